@@ -105,9 +105,13 @@ def _rebuild(cls: type[HeavyliftError], state: dict[str, Any]) -> HeavyliftError
 
 
 class TransientError(HeavyliftError):
-    """May go away by itself; callers retry it with backoff."""
+    """May go away by itself; callers retry it with backoff.
+
+    ``retry_after`` holds the seconds that the other side asked to wait, where it did.
+    """
 
     default_code = "1000"
+    retry_after: str = ""
 
 
 class ThrottledError(TransientError):

@@ -1,0 +1,1 @@
+"""Adapters of one platform; the only place that imports its SDK."""

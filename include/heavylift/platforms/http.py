@@ -1,0 +1,278 @@
+"""HTTP for the data path: exact URLs, retries by error class, bounded bodies.
+
+aiohttp does the protocol; this adds what every adapter needs: a URL that is never
+normalised (keys may hold ``//`` or ``..``), signing afresh for each attempt, one place where
+statuses become errors, and backoff with full jitter
+(https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from multidict import CIMultiDictProxy
+from yarl import URL
+
+from heavylift.errors import (
+    CredentialError,
+    HeavyliftError,
+    NotFoundError,
+    PermanentError,
+    PreconditionError,
+    ServerUnavailableError,
+    ThrottledError,
+    TransientError,
+)
+from heavylift.platforms.pacing import Pacer
+
+SEND_CHUNK = 256 * 1024
+READ_CHUNK = 256 * 1024
+
+Signer = Callable[["Request"], Awaitable[Mapping[str, str]]]
+"""Given the request, returns all headers to send, authorisation included."""
+
+ErrorReader = Callable[["Request", int, Mapping[str, str], bytes], HeavyliftError | None]
+"""An adapter's reading of an error answer; None leaves it to ``error_for_status``."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request. ``url`` is already percent-encoded and is sent exactly so.
+
+    :param what: the act and object, for error messages, e.g. ``"put of s3://b/k"``.
+    """
+
+    method: str
+    url: str
+    what: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+
+
+@dataclass(frozen=True)
+class Response:
+    """An answer read whole; header names are case-insensitive."""
+
+    status: int
+    headers: CIMultiDictProxy[str]
+    body: bytes
+
+
+@dataclass(frozen=True)
+class HttpSettings:
+    """Limits of one store's client.
+
+    :param connections: parallel requests at most.
+    :param attempts: how often a request is tried before its transient error comes out.
+    :param stall_seconds: longest silence of the other side.
+    """
+
+    connections: int = 64
+    attempts: int = 6
+    base_delay_seconds: float = 0.2
+    max_delay_seconds: float = 20.0
+    connect_seconds: float = 20.0
+    stall_seconds: float = 60.0
+
+
+class HttpClient:
+    """One pool of connections to one store.
+
+    :param sign: makes the headers of each attempt.
+    :param read_error: the adapter's reading of error bodies.
+    :param pacer: holds bodies in both directions to a bandwidth.
+    """
+
+    def __init__(
+        self,
+        sign: Signer,
+        read_error: ErrorReader,
+        *,
+        settings: HttpSettings | None = None,
+        pacer: Pacer | None = None,
+    ) -> None:
+        self._sign = sign
+        self._read_error = read_error
+        self._settings = settings or HttpSettings()
+        self._pacer = pacer or Pacer()
+        self._session: aiohttp.ClientSession | None = None
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            limits = self._settings
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=limits.connections, limit_per_host=0),
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=limits.connect_seconds, sock_read=limits.stall_seconds
+                ),
+                auto_decompress=False,
+                skip_auto_headers={"Accept-Encoding", "Content-Type", "Accept"},
+                trust_env=True,
+            )
+        return self._session
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def send(self, request: Request) -> Response:
+        """Send a request, read its answer whole, retry what is transient.
+
+        :raises HeavyliftError: by status, or by the adapter's reading of the error body.
+        """
+        for attempt in range(1, self._settings.attempts + 1):
+            try:
+                async with self._exchange(request) as answer:
+                    return Response(answer.status, answer.headers, await answer.read())
+            except TransientError as error:
+                if attempt == self._settings.attempts:
+                    raise
+                await asyncio.sleep(self._backoff(attempt, error))
+        raise _unreachable(request)
+
+    @asynccontextmanager
+    async def stream(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Open an answer whose body the caller reads with ``body_chunks``; opening is retried.
+
+        :raises HeavyliftError: as ``send``.
+        """
+        for attempt in range(1, self._settings.attempts + 1):
+            exchange = self._exchange(request)
+            try:
+                answer = await exchange.__aenter__()
+            except TransientError as error:
+                if attempt == self._settings.attempts:
+                    raise
+                await asyncio.sleep(self._backoff(attempt, error))
+                continue
+            try:
+                yield answer
+            finally:
+                # A body that was not read to its end must not go back into the pool.
+                if not answer.content.at_eof():
+                    answer.close()
+                await exchange.__aexit__(None, None, None)
+            return
+        raise _unreachable(request)
+
+    async def body_chunks(self, answer: aiohttp.ClientResponse, what: str) -> AsyncIterator[bytes]:
+        """Yield an open answer's body; a cut or stalled body is a ServerUnavailableError."""
+        try:
+            async for chunk in answer.content.iter_chunked(READ_CHUNK):
+                await self._pacer.take(len(chunk))
+                yield chunk
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise _no_answer(what, error) from error
+
+    @asynccontextmanager
+    async def _exchange(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = dict(await self._sign(request))
+        session = self._open_session()
+        has_body = bool(request.body) or request.method in {"PUT", "POST"}
+        if has_body:
+            headers["Content-Length"] = str(len(request.body))
+        try:
+            async with session.request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=headers,
+                data=self._paced(request.body) if request.body else None,
+                allow_redirects=False,
+            ) as answer:
+                if answer.status >= 300:
+                    raise self._error(request, answer.status, answer.headers, await answer.read())
+                yield answer
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise _no_answer(request.what, error) from error
+
+    async def _paced(self, body: bytes) -> AsyncIterator[memoryview]:
+        view = memoryview(body)
+        for start in range(0, len(view), SEND_CHUNK):
+            chunk = view[start : start + SEND_CHUNK]
+            await self._pacer.take(len(chunk))
+            yield chunk
+
+    def _error(
+        self, request: Request, status: int, headers: Mapping[str, str], body: bytes
+    ) -> HeavyliftError:
+        error = self._read_error(request, status, headers, body) or error_for_status(request.what, status, "")
+        if isinstance(error, TransientError) and "Retry-After" in headers:
+            error.retry_after = headers["Retry-After"]
+        return error
+
+    def _backoff(self, attempt: int, error: TransientError) -> float:
+        if error.retry_after.isdigit():
+            return min(float(error.retry_after), self._settings.max_delay_seconds)
+        ceiling = min(self._settings.base_delay_seconds * 2**attempt, self._settings.max_delay_seconds)
+        return random.uniform(0, ceiling)  # noqa: S311 - jitter, not a secret
+
+
+def error_for_status(what: str, status: int, detail: str) -> HeavyliftError:
+    """Return the error of an HTTP status.
+
+    :param detail: the store's own error code or message; never a credential.
+    """
+    got = f"HTTP {status}" + (f" {detail}" if detail else "")
+    if status in {401, 403}:
+        return CredentialError(
+            what,
+            got=got,
+            expected="permission",
+            state="this object was not changed",
+            remedy="give the connection's identity the permission that this act needs",
+            code="3003",
+        )
+    if status == 404:
+        return NotFoundError(
+            what,
+            got=got,
+            expected="an existing object and container",
+            state="nothing was changed",
+            remedy="check the URL and that it was not deleted meanwhile",
+            code="3004",
+        )
+    if status in {412, 304}:
+        return PreconditionError(
+            what,
+            got=got,
+            expected="the version that was listed",
+            state="nothing was changed",
+            remedy="run again: the new version is then found and moved",
+            code="3007",
+        )
+    if status == 429:
+        return ThrottledError(what, got=got, remedy="lower the concurrency or wait", code="3001")
+    if status in {408, 500, 502, 503, 504}:
+        return ServerUnavailableError(what, got=got, remedy="run again later", code="3002")
+    return PermanentError(
+        what,
+        got=got,
+        expected="success",
+        state="this request had no effect",
+        remedy="see the store's message",
+        code="3000",
+    )
+
+
+def _no_answer(what: str, error: BaseException) -> ServerUnavailableError:
+    return ServerUnavailableError(
+        what,
+        got=f"no complete answer ({type(error).__name__}: {error})",
+        expected="an answer",
+        state="unknown whether the request had its effect; asking again is safe",
+        remedy="check that the endpoint is up and reachable from here",
+        code="3005",
+    )
+
+
+def _unreachable(request: Request) -> ServerUnavailableError:
+    return ServerUnavailableError(
+        request.what, got="no attempt allowed", remedy="set attempts to at least 1", code="3006"
+    )

@@ -1,0 +1,1 @@
+"""POSIX file systems as an object store."""
