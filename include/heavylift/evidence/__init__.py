@@ -1,0 +1,1 @@
+"""Evidence: files that prove something, never overwritten, and the audit trail over them."""

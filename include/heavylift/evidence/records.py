@@ -1,0 +1,289 @@
+"""The records that prove a migration: plan, shard result, verification, checks, gate.
+
+Each is written once to the evidence store as JSON with its ``schema_version``; larger row
+sets (plans, manifests, differences) are Parquet beside it. All times are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+MAX_LISTED = 100
+"""How many single cases a record names itself; all of them are in the Parquet beside it."""
+
+
+def utc_now() -> datetime:
+    """Return the current time in UTC; the one clock of records."""
+    return datetime.now(UTC)
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, no unknown fields."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class EvidenceRef(Record):
+    """Points to one evidence file and fixes its content.
+
+    :param path: relative to the evidence store's root.
+    """
+
+    path: str
+    sha256: str
+    size_bytes: int
+
+
+class RunKey(Record):
+    """Names one run of one phase of one migration; the folder of its evidence."""
+
+    migration: str
+    phase: str
+    run: str
+
+    @property
+    def folder(self) -> str:
+        """The run's folder in the evidence store, no trailing slash."""
+        return f"{self.migration}/{self.phase}/{self.run}"
+
+
+class Severity(StrEnum):
+    """How much a finding stands in the way."""
+
+    BLOCKER = "blocker"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Finding(Record):
+    """Something about one object or component that a person should know, from a named rule."""
+
+    rule: str
+    severity: Severity
+    subject: str
+    detail: str
+    remedy: str = ""
+
+
+class Tally(Record):
+    """A number of objects and their bytes."""
+
+    objects: int = 0
+    size_bytes: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(objects=self.objects + other.objects, size_bytes=self.size_bytes + other.size_bytes)
+
+
+class ShardSummary(Record):
+    """One shard of a plan."""
+
+    index: int
+    objects: int
+    size_bytes: int
+
+
+class PlanRecord(Record):
+    """What a transfer found and is going to do with one dataset; nothing has moved yet.
+
+    Adds up: ``found = to_copy + unchanged + refused``.
+
+    :param refused: objects that will not be moved: the target cannot hold the key, or holds
+        something else under it.
+    :param only_on_target: objects on the target that the source does not have.
+    """
+
+    schema_version: Literal["heavylift/plan/v1"] = "heavylift/plan/v1"
+    run: RunKey
+    dataset: str
+    source_url: str
+    target_url: str
+    created_at: datetime = Field(default_factory=utc_now)
+    dry_run: bool = False
+    found: Tally
+    to_copy: Tally
+    unchanged: Tally
+    refused: Tally
+    only_on_target: Tally
+    findings: tuple[Finding, ...] = ()
+    finding_count: int = 0
+    shards: tuple[ShardSummary, ...] = ()
+    rows: EvidenceRef | None = None
+    seconds: float = 0.0
+
+
+class Failure(Record):
+    """One object that could not be moved or checked, with the error's parts."""
+
+    key: str
+    error: dict[str, Any]
+
+
+class ProgressSample(Record):
+    """Bytes and objects done so many seconds after the shard's start."""
+
+    seconds: float
+    objects: int
+    size_bytes: int
+
+
+class ShardResult(Record):
+    """What one attempt at one shard did. Adds up: ``found = moved + unchanged + failed``.
+
+    :param unchanged: already on the target, with the same content, from an earlier attempt.
+    :param manifests: Parquet files with one row for each object of this attempt.
+    """
+
+    schema_version: Literal["heavylift/shard/v1"] = "heavylift/shard/v1"
+    run: RunKey
+    dataset: str
+    shard: int
+    attempt: int
+    started_at: datetime
+    ended_at: datetime
+    found: Tally
+    moved: Tally
+    unchanged: Tally
+    failed: Tally
+    failures: tuple[Failure, ...] = ()
+    manifests: tuple[EvidenceRef, ...] = ()
+    samples: tuple[ProgressSample, ...] = ()
+    rejected_reads: int = 0
+    """Downloads whose bytes differed from the source's own checksum and were fetched again."""
+    resent_bytes: int = 0
+    """Bytes sent again after a failed attempt at the same object in this attempt."""
+
+
+class Difference(Record):
+    """One object that is not equal on both sides."""
+
+    key: str
+    kind: Literal["missing", "different", "extra", "unverifiable", "attributes"]
+    source: str = ""
+    target: str = ""
+
+
+class VerificationRecord(Record):
+    """The independent proof of one dataset: both sides listed and compared afresh.
+
+    :param methods: how many objects were proved by which means, e.g. ``{"crc32c": 90,
+        "read_back": 4}``.
+    :param passed: every object of the source is on the target with equal content.
+    """
+
+    schema_version: Literal["heavylift/verification/v1"] = "heavylift/verification/v1"
+    run: RunKey
+    dataset: str
+    source_url: str
+    target_url: str
+    verified_at: datetime = Field(default_factory=utc_now)
+    source: Tally
+    target: Tally
+    equal: Tally
+    missing: int = 0
+    different: int = 0
+    extra: int = 0
+    unverifiable: int = 0
+    attributes_differ: int = 0
+    accepted_missing: int = 0
+    """Objects that the spec lets stay behind (``on_unholdable_key: skip``), each named."""
+    methods: dict[str, int] = Field(default_factory=dict)
+    differences: tuple[Difference, ...] = ()
+    rows: EvidenceRef | None = None
+    seconds: float = 0.0
+    passed: bool
+
+
+class ExpectationOutcome(Record):
+    """One expectation of a suite on one side."""
+
+    side: Literal["source", "target"]
+    expectation: str
+    kwargs: dict[str, Any]
+    passed: bool
+    observed: str = ""
+
+
+class ColumnComparison(Record):
+    """One figure of one column's profile on both sides."""
+
+    column: str
+    figure: str
+    source: str
+    target: str
+    equal: bool
+
+
+class DatasetCheckRecord(Record):
+    """Tabular checks of one dataset: expectations on both sides, row counts, column profiles."""
+
+    schema_version: Literal["heavylift/dataset-check/v1"] = "heavylift/dataset-check/v1"
+    run: RunKey
+    dataset: str
+    checked_at: datetime = Field(default_factory=utc_now)
+    files: int
+    source_rows: int
+    target_rows: int
+    sampled_rows: int | None = None
+    expectations: tuple[ExpectationOutcome, ...] = ()
+    columns: tuple[ColumnComparison, ...] = ()
+    expectations_passed: bool
+    profiles_equal: bool
+    seconds: float = 0.0
+
+
+class CheckOutcome(Record):
+    """One check of a gate. ``evidence`` is what it was judged by."""
+
+    name: str
+    subject: str
+    passed: bool
+    detail: str
+    evidence: tuple[EvidenceRef, ...] = ()
+
+
+class GateResult(Record):
+    """The result of one evaluation of one gate; the gate is open only if ``passed``."""
+
+    schema_version: Literal["heavylift/gate/v1"] = "heavylift/gate/v1"
+    run: RunKey
+    gate: str
+    evaluated_at: datetime = Field(default_factory=utc_now)
+    checks: tuple[CheckOutcome, ...]
+    passed: bool
+    approval_required: bool = False
+
+
+class Approval(Record):
+    """A person's answer, bound to the exact gate result they saw."""
+
+    schema_version: Literal["heavylift/approval/v1"] = "heavylift/approval/v1"
+    run: RunKey
+    gate: str
+    gate_result: EvidenceRef
+    approved: bool
+    approver_id: Annotated[str, Field(min_length=1)]
+    approver_name: str
+    responded_at: datetime
+    comment: str = ""
+
+
+class PhaseSummary(Record):
+    """The last word on a run: passed only if the phase's own verification passed."""
+
+    schema_version: Literal["heavylift/summary/v1"] = "heavylift/summary/v1"
+    run: RunKey
+    finished_at: datetime = Field(default_factory=utc_now)
+    passed: bool
+    reasons: tuple[str, ...] = ()
+    found: Tally
+    moved: Tally
+    unchanged: Tally
+    refused: Tally
+    failed: Tally
+    audit_head: str = ""
+    report: EvidenceRef | None = None

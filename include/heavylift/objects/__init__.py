@@ -1,0 +1,1 @@
+"""Objects: plans, copies and verifies buckets between any two stores, with proof."""
