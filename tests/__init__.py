@@ -1,0 +1,1 @@
+"""The tests of Heavylift, one folder a layer."""
