@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import random
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-from multidict import CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
 from heavylift.errors import (
@@ -32,12 +35,17 @@ from heavylift.platforms.pacing import Pacer
 
 SEND_CHUNK = 256 * 1024
 READ_CHUNK = 256 * 1024
+SMALL_BODY = 64 * 1024
+"""Bodies up to this size are handed over whole: the socket's buffer takes them at once."""
 
 Signer = Callable[["Request"], Awaitable[Mapping[str, str]]]
 """Given the request, returns all headers to send, authorisation included."""
 
 ErrorReader = Callable[["Request", int, Mapping[str, str], bytes], HeavyliftError | None]
 """An adapter's reading of an error answer; None leaves it to ``error_for_status``."""
+
+AnswerCheck = Callable[["Response"], HeavyliftError | None]
+"""An adapter's second look at a 2xx answer; S3 hides errors in some of them."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,8 @@ class HttpClient:
     :param sign: makes the headers of each attempt.
     :param read_error: the adapter's reading of error bodies.
     :param pacer: holds bodies in both directions to a bandwidth.
+    :param tls: None checks certificates against the system's authorities; a context replaces
+        that, for a private authority.
     """
 
     def __init__(
@@ -95,24 +105,30 @@ class HttpClient:
         *,
         settings: HttpSettings | None = None,
         pacer: Pacer | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._sign = sign
         self._read_error = read_error
         self._settings = settings or HttpSettings()
         self._pacer = pacer or Pacer()
+        self._tls = tls
         self._session: aiohttp.ClientSession | None = None
+        self._proxies: dict[str, str | None] = {}
 
     def _open_session(self) -> aiohttp.ClientSession:
         if self._session is None:
             limits = self._settings
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=limits.connections, limit_per_host=0),
+                connector=aiohttp.TCPConnector(
+                    limit=limits.connections, limit_per_host=0, ssl=True if self._tls is None else self._tls
+                ),
+                cookie_jar=aiohttp.DummyCookieJar(),
                 timeout=aiohttp.ClientTimeout(
                     total=None, sock_connect=limits.connect_seconds, sock_read=limits.stall_seconds
                 ),
                 auto_decompress=False,
                 skip_auto_headers={"Accept-Encoding", "Content-Type", "Accept"},
-                trust_env=True,
+                read_bufsize=READ_CHUNK,
             )
         return self._session
 
@@ -122,20 +138,48 @@ class HttpClient:
             await self._session.close()
             self._session = None
 
-    async def send(self, request: Request) -> Response:
+    def _proxy(self, url: str) -> str | None:
+        # Not aiohttp's trust_env: that also reads ~/.netrc, in a thread, for every request,
+        # and refuses a signed request to any host that is named there.
+        parts = urlsplit(url)
+        origin = f"{parts.scheme}://{parts.netloc}"
+        if origin not in self._proxies:
+            skipped = proxy_bypass(parts.hostname or "")
+            self._proxies[origin] = None if skipped else getproxies().get(parts.scheme)
+        return self._proxies[origin]
+
+    async def send(
+        self,
+        request: Request,
+        *,
+        check: AnswerCheck | None = None,
+        failures: list[TransientError] | None = None,
+    ) -> Response:
         """Send a request, read its answer whole, retry what is transient.
 
+        :param check: looks at an answer of success and returns the error it hides, if any.
+        :param failures: takes in the errors of attempts that were retried, so that the caller
+            can tell the effect of its own earlier attempt from somebody else's act.
         :raises HeavyliftError: by status, or by the adapter's reading of the error body.
         """
         for attempt in range(1, self._settings.attempts + 1):
             try:
-                async with self._exchange(request) as answer:
-                    return Response(answer.status, answer.headers, await answer.read())
+                return await self._attempt(request, check)
             except TransientError as error:
                 if attempt == self._settings.attempts:
                     raise
+                if failures is not None:
+                    failures.append(error)
                 await asyncio.sleep(self._backoff(attempt, error))
         raise _unreachable(request)
+
+    async def _attempt(self, request: Request, check: AnswerCheck | None) -> Response:
+        async with self._exchange(request) as answer:
+            response = Response(answer.status, answer.headers, await answer.read())
+        hidden = check(response) if check else None
+        if hidden is not None:
+            raise hidden
+        return response
 
     @asynccontextmanager
     async def stream(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
@@ -169,35 +213,40 @@ class HttpClient:
                 await self._pacer.take(len(chunk))
                 yield chunk
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise _no_answer(what, error) from error
+            raise _no_answer(what, error) from None
 
     @asynccontextmanager
     async def _exchange(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = dict(await self._sign(request))
-        session = self._open_session()
-        has_body = bool(request.body) or request.method in {"PUT", "POST"}
-        if has_body:
+        headers = CIMultiDict(await self._sign(request))
+        if request.body or request.method in {"PUT", "POST"}:
             headers["Content-Length"] = str(len(request.body))
+        sending = _Sending(request.body, self._pacer, self._settings.stall_seconds)
         try:
-            async with session.request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=headers,
-                data=self._paced(request.body) if request.body else None,
-                allow_redirects=False,
-            ) as answer:
-                if answer.status >= 300:
-                    raise self._error(request, answer.status, answer.headers, await answer.read())
-                yield answer
+            async with asyncio.timeout(None) as sending.stall:
+                exchange = self._open_session().request(
+                    request.method,
+                    URL(request.url, encoded=True),
+                    headers=headers,
+                    data=await sending.data(),
+                    allow_redirects=False,
+                    proxy=self._proxy(request.url),
+                )
+                answer = await exchange.__aenter__()
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise _no_answer(request.what, error) from error
-
-    async def _paced(self, body: bytes) -> AsyncIterator[memoryview]:
-        view = memoryview(body)
-        for start in range(0, len(view), SEND_CHUNK):
-            chunk = view[start : start + SEND_CHUNK]
-            await self._pacer.take(len(chunk))
-            yield chunk
+            raise _no_answer(request.what, error) from None
+        finally:
+            sending.stall = None
+        try:
+            if answer.status >= 300:
+                raise self._error(request, answer.status, answer.headers, await answer.read())
+            yield answer
+        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            raise _no_answer(request.what, error) from None
+        finally:
+            if not sending.done:
+                # Refused before all was sent: the rest is not worth its bandwidth.
+                answer.close()
+            await exchange.__aexit__(None, None, None)
 
     def _error(
         self, request: Request, status: int, headers: Mapping[str, str], body: bytes
@@ -212,6 +261,45 @@ class HttpClient:
             return min(float(error.retry_after), self._settings.max_delay_seconds)
         ceiling = min(self._settings.base_delay_seconds * 2**attempt, self._settings.max_delay_seconds)
         return random.uniform(0, ceiling)  # noqa: S311 - jitter, not a secret
+
+
+class _Sending:
+    """One attempt's body: paced, and each chunk must be taken within ``stall_seconds``.
+
+    aiohttp's own read timeout starts only after the whole body has been sent, so that a
+    server which stops reading would hold the request for ever.
+    """
+
+    def __init__(self, body: bytes, pacer: Pacer, stall_seconds: float) -> None:
+        self._body = body
+        self._pacer = pacer
+        self._stall_seconds = stall_seconds
+        self.stall: asyncio.Timeout | None = None
+        self.done = False
+
+    async def data(self) -> bytes | AsyncIterator[memoryview] | None:
+        """Return what aiohttp is to send."""
+        if len(self._body) > SMALL_BODY:
+            return self._chunks()
+        self.done = True
+        if self._body:
+            await self._pacer.take(len(self._body))
+        return self._body or None
+
+    async def _chunks(self) -> AsyncIterator[memoryview]:
+        view = memoryview(self._body)
+        for start in range(0, len(view), SEND_CHUNK):
+            chunk = view[start : start + SEND_CHUNK]
+            self._watch(None)
+            await self._pacer.take(len(chunk))
+            self._watch(self._stall_seconds)
+            self.done = start + SEND_CHUNK >= len(view)
+            yield chunk
+        self._watch(None)
+
+    def _watch(self, seconds: float | None) -> None:
+        if self.stall is not None:
+            self.stall.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
 
 def error_for_status(what: str, status: int, detail: str) -> HeavyliftError:
@@ -262,9 +350,12 @@ def error_for_status(what: str, status: int, detail: str) -> HeavyliftError:
 
 
 def _no_answer(what: str, error: BaseException) -> ServerUnavailableError:
+    # A ClientResponseError or InvalidURL tells the URL, and a URL may be signed.
+    told = isinstance(error, (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError))
+    detail = f"{type(error).__name__}: {error}" if told and str(error) else type(error).__name__
     return ServerUnavailableError(
         what,
-        got=f"no complete answer ({type(error).__name__}: {error})",
+        got=f"no complete answer ({detail})",
         expected="an answer",
         state="unknown whether the request had its effect; asking again is safe",
         remedy="check that the endpoint is up and reachable from here",
