@@ -1,0 +1,91 @@
+"""The migration spec: what a user writes in ``include/migrations/<name>.yaml``, read and checked.
+
+Reading needs pydantic and PyYAML only, so that DAG files may do it while they are parsed. It
+touches no cloud and opens no connection.
+"""
+
+from __future__ import annotations
+
+from heavylift.spec.datasets import Dataset, Limits, Metadata, Sample, Verify
+from heavylift.spec.expectations import Compare, Expectation, TableExpectations
+from heavylift.spec.gates import DEFAULT_TRANSFER_GATE, Approval, Gate
+from heavylift.spec.load import (
+    LoadedSpec,
+    SpecSet,
+    load_files,
+    load_spec,
+    load_specs,
+    migrations_dir,
+    spec_digest,
+)
+from heavylift.spec.model import API_VERSION, MigrationSpec
+from heavylift.spec.platforms import Defaults, EvidenceStore, Schedule, Side
+from heavylift.spec.problems import Mark, Problem, SpecFileError
+from heavylift.spec.resolve import (
+    ResolvedDataset,
+    ResolvedPlace,
+    find_dataset,
+    resolve_dataset,
+    resolve_datasets,
+)
+from heavylift.spec.support import SUPPORTED_DELETES, SUPPORTED_PHASES, SUPPORTED_SECTIONS
+from heavylift.spec.vocabulary import (
+    Check,
+    CompareColumns,
+    Deletes,
+    OnConflict,
+    OnUnholdableKey,
+    Phase,
+    Platform,
+    TableFormat,
+    VerifyMethod,
+    VerifyMode,
+)
+
+__all__ = [
+    "API_VERSION",
+    "DEFAULT_TRANSFER_GATE",
+    "SUPPORTED_DELETES",
+    "SUPPORTED_PHASES",
+    "SUPPORTED_SECTIONS",
+    "Approval",
+    "Check",
+    "Compare",
+    "CompareColumns",
+    "Dataset",
+    "Defaults",
+    "Deletes",
+    "EvidenceStore",
+    "Expectation",
+    "Gate",
+    "Limits",
+    "LoadedSpec",
+    "Mark",
+    "Metadata",
+    "MigrationSpec",
+    "OnConflict",
+    "OnUnholdableKey",
+    "Phase",
+    "Platform",
+    "Problem",
+    "ResolvedDataset",
+    "ResolvedPlace",
+    "Sample",
+    "Schedule",
+    "Side",
+    "SpecFileError",
+    "SpecSet",
+    "TableExpectations",
+    "TableFormat",
+    "Verify",
+    "VerifyMethod",
+    "VerifyMode",
+    "find_dataset",
+    "load_files",
+    "load_spec",
+    "load_specs",
+    "migrations_dir",
+    "resolve_dataset",
+    "resolve_datasets",
+    "spec_digest",
+]

@@ -1,0 +1,178 @@
+"""The ``datasets`` section: objects that move from one store to another."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url, wrong
+from heavylift.spec.expectations import TableExpectations
+from heavylift.spec.quantities import BytesPerSecond, SizeBytes
+from heavylift.spec.vocabulary import (
+    Deletes,
+    OnConflict,
+    OnUnholdableKey,
+    Platform,
+    VerifyMethod,
+    VerifyMode,
+)
+
+KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
+
+
+class Place(SpecModel):
+    """Where a dataset lies, on one side."""
+
+    url: Url = Field(
+        description="s3://bucket/prefix/, gs://bucket/prefix/, az://container/prefix/ or file:///path."
+    )
+    connection: ConnectionId | None = Field(
+        default=None, description="Connection for this place alone; by default that of its platform."
+    )
+    platform: Platform | None = Field(
+        default=None,
+        description="Platform of this place alone; by default that of its side of the migration.",
+    )
+
+
+def _place(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
+def _verify(value: Any) -> Any:
+    return {"mode": value} if isinstance(value, str) else value
+
+
+PlaceField = Annotated[Place, BeforeValidator(_place, json_schema_input_type=Url | Place)]
+
+
+class LimitOverrides(SpecModel):
+    """Limits of a dataset, or of the whole migration; what is not set comes from further out."""
+
+    max_bandwidth: BytesPerSecond | None = Field(
+        default=None, ge=KIB, le=TIB, description="Most bytes a second, all workers of one task together."
+    )
+    max_concurrency: Count | None = Field(
+        default=None, ge=1, le=1024, description="Most requests in flight in one task; 32 by default."
+    )
+    shard_objects: Count | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Most objects in one shard (one mapped task); 10,000 by default.",
+    )
+    shard_size: SizeBytes | None = Field(
+        default=None, ge=MIB, le=100 * TIB, description="Most bytes in one shard; 10GiB by default."
+    )
+    part_size: SizeBytes | None = Field(
+        default=None,
+        ge=5 * MIB,
+        le=5 * GIB,
+        description="Size of one part of a multi-part upload; 16MiB by default.",
+    )
+    memory_budget: SizeBytes | None = Field(
+        default=None,
+        ge=64 * MIB,
+        le=TIB,
+        description="Most memory that one task's buffers take; 256MiB by default.",
+    )
+
+
+class Limits(SpecModel):
+    """Limits with every default filled in, as the movers take them."""
+
+    max_bandwidth: BytesPerSecond | None = None
+    max_concurrency: Count = 32
+    shard_objects: Count = 10_000
+    shard_size: SizeBytes = 10 * GIB
+    part_size: SizeBytes = 16 * MIB
+    memory_budget: SizeBytes = 256 * MIB
+
+
+class Metadata(SpecModel):
+    """What travels with an object's bytes."""
+
+    content_headers: Flag = Field(
+        default=True, description="Keep content type, encoding, language, disposition and cache control."
+    )
+    user_metadata: Flag = Field(
+        default=True, description="Keep the user's own metadata (x-amz-meta-* and alike)."
+    )
+    tags: Flag = Field(default=True, description="Keep object tags, where both stores have them.")
+
+
+class Sample(SpecModel):
+    """A random sample of the objects, drawn so that it can be drawn again."""
+
+    objects: Count = Field(default=1000, ge=1, le=100_000_000, description="How many objects are verified.")
+    confidence: Number = Field(
+        default=0.99, gt=0.5, lt=1.0, description="Confidence of the bound on wrong objects that is stated."
+    )
+    seed: Count = Field(default=0, ge=0, le=2**63 - 1, description="Seed of the draw.")
+
+
+class Verify(SpecModel):
+    """How what was moved is proved."""
+
+    mode: VerifyMode = Field(
+        default=VerifyMode.FULL, description="full: every object; sample: some, with a bound."
+    )
+    method: VerifyMethod = Field(
+        default=VerifyMethod.PROVIDER,
+        description="provider: the target's own checksum, read back where it has none; read_back: always.",
+    )
+    sample: Sample | None = Field(default=None, description="The sample; only with mode: sample.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _default_sample(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("mode") == VerifyMode.SAMPLE and data.get("sample") is None:
+            return {**data, "sample": {}}
+        return data
+
+    @model_validator(mode="after")
+    def _sample_fits(self) -> Verify:
+        if self.mode is VerifyMode.FULL and self.sample is not None:
+            raise wrong("contradiction", "no sample together with mode: full", "write mode: sample")
+        return self
+
+
+VerifyField = Annotated[
+    Verify, BeforeValidator(_verify, json_schema_input_type=Literal["full", "sample"] | Verify)
+]
+
+
+class Dataset(SpecModel):
+    """Objects under one URL that move to another."""
+
+    name: Name = Field(description="Unique in this file; appears in tasks, evidence and the report.")
+    description: Text = Field(default="", description="For people.")
+    source: PlaceField = Field(description="Where the objects are: a URL, or url and connection.")
+    target: PlaceField = Field(description="Where they go: a URL, or url and connection.")
+    include: tuple[Pattern, ...] = Field(
+        default=(), description="Only keys that match one of these; all keys where empty."
+    )
+    exclude: tuple[Pattern, ...] = Field(default=(), description="No keys that match one of these.")
+    on_conflict: OnConflict = Field(
+        default=OnConflict.FAIL,
+        description="When the target holds another object under a key: fail, skip (counted) or overwrite.",
+    )
+    on_unholdable_key: OnUnholdableKey = Field(
+        default=OnUnholdableKey.FAIL,
+        description="When the target cannot hold a key: fail before anything moves, or skip (and name it).",
+    )
+    deletes: Deletes = Field(
+        default=Deletes.KEEP, description="When an object has gone from the source: keep it on the target."
+    )
+    metadata: Metadata = Field(default=Metadata(), description="What travels with the bytes.")
+    limits: LimitOverrides = Field(
+        default=LimitOverrides(),
+        description="Limits of this dataset; what is not set comes from defaults.limits.",
+    )
+    verify: VerifyField = Field(
+        default=Verify(), description="full, sample, or a mapping of mode, method and sample."
+    )
+    expectations: tuple[TableExpectations, ...] = Field(
+        default=(), description="Checks of the tables (Parquet, CSV) among the objects, on both sides."
+    )

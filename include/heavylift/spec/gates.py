@@ -1,0 +1,74 @@
+"""The ``gates`` section: what must be proved, and who must agree, before a phase may go on."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, model_validator
+
+from heavylift.spec.base import Flag, Name, SpecModel, Text, wrong
+from heavylift.spec.quantities import Seconds
+from heavylift.spec.vocabulary import Check, Phase
+
+MINUTE, HOUR, DAY = 60, 3600, 86_400
+
+
+def _check_user(value: str) -> str:
+    if not value.strip() or len(value) > 256:
+        raise wrong("user", "the id that Airflow's auth manager gives the user")
+    return value
+
+
+UserId = Annotated[str, AfterValidator(_check_user)]
+
+
+class Approval(SpecModel):
+    """A person's agreement, given in the Airflow UI and kept in the audit trail."""
+
+    required: Flag = Field(default=True, description="Whether a person must approve.")
+    assigned_users: tuple[UserId, ...] = Field(
+        default=(),
+        description="Who may approve, by the auth manager's user id; anyone permitted where empty.",
+    )
+    timeout: Seconds = Field(
+        default=7 * DAY,
+        ge=MINUTE,
+        le=90 * DAY,
+        description="How long the gate waits, then counts as rejected.",
+    )
+
+    @model_validator(mode="after")
+    def _users_are_asked(self) -> Approval:
+        if self.assigned_users and not self.required:
+            raise wrong(
+                "contradiction", "no assigned_users together with required: false", "write required: true"
+            )
+        return self
+
+
+class Gate(SpecModel):
+    """A named set of checks at the end of a phase; its result is evidence."""
+
+    name: Name = Field(description="Unique in this file; the gate's task, sensor and evidence carry it.")
+    phase: Phase = Field(description="The phase that ends with this gate.")
+    description: Text = Field(default="", description="For the person who is asked to approve.")
+    checks: tuple[Check, ...] = Field(min_length=1, description="All of these must hold.")
+    approval: Approval = Field(
+        default=Approval(required=False), description="Whether a person must also agree; not where left out."
+    )
+    max_age: Seconds = Field(
+        default=DAY,
+        ge=MINUTE,
+        le=365 * DAY,
+        description="How old a result may be when a later phase asks for it; a stale one does not count.",
+    )
+
+
+DEFAULT_TRANSFER_GATE = Gate(
+    name="transfer-verified",
+    phase=Phase.TRANSFER,
+    description="Everything that the source had is on the target, proved object by object.",
+    checks=(Check.COUNTS_EQUAL, Check.CHECKSUMS_EQUAL, Check.NO_FINDINGS),
+    approval=Approval(required=True),
+)
+"""The gate of the transfer phase where the spec names none."""

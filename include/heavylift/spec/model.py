@@ -1,0 +1,69 @@
+"""The migration spec: one file describes one migration."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict, Field
+
+from heavylift.spec.base import Name, SpecModel, Text
+from heavylift.spec.datasets import Dataset
+from heavylift.spec.gates import DEFAULT_TRANSFER_GATE, Gate
+from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
+from heavylift.spec.sections_data import Database, Endpoint, Model, Registry, Stream
+from heavylift.spec.sections_platform import Access, Compliance, Cutover, Infrastructure, Pipeline
+from heavylift.spec.vocabulary import Phase
+
+API_VERSION: Literal["heavylift/v1"] = "heavylift/v1"
+
+
+class MigrationSpec(SpecModel):
+    """One workload that moves from a source platform to a target platform."""
+
+    model_config = ConfigDict(
+        title="Heavylift migration spec", validate_by_name=True, serialize_by_alias=True
+    )
+
+    api_version: Literal["heavylift/v1"] = Field(alias="apiVersion", description="Always heavylift/v1.")
+    migration: Name = Field(description="The migration's name; its DAGs are <migration>.<phase>.")
+    description: Text = Field(default="", description="For people; shown in the DAGs' documentation.")
+    owner: Text = Field(min_length=1, description="The team or person who answers for it; the DAGs' owner.")
+    source: Side = Field(description="Where the workload is.")
+    target: Side = Field(description="Where it goes.")
+    evidence: EvidenceStore = Field(
+        default=EvidenceStore(), description="Where proofs and the audit trail are kept."
+    )
+    schedule: Schedule = Field(default=Schedule(), description="When the phases that repeat are started.")
+    notify: Notify | None = Field(default=None, description="Whom to tell of what.")
+    defaults: Defaults = Field(default=Defaults(), description="What holds unless a dataset says otherwise.")
+    datasets: tuple[Dataset, ...] = Field(default=(), description="Objects that move.")
+    databases: tuple[Database, ...] = Field(default=(), description="Databases that move while written to.")
+    streams: tuple[Stream, ...] = Field(default=(), description="Streams that are mirrored.")
+    registries: tuple[Registry, ...] = Field(
+        default=(), description="Experiment histories and model registries."
+    )
+    models: tuple[Model, ...] = Field(default=(), description="Models that must behave alike on both sides.")
+    endpoints: tuple[Endpoint, ...] = Field(default=(), description="Endpoints that serve predictions.")
+    pipelines: tuple[Pipeline, ...] = Field(default=(), description="Training pipelines that are translated.")
+    infrastructure: Infrastructure | None = Field(
+        default=None, description="Infrastructure made on the target."
+    )
+    access: Access | None = Field(default=None, description="Identities and permissions.")
+    compliance: Compliance | None = Field(
+        default=None, description="Rules that the path of the data must keep."
+    )
+    gates: tuple[Gate, ...] = Field(
+        default=(), description="What must be proved before a phase may go on; transfer has a default gate."
+    )
+    cutover: Cutover | None = Field(default=None, description="How the live workload is switched.")
+
+    def dag_id(self, phase: Phase) -> str:
+        """Return the id of the Airflow DAG for ``phase``."""
+        return f"{self.migration}.{phase.value}"
+
+    def gates_for(self, phase: Phase) -> tuple[Gate, ...]:
+        """Return the gates of ``phase``; for ``transfer`` the default gate where none is named."""
+        named = tuple(gate for gate in self.gates if gate.phase is phase)
+        if named or phase is not Phase.TRANSFER:
+            return named
+        return (DEFAULT_TRANSFER_GATE,)

@@ -1,0 +1,65 @@
+"""The top sections that say where the workload is, where it goes and how tasks behave."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from heavylift.spec.base import ConnectionId, Count, CronSchedule, SpecModel, Text, Url
+from heavylift.spec.datasets import LimitOverrides
+from heavylift.spec.quantities import Seconds
+from heavylift.spec.vocabulary import Platform
+
+
+class Side(SpecModel):
+    """One side of the migration."""
+
+    platform: Platform = Field(description="aws, gcp, azure or kubernetes (also on-premises).")
+    connection: ConnectionId = Field(
+        description="The Airflow connection that is used unless a dataset names its own."
+    )
+    region: Text | None = Field(
+        default=None, description="Region, for the report and for checks of residency."
+    )
+
+
+class EvidenceStore(SpecModel):
+    """Where manifests, gate results, the report and the audit trail are kept."""
+
+    connection: ConnectionId = Field(
+        default="evidence", description="The Airflow connection of the evidence store."
+    )
+    url: Url | None = Field(
+        default=None, description="Where in it; by default where the connection itself points."
+    )
+
+
+class Schedule(SpecModel):
+    """When the phases that repeat are started."""
+
+    sync: CronSchedule | None = Field(
+        default=None,
+        description="Five cron fields or a preset (@hourly, @daily, …), in UTC; by hand where null.",
+    )
+
+
+class Notify(SpecModel):
+    """Whom to tell of what."""
+
+    connection: ConnectionId = Field(description="Connection of the channel: mail, chat or a web hook.")
+    recipients: tuple[Text, ...] = Field(default=(), description="Addresses or channel names.")
+    on: tuple[Text, ...] = Field(
+        default=("failure", "approval"), description="failure, approval, deadline or success."
+    )
+
+
+class Defaults(SpecModel):
+    """What holds for every dataset and task unless it says otherwise."""
+
+    retries: Count = Field(default=5, ge=0, le=50, description="Retries of a task after a transient error.")
+    retry_delay: Seconds = Field(
+        default=30, ge=1, le=3600, description="Wait before the first retry; it doubles with each one."
+    )
+    max_retry_delay: Seconds = Field(
+        default=600, ge=1, le=86_400, description="The longest wait between two retries."
+    )
+    limits: LimitOverrides = Field(default=LimitOverrides(), description="Limits of every dataset.")

@@ -1,0 +1,102 @@
+"""A dataset with everything that it inherits filled in: what the movers take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from heavylift.errors import NotFoundError
+from heavylift.locations import Location, parse_location
+from heavylift.spec.datasets import Dataset, LimitOverrides, Limits, Metadata, Place, Verify
+from heavylift.spec.expectations import TableExpectations
+from heavylift.spec.model import MigrationSpec
+from heavylift.spec.platforms import Side
+from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, Platform
+
+
+@dataclass(frozen=True)
+class ResolvedPlace:
+    """One side of a dataset: where it is and the connection that opens it."""
+
+    url: str
+    connection: str
+    platform: Platform
+
+    @property
+    def location(self) -> Location:
+        """The parsed URL."""
+        return parse_location(self.url)
+
+
+@dataclass(frozen=True)
+class ResolvedDataset:
+    """A dataset, its connections, platforms and limits inherited from the migration."""
+
+    migration: str
+    name: str
+    source: ResolvedPlace
+    target: ResolvedPlace
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    on_conflict: OnConflict
+    on_unholdable_key: OnUnholdableKey
+    deletes: Deletes
+    metadata: Metadata
+    limits: Limits
+    verify: Verify
+    expectations: tuple[TableExpectations, ...]
+
+
+def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
+    """Return ``dataset`` with what it inherits from ``spec``."""
+    return ResolvedDataset(
+        migration=spec.migration,
+        name=dataset.name,
+        source=_place(spec.source, dataset.source),
+        target=_place(spec.target, dataset.target),
+        include=dataset.include,
+        exclude=dataset.exclude,
+        on_conflict=dataset.on_conflict,
+        on_unholdable_key=dataset.on_unholdable_key,
+        deletes=dataset.deletes,
+        metadata=dataset.metadata,
+        limits=merge_limits(spec.defaults.limits, dataset.limits),
+        verify=dataset.verify,
+        expectations=dataset.expectations,
+    )
+
+
+def resolve_datasets(spec: MigrationSpec) -> tuple[ResolvedDataset, ...]:
+    """Return all datasets of ``spec``, in the file's order."""
+    return tuple(resolve_dataset(spec, dataset) for dataset in spec.datasets)
+
+
+def find_dataset(spec: MigrationSpec, name: str) -> ResolvedDataset:
+    """Return the dataset called ``name``.
+
+    :raises NotFoundError: the spec has none of that name.
+    """
+    for dataset in spec.datasets:
+        if dataset.name == name:
+            return resolve_dataset(spec, dataset)
+    raise NotFoundError(
+        f"looking up dataset {name!r} of migration {spec.migration!r}",
+        got="no dataset of that name",
+        expected=", ".join(dataset.name for dataset in spec.datasets) or "a dataset",
+        state="nothing was touched",
+        remedy="name a dataset of the spec",
+        code="2190",
+    )
+
+
+def merge_limits(outer: LimitOverrides, inner: LimitOverrides) -> Limits:
+    """Return the limits that hold where ``inner`` lies within ``outer``."""
+    chosen = {**outer.model_dump(exclude_none=True), **inner.model_dump(exclude_none=True)}
+    return Limits.model_validate(chosen)
+
+
+def _place(side: Side, place: Place) -> ResolvedPlace:
+    return ResolvedPlace(
+        url=place.url,
+        connection=place.connection or side.connection,
+        platform=place.platform or side.platform,
+    )

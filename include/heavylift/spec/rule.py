@@ -1,0 +1,18 @@
+"""What a rule over several fields says when it is broken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from heavylift.spec.problems import Path
+
+
+@dataclass(frozen=True)
+class Broken:
+    """One broken rule, at the field that has to change."""
+
+    code: str
+    path: Path
+    got: str
+    expected: str
+    hint: str = ""

@@ -1,0 +1,149 @@
+"""Rules that take more than one field: names, places, gates, limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from heavylift.spec.datasets import Dataset
+from heavylift.spec.model import MigrationSpec
+from heavylift.spec.place_rules import place_rules
+from heavylift.spec.problems import Path
+from heavylift.spec.quantities import format_duration, format_size
+from heavylift.spec.resolve import resolve_dataset
+from heavylift.spec.rule import Broken
+from heavylift.spec.support import SUPPORTED_DELETES, SUPPORTED_PHASES
+from heavylift.spec.vocabulary import Check, CompareColumns
+
+_NAMED_SECTIONS = (
+    "datasets",
+    "databases",
+    "streams",
+    "registries",
+    "models",
+    "endpoints",
+    "pipelines",
+    "gates",
+)
+
+
+def broken_rules(spec: MigrationSpec, *, whole: bool) -> Iterator[Broken]:
+    """Yield what is wrong with ``spec`` as a whole.
+
+    :param whole: false where parts that are wrong by themselves were left out of ``spec``; the
+        rules that miss something are then not applied.
+    """
+    for rule in _RULES:
+        yield from rule(spec)
+    if whole:
+        yield from _gates_check_something(spec)
+
+
+def _names_are_unique(spec: MigrationSpec) -> Iterator[Broken]:
+    for section in _NAMED_SECTIONS:
+        yield from _repeated((section,), [item.name for item in getattr(spec, section)])
+    for index, dataset in enumerate(spec.datasets):
+        names = [table.name for table in dataset.expectations]
+        yield from _repeated(("datasets", index, "expectations"), names)
+
+
+def _repeated(path: Path, names: Sequence[str]) -> Iterator[Broken]:
+    first: dict[str, int] = {}
+    for index, name in enumerate(names):
+        if name in first:
+            got = f"the name {name!r} a second time"
+            yield Broken("2150", (*path, index, "name"), got, f"another name than {path[-1]}[{first[name]}]")
+        first.setdefault(name, index)
+
+
+def _policies_are_supported(spec: MigrationSpec) -> Iterator[Broken]:
+    for index, dataset in enumerate(spec.datasets):
+        if dataset.deletes not in SUPPORTED_DELETES:
+            yield Broken(
+                "2142",
+                ("datasets", index, "deletes"),
+                f"the policy {dataset.deletes.value!r}, understood but not yet supported by this version",
+                " or ".join(sorted(policy.value for policy in SUPPORTED_DELETES)),
+            )
+    for index, gate in enumerate(spec.gates):
+        if gate.phase not in SUPPORTED_PHASES:
+            yield Broken(
+                "2141",
+                ("gates", index, "phase"),
+                f"the phase {gate.phase.value!r}, understood but not yet supported by this version",
+                " or ".join(sorted(phase.value for phase in SUPPORTED_PHASES)),
+            )
+
+
+def _limits_fit_together(spec: MigrationSpec) -> Iterator[Broken]:
+    for index, dataset in enumerate(spec.datasets):
+        yield from _limits_of(spec, dataset, ("datasets", index, "limits"))
+    if spec.defaults.retry_delay > spec.defaults.max_retry_delay:
+        yield Broken(
+            "2157",
+            ("defaults", "retry_delay"),
+            format_duration(spec.defaults.retry_delay),
+            f"at most max_retry_delay, {format_duration(spec.defaults.max_retry_delay)}",
+        )
+
+
+def _limits_of(spec: MigrationSpec, dataset: Dataset, path: Path) -> Iterator[Broken]:
+    limits = resolve_dataset(spec, dataset).limits
+    part = f"with part_size {format_size(limits.part_size)}"
+    if limits.memory_budget < 2 * limits.part_size:
+        yield Broken(
+            "2156",
+            path,
+            f"memory_budget {format_size(limits.memory_budget)} {part}",
+            "a memory_budget of at least two parts",
+            f"set memory_budget to {format_size(2 * limits.part_size)} or more",
+        )
+    if limits.shard_size < limits.part_size:
+        yield Broken(
+            "2156",
+            path,
+            f"shard_size {format_size(limits.shard_size)} {part}",
+            "a shard_size of at least one part",
+        )
+
+
+def _references_exist(spec: MigrationSpec) -> Iterator[Broken]:
+    registries = [registry.name for registry in spec.registries]
+    for index, model in enumerate(spec.models):
+        if model.registry is not None and model.registry not in registries:
+            yield _unknown(("models", index, "registry"), model.registry, "registries", registries)
+    models = [model.name for model in spec.models]
+    for index, endpoint in enumerate(spec.endpoints):
+        if endpoint.model is not None and endpoint.model not in models:
+            yield _unknown(("endpoints", index, "model"), endpoint.model, "models", models)
+
+
+def _unknown(path: Path, name: str, section: str, names: Iterable[str]) -> Broken:
+    known = ", ".join(names) or "none is there"
+    return Broken("2159", path, repr(name), f"the name of an entry of {section} ({known})")
+
+
+def _gates_check_something(spec: MigrationSpec) -> Iterator[Broken]:
+    tables = [table for dataset in spec.datasets for table in dataset.expectations]
+    provided = {
+        Check.EXPECTATIONS_PASS: any(table.suite for table in tables),
+        Check.PROFILES_EQUAL: any(table.compare.columns is CompareColumns.PROFILE for table in tables),
+    }
+    for index, gate in enumerate(spec.gates):
+        for position, check in enumerate(gate.checks):
+            if not provided.get(check, True):
+                yield Broken(
+                    "2154",
+                    ("gates", index, "checks", position),
+                    f"the check {check.value!r}, which would check nothing",
+                    f"a dataset with expectations that {check.value} can look at",
+                    "add expectations to a dataset, or take the check out",
+                )
+
+
+_RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
+    _names_are_unique,
+    place_rules,
+    _policies_are_supported,
+    _limits_fit_together,
+    _references_exist,
+)

@@ -1,0 +1,230 @@
+"""Sections for state other than objects: databases, streams, registries, models, endpoints.
+
+They are typed and checked already; :mod:`heavylift.spec.support` says which of them this
+version can carry out.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from pydantic import Field
+
+from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url
+from heavylift.spec.quantities import Seconds, SizeBytes
+from heavylift.spec.vocabulary import Deletes, VerifyMode
+
+
+class DatabaseEngine(StrEnum):
+    """Database products."""
+
+    POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+    MARIADB = "mariadb"
+
+
+class CaptureMethod(StrEnum):
+    """How changes are read from a source database."""
+
+    AUTO = "auto"
+    CHANGES = "changes"
+    NATIVE = "native"
+    DEBEZIUM = "debezium"
+
+
+class OnSchemaChange(StrEnum):
+    """What to do when the source's schema changes during a sync."""
+
+    APPLY_SAFE = "apply_safe"
+    STOP = "stop"
+
+
+class DatabaseSide(SpecModel):
+    """A database on one side."""
+
+    engine: DatabaseEngine = Field(default=DatabaseEngine.POSTGRESQL, description="The product.")
+    connection: ConnectionId = Field(description="The Airflow connection of the database.")
+
+
+class Database(SpecModel):
+    """Tables that move while they are written to."""
+
+    name: Name = Field(description="Unique in this file.")
+    description: Text = Field(default="", description="For people.")
+    source: DatabaseSide = Field(description="The database that is moved.")
+    target: DatabaseSide = Field(description="The database that it moves to.")
+    tables: tuple[Pattern, ...] = Field(default=("*.*",), description="Tables, as schema.table patterns.")
+    exclude: tuple[Pattern, ...] = Field(
+        default=(), description="Tables that stay, as schema.table patterns."
+    )
+    method: CaptureMethod = Field(
+        default=CaptureMethod.AUTO, description="How changes are read; auto explains its choice."
+    )
+    on_schema_change: OnSchemaChange = Field(
+        default=OnSchemaChange.APPLY_SAFE,
+        description="apply_safe: apply what cannot lose data, else stop; stop: always.",
+    )
+    max_retained_wal: SizeBytes = Field(
+        default=10 * 2**30,
+        description="Most log that the source may keep for us before the sync gives up its slot.",
+    )
+    max_lag: Seconds = Field(default=60, description="Lag under which the sync counts as caught up.")
+    parallel_ranges: Count = Field(
+        default=4, ge=1, le=256, description="Key ranges that the snapshot copies at once."
+    )
+    reverse: Flag = Field(
+        default=True, description="After cutover, let changes flow back until the soak ends."
+    )
+    verify: VerifyMode = Field(
+        default=VerifyMode.FULL, description="full: every row; sample: some, with a bound."
+    )
+
+
+class StreamEngine(StrEnum):
+    """Stream products."""
+
+    KAFKA = "kafka"
+    KINESIS = "kinesis"
+    PUBSUB = "pubsub"
+    EVENT_HUBS = "event_hubs"
+
+
+class StreamSide(SpecModel):
+    """A broker or stream service on one side."""
+
+    engine: StreamEngine = Field(description="The product.")
+    connection: ConnectionId = Field(description="The Airflow connection of the broker.")
+
+
+class Stream(SpecModel):
+    """Topics that are mirrored, with their consumers' positions."""
+
+    name: Name = Field(description="Unique in this file.")
+    description: Text = Field(default="", description="For people.")
+    source: StreamSide = Field(description="The broker that is mirrored.")
+    target: StreamSide = Field(description="The broker that receives.")
+    topics: tuple[Pattern, ...] = Field(default=("*",), description="Topics, as patterns.")
+    consumer_groups: tuple[Pattern, ...] = Field(
+        default=("*",), description="Groups whose positions are translated."
+    )
+    max_lag: Seconds = Field(default=60, description="Lag under which the mirror counts as caught up.")
+
+
+class RegistryKind(StrEnum):
+    """Products that keep experiments and models."""
+
+    MLFLOW = "mlflow"
+    SAGEMAKER = "sagemaker"
+    VERTEX = "vertex"
+    AZURE_ML = "azure_ml"
+
+
+class RegistryPath(StrEnum):
+    """How a registry is copied."""
+
+    AUTO = "auto"
+    STORE = "store"
+    API = "api"
+
+
+class OnNameConflict(StrEnum):
+    """What to do where the target already has a thing of the same name."""
+
+    FAIL = "fail"
+    MAP = "map"
+
+
+class RegistrySide(SpecModel):
+    """A registry on one side."""
+
+    kind: RegistryKind = Field(default=RegistryKind.MLFLOW, description="The product.")
+    connection: ConnectionId = Field(description="The Airflow connection of the server.")
+    store_connection: ConnectionId | None = Field(
+        default=None, description="Connection of its database, where that may be used."
+    )
+    artifacts: Url | None = Field(
+        default=None, description="Where its artifacts lie, where that may be used."
+    )
+
+
+class Registry(SpecModel):
+    """Experiments, runs, registered models and their history."""
+
+    name: Name = Field(description="Unique in this file.")
+    description: Text = Field(default="", description="For people.")
+    source: RegistrySide = Field(description="The registry that is copied.")
+    target: RegistrySide = Field(description="The registry that receives.")
+    experiments: tuple[Pattern, ...] = Field(default=("*",), description="Experiments, as patterns of names.")
+    models: tuple[Pattern, ...] = Field(
+        default=("*",), description="Registered models, as patterns of names."
+    )
+    path: RegistryPath = Field(default=RegistryPath.AUTO, description="auto explains its choice.")
+    on_name_conflict: OnNameConflict = Field(
+        default=OnNameConflict.FAIL, description="fail, or map to a free name."
+    )
+    deletes: Deletes = Field(default=Deletes.KEEP, description="When a thing has gone from the source.")
+
+
+class Tolerance(SpecModel):
+    """How far a prediction may differ."""
+
+    absolute: Number = Field(default=0.0, ge=0.0, description="Largest accepted absolute difference.")
+    relative: Number = Field(
+        default=1e-6, ge=0.0, le=1.0, description="Largest accepted relative difference."
+    )
+    max_mismatch_rate: Number = Field(
+        default=0.001,
+        ge=0.0,
+        le=1.0,
+        description="Largest accepted rate of predictions beyond the tolerance.",
+    )
+
+
+class Model(SpecModel):
+    """A model that must behave on the target as on the source."""
+
+    name: Name = Field(description="Unique in this file.")
+    description: Text = Field(default="", description="For people.")
+    registry: Name | None = Field(default=None, description="The entry of registries that holds it.")
+    registered_name: Text = Field(description="Its name in the registry.")
+    versions: tuple[Text, ...] = Field(default=(), description="Versions or aliases; all where empty.")
+    golden_inputs: Url | None = Field(default=None, description="Inputs on which both sides are compared.")
+    tolerance: Tolerance = Field(default=Tolerance(), description="How far a prediction may differ.")
+    max_latency_ratio: Number = Field(
+        default=1.1, gt=0.0, description="Largest accepted ratio of P95 latency, target to source."
+    )
+    convert_to: tuple[Text, ...] = Field(default=(), description="Portable forms to make: onnx, safetensors.")
+
+
+class EndpointKind(StrEnum):
+    """Products that serve predictions."""
+
+    SAGEMAKER = "sagemaker"
+    VERTEX = "vertex"
+    AZURE_ML = "azure_ml"
+    KSERVE = "kserve"
+    HTTP = "http"
+
+
+class EndpointSide(SpecModel):
+    """An endpoint on one side."""
+
+    kind: EndpointKind = Field(description="The product.")
+    connection: ConnectionId = Field(description="The Airflow connection of the endpoint.")
+    endpoint: Text = Field(description="Its name or path there.")
+
+
+class Endpoint(SpecModel):
+    """An endpoint that serves live predictions."""
+
+    name: Name = Field(description="Unique in this file.")
+    description: Text = Field(default="", description="For people.")
+    model: Name | None = Field(default=None, description="The entry of models that it serves.")
+    source: EndpointSide = Field(description="The endpoint that serves today.")
+    target: EndpointSide = Field(description="The endpoint that shall serve.")
+    max_p95_ms: Number | None = Field(
+        default=None, gt=0.0, description="Latency objective, milliseconds at P95."
+    )
+    max_error_rate: Number = Field(
+        default=0.001, ge=0.0, le=1.0, description="Largest accepted rate of errors."
+    )

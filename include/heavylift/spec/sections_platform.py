@@ -1,0 +1,163 @@
+"""Sections for what surrounds the data: pipelines, infrastructure, access, compliance, cutover.
+
+They are typed and checked already; :mod:`heavylift.spec.support` says which of them this
+version can carry out.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+
+from pydantic import Field
+
+from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url
+from heavylift.spec.quantities import Seconds
+from heavylift.spec.vocabulary import Platform
+
+
+class PipelineKind(StrEnum):
+    """Products that run training pipelines."""
+
+    SAGEMAKER = "sagemaker"
+    KUBEFLOW = "kubeflow"
+    VERTEX = "vertex"
+    AZURE_ML = "azure_ml"
+    STEP_FUNCTIONS = "step_functions"
+    AIRFLOW = "airflow"
+
+
+class Pipeline(SpecModel):
+    """A training pipeline that is translated."""
+
+    name: Name = Field(description="Unique in this file.")
+    description: Text = Field(default="", description="For people.")
+    source_kind: PipelineKind = Field(description="What it is written for.")
+    target_kind: PipelineKind = Field(description="What it is translated to.")
+    definition: Text = Field(description="Its name on the source, or a file beside this one.")
+
+
+class Infrastructure(SpecModel):
+    """The infrastructure that is made on the target."""
+
+    state: Url | None = Field(default=None, description="Where Terraform's state is kept.")
+    state_connection: ConnectionId | None = Field(default=None, description="Connection of that place.")
+    regions: tuple[Text, ...] = Field(default=(), description="Regions of the target that may be used.")
+    instance_types: dict[str, Text] = Field(
+        default={}, description="Instance types chosen by hand: source type to target type."
+    )
+    labels: dict[str, Text] = Field(default={}, description="Labels that every resource carries.")
+    drift_check: Flag = Field(default=True, description="Look for drift on a schedule.")
+
+
+class RoleMode(StrEnum):
+    """Which kind of role identities get on the target."""
+
+    CUSTOM = "custom"
+    PREDEFINED = "predefined"
+
+
+class Access(SpecModel):
+    """Identities and permissions."""
+
+    identities: tuple[Pattern, ...] = Field(
+        default=("*",), description="Identities that move, as patterns of names."
+    )
+    exclude: tuple[Pattern, ...] = Field(default=(), description="Identities that stay.")
+    roles: RoleMode = Field(
+        default=RoleMode.CUSTOM, description="custom: exactly what is needed; predefined: the nearest."
+    )
+    max_excess_actions: Count = Field(
+        default=0,
+        ge=0,
+        le=10_000,
+        description="Actions beyond the needed ones that a predefined role may bring.",
+    )
+    access_log: Url | None = Field(
+        default=None, description="Access logs that show which permissions are used."
+    )
+
+
+class Framework(StrEnum):
+    """Rule sets that the migration must keep."""
+
+    GDPR = "gdpr"
+    HIPAA = "hipaa"
+    RESIDENCY = "residency"
+    ENCRYPTION = "encryption"
+
+
+class RuleException(SpecModel):
+    """One rule that may be broken for a reason, approved by a person, until a day."""
+
+    rule: Text = Field(description="The rule's id.")
+    reason: Text = Field(description="Why.")
+    approver: Text = Field(description="Who answers for it.")
+    expires: date = Field(description="Last day on which it holds, as YYYY-MM-DD.")
+
+
+class Compliance(SpecModel):
+    """Rules that the whole path of the data must keep."""
+
+    frameworks: tuple[Framework, ...] = Field(default=(), description="gdpr, hipaa, residency, encryption.")
+    allowed_regions: tuple[Text, ...] = Field(
+        default=(), description="Regions that data may be in; any where empty."
+    )
+    scan: Flag = Field(default=True, description="Scan datasets and tables for personal data.")
+    scan_bound: Number = Field(
+        default=0.01, gt=0.0, lt=1.0, description="Bound on the share of objects with missed personal data."
+    )
+    customer_keys: Flag = Field(
+        default=False, description="Demand keys of the customer's own for encryption at rest."
+    )
+    exceptions: tuple[RuleException, ...] = Field(
+        default=(), description="Rules that may be broken, by whom allowed."
+    )
+
+
+class TrafficAdapter(StrEnum):
+    """What splits the live traffic."""
+
+    ENVOY = "envoy"
+    DNS = "dns"
+    GATEWAY_API = "gateway_api"
+    ENDPOINT = "endpoint"
+
+
+class Traffic(SpecModel):
+    """How live traffic is moved."""
+
+    adapter: TrafficAdapter = Field(
+        description="envoy, dns, gateway_api or endpoint (the platform's own split)."
+    )
+    platform: Platform | None = Field(
+        default=None, description="Whose service that is, where it is a platform's."
+    )
+    connection: ConnectionId = Field(description="The Airflow connection of it.")
+    shadow: Seconds = Field(default=600, description="How long mirrored requests are compared first.")
+    steps: tuple[Count, ...] = Field(
+        default=(1, 5, 25, 50, 100),
+        min_length=1,
+        description="Percentages of traffic on the target, rising to 100.",
+    )
+    step_duration: Seconds = Field(default=600, description="How long each step is watched.")
+
+
+class Cutover(SpecModel):
+    """How the live workload is switched, and when it is switched back."""
+
+    runbook_owner: Text = Field(description="Who answers for it on the day.")
+    traffic: Traffic | None = Field(default=None, description="How live traffic is moved.")
+    max_write_pause: Seconds = Field(
+        default=5, ge=1, le=86_400, description="Longest accepted pause of writes."
+    )
+    max_lag: Seconds = Field(
+        default=5, ge=0, le=86_400, description="Largest accepted lag before writes are frozen."
+    )
+    max_error_rate: Number = Field(
+        default=0.001, ge=0.0, le=1.0, description="Beyond this, everything goes back."
+    )
+    max_latency_ratio: Number = Field(
+        default=1.2, gt=0.0, description="Beyond this ratio of P95, everything goes back."
+    )
+    soak: Seconds = Field(default=7 * 86_400, description="How long a rollback stays possible.")

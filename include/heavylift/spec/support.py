@@ -1,0 +1,37 @@
+"""What this version of Heavylift carries out. Later work flips the switches here, nowhere else.
+
+The spec has room for everything from the start; what is switched off is refused by name, so
+that nobody believes that something moves which does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from heavylift.spec.vocabulary import Deletes, Phase
+
+SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
+    {
+        "datasets": True,
+        "gates": True,
+        "notify": False,
+        "databases": False,
+        "streams": False,
+        "registries": False,
+        "models": False,
+        "endpoints": False,
+        "pipelines": False,
+        "infrastructure": False,
+        "access": False,
+        "compliance": False,
+        "cutover": False,
+    }
+)
+"""Top-level section → whether this version carries it out."""
+
+SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC})
+"""Phases that have a DAG, and so can end with a gate."""
+
+SUPPORTED_DELETES = frozenset({Deletes.KEEP})
+"""Policies for deleted objects that the sync carries out."""

@@ -1,0 +1,158 @@
+"""Turns pydantic's errors into problems that say what was got, what is allowed, what was meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from heavylift.spec.document import Document
+from heavylift.spec.fields import allowed_words, annotation_at, is_model, key_names
+from heavylift.spec.problems import Path, Problem, field_text
+from heavylift.spec.secrets import names_secret, show
+from heavylift.spec.suggest import nearest
+
+_CUSTOM_CODES = {
+    "hl_url": "2126",
+    "hl_name": "2127",
+    "hl_connection": "2128",
+    "hl_size": "2129",
+    "hl_rate": "2129",
+    "hl_duration": "2129",
+    "hl_pattern": "2130",
+    "hl_cron": "2131",
+    "hl_secret": "2132",
+    "hl_contradiction": "2133",
+    "hl_expectation": "2134",
+    "hl_user": "2135",
+}
+_TYPES = {
+    "string_type": "text",
+    "bool_type": "true or false",
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "finite_number": "a finite number",
+    "tuple_type": "a list (lines that begin with -)",
+    "dict_type": "a mapping (key: value)",
+    "model_type": "a mapping (key: value)",
+    "model_attributes_type": "a mapping (key: value)",
+    "date_from_datetime_parsing": "a day as YYYY-MM-DD",
+    "date_type": "a day as YYYY-MM-DD",
+}
+_BOUNDS = {
+    "greater_than": ("gt", "more than"),
+    "greater_than_equal": ("ge", "at least"),
+    "less_than": ("lt", "less than"),
+    "less_than_equal": ("le", "at most"),
+}
+_LENGTHS = {
+    "too_short": ("min_length", "at least {} of them"),
+    "too_long": ("max_length", "at most {} of them"),
+    "string_too_short": ("min_length", "at least {} characters"),
+    "string_too_long": ("max_length", "at most {} characters"),
+}
+_TRUTH_WORDS = {"yes", "no", "on", "off", "y", "n", "t", "f", "1", "0"}
+
+
+def translate(
+    root: type[BaseModel], errors: Iterable[Mapping[str, Any]], document: Document
+) -> list[Problem]:
+    """Return one problem for each of pydantic's ``errors``.
+
+    :param root: the model that was validated.
+    :param document: gives the marks.
+    """
+    return [_problem(root, error, document) for error in errors]
+
+
+def _problem(root: type[BaseModel], error: Mapping[str, Any], document: Document) -> Problem:
+    kind: str = error["type"]
+    path = tuple(error["loc"])
+    if kind == "extra_forbidden":
+        return _unknown_key(root, path, document)
+    if kind == "missing":
+        return _missing(root, path, document)
+    got = show(error["input"], str(path[-1]) if path else "")
+    code, expected, hint = _wanted(kind, error, annotation_at(root, path))
+    return Problem(code, document.mark(path), field_text(path), got, expected, hint)
+
+
+def _unknown_key(root: type[BaseModel], path: Path, document: Document) -> Problem:
+    key = str(path[-1])
+    mark = document.mark(path, key=True)
+    model = annotation_at(root, path[:-1])
+    names = key_names(model) if is_model(model) else ()
+    if names_secret(key):
+        return secret_key(path, document)
+    close = nearest(key, names)
+    return Problem(
+        "2120",
+        mark,
+        field_text(path),
+        f"the unknown key {key!r}",
+        "one of " + ", ".join(names),
+        f"did you mean {close}?" if close else "",
+    )
+
+
+def secret_key(path: Path, document: Document) -> Problem:
+    """Return the problem of a key that is the name of a secret."""
+    return Problem(
+        "2132",
+        document.mark(path, key=True),
+        field_text(path),
+        f"the key {str(path[-1])!r}, which looks like a secret",
+        "no secret in a spec",
+        "keep it in an Airflow connection and name that connection here",
+    )
+
+
+def _missing(root: type[BaseModel], path: Path, document: Document) -> Problem:
+    model = annotation_at(root, path[:-1])
+    meaning = ""
+    if is_model(model):
+        for name, field in model.model_fields.items():
+            if path[-1] in {name, field.alias}:
+                meaning = field.description or ""
+    inside = field_text(path[:-1])
+    return Problem(
+        "2121",
+        document.mark(path[:-1]),
+        field_text(path),
+        f"no {path[-1]}" + (f" in {inside}" if inside else ""),
+        f"the required key {path[-1]}",
+        meaning.rstrip("."),
+    )
+
+
+def _wanted(kind: str, error: Mapping[str, Any], annotation: Any) -> tuple[str, str, str]:
+    context = error.get("ctx", {})
+    value = error["input"]
+    if kind in _CUSTOM_CODES:
+        return _CUSTOM_CODES[kind], context["expected"], context["hint"]
+    words = allowed_words(annotation)
+    if words:
+        close = nearest(value, words) if isinstance(value, str) else ""
+        return "2122", "one of " + ", ".join(words), f"did you mean {close}?" if close else ""
+    if kind in _TYPES:
+        return "2123", _TYPES[kind], _type_hint(kind, value)
+    if kind in _BOUNDS:
+        bound, words_of_bound = _BOUNDS[kind]
+        return "2124", f"{words_of_bound} {context[bound]}", ""
+    if kind in _LENGTHS:
+        length, template = _LENGTHS[kind]
+        return "2125", template.format(context[length]), ""
+    return "2139", str(error["msg"]), ""
+
+
+def _type_hint(kind: str, value: Any) -> str:
+    if kind == "bool_type" and isinstance(value, str | int) and str(value).lower() in _TRUTH_WORDS:
+        return "yes, no, on and off are plain text here: write true or false"
+    if kind == "string_type" and isinstance(value, int | float):
+        return "put it into quotes"
+    if kind in {"int_type", "float_type"} and isinstance(value, str):
+        return "write the number without quotes or units"
+    if kind == "tuple_type" and isinstance(value, str):
+        return f"write [{value}]" if len(value) < 40 else ""
+    return ""

@@ -1,0 +1,90 @@
+"""The fixed words of a migration spec."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Platform(StrEnum):
+    """Where a workload runs; ``kubernetes`` also stands for on-premises."""
+
+    AWS = "aws"
+    GCP = "gcp"
+    AZURE = "azure"
+    KUBERNETES = "kubernetes"
+
+
+class Phase(StrEnum):
+    """One step of a migration; each is one Airflow DAG, ``<migration>.<phase>``."""
+
+    ASSESS = "assess"
+    PROVISION = "provision"
+    TRANSFER = "transfer"
+    SYNC = "sync"
+    REGISTRY = "registry"
+    REVALIDATE = "revalidate"
+    CUTOVER = "cutover"
+    ROLLBACK = "rollback"
+    OPTIMIZE = "optimize"
+    MONITOR = "monitor"
+
+
+class OnConflict(StrEnum):
+    """What to do where the target already holds a different object under the same key."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+    OVERWRITE = "overwrite"
+
+
+class OnUnholdableKey(StrEnum):
+    """What to do with a key that the target store cannot hold."""
+
+    FAIL = "fail"
+    SKIP = "skip"
+
+
+class Deletes(StrEnum):
+    """What a sync does on the target when an object has gone from the source."""
+
+    KEEP = "keep"
+    PROPAGATE = "propagate"
+    QUARANTINE = "quarantine"
+
+
+class VerifyMode(StrEnum):
+    """How much of what was moved is verified."""
+
+    FULL = "full"
+    SAMPLE = "sample"
+
+
+class VerifyMethod(StrEnum):
+    """Where the target's checksum comes from."""
+
+    PROVIDER = "provider"
+    READ_BACK = "read_back"
+
+
+class TableFormat(StrEnum):
+    """File formats of tabular data that expectations can be run on."""
+
+    PARQUET = "parquet"
+    CSV = "csv"
+
+
+class CompareColumns(StrEnum):
+    """How the columns of the two sides are compared."""
+
+    PROFILE = "profile"
+    NONE = "none"
+
+
+class Check(StrEnum):
+    """One check of a gate."""
+
+    COUNTS_EQUAL = "counts_equal"
+    CHECKSUMS_EQUAL = "checksums_equal"
+    NO_FINDINGS = "no_findings"
+    EXPECTATIONS_PASS = "expectations_pass"  # noqa: S105  (a check, no password)
+    PROFILES_EQUAL = "profiles_equal"
