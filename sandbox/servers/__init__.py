@@ -1,0 +1,41 @@
+"""The servers of the sandbox, by connection id, in the order in which they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from heavylift.errors import ConnectionConfigError
+
+from sandbox.model import Server
+from sandbox.servers import azurite, fake_gcs, moto, seaweed
+
+SERVERS: dict[str, Server] = {
+    server.name: server
+    for server in (
+        seaweed.server("aws_source", "S3 of the source"),
+        seaweed.server("aws_target", "S3 of the target"),
+        fake_gcs.server("gcp_target"),
+        azurite.server("azure_target"),
+        moto.server("aws_control"),
+    )
+}
+
+
+def select(names: Sequence[str] | None) -> list[Server]:
+    """Return the servers asked for, or all of them; order is the registry's.
+
+    :raises ConnectionConfigError: a name is not one of the sandbox's servers.
+    """
+    if names is None:
+        return list(SERVERS.values())
+    unknown = sorted(set(names) - set(SERVERS))
+    if unknown:
+        raise ConnectionConfigError(
+            "choosing sandbox servers",
+            got=", ".join(unknown),
+            expected=f"some of {', '.join(SERVERS)}",
+            state="nothing was started",
+            remedy="correct the names",
+            code="9005",
+        )
+    return [server for server in SERVERS.values() if server.name in names]
