@@ -132,9 +132,13 @@ class ProgressSample(Record):
 
 
 class ShardResult(Record):
-    """What one attempt at one shard did. Adds up: ``found = moved + unchanged + failed``.
+    """What one attempt at one shard did.
 
-    :param unchanged: already on the target, with the same content, from an earlier attempt.
+    Adds up: ``found = moved + unchanged + failed + vanished + left``.
+
+    :param unchanged: already on the target, with the same content, mostly from an earlier attempt.
+    :param vanished: gone from the source since the plan was made.
+    :param left: not tried, because the attempt was stopped.
     :param manifests: Parquet files with one row for each object of this attempt.
     """
 
@@ -149,7 +153,11 @@ class ShardResult(Record):
     moved: Tally
     unchanged: Tally
     failed: Tally
+    vanished: Tally = Tally()
+    left: Tally = Tally()
     failures: tuple[Failure, ...] = ()
+    notes: tuple[Finding, ...] = ()
+    """What of objects' attributes the target keeps in another form, or not at all."""
     manifests: tuple[EvidenceRef, ...] = ()
     samples: tuple[ProgressSample, ...] = ()
     rejected_reads: int = 0
