@@ -98,7 +98,7 @@ class _Finder(ast.NodeVisitor):
         for code in _codes_in(value):
             owner = self.classes[-1] if name == "default_code" and self.classes else None
             kind = owner.name if owner else ""
-            situation = (ast.get_docstring(owner) or "") if owner else _words(name)
+            situation = _docstring(owner) if owner else _words(name)
             self._add(Site(code, self.path, value.lineno, kind, situation))
         self.visit(value)
 
@@ -197,6 +197,10 @@ def _text(node: ast.expr) -> str:
     if isinstance(node, ast.FormattedValue):
         return _text(node.value) if isinstance(node.value, ast.Constant) else "{…}"
     return "{…}"
+
+
+def _docstring(node: ast.ClassDef) -> str:
+    return (ast.get_docstring(node) or "").replace("``", "")
 
 
 def _words(name: str) -> str:
