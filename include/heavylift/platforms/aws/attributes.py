@@ -1,0 +1,97 @@
+"""What of an object's attributes S3 cannot keep.
+
+Rules: https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html and
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+
+from heavylift.errors import UnsupportedError
+from heavylift.platforms.ports import ObjectAttributes
+
+MAX_METADATA_BYTES = 2048
+MAX_TAGS = 10
+MAX_TAG_NAME = 128
+MAX_TAG_VALUE = 256
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_TAG_TEXT = re.compile(r"[\w\s+\-=.:/@]*")
+_UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
+"""Control characters but the tab, and halves of surrogate pairs."""
+_STANDARD = ("content_type", "content_encoding", "cache_control", "content_disposition", "content_language")
+
+
+def attribute_problems(attributes: ObjectAttributes) -> list[str]:
+    """Return what of ``attributes`` S3 cannot keep as it is; empty when all."""
+    return [
+        *_standard_problems(attributes),
+        *_metadata_problems(attributes.metadata),
+        *_tag_problems(attributes.tags),
+    ]
+
+
+def _standard_problems(attributes: ObjectAttributes) -> Iterator[str]:
+    for name in _STANDARD:
+        value = getattr(attributes, name)
+        if value is None:
+            continue
+        if not value.isascii() or _UNSENDABLE.search(value):
+            yield f"{name} holds characters that an S3 header cannot: only printable ASCII can be kept"
+        elif value != value.strip() or not value:
+            yield f"{name} is empty or has spaces at its ends, which HTTP drops"
+
+
+def _metadata_problems(metadata: Mapping[str, str]) -> Iterator[str]:
+    size = sum(_size(name) + _size(value) for name, value in metadata.items())
+    if size > MAX_METADATA_BYTES:
+        yield f"user metadata is {size} bytes: S3 keeps at most {MAX_METADATA_BYTES}"
+    lower = [name.lower() for name in metadata]
+    if len(set(lower)) < len(lower):
+        yield "metadata names differ only in case: S3 keeps names in lower case"
+    for name in metadata:
+        if not _TOKEN.fullmatch(name):
+            yield f"metadata name {name!r} is no HTTP header name"
+        elif name != name.lower():
+            yield f"metadata name {name!r} has capitals: S3 keeps names in lower case"
+    for name, value in metadata.items():
+        if _UNSENDABLE.search(value):
+            yield f"metadata value of {name!r} holds control characters or is no valid Unicode"
+
+
+def _size(text: str) -> int:
+    return len(text.encode(errors="surrogatepass"))
+
+
+def _tag_problems(tags: Mapping[str, str]) -> Iterator[str]:
+    if len(tags) > MAX_TAGS:
+        yield f"{len(tags)} tags: S3 keeps at most {MAX_TAGS}"
+    for name, value in tags.items():
+        if not 1 <= len(name) <= MAX_TAG_NAME or len(value) > MAX_TAG_VALUE:
+            yield (
+                f"tag {name!r} is too long: S3 keeps names of 1 to {MAX_TAG_NAME} "
+                f"and values of up to {MAX_TAG_VALUE} characters"
+            )
+        if name.lower().startswith("aws:"):
+            yield f"tag {name!r}: the prefix aws: is AWS's own"
+        if not (_TAG_TEXT.fullmatch(name) and _TAG_TEXT.fullmatch(value)):
+            yield f"tag {name!r}: S3 allows letters, digits, spaces and + - = . _ : / @"
+
+
+def refuse_unsendable(what: str, attributes: ObjectAttributes) -> None:
+    """Make sure that no attribute could break out of its header.
+
+    :raises UnsupportedError: control characters, or a metadata name that is no header name.
+    """
+    values = [getattr(attributes, name) or "" for name in _STANDARD] + list(attributes.metadata.values())
+    bad = any(map(_UNSENDABLE.search, values)) or not all(map(_TOKEN.fullmatch, attributes.metadata))
+    if bad:
+        raise UnsupportedError(
+            what,
+            got="; ".join(attribute_problems(attributes)),
+            expected="attributes that an HTTP header can carry",
+            state="nothing was written",
+            remedy="correct the object's attributes at the source",
+            code="3145",
+        )

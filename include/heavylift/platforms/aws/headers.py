@@ -1,0 +1,213 @@
+"""Between S3's headers and the port's data: attributes, checksums, heads."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from email.errors import HeaderParseError
+from email.header import decode_header
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from urllib.parse import quote
+
+from heavylift.checksums import Algorithm, base64_to_hex
+from heavylift.errors import UnsupportedError
+from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead
+
+META = "x-amz-meta-"
+_STANDARD = {
+    "content_type": "content-type",
+    "content_encoding": "content-encoding",
+    "cache_control": "cache-control",
+    "content_disposition": "content-disposition",
+    "content_language": "content-language",
+}
+_CHECKSUM_HEADERS = {
+    Algorithm.CRC32C: "x-amz-checksum-crc32c",
+    Algorithm.CRC64NVME: "x-amz-checksum-crc64nvme",
+    Algorithm.CRC32: "x-amz-checksum-crc32",
+    Algorithm.SHA1: "x-amz-checksum-sha1",
+    Algorithm.SHA256: "x-amz-checksum-sha256",
+}
+_ETAG_MD5 = re.compile(r"[0-9a-f]{32}")
+_ETAG_PARTS = re.compile(r"[0-9a-f]{32}-[0-9]+")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def attribute_headers(attributes: ObjectAttributes) -> dict[str, str]:
+    """Return the headers that give a new object ``attributes`` and tags.
+
+    Metadata values beyond ASCII go as RFC 2047 encoded words, which S3 decodes before it
+    stores them
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html#UserMetadata).
+    """
+    headers = {
+        header: value
+        for name, header in _STANDARD.items()
+        if (value := getattr(attributes, name)) is not None
+    }
+    for name, value in attributes.metadata.items():
+        headers[META + name.lower()] = value if _is_plain(value) else _encoded_word(value)
+    if attributes.tags:
+        headers["x-amz-tagging"] = "&".join(
+            f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in attributes.tags.items()
+        )
+    return headers
+
+
+def _is_plain(value: str) -> bool:
+    return value.isascii() and value.isprintable() and value == value.strip()
+
+
+def _encoded_word(value: str) -> str:
+    return f"=?UTF-8?B?{base64.b64encode(value.encode()).decode()}?="
+
+
+def _decoded_words(value: str) -> str:
+    if "=?" not in value:
+        return value
+    try:
+        return "".join(
+            text.decode(charset or "ascii") if isinstance(text, bytes) else text
+            for text, charset in decode_header(value)
+        )
+    except (HeaderParseError, LookupError, UnicodeDecodeError):
+        return value
+
+
+def read_attributes(headers: Mapping[str, str]) -> ObjectAttributes:
+    """Return the attributes that a GET or HEAD answer tells; tags are not among them."""
+    metadata = {
+        name[len(META) :].lower(): _decoded_words(value)
+        for name, value in headers.items()
+        if name[: len(META)].lower() == META
+    }
+    return ObjectAttributes(
+        content_type=headers.get("Content-Type"),
+        content_encoding=headers.get("Content-Encoding"),
+        cache_control=headers.get("Cache-Control"),
+        content_disposition=headers.get("Content-Disposition"),
+        content_language=headers.get("Content-Language"),
+        metadata=metadata,
+    )
+
+
+def checksum_headers(checksums: Mapping[Algorithm, str]) -> dict[str, str]:
+    """Return the headers against which S3 checks the body of a put.
+
+    S3 takes one ``x-amz-checksum-*`` a request: the first of CRC32C, CRC64NVME, CRC32, SHA1 and
+    SHA256 that is there; MD5 goes as ``Content-MD5``, besides.
+    """
+    headers: dict[str, str] = {}
+    for algorithm, header in _CHECKSUM_HEADERS.items():
+        if algorithm in checksums:
+            headers[header] = _base64(checksums[algorithm])
+            break
+    if Algorithm.MD5 in checksums:
+        headers["content-md5"] = _base64(checksums[Algorithm.MD5])
+    return headers
+
+
+def _base64(digest: str) -> str:
+    return base64.b64encode(bytes.fromhex(digest)).decode()
+
+
+def read_checksums(headers: Mapping[str, str]) -> dict[Algorithm, str]:
+    """Return the checksums of the *whole object* that an answer tells.
+
+    A composite checksum (``…-3``, or of type COMPOSITE) is one of the parts' checksums and is
+    left out. The ETag is an MD5 only without customer or KMS encryption.
+    """
+    found: dict[Algorithm, str] = {}
+    if headers.get("x-amz-checksum-type") != "COMPOSITE":
+        for algorithm, header in _CHECKSUM_HEADERS.items():
+            value = whole_checksum(headers.get(header, ""))
+            if value:
+                found[algorithm] = value
+    found.update(etag_checksum(headers))
+    return found
+
+
+def whole_checksum(value: str) -> str:
+    """Return a base64 checksum as hex, or nothing where it is composite or unreadable."""
+    try:
+        return base64_to_hex(value) if value and "-" not in value else ""
+    except (ValueError, binascii.Error):
+        return ""
+
+
+def etag_checksum(headers: Mapping[str, str]) -> dict[Algorithm, str]:
+    """Return what the ETag proves: MD5, MD5_PARTS, or nothing where it is encrypted.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html tells when an ETag is an MD5.
+    """
+    etag = unquoted(headers.get("ETag", ""))
+    encrypted = (
+        headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
+        or "x-amz-server-side-encryption-customer-algorithm" in headers
+    )
+    if encrypted:
+        return {}
+    if _ETAG_MD5.fullmatch(etag):
+        return {Algorithm.MD5: etag}
+    return {Algorithm.MD5_PARTS: etag} if _ETAG_PARTS.fullmatch(etag) else {}
+
+
+def unquoted(etag: str) -> str:
+    """Return an entity tag without its quotes."""
+    return etag[1:-1] if len(etag) > 1 and etag[0] == etag[-1] == '"' else etag
+
+
+def read_head(key: str, headers: Mapping[str, str], what: str) -> ObjectHead:
+    """Return the head of ``key`` that a GET or HEAD answer tells.
+
+    :raises UnsupportedError: S3 says that it holds metadata which HTTP cannot carry.
+    """
+    if headers.get("x-amz-missing-meta", "0") != "0":
+        raise UnsupportedError(
+            what,
+            got=f"{headers['x-amz-missing-meta']} metadata entries that S3 cannot send over HTTP",
+            expected="metadata that can be read",
+            state="nothing was changed",
+            remedy="rewrite the object's metadata at the source, then run again",
+            code="3106",
+        )
+    tag_count = headers.get("x-amz-tagging-count", "")
+    listed = ListedObject(
+        key=key,
+        size_bytes=_whole_size(headers),
+        version=unquoted(headers.get("ETag", "")),
+        modified_us=http_date_us(headers.get("Last-Modified", "")),
+        checksums=read_checksums(headers),
+        storage_class=headers.get("x-amz-storage-class", ""),
+    )
+    return ObjectHead(
+        listed, read_attributes(headers), tag_count=int(tag_count) if tag_count.isdigit() else None
+    )
+
+
+def _whole_size(headers: Mapping[str, str]) -> int:
+    _, slash, total = headers.get("Content-Range", "").rpartition("/")
+    return int(total) if slash and total.isdigit() else int(headers.get("Content-Length", "0"))
+
+
+@lru_cache(maxsize=1024)
+def http_date_us(text: str) -> int:
+    """Return an HTTP date as microseconds since 1970; 0 where there is none."""
+    try:
+        return (parsedate_to_datetime(text) - _EPOCH) // _MICROSECOND
+    except (ValueError, TypeError):
+        return 0
+
+
+@lru_cache(maxsize=4096)
+def iso_date_us(text: str) -> int:
+    """Return an ISO date of a listing as microseconds since 1970; 0 where there is none."""
+    try:
+        return (datetime.fromisoformat(text) - _EPOCH) // _MICROSECOND
+    except (ValueError, TypeError):
+        return 0

@@ -1,0 +1,110 @@
+"""Listing a bucket: ListObjectsV2 in pages, the next one fetched while this one is used."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import unquote, unquote_plus
+
+from heavylift.checksums import Checksums
+from heavylift.platforms.aws.headers import iso_date_us, unquoted
+from heavylift.platforms.aws.wire import BucketWire, not_s3
+from heavylift.platforms.aws.xml import ListedFields, ListPage, MalformedXmlError, parse_list
+from heavylift.platforms.ports import ListedObject
+
+
+class Listing:
+    """Lists one bucket and remembers how its server encodes keys.
+
+    Listings ask for ``encoding-type=url``, without which XML could not carry every key. AWS
+    then writes a space as ``+`` and a plus as ``%2B``; some servers write ``%20`` and leave a
+    plus as it is; some ignore the parameter and say so. Which it is, is found out, not guessed.
+
+    :param is_aws: the bucket is on AWS itself, whose encoding is known.
+    """
+
+    def __init__(self, wire: BucketWire, *, is_aws: bool) -> None:
+        self._wire = wire
+        self._plus_is_space: bool | None = True if is_aws else None
+
+    async def pages(self, prefix: str, start_after: str) -> AsyncIterator[list[ListedObject]]:
+        """Yield the objects under ``prefix``, up to 1,000 a page."""
+        following: asyncio.Task[ListPage] | None = None
+        try:
+            page = await self._fetch(prefix, start_after, "")
+            while True:
+                token = page.next_token if page.truncated else ""
+                following = asyncio.create_task(self._fetch(prefix, start_after, token)) if token else None
+                objects = await self._objects(page)
+                if objects:
+                    yield objects
+                if following is None:
+                    return
+                page = await following
+        finally:
+            if following is not None:
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
+
+    async def probe(self) -> None:
+        """Ask for one key, to see whether the bucket exists and may be listed."""
+        await self._fetch("", "", "", max_keys="1")
+
+    async def _fetch(self, prefix: str, start_after: str, token: str, max_keys: str = "1000") -> ListPage:
+        query = {"list-type": "2", "encoding-type": "url", "max-keys": max_keys}
+        query |= {"prefix": prefix} if prefix else {}
+        if token:
+            query["continuation-token"] = token
+        elif start_after:
+            query["start-after"] = start_after
+        request = self._wire.request("GET", "listing of", None, None, b"", **query)
+        response = await self._wire.send(request)
+        try:
+            page = parse_list(response.body)
+        except MalformedXmlError as error:
+            raise not_s3(request.what, error) from None
+        if page.truncated and not page.next_token:
+            raise not_s3(request.what, "a truncated listing without a continuation token")
+        return page
+
+    async def _objects(self, page: ListPage) -> list[ListedObject]:
+        decode = await self._decoder(page)
+        return [_object(row, decode) for row in page.rows]
+
+    async def _decoder(self, page: ListPage) -> Callable[[str], str]:
+        if page.encoding != "url":
+            return str
+        doubtful = next((row[0] for row in page.rows if "+" in row[0]), None)
+        if doubtful is None:
+            return _path_decoded
+        if self._plus_is_space is None:
+            self._plus_is_space = await self._finds_space(doubtful)
+        return _form_decoded if self._plus_is_space else _path_decoded
+
+    async def _finds_space(self, listed: str) -> bool:
+        """Return whether ``listed``, which holds a ``+``, stands for a key with a space.
+
+        Lists the keys that begin with what it would then be. If there is none, it was a plus;
+        else the key that comes back shows how this server writes a space.
+        """
+        page = await self._fetch(_form_decoded(listed), "", "", max_keys="1")
+        return bool(page.rows) and "%20" not in page.rows[0][0]
+
+
+def _path_decoded(key: str) -> str:
+    return unquote(key, errors="surrogateescape") if "%" in key else key
+
+
+def _form_decoded(key: str) -> str:
+    return unquote_plus(key, errors="surrogateescape") if "%" in key or "+" in key else key
+
+
+def _object(row: ListedFields, decode: Callable[[str], str]) -> ListedObject:
+    key, modified, etag, size, storage_class = row
+    # No checksums: only a HEAD tells whether the object is encrypted, when its ETag is no MD5.
+    return ListedObject(
+        decode(key), int(size or 0), unquoted(etag), iso_date_us(modified), _NO_CHECKSUMS, storage_class
+    )
+
+
+_NO_CHECKSUMS: Checksums = {}
