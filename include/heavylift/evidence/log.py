@@ -166,6 +166,11 @@ class AppendLog:
         )
 
 
+def is_entry(path: str) -> bool:
+    """Tell whether ``path`` is named like an entry of a log."""
+    return _NAME.fullmatch(path.rpartition("/")[2]) is not None
+
+
 def ref_of_bytes(path: str, data: bytes) -> EvidenceRef:
     """Return the reference to ``data`` at ``path``."""
     return EvidenceRef(path=path, sha256=sha256_hex(data), size_bytes=len(data))

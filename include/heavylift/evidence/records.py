@@ -113,6 +113,11 @@ class PlanRecord(Record):
     finding_count: int = 0
     shards: tuple[ShardSummary, ...] = ()
     rows: EvidenceRef | None = None
+    """Parquet: one row for each object to copy, with its shard."""
+    source_rows: EvidenceRef | None = None
+    """Parquet: every object that the source had, with its version."""
+    refused_rows: EvidenceRef | None = None
+    """Parquet: every refused object, with rule and reason."""
     seconds: float = 0.0
 
 
@@ -197,8 +202,13 @@ class VerificationRecord(Record):
     extra: int = 0
     unverifiable: int = 0
     attributes_differ: int = 0
-    accepted_missing: int = 0
-    """Objects that the spec lets stay behind (``on_unholdable_key: skip``), each named."""
+    accepted: int = 0
+    """Objects that the spec lets stay behind (``skip``); the plan's refused rows name each."""
+    newer_on_source: int = 0
+    """Objects that appeared or changed on the source after the plan; the next sync takes them."""
+    attributes_compared: int = 0
+    statement: str = ""
+    """In words, what was proved; with its confidence and bound where a sample was checked."""
     methods: dict[str, int] = Field(default_factory=dict)
     differences: tuple[Difference, ...] = ()
     rows: EvidenceRef | None = None
