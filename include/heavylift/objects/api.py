@@ -1,0 +1,19 @@
+"""What the rest of Heavylift calls to move objects: plan, copy, verify."""
+
+from __future__ import annotations
+
+from heavylift.objects.copy import copy_shard
+from heavylift.objects.plan import plan_transfer
+from heavylift.objects.progress import Progress
+from heavylift.objects.requests import TransferOptions, TransferRequest, transfer_request
+from heavylift.objects.verify import verify_transfer
+
+__all__ = [
+    "Progress",
+    "TransferOptions",
+    "TransferRequest",
+    "copy_shard",
+    "plan_transfer",
+    "transfer_request",
+    "verify_transfer",
+]

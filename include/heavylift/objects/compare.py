@@ -1,0 +1,104 @@
+"""Comparing one object on both sides, by the stores' own words or by reading."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from heavylift.checksums import Algorithm
+from heavylift.errors import NotFoundError, PreconditionError
+from heavylift.objects.proof import common_algorithm, read_checksums, usable_algorithm
+from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore
+from heavylift.spec.datasets import Metadata
+
+DEFAULT_TYPES = {None, "", "application/octet-stream", "binary/octet-stream"}
+"""What stores say of an object for which nobody said what it is."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The result of comparing one object.
+
+    :param method: the checksum that decided, or ``read_back`` / ``read_both`` with it.
+    """
+
+    equal: bool
+    method: str
+    source: str
+    target: str
+    crc32c: str | None = None
+    kind: str = "different"
+
+
+async def compare_object(
+    source: ObjectStore, source_key: str, target: ObjectStore, target_key: str, *, always_read: bool
+) -> Verdict:
+    """Compare one object's content on both sides.
+
+    :param always_read: read the target even where its own checksum would decide.
+    """
+    try:
+        source_head = await source.head(source_key)
+        target_head = await target.head(target_key)
+        return await _compare_heads(source, source_head, target, target_head, always_read=always_read)
+    except NotFoundError as error:
+        return Verdict(False, "head", "", error.what, kind="missing")
+    except PreconditionError as error:
+        return Verdict(False, "head", error.what, "", kind="different")
+
+
+async def _compare_heads(
+    source: ObjectStore,
+    source_head: ObjectHead,
+    target: ObjectStore,
+    target_head: ObjectHead,
+    *,
+    always_read: bool,
+) -> Verdict:
+    one, other = source_head.object, target_head.object
+    if one.size_bytes != other.size_bytes:
+        return Verdict(False, "size", f"{one.size_bytes} bytes", f"{other.size_bytes} bytes")
+    algorithm = common_algorithm(one.checksums, other.checksums)
+    if algorithm is not None and not always_read:
+        return _verdict(algorithm.value, one.checksums[algorithm], other.checksums[algorithm])
+    proof = usable_algorithm(one.checksums, source_head.part_sizes)
+    wanted = {Algorithm.CRC32C, proof or Algorithm.CRC32C}
+    _, read = await read_checksums(target, other.key, other.version, wanted, source_head.part_sizes)
+    crc = read[Algorithm.CRC32C]
+    if proof is not None:
+        return _verdict(f"read_back:{proof.value}", one.checksums[proof], read[proof], crc)
+    _, origin = await read_checksums(source, one.key, one.version, [Algorithm.CRC32C])
+    return _verdict("read_both:crc32c", origin[Algorithm.CRC32C], crc, crc)
+
+
+def _verdict(method: str, source: str, target: str, crc32c: str | None = None) -> Verdict:
+    return Verdict(source == target, method, source, target, crc32c)
+
+
+def attribute_differences(
+    source: ObjectAttributes, target: ObjectAttributes, keep: Metadata, *, tags: bool
+) -> list[str]:
+    """Return what of an object's attributes did not arrive, in words; empty when all did.
+
+    :param tags: both sides' tags are known.
+    """
+    found: list[str] = []
+    if keep.content_headers:
+        for name in ("content_encoding", "cache_control", "content_disposition", "content_language"):
+            _differ(found, name, getattr(source, name) or None, getattr(target, name) or None)
+        if not {source.content_type, target.content_type} <= DEFAULT_TYPES:
+            _differ(found, "content_type", source.content_type, target.content_type)
+    if keep.user_metadata:
+        # HTTP header names have no case, and S3 and Azure hand them back in lower case.
+        _differ(found, "metadata", _lower(source.metadata), _lower(target.metadata))
+    if keep.tags and tags:
+        _differ(found, "tags", dict(source.tags), dict(target.tags))
+    return found
+
+
+def _differ(found: list[str], name: str, one: object, other: object) -> None:
+    if one != other:
+        found.append(f"{name}: source {one!r}, target {other!r}")
+
+
+def _lower(metadata: object) -> dict[str, str]:
+    return {name.lower(): value for name, value in dict(metadata).items()}  # type: ignore[call-overload]

@@ -1,0 +1,308 @@
+"""Copying one shard of a plan: many objects at once, resumable, with a manifest of what is there."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from heavylift.errors import (
+    CredentialError,
+    HeavyliftError,
+    IncompleteError,
+    NotFoundError,
+    ServerUnavailableError,
+    TransientError,
+)
+from heavylift.evidence.paths import manifest_path, plan_path, shard_folder, shard_result_path
+from heavylift.evidence.records import (
+    MAX_LISTED,
+    EvidenceRef,
+    Failure,
+    Finding,
+    PlanRecord,
+    Severity,
+    ShardResult,
+    Tally,
+    utc_now,
+)
+from heavylift.evidence.store import PARQUET, EvidenceStore
+from heavylift.objects.budget import MemoryBudget
+from heavylift.objects.claims import claim_attempt
+from heavylift.objects.copy_object import Copier, copy_object
+from heavylift.objects.journal import UploadJournal
+from heavylift.objects.manifest import ManifestRow, PlanRow, read_plan_shard, read_rels, write_manifest
+from heavylift.objects.progress import Meter, Progress
+from heavylift.objects.requests import TransferRequest
+from heavylift.objects.sessions import evidence_of, open_both
+from heavylift.platforms.ports import ObjectStore
+
+FLUSH_ROWS = 2_000
+FLUSH_SECONDS = 10.0
+MOST_TRANSIENT_IN_A_ROW = 20
+"""After so many objects failed by themselves one after the other, the other side is taken for down."""
+
+
+@dataclass
+class _Outcome:
+    """What an attempt has settled so far."""
+
+    moved: Tally = Tally()
+    unchanged: Tally = Tally()
+    failed: Tally = Tally()
+    vanished: Tally = Tally()
+    failures: list[Failure] = field(default_factory=list)
+    errors: list[HeavyliftError] = field(default_factory=list)
+    transient_in_a_row: int = 0
+    stopped_by: HeavyliftError | None = None
+
+    def settled(self, row: PlanRow, done: ManifestRow) -> None:
+        one = Tally(objects=1, size_bytes=row.size_bytes)
+        self.transient_in_a_row = 0
+        if done.outcome == "moved":
+            self.moved += one
+        else:
+            self.unchanged += one
+
+    def gone(self, row: PlanRow) -> None:
+        self.vanished += Tally(objects=1, size_bytes=row.size_bytes)
+
+    def error(self, row: PlanRow, error: HeavyliftError) -> None:
+        self.failed += Tally(objects=1, size_bytes=row.size_bytes)
+        if len(self.failures) < MAX_LISTED:
+            self.failures.append(Failure(key=row.rel, error=error.attrs()))
+            self.errors.append(error)
+        self.transient_in_a_row = self.transient_in_a_row + 1 if isinstance(error, TransientError) else 0
+        if isinstance(error, CredentialError) or self.transient_in_a_row >= MOST_TRANSIENT_IN_A_ROW:
+            self.stopped_by = error
+
+
+class _ManifestWriter:
+    """Writes manifest rows to the evidence store every few seconds, so that a kill loses few."""
+
+    def __init__(self, evidence: EvidenceStore, path_of: Callable[[int], str]) -> None:
+        self._evidence = evidence
+        self._path_of = path_of
+        self._rows: list[ManifestRow] = []
+        self._flushed_at = time.monotonic()
+        self._lock = asyncio.Lock()
+        self.refs: list[EvidenceRef] = []
+
+    async def add(self, row: ManifestRow) -> None:
+        self._rows.append(row)
+        due = time.monotonic() - self._flushed_at > FLUSH_SECONDS
+        if len(self._rows) >= FLUSH_ROWS or due:
+            await self.flush()
+
+    async def flush(self) -> None:
+        async with self._lock:
+            rows, self._rows = self._rows, []
+            self._flushed_at = time.monotonic()
+            if not rows:
+                return
+            with tempfile.TemporaryDirectory(prefix="heavylift-manifest-") as folder:
+                path = Path(folder) / "manifest.parquet"
+                write_manifest(path, rows)
+                self.refs.append(
+                    await self._evidence.write_file(self._path_of(len(self.refs)), path, PARQUET)
+                )
+
+
+async def copy_shard(
+    request: TransferRequest,
+    shard: int,
+    attempt: int = 1,
+    report: Callable[[Progress], None] | None = None,
+) -> ShardResult:
+    """Copy what is left of one shard to the target and write manifest and result as evidence.
+
+    Idempotent: objects in manifests of earlier attempts, and equal objects on the target, are
+    left; parts of large objects that were sent are not sent again. Stopping it at any point
+    leaves nothing half-written under a key.
+
+    :param attempt: the caller's try number; where that attempt has left evidence already, the
+        next free number is taken.
+    :param report: called about every second with the progress.
+    :raises IncompleteError: some objects failed for good; the result and message name them.
+    :raises TransientError: what failed may go away; running again does only the rest.
+    """
+    async with evidence_of(request) as evidence:
+        plan = PlanRecord.model_validate(await evidence.read_json(plan_path(request.run, request.dataset)))
+        rows = await _rows_of(evidence, plan, shard)
+        number = await claim_attempt(evidence, request.run, request.dataset, shard, attempt)
+        earlier = await _settled_before(evidence, request, shard)
+        async with open_both(request) as (source, target):
+            return await _Attempt(request, evidence, source, target, shard, number).run(rows, earlier, report)
+
+
+async def _rows_of(evidence: EvidenceStore, plan: PlanRecord, shard: int) -> list[PlanRow]:
+    if plan.rows is None:
+        return []
+    with tempfile.TemporaryDirectory(prefix="heavylift-shard-") as folder:
+        path = Path(folder) / "plan.parquet"
+        await evidence.fetch(plan.rows.path, path)
+        return read_plan_shard(path, shard)
+
+
+async def _settled_before(evidence: EvidenceStore, request: TransferRequest, shard: int) -> set[str]:
+    settled: set[str] = set()
+    names = await evidence.names(shard_folder(request.run, request.dataset, shard))
+    with tempfile.TemporaryDirectory(prefix="heavylift-shard-") as folder:
+        path = Path(folder) / "manifest.parquet"
+        for name in names:
+            if name.endswith(".parquet"):
+                await evidence.fetch(name, path)
+                settled |= read_rels(path)
+    return settled
+
+
+class _Attempt:
+    """One attempt at one shard."""
+
+    def __init__(
+        self,
+        request: TransferRequest,
+        evidence: EvidenceStore,
+        source: ObjectStore,
+        target: ObjectStore,
+        shard: int,
+        number: int,
+    ) -> None:
+        self._request, self._evidence = request, evidence
+        self._source, self._target = source, target
+        self._shard, self._number = shard, number
+        self._outcome = _Outcome()
+        self._began: datetime = utc_now()
+        run, dataset = request.run, request.dataset
+        self._manifest = _ManifestWriter(evidence, lambda n: manifest_path(run, dataset, shard, number, n))
+
+    async def run(
+        self, rows: list[PlanRow], earlier: set[str], report: Callable[[Progress], None] | None
+    ) -> ShardResult:
+        """Work through the rows with bounded concurrency and memory."""
+        meter = Meter(_tally(rows))
+        copier = self._copier(meter)
+        todo = [row for row in rows if row.rel not in earlier]
+        before = _tally([row for row in rows if row.rel in earlier])
+        self._outcome.unchanged += before
+        meter.objects, meter.size_bytes = before.objects, before.size_bytes
+        queue = iter(todo)
+        workers = min(self._request.options.limits.max_concurrency, len(todo))
+        try:
+            async with meter.reporting(report), asyncio.TaskGroup() as group:
+                for _ in range(workers):
+                    group.create_task(self._work(queue, copier, meter))
+        finally:
+            # Also when cancelled: what is on the target by now must be known to the next attempt.
+            await asyncio.shield(self._manifest.flush())
+        result = self._result(rows, copier, meter)
+        path = shard_result_path(self._request.run, self._request.dataset, self._shard, self._number)
+        await self._evidence.write_json(path, result)
+        self._raise_for(result, path)
+        return result
+
+    def _copier(self, meter: Meter) -> Copier:
+        limits = self._request.options.limits
+        return Copier(
+            source=self._source,
+            target=self._target,
+            source_prefix=self._request.source.location.prefix,
+            target_prefix=self._request.target.location.prefix,
+            budget=MemoryBudget(limits.memory_budget),
+            journal=UploadJournal(self._evidence, self._request.run, self._request.dataset),
+            keep=self._request.options.metadata,
+            part_bytes=limits.part_size,
+            arrived=meter.add_bytes,
+            look_first=self._number > 1,
+        )
+
+    async def _work(self, queue: object, copier: Copier, meter: Meter) -> None:
+        outcome = self._outcome
+        for row in queue:  # type: ignore[attr-defined]
+            if outcome.stopped_by is not None:
+                return
+            before = meter.size_bytes
+            try:
+                done = await copy_object(copier, row)
+            except NotFoundError as error:
+                await self._not_found(copier, row, error)
+            except HeavyliftError as error:
+                outcome.error(row, error)
+            else:
+                outcome.settled(row, done)
+                await self._manifest.add(done)
+                if done.outcome == "unchanged" and meter.size_bytes == before:
+                    meter.add_bytes(row.size_bytes)
+            meter.add_object()
+
+    async def _not_found(self, copier: Copier, row: PlanRow, error: NotFoundError) -> None:
+        """Tell an object that has gone from its source from a container that has."""
+        try:
+            await copier.source.check()
+            await copier.target.check()
+            await copier.source.head(copier.source_prefix + row.rel)
+        except NotFoundError as again:
+            if "bucket" in again.got.lower() or "container" in again.got.lower():
+                self._outcome.error(row, again)
+                self._outcome.stopped_by = again
+            else:
+                self._outcome.gone(row)
+        except HeavyliftError as other:
+            self._outcome.error(row, other)
+        else:
+            self._outcome.error(row, error)
+
+    def _result(self, rows: list[PlanRow], copier: Copier, meter: Meter) -> ShardResult:
+        outcome, found = self._outcome, _tally(rows)
+        settled = outcome.moved + outcome.unchanged + outcome.failed + outcome.vanished
+        return ShardResult(
+            run=self._request.run,
+            dataset=self._request.dataset,
+            shard=self._shard,
+            attempt=self._number,
+            started_at=self._began,
+            ended_at=utc_now(),
+            found=found,
+            moved=outcome.moved,
+            unchanged=outcome.unchanged,
+            failed=outcome.failed,
+            vanished=outcome.vanished,
+            left=Tally(
+                objects=found.objects - settled.objects, size_bytes=found.size_bytes - settled.size_bytes
+            ),
+            failures=tuple(outcome.failures),
+            notes=tuple(_note(self._request.dataset, rel, text) for rel, text in copier.notes[:MAX_LISTED]),
+            manifests=tuple(self._manifest.refs),
+            samples=tuple(meter.samples),
+            rejected_reads=copier.rejected_reads,
+            resent_bytes=copier.resent_bytes,
+        )
+
+    def _raise_for(self, result: ShardResult, path: str) -> None:
+        undone = result.failed.objects + result.left.objects
+        if not undone:
+            return
+        first = self._outcome.stopped_by or self._outcome.errors[0]
+        only_transient = all(isinstance(e, TransientError) for e in self._outcome.errors)
+        kind = ServerUnavailableError if only_transient else IncompleteError
+        done = result.moved.objects + result.unchanged.objects
+        raise kind(
+            f"copy of shard {self._shard} of dataset {self._request.dataset!r}",
+            got=f"{result.failed.objects} objects failed and {result.left.objects} were not tried; the first: {first}",
+            expected=f"all {result.found.objects} objects on the target",
+            state=f"{done} objects are on the target and proved; all cases are in evidence {path}",
+            remedy="mend the cause, then clear this task: only the rest is done",
+            code="5021" if only_transient else "5020",
+        )
+
+
+def _note(dataset: str, rel: str, text: str) -> Finding:
+    return Finding(rule="attribute", severity=Severity.NOTE, subject=f"{dataset}: {rel}", detail=text)
+
+
+def _tally(rows: list[PlanRow]) -> Tally:
+    return Tally(objects=len(rows), size_bytes=sum(row.size_bytes for row in rows))

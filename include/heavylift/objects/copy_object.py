@@ -1,0 +1,347 @@
+"""Copying one object: read pinned, proved against the source, written proved on the target."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+
+from heavylift.checksums import Algorithm, Checksums
+from heavylift.errors import (
+    AlreadyExistsError,
+    ConflictError,
+    IntegrityError,
+    NotFoundError,
+    PreconditionError,
+    ServerUnavailableError,
+)
+from heavylift.evidence.records import utc_now
+from heavylift.objects.budget import MemoryBudget
+from heavylift.objects.journal import UploadJournal
+from heavylift.objects.manifest import ManifestRow, PlanRow
+from heavylift.objects.proof import (
+    READ_BACK,
+    READ_TWICE,
+    agree,
+    digester_for,
+    read_checksums,
+    usable_algorithm,
+)
+from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore, ObjectStream, PutReceipt
+from heavylift.spec.datasets import Metadata
+
+TRIES = 5
+"""How often one object is read again after a cut, a wrong byte or a change of version."""
+
+
+@dataclass
+class Copier:
+    """What all copies of one task share.
+
+    :param arrived: called with the number of bytes that came in, for progress.
+    :param rejected_reads: downloads whose bytes were not what the source says they are.
+    :param resent_bytes: bytes that were sent more than once.
+    """
+
+    source: ObjectStore
+    target: ObjectStore
+    source_prefix: str
+    target_prefix: str
+    budget: MemoryBudget
+    journal: UploadJournal
+    keep: Metadata
+    part_bytes: int
+    arrived: Callable[[int], None]
+    look_first: bool = False
+    rejected_reads: int = 0
+    resent_bytes: int = 0
+    notes: list[tuple[str, str]] = field(default_factory=list)
+
+    def source_url(self, rel: str) -> str:
+        """Return the object's URL on the source."""
+        return self.source.location.url_of(self.source_prefix + rel)
+
+    def target_url(self, rel: str) -> str:
+        """Return the object's URL on the target."""
+        return self.target.location.url_of(self.target_prefix + rel)
+
+
+@dataclass(frozen=True)
+class ReadObject:
+    """An object that was read whole: its head, its digests, and what proved the read."""
+
+    head: ObjectHead
+    checksums: Checksums
+    proof: str
+
+
+async def copy_object(copier: Copier, row: PlanRow) -> ManifestRow:
+    """Make the target hold the source's object, and prove it.
+
+    Idempotent: what is there already and equal is left. An object that changes meanwhile ends
+    as one of its versions, whole.
+
+    :raises NotFoundError: the object is gone from the source.
+    :raises ConflictError: the target holds something else that may not be overwritten.
+    :raises IntegrityError: source or target keep giving bytes that their checksums deny.
+    """
+    version = row.source_version
+    for _ in range(TRIES):
+        try:
+            return await _copy_version(copier, replace(row, source_version=version))
+        except PreconditionError:
+            head = await copier.source.head(copier.source_prefix + row.rel)
+            version = head.object.version
+            row = replace(row, size_bytes=head.object.size_bytes)
+    raise PreconditionError(
+        f"copy of {copier.source_url(row.rel)}",
+        got=f"{TRIES} changes of the object while it was read",
+        expected="an object that rests for the length of one copy",
+        state="the target holds nothing new under this key",
+        remedy="let the next sync take it, or pause its writer",
+        code="5010",
+    )
+
+
+async def _copy_version(copier: Copier, row: PlanRow) -> ManifestRow:
+    if row.action == "compare" or (copier.look_first and row.action == "copy"):
+        there = await _found_there(copier, row)
+        if there is not None:
+            return there
+    if row.action == "replace":
+        there = await _check_replaceable(copier, row)
+        if there is not None:
+            return there
+    if row.size_bytes > copier.part_bytes:
+        from heavylift.objects.copy_large import copy_in_parts
+
+        return await copy_in_parts(copier, row)
+    return await _copy_whole(copier, row)
+
+
+async def _copy_whole(copier: Copier, row: PlanRow) -> ManifestRow:
+    async with copier.budget.lend(row.size_bytes + 64 * 1024):
+        body, read = await _read_whole(copier, row)
+        attributes = await kept_attributes(copier, row.rel, read.head)
+        try:
+            receipt = await copier.target.put(
+                copier.target_prefix + row.rel,
+                body,
+                attributes,
+                read.checksums,
+                create_only=row.action != "replace",
+            )
+        except AlreadyExistsError:
+            return await settle_existing(copier, row, read)
+    return await proved(copier, row, read, receipt)
+
+
+async def _read_whole(copier: Copier, row: PlanRow) -> tuple[bytes, ReadObject]:
+    for attempt in range(TRIES):
+        chunks: list[bytes] = []
+        try:
+            async with opened(copier, row) as (stream, head):
+                digester = digester_for(head, copier.target.traits.verifies | copier.target.traits.reports)
+                async for chunk in stream.chunks():
+                    chunks.append(chunk)
+                    digester.update(chunk)
+        except ServerUnavailableError:
+            if attempt == TRIES - 1:
+                raise
+            continue
+        read = await judge_read(copier, row, head, digester.size_bytes, digester.checksums())
+        if read is not None:
+            copier.arrived(digester.size_bytes)
+            return b"".join(chunks), read
+        copier.rejected_reads += 1
+    raise unreadable(copier, row.rel)
+
+
+@asynccontextmanager
+async def opened(
+    copier: Copier, row: PlanRow, offset: int = 0
+) -> AsyncIterator[tuple[ObjectStream, ObjectHead]]:
+    """Open the planned version; the head also has part sizes where only they can prove the read."""
+    key = copier.source_prefix + row.rel
+    async with copier.source.get(key, version=row.source_version, offset=offset) as stream:
+        head = stream.head
+        if Algorithm.MD5_PARTS in head.object.checksums and not usable_algorithm(head.object.checksums):
+            fuller = await copier.source.head(key)
+            if fuller.object.version == head.object.version:
+                head = replace(head, part_sizes=fuller.part_sizes)
+        yield stream, head
+
+
+async def judge_read(
+    copier: Copier, row: PlanRow, head: ObjectHead, size_bytes: int, checksums: Checksums
+) -> ReadObject | None:
+    """Return the read with its proof, or None where the source's own checksum denies it."""
+    if size_bytes != head.object.size_bytes:
+        return None
+    algorithm = usable_algorithm(head.object.checksums, head.part_sizes)
+    if algorithm is not None:
+        good = head.object.checksums[algorithm] == checksums[algorithm]
+        return ReadObject(head, checksums, algorithm.value) if good else None
+    key = copier.source_prefix + row.rel
+    _, again = await read_checksums(copier.source, key, row.source_version, [Algorithm.CRC32C])
+    good = again[Algorithm.CRC32C] == checksums[Algorithm.CRC32C]
+    return ReadObject(head, checksums, READ_TWICE) if good else None
+
+
+def unreadable(copier: Copier, rel: str) -> IntegrityError:
+    """Return the error for an object that never came as its source says it is."""
+    return IntegrityError(
+        f"reading of {copier.source_url(rel)}",
+        got=f"{TRIES} downloads whose bytes differ from the source's own checksum",
+        expected="bytes that match it",
+        state="nothing was written to the target for this object",
+        remedy="look for a faulty proxy or gateway on the way; if the object itself is damaged, restore it",
+        code="5011",
+    )
+
+
+async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectAttributes:
+    """Return the attributes to write, and note what the target keeps in another form or not."""
+    keep, found = copier.keep, head.attributes
+    tags = dict(found.tags)
+    if keep.tags and not tags and head.tag_count != 0 and copier.source.traits.keeps_tags:
+        tags = await copier.source.tags(copier.source_prefix + rel)
+    attributes = replace(
+        found if keep.content_headers else ObjectAttributes(),
+        metadata=found.metadata if keep.user_metadata else {},
+        tags=tags if keep.tags else {},
+    )
+    copier.notes += [(rel, problem) for problem in copier.target.attribute_problems(attributes)]
+    return attributes
+
+
+async def proved(copier: Copier, row: PlanRow, read: ReadObject, receipt: PutReceipt) -> ManifestRow:
+    """Return the manifest row of a write that the target's own word, or a second read, confirms.
+
+    :raises IntegrityError: the target holds other bytes; they stay, for a look at them.
+    """
+    verdict = agree(receipt.checksums, read.checksums)
+    target_sums: Checksums = receipt.checksums
+    proof = next((a.value for a in receipt.checksums if a in read.checksums), READ_BACK)
+    if verdict is None:
+        target_sums, verdict = await _read_back(copier, row.rel, receipt.version, read)
+        proof = READ_BACK
+    if not verdict:
+        raise IntegrityError(
+            f"write of {copier.target_url(row.rel)}",
+            got=f"{proof} {dict(target_sums)}",
+            expected=f"{dict(read.checksums)}",
+            state="the object on the target is wrong and was left there for a look at it",
+            remedy="delete it on the target and run again",
+            code="5012",
+        )
+    return manifest_row(row, read, "moved", receipt.version, target_sums, proof)
+
+
+async def _read_back(copier: Copier, rel: str, version: str, read: ReadObject) -> tuple[Checksums, bool]:
+    size, sums = await read_checksums(
+        copier.target, copier.target_prefix + rel, version or None, [Algorithm.CRC32C]
+    )
+    return sums, size == read.head.object.size_bytes and agree(sums, read.checksums) is True
+
+
+def manifest_row(
+    row: PlanRow, read: ReadObject, outcome: str, target_version: str, target_sums: Checksums, proof: str
+) -> ManifestRow:
+    """Return the manifest row of an object whose bytes were read."""
+    return ManifestRow(
+        rel=row.rel,
+        outcome=outcome,
+        size_bytes=read.head.object.size_bytes,
+        source_version=read.head.object.version,
+        target_version=target_version,
+        crc32c=read.checksums.get(Algorithm.CRC32C),
+        source_proof=read.proof,
+        target_proof=proof,
+        source_checksums=dict(read.head.object.checksums),
+        target_checksums=dict(target_sums),
+        finished_us=int(utc_now().timestamp() * 1e6),
+    )
+
+
+async def _found_there(copier: Copier, row: PlanRow) -> ManifestRow | None:
+    """Return a row if the target has the object already and both stores' words show it equal."""
+    try:
+        target = await copier.target.head(copier.target_prefix + row.rel)
+    except NotFoundError:
+        return None
+    source = await copier.source.head(copier.source_prefix + row.rel)
+    if source.object.version != row.source_version:
+        raise PreconditionError(f"look at {copier.source_url(row.rel)}", got="another version", code="5013")
+    same_size = source.object.size_bytes == target.object.size_bytes
+    if not same_size or agree(source.object.checksums, target.object.checksums) is not True:
+        # Unequal, or not decidable from heads: reading the source decides, in settle_existing.
+        return None
+    read = ReadObject(source, source.object.checksums, "stores_agree")
+    return manifest_row(
+        row, read, "unchanged", target.object.version, target.object.checksums, "stores_agree"
+    )
+
+
+async def settle_existing(copier: Copier, row: PlanRow, read: ReadObject) -> ManifestRow:
+    """Judge what a create-only write found under the key: the same object, or a conflict."""
+    key = copier.target_prefix + row.rel
+    target = await copier.target.head(key)
+    sums = target.object.checksums
+    verdict = agree(sums, read.checksums)
+    if target.object.size_bytes != read.head.object.size_bytes:
+        verdict = False
+    proof = next((a.value for a in sums if a in read.checksums), READ_BACK)
+    if verdict is None:
+        sums, verdict = await _read_back(copier, row.rel, target.object.version, read)
+    if not verdict:
+        raise ConflictError(
+            f"write of {copier.target_url(row.rel)}",
+            got="a different object under this key that this plan knows nothing of",
+            expected="nothing there, or an equal object",
+            state="both objects are as they were",
+            remedy="move the target's object away, or set on_conflict: overwrite, and start a new run",
+            code="5014",
+        )
+    return manifest_row(row, read, "unchanged", target.object.version, sums, proof)
+
+
+async def _check_replaceable(copier: Copier, row: PlanRow) -> ManifestRow | None:
+    """Make sure that what will be replaced is still what the plan saw.
+
+    :return: a row where the target has the new content already, from an attempt that was killed.
+    """
+    try:
+        there = await copier.target.head(copier.target_prefix + row.rel)
+    except NotFoundError:
+        return None
+    if there.object.version == row.target_version:
+        return None
+    source = await copier.source.head(copier.source_prefix + row.rel)
+    sums = await _same_content(copier, row.rel, source, there)
+    if sums is not None:
+        read = ReadObject(source, sums, "stores_agree")
+        return manifest_row(
+            row, read, "unchanged", there.object.version, there.object.checksums, "stores_agree"
+        )
+    raise ConflictError(
+        f"replacement of {copier.target_url(row.rel)}",
+        got="another version than the plan saw",
+        expected="the version that the plan wants to replace",
+        state="the object is as it was",
+        remedy="start a new run, which plans afresh",
+        code="5015",
+    )
+
+
+async def _same_content(copier: Copier, rel: str, source: ObjectHead, target: ObjectHead) -> Checksums | None:
+    """Return the common checksums of two objects if their content is equal, reading where heads cannot tell."""
+    if source.object.size_bytes != target.object.size_bytes:
+        return None
+    verdict = agree(source.object.checksums, target.object.checksums)
+    if verdict is not None:
+        return source.object.checksums if verdict else None
+    crc = [Algorithm.CRC32C]
+    _, one = await read_checksums(copier.source, copier.source_prefix + rel, source.object.version, crc)
+    _, other = await read_checksums(copier.target, copier.target_prefix + rel, target.object.version, crc)
+    return one if one == other else None

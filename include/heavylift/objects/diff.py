@@ -1,0 +1,214 @@
+"""The difference between two listings, and what a transfer does about each object.
+
+Computed by DuckDB out of core: a join of source, target and what Heavylift already knows to
+be equal. Keys are compared as bytes; nothing is folded or normalised.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heavylift.checksums import Algorithm
+from heavylift.evidence.records import Tally
+from heavylift.objects.listing import Listing
+
+if TYPE_CHECKING:
+    import duckdb
+
+_CHECKSUMS = [a.value for a in Algorithm]
+
+# An S3 multipart ETag depends on the part sizes: two different ones may be the same bytes.
+_DECISIVE = [a.value for a in Algorithm if a is not Algorithm.MD5_PARTS]
+
+_ACTION_SQL = """
+CASE
+  WHEN s.rel IS NULL THEN 'extra'
+  WHEN t.rel IS NULL THEN 'copy'
+  WHEN k.source_version = s.version AND k.target_version = t.version THEN 'unchanged'
+  WHEN s.size_bytes = t.size_bytes AND ({equal}) AND NOT ({unequal}) THEN 'unchanged'
+  WHEN k.target_version = t.version THEN 'replace'
+  WHEN s.size_bytes <> t.size_bytes OR ({unequal}) THEN 'conflict'
+  ELSE 'compare'
+END
+"""
+
+_DIFF_SQL = """
+CREATE TABLE diff AS
+SELECT coalesce(s.rel, t.rel) AS rel,
+       {action} AS action,
+       coalesce(s.size_bytes, t.size_bytes) AS size_bytes,
+       s.version AS source_version,
+       s.modified_us AS source_modified_us,
+       t.version AS target_version,
+       {decided_by} AS decided_by
+FROM read_parquet($source) s
+FULL JOIN read_parquet($target) t ON s.rel = t.rel
+LEFT JOIN (
+  SELECT rel, source_version, target_version FROM known
+) k ON k.rel = s.rel AND k.target_version = t.version
+"""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """An object that will not be moved, and why."""
+
+    rel: str
+    rule: str
+    reason: str
+
+
+class Difference:
+    """A diff of two listings in a DuckDB database of its own; close it after use.
+
+    :param work: a folder for spilling and for the database; deleted by the caller.
+    :param memory_bytes: most memory that DuckDB may take.
+    """
+
+    def __init__(self, work: Path, memory_bytes: int) -> None:
+        import duckdb
+
+        self._db: duckdb.DuckDBPyConnection = duckdb.connect(str(work / "diff.duckdb"))
+        self._db.execute("SET memory_limit = ?", [f"{max(memory_bytes, 64 * 2**20) // 2**20}MiB"])
+        self._db.execute("SET temp_directory = ?", [str(work / "spill")])
+        self._db.execute("SET preserve_insertion_order = false")
+        self._db.execute("CREATE TABLE known (rel VARCHAR, source_version VARCHAR, target_version VARCHAR)")
+        self._db.execute("CREATE TABLE refused (rel VARCHAR, rule VARCHAR, reason VARCHAR)")
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def add_known(self, parquet: list[Path]) -> None:
+        """Take in manifests: versions that were proved equal, or were written by Heavylift."""
+        for path in parquet:
+            self._db.execute(
+                "INSERT INTO known SELECT rel, source_version, target_version FROM read_parquet(?)"
+                " WHERE target_version IS NOT NULL",
+                [str(path)],
+            )
+
+    def compare(self, source: Listing, target: Listing) -> None:
+        """Join both listings; afterwards every object has exactly one action."""
+        self._deduplicate_known()
+        equal = " OR ".join(f"s.{name} = t.{name}" for name in _CHECKSUMS)
+        unequal = " OR ".join(f"coalesce(s.{name} <> t.{name}, false)" for name in _DECISIVE)
+        cases = " ".join(f"WHEN s.{name} = t.{name} THEN '{name}'" for name in _CHECKSUMS)
+        action = _ACTION_SQL.format(equal=equal, unequal=unequal)
+        sql = _DIFF_SQL.format(action=action, decided_by=f"CASE {cases} END")
+        self._db.execute(sql, {"source": str(source.path), "target": str(target.path)})
+
+    @property
+    def database(self) -> duckdb.DuckDBPyConnection:
+        """The database with the table ``diff``, for questions that only one caller has."""
+        return self._db
+
+    def _deduplicate_known(self) -> None:
+        # An object may have been written by several runs; what matters is the version that is there
+        # now, and of equal target versions the last one recorded.
+        self._db.execute(
+            "CREATE TABLE known_once AS SELECT rel, target_version, max(source_version) AS source_version"
+            " FROM known GROUP BY rel, target_version"
+        )
+        self._db.execute("DROP TABLE known")
+        self._db.execute("ALTER TABLE known_once RENAME TO known")
+
+    def tally(self, *actions: str) -> Tally:
+        """Return number and bytes of the objects with one of ``actions``, refused ones not counted."""
+        row = self._db.execute(
+            "SELECT count(*), coalesce(sum(size_bytes), 0) FROM diff"
+            " WHERE list_contains($actions, action) AND rel NOT IN (SELECT rel FROM refused)",
+            {"actions": list(actions)},
+        ).fetchone()
+        return _tally(row)
+
+    def refused_tally(self) -> Tally:
+        """Return number and bytes of the objects that will not be moved."""
+        row = self._db.execute(
+            "SELECT count(*), coalesce(sum(size_bytes), 0) FROM diff"
+            " WHERE action <> 'extra' AND rel IN (SELECT rel FROM refused)"
+        ).fetchone()
+        return _tally(row)
+
+    def keys(self, *actions: str, batch: int = 10_000) -> Any:
+        """Yield lists of relative keys that have one of ``actions``."""
+        cursor = self._db.cursor()
+        cursor.execute(
+            "SELECT rel FROM diff WHERE list_contains($actions, action) ORDER BY rel",
+            {"actions": list(actions)},
+        )
+        while rows := cursor.fetchmany(batch):
+            yield [row[0] for row in rows]
+
+    def parents_that_are_objects(self) -> list[str]:
+        """Return keys to copy that are also a folder of another key; not both fit a file system."""
+        rows = self._db.execute(
+            "WITH live AS (SELECT rel FROM diff WHERE action <> 'extra'),"
+            " folders AS (SELECT DISTINCT array_to_string(list_slice(parts, 1, n), '/') AS folder FROM"
+            " (SELECT string_split(rel, '/') AS parts, unnest(range(1, len(parts))) AS n FROM live))"
+            " SELECT rel FROM live SEMI JOIN folders ON live.rel = folders.folder ORDER BY rel"
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def refuse(self, refused: list[Refused]) -> None:
+        """Take objects out of what will be moved."""
+        if refused:
+            self._db.executemany(
+                "INSERT INTO refused VALUES (?, ?, ?)", [(r.rel, r.rule, r.reason) for r in refused]
+            )
+
+    def refusals(self, limit: int) -> tuple[list[Refused], int]:
+        """Return the first ``limit`` refused objects and their whole number."""
+        rows = self._db.execute(
+            "SELECT rel, rule, reason FROM refused ORDER BY rel LIMIT ?", [limit]
+        ).fetchall()
+        count = self._db.execute("SELECT count(*) FROM refused").fetchone()
+        return [Refused(*row) for row in rows], int(count[0]) if count else 0
+
+    def write_refused(self, path: Path) -> bool:
+        """Write all refused objects as Parquet; False where there are none."""
+        if not self.refusals(0)[1]:
+            return False
+        self._db.execute(
+            "COPY (FROM refused ORDER BY rel) TO ? (FORMAT parquet, COMPRESSION zstd)", [str(path)]
+        )
+        return True
+
+    def write_plan(
+        self, path: Path, shard_objects: int, shard_bytes: int, max_shards: int
+    ) -> list[tuple[int, int, int]]:
+        """Write the rows to move, by shard and key; return ``(shard, objects, bytes)`` of each.
+
+        Shards are ranges of keys, as equal as the limits make them; limits give way where they
+        would need more than ``max_shards``.
+        """
+        todo = self.tally("copy", "replace", "compare")
+        shard_objects = max(1, shard_objects, -(-2 * todo.objects // max_shards))
+        shard_bytes = max(1, shard_bytes, -(-2 * todo.size_bytes // max_shards))
+        self._db.execute(
+            "CREATE TABLE plan AS SELECT (dense_rank() OVER (ORDER BY slot) - 1)::INTEGER AS shard, * EXCLUDE slot"
+            " FROM (SELECT (row_number() OVER w - 1) // $objects"
+            "   + (coalesce(sum(size_bytes) OVER (w ROWS UNBOUNDED PRECEDING), 0) - size_bytes) // $bytes AS slot,"
+            "   rel, action, size_bytes, source_version, source_modified_us, target_version"
+            "   FROM diff WHERE action IN ('copy', 'replace', 'compare') AND rel NOT IN (SELECT rel FROM refused)"
+            "   WINDOW w AS (ORDER BY rel))",
+            {"objects": shard_objects, "bytes": shard_bytes},
+        )
+        self._db.execute(
+            "COPY (SELECT * FROM plan ORDER BY shard, rel) TO ? (FORMAT parquet, COMPRESSION zstd)",
+            [str(path)],
+        )
+        rows = self._db.execute(
+            "SELECT shard, count(*), sum(size_bytes)::BIGINT FROM plan GROUP BY shard ORDER BY shard"
+        ).fetchall()
+        return [(int(a), int(b), int(c)) for a, b, c in rows]
+
+    def adopt_conflicts(self) -> None:
+        """Let conflicting objects be replaced, as ``on_conflict: overwrite`` asks."""
+        self._db.execute("UPDATE diff SET action = 'replace' WHERE action = 'conflict'")
+
+
+def _tally(row: Any) -> Tally:
+    return Tally(objects=int(row[0]), size_bytes=int(row[1]))

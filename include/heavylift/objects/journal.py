@@ -1,0 +1,52 @@
+"""The journal of uploads in progress, so that a killed mover goes on with the parts it has sent.
+
+It lies with the run's evidence: for each large object a numbered file names the upload that
+was begun. Nothing in it is secret; the store decides by its credentials who may go on with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+from heavylift.errors import AlreadyExistsError
+from heavylift.evidence.paths import dataset_folder
+from heavylift.evidence.records import RunKey
+from heavylift.evidence.store import EvidenceStore
+from heavylift.platforms.ports import Upload
+
+
+@dataclass(frozen=True)
+class UploadJournal:
+    """The journal of one dataset in one run."""
+
+    evidence: EvidenceStore
+    run: RunKey
+    dataset: str
+
+    def _folder(self, key: str, version: str, part_bytes: int) -> str:
+        # Parts fit together only with the same source version and the same part size.
+        name = hashlib.sha256(json.dumps([key, version, part_bytes]).encode()).hexdigest()[:40]
+        return f"{dataset_folder(self.run, self.dataset)}/uploads/{name}"
+
+    async def current(self, key: str, version: str, part_bytes: int) -> Upload | None:
+        """Return the upload that was last begun for this object, or None."""
+        names = await self.evidence.names(self._folder(key, version, part_bytes))
+        if not names:
+            return None
+        entry = await self.evidence.read_json(max(names))
+        return Upload(key=entry["key"], upload_id=entry["upload_id"])
+
+    async def begun(self, upload: Upload, version: str, part_bytes: int) -> None:
+        """Note an upload before its first part is sent."""
+        folder = self._folder(upload.key, version, part_bytes)
+        number = len(await self.evidence.names(folder)) + 1
+        entry = {"key": upload.key, "upload_id": upload.upload_id, "part_bytes": part_bytes}
+        while True:
+            try:
+                await self.evidence.write_json(f"{folder}/{number:04d}.json", entry)
+            except AlreadyExistsError:
+                number += 1
+            else:
+                return

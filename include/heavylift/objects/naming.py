@@ -1,0 +1,129 @@
+"""Keys that a target cannot hold, found before anything moves.
+
+Three sources of truth: the store's documented rules (``key_problem``), clashes between keys
+on stores that have real folders, and, for classes of unusual keys, a probe of the target
+itself: S3-compatible servers differ from S3 in just these, and rewrite keys silently.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from heavylift.checksums import Algorithm, digest
+from heavylift.errors import HeavyliftError, TransientError
+from heavylift.objects.diff import Difference, Refused
+from heavylift.platforms.ports import ObjectAttributes, ObjectStore
+
+UNHOLDABLE = "key-not-holdable"
+CLASH = "key-clashes-with-folder"
+_BATCH = 5_000
+_PROBE = "heavylift-probe-"
+
+
+@dataclass(frozen=True)
+class KeyClass:
+    """A kind of key that some servers rewrite or lose, with a sample of it.
+
+    :param sample: made of a random word, so that it can meet nobody's object.
+    """
+
+    name: str
+    matches: Callable[[str], bool]
+    sample: Callable[[str], str]
+
+
+KEY_CLASSES = (
+    KeyClass("an empty segment (//)", lambda key: "//" in key, lambda word: f"{word}/a//b"),
+    KeyClass("a leading slash", lambda key: key.startswith("/"), lambda word: f"/{word}"),
+    KeyClass(
+        "a . or .. segment",
+        lambda key: any(segment in {".", ".."} for segment in key.split("/")),
+        lambda word: f"{word}/./a/../b",
+    ),
+    KeyClass("a trailing slash", lambda key: key.endswith("/"), lambda word: f"{word}/a/"),
+    KeyClass("a backslash", lambda key: "\\" in key, lambda word: f"{word}/a\\b"),
+    KeyClass(
+        "a control character",
+        lambda key: any(ord(char) < 32 or ord(char) == 127 for char in key),
+        lambda word: f"{word}/a\tb",
+    ),
+    KeyClass("more than 900 bytes", lambda key: len(key.encode()) > 900, lambda word: f"{word}/" + "k" * 940),
+)
+
+
+async def refuse_unholdable(
+    difference: Difference, target: ObjectStore, prefix: str, *, may_probe: bool
+) -> list[str]:
+    """Take every key out of the plan that ``target`` cannot hold.
+
+    :param may_probe: write and delete one tiny object for each unusual class of keys; its name
+        starts with ``heavylift-probe-``.
+    :return: names of the classes that occur but were not probed.
+    """
+    present: set[str] = set()
+    for keys in difference.keys("copy", "replace", "compare"):
+        for start in range(0, len(keys), _BATCH):
+            batch = keys[start : start + _BATCH]
+            difference.refuse(_against_rules(batch, target, prefix))
+            present.update(c.name for c in KEY_CLASSES for key in batch if c.matches(prefix + key))
+    if target.traits.hierarchical:
+        difference.refuse([_clash(key) for key in difference.parents_that_are_objects()])
+    classes = [c for c in KEY_CLASSES if c.name in present]
+    if not may_probe:
+        return [c.name for c in classes]
+    for key_class in classes:
+        reason = await _probe(target, key_class)
+        if reason:
+            _refuse_class(difference, key_class, prefix, reason)
+    return []
+
+
+def _against_rules(keys: Iterable[str], target: ObjectStore, prefix: str) -> list[Refused]:
+    found = ((key, target.key_problem(prefix + key)) for key in keys)
+    return [Refused(key, UNHOLDABLE, problem) for key, problem in found if problem]
+
+
+def _clash(key: str) -> Refused:
+    return Refused(key, CLASH, "the target keeps folders: it cannot hold this key and keys below it")
+
+
+def _refuse_class(difference: Difference, key_class: KeyClass, prefix: str, reason: str) -> None:
+    for keys in difference.keys("copy", "replace", "compare"):
+        difference.refuse([Refused(k, UNHOLDABLE, reason) for k in keys if key_class.matches(prefix + k)])
+
+
+async def _probe(target: ObjectStore, key_class: KeyClass) -> str | None:
+    """Return why the target does not hold keys of this class, or None where it does."""
+    word = f"{_PROBE}{uuid.uuid4().hex}"
+    key = key_class.sample(word)
+    body = b"heavylift"
+    sums = digest(body, Algorithm.CRC32C, Algorithm.MD5)
+    if target.key_problem(key):
+        return None  # The documented rules have already refused each such key by name.
+    try:
+        await target.put(key, body, ObjectAttributes(), sums)
+        seen = [item.key async for page in target.list_pages(key[: len(key) - 1]) for item in page]
+        await target.head(key)
+    except TransientError:
+        raise
+    except HeavyliftError as error:
+        return f"this target does not hold keys with {key_class.name}: {error.got or error.what}"
+    finally:
+        await _clean(target, key, word)
+    if key not in seen:
+        return f"this target rewrites or hides keys with {key_class.name} (it listed {seen[:3]})"
+    return None
+
+
+async def _clean(target: ObjectStore, key: str, word: str) -> None:
+    left = [item.key async for page in target.list_pages(word) for item in page]
+    for name in {key, *left}:
+        try:
+            await target.delete(name)
+        except TransientError:
+            raise
+        except HeavyliftError:
+            # The server refused this very key above; the reason has been told there.
+            continue

@@ -1,0 +1,177 @@
+"""Planning: what has to move, in which shards, and what stands in the way."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from pathlib import Path
+
+from heavylift.errors import ConflictError
+from heavylift.evidence.paths import dataset_folder, plan_path
+from heavylift.evidence.records import (
+    MAX_LISTED,
+    EvidenceRef,
+    Finding,
+    PlanRecord,
+    Severity,
+    ShardSummary,
+    Tally,
+)
+from heavylift.evidence.store import PARQUET, EvidenceStore
+from heavylift.objects.diff import Difference, Refused
+from heavylift.objects.listing import list_to_file
+from heavylift.objects.naming import refuse_unholdable
+from heavylift.objects.requests import MAX_SHARDS, TransferRequest
+from heavylift.objects.selection import selector
+from heavylift.objects.sessions import evidence_of, open_both
+from heavylift.objects.state import fetch_known
+from heavylift.platforms.ports import ObjectStore
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
+
+CONFLICT = "target-differs"
+
+
+async def plan_transfer(request: TransferRequest) -> PlanRecord:
+    """List both sides, decide what to move, and write the plan as evidence.
+
+    Changes nothing on the source; on the target it writes and deletes tiny probe objects where
+    unusual keys ask for it (never in a dry run). In one run a plan is made once: a second call
+    returns the one that is stored. A plan that is refused is not stored, so that a retry after
+    mending plans afresh.
+
+    :raises ConflictError: the spec says ``fail`` and the target holds something else under a
+        key, or cannot hold a key. Nothing has been moved.
+    """
+    async with evidence_of(request) as evidence:
+        path = plan_path(request.run, request.dataset)
+        if await evidence.exists(path):
+            return PlanRecord.model_validate(await evidence.read_json(path))
+        async with open_both(request) as (source, target):
+            with tempfile.TemporaryDirectory(prefix="heavylift-plan-") as folder:
+                return await _make_plan(request, evidence, source, target, Path(folder))
+
+
+async def _make_plan(
+    request: TransferRequest, evidence: EvidenceStore, source: ObjectStore, target: ObjectStore, work: Path
+) -> PlanRecord:
+    began = time.monotonic()
+    options = request.options
+    await source.check()
+    await target.check()
+    selected = selector(options.include, options.exclude)
+    source_listing = await list_to_file(
+        source, request.source.location.prefix, selected, work / "source.parquet"
+    )
+    target_listing = await list_to_file(
+        target, request.target.location.prefix, selected, work / "target.parquet"
+    )
+    difference = Difference(work, options.limits.memory_budget)
+    try:
+        difference.add_known(await fetch_known(evidence, request.run.migration, request.dataset, work))
+        difference.compare(source_listing, target_listing)
+        findings = await _settle(request, difference, target)
+        _refuse_blocked(request, findings, difference.refused_tally(), source_listing.total)
+        refs, shards = await _store_rows(request, evidence, difference, work)
+        record = PlanRecord(
+            run=request.run,
+            dataset=request.dataset,
+            source_url=str(request.source.location),
+            target_url=str(request.target.location),
+            dry_run=options.dry_run,
+            found=source_listing.total,
+            to_copy=difference.tally("copy", "replace", "compare"),
+            unchanged=difference.tally("unchanged"),
+            refused=difference.refused_tally(),
+            only_on_target=difference.tally("extra"),
+            findings=tuple(findings[:MAX_LISTED]),
+            finding_count=len(findings),
+            shards=shards,
+            **refs,
+            seconds=round(time.monotonic() - began, 3),
+        )
+    finally:
+        difference.close()
+    await evidence.write_json(plan_path(request.run, request.dataset), record)
+    return record
+
+
+async def _settle(request: TransferRequest, difference: Difference, target: ObjectStore) -> list[Finding]:
+    """Decide about conflicts and keys that cannot be held; return what a person should know."""
+    options = request.options
+    if options.on_conflict is OnConflict.OVERWRITE:
+        difference.adopt_conflicts()
+    for keys in difference.keys("conflict"):
+        difference.refuse([Refused(key, CONFLICT, _CONFLICT_REASON) for key in keys])
+    unprobed = await refuse_unholdable(
+        difference, target, request.target.location.prefix, may_probe=not options.dry_run
+    )
+    refused, count = difference.refusals(MAX_LISTED)
+    findings = [_finding(request, item) for item in refused]
+    if count > len(refused):
+        detail = f"{count - len(refused)} more objects are refused; refused_rows names them all"
+        findings.append(_about_dataset(request, "more-refused-keys", findings[0].severity, detail))
+    for name in unprobed:
+        detail = f"keys with {name} occur; a dry run does not try whether the target holds them"
+        findings.append(_about_dataset(request, "unprobed-keys", Severity.NOTE, detail))
+    return findings
+
+
+def _about_dataset(request: TransferRequest, rule: str, severity: Severity, detail: str) -> Finding:
+    return Finding(rule=rule, severity=severity, subject=request.dataset, detail=detail)
+
+
+_CONFLICT_REASON = "the target holds a different object under this key that Heavylift did not write"
+
+
+def _finding(request: TransferRequest, item: Refused) -> Finding:
+    options = request.options
+    if item.rule == CONFLICT:
+        fatal, remedy = options.on_conflict is OnConflict.FAIL, "move that object away, or set on_conflict"
+    else:
+        fatal = options.on_unholdable_key is OnUnholdableKey.FAIL
+        remedy = "rename the object on the source, or set on_unholdable_key: skip"
+    return Finding(
+        rule=item.rule,
+        severity=Severity.BLOCKER if fatal else Severity.WARNING,
+        subject=request.source.location.url_of(request.source.location.prefix + item.rel),
+        detail=item.reason,
+        remedy=remedy,
+    )
+
+
+async def _store_rows(
+    request: TransferRequest, evidence: EvidenceStore, difference: Difference, work: Path
+) -> tuple[dict[str, EvidenceRef], tuple[ShardSummary, ...]]:
+    limits = request.options.limits
+    path = work / "plan.parquet"
+    shards = difference.write_plan(path, limits.shard_objects, limits.shard_size, MAX_SHARDS)
+    refs = {"source_rows": await _keep(request, evidence, work / "source.parquet")}
+    if shards and not request.options.dry_run:
+        refs["rows"] = await _keep(request, evidence, path)
+    if difference.write_refused(work / "refused.parquet"):
+        refs["refused_rows"] = await _keep(request, evidence, work / "refused.parquet")
+    return refs, tuple(ShardSummary(index=i, objects=n, size_bytes=b) for i, n, b in shards)
+
+
+async def _keep(request: TransferRequest, evidence: EvidenceStore, path: Path) -> EvidenceRef:
+    # Named by content: a planning that was killed may have left other rows behind.
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    name = f"{dataset_folder(request.run, request.dataset)}/{path.stem}-{digest}.parquet"
+    return await evidence.write_file(name, path, PARQUET)
+
+
+def _refuse_blocked(request: TransferRequest, findings: list[Finding], refused: Tally, found: Tally) -> None:
+    blockers = [f for f in findings if f.severity is Severity.BLOCKER]
+    if not blockers or request.options.dry_run:
+        return
+    first = "; ".join(f"{f.subject}: {f.detail}" for f in blockers[:5])
+    raise ConflictError(
+        f"planning of dataset {request.dataset!r}",
+        got=f"{refused.objects} of {found.objects} objects that cannot be moved as they are ({first})",
+        expected="a target that can take every object",
+        state="nothing was moved",
+        remedy=f"{blockers[0].remedy}; a dry run lists them",
+        code="5002",
+    )

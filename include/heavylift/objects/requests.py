@@ -1,0 +1,96 @@
+"""What a transfer is asked to do: one dataset, from one place to another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from heavylift.connections import Connection
+from heavylift.evidence.records import RunKey
+from heavylift.platforms.places import Place
+from heavylift.spec import MigrationSpec, find_dataset
+from heavylift.spec.datasets import Limits, Metadata, Verify
+from heavylift.spec.resolve import ResolvedPlace
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
+
+MAX_SHARDS = 1000
+"""Airflow maps one task over at most 1,024 items by default."""
+
+
+@dataclass(frozen=True)
+class TransferOptions:
+    """How the objects are chosen, moved and proved; defaults are the spec's."""
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    on_conflict: OnConflict = OnConflict.FAIL
+    on_unholdable_key: OnUnholdableKey = OnUnholdableKey.FAIL
+    metadata: Metadata = field(default_factory=Metadata)
+    limits: Limits = field(default_factory=Limits)
+    verify: Verify = field(default_factory=Verify)
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class TransferRequest:
+    """One dataset's move within one run.
+
+    :param evidence_url: the evidence store's URL; None leaves it to the connection.
+    """
+
+    run: RunKey
+    dataset: str
+    source: Place
+    target: Place
+    evidence_url: str | None
+    evidence_connection: Connection | None
+    options: TransferOptions = field(default_factory=TransferOptions)
+
+
+def transfer_request(
+    spec: MigrationSpec,
+    dataset: str,
+    run: RunKey,
+    connections: Callable[[str], Connection],
+    *,
+    dry_run: bool = False,
+    bandwidth_bytes_per_second: int | None = None,
+    shard_objects: int | None = None,
+) -> TransferRequest:
+    """Return the request that moves one dataset of a spec.
+
+    :param connections: looks a connection up by its id.
+    :param bandwidth_bytes_per_second: overrides the spec's limit for this run.
+    :param shard_objects: overrides the spec's shard size for this run.
+    :raises NotFoundError: the spec has no such dataset.
+    """
+    found = find_dataset(spec, dataset)
+    overrides: dict[str, int] = {}
+    if bandwidth_bytes_per_second:
+        overrides["max_bandwidth"] = bandwidth_bytes_per_second
+    if shard_objects:
+        overrides["shard_objects"] = shard_objects
+    return TransferRequest(
+        run=run,
+        dataset=dataset,
+        source=_place(found.source, connections),
+        target=_place(found.target, connections),
+        evidence_url=spec.evidence.url,
+        evidence_connection=connections(spec.evidence.connection) if spec.evidence.connection else None,
+        options=TransferOptions(
+            include=found.include,
+            exclude=found.exclude,
+            on_conflict=found.on_conflict,
+            on_unholdable_key=found.on_unholdable_key,
+            metadata=found.metadata,
+            limits=found.limits.model_copy(update=overrides),
+            verify=found.verify,
+            dry_run=dry_run,
+        ),
+    )
+
+
+def _place(resolved: ResolvedPlace, connections: Callable[[str], Connection]) -> Place:
+    location = resolved.location
+    needs_none = location.scheme == "file" or not resolved.connection
+    return Place(location, None if needs_none else connections(resolved.connection))

@@ -1,0 +1,252 @@
+"""Verifying a dataset: both sides listed afresh and every object compared, whoever moved it."""
+
+from __future__ import annotations
+
+import hashlib
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heavylift.errors import NotFoundError, PreconditionError
+from heavylift.evidence.numbered import latest_number, write_next
+from heavylift.evidence.paths import plan_path, shards_folder, verification_path
+from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord, utc_now
+from heavylift.evidence.state import StateLog
+from heavylift.evidence.store import PARQUET, EvidenceStore
+from heavylift.objects.compare import attribute_differences, compare_object
+from heavylift.objects.diff import Difference
+from heavylift.objects.listing import Listing, list_to_file
+from heavylift.objects.pool import for_each
+from heavylift.objects.requests import TransferRequest
+from heavylift.objects.selection import selector
+from heavylift.objects.sessions import evidence_of, open_both
+from heavylift.objects.state import fetch_known, inventory_path
+from heavylift.objects.verdicts import Verdicts
+from heavylift.platforms.ports import ObjectStore
+from heavylift.spec.datasets import Sample
+from heavylift.spec.vocabulary import VerifyMethod, VerifyMode
+
+MOST_ATTRIBUTES = 20_000
+"""So many moved objects' attributes are compared at most in one run; two requests each."""
+
+
+async def verify_transfer(request: TransferRequest) -> VerificationRecord:
+    """Compare source and target afresh, object by object, and write the result as evidence.
+
+    Needs nothing from the mover: listings and checksums come from the stores themselves, and
+    where they cannot decide, the bytes are read. Changes nothing on either side. Each call
+    adds a numbered record. Differences do not raise: they make ``passed`` false.
+    """
+    async with evidence_of(request) as evidence, open_both(request) as (source, target):
+        with tempfile.TemporaryDirectory(prefix="heavylift-verify-") as folder:
+            return await _Verification(request, evidence, source, target, Path(folder)).run()
+
+
+@dataclass
+class _Verification:
+    request: TransferRequest
+    evidence: EvidenceStore
+    source: ObjectStore
+    target: ObjectStore
+    work: Path
+
+    async def run(self) -> VerificationRecord:
+        began = time.monotonic()
+        options = self.request.options
+        selected = selector(options.include, options.exclude)
+        listings = [
+            await list_to_file(store, place.location.prefix, selected, self.work / f"{name}.parquet")
+            for name, store, place in (
+                ("source", self.source, self.request.source),
+                ("target", self.target, self.request.target),
+            )
+        ]
+        difference = Difference(self.work, options.limits.memory_budget)
+        try:
+            difference.compare(*listings)
+            verdicts = Verdicts(difference)
+            await self._take_plan(verdicts)
+            run, dataset = self.request.run, self.request.dataset
+            verdicts.take_earlier(await fetch_known(self.evidence, run.migration, dataset, self.work))
+            verdicts.judge_listings()
+            checked = await self._judge_content(verdicts)
+            attributes = await self._judge_attributes(verdicts)
+            verdicts.close()
+            return await self._store(listings, verdicts, checked, attributes, began)
+        finally:
+            difference.close()
+
+    async def _take_plan(self, verdicts: Verdicts) -> None:
+        path = plan_path(self.request.run, self.request.dataset)
+        if not await self.evidence.exists(path):
+            return
+        plan = await self.evidence.read_record(path, PlanRecord)
+        local: list[Path | None] = []
+        for name, ref in (("planned", plan.source_rows), ("refused", plan.refused_rows)):
+            local.append(self.work / f"{name}.parquet" if ref else None)
+            if ref and local[-1]:
+                await self.evidence.fetch(ref.path, local[-1])
+        verdicts.take_plan(*local)
+
+    async def _judge_content(self, verdicts: Verdicts) -> tuple[int, int] | None:
+        """Compare contents; return ``(checked, of how many)`` where only a sample was compared."""
+        verify = self.request.options.verify
+        always_read = verify.method is VerifyMethod.READ_BACK
+        if always_read or verify.mode is VerifyMode.SAMPLE:
+            rows = verdicts.undecided("compare", "unchanged")
+        else:
+            verdicts.accept_listed_equality()
+            rows = verdicts.undecided("compare")
+        total = len(rows)
+        sample = verify.sample if verify.mode is VerifyMode.SAMPLE else None
+        if sample:
+            rows = draw(rows, sample)
+
+        async def judge(row: tuple[str, str, str, int]) -> None:
+            rel = row[0]
+            verdict = await compare_object(
+                self.source,
+                self._source_key(rel),
+                self.target,
+                self._target_key(rel),
+                always_read=always_read,
+            )
+            if verdict.equal:
+                verdicts.equal(rel, verdict.method, verdict.crc32c)
+            else:
+                verdicts.unequal(rel, verdict.kind, verdict.source, verdict.target)
+
+        await for_each(rows, judge, self.request.options.limits.max_concurrency)
+        return (len(rows), total) if sample else None
+
+    async def _judge_attributes(self, verdicts: Verdicts) -> int:
+        """Compare the attributes of what this run moved; return how many objects were compared."""
+        rels = await self._moved_rels()
+        keep = self.request.options.metadata
+        tags = self.source.traits.keeps_tags
+
+        async def judge(rel: str) -> None:
+            try:
+                one = (await self.source.head(self._source_key(rel))).attributes
+                other = (await self.target.head(self._target_key(rel))).attributes
+                if tags and keep.tags:
+                    one = _with_tags(one, await self.source.tags(self._source_key(rel)))
+                    other = _with_tags(other, await self.target.tags(self._target_key(rel)))
+            except (NotFoundError, PreconditionError):
+                return  # The content verdict tells what is missing; it needs no second one.
+            for text in attribute_differences(one, other, keep, tags=tags):
+                verdicts.unequal(rel, "attributes", text, "")
+
+        await for_each(rels, judge, self.request.options.limits.max_concurrency)
+        return len(rels)
+
+    async def _moved_rels(self) -> list[str]:
+        import pyarrow.parquet as pq
+
+        found: list[str] = []
+        path = self.work / "manifest.parquet"
+        for name in await self.evidence.names(shards_folder(self.request.run, self.request.dataset)):
+            if name.endswith(".parquet") and len(found) < MOST_ATTRIBUTES:
+                await self.evidence.fetch(name, path)
+                table = pq.read_table(path, columns=["rel"], filters=[("outcome", "=", "moved")])
+                found += table.column("rel").to_pylist()
+        return found[:MOST_ATTRIBUTES]
+
+    def _source_key(self, rel: str) -> str:
+        return self.request.source.location.prefix + rel
+
+    def _target_key(self, rel: str) -> str:
+        return self.request.target.location.prefix + rel
+
+    async def _store(
+        self,
+        listings: list[Listing],
+        verdicts: Verdicts,
+        checked: tuple[int, int] | None,
+        attributes: int,
+        began: float,
+    ) -> VerificationRecord:
+        run, dataset = self.request.run, self.request.dataset
+        number = await latest_number(self.evidence, lambda n: verification_path(run, dataset, n)) + 1
+        objects, size_bytes = verdicts.proved_tally()
+        failing = [verdicts.count(kind) for kind in ("missing", "different", "unverifiable", "attributes")]
+        record = VerificationRecord(
+            run=run,
+            dataset=dataset,
+            source_url=str(self.request.source.location),
+            target_url=str(self.request.target.location),
+            source=listings[0].total,
+            target=listings[1].total,
+            equal=Tally(objects=objects, size_bytes=size_bytes),
+            missing=failing[0],
+            different=failing[1],
+            unverifiable=failing[2],
+            attributes_differ=failing[3],
+            extra=verdicts.count("extra"),
+            accepted=verdicts.count("accepted"),
+            newer_on_source=verdicts.count("newer"),
+            attributes_compared=attributes,
+            methods=dict(verdicts.methods),
+            differences=verdicts.worst(),
+            statement=statement(checked, self.request.options.verify.sample, failed=sum(failing)),
+            rows=await self._keep_rows(verdicts, number),
+            seconds=round(time.monotonic() - began, 3),
+            passed=not any(failing),
+        )
+        number, _ref = await write_next(self.evidence, lambda n: verification_path(run, dataset, n), record)
+        await self._keep_inventory(verdicts, number)
+        return record
+
+    async def _keep_rows(self, verdicts: Verdicts, number: int) -> Any:
+        path = self.work / "differences.parquet"
+        if not verdicts.write(path):
+            return None
+        run, dataset = self.request.run, self.request.dataset
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+        name = verification_path(run, dataset, number).removesuffix(".json") + f"-{digest}.parquet"
+        return await self.evidence.write_file(name, path, PARQUET)
+
+    async def _keep_inventory(self, verdicts: Verdicts, number: int) -> None:
+        run, dataset = self.request.run, self.request.dataset
+        path = self.work / "inventory.parquet"
+        verdicts.write_inventory(path)
+        ref = await self.evidence.write_file(inventory_path(run, dataset, number), path, PARQUET)
+        state = {"inventory": ref.model_dump(mode="json"), "run": run.folder, "at": utc_now().isoformat()}
+        await StateLog(self.evidence, run.migration, dataset).append(state)
+
+
+def _with_tags(attributes: Any, tags: dict[str, str]) -> Any:
+    from dataclasses import replace
+
+    return replace(attributes, tags=tags)
+
+
+def draw(rows: list[tuple[str, str, str, int]], sample: Sample) -> list[tuple[str, str, str, int]]:
+    """Return the sample of ``rows``: the same for the same seed, whatever else is in the listing."""
+
+    def rank(row: tuple[str, str, str, int]) -> bytes:
+        return hashlib.sha256(f"{sample.seed}:{row[0]}".encode()).digest()
+
+    return sorted(rows, key=rank)[: sample.objects]
+
+
+def statement(checked: tuple[int, int] | None, sample: Sample | None, *, failed: int) -> str:
+    """Return in words what a verification has proved.
+
+    With no wrong object in a random sample of n, the share of wrong objects is below
+    ``1 - (1 - confidence)^(1/n)`` with that confidence (the exact binomial bound).
+    """
+    if failed:
+        return "the two sides are not equal"
+    if checked is None or sample is None:
+        return "every object was compared"
+    count, total = checked
+    if count >= total:
+        return f"every object was compared ({total})"
+    bound = 1 - (1 - sample.confidence) ** (1 / count) if count else 1.0
+    return (
+        f"existence and size of all objects were compared, content of {count} of {total} drawn at random"
+        f" (seed {sample.seed}): fewer than {bound:.3%} differ, with {sample.confidence:.0%} confidence"
+    )
