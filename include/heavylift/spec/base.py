@@ -18,12 +18,16 @@ from heavylift.spec.secrets import holds_secret
 class SpecModel(BaseModel):
     """Immutable; an unknown key is an error; every field is described for editors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=False)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def wrong(kind: str, expected: str, hint: str = "") -> PydanticCustomError:
-    """Return the error for a value that is not ``expected``; ``kind`` picks its code."""
-    return PydanticCustomError(f"hl_{kind}", "{expected}", {"expected": expected, "hint": hint})
+def wrong(kind: str, expected: str, hint: str = "", got: str = "") -> PydanticCustomError:
+    """Return the error for a value that is not ``expected``; ``kind`` picks its code.
+
+    :param got: what is wrong, where showing the value would not tell.
+    """
+    context = {"expected": expected, "hint": hint, "got": got}
+    return PydanticCustomError(f"hl_{kind}", "{expected}", context)
 
 
 def _matching(kind: str, pattern: str, expected: str, mend: Callable[[str], str]) -> Any:

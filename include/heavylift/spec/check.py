@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -10,16 +9,18 @@ from pydantic import ValidationError
 
 from heavylift.spec.document import Document
 from heavylift.spec.model import MigrationSpec
-from heavylift.spec.problems import Path, Problem, SpecFileError, field_text
+from heavylift.spec.problems import FieldPath, Problem, SpecFileError, field_text
+from heavylift.spec.prune import original_path, without_wrong_parts
 from heavylift.spec.rules import broken_rules
 from heavylift.spec.secrets import holds_secret, names_secret
 from heavylift.spec.support import SUPPORTED_SECTIONS
 from heavylift.spec.translate import secret_key, translate
 
+_SECRET = "2132"
+_MOVES_NOTHING = frozenset({"gates", "notify", "compliance", "cutover"})
+
 EXTENSION_PREFIX = "x-"
 """Top-level keys that begin like this are the user's own, for anchors; they are not read."""
-
-_STAND_INS = {"apiVersion": "heavylift/v1", "migration": "unnamed", "owner": "unnamed"}
 
 
 def check_document(document: Document) -> MigrationSpec:
@@ -42,26 +43,33 @@ def check_document(document: Document) -> MigrationSpec:
 
 
 def _check_data(data: dict[str, Any], document: Document) -> tuple[MigrationSpec | None, list[Problem]]:
-    problems = list(_unsupported(data, document))
+    spec: MigrationSpec | None = None
     errors: list[Any] = []
     try:
-        spec: MigrationSpec | None = MigrationSpec.model_validate(data)
+        spec = MigrationSpec.model_validate(data)
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        spec = None
-    problems += translate(MigrationSpec, errors, document)
-    if "datasets" not in data or data["datasets"] in (None, [], {}):
-        problems += _nothing_moves(data, document)
-    rest, kept = _without_wrong_parts(data, errors)
+    problems = [*_unsupported(data, document), *translate(MigrationSpec, errors, document)]
+    if spec is not None:
+        problems += _nothing_moves(spec, document)
+    return spec, problems + _rule_problems(spec, data, errors, document)
+
+
+def _rule_problems(
+    spec: MigrationSpec | None, data: dict[str, Any], errors: list[Any], document: Document
+) -> list[Problem]:
+    rest, kept = without_wrong_parts(data, errors)
     checked = spec or _valid_or_none(rest)
-    if checked is not None:
-        for broken in broken_rules(checked, whole=spec is not None):
-            path = _original(broken.path, kept)
-            mark = document.mark(path)
-            problems.append(
-                Problem(broken.code, mark, field_text(path), broken.got, broken.expected, broken.hint)
-            )
-    return spec, problems
+    if checked is None:
+        return []
+    problems = []
+    for broken in broken_rules(checked, whole=spec is not None):
+        path = original_path(broken.path, kept)
+        mark = document.mark(path)
+        problems.append(
+            Problem(broken.code, mark, field_text(path), broken.got, broken.expected, broken.hint)
+        )
+    return problems
 
 
 def _valid_or_none(data: dict[str, Any]) -> MigrationSpec | None:
@@ -69,34 +77,6 @@ def _valid_or_none(data: dict[str, Any]) -> MigrationSpec | None:
         return MigrationSpec.model_validate(data)
     except ValidationError:
         return None
-
-
-def _without_wrong_parts(
-    data: dict[str, Any], errors: Iterable[Mapping[str, Any]]
-) -> tuple[dict[str, Any], dict[str, list[int]]]:
-    """Return ``data`` without what is wrong by itself, and which items of each list were kept."""
-    items: dict[str, set[int]] = defaultdict(set)
-    sections: set[str] = set()
-    for error in errors:
-        loc = error["loc"]
-        if len(loc) > 1 and isinstance(loc[1], int):
-            items[loc[0]].add(loc[1])
-        elif loc:
-            sections.add(str(loc[0]))
-    rest = {key: value for key, value in data.items() if key not in sections}
-    rest |= {key: value for key, value in _STAND_INS.items() if key in sections}
-    kept: dict[str, list[int]] = {}
-    for section, wrong in items.items():
-        if section in rest:
-            kept[section] = [index for index in range(len(rest[section])) if index not in wrong]
-            rest[section] = [rest[section][index] for index in kept[section]]
-    return rest, kept
-
-
-def _original(path: Path, kept: Mapping[str, list[int]]) -> Path:
-    if len(path) > 1 and path[0] in kept and isinstance(path[1], int):
-        return (path[0], kept[str(path[0])][path[1]], *path[2:])
-    return path
 
 
 def _unsupported(data: Mapping[str, Any], document: Document) -> Iterator[Problem]:
@@ -109,22 +89,18 @@ def _unsupported(data: Mapping[str, Any], document: Document) -> Iterator[Proble
                 section,
                 f"the section {section!r}, which is understood but not yet supported by this version",
                 f"only sections that this version carries out ({able})",
-                "take it out, or move it into another way of migrating it",
+                "take the section out; for now its things have to be moved by other means",
             )
 
 
-def _nothing_moves(data: Mapping[str, Any], document: Document) -> Iterator[Problem]:
-    named = any(
-        data.get(section) for section, can in SUPPORTED_SECTIONS.items() if can and section != "gates"
-    )
-    unsupported = any(data.get(section) for section, can in SUPPORTED_SECTIONS.items() if not can)
-    if not named and not unsupported:
+def _nothing_moves(spec: MigrationSpec, document: Document) -> Iterator[Problem]:
+    if not any(getattr(spec, section) for section in SUPPORTED_SECTIONS if section not in _MOVES_NOTHING):
         yield Problem(
             "2155", document.mark(("datasets",)), "datasets", "nothing to move", "at least one dataset"
         )
 
 
-def _secrets(value: Any, path: Path, document: Document) -> Iterator[Problem]:
+def _secrets(value: Any, path: FieldPath, document: Document) -> Iterator[Problem]:
     if isinstance(value, dict):
         for key, inner in value.items():
             here = (*path, key)
@@ -137,7 +113,7 @@ def _secrets(value: Any, path: Path, document: Document) -> Iterator[Problem]:
             yield from _secrets(inner, (*path, index), document)
     elif isinstance(value, str) and holds_secret(value):
         yield Problem(
-            "2132",
+            _SECRET,
             document.mark(path),
             field_text(path),
             "a value that looks like a secret (not shown)",
@@ -159,5 +135,6 @@ def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     # The hunt for secrets and pydantic may both find the same field: the first says more.
     unique: dict[tuple[object, ...], Problem] = {}
     for problem in problems:
-        unique.setdefault((problem.mark, problem.field), problem)
+        same = problem.code if problem.code == _SECRET else problem.field
+        unique.setdefault((problem.mark, same), problem)
     return tuple(sorted(unique.values(), key=lambda problem: problem.mark))

@@ -134,7 +134,9 @@ class Verify(SpecModel):
     @model_validator(mode="after")
     def _sample_fits(self) -> Verify:
         if self.mode is VerifyMode.FULL and self.sample is not None:
-            raise wrong("contradiction", "no sample together with mode: full", "write mode: sample")
+            raise wrong(
+                "contradiction", "no sample, or mode: sample", got="a sample together with mode: full"
+            )
         return self
 
 

@@ -14,7 +14,8 @@ from typing import Any, NoReturn
 
 import yaml
 
-from heavylift.spec.problems import Mark, Path, Problem, field_text
+from heavylift.spec.problems import FieldPath, Mark, Problem, field_text
+from heavylift.spec.secrets import show
 
 MAX_NODES = 50_000
 MAX_DEPTH = 40
@@ -38,11 +39,11 @@ class Document:
 
     file: str
     data: Any = None
-    keys: dict[Path, Mark] = field(default_factory=dict)
-    values: dict[Path, Mark] = field(default_factory=dict)
+    keys: dict[FieldPath, Mark] = field(default_factory=dict)
+    values: dict[FieldPath, Mark] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
-    def mark(self, path: Path, *, key: bool = False) -> Mark:
+    def mark(self, path: FieldPath, *, key: bool = False) -> Mark:
         """Return the mark of ``path``, or of the nearest thing around it."""
         if key and path in self.keys:
             return self.keys[path]
@@ -51,7 +52,7 @@ class Document:
                 return self.values[path[:length]]
         return Mark(self.file)
 
-    def report(self, code: str, path: Path, mark: Mark, got: str, expected: str, hint: str = "") -> None:
+    def report(self, code: str, path: FieldPath, mark: Mark, got: str, expected: str, hint: str = "") -> None:
         """Note a problem."""
         self.problems.append(Problem(code, mark, field_text(path), got, expected, hint))
 
@@ -123,7 +124,7 @@ class _Reader:
         if not isinstance(after, yaml.StreamEndEvent):
             self._report("2113", (), after, "a second YAML document", "one document in a file")
 
-    def _node(self, event: Any, path: Path) -> Any:
+    def _node(self, event: Any, path: FieldPath) -> Any:
         self._document.values[path] = self._mark(event)
         if isinstance(event, yaml.AliasEvent):
             return self._alias(event, path)
@@ -138,7 +139,7 @@ class _Reader:
             self._anchors[event.anchor] = _Anchored(data, self._nodes - before + 1)
         return data
 
-    def _content(self, event: Any, path: Path) -> Any:
+    def _content(self, event: Any, path: FieldPath) -> Any:
         if isinstance(event, yaml.ScalarEvent):
             return self._scalar(event, path)
         if event.tag not in _CONTAINER_TAGS:
@@ -147,13 +148,13 @@ class _Reader:
             return self._sequence(path)
         return self._mapping(path)
 
-    def _sequence(self, path: Path) -> list[Any]:
+    def _sequence(self, path: FieldPath) -> list[Any]:
         items: list[Any] = []
         while not isinstance(event := next(self._events), yaml.SequenceEndEvent):
             items.append(self._node(event, (*path, len(items))))
         return items
 
-    def _mapping(self, path: Path) -> dict[str, Any]:
+    def _mapping(self, path: FieldPath) -> dict[str, Any]:
         entries: dict[str, Any] = {}
         merged: list[dict[str, Any]] = []
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
@@ -165,7 +166,7 @@ class _Reader:
                 merged += self._merged(value, event, path)
             elif first is not None:
                 expected = f"each key once (first on line {first.line})"
-                self._report("2108", here, event, f"the key {key!r} again", expected)
+                self._report("2108", here, event, f"the key {show(key)} again", expected)
             else:
                 self._document.keys[here] = self._mark(event)
                 entries[key] = value
@@ -173,13 +174,13 @@ class _Reader:
             entries = {**other, **entries}
         return entries
 
-    def _key(self, event: Any, path: Path) -> str:
+    def _key(self, event: Any, path: FieldPath) -> str:
         if not isinstance(event, yaml.ScalarEvent):
             self._stop("2114", path, event, "a key that is not text", "a plain word as a key")
         self._count(event, path, 1)
         return str(event.value)
 
-    def _merged(self, value: Any, event: Any, path: Path) -> list[dict[str, Any]]:
+    def _merged(self, value: Any, event: Any, path: FieldPath) -> list[dict[str, Any]]:
         candidates = value if isinstance(value, list) else [value]
         if all(isinstance(candidate, dict) for candidate in candidates):
             self._count(event, path, sum(len(candidate) for candidate in candidates))
@@ -187,7 +188,7 @@ class _Reader:
         self._report("2115", (*path, "<<"), event, "a merge of something else", "an alias of a mapping")
         return []
 
-    def _alias(self, event: Any, path: Path) -> Any:
+    def _alias(self, event: Any, path: FieldPath) -> Any:
         known = self._anchors.get(event.anchor)
         if known is None:
             inside = event.anchor in self._anchors
@@ -196,17 +197,17 @@ class _Reader:
         self._count(event, path, known.nodes)
         return known.data
 
-    def _scalar(self, event: Any, path: Path) -> Any:
+    def _scalar(self, event: Any, path: FieldPath) -> Any:
         if event.tag is not None:
             if event.tag not in _STRING_TAGS:
                 self._refuse_tag(event, path)
             return event.value
         return _resolve(event.value) if event.implicit[0] else event.value
 
-    def _refuse_tag(self, event: Any, path: Path) -> None:
+    def _refuse_tag(self, event: Any, path: FieldPath) -> None:
         self._report("2109", path, event, f"the tag {event.tag!r}", "plain YAML without tags")
 
-    def _count(self, event: Any, path: Path, nodes: int) -> None:
+    def _count(self, event: Any, path: FieldPath, nodes: int) -> None:
         self._nodes += nodes
         if self._nodes > MAX_NODES:
             self._stop("2111", path, event, "more values, aliases counted in full", f"at most {MAX_NODES}")
@@ -214,10 +215,10 @@ class _Reader:
     def _mark(self, event: Any) -> Mark:
         return Mark(self._document.file, event.start_mark.line + 1, event.start_mark.column + 1)
 
-    def _report(self, code: str, path: Path, event: Any, got: str, expected: str) -> None:
+    def _report(self, code: str, path: FieldPath, event: Any, got: str, expected: str) -> None:
         self._document.report(code, path, self._mark(event), got, expected)
 
-    def _stop(self, code: str, path: Path, event: Any, got: str, expected: str) -> NoReturn:
+    def _stop(self, code: str, path: FieldPath, event: Any, got: str, expected: str) -> NoReturn:
         self._report(code, path, event, got, expected)
         raise _StopError
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from heavylift.spec.problems import Path
+from heavylift.spec.problems import FieldPath
 
 
 def key_names(model: type[BaseModel]) -> tuple[str, ...]:
@@ -16,14 +16,14 @@ def key_names(model: type[BaseModel]) -> tuple[str, ...]:
     return tuple(field.alias or name for name, field in model.model_fields.items())
 
 
-def annotation_at(root: type[BaseModel], path: Path) -> Any:
+def annotation_at(root: type[BaseModel], path: FieldPath) -> Any:
     """Return the bare annotation of the value at ``path`` within ``root``, or None where there is none."""
     annotation: Any = root
     for part in path:
-        annotation = _step(_bare(annotation), part)
+        annotation = _step(bare(annotation), part)
         if annotation is None:
             return None
-    return _bare(annotation)
+    return bare(annotation)
 
 
 def allowed_words(annotation: Any) -> tuple[str, ...]:
@@ -53,11 +53,12 @@ def _step(annotation: Any, part: str | int) -> Any:
     return None
 
 
-def _bare(annotation: Any) -> Any:
+def bare(annotation: Any) -> Any:
+    """Return ``annotation`` without what may stand around it: ``Annotated`` and ``| None``."""
     origin = get_origin(annotation)
     if origin is Annotated:
-        return _bare(get_args(annotation)[0])
+        return bare(get_args(annotation)[0])
     if origin in {Union, UnionType}:
         present = [arg for arg in get_args(annotation) if arg is not type(None)]
-        return _bare(present[0]) if len(present) == 1 else annotation
+        return bare(present[0]) if len(present) == 1 else annotation
     return annotation

@@ -41,7 +41,9 @@ class Approval(SpecModel):
     def _users_are_asked(self) -> Approval:
         if self.assigned_users and not self.required:
             raise wrong(
-                "contradiction", "no assigned_users together with required: false", "write required: true"
+                "contradiction",
+                "no assigned_users, or required: true",
+                got="assigned_users together with required: false",
             )
         return self
 

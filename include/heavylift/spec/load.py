@@ -53,10 +53,16 @@ def load_specs(directory: Path | str) -> SpecSet:
     """
     root = Path(directory)
     try:
-        files = sorted(path for path in root.iterdir() if _is_spec(path))
+        files = _specs_of(root)
     except OSError as error:
         return SpecSet((), (_no_directory(root, error),))
     return load_files(files)
+
+
+def specs_in(paths: Iterable[Path]) -> tuple[Path, ...]:
+    """Return ``paths`` with each directory replaced by the specs in it, each file once."""
+    expanded = [file for path in paths for file in (_specs_of(path) if path.is_dir() else [path])]
+    return tuple({file.resolve(): file for file in reversed(expanded)}.values())[::-1]
 
 
 def load_files(files: Iterable[Path]) -> SpecSet:
@@ -102,6 +108,10 @@ def _load(path: Path, others: dict[str, LoadedSpec] | None = None) -> LoadedSpec
     if other is not None:
         raise SpecFileError(file, (_same_name(document.mark(("migration",)), spec.migration, other.path),))
     return LoadedSpec(path, spec, spec_digest(spec))
+
+
+def _specs_of(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.iterdir() if _is_spec(path))
 
 
 def _is_spec(path: Path) -> bool:

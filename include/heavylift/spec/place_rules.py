@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import combinations
+from collections.abc import Iterator, Sequence
 
 from heavylift.locations import Location
 from heavylift.spec.model import MigrationSpec
@@ -19,6 +18,8 @@ SCHEMES: dict[Platform, tuple[str, ...]] = {
 }
 """Platform → URL schemes of its stores; ``file`` is a mounted volume, on-premises S3 is common."""
 
+_Numbered = tuple[int, ResolvedDataset]
+
 
 def place_rules(spec: MigrationSpec) -> Iterator[Broken]:
     """Yield what is wrong with the datasets' places."""
@@ -27,8 +28,25 @@ def place_rules(spec: MigrationSpec) -> Iterator[Broken]:
         yield from _scheme_fits(index, "source", dataset.source)
         yield from _scheme_fits(index, "target", dataset.target)
         yield from _not_into_itself(index, dataset)
-    for (first, one), (second, other) in combinations(enumerate(datasets), 2):
-        yield from _targets_apart(first, one, second, other)
+    yield from _own_platforms_are_reached(spec)
+    for (first, one), (second, other) in _overlapping(datasets):
+        if not _filtered(one, other):
+            yield _overlap(first, one, second)
+
+
+def _own_platforms_are_reached(spec: MigrationSpec) -> Iterator[Broken]:
+    for index, dataset in enumerate(spec.datasets):
+        for name, side, place in (
+            ("source", spec.source, dataset.source),
+            ("target", spec.target, dataset.target),
+        ):
+            if place.platform not in {None, side.platform} and place.connection is None:
+                yield Broken(
+                    "2162",
+                    ("datasets", index, name),
+                    f"the platform {place.platform} and the connection of {side.platform}",
+                    "a connection of its own beside a platform of its own",
+                )
 
 
 def _scheme_fits(index: int, side: str, place: ResolvedPlace) -> Iterator[Broken]:
@@ -60,13 +78,22 @@ def _not_into_itself(index: int, dataset: ResolvedDataset) -> Iterator[Broken]:
         )
 
 
-def _targets_apart(first: int, one: ResolvedDataset, second: int, other: ResolvedDataset) -> Iterator[Broken]:
-    if not _same_store(one.target, other.target):
-        return
-    a, b = one.target.location, other.target.location
-    if not (_within(a, b) or _within(b, a)) or _filtered(one, other):
-        return
-    yield Broken(
+def _overlapping(datasets: Sequence[ResolvedDataset]) -> Iterator[tuple[_Numbered, _Numbered]]:
+    """Yield the pairs whose targets lie in one another; in the file's order within a pair."""
+    # Sorted by path, whatever lies inside a place follows it directly, so a stack of the
+    # places around the current one finds every pair without comparing all with all.
+    ordered = sorted(enumerate(datasets), key=lambda item: _sort_key(item[1].target))
+    around: list[_Numbered] = []
+    for item in ordered:
+        while around and not _inside(item[1].target, around[-1][1].target):
+            around.pop()
+        for outer in around:
+            yield min(outer, item, key=_number), max(outer, item, key=_number)
+        around.append(item)
+
+
+def _overlap(first: int, one: ResolvedDataset, second: int) -> Broken:
+    return Broken(
         "2158",
         ("datasets", second, "target", "url"),
         f"a target that overlaps with that of datasets[{first}] ({one.name})",
@@ -83,11 +110,26 @@ def _filtered(one: ResolvedDataset, other: ResolvedDataset) -> bool:
 
 
 def _same_store(one: ResolvedPlace, other: ResolvedPlace) -> bool:
+    return _store(one) == _store(other)
+
+
+def _store(place: ResolvedPlace) -> tuple[str, str]:
     # A local path is the same file whatever connection names it; two S3 connections may well be
     # two servers that have a bucket of the same name.
-    if one.location.scheme != other.location.scheme:
-        return False
-    return one.location.scheme == "file" or one.connection == other.connection
+    scheme = place.location.scheme
+    return scheme, "" if scheme == "file" else place.connection
+
+
+def _sort_key(place: ResolvedPlace) -> tuple[str, str, str]:
+    return *_store(place), _path(place.location)
+
+
+def _inside(inner: ResolvedPlace, outer: ResolvedPlace) -> bool:
+    return _same_store(inner, outer) and _within(inner.location, outer.location)
+
+
+def _number(item: _Numbered) -> int:
+    return item[0]
 
 
 def _within(inner: Location, outer: Location) -> bool:

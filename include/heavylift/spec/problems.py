@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from heavylift.errors import SpecError
+from heavylift.spec.secrets import hides
 
-Path = tuple[str | int, ...]
+FieldPath = tuple[str | int, ...]
 """Where in the spec: keys and list indices from the top."""
 
 SEVERAL = "2100"
+MAX_SHOWN = 40
+"""Problems that a message shows; the rest are in :attr:`SpecFileError.problems`."""
 
 
 @dataclass(frozen=True, order=True)
@@ -39,9 +42,12 @@ class Problem:
     expected: str
     hint: str = ""
 
-    def render(self) -> str:
-        """Return the problem on one line, without the file's name and the code."""
-        place = f"line {self.mark.line}, column {self.mark.column}" if self.mark.line else ""
+    def render(self, *, with_place: bool = True) -> str:
+        """Return the problem on one line, without the file's name and the code.
+
+        :param with_place: begin with the line and column.
+        """
+        place = f"line {self.mark.line}, column {self.mark.column}" if self.mark.line and with_place else ""
         where = ", ".join(part for part in (place, self.field) if part)
         said = ", ".join(
             part
@@ -80,7 +86,10 @@ class SpecFileError(SpecError):
         if len(self.problems) == 1:
             head += f": {self._line(self.problems[0])}. "
         else:
-            lines = "".join(f"\n  - {self._line(p)} [HL-{p.code}]" for p in self.problems)
+            shown = self.problems[:MAX_SHOWN]
+            lines = "".join(f"\n  - {self._line(p)} [HL-{p.code}]" for p in shown)
+            if len(shown) < len(self.problems):
+                lines += f"\n  - and {len(self.problems) - len(shown)} more"
             head += f": got {len(self.problems)} problems, expected none.{lines}\n"
         retry = "safe" if self.retry_safe else "unsafe"
         return f"{head}State: {self.state}. To fix: {self.remedy}. Retry: {retry}. [HL-{self.code}]"
@@ -94,12 +103,13 @@ class SpecFileError(SpecError):
         return other + problem.render()
 
 
-def field_text(path: Path) -> str:
+def field_text(path: FieldPath) -> str:
     """Return ``path`` as people write it: ``datasets[0].source.url``."""
     text = ""
     for part in path:
         if isinstance(part, int):
             text += f"[{part}]"
         else:
-            text += f".{part}" if text else part
+            shown = "(hidden)" if hides(part) else part
+            text += f".{shown}" if text else shown
     return text

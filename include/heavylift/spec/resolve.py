@@ -20,11 +20,7 @@ class ResolvedPlace:
     url: str
     connection: str
     platform: Platform
-
-    @property
-    def location(self) -> Location:
-        """The parsed URL."""
-        return parse_location(self.url)
+    location: Location
 
 
 @dataclass(frozen=True)
@@ -99,4 +95,5 @@ def _place(side: Side, place: Place) -> ResolvedPlace:
         url=place.url,
         connection=place.connection or side.connection,
         platform=place.platform or side.platform,
+        location=parse_location(place.url),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from heavylift.spec.problems import Path
+from heavylift.spec.problems import FieldPath
 
 
 @dataclass(frozen=True)
@@ -12,7 +12,7 @@ class Broken:
     """One broken rule, at the field that has to change."""
 
     code: str
-    path: Path
+    path: FieldPath
     got: str
     expected: str
     hint: str = ""

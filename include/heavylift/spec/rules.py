@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from heavylift.spec.datasets import Dataset
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import place_rules
-from heavylift.spec.problems import Path
+from heavylift.spec.problems import FieldPath
 from heavylift.spec.quantities import format_duration, format_size
 from heavylift.spec.resolve import resolve_dataset
 from heavylift.spec.rule import Broken
@@ -46,7 +46,7 @@ def _names_are_unique(spec: MigrationSpec) -> Iterator[Broken]:
         yield from _repeated(("datasets", index, "expectations"), names)
 
 
-def _repeated(path: Path, names: Sequence[str]) -> Iterator[Broken]:
+def _repeated(path: FieldPath, names: Sequence[str]) -> Iterator[Broken]:
     first: dict[str, int] = {}
     for index, name in enumerate(names):
         if name in first:
@@ -86,7 +86,7 @@ def _limits_fit_together(spec: MigrationSpec) -> Iterator[Broken]:
         )
 
 
-def _limits_of(spec: MigrationSpec, dataset: Dataset, path: Path) -> Iterator[Broken]:
+def _limits_of(spec: MigrationSpec, dataset: Dataset, path: FieldPath) -> Iterator[Broken]:
     limits = resolve_dataset(spec, dataset).limits
     part = f"with part_size {format_size(limits.part_size)}"
     if limits.memory_budget < 2 * limits.part_size:
@@ -117,7 +117,7 @@ def _references_exist(spec: MigrationSpec) -> Iterator[Broken]:
             yield _unknown(("endpoints", index, "model"), endpoint.model, "models", models)
 
 
-def _unknown(path: Path, name: str, section: str, names: Iterable[str]) -> Broken:
+def _unknown(path: FieldPath, name: str, section: str, names: Iterable[str]) -> Broken:
     known = ", ".join(names) or "none is there"
     return Broken("2159", path, repr(name), f"the name of an entry of {section} ({known})")
 

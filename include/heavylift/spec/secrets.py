@@ -20,6 +20,7 @@ _VALUE = re.compile(
     r"|\bya29\.[A-Za-z0-9_-]{10,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bxox[abprs]-[A-Za-z0-9-]{10,}"
     r"|://[^/@\s:]*:[^/@\s]+@",
 )
+_RANDOM = re.compile(r"(?=\S*[a-z])(?=\S*[A-Z])(?=\S*[0-9])[A-Za-z0-9/+=_-]{32,}")
 _HIDDEN = "a value that looks like a secret (not shown)"
 _SHOWN_CHARACTERS = 80
 
@@ -34,12 +35,19 @@ def holds_secret(value: str) -> bool:
     return _VALUE.search(value) is not None
 
 
+def hides(value: object, key: str = "") -> bool:
+    """Tell whether ``value`` must not be shown: it is a secret, is named like one or looks random."""
+    if names_secret(key):
+        return True
+    return isinstance(value, str) and (holds_secret(value) or _RANDOM.search(value) is not None)
+
+
 def show(value: object, key: str = "") -> str:
     """Return ``value`` for a message: short, in YAML's words, and never a secret.
 
     :param key: the field's own name; the value of a field named like a secret is never shown.
     """
-    if names_secret(key) or (isinstance(value, str) and holds_secret(value)):
+    if hides(value, key):
         return _HIDDEN
     if isinstance(value, dict):
         return "a mapping" if value else "an empty mapping"

@@ -8,8 +8,7 @@ from typing import Any
 
 from heavylift.spec.document import Document, read_document
 from heavylift.spec.files import read_text
-from heavylift.spec.problems import Path as FieldPath
-from heavylift.spec.problems import Problem, field_text
+from heavylift.spec.problems import FieldPath, Problem, field_text
 
 
 def insert_suites(document: Document, directory: Path) -> None:

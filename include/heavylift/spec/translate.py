@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from heavylift.spec.document import Document
 from heavylift.spec.fields import allowed_words, annotation_at, is_model, key_names
-from heavylift.spec.problems import Path, Problem, field_text
-from heavylift.spec.secrets import names_secret, show
+from heavylift.spec.problems import FieldPath, Problem, field_text
+from heavylift.spec.secrets import hides, names_secret, show
 from heavylift.spec.suggest import nearest
 
 _CUSTOM_CODES = {
@@ -73,12 +73,15 @@ def _problem(root: type[BaseModel], error: Mapping[str, Any], document: Document
         return _unknown_key(root, path, document)
     if kind == "missing":
         return _missing(root, path, document)
-    got = show(error["input"], str(path[-1]) if path else "")
+    key = str(path[-1]) if path else ""
+    got = error.get("ctx", {}).get("got") or show(error["input"], key)
     code, expected, hint = _wanted(kind, error, annotation_at(root, path))
+    # A hint quotes what it mends, and so would tell what must not be shown.
+    hint = "" if hides(error["input"], key) and code != "2132" else hint
     return Problem(code, document.mark(path), field_text(path), got, expected, hint)
 
 
-def _unknown_key(root: type[BaseModel], path: Path, document: Document) -> Problem:
+def _unknown_key(root: type[BaseModel], path: FieldPath, document: Document) -> Problem:
     key = str(path[-1])
     mark = document.mark(path, key=True)
     model = annotation_at(root, path[:-1])
@@ -90,13 +93,13 @@ def _unknown_key(root: type[BaseModel], path: Path, document: Document) -> Probl
         "2120",
         mark,
         field_text(path),
-        f"the unknown key {key!r}",
+        f"the unknown key {show(key)}",
         "one of " + ", ".join(names),
         f"did you mean {close}?" if close else "",
     )
 
 
-def secret_key(path: Path, document: Document) -> Problem:
+def secret_key(path: FieldPath, document: Document) -> Problem:
     """Return the problem of a key that is the name of a secret."""
     return Problem(
         "2132",
@@ -108,7 +111,7 @@ def secret_key(path: Path, document: Document) -> Problem:
     )
 
 
-def _missing(root: type[BaseModel], path: Path, document: Document) -> Problem:
+def _missing(root: type[BaseModel], path: FieldPath, document: Document) -> Problem:
     model = annotation_at(root, path[:-1])
     meaning = ""
     if is_model(model):

@@ -1,0 +1,45 @@
+"""The command line: ``python -m heavylift`` or ``heavylift``.
+
+Every command lies in a module of its own, which is imported only when the command is used, so
+that ``heavylift spec check`` does not pay for what ``heavylift objects copy`` needs.
+"""
+
+from __future__ import annotations
+
+from heavylift.cli.lazy import Subcommand, lazy_app
+
+SUBCOMMANDS = (
+    Subcommand("spec", "Check migration specs; print their JSON Schema and their fields."),
+    Subcommand("objects", "Copy, sync, verify and compare objects between stores."),
+    Subcommand("tables", "Move tables while they are written to."),
+    Subcommand("registry", "Copy, sync and verify experiments and registered models."),
+    Subcommand("models", "Check and compare models."),
+    Subcommand("inventory", "List the components of a platform.", single=True),
+    Subcommand("graph", "Show what depends on what.", single=True),
+    Subcommand("baseline", "Measure the source before anything moves.", single=True),
+    Subcommand("assess", "Find what stands in the way.", single=True),
+    Subcommand("plan", "Plan what moves how, when and at what cost.", single=True),
+    Subcommand("infra", "Translate, plan and apply infrastructure."),
+    Subcommand("pipelines", "Translate training pipelines."),
+    Subcommand("access", "Translate identities and permissions."),
+    Subcommand("compliance", "Scan for personal data; check the rules."),
+    Subcommand("status", "Show where a migration stands.", single=True),
+    Subcommand("doctor", "Say what is wrong with a migration and what to do.", single=True),
+    Subcommand("report", "Write a migration's report.", single=True),
+    Subcommand("audit", "Verify the audit trail."),
+)
+"""Every command, in the order of the help. A command is there when its module
+``heavylift.cli.<name>`` is; the module holds ``app``, a :class:`typer.Typer`. With ``single``
+that app has one command and takes its arguments directly."""
+
+app = lazy_app(SUBCOMMANDS)
+
+
+def main() -> None:
+    """Run the command line with the process's arguments and exit with its status."""
+    import sys
+
+    from heavylift.cli.run import run, stop_on_sigterm
+
+    stop_on_sigterm()
+    sys.exit(run(app, sys.argv[1:]))

@@ -1,0 +1,127 @@
+"""Runs the command line: standard output guarded, errors rendered, exit status chosen."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Sequence
+from types import FrameType
+from typing import Any
+
+import typer
+
+from heavylift.cli.output import ExitStatus, Session, emit, note, session
+from heavylift.cli.render import render_error
+from heavylift.errors import (
+    ConnectionConfigError,
+    CredentialError,
+    HeavyliftError,
+    NotFoundError,
+    SpecError,
+    UnsupportedError,
+)
+
+_REFUSALS = (SpecError, ConnectionConfigError, CredentialError, NotFoundError, UnsupportedError)
+_INTERRUPTED_BY_TYPER = 130
+
+
+def run(app: typer.Typer, arguments: Sequence[str]) -> int:
+    """Run ``app`` with ``arguments`` and return the exit status; never raises.
+
+    :param arguments: without the program's name.
+    """
+    with session(as_json=_wants_json(arguments)) as current:
+        try:
+            status = _status_of_result(app(list(arguments), prog_name="heavylift", standalone_mode=False))
+        except (KeyboardInterrupt, typer.Abort):
+            status = ExitStatus.INTERRUPTED
+        except BrokenPipeError:
+            return _reader_has_gone()
+        except HeavyliftError as error:
+            return _failed(current, error)
+        except typer.TyperException as error:
+            return _misused(current, error)
+        except Exception:  # noqa: BLE001  (see _broke)
+            return _broke(current)
+        return _ended(current, status)
+
+
+def status_of(error: HeavyliftError, *, touched: bool) -> ExitStatus:
+    """Return the exit status for ``error``.
+
+    :param touched: the command had begun to change something.
+    """
+    return ExitStatus.REFUSED if isinstance(error, _REFUSALS) and not touched else ExitStatus.FAILED
+
+
+def stop_on_sigterm() -> None:
+    """Let SIGTERM end the command as Ctrl-C does: cleanly, with exit status 3."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        # By way of SIGINT, because a running event loop has its own handler for that one.
+        signal.raise_signal(signal.SIGINT)
+
+    signal.signal(signal.SIGTERM, interrupt)
+
+
+def _wants_json(arguments: Sequence[str]) -> bool:
+    # Looked up by hand: the answer is needed for usage errors, before anything is parsed.
+    options = arguments[: arguments.index("--")] if "--" in arguments else arguments
+    return "--json" in options
+
+
+def _status_of_result(result: Any) -> ExitStatus:
+    if result == _INTERRUPTED_BY_TYPER:
+        return ExitStatus.INTERRUPTED
+    if isinstance(result, int) and result in set(ExitStatus):
+        return ExitStatus(result)
+    return ExitStatus.DONE if result is None else ExitStatus.FAILED
+
+
+def _ended(current: Session, status: ExitStatus) -> int:
+    if status is ExitStatus.INTERRUPTED:
+        note("interrupted; it is safe to run the same command again")
+    if current.as_json and not current.printed:
+        emit({"exit_status": int(status)}, text="", as_json=True)
+    return int(status)
+
+
+def _failed(current: Session, error: HeavyliftError) -> int:
+    status = status_of(error, touched=current.touched)
+    note(render_error(error))
+    _emit_error(current, error.attrs(), status)
+    return int(status)
+
+
+def _misused(current: Session, error: typer.TyperException) -> int:
+    show = getattr(error, "show", None)
+    if show is not None:
+        show(file=sys.stderr)
+    else:
+        note(f"error: {error.format_message()}")
+    parts = {"type": "UsageError", "what": error.format_message(), "retry_safe": True}
+    _emit_error(current, parts, ExitStatus.REFUSED)
+    return int(ExitStatus.REFUSED)
+
+
+def _broke(current: Session) -> int:
+    # The one place that catches everything: a defect of ours must not look like a crash of
+    # the shell's, and the promise of one JSON document must hold for it too.
+    note(traceback.format_exc())
+    note("error: this is a defect of Heavylift; please report it with the lines above. [HL-2199]")
+    parts = {"type": "InternalError", "code": "HL-2199", "what": "an unforeseen error", "retry_safe": True}
+    _emit_error(current, parts, ExitStatus.FAILED)
+    return int(ExitStatus.FAILED)
+
+
+def _emit_error(current: Session, parts: dict[str, Any], status: ExitStatus) -> None:
+    if current.as_json and not current.printed:
+        emit({"error": parts, "exit_status": int(status)}, text="", as_json=True)
+
+
+def _reader_has_gone() -> int:
+    # Python flushes standard output once more at its end, which would complain again.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return int(ExitStatus.FAILED)
