@@ -1,0 +1,256 @@
+"""Google Cloud Storage over its JSON API.
+
+- Names are sent percent-encoded as a whole, so every name arrives as it is.
+- Bytes are read as stored: ``Accept-Encoding: gzip`` turns decompressive transcoding off
+  (https://cloud.google.com/storage/docs/transcoding).
+- A media answer of this API carries no custom metadata (and HTTP would fold the case of its
+  names), so ``get`` asks for the object's resource beside its bytes.
+- Every write is compared with the CRC32C that Cloud Storage computed over what it received.
+- Large objects: see ``composing``. Tags: see ``resources``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+
+from heavylift.checksums import Algorithm, Checksums, digest
+from heavylift.connections import Connection
+from heavylift.errors import PermanentError, UnsupportedError
+from heavylift.locations import Location
+from heavylift.platforms.gcp import rules
+from heavylift.platforms.gcp.composing import Composer
+from heavylift.platforms.gcp.faults import changed
+from heavylift.platforms.gcp.resources import checksums_of, listed_object, object_head, resource_of
+from heavylift.platforms.gcp.wire import BucketWire, Resource
+from heavylift.platforms.http import HttpSettings
+from heavylift.platforms.pacing import Pacer
+from heavylift.platforms.ports import (
+    ListedObject,
+    ObjectAttributes,
+    ObjectHead,
+    PartReceipt,
+    PutReceipt,
+    Upload,
+)
+
+
+class GcsStream:
+    """An open download."""
+
+    def __init__(self, head: ObjectHead, wire: BucketWire, answer: aiohttp.ClientResponse, what: str) -> None:
+        self.head = head
+        self._wire = wire
+        self._answer = answer
+        self._what = what
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """Yield the bytes in order; see the port."""
+        return self._wire.http.body_chunks(self._answer, self._what)
+
+
+class GcsStore:
+    """One bucket.
+
+    :param connection: of Airflow's type ``google_cloud_platform``; see ``credentials`` and ``wire``.
+    """
+
+    traits = rules.TRAITS
+
+    def __init__(
+        self,
+        location: Location,
+        connection: Connection,
+        *,
+        settings: HttpSettings | None = None,
+        pacer: Pacer | None = None,
+    ) -> None:
+        self.location = location
+        self._wire = BucketWire(
+            location, connection, settings=settings or HttpSettings(), pacer=pacer or Pacer()
+        )
+        self._composer = Composer(self._wire)
+
+    async def check(self) -> None:
+        """Make sure that the bucket exists and may be listed; changes nothing."""
+        await self._wire.read(self._wire.request("GET", "check", None, query={"maxResults": "1"}))
+
+    async def list_pages(
+        self, prefix: str = "", *, start_after: str = ""
+    ) -> AsyncIterator[list[ListedObject]]:
+        """Yield the objects under ``prefix`` in UTF-8 byte order; components of uploads are no objects."""
+        query = {"startOffset": start_after} if start_after else {}
+        async for page in self._wire.pages(prefix, **query):
+            # startOffset itself is included by the API.
+            rows = [
+                listed_object(resource)
+                for resource in page
+                if resource["name"] != start_after and not rules.is_own_name(resource["name"])
+            ]
+            if rows:
+                yield rows
+
+    async def head(self, key: str) -> ObjectHead:
+        """Return what Cloud Storage tells about ``key``, tags included."""
+        return object_head(await self._wire.resource(key, "head"))
+
+    async def tags(self, key: str) -> dict[str, str]:
+        """Return the tags that were carried along in the custom metadata."""
+        return dict((await self.head(key)).attributes.tags)
+
+    @asynccontextmanager
+    async def get(
+        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+    ) -> AsyncIterator[GcsStream]:
+        """Open a download; see the port.
+
+        :raises PreconditionError: the object's generation is no longer ``version``.
+        """
+        if version is None:
+            head = await self.head(key)
+            async with self._media(key, head.object.version, offset, length) as answer:
+                yield self._stream(key, head, answer)
+            return
+        async with (
+            _beside(self._wire.resource(key, "head", ifGenerationMatch=version)) as resource,
+            self._media(key, version, offset, length) as answer,
+        ):
+            head = object_head(await resource)
+            self._check_version(key, head.object.version, version)
+            yield self._stream(key, head, answer)
+
+    @asynccontextmanager
+    async def _media(
+        self, key: str, version: str, offset: int, length: int | None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = {"Accept-Encoding": "gzip"}
+        if offset or length is not None:
+            headers["Range"] = f"bytes={offset}-" + ("" if length is None else str(offset + length - 1))
+        request = self._wire.request(
+            "GET", "get", key, headers=headers, query={"alt": "media", "ifGenerationMatch": version}
+        )
+        async with self._wire.http.stream(request) as answer:
+            self._check_version(key, answer.headers.get("x-goog-generation", ""), version)
+            if "Range" in headers and answer.status != 206:
+                raise PermanentError(
+                    request.what,
+                    got=f"HTTP {answer.status}, the whole object",
+                    expected="HTTP 206, the range that was asked for",
+                    state="nothing was changed",
+                    remedy="look for a proxy that drops Range headers",
+                    code="3275",
+                )
+            yield answer
+
+    def _check_version(self, key: str, got: str, expected: str) -> None:
+        # The server was asked the same; not every server that speaks this API heeds it.
+        if got != expected:
+            raise changed(
+                f"get of {self.location.url_of(key)}", f"generation {got}", f"generation {expected}"
+            )
+
+    def _stream(self, key: str, head: ObjectHead, answer: aiohttp.ClientResponse) -> GcsStream:
+        return GcsStream(head, self._wire, answer, f"get of {self.location.url_of(key)}")
+
+    async def put(
+        self,
+        key: str,
+        body: bytes,
+        attributes: ObjectAttributes,
+        checksums: Checksums,
+        *,
+        create_only: bool = True,
+    ) -> PutReceipt:
+        """Write an object whole; see the port.
+
+        :raises IntegrityError: Cloud Storage's CRC32C is another; what had arrived was deleted.
+        """
+        self._refuse_unholdable(key, "put")
+        crc32c = checksums.get(Algorithm.CRC32C) or digest(body, Algorithm.CRC32C)[Algorithm.CRC32C]
+        fields = resource_of(attributes)
+        return _receipt(
+            await self._wire.insert(key, fields, body, crc32c, act="put", create_only=create_only)
+        )
+
+    async def begin_upload(self, key: str, attributes: ObjectAttributes) -> Upload:
+        """Begin an upload in parts; its components are hidden from listings."""
+        self._refuse_unholdable(key, "upload")
+        return await self._composer.begin(key)
+
+    async def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+        """Send part ``number``. Sending it again replaces it.
+
+        :raises IntegrityError: Cloud Storage's CRC32C is another.
+        """
+        return await self._composer.put_part(upload, number, body, crc32c)
+
+    async def finished_parts(self, upload: Upload) -> dict[int, PartReceipt] | None:
+        """Return the parts that are there, or None where the upload is gone or was completed."""
+        return await self._composer.finished_parts(upload)
+
+    async def complete_upload(
+        self,
+        upload: Upload,
+        parts: list[PartReceipt],
+        attributes: ObjectAttributes,
+        checksums: Checksums,
+        *,
+        create_only: bool = True,
+    ) -> PutReceipt:
+        """Compose the object of ``parts``; see the port.
+
+        :raises IntegrityError: the composed object's CRC32C is another; it was deleted.
+        """
+        return _receipt(
+            await self._composer.complete(upload, parts, attributes, checksums, create_only=create_only)
+        )
+
+    async def abort_upload(self, upload: Upload) -> None:
+        """Delete the upload's components; no error if it is already gone."""
+        await self._composer.abort(upload)
+
+    async def delete(self, key: str) -> None:
+        """Delete one object; no error if it is already gone."""
+        await self._wire.delete(key)
+
+    def key_problem(self, key: str) -> str | None:
+        """Return why no object can have this name, or None."""
+        return rules.key_problem(key)
+
+    def attribute_problems(self, attributes: ObjectAttributes) -> list[str]:
+        """Return what of ``attributes`` cannot be kept as it is; tags are, but as metadata."""
+        return rules.attribute_problems(attributes)
+
+    async def close(self) -> None:
+        """Close connections. The store cannot be used afterwards."""
+        await self._wire.http.close()
+
+    def _refuse_unholdable(self, key: str, act: str) -> None:
+        if problem := rules.key_problem(key):
+            raise UnsupportedError(
+                f"{act} of {self.location.url_of(key)}",
+                got=f"the key {key!r}",
+                expected=f"a key that Cloud Storage can hold: {problem}",
+                state="nothing was written",
+                remedy="exclude the object or rename it at the source",
+                code="3266",
+            )
+
+
+def _receipt(resource: Resource) -> PutReceipt:
+    return PutReceipt(str(resource["generation"]), checksums_of(resource))
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[Any, Any, Resource]) -> AsyncIterator[asyncio.Task[Resource]]:
+    """Run ``work`` beside the block; it is over when the block is."""
+    task = asyncio.create_task(work)
+    try:
+        yield task
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

@@ -1,0 +1,68 @@
+"""Cloud Storage's documented limits.
+
+Names: https://cloud.google.com/storage/docs/objects#naming. Sizes, metadata and composition:
+https://cloud.google.com/storage/quotas#objects and
+https://cloud.google.com/storage/docs/composite-objects.
+"""
+
+from __future__ import annotations
+
+import re
+
+from heavylift.checksums import Algorithm
+from heavylift.platforms.gcp.resources import TAGS_ENTRY, custom_metadata
+from heavylift.platforms.ports import ObjectAttributes, StoreTraits
+
+TRAITS = StoreTraits(
+    verifies=frozenset({Algorithm.CRC32C}),
+    reports=frozenset({Algorithm.CRC32C, Algorithm.MD5}),
+    reports_parts=frozenset({Algorithm.CRC32C}),
+    min_part_bytes=1,
+    max_part_bytes=5 * 1024**3,
+    max_parts=10_000,
+    max_put_bytes=5 * 1024**3,
+    max_object_bytes=5 * 1024**4,
+)
+
+PARTS_FOLDER = ".heavylift-parts"
+_OWN = re.compile(rf"{re.escape(PARTS_FOLDER)}/[0-9a-f]{{32}}/.*", re.DOTALL)
+_MAX_NAME_BYTES = 1024
+_MAX_METADATA_BYTES = 8 * 1024
+_ACME = ".well-known/acme-challenge/"
+
+
+def is_own_name(key: str) -> bool:
+    """Tell whether a key is a component of an unfinished upload, which is no object of the user's."""
+    return _OWN.fullmatch(key) is not None
+
+
+def key_problem(key: str) -> str | None:
+    """Return why no object can have this name, or None."""
+    try:
+        size = len(key.encode())
+    except UnicodeEncodeError:
+        return "object names are valid Unicode; this one holds bytes that are not UTF-8"
+    if not 1 <= size <= _MAX_NAME_BYTES:
+        return f"object names have 1 to {_MAX_NAME_BYTES} bytes in UTF-8; this one has {size}"
+    if "\r" in key or "\n" in key:
+        return "object names hold no carriage return or line feed"
+    if key in {".", ".."} or key.startswith(_ACME):
+        return f"object names are not '.' or '..' and do not begin with {_ACME}"
+    if is_own_name(key):
+        return f"names like this below {PARTS_FOLDER}/ are kept for Heavylift's own unfinished uploads"
+    return None
+
+
+def attribute_problems(attributes: ObjectAttributes) -> list[str]:
+    """Return what of ``attributes`` cannot be kept as it is."""
+    problems = []
+    size = sum(len(k.encode()) + len(v.encode()) for k, v in custom_metadata(attributes).items())
+    if size > _MAX_METADATA_BYTES:
+        problems.append(
+            f"custom metadata of {size} bytes is over the limit of {_MAX_METADATA_BYTES}: refused as a whole"
+        )
+    if attributes.tags:
+        problems.append(f"tags: kept as the custom metadata entry {TAGS_ENTRY!r}, as the store has none")
+    if attributes.tags and TAGS_ENTRY in attributes.metadata:
+        problems.append(f"metadata entry {TAGS_ENTRY!r}: lost, as the tags take its place")
+    return problems
