@@ -8,15 +8,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from heavylift.spec.document import Document
+from heavylift.spec.fields import key_names
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.problems import FieldPath, Problem, SpecFileError, field_text
 from heavylift.spec.prune import original_path, without_wrong_parts
 from heavylift.spec.rules import broken_rules
 from heavylift.spec.secrets import holds_secret, names_secret
 from heavylift.spec.support import SUPPORTED_SECTIONS
-from heavylift.spec.translate import secret_key, translate
+from heavylift.spec.translate import CODE_OF_SECRETS, secret_key, translate
 
-_SECRET = "2132"
 _MOVES_NOTHING = frozenset({"gates", "notify", "compliance", "cutover"})
 
 EXTENSION_PREFIX = "x-"
@@ -31,8 +31,7 @@ def check_document(document: Document) -> MigrationSpec:
     problems = list(document.problems)
     spec = None
     if isinstance(document.data, dict):
-        data = {key: value for key, value in document.data.items() if not key.startswith(EXTENSION_PREFIX)}
-        spec, found = _check_data(data, document)
+        spec, found = _check_data(_entries(document.data), document)
         problems += _secrets(document.data, (), document)
         problems += found
     elif not problems:
@@ -40,6 +39,16 @@ def check_document(document: Document) -> MigrationSpec:
     if spec is None or problems:
         raise SpecFileError(document.file, _in_order(problems))
     return spec
+
+
+def _entries(data: Mapping[str, Any]) -> dict[str, Any]:
+    # A section of which every line is commented out is null, and as good as absent.
+    known = key_names(MigrationSpec)
+    return {
+        key: value
+        for key, value in data.items()
+        if not key.startswith(EXTENSION_PREFIX) and not (value is None and key in known)
+    }
 
 
 def _check_data(data: dict[str, Any], document: Document) -> tuple[MigrationSpec | None, list[Problem]]:
@@ -113,7 +122,7 @@ def _secrets(value: Any, path: FieldPath, document: Document) -> Iterator[Proble
             yield from _secrets(inner, (*path, index), document)
     elif isinstance(value, str) and holds_secret(value):
         yield Problem(
-            _SECRET,
+            CODE_OF_SECRETS,
             document.mark(path),
             field_text(path),
             "a value that looks like a secret (not shown)",
@@ -135,6 +144,6 @@ def _in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
     # The hunt for secrets and pydantic may both find the same field: the first says more.
     unique: dict[tuple[object, ...], Problem] = {}
     for problem in problems:
-        same = problem.code if problem.code == _SECRET else problem.field
+        same = problem.code if problem.code == CODE_OF_SECRETS else problem.field
         unique.setdefault((problem.mark, same), problem)
     return tuple(sorted(unique.values(), key=lambda problem: problem.mark))

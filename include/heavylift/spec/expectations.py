@@ -18,7 +18,7 @@ def _check_type(value: str) -> str:
         raise wrong(
             "expectation",
             "the type of a Great Expectations expectation",
-            f"did you mean {close}?" if close else "",
+            f"perhaps {close} is meant" if close else "",
         )
     return value
 

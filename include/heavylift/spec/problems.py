@@ -84,7 +84,7 @@ class SpecFileError(SpecError):
         """Return the five-part message, with one line for each problem where there are several."""
         head = f"{self.what} failed"
         if len(self.problems) == 1:
-            head += f": {self._line(self.problems[0])}. "
+            head += f": {self._line(self.problems[0]).rstrip('.')}. "
         else:
             shown = self.problems[:MAX_SHOWN]
             lines = "".join(f"\n  - {self._line(p)} [HL-{p.code}]" for p in shown)

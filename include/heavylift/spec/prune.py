@@ -37,6 +37,7 @@ def without_wrong_parts(
 
 
 def original_path(path: FieldPath, kept: Mapping[str, list[int]]) -> FieldPath:
+    """Return ``path``, which counts the kept items of a list, as a path that counts all."""
     if len(path) > 1 and path[0] in kept and isinstance(path[1], int):
         return (path[0], kept[str(path[0])][path[1]], *path[2:])
     return path

@@ -13,6 +13,7 @@ from heavylift.spec.problems import FieldPath, Problem, field_text
 from heavylift.spec.secrets import hides, names_secret, show
 from heavylift.spec.suggest import nearest
 
+CODE_OF_SECRETS = "2132"
 _CUSTOM_CODES = {
     "hl_url": "2126",
     "hl_name": "2127",
@@ -22,7 +23,7 @@ _CUSTOM_CODES = {
     "hl_duration": "2129",
     "hl_pattern": "2130",
     "hl_cron": "2131",
-    "hl_secret": "2132",
+    "hl_secret": CODE_OF_SECRETS,
     "hl_contradiction": "2133",
     "hl_expectation": "2134",
     "hl_user": "2135",
@@ -77,7 +78,7 @@ def _problem(root: type[BaseModel], error: Mapping[str, Any], document: Document
     got = error.get("ctx", {}).get("got") or show(error["input"], key)
     code, expected, hint = _wanted(kind, error, annotation_at(root, path))
     # A hint quotes what it mends, and so would tell what must not be shown.
-    hint = "" if hides(error["input"], key) and code != "2132" else hint
+    hint = "" if hides(error["input"], key) and code != CODE_OF_SECRETS else hint
     return Problem(code, document.mark(path), field_text(path), got, expected, hint)
 
 
@@ -95,14 +96,14 @@ def _unknown_key(root: type[BaseModel], path: FieldPath, document: Document) -> 
         field_text(path),
         f"the unknown key {show(key)}",
         "one of " + ", ".join(names),
-        f"did you mean {close}?" if close else "",
+        f"perhaps {close} is meant" if close else "",
     )
 
 
 def secret_key(path: FieldPath, document: Document) -> Problem:
     """Return the problem of a key that is the name of a secret."""
     return Problem(
-        "2132",
+        CODE_OF_SECRETS,
         document.mark(path, key=True),
         field_text(path),
         f"the key {str(path[-1])!r}, which looks like a secret",
@@ -137,7 +138,7 @@ def _wanted(kind: str, error: Mapping[str, Any], annotation: Any) -> tuple[str, 
     words = allowed_words(annotation)
     if words:
         close = nearest(value, words) if isinstance(value, str) else ""
-        return "2122", "one of " + ", ".join(words), f"did you mean {close}?" if close else ""
+        return "2122", "one of " + ", ".join(words), f"perhaps {close} is meant" if close else ""
     if kind in _TYPES:
         return "2123", _TYPES[kind], _type_hint(kind, value)
     if kind in _BOUNDS:
