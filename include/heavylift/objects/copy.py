@@ -213,7 +213,7 @@ class _Attempt:
             source_prefix=self._request.source.location.prefix,
             target_prefix=self._request.target.location.prefix,
             budget=MemoryBudget(limits.memory_budget),
-            journal=UploadJournal(self._evidence, self._request.run, self._request.dataset),
+            journal=UploadJournal(self._evidence, self._request.run.migration, self._request.dataset),
             keep=self._request.options.metadata,
             part_bytes=limits.part_size,
             arrived=meter.add_bytes,

@@ -1,6 +1,6 @@
 """The journal of uploads in progress, so that a killed mover goes on with the parts it has sent.
 
-It lies with the run's evidence: for each large object a numbered file names the upload that
+It lies with the migration's evidence: for each large object a numbered file names the upload that
 was begun. Nothing in it is secret; the store decides by its credentials who may go on with it.
 """
 
@@ -11,24 +11,23 @@ import json
 from dataclasses import dataclass
 
 from heavylift.errors import AlreadyExistsError
-from heavylift.evidence.paths import dataset_folder
-from heavylift.evidence.records import RunKey
+from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.store import EvidenceStore
 from heavylift.platforms.ports import Upload
 
 
 @dataclass(frozen=True)
 class UploadJournal:
-    """The journal of one dataset in one run."""
+    """The journal of one dataset; all runs share it, so that a new run goes on with an old one's parts."""
 
     evidence: EvidenceStore
-    run: RunKey
+    migration: str
     dataset: str
 
     def _folder(self, key: str, version: str, part_bytes: int) -> str:
         # Parts fit together only with the same source version and the same part size.
         name = hashlib.sha256(json.dumps([key, version, part_bytes]).encode()).hexdigest()[:40]
-        return f"{dataset_folder(self.run, self.dataset)}/uploads/{name}"
+        return f"{self.migration}/uploads/{safe_segment(self.dataset)}/{name}"
 
     async def current(self, key: str, version: str, part_bytes: int) -> Upload | None:
         """Return the upload that was last begun for this object, or None."""

@@ -97,7 +97,8 @@ class PutReceipt:
 class PartReceipt:
     """One part that the store has accepted.
 
-    :param crc32c: hex, verified by the store or carried in the part's own id.
+    :param crc32c: hex, verified by the store or carried in the part's own id; empty where a
+        store that is asked later does not tell it.
     :param token: what completing the upload needs for this part (S3 ETag, GCS component name,
         Azure block id).
     """
