@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 
 from heavylift.errors import HeavyliftError
-
 from sandbox import paths, stack
 from sandbox.model import Server
 

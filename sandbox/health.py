@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 
 from heavylift.errors import ServerUnavailableError
-
 from sandbox import records, tools
 from sandbox.http import NotReadyError
 from sandbox.model import Place, Server
@@ -64,6 +63,6 @@ def _failed(place: Place, got: str) -> ServerUnavailableError:
         f"starting {place.name}",
         got=f"{got}; the last lines of {place.log} are:\n{taken}\n",
         state="the servers that this command started are stopped again",
-        remedy="mend what the log names (a port taken, a full disk, too little memory) and run ./dev up again",
+        remedy="mend what the log names (a port taken, a full disk, too little memory) then run it again",
         code="9006",
     )

@@ -99,7 +99,6 @@ def _wait(child: subprocess.Popen[bytes]) -> None:
         child.wait(_STOP_SECONDS)
     except subprocess.TimeoutExpired:
         ident = Ident.of(child.pid)
-        found = ident.process() if ident else None
-        if found is not None:
-            processes.end([found, *found.children(recursive=True)], 0.0)
+        if ident is not None:
+            processes.end(ident.family(), 0.0)
         child.wait()

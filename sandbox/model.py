@@ -96,3 +96,8 @@ class Server:
     prepare: Callable[[Place], None] = _nothing
     settle: Callable[[Place], None] = _nothing
     deadline: float = 60.0
+    scheme: str = "http"
+
+    def address(self, place: Place) -> str:
+        """Return where the server is reached, as a person would write it."""
+        return f"{self.scheme}://{place.url.removeprefix('http://')}"

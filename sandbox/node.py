@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import functools
 import hashlib
 import os
@@ -10,8 +9,6 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,7 +43,7 @@ def azurite() -> Tool:
 
     :raises ServerUnavailableError: an installer failed.
     """
-    with _one_at_a_time():
+    with tools.one_at_a_time("node"):
         node = _system_node() or _wheel_node()
         home = TOOLS_DIR / f"azurite-{_digest(_PINS / 'package-lock.json')}"
         if not (home / ".complete").exists():
@@ -95,11 +92,3 @@ def _wheel_node() -> Node:
 
 def _digest(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()[:12]
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    TOOLS_DIR.mkdir(exist_ok=True)
-    with (TOOLS_DIR / "node.lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield

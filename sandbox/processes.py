@@ -7,8 +7,9 @@ import signal
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import psutil
+import psutil  # type: ignore[import-untyped]
 
 MARK = "HEAVYLIFT_SANDBOX_ID"
 
@@ -31,12 +32,40 @@ class Ident:
     def of(cls, pid: int) -> Ident | None:
         """Return the identity of a running process, or None."""
         try:
-            return cls(pid, psutil.Process(pid).create_time())
+            return cls(pid, float(psutil.Process(pid).create_time()))
         except psutil.Error:
             return None
 
-    def process(self) -> psutil.Process | None:
-        """Return the process if it still runs and is still this one."""
+    @property
+    def alive(self) -> bool:
+        """Whether the process still runs; one that only waits to be reaped does not."""
+        return self._process() is not None
+
+    def command(self) -> list[str]:
+        """Return the command line, empty where the process is gone or hides it."""
+        process = self._process()
+        try:
+            return list(process.cmdline()) if process else []
+        except psutil.Error:
+            return []
+
+    def family(self) -> list[Ident]:
+        """Return the process and all that descend from it, if it still runs."""
+        process = self._process()
+        if process is None:
+            return []
+        return [self, *descendants(self.pid)]
+
+    def send(self, number: int) -> None:
+        """Send a signal, unless the process is gone."""
+        process = self._process()
+        try:
+            if process is not None:
+                process.send_signal(number)
+        except psutil.Error:
+            return
+
+    def _process(self) -> Any:
         try:
             process = psutil.Process(self.pid)
             same = abs(process.create_time() - self.created) <= _CLOCK_SLACK
@@ -44,61 +73,50 @@ class Ident:
         except psutil.Error:
             return None
 
-    @property
-    def alive(self) -> bool:
-        """Whether the process still runs."""
-        return self.process() is not None
+
+def descendants(pid: int) -> list[Ident]:
+    """Return what descends from a process; nothing where it is gone."""
+    try:
+        found = psutil.Process(pid).children(recursive=True)
+    except psutil.Error:
+        return []
+    idents = (Ident.of(process.pid) for process in found)
+    return [ident for ident in idents if ident is not None]
 
 
-def marked(sandbox: str) -> list[psutil.Process]:
+def marked(sandbox: str) -> list[Ident]:
     """Return every other process whose environment carries this sandbox's mark."""
     found = []
     for process in psutil.process_iter():
-        if process.pid == os.getpid():
-            continue
         try:
-            if process.environ().get(MARK) == sandbox and process.status() != psutil.STATUS_ZOMBIE:
-                found.append(process)
+            if process.pid != os.getpid() and process.environ().get(MARK) == sandbox:
+                found.append(Ident(process.pid, float(process.create_time())))
         except (psutil.Error, OSError):
             continue  # somebody else's process, or one that has just ended
-    return found
+    return running(found)
 
 
-def running(processes: Iterable[psutil.Process]) -> list[psutil.Process]:
+def running(idents: Iterable[Ident]) -> list[Ident]:
     """Return those that still run."""
-    alive = []
-    for process in processes:
-        try:
-            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE:
-                alive.append(process)
-        except psutil.Error:
-            continue
-    return alive
+    return [ident for ident in idents if ident.alive]
 
 
-def send(processes: Iterable[psutil.Process], number: int) -> None:
-    """Send a signal; processes that are gone already are passed over."""
-    for process in processes:
-        try:
-            process.send_signal(number)
-        except psutil.Error:
-            continue
-
-
-def wait_gone(processes: Sequence[psutil.Process], seconds: float) -> list[psutil.Process]:
+def wait_gone(idents: Sequence[Ident], seconds: float) -> list[Ident]:
     """Wait until the processes have ended; return those still running at the deadline."""
     deadline = time.monotonic() + seconds
-    left = running(processes)
+    left = running(idents)
     while left and time.monotonic() < deadline:
         time.sleep(_POLL)
         left = running(left)
     return left
 
 
-def end(processes: Sequence[psutil.Process], grace: float, number: int = signal.SIGTERM) -> list[int]:
+def end(idents: Sequence[Ident], grace: float, number: int = signal.SIGTERM) -> list[int]:
     """End processes: a signal, then SIGKILL after the grace; return pids that needed SIGKILL."""
-    send(processes, number)
-    stubborn = wait_gone(processes, grace)
-    send(stubborn, signal.SIGKILL)
+    for ident in idents:
+        ident.send(number)
+    stubborn = wait_gone(idents, grace)
+    for ident in stubborn:
+        ident.send(signal.SIGKILL)
     wait_gone(stubborn, 5.0)
-    return [process.pid for process in stubborn]
+    return [ident.pid for ident in stubborn]

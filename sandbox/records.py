@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from sandbox import processes
 from sandbox.processes import Ident
 from sandbox.state import read_json
@@ -59,25 +57,15 @@ def read_all(state_dir: Path) -> list[Record]:
     return [record for record in found if record is not None]
 
 
-def supervisor_of(record: Record) -> psutil.Process | None:
+def supervisor_of(record: Record) -> Ident | None:
     """Return the supervisor if it runs and is one of ours by its command line too."""
-    process = record.supervisor.process()
-    try:
-        return process if process and "sandbox.supervisor" in process.cmdline() else None
-    except psutil.Error:
-        return None
+    return record.supervisor if "sandbox.supervisor" in record.supervisor.command() else None
 
 
 def end_server(record: Record) -> None:
     """End one server and what it started, leaving its supervisor's other servers alone."""
-    process = record.process.process() if record.exit is None else None
-    if process is None:
-        return
-    try:
-        family = [process, *process.children(recursive=True)]
-    except psutil.Error:
-        family = [process]
-    processes.end(family, _ORPHAN_GRACE)
+    if record.exit is None:
+        processes.end(record.process.family(), _ORPHAN_GRACE)
 
 
 def end_all(state_dir: Path, sandbox: str) -> int:
@@ -88,9 +76,9 @@ def end_all(state_dir: Path, sandbox: str) -> int:
     """
     found = read_all(state_dir)
     count = sum(record.alive for record in found)
-    supervisors = {record.supervisor.pid: supervisor_of(record) for record in found}
-    for process in sorted(filter(None, supervisors.values()), key=lambda p: p.pid, reverse=True):
-        processes.end([process], _SUPERVISOR_GRACE)
+    supervisors = {ident for record in found if (ident := supervisor_of(record))}
+    for ident in sorted(supervisors, key=lambda ident: ident.created, reverse=True):
+        processes.end([ident], _SUPERVISOR_GRACE)
     for record in found:
         end_server(record)
     processes.end(processes.marked(sandbox), _ORPHAN_GRACE)

@@ -92,7 +92,7 @@ class Stack:
             if record is not None and record.alive:
                 place = known.place(name, self.state_dir)
                 found[name] = server.connection(place)
-                self.endpoints[name] = place.url
+                self.endpoints[name] = server.address(place)
         self.env = connections.variables(found)
         connections.write(self.state_dir, self.env)
 
@@ -132,21 +132,23 @@ def _allot(missing: Sequence[Server], known: State, state_dir: Path) -> State:
 
 def _start(missing: Sequence[Server], known: State, owner: Owner, report: Report) -> None:
     places = [known.place(server.name, owner.state_dir) for server in missing]
-    began = time.monotonic()
     with ThreadPoolExecutor(len(missing)) as pool:
         # list() waits for all and raises the first error
-        list(pool.map(_prepare, missing, places))
+        preparing = list(pool.map(_prepare, missing, places))
         owner.spawn([s.launch(p) for s, p in zip(missing, places, strict=True)], known.sandbox)
+        began = time.monotonic()
 
-        def follow(server: Server, place: Place) -> None:
+        def follow(server: Server, place: Place, before: float) -> None:
             health.wait(server, place)
             server.settle(place)
-            report(server, "is ready", time.monotonic() - began)
+            report(server, "is ready", before + time.monotonic() - began)
 
-        list(pool.map(follow, missing, places))
+        list(pool.map(follow, missing, places, preparing))
 
 
-def _prepare(server: Server, place: Place) -> None:
+def _prepare(server: Server, place: Place) -> float:
+    began = time.monotonic()
     place.home.mkdir(parents=True, exist_ok=True)
     place.log.parent.mkdir(parents=True, exist_ok=True)
     server.prepare(place)
+    return time.monotonic() - began

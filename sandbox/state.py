@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from heavylift.errors import ConflictError
-
 from sandbox.model import Place
 
 VERSION = 1

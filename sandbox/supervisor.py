@@ -20,14 +20,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
-
 from sandbox import processes
 from sandbox.model import Launch
 from sandbox.processes import Ident
 from sandbox.state import write_private
 
 _TICK = 1.0
+_POLL = 0.05
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 _LINUX = sys.platform == "linux"
@@ -134,27 +133,26 @@ class Supervisor:
             _signal(pid, launch.stop_signal)
         while self._children and time.monotonic() < deadline:
             self._reap()
-            time.sleep(0.05)
+            time.sleep(_POLL)
         # What a server leaves behind has had its chance to end with it.
-        leftovers = {p.pid: p for p in [*family, *_family(self._children)]}
-        processes.end(processes.running(leftovers.values()), 0.0, signal.SIGKILL)
+        leftovers = {*family, *_family(self._children)}
+        processes.end(sorted(leftovers, key=_pid), 0.0, signal.SIGKILL)
         self._reap()
 
 
-def _family(children: dict[int, Launch]) -> list[psutil.Process]:
-    """Return all descendants: with orphans adopted on Linux, by server elsewhere."""
-    try:
-        return psutil.Process().children(recursive=True)
-    except psutil.Error:
-        return [process for pid in children for process in _descendants(pid)]
+def _pid(ident: Ident) -> int:
+    return ident.pid
 
 
-def _descendants(pid: int) -> list[psutil.Process]:
-    try:
-        process = psutil.Process(pid)
-        return [process, *process.children(recursive=True)]
-    except psutil.Error:
-        return []
+def _family(children: dict[int, Launch]) -> list[Ident]:
+    """Return the servers and all that descends from them.
+
+    On Linux orphans are adopted, so nothing is missed; elsewhere an orphan is not found here.
+    """
+    if _LINUX:
+        return processes.descendants(os.getpid())
+    found = (Ident.of(pid) for pid in children)
+    return [member for ident in found if ident for member in ident.family()]
 
 
 def _signal(pid: int, number: int) -> None:

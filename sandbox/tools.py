@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from heavylift.errors import ServerUnavailableError
+from sandbox.paths import TOOLS_DIR
 
 _TAIL = 15
+
+
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[None]:
+    """Hold the lock of something that all sandboxes of this checkout share."""
+    TOOLS_DIR.mkdir(exist_ok=True)
+    with (TOOLS_DIR / f"{name}.lock").open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
 
 
 def tail(text: str, lines: int = _TAIL) -> str:

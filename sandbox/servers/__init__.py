@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from heavylift.errors import ConnectionConfigError
-
 from sandbox.model import Server
-from sandbox.servers import azurite, fake_gcs, moto, seaweed
+from sandbox.servers import azurite, fake_gcs, mlflow, moto, postgres, seaweed
 
 SERVERS: dict[str, Server] = {
     server.name: server
@@ -17,6 +16,10 @@ SERVERS: dict[str, Server] = {
         fake_gcs.server("gcp_target"),
         azurite.server("azure_target"),
         moto.server("aws_control"),
+        postgres.server("features_source", "Database of the source", "features"),
+        postgres.server("features_target", "Database of the target", "features"),
+        mlflow.server("mlflow_source", "Experiments of the source"),
+        mlflow.server("mlflow_target", "Experiments of the target"),
     )
 }
 

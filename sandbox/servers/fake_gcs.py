@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from importlib import resources
 
 from heavylift.errors import ConnectionConfigError, UnsupportedError
-
 from sandbox.http import expect
 from sandbox.model import Connection, Launch, Place, Server
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from sandbox.http import expect
-from sandbox.model import Connection, Launch, Place, Server
+from sandbox.model import Launch, Place, Server
 from sandbox.servers import seaweed
 
 

@@ -1,0 +1,183 @@
+"""The few calls that the demo makes to Airflow's REST API."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from heavylift.errors import NotFoundError, ServerUnavailableError
+from sandbox.http import Answer, request
+
+FINISHED = frozenset({"success", "failed"})
+_PAGE = 100
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """One task instance, as the demo shows it.
+
+    :param map_index: -1 for a task that is not mapped.
+    """
+
+    task_id: str
+    map_index: int
+    state: str
+    attempt: int
+
+
+class AirflowClient:
+    """Talks to one Airflow as one user. Logs in on first use.
+
+    :param url: the address of the UI, without a slash at the end.
+    """
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        self._url = url.rstrip("/")
+        self._login = {"username": user, "password": password}
+        self._token = ""
+
+    def wait_for_dag(self, dag_id: str, timeout: float = 90.0) -> None:
+        """Wait until the DAG is known.
+
+        :raises NotFoundError: it is not, after ``timeout`` seconds; import errors are told.
+        """
+        deadline = time.monotonic() + timeout
+        while self._call("GET", f"/dags/{quote(dag_id)}", allowed=(200, 404)).status == 404:
+            if time.monotonic() > deadline:
+                raise self._missing(dag_id, timeout)
+            time.sleep(0.5)
+
+    def unpause(self, dag_id: str) -> None:
+        """Let the DAG's runs start."""
+        self._json("PATCH", f"/dags/{quote(dag_id)}", {"is_paused": False})
+
+    def pause(self, dag_id: str) -> None:
+        """Keep further runs of the DAG from starting."""
+        self._json("PATCH", f"/dags/{quote(dag_id)}", {"is_paused": True})
+
+    def trigger(self, dag_id: str, note: str, **conf: Any) -> str:
+        """Start a run and return its id."""
+        body = {"logical_date": None, "conf": conf, "note": note}
+        return str(self._json("POST", f"/dags/{quote(dag_id)}/dagRuns", body)["dag_run_id"])
+
+    def run_state(self, dag_id: str, run_id: str) -> str:
+        """Return the state of a run: ``queued``, ``running``, ``success`` or ``failed``."""
+        return str(self._json("GET", _run_path(dag_id, run_id))["state"])
+
+    def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
+        """Return all task instances of a run."""
+        return [
+            TaskState(raw["task_id"], raw["map_index"], raw["state"] or "none", raw["try_number"])
+            for raw in self._pages(f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances")
+        ]
+
+    def xcom(self, dag_id: str, run_id: str, task_id: str, key: str, map_index: int = -1) -> Any:
+        """Return one XCom value, None where there is none."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/xcomEntries/{quote(key)}"
+        answer = self._call("GET", f"{path}?map_index={map_index}&deserialize=true", allowed=(200, 404))
+        return json.loads(answer.body)["value"] if answer.status == 200 else None
+
+    def log_tail(self, dag_id: str, run_id: str, task: TaskState, lines: int = 5) -> list[str]:
+        """Return the last lines of a task's log."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task.task_id)}/logs/{max(task.attempt, 1)}"
+        answer = self._call("GET", f"{path}?map_index={task.map_index}&full_content=true", allowed=(200, 404))
+        content = json.loads(answer.body).get("content", []) if answer.status == 200 else []
+        events = [str(item.get("event", "")) for item in content if isinstance(item, dict)]
+        return [event for event in events if event and not event.startswith("::")][-lines:]
+
+    def open_questions(self, dag_id: str, run_id: str) -> list[tuple[str, int]]:
+        """Return the tasks of a run that wait for a person, as task id and map index."""
+        path = f"{_run_path(dag_id, run_id)}/hitlDetails?response_received=false"
+        found = self._json("GET", path)["hitl_details"]
+        return [(raw["task_instance"]["task_id"], raw["task_instance"]["map_index"]) for raw in found]
+
+    def answer(self, dag_id: str, run_id: str, task_id: str, map_index: int, option: str) -> None:
+        """Answer a task that waits for a person."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/{map_index}/hitlDetails"
+        self._json("PATCH", path, {"chosen_options": [option], "params_input": {}})
+
+    def page_of(self, dag_id: str, run_id: str, task_id: str | None = None) -> str:
+        """Return the address of a run, or of the question that a task asks, in the UI."""
+        page = f"{self._url}/dags/{quote(dag_id)}/runs/{quote(run_id)}"
+        return f"{page}/tasks/{quote(task_id)}/required_actions" if task_id else page
+
+    def _pages(self, path: str, key: str) -> Iterator[dict[str, Any]]:
+        offset = 0
+        while True:
+            page = self._json("GET", f"{path}?limit={_PAGE}&offset={offset}")
+            yield from page[key]
+            offset += len(page[key])
+            if not page[key] or offset >= page["total_entries"]:
+                return
+
+    def _json(self, method: str, path: str, body: Any = None) -> dict[str, Any]:
+        answer = self._call(method, path, body)
+        document: dict[str, Any] = json.loads(answer.body)
+        return document
+
+    def _call(
+        self, method: str, path: str, body: Any = None, allowed: Sequence[int] = (200, 201)
+    ) -> Answer:
+        headers = {"Authorization": f"Bearer {self._token or self._log_in()}"}
+        data = None
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+            data = json.dumps(body).encode()
+        answer = self._send(method, f"{self._url}/api/v2{path}", headers, data)
+        if answer.status not in allowed:
+            raise _unexpected(f"{method} {path}", answer)
+        return answer
+
+    def _log_in(self) -> str:
+        body = json.dumps(self._login).encode()
+        answer = self._send("POST", f"{self._url}/auth/token", {"Content-Type": "application/json"}, body)
+        if answer.status != 201:
+            raise _unexpected("log in to Airflow", answer)
+        self._token = json.loads(answer.body)["access_token"]
+        return self._token
+
+    def _send(self, method: str, url: str, headers: dict[str, str], data: bytes | None) -> Answer:
+        try:
+            return request(url, method=method, headers=headers, body=data, timeout=30.0)
+        except OSError as error:
+            raise ServerUnavailableError(
+                f"a request to Airflow at {self._url}",
+                got=f"{type(error).__name__}: {error}",
+                expected="an answer",
+                state="the run, if one was started, goes on without the demo",
+                remedy="look at the logs under .sandbox/logs, then run ./dev demo again",
+                code="9801",
+            ) from error
+
+    def _missing(self, dag_id: str, timeout: float) -> NotFoundError:
+        errors = [
+            f"{raw['filename']}: {raw['stack_trace'].strip().splitlines()[-1]}"
+            for raw in self._pages("/importErrors", "import_errors")
+        ]
+        return NotFoundError(
+            f"waiting {timeout:.0f} s for the DAG {dag_id}",
+            got="; ".join(errors) or "no such DAG and no import error",
+            expected=f"a DAG {dag_id}",
+            state="nothing was moved",
+            remedy="correct the import error, or look at .sandbox/logs for the DAG processor",
+            code="9802",
+        )
+
+
+def _run_path(dag_id: str, run_id: str) -> str:
+    return f"/dags/{quote(dag_id)}/dagRuns/{quote(run_id)}"
+
+
+def _unexpected(what: str, answer: Answer) -> ServerUnavailableError:
+    return ServerUnavailableError(
+        what,
+        got=f"HTTP {answer.status}: {answer.body[:300].decode(errors='replace')}",
+        expected="success",
+        state="the run, if one was started, goes on without the demo",
+        remedy="look at the logs under .sandbox/logs, then run ./dev demo again",
+        code="9803",
+    )
