@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from heavylift.checksums import Algorithm
 from heavylift.errors import NotFoundError, PreconditionError
 from heavylift.objects.proof import common_algorithm, read_checksums, usable_algorithm
-from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore
+from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead, ObjectStore
 from heavylift.spec.datasets import Metadata
 
 DEFAULT_TYPES = {None, "", "application/octet-stream", "binary/octet-stream"}
@@ -61,6 +61,9 @@ async def _compare_heads(
     if algorithm is not None and not always_read:
         return _verdict(algorithm.value, one.checksums[algorithm], other.checksums[algorithm])
     proof = usable_algorithm(one.checksums, source_head.part_sizes)
+    told = usable_algorithm(other.checksums)
+    if proof is None and told is not None and not always_read:
+        return await _read_source(source, one, other, told)
     wanted = {Algorithm.CRC32C, proof or Algorithm.CRC32C}
     _, read = await read_checksums(target, other.key, other.version, wanted, source_head.part_sizes)
     crc = read[Algorithm.CRC32C]
@@ -68,6 +71,15 @@ async def _compare_heads(
         return _verdict(f"read_back:{proof.value}", one.checksums[proof], read[proof], crc)
     _, origin = await read_checksums(source, one.key, one.version, [Algorithm.CRC32C])
     return _verdict("read_both:crc32c", origin[Algorithm.CRC32C], crc, crc)
+
+
+async def _read_source(
+    source: ObjectStore, one: ListedObject, other: ListedObject, algorithm: Algorithm
+) -> Verdict:
+    """Read the source, which has no checksum of its own, and compare with what the target says."""
+    _, read = await read_checksums(source, one.key, one.version, [algorithm, Algorithm.CRC32C])
+    crc = read[Algorithm.CRC32C]
+    return _verdict(f"read_source:{algorithm.value}", read[algorithm], other.checksums[algorithm], crc)
 
 
 def _verdict(method: str, source: str, target: str, crc32c: str | None = None) -> Verdict:
@@ -85,7 +97,8 @@ def attribute_differences(
     if keep.content_headers:
         for name in ("content_encoding", "cache_control", "content_disposition", "content_language"):
             _differ(found, name, getattr(source, name) or None, getattr(target, name) or None)
-        if not {source.content_type, target.content_type} <= DEFAULT_TYPES:
+        # Where nobody said what the source is, stores make up a type of their own.
+        if source.content_type not in DEFAULT_TYPES:
             _differ(found, "content_type", source.content_type, target.content_type)
     if keep.user_metadata:
         # HTTP header names have no case, and S3 and Azure hand them back in lower case.

@@ -51,10 +51,10 @@ MOST_TRANSIENT_IN_A_ROW = 20
 class _Outcome:
     """What an attempt has settled so far."""
 
-    moved: Tally = Tally()
-    unchanged: Tally = Tally()
-    failed: Tally = Tally()
-    vanished: Tally = Tally()
+    moved: Tally = field(default_factory=Tally)
+    unchanged: Tally = field(default_factory=Tally)
+    failed: Tally = field(default_factory=Tally)
+    vanished: Tally = field(default_factory=Tally)
     failures: list[Failure] = field(default_factory=list)
     errors: list[HeavyliftError] = field(default_factory=list)
     transient_in_a_row: int = 0
@@ -292,7 +292,7 @@ class _Attempt:
         done = result.moved.objects + result.unchanged.objects
         raise kind(
             f"copy of shard {self._shard} of dataset {self._request.dataset!r}",
-            got=f"{result.failed.objects} objects failed and {result.left.objects} were not tried; the first: {first}",
+            got=f"{result.failed.objects} objects failed, {result.left.objects} not tried; the first: {first}",
             expected=f"all {result.found.objects} objects on the target",
             state=f"{done} objects are on the target and proved; all cases are in evidence {path}",
             remedy="mend the cause, then clear this task: only the rest is done",

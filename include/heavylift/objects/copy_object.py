@@ -335,7 +335,7 @@ async def _check_replaceable(copier: Copier, row: PlanRow) -> ManifestRow | None
 
 
 async def _same_content(copier: Copier, rel: str, source: ObjectHead, target: ObjectHead) -> Checksums | None:
-    """Return the common checksums of two objects if their content is equal, reading where heads cannot tell."""
+    """Return the checksums of two objects of equal content, else None; reads where heads cannot tell."""
     if source.object.size_bytes != target.object.size_bytes:
         return None
     verdict = agree(source.object.checksums, target.object.checksums)

@@ -51,6 +51,20 @@ LEFT JOIN (
 """
 
 
+_PLAN_SQL = """
+CREATE TABLE plan AS
+SELECT (dense_rank() OVER (ORDER BY slot) - 1)::INTEGER AS shard, * EXCLUDE slot
+FROM (
+  SELECT (row_number() OVER w - 1) // $objects
+           + (coalesce(sum(size_bytes) OVER (w ROWS UNBOUNDED PRECEDING), 0) - size_bytes) // $bytes AS slot,
+         rel, action, size_bytes, source_version, source_modified_us, target_version
+  FROM diff
+  WHERE action IN ('copy', 'replace', 'compare') AND rel NOT IN (SELECT rel FROM refused)
+  WINDOW w AS (ORDER BY rel)
+)
+"""
+
+
 @dataclass(frozen=True)
 class Refused:
     """An object that will not be moved, and why."""
@@ -187,15 +201,7 @@ class Difference:
         todo = self.tally("copy", "replace", "compare")
         shard_objects = max(1, shard_objects, -(-2 * todo.objects // max_shards))
         shard_bytes = max(1, shard_bytes, -(-2 * todo.size_bytes // max_shards))
-        self._db.execute(
-            "CREATE TABLE plan AS SELECT (dense_rank() OVER (ORDER BY slot) - 1)::INTEGER AS shard, * EXCLUDE slot"
-            " FROM (SELECT (row_number() OVER w - 1) // $objects"
-            "   + (coalesce(sum(size_bytes) OVER (w ROWS UNBOUNDED PRECEDING), 0) - size_bytes) // $bytes AS slot,"
-            "   rel, action, size_bytes, source_version, source_modified_us, target_version"
-            "   FROM diff WHERE action IN ('copy', 'replace', 'compare') AND rel NOT IN (SELECT rel FROM refused)"
-            "   WINDOW w AS (ORDER BY rel))",
-            {"objects": shard_objects, "bytes": shard_bytes},
-        )
+        self._db.execute(_PLAN_SQL, {"objects": shard_objects, "bytes": shard_bytes})
         self._db.execute(
             "COPY (SELECT * FROM plan ORDER BY shard, rel) TO ? (FORMAT parquet, COMPRESSION zstd)",
             [str(path)],

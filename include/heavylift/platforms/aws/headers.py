@@ -120,10 +120,12 @@ def read_checksums(headers: Mapping[str, str]) -> dict[Algorithm, str]:
     """Return the checksums of the *whole object* that an answer tells.
 
     A composite checksum (``…-3``, or of type COMPOSITE) is one of the parts' checksums and is
-    left out. The ETag is an MD5 only without customer or KMS encryption.
+    left out; so is one without a type on an object made of parts, as some servers tell composite
+    ones. The ETag is an MD5 only without customer or KMS encryption.
     """
     found: dict[Algorithm, str] = {}
-    if headers.get("x-amz-checksum-type") != "COMPOSITE":
+    parts = _ETAG_PARTS.fullmatch(unquoted(headers.get("ETag", "")))
+    if headers.get("x-amz-checksum-type", "COMPOSITE" if parts else "") != "COMPOSITE":
         for algorithm, header in _CHECKSUM_HEADERS.items():
             value = whole_checksum(headers.get(header, ""))
             if value:
