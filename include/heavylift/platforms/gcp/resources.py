@@ -11,10 +11,10 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 from heavylift.checksums import Algorithm, Checksums, base64_to_hex, hex_to_base64
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead
+from heavylift.platforms.tags import decode_tags, encode_tags
 
 TAGS_ENTRY = "heavylift-tags"
 
@@ -82,17 +82,6 @@ def custom_metadata(attributes: ObjectAttributes) -> dict[str, str]:
     """Return the user metadata together with the entry that carries the tags."""
     tags = {TAGS_ENTRY: encode_tags(attributes.tags)} if attributes.tags else {}
     return {**attributes.metadata, **tags}
-
-
-def encode_tags(tags: Mapping[str, str]) -> str:
-    """Return tags as one metadata value."""
-    return urlencode(sorted(tags.items()))
-
-
-def decode_tags(value: str) -> dict[str, str]:
-    """Return the tags of a metadata value; none unless ``encode_tags`` wrote it."""
-    tags = dict(parse_qsl(value, keep_blank_values=True))
-    return tags if encode_tags(tags) == value else {}
 
 
 def multipart_body(resource: Mapping[str, Any], body: bytes, boundary: str) -> bytes:
