@@ -61,14 +61,31 @@ class AuditTrail:
         async for item in self._log.entries():
             yield parse_record(item.ref.path, item.data, AuditEntry)
 
+    async def entries_backwards(self) -> AsyncIterator[AuditEntry]:
+        """Yield the entries from the last to the first, each checked against its own hash.
+
+        :raises AuditError: an entry is damaged, or does not belong before the one after it.
+        """
+        prev = ""
+        for number in range(await self._log.length(), 0, -1):
+            entry = _sound(await self._log.read(number))
+            if prev and entry.hash != prev:
+                raise _damaged(entry.seq, "an entry that the next one does not follow")
+            yield entry
+            prev = entry.prev
+
 
 def _sound(item: LogItem) -> AuditEntry:
     entry = parse_record(item.ref.path, item.data, AuditEntry)
     if entry.hash == hash_of(entry) and entry.seq == item.number:
         return entry
-    raise AuditError(
-        f"reading the end of the audit trail, entry {item.number} ({item.ref.path})",
-        got="an entry that does not carry its own hash or number",
+    raise _damaged(item.number, "an entry that does not carry its own hash or number")
+
+
+def _damaged(number: int, got: str) -> AuditError:
+    return AuditError(
+        f"reading entry {number} of the audit trail",
+        got=got,
         expected="the entry as it was appended",
         state="nothing was appended",
         remedy="run 'heavylift audit verify' and restore the entry from the store's versions or a backup",

@@ -291,17 +291,28 @@ class Approval(Record):
 
 
 class PhaseSummary(Record):
-    """The last word on a run: passed only if the phase's own verification passed."""
+    """The last word on a run: passed only if the phase's own verification passed.
+
+    Adds up: ``found = moved + unchanged + refused + failed + vanished + left``.
+
+    :param datasets: all that the run had to move.
+    :param gates: all that the run had to pass.
+    :param left: planned, but no attempt has come to them.
+    """
 
     schema_version: Literal["heavylift/summary/v1"] = "heavylift/summary/v1"
     run: RunKey
     finished_at: datetime = Field(default_factory=utc_now)
     passed: bool
     reasons: tuple[str, ...] = ()
+    datasets: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
     found: Tally
     moved: Tally
     unchanged: Tally
     refused: Tally
     failed: Tally
+    vanished: Tally = Tally()
+    left: Tally = Tally()
     audit_head: str = ""
     report: EvidenceRef | None = None

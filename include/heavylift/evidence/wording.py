@@ -1,0 +1,42 @@
+"""Numbers in words, the same in gate results, summaries and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+_SHOWN = 5
+
+
+def counted(number: int, noun: str) -> str:
+    """Return ``1 object``, ``12,345 objects``; the plural ends in s."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def enumeration(items: Sequence[object], shown: int = _SHOWN) -> str:
+    """Return the first few items, and how many more there are."""
+    text = ", ".join(str(item) for item in items[:shown])
+    return text if len(items) <= shown else f"{text} and {len(items) - shown:,} more"
+
+
+def size(size_bytes: float) -> str:
+    """Return a number of bytes with a binary unit: ``1.5 MiB``."""
+    value, unit = float(size_bytes), 0
+    while abs(value) >= 1023.95 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:,.0f} B" if unit == 0 else f"{value:,.1f} {_UNITS[unit]}"
+
+
+def duration(span: timedelta) -> str:
+    """Return a span of time with its two largest units: ``2 h 5 min``, ``850 ms``."""
+    seconds = span.total_seconds()
+    if seconds < 1:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    parts = [(whole // 86_400, "d"), (whole // 3600 % 24, "h"), (whole // 60 % 60, "min"), (whole % 60, "s")]
+    while parts[0][0] == 0:
+        parts = parts[1:]
+    return " ".join(f"{value} {unit}" for value, unit in parts[:2] if value)

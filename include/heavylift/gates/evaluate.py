@@ -1,0 +1,89 @@
+"""Evaluating a gate: read a run's evidence, judge it, keep the result as evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+
+from heavylift.errors import AuditError
+from heavylift.evidence.numbered import write_next
+from heavylift.evidence.paths import gate_path
+from heavylift.evidence.records import CheckOutcome, EvidenceRef, GateResult, RunKey, utc_now
+from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_dataset, read_latest
+from heavylift.evidence.store import EvidenceStore
+from heavylift.gates.checks import judge
+from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
+from heavylift.spec.gates import Gate
+
+
+async def evaluate_gate(
+    store: EvidenceStore,
+    run: RunKey,
+    gate: Gate,
+    datasets: Sequence[str],
+    *,
+    tabular: Collection[str] | None = None,
+) -> tuple[GateResult, EvidenceRef]:
+    """Judge ``gate`` by the evidence of ``run`` and write the result.
+
+    Each call adds a numbered result; a gate that does not pass raises nothing. The caller
+    notes the act in the audit trail.
+
+    :param datasets: all datasets that the gate answers for; with none it does not pass.
+    :param tabular: those of them that have expectations; table checks are judged on these
+        alone. None means all.
+    :raises AuditError: a record of the run is damaged.
+    """
+    now = utc_now()
+    evidence = [await read_dataset(store, run, name) for name in datasets]
+    wanted = set(datasets if tabular is None else tabular)
+    outcomes = [outcome for each in evidence for outcome in _of_dataset(gate, each, wanted, now)]
+    outcomes += _unjudged(gate, outcomes, datasets)
+    result = GateResult(
+        run=run,
+        gate=gate.name,
+        evaluated_at=now,
+        checks=tuple(outcomes),
+        passed=all(outcome.passed for outcome in outcomes),
+        approval_required=gate.approval.required,
+    )
+    _number, ref = await write_next(store, lambda number: gate_path(run, gate.name, number), result)
+    return result, ref
+
+
+async def latest_gate_result(store: EvidenceStore, run: RunKey, gate: str) -> Kept[GateResult] | None:
+    """Return the last result of the gate called ``gate`` with its reference, or None.
+
+    :raises AuditError: the result is damaged, or is that of another run or gate.
+    """
+    kept = await read_latest(store, lambda number: gate_path(run, gate, number), GateResult)
+    if kept and (kept.record.run, kept.record.gate) != (run, gate):
+        raise AuditError(
+            f"reading the result of gate {gate!r}",
+            got=f"a result of gate {kept.record.gate!r} in run {kept.record.run.folder}",
+            expected=f"one of run {run.folder}",
+            state="the gate stays closed",
+            remedy="run 'heavylift audit verify', then evaluate the gate again",
+            code="4101",
+        )
+    return kept
+
+
+def _of_dataset(
+    gate: Gate, evidence: DatasetEvidence, tabular: set[str], now: datetime
+) -> list[CheckOutcome]:
+    checks = [check for check in gate.checks if check not in TABLE_CHECKS or evidence.dataset in tabular]
+    outcomes = [judge(check, evidence) for check in checks]
+    if checks:
+        outcomes.append(judge_freshness(evidence, checks, timedelta(seconds=gate.max_age), now))
+    return outcomes
+
+
+def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str]) -> list[CheckOutcome]:
+    """Return a failed outcome for each check that had nothing to judge: no gate passes on nothing."""
+    judged = {outcome.name for outcome in outcomes}
+    why = "no dataset of this migration has expectations" if datasets else "there is no dataset to judge"
+    missing = [check.value for check in gate.checks if check.value not in judged]
+    if not gate.checks:
+        missing, why = ["checks"], "the gate has no check"
+    return [CheckOutcome(name=name, subject=gate.name, passed=False, detail=why) for name in missing]

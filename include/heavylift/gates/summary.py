@@ -1,0 +1,84 @@
+"""The last word on a run: what became of every object, and whether the phase's own proof passed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from heavylift.evidence.audit import AuditTrail
+from heavylift.evidence.numbered import write_next
+from heavylift.evidence.paths import summary_path
+from heavylift.evidence.records import EvidenceRef, PhaseSummary, RunKey
+from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of, read_dataset
+from heavylift.evidence.store import EvidenceStore
+from heavylift.evidence.wording import counted, enumeration
+from heavylift.gates.approval import gate_is_open
+from heavylift.spec.gates import Gate
+
+
+async def summarise(
+    store: EvidenceStore, run: RunKey, datasets: Sequence[str], gates: Sequence[Gate]
+) -> PhaseSummary:
+    """Return the summary of ``run``; writes nothing.
+
+    Passed only if the latest verification of every dataset passed, no shard is unfinished, and
+    every gate is open. With no dataset it does not pass.
+
+    :raises AuditError: a record of the run is damaged.
+    """
+    evidence = [await read_dataset(store, run, name) for name in datasets]
+    reasons = [reason for each in evidence for reason in _reasons(each)]
+    for gate in gates:
+        is_open, why = await gate_is_open(store, run, gate)
+        if not is_open:
+            reasons.append(why)
+    if not datasets:
+        reasons.append("the run has no dataset")
+    counts = sum((counts_of(each) for each in evidence), Counts())
+    return PhaseSummary(
+        run=run,
+        passed=not reasons,
+        reasons=tuple(reasons),
+        datasets=tuple(datasets),
+        gates=tuple(gate.name for gate in gates),
+        audit_head=await AuditTrail(store, run.migration).head(),
+        **{name: getattr(counts, name) for name in Counts.model_fields},
+    )
+
+
+async def write_summary(store: EvidenceStore, summary: PhaseSummary) -> EvidenceRef:
+    """Keep ``summary`` as evidence under the run's next free number."""
+    _number, ref = await write_next(store, lambda number: summary_path(summary.run, number), summary)
+    return ref
+
+
+def _reasons(evidence: DatasetEvidence) -> list[str]:
+    """Return why a dataset of the run does not count as moved."""
+    name = evidence.dataset
+    reasons: list[str] = []
+    if evidence.plan is None:
+        reasons.append(f"{name}: there is no plan")
+    elif evidence.plan.record.dry_run:
+        return [f"{name}: this was a dry run, nothing was moved"]
+    unfinished = evidence.unfinished_shards
+    if unfinished:
+        reasons.append(f"{name}: {counted(len(unfinished), 'shard')} unfinished ({enumeration(unfinished)})")
+    if evidence.verification is None:
+        reasons.append(f"{name}: it was not verified")
+    elif not evidence.verification.record.passed:
+        reasons.append(f"{name}: its verification failed ({_differences(evidence)})")
+    elif evidence.precedes_last_copy(evidence.verification.record.verified_at):
+        reasons.append(f"{name}: objects were copied after its verification")
+    return reasons
+
+
+def _differences(evidence: DatasetEvidence) -> str:
+    record = evidence.verification.record if evidence.verification else None
+    if record is None:
+        return ""
+    counts = (
+        (record.missing, "missing"),
+        (record.different, "different"),
+        (record.unverifiable, "unverifiable"),
+        (record.attributes_differ, "with other attributes"),
+    )
+    return ", ".join(f"{number:,} {what}" for number, what in counts if number)

@@ -1,0 +1,42 @@
+"""Collects what speaks for and against something, and says which."""
+
+from __future__ import annotations
+
+from heavylift.evidence.records import CheckOutcome, EvidenceRef
+
+
+class Verdict:
+    """Passed only if something was found and nothing speaks against it."""
+
+    def __init__(self) -> None:
+        self._against: list[str] = []
+        self._found: list[str] = []
+        self._refs: list[EvidenceRef] = []
+
+    def against(self, reason: str) -> None:
+        """Note a reason why the check fails."""
+        self._against.append(reason)
+
+    def demand(self, holds: bool, reason: str) -> None:
+        """Note ``reason`` against the check unless ``holds``."""
+        if not holds:
+            self._against.append(reason)
+
+    def found(self, what: str) -> None:
+        """Note what was seen; a check that has seen nothing does not pass."""
+        self._found.append(what)
+
+    def uses(self, *refs: EvidenceRef) -> None:
+        """Note what the check is judged by."""
+        self._refs.extend(refs)
+
+    def outcome(self, name: str, subject: str) -> CheckOutcome:
+        """Return the check's outcome."""
+        reasons = self._against or ([] if self._found else ["there is no evidence to judge by"])
+        return CheckOutcome(
+            name=name,
+            subject=subject,
+            passed=not reasons,
+            detail="; ".join(reasons or self._found),
+            evidence=tuple(dict.fromkeys(self._refs)),
+        )
