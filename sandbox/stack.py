@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sandbox import connections, health, ports, records, servers, state
+from sandbox import airflow as airflow_
+from sandbox import airflow_up, connections, groups, records, state
+from sandbox.groups import Report
 from sandbox.launcher import Owner
-from sandbox.model import Connection, Place, Server
+from sandbox.model import Connection, Server
+from sandbox.servers import AIRFLOW_DB, SERVERS, select
 from sandbox.state import State
-
-Report = Callable[[Server, str, float], None]
 
 
 def silent(_server: Server, _what: str, _seconds: float) -> None:
@@ -29,11 +28,11 @@ class Stack:
     """
 
     state_dir: Path
+    _owner: Owner = field(repr=False)
     env: dict[str, str] = field(default_factory=dict, repr=False)
     endpoints: dict[str, str] = field(default_factory=dict)
     airflow_url: str | None = None
     airflow_login: tuple[str, str] | None = field(default=None, repr=False)
-    _owner: Owner | None = field(default=None, repr=False)
 
     @classmethod
     def start(
@@ -44,22 +43,28 @@ class Stack:
         *,
         detached: bool = False,
         report: Report = silent,
+        airflow_settings: Mapping[str, str] | None = None,
     ) -> Stack:
         """Start what is missing, wait until all of it serves, and write ``env``.
 
         Running it again finds what is healthy and starts only the rest.
 
         :param servers: connection ids, None for all.
+        :param airflow: start Airflow too; its tasks get every connection of ``env``.
         :param detached: the servers outlive this process, until :func:`stop_all`; otherwise
             they end with it, however it ends.
+        :param airflow_settings: variables for Airflow's processes, over the sandbox's own.
         :raises ServerUnavailableError: a server did not come up; what was started is stopped.
         :raises ConnectionConfigError: a setting is wrong; nothing was started.
         """
-        stack = cls(state_dir.resolve())
-        stack._owner = Owner(stack.state_dir, detached=detached)
+        folder = state_dir.resolve()
+        stack = cls(folder, Owner(folder, detached=detached))
+        wanted = select(servers) + ([AIRFLOW_DB] if airflow else [])
         try:
-            with state.locked(stack.state_dir):
-                stack._bring_up(servers, report)
+            with state.locked(folder):
+                stack._bring_up(wanted, report)
+                if airflow:
+                    stack._bring_up_airflow(airflow_settings or {}, report)
         except BaseException:
             stack._owner.stop()
             raise
@@ -68,26 +73,31 @@ class Stack:
     def ensure(self, *names: str, report: Report = silent) -> None:
         """Start further servers of this stack; healthy ones are left alone."""
         with state.locked(self.state_dir):
-            self._bring_up(names, report)
+            self._bring_up(select(names), report)
 
     def stop(self) -> None:
         """Stop what this stack started; servers that it found running stay."""
-        if self._owner is not None:
-            self._owner.stop()
+        self._owner.stop()
 
-    def _bring_up(self, names: Sequence[str] | None, report: Report) -> None:
-        wanted = servers.select(names)
+    def _bring_up(self, wanted: Sequence[Server], report: Report) -> None:
         known = state.load(self.state_dir)
-        missing = [server for server in wanted if not _reusable(server, known, self.state_dir, report)]
-        known = _allot(missing, known, self.state_dir)
+        missing = groups.missing(wanted, known, self.state_dir, report)
+        for server in missing:
+            known = groups.allot(server.name, server.ports, server.secrets, known)
         state.save(self.state_dir, known)
-        if missing and self._owner is not None:
-            _start(missing, known, self._owner, report)
+        if missing:
+            units = [(server, known.place(server.name, self.state_dir)) for server in missing]
+            groups.start(units, known.sandbox, self._owner, report)
         self._describe(known)
+
+    def _bring_up_airflow(self, settings: Mapping[str, str], report: Report) -> None:
+        site = airflow_up.ensure(self.state_dir, self.env, settings, self._owner, report)
+        self.airflow_url = site.place.url
+        self.airflow_login = airflow_.login(site.place)
 
     def _describe(self, known: State) -> None:
         found: dict[str, Connection] = {"evidence": connections.evidence(self.state_dir)}
-        for name, server in servers.SERVERS.items():
+        for name, server in SERVERS.items():
             record = records.read(self.state_dir, name)
             if record is not None and record.alive:
                 place = known.place(name, self.state_dir)
@@ -106,49 +116,3 @@ def stop_all(state_dir: Path) -> int:
         count = records.end_all(state_dir, state.load(state_dir).sandbox)
         (state_dir / "env").unlink(missing_ok=True)
     return count
-
-
-def _reusable(server: Server, known: State, state_dir: Path, report: Report) -> bool:
-    if server.name not in known.ports:
-        return False
-    if health.healthy(server, known.place(server.name, state_dir)):
-        report(server, "was already running", 0.0)
-        return True
-    record = records.read(state_dir, server.name)
-    if record is not None:
-        records.end_server(record)
-    return False
-
-
-def _allot(missing: Sequence[Server], known: State, state_dir: Path) -> State:
-    absent = {server.name for server in missing}
-    taken = {port for name, p in known.ports.items() if name not in absent for port in p.values()}
-    for server in missing:
-        before = known.ports.get(server.name, {})
-        chosen = ports.choose(server.name, server.ports, before=before, taken=taken)
-        known = known.with_server(server.name, chosen, known.secrets.get(server.name) or server.secrets())
-    return known
-
-
-def _start(missing: Sequence[Server], known: State, owner: Owner, report: Report) -> None:
-    places = [known.place(server.name, owner.state_dir) for server in missing]
-    with ThreadPoolExecutor(len(missing)) as pool:
-        # list() waits for all and raises the first error
-        preparing = list(pool.map(_prepare, missing, places))
-        owner.spawn([s.launch(p) for s, p in zip(missing, places, strict=True)], known.sandbox)
-        began = time.monotonic()
-
-        def follow(server: Server, place: Place, before: float) -> None:
-            health.wait(server, place)
-            server.settle(place)
-            report(server, "is ready", before + time.monotonic() - began)
-
-        list(pool.map(follow, missing, places, preparing))
-
-
-def _prepare(server: Server, place: Place) -> float:
-    began = time.monotonic()
-    place.home.mkdir(parents=True, exist_ok=True)
-    place.log.parent.mkdir(parents=True, exist_ok=True)
-    server.prepare(place)
-    return time.monotonic() - began

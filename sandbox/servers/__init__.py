@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from heavylift.errors import ConnectionConfigError
 from sandbox.model import Server
-from sandbox.servers import azurite, fake_gcs, mlflow, moto, postgres, seaweed
+from sandbox.servers import airflow_db, azurite, fake_gcs, mlflow, moto, postgres, seaweed
 
 SERVERS: dict[str, Server] = {
     server.name: server
@@ -22,6 +22,8 @@ SERVERS: dict[str, Server] = {
         mlflow.server("mlflow_target", "Experiments of the target"),
     )
 }
+
+AIRFLOW_DB = airflow_db.server()
 
 
 def select(names: Sequence[str] | None) -> list[Server]:

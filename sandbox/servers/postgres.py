@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -38,8 +39,11 @@ _SETTINGS = {
 }
 
 
-def server(name: str, title: str, database: str) -> Server:
-    """Return one PostgreSQL instance with one database."""
+def server(name: str, title: str, database: str, fill: Callable[[Place, str], None] | None = None) -> Server:
+    """Return one PostgreSQL instance with one database.
+
+    :param fill: called with the database's libpq-style address once the database exists.
+    """
     return Server(
         name=name,
         title=f"{title} (PostgreSQL)",
@@ -49,7 +53,7 @@ def server(name: str, title: str, database: str) -> Server:
         connection=partial(_connection, database),
         secrets=lambda: {"password": secrets.token_urlsafe(24)},
         prepare=_prepare,
-        settle=partial(_create_database, database),
+        settle=partial(_settle, database, fill),
         scheme="postgresql",
     )
 
@@ -163,6 +167,17 @@ def _probe(place: Place) -> None:
             session.execute("SELECT 1")
     except psycopg.OperationalError as error:
         raise NotReadyError(str(error).strip().splitlines()[-1]) from error
+
+
+def address(place: Place, database: str) -> str:
+    """Return a database's URL with its password in it; not to be shown."""
+    return f"postgresql://{USER}:{place.secrets['password']}@127.0.0.1:{place.ports['sql']}/{database}"
+
+
+def _settle(database: str, fill: Callable[[Place, str], None] | None, place: Place) -> None:
+    _create_database(database, place)
+    if fill is not None:
+        fill(place, address(place, database))
 
 
 def _create_database(database: str, place: Place) -> None:
