@@ -1,0 +1,1 @@
+"""Example workloads that the demo and the tests move."""
