@@ -161,7 +161,9 @@ class FakeStore:
         if upload.upload_id not in self.uploads:
             return None
         return {
-            number: PartReceipt(number, len(body), digest(body, Algorithm.CRC32C)[Algorithm.CRC32C], str(number))
+            number: PartReceipt(
+                number, len(body), digest(body, Algorithm.CRC32C)[Algorithm.CRC32C], str(number)
+            )
             for number, body in self.uploads[upload.upload_id].items()
         }
 

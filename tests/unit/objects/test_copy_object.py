@@ -40,11 +40,15 @@ def target() -> FakeStore:
 
 
 @pytest.fixture(params=["whole", "parts"])
-def copier(request: pytest.FixtureRequest, source: FakeStore, target: FakeStore, journal: UploadJournal) -> Copier:
+def copier(
+    request: pytest.FixtureRequest, source: FakeStore, target: FakeStore, journal: UploadJournal
+) -> Copier:
     return make_copier(source, target, journal, part_bytes=PART if request.param == "parts" else 1 << 20)
 
 
-def make_copier(source: FakeStore, target: FakeStore, journal: UploadJournal, part_bytes: int = PART) -> Copier:
+def make_copier(
+    source: FakeStore, target: FakeStore, journal: UploadJournal, part_bytes: int = PART
+) -> Copier:
     return Copier(
         source=source,
         target=target,

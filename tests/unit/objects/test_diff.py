@@ -1,0 +1,148 @@
+"""The difference of two listings: each object gets one action, each row to move one shard."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from heavylift.evidence.records import Tally
+from heavylift.objects.diff import Difference, Refused
+from heavylift.objects.listing import Listing, listing_schema
+
+MIB = 2**20
+
+
+@pytest.fixture
+def difference(tmp_path: Path) -> Iterator[Difference]:
+    made = Difference(tmp_path, 64 * MIB)
+    yield made
+    made.close()
+
+
+def listing(folder: Path, name: str, rows: list[dict[str, Any]]) -> Listing:
+    full = [{"size_bytes": 1, "version": "v", "modified_us": 0} | row for row in rows]
+    path = folder / f"{name}.parquet"
+    pq.write_table(pa.Table.from_pylist(full, schema=listing_schema()), path)
+    return Listing(path, Tally(objects=len(full), size_bytes=sum(row["size_bytes"] for row in full)))
+
+
+def known(folder: Path, rows: list[tuple[str, str, str | None]]) -> Path:
+    names = ["rel", "source_version", "target_version"]
+    path = folder / "known.parquet"
+    schema = pa.schema([(name, pa.string()) for name in names])
+    pq.write_table(
+        pa.Table.from_pylist([dict(zip(names, r, strict=True)) for r in rows], schema=schema), path
+    )
+    return path
+
+
+def action_of(difference: Difference, rel: str) -> str:
+    found = difference.database.execute("SELECT action FROM diff WHERE rel = ?", [rel]).fetchall()
+    assert len(found) == 1
+    return str(found[0][0])
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "known_rows", "action"),
+    [
+        ({}, None, [], "copy"),
+        (None, {}, [], "extra"),
+        ({"md5": "a"}, {"md5": "a"}, [], "unchanged"),
+        ({"md5": "a"}, {"md5": "b"}, [], "conflict"),
+        ({"size_bytes": 2}, {}, [], "conflict"),
+        ({"md5": "a", "size_bytes": 2}, {"md5": "a"}, [], "conflict"),
+        ({}, {}, [], "compare"),
+        ({"md5": "a"}, {"crc32c": "b"}, [], "compare"),
+        ({"md5_parts": "a-2"}, {"md5_parts": "b-3"}, [], "compare"),
+        ({"md5_parts": "a-2"}, {"md5_parts": "a-2"}, [], "unchanged"),
+        ({"version": "s1"}, {"version": "t1"}, [("k", "s1", "t1")], "unchanged"),
+        ({"version": "s2"}, {"version": "t1"}, [("k", "s1", "t1")], "replace"),
+        ({"version": "s2", "size_bytes": 9}, {"version": "t1"}, [("k", "s1", "t1")], "replace"),
+        ({"version": "s1"}, {"version": "t2"}, [("k", "s1", "t1")], "compare"),
+        ({"version": "s2", "md5": "a"}, {"version": "t1", "md5": "a"}, [("k", "s1", "t1")], "unchanged"),
+        ({"version": "s1", "size_bytes": 9}, {"version": "t2"}, [("k", "s1", "t1")], "conflict"),
+        ({"version": "s2"}, {"version": "t2"}, [("k", "s1", "t1"), ("k", "s2", "t2")], "unchanged"),
+        ({"version": "s1"}, {"version": "t1"}, [("k", "s1", None)], "compare"),
+    ],
+)
+def test_actions(
+    tmp_path: Path,
+    difference: Difference,
+    source: dict[str, Any] | None,
+    target: dict[str, Any] | None,
+    known_rows: list[tuple[str, str, str | None]],
+    action: str,
+) -> None:
+    difference.add_known([known(tmp_path, known_rows)])
+    difference.compare(
+        listing(tmp_path, "source", [{"rel": "k"} | source] if source is not None else []),
+        listing(tmp_path, "target", [{"rel": "k"} | target] if target is not None else []),
+    )
+    assert action_of(difference, "k") == action
+
+
+def test_keys_are_compared_as_bytes(tmp_path: Path, difference: Difference) -> None:
+    difference.compare(
+        listing(tmp_path, "source", [{"rel": "é"}, {"rel": "A"}]),
+        listing(tmp_path, "target", [{"rel": "e\u0301"}, {"rel": "a"}]),
+    )
+    assert difference.tally("copy").objects == 2
+    assert difference.tally("extra").objects == 2
+
+
+def test_refused_objects_leave_the_plan_and_are_counted(tmp_path: Path, difference: Difference) -> None:
+    rows = [{"rel": "a", "size_bytes": 10}, {"rel": "b", "size_bytes": 20}]
+    difference.compare(listing(tmp_path, "source", rows), listing(tmp_path, "target", []))
+    difference.refuse([Refused("a", "rule", "reason")])
+    assert difference.tally("copy") == Tally(objects=1, size_bytes=20)
+    assert difference.refused_tally() == Tally(objects=1, size_bytes=10)
+    assert difference.refusals(10) == ([Refused("a", "rule", "reason")], 1)
+
+
+def test_a_key_that_is_also_a_folder_is_found(tmp_path: Path, difference: Difference) -> None:
+    rows = [{"rel": r} for r in ("a", "a/b", "a.b", "c/d/e", "c/d", "x/y")]
+    difference.compare(listing(tmp_path, "source", rows), listing(tmp_path, "target", []))
+    assert difference.parents_that_are_objects() == ["a", "c/d"]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    sizes=st.lists(st.integers(0, 50), max_size=60),
+    shard_objects=st.integers(1, 20),
+    shard_bytes=st.integers(1, 200),
+    max_shards=st.integers(2, 30),
+)
+def test_each_object_is_in_exactly_one_shard(
+    tmp_path_factory: pytest.TempPathFactory,
+    sizes: list[int],
+    shard_objects: int,
+    shard_bytes: int,
+    max_shards: int,
+) -> None:
+    folder = tmp_path_factory.mktemp("plan")
+    difference = Difference(folder, 64 * MIB)
+    rows = [{"rel": f"{i:04d}", "size_bytes": size} for i, size in enumerate(sizes)]
+    difference.compare(listing(folder, "source", rows), listing(folder, "target", []))
+    shards = difference.write_plan(folder / "plan.parquet", shard_objects, shard_bytes, max_shards)
+    difference.close()
+    planned = pq.read_table(folder / "plan.parquet").to_pylist()
+    assert [row["rel"] for row in planned] == [row["rel"] for row in rows]
+    assert [shard for shard, _, _ in shards] == list(range(len(shards)))
+    assert len(shards) <= max_shards + 1
+    for shard, objects, size_bytes in shards:
+        mine = [row for row in planned if row["shard"] == shard]
+        assert (objects, size_bytes) == (len(mine), sum(row["size_bytes"] for row in mine))
+
+
+def test_shards_keep_to_their_limits(tmp_path: Path, difference: Difference) -> None:
+    rows = [{"rel": f"{i:04d}", "size_bytes": 10} for i in range(100)]
+    difference.compare(listing(tmp_path, "source", rows), listing(tmp_path, "target", []))
+    shards = difference.write_plan(tmp_path / "plan.parquet", 30, 10**9, 1000)
+    assert [objects for _, objects, _ in shards] == [30, 30, 30, 10]

@@ -1,0 +1,270 @@
+"""Plan, copy and verify together, on folders: second runs, kills, conflicts, damage."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from heavylift.errors import ConflictError, IncompleteError, NotFoundError
+from heavylift.evidence.paths import manifest_path
+from heavylift.evidence.records import PlanRecord, RunKey, ShardResult, VerificationRecord
+from heavylift.evidence.store import open_evidence
+from heavylift.locations import Location
+from heavylift.objects.api import TransferOptions, TransferRequest, copy_shard, plan_transfer, verify_transfer
+from heavylift.objects.diff import Difference
+from heavylift.objects.listing import list_to_file
+from heavylift.objects.manifest import read_rels
+from heavylift.objects.naming import refuse_unholdable
+from heavylift.platforms.places import Place
+from heavylift.platforms.wiring import open_store
+from heavylift.spec.datasets import Limits, Verify
+from heavylift.spec.vocabulary import OnConflict
+from tests.unit.objects.fakes import FakeStore
+
+
+@pytest.fixture
+def request_(tmp_path: Path) -> TransferRequest:
+    for name in ("source", "target"):
+        (tmp_path / name).mkdir()
+    for number in range(12):
+        write(tmp_path / "source" / f"day={number % 3}" / f"f {number} é", os.urandom(number * 100))
+    return TransferRequest(
+        run=RunKey(migration="m", phase="transfer", run="one"),
+        dataset="d",
+        source=Place(Location("file", str(tmp_path / "source"))),
+        target=Place(Location("file", str(tmp_path / "target"))),
+        evidence_url=f"file://{tmp_path}/evidence",
+        evidence_connection=None,
+        options=TransferOptions(limits=Limits(shard_objects=5)),
+    )
+
+
+def write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def in_run(request: TransferRequest, run: str, **options: object) -> TransferRequest:
+    key = request.run.model_copy(update={"run": run})
+    return replace(request, run=key, options=replace(request.options, **options))
+
+
+async def move(request: TransferRequest) -> tuple[PlanRecord, list[ShardResult], VerificationRecord]:
+    plan = await plan_transfer(request)
+    shards = [await copy_shard(request, shard.index) for shard in plan.shards]
+    return plan, shards, await verify_transfer(request)
+
+
+async def test_everything_arrives_and_the_counts_add_up(request_: TransferRequest, tmp_path: Path) -> None:
+    plan, shards, verification = await move(request_)
+    assert [shard.found.objects for shard in shards] == [5, 5, 2]
+    assert sum(s.moved.objects for s in shards) == plan.found.objects == 12
+    assert sum(s.moved.size_bytes for s in shards) == plan.found.size_bytes
+    assert verification.passed
+    assert verification.equal == plan.found
+    for path in (tmp_path / "source").rglob("f *"):
+        assert (tmp_path / "target" / path.relative_to(tmp_path / "source")).read_bytes() == path.read_bytes()
+
+
+async def test_a_second_run_moves_nothing(request_: TransferRequest) -> None:
+    await move(request_)
+    plan, shards, verification = await move(in_run(request_, "two"))
+    assert (plan.to_copy.objects, plan.unchanged.objects, shards) == (0, 12, [])
+    assert verification.passed
+
+
+async def test_a_second_run_moves_just_what_changed(request_: TransferRequest, tmp_path: Path) -> None:
+    await move(request_)
+    write(tmp_path / "source" / "day=0" / "f 3 é", b"changed")
+    write(tmp_path / "source" / "new", b"new")
+    plan, _, verification = await move(in_run(request_, "two"))
+    assert plan.to_copy.objects == 2
+    assert verification.passed
+    assert (tmp_path / "target" / "day=0" / "f 3 é").read_bytes() == b"changed"
+
+
+async def test_planning_again_in_a_run_gives_the_same_plan(request_: TransferRequest, tmp_path: Path) -> None:
+    first = await plan_transfer(request_)
+    write(tmp_path / "source" / "later", b"x")
+    assert await plan_transfer(request_) == first
+
+
+async def test_copying_a_shard_again_moves_nothing(request_: TransferRequest) -> None:
+    await plan_transfer(request_)
+    await copy_shard(request_, 0)
+    again = await copy_shard(request_, 0)
+    assert (again.attempt, again.moved.objects, again.unchanged.objects) == (2, 0, 5)
+
+
+async def test_objects_of_a_killed_attempt_without_a_manifest_are_recognised(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    await plan_transfer(request_)
+    await copy_shard(request_, 0)
+    (tmp_path / "evidence" / manifest_path(request_.run, "d", 0, 1, 0)).unlink()
+    again = await copy_shard(request_, 0)
+    assert (again.moved.objects, again.unchanged.objects) == (0, 5)
+
+
+async def test_objects_of_a_killed_run_may_be_replaced_by_the_next(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    await plan_transfer(request_)
+    await copy_shard(request_, 0)  # and then the run is killed: no verification, no state
+    write(tmp_path / "source" / "day=0" / "f 0 é", b"changed since")
+    plan, _, verification = await move(in_run(request_, "two"))
+    assert plan.refused.objects == 0
+    assert verification.passed
+    assert (tmp_path / "target" / "day=0" / "f 0 é").read_bytes() == b"changed since"
+
+
+async def test_a_strangers_object_stops_the_plan_before_anything_moves(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    write(tmp_path / "target" / "day=0" / "f 0 é", b"somebody's")
+    with pytest.raises(ConflictError, match="f 0 é"):
+        await plan_transfer(request_)
+    assert [p.name for p in (tmp_path / "target").rglob("*") if p.is_file()] == ["f 0 é"]
+
+
+async def test_a_refused_plan_can_be_made_again_after_mending(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    write(tmp_path / "target" / "day=0" / "f 0 é", b"somebody's")
+    with pytest.raises(ConflictError):
+        await plan_transfer(request_)
+    (tmp_path / "target" / "day=0" / "f 0 é").unlink()
+    _, _, verification = await move(request_)
+    assert verification.passed
+
+
+async def test_conflicts_are_skipped_or_overwritten_as_the_spec_says(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    there = tmp_path / "target" / "day=0" / "f 3 é"
+    write(there, b"somebody's")
+    plan, _, verification = await move(in_run(request_, "skip", on_conflict=OnConflict.SKIP))
+    assert (plan.refused.objects, verification.passed, verification.accepted) == (1, True, 1)
+    assert there.read_bytes() == b"somebody's"
+    _, _, verification = await move(in_run(request_, "over", on_conflict=OnConflict.OVERWRITE))
+    assert verification.passed
+    assert there.read_bytes() == (tmp_path / "source" / "day=0" / "f 3 é").read_bytes()
+
+
+async def test_a_dry_run_writes_nothing_to_the_target(request_: TransferRequest, tmp_path: Path) -> None:
+    plan = await plan_transfer(in_run(request_, "dry", dry_run=True))
+    assert (plan.to_copy.objects, len(plan.shards)) == (12, 3)
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+@pytest.mark.parametrize("damage", ["flip", "missing", "longer"])
+async def test_verification_finds_damage_that_the_mover_never_saw(
+    request_: TransferRequest, tmp_path: Path, damage: str
+) -> None:
+    await move(request_)
+    there = tmp_path / "target" / "day=2" / "f 5 é"
+    data = there.read_bytes()
+    if damage == "missing":
+        there.unlink()
+    else:
+        there.write_bytes(data + b"!" if damage == "longer" else bytes([data[0] ^ 1]) + data[1:])
+    verification = await verify_transfer(request_)
+    assert not verification.passed
+    assert verification.missing + verification.different == 1
+    assert [d.key for d in verification.differences] == ["day=2/f 5 é"]
+
+
+async def test_what_is_only_on_the_target_is_told_and_left(request_: TransferRequest, tmp_path: Path) -> None:
+    write(tmp_path / "target" / "theirs", b"x")
+    _, _, verification = await move(request_)
+    assert (verification.passed, verification.extra) == (True, 1)
+    assert (tmp_path / "target" / "theirs").read_bytes() == b"x"
+
+
+async def test_what_changes_after_the_plan_is_left_to_the_next_run_and_told(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    plan = await plan_transfer(request_)
+    for shard in plan.shards:
+        await copy_shard(request_, shard.index)
+    write(tmp_path / "source" / "day=0" / "f 3 é", b"written meanwhile")
+    write(tmp_path / "source" / "appeared", b"meanwhile")
+    verification = await verify_transfer(request_)
+    assert (verification.passed, verification.newer_on_source) == (True, 2)
+    plan, _, verification = await move(in_run(request_, "next"))
+    assert plan.to_copy.objects == 2
+    assert (verification.passed, verification.newer_on_source) == (True, 0)
+
+
+async def test_an_object_that_vanishes_meanwhile_is_counted_as_such(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    plan = await plan_transfer(request_)
+    (tmp_path / "source" / "day=0" / "f 0 é").unlink()
+    results = [await copy_shard(request_, shard.index) for shard in plan.shards]
+    assert sum(r.vanished.objects for r in results) == 1
+    assert sum(r.moved.objects for r in results) == 11
+    assert (await verify_transfer(request_)).passed
+
+
+async def test_a_failed_object_fails_the_shard_and_the_rest_is_there(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    plan = await plan_transfer(request_)
+    write(tmp_path / "target" / "day=0" / "f 3 é", b"somebody came in between")
+    with pytest.raises(IncompleteError, match="1 objects failed"):
+        await copy_shard(request_, 0)
+    async with open_evidence(request_.evidence_url) as evidence:
+        result = await evidence.read_record("m/transfer/one/d/shards/00000/001/result.json", ShardResult)
+        rels = set()
+        for ref in result.manifests:
+            await evidence.fetch(ref.path, tmp_path / "manifest.parquet")
+            rels |= read_rels(tmp_path / "manifest.parquet")
+    assert (result.failed.objects, result.moved.objects, result.left.objects) == (1, 4, 0)
+    assert [f.key for f in result.failures] == ["day=0/f 3 é"]
+    assert len(rels) == 4
+    assert plan.shards[0].objects == 5
+
+
+async def test_keys_that_a_folder_cannot_hold_are_named_or_skipped(tmp_path: Path) -> None:
+    source = FakeStore()
+    for key in ("a", "a/b", "x//y", "good"):
+        source.fill(key, key.encode())
+    (tmp_path / "target").mkdir()
+    difference = Difference(tmp_path, 2**26)
+    async with open_store(Location("file", str(tmp_path / "target")), None) as target:
+        difference.compare(
+            await list_to_file(source, "", lambda key: True, tmp_path / "s.parquet"),
+            await list_to_file(target, "", lambda key: True, tmp_path / "t.parquet"),
+        )
+        await refuse_unholdable(difference, target, "", may_probe=True)
+    refused, count = difference.refusals(10)
+    difference.close()
+    assert [item.rel for item in refused] == ["a", "x//y"]
+    assert count == 2
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+async def test_a_sample_states_what_it_proves(request_: TransferRequest) -> None:
+    sample = Verify.model_validate({"mode": "sample", "sample": {"objects": 4, "confidence": 0.95}})
+    _, _, verification = await move(in_run(request_, "sampled", verify=sample))
+    assert verification.passed
+    assert verification.equal.objects == 4
+    assert "content of 4 of 12" in verification.statement
+    assert "52.713%" in verification.statement  # 1 - 0.05 ** (1 / 4)
+
+
+async def test_an_empty_source_is_an_empty_plan(request_: TransferRequest, tmp_path: Path) -> None:
+    empty = tmp_path / "nothing"
+    empty.mkdir()
+    plan, shards, verification = await move(replace(request_, source=Place(Location("file", str(empty)))))
+    assert (plan.found.objects, shards, verification.source.objects) == (0, [], 0)
+
+
+async def test_a_missing_source_says_so(request_: TransferRequest, tmp_path: Path) -> None:
+    gone = Place(Location("file", str(tmp_path / "gone")))
+    with pytest.raises(NotFoundError, match="gone"):
+        await plan_transfer(replace(request_, source=gone))
