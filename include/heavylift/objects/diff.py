@@ -77,14 +77,15 @@ class Refused:
 class Difference:
     """A diff of two listings in a DuckDB database of its own; close it after use.
 
-    :param work: a folder for spilling and for the database; deleted by the caller.
+    :param work: a folder for what does not fit the memory; deleted by the caller.
     :param memory_bytes: most memory that DuckDB may take.
     """
 
     def __init__(self, work: Path, memory_bytes: int) -> None:
         import duckdb
 
-        self._db: duckdb.DuckDBPyConnection = duckdb.connect(str(work / "diff.duckdb"))
+        self._db: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
+        self._db.execute("SET threads = 2")
         self._db.execute("SET memory_limit = ?", [f"{max(memory_bytes, 64 * 2**20) // 2**20}MiB"])
         self._db.execute("SET temp_directory = ?", [str(work / "spill")])
         self._db.execute("SET preserve_insertion_order = false")

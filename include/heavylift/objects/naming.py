@@ -49,7 +49,16 @@ KEY_CLASSES = (
         lambda key: any(ord(char) < 32 or ord(char) == 127 for char in key),
         lambda word: f"{word}/a\tb",
     ),
-    KeyClass("more than 900 bytes", lambda key: len(key.encode()) > 900, lambda word: f"{word}/" + "k" * 940),
+    KeyClass(
+        "a segment of more than 255 bytes",
+        lambda key: any(len(segment.encode()) > 255 for segment in key.split("/")),
+        lambda word: f"{word}/" + "k" * 900,
+    ),
+    KeyClass(
+        "more than 900 bytes",
+        lambda key: len(key.encode()) > 900,
+        lambda word: word + ("/" + "k" * 99) * 9,
+    ),
 )
 
 

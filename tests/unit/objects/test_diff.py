@@ -112,7 +112,7 @@ def test_a_key_that_is_also_a_folder_is_found(tmp_path: Path, difference: Differ
     assert difference.parents_that_are_objects() == ["a", "c/d"]
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     sizes=st.lists(st.integers(0, 50), max_size=60),
     shard_objects=st.integers(1, 20),
