@@ -103,16 +103,34 @@ Url = Annotated[
 """A place in an object store; see :func:`heavylift.locations.parse_location`."""
 
 
+# Matching time grows with every wildcard; these bounds keep the longest key harmless.
+_MOST_DOUBLE_STARS, _MOST_STARS = 4, 16
+_SETS = re.compile(r"\[(.[^\]]*)\]", re.DOTALL)
+
+
 def _check_pattern(value: str) -> str:
     if not value or "\x00" in value or len(value) > 1024:
         raise wrong("pattern", "a pattern of 1 to 1024 characters, such as '**/*.parquet'")
-    if value.startswith("/"):
-        raise wrong("pattern", "a pattern relative to the dataset's URL", f"write {value.lstrip('/')}")
+    if value.count("**") > _MOST_DOUBLE_STARS or value.count("*") > _MOST_STARS:
+        expected = f"at most {_MOST_DOUBLE_STARS} '**' and {_MOST_STARS} '*' in a pattern"
+        raise wrong("pattern", expected, "use several shorter patterns")
+    for inside in _SETS.findall(value):
+        if not _is_set(inside):
+            raise wrong("pattern", f"a set of characters in [{inside}]", "write ranges upwards, as in [a-z]")
     return value
 
 
+def _is_set(inside: str) -> bool:
+    try:
+        re.compile(f"[{inside.replace('!', '^', 1) if inside.startswith('!') else inside}]")
+    except re.error:
+        return False
+    return True
+
+
 Pattern = Annotated[str, AfterValidator(_check_pattern)]
-"""A shell-style pattern over names or over keys relative to their dataset's URL."""
+"""A shell-style pattern over names or over keys relative to their dataset's URL: ``*`` and ``?`` stop
+at a ``/``, ``**`` does not, ``[a-z]`` is a set; without a ``/`` it means the last part of a key."""
 
 
 def _check_schedule(value: str) -> str:

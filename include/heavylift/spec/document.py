@@ -23,6 +23,7 @@ MAX_DEPTH = 40
 _LOADER: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STRING_TAGS = frozenset({"!", "tag:yaml.org,2002:str"})
+_PARSER_WORDS = re.compile(r"^(?:did not find|could not find) expected ")
 _CONTAINER_TAGS = frozenset({None, "!", "tag:yaml.org,2002:map", "tag:yaml.org,2002:seq"})
 _WORDS = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -88,9 +89,11 @@ def _report_syntax(document: Document, error: yaml.YAMLError) -> None:
     mark = getattr(error, "problem_mark", None)
     place = Mark(document.file, mark.line + 1, mark.column + 1) if mark else Mark(document.file)
     said = getattr(error, "problem", None) or "text that is no YAML"
+    got = _PARSER_WORDS.sub("no ", said.removeprefix("found "))
     context = getattr(error, "context", None)
-    hint = "indent with spaces, not tabs" if "cannot start any token" in said else ""
-    document.report("2105", (), place, said + (f" {context}" if context else ""), "well-formed YAML", hint)
+    tab = "tab character" in said or "cannot start any token" in said
+    hint = "indent with spaces, not tabs" if tab else ""
+    document.report("2105", (), place, got + (f" {context}" if context else ""), "well-formed YAML", hint)
 
 
 @dataclass(frozen=True)
@@ -122,7 +125,7 @@ class _Reader:
         next(self._events)
         after = next(self._events)
         if not isinstance(after, yaml.StreamEndEvent):
-            self._report("2113", (), after, "a second YAML document", "one document in a file")
+            self._stop("2113", (), after, "a second YAML document", "one document in a file")
 
     def _node(self, event: Any, path: FieldPath) -> Any:
         self._document.values[path] = self._mark(event)

@@ -64,7 +64,12 @@ def translate(
     :param root: the model that was validated.
     :param document: gives the marks.
     """
-    return [_problem(root, error, document) for error in errors]
+    return [_problem(root, error, document) for error in errors if not _is_echo(error)]
+
+
+def _is_echo(error: Mapping[str, Any]) -> bool:
+    # Pydantic counts only the right items of a list: one wrong word would also be "too short".
+    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
 
 
 def _problem(root: type[BaseModel], error: Mapping[str, Any], document: Document) -> Problem:
