@@ -119,9 +119,7 @@ class AirflowClient:
         document: dict[str, Any] = json.loads(answer.body)
         return document
 
-    def _call(
-        self, method: str, path: str, body: Any = None, allowed: Sequence[int] = (200, 201)
-    ) -> Answer:
+    def _call(self, method: str, path: str, body: Any = None, allowed: Sequence[int] = (200, 201)) -> Answer:
         headers = {"Authorization": f"Bearer {self._token or self._log_in()}"}
         data = None
         if body is not None:

@@ -1,0 +1,1 @@
+"""Hooks: Airflow connections as the library takes them."""

@@ -1,0 +1,166 @@
+"""The last tasks of every run: tell the next phase, write the report, have the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from heavylift.errors import IncompleteError
+from heavylift_airflow.operators.base import HeavyliftOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from heavylift.evidence.records import EvidenceRef, PhaseSummary
+    from heavylift.evidence.store import EvidenceStore
+    from heavylift_airflow.context import TaskFrame
+
+MAX_REASONS = 10
+
+
+class PublishPhaseOperator(HeavyliftOperator):
+    """Sends an event to the phase's asset, once the evidence shows that the phase is proved.
+
+    Every dataset's latest verification must have passed, and every gate be open and, where the
+    spec says so, approved: all of it read from the evidence store and the audit trail.
+
+    Idempotency: a second run sends one more event and changes nothing else.
+
+    :raises IncompleteError: something is missing; no event is sent.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Demand the proof, then let the event carry where it lies."""
+        frame = self.moving_frame(context)
+        summary = self.work.run(self._summary(frame), "publishing of the result")
+        if not summary.passed:
+            state = "no event was sent to the next phase"
+            raise _not_proved("publishing of the result", summary.reasons, state)
+        proof: dict[str, Any] = {
+            "migration": frame.spec.migration,
+            "run": context["run_id"],
+            "evidence": frame.run.folder,
+            "audit_head": summary.audit_head,
+        }
+        for asset in self.outlets:
+            context["outlet_events"][asset].extra = proof
+        return proof
+
+    async def _summary(self, frame: TaskFrame) -> PhaseSummary:
+        async with self.evidence(frame) as store:
+            return await summary_of(store, frame, self.phase)
+
+
+class BuildReportOperator(HeavyliftOperator):
+    """Writes the run's report: one HTML file, for failed runs and dry runs too.
+
+    Idempotency: each run of the task adds a report; earlier ones stay.
+
+    :return: ``{"report": path in the evidence store, "sha256", "size_bytes"}``.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Build the report and note it in the audit trail."""
+        frame = self.frame(context)
+        return self.work.run(self._build(frame), "building of the report")
+
+    async def _build(self, frame: TaskFrame) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+class SummariseRunOperator(HeavyliftOperator):
+    """Has the last word on a run: fails unless the evidence shows that the phase is proved.
+
+    It runs whatever happened before it, and it is the run's only leaf, so that the run's colour
+    tells the truth. A dry run passes when every dataset has a plan that could be carried out.
+
+    Idempotency: each run of the task adds a summary; the last one counts.
+
+    :return: the counts of found, moved, unchanged, refused and failed objects.
+    :raises IncompleteError: the phase is not proved; all reasons are named.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Summarise the run, keep the summary, and fail where it did not pass."""
+        frame = self.frame(context)
+        summary = self.work.run(self._summarise(frame), "summary of the run")
+        counts = {
+            name: getattr(summary, name).objects
+            for name in ("found", "moved", "unchanged", "refused", "failed")
+        }
+        self.log.info("found %(found)s, moved %(moved)s, unchanged %(unchanged)s, refused %(refused)s,"
+                      " failed %(failed)s objects", counts)  # fmt: skip
+        return counts
+
+    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
+        from heavylift.gates.summary import write_summary
+        from heavylift_airflow.trail import note
+
+        async with self.evidence(frame) as store:
+            summary = await summary_of(store, frame, self.phase)
+            summary = summary.model_copy(update={"report": await _latest_report(store, frame)})
+            missing = await _missing_plans(store, frame) if frame.options.dry_run else summary.reasons
+            ref = await write_summary(store, summary)
+            self.evidence_path = ref.path
+            await note(
+                store,
+                frame,
+                "run.finished",
+                evidence=(ref,),
+                details={
+                    "passed": not missing,
+                    "dry_run": frame.options.dry_run,
+                    "reasons": list(missing[:MAX_REASONS]),
+                },
+            )
+        if missing:
+            state = (
+                f"moved {summary.moved.objects} of {summary.found.objects} objects; they stay on the target"
+            )
+            raise _not_proved(f"run {frame.run.run}", missing, state)
+        return summary
+
+
+async def summary_of(store: EvidenceStore, frame: TaskFrame, phase: str) -> PhaseSummary:
+    """Return the summary of the run as the evidence tells it now; writes nothing."""
+    from heavylift.gates.summary import summarise
+    from heavylift.spec import Phase
+
+    datasets = [dataset.name for dataset in frame.spec.datasets]
+    return await summarise(store, frame.run, datasets, frame.spec.gates_for(Phase(phase)))
+
+
+async def _latest_report(store: EvidenceStore, frame: TaskFrame) -> EvidenceRef | None:
+    from heavylift.evidence.numbered import latest_number
+    from heavylift.evidence.paths import report_path
+
+    number = await latest_number(store, lambda n: report_path(frame.run, n))
+    return await store.ref_of(report_path(frame.run, number)) if number else None
+
+
+async def _missing_plans(store: EvidenceStore, frame: TaskFrame) -> tuple[str, ...]:
+    """Return why a dry run does not pass: datasets without a plan that could be carried out."""
+    from heavylift.evidence.paths import plan_path
+    from heavylift.evidence.records import PlanRecord
+    from heavylift.evidence.run_evidence import read_kept
+
+    reasons = []
+    for dataset in frame.spec.datasets:
+        kept = await read_kept(store, plan_path(frame.run, dataset.name), PlanRecord)
+        if kept is None:
+            reasons.append(f"{dataset.name}: there is no plan")
+        elif any(finding.severity == "blocker" for finding in kept.record.findings):
+            reasons.append(f"{dataset.name}: {kept.record.refused.objects} objects cannot be moved")
+    return tuple(reasons)
+
+
+def _not_proved(what: str, reasons: Sequence[str], state: str) -> IncompleteError:
+    more = f" and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
+    return IncompleteError(
+        what,
+        got="; ".join(reasons[:MAX_REASONS]) + more,
+        expected="a proof for every dataset, and every gate open",
+        state=state,
+        remedy="look at the first failed task of this run, mend what it says, clear it with Downstream",
+        code="8017",
+    )

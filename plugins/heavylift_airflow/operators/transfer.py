@@ -1,0 +1,278 @@
+"""Operators that move one dataset's objects: plan, copy, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from heavylift.errors import ConflictError, IntegrityError
+from heavylift_airflow.hooks.object_store import look_up
+from heavylift_airflow.operators.base import HeavyliftOperator
+from heavylift_airflow.progress import ProgressReporter, human_size
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from heavylift.evidence.records import PlanRecord, ShardResult, VerificationRecord
+    from heavylift.objects.requests import TransferRequest
+    from heavylift_airflow.context import TaskFrame
+
+MAX_NAMED = 5
+"""How many objects an error message names; the evidence lists them all."""
+
+
+class DatasetOperator(HeavyliftOperator):
+    """An operator that acts on one dataset of the spec.
+
+    :param dataset: the dataset's name in the spec. (templated)
+    """
+
+    template_fields: Sequence[str] = (*HeavyliftOperator.template_fields, "dataset")
+
+    def __init__(self, *, dataset: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.dataset = dataset
+
+    def request(self, frame: TaskFrame) -> TransferRequest:
+        """Return the library's request for this dataset in this run."""
+        from heavylift.objects.api import transfer_request
+
+        return transfer_request(
+            frame.spec,
+            self.dataset,
+            frame.run,
+            look_up,
+            dry_run=frame.options.dry_run,
+            bandwidth_bytes_per_second=frame.options.bandwidth_bytes_per_second,
+            shard_objects=frame.options.shard_objects,
+        )
+
+
+class PlanTransferOperator(DatasetOperator):
+    """Lists both sides of a dataset and plans what has to move, in shards.
+
+    Idempotency: the plan is made once in a run; a second run of the task returns it. On failure
+    nothing has been moved.
+
+    :return: one item for each shard, ``{"shard": int, "objects": int, "size_bytes": int}``, for
+        the copy to be mapped over; empty when nothing has to move and in a dry run.
+    :raises ConflictError: the target holds, or cannot hold, something; nothing has been moved.
+    """
+
+    def execute(self, context: Context) -> list[dict[str, int]]:
+        """Plan, note the plan in the audit trail, and return the shards."""
+        frame = self.frame(context)
+        plan = self.work.run(self._plan(frame), f"planning of dataset {self.dataset!r}")
+        self.log.info("%s", plan_line(plan))
+        for finding in plan.findings[:MAX_NAMED]:
+            self.log.warning("%s: %s: %s", finding.severity, finding.subject, finding.detail)
+        context["ti"].xcom_push(key="plan", value=plan_summary(plan))
+        if frame.options.dry_run:
+            _refuse_blocked(plan)
+            return []
+        return [
+            {"shard": shard.index, "objects": shard.objects, "size_bytes": shard.size_bytes}
+            for shard in plan.shards
+        ]
+
+    async def _plan(self, frame: TaskFrame) -> PlanRecord:
+        from heavylift.evidence.paths import plan_path
+        from heavylift.objects.api import plan_transfer
+        from heavylift_airflow.trail import note_file
+
+        plan = await plan_transfer(self.request(frame))
+        self.evidence_path = plan_path(frame.run, self.dataset)
+        async with self.evidence(frame) as store:
+            await note_file(
+                store,
+                frame,
+                "plan.written",
+                self.evidence_path,
+                subject=self.dataset,
+                details=plan_summary(plan),
+            )
+        return plan
+
+
+class CopyObjectsOperator(DatasetOperator):
+    """Copies the objects of one shard of a plan; mapped over the shards.
+
+    Idempotency: what is already on the target with equal content is found and left alone, so a
+    retry after a crash copies only the rest. Stopping it (mark failed, worker shut down) ends
+    it within seconds; no unfinished object is ever visible on the target.
+
+    :param shard: one item of what :class:`PlanTransferOperator` returned. (templated)
+    :return: the shard's counts: ``shard``, ``found``, ``moved``, ``unchanged``, ``vanished`` (gone
+        from the source meanwhile), ``failed``, ``left``, ``size_bytes``; all int.
+    :raises IncompleteError: some objects failed for good; they are named in the shard's result.
+    :raises TransientError: the attempt was cut short; a retry goes on with the rest.
+    """
+
+    template_fields: Sequence[str] = (*DatasetOperator.template_fields, "shard")
+
+    def __init__(self, *, shard: dict[str, int], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.shard = shard
+
+    @property
+    def shard_title(self) -> str:
+        """What the UI shows for this mapped task."""
+        return shard_title(self.shard)
+
+    def execute(self, context: Context) -> dict[str, int]:
+        """Copy the shard and return its counts."""
+        frame = self.moving_frame(context)
+        what = f"copy of {self.shard_title} of dataset {self.dataset!r}"
+        result = self.work.run(self._copy(frame), what)
+        counts = shard_counts(result)
+        self.log.info("%s: moved %s, unchanged %s, failed %s", what, result.moved.objects,
+                      result.unchanged.objects, result.failed.objects)  # fmt: skip
+        return counts
+
+    async def _copy(self, frame: TaskFrame) -> ShardResult:
+        from heavylift.evidence.paths import shard_result_path
+        from heavylift.objects.api import copy_shard
+        from heavylift_airflow.trail import note_file
+
+        index = self.shard["shard"]
+        tags = {"migration": frame.spec.migration, "dataset": self.dataset, "shard": str(index)}
+        reporter = ProgressReporter(self.log, tags)
+        # For the link of an attempt that fails; the library may have to take a later number.
+        self.evidence_path = shard_result_path(frame.run, self.dataset, index, frame.attempt)
+        result = await copy_shard(self.request(frame), index, frame.attempt, reporter)
+        self.evidence_path = shard_result_path(frame.run, self.dataset, index, result.attempt)
+        async with self.evidence(frame) as store:
+            await note_file(
+                store,
+                frame,
+                "shard.copied",
+                self.evidence_path,
+                subject=f"{self.dataset}/{index}",
+                details=shard_counts(result),
+            )
+        return result
+
+
+class VerifyObjectsOperator(DatasetOperator):
+    """Lists and compares both sides of a dataset afresh; trusts nothing that the copy counted.
+
+    Idempotency: each run of the task writes a verification of its own. It changes nothing.
+
+    :return: ``{"passed", "objects", "size_bytes", "missing", "different", "unverifiable"}``.
+    :raises IntegrityError: the sides differ; the first objects are named, the evidence has all.
+    """
+
+    def execute(self, context: Context) -> dict[str, int | bool]:
+        """Verify, note it in the audit trail, and fail where the sides differ."""
+        frame = self.moving_frame(context)
+        record = self.work.run(self._verify(frame), f"verification of dataset {self.dataset!r}")
+        summary = verification_summary(record)
+        context["ti"].xcom_push(key="verification", value=summary)
+        if not record.passed:
+            raise _differs(record, self.evidence_path or "")
+        self.log.info("dataset %r: %s objects equal on both sides, %s", self.dataset,
+                      f"{record.equal.objects:,}", human_size(record.equal.size_bytes))  # fmt: skip
+        return summary
+
+    async def _verify(self, frame: TaskFrame) -> VerificationRecord:
+        from heavylift.evidence.numbered import latest_number
+        from heavylift.evidence.paths import verification_path
+        from heavylift.objects.api import verify_transfer
+        from heavylift_airflow.trail import note_file
+
+        record = await verify_transfer(self.request(frame))
+        async with self.evidence(frame) as store:
+            number = await latest_number(store, lambda n: verification_path(frame.run, self.dataset, n))
+            self.evidence_path = verification_path(frame.run, self.dataset, number)
+            await note_file(
+                store,
+                frame,
+                "dataset.verified",
+                self.evidence_path,
+                subject=self.dataset,
+                details=verification_summary(record),
+            )
+        return record
+
+
+def shard_title(shard: dict[str, int]) -> str:
+    """Return what the UI shows for one shard: ``shard 3 (500 objects, 1.0 GiB)``."""
+    return f"shard {shard['shard']} ({shard['objects']:,} objects, {human_size(shard['size_bytes'])})"
+
+
+def plan_summary(plan: PlanRecord) -> dict[str, int | bool]:
+    """Return a plan's counts."""
+    return {
+        "found": plan.found.objects,
+        "to_copy": plan.to_copy.objects,
+        "to_copy_bytes": plan.to_copy.size_bytes,
+        "unchanged": plan.unchanged.objects,
+        "refused": plan.refused.objects,
+        "findings": plan.finding_count,
+        "shards": len(plan.shards),
+        "dry_run": plan.dry_run,
+    }
+
+
+def plan_line(plan: PlanRecord) -> str:
+    """Return a plan in one line."""
+    return (
+        f"{plan.source_url} -> {plan.target_url}: found {plan.found.objects:,} objects;"
+        f" to copy {plan.to_copy.objects:,} ({human_size(plan.to_copy.size_bytes)}) in {len(plan.shards)}"
+        f" shards, unchanged {plan.unchanged.objects:,}, refused {plan.refused.objects:,}"
+    )
+
+
+def shard_counts(result: ShardResult) -> dict[str, int]:
+    """Return a shard's counts."""
+    return {
+        "shard": result.shard,
+        "found": result.found.objects,
+        "moved": result.moved.objects,
+        "unchanged": result.unchanged.objects,
+        "vanished": result.vanished.objects,
+        "failed": result.failed.objects,
+        "left": result.left.objects,
+        "size_bytes": result.moved.size_bytes,
+    }
+
+
+def verification_summary(record: VerificationRecord) -> dict[str, int | bool]:
+    """Return a verification's counts."""
+    return {
+        "passed": record.passed,
+        "objects": record.equal.objects,
+        "size_bytes": record.equal.size_bytes,
+        "missing": record.missing,
+        "different": record.different,
+        "unverifiable": record.unverifiable,
+    }
+
+
+def _refuse_blocked(plan: PlanRecord) -> None:
+    blockers = [finding for finding in plan.findings if finding.severity == "blocker"]
+    if not blockers:
+        return
+    named = "; ".join(f"{finding.subject}: {finding.detail}" for finding in blockers[:MAX_NAMED])
+    raise ConflictError(
+        f"dry run of dataset {plan.dataset!r}",
+        got=f"{plan.refused.objects} of {plan.found.objects} objects that cannot be moved ({named})",
+        expected="a target that can take every object",
+        state="nothing was moved; the plan lists every such object",
+        remedy=blockers[0].remedy,
+        code="8010",
+    )
+
+
+def _differs(record: VerificationRecord, path: str) -> IntegrityError:
+    named = ", ".join(f"{item.kind} {item.key!r}" for item in record.differences[:MAX_NAMED])
+    return IntegrityError(
+        f"verification of dataset {record.dataset!r}",
+        got=f"{record.missing} missing, {record.different} different and {record.unverifiable}"
+        f" unverifiable objects on the target, {record.extra} extra ({named})",
+        expected=f"{record.source.objects} equal objects at {record.target_url}",
+        state=f"{record.equal.objects} objects are equal; nothing was changed by verifying",
+        remedy=f"read {path} in the evidence store; if the source changed meanwhile, start a new run,"
+        " which copies only what differs",
+        code="8011",
+    )

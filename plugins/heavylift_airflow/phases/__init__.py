@@ -1,0 +1,1 @@
+"""The DAGs of a migration, one for each phase, built from its spec."""

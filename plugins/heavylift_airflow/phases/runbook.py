@@ -1,0 +1,86 @@
+"""Runbooks: what an on-call engineer reads beside a DAG and beside each of its tasks."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from heavylift.spec import Gate, MigrationSpec, Phase
+
+_TASK_HEADING = re.compile(r"^### `(?P<task>[a-z_]+)`.*$", re.MULTILINE)
+_HEADING = re.compile(r"^#{1,3} ", re.MULTILINE)
+_FOLDER_VARIABLE = "HEAVYLIFT_RUNBOOKS"
+
+
+@dataclass(frozen=True)
+class Runbook:
+    """One phase's runbook.
+
+    :param text: the whole, in Markdown.
+    :param tasks: the section of each task, by the last part of its task id.
+    """
+
+    text: str
+    tasks: dict[str, str]
+
+    def task(self, name: str) -> str:
+        """Return the section about the task ``name``, or empty text."""
+        return self.tasks.get(name, "")
+
+
+def runbooks_dir() -> Path:
+    """Return the folder of the runbooks: ``$HEAVYLIFT_RUNBOOKS``, else ``docs/runbooks``."""
+    named = os.environ.get(_FOLDER_VARIABLE)
+    return Path(named) if named else Path(__file__).resolve().parents[3] / "docs" / "runbooks"
+
+
+@cache
+def read_runbook(phase: Phase) -> Runbook:
+    """Return the runbook of ``phase``, read once in a process."""
+    path = runbooks_dir() / f"{phase.value}.md"
+    if not path.is_file():
+        return Runbook(f"The runbook {phase.value}.md is not installed; set {_FOLDER_VARIABLE}.", {})
+    text = path.read_text(encoding="utf-8")
+    return Runbook(text, dict(_task_sections(text)))
+
+
+def dag_document(spec: MigrationSpec, phase: Phase) -> str:
+    """Return ``doc_md`` of a DAG: what it moves in this migration, then the phase's runbook."""
+    rows = [
+        f"| {dataset.name} | `{dataset.source.url}` | `{dataset.target.url}` |" for dataset in spec.datasets
+    ]
+    return "\n".join(
+        [
+            f"# {spec.dag_id(phase)}",
+            "",
+            f"{spec.description.strip() or spec.migration}",
+            "",
+            f"Owner: {spec.owner}. From {spec.source.platform} to {spec.target.platform}.",
+            "",
+            "| dataset | source | target |",
+            "|---|---|---|",
+            *rows,
+            "",
+            *[_gate_line(gate) for gate in spec.gates_for(phase)],
+            "",
+            read_runbook(phase).text,
+        ]
+    )
+
+
+def _gate_line(gate: Gate) -> str:
+    approval = "; a person must approve" if gate.approval.required else ""
+    checks = ", ".join(check.value for check in gate.checks)
+    return f"- Gate **{gate.name}**: {checks}{approval}. {gate.description}"
+
+
+def _task_sections(text: str) -> list[tuple[str, str]]:
+    sections = []
+    for found in _TASK_HEADING.finditer(text):
+        following = _HEADING.search(text, found.end())
+        body = text[found.end() : following.start() if following else len(text)]
+        sections.append((found["task"], body.strip()))
+    return sections

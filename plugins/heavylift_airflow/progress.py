@@ -1,0 +1,81 @@
+"""Tells how far a copy has come: in the task's log and in Airflow's metrics."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from heavylift.objects.api import Progress
+
+LOG_EVERY_SECONDS = 5.0
+
+
+class Log(Protocol):
+    """What takes lines: a task's log."""
+
+    def info(self, event: str, *args: object) -> object:
+        """Take one line."""
+
+
+class ProgressReporter:
+    """Takes progress as often as it comes; logs and measures it every few seconds.
+
+    :param tags: of the metrics ``heavylift.copy.*``.
+    """
+
+    def __init__(
+        self,
+        log: Log,
+        tags: Mapping[str, str],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        every_seconds: float = LOG_EVERY_SECONDS,
+    ) -> None:
+        self._log = log
+        self._tags = dict(tags)
+        self._clock = clock
+        self._every = every_seconds
+        self._due = clock() + every_seconds
+
+    def __call__(self, progress: Progress) -> None:
+        """Take one report."""
+        now = self._clock()
+        if now < self._due:
+            return
+        self._due = now + self._every
+        self._log.info("%s", progress_line(progress))
+        self._measure(progress)
+
+    def _measure(self, progress: Progress) -> None:
+        from airflow.sdk.observability import stats
+
+        stats.gauge("heavylift.copy.objects_done", progress.objects_done, tags=self._tags)
+        stats.gauge("heavylift.copy.bytes_done", progress.bytes_done, tags=self._tags)
+        stats.gauge("heavylift.copy.bytes_per_second", progress.bytes_per_second, tags=self._tags)
+
+
+def progress_line(progress: Progress) -> str:
+    """Return one line: done, total, rate, time left."""
+    left = "" if progress.seconds_left is None else f", {_duration(progress.seconds_left)} left"
+    return (
+        f"copied {progress.objects_done:,} of {progress.objects_total:,} objects,"
+        f" {human_size(progress.bytes_done)} of {human_size(progress.bytes_total)},"
+        f" {human_size(progress.bytes_per_second)}/s{left}"
+    )
+
+
+def human_size(size_bytes: float) -> str:
+    """Return bytes for people: ``1.4 GiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if size_bytes < 1024:
+            return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"
+        size_bytes /= 1024
+    return f"{size_bytes:,.1f} TiB"
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"

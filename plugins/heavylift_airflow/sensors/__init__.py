@@ -1,0 +1,1 @@
+"""Sensors: they wait without holding a worker."""

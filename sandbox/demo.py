@@ -1,0 +1,223 @@
+"""``./dev demo``: the example migration from one local cloud to another, run by Airflow.
+
+What it shows is checked by what it does not share code with: rclone compares both sides, and
+the audit trail's hashes are computed afresh.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from heavylift.errors import HeavyliftError
+from heavylift.spec import MigrationSpec, Phase, load_spec, migrations_dir
+from sandbox import paths
+from sandbox.demo_airflow import AirflowClient, TaskState
+from sandbox.demo_follow import RunFollower, View
+from sandbox.demo_rclone import check_all
+from sandbox.demo_results import RunResults, read_results, show_results, verify_audit
+from sandbox.demo_screen import mebibytes, screen
+from sandbox.examples import fraud_scoring
+from sandbox.model import Server
+from sandbox.stack import Stack
+
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
+
+SERVERS = ("aws_source", "gcp_target")
+
+
+@dataclass(frozen=True)
+class Options:
+    """The demo's flags."""
+
+    stay: bool
+    pause: bool
+    state_dir: Path
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo; return 0 if the migration was proved, 1 if not, 2 refused, 3 interrupted."""
+    parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
+    parser.add_argument("--exit", action="store_true", help="end after the run instead of staying up")
+    parser.add_argument("--pause", action="store_true", help="leave approvals to you, in the Airflow UI")
+    parser.add_argument("--rollback", action="store_true", help="also roll back (not yet supported)")
+    parser.add_argument("--state-dir", type=Path, default=paths.STATE_DIR, help=argparse.SUPPRESS)
+    flags = parser.parse_args(argv)
+    console = Console()
+    if flags.rollback:
+        print(
+            "./dev demo --rollback is not supported yet: this version moves datasets (the phases transfer"
+            " and sync) and has no rollback phase. Nothing was started.",
+            file=sys.stderr,
+        )
+        return REFUSED
+    # A polite kill must stop the servers as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _Demo(console, Options(not flags.exit, flags.pause, flags.state_dir)).run()
+    except KeyboardInterrupt:
+        console.print("\nInterrupted. Everything was stopped; it is safe to run the demo again.")
+        return INTERRUPTED
+    except HeavyliftError as error:
+        print(f"./dev demo: {error}", file=sys.stderr)
+        return FAILED
+
+
+class _Demo:
+    """One run of the demo, step by step."""
+
+    def __init__(self, console: Console, options: Options) -> None:
+        self._console = console
+        self._options = options
+        self._spec: MigrationSpec = load_spec(migrations_dir() / "fraud-scoring.yaml")
+        self._began = time.monotonic()
+
+    def run(self) -> int:
+        """Start everything, migrate, prove, and stop everything."""
+        self._say("Starting two clouds and Airflow on this machine")
+        stack = Stack.start(self._options.state_dir, SERVERS, airflow=True, report=self._server_ready)
+        try:
+            return self._with(stack)
+        finally:
+            stack.stop()
+
+    def _with(self, stack: Stack) -> int:
+        client = self._client(stack)
+        self._say("Seeding the fraud-scoring workload on the AWS side")
+        self._console.print(f"  {fraud_scoring.seed(stack.env)}")
+        passed = self._transfer(client, stack) and self._incremental(client, stack)
+        self._where_to_look(stack)
+        verdict = "[bold green]proved[/]" if passed else "[bold red]NOT proved[/]"
+        self._say(f"The migration is {verdict}, {time.monotonic() - self._began:.0f} s after the start")
+        if self._options.stay:
+            self._console.print("Everything stays up until Ctrl-C.")
+            _wait_for_interrupt()
+        return DONE if passed else FAILED
+
+    def _transfer(self, client: AirflowClient, stack: Stack) -> bool:
+        dag_id = self._spec.dag_id(Phase.TRANSFER)
+        client.wait_for_dag(dag_id)
+        self._say(f"Running {dag_id} in Airflow's scheduler")
+        succeeded, results = self._run(client, stack, Phase.TRANSFER)
+        show_results(self._console, results)
+        return succeeded and self._independent_checks(stack)
+
+    def _incremental(self, client: AirflowClient, stack: Stack) -> bool:
+        """Sync twice: with nothing changed, and after the source has changed."""
+        dag_id = self._spec.dag_id(Phase.SYNC)
+        client.wait_for_dag(dag_id)
+        self._say(f"Running {dag_id} with nothing changed: it has to copy nothing")
+        unchanged, results = self._run(client, stack, Phase.SYNC)
+        idle = unchanged and results.summary is not None and results.summary.moved.objects == 0
+        if not idle:
+            return False
+        self._say("Changing the source, then running the sync again")
+        self._console.print(f"  {fraud_scoring.mutate(stack.env)}")
+        synced, _ = self._run(client, stack, Phase.SYNC)
+        client.pause(dag_id)
+        return synced and self._independent_checks(stack)
+
+    def _run(self, client: AirflowClient, stack: Stack, phase: Phase) -> tuple[bool, RunResults]:
+        """Run one phase to its end; tell whether Airflow and the evidence both say it passed."""
+        dag_id = self._spec.dag_id(phase)
+        client.unpause(dag_id)
+        run_id = client.trigger(dag_id, note="started by ./dev demo")
+        last = self._follow(client, dag_id, run_id)
+        if last.state != "success":
+            self._tell_failures(client, dag_id, run_id)
+        results = asyncio.run(read_results(self._spec, phase, run_id, stack.env))
+        self._moved(results)
+        return last.state == "success" and results.passed, results
+
+    def _follow(self, client: AirflowClient, dag_id: str, run_id: str) -> View:
+        follower = RunFollower(client, dag_id, run_id)
+        asked: set[str] = set()
+        with screen(self._console) as shown:
+            for view in follower.views():
+                shown.show(view)
+                if view.question and view.question not in asked:
+                    asked.add(view.question)
+                    self._approve(client, dag_id, run_id, view.question)
+        return view
+
+    def _approve(self, client: AirflowClient, dag_id: str, run_id: str, task_id: str) -> None:
+        page = client.page_of(dag_id, run_id, task_id)
+        if self._options.pause:
+            self._console.print(f"[bold yellow]Your approval is wanted:[/] {page}", soft_wrap=True)
+            return
+        client.answer(dag_id, run_id, task_id, -1, "Approve")
+        self._console.print("The demo approved the gate as the sandbox's admin; --pause leaves that to you.")
+
+    def _independent_checks(self, stack: Stack) -> bool:
+        self._say("Independent checks")
+        results = check_all(self._spec, stack.env)
+        for result in results:
+            verdict = "[green]equal[/]" if result.equal else "[bold red]DIFFERENT[/]"
+            self._console.print(f"  rclone check --download {result.dataset}: {verdict} ({result.summary})")
+        audit = asyncio.run(verify_audit(self._spec, stack.env))
+        verdict = "[green]intact[/]" if audit.intact else "[bold red]DAMAGED[/]"
+        self._console.print(
+            f"  audit trail: {verdict}, {audit.entries} entries, {audit.evidence_checked} files of evidence,"
+            f" head {audit.head[:16]}"
+        )
+        for problem in audit.problems:
+            self._console.print(f"    {problem.kind}: {problem.path} {problem.detail}", style="red")
+        return audit.intact and bool(results) and all(result.equal for result in results)
+
+    def _tell_failures(self, client: AirflowClient, dag_id: str, run_id: str) -> None:
+        failed: list[TaskState] = [t for t in client.tasks(dag_id, run_id) if t.state == "failed"]
+        for task in failed[:5]:
+            self._console.print(f"[bold red]failed: {task.task_id}[/]")
+            for line in client.log_tail(dag_id, run_id, task):
+                self._console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
+
+    def _moved(self, results: RunResults) -> None:
+        summary = results.summary
+        if summary is None:
+            self._console.print("  The run left no summary.", style="red")
+            return
+        self._console.print(
+            f"  found {summary.found.objects:,}, moved {summary.moved.objects:,}"
+            f" ({mebibytes(summary.moved.size_bytes)} MiB), unchanged {summary.unchanged.objects:,},"
+            f" refused {summary.refused.objects:,}, failed {summary.failed.objects:,} objects"
+        )
+        for reason in summary.reasons:
+            self._console.print(f"  {reason}", style="red", markup=False)
+        if results.report:
+            self._console.print(f"  Report: {results.report.removeprefix('file://')}", soft_wrap=True)
+
+    def _where_to_look(self, stack: Stack) -> None:
+        user, password = stack.airflow_login or ("", "")
+        self._say("Where to look")
+        self._console.print(f"  Airflow:  {stack.airflow_url}  (user {user}, password {password})")
+        self._console.print(
+            f"  Evidence: {stack.state_dir / 'evidence' / self._spec.migration}", soft_wrap=True
+        )
+
+    def _client(self, stack: Stack) -> AirflowClient:
+        user, password = stack.airflow_login or ("", "")
+        return AirflowClient(stack.airflow_url or "", user, password)
+
+    def _server_ready(self, server: Server, what: str, seconds: float) -> None:
+        timing = f"{seconds:6.1f} s" if seconds else " " * 8
+        self._console.print(f"  {timing}  {server.title} {what}", highlight=False)
+
+    def _say(self, text: str) -> None:
+        self._console.print(f"\n[bold]{text}[/]")
+
+
+def _wait_for_interrupt() -> None:
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

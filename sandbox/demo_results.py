@@ -1,0 +1,109 @@
+"""Reads what a run proved from the evidence store, and shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rich.console import Console
+from rich.table import Table
+
+from heavylift.connections import connection_from_env
+from heavylift.evidence.audit_verify import AuditReport, verify_trail
+from heavylift.evidence.numbered import latest_number
+from heavylift.evidence.paths import gate_path, report_path, safe_segment, summary_path, verification_path
+from heavylift.evidence.records import GateResult, PhaseSummary, RunKey, VerificationRecord
+from heavylift.evidence.store import EvidenceStore, open_evidence
+from heavylift.spec import MigrationSpec, Phase
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """What lies in the evidence store about one run.
+
+    :param report: URL of the newest report, or None.
+    """
+
+    summary: PhaseSummary | None
+    verifications: tuple[VerificationRecord, ...]
+    gates: tuple[GateResult, ...]
+    report: str | None
+    evidence: str
+
+    @property
+    def passed(self) -> bool:
+        """The run's own verification passed, and so did that of every dataset."""
+        proved = self.summary is not None and self.summary.passed
+        return proved and bool(self.verifications) and all(v.passed for v in self.verifications)
+
+
+async def read_results(
+    spec: MigrationSpec, phase: Phase, run_id: str, environ: Mapping[str, str]
+) -> RunResults:
+    """Return the results of one Airflow run."""
+    run = RunKey(migration=spec.migration, phase=phase.value, run=safe_segment(run_id))
+    connection = connection_from_env(spec.evidence.connection, environ)
+    async with open_evidence(spec.evidence.url, connection) as store:
+        return RunResults(
+            summary=await _summary(store, run),
+            verifications=tuple([v for d in spec.datasets if (v := await _verification(store, run, d.name))]),
+            gates=tuple([g for gate in spec.gates_for(phase) if (g := await _gate(store, run, gate.name))]),
+            report=await _report(store, run),
+            evidence=store.url_of(run.folder),
+        )
+
+
+async def verify_audit(spec: MigrationSpec, environ: Mapping[str, str]) -> AuditReport:
+    """Verify the migration's audit trail and every file that it names."""
+    connection = connection_from_env(spec.evidence.connection, environ)
+    async with open_evidence(spec.evidence.url, connection) as store:
+        return await verify_trail(store, spec.migration)
+
+
+async def _summary(store: EvidenceStore, run: RunKey) -> PhaseSummary | None:
+    number = await latest_number(store, lambda n: summary_path(run, n))
+    return await store.read_record(summary_path(run, number), PhaseSummary) if number else None
+
+
+async def _report(store: EvidenceStore, run: RunKey) -> str | None:
+    number = await latest_number(store, lambda n: report_path(run, n))
+    return store.url_of(report_path(run, number)) if number else None
+
+
+async def _verification(store: EvidenceStore, run: RunKey, dataset: str) -> VerificationRecord | None:
+    number = await latest_number(store, lambda n: verification_path(run, dataset, n))
+    path = verification_path(run, dataset, number)
+    return await store.read_record(path, VerificationRecord) if number else None
+
+
+async def _gate(store: EvidenceStore, run: RunKey, gate: str) -> GateResult | None:
+    number = await latest_number(store, lambda n: gate_path(run, gate, n))
+    return await store.read_record(gate_path(run, gate, number), GateResult) if number else None
+
+
+def show_results(console: Console, results: RunResults) -> None:
+    """Print the verifications and the gates' checks."""
+    table = Table(
+        "dataset", "objects", "MiB", "equal", "missing", "different", "proved by", title="Verification"
+    )
+    for record in results.verifications:
+        table.add_row(
+            record.dataset,
+            f"{record.source.objects:,}",
+            f"{record.source.size_bytes / 2**20:,.1f}",
+            f"{record.equal.objects:,}",
+            str(record.missing),
+            str(record.different),
+            ", ".join(f"{name} {count:,}" for name, count in sorted(record.methods.items())),
+        )
+    console.print(table)
+    for gate in results.gates:
+        checks = Table("check", "dataset", "result", "detail", title=f"Gate {gate.gate}")
+        for check in gate.checks:
+            checks.add_row(
+                check.name,
+                check.subject,
+                "[green]passed[/]" if check.passed else "[bold red]failed[/]",
+                check.detail,
+            )
+        console.print(checks)
