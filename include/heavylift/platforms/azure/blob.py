@@ -12,9 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-
-import aiohttp
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from heavylift.checksums import Algorithm, Checksums, hex_to_base64
 from heavylift.connections import Connection
@@ -22,7 +20,7 @@ from heavylift.errors import (
     AlreadyExistsError,
     IntegrityError,
     NotFoundError,
-    PermanentError,
+    PreconditionError,
     TransientError,
     UnsupportedError,
 )
@@ -40,23 +38,8 @@ from heavylift.platforms.ports import (
     PutReceipt,
     Upload,
 )
+from heavylift.platforms.streams import HttpStream, byte_range, check_range
 from heavylift.platforms.tokens import CloudRequest
-
-
-class AzureBlobStream:
-    """An open download."""
-
-    def __init__(
-        self, head: ObjectHead, wire: ContainerWire, answer: aiohttp.ClientResponse, what: str
-    ) -> None:
-        self.head = head
-        self._wire = wire
-        self._answer = answer
-        self._what = what
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the bytes in order; see the port."""
-        return self._wire.http.body_chunks(self._answer, self._what)
 
 
 class AzureBlobStore:
@@ -104,29 +87,28 @@ class AzureBlobStore:
     @asynccontextmanager
     async def get(
         self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[AzureBlobStream]:
+    ) -> AsyncIterator[HttpStream]:
         """Open a download; see the port.
 
         :raises PreconditionError: the blob's ETag is no longer ``version``.
         """
-        asked = {} if version is None else {"If-Match": f'"{version}"'}
-        if offset or length is not None:
-            asked["x-ms-range"] = f"bytes={offset}-" + ("" if length is None else str(offset + length - 1))
-        request = self._wire.request("GET", "get", key, headers=asked)
-        async with self._wire.http.stream(request) as answer:
+        wanted = byte_range(offset, length)
+        asked = {"x-ms-range": wanted} if wanted else {}
+        asked |= {} if version is None else {"If-Match": f'"{version}"'}
+        request = self._wire.request("HEAD" if length == 0 else "GET", "get", key, headers=asked)
+        async with AsyncExitStack() as stack:
+            try:
+                answer = await stack.enter_async_context(self._wire.http.stream(request))
+            except PreconditionError:
+                # A blob that is gone fails the condition too.
+                await self.head(key)
+                raise
             head = _head(request, key, answer.headers)
             if version is not None and head.object.version != version:
                 raise changed(request.what, f"ETag {head.object.version}", f"ETag {version}")
-            if "x-ms-range" in asked and answer.status != 206:
-                raise PermanentError(
-                    request.what,
-                    got=f"HTTP {answer.status}, the whole blob",
-                    expected="HTTP 206, the range that was asked for",
-                    state="nothing was changed",
-                    remedy="look for a proxy that drops headers",
-                    code="3383",
-                )
-            yield AzureBlobStream(head, self._wire, answer, request.what)
+            check_range(answer, wanted, request.what)
+            body = None if length == 0 else answer
+            yield HttpStream(head, self._wire.http, body, request.what, offset=offset, length=length)
 
     async def put(
         self,
@@ -168,9 +150,13 @@ class AzureBlobStore:
         return _receipt(request, response, md5)
 
     async def begin_upload(self, key: str, attributes: ObjectAttributes) -> Upload:
-        """Begin an upload in parts; nothing is sent yet."""
+        """Begin an upload in parts; nothing is written yet, but container and permission are tried.
+
+        :raises NotFoundError: no such container.
+        :raises CredentialError: refused.
+        """
         self._refuse_unholdable(key, "upload")
-        return blocks.begin(key)
+        return await blocks.begin(self._wire, key)
 
     async def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
         """Send part ``number``; Blob Storage checks its MD5. Sending it again replaces it."""

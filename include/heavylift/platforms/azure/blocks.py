@@ -18,9 +18,11 @@ from xml.sax.saxutils import escape
 
 from heavylift.checksums import Algorithm, Checksums, digest, hex_to_base64
 from heavylift.errors import AlreadyExistsError, NotFoundError, TransientError
+from heavylift.platforms.azure.faults import NO_CONTAINER
 from heavylift.platforms.azure.headers import headers_of
 from heavylift.platforms.azure.wire import ContainerWire
 from heavylift.platforms.azure.xml import Element
+from heavylift.platforms.integrity import check_crc32c
 from heavylift.platforms.ports import ObjectAttributes, PartReceipt, Upload
 
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
@@ -28,8 +30,9 @@ _BLOCK = re.compile(r"([0-9a-f]{32})-(\d{5})-([0-9a-f]{8})")
 _IN_THREAD_BYTES = 1024 * 1024
 
 
-def begin(key: str) -> Upload:
-    """Begin an upload; nothing is sent, as blocks need no announcement."""
+async def begin(wire: ContainerWire, key: str) -> Upload:
+    """Begin an upload. Blocks need no announcement; a wrong credential or container shows now."""
+    await _block_lists(wire, key)
     return Upload(key, secrets.token_hex(16))
 
 
@@ -57,6 +60,9 @@ async def md5_of(body: bytes) -> str:
 async def put(wire: ContainerWire, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
     """Send one block; Blob Storage checks its MD5."""
     token = block_id(upload, number, crc32c)
+    what = f"put of part {number} of {wire.location.url_of(upload.key)}"
+    # The service checks the MD5 of what is sent here; this, that it is what the caller read.
+    check_crc32c(body, crc32c, what, code="3386")
     request = wire.request(
         "PUT",
         f"put of part {number}",
@@ -85,7 +91,9 @@ async def _block_lists(wire: ContainerWire, key: str) -> Element:
     query = {"comp": "blocklist", "blocklisttype": "all"}
     try:
         return await wire.read_xml(wire.request("GET", "list of parts", key, query=query))
-    except NotFoundError:
+    except NotFoundError as error:
+        if error.code == NO_CONTAINER:
+            raise
         return Element("BlockList")
 
 

@@ -30,6 +30,9 @@ _PASSING = frozenset({408, 500, 502, 503, 504})
 _DAMAGED = frozenset({"Md5Mismatch", "Crc64Mismatch"})
 _SHOWN = 200
 
+NO_CONTAINER = "3374"
+"""Code of the error for a container that does not exist."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -133,7 +136,7 @@ def _not_found(request: Request, fault: Fault) -> NotFoundError:
         expected="an existing container" if is_container else "an existing blob and container",
         state="nothing was changed",
         remedy="create the container or correct its name" if is_container else "check the URL; list again",
-        code="3374" if is_container else "3375",
+        code=NO_CONTAINER if is_container else "3375",
     )
 
 
@@ -177,7 +180,7 @@ def changed(what: str, got: str, expected: str) -> PreconditionError:
 
 
 def _other(request: Request, fault: Fault) -> HeavyliftError:
-    if fault.code in _DAMAGED:
+    if fault.code in _DAMAGED or (fault.code == "InvalidOperation" and "MD5" in fault.message):
         return IntegrityError(
             request.what,
             got=fault.shown,

@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 from heavylift.checksums import Algorithm, Checksums, combine_crc32c
 from heavylift.errors import HeavyliftError, NotFoundError
+from heavylift.platforms.gcp.faults import already_exists
 from heavylift.platforms.gcp.resources import checksums_of, resource_of
 from heavylift.platforms.gcp.rules import PARTS_FOLDER
 from heavylift.platforms.gcp.wire import BucketWire, Resource
@@ -93,8 +94,11 @@ class Composer:
     ) -> Resource:
         """Compose the object and check its checksum against the parts'.
 
+        :raises AlreadyExistsError: ``create_only`` and something is there.
         :raises IntegrityError: the composed object differs; it was deleted.
         """
+        if create_only:
+            await self._refuse_existing(upload)
         ordered = sorted(parts, key=lambda part: part.number)
         sources = [(part.token, part.size_bytes, part.crc32c) for part in ordered]
         level = 0
@@ -109,6 +113,16 @@ class Composer:
         )
         await self._mark_and_clean(upload)
         return found
+
+    async def _refuse_existing(self, upload: Upload) -> None:
+        """Fail before anything is composed; the composition's own condition holds the race."""
+        try:
+            found = await self._wire.resource(upload.key, "look before composition")
+        except NotFoundError:
+            return
+        raise already_exists(
+            f"completion of {self._wire.location.url_of(upload.key)}", f"generation {found['generation']}"
+        )
 
     async def _join(
         self, upload: Upload, name: str, group: list[tuple[str, int, str]]

@@ -126,15 +126,20 @@ def _not_found(request: Request, fault: Fault) -> NotFoundError:
 
 def _precondition(request: Request, fault: Fault) -> HeavyliftError:
     if isinstance(request, CloudRequest) and request.creates:
-        return AlreadyExistsError(
-            request.what,
-            got="an object with this name",
-            expected="none",
-            state="the existing object was not touched",
-            remedy="compare it with the source, then remove it or allow overwriting in the spec",
-            code="3254",
-        )
+        return already_exists(request.what, fault.shown)
     return changed(request.what, fault.shown, "the generation that was listed")
+
+
+def already_exists(what: str, got: str) -> AlreadyExistsError:
+    """Return the error for a create-only write that found something there."""
+    return AlreadyExistsError(
+        what,
+        got=f"an object with this name: {got}",
+        expected="none",
+        state="the existing object was not touched",
+        remedy="compare it with the source, then remove it or allow overwriting in the spec",
+        code="3254",
+    )
 
 
 def changed(what: str, got: str, expected: str) -> PreconditionError:

@@ -20,7 +20,7 @@ import aiohttp
 
 from heavylift.checksums import Algorithm, Checksums, digest
 from heavylift.connections import Connection
-from heavylift.errors import PermanentError, UnsupportedError
+from heavylift.errors import UnsupportedError
 from heavylift.locations import Location
 from heavylift.platforms.gcp import rules
 from heavylift.platforms.gcp.composing import Composer
@@ -37,20 +37,7 @@ from heavylift.platforms.ports import (
     PutReceipt,
     Upload,
 )
-
-
-class GcsStream:
-    """An open download."""
-
-    def __init__(self, head: ObjectHead, wire: BucketWire, answer: aiohttp.ClientResponse, what: str) -> None:
-        self.head = head
-        self._wire = wire
-        self._answer = answer
-        self._what = what
-
-    def chunks(self) -> AsyncIterator[bytes]:
-        """Yield the bytes in order; see the port."""
-        return self._wire.http.body_chunks(self._answer, self._what)
+from heavylift.platforms.streams import HttpStream, byte_range, check_range
 
 
 class GcsStore:
@@ -105,56 +92,43 @@ class GcsStore:
     @asynccontextmanager
     async def get(
         self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[GcsStream]:
+    ) -> AsyncIterator[HttpStream]:
         """Open a download; see the port.
 
         :raises PreconditionError: the object's generation is no longer ``version``.
         """
-        if version is None:
+        what = f"get of {self.location.url_of(key)}"
+        if version is None or length == 0 or not version.isdecimal():
             head = await self.head(key)
-            async with self._media(key, head.object.version, offset, length) as answer:
-                yield self._stream(key, head, answer)
-            return
-        async with (
-            _beside(self._wire.resource(key, "head", ifGenerationMatch=version)) as resource,
-            self._media(key, version, offset, length) as answer,
-        ):
-            head = object_head(await resource)
-            self._check_version(key, head.object.version, version)
-            yield self._stream(key, head, answer)
+            _check_version(what, head.object.version, version)
+            version = head.object.version
+            if length == 0:
+                yield HttpStream(head, self._wire.http, None, what)
+                return
+            known = _done(head)
+        else:
+            known = self._pinned_head(key, version, what)
+        async with _beside(known) as pending, self._media(key, version, offset, length) as answer:
+            yield HttpStream(await pending, self._wire.http, answer, what, offset=offset, length=length)
+
+    async def _pinned_head(self, key: str, version: str, what: str) -> ObjectHead:
+        head = object_head(await self._wire.resource(key, "head", ifGenerationMatch=version))
+        _check_version(what, head.object.version, version)
+        return head
 
     @asynccontextmanager
     async def _media(
         self, key: str, version: str, offset: int, length: int | None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = {"Accept-Encoding": "gzip"}
-        if offset or length is not None:
-            headers["Range"] = f"bytes={offset}-" + ("" if length is None else str(offset + length - 1))
+        wanted = byte_range(offset, length)
+        headers = {"Accept-Encoding": "gzip"} | ({"Range": wanted} if wanted else {})
         request = self._wire.request(
             "GET", "get", key, headers=headers, query={"alt": "media", "ifGenerationMatch": version}
         )
         async with self._wire.http.stream(request) as answer:
-            self._check_version(key, answer.headers.get("x-goog-generation", ""), version)
-            if "Range" in headers and answer.status != 206:
-                raise PermanentError(
-                    request.what,
-                    got=f"HTTP {answer.status}, the whole object",
-                    expected="HTTP 206, the range that was asked for",
-                    state="nothing was changed",
-                    remedy="look for a proxy that drops Range headers",
-                    code="3275",
-                )
+            _check_version(request.what, answer.headers.get("x-goog-generation", ""), version)
+            check_range(answer, wanted, request.what)
             yield answer
-
-    def _check_version(self, key: str, got: str, expected: str) -> None:
-        # The server was asked the same; not every server that speaks this API heeds it.
-        if got != expected:
-            raise changed(
-                f"get of {self.location.url_of(key)}", f"generation {got}", f"generation {expected}"
-            )
-
-    def _stream(self, key: str, head: ObjectHead, answer: aiohttp.ClientResponse) -> GcsStream:
-        return GcsStream(head, self._wire, answer, f"get of {self.location.url_of(key)}")
 
     async def put(
         self,
@@ -205,9 +179,9 @@ class GcsStore:
 
         :raises IntegrityError: the composed object's CRC32C is another; it was deleted.
         """
-        return _receipt(
-            await self._composer.complete(upload, parts, attributes, checksums, create_only=create_only)
-        )
+        found = await self._composer.complete(upload, parts, attributes, checksums, create_only=create_only)
+        crc32c = checksums_of(found)[Algorithm.CRC32C]
+        return PutReceipt(str(found["generation"]), {Algorithm.CRC32C: crc32c})
 
     async def abort_upload(self, upload: Upload) -> None:
         """Delete the upload's components; no error if it is already gone."""
@@ -245,8 +219,18 @@ def _receipt(resource: Resource) -> PutReceipt:
     return PutReceipt(str(resource["generation"]), checksums_of(resource))
 
 
+def _check_version(what: str, got: str, expected: str | None) -> None:
+    # The server was asked the same; not every server that speaks this API heeds it.
+    if expected is not None and got != expected:
+        raise changed(what, f"generation {got}", f"generation {expected}")
+
+
+async def _done(head: ObjectHead) -> ObjectHead:
+    return head
+
+
 @asynccontextmanager
-async def _beside(work: Coroutine[Any, Any, Resource]) -> AsyncIterator[asyncio.Task[Resource]]:
+async def _beside(work: Coroutine[Any, Any, ObjectHead]) -> AsyncIterator[asyncio.Task[ObjectHead]]:
     """Run ``work`` beside the block; it is over when the block is."""
     task = asyncio.create_task(work)
     try:

@@ -8,8 +8,10 @@ import secrets
 import stat
 from contextlib import AbstractContextManager
 
+from heavylift.checksums import Algorithm, Checksums
 from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.locations import Location
+from heavylift.platforms.integrity import check_crc32c
 from heavylift.platforms.local import names, uploads, xattrs
 from heavylift.platforms.local.faults import read_faults, write_faults
 from heavylift.platforms.local.folders import open_folder
@@ -51,9 +53,13 @@ class Files:
             opened.close()
             raise
 
-    def put(self, key: str, body: bytes, attributes: ObjectAttributes, create_only: bool) -> PutReceipt:
+    def put(
+        self, key: str, body: bytes, attributes: ObjectAttributes, checksums: Checksums, create_only: bool
+    ) -> PutReceipt:
         """Write a file whole and durably."""
         what = self.what("put", key)
+        if crc32c := checksums.get(Algorithm.CRC32C):
+            check_crc32c(body, crc32c, what, code="3217")
         folders, name = self._path_to_write(key, what)
         with (
             write_faults(what),
@@ -91,6 +97,7 @@ class Files:
     def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
         """Write one part durably."""
         what = self.what(f"put of part {number}", upload.key)
+        check_crc32c(body, crc32c, what, code="3218")
         with (
             write_faults(what),
             self._parent(upload, what) as folder,

@@ -159,9 +159,9 @@ class PosixStore:
         *,
         create_only: bool = True,
     ) -> PutReceipt:
-        """Write a file whole; see the port. ``checksums`` are not used: nothing checks them here."""
+        """Write a file whole; see the port. Of ``checksums`` a CRC32C is checked before writing."""
         await self.pacer.take(len(body))
-        return await self.run(partial(self._files.put, key, body, attributes, create_only))
+        return await self.run(partial(self._files.put, key, body, attributes, checksums, create_only))
 
     async def begin_upload(self, key: str, attributes: ObjectAttributes) -> Upload:
         """Begin an upload in a hidden folder beside the target, and clean up after killed writers."""
