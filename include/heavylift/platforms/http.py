@@ -222,20 +222,17 @@ class HttpClient:
             headers["Content-Length"] = str(len(request.body))
         sending = _Sending(request.body, self._pacer, self._settings.stall_seconds)
         try:
-            async with asyncio.timeout(None) as sending.stall:
-                exchange = self._open_session().request(
-                    request.method,
-                    URL(request.url, encoded=True),
-                    headers=headers,
-                    data=await sending.data(),
-                    allow_redirects=False,
-                    proxy=self._proxy(request.url),
-                )
-                answer = await exchange.__aenter__()
+            exchange = self._open_session().request(
+                request.method,
+                URL(request.url, encoded=True),
+                headers=headers,
+                data=await sending.data(),
+                allow_redirects=False,
+                proxy=self._proxy(request.url),
+            )
+            answer = await sending.watched(exchange.__aenter__())
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
             raise _no_answer(request.what, error) from None
-        finally:
-            sending.stall = None
         try:
             if answer.status >= 300:
                 raise self._error(request, answer.status, answer.headers, await answer.read())
@@ -274,8 +271,18 @@ class _Sending:
         self._body = body
         self._pacer = pacer
         self._stall_seconds = stall_seconds
-        self.stall: asyncio.Timeout | None = None
+        self._stall: asyncio.Timeout | None = None
         self.done = False
+
+    async def watched(self, answer: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
+        """Wait for the answer, or until the other side has stopped taking the body."""
+        if self.done:
+            return await answer
+        async with asyncio.timeout(None) as self._stall:
+            try:
+                return await answer
+            finally:
+                self._stall = None
 
     async def data(self) -> bytes | AsyncIterator[memoryview] | None:
         """Return what aiohttp is to send."""
@@ -298,8 +305,8 @@ class _Sending:
         self._watch(None)
 
     def _watch(self, seconds: float | None) -> None:
-        if self.stall is not None:
-            self.stall.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
+        if self._stall is not None:
+            self._stall.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
 
 
 def error_for_status(what: str, status: int, detail: str) -> HeavyliftError:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 from heavylift.checksums import Checksums
@@ -92,11 +93,27 @@ class Listing:
 
 
 def _path_decoded(key: str) -> str:
-    return unquote(key, errors="surrogateescape") if "%" in key else key
+    return _decoded(key, _path_part) if "%" in key else key
 
 
 def _form_decoded(key: str) -> str:
-    return unquote_plus(key, errors="surrogateescape") if "%" in key or "+" in key else key
+    return _decoded(key, _form_part) if "%" in key or "+" in key else key
+
+
+def _decoded(key: str, decode: Callable[[str], str]) -> str:
+    # Keys of one page share their folders, such as ``dt%3D2026-11-22/``: those are decoded once.
+    folder, slash, name = key.rpartition("/")
+    return decode(folder) + slash + decode(name)
+
+
+@lru_cache(maxsize=4096)
+def _path_part(part: str) -> str:
+    return unquote(part, errors="surrogateescape")
+
+
+@lru_cache(maxsize=4096)
+def _form_part(part: str) -> str:
+    return unquote_plus(part, errors="surrogateescape")
 
 
 def _object(row: ListedFields, decode: Callable[[str], str]) -> ListedObject:

@@ -11,8 +11,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import lru_cache
 
 from heavylift.platforms.aws.credentials import CredentialSource, Keys
@@ -26,6 +26,7 @@ _THREAD_BYTES = 1 << 20
 class Signer:
     """Signs each attempt afresh with the credentials of that moment.
 
+    :param clock: seconds since 1970; injected in tests.
     :param sign_payload: None: bodies are hashed and signed over plain http only; over https
         TLS and the checksum header guard them, as in AWS's own SDKs.
     """
@@ -36,7 +37,7 @@ class Signer:
         region: str,
         *,
         sign_payload: bool | None = None,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._credentials = credentials
         self._region = region
@@ -48,7 +49,8 @@ class Signer:
         keys = await self._credentials.current()
         if keys is None:
             return request.headers
-        return sign(request, keys, self._region, self._clock(), await self._payload_hash(request))
+        stamp = _stamp(int(self._clock()))
+        return sign(request, keys, self._region, stamp, await self._payload_hash(request))
 
     async def _payload_hash(self, request: Request) -> str:
         given = request.headers.get("x-amz-content-sha256")
@@ -68,9 +70,16 @@ def _sha256(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def sign(request: Request, keys: Keys, region: str, now: datetime, payload_hash: str) -> dict[str, str]:
-    """Return all headers of ``request``, signed for S3 in ``region`` at ``now``."""
-    stamp = now.strftime("%Y%m%dT%H%M%SZ")
+@lru_cache(maxsize=2)
+def _stamp(seconds: int) -> str:
+    return time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(seconds))
+
+
+def sign(request: Request, keys: Keys, region: str, stamp: str, payload_hash: str) -> dict[str, str]:
+    """Return all headers of ``request``, signed for S3 in ``region``.
+
+    :param stamp: the time, as ``20261122T180000Z``.
+    """
     host, path, query = _split(request.url)
     headers = {name.lower(): value for name, value in request.headers.items()}
     headers |= {"host": host, "x-amz-date": stamp, "x-amz-content-sha256": payload_hash}

@@ -1,15 +1,17 @@
 """Reading and writing the XML of S3's API, without any entity expansion.
 
-Listings are the hot path: one regular expression takes in the plain form that every known
-server writes, in any order of elements, and whatever it does not wholly account for goes to
-the strict reader.
+Listings are the hot path: a regular expression for the order of elements that this server uses
+takes in their rows, and a page that it does not wholly account for goes to the strict reader.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import pairwise
+from operator import itemgetter
 from xml.parsers import expat
 from xml.sax.saxutils import escape
 
@@ -80,12 +82,12 @@ def parse(body: bytes) -> Element:
 
 
 _FIELDS = ("Key", "LastModified", "ETag", "Size", "StorageClass")
-_CONTENTS = re.compile(
-    "<Contents>(?:"
-    + "|".join(f"<{name}>([^<]*)</{name}>" for name in _FIELDS)
-    + r"|<Owner>(?:<\w+>[^<]*</\w+>|<\w+/>)*</Owner>|<ChecksumAlgorithm>[^<]*</ChecksumAlgorithm>"
-    + r"|<ChecksumType>[^<]*</ChecksumType>|\s+)*</Contents>"
+# What AWS and others put between the fields.
+_OTHER = (
+    r"(?:<ChecksumAlgorithm>[^<]*+</ChecksumAlgorithm>|<ChecksumType>[^<]*+</ChecksumType>"
+    r"|<Owner/>|<Owner>(?:<\w++>[^<]*+</\w++>|<\w++/>)*+</Owner>)*+"
 )
+_FIRST = re.compile("<Contents>.*?</Contents>", re.DOTALL)
 _ENTITY = re.compile(r"&(?:#(\d+)|#x([0-9a-fA-F]+)|(\w+));")
 _NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
 
@@ -109,14 +111,44 @@ def parse_list(body: bytes) -> ListPage:
 
     :raises MalformedXmlError: it is none.
     """
-    text = body.decode("utf-8", "replace")
-    rows = [] if "<!" in text else _CONTENTS.findall(text)
-    if not rows or len(rows) != text.count("<Contents"):
+    text = body.decode("utf-8", "replace").replace("&quot;", '"').replace("&#34;", '"')
+    first = _FIRST.search(text)
+    if first is None or "<!" in text:
         return _parse_list_strictly(body)
-    rest = parse(_CONTENTS.sub("", text).encode())
+    pattern, pick = _row_pattern(tuple(child.name for child in parse(first[0].encode()).children))
+    rows = pattern.findall(text)
+    if len(rows) != text.count("<Contents"):
+        return _parse_list_strictly(body)
+    together = text.count("</Contents><Contents>") == len(rows) - 1
+    rest = parse((_around(text) if together else pattern.sub("", text)).encode())
+    rows = rows if pick is None else list(map(pick, rows))
     if "&" in text:
         rows = [row if "&" not in "".join(row) else _unescaped(row) for row in rows]
     return _page(rest, rows)
+
+
+def _around(text: str) -> str:
+    return text[: text.index("<Contents>")] + text[text.rindex("</Contents>") + len("</Contents>") :]
+
+
+@lru_cache(maxsize=16)
+def _row_pattern(children: tuple[str, ...]) -> tuple[re.Pattern[str], Callable[..., ListedFields] | None]:
+    """Return the expression for rows whose elements come in the order of ``children``.
+
+    And what puts the fields in our order, unless they are. Other elements are expected where
+    this row has them, after the ETag and at the end.
+    """
+    order = [name for name in dict.fromkeys(children) if name in _FIELDS]
+    order += [name for name in _FIELDS if name not in order]
+    followed = {"ETag", order[-1]} | {
+        before for before, name in pairwise(("", *children)) if name not in _FIELDS and before in _FIELDS
+    }
+    rows = "".join(
+        f"(?:<{name}>([^<]*+)</{name}>)?+" + (_OTHER if name in followed else "") for name in order
+    )
+    places = [order.index(name) for name in _FIELDS]
+    pick = None if places == sorted(places) else itemgetter(*places)
+    return re.compile(f"<Contents>{rows}</Contents>"), pick
 
 
 def _parse_list_strictly(body: bytes) -> ListPage:
