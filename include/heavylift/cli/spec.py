@@ -83,9 +83,14 @@ def _broken(error: SpecFileError) -> dict[str, Any]:
 
 def _text(found: SpecSet) -> str:
     lines = [
-        f"{loaded.path}: ok, migration {loaded.spec.migration}, {len(loaded.spec.datasets)} datasets, "
+        f"{loaded.path}: ok, migration {loaded.spec.migration}, {_datasets(loaded)}, "
         f"digest {loaded.digest[:12]}"
         for loaded in found.valid
     ]
     lines.append(f"{len(found.valid)} right, {len(found.broken)} wrong")
     return "\n".join(lines)
+
+
+def _datasets(loaded: LoadedSpec) -> str:
+    count = len(loaded.spec.datasets)
+    return f"{count} dataset{'' if count == 1 else 's'}"

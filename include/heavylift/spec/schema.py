@@ -23,4 +23,14 @@ def spec_schema() -> dict[str, Any]:
             described = schema["properties"][section]
             described["description"] = _LATER + described["description"]
     schema["patternProperties"] = {"^x-": {"description": "Your own, for YAML anchors; not read."}}
-    return {"$schema": DIALECT, **schema}
+    return {"$schema": DIALECT, **_without_foreign_keywords(schema)}
+
+
+def _without_foreign_keywords(schema: Any) -> Any:
+    # Pydantic leaves its own names of bounds on values that may be text or a number.
+    if isinstance(schema, list):
+        return [_without_foreign_keywords(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    kept = {key: value for key, value in schema.items() if key not in {"ge", "le"} or "anyOf" not in schema}
+    return {key: _without_foreign_keywords(value) for key, value in kept.items()}

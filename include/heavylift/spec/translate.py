@@ -69,7 +69,7 @@ def translate(
 
 def _is_echo(error: Mapping[str, Any]) -> bool:
     # Pydantic counts only the right items of a list: one wrong word would also be "too short".
-    return error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"]
+    return bool(error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"])
 
 
 def _problem(root: type[BaseModel], error: Mapping[str, Any], document: Document) -> Problem:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -14,7 +15,7 @@ from tests.unit.spec.samples import minimal, problems_of
 BOTH_AWS = {"platform": "aws", "connection": "aws_source"}
 
 
-def spec_of(*places: tuple[str, str], target: dict[str, str] | None = None, **fields: object) -> str:
+def spec_of(*places: tuple[str, str], target: dict[str, str] | None = None, **fields: Any) -> str:
     """Return a spec with a dataset for each pair of source and target."""
     data = minimal()
     data["target"] = target or data["target"]
@@ -88,7 +89,7 @@ def test_a_local_folder_is_the_same_whatever_connection_names_it(tmp_path: Path)
     ],
 )
 def test_two_datasets_do_not_mix_on_the_target(
-    tmp_path: Path, first: str, second: str, fields: dict[str, object], overlap: bool
+    tmp_path: Path, first: str, second: str, fields: dict[str, Any], overlap: bool
 ) -> None:
     text = spec_of(("s3://sss/1/", first), ("s3://sss/2/", second), **fields)
     assert codes(tmp_path, text) == ([("2158", "datasets[1].target.url")] if overlap else [])

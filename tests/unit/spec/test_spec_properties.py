@@ -13,7 +13,7 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from heavylift.spec import MigrationSpec, load_files, load_spec, load_specs, spec_digest
 from heavylift.spec.gx_types import EXPECTATION_TYPES
