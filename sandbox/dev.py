@@ -1,39 +1,157 @@
-"""The commands of ``./dev``: ``python -m sandbox.dev COMMAND``."""
+"""The commands of ``./dev``, inside the project's environment: ``python -m sandbox.dev COMMAND``."""
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import signal
+import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
 
-from heavylift.errors import HeavyliftError
-from sandbox import paths, stack
+from heavylift.errors import ConnectionConfigError, HeavyliftError
+from sandbox import checks, layers, lock, overview, paths, stack
 from sandbox.model import Server
+from sandbox.usage import USAGE
 
-
-def _progress(server: Server, what: str, seconds: float) -> None:
-    timing = f"{seconds:6.1f} s" if seconds else " " * 8
-    print(f"  {server.name:<16} {timing}  {server.title} {what}", flush=True)
+DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
+_PASSED_ON = frozenset({"demo", "bench", "screenshots", "heavylift"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status."""
-    parser = argparse.ArgumentParser(prog="./dev")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("up")
-    commands.add_parser("down")
-    options = parser.parse_args(argv)
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    # A polite kill must clean up as Ctrl-C does.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if options.command == "up":
-            up = stack.Stack.start(paths.STATE_DIR, detached=True, report=_progress)
-            print(f"\nsource {os.path.relpath(up.state_dir / 'env')}")
-        else:
-            print(stack.stop_all(paths.STATE_DIR), "servers stopped")
+        if arguments and arguments[0] in _PASSED_ON:
+            return _FORWARDED[arguments[0]](arguments[1:])
+        return _run(_parser().parse_args(arguments))
+    except KeyboardInterrupt:
+        print("\ndev: interrupted; it is safe to run this again.", file=sys.stderr)
+        return INTERRUPTED
+    except ConnectionConfigError as error:
+        print(f"dev: {error}", file=sys.stderr)
+        return REFUSED
     except HeavyliftError as error:
         print(f"dev: {error}", file=sys.stderr)
-        return 1
-    return 0
+        return FAILED
+
+
+class _Parser(argparse.ArgumentParser):
+    def format_help(self) -> str:
+        return USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="./dev")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=argparse.ArgumentParser)
+    up = commands.add_parser("up", help="start the local servers and leave them running")
+    up.add_argument("--airflow", action="store_true", help="start Airflow too")
+    up.add_argument("--only", type=_names, metavar="NAME,...", help="start these servers only")
+    commands.add_parser("status", help="show what runs, and where")
+    down = commands.add_parser("down", help="stop every server")
+    down.add_argument("--clean", action="store_true", help="throw the servers' data away too")
+    test = commands.add_parser("test", help="run the tests")
+    test.add_argument("layer", nargs="?", choices=layers.LAYERS)
+    test.add_argument("arguments", nargs="*", metavar="-- PYTEST-ARGS")
+    commands.add_parser("check", help="run every check that needs no server")
+    again = commands.add_parser("lock", help="resolve requirements.in again")
+    again.add_argument("--upgrade", action="store_true", help="take newer versions where there are any")
+    return parser
+
+
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]
+
+
+def _run(options: argparse.Namespace) -> int:
+    commands: dict[str, Callable[[], int]] = {
+        "up": lambda: _up(options.only, options.airflow),
+        "status": lambda: overview.show(paths.STATE_DIR),
+        "down": lambda: _down(clean=options.clean),
+        "test": lambda: layers.main(options.layer, options.arguments),
+        "check": checks.main,
+        "lock": lambda: lock.main(upgrade=options.upgrade),
+    }
+    return commands[options.command]()
+
+
+def report(server: Server, what: str, seconds: float) -> None:
+    """Print one server's progress."""
+    timing = f"{seconds:6.1f} s" if seconds else " " * 8
+    print(f"  {timing}  {server.title} {what}", flush=True)
+
+
+def _up(only: Sequence[str] | None, airflow: bool) -> int:
+    began = time.monotonic()
+    print("Starting the local clouds", flush=True)
+    running = stack.Stack.start(paths.STATE_DIR, only, airflow, detached=True, report=report)
+    print(f"Everything serves after {time.monotonic() - began:.1f} s.\n")
+    if running.airflow_url and running.airflow_login:
+        user, password = running.airflow_login
+        print(f"Airflow:      {running.airflow_url}  (user {user}, password {password})")
+    print(f"Connections:  source {_shown(running.state_dir / 'env')}")
+    print("Stop it:      ./dev down")
+    return DONE
+
+
+def _down(*, clean: bool) -> int:
+    count = stack.stop_all(paths.STATE_DIR, clean=clean)
+    data = "; their data is thrown away" if clean else ""
+    print(f"{count} server{'' if count == 1 else 's'} stopped{data}.")
+    return DONE
+
+
+def _shown(path: Path) -> str:
+    relative = os.path.relpath(path)
+    return str(path) if relative.startswith("..") else relative
+
+
+def _demo(arguments: Sequence[str]) -> int:
+    from sandbox import demo
+
+    return demo.main(arguments)
+
+
+def _screenshots(arguments: Sequence[str]) -> int:
+    from sandbox import screenshots
+
+    return screenshots.main(arguments)
+
+
+def _bench(arguments: Sequence[str]) -> int:
+    absolute = [_absolute(arguments, index) for index in range(len(arguments))]
+    argv = [sys.executable, "-m", "tests.benchmarks", *absolute]
+    return 1 if subprocess.run(argv, cwd=paths.REPO, check=False).returncode else 0
+
+
+def _absolute(arguments: Sequence[str], index: int) -> str:
+    """Return an argument; a file name given with --json is meant from where the user stands."""
+    given = arguments[index]
+    if index and arguments[index - 1] == "--json":
+        return str(Path(given).absolute())
+    if given.startswith("--json="):
+        return f"--json={Path(given.removeprefix('--json=')).absolute()}"
+    return given
+
+
+def _heavylift(arguments: Sequence[str]) -> int:
+    env = {**os.environ, **overview.environment(paths.STATE_DIR)}
+    python = shutil.which(sys.executable) or sys.executable
+    sys.stdout.flush()
+    os.execve(python, [python, "-m", "heavylift", *arguments], env)
+
+
+_FORWARDED: dict[str, Callable[[Sequence[str]], int]] = {
+    "demo": _demo,
+    "bench": _bench,
+    "screenshots": _screenshots,
+    "heavylift": _heavylift,
+}
 
 
 if __name__ == "__main__":

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from sandbox import health, ports, records
@@ -47,19 +48,25 @@ def start(units: Sequence[Unit], sandbox: str, owner: Owner, report: Report) -> 
 
     :raises ServerUnavailableError: one did not; the others may run.
     """
+    cancelled = threading.Event()
+
+    def follow(unit: Unit, before: float, began: float) -> None:
+        server, place = unit
+        health.wait(server, place, cancelled)
+        server.settle(place)
+        report(server, "is ready", before + time.monotonic() - began)
+
     with ThreadPoolExecutor(max(1, len(units))) as pool:
-        # list() waits for all and raises the first error
-        preparing = list(pool.map(_prepare, units))
-        owner.spawn([server.launch(place) for server, place in units], sandbox)
-        began = time.monotonic()
-
-        def follow(unit: Unit, before: float) -> None:
-            server, place = unit
-            health.wait(server, place)
-            server.settle(place)
-            report(server, "is ready", before + time.monotonic() - began)
-
-        list(pool.map(follow, units, preparing))
+        try:
+            preparing = list(pool.map(_prepare, units))
+            owner.spawn([server.launch(place) for server, place in units], sandbox)
+            began = time.monotonic()
+            pairs = zip(units, preparing, strict=True)
+            for future in as_completed([pool.submit(follow, unit, before, began) for unit, before in pairs]):
+                future.result()
+        except BaseException:
+            cancelled.set()  # the pool waits for its threads
+            raise
 
 
 def _prepare(unit: Unit) -> float:

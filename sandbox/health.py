@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 
 from heavylift.errors import ServerUnavailableError
@@ -28,10 +29,11 @@ def trouble(server: Server, place: Place) -> str | None:
     return None
 
 
-def wait(server: Server, place: Place) -> None:
+def wait(server: Server, place: Place, cancelled: threading.Event) -> None:
     """Wait until a server serves.
 
-    :raises ServerUnavailableError: its process ended, or its deadline passed.
+    :param cancelled: set by another thread when there is no more use in waiting.
+    :raises ServerUnavailableError: its process ended, its deadline passed, or it was cancelled.
     """
     end = time.monotonic() + server.deadline
     while True:
@@ -41,9 +43,11 @@ def wait(server: Server, place: Place) -> None:
         record = records.read(place.state_dir, place.name)
         if record is not None and record.exit is not None:
             raise _failed(place, f"its process ended with status {record.exit}")
+        if cancelled.is_set():
+            raise _failed(place, f"the start was broken off ({problem})")
         if time.monotonic() > end:
             raise _failed(place, f"no service after {server.deadline:.0f} s ({problem})")
-        time.sleep(_POLL)
+        cancelled.wait(_POLL)
 
 
 def log_tail(place: Place) -> str:

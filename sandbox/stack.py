@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,7 +12,7 @@ from sandbox import airflow_up, connections, groups, records, state
 from sandbox.groups import Report
 from sandbox.launcher import Owner
 from sandbox.model import Connection, Server
-from sandbox.servers import AIRFLOW_DB, SERVERS, select
+from sandbox.servers import AIRFLOW_DB, SERVERS, postgres, select
 from sandbox.state import State
 
 
@@ -107,12 +108,27 @@ class Stack:
         connections.write(self.state_dir, self.env)
 
 
-def stop_all(state_dir: Path) -> int:
-    """Stop every server of a sandbox, whoever started it; return how many were running."""
+def stop_all(state_dir: Path, *, clean: bool = False) -> int:
+    """Stop every server of a sandbox, whoever started it; return how many were running.
+
+    :param clean: throw the sandbox's data, evidence, keys and logs away too.
+    """
     state_dir = state_dir.resolve()
     if not state_dir.exists():
         return 0
     with state.locked(state_dir):
         count = records.end_all(state_dir, state.load(state_dir).sandbox)
         (state_dir / "env").unlink(missing_ok=True)
+        if clean:
+            _throw_away(state_dir)
     return count
+
+
+def _throw_away(state_dir: Path) -> None:
+    for note in state_dir.glob(f"servers/*/{postgres.ELSEWHERE}"):
+        shutil.rmtree(note.read_text(), ignore_errors=True)
+    for entry in state_dir.iterdir():
+        if entry.is_dir():
+            shutil.rmtree(entry)
+        elif entry.name != "lock":
+            entry.unlink()

@@ -20,6 +20,7 @@ from sandbox.model import Connection, Launch, Place, Server
 from sandbox.pg_programs import Programs, find
 
 USER = "heavylift"
+ELSEWHERE = "elsewhere"
 
 # Logical decoding with head room for several slots. A killed server loses nothing without fsync,
 # only a crash of the whole machine would; a throw-away database need not survive that.
@@ -66,7 +67,7 @@ def folder(place: Place, account: Account) -> Path:
     place.home.mkdir(parents=True, exist_ok=True)
     if account.may("-x", place.home):
         return place.home
-    note = place.home / "elsewhere"
+    note = place.home / ELSEWHERE
     if note.exists():
         return Path(note.read_text())
     made = Path(tempfile.mkdtemp(prefix=f"heavylift-{place.name}-", dir="/var/tmp"))
