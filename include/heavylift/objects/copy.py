@@ -292,7 +292,7 @@ class _Attempt:
         done = result.moved.objects + result.unchanged.objects
         raise kind(
             f"copy of shard {self._shard} of dataset {self._request.dataset!r}",
-            got=f"{result.failed.objects} objects failed, {result.left.objects} not tried; the first: {first}",
+            got=f"{result.failed.objects} objects failed, {result.left.objects} not tried; first: {first}",
             expected=f"all {result.found.objects} objects on the target",
             state=f"{done} objects are on the target and proved; all cases are in evidence {path}",
             remedy="mend the cause, then clear this task: only the rest is done",

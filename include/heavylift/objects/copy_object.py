@@ -124,16 +124,23 @@ async def _copy_whole(copier: Copier, row: PlanRow) -> ManifestRow:
         body, read = await _read_whole(copier, row)
         attributes = await kept_attributes(copier, row.rel, read.head)
         try:
-            receipt = await copier.target.put(
-                copier.target_prefix + row.rel,
-                body,
-                attributes,
-                read.checksums,
-                create_only=row.action != "replace",
-            )
+            receipt = await _put_whole(copier, row, body, attributes, read)
         except AlreadyExistsError:
             return await settle_existing(copier, row, read)
     return await proved(copier, row, read, receipt)
+
+
+async def _put_whole(
+    copier: Copier, row: PlanRow, body: bytes, attributes: ObjectAttributes, read: ReadObject
+) -> PutReceipt:
+    key, create_only = copier.target_prefix + row.rel, row.action != "replace"
+    for _ in range(TRIES - 1):
+        try:
+            return await copier.target.put(key, body, attributes, read.checksums, create_only=create_only)
+        except IntegrityError:
+            # The store received other bytes than were sent and kept none: a fault on the way.
+            copier.resent_bytes += len(body)
+    return await copier.target.put(key, body, attributes, read.checksums, create_only=create_only)
 
 
 async def _read_whole(copier: Copier, row: PlanRow) -> tuple[bytes, ReadObject]:
@@ -218,7 +225,7 @@ async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectA
 async def proved(copier: Copier, row: PlanRow, read: ReadObject, receipt: PutReceipt) -> ManifestRow:
     """Return the manifest row of a write that the target's own word, or a second read, confirms.
 
-    :raises IntegrityError: the target holds other bytes; they stay, for a look at them.
+    :raises IntegrityError: the target stored other bytes; what was written is deleted again.
     """
     verdict = agree(receipt.checksums, read.checksums)
     target_sums: Checksums = receipt.checksums
@@ -227,15 +234,24 @@ async def proved(copier: Copier, row: PlanRow, read: ReadObject, receipt: PutRec
         target_sums, verdict = await _read_back(copier, row.rel, receipt.version, read)
         proof = READ_BACK
     if not verdict:
+        await _undo(copier, row, receipt)
         raise IntegrityError(
             f"write of {copier.target_url(row.rel)}",
             got=f"{proof} {dict(target_sums)}",
             expected=f"{dict(read.checksums)}",
-            state="the object on the target is wrong and was left there for a look at it",
-            remedy="delete it on the target and run again",
+            state="what was written was deleted again; the source is as it was",
+            remedy="run again; if it stays, the target or a gateway before it damages data",
             code="5012",
         )
     return manifest_row(row, read, "moved", receipt.version, target_sums, proof)
+
+
+async def _undo(copier: Copier, row: PlanRow, receipt: PutReceipt) -> None:
+    """Delete a wrong object, but only while it is still the version that was just written."""
+    key = copier.target_prefix + row.rel
+    there = await copier.target.head(key)
+    if there.object.version == receipt.version:
+        await copier.target.delete(key)
 
 
 async def _read_back(copier: Copier, rel: str, version: str, read: ReadObject) -> tuple[Checksums, bool]:

@@ -8,7 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 
 from heavylift.checksums import Algorithm, Checksums, digest
-from heavylift.errors import AlreadyExistsError, NotFoundError, PreconditionError, ServerUnavailableError
+from heavylift.errors import (
+    AlreadyExistsError,
+    IntegrityError,
+    NotFoundError,
+    PreconditionError,
+    ServerUnavailableError,
+)
 from heavylift.locations import Location
 from heavylift.platforms.ports import (
     ListedObject,
@@ -62,6 +68,7 @@ class FakeStore:
     :param flips: so many downloads get one flipped bit.
     :param cuts: so many downloads break off.
     :param lying_puts: so many puts store one flipped bit and say so in their receipt.
+    :param rejects: so many bodies are refused as not what their checksum says.
     :param on_get: called before each download; tests change objects there.
     """
 
@@ -73,6 +80,7 @@ class FakeStore:
     flips: int = 0
     cuts: int = 0
     lying_puts: int = 0
+    rejects: int = 0
     puts: list[str] = field(default_factory=list)
     parts_sent: list[int] = field(default_factory=list)
     gets: list[str] = field(default_factory=list)
@@ -140,6 +148,7 @@ class FakeStore:
     ) -> PutReceipt:
         if create_only and key in self.objects:
             raise AlreadyExistsError(f"put of {key}")
+        self._reject(key)
         if self.lying_puts:
             self.lying_puts -= 1
             body = flip(body)
@@ -147,12 +156,18 @@ class FakeStore:
         self.fill(key, body, attributes)
         return PutReceipt(self.version(key), digest(body, Algorithm.CRC32C) if self.receipts else {})
 
+    def _reject(self, key: str) -> None:
+        if self.rejects:
+            self.rejects -= 1
+            raise IntegrityError(f"put of {key}", got="another checksum")
+
     async def begin_upload(self, key: str, attributes: ObjectAttributes) -> Upload:
         upload = Upload(key, f"upload-{len(self.uploads)}")
         self.uploads[upload.upload_id] = {}
         return upload
 
     async def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+        self._reject(upload.key)
         self.parts_sent.append(number)
         self.uploads[upload.upload_id][number] = bytes(body)
         return PartReceipt(number, len(body), crc32c, str(number))

@@ -190,6 +190,7 @@ async def test_a_target_that_stores_something_else_is_found_out(
     target.lying_puts = 1
     with pytest.raises(IntegrityError, match="HL-5012"):
         await copy_object(copier, row(source))
+    assert target.objects == {}  # nothing wrong stays under the key, so that a retry can mend it
 
 
 async def test_a_target_that_says_nothing_is_read_back(
@@ -207,6 +208,25 @@ async def test_a_silent_target_that_stores_something_else_is_found_out(
     target.receipts, target.lying_puts = False, 1
     with pytest.raises(IntegrityError, match="read_back"):
         await copy_object(copier, row(source))
+    assert target.objects == {}
+
+
+async def test_a_body_that_the_store_rejects_is_sent_again(
+    copier: Copier, source: FakeStore, target: FakeStore
+) -> None:
+    target.rejects = 2
+    await copy_object(copier, row(source))
+    assert target.objects["moved/k"].body == BODY
+    assert copier.resent_bytes > 0
+
+
+async def test_a_store_that_rejects_for_ever_is_an_error(
+    copier: Copier, source: FakeStore, target: FakeStore
+) -> None:
+    target.rejects = 1000
+    with pytest.raises(IntegrityError):
+        await copy_object(copier, row(source))
+    assert target.objects == {}
 
 
 async def test_replacing_what_the_plan_saw(copier: Copier, source: FakeStore, target: FakeStore) -> None:
