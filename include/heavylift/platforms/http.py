@@ -130,6 +130,9 @@ class HttpClient:
                 skip_auto_headers={"Accept-Encoding", "Content-Type", "Accept"},
                 read_bufsize=READ_CHUNK,
             )
+            # aiohttp would send an idempotent request again without telling. A create-only PUT
+            # whose answer was lost then finds its own object and looks like somebody else's.
+            self._session._retry_connection = False
         return self._session
 
     async def close(self) -> None:
