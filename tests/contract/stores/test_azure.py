@@ -19,6 +19,7 @@ from heavylift.checksums import Algorithm, digest
 from heavylift.connections import Connection
 from heavylift.errors import AlreadyExistsError, CredentialError, NotFoundError
 from heavylift.locations import Location
+from heavylift.platforms.azure import listing
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 from heavylift.platforms.wiring import open_store
@@ -72,8 +73,13 @@ class TestAzure(Objects, Keys, Listings, OrderedListings, Pages, Parts, Verifyin
 
     @pytest.fixture
     async def subject(
-        self, connection: Connection, official: BlobServiceClient, new_name: Callable[[], str]
+        self,
+        connection: Connection,
+        official: BlobServiceClient,
+        new_name: Callable[[], str],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> AsyncIterator[Subject]:
+        monkeypatch.setattr(listing, "PAGE", 300)
         name = new_name()
         official.create_container(name)
         reopen = opener(name, connection)
@@ -81,7 +87,7 @@ class TestAzure(Objects, Keys, Listings, OrderedListings, Pages, Parts, Verifyin
             yield Subject(
                 store=store,
                 reopen=reopen,
-                page_objects=5_003,
+                page_objects=603,
                 stranger=opener(name, replace(connection, password=WRONG_KEY)),
                 secrets=(WRONG_KEY, str(connection.password)),
             )

@@ -13,6 +13,7 @@ from heavylift.checksums import Algorithm, digest
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError
 from heavylift.locations import Location
+from heavylift.platforms.gcp import wire
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.ports import ObjectAttributes
 from heavylift.platforms.wiring import open_store
@@ -59,8 +60,13 @@ class TestGcs(Objects, Keys, Listings, OrderedListings, Pages, Parts, VerifyingS
 
     @pytest.fixture
     async def subject(
-        self, connection_of: ConnectionOf, official: storage.Client, new_name: Callable[[], str]
+        self,
+        connection_of: ConnectionOf,
+        official: storage.Client,
+        new_name: Callable[[], str],
+        monkeypatch: pytest.MonkeyPatch,
     ) -> AsyncIterator[Subject]:
+        monkeypatch.setattr(wire, "PAGE", 300)
         connection = connection_of("gcp_target")
         bucket = official.create_bucket(new_name())
         location = Location("gs", bucket.name)
@@ -69,7 +75,7 @@ class TestGcs(Objects, Keys, Listings, OrderedListings, Pages, Parts, VerifyingS
             return open_store(location, connection, settings=SETTINGS)
 
         async with reopen() as store:
-            yield Subject(store=store, reopen=reopen, page_objects=1_003)
+            yield Subject(store=store, reopen=reopen, page_objects=603)
         # Not delete(force=True), which refuses more than 256 objects.
         bucket.delete_blobs(list(official.list_blobs(bucket)))
         bucket.delete()

@@ -27,7 +27,7 @@ from heavylift.errors import (
 from heavylift.locations import Location
 from heavylift.platforms.azure import blocks, headers, listing, rules
 from heavylift.platforms.azure.faults import changed
-from heavylift.platforms.azure.wire import ContainerWire, not_azure
+from heavylift.platforms.azure.wire import ContainerWire, etag_of, not_azure
 from heavylift.platforms.http import HttpSettings, Response
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
@@ -241,4 +241,4 @@ def _receipt(request: CloudRequest, response: Response, md5: str) -> PutReceipt:
             remedy="delete the blob, then run again; look for a proxy or memory that changes bytes",
             code="3385",
         )
-    return PutReceipt(response.headers["ETag"].strip('"'), stored)
+    return PutReceipt(etag_of(request.what, response), stored)

@@ -20,7 +20,7 @@ from heavylift.checksums import Algorithm, Checksums, digest, hex_to_base64
 from heavylift.errors import AlreadyExistsError, NotFoundError, TransientError
 from heavylift.platforms.azure.faults import NO_CONTAINER
 from heavylift.platforms.azure.headers import headers_of
-from heavylift.platforms.azure.wire import ContainerWire
+from heavylift.platforms.azure.wire import ContainerWire, etag_of
 from heavylift.platforms.azure.xml import Element
 from heavylift.platforms.integrity import check_crc32c
 from heavylift.platforms.ports import ObjectAttributes, PartReceipt, Upload
@@ -146,7 +146,7 @@ async def commit(
         if not failures or not await _is_ours(wire, upload, ordered):
             raise
         response = await wire.send(wire.request("HEAD", "head", upload.key))
-    return response.headers["ETag"].strip('"')
+    return etag_of(request.what, response)
 
 
 async def _is_ours(wire: ContainerWire, upload: Upload, ordered: Sequence[PartReceipt]) -> bool:

@@ -86,6 +86,14 @@ class ContainerWire:
             raise not_azure(request.what, "no XML") from None
 
 
+def etag_of(what: str, response: Response) -> str:
+    """Return the ETag of what was written, without quotes."""
+    etag = response.headers.get("ETag", "").strip('"')
+    if not etag:
+        raise not_azure(what, "no ETag")
+    return etag
+
+
 def not_azure(what: str, got: object) -> PermanentError:
     """Return the error for an answer that is not Blob Storage's."""
     return PermanentError(

@@ -176,6 +176,16 @@ def _misconfigured(connection: Connection, *, got: str, expected: str, code: str
     )
 
 
+def unencrypted(connection: Connection, endpoint: str) -> ConnectionConfigError:
+    """Return the error for an endpoint to which no access token may be sent."""
+    return _misconfigured(
+        connection,
+        got=f"the endpoint {endpoint}",
+        expected="https:// where access tokens are sent, or anonymous access",
+        code="3273",
+    )
+
+
 def _unreachable(connection: Connection, error: Exception) -> HeavyliftError:
     return ServerUnavailableError(
         f"fetching a Google access token for connection {connection.conn_id!r}",

@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
 
 from heavylift.checksums import Algorithm, Checksums, digest
 from heavylift.connections import Connection
-from heavylift.errors import UnsupportedError
+from heavylift.errors import PreconditionError, UnsupportedError
 from heavylift.locations import Location
 from heavylift.platforms.gcp import rules
 from heavylift.platforms.gcp.composing import Composer
 from heavylift.platforms.gcp.faults import changed
 from heavylift.platforms.gcp.resources import checksums_of, listed_object, object_head, resource_of
-from heavylift.platforms.gcp.wire import BucketWire, Resource
+from heavylift.platforms.gcp.wire import BucketWire, Resource, understood
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
@@ -74,16 +74,17 @@ class GcsStore:
         async for page in self._wire.pages(prefix, **query):
             # startOffset itself is included by the API.
             rows = [
-                listed_object(resource)
-                for resource in page
-                if resource["name"] != start_after and not rules.is_own_name(resource["name"])
+                row
+                for row in understood(f"list of {self.location}", _rows, page)
+                if row.key != start_after and not rules.is_own_name(row.key)
             ]
             if rows:
                 yield rows
 
     async def head(self, key: str) -> ObjectHead:
         """Return what Cloud Storage tells about ``key``, tags included."""
-        return object_head(await self._wire.resource(key, "head"))
+        what = f"head of {self.location.url_of(key)}"
+        return understood(what, object_head, await self._wire.resource(key, "head"))
 
     async def tags(self, key: str) -> dict[str, str]:
         """Return the tags that were carried along in the custom metadata."""
@@ -108,11 +109,20 @@ class GcsStore:
             known = _done(head)
         else:
             known = self._pinned_head(key, version, what)
-        async with _beside(known) as pending, self._media(key, version, offset, length) as answer:
-            yield HttpStream(await pending, self._wire.http, answer, what, offset=offset, length=length)
+        async with AsyncExitStack() as stack:
+            try:
+                pending = await stack.enter_async_context(_beside(known))
+                answer = await stack.enter_async_context(self._media(key, version, offset, length))
+                head = await pending
+            except PreconditionError:
+                # An object that is gone fails the condition too.
+                await self.head(key)
+                raise
+            yield HttpStream(head, self._wire.http, answer, what, offset=offset, length=length)
 
     async def _pinned_head(self, key: str, version: str, what: str) -> ObjectHead:
-        head = object_head(await self._wire.resource(key, "head", ifGenerationMatch=version))
+        resource = await self._wire.resource(key, "head", ifGenerationMatch=version)
+        head = understood(what, object_head, resource)
         _check_version(what, head.object.version, version)
         return head
 
@@ -213,6 +223,10 @@ class GcsStore:
                 remedy="exclude the object or rename it at the source",
                 code="3266",
             )
+
+
+def _rows(page: list[Resource]) -> list[ListedObject]:
+    return [listed_object(resource) for resource in page]
 
 
 def _receipt(resource: Resource) -> PutReceipt:

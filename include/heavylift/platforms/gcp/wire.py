@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 from heavylift.checksums import Algorithm
@@ -19,7 +19,7 @@ from heavylift.errors import (
     TransientError,
 )
 from heavylift.locations import Location
-from heavylift.platforms.gcp.credentials import is_anonymous, token_fetcher
+from heavylift.platforms.gcp.credentials import is_anonymous, token_fetcher, unencrypted
 from heavylift.platforms.gcp.faults import ErrorReading
 from heavylift.platforms.gcp.resources import (
     HEAD_FIELDS,
@@ -35,11 +35,14 @@ from heavylift.platforms.tokens import CloudRequest, TokenCache
 ENDPOINT = "https://storage.googleapis.com"
 PAGE = 1000
 Resource = dict[str, Any]
+_A = TypeVar("_A")
+_B = TypeVar("_B")
 
 
 class BucketWire:
     """Sends requests for one bucket over the JSON API.
 
+    :raises ConnectionConfigError: an access token would travel unencrypted.
     :param connection: ``extra.endpoint_url`` replaces Google's address (emulators, private
         endpoints); ``extra.quota_project_id`` is billed for requests (requester pays).
     """
@@ -52,6 +55,8 @@ class BucketWire:
         self._bucket = f"{endpoint}/storage/v1/b/{quote(location.container, safe='')}"
         self._upload = f"{endpoint}/upload/storage/v1/b/{quote(location.container, safe='')}/o"
         self._tokens = None if is_anonymous(connection) else TokenCache(token_fetcher(connection))
+        if self._tokens is not None and not endpoint.startswith("https://"):
+            raise unencrypted(connection, endpoint)
         project = connection.text("quota_project_id")
         self._fixed = {"x-goog-user-project": project} if project else {}
         self.http = HttpClient(self._sign, ErrorReading(self._tokens), settings=settings, pacer=pacer)
@@ -94,14 +99,7 @@ class BucketWire:
         except ValueError:
             answer = None
         if not isinstance(answer, dict):
-            raise PermanentError(
-                request.what,
-                got="an answer that is no JSON object",
-                expected="an answer of Cloud Storage's JSON API",
-                state="nothing was changed" if request.method == "GET" else "unknown",
-                remedy="check endpoint_url: it must be the API itself, not a console or proxy page",
-                code="3270",
-            )
+            raise not_gcs(request.what, "no JSON object")
         return answer
 
     async def pages(self, prefix: str, **query: str) -> AsyncIterator[list[Resource]]:
@@ -159,10 +157,10 @@ class BucketWire:
             if not failures:
                 raise
             found = await self.resource(key, "look at earlier attempt")
-            if not _holds(found, size_bytes, crc32c):
+            if not understood(request.what, _holding(size_bytes, crc32c), found):
                 raise
             return found
-        if not _holds(found, size_bytes, crc32c):
+        if not understood(request.what, _holding(size_bytes, crc32c), found):
             raise await self._wrong(request, key, found, f"{size_bytes} bytes with CRC32C {crc32c}")
         return found
 
@@ -189,6 +187,32 @@ class BucketWire:
             return
 
 
-def _holds(resource: Resource, size_bytes: int, crc32c: str) -> bool:
-    found = checksums_of(resource).get(Algorithm.CRC32C)
-    return int(resource.get("size", -1)) == size_bytes and found == crc32c
+def _holding(size_bytes: int, crc32c: str) -> Callable[[Resource], bool]:
+    def holds(resource: Resource) -> bool:
+        found = checksums_of(resource).get(Algorithm.CRC32C)
+        return int(resource["size"]) == size_bytes and found == crc32c and bool(resource["generation"])
+
+    return holds
+
+
+def understood(what: str, read: Callable[[_A], _B], answer: _A) -> _B:
+    """Return what ``read`` makes of an answer.
+
+    :raises PermanentError: a field is missing or in another form than Cloud Storage's.
+    """
+    try:
+        return read(answer)
+    except (KeyError, TypeError, ValueError) as error:
+        raise not_gcs(what, f"{type(error).__name__} on reading its fields") from error
+
+
+def not_gcs(what: str, got: str) -> PermanentError:
+    """Return the error for an answer that is not Cloud Storage's."""
+    return PermanentError(
+        what,
+        got=f"an answer that is not Cloud Storage's ({got})",
+        expected="an answer of its JSON API",
+        state="unknown whether the request had its effect",
+        remedy="check endpoint_url: it must be the API itself, not a console or proxy page",
+        code="3270",
+    )

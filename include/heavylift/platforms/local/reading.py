@@ -77,7 +77,9 @@ def open_file(
     """
     *folders, name = segments_to_read(key, what)
     with read_faults(what), open_folder(root, folders) as folder:
-        # O_NONBLOCK: opening a named pipe must not wait for a writer.
+        # Looked at first, for to open a device can set it in motion; opened without waiting, for
+        # a pipe may have come in between.
+        _check_regular(os.stat(name, dir_fd=folder, follow_symlinks=False), what)
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
         head = _head(file, key, what)
@@ -103,15 +105,7 @@ def read_head(root: str, key: str, what: str) -> ObjectHead:
 def _head(file: int, key: str, what: str) -> ObjectHead:
     with read_faults(what):
         found = os.fstat(file)
-        if not stat.S_ISREG(found.st_mode):
-            raise NotFoundError(
-                what,
-                got="something that is no regular file",
-                expected="a regular file",
-                state="nothing was changed",
-                remedy="move links, pipes and devices by other means",
-                code="3213",
-            )
+        _check_regular(found, what)
         try:
             attributes = xattrs.read(file)
         except ValueError as error:
@@ -124,3 +118,15 @@ def _head(file: int, key: str, what: str) -> ObjectHead:
                 code="3214",
             ) from error
     return ObjectHead(listed_object(key, found), attributes, tag_count=len(attributes.tags))
+
+
+def _check_regular(found: os.stat_result, what: str) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise NotFoundError(
+            what,
+            got="something that is no regular file",
+            expected="a regular file",
+            state="nothing was changed",
+            remedy="move links, pipes and devices by other means",
+            code="3213",
+        )
