@@ -110,9 +110,15 @@ def _broke(current: Session) -> int:
     # The one place that catches everything: a defect of ours must not look like a crash of
     # the shell's, and the promise of one JSON document must hold for it too.
     note(traceback.format_exc())
-    note("error: this is a defect of Heavylift; please report it with the lines above. [HL-2199]")
-    parts = {"type": "InternalError", "code": "HL-2199", "what": "an unforeseen error", "retry_safe": True}
-    _emit_error(current, parts, ExitStatus.FAILED)
+    defect = HeavyliftError(
+        "running the command",
+        got="an error that nobody foresaw; the lines above tell where",
+        state="unknown beyond what the command has printed",
+        remedy="report it as a defect of Heavylift, with the lines above",
+        code="2199",
+    )
+    note(render_error(defect))
+    _emit_error(current, defect.attrs(), ExitStatus.FAILED)
     return int(ExitStatus.FAILED)
 
 

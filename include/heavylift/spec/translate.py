@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import BaseModel
@@ -13,21 +14,38 @@ from heavylift.spec.problems import FieldPath, Problem, field_text
 from heavylift.spec.secrets import hides, names_secret, show
 from heavylift.spec.suggest import nearest
 
+
+@dataclass(frozen=True)
+class _Kind:
+    """A kind of wrong value.
+
+    :param meaning: for the page of error codes; the message itself says more.
+    """
+
+    code: str
+    meaning: str
+
+
 CODE_OF_SECRETS = "2132"
-_CUSTOM_CODES = {
-    "hl_url": "2126",
-    "hl_name": "2127",
-    "hl_connection": "2128",
-    "hl_size": "2129",
-    "hl_rate": "2129",
-    "hl_duration": "2129",
-    "hl_pattern": "2130",
-    "hl_cron": "2131",
-    "hl_secret": CODE_OF_SECRETS,
-    "hl_contradiction": "2133",
-    "hl_expectation": "2134",
-    "hl_user": "2135",
+_CUSTOM = {
+    "hl_url": _Kind("2126", "a URL that names no place in an object store"),
+    "hl_name": _Kind("2127", "a name that cannot stand in a DAG id"),
+    "hl_connection": _Kind("2128", "text that cannot be a connection id"),
+    "hl_size": _Kind("2129", "text that is no size, rate or duration"),
+    "hl_rate": _Kind("2129", "text that is no size, rate or duration"),
+    "hl_duration": _Kind("2129", "text that is no size, rate or duration"),
+    "hl_pattern": _Kind("2130", "a pattern that cannot be matched"),
+    "hl_cron": _Kind("2131", "text that is no schedule"),
+    "hl_secret": _Kind(CODE_OF_SECRETS, "a secret in a spec"),
+    "hl_contradiction": _Kind("2133", "two fields that contradict one another"),
+    "hl_expectation": _Kind("2134", "an expectation that Great Expectations does not have"),
+    "hl_user": _Kind("2135", "text that cannot be a user's id"),
 }
+_WORD = _Kind("2122", "a word that is not among those allowed")
+_TYPE = _Kind("2123", "a value of another type")
+_BOUND = _Kind("2124", "a number out of its bounds")
+_LENGTH = _Kind("2125", "a list or text that is too short or too long")
+_OTHER = _Kind("2139", "a value that cannot be used for another reason")
 _TYPES = {
     "string_type": "text",
     "bool_type": "true or false",
@@ -138,21 +156,21 @@ def _missing(root: type[BaseModel], path: FieldPath, document: Document) -> Prob
 def _wanted(kind: str, error: Mapping[str, Any], annotation: Any) -> tuple[str, str, str]:
     context = error.get("ctx", {})
     value = error["input"]
-    if kind in _CUSTOM_CODES:
-        return _CUSTOM_CODES[kind], context["expected"], context["hint"]
+    if kind in _CUSTOM:
+        return _CUSTOM[kind].code, context["expected"], context["hint"]
     words = allowed_words(annotation)
     if words:
         close = nearest(value, words) if isinstance(value, str) else ""
-        return "2122", "one of " + ", ".join(words), f"perhaps {close} is meant" if close else ""
+        return _WORD.code, "one of " + ", ".join(words), f"perhaps {close} is meant" if close else ""
     if kind in _TYPES:
-        return "2123", _TYPES[kind], _type_hint(kind, value)
+        return _TYPE.code, _TYPES[kind], _type_hint(kind, value)
     if kind in _BOUNDS:
         bound, words_of_bound = _BOUNDS[kind]
-        return "2124", f"{words_of_bound} {context[bound]}", ""
+        return _BOUND.code, f"{words_of_bound} {context[bound]}", ""
     if kind in _LENGTHS:
         length, template = _LENGTHS[kind]
-        return "2125", template.format(context[length]), ""
-    return "2139", str(error["msg"]), ""
+        return _LENGTH.code, template.format(context[length]), ""
+    return _OTHER.code, str(error["msg"]), ""
 
 
 def _type_hint(kind: str, value: Any) -> str:

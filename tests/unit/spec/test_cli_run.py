@@ -179,7 +179,7 @@ def test_a_defect_of_ours_is_called_one_and_still_gives_a_document(
     captured = capsys.readouterr()
     assert json.loads(captured.out)["error"]["code"] == "HL-2199"
     assert "ZeroDivisionError: oops" in captured.err
-    assert "a defect of Heavylift" in captured.err
+    assert "to fix:   report it as a defect of Heavylift" in captured.err
 
 
 @pytest.mark.parametrize("arguments", [["gone"], ["go", "--nonsense"], ["go", "extra"], []])

@@ -24,7 +24,7 @@ HEAVY = (
     "botocore",
     "duckdb",
     "google.auth",
-    "google.cloud",
+    "google.cloud.storage",
     "matplotlib",
     "rich",
     "pandas",
