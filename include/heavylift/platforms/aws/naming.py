@@ -87,10 +87,16 @@ def _checked(endpoint: str, connection: Connection) -> str:
 def aws_host(region: str) -> str:
     """Return AWS's S3 host of a region, in whichever partition it lies."""
     import botocore.session
+    from botocore.config import Config
 
-    resolver = botocore.session.Session().get_component("endpoint_resolver")
-    found = resolver.construct_endpoint("s3", region)
-    return str(found["hostname"]) if found else f"s3.{region}.amazonaws.com"
+    config = Config(ignore_configured_endpoint_urls=True, s3={"us_east_1_regional_endpoint": "regional"})
+    none = "-"  # without any keys it would look for real ones; it sends nothing
+    client = botocore.session.Session().create_client(
+        "s3", region_name=region, aws_access_key_id=none, aws_secret_access_key=none, config=config
+    )
+    host = urlsplit(client.meta.endpoint_url).netloc
+    client.close()
+    return str(host)
 
 
 def encode_key(key: str) -> str:
