@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 import typer
+from typer.main import get_command
 
 from heavylift.cli.output import ExitStatus, Session, emit, note, session
 from heavylift.cli.render import render_error
@@ -34,7 +35,10 @@ def run(app: typer.Typer, arguments: Sequence[str]) -> int:
     """
     with session(as_json=_wants_json(arguments)) as current:
         try:
-            status = _status_of_result(app(list(arguments), prog_name="heavylift", standalone_mode=False))
+            # Not app() itself, which would replace the process's hook for unhandled errors.
+            command = get_command(app)
+            result = command(list(arguments), prog_name="heavylift", standalone_mode=False)
+            status = _status_of_result(result)
         except (KeyboardInterrupt, typer.Abort):
             status = ExitStatus.INTERRUPTED
         except BrokenPipeError:

@@ -17,9 +17,7 @@ class Side(SpecModel):
     connection: ConnectionId = Field(
         description="The Airflow connection that is used unless a dataset names its own."
     )
-    region: Text | None = Field(
-        default=None, description="Region, for the report and for checks of residency."
-    )
+    region: Text | None = Field(default=None, description="Region, for people and for the report.")
 
 
 class EvidenceStore(SpecModel):
