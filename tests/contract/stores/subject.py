@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from heavylift.checksums import Algorithm, digest
-from heavylift.platforms.ports import ObjectAttributes, ObjectStore, PutReceipt
+from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectStore, PutReceipt
 
 OpenStore = Callable[[], AbstractAsyncContextManager[ObjectStore]]
 
@@ -68,7 +68,7 @@ async def listed_keys(store: ObjectStore, prefix: str = "", start_after: str = "
     return [item.key async for item in listed(store, prefix, start_after)]
 
 
-async def listed(store: ObjectStore, prefix: str = "", start_after: str = "") -> AsyncIterator:
+async def listed(store: ObjectStore, prefix: str = "", start_after: str = "") -> AsyncIterator[ListedObject]:
     """Yield the objects of a listing."""
     async for page in store.list_pages(prefix, start_after=start_after):
         for item in page:
