@@ -6,11 +6,18 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from urllib.parse import urlsplit
 
 from heavylift.platforms.http import Request
 
 _EARLY_SECONDS = 225.0
 """Renewed so long before expiry; the margin that google-auth keeps too."""
+
+
+def may_carry_tokens(endpoint: str) -> bool:
+    """Tell whether a token may be sent to an endpoint: encrypted, or never leaving this machine."""
+    parts = urlsplit(endpoint)
+    return parts.scheme == "https" or parts.hostname in {"localhost", "127.0.0.1", "::1"}
 
 
 @dataclass(frozen=True)

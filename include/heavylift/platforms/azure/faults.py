@@ -149,7 +149,7 @@ def _conflict(request: Request, fault: Fault) -> HeavyliftError:
     ):
         return AlreadyExistsError(
             request.what,
-            got="a blob with this name",
+            got=f"a blob with this name: {fault.shown}",
             expected="none",
             state="the existing blob was not touched",
             remedy="compare it with the source, then remove it or allow overwriting in the spec",

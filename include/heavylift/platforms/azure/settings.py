@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError
+from heavylift.platforms.tokens import may_carry_tokens
 
 _OLD_PREFIX = "extra__wasb__"
 _PUBLIC_CLOUD = "blob.core.windows.net"
@@ -53,7 +54,7 @@ def account_of(connection: Connection) -> Account:
         raise _misconfigured(
             connection, "an account key that is not base64", "the key as the portal shows it", "3360"
         )
-    if account.bearer and not account.endpoint.startswith("https://"):
+    if account.bearer and not may_carry_tokens(account.endpoint):
         raise _misconfigured(
             connection, f"the endpoint {account.endpoint}", "https:// where bearer tokens are sent", "3361"
         )

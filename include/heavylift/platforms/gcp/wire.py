@@ -30,7 +30,7 @@ from heavylift.platforms.gcp.resources import (
 )
 from heavylift.platforms.http import HttpClient, HttpSettings, Request, Response
 from heavylift.platforms.pacing import Pacer
-from heavylift.platforms.tokens import CloudRequest, TokenCache
+from heavylift.platforms.tokens import CloudRequest, TokenCache, may_carry_tokens
 
 ENDPOINT = "https://storage.googleapis.com"
 PAGE = 1000
@@ -55,7 +55,7 @@ class BucketWire:
         self._bucket = f"{endpoint}/storage/v1/b/{quote(location.container, safe='')}"
         self._upload = f"{endpoint}/upload/storage/v1/b/{quote(location.container, safe='')}/o"
         self._tokens = None if is_anonymous(connection) else TokenCache(token_fetcher(connection))
-        if self._tokens is not None and not endpoint.startswith("https://"):
+        if self._tokens is not None and not may_carry_tokens(endpoint):
             raise unencrypted(connection, endpoint)
         project = connection.text("quota_project_id")
         self._fixed = {"x-goog-user-project": project} if project else {}
