@@ -86,6 +86,13 @@ def dataset_folder(run: RunKey, dataset: str) -> str:
     return f"{run.folder}/{name}"
 
 
+def dataset_of_folder(name: str) -> str:
+    """Return the dataset whose folder in a run is called ``name``."""
+    if name.removeprefix("~") in _FOLDERS_OF_A_RUN:
+        return name.removeprefix("~")
+    return original_text(name) or name
+
+
 def plan_path(run: RunKey, dataset: str) -> str:
     """Return the path of a dataset's :class:`PlanRecord`."""
     return f"{dataset_folder(run, dataset)}/plan.json"

@@ -6,6 +6,8 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,18 @@ from heavylift.platforms.wiring import open_store
 JSON = "application/json"
 PARQUET = "application/vnd.apache.parquet"
 HTML = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class EvidenceFile:
+    """A file as a listing shows it.
+
+    :param modified_at: by the store's clock; that of a copy, where the evidence was copied.
+    """
+
+    path: str
+    size_bytes: int
+    modified_at: datetime
 
 
 class EvidenceStore:
@@ -162,10 +176,20 @@ class EvidenceStore:
 
         :param start_after: skip the paths up to this one.
         """
-        prefix = f"{self._key(folder)}/" if folder else self._root
         after = self._root + start_after if start_after else ""
-        async for page in self._objects.list_pages(prefix, start_after=after):
+        async for page in self._objects.list_pages(self._prefix(folder), start_after=after):
             yield [listed.key.removeprefix(self._root) for listed in page]
+
+    async def files(self, folder: str = "") -> AsyncIterator[EvidenceFile]:
+        """Yield what the store knows of each file below ``folder``, in the store's own order."""
+        async for page in self._objects.list_pages(self._prefix(folder)):
+            for listed in page:
+                modified_at = datetime.fromtimestamp(listed.modified_us / 1_000_000, UTC)
+                path = listed.key.removeprefix(self._root)
+                yield EvidenceFile(path, listed.size_bytes, modified_at)
+
+    def _prefix(self, folder: str) -> str:
+        return f"{self._key(folder)}/" if folder else self._root
 
     def _key(self, path: str) -> str:
         return self._root + check_path(path)

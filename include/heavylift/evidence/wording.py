@@ -8,10 +8,26 @@ from datetime import timedelta
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 _SHOWN = 5
 
+_HOW = {
+    "": "{} of both stores, equal",
+    "read_back": "target read back, {} equal to the source's own",
+    "read_source": "source read, {} equal to the target's own",
+    "read_both": "both sides read in full, {} equal",
+}
+_ALGORITHMS = {
+    "crc32c": "CRC32C",
+    "crc64nvme": "CRC-64/NVME",
+    "crc32": "CRC-32",
+    "md5": "MD5",
+    "sha1": "SHA-1",
+    "sha256": "SHA-256",
+    "md5_parts": "multipart MD5",
+}
 
-def counted(number: int, noun: str) -> str:
-    """Return ``1 object``, ``12,345 objects``; the plural ends in s."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return ``1 object``, ``12,345 objects``; the plural ends in s where none is given."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
 def enumeration(items: Sequence[object], shown: int = _SHOWN) -> str:
@@ -40,3 +56,11 @@ def duration(span: timedelta) -> str:
     while parts[0][0] == 0:
         parts = parts[1:]
     return " ".join(f"{value} {unit}" for value, unit in parts[:2] if value)
+
+
+def method_in_words(method: str) -> str:
+    """Return how objects were proved equal, from the name in a verification record."""
+    how, _, algorithm = method.rpartition(":")
+    if how not in _HOW or algorithm not in _ALGORITHMS:
+        return method.replace("_", " ")
+    return _HOW[how].format(_ALGORITHMS[algorithm])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heavylift.evidence.records import Finding, PlanRecord, Severity, VerificationRecord
 from heavylift.evidence.run_evidence import DatasetEvidence, counts_of
-from heavylift.evidence.wording import counted, enumeration, size
+from heavylift.evidence.wording import counted, enumeration, method_in_words, size
 from heavylift.gates.verdict import Verdict
 
 _EVERY_OBJECT = "every object was compared"
@@ -97,10 +97,9 @@ def _judge_extent(record: VerificationRecord, verdict: Verdict) -> None:
     at_least = at_most - record.accepted - record.newer_on_source
     proved = record.equal.objects
     if at_least <= proved <= at_most:
-        how = enumeration([f"{number:,} by {method}" for method, number in sorted(record.methods.items())])
-        verdict.found(
-            f"{counted(proved, 'object')} equal: {how}" if proved else "there is no object to compare"
-        )
+        ways = [f"{number:,}: {method_in_words(name)}" for name, number in sorted(record.methods.items())]
+        equal = f"{counted(proved, 'object')} equal ({'; '.join(ways)})"
+        verdict.found(equal if proved else "both sides are empty")
         return
     sampled = 0 < proved < at_least and record.statement and not record.statement.startswith(_EVERY_OBJECT)
     verdict.demand(bool(sampled), f"{proved:,} of {counted(at_least, 'object')} proved equal")

@@ -22,7 +22,8 @@ def expectations_pass(evidence: DatasetEvidence) -> Verdict:
             any(each.side == side for each in record.expectations), f"no expectation was tried on the {side}"
         )
     verdict.demand(record.expectations_passed or bool(failed), "the record says that expectations failed")
-    verdict.found(f"{counted(len(record.expectations), 'expectation')} met{_extent(record)}")
+    on_source = sum(each.side == "source" for each in record.expectations)
+    verdict.found(f"{counted(on_source, 'expectation')} met on both sides{_extent(record)}")
     return verdict
 
 

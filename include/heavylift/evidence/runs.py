@@ -1,0 +1,77 @@
+"""Which runs of a migration have left evidence, and when."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+
+from heavylift.evidence.paths import original_text
+from heavylift.evidence.records import RunKey
+from heavylift.evidence.store import EvidenceStore
+
+_OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
+_NO_PHASE = frozenset({"audit", "state"})
+
+
+@dataclass(frozen=True)
+class SeenRun:
+    """A run as a listing shows it.
+
+    :param datasets: folders of datasets, as path segments.
+    :param gates: gates that were evaluated, by name.
+    :param summaries: how many summaries it has.
+    """
+
+    key: RunKey
+    first_at: datetime
+    last_at: datetime
+    datasets: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    summaries: int = 0
+
+    @property
+    def title(self) -> str:
+        """The run's id as Airflow or the user knows it."""
+        return original_text(self.key.run) or self.key.run
+
+
+async def list_runs(store: EvidenceStore, migration: str, phase: str = "") -> list[SeenRun]:
+    """Return the runs of ``migration`` that have evidence, the latest last.
+
+    :param phase: only this phase's; all where empty.
+    """
+    found: dict[RunKey, _Gathered] = {}
+    async for file in store.files(f"{migration}/{phase}" if phase else migration):
+        match = _OF_A_RUN.fullmatch(file.path)
+        if match is None or match["phase"] in _NO_PHASE:
+            continue
+        key = RunKey(migration=migration, phase=match["phase"], run=match["run"])
+        found.setdefault(key, _Gathered()).add(match["rest"], file.modified_at)
+    return sorted((each.seen(key) for key, each in found.items()), key=lambda run: run.last_at)
+
+
+class _Gathered:
+    """What the files of one run tell."""
+
+    def __init__(self) -> None:
+        self._times: list[datetime] = []
+        self._datasets: set[str] = set()
+        self._gates: set[str] = set()
+        self._summaries = 0
+
+    def add(self, rest: str, modified_at: datetime) -> None:
+        self._times = [min([*self._times, modified_at]), max([*self._times, modified_at])]
+        folder, _, inside = rest.partition("/")
+        if folder == "gates":
+            self._gates.add(inside.partition("/")[0])
+        elif re.fullmatch(r"summary-\d+\.json", rest):
+            self._summaries += 1
+        elif re.fullmatch(r"(plan|verification-\d+|check-\d+)\.json|shards/.+", inside):
+            self._datasets.add(folder)
+
+    def seen(self, key: RunKey) -> SeenRun:
+        gates = tuple(sorted(original_text(gate) or gate for gate in self._gates))
+        return SeenRun(
+            key, self._times[0], self._times[-1], tuple(sorted(self._datasets)), gates, self._summaries
+        )

@@ -1,0 +1,53 @@
+"""Renders the report's page. Everything that comes from evidence is escaped, always."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import DictLoader, Environment, StrictUndefined
+from markupsafe import Markup
+
+from heavylift import __version__
+from heavylift.evidence.wording import counted, duration, size
+from heavylift.report.text import visible, when
+from heavylift.report.throughput import draw_throughput
+from heavylift.report.timeline import draw_timeline
+from heavylift.report.view import MOST_ACTS, View, answer_to, span_in_words
+
+_TEMPLATES = ("report.html", "macros.html", "proof.html", "trail.html")
+
+
+def render_page(view: View) -> str:
+    """Return the page: one HTML file that loads nothing and runs no script."""
+    template = _environment().get_template("report.html")
+    return template.render(
+        view=view,
+        story=view.story,
+        headline=view.headline,
+        style=Markup(_resource("report.css")),  # noqa: S704 - our own file
+        timeline=draw_timeline(view.story),
+        throughput=draw_throughput(view.throughput) if view.throughput else Markup(),
+        acts=view.story.trail.acts[-MOST_ACTS:],
+        version=__version__,
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=DictLoader({name: _resource(name) for name in _TEMPLATES}),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=visible,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(
+        counted=counted, size=size, when=when, duration=duration, span=span_in_words, answer=answer_to
+    )
+    return environment
+
+
+def _resource(name: str) -> str:
+    return files("heavylift.report").joinpath("templates", name).read_text("utf-8")

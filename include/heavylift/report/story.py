@@ -1,0 +1,125 @@
+"""Collects all that a report tells about one run from the evidence store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from heavylift.errors import AuditError
+from heavylift.evidence.audit import AuditTrail
+from heavylift.evidence.audit_entry import AuditEntry
+from heavylift.evidence.paths import dataset_of_folder, gate_path, summary_path
+from heavylift.evidence.records import Approval, GateResult, PhaseSummary, RunKey, utc_now
+from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_all, read_dataset, read_latest
+from heavylift.evidence.runs import SeenRun, list_runs
+from heavylift.evidence.store import EvidenceStore
+from heavylift.gates.approval import gate_standing, read_approvals
+
+MOST_ENTRIES = 2_000
+"""How far back in the audit trail the acts of a run are looked for."""
+
+
+@dataclass(frozen=True)
+class GateStory:
+    """All evaluations of one gate in a run and all answers to it.
+
+    :param standing: why it is open or not, in words.
+    """
+
+    name: str
+    results: tuple[Kept[GateResult], ...]
+    approvals: tuple[Kept[Approval], ...]
+    is_open: bool
+    standing: str
+
+
+@dataclass(frozen=True)
+class TrailStory:
+    """What the audit trail says of a run.
+
+    :param length: number of entries of the whole trail.
+    :param acts: the run's entries among the last ones, oldest first.
+    :param problem: what is wrong with the end of the trail; empty where nothing is.
+    """
+
+    head: str = ""
+    length: int = 0
+    acts: tuple[AuditEntry, ...] = ()
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class RunStory:
+    """One run, told by its evidence.
+
+    :param summary: the run's last word; None while it has none.
+    :param others: the migration's other runs, the latest first.
+    """
+
+    run: RunKey
+    title: str
+    evidence_url: str
+    made_at: datetime
+    summary: PhaseSummary | None
+    datasets: tuple[DatasetEvidence, ...]
+    gates: tuple[GateStory, ...]
+    trail: TrailStory
+    others: tuple[tuple[SeenRun, PhaseSummary | None], ...]
+
+
+async def read_story(
+    store: EvidenceStore, run: RunKey, summary: PhaseSummary | None = None, *, others: int = 20
+) -> RunStory:
+    """Return the story of ``run``; changes nothing.
+
+    :param summary: the run's last word where it is not stored yet.
+    :param others: how many other runs to tell of.
+    :raises AuditError: a record of the run is damaged.
+    """
+    seen = {each.key: each for each in await list_runs(store, run.migration)}
+    this = seen.pop(run, None)
+    last_word = summary or await _summary(store, run)
+    names = _names(last_word.datasets if last_word else (), this.datasets if this else ())
+    gates = tuple(dict.fromkeys([*(last_word.gates if last_word else ()), *(this.gates if this else ())]))
+    latest = list(reversed(seen.values()))[:others]
+    return RunStory(
+        run=run,
+        title=this.title if this else run.run,
+        evidence_url=store.url,
+        made_at=utc_now(),
+        summary=last_word,
+        datasets=tuple([await read_dataset(store, run, name) for name in names]),
+        gates=tuple([await _gate(store, run, name) for name in gates]),
+        trail=await _trail(store, run),
+        others=tuple([(each, await _summary(store, each.key)) for each in latest]),
+    )
+
+
+def _names(declared: tuple[str, ...], folders: tuple[str, ...]) -> list[str]:
+    return list(dict.fromkeys([*declared, *(dataset_of_folder(folder) for folder in folders)]))
+
+
+async def _summary(store: EvidenceStore, run: RunKey) -> PhaseSummary | None:
+    kept = await read_latest(store, lambda number: summary_path(run, number), PhaseSummary)
+    return kept.record if kept else None
+
+
+async def _gate(store: EvidenceStore, run: RunKey, name: str) -> GateStory:
+    is_open, why = await gate_standing(store, run, name)
+    results = await read_all(store, lambda number: gate_path(run, name, number), GateResult)
+    return GateStory(name, tuple(results), tuple(await read_approvals(store, run, name)), is_open, why)
+
+
+async def _trail(store: EvidenceStore, run: RunKey) -> TrailStory:
+    """Read the end of the trail; damage there is told in the report, not raised."""
+    head, length, acts = "", 0, list[AuditEntry]()
+    try:
+        async for entry in AuditTrail(store, run.migration).entries_backwards():
+            head, length = head or entry.hash, length or entry.seq
+            if (entry.phase, entry.run) == (run.phase, run.run):
+                acts.append(entry)
+            if entry.seq <= length - MOST_ENTRIES:
+                break
+    except AuditError as error:
+        return TrailStory(head, length, tuple(reversed(acts)), str(error))
+    return TrailStory(head, length, tuple(reversed(acts)))

@@ -1,0 +1,228 @@
+"""The timeline of a run as SVG: plan, copy, proof and gates, one lane each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from markupsafe import Markup
+
+from heavylift.evidence.run_evidence import DatasetEvidence
+from heavylift.evidence.wording import counted, duration
+from heavylift.report.scale import TimeScale
+from heavylift.report.story import GateStory, RunStory
+from heavylift.report.text import visible
+
+WIDTH = 960
+_LEFT, _RIGHT, _TOP, _LANE, _BAR, _ROW = 150, 24, 8, 34, 18, 7
+_MOST_ROWS = 12
+_MOST_LANES = 24
+_MOST_BARS = 300
+_RECT = Markup(
+    '<rect x="{}" y="{:.2f}" width="{:.2f}" height="{:.2f}" rx="2" class="bar {}"><title>{}</title></rect>'
+)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One span of work."""
+
+    kind: str
+    start: datetime
+    end: datetime
+    title: str
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One moment: a gate's evaluation or a person's answer."""
+
+    kind: str
+    time: datetime
+    title: str
+
+
+@dataclass(frozen=True)
+class Lane:
+    """One line of the timeline."""
+
+    label: str
+    bars: tuple[Bar, ...] = ()
+    marks: tuple[Mark, ...] = field(default=())
+
+
+def lanes_of(story: RunStory) -> list[Lane]:
+    """Return a lane for each dataset and for each gate."""
+    lanes = [Lane(each.dataset, merge_bars(tuple(_bars(each)))) for each in story.datasets]
+    lanes += [Lane(gate.name, marks=tuple(_marks(gate))) for gate in story.gates]
+    return [lane for lane in lanes if lane.bars or lane.marks]
+
+
+def _bars(evidence: DatasetEvidence) -> Iterable[Bar]:
+    if evidence.plan:
+        plan = evidence.plan.record
+        yield _until("plan", plan.created_at, plan.seconds, "Plan")
+    for shard, attempts in sorted(evidence.attempts.items()):
+        for kept in attempts:
+            result = kept.record
+            kind = "copy" if not (result.failed.objects or result.left.objects) else "bad"
+            title = (
+                f"Copy of shard {shard}, attempt {result.attempt}: {counted(result.moved.objects, 'object')}"
+            )
+            yield Bar(kind, result.started_at, result.ended_at, title)
+    if evidence.verification:
+        record = evidence.verification.record
+        yield _until("proof" if record.passed else "bad", record.verified_at, record.seconds, "Verification")
+    if evidence.check:
+        check = evidence.check.record
+        good = check.expectations_passed and check.profiles_equal
+        yield _until("tables" if good else "bad", check.checked_at, check.seconds, "Table check")
+
+
+def merge_bars(bars: tuple[Bar, ...], at_most: int = _MOST_BARS) -> tuple[Bar, ...]:
+    """Join bars of one kind that overlap, where there are too many to be drawn one by one."""
+    if len(bars) <= at_most:
+        return bars
+    merged: list[Bar] = []
+    for bar in sorted(bars, key=lambda each: (each.kind, each.start)):
+        last = merged[-1] if merged else None
+        if last and last.kind == bar.kind and bar.start <= last.end:
+            merged[-1] = Bar(bar.kind, last.start, max(last.end, bar.end), f"{bar.kind}, many at once")
+        else:
+            merged.append(bar)
+    return tuple(merged)
+
+
+def _until(kind: str, end: datetime, seconds: float, what: str) -> Bar:
+    span = timedelta(seconds=seconds)
+    return Bar(kind, end - span, end, f"{what}, {duration(span)}")
+
+
+def _marks(gate: GateStory) -> Iterable[Mark]:
+    for kept in gate.results:
+        word = "passed" if kept.record.passed else "did not pass"
+        yield Mark(
+            "good" if kept.record.passed else "bad", kept.record.evaluated_at, f"Gate {gate.name} {word}"
+        )
+    for answer in gate.approvals:
+        record = answer.record
+        word = "approved" if record.approved else "rejected"
+        title = f"{word} by {record.approver_name or record.approver_id}"
+        yield Mark("person" if record.approved else "bad", record.responded_at, title)
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A drawn timeline and the moment at its left end."""
+
+    svg: Markup
+    start: datetime
+
+
+def draw_timeline(story: RunStory) -> Timeline | None:
+    """Return the timeline, or None where nothing took time."""
+    lanes = lanes_of(story)
+    bars = [bar for lane in lanes for bar in lane.bars]
+    if not bars:
+        return None
+    scale = TimeScale(min(bar.start for bar in bars), _end(lanes), _LEFT, WIDTH - _LEFT - _RIGHT)
+    parts: list[Markup] = []
+    bottom = float(_TOP)
+    for lane in lanes[:_MOST_LANES]:
+        placed = place_bars(lane.bars)
+        height = max([_LANE, *(place.of * _ROW + _LANE - _BAR for place in placed.values())])
+        parts.append(_draw_lane(lane, placed, bottom, height, scale))
+        bottom += height
+    label = f"Timeline of {counted(len(lanes), 'lane')}, {duration(timedelta(seconds=scale.seconds))} in all"
+    svg = Markup('<svg viewBox="0 0 {} {}" role="img" aria-label="{}" class="plot">{}{}</svg>')
+    drawn = svg.format(WIDTH, bottom + 30, label, _grid(scale, bottom), Markup().join(parts))
+    return Timeline(drawn, scale.start)
+
+
+def _end(lanes: list[Lane]) -> datetime:
+    """Return where the axis ends: with the work, so that hours of waiting do not squeeze it."""
+    start = min(bar.start for lane in lanes for bar in lane.bars)
+    work = max(bar.end for lane in lanes for bar in lane.bars)
+    span = max(work - start, timedelta(seconds=1))
+    near = [mark.time for lane in lanes for mark in lane.marks if mark.time <= work + span / 2]
+    return max([work, *near]) + span * 0.04
+
+
+def _grid(scale: TimeScale, bottom: float) -> Markup:
+    line = Markup('<line x1="{0}" x2="{0}" y1="{1}" y2="{2}" class="grid"/>')
+    text = Markup('<text x="{}" y="{}" class="tick">{}</text>')
+    ticks = scale.ticks()
+    lines = [line.format(x, _TOP - 4, bottom + 4) for x, _label in ticks]
+    return Markup().join([*lines, *(text.format(x, bottom + 20, label) for x, label in ticks)])
+
+
+def _draw_lane(lane: Lane, placed: dict[Bar, Place], top: float, height: float, scale: TimeScale) -> Markup:
+    middle = top + height / 2
+    label = Markup('<text x="{}" y="{}" class="lane"><title>{}</title>{}</text>').format(
+        _LEFT - 12, middle + 4, visible(lane.label), visible(_short(lane.label))
+    )
+    inner = height - (_LANE - _BAR)
+    parts = [
+        label,
+        *(_draw_bar(bar, place, top + (_LANE - _BAR) / 2, inner, scale) for bar, place in placed.items()),
+    ]
+    parts += [_draw_mark(mark, middle, scale) for mark in lane.marks if scale.holds(mark.time)]
+    late = [mark for mark in lane.marks if not scale.holds(mark.time)]
+    # One line of text is all there is room for; the section on gates names every evaluation.
+    parts += [_draw_late(mark, middle, scale) for mark in late[-1:]]
+    return Markup().join(parts)
+
+
+def _draw_bar(bar: Bar, place: Place, top: float, inner: float, scale: TimeScale) -> Markup:
+    x, thick = scale.x(bar.start), inner / place.of
+    wide = max(scale.x(bar.end) - x, 2)
+    gap = 1.2 if place.of > 1 else 0
+    y = top + place.row * thick
+    return _RECT.format(x, y, wide, max(thick - gap, 1), bar.kind, visible(bar.title))
+
+
+@dataclass(frozen=True)
+class Place:
+    """The row of a bar among ``of`` rows that share the lane at that time."""
+
+    row: int
+    of: int
+
+
+def place_bars(bars: tuple[Bar, ...]) -> dict[Bar, Place]:
+    """Put bars that overlap into rows of their own; a bar alone in its time has the whole lane."""
+    placed: dict[Bar, Place] = {}
+    group: list[tuple[Bar, int]] = []
+    free_at: list[datetime] = []
+    for bar in sorted(bars, key=lambda each: (each.start, each.end)):
+        if all(time <= bar.start for time in free_at):
+            placed.update(_closed(group, len(free_at)))
+            group, free_at = [], []
+        row = next((index for index, time in enumerate(free_at) if time <= bar.start), len(free_at))
+        free_at[row : row + 1] = [bar.end]
+        group.append((bar, row))
+    placed.update(_closed(group, len(free_at)))
+    return placed
+
+
+def _closed(group: list[tuple[Bar, int]], rows: int) -> dict[Bar, Place]:
+    used = min(rows, _MOST_ROWS)
+    return {bar: Place(row % used, used) for bar, row in group}
+
+
+def _draw_mark(mark: Mark, y: float, scale: TimeScale) -> Markup:
+    return Markup('<path d="M{0} {1}l7 7l-7 7l-7 -7z" class="mark {2}"><title>{3}</title></path>').format(
+        scale.x(mark.time), y - 7, mark.kind, visible(mark.title)
+    )
+
+
+def _draw_late(mark: Mark, y: float, scale: TimeScale) -> Markup:
+    later = duration(mark.time - scale.start)
+    return Markup('<text x="{}" y="{}" class="later">{}, {} after the start →</text>').format(
+        WIDTH - _RIGHT, y + 4, visible(mark.title), later
+    )
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= 20 else f"{text[:19]}…"

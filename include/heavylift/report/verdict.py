@@ -1,0 +1,149 @@
+"""The headline of a report: one sentence about a run that is true."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
+from heavylift.evidence.run_evidence import Counts, counts_of
+from heavylift.evidence.wording import counted, size
+from heavylift.report.story import RunStory
+
+
+class Standing(StrEnum):
+    """How a run ended; decides colour and symbol."""
+
+    PASSED = "passed"
+    FAILED = "failed"
+    OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """What the report says first.
+
+    :param reasons: why the run did not pass.
+    """
+
+    standing: Standing
+    label: str
+    title: str
+    sentence: str
+    reasons: tuple[str, ...] = ()
+
+
+def headline_of(story: RunStory) -> Headline:
+    """Return the headline of ``story``.
+
+    A run is called passed only where its summary says so.
+    """
+    plans = [each.plan.record for each in story.datasets if each.plan]
+    if plans and all(plan.dry_run for plan in plans):
+        return _dry_run(plans)
+    if story.summary is None:
+        return Headline(
+            Standing.OPEN, "No final word", "This run has not ended with a summary",
+            f"It is still running, or it was stopped. So far: {_so_far(story)}.",
+        )  # fmt: skip
+    if not story.summary.passed:
+        return Headline(
+            Standing.FAILED, "Not passed", "This run is not complete and proved",
+            f"{_capital(_so_far(story))}. What stands in the way:", story.summary.reasons,
+        )  # fmt: skip
+    since = contradictions(story)
+    if since:
+        return Headline(
+            Standing.FAILED, "Not passed any more", "The summary passed, but the evidence no longer does",
+            "What has come since:", since,
+        )  # fmt: skip
+    return Headline(Standing.PASSED, "Passed", _title(story), _proof(story))
+
+
+def _dry_run(plans: list[PlanRecord]) -> Headline:
+    found = sum((plan.to_copy for plan in plans), Tally())
+    blocked = sum((plan.refused for plan in plans), Tally())
+    sentence = f"{counted(found.objects, 'object')}, {size(found.size_bytes)}, would be moved."
+    if blocked.objects:
+        sentence += f" {counted(blocked.objects, 'object')} would not; the findings say why."
+    return Headline(Standing.OPEN, "Dry run", "Nothing was moved", sentence)
+
+
+def contradictions(story: RunStory) -> tuple[str, ...]:
+    """Return what in the evidence now speaks against a summary that passed."""
+    reasons = []
+    for each in story.datasets:
+        if each.unfinished_shards:
+            reasons.append(f"{each.dataset}: {counted(len(each.unfinished_shards), 'shard')} unfinished")
+        if each.verification is None:
+            reasons.append(f"{each.dataset}: there is no verification")
+        elif not each.verification.record.passed:
+            reasons.append(f"{each.dataset}: a later verification failed")
+        elif each.precedes_last_copy(each.verification.record.verified_at):
+            reasons.append(f"{each.dataset}: objects were copied after the verification")
+    if story.trail.problem:
+        reasons.append("the audit trail is damaged")
+    return tuple(reasons)
+
+
+def total_counts(story: RunStory) -> Counts:
+    """Return the counts of all datasets together."""
+    return sum((counts_of(each) for each in story.datasets), Counts())
+
+
+def is_fully_proved(record: VerificationRecord) -> bool:
+    """Tell whether every object that had to be there was proved equal, not only a sample."""
+    return record.equal.objects >= record.source.objects - record.accepted - record.newer_on_source
+
+
+def _verifications(story: RunStory) -> list[VerificationRecord]:
+    return [each.verification.record for each in story.datasets if each.verification]
+
+
+def _title(story: RunStory) -> str:
+    behind = max(total_counts(story).refused.objects, sum(each.accepted for each in _verifications(story)))
+    newer = sum(each.newer_on_source for each in _verifications(story))
+    if behind:
+        return f"Moved and proved, except for {counted(behind, 'object')} that the spec lets stay behind"
+    if newer:
+        return "Everything that was planned is on the target; the source has changed since"
+    return "Everything the source had is on the target"
+
+
+def _proof(story: RunStory) -> str:
+    records = _verifications(story)
+    equal = sum((each.equal for each in records), Tally())
+    datasets = counted(len(records), "dataset")
+    if all(is_fully_proved(each) for each in records):
+        proof = (
+            f"{counted(equal.objects, 'object')}, {size(equal.size_bytes)}, in {datasets} were proved equal"
+        )
+        proof += " by a comparison that is independent of the copy."
+    else:
+        source = sum((each.source for each in records), Tally())
+        proof = (
+            f"{counted(source.objects, 'object')} in {datasets} were compared by name and size, and the"
+            f" content of {counted(equal.objects, 'object')} was proved equal: the spec asks for a sample."
+        )
+    return f"{proof} {_gates(story)}".strip()
+
+
+def _gates(story: RunStory) -> str:
+    if not story.gates:
+        return "The run has no gate."
+    opened = [each for each in story.gates if each.is_open]
+    if len(opened) < len(story.gates):
+        return f"{len(opened)} of {counted(len(story.gates), 'gate')} are open."
+    words = {1: "Its gate is open.", 2: "Both gates are open."}
+    return words.get(len(opened), f"All {len(opened)} gates are open.")
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _so_far(story: RunStory) -> str:
+    counts = total_counts(story)
+    there = counts.moved + counts.unchanged
+    found = counted(counts.found.objects, "object")
+    return f"the copy reports {there.objects:,} of {found} to be on the target"

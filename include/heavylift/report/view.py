@@ -1,0 +1,222 @@
+"""From a run's story to what the template shows: rows that are counted and worded here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from heavylift.evidence.records import Approval, EvidenceRef, Failure, Finding, Tally, VerificationRecord
+from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of
+from heavylift.evidence.wording import duration, method_in_words
+from heavylift.report.story import GateStory, RunStory
+from heavylift.report.throughput import Throughput, throughput_of
+from heavylift.report.verdict import Headline, headline_of, total_counts
+
+MOST_FAILURES = 50
+MOST_FINDINGS = 100
+MOST_FILES = 500
+MOST_ACTS = 200
+
+
+@dataclass(frozen=True)
+class DatasetRow:
+    """One dataset in the table of what moved."""
+
+    name: str
+    source_url: str
+    target_url: str
+    counts: Counts
+    attempts: int
+    shards: int
+
+    @property
+    def adds_up(self) -> bool:
+        """What became of the objects adds up to what was found."""
+        return adds_up(self.counts)
+
+
+@dataclass(frozen=True)
+class Method:
+    """How many objects were proved in one way; ``share`` of all that were proved."""
+
+    words: str
+    objects: int
+    share: float
+
+
+@dataclass(frozen=True)
+class ProofRow:
+    """The verification of one dataset."""
+
+    name: str
+    record: VerificationRecord | None
+    methods: tuple[Method, ...]
+
+    @property
+    def tells(self) -> bool:
+        """There is more to tell than the row in the table."""
+        record = self.record
+        return record is not None and bool(
+            self.methods or record.differences or record.accepted or record.extra
+        )
+
+
+@dataclass(frozen=True)
+class FailureRow:
+    """One failed object with its error's parts."""
+
+    dataset: str
+    shard: int
+    attempt: int
+    failure: Failure
+
+
+@dataclass(frozen=True)
+class View:
+    """All that the template shows, besides the story itself."""
+
+    story: RunStory
+    headline: Headline
+    total: Counts
+    rows: tuple[DatasetRow, ...]
+    proofs: tuple[ProofRow, ...]
+    findings: tuple[Finding, ...]
+    findings_left_out: int
+    failures: tuple[FailureRow, ...]
+    failed_objects: int
+    throughput: Throughput | None
+    span: timedelta | None
+    files: tuple[EvidenceRef, ...]
+    files_left_out: int
+    rejected_reads: int
+    resent_bytes: int
+
+    @property
+    def shows(self) -> tuple[str, ...]:
+        """Counts that some dataset has besides found, moved and unchanged."""
+        names = ("refused", "failed", "vanished", "left")
+        always = ("refused", "failed")
+        return tuple(name for name in names if name in always or getattr(self.total, name).objects)
+
+
+def view_of(story: RunStory) -> View:
+    """Return the view of ``story``."""
+    findings = sorted(_findings(story), key=lambda each: ["blocker", "warning", "note"].index(each.severity))
+    unlisted = sum(_unlisted(each) for each in story.datasets)
+    failures = list(_failures(story))
+    files = list(dict.fromkeys(_files(story)))
+    results = [kept.record for each in story.datasets for tries in each.attempts.values() for kept in tries]
+    return View(
+        story=story,
+        headline=headline_of(story),
+        total=total_counts(story),
+        rows=tuple(_row(each) for each in story.datasets),
+        proofs=tuple(_proof(each) for each in story.datasets),
+        findings=tuple(findings[:MOST_FINDINGS]),
+        findings_left_out=unlisted + max(0, len(findings) - MOST_FINDINGS),
+        failures=tuple(failures[:MOST_FAILURES]),
+        failed_objects=total_counts(story).failed.objects,
+        throughput=throughput_of(story),
+        span=_span(story),
+        files=tuple(files[:MOST_FILES]),
+        files_left_out=max(0, len(files) - MOST_FILES),
+        rejected_reads=sum(result.rejected_reads for result in results),
+        resent_bytes=sum(result.resent_bytes for result in results),
+    )
+
+
+def adds_up(counts: Counts) -> bool:
+    """Tell whether what became of the objects adds up to what was found, by number and bytes."""
+    parts = (getattr(counts, name) for name in Counts.model_fields if name != "found")
+    return sum(parts, Tally()) == counts.found
+
+
+def _row(evidence: DatasetEvidence) -> DatasetRow:
+    plan = evidence.plan.record if evidence.plan else None
+    verification = evidence.verification.record if evidence.verification else None
+    known = plan or verification
+    return DatasetRow(
+        name=evidence.dataset,
+        source_url=known.source_url if known else "",
+        target_url=known.target_url if known else "",
+        counts=counts_of(evidence),
+        attempts=sum(len(tries) for tries in evidence.attempts.values()),
+        shards=len(plan.shards) if plan else 0,
+    )
+
+
+def _proof(evidence: DatasetEvidence) -> ProofRow:
+    if evidence.verification is None:
+        return ProofRow(evidence.dataset, None, ())
+    record = evidence.verification.record
+    total = sum(record.methods.values()) or 1
+    ranked = sorted(record.methods.items(), key=lambda item: -item[1])
+    methods = tuple(Method(method_in_words(name), count, count / total) for name, count in ranked)
+    return ProofRow(evidence.dataset, record, methods)
+
+
+def _findings(story: RunStory) -> Iterable[Finding]:
+    for each in story.datasets:
+        if each.plan:
+            yield from each.plan.record.findings
+        for kept in each.shards.values():
+            yield from kept.record.notes
+
+
+def _unlisted(evidence: DatasetEvidence) -> int:
+    plan = evidence.plan.record if evidence.plan else None
+    return max(0, plan.finding_count - len(plan.findings)) if plan else 0
+
+
+def _failures(story: RunStory) -> Iterable[FailureRow]:
+    for each in story.datasets:
+        for shard, kept in each.shards.items():
+            for failure in kept.record.failures:
+                yield FailureRow(each.dataset, shard, kept.record.attempt, failure)
+
+
+def _span(story: RunStory) -> timedelta | None:
+    """Return the time from the first planning to the last proof; waiting for people not included."""
+    begins: list[datetime] = []
+    ends: list[datetime] = []
+    for each in story.datasets:
+        if each.plan:
+            begins.append(each.plan.record.created_at - timedelta(seconds=each.plan.record.seconds))
+        ends += [kept.record.ended_at for tries in each.attempts.values() for kept in tries]
+        ends += [each.verification.record.verified_at] if each.verification else []
+        ends += [each.check.record.checked_at] if each.check else []
+    return max(ends) - min(begins) if begins and ends else None
+
+
+def _files(story: RunStory) -> Iterable[EvidenceRef]:
+    for each in story.datasets:
+        if each.plan:
+            plan = each.plan.record
+            yield each.plan.ref
+            yield from filter(None, (plan.rows, plan.source_rows, plan.refused_rows))
+        for tries in each.attempts.values():
+            for kept in tries:
+                yield kept.ref
+                yield from kept.record.manifests
+        if each.verification:
+            yield each.verification.ref
+            yield from filter(None, (each.verification.record.rows,))
+        if each.check:
+            yield each.check.ref
+    for gate in story.gates:
+        yield from (kept.ref for kept in gate.results)
+        yield from (kept.ref for kept in gate.approvals)
+
+
+def answer_to(gate: GateStory) -> Approval | None:
+    """Return the last answer that was given to the gate's last result."""
+    if not gate.results:
+        return None
+    fitting = [each.record for each in gate.approvals if each.record.gate_result == gate.results[-1].ref]
+    return fitting[-1] if fitting else None
+
+
+def span_in_words(span: timedelta | None) -> str:
+    """Return a span of time in words, a dash where there is none."""
+    return duration(span) if span is not None else "–"
