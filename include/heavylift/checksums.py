@@ -24,6 +24,10 @@ class Algorithm(StrEnum):
     SHA256 = "sha256"
     MD5_PARTS = "md5_parts"
     """An S3 multipart ETag, ``<hex>-<parts>``: needs the part sizes to be recomputed."""
+    ETAG = "etag"
+    """An ETag of the shape of an MD5 or MD5_PARTS, of which a listing does not tell whether it is
+    one (the object may be encrypted): equal to another side's, it proves equal content; unequal,
+    it proves nothing; it cannot be recomputed."""
 
 
 Checksums = Mapping[Algorithm, str]
@@ -45,7 +49,7 @@ class Digester:
         self._hashes: dict[Algorithm, Any] = {
             a: hashlib.new(a.value, usedforsecurity=False)
             for a in wanted
-            if a not in _CRC_BYTES and a is not Algorithm.MD5_PARTS
+            if a not in _CRC_BYTES and a not in {Algorithm.MD5_PARTS, Algorithm.ETAG}
         }
         self._parts = _PartedMd5(part_sizes) if Algorithm.MD5_PARTS in wanted else None
         self.size_bytes = 0

@@ -53,6 +53,7 @@ class Copier:
     part_bytes: int
     arrived: Callable[[int], None]
     look_first: bool = False
+    tags_seen: bool = False
     rejected_reads: int = 0
     resent_bytes: int = 0
     notes: list[tuple[str, str]] = field(default_factory=list)
@@ -211,8 +212,11 @@ async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectA
     """Return the attributes to write, and note what the target keeps in another form or not."""
     keep, found = copier.keep, head.attributes
     tags = dict(found.tags)
-    if keep.tags and not tags and head.tag_count != 0 and copier.source.traits.keeps_tags:
+    # Stores leave the count out for readers who may not see tags, so the first object asks.
+    unsure = head.tag_count != 0 or not copier.tags_seen
+    if keep.tags and not tags and unsure and copier.source.traits.keeps_tags:
         tags = await copier.source.tags(copier.source_prefix + rel)
+        copier.tags_seen = True
     attributes = replace(
         found if keep.content_headers else ObjectAttributes(),
         metadata=found.metadata if keep.user_metadata else {},

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
+from heavylift.errors import SpecError
+
 
 def selector(include: Iterable[str], exclude: Iterable[str]) -> Callable[[str], bool]:
     """Return a function that tells whether a relative key is selected."""
@@ -27,7 +29,17 @@ def selector(include: Iterable[str], exclude: Iterable[str]) -> Callable[[str], 
 def _compile(pattern: str) -> re.Pattern[str]:
     anchored = pattern.removeprefix("/")
     anywhere = "" if "/" in pattern else "(?:.*/)?"
-    return re.compile(anywhere + _translate(anchored), re.DOTALL)
+    try:
+        return re.compile(anywhere + _translate(anchored), re.DOTALL)
+    except re.error as error:
+        raise SpecError(
+            f"reading the pattern {pattern!r}",
+            got=str(error),
+            expected="a pattern of *, **, ? and sets such as [a-z]",
+            state="nothing was touched",
+            remedy="correct the pattern",
+            code="5032",
+        ) from error
 
 
 def _translate(pattern: str) -> str:

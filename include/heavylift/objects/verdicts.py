@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import MAX_LISTED
 from heavylift.evidence.records import Difference as DifferenceRecord
-from heavylift.objects.diff import Difference
+from heavylift.objects.diff import Difference, insert_rows
 
 if TYPE_CHECKING:
     import duckdb
 
+_BATCH = 10_000
 _SCHEMA = """
 CREATE TABLE verdict (rel VARCHAR, kind VARCHAR, source VARCHAR, target VARCHAR);
 CREATE TABLE proved (rel VARCHAR, method VARCHAR, crc32c VARCHAR);
@@ -40,6 +41,7 @@ class Verdicts:
         self._db: duckdb.DuckDBPyConnection = difference.database
         self._db.execute(_SCHEMA)
         self.methods: Counter[str] = Counter()
+        self._waiting: dict[str, list[tuple[str | None, ...]]] = {"proved": [], "verdict": []}
 
     def take_plan(self, listing: Path | None, refused: Path | None) -> None:
         """Take in what the plan found on the source and what it refused."""
@@ -85,14 +87,25 @@ class Verdicts:
 
     def equal(self, rel: str, method: str, crc32c: str | None) -> None:
         """Note an object as proved equal."""
-        self._db.execute("INSERT INTO proved VALUES (?, ?, ?)", [rel, method, crc32c])
+        self._add("proved", (rel, method, crc32c))
 
     def unequal(self, rel: str, kind: str, source: str, target: str) -> None:
         """Note an object that is not equal, and what each side says."""
-        self._db.execute("INSERT INTO verdict VALUES (?, ?, ?, ?)", [rel, kind, source, target])
+        self._add("verdict", (rel, kind, source, target))
+
+    def _add(self, table: str, row: tuple[str | None, ...]) -> None:
+        self._waiting[table].append(row)
+        if len(self._waiting[table]) >= _BATCH:
+            self._flush()
+
+    def _flush(self) -> None:
+        for table, rows in self._waiting.items():
+            insert_rows(self._db, table, rows)
+            rows.clear()
 
     def close(self) -> None:
         """Excuse what is no fault of the move; counts are final afterwards."""
+        self._flush()
         self._db.execute(_EXCUSE)
         self.methods.update(
             dict(self._db.execute("SELECT method, count(*) FROM proved GROUP BY method").fetchall())

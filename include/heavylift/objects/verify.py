@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ from heavylift.objects.selection import selector
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.state import fetch_known, inventory_path
 from heavylift.objects.verdicts import Verdicts
-from heavylift.platforms.ports import ObjectStore
+from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 from heavylift.spec.datasets import Sample
 from heavylift.spec.vocabulary import VerifyMethod, VerifyMode
 
-MOST_ATTRIBUTES = 20_000
-"""So many moved objects' attributes are compared at most in one run; two requests each."""
+MOST_ATTRIBUTES = 1_000
+"""Attributes are in no listing and cost two requests an object: so many moved objects, drawn at
+random, are compared in one run, all where there are fewer."""
 
 
 async def verify_transfer(request: TransferRequest) -> VerificationRecord:
@@ -121,26 +122,30 @@ class _Verification:
         await for_each(rows, judge, self.request.options.limits.max_concurrency)
         return (len(rows), total) if sample else None
 
-    async def _judge_attributes(self, verdicts: Verdicts) -> int:
-        """Compare the attributes of what this run moved; return how many objects were compared."""
-        rels = await self._moved_rels()
+    async def _judge_attributes(self, verdicts: Verdicts) -> tuple[int, int]:
+        """Compare attributes of what this run moved; return how many were compared, of how many."""
+        moved = await self._moved_rels()
+        drawn = sorted(moved, key=lambda rel: hashlib.sha256(rel.encode()).digest())[:MOST_ATTRIBUTES]
         keep = self.request.options.metadata
         tags = self.source.traits.keeps_tags
 
         async def judge(rel: str) -> None:
             try:
-                one = (await self.source.head(self._source_key(rel))).attributes
-                other = (await self.target.head(self._target_key(rel))).attributes
-                if tags and keep.tags:
-                    one = _with_tags(one, await self.source.tags(self._source_key(rel)))
-                    other = _with_tags(other, await self.target.tags(self._target_key(rel)))
+                one = await self._attributes(self.source, self._source_key(rel))
+                other = await self._attributes(self.target, self._target_key(rel))
             except (NotFoundError, PreconditionError):
                 return  # The content verdict tells what is missing; it needs no second one.
             for text in attribute_differences(one, other, keep, tags=tags):
                 verdicts.unequal(rel, "attributes", text, "")
 
-        await for_each(rels, judge, self.request.options.limits.max_concurrency)
-        return len(rels)
+        await for_each(drawn, judge, self.request.options.limits.max_concurrency)
+        return len(drawn), len(moved)
+
+    async def _attributes(self, store: ObjectStore, key: str) -> ObjectAttributes:
+        head = await store.head(key)
+        if not self.request.options.metadata.tags or head.tag_count == 0:
+            return head.attributes
+        return replace(head.attributes, tags=await store.tags(key))
 
     async def _moved_rels(self) -> list[str]:
         import pyarrow.parquet as pq
@@ -148,11 +153,11 @@ class _Verification:
         found: list[str] = []
         path = self.work / "manifest.parquet"
         for name in await self.evidence.names(shards_folder(self.request.run, self.request.dataset)):
-            if name.endswith(".parquet") and len(found) < MOST_ATTRIBUTES:
+            if name.endswith(".parquet"):
                 await self.evidence.fetch(name, path)
                 table = pq.read_table(path, columns=["rel"], filters=[("outcome", "=", "moved")])
                 found += table.column("rel").to_pylist()
-        return found[:MOST_ATTRIBUTES]
+        return found
 
     def _source_key(self, rel: str) -> str:
         return self.request.source.location.prefix + rel
@@ -165,7 +170,7 @@ class _Verification:
         listings: list[Listing],
         verdicts: Verdicts,
         checked: tuple[int, int] | None,
-        attributes: int,
+        attributes: tuple[int, int],
         began: float,
     ) -> VerificationRecord:
         run, dataset = self.request.run, self.request.dataset
@@ -187,10 +192,10 @@ class _Verification:
             extra=verdicts.count("extra"),
             accepted=verdicts.count("accepted"),
             newer_on_source=verdicts.count("newer"),
-            attributes_compared=attributes,
+            attributes_compared=attributes[0],
             methods=dict(verdicts.methods),
             differences=verdicts.worst(),
-            statement=statement(checked, self.request.options.verify.sample, failed=sum(failing)),
+            statement=statement(checked, self.request.options.verify.sample, attributes, sum(failing)),
             rows=await self._keep_rows(verdicts, number),
             seconds=round(time.monotonic() - began, 3),
             passed=not any(failing),
@@ -217,12 +222,6 @@ class _Verification:
         await StateLog(self.evidence, run.migration, dataset).append(state)
 
 
-def _with_tags(attributes: Any, tags: dict[str, str]) -> Any:
-    from dataclasses import replace
-
-    return replace(attributes, tags=tags)
-
-
 def draw(rows: list[tuple[str, str, str, int]], sample: Sample) -> list[tuple[str, str, str, int]]:
     """Return the sample of ``rows``: the same for the same seed, whatever else is in the listing."""
 
@@ -232,7 +231,9 @@ def draw(rows: list[tuple[str, str, str, int]], sample: Sample) -> list[tuple[st
     return sorted(rows, key=rank)[: sample.objects]
 
 
-def statement(checked: tuple[int, int] | None, sample: Sample | None, *, failed: int) -> str:
+def statement(
+    checked: tuple[int, int] | None, sample: Sample | None, attributes: tuple[int, int], failed: int
+) -> str:
     """Return in words what a verification has proved.
 
     With no wrong object in a random sample of n, the share of wrong objects is below
@@ -240,6 +241,13 @@ def statement(checked: tuple[int, int] | None, sample: Sample | None, *, failed:
     """
     if failed:
         return "the two sides are not equal"
+    content = _content_statement(checked, sample)
+    if not attributes[1]:
+        return content
+    return f"{content}; attributes of {attributes[0]} of {attributes[1]} moved objects were compared"
+
+
+def _content_statement(checked: tuple[int, int] | None, sample: Sample | None) -> str:
     if checked is None or sample is None:
         return "every object was compared"
     count, total = checked

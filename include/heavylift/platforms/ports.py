@@ -58,7 +58,8 @@ class ObjectHead:
 
     :param part_sizes: sizes of a multipart S3 object's parts where they could be learnt;
         with them ``checksums[MD5_PARTS]`` can be recomputed.
-    :param tag_count: number of tags; None where the store does not say.
+    :param tag_count: number of tags; None where the store does not say. A zero holds only if
+        the credentials may read tags, which a call of ``tags`` shows.
     """
 
     object: ListedObject

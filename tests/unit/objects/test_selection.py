@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from heavylift.errors import SpecError
 from heavylift.objects.selection import selector
 
 
@@ -41,3 +42,8 @@ def test_without_patterns_every_key_is_selected() -> None:
 def test_exclude_wins() -> None:
     select = selector(["a/**"], ["*.tmp"])
     assert (select("a/x"), select("a/x.tmp"), select("b/x")) == (True, False, False)
+
+
+def test_a_pattern_that_cannot_be_read_is_named() -> None:
+    with pytest.raises(SpecError, match=r"\[z-a\]"):
+        selector(["[z-a]"], [])

@@ -178,7 +178,6 @@ def read_head(key: str, headers: Mapping[str, str], what: str) -> ObjectHead:
             remedy="rewrite the object's metadata at the source, then run again",
             code="3106",
         )
-    tag_count = headers.get("x-amz-tagging-count", "")
     listed = ListedObject(
         key=key,
         size_bytes=_whole_size(headers),
@@ -187,9 +186,19 @@ def read_head(key: str, headers: Mapping[str, str], what: str) -> ObjectHead:
         checksums=read_checksums(headers),
         storage_class=headers.get("x-amz-storage-class", ""),
     )
-    return ObjectHead(
-        listed, read_attributes(headers), tag_count=int(tag_count) if tag_count.isdigit() else None
-    )
+    return ObjectHead(listed, read_attributes(headers), tag_count=_tag_count(headers))
+
+
+# Servers known to send x-amz-tagging-count with every object that has tags, if the reader may
+# read them (https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html; SeaweedFS 4.48).
+_TELL_TAGS = ("AmazonS3", "SeaweedFS")
+
+
+def _tag_count(headers: Mapping[str, str]) -> int | None:
+    told = headers.get("x-amz-tagging-count", "")
+    if told.isdigit():
+        return int(told)
+    return 0 if headers.get("Server", "").startswith(_TELL_TAGS) else None
 
 
 def _whole_size(headers: Mapping[str, str]) -> int:

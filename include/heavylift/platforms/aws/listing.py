@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Callable
 from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
-from heavylift.checksums import Checksums
+from heavylift.checksums import Algorithm, Checksums
 from heavylift.platforms.aws.headers import iso_date_us, unquoted
 from heavylift.platforms.aws.wire import BucketWire, not_s3
 from heavylift.platforms.aws.xml import ListedFields, ListPage, MalformedXmlError, parse_list
@@ -117,11 +118,12 @@ def _form_part(part: str) -> str:
 
 
 def _object(row: ListedFields, decode: Callable[[str], str]) -> ListedObject:
-    key, modified, etag, size, storage_class = row
-    # No checksums: only a HEAD tells whether the object is encrypted, when its ETag is no MD5.
-    return ListedObject(
-        decode(key), int(size or 0), unquoted(etag), iso_date_us(modified), _NO_CHECKSUMS, storage_class
-    )
+    key, modified, quoted, size, storage_class = row
+    etag = unquoted(quoted)
+    # Only a HEAD tells whether the object is encrypted, when its ETag is no MD5.
+    sums: Checksums = {Algorithm.ETAG: etag} if _MD5_SHAPE.fullmatch(etag) else _NO_CHECKSUMS
+    return ListedObject(decode(key), int(size or 0), etag, iso_date_us(modified), sums, storage_class)
 
 
 _NO_CHECKSUMS: Checksums = {}
+_MD5_SHAPE = re.compile(r"[0-9a-f]{32}(?:-[0-9]+)?")

@@ -136,11 +136,15 @@ class S3Store:
         :raises CredentialError: ``s3:GetObjectTagging`` is not allowed.
         """
         request = self._wire.request("GET", "tags of", key, None, b"", tagging="")
-        response = await self._wire.send(request)
         try:
-            return dict(read_tags(response.body))
+            return dict(read_tags((await self._wire.send(request)).body))
         except MalformedXmlError as error:
             raise not_s3(request.what, error) from None
+        except NotFoundError as error:
+            # Some servers have no tags rather than an empty set of them.
+            if "NoSuchTagSet" not in error.got:
+                raise
+            return {}
 
     @asynccontextmanager
     async def get(

@@ -39,7 +39,7 @@ class BucketWire:
             self.read_error,
             settings=settings,
             pacer=pacer,
-            tls=tls_of(connection),
+            tls=tls_of(connection) if self.address.base.startswith("https:") else None,
         )
 
     def request(
