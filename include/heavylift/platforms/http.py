@@ -359,7 +359,16 @@ def error_for_status(what: str, status: int, detail: str) -> HeavyliftError:
     )
 
 
-def _no_answer(what: str, error: BaseException) -> ServerUnavailableError:
+def _no_answer(what: str, error: BaseException) -> HeavyliftError:
+    if isinstance(error, aiohttp.ClientSSLError):
+        return PermanentError(
+            what,
+            got=f"no trusted TLS connection ({error})",
+            expected="a certificate of a known authority for this host",
+            state="nothing was sent",
+            remedy="name the authority's certificates in the connection, or correct the host of the endpoint",
+            code="3008",
+        )
     # A ClientResponseError or InvalidURL tells the URL, and a URL may be signed.
     told = isinstance(error, (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError))
     detail = f"{type(error).__name__}: {error}" if told and str(error) else type(error).__name__

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -119,8 +120,8 @@ async def _read_head(reader: asyncio.StreamReader) -> Received:
 
 
 @asynccontextmanager
-async def scripted(*script: Act) -> AsyncIterator[ScriptedServer]:
-    """Run a scripted server for the length of the block."""
+async def scripted(*script: Act, tls: ssl.SSLContext | None = None) -> AsyncIterator[ScriptedServer]:
+    """Run a scripted server for the length of the block, over TLS where a context is given."""
     server = ScriptedServer(list(script))
     tasks: set[asyncio.Task[None]] = set()
 
@@ -135,8 +136,9 @@ async def scripted(*script: Act) -> AsyncIterator[ScriptedServer]:
         finally:
             writer.transport.abort()
 
-    listener = await asyncio.start_server(connected, "127.0.0.1", 0)
-    server.url = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls)
+    port = listener.sockets[0].getsockname()[1]
+    server.url = f"https://localhost:{port}" if tls else f"http://127.0.0.1:{port}"
     try:
         yield server
     finally:

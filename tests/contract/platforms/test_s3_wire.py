@@ -434,6 +434,14 @@ async def test_a_listing_that_breaks_off_is_not_taken_for_whole() -> None:
             await listed_keys(store)
 
 
+async def test_a_missing_set_of_tags_is_an_empty_one() -> None:
+    async with s3(answer(404, fault("NoSuchTagSet"))) as (store, _):
+        assert await store.tags("key") == {}
+    async with s3(answer(404, fault("NoSuchKey"))) as (store, _):
+        with pytest.raises(NotFoundError):
+            await store.tags("key")
+
+
 async def test_no_error_repeats_a_key_over_several_lines() -> None:
     async with s3(answer(404, fault("NoSuchKey"))) as (store, _):
         with pytest.raises(NotFoundError) as caught:
