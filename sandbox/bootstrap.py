@@ -24,7 +24,7 @@ UV_VERSION = "0.13.9"
 
 sys.path.insert(0, str(REPO))
 
-from sandbox.usage import USAGE  # noqa: E402
+from sandbox.usage import COMMANDS, USAGE  # noqa: E402
 
 
 class BootstrapError(Exception):
@@ -36,6 +36,9 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] in {"-h", "--help", "help"}:
         print(USAGE, end="")
         return 0 if argv else 2
+    if argv[0] not in COMMANDS:
+        print(f"dev: there is no command {argv[0]!r}; ./dev --help lists them", file=sys.stderr)
+        return 2
     try:
         if not complete():
             with _Alone():
@@ -63,7 +66,7 @@ def hand_over(argv: list[str]) -> None:
 
 def complete() -> bool:
     """Tell whether .venv holds exactly what requirements.txt says, as far as its stamp knows."""
-    return STAMP.exists() and STAMP.read_text() == _fingerprint()
+    return STAMP.exists() and _python(VENV).exists() and STAMP.read_text() == _fingerprint()
 
 
 def _fingerprint() -> str:
@@ -80,8 +83,7 @@ def install() -> None:
     began = time.monotonic()
     if sys.platform == "win32":
         raise BootstrapError("Windows is not supported; use WSL.")
-    pins = sum(line[:1].isalnum() for line in LOCK.read_text().splitlines())
-    print(f"Installing {pins} packages into {VENV} (once; 2 GB on disk)", flush=True)
+    print(f"Installing the packages of {LOCK.name} into {VENV} (once; 2 GB on disk)", flush=True)
     uv = ensure_uv()
     _ensure_venv(uv)
     STAMP.unlink(missing_ok=True)

@@ -15,10 +15,8 @@ from pathlib import Path
 from heavylift.errors import ConnectionConfigError, HeavyliftError
 from sandbox import checks, layers, lock, overview, paths, stack
 from sandbox.model import Server
-from sandbox.usage import USAGE
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
-_PASSED_ON = frozenset({"demo", "bench", "screenshots", "heavylift"})
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -27,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A polite kill must clean up as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        if arguments and arguments[0] in _PASSED_ON:
+        if arguments and arguments[0] in _FORWARDED:
             return _FORWARDED[arguments[0]](arguments[1:])
         return _run(_parser().parse_args(arguments))
     except KeyboardInterrupt:
@@ -41,14 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-class _Parser(argparse.ArgumentParser):
-    def format_help(self) -> str:
-        return USAGE
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="./dev")
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=argparse.ArgumentParser)
+    parser = argparse.ArgumentParser(prog="./dev")
+    commands = parser.add_subparsers(dest="command", required=True)
     up = commands.add_parser("up", help="start the local servers and leave them running")
     up.add_argument("--airflow", action="store_true", help="start Airflow too")
     up.add_argument("--only", type=_names, metavar="NAME,...", help="start these servers only")

@@ -35,7 +35,7 @@ def configured(server: str, environ: Mapping[str, str] = os.environ) -> int | No
     text = environ.get(variable, "").strip()
     if not text:
         return None
-    if not text.isdecimal() or not 1 <= int(text) <= 65535:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= 65535:
         raise ConnectionConfigError(
             f"choosing the port of {server}",
             got=f"{variable}={text!r}",

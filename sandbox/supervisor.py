@@ -128,11 +128,14 @@ class Supervisor:
 
     def _stop(self) -> None:
         family = _family(self._children)
-        deadline = time.monotonic() + max((c.grace for c in self._children.values()), default=0.0)
+        began = time.monotonic()
         for pid, launch in self._children.items():
             _signal(pid, launch.stop_signal)
-        while self._children and time.monotonic() < deadline:
+        while self._children:
             self._reap()
+            for pid, launch in self._children.items():
+                if time.monotonic() - began > launch.grace:
+                    _signal(pid, signal.SIGKILL)
             time.sleep(_POLL)
         # What a server leaves behind has had its chance to end with it.
         leftovers = {*family, *_family(self._children)}

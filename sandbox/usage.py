@@ -1,5 +1,9 @@
 """What ``./dev --help`` prints. Standard library only: it is shown before anything is installed."""
 
+COMMANDS = frozenset(
+    {"demo", "up", "status", "down", "heavylift", "test", "check", "bench", "lock", "screenshots"}
+)
+
 USAGE = """\
 Usage: ./dev COMMAND [OPTIONS]
 
