@@ -10,6 +10,7 @@ import os
 import shutil
 import sys
 import tempfile
+import warnings
 from collections.abc import Generator
 from pathlib import Path
 
@@ -19,8 +20,11 @@ from tests.support import network
 from tests.support.layers import LAYERS, TESTS, layer_of
 
 REPOSITORY = TESTS.parent
-# Whatever a session-scoped fixture starts must survive the hook's narrowing, so only tests are limited.
-_AIRFLOW_HOME = Path(tempfile.mkdtemp(prefix="heavylift-airflow-"))
+# One folder for all that a run leaves behind. tmp_path is below it too, because pytest's shared default
+# makes each run clear away the leavings of others, which fails where another run is still at work in them.
+# To look at a test's files afterwards: pytest --basetemp=FOLDER.
+_SCRATCH = Path(tempfile.mkdtemp(prefix="heavylift-tests-"))
+_AIRFLOW_HOME = _SCRATCH / "airflow"
 
 
 def _isolate_airflow() -> None:
@@ -29,6 +33,7 @@ def _isolate_airflow() -> None:
         raise pytest.UsageError("airflow was imported before tests/conftest.py could give it a home")
     for name in [name for name in os.environ if name.startswith("AIRFLOW__")]:
         del os.environ[name]
+    _AIRFLOW_HOME.mkdir()
     os.environ |= {
         "AIRFLOW_HOME": str(_AIRFLOW_HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(REPOSITORY / "dags"),
@@ -39,6 +44,7 @@ def _isolate_airflow() -> None:
 
 
 _isolate_airflow()
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_SCRATCH))
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -49,8 +55,8 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure() -> None:
-    """Take the Airflow home away again."""
-    shutil.rmtree(_AIRFLOW_HOME, ignore_errors=True)
+    """Take the run's folder away again."""
+    shutil.rmtree(_SCRATCH, ignore_errors=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -84,4 +90,7 @@ def airflow_database() -> None:
     """Create the tables of Airflow's metadata database in the tests' own Airflow home."""
     from airflow.utils.db import initdb
 
-    initdb()
+    with warnings.catch_warnings():
+        # Airflow's own use of Alembic warns; nothing of ours runs in here.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        initdb()

@@ -1,0 +1,121 @@
+"""The project speaks one language, and of itself alone."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.unit.house.modules import DAGS, INTEGRATION, LIBRARY, REPOSITORY, source_files
+
+# This file holds the words that it looks for; the others are other people's texts.
+NOT_OURS = {
+    "LICENSE",
+    "requirements.txt",
+    "tests/unit/house/test_words.py",
+    "tests/unit/house/compose/compose-spec.json",
+    "tests/unit/house/compose/compose-spec.LICENSE",
+}
+
+FORBIDDEN = {
+    "a path of somebody's machine": r"(?<![\w.:/])/(?:work|root|home/(?!airflow\b)\w+|Users)/[\w.]",
+    "the host of a package registry": (
+        r"\b(?:files\.pythonhosted|pypi|registry\.npmjs|deb\.debian|ghcr|quay)\.(?:org|io)\b"
+    ),
+    "a word of how it was written": (
+        r"(?i)\b(?:claude|chatgpt|copilot|anthropic|openai codex|ai assistant|language model wrote)\b"
+    ),
+    "work that is not done": r"\b(?:TODO|FIXME|XXX|HACK)\b",
+    "a merge that was not finished": r"^(?:<{7}|>{7}|={7})(?: |$)",
+}
+
+# DESIGN: always source and target.
+WRONG_PAIR = re.compile(r"(?:^|_)(?:src|dst|dest|destination)(?:_|$)")
+PRODUCTION = source_files(LIBRARY, INTEGRATION, DAGS)
+# The other side's own words, in calls of its API.
+THEIR_WORDS = {"dest"}
+
+
+def our_files() -> list[str]:
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    names = sorted(set(filter(None, done.stdout.split("\0"))) - NOT_OURS)
+    return [name for name in names if (REPOSITORY / name).is_file()]
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    for name in our_files():
+        try:
+            yield name, (REPOSITORY / name).read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+
+
+@pytest.mark.parametrize("what", FORBIDDEN)
+def test_no_file_holds(what: str) -> None:
+    pattern = re.compile(FORBIDDEN[what], re.MULTILINE)
+    found = [
+        f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]}"
+        for name, text in texts()
+        for match in pattern.finditer(text)
+    ]
+    assert not found
+
+
+@pytest.mark.parametrize(
+    ("what", "text", "hit"),
+    [
+        ("a path of somebody's machine", "cd /work/main", True),
+        ("a path of somebody's machine", "/opt/airflow/work/x and s3://work/x", False),
+        ("the host of a package registry", "https://pypi.org/simple", True),
+        ("work that is not done", "# TODO: later", True),
+        ("a merge that was not finished", "<<<<<<< ours", True),
+        ("a merge that was not finished", "=========", False),
+    ],
+)
+def test_the_patterns_find_what_they_name(what: str, text: str, hit: bool) -> None:
+    assert bool(re.search(FORBIDDEN[what], text, re.MULTILINE)) is hit
+
+
+def names_given(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield each name that the source gives: of functions, classes, parameters and variables."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.lineno, node.name
+        elif isinstance(node, ast.arg):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.lineno, node.id
+
+
+@pytest.mark.parametrize("path", PRODUCTION, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_names_say_source_and_target(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    wrong = [f"{path}:{line}: {name}" for line, name in names_given(tree) if WRONG_PAIR.search(name.lower())]
+    assert not [name for name in wrong if name.rsplit(" ", 1)[1] not in THEIR_WORDS]
+
+
+@pytest.mark.parametrize("path", PRODUCTION, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
+def test_public_names_have_docstrings_and_files_stay_small(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 400, "one idea a file: split it"
+    tree = ast.parse(text)
+    assert ast.get_docstring(tree), "a module says what it is for"
+    nodes = [
+        node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+    ]
+    assert not [node.name for node in nodes if not node.name.startswith("_") and not ast.get_docstring(node)]
+
+
+def test_files_have_no_two_names_that_differ_in_case_only() -> None:
+    folded = [name.casefold() for name in our_files()]
+    assert len(folded) == len(set(folded))
