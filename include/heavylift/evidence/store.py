@@ -216,7 +216,7 @@ class EvidenceStore:
 
 @asynccontextmanager
 async def open_evidence(
-    url: str | None = None, connection: Connection | None = None
+    url: str | None = None, connection: Connection | None = None, *, create: bool = True
 ) -> AsyncIterator[EvidenceStore]:
     """Open the evidence store and close it at the end of the block.
 
@@ -224,11 +224,13 @@ async def open_evidence(
 
     :param url: ``file://``, ``s3://``, ``gs://`` or ``az://``; if None the connection tells it,
         see :func:`evidence_location`.
+    :param create: False where evidence is only read: a missing folder stays missing.
     :raises NotFoundError: no such bucket or container.
     :raises CredentialError: refused.
     """
     location = evidence_location(url, connection)
-    await asyncio.to_thread(prepare_root, location)
+    if create:
+        await asyncio.to_thread(prepare_root, location)
     async with open_store(location, connection) as objects:
         yield EvidenceStore(objects)
 

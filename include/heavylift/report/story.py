@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -68,15 +69,22 @@ class RunStory:
 
 
 async def read_story(
-    store: EvidenceStore, run: RunKey, summary: PhaseSummary | None = None, *, others: int = 20
+    store: EvidenceStore,
+    run: RunKey,
+    summary: PhaseSummary | None = None,
+    *,
+    runs: Sequence[SeenRun] | None = None,
+    others: int = 20,
 ) -> RunStory:
     """Return the story of ``run``; changes nothing.
 
     :param summary: the run's last word where it is not stored yet.
+    :param runs: the migration's runs, where they are already known.
     :param others: how many other runs to tell of.
     :raises AuditError: a record of the run is damaged.
     """
-    seen = {each.key: each for each in await list_runs(store, run.migration)}
+    known = await list_runs(store, run.migration) if runs is None else runs
+    seen = {each.key: each for each in known}
     this = seen.pop(run, None)
     last_word = summary or await _summary(store, run)
     names = _names(last_word.datasets if last_word else (), this.datasets if this else ())

@@ -180,7 +180,7 @@ class RichRun:
                 "methods": {"crc32c": equal.objects}, "statement": "the two sides are not equal",
                 "differences": (
                     Difference(key=HOSTILE, kind="missing"),
-                    Difference(key="part-0007.parquet", kind="different", source="3f2a91c0", target="9be01d77"),
+                    Difference(key="part-7.parquet", kind="different", source="3f2a91c0", target="9be01d77"),
                 ),
             }  # fmt: skip
         else:
@@ -216,7 +216,8 @@ class RichRun:
         )
         record = DatasetCheckRecord(
             run=RUN, dataset="embeddings", checked_at=self.at(112), seconds=11, files=8,
-            source_rows=2_000_000, target_rows=2_000_000, sampled_rows=50_000, expectations=tuple(outcomes), columns=figures,
+            source_rows=2_000_000, target_rows=2_000_000, sampled_rows=50_000,
+            expectations=tuple(outcomes), columns=figures,
             expectations_passed=True, profiles_equal=True,
         )  # fmt: skip
         ref = await self.store.write_json(paths.check_record_path(RUN, "embeddings", 1), record)

@@ -1,0 +1,92 @@
+"""``heavylift status``: where a migration stands, on one screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from heavylift.cli.output import ExitStatus, finish
+from heavylift.cli.report import no_run
+from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_store
+
+if TYPE_CHECKING:
+    from heavylift.report.story import RunStory
+
+app = typer.Typer()
+
+
+@app.command()
+def status(
+    migration: Annotated[str, typer.Argument(help="The migration.")],
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show the last run of each phase, its gates, what is wrong and what to do.
+
+    Reads evidence only. Exits 1 where the last run of a phase has not passed.
+    """
+    from heavylift.aio import run
+    from heavylift.report.verdict import Standing, headline_of
+
+    stories = run(_stories(migration, evidence, evidence_conn))
+    passed = all(headline_of(story).standing is Standing.PASSED for story in stories)
+    finish(
+        {"migration": migration, "passed": passed, "phases": [_document(story) for story in stories]},
+        text="\n\n".join(_text(story) for story in stories),
+        as_json=as_json,
+        status=ExitStatus.DONE if passed else ExitStatus.FAILED,
+    )
+
+
+async def _stories(migration: str, url: str | None, conn: str | None) -> list[RunStory]:
+    from heavylift.evidence.runs import list_runs
+    from heavylift.report.story import read_story
+
+    async with evidence_store(url, conn) as store:
+        runs = await list_runs(store, migration)
+        if not runs:
+            raise no_run(migration, store.url, runs)
+        latest = {seen.key.phase: seen.key for seen in runs}
+        return [await read_story(store, key, runs=runs, others=0) for key in latest.values()]
+
+
+def _document(story: RunStory) -> dict[str, Any]:
+    from heavylift.report.advice import advice_on
+    from heavylift.report.verdict import headline_of, total_counts
+
+    headline = headline_of(story)
+    return {
+        "phase": story.run.phase,
+        "run": story.title,
+        "evidence": f"{story.evidence_url.rstrip('/')}/{story.run.folder}",
+        "standing": headline.standing.value,
+        "headline": headline.title,
+        "reasons": list(headline.reasons),
+        "counts": total_counts(story).model_dump(mode="json"),
+        "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
+        "advice": [{"problem": each.problem, "remedy": each.remedy} for each in advice_on(story)],
+        "audit_head": story.trail.head,
+    }
+
+
+def _text(story: RunStory) -> str:
+    from heavylift.evidence.wording import counted, size
+    from heavylift.report.advice import advice_on
+    from heavylift.report.verdict import headline_of, total_counts
+
+    headline, counts = headline_of(story), total_counts(story)
+    there = counts.moved + counts.unchanged
+    lines = [
+        f"{story.run.migration} {story.run.phase}: {headline.label.upper()}: {headline.title}",
+        f"  run       {story.title}",
+        f"  objects   {there.objects:,} of {counted(counts.found.objects, 'object')} found are on the target"
+        f" by the copy's account, {size(there.size_bytes)}; {counts.failed.objects:,} failed,"
+        f" {counts.refused.objects:,} refused",
+    ]
+    lines += [f"  gate      {each.standing}" for each in story.gates]
+    lines.append(f"  audit     {story.trail.length:,} entries, head {story.trail.head[:16] or '(none)'}")
+    for advice in advice_on(story):
+        lines += [f"  WRONG     {advice.problem}", f"  to do     {advice.remedy}"]
+    return "\n".join(lines)

@@ -1,0 +1,59 @@
+"""Which evidence store a command works on: its options, the connection ``evidence``, or ./evidence."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from heavylift.connections import connection_from_env
+
+if TYPE_CHECKING:
+    from heavylift.evidence.store import EvidenceStore
+
+EVIDENCE = "evidence"
+"""The connection that is used where none is named."""
+
+Evidence = Annotated[
+    str | None,
+    typer.Option(
+        "--evidence", metavar="URL", help="Evidence store; default: its connection's, else ./evidence."
+    ),
+]
+EvidenceConn = Annotated[
+    str | None,
+    typer.Option(
+        "--evidence-conn", metavar="ID", help="Connection of the evidence store; default: evidence."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")]
+
+
+@asynccontextmanager
+async def evidence_store(
+    url: str | None, conn_id: str | None, *, create: bool = False
+) -> AsyncIterator[EvidenceStore]:
+    """Open the evidence store that the options name.
+
+    :param create: a missing folder is made; commands that only read leave it missing.
+    :raises ConnectionConfigError: the named connection is not set, or is of another kind.
+    """
+    from heavylift.evidence.store import open_evidence
+
+    known = conn_id is not None or f"AIRFLOW_CONN_{EVIDENCE.upper()}" in os.environ
+    connection = connection_from_env(conn_id or EVIDENCE) if known else None
+    async with open_evidence(url, connection, create=create) as store:
+        yield store
+
+
+def shell_actor() -> str:
+    """Return how the audit trail names whoever runs a command: ``cli:<user>``."""
+    try:
+        return f"cli:{getpass.getuser()}"
+    except (KeyError, OSError, ImportError):
+        # A container's user may have no name.
+        return f"cli:uid-{os.getuid()}"

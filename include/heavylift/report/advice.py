@@ -1,0 +1,93 @@
+"""What is wrong with a run and what to do about it, for somebody who has to act now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from heavylift.evidence.run_evidence import DatasetEvidence
+from heavylift.evidence.wording import counted, enumeration
+from heavylift.report.story import GateStory, RunStory
+from heavylift.report.verdict import Standing, headline_of
+
+
+@dataclass(frozen=True)
+class Advice:
+    """One thing that is wrong.
+
+    :param remedy: what mends it; every remedy may be tried again without harm.
+    """
+
+    problem: str
+    remedy: str
+
+
+def advice_on(story: RunStory) -> list[Advice]:
+    """Return what is wrong with a run, in the order in which to look at it; empty where it passed."""
+    headline = headline_of(story)
+    if headline.standing is Standing.PASSED:
+        return []
+    dag = f"{story.run.migration}.{story.run.phase}"
+    found = [advice for each in story.datasets for advice in _of_dataset(each, dag)]
+    found += [advice for gate in story.gates if not gate.is_open for advice in _of_gate(gate, dag)]
+    if story.trail.problem:
+        remedy = f"run 'heavylift audit verify {story.run.migration}' and restore what it names"
+        found.append(Advice("the audit trail is damaged", remedy))
+    if story.summary is None and not found:
+        remedy = f"look at DAG {dag}: it still runs, or its first failed task says what to do"
+        found.append(Advice("the run has no summary yet", remedy))
+    return found
+
+
+def _of_dataset(evidence: DatasetEvidence, dag: str) -> Iterable[Advice]:
+    name = evidence.dataset
+    if evidence.plan is None:
+        yield Advice(
+            f"{name}: there is no plan", f"look at task {name}.plan of DAG {dag}; clear it when mended"
+        )
+        return
+    if evidence.plan.record.dry_run:
+        return
+    if evidence.unfinished_shards:
+        shards = f"{counted(len(evidence.unfinished_shards), 'shard')} unfinished"
+        problem = f"{name}: {shards} ({enumeration(evidence.unfinished_shards)}){_first_failure(evidence)}"
+        yield Advice(problem, f"{_remedy(evidence)}; then clear task {name}.copy: only the rest is done")
+    if evidence.verification is None:
+        yield Advice(f"{name}: not verified", f"look at task {name}.verify of DAG {dag}")
+    elif not evidence.verification.record.passed:
+        record = evidence.verification.record
+        first = f", the first: {record.differences[0].key}" if record.differences else ""
+        wrong = record.missing + record.different + record.unverifiable + record.attributes_differ
+        listed = (record.rows or evidence.verification.ref).path
+        yield Advice(
+            f"{name}: {counted(wrong, 'difference')} between source and target{first}",
+            f"all of them are in {listed}; mend them, then clear {name}.plan with Downstream",
+        )
+
+
+def _first_failure(evidence: DatasetEvidence) -> str:
+    for kept in evidence.shards.values():
+        for failure in kept.record.failures:
+            error = failure.error
+            return f"; the first failure: {error.get('what')}: got {error.get('got')} [{error.get('code')}]"
+    return ""
+
+
+def _remedy(evidence: DatasetEvidence) -> str:
+    failures = (failure for kept in evidence.shards.values() for failure in kept.record.failures)
+    remedy = next((str(failure.error.get("remedy") or "") for failure in failures), "")
+    return remedy or "see the log of the failed task"
+
+
+def _of_gate(gate: GateStory, dag: str) -> Iterable[Advice]:
+    last = gate.results[-1].record if gate.results else None
+    if last is None:
+        yield Advice(gate.standing, f"look at task gate_{gate.name}.evaluate of DAG {dag}")
+    elif last.passed:
+        yield Advice(gate.standing, f"answer it in Airflow: DAG {dag}, task gate_{gate.name}.approve")
+    else:
+        failed = [
+            f"{check.name} of {check.subject}: {check.detail}" for check in last.checks if not check.passed
+        ]
+        remedy = f"mend that, then clear task gate_{gate.name}.evaluate with Downstream"
+        yield Advice(f"gate {gate.name} is shut: {enumeration(failed, 3)}", remedy)
