@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +36,19 @@ def stage_csv(url: str, key: str, local: Path, staged: Path) -> FileSchema:
 
     rejected: list[Any] = []
     try:
-        names, delimiter, empty = _header(local)
-        schema = pa.schema([pa.field(f"c{index}", pa.string()) for index in range(len(names))])
+        header = _header(local)
+        schema = pa.schema([pa.field(f"c{index}", pa.string()) for index in range(len(header.names))])
         rows = 0
         with pq.ParquetWriter(staged, schema, compression="zstd") as writer:
-            if names and not empty:
-                rows = _copy(local, schema, delimiter, writer, rejected)
+            if header.has_records:
+                rows = _copy(local, schema, header, writer, rejected)
     except (pa.ArrowException, OSError, EOFError, UnicodeDecodeError, csv.Error) as error:
         raise _problem(url, error, rejected) from error
-    columns = tuple(FileColumn(name, pa.string()) for name in unique_names(names))
+    columns = tuple(FileColumn(name, pa.string()) for name in unique_names(header.names))
     return FileSchema(key, columns, rows)
 
 
-def _copy(local: Path, schema: Any, delimiter: str, writer: Any, rejected: list[Any]) -> int:
+def _copy(local: Path, schema: Any, header: _Header, writer: Any, rejected: list[Any]) -> int:
     import pyarrow.csv
 
     def reject(row: Any) -> str:
@@ -58,9 +59,14 @@ def _copy(local: Path, schema: Any, delimiter: str, writer: Any, rejected: list[
         _open(local),
         # Threads would hide the number of a wrong row.
         pyarrow.csv.ReadOptions(
-            use_threads=False, block_size=BLOCK_BYTES, column_names=schema.names, skip_rows_after_names=1
+            use_threads=False,
+            block_size=BLOCK_BYTES,
+            column_names=schema.names,
+            skip_rows_after_names=header.records,
         ),
-        pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=True, invalid_row_handler=reject),
+        pyarrow.csv.ParseOptions(
+            delimiter=header.delimiter, newlines_in_values=True, invalid_row_handler=reject
+        ),
         pyarrow.csv.ConvertOptions(
             column_types=dict.fromkeys(schema.names, schema.types[0]),
             strings_can_be_null=True,
@@ -85,21 +91,32 @@ def _open(local: Path) -> Any:
     return pa.input_stream(str(local), compression=compression)
 
 
-def _header(local: Path) -> tuple[list[str], str, bool]:
-    """Return the column names, the delimiter, and whether the header is all that there is."""
+@dataclass(frozen=True)
+class _Header:
+    """The start of a file.
+
+    :param records: those up to the header and with it; blank lines before it count.
+    :param has_records: whether anything follows.
+    """
+
+    names: list[str]
+    delimiter: str
+    records: int
+    has_records: bool
+
+
+def _header(local: Path) -> _Header:
     with _open(local) as stream:
         head = stream.read(HEADER_BYTES)
     # A character may be cut at the end of what was read.
     text = head.decode("utf-8-sig", errors="strict" if len(head) < HEADER_BYTES else "ignore")
-    lines = text.splitlines(keepends=True)
-    if not lines:
-        return [], ",", True
-    delimiter = max(_DELIMITERS, key=_outside_quotes(lines[0]).count)
+    first = text.lstrip("\r\n").splitlines()[:1]
+    delimiter = max(_DELIMITERS, key=_outside_quotes("".join(first)).count)
     with io.StringIO(text, newline="") as source:
-        records = csv.reader(source, delimiter=delimiter, strict=True)
-        names = next((record for record in records if record), [])
-        rest = source.read()
-    return names, delimiter, not rest.strip("\r\n")
+        for number, names in enumerate(csv.reader(source, delimiter=delimiter, strict=True), 1):
+            if names:
+                return _Header(names, delimiter, number, bool(source.read().strip("\r\n")))
+    return _Header([], delimiter, 0, has_records=False)
 
 
 def _outside_quotes(line: str) -> str:

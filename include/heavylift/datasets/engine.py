@@ -1,4 +1,4 @@
-"""The profiling engine: one DuckDB database in the check's own folder, held to its limits."""
+"""The profiling engine: one DuckDB database for each side, spilling into its folder within its limits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def literal(text: str) -> str:
 
 @contextmanager
 def open_engine(folder: Path, limits: CheckLimits) -> Iterator[Any]:
-    """Open a database in ``folder``; it reads and writes files there and nowhere else.
+    """Open a database that spills into ``folder``; it reads and writes files there and nowhere else.
 
     :raises PermanentError: memory or disk limits were reached inside the block.
     """
@@ -26,7 +26,7 @@ def open_engine(folder: Path, limits: CheckLimits) -> Iterator[Any]:
 
     spill = folder / "spill"
     spill.mkdir(exist_ok=True)
-    connection = duckdb.connect(str(folder / "profile.duckdb"))
+    connection = duckdb.connect(":memory:")
     try:
         for setting in _settings(folder, spill, limits):
             connection.execute(f"SET {setting}")

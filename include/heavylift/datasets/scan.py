@@ -26,12 +26,14 @@ def create_view(engine: Any, files: Sequence[LocalFile], columns: Sequence[Colum
 
 
 def _branch(files: Sequence[LocalFile], columns: Iterable[Column]) -> str:
+    if not files[0].schema.columns:
+        return f"SELECT 1 AS one FROM range({sum(file.schema.rows or 0 for file in files)})"
     # Columns are taken by position, for the engine folds names that differ in case only.
     by_name = {found.name: position for position, found in enumerate(files[0].schema.columns)}
     # The constant keeps a file without columns a table with rows.
     chosen = ["1 AS one", *(_expression(c, by_name[c.name]) for c in columns if c.name in by_name)]
     paths = ", ".join(literal(str(file.path)) for file in files)
-    names = ", ".join(f"p{position}" for position in range(len(files[0].schema.columns))) or "nothing"
+    names = ", ".join(f"p{position}" for position in range(len(files[0].schema.columns)))
     reader = f"read_parquet([{paths}], hive_partitioning = false)"
     return f"SELECT {', '.join(chosen)} FROM {reader} AS t({names})"
 

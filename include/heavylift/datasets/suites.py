@@ -18,6 +18,7 @@ from heavylift.spec.expectations import Expectation, TableExpectations
 from heavylift.spec.gx_types import EXPECTATION_TYPES
 from heavylift.spec.suggest import nearest
 
+_ROWS_ONLY = {"expect_table_row_count_to_be_between", "expect_table_row_count_to_equal"}
 _NEEDS_ALL_ROWS = {"expect_column_values_to_be_increasing", "expect_column_values_to_be_decreasing"}
 _COLUMN_KEYS = ("column", "column_A", "column_B")
 _LONGEST_OBSERVATION = 500
@@ -57,9 +58,6 @@ def suite_columns(table: TableExpectations) -> set[str] | None:
         if "row_condition" in item.kwargs:
             return None
     return found
-
-
-_ROWS_ONLY = {"expect_table_row_count_to_be_between", "expect_table_row_count_to_equal"}
 
 
 def _listed(value: Any) -> list[Any]:
@@ -122,8 +120,13 @@ def _build(dataset: str, table: TableExpectations, item: Expectation) -> Any:
 
 def _reasons(error: Exception) -> str:
     details = error.errors() if hasattr(error, "errors") else []
-    named = [f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in details]
+    named = [": ".join([*_field_of(found["loc"]), str(found["msg"])]) for found in details]
     return "; ".join(named) or (str(error).splitlines() or [type(error).__name__])[0]
+
+
+def _field_of(place: tuple[Any, ...]) -> list[str]:
+    """Return the argument's name; what concerns several arguments together has none."""
+    return [] if place == ("__root__",) else [".".join(str(part) for part in place)]
 
 
 def _argument_hint(item: Expectation) -> str:
