@@ -13,6 +13,8 @@ from heavylift.errors import NotFoundError, ServerUnavailableError
 from sandbox.http import Answer, request
 
 FINISHED = frozenset({"success", "failed"})
+TIMEOUT_SECONDS = 60.0
+READ_ATTEMPTS = 3
 _PAGE = 100
 
 
@@ -139,17 +141,24 @@ class AirflowClient:
         return self._token
 
     def _send(self, method: str, url: str, headers: dict[str, str], data: bytes | None) -> Answer:
-        try:
-            return request(url, method=method, headers=headers, body=data, timeout=30.0)
-        except OSError as error:
-            raise ServerUnavailableError(
-                f"a request to Airflow at {self._url}",
-                got=f"{type(error).__name__}: {error}",
-                expected="an answer",
-                state="the run, if one was started, goes on without the demo",
-                remedy="look at the logs under .sandbox/logs, then run ./dev demo again",
-                code="9801",
-            ) from error
+        # Reading may be repeated; a busy machine can keep one answer waiting.
+        attempts = READ_ATTEMPTS if method == "GET" else 1
+        for _attempt in range(attempts):
+            try:
+                return request(url, method=method, headers=headers, body=data, timeout=TIMEOUT_SECONDS)
+            except OSError as error:
+                trouble = error
+        raise self._unreachable(trouble) from trouble
+
+    def _unreachable(self, error: OSError) -> ServerUnavailableError:
+        return ServerUnavailableError(
+            f"a request to Airflow at {self._url}",
+            got=f"{type(error).__name__}: {error}",
+            expected="an answer",
+            state="the run, if one was started, goes on without the demo",
+            remedy="look at the logs under .sandbox/logs, then run ./dev demo again",
+            code="9801",
+        )
 
     def _missing(self, dag_id: str, timeout: float) -> NotFoundError:
         errors = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heavylift_airflow.hooks.object_store import look_up
 from heavylift_airflow.operators.transfer import DatasetOperator
 
 if TYPE_CHECKING:
@@ -37,7 +38,23 @@ class CheckDatasetOperator(DatasetOperator):
         return summary
 
     async def _check(self, frame: TaskFrame) -> DatasetCheckRecord:
-        raise NotImplementedError
+        from heavylift.datasets.checks import check_dataset
+        from heavylift.datasets.requests import dataset_check_request
+        from heavylift_airflow.trail import note
+
+        request = dataset_check_request(frame.spec, self.dataset, frame.run, look_up)
+        async with self.evidence(frame) as store:
+            record, ref = await check_dataset(request, store)
+            self.evidence_path = ref.path
+            await note(
+                store,
+                frame,
+                "dataset.checked",
+                subject=self.dataset,
+                evidence=(ref,),
+                details=check_summary(record),
+            )
+        return record
 
 
 def check_summary(record: DatasetCheckRecord) -> dict[str, int | bool]:

@@ -65,7 +65,14 @@ class BuildReportOperator(HeavyliftOperator):
         return self.work.run(self._build(frame), "building of the report")
 
     async def _build(self, frame: TaskFrame) -> dict[str, Any]:
-        raise NotImplementedError
+        from heavylift.report.build import build_report
+        from heavylift_airflow.trail import note
+
+        async with self.evidence(frame) as store:
+            ref = await build_report(store, frame.run, await summary_of(store, frame, self.phase))
+            self.evidence_path = ref.path
+            await note(store, frame, "report.built", evidence=(ref,))
+        return {"report": ref.path, "sha256": ref.sha256, "size_bytes": ref.size_bytes}
 
 
 class SummariseRunOperator(HeavyliftOperator):

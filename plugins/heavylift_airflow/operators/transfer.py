@@ -269,7 +269,8 @@ def _differs(record: VerificationRecord, path: str) -> IntegrityError:
     return IntegrityError(
         f"verification of dataset {record.dataset!r}",
         got=f"{record.missing} missing, {record.different} different and {record.unverifiable}"
-        f" unverifiable objects on the target, {record.extra} extra ({named})",
+        f" unverifiable objects on the target, {record.attributes_differ} attributes that differ,"
+        f" {record.extra} extra objects ({named})",
         expected=f"{record.source.objects} equal objects at {record.target_url}",
         state=f"{record.equal.objects} objects are equal; nothing was changed by verifying",
         remedy=f"read {path} in the evidence store; if the source changed meanwhile, start a new run,"

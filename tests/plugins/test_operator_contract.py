@@ -1,0 +1,91 @@
+"""What every operator and sensor promises Airflow: no work before it runs, and to travel whole."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk import DAG, BaseOperator
+from airflow.serialization.serialized_objects import DagSerialization
+
+from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.operators.checks import CheckDatasetOperator
+from heavylift_airflow.operators.closing import (
+    BuildReportOperator,
+    PublishPhaseOperator,
+    SummariseRunOperator,
+)
+from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from heavylift_airflow.operators.transfer import (
+    CopyObjectsOperator,
+    PlanTransferOperator,
+    VerifyObjectsOperator,
+)
+from heavylift_airflow.sensors.gate import GateSensor
+
+# A spec that is nowhere: whoever reads it before running fails.
+COMMON: dict[str, Any] = {"task_id": "task", "spec_path": "/nowhere/spec.yaml", "phase": "transfer"}
+SHARD = {"shard": 1, "objects": 2, "size_bytes": 3}
+KINDS: dict[type, dict[str, Any]] = {
+    BeginRunOperator: {"rival_dag_id": "m.sync", "gives_way": True},
+    PlanTransferOperator: {"dataset": "data"},
+    CopyObjectsOperator: {"dataset": "data", "shard": SHARD},
+    VerifyObjectsOperator: {"dataset": "data"},
+    CheckDatasetOperator: {"dataset": "data"},
+    EvaluateGateOperator: {"gate": "proved"},
+    GateSensor: {"gate": "proved"},
+    GateApprovalOperator: {"gate": "proved", "response_timeout": timedelta(hours=1)},
+    PublishPhaseOperator: {},
+    BuildReportOperator: {},
+    SummariseRunOperator: {},
+}
+
+every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+
+
+def build(kind: type) -> BaseOperator:
+    operator: BaseOperator = kind(**COMMON, **KINDS[kind])
+    return operator
+
+
+@every_kind
+def test_making_an_operator_reads_nothing_and_keeps_its_arguments(kind: type) -> None:
+    task = build(kind)
+    for name, value in {**COMMON, **KINDS[kind]}.items():
+        assert getattr(task, name) == value
+
+
+@every_kind
+def test_template_fields_are_attributes(kind: type) -> None:
+    task = build(kind)
+    assert "spec_path" in task.template_fields
+    for name in task.template_fields:
+        assert hasattr(task, name)
+
+
+@every_kind
+def test_an_operator_survives_pickling(kind: type) -> None:
+    task = build(kind)
+    task.on_kill()  # makes what an attempt holds on to
+    again = pickle.loads(pickle.dumps(task))
+    for name in KINDS[kind]:
+        assert getattr(again, name) == getattr(task, name)
+
+
+@every_kind
+def test_an_operator_survives_the_serialised_dag(kind: type) -> None:
+    with DAG("small.transfer", schedule=None) as dag:
+        build(kind)
+    document = json.loads(json.dumps(DagSerialization.to_dict(dag)))
+    task = DagSerialization.from_dict(document).get_task("task")
+    assert task.task_type == kind.__name__
+    assert [link.name for link in task.operator_extra_links] == ["Evidence"]
+
+
+@every_kind
+def test_keyword_arguments_only(kind: type) -> None:
+    with pytest.raises(Exception, match="keyword"):
+        kind("task")
