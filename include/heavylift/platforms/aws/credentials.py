@@ -12,6 +12,20 @@ from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError, CredentialError, ServerUnavailableError
 from heavylift.platforms.aws.settings import endpoint_setting, is_anonymous, region_of
 
+_MAX_TOLD = 300
+# botocore's errors whose text names what is wrong and holds nothing of a credential.
+_TELLING = frozenset(
+    {
+        "ParamValidationError",
+        "PartialCredentialsError",
+        "ProfileNotFound",
+        "InfiniteLoopConfigError",
+        "InvalidConfigError",
+        "SSOTokenLoadError",
+        "UnauthorizedSSOTokenError",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Keys:
@@ -92,9 +106,11 @@ class CredentialSource:
                 code="3111",
             ) from None
         except ClientError as error:
-            raise self._refused(str(error.response.get("Error", {}).get("Code", "an error"))) from None
+            told = error.response.get("Error", {})
+            raise self._refused(f"{told.get('Code', 'an error')}: {told.get('Message', '')}") from None
         except BotoCoreError as error:
-            raise self._refused(type(error).__name__) from None
+            name = type(error).__name__
+            raise self._refused(f"{name}: {error}" if name in _TELLING else name) from None
         return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 
     def _what(self) -> str:
@@ -103,7 +119,7 @@ class CredentialSource:
     def _refused(self, got: str) -> CredentialError:
         return CredentialError(
             self._what(),
-            got=got,
+            got=" ".join(got.split())[:_MAX_TOLD],
             expected="valid credentials",
             state="nothing was touched",
             remedy="check the profile, role_arn and login of the connection, or log in again",

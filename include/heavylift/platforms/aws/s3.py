@@ -60,9 +60,9 @@ does not report what S3 would is told apart by its receipts, which then lack the
 class S3Store:
     """One S3 bucket.
 
-    ``version`` is the ETag, without quotes; ``get`` pins it with ``If-Match``. Listings tell no
-    checksums, because an ETag is an MD5 only without KMS or customer encryption, which only a
-    GET or HEAD tells.
+    ``version`` is the ETag, without quotes; ``get`` pins it with ``If-Match``. Listings tell of
+    checksums just ``ETAG``, for an ETag is an MD5 only without KMS or customer encryption, which
+    a GET or HEAD tells.
 
     Credentials: the connection's login, password and ``extra.aws_session_token``; else
     ``extra.profile_name``; else botocore's chain; ``extra.role_arn`` is then assumed. They

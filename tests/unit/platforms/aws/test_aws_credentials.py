@@ -85,7 +85,7 @@ async def test_half_a_key_pair_is_refused(half: Connection) -> None:
 
 
 async def test_a_missing_profile_is_told() -> None:
-    with pytest.raises(CredentialError, match="ProfileNotFound"):
+    with pytest.raises(CredentialError, match=r"ProfileNotFound.*\(nobody\)"):
         await keys_of(connection(profile_name="nobody"))
     with pytest.raises(ConnectionConfigError, match="ProfileNotFound"):
         region_of(connection(profile_name="nobody"))

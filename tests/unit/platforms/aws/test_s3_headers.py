@@ -109,6 +109,18 @@ def test_one_checksum_and_the_md5_are_sent() -> None:
         ({"x-amz-checksum-crc32c": hex_to_base64(CRC32C), "x-amz-checksum-type": "COMPOSITE"}, {}),
         ({"x-amz-checksum-crc32c": hex_to_base64(CRC32C) + "-2"}, {}),
         ({"x-amz-checksum-crc32c": "not base64!"}, {}),
+        (
+            {"x-amz-checksum-crc32c": hex_to_base64(CRC32C), "ETag": f'"{MD5}-2"'},
+            {Algorithm.MD5_PARTS: f"{MD5}-2"},
+        ),
+        (
+            {
+                "x-amz-checksum-crc32c": hex_to_base64(CRC32C),
+                "x-amz-checksum-type": "FULL_OBJECT",
+                "ETag": f'"{MD5}-2"',
+            },
+            {Algorithm.CRC32C: CRC32C, Algorithm.MD5_PARTS: f"{MD5}-2"},
+        ),
         ({}, {}),
     ],
 )
@@ -130,6 +142,22 @@ def test_a_head_of_a_range_tells_the_whole() -> None:
     assert head.object.storage_class == "STANDARD_IA"
     assert head.object.modified_us == 1795373622000000
     assert read_head("k", answer(Content_Length="10"), "get of k").tag_count is None
+
+
+@pytest.mark.parametrize(
+    ("headers", "count"),
+    [
+        ({"x_amz_tagging_count": "3", "Server": "any"}, 3),
+        ({"Server": "AmazonS3"}, 0),
+        ({"Server": "SeaweedFS 8000GB 4.48"}, 0),
+        ({"Server": "MinIO"}, None),
+        ({}, None),
+    ],
+)
+def test_a_missing_count_of_tags_means_none_only_where_it_would_be_told(
+    headers: dict[str, str], count: int | None
+) -> None:
+    assert read_head("k", answer(**headers), "get of k").tag_count == count
 
 
 def test_metadata_that_s3_keeps_back_is_an_error() -> None:
