@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from heavylift.errors import ConflictError
@@ -26,7 +27,7 @@ from heavylift.objects.requests import MAX_SHARDS, TransferRequest
 from heavylift.objects.selection import selector
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.state import fetch_known
-from heavylift.platforms.ports import ObjectStore
+from heavylift.platforms.ports import ObjectStore, PassesBy
 from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
 
 CONFLICT = "target-differs"
@@ -70,7 +71,7 @@ async def _make_plan(
     try:
         difference.add_known(await fetch_known(evidence, request.run.migration, request.dataset, work))
         difference.compare(source_listing, target_listing)
-        findings = await _settle(request, difference, target)
+        findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
         _refuse_blocked(request, findings, difference.refused_tally(), source_listing.total)
         refs, shards = await _store_rows(request, evidence, difference, work)
         record = PlanRecord(
@@ -115,6 +116,27 @@ async def _settle(request: TransferRequest, difference: Difference, target: Obje
         detail = f"keys with {name} occur; a dry run does not try whether the target holds them"
         findings.append(_about_dataset(request, "unprobed-keys", Severity.NOTE, detail))
     return findings
+
+
+def _passed_by(
+    request: TransferRequest, source: ObjectStore, selected: Callable[[str], bool]
+) -> list[Finding]:
+    """Name what the source's listing passed by: nothing that was there is dropped silently."""
+    if not isinstance(source, PassesBy):
+        return []
+    prefix = request.source.location.prefix
+    fatal = request.options.on_unholdable_key is OnUnholdableKey.FAIL
+    return [
+        Finding(
+            rule="not-an-object",
+            severity=Severity.BLOCKER if fatal else Severity.WARNING,
+            subject=request.source.location.url_of(key),
+            detail=reason,
+            remedy="exclude it, replace it by what it points to, or set on_unholdable_key: skip",
+        )
+        for key, reason in sorted(source.unlisted.items())
+        if key.startswith(prefix) and selected(key[len(prefix) :])
+    ]
 
 
 def _about_dataset(request: TransferRequest, rule: str, severity: Severity, detail: str) -> Finding:
@@ -169,7 +191,7 @@ def _refuse_blocked(request: TransferRequest, findings: list[Finding], refused: 
     first = "; ".join(f"{f.subject}: {f.detail}" for f in blockers[:5])
     raise ConflictError(
         f"planning of dataset {request.dataset!r}",
-        got=f"{refused.objects} of {found.objects} objects that cannot be moved as they are ({first})",
+        got=f"{refused.objects} of {found.objects} objects refused, {len(blockers)} blockers ({first})",
         expected="a target that can take every object",
         state="nothing was moved",
         remedy=f"{blockers[0].remedy}; a dry run lists them",

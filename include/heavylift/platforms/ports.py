@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from heavylift.checksums import Algorithm, Checksums
 from heavylift.locations import Location
@@ -252,3 +252,13 @@ class ObjectStore(Protocol):
     async def close(self) -> None:
         """Close connections. The store cannot be used afterwards."""
         ...
+
+
+@runtime_checkable
+class PassesBy(Protocol):
+    """A store whose listings pass by things that are no objects, such as links and sockets.
+
+    :param unlisted: whole key → why it was passed by; complete after a listing has ended.
+    """
+
+    unlisted: Mapping[str, str]

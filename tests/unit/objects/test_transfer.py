@@ -21,7 +21,7 @@ from heavylift.objects.naming import refuse_unholdable
 from heavylift.platforms.places import Place
 from heavylift.platforms.wiring import open_store
 from heavylift.spec.datasets import Limits, Verify
-from heavylift.spec.vocabulary import OnConflict
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
 from tests.unit.objects.fakes import FakeStore
 
 
@@ -268,3 +268,17 @@ async def test_a_missing_source_says_so(request_: TransferRequest, tmp_path: Pat
     gone = Place(Location("file", str(tmp_path / "gone")))
     with pytest.raises(NotFoundError, match="gone"):
         await plan_transfer(replace(request_, source=gone))
+
+
+async def test_what_is_no_object_is_named_and_never_dropped_silently(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    (tmp_path / "source" / "link").symlink_to("/etc/passwd")
+    with pytest.raises(ConflictError, match="link"):
+        await plan_transfer(request_)
+    plan, _, verification = await move(in_run(request_, "skip", on_unholdable_key=OnUnholdableKey.SKIP))
+    assert [(f.rule, f.severity.value) for f in plan.findings] == [("not-an-object", "warning")]
+    assert verification.passed
+    assert not (tmp_path / "target" / "link").exists()
+    excluded = in_run(request_, "excluded", exclude=("link",))
+    assert (await plan_transfer(excluded)).findings == ()
