@@ -104,7 +104,7 @@ def _form_decoded(key: str) -> str:
 def _decoded(key: str, decode: Callable[[str], str]) -> str:
     # Keys of one page share their folders, such as ``dt%3D2026-11-22/``: those are decoded once.
     folder, slash, name = key.rpartition("/")
-    return decode(folder) + slash + decode(name)
+    return decode(folder) + slash + (decode(name) if "%" in name or "+" in name else name)
 
 
 @lru_cache(maxsize=4096)
