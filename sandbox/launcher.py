@@ -7,10 +7,12 @@ import os
 import secrets
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
+from heavylift.errors import ServerUnavailableError
 from sandbox import processes, records
 from sandbox.model import Launch
 from sandbox.paths import REPO
@@ -43,7 +45,7 @@ class Owner:
     def __init__(self, state_dir: Path, *, detached: bool) -> None:
         self.state_dir = state_dir
         self._detached = detached
-        self._supervisors: list[subprocess.Popen[bytes]] = []
+        self._supervisors: list[subprocess.Popen[bytes] | Ident] = []
         self._pipe: tuple[int, int] | None = None
 
     def spawn(self, launches: Sequence[Launch], sandbox: str) -> None:
@@ -54,40 +56,69 @@ class Owner:
         file = records.run_dir(self.state_dir) / f"launch-{secrets.token_hex(4)}.json"
         write_private(file, json.dumps([launch.to_json() for launch in full]))
         argv = [sys.executable, "-m", "sandbox.supervisor", str(file)]
-        handed: list[int] = []
-        if not self._detached:
-            handed = [self._reader()]
-            argv += ["--pipe", str(handed[0])]
-        env: Mapping[str, str] = {**_own_environment(), MARK: sandbox, "PYTHONPATH": python_path()}
+        env = {**_own_environment(), MARK: sandbox, "PYTHONPATH": python_path()}
         with (self.state_dir / "logs" / "supervisor.log").open("ab") as log:
-            child = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=REPO,
-                env=env,
-                pass_fds=handed,
-                start_new_session=True,
-            )
-        self._supervisors.append(child)
+            if self._detached:
+                self._supervisors.append(_spawn_detached([*argv, "--detach"], env, log))
+            else:
+                self._supervisors.append(_spawn_attached(argv, env, log, self._reader()))
 
     def stop(self) -> None:
         """End the supervisors and with them their servers, the latest first."""
-        for child in reversed(self._supervisors):
-            if child.poll() is None:
-                child.terminate()
-                _wait(child)
+        for supervisor in reversed(self._supervisors):
+            if isinstance(supervisor, Ident):
+                processes.end([supervisor], _STOP_SECONDS)
+            elif supervisor.poll() is None:
+                supervisor.terminate()
+                _wait(supervisor)
+        self._supervisors.clear()
         if self._pipe is not None:
             for end in self._pipe:
                 os.close(end)
             self._pipe = None
-        self._supervisors.clear()
 
     def _reader(self) -> int:
         if self._pipe is None:
             self._pipe = os.pipe()
         return self._pipe[0]
+
+
+def _spawn_attached(
+    argv: list[str], env: dict[str, str], log: IO[bytes], pipe: int
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*argv, "--pipe", str(pipe)],
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=log,
+        cwd=REPO,
+        env=env,
+        pass_fds=[pipe],
+        start_new_session=True,
+    )
+
+
+def _spawn_detached(argv: list[str], env: dict[str, str], log: IO[bytes]) -> Ident:
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        cwd=REPO,
+        env=env,
+        start_new_session=True,
+        check=False,
+    )
+    ident = Ident.of(int(done.stdout)) if done.returncode == 0 else None
+    if ident is None:
+        raise ServerUnavailableError(
+            "starting the process that owns the servers",
+            got=f"exit status {done.returncode}",
+            state="nothing was started",
+            remedy=f"see {log.name}",
+            code="9007",
+        )
+    return ident
 
 
 def _own_environment() -> dict[str, str]:

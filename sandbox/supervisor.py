@@ -1,4 +1,4 @@
-"""The process that owns a sandbox's servers: ``python -m sandbox.supervisor FILE [--pipe FD]``.
+"""The process that owns a sandbox's servers: ``python -m sandbox.supervisor FILE``.
 
 It starts each server in a session of its own, notes pids and exit codes in ``run/``, and ends
 them all when it is told to (SIGTERM), or, when attached, as soon as the process that started it
@@ -188,12 +188,26 @@ def _die_with(parent: int) -> Callable[[], None] | None:
     return prepare
 
 
+def _go_on_alone() -> bool:
+    """Fork, so that the caller has no child to wait for; return whether this is the one that goes on."""
+    child = os.fork()
+    if child:
+        print(child, flush=True)
+        return False
+    os.setsid()
+    os.dup2(2, 1)  # the caller reads standard output to its end
+    return True
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run a launch file; the file is removed once it is read, as it holds environments."""
     parser = argparse.ArgumentParser(prog="sandbox.supervisor")
     parser.add_argument("file", type=Path)
     parser.add_argument("--pipe", type=int)
+    parser.add_argument("--detach", action="store_true", help="print the pid and go on in the background")
     options = parser.parse_args(argv)
+    if options.detach and not _go_on_alone():
+        return 0
     launches = [Launch.from_json(raw) for raw in json.loads(options.file.read_text())]
     options.file.unlink()
     Supervisor(launches, options.file.parent, options.pipe).run()
