@@ -91,6 +91,7 @@ class _Demo:
 
     def _with(self, stack: Stack) -> int:
         client = self._client(stack)
+        self._end_leftovers(client)
         self._say("Seeding the fraud-scoring workload on the AWS side")
         self._console.print(f"  {fraud_scoring.seed(stack.env)}")
         passed = self._transfer(client, stack) and self._incremental(client, stack)
@@ -102,9 +103,16 @@ class _Demo:
             _wait_for_interrupt()
         return DONE if passed else FAILED
 
+    def _end_leftovers(self, client: AirflowClient) -> None:
+        """End what an interrupted demo left running: its clouds are gone, and it would be waited for."""
+        for phase in (Phase.TRANSFER, Phase.SYNC):
+            dag_id = self._spec.dag_id(phase)
+            client.wait_for_dag(dag_id)
+            if client.end_runs(dag_id):
+                self._console.print(f"  Ended an unfinished run of {dag_id} from an earlier demo.")
+
     def _transfer(self, client: AirflowClient, stack: Stack) -> bool:
         dag_id = self._spec.dag_id(Phase.TRANSFER)
-        client.wait_for_dag(dag_id)
         self._say(f"Running {dag_id} in Airflow's scheduler")
         succeeded, results = self._run(client, stack, Phase.TRANSFER)
         show_results(self._console, results)
@@ -113,7 +121,6 @@ class _Demo:
     def _incremental(self, client: AirflowClient, stack: Stack) -> bool:
         """Sync twice: with nothing changed, and after the source has changed."""
         dag_id = self._spec.dag_id(Phase.SYNC)
-        client.wait_for_dag(dag_id)
         self._say(f"Running {dag_id} with nothing changed: it has to copy nothing")
         unchanged, results = self._run(client, stack, Phase.SYNC)
         idle = unchanged and results.summary is not None and results.summary.moved.objects == 0

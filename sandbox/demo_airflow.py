@@ -61,6 +61,13 @@ class AirflowClient:
         """Keep further runs of the DAG from starting."""
         self._json("PATCH", f"/dags/{quote(dag_id)}", {"is_paused": True})
 
+    def end_runs(self, dag_id: str) -> int:
+        """Mark every run of the DAG that has not finished as failed; return how many there were."""
+        found = self._json("GET", f"/dags/{quote(dag_id)}/dagRuns?state=queued&state=running")["dag_runs"]
+        for run in found:
+            self._json("PATCH", _run_path(dag_id, run["dag_run_id"]), {"state": "failed"})
+        return len(found)
+
     def trigger(self, dag_id: str, note: str, **conf: Any) -> str:
         """Start a run and return its id."""
         body = {"logical_date": None, "conf": conf, "note": note}
