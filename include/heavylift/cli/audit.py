@@ -141,12 +141,19 @@ def _text(report: AuditReport, *, checked: bool) -> str:
         lines.append(f"  {problem.kind.value.replace('_', ' ')}: {place}: {problem.detail}")
     left_out = len(report.problems) - _MOST_PROBLEMS
     lines += [f"  and {left_out} more; --json names all"] if left_out > 0 else []
-    if not report.intact:
-        lines.append(
-            "  to fix: find out who wrote to the evidence store; restore these files from the store's"
-            " versions or a backup; what cannot be restored has to be proved again"
-        )
+    lines += [f"  to fix: {_remedy(report)}"] if not report.intact else []
     return "\n".join(lines)
+
+
+def _remedy(report: AuditReport) -> str:
+    from heavylift.evidence.audit_verify import Damage
+
+    if {problem.kind for problem in report.problems} == {Damage.EMPTY}:
+        return "restore the trail; or, if nothing was ever noted in it, run the phase again to have it proved"
+    return (
+        "find out who wrote to the evidence store; restore these files from the store's versions or a"
+        " backup; what cannot be restored has to be proved again"
+    )
 
 
 def _table(entries: list[AuditEntry]) -> str:

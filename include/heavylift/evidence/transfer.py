@@ -81,7 +81,14 @@ async def _refuse_taken(objects: ObjectStore, key: str) -> None:
         await objects.head(key)
     except NotFoundError:
         return
-    raise AlreadyExistsError(f"writing {objects.location.url_of(key)}", got="an object there", code="4013")
+    raise AlreadyExistsError(
+        f"writing {objects.location.url_of(key)}",
+        got="an object there",
+        expected="none",
+        state="it is untouched",
+        remedy="use another run or attempt number",
+        code="4013",
+    )
 
 
 async def _send_parts(

@@ -15,7 +15,7 @@ from heavylift.report.story import GateStory, RunStory
 from heavylift.report.text import visible
 
 WIDTH = 960
-_LEFT, _RIGHT, _TOP, _LANE, _BAR, _ROW = 150, 24, 8, 34, 18, 7
+_LEFT, _RIGHT, _TOP, _LANE, _BAR, _ROW = 180, 24, 8, 34, 18, 7
 _MOST_ROWS = 12
 _MOST_LANES = 24
 _MOST_BARS = 300
