@@ -11,7 +11,7 @@ from packaging.version import Version
 
 from tests.unit.house.modules import REPOSITORY
 
-HOW = "run the command in the first lines of requirements.txt"
+HOW = "run: ./dev lock"
 DIRECT = "# via -r requirements.in"
 
 

@@ -137,7 +137,7 @@ def test_the_image_holds_what_the_source_imports(package: str) -> None:
 def test_the_build_gets_all_that_it_copies() -> None:
     copied = re.findall(r"^COPY (?:--\S+ )*(\S+) \S+$", DOCKERFILE, re.MULTILINE)
     copied += re.findall(r"source=([^,]+),", DOCKERFILE)
-    assert {"include/", "plugins/", "dags/", "requirements.txt"} <= set(copied)
+    assert {"include/", "plugins/", "dags/", "docs/runbooks/", "requirements.txt"} <= set(copied)
     ignore = (REPOSITORY / "docker" / "Dockerfile.dockerignore").read_text().splitlines()
     allowed = [line.removeprefix("!") for line in ignore if line.startswith("!")]
     assert "*" in ignore
@@ -153,6 +153,13 @@ def test_the_build_gets_no_secret(path: str) -> None:
     ignore = (REPOSITORY / "docker" / "Dockerfile.dockerignore").read_text().splitlines()
     allowed = [line.removeprefix("!").rstrip("/") for line in ignore if line.startswith("!")]
     assert not any(fnmatch.fnmatch(path, pattern) or path.startswith(f"{pattern}/") for pattern in allowed)
+
+
+def test_runbooks_lie_where_the_plugin_looks_for_them() -> None:
+    copied = re.search(r"^COPY --\S+ docs/runbooks/ (\S+)/$", DOCKERFILE, re.MULTILINE)
+    assert copied
+    # heavylift_airflow.phases.runbook: docs/runbooks beside the plugins folder.
+    assert copied[1] == "/opt/airflow/docs/runbooks"
 
 
 def test_the_code_in_the_image_belongs_to_root() -> None:
