@@ -52,7 +52,7 @@ async def test_equal_documents_of_two_writers_are_two_entries() -> None:
 
 
 async def test_many_processes_lose_nothing(tmp_path: Path) -> None:
-    writers, turns = 4, 15
+    writers, turns = 3, 12
     url = tmp_path.as_uri()
     path = os.pathsep.join(filter(None, sys.path))
     started = [
