@@ -144,9 +144,9 @@ class HttpClient:
     def _proxy(self, url: str) -> str | None:
         # Not aiohttp's trust_env: that also reads ~/.netrc, in a thread, for every request,
         # and refuses a signed request to any host that is named there.
-        parts = urlsplit(url)
-        origin = f"{parts.scheme}://{parts.netloc}"
+        origin = url[: url.find("/", len("https://"))]
         if origin not in self._proxies:
+            parts = urlsplit(url)
             skipped = proxy_bypass(parts.hostname or "")
             self._proxies[origin] = None if skipped else getproxies().get(parts.scheme)
         return self._proxies[origin]
