@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
+from heavylift.cli.stores import Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import Connection, connection_from_env
 from heavylift.errors import HeavyliftError, SpecError
-from heavylift.evidence.records import PlanRecord, RunKey, ShardResult, VerificationRecord
+from heavylift.evidence.records import PhaseSummary, PlanRecord, RunKey, ShardResult, VerificationRecord
 from heavylift.locations import parse_location
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits, Metadata, Verify
@@ -29,8 +30,6 @@ SourceUrl = Annotated[str, typer.Argument(help="s3://bucket/prefix, gs://…, az
 TargetUrl = Annotated[str, typer.Argument(help="where the objects go, written likewise")]
 SourceConn = Annotated[str | None, typer.Option(help="connection id of the source (AIRFLOW_CONN_<ID>)")]
 TargetConn = Annotated[str | None, typer.Option(help="connection id of the target")]
-Evidence = Annotated[str | None, typer.Option(help="evidence store's URL; default: ./evidence")]
-EvidenceConn = Annotated[str | None, typer.Option(help="connection id of the evidence store")]
 Include = Annotated[list[str] | None, typer.Option(help="only keys like this; may be given again")]
 Exclude = Annotated[list[str] | None, typer.Option(help="no keys like this; may be given again")]
 Migration = Annotated[str, typer.Option(help="name under which evidence and sync state are kept")]
@@ -199,18 +198,48 @@ def _copy(request: Any, *, as_json: bool) -> None:
             note(str(error))
             errors.append(error)
     record = run(verify_transfer(request))
-    passed = record.passed and not errors
+    summary = run(_conclude(request))
+    passed = summary.passed and not errors
     finish(
         {
             "plan": plan.model_dump(mode="json"),
             "shards": [r.model_dump(mode="json", exclude={"samples"}) for r in results],
             "errors": [e.attrs() for e in errors],
             "verification": record.model_dump(mode="json"),
+            "summary": summary.model_dump(mode="json"),
         },
         text=f"{_planned(plan)}\n{_verified(record)}",
         as_json=as_json,
         status=ExitStatus.DONE if passed else ExitStatus.FAILED,
     )
+
+
+async def _conclude(request: Any) -> PhaseSummary:
+    """Judge the run by its evidence alone, and note it in the audit trail."""
+    from heavylift.evidence.audit import AuditTrail
+    from heavylift.evidence.audit_entry import Act
+    from heavylift.evidence.store import open_evidence
+    from heavylift.gates.summary import summarise, write_summary
+
+    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+        summary = await summarise(store, request.run, [request.dataset], [])
+        ref = await write_summary(store, summary)
+        await AuditTrail(store, request.run.migration).append(
+            Act(
+                actor=shell_actor(),
+                action="run.finished",
+                phase=request.run.phase,
+                run=request.run.run,
+                subject=request.dataset,
+                evidence=(ref,),
+                details={
+                    "source": str(request.source.location),
+                    "target": str(request.target.location),
+                    "passed": summary.passed,
+                },
+            )
+        )
+    return summary
 
 
 def _reporter(shards: int, index: int) -> Callable[[Any], None]:
@@ -252,7 +281,7 @@ def _request(
         source=Place(source, _connection(source.scheme, source_conn, "--source-conn")),
         target=Place(target, _connection(target.scheme, target_conn, "--target-conn")),
         evidence_url=evidence,
-        evidence_connection=connection_from_env(evidence_conn) if evidence_conn else None,
+        evidence_connection=evidence_connection(evidence_conn),
         options=options,
     )
 

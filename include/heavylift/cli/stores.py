@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heavylift.connections import connection_from_env
+from heavylift.connections import Connection, connection_from_env
 
 if TYPE_CHECKING:
     from heavylift.evidence.store import EvidenceStore
@@ -44,10 +44,17 @@ async def evidence_store(
     """
     from heavylift.evidence.store import open_evidence
 
-    known = conn_id is not None or f"AIRFLOW_CONN_{EVIDENCE.upper()}" in os.environ
-    connection = connection_from_env(conn_id or EVIDENCE) if known else None
-    async with open_evidence(url, connection, create=create) as store:
+    async with open_evidence(url, evidence_connection(conn_id), create=create) as store:
         yield store
+
+
+def evidence_connection(conn_id: str | None) -> Connection | None:
+    """Return the named connection, else the one called ``evidence`` where it is set.
+
+    :raises ConnectionConfigError: the named connection is not set.
+    """
+    known = conn_id is not None or f"AIRFLOW_CONN_{EVIDENCE.upper()}" in os.environ
+    return connection_from_env(conn_id or EVIDENCE) if known else None
 
 
 def shell_actor() -> str:

@@ -22,6 +22,7 @@ _ALGORITHMS = {
     "sha1": "SHA-1",
     "sha256": "SHA-256",
     "md5_parts": "multipart MD5",
+    "etag": "ETag, an MD5 where equal,",
 }
 
 
