@@ -21,28 +21,18 @@ import aiohttp
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from heavylift.errors import (
-    CredentialError,
-    HeavyliftError,
-    NotFoundError,
-    PermanentError,
-    PreconditionError,
-    ServerUnavailableError,
-    ThrottledError,
-    TransientError,
-)
+from heavylift.errors import HeavyliftError, TransientError
+from heavylift.platforms.http_errors import error_for_status, no_answer, no_attempt
 from heavylift.platforms.pacing import Pacer
+from heavylift.platforms.sending import Sending
 
-SEND_CHUNK = 256 * 1024
 READ_CHUNK = 256 * 1024
-SMALL_BODY = 64 * 1024
-"""Bodies up to this size are handed over whole: the socket's buffer takes them at once."""
 
 Signer = Callable[["Request"], Awaitable[Mapping[str, str]]]
 """Given the request, returns all headers to send, authorisation included."""
 
 ErrorReader = Callable[["Request", int, Mapping[str, str], bytes], HeavyliftError | None]
-"""An adapter's reading of an error answer; None leaves it to ``error_for_status``."""
+"""An adapter's reading of an error answer; None leaves it to ``http_errors.error_for_status``."""
 
 AnswerCheck = Callable[["Response"], HeavyliftError | None]
 """An adapter's second look at a 2xx answer; S3 hides errors in some of them."""
@@ -174,7 +164,7 @@ class HttpClient:
                 if failures is not None:
                     failures.append(error)
                 await asyncio.sleep(self._backoff(attempt, error))
-        raise _unreachable(request)
+        raise no_attempt(request.what)
 
     async def _attempt(self, request: Request, check: AnswerCheck | None) -> Response:
         async with self._exchange(request) as answer:
@@ -207,7 +197,7 @@ class HttpClient:
                     answer.close()
                 await exchange.__aexit__(None, None, None)
             return
-        raise _unreachable(request)
+        raise no_attempt(request.what)
 
     async def body_chunks(self, answer: aiohttp.ClientResponse, what: str) -> AsyncIterator[bytes]:
         """Yield an open answer's body; a cut or stalled body is a ServerUnavailableError."""
@@ -216,14 +206,14 @@ class HttpClient:
                 await self._pacer.take(len(chunk))
                 yield chunk
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise _no_answer(what, error) from None
+            raise no_answer(what, error) from None
 
     @asynccontextmanager
     async def _exchange(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = CIMultiDict(await self._sign(request))
         if request.body or request.method in {"PUT", "POST"}:
             headers["Content-Length"] = str(len(request.body))
-        sending = _Sending(request.body, self._pacer, self._settings.stall_seconds)
+        sending = Sending(request.body, self._pacer, self._settings.stall_seconds)
         try:
             exchange = self._open_session().request(
                 request.method,
@@ -235,13 +225,13 @@ class HttpClient:
             )
             answer = await sending.watched(exchange.__aenter__())
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise _no_answer(request.what, error) from None
+            raise no_answer(request.what, error) from None
         try:
             if answer.status >= 300:
                 raise self._error(request, answer.status, answer.headers, await answer.read())
             yield answer
         except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise _no_answer(request.what, error) from None
+            raise no_answer(request.what, error) from None
         finally:
             if not sending.done:
                 # Refused before all was sent: the rest is not worth its bandwidth.
@@ -261,128 +251,3 @@ class HttpClient:
             return min(float(error.retry_after), self._settings.max_delay_seconds)
         ceiling = min(self._settings.base_delay_seconds * 2**attempt, self._settings.max_delay_seconds)
         return random.uniform(0, ceiling)  # noqa: S311 - jitter, not a secret
-
-
-class _Sending:
-    """One attempt's body: paced, and each chunk must be taken within ``stall_seconds``.
-
-    aiohttp's own read timeout starts only after the whole body has been sent, so that a
-    server which stops reading would hold the request for ever.
-    """
-
-    def __init__(self, body: bytes, pacer: Pacer, stall_seconds: float) -> None:
-        self._body = body
-        self._pacer = pacer
-        self._stall_seconds = stall_seconds
-        self._stall: asyncio.Timeout | None = None
-        self.done = False
-
-    async def watched(self, answer: Awaitable[aiohttp.ClientResponse]) -> aiohttp.ClientResponse:
-        """Wait for the answer, or until the other side has stopped taking the body."""
-        if self.done:
-            return await answer
-        async with asyncio.timeout(None) as self._stall:
-            try:
-                return await answer
-            finally:
-                self._stall = None
-
-    async def data(self) -> bytes | AsyncIterator[memoryview] | None:
-        """Return what aiohttp is to send."""
-        if len(self._body) > SMALL_BODY:
-            return self._chunks()
-        self.done = True
-        if self._body:
-            await self._pacer.take(len(self._body))
-        return self._body or None
-
-    async def _chunks(self) -> AsyncIterator[memoryview]:
-        view = memoryview(self._body)
-        for start in range(0, len(view), SEND_CHUNK):
-            chunk = view[start : start + SEND_CHUNK]
-            self._watch(None)
-            await self._pacer.take(len(chunk))
-            self._watch(self._stall_seconds)
-            self.done = start + SEND_CHUNK >= len(view)
-            yield chunk
-        self._watch(None)
-
-    def _watch(self, seconds: float | None) -> None:
-        if self._stall is not None:
-            self._stall.reschedule(None if seconds is None else asyncio.get_running_loop().time() + seconds)
-
-
-def error_for_status(what: str, status: int, detail: str) -> HeavyliftError:
-    """Return the error of an HTTP status.
-
-    :param detail: the store's own error code or message; never a credential.
-    """
-    got = f"HTTP {status}" + (f" {detail}" if detail else "")
-    if status in {401, 403}:
-        return CredentialError(
-            what,
-            got=got,
-            expected="permission",
-            state="this object was not changed",
-            remedy="give the connection's identity the permission that this act needs",
-            code="3003",
-        )
-    if status == 404:
-        return NotFoundError(
-            what,
-            got=got,
-            expected="an existing object and container",
-            state="nothing was changed",
-            remedy="check the URL and that it was not deleted meanwhile",
-            code="3004",
-        )
-    if status in {412, 304}:
-        return PreconditionError(
-            what,
-            got=got,
-            expected="the version that was listed",
-            state="nothing was changed",
-            remedy="run again: the new version is then found and moved",
-            code="3007",
-        )
-    if status == 429:
-        return ThrottledError(what, got=got, remedy="lower the concurrency or wait", code="3001")
-    if status in {408, 500, 502, 503, 504}:
-        return ServerUnavailableError(what, got=got, remedy="run again later", code="3002")
-    return PermanentError(
-        what,
-        got=got,
-        expected="success",
-        state="this request had no effect",
-        remedy="see the store's message",
-        code="3000",
-    )
-
-
-def _no_answer(what: str, error: BaseException) -> HeavyliftError:
-    if isinstance(error, aiohttp.ClientSSLError):
-        return PermanentError(
-            what,
-            got=f"no trusted TLS connection ({error})",
-            expected="a certificate of a known authority for this host",
-            state="nothing was sent",
-            remedy="name the authority's certificates in the connection, or correct the host of the endpoint",
-            code="3008",
-        )
-    # A ClientResponseError or InvalidURL tells the URL, and a URL may be signed.
-    told = isinstance(error, (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError))
-    detail = f"{type(error).__name__}: {error}" if told and str(error) else type(error).__name__
-    return ServerUnavailableError(
-        what,
-        got=f"no complete answer ({detail})",
-        expected="an answer",
-        state="unknown whether the request had its effect; asking again is safe",
-        remedy="check that the endpoint is up and reachable from here",
-        code="3005",
-    )
-
-
-def _unreachable(request: Request) -> ServerUnavailableError:
-    return ServerUnavailableError(
-        request.what, got="no attempt allowed", remedy="set attempts to at least 1", code="3006"
-    )

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from heavylift.errors import HeavyliftError
 from heavylift.platforms.aws import refusals
 from heavylift.platforms.aws.xml import MalformedXmlError, parse
-from heavylift.platforms.http import Request, error_for_status
+from heavylift.platforms.http import Request
+from heavylift.platforms.http_errors import error_for_status
 
 _SECRET = re.compile(r"[0-9a-f]{64}|(?i:signature|credential|token)=\S+")
 _MAX_MESSAGE = 300

@@ -11,7 +11,7 @@ from heavylift.checksums import Algorithm, Checksums
 from heavylift.connections import Connection
 from heavylift.errors import AlreadyExistsError, NotFoundError, PermanentError, TransientError
 from heavylift.locations import Location
-from heavylift.platforms.aws import naming
+from heavylift.platforms.aws import naming, refusals
 from heavylift.platforms.aws.attributes import attribute_problems, refuse_unsendable
 from heavylift.platforms.aws.headers import (
     attribute_headers,
@@ -21,7 +21,6 @@ from heavylift.platforms.aws.headers import (
     unquoted,
 )
 from heavylift.platforms.aws.listing import Listing
-from heavylift.platforms.aws.ranges import S3Stream, check_answer, range_header
 from heavylift.platforms.aws.settings import endpoint_setting
 from heavylift.platforms.aws.uploads import Uploads
 from heavylift.platforms.aws.wire import BucketWire, not_s3
@@ -37,6 +36,7 @@ from heavylift.platforms.ports import (
     StoreTraits,
     Upload,
 )
+from heavylift.platforms.streams import HttpStream, byte_range, check_range
 
 _MIB = 1 << 20
 _GIB = 1 << 30
@@ -149,19 +149,26 @@ class S3Store:
     @asynccontextmanager
     async def get(
         self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
-    ) -> AsyncIterator[S3Stream]:
+    ) -> AsyncIterator[HttpStream]:
         """Open a download; of a range where ``offset`` or ``length`` say so.
 
         :raises PreconditionError: the object is no longer ``version``.
         :raises NotFoundError: it is gone.
         """
-        headers = dict(_TELL_CHECKSUMS) | range_header(offset, length)
+        headers = dict(_TELL_CHECKSUMS)
+        wanted = byte_range(offset, length)
+        if wanted is not None:
+            headers["range"] = wanted
         if version is not None:
             headers["if-match"] = f'"{version}"'
         request = self._wire.request("HEAD" if length == 0 else "GET", "get of", key, headers)
         async with self._wire.stream(request) as answer:
-            check_answer(request, answer)
-            yield S3Stream(read_head(key, answer.headers, request.what), answer, request, self._wire.http)
+            check_range(answer, wanted, request.what)
+            head = read_head(key, answer.headers, request.what)
+            if version not in {None, head.object.version}:
+                raise refusals.changed(request.what, f"version {head.object.version}")
+            body = None if length == 0 else answer
+            yield HttpStream(head, self._wire.http, body, request.what, offset=offset, length=length)
 
     async def put(
         self,
