@@ -29,6 +29,7 @@ from heavylift.evidence.records import (
 )
 from heavylift.evidence.store import EvidenceStore
 from heavylift.platforms.http import HttpSettings
+from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.places import Place
 from heavylift.platforms.ports import ListedObject, ObjectStore
 from heavylift.platforms.wiring import open_store
@@ -76,9 +77,10 @@ async def check_dataset(
     began = time.monotonic()
     suites = [await asyncio.to_thread(build_suite, request.dataset, table) for table in request.expectations]
     findings = _Findings()
+    pacer = Pacer(request.limits.bandwidth_bytes_per_second)
     async with (
-        _opened(request, request.source) as source,
-        _opened(request, request.target) as target,
+        _opened(request, request.source, pacer) as source,
+        _opened(request, request.target, pacer) as target,
     ):
         for table, suite in zip(request.expectations, suites, strict=True):
             await _TableCheck(request, table, suite, source, target).run(findings)
@@ -89,9 +91,11 @@ async def check_dataset(
     return record, ref
 
 
-def _opened(request: DatasetCheckRequest, place: Place) -> AbstractAsyncContextManager[ObjectStore]:
+def _opened(
+    request: DatasetCheckRequest, place: Place, pacer: Pacer
+) -> AbstractAsyncContextManager[ObjectStore]:
     settings = HttpSettings(connections=request.limits.downloads + 2)
-    return open_store(place.location, place.connection, settings=settings)
+    return open_store(place.location, place.connection, settings=settings, pacer=pacer)
 
 
 def _record(request: DatasetCheckRequest, findings: _Findings, seconds: float) -> DatasetCheckRecord:
@@ -167,8 +171,8 @@ def _naming_full_disk(what: str) -> Iterator[None]:
         raise PermanentError(
             f"check of {what}",
             got="a full disk under the temporary folder",
-            expected="room for temp_bytes of downloads and as much for sorting",
+            expected="room for the downloads of one part of the table and as much for sorting",
             state="nothing was changed; the check has no result, its temporary files are gone",
-            remedy="free some disk, set TMPDIR to a larger one, or lower temp_bytes of the check's limits",
+            remedy="free some disk, or set TMPDIR to a larger one",
             code="4351",
         ) from error

@@ -37,10 +37,12 @@ def open_engine(folder: Path, limits: CheckLimits) -> Iterator[Any]:
             got="an operation that needs more memory or temporary disk",
             expected=f"at most {limits.memory_bytes} bytes of memory and {limits.temp_bytes} bytes of disk",
             state="nothing was changed; the check has no result",
-            remedy="raise memory_bytes or temp_bytes of the check's limits",
+            remedy="raise memory_budget of the dataset's limits in the spec; the engine gets twice as much",
             code="4350",
         ) from error
     finally:
+        # A check that is cancelled leaves a query running in its thread.
+        connection.interrupt()
         connection.close()
 
 

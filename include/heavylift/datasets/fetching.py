@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,13 +17,13 @@ TAIL_BYTES = 64 * 1024
 """A Parquet footer mostly fits into this much of the file's end, so that one request reads it."""
 
 
-async def fetch(store: ObjectStore, item: ListedObject, path: Path, most_bytes: int) -> None:
+async def fetch(store: ObjectStore, item: ListedObject, path: Path) -> None:
     """Download one object, pinned to its listed version; a cut body goes on where it stopped.
 
-    :raises UnsupportedError: it is larger than ``most_bytes``.
+    :raises UnsupportedError: it would take more than half of the free disk.
     :raises PreconditionError: it changed since it was listed.
     """
-    _demand_room(store, item, most_bytes)
+    _demand_room(store, item, path.parent)
     done = 0
     with await asyncio.to_thread(path.open, "wb") as sink:
         for attempt in range(1, TRIES + 1):
@@ -47,15 +48,16 @@ async def fetch(store: ObjectStore, item: ListedObject, path: Path, most_bytes: 
         )
 
 
-def _demand_room(store: ObjectStore, item: ListedObject, most_bytes: int) -> None:
-    if item.size_bytes <= most_bytes:
+def _demand_room(store: ObjectStore, item: ListedObject, folder: Path) -> None:
+    room = shutil.disk_usage(folder).free // 2
+    if item.size_bytes <= room:
         return
     raise UnsupportedError(
         f"check of {store.location.url_of(item.key)}",
         got=f"an object of {item.size_bytes} bytes",
-        expected=f"at most {most_bytes} bytes, the check's temp_bytes",
+        expected=f"at most {room} bytes, half of what is free under {folder.parent}",
         state="nothing was changed; the check has no result",
-        remedy="raise temp_bytes of the check's limits, or leave the object out of the table's path",
+        remedy="set TMPDIR to a larger disk, or leave the object out of the table's path in the spec",
         code="4310",
     )
 

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _HOLDS_TEXT = {Kind.TEXT, Kind.CSV, Kind.NESTED}
-CELL_BYTES = 16
-"""What one value takes in memory, its text apart; for estimates."""
+CELL_BYTES = 32
+"""What one value takes in memory while expectations run, its text apart; measured, for estimates."""
 
 
 class RowCollector:
@@ -154,8 +154,9 @@ def demand_frame_room(what: str, estimate: int, most_bytes: int) -> None:
     raise UnsupportedError(
         f"running expectations on all rows of {what}",
         got=f"rows that take about {estimate} bytes of memory",
-        expected=f"at most {most_bytes} bytes, the check's frame_bytes",
+        expected=f"at most {most_bytes} bytes",
         state="nothing was changed; the check has no result",
-        remedy="set sample_rows of the table in the spec, or raise frame_bytes of the check's limits",
+        remedy="set sample_rows of the table in the spec, or raise memory_budget of the dataset's limits, of "
+        "which rows may take four times as much",
         code="4340",
     )

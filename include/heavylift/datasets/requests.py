@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from heavylift.connections import Connection
 from heavylift.evidence.records import RunKey
 from heavylift.platforms.places import Place
+from heavylift.spec.datasets import Limits
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.resolve import ResolvedPlace, find_dataset
@@ -21,11 +22,13 @@ class CheckLimits:
     """How much of the machine one check may take, whatever the size of the data.
 
     :param temp_bytes: most bytes of downloaded objects on disk at a time; larger tables are
-        worked through in parts of this size. Sorting may spill as much again.
+        worked through in parts of this size. An object that is larger by itself may take half
+        of the free disk. Sorting may spill ``temp_bytes`` again.
     :param memory_bytes: most memory of the profiling engine.
-    :param frame_bytes: most memory that one side's rows take when expectations run on them.
+    :param frame_bytes: most memory that one side's rows take while expectations run on them.
     :param threads: threads of the profiling engine.
     :param downloads: objects read at the same time.
+    :param bandwidth_bytes_per_second: of all downloads together; None sets no limit.
     """
 
     temp_bytes: int = 4 * GIB
@@ -33,6 +36,20 @@ class CheckLimits:
     frame_bytes: int = GIB
     threads: int = 2
     downloads: int = 8
+    bandwidth_bytes_per_second: int | None = None
+
+
+def check_limits(limits: Limits) -> CheckLimits:
+    """Return the limits of a check where the spec has these for its dataset.
+
+    With the default memory budget of 256 MiB the engine gets 512 MiB and a side's rows 1 GiB.
+    """
+    return CheckLimits(
+        memory_bytes=2 * limits.memory_budget,
+        frame_bytes=4 * limits.memory_budget,
+        downloads=min(CheckLimits.downloads, limits.max_concurrency),
+        bandwidth_bytes_per_second=limits.max_bandwidth,
+    )
 
 
 @dataclass(frozen=True)
@@ -64,6 +81,7 @@ def dataset_check_request(
     """Return the request that checks one dataset of a spec.
 
     :param connections: looks a connection up by its id.
+    :param limits: by default those that the dataset's limits in the spec give.
     :raises NotFoundError: the spec has no such dataset.
     """
     found = find_dataset(spec, dataset)
@@ -75,7 +93,7 @@ def dataset_check_request(
         expectations=found.expectations,
         include=found.include,
         exclude=found.exclude,
-        limits=limits or CheckLimits(),
+        limits=limits or check_limits(found.limits),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from heavylift.datasets.requests import CheckLimits
 from heavylift.datasets.scan import create_view
 from heavylift.platforms.ports import ListedObject, ObjectStore
 from heavylift.spec.vocabulary import TableFormat
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ class SideReader:
                     self._schemas += [file.schema for file in local]
                 columns = unify(self._schemas, csv=not parquet)
                 await asyncio.to_thread(work.take, local, columns)
+                _LOG.info("%s: read %d of %d files", self.what, self._seen, len(self.files))
             return await asyncio.to_thread(self._conclude, work)
 
     def _footer_rows(self) -> int:
@@ -116,7 +120,7 @@ class SideReader:
         async def get(numbered_item: tuple[int, ListedObject]) -> LocalFile:
             number, item = numbered_item
             path = self.folder / f"file-{number}"
-            await fetch(self.store, item, path, self.limits.temp_bytes)
+            await fetch(self.store, item, path)
             return await asyncio.to_thread(self._stage, number, item, path)
 
         return await map_bounded(numbered, get, self.limits.downloads)

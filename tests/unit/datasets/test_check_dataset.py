@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pyarrow as pa
@@ -117,11 +118,23 @@ async def test_a_file_with_damaged_data_is_named(sides: Sides) -> None:
     assert "target/b.parquet" in str(caught.value)
 
 
-async def test_an_object_larger_than_the_disk_limit_is_refused(sides: Sides) -> None:
+async def test_an_object_larger_than_a_part_is_read_alone(sides: Sides) -> None:
+    for number in range(3):
+        sides.put(f"{number}.parquet", ROWS)
+    record = await sides.check(table(), limits=CheckLimits(temp_bytes=100))
+    assert record.profiles_equal
+    assert record.source_rows == 9
+
+
+async def test_an_object_that_would_fill_the_disk_is_refused(
+    sides: Sides, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sides.put("a.parquet", ROWS)
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr("shutil.disk_usage", lambda _path: usage._replace(free=100))
     with pytest.raises(UnsupportedError, match="HL-4310") as caught:
-        await sides.check(table(), limits=CheckLimits(temp_bytes=100))
-    assert "temp_bytes" in caught.value.remedy
+        await sides.check(table())
+    assert "TMPDIR" in caught.value.remedy
 
 
 async def test_too_little_memory_is_told_with_its_remedy(sides: Sides) -> None:
@@ -129,7 +142,7 @@ async def test_too_little_memory_is_told_with_its_remedy(sides: Sides) -> None:
     size = sides.path("source", "a.parquet").stat().st_size
     with pytest.raises(PermanentError, match="HL-4350") as caught:
         await sides.check(table(), limits=CheckLimits(temp_bytes=size, memory_bytes=3_000_000))
-    assert "memory_bytes" in caught.value.remedy
+    assert "memory_budget" in caught.value.remedy
 
 
 async def test_wide_decimals_within_lists_are_refused_and_not_rounded(sides: Sides) -> None:

@@ -41,7 +41,7 @@ def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("no_waiting")
 async def test_a_cut_download_goes_on_where_it_stopped(store: MemoryStore, tmp_path: Path) -> None:
     store.cuts_left = 3
-    await fetch(store, await listed(store), tmp_path / "f", len(BODY))
+    await fetch(store, await listed(store), tmp_path / "f")
     assert (tmp_path / "f").read_bytes() == BODY
     assert store.cuts_left == 0
 
@@ -52,7 +52,7 @@ async def test_a_download_that_is_always_cut_stays_a_transient_error(
 ) -> None:
     store.cuts_left = 99
     with pytest.raises(ServerUnavailableError):
-        await fetch(store, await listed(store), tmp_path / "f", len(BODY))
+        await fetch(store, await listed(store), tmp_path / "f")
 
 
 async def test_an_object_that_changed_since_the_listing_is_refused(
@@ -61,14 +61,14 @@ async def test_an_object_that_changed_since_the_listing_is_refused(
     before = await listed(store)
     store.objects["k"] = BODY[::-1]
     with pytest.raises(PreconditionError):
-        await fetch(store, before, tmp_path / "f", len(BODY))
+        await fetch(store, before, tmp_path / "f")
 
 
 async def test_a_download_of_another_size_is_refused(store: MemoryStore, tmp_path: Path) -> None:
     item = await listed(store)
     wrong = ListedObject(item.key, item.size_bytes + 1, item.version, 0)
     with pytest.raises(IntegrityError, match="HL-4311"):
-        await fetch(store, wrong, tmp_path / "f", len(BODY) + 1)
+        await fetch(store, wrong, tmp_path / "f")
 
 
 def test_a_range_file_reads_like_a_file() -> None:
