@@ -14,6 +14,7 @@ from heavylift.datasets.columns import Column, Kind
 from heavylift.datasets.distinct import Distinct
 
 FINGERPRINT = "fingerprint"
+_LONGEST_NUMBER = 80
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,10 @@ def _of_kind(
 ) -> Iterable[Figure]:
     if column.kind is Kind.FLOAT:
         finite = values - sum(int(raw.get(name) or 0) for name in ("nan", "inf", "-inf"))
-        return [*_plain(raw, "min", "max", "nan", "inf", "-inf"), *_sum_and_mean(float_sum, finite)]
+        return [
+            *_plain(raw, "min", "max", "nan", "inf", "-inf"),
+            *_sum_and_mean(float_sum, finite, in_full=False),
+        ]
     if column.kind in {Kind.INTEGER, Kind.DECIMAL}:
         return [*_plain(raw, "min", "max"), *_sum_and_mean(_exact(column, raw.get("sum")), values)]
     if column.kind is Kind.CSV:
@@ -121,20 +125,23 @@ def _count(name: str, count: int, prefix: str = "") -> Figure:
     return Figure(name, f"{prefix}{count}", Fraction(count))
 
 
-def _sum_and_mean(total: Fraction | None, values: int) -> list[Figure]:
+def _sum_and_mean(total: Fraction | None, values: int, *, in_full: bool = True) -> list[Figure]:
     if total is None or not values:
         return [Figure("sum", "none"), Figure("mean", "none")]
-    return [Figure("sum", _rounded(total), total), Figure("mean", _rounded(total / values), total / values)]
+    mean = total / values
+    shown = full_text(total) if in_full else rounded_text(total)
+    return [Figure("sum", shown, total), Figure("mean", rounded_text(mean), mean)]
 
 
-def _rounded(value: Fraction) -> str:
-    """Return whole numbers and short decimals in full, others with 17 digits."""
-    if value.denominator == 1 and abs(value) < 10**40:
-        return str(value.numerator)
+def full_text(value: Fraction) -> str:
+    """Return a number that has finitely many decimals with all of them."""
     with localcontext() as context:
-        context.prec = 50
-        exact = Decimal(value.numerator) / Decimal(value.denominator)
-        if Fraction(exact) == value:
-            return f"{exact:f}" if -30 < exact.adjusted() < 40 else f"{exact:E}"
+        context.prec = _LONGEST_NUMBER
+        return f"{Decimal(value.numerator) / Decimal(value.denominator):f}"
+
+
+def rounded_text(value: Fraction) -> str:
+    """Return a number with 17 digits at most, which tell any two floats apart."""
+    with localcontext() as context:
         context.prec = 17
-        return f"{Decimal(value.numerator) / Decimal(value.denominator)}"
+        return str((Decimal(value.numerator) / Decimal(value.denominator)).normalize())

@@ -13,6 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from heavylift.datasets.patterns import matcher
 from heavylift.spec import load_spec
 from sandbox.examples import documents, models, tables
 from sandbox.examples.fraud_scoring import later_objects, main, seed_objects
@@ -119,12 +120,15 @@ def test_later_objects_add_two_and_change_one() -> None:
     assert [before[item.key] != item.body() for item in changed] == [True]
 
 
-def test_the_example_spec_names_tables_that_are_seeded(repository: Path) -> None:
+def test_the_example_spec_finds_its_datasets_and_tables(repository: Path) -> None:
     spec = load_spec(repository / "include" / "migrations" / "fraud-scoring.yaml")
     keys = [item.key for item in seed_objects(SMALL)]
     for dataset in spec.datasets:
         prefix = dataset.source.url.removeprefix("s3://fraud-scoring/")
-        assert any(key.startswith(prefix) for key in keys), dataset.name
+        within = [key.removeprefix(prefix) for key in keys if key.startswith(prefix)]
+        assert within, dataset.name
+        for table in dataset.expectations:
+            assert any(map(matcher(table.path, dataset.include, dataset.exclude), within)), table.name
 
 
 def test_the_command_tells_a_missing_connection(

@@ -16,7 +16,7 @@ from heavylift.datasets.columns import unique_names
 from heavylift.datasets.distinct import KEPT, estimate
 from heavylift.datasets.float_sums import exact_sum
 from heavylift.datasets.frames import from_csv
-from heavylift.datasets.profile import _rounded
+from heavylift.datasets.profile import full_text, rounded_text
 from tests.unit.datasets.tables import Sides, table, value
 
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
@@ -41,12 +41,12 @@ def test_grouped_floats_sum_exactly(values: list[float]) -> None:
 
 @given(FINITE)
 def test_what_is_shown_of_a_float_tells_it_apart(number: float) -> None:
-    assert float(_rounded(Fraction(number))) == number
+    assert float(rounded_text(Fraction(number))) == number
 
 
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=10, min_value=-(10**18), max_value=10**18))
 def test_short_decimals_are_shown_in_full(number: object) -> None:
-    assert Fraction(_rounded(Fraction(str(number)))) == Fraction(str(number))
+    assert Fraction(full_text(Fraction(str(number)))) == Fraction(str(number))
 
 
 def test_counts_are_exact_up_to_the_sketch_and_estimated_beyond() -> None:
