@@ -1,12 +1,15 @@
 """Imported by every Airflow process of the sandbox: loads what tasks need before the scheduler forks.
 
 A task runs in a fork of a scheduler's worker. What the scheduler has imported costs the task
-nothing; what it has not, every single task imports again.
+nothing; what it has not, every single task imports again. The price: a change of the library is
+seen by tasks only after Airflow was started again.
 """
 
 import importlib
 import logging
+import pkgutil
 import sys
+from collections.abc import Iterable
 
 _ALWAYS = (
     "airflow.sdk",
@@ -27,11 +30,12 @@ _FOR_TASKS = (
     "psycopg",
     "pyarrow.parquet",
     "airflow.providers.standard.operators.hitl",
-    "heavylift_airflow",
 )
+# What only a shell or the API server uses.
+_NOT_FOR_TASKS = ("heavylift.__main__", "heavylift.cli", "heavylift_airflow.ui")
 
 
-def _load(names: tuple[str, ...]) -> None:
+def _load(names: Iterable[str]) -> None:
     for name in names:
         try:
             importlib.import_module(name)
@@ -40,7 +44,16 @@ def _load(names: tuple[str, ...]) -> None:
             logging.getLogger(__name__).warning("could not load %s before forking", name)
 
 
+def _ours() -> list[str]:
+    found = ["heavylift", "heavylift_airflow"]
+    _load(found)
+    for package in [sys.modules[name] for name in found if name in sys.modules]:
+        walked = pkgutil.walk_packages(package.__path__, f"{package.__name__}.", onerror=lambda _name: None)
+        found += [module.name for module in walked if not module.name.startswith(_NOT_FOR_TASKS)]
+    return found
+
+
 if "scheduler" in sys.argv:
-    _load(_ALWAYS + _FOR_TASKS)
+    _load([*_ALWAYS, *_FOR_TASKS, *_ours()])
 elif "dag-processor" in sys.argv:
     _load(_ALWAYS)
