@@ -21,7 +21,7 @@ from heavylift.errors import HeavyliftError
 from heavylift.spec import MigrationSpec, Phase, load_spec, migrations_dir
 from sandbox import paths
 from sandbox.demo_airflow import AirflowClient, TaskState
-from sandbox.demo_follow import RunFollower, View
+from sandbox.demo_follow import POLL_SECONDS, RunFollower, View
 from sandbox.demo_rclone import check_all
 from sandbox.demo_results import RunResults, read_results, show_results, verify_audit
 from sandbox.demo_screen import mebibytes, screen
@@ -31,6 +31,7 @@ from sandbox.stack import Stack
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
 
+SCHEDULED_RUN_SECONDS = 4.0
 SERVERS = ("aws_source", "gcp_target")
 
 
@@ -62,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     # A polite kill must stop the servers as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        return _Demo(console, Options(not flags.exit, flags.pause, flags.state_dir)).run()
+        return Demo(console, Options(not flags.exit, flags.pause, flags.state_dir)).run()
     except KeyboardInterrupt:
         console.print("\nInterrupted. Everything was stopped; it is safe to run the demo again.")
         return INTERRUPTED
@@ -71,25 +72,34 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
 
 
-class _Demo:
+class Demo:
     """One run of the demo, step by step."""
 
     def __init__(self, console: Console, options: Options) -> None:
         self._console = console
         self._options = options
-        self._spec: MigrationSpec = load_spec(migrations_dir() / "fraud-scoring.yaml")
+        self.spec: MigrationSpec = load_spec(migrations_dir() / "fraud-scoring.yaml")
         self._began = time.monotonic()
 
     def run(self) -> int:
         """Start everything, migrate, prove, and stop everything."""
-        self._say("Starting two clouds and Airflow on this machine")
-        stack = Stack.start(self._options.state_dir, SERVERS, airflow=True, report=self._server_ready)
+        stack = self.start()
         try:
-            return self._with(stack)
+            passed = self.migrate(stack)
+            if self._options.stay:
+                self._console.print("Everything stays up until Ctrl-C.")
+                _wait_for_interrupt()
+            return DONE if passed else FAILED
         finally:
             stack.stop()
 
-    def _with(self, stack: Stack) -> int:
+    def start(self) -> Stack:
+        """Start two clouds and Airflow; whoever calls stops them."""
+        self._say("Starting two clouds and Airflow on this machine")
+        return Stack.start(self._options.state_dir, SERVERS, airflow=True, report=self._server_ready)
+
+    def migrate(self, stack: Stack) -> bool:
+        """Seed, migrate and sync; tell whether all of it was proved."""
         client = self._client(stack)
         self._end_leftovers(client)
         self._say("Seeding the fraud-scoring workload on the AWS side")
@@ -98,21 +108,18 @@ class _Demo:
         self._where_to_look(stack)
         verdict = "[bold green]proved[/]" if passed else "[bold red]NOT proved[/]"
         self._say(f"The migration is {verdict}, {time.monotonic() - self._began:.0f} s after the start")
-        if self._options.stay:
-            self._console.print("Everything stays up until Ctrl-C.")
-            _wait_for_interrupt()
-        return DONE if passed else FAILED
+        return passed
 
     def _end_leftovers(self, client: AirflowClient) -> None:
         """End what an interrupted demo left running: its clouds are gone, and it would be waited for."""
         for phase in (Phase.TRANSFER, Phase.SYNC):
-            dag_id = self._spec.dag_id(phase)
+            dag_id = self.spec.dag_id(phase)
             client.wait_for_dag(dag_id)
             if client.end_runs(dag_id):
                 self._console.print(f"  Ended an unfinished run of {dag_id} from an earlier demo.")
 
     def _transfer(self, client: AirflowClient, stack: Stack) -> bool:
-        dag_id = self._spec.dag_id(Phase.TRANSFER)
+        dag_id = self.spec.dag_id(Phase.TRANSFER)
         self._say(f"Running {dag_id} in Airflow's scheduler")
         succeeded, results = self._run(client, stack, Phase.TRANSFER)
         show_results(self._console, results)
@@ -120,7 +127,7 @@ class _Demo:
 
     def _incremental(self, client: AirflowClient, stack: Stack) -> bool:
         """Sync twice: with nothing changed, and after the source has changed."""
-        dag_id = self._spec.dag_id(Phase.SYNC)
+        dag_id = self.spec.dag_id(Phase.SYNC)
         self._say(f"Running {dag_id} with nothing changed: it has to copy nothing")
         unchanged, results = self._run(client, stack, Phase.SYNC)
         idle = unchanged and results.summary is not None and results.summary.moved.objects == 0
@@ -134,15 +141,27 @@ class _Demo:
 
     def _run(self, client: AirflowClient, stack: Stack, phase: Phase) -> tuple[bool, RunResults]:
         """Run one phase to its end; tell whether Airflow and the evidence both say it passed."""
-        dag_id = self._spec.dag_id(phase)
+        dag_id = self.spec.dag_id(phase)
         client.unpause(dag_id)
-        run_id = client.trigger(dag_id, note="started by ./dev demo")
+        run_id = self._begun_by_itself(client, dag_id, phase) or client.trigger(
+            dag_id, note="started by ./dev demo"
+        )
         last = self._follow(client, dag_id, run_id)
         if last.state != "success":
             self._tell_failures(client, dag_id, run_id)
-        results = asyncio.run(read_results(self._spec, phase, run_id, stack.env))
+        results = asyncio.run(read_results(self.spec, phase, run_id, stack.env))
         self._moved(results)
         return last.state == "success" and results.passed, results
+
+    def _begun_by_itself(self, client: AirflowClient, dag_id: str, phase: Phase) -> str | None:
+        """Return the run that a scheduled DAG starts when it is switched on for the first time."""
+        deadline = time.monotonic() + SCHEDULED_RUN_SECONDS
+        while phase is Phase.SYNC and time.monotonic() < deadline:
+            if begun := client.unfinished(dag_id):
+                self._console.print("  Switched on, it begins with its scheduled run by itself.")
+                return begun[0]
+            time.sleep(POLL_SECONDS)
+        return None
 
     def _follow(self, client: AirflowClient, dag_id: str, run_id: str) -> View:
         follower = RunFollower(client, dag_id, run_id)
@@ -165,11 +184,11 @@ class _Demo:
 
     def _independent_checks(self, stack: Stack) -> bool:
         self._say("Independent checks")
-        results = check_all(self._spec, stack.env)
+        results = check_all(self.spec, stack.env)
         for result in results:
             verdict = "[green]equal[/]" if result.equal else "[bold red]DIFFERENT[/]"
             self._console.print(f"  rclone check --download {result.dataset}: {verdict} ({result.summary})")
-        audit = asyncio.run(verify_audit(self._spec, stack.env))
+        audit = asyncio.run(verify_audit(self.spec, stack.env))
         verdict = "[green]intact[/]" if audit.intact else "[bold red]DAMAGED[/]"
         self._console.print(
             f"  audit trail: {verdict}, {audit.entries} entries, {audit.evidence_checked} files of evidence,"
@@ -206,7 +225,7 @@ class _Demo:
         self._say("Where to look")
         self._console.print(f"  Airflow:  {stack.airflow_url}  (user {user}, password {password})")
         self._console.print(
-            f"  Evidence: {stack.state_dir / 'evidence' / self._spec.migration}", soft_wrap=True
+            f"  Evidence: {stack.state_dir / 'evidence' / self.spec.migration}", soft_wrap=True
         )
 
     def _client(self, stack: Stack) -> AirflowClient:

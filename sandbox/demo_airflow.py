@@ -23,12 +23,14 @@ class TaskState:
     """One task instance, as the demo shows it.
 
     :param map_index: -1 for a task that is not mapped.
+    :param pid: process of the running attempt, None where there is none.
     """
 
     task_id: str
     map_index: int
     state: str
     attempt: int
+    pid: int | None = None
 
 
 class AirflowClient:
@@ -61,17 +63,27 @@ class AirflowClient:
         """Keep further runs of the DAG from starting."""
         self._json("PATCH", f"/dags/{quote(dag_id)}", {"is_paused": True})
 
+    def unfinished(self, dag_id: str) -> list[str]:
+        """Return the ids of the DAG's runs that have not finished."""
+        found = self._json("GET", f"/dags/{quote(dag_id)}/dagRuns?state=queued&state=running")["dag_runs"]
+        return [str(run["dag_run_id"]) for run in found]
+
     def end_runs(self, dag_id: str) -> int:
         """Mark every run of the DAG that has not finished as failed; return how many there were."""
-        found = self._json("GET", f"/dags/{quote(dag_id)}/dagRuns?state=queued&state=running")["dag_runs"]
-        for run in found:
-            self._json("PATCH", _run_path(dag_id, run["dag_run_id"]), {"state": "failed"})
-        return len(found)
+        runs = self.unfinished(dag_id)
+        for run_id in runs:
+            self._json("PATCH", _run_path(dag_id, run_id), {"state": "failed"})
+        return len(runs)
 
     def trigger(self, dag_id: str, note: str, **conf: Any) -> str:
         """Start a run and return its id."""
         body = {"logical_date": None, "conf": conf, "note": note}
         return str(self._json("POST", f"/dags/{quote(dag_id)}/dagRuns", body)["dag_run_id"])
+
+    def last_run(self, dag_id: str) -> str:
+        """Return the id of the DAG's newest run."""
+        found = self._json("GET", f"/dags/{quote(dag_id)}/dagRuns?order_by=-run_after&limit=1")
+        return str(found["dag_runs"][0]["dag_run_id"])
 
     def run_state(self, dag_id: str, run_id: str) -> str:
         """Return the state of a run: ``queued``, ``running``, ``success`` or ``failed``."""
@@ -80,7 +92,7 @@ class AirflowClient:
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
         """Return all task instances of a run."""
         return [
-            TaskState(raw["task_id"], raw["map_index"], raw["state"] or "none", raw["try_number"])
+            TaskState(raw["task_id"], raw["map_index"], raw["state"] or "none", raw["try_number"], raw["pid"])
             for raw in self._pages(f"{_run_path(dag_id, run_id)}/taskInstances", "task_instances")
         ]
 
@@ -89,6 +101,21 @@ class AirflowClient:
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/xcomEntries/{quote(key)}"
         answer = self._call("GET", f"{path}?map_index={map_index}&deserialize=true", allowed=(200, 404))
         return json.loads(answer.body)["value"] if answer.status == 200 else None
+
+    def map_title(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
+        """Return what the UI calls one mapped instance of a task."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/{map_index}"
+        return str(self._json("GET", path)["rendered_map_index"])
+
+    def fetch(self, url: str) -> Answer:
+        """Return a page of the UI as the logged-in user sees it.
+
+        :raises ServerUnavailableError: it is not there, or the user may not see it.
+        """
+        answer = self._send("GET", url, {"Authorization": f"Bearer {self._token or self._log_in()}"}, None)
+        if answer.status != 200:
+            raise _unexpected(f"GET {url}", answer)
+        return answer
 
     def log_tail(self, dag_id: str, run_id: str, task: TaskState, lines: int = 5) -> list[str]:
         """Return the last lines of a task's log."""
@@ -108,6 +135,23 @@ class AirflowClient:
         """Answer a task that waits for a person."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/{map_index}/hitlDetails"
         self._json("PATCH", path, {"chosen_options": [option], "params_input": {}})
+
+    def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
+        """Set a task's state by hand, as the UI's "Mark as" does."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
+        self._json("PATCH", path, {"new_state": state})
+
+    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
+        """Clear a task with everything downstream of it, so that the run goes on from there."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run_id,
+            "task_ids": [task_id],
+            "only_failed": False,
+            "include_downstream": True,
+            "reset_dag_runs": True,
+        }
+        self._json("POST", f"/dags/{quote(dag_id)}/clearTaskInstances", body)
 
     def page_of(self, dag_id: str, run_id: str, task_id: str | None = None) -> str:
         """Return the address of a run, or of the question that a task asks, in the UI."""

@@ -16,6 +16,7 @@ from heavylift.locations import Location
 from heavylift.spec import MigrationSpec, resolve_datasets
 
 TIMEOUT_SECONDS = 300
+_VERDICT = re.compile(r"\d+ (?:matching files|differences found|files missing|errors while checking)")
 _MATCHING = re.compile(r"(\d+) matching files")
 
 
@@ -98,9 +99,10 @@ def _check(dataset: str, source: Location, target: Location, settings: Mapping[s
         argv, env=environ, capture_output=True, text=True, timeout=TIMEOUT_SECONDS, check=False
     )
     lines = [line.rsplit(": ", 1)[-1] for line in done.stderr.strip().splitlines()]
+    said = [line for line in lines if _VERDICT.fullmatch(line)] or lines[-3:]
     found = _MATCHING.search(done.stderr)
     matching = int(found[1]) if found else 0
-    return RcloneResult(dataset, done.returncode == 0, matching, "; ".join(lines[-4:]))
+    return RcloneResult(dataset, done.returncode == 0, matching, ", ".join(said))
 
 
 def _program() -> Path:
