@@ -107,7 +107,6 @@ def environment(site: Site) -> dict[str, str]:
         "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "10",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": site.database,
         "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.1",
-        "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
         "MPLCONFIGDIR": str(site.home / "matplotlib"),
         **site.connections,
         **site.settings,

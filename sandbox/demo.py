@@ -165,12 +165,13 @@ class Demo:
 
     def _follow(self, client: AirflowClient, dag_id: str, run_id: str) -> View:
         follower = RunFollower(client, dag_id, run_id)
-        asked: set[str] = set()
+        # By attempt: Airflow asks again where an answer met the end of the process that asked.
+        asked: set[tuple[str, int]] = set()
         with screen(self._console) as shown:
             for view in follower.views():
                 shown.show(view)
-                if view.question and view.question not in asked:
-                    asked.add(view.question)
+                if view.question and (view.question, view.question_attempt) not in asked:
+                    asked.add((view.question, view.question_attempt))
                     self._approve(client, dag_id, run_id, view.question)
         return view
 

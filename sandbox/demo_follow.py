@@ -39,6 +39,7 @@ class View:
     bytes_total: int = 0
     bytes_per_second: float = 0.0
     question: str | None = None
+    question_attempt: int = 0
 
 
 @dataclass
@@ -111,6 +112,7 @@ class RunFollower:
             bytes_total=sum(shard["size_bytes"] for shard in shards),
             bytes_per_second=self._rate(tasks, bytes_done),
             question=question,
+            question_attempt=next((task.attempt for task in tasks if task.task_id == question), 0),
         )
 
     def _shard(self, task: TaskState) -> dict[str, int]:

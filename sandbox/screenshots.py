@@ -1,0 +1,190 @@
+"""``./dev screenshots``: the pictures of the documentation, taken from a demo that is run for them."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from rich.console import Console
+from rich.text import Text
+
+from heavylift.errors import IncompleteError, UnsupportedError
+from sandbox.paths import REPO
+from sandbox.stack import Stack, stop_all
+
+# Shown in the pictures, so nobody's own folder.
+STATE_DIR = Path("/tmp/heavylift-demo")
+_MIGRATION = "fraud-scoring"
+_SERVERS = ("aws_source", "gcp_target")
+_SIZE = {"width": 1440, "height": 900}
+_COLUMNS = 110
+_FIRST, _LAST = 34, 46
+
+
+@dataclass(frozen=True)
+class Shot:
+    """One picture of Airflow's UI.
+
+    :param wait_for: a text that the page shows once it is complete.
+    :param frame: whether the text is inside the page's frame, as a plugin's page is.
+    """
+
+    name: str
+    path: str
+    wait_for: str
+    frame: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the demo and take the pictures.
+
+    :raises IncompleteError: the demo failed, so there is nothing to show.
+    :raises UnsupportedError: there is no browser.
+    """
+    parser = argparse.ArgumentParser(prog="./dev screenshots", description=__doc__)
+    parser.add_argument("--out", type=Path, default=REPO / "docs" / "images", help="folder of the pictures")
+    parser.add_argument("--state-dir", type=Path, help="show a sandbox in which the demo was run, unchanged")
+    options = parser.parse_args(argv)
+    browser = _browser()
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.state_dir:
+        _pictures(options.state_dir.resolve(), options.out, browser, None)
+        return 0
+    stop_all(STATE_DIR, clean=True)
+    try:
+        STATE_DIR.mkdir(exist_ok=True)
+        _pictures(STATE_DIR, options.out, browser, _run_demo())
+    finally:
+        stop_all(STATE_DIR, clean=True)
+        shutil.rmtree(STATE_DIR, ignore_errors=True)
+    return 0
+
+
+def _run_demo() -> str:
+    """Run the demo and return its output with colours."""
+    argv = [sys.executable, "-m", "sandbox.dev", "demo", "--exit", "--state-dir", str(STATE_DIR)]
+    env = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(_COLUMNS)}
+    done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise IncompleteError(
+            "taking pictures of the demo",
+            got=f"exit status {done.returncode} of the demo",
+            expected="0",
+            state="no picture was changed",
+            remedy="run ./dev demo --exit and mend what it tells",
+            code="9040",
+        )
+    return done.stdout
+
+
+def _pictures(state_dir: Path, out: Path, browser: str | None, output: str | None) -> None:
+    stack = Stack.start(state_dir, _SERVERS, airflow=True)
+    try:
+        if stack.airflow_url is None or stack.airflow_login is None:
+            return
+        with _page(browser) as page:
+            if output is not None:
+                page.set_content(terminal_page(_hide(output, stack)))
+                _save(page.locator("pre"), out / "demo.png")
+            report = max(state_dir.glob(f"evidence/{_MIGRATION}/transfer/*/report-*.html"))
+            page.goto(report.as_uri())
+            _save(page, out / "report.png")
+            _log_in(page, stack.airflow_url, *stack.airflow_login)
+            for shot in _shots(page, stack.airflow_url):
+                _take(page, stack.airflow_url, shot, out)
+    finally:
+        stack.stop()
+
+
+def _hide(output: str, stack: Stack) -> str:
+    password = stack.airflow_login[1] if stack.airflow_login else ""
+    return output.replace(password, "*" * len(password)) if password else output
+
+
+def terminal_page(output: str) -> str:
+    """Return a page that shows the beginning and the end of a terminal's output."""
+    lines = output.rstrip().splitlines()
+    if len(lines) > _FIRST + _LAST:
+        lines = [*lines[:_FIRST], "", "…", "", *lines[-_LAST:]]
+    console = Console(record=True, width=_COLUMNS, file=io.StringIO())
+    for line in lines:
+        console.print(Text.from_ansi(line))
+    body = console.export_html(inline_styles=True, code_format="{code}")
+    style = (
+        "display:inline-block;margin:0;padding:24px;background:#12151c;color:#d8dee9;border-radius:8px;"
+        "font:14px/1.35 'DejaVu Sans Mono',Menlo,Consolas,monospace"
+    )
+    prompt = '<span style="color:#8fbcbb">$</span> ./dev demo --exit\n'
+    return f'<body style="margin:0"><pre style="{style}">{prompt}{body}</pre></body>'
+
+
+def _shots(page: Any, url: str) -> list[Shot]:
+    transfer = f"{_MIGRATION}.transfer"
+    latest = page.request.get(f"{url}/api/v2/dags/{transfer}/dagRuns?order_by=-run_after&limit=1")
+    run = quote(latest.json()["dag_runs"][0]["dag_run_id"], safe="")
+    where = f"/dags/{transfer}/runs/{run}"
+    return [
+        Shot("airflow-dags", "/dags", transfer),
+        Shot("airflow-run", where, "summarise_run"),
+        Shot("airflow-report", f"{where}/plugin/heavylift-report", _MIGRATION, frame=True),
+        Shot("airflow-assets", "/assets", _MIGRATION),
+    ]
+
+
+def _log_in(page: Any, url: str, user: str, password: str) -> None:
+    page.goto(f"{url}/auth/login")
+    page.fill("input[name=username]", user)
+    page.fill("input[name=password]", password)
+    page.click("button[type=submit]")
+    page.wait_for_url(lambda seen: "/auth/login" not in seen)
+
+
+def _take(page: Any, url: str, shot: Shot, out: Path) -> None:
+    page.goto(f"{url}{shot.path}")
+    within = page.frame_locator("iframe") if shot.frame else page
+    within.get_by_text(shot.wait_for).first.wait_for(timeout=60_000)
+    _save(page, out / f"{shot.name}.png")
+
+
+def _save(what: Any, path: Path) -> None:
+    what.screenshot(path=path, animations="disabled")
+    print(f"  {path}", flush=True)
+
+
+@contextmanager
+def _page(browser: str | None) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    # Chromium's own sandbox does not work for root, and only our own pages are opened.
+    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as driver:
+        window = driver.chromium.launch(executable_path=browser, args=flags)
+        try:
+            yield window.new_page(viewport=_SIZE, device_scale_factor=1, color_scheme="light")
+        finally:
+            window.close()
+
+
+def _browser() -> str | None:
+    """Return the machine's Chromium, or None for one that Playwright has installed."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None and not any(Path.home().glob(".cache/ms-playwright/chromium*")):
+        raise UnsupportedError(
+            "taking pictures",
+            got="no Chromium on this machine",
+            state="nothing was started",
+            remedy="install it (Debian: apt install chromium), or run .venv/bin/playwright install chromium",
+            code="9041",
+        )
+    return found
