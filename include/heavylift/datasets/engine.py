@@ -41,8 +41,6 @@ def open_engine(folder: Path, limits: CheckLimits) -> Iterator[Any]:
             code="4350",
         ) from error
     finally:
-        # A check that is cancelled leaves a query running in its thread.
-        connection.interrupt()
         connection.close()
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from heavylift.datasets.concurrency import in_thread
 from heavylift.errors import IntegrityError, ServerUnavailableError, UnsupportedError
 from heavylift.platforms.ports import ListedObject, ObjectStore
 
@@ -30,7 +31,7 @@ async def fetch(store: ObjectStore, item: ListedObject, path: Path) -> None:
             try:
                 async with store.get(item.key, version=item.version, offset=done) as stream:
                     async for chunk in stream.chunks():
-                        await asyncio.to_thread(sink.write, chunk)
+                        await in_thread(sink.write, chunk)
                         done += len(chunk)
                 break
             except ServerUnavailableError:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any, cast
 
 from heavylift.datasets.columns import FileColumn, FileSchema, unique_names
+from heavylift.datasets.concurrency import map_bounded
 from heavylift.datasets.fetching import range_file
-from heavylift.datasets.pool import map_bounded
 from heavylift.errors import HeavyliftError, IntegrityError
 from heavylift.platforms.ports import ListedObject, ObjectStore
 

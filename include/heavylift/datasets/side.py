@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from typing import Any
 
 from heavylift.datasets.aggregates import PartialFigures
 from heavylift.datasets.columns import Column, FileSchema, Kind, disagreements, unify
+from heavylift.datasets.concurrency import in_thread, map_bounded
 from heavylift.datasets.csv_files import stage_csv
 from heavylift.datasets.distinct import Distinct, DistinctValues
 from heavylift.datasets.engine import open_engine
@@ -21,7 +21,6 @@ from heavylift.datasets.footers import read_footers
 from heavylift.datasets.frames import CELL_BYTES, RowCollector, demand_frame_room
 from heavylift.datasets.listing import batches
 from heavylift.datasets.parquet_files import LocalFile, damaged_file, without_wide_decimals
-from heavylift.datasets.pool import map_bounded
 from heavylift.datasets.profile import ColumnProfile, TableProfile, column_profile, hex_of
 from heavylift.datasets.requests import CheckLimits
 from heavylift.datasets.scan import create_view
@@ -98,9 +97,9 @@ class SideReader:
                 if not parquet:
                     self._schemas += [file.schema for file in local]
                 columns = unify(self._schemas, csv=not parquet)
-                await asyncio.to_thread(work.take, local, columns)
+                await in_thread(work.take, local, columns, interrupt=engine.interrupt)
                 _LOG.info("%s: read %d of %d files", self.what, self._seen, len(self.files))
-            return await asyncio.to_thread(self._conclude, work)
+            return await in_thread(self._conclude, work, interrupt=engine.interrupt)
 
     def _footer_rows(self) -> int:
         return sum(schema.rows or 0 for schema in self._schemas)
@@ -121,7 +120,7 @@ class SideReader:
             number, item = numbered_item
             path = self.folder / f"file-{number}"
             await fetch(self.store, item, path)
-            return await asyncio.to_thread(self._stage, number, item, path)
+            return await in_thread(self._stage, number, item, path)
 
         return await map_bounded(numbered, get, self.limits.downloads)
 
@@ -217,7 +216,7 @@ def _naming_damage(files: Sequence[LocalFile]) -> Iterator[None]:
 
     try:
         yield
-    except duckdb.OutOfMemoryException:
+    except (duckdb.OutOfMemoryException, duckdb.InterruptException):
         raise
     except duckdb.Error as error:
         damage = damaged_file(files)

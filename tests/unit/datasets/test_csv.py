@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 
+import pyarrow as pa
 import pytest
 
 from heavylift.errors import IntegrityError
@@ -53,6 +54,7 @@ async def test_the_same_rows_in_other_files_and_compressed_are_equal(sides: Side
     sides.put("part1.csv.gz", gzip.compress(b"id,v\r\n3,c\r\n"), "target")
     # The name says nothing of compression, as with a content encoding.
     sides.put("part2.csv", gzip.compress(b'"id","v"\n2,b\n1,"a"\n'), "target")
+    sides.put("part3.csv", pa.compress(b"id,v\n", codec="zstd", asbytes=True), "target")
     record = await sides.check(CSV)
     assert record.profiles_equal, differing(record)
 
