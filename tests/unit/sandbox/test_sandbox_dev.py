@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox import bootstrap, dev, lock, terminal
+from sandbox import bootstrap, dev, lock, screenshots, terminal
 from sandbox.usage import COMMANDS, USAGE
 
 ROOT = Path(bootstrap.__file__).parent.parent
@@ -180,3 +180,13 @@ def test_the_file_for_figures_is_meant_from_where_the_user_stands(
     assert dev.main(["bench", "--json=b.json"]) == 1
     assert ran[0][-3:] == ["copy", "--json", str(tmp_path / "a.json")]
     assert ran[1][-1] == f"--json={tmp_path / 'b.json'}"
+
+
+def test_a_picture_of_a_terminal_shows_the_beginning_and_the_end_and_no_markup_of_the_output() -> None:
+    lines = [f"line {number} <b>" for number in range(200)]
+    page = screenshots.terminal_page("\x1b[32mgreen\x1b[0m\n" + "\n".join(lines))
+    assert "line 0 " in page
+    assert "line 199 " in page
+    assert "line 100 " not in page
+    assert "<b>" not in page
+    assert "\x1b" not in page
