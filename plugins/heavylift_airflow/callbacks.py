@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from heavylift.aio import run
-from heavylift.errors import HeavyliftError
+from heavylift.errors import HeavyliftError, PermanentError, TransientError
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -41,14 +41,29 @@ def failure_message(error: object) -> str:
     if isinstance(error, HeavyliftError):
         return str(error)
     if error is None:
-        return (
-            "The task's process ended without a word. To fix: look for an out-of-memory kill or a lost"
-            " worker, then clear the task. Retry: safe. [HL-8030]"
-        )
-    return (
-        f"{type(error).__name__}: {error}. State: see the log above; what is finished is recorded in the"
-        " evidence store. To fix: clear the task once; if it fails again, this is a defect to report."
-        " Retry: safe. [HL-8031]"
+        return str(_died())
+    return str(_unknown(error))
+
+
+def _died() -> TransientError:
+    return TransientError(
+        "the task's process",
+        got="an end without a word",
+        expected="a result or an error",
+        state="what is finished is recorded in the evidence store",
+        remedy="look for an out-of-memory kill or a lost worker, then clear the task",
+        code="8030",
+    )
+
+
+def _unknown(error: object) -> PermanentError:
+    return PermanentError(
+        "the task",
+        got=f"{type(error).__name__}: {error}",
+        expected="a result, or an error that Heavylift knows",
+        state="what is finished is recorded in the evidence store; the traceback is above",
+        remedy="clear the task once; if it fails again, report it as a defect",
+        code="8031",
     )
 
 

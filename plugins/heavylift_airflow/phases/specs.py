@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from airflow.sdk import get_parsing_context
 
 from heavylift.errors import SpecError
@@ -39,21 +41,25 @@ def refuse_broken_specs() -> None:
     """
     broken = load_specs(migrations_dir()).broken
     if broken:
-        raise BrokenSpecsError(broken)
-
-
-class BrokenSpecsError(SpecError):
-    """Some migration specs cannot be used; their DAGs are missing, all others load."""
-
-    def __init__(self, broken: tuple[SpecFileError, ...]) -> None:
-        self.broken = broken
-        super().__init__(
+        raise BrokenSpecsError(
             "reading the migration specs",
+            broken=broken,
             got=f"{len(broken)} that cannot be used",
-            state="their DAGs are missing or still show the last good version; all other migrations load",
+            state="their DAGs are missing; all other migrations load",
             remedy="correct the files below; 'python -m heavylift spec check FILE' tells the same",
             code="8020",
         )
+
+
+class BrokenSpecsError(SpecError):
+    """Some migration specs cannot be used; their DAGs are missing, all others load.
+
+    :param broken: what is wrong with each.
+    """
+
+    def __init__(self, what: str, *, broken: tuple[SpecFileError, ...], **parts: Any) -> None:
+        self.broken = broken
+        super().__init__(what, **parts)
 
     def render(self) -> str:
         """Return the message, then each broken spec's own."""
