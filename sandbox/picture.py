@@ -1,4 +1,4 @@
-"""The picture of the system, drawn from the example's real DAG and spec.
+"""The picture of the system, drawn from the example's real DAG and spec: ``python -m sandbox.picture``.
 
 Stores and datasets come from the spec, tasks and their order from the DAG that Airflow would
 run; so the picture cannot tell of a step that is not there.
@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from heavylift.spec import MigrationSpec, Phase, load_specs, migrations_dir
+from sandbox.paths import REPO
 
+PICTURE = REPO / "docs" / "images" / "system.svg"
 WIDTH, HEIGHT = 1180, 640
 _STYLE = """
 text { font: 14px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; fill: #1f2937 }
@@ -194,3 +196,7 @@ def _box(x: float, y: float, width: float, height: float, kind: str) -> str:
 def _text(x: float, y: float, text: str, kind: str = "", *, middle: bool = False) -> str:
     anchor = ' text-anchor="middle"' if middle else ""
     return f'<text class="{kind}" x="{x:g}" y="{y:g}"{anchor}>{escape(text)}</text>'
+
+
+if __name__ == "__main__":
+    write_picture(PICTURE)
