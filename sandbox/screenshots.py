@@ -26,7 +26,7 @@ from sandbox.stack import Stack, stop_all
 STATE_DIR = Path("/tmp/heavylift-demo")
 _MIGRATION = "fraud-scoring"
 _SERVERS = ("aws_source", "gcp_target")
-_SIZE = {"width": 1440, "height": 900}
+_WIDTH, _HEIGHT = 1440, 900
 _COLUMNS = 110
 _FIRST, _LAST = 34, 46
 
@@ -170,7 +170,7 @@ def _page(browser: str | None) -> Iterator[Any]:
     with sync_playwright() as driver:
         window = driver.chromium.launch(executable_path=browser, args=flags)
         try:
-            yield window.new_page(viewport=_SIZE, device_scale_factor=1, color_scheme="light")
+            yield window.new_page(viewport={"width": _WIDTH, "height": _HEIGHT}, color_scheme="light")
         finally:
             window.close()
 

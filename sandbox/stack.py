@@ -77,8 +77,10 @@ class Stack:
             self._bring_up(select(names), report)
 
     def stop(self) -> None:
-        """Stop what this stack started; servers that it found running stay."""
+        """Stop what this stack started; servers that it found running stay, and stay in ``env``."""
         self._owner.stop()
+        with state.locked(self.state_dir):
+            self._describe(state.load(self.state_dir))
 
     def _bring_up(self, wanted: Sequence[Server], report: Report) -> None:
         known = state.load(self.state_dir)
@@ -97,15 +99,19 @@ class Stack:
         self.airflow_login = airflow_.login(site.place)
 
     def _describe(self, known: State) -> None:
-        found: dict[str, Connection] = {"evidence": connections.evidence(self.state_dir)}
+        found: dict[str, Connection] = {}
+        self.endpoints = {}
         for name, server in SERVERS.items():
             record = records.read(self.state_dir, name)
             if record is not None and record.alive:
                 place = known.place(name, self.state_dir)
                 found[name] = server.connection(place)
                 self.endpoints[name] = server.address(place)
-        self.env = connections.variables(found)
-        connections.write(self.state_dir, self.env)
+        self.env = connections.variables({"evidence": connections.evidence(self.state_dir), **found})
+        if found:
+            connections.write(self.state_dir, self.env)
+        else:
+            (self.state_dir / "env").unlink(missing_ok=True)
 
 
 def stop_all(state_dir: Path, *, clean: bool = False) -> int:

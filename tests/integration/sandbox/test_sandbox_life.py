@@ -15,7 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from sandbox import launcher, processes, records, state
+from sandbox import launcher, overview, processes, records, state
 from sandbox.stack import Stack, stop_all
 
 # The ones that start in a second or two.
@@ -71,6 +71,19 @@ def test_a_second_start_finds_what_is_healthy_and_starts_only_the_rest(folder: P
     assert first.env.items() < second.env.items()
     assert stop_all(folder) == 3
     assert left(folder) == []
+    assert not (folder / "env").exists()
+
+
+def test_stopping_what_one_started_leaves_what_one_found_and_its_connections(folder: Path) -> None:
+    Stack.start(folder, ["gcp_target"], detached=True)
+    mine = Stack.start(folder, QUICK[:2])
+    assert set(overview.environment(folder)) == set(mine.env)
+    mine.stop()
+    assert set(pids(folder)) == {"gcp_target"}
+    assert set(overview.environment(folder)) == {"AIRFLOW_CONN_GCP_TARGET", "AIRFLOW_CONN_EVIDENCE"}
+    last = Stack.start(folder, QUICK[:1])
+    stop_all(folder)
+    last.stop()
     assert not (folder / "env").exists()
 
 
