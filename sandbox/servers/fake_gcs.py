@@ -80,5 +80,5 @@ def _probe(place: Place) -> None:
 def _connection(place: Place) -> Connection:
     return {
         "conn_type": "google_cloud_platform",
-        "extra": {"project": PROJECT, "endpoint_url": place.url, "anonymous": True},
+        "extra": {"project": PROJECT, "endpoint_url": place.url, "anonymous": True, "is_anonymous": True},
     }
