@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 
-from heavylift.datasets.patterns import literal_folder, matcher
+from heavylift.patterns import compile_pattern, literal_folder, selector
 from heavylift.platforms.ports import ListedObject, ObjectStore
 
 
@@ -15,14 +16,18 @@ async def table_files(
 
     Folder markers (0 bytes, key ending in ``/``) are no files.
     """
-    belongs = matcher(path, include, exclude)
+    in_dataset, table = selector(include, exclude), compile_pattern(path)
     found = [
         item
         async for page in store.list_pages(prefix + literal_folder(path))
         for item in page
-        if belongs(item.key[len(prefix) :]) and not item.key.endswith("/")
+        if _is_file(item.key[len(prefix) :], table, in_dataset)
     ]
     return sorted(found, key=lambda item: item.key)
+
+
+def _is_file(key: str, table: re.Pattern[str], in_dataset: Callable[[str], bool]) -> bool:
+    return not key.endswith("/") and table.fullmatch(key) is not None and in_dataset(key)
 
 
 def batches(files: Iterable[ListedObject], most_bytes: int) -> Iterable[list[ListedObject]]:

@@ -24,9 +24,9 @@ from heavylift.objects.diff import Difference, Refused
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.requests import MAX_SHARDS, TransferRequest
-from heavylift.objects.selection import selector
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.state import fetch_known
+from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectStore, PassesBy
 from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
 

@@ -20,10 +20,10 @@ from heavylift.objects.diff import Difference
 from heavylift.objects.listing import Listing, list_to_file
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
-from heavylift.objects.selection import selector
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.state import fetch_known, inventory_path
 from heavylift.objects.verdicts import Verdicts
+from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 from heavylift.spec.datasets import Sample
 from heavylift.spec.vocabulary import VerifyMethod, VerifyMode

@@ -13,7 +13,7 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
-from heavylift.datasets.patterns import matcher
+from heavylift.patterns import compile_pattern, selector
 from heavylift.spec import load_spec
 from sandbox.examples import documents, models, tables
 from sandbox.examples.fraud_scoring import later_objects, main, seed_objects
@@ -128,7 +128,8 @@ def test_the_example_spec_finds_its_datasets_and_tables(repository: Path) -> Non
         within = [key.removeprefix(prefix) for key in keys if key.startswith(prefix)]
         assert within, dataset.name
         for table in dataset.expectations:
-            assert any(map(matcher(table.path, dataset.include, dataset.exclude), within)), table.name
+            selected = filter(selector(dataset.include, dataset.exclude), within)
+            assert any(map(compile_pattern(table.path).fullmatch, selected)), table.name
 
 
 def test_the_command_tells_a_missing_connection(

@@ -34,6 +34,7 @@ LIGHT_PREFIXES = (
     "heavylift.errors",
     "heavylift.connections",
     "heavylift.locations",
+    "heavylift.patterns",
     "heavylift.checksums",
     "heavylift.spec",
     "heavylift.platforms.ports",

@@ -1,7 +1,8 @@
-"""Patterns over keys, with the meaning that a spec's ``include`` and ``exclude`` have.
+"""Patterns over keys: the meaning of ``include``, ``exclude`` and table paths, in one place.
 
-``*`` and ``?`` stop at a ``/``, ``**`` does not, ``[...]`` is a set; a pattern without ``/``
-matches the last segment at any depth. A test holds the object movers to the same meaning.
+Patterns are matched against the key relative to the dataset's prefix. ``*`` and ``?`` stop at a
+``/``, ``**`` does not, ``[...]`` is a set; a pattern without ``/`` matches the last segment at
+any depth (as in .gitignore), so that ``*.tmp`` means what people expect.
 """
 
 from __future__ import annotations
@@ -17,23 +18,21 @@ _SPECIAL_IN_SETS = re.compile(r"[\\\[&|~]")
 _FIXED = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 
-def matcher(path: str, include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Callable[[str], bool]:
-    """Return a function that tells whether a key, relative to its dataset, belongs to a table.
+def selector(include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Callable[[str], bool]:
+    """Return a function that tells whether a relative key is selected; ``exclude`` wins.
 
+    :param include: where empty, every key that is not excluded is selected.
     :raises SpecError: a pattern cannot be read.
     """
-    table = _compile(path)
-    wanted = [_compile(pattern) for pattern in include]
-    unwanted = [_compile(pattern) for pattern in exclude]
+    wanted = [compile_pattern(pattern) for pattern in include]
+    unwanted = [compile_pattern(pattern) for pattern in exclude]
 
-    def matches(key: str) -> bool:
-        return (
-            table.fullmatch(key) is not None
-            and (not wanted or any(pattern.fullmatch(key) for pattern in wanted))
-            and not any(pattern.fullmatch(key) for pattern in unwanted)
-        )
+    def selected(key: str) -> bool:
+        if wanted and not any(pattern.fullmatch(key) for pattern in wanted):
+            return False
+        return not any(pattern.fullmatch(key) for pattern in unwanted)
 
-    return matches
+    return selected
 
 
 def literal_folder(path: str) -> str:
@@ -46,7 +45,11 @@ def literal_folder(path: str) -> str:
     return literal[: literal.rfind("/") + 1]
 
 
-def _compile(pattern: str) -> re.Pattern[str]:
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Return the regular expression that a whole relative key must match.
+
+    :raises SpecError: the pattern cannot be read.
+    """
     anywhere = "" if "/" in pattern else "(?:.*/)?"
     expression = anywhere + _TOKEN.sub(_translated, pattern.removeprefix("/"))
     try:
@@ -56,9 +59,9 @@ def _compile(pattern: str) -> re.Pattern[str]:
             f"reading the pattern {pattern!r}",
             got=f"a set in [] that is none: {error.msg}",
             expected="characters and ranges in rising order, such as [a-z0-9]",
-            state="nothing was read",
-            remedy="correct the pattern in the spec",
-            code="4304",
+            state="nothing was touched",
+            remedy="correct the pattern",
+            code="2330",
         ) from error
 
 

@@ -1,11 +1,13 @@
-"""Which keys belong to a dataset."""
+"""Which keys a pattern selects."""
 
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heavylift.errors import SpecError
-from heavylift.objects.selection import selector
+from heavylift.patterns import compile_pattern, literal_folder, selector
 
 
 @pytest.mark.parametrize(
@@ -47,3 +49,30 @@ def test_exclude_wins() -> None:
 def test_a_pattern_that_cannot_be_read_is_named() -> None:
     with pytest.raises(SpecError, match=r"\[z-a\]"):
         selector(["[z-a]"], [])
+
+
+@pytest.mark.parametrize(
+    ("pattern", "folder"),
+    [
+        ("*.csv", ""),
+        ("a.csv", ""),
+        ("a/b/*.csv", "a/b/"),
+        ("a/b*/c/*.csv", "a/"),
+        ("a/**", "a/"),
+        ("a/b.csv", "a/"),
+        ("**/x", ""),
+        ("/a/x", "a/"),
+    ],
+)
+def test_listing_starts_at_the_last_certain_folder(pattern: str, folder: str) -> None:
+    assert literal_folder(pattern) == folder
+
+
+@given(st.text("ab/*?[]", max_size=8), st.text("ab/", max_size=8))
+def test_every_match_lies_below_that_folder(pattern: str, key: str) -> None:
+    try:
+        compiled = compile_pattern(pattern)
+    except SpecError:
+        return  # a set with nothing in it; told apart above
+    if compiled.fullmatch(key):
+        assert key.startswith(literal_folder(pattern))
