@@ -38,15 +38,20 @@ def test_every_server_has_its_connection(sandbox: Stack) -> None:
     assert set(wanted) - {"evidence"} <= set(sandbox.endpoints)
 
 
-def test_airflow_reads_the_connections(sandbox: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
-    from airflow.sdk import Connection
+def test_airflows_own_hooks_use_the_connections(sandbox: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    from airflow.providers.amazon.aws.hooks.s3 import S3Hook
+    from airflow.providers.google.cloud.hooks.gcs import GCSHook
+    from airflow.providers.microsoft.azure.hooks.wasb import WasbHook
+    from airflow.providers.postgres.hooks.postgres import PostgresHook
 
     for name, value in sandbox.env.items():
         monkeypatch.setenv(name, value)
-    source = Connection.from_json(sandbox.env["AIRFLOW_CONN_AWS_SOURCE"])
-    assert source.extra_dejson["endpoint_url"] == sandbox.endpoints["aws_source"]
-    features = Connection.from_json(sandbox.env["AIRFLOW_CONN_FEATURES_SOURCE"])
-    assert (features.host, features.schema) == ("127.0.0.1", "features")
+    # This hook takes another endpoint from nowhere else.
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", sandbox.endpoints["gcp_target"])
+    assert not S3Hook("aws_source").check_for_bucket("no-such-bucket")
+    assert not GCSHook(gcp_conn_id="gcp_target").get_conn().bucket("no-such-bucket").exists()
+    assert not WasbHook("azure_target").check_for_blob("no-such-container", "no-such-blob")
+    assert PostgresHook("features_source").get_first("SELECT current_database()") == ("features",)
 
 
 def test_the_two_s3_servers_share_nothing_and_check_signatures(sandbox: Stack) -> None:
