@@ -51,7 +51,10 @@ class LimitOverrides(SpecModel):
     """Limits of a dataset, or of the whole migration; what is not set comes from further out."""
 
     max_bandwidth: BytesPerSecond | None = Field(
-        default=None, ge=KIB, le=TIB, description="Most bytes a second, all workers of one task together."
+        default=None,
+        ge=KIB,
+        le=TIB,
+        description="Most bytes a second of one task; tasks that copy shards at the same time have it each.",
     )
     max_concurrency: Count | None = Field(
         default=None, ge=1, le=1024, description="Most requests in flight in one task; 32 by default."
