@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import io
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from typing import Any
 from urllib.parse import quote
 
 from rich.console import Console
+from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from heavylift.errors import IncompleteError, UnsupportedError
@@ -28,7 +30,10 @@ _MIGRATION = "fraud-scoring"
 _SERVERS = ("aws_source", "gcp_target")
 _WIDTH, _HEIGHT = 1440, 900
 _COLUMNS = 110
-_FIRST, _LAST = 34, 46
+_FIRST, _LAST = 44, 44
+_UP, _ERASE = "\x1b[1A", "\x1b[2K"
+# Whatever else moves the cursor (carriage return, showing and hiding it) changes nothing here.
+_MOVES = re.compile(r"(\n|\x1b\[1A|\x1b\[2K)|\r|\x1b\[\?25[lh]")
 
 
 @dataclass(frozen=True)
@@ -111,15 +116,31 @@ def _hide(output: str, stack: Stack) -> str:
     return output.replace(password, "*" * len(password)) if password else output
 
 
+def settled(output: str) -> list[str]:
+    """Return the lines that stay on a terminal once everything drawn over is gone."""
+    lines, row = [""], 0
+    for part in filter(None, _MOVES.split(output)):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part == _UP:
+            row = max(0, row - 1)
+        elif part == _ERASE:
+            lines[row] = ""
+        else:
+            lines[row] += part
+    return "\n".join(lines).rstrip().split("\n")
+
+
 def terminal_page(output: str) -> str:
     """Return a page that shows the beginning and the end of a terminal's output."""
-    lines = output.rstrip().splitlines()
+    lines = settled(output)
     if len(lines) > _FIRST + _LAST:
         lines = [*lines[:_FIRST], "", "…", "", *lines[-_LAST:]]
     console = Console(record=True, width=_COLUMNS, file=io.StringIO())
     for line in lines:
         console.print(Text.from_ansi(line))
-    body = console.export_html(inline_styles=True, code_format="{code}")
+    body = console.export_html(theme=MONOKAI, inline_styles=True, code_format="{code}")
     style = (
         "display:inline-block;margin:0;padding:24px;background:#12151c;color:#d8dee9;border-radius:8px;"
         "font:14px/1.35 'DejaVu Sans Mono',Menlo,Consolas,monospace"

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import io
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.live import Live
 
 from sandbox import bootstrap, dev, lock, screenshots, terminal
 from sandbox.usage import COMMANDS, USAGE
@@ -190,3 +193,25 @@ def test_a_picture_of_a_terminal_shows_the_beginning_and_the_end_and_no_markup_o
     assert "line 100 " not in page
     assert "<b>" not in page
     assert "\x1b" not in page
+
+
+def test_what_was_drawn_over_is_not_in_the_picture() -> None:
+    first = "\x1b[?25lrun  \x1b[32mqueued\x1b[0m\n  task one\n  task two"
+    again = "\r\x1b[2K\x1b[1A\x1b[2K\x1b[1A\x1b[2Krun  done\n  task one ok\n"
+    assert screenshots.settled(f"begin\n{first}{again}end\n\n") == [
+        "begin",
+        "run  done",
+        "  task one ok",
+        "end",
+    ]
+
+
+def test_a_live_display_of_rich_settles_to_its_last_frame() -> None:
+    screen = io.StringIO()
+    console = Console(file=screen, force_terminal=True, width=40)
+    console.print("before")
+    with Live("a\nb\nc", console=console, auto_refresh=False) as live:
+        live.update("a done\nb", refresh=True)
+        live.update("all done", refresh=True)
+    console.print("after")
+    assert screenshots.settled(screen.getvalue()) == ["before", "all done", "after"]
