@@ -19,12 +19,13 @@ from rich.console import Console
 
 from heavylift.errors import HeavyliftError
 from heavylift.spec import MigrationSpec, Phase, load_spec, migrations_dir
+from heavylift_airflow.progress import human_size
 from sandbox import paths
 from sandbox.demo_airflow import AirflowClient, TaskState
 from sandbox.demo_follow import POLL_SECONDS, RunFollower, View
 from sandbox.demo_rclone import check_all
 from sandbox.demo_results import RunResults, read_results, show_results, verify_audit
-from sandbox.demo_screen import mebibytes, screen
+from sandbox.demo_screen import screen
 from sandbox.examples import fraud_scoring
 from sandbox.model import Server
 from sandbox.stack import Stack
@@ -52,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--rollback", action="store_true", help="also roll back (not yet supported)")
     parser.add_argument("--state-dir", type=Path, default=paths.STATE_DIR, help=argparse.SUPPRESS)
     flags = parser.parse_args(argv)
-    console = Console()
+    console = Console(highlight=False)
     if flags.rollback:
         print(
             "./dev demo --rollback is not supported yet: this version moves datasets (the phases transfer"
@@ -213,7 +214,7 @@ class Demo:
             return
         self._console.print(
             f"  found {summary.found.objects:,}, moved {summary.moved.objects:,}"
-            f" ({mebibytes(summary.moved.size_bytes)} MiB), unchanged {summary.unchanged.objects:,},"
+            f" ({human_size(summary.moved.size_bytes)}), unchanged {summary.unchanged.objects:,},"
             f" refused {summary.refused.objects:,}, failed {summary.failed.objects:,} objects"
         )
         for reason in summary.reasons:

@@ -71,6 +71,7 @@ class RunFollower:
         self._clock, self._sleep = clock, sleep
         self._began = clock()
         self._shards = _Shards()
+        self._order: dict[str, int] = {}
 
     def views(self) -> Iterator[View]:
         """Yield one view about every second; the last one has a final state."""
@@ -105,7 +106,7 @@ class RunFollower:
             dag_id=self._dag_id,
             state=state,
             seconds=self._clock() - self._began,
-            steps=tuple(steps_of(tasks)),
+            steps=self._steps(tasks),
             objects_done=sum(shard["objects"] for shard in done),
             objects_total=sum(shard["objects"] for shard in shards),
             bytes_done=bytes_done,
@@ -114,6 +115,12 @@ class RunFollower:
             question=question,
             question_attempt=next((task.attempt for task in tasks if task.task_id == question), 0),
         )
+
+    def _steps(self, tasks: list[TaskState]) -> tuple[Step, ...]:
+        # Airflow lists the instances of a mapped task last as soon as they exist; here they stay put.
+        for task in tasks:
+            self._order.setdefault(task.task_id, len(self._order))
+        return tuple(sorted(steps_of(tasks), key=lambda step: self._order[step.task_id]))
 
     def _shard(self, task: TaskState) -> dict[str, int]:
         return self._shards.by_dataset[task.task_id.rpartition(".")[0]][task.map_index]

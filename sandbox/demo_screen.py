@@ -12,6 +12,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from heavylift_airflow.progress import human_size
 from sandbox.demo_follow import Step, View
 
 PLAIN_EVERY_SECONDS = 10.0
@@ -106,11 +107,6 @@ def amounts(view: View) -> str:
     """Return objects, bytes and rate of a run in one line."""
     return (
         f"{view.objects_done:,} of {view.objects_total:,} objects,"
-        f" {mebibytes(view.bytes_done)} of {mebibytes(view.bytes_total)} MiB,"
-        f" {mebibytes(view.bytes_per_second)} MiB/s"
+        f" {human_size(view.bytes_done)} of {human_size(view.bytes_total)},"
+        f" {human_size(view.bytes_per_second)}/s"
     )
-
-
-def mebibytes(size_bytes: float) -> str:
-    """Return bytes as MiB with one decimal."""
-    return f"{size_bytes / 2**20:,.1f}"

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import cast
+
+import psutil
 import pytest
 
 from sandbox import demo
-from sandbox.demo_airflow import TaskState
-from sandbox.demo_follow import steps_of
+from sandbox.demo_airflow import AirflowClient, TaskState
+from sandbox.demo_follow import RunFollower, steps_of
 
 
 def test_a_rollback_is_refused_by_name_and_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -24,3 +34,57 @@ def test_mapped_tasks_are_shown_as_one_step_with_the_worst_state() -> None:
     copy, verify = steps_of(tasks)
     assert (copy.task_id, copy.state, copy.done, copy.total) == ("data.copy", "up_for_retry", 1, 3)
     assert (verify.state, verify.total) == ("none", 1)
+
+
+def test_steps_stay_where_they_were_when_a_task_is_mapped() -> None:
+    before = [TaskState("a.copy", -1, "none", 0), TaskState("a.verify", -1, "none", 0)]
+    after = [TaskState("a.verify", -1, "none", 0), TaskState("a.copy", 0, "running", 1)]
+    client = FakeAirflow([before, after])
+    follower = RunFollower(cast("AirflowClient", client), "m.transfer", "run", sleep=lambda _seconds: None)
+    views = list(follower.views())
+    assert [[step.task_id for step in view.steps] for view in views] == [["a.copy", "a.verify"]] * 2
+
+
+class FakeAirflow:
+    """Answers with one list of tasks after the other, then says that the run has ended."""
+
+    def __init__(self, answers: list[list[TaskState]]) -> None:
+        self._answers = answers
+
+    def run_state(self, _dag_id: str, _run_id: str) -> str:
+        return "running" if len(self._answers) > 1 else "success"
+
+    def tasks(self, _dag_id: str, _run_id: str) -> list[TaskState]:
+        return self._answers.pop(0)
+
+
+def commands_naming(folder: Path) -> list[str]:
+    """Return the command lines of all processes that name ``folder``."""
+    commands = (" ".join(process.info["cmdline"] or ()) for process in psutil.process_iter(["cmdline"]))
+    return [command for command in commands if str(folder) in command]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_demo_leaves_no_process(number: signal.Signals, repository: Path) -> None:
+    folder = Path(tempfile.mkdtemp(prefix="heavylift-demo-"))
+    folder.chmod(0o711)
+    command = [sys.executable, "-m", "sandbox.demo", "--exit", "--state-dir", str(folder)]
+    paths = os.pathsep.join(("include", "plugins", "."))
+    environment = {**os.environ, "PYTHONPATH": paths, "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command,
+        cwd=repository,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as running:
+        assert running.stdout is not None
+        assert any("is ready" in line for line in iter(running.stdout.readline, ""))
+        assert commands_naming(folder)
+        running.send_signal(number)
+        rest = running.stdout.read()
+        assert running.wait(timeout=90) == 3, rest
+        assert "safe to run the demo again" in rest
+    assert [command for command in commands_naming(folder) if "pytest" not in command] == []
+    shutil.rmtree(folder)
