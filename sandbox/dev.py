@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from heavylift.errors import ConnectionConfigError, HeavyliftError
-from sandbox import checks, layers, lock, overview, paths, stack
+from sandbox import checks, layers, lock, node, overview, paths, stack
 from sandbox.model import Server
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
@@ -82,6 +82,10 @@ def report(server: Server, what: str, seconds: float) -> None:
 def _up(only: Sequence[str] | None, airflow: bool) -> int:
     began = time.monotonic()
     print("Starting the local clouds", flush=True)
+    if only is None and not node.is_installed():
+        print(
+            "  (the first start also installs Azurite and makes MLflow's tables: about a minute)", flush=True
+        )
     running = stack.Stack.start(paths.STATE_DIR, only, airflow, detached=True, report=report)
     print(f"Everything serves after {time.monotonic() - began:.1f} s.\n")
     if running.airflow_url and running.airflow_login:

@@ -45,11 +45,20 @@ def azurite() -> Tool:
     """
     with tools.one_at_a_time("node"):
         node = _system_node() or _wheel_node()
-        home = TOOLS_DIR / f"azurite-{_digest(_PINS / 'package-lock.json')}"
-        if not (home / ".complete").exists():
+        home = _home()
+        if not is_installed():
             _install(node, home)
     script = home / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     return Tool(node.node, str(script))
+
+
+def is_installed() -> bool:
+    """Tell whether Azurite is there already, so that a start need not install it."""
+    return (_home() / ".complete").exists()
+
+
+def _home() -> Path:
+    return TOOLS_DIR / f"azurite-{_digest(_PINS / 'package-lock.json')}"
 
 
 def _install(node: Node, home: Path) -> None:
