@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from heavylift.objects.api import Progress
 
 LOG_EVERY_SECONDS = 5.0
+
+
+Store = Callable[[str, dict[str, Any]], None]
 
 
 class Log(Protocol):
@@ -20,9 +26,10 @@ class Log(Protocol):
 
 
 class ProgressReporter:
-    """Takes progress as often as it comes; logs and measures it every few seconds.
+    """Takes progress as often as it comes; every few seconds it logs, measures and stores it.
 
     :param tags: of the metrics ``heavylift.copy.*``.
+    :param store: keeps a value under a key where the UI shows it; see :func:`state_store_of`.
     """
 
     def __init__(
@@ -30,11 +37,13 @@ class ProgressReporter:
         log: Log,
         tags: Mapping[str, str],
         *,
+        store: Store | None = None,
         clock: Callable[[], float] = time.monotonic,
         every_seconds: float = LOG_EVERY_SECONDS,
     ) -> None:
         self._log = log
         self._tags = dict(tags)
+        self._store = store
         self._clock = clock
         self._every = every_seconds
         self._due = clock() + every_seconds
@@ -47,6 +56,8 @@ class ProgressReporter:
         self._due = now + self._every
         self._log.info("%s", progress_line(progress))
         self._measure(progress)
+        if self._store is not None:
+            self._store("progress", asdict(progress))
 
     def _measure(self, progress: Progress) -> None:
         from airflow.sdk.observability import stats
@@ -54,6 +65,26 @@ class ProgressReporter:
         stats.gauge("heavylift.copy.objects_done", progress.objects_done, tags=self._tags)
         stats.gauge("heavylift.copy.bytes_done", progress.bytes_done, tags=self._tags)
         stats.gauge("heavylift.copy.bytes_per_second", progress.bytes_per_second, tags=self._tags)
+
+
+def state_store_of(context: Context, log: Log) -> Store | None:
+    """Return what keeps values in the running task's state store, or None where it has none.
+
+    Airflow shows them beside the task. Losing one is no reason to stop a copy.
+    """
+    accessor = context.get("task_state_store")
+    if accessor is None:
+        return None
+
+    def keep(key: str, value: dict[str, Any]) -> None:
+        from airflow.sdk.exceptions import AirflowRuntimeError
+
+        try:
+            accessor.set(key, value)
+        except AirflowRuntimeError as error:
+            log.info("the progress could not be shown in the UI: %s", error)
+
+    return keep
 
 
 def progress_line(progress: Progress) -> str:

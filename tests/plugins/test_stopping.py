@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import threading
-from typing import Any
+from typing import Any, cast
 
 import pytest
+from airflow.sdk.exceptions import AirflowRuntimeError
+from airflow.sdk.execution_time.comms import ErrorResponse
 
 from heavylift.errors import TransientError
 from heavylift.objects.api import Progress
-from heavylift_airflow.progress import ProgressReporter, human_size, progress_line
+from heavylift_airflow.progress import (
+    ProgressReporter,
+    human_size,
+    progress_line,
+    state_store_of,
+)
 from heavylift_airflow.working import StoppableWork
 from tests.plugins.test_transfer_operators import copy_task, execute, plan_task, verify_task
 from tests.plugins.world import World, context_of
@@ -140,6 +148,25 @@ def test_progress_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     assert gauges["heavylift.copy.objects_done"] == (3, {"dataset": "d"})
     assert gauges["heavylift.copy.bytes_done"][0] == 3 * 2**20
     assert "heavylift.copy.bytes_per_second" in gauges
+
+
+def test_progress_is_kept_where_the_ui_shows_it_and_losing_it_stops_nothing() -> None:
+    kept: dict[str, Any] = {}
+
+    class StateStore:
+        def set(self, key: str, value: Any) -> None:
+            if value["objects_done"] > 3:
+                raise AirflowRuntimeError(ErrorResponse())
+            kept[key] = json.loads(json.dumps(value))
+
+    lines = Lines()
+    context: Any = {"task_state_store": StateStore()}
+    reporter = ProgressReporter(lines, {}, store=state_store_of(context, lines), every_seconds=0)
+    reporter(progress(3))
+    reporter(progress(4))
+    assert (kept["progress"]["objects_done"], kept["progress"]["objects_total"]) == (3, 1000)
+    assert "could not be shown" in lines.lines[-1]
+    assert state_store_of(cast("Any", {}), lines) is None
 
 
 def test_sizes_are_written_for_people() -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from heavylift.errors import ConflictError, IntegrityError
 from heavylift_airflow.hooks.object_store import look_up
 from heavylift_airflow.operators.base import HeavyliftOperator
-from heavylift_airflow.progress import ProgressReporter, human_size
+from heavylift_airflow.progress import ProgressReporter, Store, human_size, state_store_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -123,27 +123,28 @@ class CopyObjectsOperator(DatasetOperator):
         """Copy the shard and return its counts."""
         frame = self.moving_frame(context)
         what = f"copy of {self.shard_title} of dataset {self.dataset!r}"
-        result = self.work.run(self._copy(frame), what)
+        store = state_store_of(context, self.log)
+        result = self.work.run(self._copy(frame, store), what)
         counts = shard_counts(result)
         self.log.info("%s: moved %s, unchanged %s, failed %s", what, result.moved.objects,
                       result.unchanged.objects, result.failed.objects)  # fmt: skip
         return counts
 
-    async def _copy(self, frame: TaskFrame) -> ShardResult:
+    async def _copy(self, frame: TaskFrame, store: Store | None) -> ShardResult:
         from heavylift.evidence.paths import shard_result_path
         from heavylift.objects.api import copy_shard
         from heavylift_airflow.trail import note_file
 
         index = self.shard["shard"]
         tags = {"migration": frame.spec.migration, "dataset": self.dataset, "shard": str(index)}
-        reporter = ProgressReporter(self.log, tags)
+        reporter = ProgressReporter(self.log, tags, store=store)
         # For the link of an attempt that fails; the library may have to take a later number.
         self.evidence_path = shard_result_path(frame.run, self.dataset, index, frame.attempt)
         result = await copy_shard(self.request(frame), index, frame.attempt, reporter)
         self.evidence_path = shard_result_path(frame.run, self.dataset, index, result.attempt)
-        async with self.evidence(frame) as store:
+        async with self.evidence(frame) as evidence:
             await note_file(
-                store,
+                evidence,
                 frame,
                 "shard.copied",
                 self.evidence_path,
