@@ -59,6 +59,9 @@ def hand_over(argv: list[str]) -> None:
     python = _python(VENV)
     path = os.pathsep.join(str(REPO / name) for name in ("include", "plugins", "."))
     env = {**os.environ, "PYTHONPATH": path, "HEAVYLIFT_BASE_PYTHON": sys.executable}
+    # Container images set it to stay small. Here dozens of processes import Airflow: without
+    # cached bytecode each of them compiles thousands of files again.
+    env.pop("PYTHONDONTWRITEBYTECODE", None)
     env.pop("PYTHONHOME", None)
     sys.stdout.flush()
     os.execve(python, [str(python), "-m", "sandbox.dev", *argv], env)
