@@ -79,7 +79,7 @@ def _run_demo() -> str:
     """Run the demo and return its output with colours."""
     argv = [sys.executable, "-m", "sandbox.dev", "demo", "--exit", "--state-dir", str(STATE_DIR)]
     env = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": str(_COLUMNS)}
-    done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, text=True, check=False)
+    done = subprocess.run(argv, env=env, stdout=subprocess.PIPE, check=False)
     if done.returncode != 0:
         raise IncompleteError(
             "taking pictures of the demo",
@@ -89,7 +89,8 @@ def _run_demo() -> str:
             remedy="run ./dev demo --exit and mend what it tells",
             code="9040",
         )
-    return done.stdout
+    # Not as text: that would take each carriage return for an end of line.
+    return done.stdout.decode(errors="replace")
 
 
 def _pictures(state_dir: Path, out: Path, browser: str | None, output: str | None) -> None:
