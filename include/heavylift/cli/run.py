@@ -67,6 +67,9 @@ def stop_on_sigterm() -> None:
         # By way of SIGINT, because a running event loop has its own handler for that one.
         signal.raise_signal(signal.SIGINT)
 
+    # Shells let background jobs ignore SIGINT; that must not make SIGTERM deaf as well.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, interrupt)
 
 
