@@ -102,6 +102,12 @@ class AirflowClient:
         answer = self._call("GET", f"{path}?map_index={map_index}&deserialize=true", allowed=(200, 404))
         return json.loads(answer.body)["value"] if answer.status == 200 else None
 
+    def state_value(self, dag_id: str, run_id: str, task_id: str, map_index: int, key: str) -> Any:
+        """Return what a task keeps in its state store under ``key``, None where there is nothing."""
+        path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/state-store/{quote(key)}"
+        answer = self._call("GET", f"{path}?map_index={map_index}", allowed=(200, 404))
+        return json.loads(answer.body)["value"] if answer.status == 200 else None
+
     def map_title(self, dag_id: str, run_id: str, task_id: str, map_index: int) -> str:
         """Return what the UI calls one mapped instance of a task."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/{map_index}"

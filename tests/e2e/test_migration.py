@@ -44,7 +44,7 @@ def test_a_dry_run_moves_nothing_and_is_green(journey: Journey) -> None:
 @pytest.fixture(scope="module")
 def killed(journey: Journey) -> Run:
     """Return a transfer, one of whose copy tasks was killed with SIGKILL while it ran."""
-    run = journey.start(Phase.TRANSFER, bandwidth_limit="1MiB/s")
+    run = journey.start(Phase.TRANSFER, bandwidth_limit="400KiB/s")
 
     def running_copy(tasks: list[TaskState]) -> TaskState | None:
         found = (t for t in tasks if t.task_id == "models.copy" and t.state == "running" and t.pid)
@@ -112,6 +112,20 @@ def test_mapped_tasks_tell_their_shard(killed: Run) -> None:
     title = killed.journey.client.map_title(killed.dag_id, killed.run_id, "documents.copy", 0)
     assert title.startswith("shard ")
     assert " objects, " in title
+
+
+def test_a_long_copy_shows_its_progress_in_the_ui(killed: Run) -> None:
+    client = killed.journey.client
+    copies = [task for task in killed.tasks() if task.task_id == "models.copy"]
+    found = [
+        client.state_value(killed.dag_id, killed.run_id, task.task_id, task.map_index, "progress")
+        for task in copies
+    ]
+    shown = [value for value in found if value]
+    assert shown
+    for value in shown:
+        assert 0 <= value["bytes_done"] <= value["bytes_total"]
+        assert value["bytes_per_second"] >= 0
 
 
 def test_an_approval_cannot_be_bypassed_and_a_rejection_holds(journey: Journey, killed: Run) -> None:

@@ -17,6 +17,8 @@ from airflow.sdk.exceptions import (
 )
 
 from heavylift.errors import IncompleteError, SpecError
+from heavylift.evidence.records import CheckOutcome
+from heavylift_airflow.operators import gates as gates_module
 from heavylift_airflow.operators.closing import PublishPhaseOperator
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 from heavylift_airflow.sensors.gate import GateSensor
@@ -159,6 +161,13 @@ def test_the_question_shows_every_check_and_where_the_evidence_is(judged: World)
     assert task.body is not None
     assert "✅ | counts_equal | data" in task.body
     assert "/heavylift/evidence/small.transfer/small/transfer/" in task.body
+
+
+def test_names_of_objects_cannot_dress_up_the_question(judged: World) -> None:
+    row = gates_module._row(
+        CheckOutcome(name="no_findings", subject="data", passed=False, detail="[Approve](http://x) <b>|\nnow")
+    )
+    assert row == r"| ❌ | no_findings | data | \[Approve\](http://x) \<b\>\| now |"
 
 
 def test_an_approval_opens_the_gate_and_is_in_the_trail(judged: World) -> None:

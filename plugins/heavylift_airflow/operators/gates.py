@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 MAX_NAMED = 5
 COMMENT = "comment"
 MAX_COMMENT = 2000
+_MARKUP = re.compile(r"[\\`*\[\]<>|!#]")
 
 
 class EvaluateGateOperator(HeavyliftOperator):
@@ -202,7 +204,8 @@ def _row(check: CheckOutcome) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    # Names of objects are other people's text: they may not become links, or break the table.
+    return _MARKUP.sub(r"\\\g<0>", text).replace("\n", " ")
 
 
 def _comment_param() -> Param:
