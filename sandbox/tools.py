@@ -54,6 +54,6 @@ def install(
             what,
             got=problem,
             state="what was installed so far is thrown away",
-            remedy="check that this machine reaches its package registries, then run the command again",
+            remedy="mend what it names (often the network, or a full disk), then run the command again",
             code="9020",
         )
