@@ -94,7 +94,9 @@ def picture(view: View) -> Group:
     if not view.objects_total:
         return Group(head, table)
     bar = ProgressBar(total=max(view.bytes_total, 1), completed=view.bytes_done, width=46)
-    return Group(head, table, Text(), bar, Text(amounts(view)))
+    amount = Table.grid(padding=(0, 2))
+    amount.add_row(bar, Text(amounts(view)))
+    return Group(head, table, Text(), amount)
 
 
 def describe(step: Step) -> str:
