@@ -63,6 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return REFUSED
     # A polite kill must stop the servers as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Shells let background jobs ignore SIGINT, and whoever sends it one means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         return Demo(console, Options(not flags.exit, flags.pause, flags.state_dir)).run()
     except KeyboardInterrupt:

@@ -24,6 +24,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = list(sys.argv[1:] if argv is None else argv)
     # A polite kill must clean up as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Shells let background jobs ignore SIGINT, and whoever sends it one means it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         if arguments and arguments[0] in _FORWARDED:
             return _FORWARDED[arguments[0]](arguments[1:])
