@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from heavylift.connections import connection_from_env
@@ -28,6 +28,7 @@ class Run:
     journey: Journey
     phase: Phase
     run_id: str
+    answers: list[str] = field(default_factory=list)
 
     @property
     def dag_id(self) -> str:
@@ -68,6 +69,14 @@ class Run:
         """Answer the run's question as the administrator."""
         task_id = self.wait_for_question()
         self.journey.client.answer(self.dag_id, self.run_id, task_id, -1, option)
+        self.answers.append(option)
+
+    def _answer_again(self) -> None:
+        """Give the last answer again: Airflow asks anew where it met the end of the asking process."""
+        if not self.answers:
+            return
+        for question in self.journey.client.open_questions(self.dag_id, self.run_id):
+            self.journey.client.answer(self.dag_id, self.run_id, question[0], -1, self.answers[-1])
 
     def end(self) -> str:
         """Wait until the run has ended and return its state."""
@@ -75,6 +84,7 @@ class Run:
         while time.monotonic() < deadline:
             if (state := self.state) in FINISHED:
                 return state
+            self._answer_again()
             time.sleep(POLL_SECONDS)
         raise AssertionError(f"the run did not end: {self.states()}")
 
