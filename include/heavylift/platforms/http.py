@@ -1,6 +1,6 @@
 """HTTP for the data path: exact URLs, retries by error class, bounded bodies.
 
-aiohttp does the protocol; this adds what every adapter needs: a URL that is never
+The connections are ``http_connection``'s; this adds what every adapter needs: a URL that is never
 normalised (keys may hold ``//`` or ``..``), signing afresh for each attempt, one place where
 statuses become errors, and backoff with full jitter
 (https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/).
@@ -14,19 +14,17 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
-
-import aiohttp
-from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from heavylift.errors import HeavyliftError, TransientError
+from heavylift.platforms.http_connection import Answer, Body, Connection, Pace
 from heavylift.platforms.http_errors import error_for_status, no_answer, no_attempt
+from heavylift.platforms.http_message import Headers, Origin, request_head, split_url
+from heavylift.platforms.http_pool import Pool
 from heavylift.platforms.pacing import Pacer
-from heavylift.platforms.sending import Sending
 
-READ_CHUNK = 256 * 1024
+MOST_ANSWER_BYTES = 64 * 2**20
+"""The longest answer that is read whole without the caller having said how long it may be."""
+_MOST_ERROR_BYTES = 2**20
 
 Signer = Callable[["Request"], Awaitable[Mapping[str, str]]]
 """Given the request, returns all headers to send, authorisation included."""
@@ -49,16 +47,16 @@ class Request:
     url: str
     what: str
     headers: Mapping[str, str]
-    body: bytes = b""
+    body: Body = b""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Response:
     """An answer read whole; header names are case-insensitive."""
 
     status: int
-    headers: CIMultiDictProxy[str]
-    body: bytes
+    headers: Headers
+    body: bytes | bytearray
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ class HttpSettings:
 
 
 class HttpClient:
-    """One pool of connections to one store.
+    """The connections to one store.
 
     :param sign: makes the headers of each attempt.
     :param read_error: the adapter's reading of error bodies.
@@ -101,45 +99,30 @@ class HttpClient:
         self._read_error = read_error
         self._settings = settings or HttpSettings()
         self._pacer = pacer or Pacer()
+        self._pace: Pace | None = self._pacer.take if self._pacer.holds_back else None
         self._tls = tls
-        self._session: aiohttp.ClientSession | None = None
-        self._proxies: dict[str, str | None] = {}
+        self._pools: dict[Origin, Pool] = {}
 
-    def _open_session(self) -> aiohttp.ClientSession:
-        if self._session is None:
+    def _pool(self, origin: Origin) -> Pool:
+        pool = self._pools.get(origin)
+        if pool is None:
             limits = self._settings
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=limits.connections, limit_per_host=0, ssl=True if self._tls is None else self._tls
-                ),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                timeout=aiohttp.ClientTimeout(
-                    total=None, sock_connect=limits.connect_seconds, sock_read=limits.stall_seconds
-                ),
-                auto_decompress=False,
-                skip_auto_headers={"Accept-Encoding", "Content-Type", "Accept"},
-                read_bufsize=READ_CHUNK,
+            if origin.tls and self._tls is None:
+                self._tls = ssl.create_default_context()
+            pool = self._pools[origin] = Pool(
+                origin,
+                tls=self._tls if origin.tls else None,
+                most=limits.connections,
+                connect_seconds=limits.connect_seconds,
+                stall_seconds=limits.stall_seconds,
             )
-            # aiohttp would send an idempotent request again without telling. A create-only PUT
-            # whose answer was lost then finds its own object and looks like somebody else's.
-            self._session._retry_connection = False
-        return self._session
+        return pool
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
-
-    def _proxy(self, url: str) -> str | None:
-        # Not aiohttp's trust_env: that also reads ~/.netrc, in a thread, for every request,
-        # and refuses a signed request to any host that is named there.
-        origin = url[: url.find("/", len("https://"))]
-        if origin not in self._proxies:
-            parts = urlsplit(url)
-            skipped = proxy_bypass(parts.hostname or "")
-            self._proxies[origin] = None if skipped else getproxies().get(parts.scheme)
-        return self._proxies[origin]
+        pools, self._pools = self._pools, {}
+        for pool in pools.values():
+            await pool.close()
 
     async def send(
         self,
@@ -147,17 +130,19 @@ class HttpClient:
         *,
         check: AnswerCheck | None = None,
         failures: list[TransientError] | None = None,
+        most_bytes: int = MOST_ANSWER_BYTES,
     ) -> Response:
         """Send a request, read its answer whole, retry what is transient.
 
         :param check: looks at an answer of success and returns the error it hides, if any.
         :param failures: takes in the errors of attempts that were retried, so that the caller
             can tell the effect of its own earlier attempt from somebody else's act.
+        :param most_bytes: a longer answer is an error.
         :raises HeavyliftError: by status, or by the adapter's reading of the error body.
         """
         for attempt in range(1, self._settings.attempts + 1):
             try:
-                return await self._attempt(request, check)
+                return await self._attempt(request, check, most_bytes)
             except TransientError as error:
                 if attempt == self._settings.attempts:
                     raise
@@ -166,82 +151,97 @@ class HttpClient:
                 await asyncio.sleep(self._backoff(attempt, error))
         raise no_attempt(request.what)
 
-    async def _attempt(self, request: Request, check: AnswerCheck | None) -> Response:
-        async with self._exchange(request) as answer:
-            response = Response(answer.status, answer.headers, await answer.read())
+    async def _attempt(self, request: Request, check: AnswerCheck | None, most_bytes: int) -> Response:
+        pool, connection, answer = await self._exchange(request, max(most_bytes, _MOST_ERROR_BYTES))
+        pool.release(connection)
+        if answer.status >= 300:
+            raise self._error(request, answer.status, answer.headers, answer.body)
+        response = Response(answer.status, answer.headers, answer.body)
         hidden = check(response) if check else None
         if hidden is not None:
             raise hidden
+        if self._pace is not None:
+            await self._pace(len(response.body))
         return response
 
     @asynccontextmanager
-    async def stream(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def stream(self, request: Request) -> AsyncIterator[Answer]:
         """Open an answer whose body the caller reads with ``body_chunks``; opening is retried.
 
         :raises HeavyliftError: as ``send``.
         """
+        pool, connection, answer = await self._opened(request)
+        try:
+            yield answer
+        except (OSError, TimeoutError) as error:
+            raise no_answer(request.what, error) from None
+        finally:
+            # A body that was not read to its end must not go back into the pool.
+            pool.release(connection)
+
+    async def _opened(self, request: Request) -> tuple[Pool, Connection, Answer]:
         for attempt in range(1, self._settings.attempts + 1):
-            exchange = self._exchange(request)
             try:
-                answer = await exchange.__aenter__()
+                return await self._open(request)
             except TransientError as error:
                 if attempt == self._settings.attempts:
                     raise
                 await asyncio.sleep(self._backoff(attempt, error))
-                continue
-            try:
-                yield answer
-            finally:
-                # A body that was not read to its end must not go back into the pool.
-                if not answer.content.at_eof():
-                    answer.close()
-                await exchange.__aexit__(None, None, None)
-            return
         raise no_attempt(request.what)
 
-    async def body_chunks(self, answer: aiohttp.ClientResponse, what: str) -> AsyncIterator[bytes]:
-        """Yield an open answer's body; a cut or stalled body is a ServerUnavailableError."""
+    async def _open(self, request: Request) -> tuple[Pool, Connection, Answer]:
+        pool, connection, answer = await self._exchange(request, None)
+        if answer.status < 300:
+            return pool, connection, answer
         try:
-            async for chunk in answer.content.iter_chunked(READ_CHUNK):
-                await self._pacer.take(len(chunk))
-                yield chunk
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise no_answer(what, error) from None
-
-    @asynccontextmanager
-    async def _exchange(self, request: Request) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = CIMultiDict(await self._sign(request))
-        if request.body or request.method in {"PUT", "POST"}:
-            headers["Content-Length"] = str(len(request.body))
-        sending = Sending(request.body, self._pacer, self._settings.stall_seconds)
-        try:
-            exchange = self._open_session().request(
-                request.method,
-                URL(request.url, encoded=True),
-                headers=headers,
-                data=await sending.data(),
-                allow_redirects=False,
-                proxy=self._proxy(request.url),
-            )
-            answer = await sending.watched(exchange.__aenter__())
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
-            raise no_answer(request.what, error) from None
-        try:
-            if answer.status >= 300:
-                raise self._error(request, answer.status, answer.headers, await answer.read())
-            yield answer
-        except (aiohttp.ClientError, TimeoutError, ConnectionError) as error:
+            body = await answer.read()
+        except (OSError, TimeoutError) as error:
             raise no_answer(request.what, error) from None
         finally:
-            if not sending.done:
-                # Refused before all was sent: the rest is not worth its bandwidth.
-                answer.close()
-            await exchange.__aexit__(None, None, None)
+            pool.release(connection)
+        raise self._error(request, answer.status, answer.headers, body)
+
+    async def body_chunks(self, answer: Answer, what: str) -> AsyncIterator[bytes]:
+        """Yield an open answer's body; a cut or stalled body is a ServerUnavailableError."""
+        try:
+            while chunk := await answer.next_chunk():
+                if self._pace is not None:
+                    await self._pace(len(chunk))
+                yield chunk
+        except (OSError, TimeoutError) as error:
+            raise no_answer(what, error) from None
+
+    async def _exchange(self, request: Request, most_bytes: int | None) -> tuple[Pool, Connection, Answer]:
+        """Send a request once; what comes back must be given to ``Pool.release``."""
+        headers = await self._sign(request)
+        origin, target = split_url(request.url)
+        pool = self._pool(origin)
+        if pool.proxy is not None:
+            target, headers = pool.forwarded(request.url, target, headers)
+        head = request_head(request.method, target, origin, headers, len(request.body), request.what)
+        try:
+            connection = await pool.acquire()
+        except (OSError, TimeoutError) as error:
+            raise no_answer(request.what, error) from None
+        try:
+            pace = self._pace if request.body else None
+            answer = await connection.exchange(
+                request.method, head, request.body, most_bytes=most_bytes, pace=pace
+            )
+        except (OSError, TimeoutError) as error:
+            pool.release(connection)
+            raise no_answer(request.what, error) from None
+        except BaseException:
+            connection.abort()
+            pool.release(connection)
+            raise
+        return pool, connection, answer
 
     def _error(
-        self, request: Request, status: int, headers: Mapping[str, str], body: bytes
+        self, request: Request, status: int, headers: Mapping[str, str], body: bytes | bytearray
     ) -> HeavyliftError:
-        error = self._read_error(request, status, headers, body) or error_for_status(request.what, status, "")
+        read = self._read_error(request, status, headers, bytes(body))
+        error = read or error_for_status(request.what, status, "")
         if isinstance(error, TransientError) and "Retry-After" in headers:
             error.retry_after = headers["Retry-After"]
         return error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import aiohttp
+import ssl
 
 from heavylift.errors import (
     CredentialError,
@@ -64,7 +64,7 @@ def error_for_status(what: str, status: int, detail: str) -> HeavyliftError:
 
 def no_answer(what: str, error: BaseException) -> HeavyliftError:
     """Return the error of a request that got no whole answer; no URL shows in it."""
-    if isinstance(error, aiohttp.ClientSSLError):
+    if isinstance(error, ssl.SSLError):
         return PermanentError(
             what,
             got=f"no trusted TLS connection ({error})",
@@ -73,9 +73,7 @@ def no_answer(what: str, error: BaseException) -> HeavyliftError:
             remedy="name the authority's certificates in the connection, or correct the host of the endpoint",
             code="3008",
         )
-    # A ClientResponseError or InvalidURL tells the URL, and a URL may be signed.
-    told = isinstance(error, (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, OSError))
-    detail = f"{type(error).__name__}: {error}" if told and str(error) else type(error).__name__
+    detail = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     return ServerUnavailableError(
         what,
         got=f"no complete answer ({detail})",

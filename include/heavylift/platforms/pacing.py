@@ -23,6 +23,11 @@ class Pacer:
         self._clock = clock
         self._free_at = clock()
 
+    @property
+    def holds_back(self) -> bool:
+        """Whether there is a limit at all."""
+        return bool(self._rate)
+
     def delay(self, size_bytes: int) -> float:
         """Book ``size_bytes`` and return how many seconds to wait before sending them."""
         if not self._rate:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-import aiohttp
-
 from heavylift.errors import ServerUnavailableError, UnsupportedError
 from heavylift.platforms.http import HttpClient
+from heavylift.platforms.http_connection import Answer
 from heavylift.platforms.ports import ObjectHead
 
 
@@ -18,7 +17,7 @@ def byte_range(offset: int, length: int | None) -> str | None:
     return f"bytes={offset}-" + ("" if length is None else str(offset + length - 1))
 
 
-def check_range(answer: aiohttp.ClientResponse, wanted: str | None, what: str) -> None:
+def check_range(answer: Answer, wanted: str | None, what: str) -> None:
     """Make sure that the server honoured a range.
 
     :raises UnsupportedError: it, or a proxy before it, sends the whole object instead.
@@ -44,7 +43,7 @@ class HttpStream:
         self,
         head: ObjectHead,
         http: HttpClient,
-        answer: aiohttp.ClientResponse | None,
+        answer: Answer | None,
         what: str,
         *,
         offset: int = 0,

@@ -17,6 +17,7 @@ from functools import lru_cache
 
 from heavylift.platforms.aws.credentials import CredentialSource, Keys
 from heavylift.platforms.http import Request
+from heavylift.platforms.http_connection import Body
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
@@ -66,7 +67,7 @@ class Signer:
         return await asyncio.to_thread(_sha256, request.body)
 
 
-def _sha256(body: bytes) -> str:
+def _sha256(body: Body) -> str:
     return hashlib.sha256(body).hexdigest()
 
 

@@ -125,7 +125,7 @@ class Uploads:
         def hidden_error(response: Response) -> HeavyliftError | None:
             # S3 answers 200 at once, to keep the connection, and may tell an error afterwards.
             if _read(request, response).name == "Error":
-                return self._wire.read_error(request, 200, response.headers, response.body)
+                return self._wire.read_error(request, 200, response.headers, bytes(response.body))
             return None
 
         try:

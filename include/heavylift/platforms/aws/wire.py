@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
-import aiohttp
-
 from heavylift.connections import Connection
 from heavylift.errors import HeavyliftError, PermanentError, ServerUnavailableError, TransientError
 from heavylift.locations import Location
@@ -17,6 +15,7 @@ from heavylift.platforms.aws.naming import bucket_address
 from heavylift.platforms.aws.settings import region_of, s3_option, tls_of
 from heavylift.platforms.aws.signing import Signer
 from heavylift.platforms.http import AnswerCheck, HttpClient, HttpSettings, Request, Response
+from heavylift.platforms.http_connection import Answer
 from heavylift.platforms.pacing import Pacer
 
 
@@ -75,7 +74,7 @@ class BucketWire:
         self._credentials.accepted()
         return response
 
-    def stream(self, request: Request) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+    def stream(self, request: Request) -> AbstractAsyncContextManager[Answer]:
         """Open an answer whose body is read with ``HttpClient.body_chunks``."""
         return self._http.stream(request)
 

@@ -50,7 +50,7 @@ class _Reader:
         self._top = Element("")
         self._open = [self._top]
 
-    def read(self, body: bytes) -> Element:
+    def read(self, body: bytes | bytearray) -> Element:
         try:
             self._parser.Parse(body, True)
         except expat.ExpatError as error:
@@ -73,7 +73,7 @@ class _Reader:
         raise MalformedXmlError("a document type declaration")
 
 
-def parse(body: bytes) -> Element:
+def parse(body: bytes | bytearray) -> Element:
     """Return the root element of ``body``.
 
     :raises MalformedXmlError: not well-formed, or with a document type declaration.
@@ -106,7 +106,7 @@ class ListPage:
     prefix: str
 
 
-def parse_list(body: bytes) -> ListPage:
+def parse_list(body: bytes | bytearray) -> ListPage:
     """Read one ListObjectsV2 answer.
 
     :raises MalformedXmlError: it is none.
@@ -151,7 +151,7 @@ def _row_pattern(children: tuple[str, ...]) -> tuple[re.Pattern[str], Callable[.
     return re.compile(f"<Contents>{rows}</Contents>"), pick
 
 
-def _parse_list_strictly(body: bytes) -> ListPage:
+def _parse_list_strictly(body: bytes | bytearray) -> ListPage:
     root = parse(body)
     rows = [
         (c.get("Key"), c.get("LastModified"), c.get("ETag"), c.get("Size"), c.get("StorageClass"))
@@ -197,7 +197,7 @@ def completion(parts: Iterable[tuple[int, str, str]]) -> bytes:
     return f'<CompleteMultipartUpload xmlns="{_NAMESPACE}">{rows}</CompleteMultipartUpload>'.encode()
 
 
-def read_tags(body: bytes) -> Mapping[str, str]:
+def read_tags(body: bytes | bytearray) -> Mapping[str, str]:
     """Return the tags of a GetObjectTagging answer."""
     sets = parse(body).all("TagSet")
     return {tag.get("Key"): tag.get("Value") for tag_set in sets for tag in tag_set.all("Tag")}

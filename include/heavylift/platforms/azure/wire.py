@@ -88,7 +88,7 @@ class ContainerWire:
 
 def etag_of(what: str, response: Response) -> str:
     """Return the ETag of what was written, without quotes."""
-    etag = response.headers.get("ETag", "").strip('"')
+    etag: str = response.headers.get("ETag", "").strip('"')
     if not etag:
         raise not_azure(what, "no ETag")
     return etag

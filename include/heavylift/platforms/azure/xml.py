@@ -60,7 +60,7 @@ class _Reader:
         raise ValueError("a document type is not allowed")
 
 
-def parse(body: bytes) -> Element:
+def parse(body: bytes | bytearray) -> Element:
     """Return the document's root element.
 
     :raises ValueError: malformed, or with a document type.

@@ -16,8 +16,6 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-import aiohttp
-
 from heavylift.checksums import Algorithm, Checksums, digest
 from heavylift.connections import Connection
 from heavylift.errors import PreconditionError, UnsupportedError
@@ -28,6 +26,7 @@ from heavylift.platforms.gcp.faults import changed
 from heavylift.platforms.gcp.resources import checksums_of, listed_object, object_head, resource_of
 from heavylift.platforms.gcp.wire import BucketWire, Resource, understood
 from heavylift.platforms.http import HttpSettings
+from heavylift.platforms.http_connection import Answer
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
     ListedObject,
@@ -127,9 +126,7 @@ class GcsStore:
         return head
 
     @asynccontextmanager
-    async def _media(
-        self, key: str, version: str, offset: int, length: int | None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _media(self, key: str, version: str, offset: int, length: int | None) -> AsyncIterator[Answer]:
         wanted = byte_range(offset, length)
         headers = {"Accept-Encoding": "gzip"} | ({"Range": wanted} if wanted else {})
         request = self._wire.request(

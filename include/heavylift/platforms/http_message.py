@@ -1,0 +1,118 @@
+"""HTTP messages as the data path sees them: requests, answers, and header names without case."""
+
+from __future__ import annotations
+
+from collections.abc import ItemsView, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from heavylift import __version__
+from heavylift.errors import PermanentError
+
+_AGENT = f"heavylift/{__version__}"
+
+
+class Headers(Mapping[str, str]):
+    """Header fields by name, in whatever case it is asked for.
+
+    Iteration tells names as they came: Azure's metadata names have a case. Fields that come more
+    than once are joined by a comma (RFC 9110, 5.2).
+    """
+
+    __slots__ = ("_fields",)
+
+    def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
+        self._fields: dict[str, tuple[str, str]] = {}
+        for name, value in fields:
+            self.add(name, value)
+
+    def add(self, name: str, value: str) -> None:
+        """Take in one field."""
+        lower = name.lower()
+        known = self._fields.get(lower)
+        self._fields[lower] = (name, value) if known is None else (known[0], f"{known[1]}, {value}")
+
+    def __getitem__(self, name: str) -> str:
+        return self._fields[name.lower()][1]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name, _ in self._fields.values())
+
+    def __len__(self) -> int:
+        return len(self._fields)
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and name.lower() in self._fields
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Return a field's value, or ``default``."""
+        found = self._fields.get(name.lower())
+        return default if found is None else found[1]
+
+    def items(self) -> ItemsView[str, str]:
+        """Return names, as they came, and values."""
+        return dict(self._fields.values()).items()
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whom a connection leads to: ``https`` or not, host, port."""
+
+    tls: bool
+    host: str
+    port: int
+
+
+def split_url(url: str) -> tuple[Origin, str]:
+    """Return whom an http(s) URL is for, and what it asks of them, byte for byte.
+
+    Only what stands before the path is read: the path may hold anything, ``//`` and ``..`` too.
+    """
+    scheme, _, rest = url.partition("://")
+    cut = min((at for at in (rest.find("/"), rest.find("?")) if at >= 0), default=len(rest))
+    authority, target = rest[:cut], rest[cut:]
+    host, port = _host_and_port(authority.rpartition("@")[2])
+    tls = scheme == "https"
+    return Origin(tls, host, port or (443 if tls else 80)), target if target[:1] == "/" else f"/{target}"
+
+
+def _host_and_port(authority: str) -> tuple[str, int]:
+    if authority.startswith("["):
+        host, _, port = authority[1:].partition("]")
+        return host, int(port[1:] or 0)
+    host, _, port = authority.partition(":")
+    return host, int(port or 0)
+
+
+def authority_of(origin: Origin) -> str:
+    """Return the value of a Host header: the default port of the scheme is left out."""
+    host = f"[{origin.host}]" if ":" in origin.host else origin.host
+    return host if origin.port == (443 if origin.tls else 80) else f"{host}:{origin.port}"
+
+
+def request_head(
+    method: str, target: str, origin: Origin, headers: Mapping[str, str], size_bytes: int, what: str
+) -> bytes:
+    """Return the bytes before a request's body.
+
+    :raises PermanentError: a header's value holds a line break, which would begin another header.
+    """
+    lines = [f"{method} {target} HTTP/1.1"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    if "host" not in headers and "Host" not in headers:
+        lines.append(f"Host: {authority_of(origin)}")
+    if "user-agent" not in headers and "User-Agent" not in headers:
+        lines.append(f"User-Agent: {_AGENT}")
+    if size_bytes or method in {"PUT", "POST"}:
+        lines.append(f"Content-Length: {size_bytes}")
+    text = "\r\n".join(lines)
+    if text.count("\n") != len(lines) - 1 or text.count("\r") != len(lines) - 1:
+        raise PermanentError(
+            what,
+            got="a line break within a header or the URL",
+            expected="text on one line",
+            state="nothing was sent",
+            remedy="correct the object's metadata at the source, or leave user metadata out",
+            code="3009",
+        )
+    return f"{text}\r\n\r\n".encode()
