@@ -315,7 +315,7 @@ class Connection(asyncio.BufferedProtocol):
         """
         transport = cast("asyncio.Transport", self._transport)
         secured = await self._loop.start_tls(transport, self, tls, server_hostname=name)
-        self._transport = cast(asyncio.Transport, secured)
+        self._transport = cast("asyncio.Transport", secured)
         self._transport.set_write_buffer_limits(high=SEND_CHUNK // 2)
 
     def abort(self, error: BaseException | None = None) -> None:
