@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -24,22 +24,45 @@ class Algorithm(StrEnum):
     SHA256 = "sha256"
     MD5_PARTS = "md5_parts"
     """An S3 multipart ETag, ``<hex>-<parts>``: needs the part sizes to be recomputed."""
+    CRC32_PARTS = "crc32_parts"
+    """An S3 COMPOSITE checksum, ``<hex>-<parts>``: the CRC32 of the parts' CRC32s; as MD5_PARTS."""
+    CRC32C_PARTS = "crc32c_parts"
+    SHA1_PARTS = "sha1_parts"
+    SHA256_PARTS = "sha256_parts"
     ETAG = "etag"
     """An ETag of the shape of an MD5 or MD5_PARTS, of which a listing does not tell whether it is
     one (the object may be encrypted): equal to another side's, it proves equal content; unequal,
     it proves nothing; it cannot be recomputed."""
 
 
+Body = bytes | bytearray | memoryview
+"""Bytes of an object, in whatever buffer they arrived."""
+
+_HASHES = frozenset({Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256})
+
 Checksums = Mapping[Algorithm, str]
 """Algorithm → lower-case hex."""
 
 _CRC_BYTES = {Algorithm.CRC32C: 4, Algorithm.CRC32: 4, Algorithm.CRC64NVME: 8}
+COMBINABLE = frozenset(_CRC_BYTES)
+"""Those of a whole can be computed from those of its parts."""
+
+OF_PARTS: Mapping[Algorithm, Algorithm] = {
+    Algorithm.MD5_PARTS: Algorithm.MD5,
+    Algorithm.CRC32_PARTS: Algorithm.CRC32,
+    Algorithm.CRC32C_PARTS: Algorithm.CRC32C,
+    Algorithm.SHA1_PARTS: Algorithm.SHA1,
+    Algorithm.SHA256_PARTS: Algorithm.SHA256,
+}
+"""S3's checksums of parts' checksums
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html): they
+can be recomputed only by who knows the sizes of the parts."""
 
 
 class Digester:
     """Computes several checksums of one byte stream in one pass.
 
-    :param algorithms: what to compute; MD5_PARTS also needs ``part_sizes``.
+    :param algorithms: what to compute; those of parts also need ``part_sizes``.
     :param part_sizes: sizes of the source's parts, in bytes, in order.
     """
 
@@ -47,40 +70,39 @@ class Digester:
         wanted = set(algorithms)
         self._crcs: dict[Algorithm, int] = {a: 0 for a in wanted if a in _CRC_BYTES}
         self._hashes: dict[Algorithm, Any] = {
-            a: hashlib.new(a.value, usedforsecurity=False)
-            for a in wanted
-            if a not in _CRC_BYTES and a not in {Algorithm.MD5_PARTS, Algorithm.ETAG}
+            a: hashlib.new(a.value, usedforsecurity=False) for a in wanted if a in _HASHES
         }
-        self._parts = _PartedMd5(part_sizes) if Algorithm.MD5_PARTS in wanted else None
+        sizes = tuple(part_sizes)
+        self._parts = {a: _Parted(a, sizes) for a in wanted if a in OF_PARTS}
         self.size_bytes = 0
 
-    def update(self, data: bytes | bytearray | memoryview) -> None:
+    def update(self, data: Body) -> None:
         """Take in the next bytes."""
         self.size_bytes += len(data)
         for algorithm, value in self._crcs.items():
             self._crcs[algorithm] = _crc(algorithm, data, value)
         for digest in self._hashes.values():
             digest.update(data)
-        if self._parts is not None:
-            self._parts.update(memoryview(data))
+        for parted in self._parts.values():
+            parted.update(memoryview(data))
 
     def checksums(self) -> dict[Algorithm, str]:
         """Return the checksums of all that was taken in so far."""
         result = {a: f"{v:0{_CRC_BYTES[a] * 2}x}" for a, v in self._crcs.items()}
         result.update({a: d.hexdigest() for a, d in self._hashes.items()})
-        if self._parts is not None:
-            result[Algorithm.MD5_PARTS] = self._parts.value()
+        result.update({a: parted.value() for a, parted in self._parts.items()})
         return result
 
 
-class _PartedMd5:
-    """The S3 multipart ETag: MD5 over the MD5s of the parts, then ``-<number of parts>``."""
+class _Parted:
+    """A checksum of parts' checksums, in one pass."""
 
-    def __init__(self, sizes: Iterable[int]) -> None:
+    def __init__(self, algorithm: Algorithm, sizes: Iterable[int]) -> None:
+        self._algorithm = algorithm
         self._sizes = iter(sizes)
         self._left = next(self._sizes, None)
-        self._current = hashlib.md5(usedforsecurity=False)
-        self._digests: list[bytes] = []
+        self._current = Digester([OF_PARTS[algorithm]])
+        self._digests: list[str] = []
 
     def update(self, data: memoryview) -> None:
         while len(data):
@@ -93,41 +115,65 @@ class _PartedMd5:
                     self._close_part()
 
     def _close_part(self) -> None:
-        self._digests.append(self._current.digest())
-        self._current = hashlib.md5(usedforsecurity=False)
+        inner = OF_PARTS[self._algorithm]
+        self._digests.append(self._current.checksums()[inner])
+        self._current = Digester([inner])
         self._left = next(self._sizes, None)
 
     def value(self) -> str:
-        joined = hashlib.md5(b"".join(self._digests), usedforsecurity=False)
-        return f"{joined.hexdigest()}-{len(self._digests)}"
+        return of_parts(self._algorithm, self._digests)
 
 
-def _crc(algorithm: Algorithm, data: bytes | bytearray | memoryview, previous: int) -> int:
+def of_parts(algorithm: Algorithm, digests: Sequence[str]) -> str:
+    """Return S3's checksum of an object from its parts' checksums (hex, in order)."""
+    joined = b"".join(bytes.fromhex(value) for value in digests)
+    inner = OF_PARTS[algorithm]
+    return f"{digest(joined, inner)[inner]}-{len(digests)}"
+
+
+def _crc(algorithm: Algorithm, data: Body, previous: int) -> int:
     from awscrt import checksums
 
-    function = {
-        Algorithm.CRC32C: checksums.crc32c,
-        Algorithm.CRC32: checksums.crc32,
-        Algorithm.CRC64NVME: checksums.crc64nvme,
-    }[algorithm]
-    return int(function(data, previous))
+    if algorithm is Algorithm.CRC32C:
+        return int(checksums.crc32c(data, previous))
+    if algorithm is Algorithm.CRC32:
+        return int(checksums.crc32(data, previous))
+    return int(checksums.crc64nvme(data, previous))
 
 
-def digest(data: bytes | memoryview, *algorithms: Algorithm) -> dict[Algorithm, str]:
+def crc32c_of(data: Body) -> str:
+    """Return the CRC32C of ``data``, hex; ``digest`` without its cost for small objects."""
+    return f"{_crc(Algorithm.CRC32C, data, 0):08x}"
+
+
+def digest(data: Body, *algorithms: Algorithm) -> dict[Algorithm, str]:
     """Return the named checksums of ``data``."""
     digester = Digester(algorithms)
     digester.update(data)
     return digester.checksums()
 
 
-def combine_crc32c(parts: Iterable[tuple[str, int]]) -> str:
-    """Return the CRC32C of a whole from its parts' ``(crc32c hex, size in bytes)``, in order."""
+def combine(algorithm: Algorithm, parts: Iterable[tuple[str, int]]) -> str:
+    """Return the CRC of a whole from its parts' ``(hex, size in bytes)``, in order.
+
+    :raises KeyError: the algorithm is none of ``COMBINABLE``.
+    """
     from awscrt import checksums
 
+    function = {
+        Algorithm.CRC32C: checksums.combine_crc32c,
+        Algorithm.CRC32: checksums.combine_crc32,
+        Algorithm.CRC64NVME: checksums.combine_crc64nvme,
+    }[algorithm]
     total = 0
     for value, size in parts:
-        total = int(checksums.combine_crc32c(total, int(value, 16), size))
-    return f"{total:08x}"
+        total = int(function(total, int(value, 16), size))
+    return f"{total:0{_CRC_BYTES[algorithm] * 2}x}"
+
+
+def combine_crc32c(parts: Iterable[tuple[str, int]]) -> str:
+    """Return the CRC32C of a whole from its parts' ``(crc32c hex, size in bytes)``, in order."""
+    return combine(Algorithm.CRC32C, parts)
 
 
 def hex_to_base64(value: str) -> str:

@@ -1,54 +1,50 @@
-"""Copying one large object: one reader in order, parts sent in parallel, resumed by part.
+"""Copying one large object: its parts are read, proved and sent side by side, and resumed by part.
 
-The source is read front to back once, so that any checksum it has can be recomputed, MD5
-included; parts that the target already holds from an earlier attempt are read and compared
-but not sent again.
+Each part is read from the pinned version as a range and sent on at once. The whole is proved
+from what was computed part by part (``part_proof``) before it becomes visible; parts that the
+target already holds from an earlier attempt are not sent again, and not even read again where
+their checksum is enough for the proof.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
-from heavylift.checksums import Algorithm, Digester, digest
+from heavylift.checksums import Algorithm, digest
 from heavylift.errors import (
     AlreadyExistsError,
     IntegrityError,
     NotFoundError,
     PreconditionError,
-    ServerUnavailableError,
 )
 from heavylift.objects.copy_object import (
     TRIES,
     Copier,
     ReadObject,
-    judge_read,
+    judge_sums,
     kept_attributes,
     proved,
     settle_existing,
     unreadable,
 )
 from heavylift.objects.manifest import ManifestRow, PlanRow
-from heavylift.objects.proof import digester_for
-from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore, PartReceipt, Upload
+from heavylift.objects.part_layout import Layout, Part, layout_of
+from heavylift.objects.part_proof import PartsProof, proof_for
+from heavylift.platforms.ports import ObjectAttributes, ObjectHead, PartReceipt, Upload
 
 PARTS_IN_FLIGHT = 8
-
-
-def part_size(size_bytes: int, wanted_bytes: int, store: ObjectStore) -> int:
-    """Return the part size for an object: as wanted, unless the store's limits ask for more."""
-    traits = store.traits
-    needed = -(-size_bytes // traits.max_parts)
-    return min(max(wanted_bytes, needed, traits.min_part_bytes), traits.max_part_bytes)
 
 
 async def copy_in_parts(copier: Copier, row: PlanRow) -> ManifestRow:
     """Copy one object by multipart upload; see ``copy_object`` for what is promised."""
     if row.action != "replace" and await _is_there(copier, row.rel):
         return await settle_existing(copier, row, await _read_only(copier, row))
-    for _ in range(TRIES):
-        done = await _one_pass(copier, row)
+    for number in range(TRIES):
+        # Where the first pass does not come out, each part is read again and compared with what
+        # the target has, so that only those are sent again that are wrong.
+        done = await _one_pass(copier, row, on_trust=number == 0)
         if done is not None:
             return done
         copier.rejected_reads += 1
@@ -73,32 +69,39 @@ async def _is_there(copier: Copier, rel: str) -> bool:
 
 
 async def _read_only(copier: Copier, row: PlanRow) -> ReadObject:
+    """Read the source without sending anything, to compare it with what is on the target."""
     for _ in range(TRIES):
         head = await _planned_head(copier, row)
-        digester = digester_for(head, [])
-        async for chunk in _chunks(copier, row):
-            digester.update(chunk)
-        read = await judge_read(copier, row, head, digester.size_bytes, digester.checksums())
+        layout = layout_of(head, copier.part_bytes, copier.target.traits)
+        proof = proof_for(head, layout, md5_of_parts=False)
+        await _Sender(copier, row, proof, None, {}).run()
+        read = await judge_sums(copier, row, head, proof.checksums([]), proof.algorithm)
         if read is not None:
             return read
         copier.rejected_reads += 1
     raise unreadable(copier, row.rel)
 
 
-async def _one_pass(copier: Copier, row: PlanRow) -> ManifestRow | None:
-    """Send all parts; None where the read was not what the source says it is."""
+async def _one_pass(copier: Copier, row: PlanRow, *, on_trust: bool) -> ManifestRow | None:
+    """Send all parts; None where the read was not what the source says it is.
+
+    :param on_trust: take the target's word for parts that it has, and for their MD5.
+    """
     head = await _planned_head(copier, row)
     attributes = await kept_attributes(copier, row.rel, head)
-    size = part_size(row.size_bytes, copier.part_bytes, copier.target)
-    upload, there = await _resume_or_begin(copier, row, head, size, attributes)
+    layout = layout_of(head, copier.part_bytes, copier.target.traits)
+    tells = copier.target.traits.tells_part_md5
+    proof = proof_for(head, layout, md5_of_parts=on_trust and tells)
+    upload, there = await _resume_or_begin(copier, row, head, layout, attributes)
     try:
-        digester, parts = await _send_parts(copier, row, head, upload, there, size)
+        parts = await _Sender(copier, row, proof, upload, there, on_trust=on_trust).run()
     except PreconditionError:
         await copier.target.abort_upload(upload)
         raise
-    read = await judge_read(copier, row, head, digester.size_bytes, digester.checksums())
+    read = await judge_sums(copier, row, head, proof.checksums(parts), proof.algorithm)
     if read is None:
-        await copier.target.abort_upload(upload)
+        if not on_trust:
+            await copier.target.abort_upload(upload)
         return None
     try:
         receipt = await copier.target.complete_upload(
@@ -111,53 +114,110 @@ async def _one_pass(copier: Copier, row: PlanRow) -> ManifestRow | None:
 
 
 async def _resume_or_begin(
-    copier: Copier, row: PlanRow, head: ObjectHead, size: int, attributes: ObjectAttributes
+    copier: Copier, row: PlanRow, head: ObjectHead, layout: Layout, attributes: ObjectAttributes
 ) -> tuple[Upload, dict[int, PartReceipt]]:
     key, version = copier.target_prefix + row.rel, head.object.version
-    upload = await copier.journal.current(key, version, size)
+    upload = await copier.journal.current(key, version, layout.part_bytes)
     if upload is not None:
         there = await copier.target.finished_parts(upload)
         if there is not None:
             return upload, there
     upload = await copier.target.begin_upload(key, attributes)
-    await copier.journal.begun(upload, version, size)
+    await copier.journal.begun(upload, version, layout.part_bytes)
     return upload, {}
 
 
-async def _send_parts(
-    copier: Copier,
-    row: PlanRow,
-    head: ObjectHead,
-    upload: Upload,
-    there: dict[int, PartReceipt],
-    size: int,
-) -> tuple[Digester, list[PartReceipt]]:
-    digester = digester_for(head, [])
-    receipts: dict[int, PartReceipt] = {}
-    flying: set[asyncio.Task[PartReceipt]] = set()
-    number = 0
-    try:
-        async for body, taken in _parts(copier, row, digester, size):
-            number += 1
-            crc = digest(body, Algorithm.CRC32C)[Algorithm.CRC32C]
-            known = there.get(number)
-            if known and _is_same(known, body, crc):
-                receipts[number] = replace(known, crc32c=crc)
-                copier.budget.give_back(taken)
-                continue
-            flying.add(asyncio.create_task(_send(copier, upload, number, body, crc, taken)))
-            if len(flying) >= PARTS_IN_FLIGHT:
-                flying = await _collect(flying, receipts)
-        while flying:
-            flying = await _collect(flying, receipts)
-    finally:
-        for task in flying:
-            task.cancel()
-        await asyncio.gather(*flying, return_exceptions=True)
-    return digester, [receipts[n] for n in sorted(receipts)]
+@dataclass
+class _Sender:
+    """Moves the parts of one object, several at once.
+
+    :param upload: None: the parts are only read.
+    :param there: what the target has of them.
+    :param on_trust: take its word for these, where it says enough.
+    """
+
+    copier: Copier
+    row: PlanRow
+    proof: PartsProof
+    upload: Upload | None
+    there: dict[int, PartReceipt]
+    on_trust: bool = False
+
+    async def run(self) -> list[PartReceipt]:
+        """Move what is left, and return the receipts of all parts in order."""
+        receipts: dict[int, PartReceipt] = {}
+        left: list[Part] = []
+        for part in self.proof.layout.parts:
+            known = self.there.get(part.number)
+            if known is not None and self.on_trust and self.proof.knows(part, known):
+                receipts[part.number] = known
+                self.copier.arrived(part.size_bytes)
+            else:
+                left.append(part)
+        queue = iter(left)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(PARTS_IN_FLIGHT, len(left))):
+                    group.create_task(self._work(queue, receipts))
+        except BaseExceptionGroup as failures:
+            raise failures.exceptions[0] from None
+        return [receipts[number] for number in sorted(receipts)]
+
+    async def _work(self, queue: Iterator[Part], receipts: dict[int, PartReceipt]) -> None:
+        # Memory is taken before the part is drawn: of parts that must be hashed in order, the
+        # first always has its share, so that none waits for one that cannot begin.
+        while True:
+            taken = await self.copier.budget.take(self.proof.layout.part_bytes)
+            try:
+                part = next(queue, None)
+                if part is None:
+                    return
+                receipt = await self._move(part)
+                if receipt is not None:
+                    receipts[part.number] = receipt
+            finally:
+                self.copier.budget.give_back(taken)
+
+    async def _move(self, part: Part) -> PartReceipt | None:
+        body = await self._read(part)
+        crc = await self.proof.add(part, body)
+        self.copier.arrived(part.size_bytes)
+        if self.upload is None:
+            return None
+        known = self.there.get(part.number)
+        if known is not None and _is_same(known, body, crc):
+            return replace(known, crc32c=crc)
+        return await self._send(self.upload, part, body, crc)
+
+    async def _read(self, part: Part) -> bytes | bytearray | memoryview:
+        key = self.copier.source_prefix + self.row.rel
+        fetched = await self.copier.source.fetch(
+            key, version=self.row.source_version, offset=part.offset, length=part.size_bytes
+        )
+        if len(fetched.body) != part.size_bytes:
+            raise PreconditionError(
+                f"reading of {self.copier.source_url(self.row.rel)}",
+                got=f"{len(fetched.body)} bytes at {part.offset}",
+                expected=f"{part.size_bytes} bytes",
+                state="nothing is visible on the target",
+                remedy="run again: the object has probably changed",
+                code="5018",
+            )
+        return fetched.body
+
+    async def _send(
+        self, upload: Upload, part: Part, body: bytes | bytearray | memoryview, crc: str
+    ) -> PartReceipt:
+        for _ in range(TRIES - 1):
+            try:
+                return await self.copier.target.put_part(upload, part.number, body, crc)
+            except IntegrityError:
+                # The store received other bytes than were sent: a fault on the way, so send again.
+                self.copier.resent_bytes += len(body)
+        return await self.copier.target.put_part(upload, part.number, body, crc)
 
 
-def _is_same(known: PartReceipt, body: bytes, crc: str) -> bool:
+def _is_same(known: PartReceipt, body: bytes | bytearray | memoryview, crc: str) -> bool:
     """Tell whether a part that the store lists is this one.
 
     S3 servers that do not list part CRCs list ETags, which are MD5s unless the object is
@@ -168,79 +228,3 @@ def _is_same(known: PartReceipt, body: bytes, crc: str) -> bool:
     if known.crc32c:
         return known.crc32c == crc
     return known.token == digest(body, Algorithm.MD5)[Algorithm.MD5]
-
-
-async def _collect(
-    flying: set[asyncio.Task[PartReceipt]], receipts: dict[int, PartReceipt]
-) -> set[asyncio.Task[PartReceipt]]:
-    done, pending = await asyncio.wait(flying, return_when=asyncio.FIRST_COMPLETED)
-    for task in done:
-        receipt = task.result()
-        receipts[receipt.number] = receipt
-    return pending
-
-
-async def _send(
-    copier: Copier, upload: Upload, number: int, body: bytes, crc: str, taken: int
-) -> PartReceipt:
-    try:
-        for attempt in range(TRIES):
-            try:
-                return await copier.target.put_part(upload, number, body, crc)
-            except IntegrityError:
-                # The store received other bytes than were sent: a fault on the way, so send again.
-                copier.resent_bytes += len(body)
-                if attempt == TRIES - 1:
-                    raise
-    finally:
-        copier.budget.give_back(taken)
-    raise IntegrityError(f"part {number} of {upload.key!r}", got="no attempt", code="5016")
-
-
-async def _parts(
-    copier: Copier, row: PlanRow, digester: Digester, size: int
-) -> AsyncIterator[tuple[bytes, int]]:
-    """Yield ``(body, budget taken)`` for each part; the receiver gives the budget back."""
-    taken = await copier.budget.take(size)
-    buffer: list[bytes] = []
-    filled = 0
-    try:
-        async for chunk in _chunks(copier, row):
-            digester.update(chunk)
-            copier.arrived(len(chunk))
-            while chunk:
-                piece, chunk = chunk[: size - filled], chunk[size - filled :]
-                buffer.append(piece)
-                filled += len(piece)
-                if filled == size:
-                    body, owned = b"".join(buffer), taken
-                    buffer, filled, taken = [], 0, 0
-                    yield body, owned
-                    taken = await copier.budget.take(size)
-        if filled:
-            owned, taken = taken, 0
-            yield b"".join(buffer), owned
-    finally:
-        if taken:
-            copier.budget.give_back(taken)
-
-
-async def _chunks(copier: Copier, row: PlanRow) -> AsyncIterator[bytes]:
-    """Yield the object's bytes; a cut body is taken up where it broke off, at the same version."""
-    position, cuts = 0, 0
-    while True:
-        try:
-            async with copier.source.get(
-                copier.source_prefix + row.rel, version=row.source_version, offset=position
-            ) as stream:
-                async for chunk in stream.chunks():
-                    yield chunk
-                    position += len(chunk)
-                    cuts = 0
-            return
-        except ServerUnavailableError:
-            cuts += 1
-            if cuts >= TRIES:
-                raise
-        if position >= row.size_bytes:
-            return

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from heavylift.checksums import Algorithm, Checksums
+from heavylift.checksums import OF_PARTS, Algorithm, Body, Checksums, Digester, crc32c_of, digest
 from heavylift.errors import (
     AlreadyExistsError,
     ConflictError,
     IntegrityError,
     NotFoundError,
     PreconditionError,
-    ServerUnavailableError,
 )
-from heavylift.evidence.records import utc_now
 from heavylift.objects.budget import MemoryBudget
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import ManifestRow, PlanRow
@@ -23,11 +21,10 @@ from heavylift.objects.proof import (
     READ_BACK,
     READ_TWICE,
     agree,
-    digester_for,
     read_checksums,
     usable_algorithm,
 )
-from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore, ObjectStream, PutReceipt
+from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore, PutReceipt
 from heavylift.spec.datasets import Metadata
 
 TRIES = 5
@@ -69,11 +66,16 @@ class Copier:
 
 @dataclass(frozen=True)
 class ReadObject:
-    """An object that was read whole: its head, its digests, and what proved the read."""
+    """An object that was read whole: its head, its digests, and what proved the read.
+
+    :param left_to_target: of ``checksums``, the one that was taken over from the source for the
+        target to compare with what it receives; it was not computed here.
+    """
 
     head: ObjectHead
     checksums: Checksums
     proof: str
+    left_to_target: Algorithm | None = None
 
 
 async def copy_object(copier: Copier, row: PlanRow) -> ManifestRow:
@@ -86,14 +88,12 @@ async def copy_object(copier: Copier, row: PlanRow) -> ManifestRow:
     :raises ConflictError: the target holds something else that may not be overwritten.
     :raises IntegrityError: source or target keep giving bytes that their checksums deny.
     """
-    version = row.source_version
     for _ in range(TRIES):
         try:
-            return await _copy_version(copier, replace(row, source_version=version))
+            return await _copy_version(copier, row)
         except PreconditionError:
             head = await copier.source.head(copier.source_prefix + row.rel)
-            version = head.object.version
-            row = replace(row, size_bytes=head.object.size_bytes)
+            row = replace(row, size_bytes=head.object.size_bytes, source_version=head.object.version)
     raise PreconditionError(
         f"copy of {copier.source_url(row.rel)}",
         got=f"{TRIES} changes of the object while it was read",
@@ -117,76 +117,118 @@ async def _copy_version(copier: Copier, row: PlanRow) -> ManifestRow:
         from heavylift.objects.copy_large import copy_in_parts
 
         return await copy_in_parts(copier, row)
-    return await _copy_whole(copier, row)
+    taken = await copier.budget.take(row.size_bytes + 64 * 1024)
+    try:
+        return await _copy_whole(copier, row)
+    finally:
+        copier.budget.give_back(taken)
 
 
 async def _copy_whole(copier: Copier, row: PlanRow) -> ManifestRow:
-    async with copier.budget.lend(row.size_bytes + 64 * 1024):
+    """Read an object once and write it once, with what the source says of it as the proof."""
+    for _ in range(TRIES):
         body, read = await _read_whole(copier, row)
         attributes = await kept_attributes(copier, row.rel, read.head)
         try:
             receipt = await _put_whole(copier, row, body, attributes, read)
         except AlreadyExistsError:
+            if not is_body_of(body, read):
+                copier.rejected_reads += 1
+                continue
             return await settle_existing(copier, row, read)
-    return await proved(copier, row, read, receipt)
+        if receipt is not None and _confirmed(receipt, body, read):
+            return await proved(copier, row, read, receipt)
+        copier.rejected_reads += 1
+        if receipt is not None:
+            await _undo(copier, row, receipt)
+    raise unreadable(copier, row.rel)
 
 
 async def _put_whole(
-    copier: Copier, row: PlanRow, body: bytes, attributes: ObjectAttributes, read: ReadObject
-) -> PutReceipt:
+    copier: Copier, row: PlanRow, body: Body, attributes: ObjectAttributes, read: ReadObject
+) -> PutReceipt | None:
+    """Write an object; None where the target refused it because the bytes are not the source's."""
     key, create_only = copier.target_prefix + row.rel, row.action != "replace"
-    for _ in range(TRIES - 1):
+    for attempt in range(TRIES):
         try:
             return await copier.target.put(key, body, attributes, read.checksums, create_only=create_only)
         except IntegrityError:
+            if not is_body_of(body, read):
+                return None
             # The store received other bytes than were sent and kept none: a fault on the way.
             copier.resent_bytes += len(body)
-    return await copier.target.put(key, body, attributes, read.checksums, create_only=create_only)
-
-
-async def _read_whole(copier: Copier, row: PlanRow) -> tuple[bytes, ReadObject]:
-    for attempt in range(TRIES):
-        chunks: list[bytes] = []
-        try:
-            async with opened(copier, row) as (stream, head):
-                digester = digester_for(head, copier.target.traits.verifies | copier.target.traits.reports)
-                async for chunk in stream.chunks():
-                    chunks.append(chunk)
-                    digester.update(chunk)
-        except ServerUnavailableError:
             if attempt == TRIES - 1:
                 raise
-            continue
-        read = await judge_read(copier, row, head, digester.size_bytes, digester.checksums())
+    return None
+
+
+def is_body_of(body: Body, read: ReadObject) -> bool:
+    """Return whether bytes are what the source says: computed here where it was left to the target."""
+    if read.left_to_target is None:
+        return True
+    return digest(body, read.left_to_target)[read.left_to_target] == read.checksums[read.left_to_target]
+
+
+def _confirmed(receipt: PutReceipt, body: Body, read: ReadObject) -> bool:
+    """Return whether the target has found the source's checksum in what it received."""
+    if read.left_to_target is None:
+        return True
+    told = receipt.checksums.get(read.left_to_target)
+    if told is None:
+        return is_body_of(body, read)
+    return told == read.checksums[read.left_to_target]
+
+
+async def _read_whole(copier: Copier, row: PlanRow) -> tuple[Body, ReadObject]:
+    key = copier.source_prefix + row.rel
+    for _ in range(TRIES):
+        fetched = await copier.source.fetch(key, version=row.source_version)
+        head = await _with_part_sizes(copier, key, fetched.head)
+        read = await _judge_body(copier, row, head, fetched.body)
         if read is not None:
-            copier.arrived(digester.size_bytes)
-            return b"".join(chunks), read
+            copier.arrived(len(fetched.body))
+            return fetched.body, read
         copier.rejected_reads += 1
     raise unreadable(copier, row.rel)
 
 
-@asynccontextmanager
-async def opened(
-    copier: Copier, row: PlanRow, offset: int = 0
-) -> AsyncIterator[tuple[ObjectStream, ObjectHead]]:
-    """Open the planned version; the head also has part sizes where only they can prove the read."""
-    key = copier.source_prefix + row.rel
-    async with copier.source.get(key, version=row.source_version, offset=offset) as stream:
-        head = stream.head
-        if Algorithm.MD5_PARTS in head.object.checksums and not usable_algorithm(head.object.checksums):
-            fuller = await copier.source.head(key)
-            if fuller.object.version == head.object.version:
-                head = replace(head, part_sizes=fuller.part_sizes)
-        yield stream, head
-
-
-async def judge_read(
-    copier: Copier, row: PlanRow, head: ObjectHead, size_bytes: int, checksums: Checksums
-) -> ReadObject | None:
-    """Return the read with its proof, or None where the source's own checksum denies it."""
-    if size_bytes != head.object.size_bytes:
+async def _judge_body(copier: Copier, row: PlanRow, head: ObjectHead, body: Body) -> ReadObject | None:
+    if len(body) != head.object.size_bytes:
         return None
-    algorithm = usable_algorithm(head.object.checksums, head.part_sizes)
+    told = head.object.checksums
+    algorithm = usable_algorithm(told, head.part_sizes)
+    crc = crc32c_of(body)
+    if algorithm in copier.target.refuses and algorithm is not None:
+        # The target compares what it receives with the source's own word before it shows it.
+        sums: Checksums = {Algorithm.CRC32C: crc, algorithm: told[algorithm]}
+        return ReadObject(head, sums, algorithm.value, left_to_target=algorithm)
+    more = (copier.target.traits.verifies | ({algorithm} if algorithm else set())) - {Algorithm.CRC32C}
+    sums = {Algorithm.CRC32C: crc}
+    if more:
+        digester = Digester(more, head.part_sizes)
+        digester.update(body)
+        sums |= digester.checksums()
+    return await judge_sums(copier, row, head, sums, algorithm)
+
+
+async def _with_part_sizes(copier: Copier, key: str, head: ObjectHead) -> ObjectHead:
+    """Return the head with part sizes where only they can prove the read."""
+    sums = head.object.checksums
+    if not sums or usable_algorithm(sums) or OF_PARTS.keys().isdisjoint(sums):
+        return head
+    fuller = await copier.source.head(key)
+    if fuller.object.version != head.object.version:
+        return head
+    return replace(head, part_sizes=fuller.part_sizes)
+
+
+async def judge_sums(
+    copier: Copier, row: PlanRow, head: ObjectHead, checksums: Checksums, algorithm: Algorithm | None
+) -> ReadObject | None:
+    """Return a read with its proof, or None where the source's own checksum denies it.
+
+    :param algorithm: what the source tells and was computed; None: it is read a second time.
+    """
     if algorithm is not None:
         good = head.object.checksums[algorithm] == checksums[algorithm]
         return ReadObject(head, checksums, algorithm.value) if good else None
@@ -211,18 +253,23 @@ def unreadable(copier: Copier, rel: str) -> IntegrityError:
 async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectAttributes:
     """Return the attributes to write, and note what the target keeps in another form or not."""
     keep, found = copier.keep, head.attributes
-    tags = dict(found.tags)
+    tags = found.tags
     # Stores leave the count out for readers who may not see tags, so the first object asks.
     unsure = head.tag_count != 0 or not copier.tags_seen
     if keep.tags and not tags and unsure and copier.source.traits.keeps_tags:
         tags = await copier.source.tags(copier.source_prefix + rel)
         copier.tags_seen = True
-    attributes = replace(
-        found if keep.content_headers else ObjectAttributes(),
-        metadata=found.metadata if keep.user_metadata else {},
-        tags=tags if keep.tags else {},
-    )
-    copier.notes += [(rel, problem) for problem in copier.target.attribute_problems(attributes)]
+    if keep.tags and keep.user_metadata and keep.content_headers and not tags:
+        attributes = found
+    else:
+        attributes = replace(
+            found if keep.content_headers else ObjectAttributes(),
+            metadata=found.metadata if keep.user_metadata else {},
+            tags=tags if keep.tags else {},
+        )
+    problems = copier.target.attribute_problems(attributes)
+    if problems:
+        copier.notes += [(rel, problem) for problem in problems]
     return attributes
 
 
@@ -280,7 +327,7 @@ def manifest_row(
         target_proof=proof,
         source_checksums=dict(read.head.object.checksums),
         target_checksums=dict(target_sums),
-        finished_us=int(utc_now().timestamp() * 1e6),
+        finished_us=time.time_ns() // 1000,
     )
 
 

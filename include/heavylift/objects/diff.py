@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from heavylift.checksums import Algorithm
 from heavylift.evidence.records import Tally
-from heavylift.objects.listing import Listing
+from heavylift.objects.listing import LISTED, Listing
 
 if TYPE_CHECKING:
     import duckdb
 
-_CHECKSUMS = [a.value for a in Algorithm]
+_CHECKSUMS = [a.value for a in LISTED]
 
 # An S3 multipart ETag depends on the part sizes: two different ones may be the same bytes.
-_DECISIVE = [a.value for a in Algorithm if a not in {Algorithm.MD5_PARTS, Algorithm.ETAG}]
+_DECISIVE = [a.value for a in LISTED if a not in {Algorithm.MD5_PARTS, Algorithm.ETAG}]
 
 # An ETag that a listing tells may be an MD5: if it equals the other side's, it is one.
 _SAME = [(name, name) for name in _CHECKSUMS] + [

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from heavylift.checksums import Algorithm
+from heavylift.checksums import OF_PARTS, Algorithm
 from heavylift.evidence.records import Tally
 
 if TYPE_CHECKING:
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from heavylift.platforms.ports import ListedObject, ObjectStore
 
 BATCH_ROWS = 50_000
+LISTED = tuple(
+    algorithm for algorithm in Algorithm if algorithm not in OF_PARTS or algorithm is Algorithm.MD5_PARTS
+)
+"""What listings may tell; composite checksums are only in heads."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def listing_schema() -> pa.Schema:
             pa.field("size_bytes", pa.int64(), nullable=False),
             pa.field("version", pa.string(), nullable=False),
             pa.field("modified_us", pa.int64(), nullable=False),
-            *(pa.field(algorithm.value, pa.string()) for algorithm in Algorithm),
+            *(pa.field(algorithm.value, pa.string()) for algorithm in LISTED),
         ]
     )
 

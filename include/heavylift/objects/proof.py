@@ -9,15 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from heavylift.checksums import Algorithm, Checksums, Digester
+from heavylift.checksums import OF_PARTS, Algorithm, Checksums, Digester
 from heavylift.platforms.ports import ObjectHead, ObjectStore
 
 PREFERENCE = (
     Algorithm.CRC32C,
     Algorithm.CRC64NVME,
     Algorithm.CRC32,
+    Algorithm.CRC32C_PARTS,
+    Algorithm.CRC32_PARTS,
     Algorithm.SHA256,
+    Algorithm.SHA256_PARTS,
     Algorithm.SHA1,
+    Algorithm.SHA1_PARTS,
     Algorithm.MD5,
     Algorithm.MD5_PARTS,
 )
@@ -30,7 +34,7 @@ READ_BACK = "read_back"
 def usable_algorithm(checksums: Checksums, part_sizes: tuple[int, ...] = ()) -> Algorithm | None:
     """Return the cheapest checksum that can be recomputed from the bytes, or None."""
     for algorithm in PREFERENCE:
-        if algorithm in checksums and (algorithm is not Algorithm.MD5_PARTS or part_sizes):
+        if algorithm in checksums and (algorithm not in OF_PARTS or part_sizes):
             return algorithm
     return None
 
@@ -38,11 +42,11 @@ def usable_algorithm(checksums: Checksums, part_sizes: tuple[int, ...] = ()) -> 
 def common_algorithm(one: Checksums, other: Checksums) -> Algorithm | None:
     """Return a checksum that both sides tell, or None.
 
-    Two multipart ETags decide only where they are equal: they depend on the part sizes.
+    Two checksums of parts decide only where they are equal: they depend on the part sizes.
     """
     for algorithm in PREFERENCE:
         if algorithm in one and algorithm in other:
-            if algorithm is Algorithm.MD5_PARTS and one[algorithm] != other[algorithm]:
+            if algorithm in OF_PARTS and one[algorithm] != other[algorithm]:
                 continue
             return algorithm
     return None

@@ -15,8 +15,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
+from heavylift.checksums import Body
 from heavylift.errors import HeavyliftError, TransientError
-from heavylift.platforms.http_connection import Answer, Body, Connection, Pace
+from heavylift.platforms.http_connection import Answer, Connection, Pace
 from heavylift.platforms.http_errors import error_for_status, no_answer, no_attempt
 from heavylift.platforms.http_message import Headers, Origin, request_head, split_url
 from heavylift.platforms.http_pool import Pool

@@ -15,6 +15,7 @@ from typing import Any, cast
 
 import httptools
 
+from heavylift.checksums import Body
 from heavylift.platforms.http_message import Headers
 
 READ_BUFFER = 64 * 1024
@@ -27,7 +28,6 @@ MOST_HEAD_BYTES = 256 * 1024
 """Headers beyond this are no answer of a store."""
 
 Pace = Callable[[int], Awaitable[None]]
-Body = bytes | bytearray | memoryview
 
 
 class BrokenConnectionError(ConnectionError):

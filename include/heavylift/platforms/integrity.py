@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from heavylift.checksums import Algorithm, digest
+from heavylift.checksums import Algorithm, Body, digest
 from heavylift.errors import IntegrityError
 
 
-def check_crc32c(body: bytes, expected: str, what: str, *, code: str) -> None:
+def check_crc32c(body: Body, expected: str, what: str, *, code: str) -> None:
     """Make sure that ``body`` is what its CRC32C was computed of; costs 0.07 s a GiB.
 
     :raises IntegrityError: it is not.

@@ -13,7 +13,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
-from heavylift.checksums import Algorithm, Checksums
+from heavylift.checksums import Algorithm, Body, Checksums
 from heavylift.locations import Location
 
 
@@ -57,7 +57,7 @@ class ObjectHead:
     """All that a store tells about one object without its bytes.
 
     :param part_sizes: sizes of a multipart S3 object's parts where they could be learnt;
-        with them ``checksums[MD5_PARTS]`` can be recomputed.
+        with them checksums of parts, such as MD5_PARTS, can be recomputed.
     :param tag_count: number of tags; None where the store does not say. A zero holds only if
         the credentials may read tags, which a call of ``tags`` shows.
     """
@@ -83,6 +83,17 @@ class ObjectStream(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Fetched:
+    """An object, or a range of one, read whole.
+
+    :param head: of the whole object, whatever range was read.
+    """
+
+    head: ObjectHead
+    body: Body
+
+
+@dataclass(frozen=True, slots=True)
 class PutReceipt:
     """What the store said of the object that a put created.
 
@@ -102,12 +113,14 @@ class PartReceipt:
         store that is asked later does not tell it.
     :param token: what completing the upload needs for this part (S3 ETag, GCS component name,
         Azure block id).
+    :param md5: hex, computed by the store over what it received; empty where it does not tell.
     """
 
     number: int
     size_bytes: int
     crc32c: str
     token: str
+    md5: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +139,7 @@ class StoreTraits:
     """What a store can do, for planning.
 
     :param verifies: checksums that the store checks against a put's body when they are sent.
+    :param tells_part_md5: receipts of parts hold the MD5 that the store computed.
     :param reports: checksums of the whole object that it reports for an object written here
         in one put.
     :param reports_parts: the same for an object written in parts; empty means read back.
@@ -143,6 +157,7 @@ class StoreTraits:
     max_object_bytes: int
     hierarchical: bool = False
     keeps_tags: bool = False
+    tells_part_md5: bool = False
 
 
 class ObjectStore(Protocol):
@@ -153,6 +168,15 @@ class ObjectStore(Protocol):
 
     location: Location
     traits: StoreTraits
+
+    @property
+    def refuses(self) -> frozenset[Algorithm]:
+        """Checksums that, sent with a body that is another, keep it from becoming visible.
+
+        As far as it is known that this very server looks at them. A caller that has one of
+        them from the source need not compute it.
+        """
+        ...
 
     async def check(self) -> None:
         """Make sure the container exists and the credentials may list it; changes nothing.
@@ -188,10 +212,23 @@ class ObjectStore(Protocol):
         """
         ...
 
+    async def fetch(
+        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+    ) -> Fetched:
+        """Read an object, or a range of it, into memory; a read that is cut off is begun again.
+
+        As ``get``, without the cost of a stream: for small objects, and parts of large ones.
+
+        :param length: at most so many bytes; the caller has room for them.
+        :raises PreconditionError: the object changed.
+        :raises NotFoundError: it is gone.
+        """
+        ...
+
     async def put(
         self,
         key: str,
-        body: bytes,
+        body: Body,
         attributes: ObjectAttributes,
         checksums: Checksums,
         *,
@@ -209,7 +246,7 @@ class ObjectStore(Protocol):
         """Begin a multipart upload; nothing becomes visible under ``key``."""
         ...
 
-    async def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+    async def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Send part ``number`` (from 1). Sending it again replaces it."""
         ...
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
-from heavylift.errors import ServerUnavailableError, UnsupportedError
-from heavylift.platforms.http import HttpClient
+from heavylift.errors import HeavyliftError, ServerUnavailableError, UnsupportedError
+from heavylift.platforms.http import AnswerCheck, HttpClient, Response
 from heavylift.platforms.http_connection import Answer
 from heavylift.platforms.ports import ObjectHead
+
+MOST_BODY_BYTES = 5 * 2**30
+"""The longest object that is read into memory at once: what one put may hold."""
 
 
 def byte_range(offset: int, length: int | None) -> str | None:
@@ -23,14 +26,64 @@ def check_range(answer: Answer, wanted: str | None, what: str) -> None:
     :raises UnsupportedError: it, or a proxy before it, sends the whole object instead.
     """
     if wanted is not None and answer.status != 206:
-        raise UnsupportedError(
-            what,
-            got=f"HTTP {answer.status}, the whole object, for a range",
-            expected="HTTP 206",
-            state="nothing was read",
-            remedy="look for a proxy that drops Range headers",
-            code="3275",
-        )
+        raise no_range(what, answer.status)
+
+
+def no_range(what: str, status: int) -> UnsupportedError:
+    """Return the error for a whole object where a range was asked for."""
+    return UnsupportedError(
+        what,
+        got=f"HTTP {status}, the whole object, for a range",
+        expected="HTTP 206",
+        state="nothing was read",
+        remedy="look for a proxy that drops Range headers",
+        code="3275",
+    )
+
+
+def most_bytes(length: int | None) -> int:
+    """Return how long a body may be that was asked for with ``length``."""
+    return MOST_BODY_BYTES if length is None else length
+
+
+def whole_answer(what: str, wanted: str | None, offset: int, length: int | None) -> AnswerCheck | None:
+    """Return a check of an answer read whole: that it is all, and only, what was asked for.
+
+    Answers with a Content-Length are of that length already; this is for those without one,
+    and for servers that send the whole object for a range.
+    """
+
+    def check(answer: Response) -> HeavyliftError | None:
+        if wanted is not None and answer.status != 206:
+            return no_range(what, answer.status)
+        if length is not None and len(answer.body) > length:
+            return wrong_length(what, len(answer.body), length)
+        told = answer.headers.get("content-range" if wanted else "content-length", "")
+        expected = _expected(told, wanted is not None)
+        if length != 0 and expected not in {None, len(answer.body)}:
+            return wrong_length(what, len(answer.body), expected or 0)
+        return None
+
+    return check
+
+
+def _expected(told: str, ranged: bool) -> int | None:
+    if not ranged:
+        return int(told) if told.isdigit() else None
+    first, _, last = told.removeprefix("bytes ").partition("/")[0].partition("-")
+    return int(last) - int(first) + 1 if first.isdigit() and last.isdigit() else None
+
+
+def wrong_length(what: str, got: int, expected: int) -> ServerUnavailableError:
+    """Return the error for a body that is not as long as it should be."""
+    return ServerUnavailableError(
+        what,
+        got=f"{got} bytes",
+        expected=f"{expected} bytes",
+        state="the body is not to be used",
+        remedy="read again; look for a proxy that cuts or decompresses bodies",
+        code="3276",
+    )
 
 
 class HttpStream:
@@ -69,11 +122,4 @@ class HttpStream:
             if read <= self._expected:
                 yield chunk
         if read != self._expected:
-            raise ServerUnavailableError(
-                self._what,
-                got=f"{read} bytes",
-                expected=f"{self._expected} bytes",
-                state="the body is not to be used",
-                remedy="read again; look for a proxy that cuts or decompresses bodies",
-                code="3276",
-            )
+            raise wrong_length(self._what, read, self._expected)

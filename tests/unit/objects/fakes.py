@@ -17,6 +17,7 @@ from heavylift.errors import (
 )
 from heavylift.locations import Location
 from heavylift.platforms.ports import (
+    Fetched,
     ListedObject,
     ObjectAttributes,
     ObjectHead,
@@ -129,13 +130,29 @@ class FakeStore:
         head = replace(await self.head(key), part_sizes=())
         if version not in {None, head.object.version}:
             raise PreconditionError(f"get of {key}", got="another version")
-        body = self.objects[key].body[offset:]
+        body = self.objects[key].body[offset : None if length is None else offset + length]
         if self.flips and body:
             self.flips -= 1
             body = flip(body)
         cut = self.cuts > 0
         self.cuts -= cut
         yield FakeStream(head, body, cut)
+
+    @property
+    def refuses(self) -> frozenset[Algorithm]:
+        return frozenset()
+
+    async def fetch(
+        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+    ) -> Fetched:
+        for _ in range(5):
+            try:
+                async with self.get(key, version=version, offset=offset, length=length) as stream:
+                    body = b"".join([chunk async for chunk in stream.chunks()])
+                    return Fetched(stream.head, body)
+            except ServerUnavailableError:
+                continue
+        raise ServerUnavailableError("reading", got="a cut body")
 
     async def put(
         self,

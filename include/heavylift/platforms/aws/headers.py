@@ -13,7 +13,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from urllib.parse import quote
 
-from heavylift.checksums import Algorithm, base64_to_hex
+from heavylift.checksums import OF_PARTS, Algorithm, base64_to_hex
 from heavylift.errors import UnsupportedError
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead
 
@@ -119,19 +119,31 @@ def _base64(digest: str) -> str:
 def read_checksums(headers: Mapping[str, str]) -> dict[Algorithm, str]:
     """Return the checksums of the *whole object* that an answer tells.
 
-    A composite checksum (``…-3``, or of type COMPOSITE) is one of the parts' checksums and is
-    left out; so is one without a type on an object made of parts, as some servers tell composite
-    ones. The ETag is an MD5 only without customer or KMS encryption.
+    A composite checksum (``…-3``) is one of the parts' checksums, and is told as such; so is,
+    on an object made of parts, one of an unsaid type that has no number of parts: it is left out.
+    The ETag is an MD5 only without customer or KMS encryption.
     """
-    found: dict[Algorithm, str] = {}
-    parts = _ETAG_PARTS.fullmatch(unquoted(headers.get("ETag", "")))
-    if headers.get("x-amz-checksum-type", "COMPOSITE" if parts else "") != "COMPOSITE":
-        for algorithm, header in _CHECKSUM_HEADERS.items():
-            value = whole_checksum(headers.get(header, ""))
-            if value:
-                found[algorithm] = value
-    found.update(etag_checksum(headers))
+    found = etag_checksum(headers)
+    kind = headers.get("x-amz-checksum-type", "COMPOSITE" if Algorithm.MD5_PARTS in found else "")
+    for algorithm, header in _CHECKSUM_HEADERS.items():
+        value = headers.get(header)
+        if not value:
+            continue
+        if "-" in value:
+            found.update(_composite(algorithm, value))
+        elif kind != "COMPOSITE" and (told := whole_checksum(value)):
+            found[algorithm] = told
     return found
+
+
+_COMPOSITES = {inner: outer for outer, inner in OF_PARTS.items()}
+
+
+def _composite(algorithm: Algorithm, value: str) -> dict[Algorithm, str]:
+    told, _, count = value.rpartition("-")
+    digest = whole_checksum(told)
+    outer = _COMPOSITES.get(algorithm)
+    return {outer: f"{digest}-{count}"} if outer and digest and count.isdigit() else {}
 
 
 def whole_checksum(value: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from heavylift.checksums import Algorithm, Checksums
+from heavylift.checksums import OF_PARTS, Algorithm, Body, Checksums
 from heavylift.connections import Connection
 from heavylift.errors import AlreadyExistsError, NotFoundError, PermanentError, TransientError
 from heavylift.locations import Location
@@ -28,6 +28,7 @@ from heavylift.platforms.aws.xml import MalformedXmlError, read_tags
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
+    Fetched,
     ListedObject,
     ObjectAttributes,
     ObjectHead,
@@ -36,10 +37,15 @@ from heavylift.platforms.ports import (
     StoreTraits,
     Upload,
 )
-from heavylift.platforms.streams import HttpStream, byte_range, check_range
+from heavylift.platforms.streams import HttpStream, byte_range, check_range, most_bytes, whole_answer
 
 _MIB = 1 << 20
 _GIB = 1 << 30
+_MD5 = frozenset({Algorithm.MD5})
+_NONE: frozenset[Algorithm] = frozenset()
+_CHECKING_SERVERS = ("AmazonS3", "SeaweedFS")
+"""Servers that answer BadDigest to a wrong Content-MD5
+(https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html; SeaweedFS 4.48). moto does not."""
 _TELL_CHECKSUMS = {"x-amz-checksum-mode": "ENABLED"}
 
 TRAITS = StoreTraits(
@@ -52,9 +58,19 @@ TRAITS = StoreTraits(
     max_put_bytes=5 * _GIB,
     max_object_bytes=50 * 10**12,
     keeps_tags=True,
+    tells_part_md5=True,
 )
 """S3's limits (https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html). A server that
 does not report what S3 would is told apart by its receipts, which then lack the checksum."""
+
+
+def _pinned(version: str | None, wanted: str | None) -> dict[str, str]:
+    headers = dict(_TELL_CHECKSUMS)
+    if wanted is not None:
+        headers["range"] = wanted
+    if version is not None:
+        headers["if-match"] = f'"{version}"'
+    return headers
 
 
 class S3Store:
@@ -83,6 +99,11 @@ class S3Store:
         self._uploads = Uploads(self._wire)
         self._listing = Listing(self._wire, is_aws=endpoint_setting(connection, "s3") is None)
 
+    @property
+    def refuses(self) -> frozenset[Algorithm]:
+        """MD5, on servers that are known to refuse a body that is not what Content-MD5 says."""
+        return _MD5 if self._wire.server.startswith(_CHECKING_SERVERS) else _NONE
+
     async def check(self) -> None:
         """Make sure the bucket exists and may be listed; changes nothing.
 
@@ -106,11 +127,12 @@ class S3Store:
         request = self._wire.request("HEAD", "head of", key, _TELL_CHECKSUMS)
         headers = (await self._wire.send(request)).headers
         head = read_head(key, headers, request.what)
-        etag = head.object.checksums.get(Algorithm.MD5_PARTS)
-        return replace(head, part_sizes=await self._part_sizes(head.object, etag)) if etag else head
+        told = next((value for name, value in head.object.checksums.items() if name in OF_PARTS), None)
+        if told is None:
+            return head
+        return replace(head, part_sizes=await self._part_sizes(head.object, int(told.rpartition("-")[2])))
 
-    async def _part_sizes(self, item: ListedObject, etag: str) -> tuple[int, ...]:
-        count = int(etag.rpartition("-")[2])
+    async def _part_sizes(self, item: ListedObject, count: int) -> tuple[int, ...]:
         wanted = sorted({1, count})
         sizes = await asyncio.gather(*(self._part_size(item, number, count) for number in wanted))
         first, last = sizes[0], sizes[-1]
@@ -155,12 +177,8 @@ class S3Store:
         :raises PreconditionError: the object is no longer ``version``.
         :raises NotFoundError: it is gone.
         """
-        headers = dict(_TELL_CHECKSUMS)
         wanted = byte_range(offset, length)
-        if wanted is not None:
-            headers["range"] = wanted
-        if version is not None:
-            headers["if-match"] = f'"{version}"'
+        headers = _pinned(version, wanted)
         request = self._wire.request("HEAD" if length == 0 else "GET", "get of", key, headers)
         async with self._wire.stream(request) as answer:
             check_range(answer, wanted, request.what)
@@ -170,10 +188,29 @@ class S3Store:
             body = None if length == 0 else answer
             yield HttpStream(head, self._wire.http, body, request.what, offset=offset, length=length)
 
+    async def fetch(
+        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+    ) -> Fetched:
+        """Read an object, or a range of it, into memory; see the port.
+
+        :raises PreconditionError: the object is no longer ``version``.
+        :raises NotFoundError: it is gone.
+        """
+        wanted = byte_range(offset, length)
+        request = self._wire.request(
+            "HEAD" if length == 0 else "GET", "get of", key, _pinned(version, wanted)
+        )
+        check = whole_answer(request.what, wanted, offset, length)
+        answer = await self._wire.send(request, check=check, most_bytes=most_bytes(length))
+        head = read_head(key, answer.headers, request.what)
+        if version is not None and version != head.object.version:
+            raise refusals.changed(request.what, f"version {head.object.version}")
+        return Fetched(head, answer.body)
+
     async def put(
         self,
         key: str,
-        body: bytes,
+        body: Body,
         attributes: ObjectAttributes,
         checksums: Checksums,
         *,
@@ -227,7 +264,7 @@ class S3Store:
         refuse_unsendable(f"upload of {self._wire.shown(key)}", attributes)
         return await self._uploads.begin(key, attributes)
 
-    async def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+    async def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Send part ``number``; S3 checks its CRC32C.
 
         :raises NotFoundError: the upload is gone.

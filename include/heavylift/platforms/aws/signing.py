@@ -15,9 +15,9 @@ import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 
+from heavylift.checksums import Body
 from heavylift.platforms.aws.credentials import CredentialSource, Keys
 from heavylift.platforms.http import Request
-from heavylift.platforms.http_connection import Body
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()

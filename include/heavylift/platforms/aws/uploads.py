@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from heavylift.checksums import Algorithm, Checksums, combine_crc32c, digest, hex_to_base64
+from heavylift.checksums import Algorithm, Body, Checksums, combine_crc32c, digest, hex_to_base64
 from heavylift.errors import (
     AlreadyExistsError,
     HeavyliftError,
@@ -20,7 +20,7 @@ from heavylift.errors import (
     PermanentError,
     TransientError,
 )
-from heavylift.platforms.aws.headers import attribute_headers, unquoted, whole_checksum
+from heavylift.platforms.aws.headers import attribute_headers, etag_checksum, unquoted, whole_checksum
 from heavylift.platforms.aws.wire import BucketWire, not_s3
 from heavylift.platforms.aws.xml import Element, MalformedXmlError, completion, parse
 from heavylift.platforms.http import Request, Response
@@ -60,7 +60,7 @@ class Uploads:
         self._whole[upload_id] = response.headers.get("x-amz-checksum-type") == FULL_OBJECT
         return Upload(key, upload_id)
 
-    async def put(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+    async def put(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Send one part; the server checks its CRC32C."""
         headers = {"x-amz-checksum-crc32c": hex_to_base64(crc32c)}
         request = self._wire.request(
@@ -73,7 +73,8 @@ class Uploads:
             uploadId=upload.upload_id,
         )
         response = await self._wire.send(request)
-        return PartReceipt(number, len(body), crc32c, unquoted(response.headers.get("ETag", "")))
+        md5 = etag_checksum(response.headers).get(Algorithm.MD5, "")
+        return PartReceipt(number, len(body), crc32c, unquoted(response.headers.get("ETag", "")), md5)
 
     async def finished(self, upload: Upload) -> dict[int, PartReceipt] | None:
         """Return the parts that the server has, or None where the upload is gone."""

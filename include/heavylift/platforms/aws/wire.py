@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 
+from heavylift.checksums import Body
 from heavylift.connections import Connection
 from heavylift.errors import HeavyliftError, PermanentError, ServerUnavailableError, TransientError
 from heavylift.locations import Location
@@ -14,7 +15,14 @@ from heavylift.platforms.aws.faults import error_of, is_expiry, read_fault
 from heavylift.platforms.aws.naming import bucket_address
 from heavylift.platforms.aws.settings import region_of, s3_option, tls_of
 from heavylift.platforms.aws.signing import Signer
-from heavylift.platforms.http import AnswerCheck, HttpClient, HttpSettings, Request, Response
+from heavylift.platforms.http import (
+    MOST_ANSWER_BYTES,
+    AnswerCheck,
+    HttpClient,
+    HttpSettings,
+    Request,
+    Response,
+)
 from heavylift.platforms.http_connection import Answer
 from heavylift.platforms.pacing import Pacer
 
@@ -29,6 +37,8 @@ class BucketWire:
         self, location: Location, connection: Connection, *, settings: HttpSettings, pacer: Pacer
     ) -> None:
         self.location = location
+        self.server = ""
+        """What the server last called itself."""
         region = region_of(connection)
         self.address = bucket_address(location, connection, region)
         self._credentials = CredentialSource(connection)
@@ -47,7 +57,7 @@ class BucketWire:
         act: str,
         key: str | None,
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: Body = b"",
         **query: str,
     ) -> Request:
         """Build a request; ``key`` None means the bucket itself."""
@@ -68,9 +78,11 @@ class BucketWire:
         *,
         check: AnswerCheck | None = None,
         failures: list[TransientError] | None = None,
+        most_bytes: int = MOST_ANSWER_BYTES,
     ) -> Response:
         """Send a request and read its answer whole; as ``HttpClient.send``."""
-        response = await self._http.send(request, check=check, failures=failures)
+        response = await self._http.send(request, check=check, failures=failures, most_bytes=most_bytes)
+        self.server = response.headers.get("server", "")
         self._credentials.accepted()
         return response
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from heavylift.checksums import Algorithm, Checksums, hex_to_base64
+from heavylift.checksums import Algorithm, Body, Checksums, hex_to_base64
 from heavylift.connections import Connection
 from heavylift.errors import (
     AlreadyExistsError,
@@ -31,6 +31,7 @@ from heavylift.platforms.azure.wire import ContainerWire, etag_of, not_azure
 from heavylift.platforms.http import HttpSettings, Response
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
+    Fetched,
     ListedObject,
     ObjectAttributes,
     ObjectHead,
@@ -38,7 +39,7 @@ from heavylift.platforms.ports import (
     PutReceipt,
     Upload,
 )
-from heavylift.platforms.streams import HttpStream, byte_range, check_range
+from heavylift.platforms.streams import HttpStream, byte_range, check_range, most_bytes, whole_answer
 from heavylift.platforms.tokens import CloudRequest
 
 
@@ -110,10 +111,41 @@ class AzureBlobStore:
             body = None if length == 0 else answer
             yield HttpStream(head, self._wire.http, body, request.what, offset=offset, length=length)
 
+    @property
+    def refuses(self) -> frozenset[Algorithm]:
+        """MD5: Put Blob checks a body against Content-MD5 before the blob appears.
+
+        https://learn.microsoft.com/rest/api/storageservices/put-blob
+        """
+        return frozenset({Algorithm.MD5})
+
+    async def fetch(
+        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+    ) -> Fetched:
+        """Read a blob, or a range of it, into memory; see the port.
+
+        :raises PreconditionError: the blob's ETag is no longer ``version``.
+        """
+        wanted = byte_range(offset, length)
+        asked = {"x-ms-range": wanted} if wanted else {}
+        asked |= {} if version is None else {"If-Match": f'"{version}"'}
+        request = self._wire.request("HEAD" if length == 0 else "GET", "get", key, headers=asked)
+        check = whole_answer(request.what, wanted, offset, length)
+        try:
+            answer = await self._wire.http.send(request, check=check, most_bytes=most_bytes(length))
+        except PreconditionError:
+            # A blob that is gone fails the condition too.
+            await self.head(key)
+            raise
+        head = _head(request, key, answer.headers)
+        if version is not None and head.object.version != version:
+            raise changed(request.what, f"ETag {head.object.version}", f"ETag {version}")
+        return Fetched(head, answer.body)
+
     async def put(
         self,
         key: str,
-        body: bytes,
+        body: Body,
         attributes: ObjectAttributes,
         checksums: Checksums,
         *,
@@ -158,7 +190,7 @@ class AzureBlobStore:
         self._refuse_unholdable(key, "upload")
         return await blocks.begin(self._wire, key)
 
-    async def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+    async def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Send part ``number``; Blob Storage checks its MD5. Sending it again replaces it."""
         return await blocks.put(self._wire, upload, number, body, crc32c)
 

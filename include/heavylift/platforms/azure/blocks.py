@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Sequence
 from xml.sax.saxutils import escape
 
-from heavylift.checksums import Algorithm, Checksums, digest, hex_to_base64
+from heavylift.checksums import Algorithm, Body, Checksums, digest, hex_to_base64
 from heavylift.errors import AlreadyExistsError, NotFoundError, TransientError
 from heavylift.platforms.azure.faults import NO_CONTAINER
 from heavylift.platforms.azure.headers import headers_of
@@ -50,14 +50,14 @@ def block_id(upload: Upload, number: int, crc32c: str) -> str:
     return base64.b64encode(f"{upload.upload_id}-{number:05}-{crc32c}".encode()).decode()
 
 
-async def md5_of(body: bytes) -> str:
+async def md5_of(body: Body) -> str:
     """Return the MD5 of a body; a large one is hashed in a thread."""
     if len(body) < _IN_THREAD_BYTES:
         return digest(body, Algorithm.MD5)[Algorithm.MD5]
     return (await asyncio.to_thread(digest, body, Algorithm.MD5))[Algorithm.MD5]
 
 
-async def put(wire: ContainerWire, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+async def put(wire: ContainerWire, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
     """Send one block; Blob Storage checks its MD5."""
     token = block_id(upload, number, crc32c)
     what = f"put of part {number} of {wire.location.url_of(upload.key)}"

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from urllib.parse import quote, urlencode
 
+from heavylift.checksums import Body
 from heavylift.connections import Connection
 from heavylift.errors import PermanentError, TransientError
 from heavylift.locations import Location
@@ -58,7 +59,7 @@ class ContainerWire:
         key: str | None,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: Body = b"",
         creates: bool = False,
         query: Mapping[str, str] | None = None,
     ) -> CloudRequest:

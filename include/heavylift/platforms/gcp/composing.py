@@ -23,7 +23,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
-from heavylift.checksums import Algorithm, Checksums, combine_crc32c
+from heavylift.checksums import Algorithm, Body, Checksums, combine_crc32c
 from heavylift.errors import HeavyliftError, NotFoundError
 from heavylift.platforms.gcp.faults import already_exists
 from heavylift.platforms.gcp.resources import checksums_of, resource_of
@@ -60,7 +60,7 @@ class Composer:
             _folder(upload) + name, fields, b"", _EMPTY_CRC32C, act="mark", create_only=False
         )
 
-    async def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+    async def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Send one part; Cloud Storage's own checksum of it is compared."""
         name = f"{_folder(upload)}{number:05}-{crc32c}"
         await self._wire.insert(name, {}, body, crc32c, act="put of part", create_only=False)

@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from heavylift.checksums import Algorithm, Checksums, digest
+from heavylift.checksums import Algorithm, Body, Checksums, digest
 from heavylift.connections import Connection
 from heavylift.errors import PreconditionError, UnsupportedError
 from heavylift.locations import Location
@@ -29,6 +29,7 @@ from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.http_connection import Answer
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
+    Fetched,
     ListedObject,
     ObjectAttributes,
     ObjectHead,
@@ -36,7 +37,7 @@ from heavylift.platforms.ports import (
     PutReceipt,
     Upload,
 )
-from heavylift.platforms.streams import HttpStream, byte_range, check_range
+from heavylift.platforms.streams import HttpStream, byte_range, check_range, most_bytes, whole_answer
 
 
 class GcsStore:
@@ -125,6 +126,43 @@ class GcsStore:
         _check_version(what, head.object.version, version)
         return head
 
+    @property
+    def refuses(self) -> frozenset[Algorithm]:
+        """Nothing is left to the service: what it stored is compared here with what was read."""
+        return frozenset()
+
+    async def fetch(
+        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+    ) -> Fetched:
+        """Read an object, or a range of it, into memory; see the port.
+
+        :raises PreconditionError: the object's generation is no longer ``version``.
+        """
+        what = f"get of {self.location.url_of(key)}"
+        if version is None or length == 0 or not version.isdecimal():
+            head = await self.head(key)
+            _check_version(what, head.object.version, version)
+            body = b"" if length == 0 else await self._bytes(key, head.object.version, offset, length)
+            return Fetched(head, body)
+        try:
+            async with _beside(self._pinned_head(key, version, what)) as pending:
+                body = await self._bytes(key, version, offset, length)
+                return Fetched(await pending, body)
+        except PreconditionError:
+            # An object that is gone fails the condition too.
+            await self.head(key)
+            raise
+
+    async def _bytes(self, key: str, version: str, offset: int, length: int | None) -> Body:
+        wanted = byte_range(offset, length)
+        headers = {"Accept-Encoding": "gzip"} | ({"Range": wanted} if wanted else {})
+        query = {"alt": "media", "ifGenerationMatch": version}
+        request = self._wire.request("GET", "get", key, headers=headers, query=query)
+        check = whole_answer(request.what, wanted, offset, length)
+        answer = await self._wire.http.send(request, check=check, most_bytes=most_bytes(length))
+        _check_version(request.what, answer.headers.get("x-goog-generation", ""), version)
+        return answer.body
+
     @asynccontextmanager
     async def _media(self, key: str, version: str, offset: int, length: int | None) -> AsyncIterator[Answer]:
         wanted = byte_range(offset, length)
@@ -140,7 +178,7 @@ class GcsStore:
     async def put(
         self,
         key: str,
-        body: bytes,
+        body: Body,
         attributes: ObjectAttributes,
         checksums: Checksums,
         *,
@@ -162,7 +200,7 @@ class GcsStore:
         self._refuse_unholdable(key, "upload")
         return await self._composer.begin(key)
 
-    async def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+    async def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Send part ``number``. Sending it again replaces it.
 
         :raises IntegrityError: Cloud Storage's CRC32C is another.

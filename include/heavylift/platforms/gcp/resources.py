@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from heavylift.checksums import Algorithm, Checksums, base64_to_hex, hex_to_base64
+from heavylift.checksums import Algorithm, Body, Checksums, base64_to_hex, hex_to_base64
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead
 from heavylift.platforms.tags import decode_tags, encode_tags
 
@@ -84,7 +84,7 @@ def custom_metadata(attributes: ObjectAttributes) -> dict[str, str]:
     return {**attributes.metadata, **tags}
 
 
-def multipart_body(resource: Mapping[str, Any], body: bytes, boundary: str) -> bytes:
+def multipart_body(resource: Mapping[str, Any], body: Body, boundary: str) -> bytes:
     """Return the body of a multipart upload: the resource, then the bytes.
 
     The bytes' Content-Type must be the resource's: Cloud Storage refuses two that differ.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
-from heavylift.checksums import Algorithm
+from heavylift.checksums import Algorithm, Body
 from heavylift.connections import Connection
 from heavylift.errors import (
     AlreadyExistsError,
@@ -76,7 +76,7 @@ class BucketWire:
         *,
         path: str = "",
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: Body = b"",
         creates: bool = False,
         query: Mapping[str, str] | None = None,
     ) -> CloudRequest:
@@ -122,7 +122,7 @@ class BucketWire:
         return await self.read(self.request("GET", act, key, query={"fields": HEAD_FIELDS, **query}))
 
     async def insert(
-        self, key: str, fields: Resource, body: bytes, crc32c: str, *, act: str, create_only: bool
+        self, key: str, fields: Resource, body: Body, crc32c: str, *, act: str, create_only: bool
     ) -> Resource:
         """Write an object whole and return its resource, once its checksum is that of ``body``.
 

@@ -8,7 +8,7 @@ import secrets
 import stat
 from contextlib import AbstractContextManager
 
-from heavylift.checksums import Algorithm, Checksums
+from heavylift.checksums import Algorithm, Body, Checksums
 from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.locations import Location
 from heavylift.platforms.integrity import check_crc32c
@@ -18,7 +18,7 @@ from heavylift.platforms.local.folders import open_folder
 from heavylift.platforms.local.listing import listed_object
 from heavylift.platforms.local.publishing import clean_drafts, draft_in
 from heavylift.platforms.local.reading import OpenFile, open_file
-from heavylift.platforms.ports import ObjectAttributes, PartReceipt, PutReceipt, Upload
+from heavylift.platforms.ports import ObjectAttributes, ObjectHead, PartReceipt, PutReceipt, Upload
 
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
@@ -53,8 +53,21 @@ class Files:
             opened.close()
             raise
 
+    def fetch(
+        self, key: str, version: str | None, offset: int, length: int | None
+    ) -> tuple[ObjectHead, bytes]:
+        """Read a file, or a range of it, whole."""
+        opened, first = self.open(key, version, offset, length)
+        try:
+            pieces = [first]
+            while pieces[-1] and opened.position < opened.end:
+                pieces.append(opened.read())
+            return opened.head, b"".join(pieces)
+        finally:
+            opened.close()
+
     def put(
-        self, key: str, body: bytes, attributes: ObjectAttributes, checksums: Checksums, create_only: bool
+        self, key: str, body: Body, attributes: ObjectAttributes, checksums: Checksums, create_only: bool
     ) -> PutReceipt:
         """Write a file whole and durably."""
         what = self.what("put", key)
@@ -94,7 +107,7 @@ class Files:
             uploads.begin(folder, _upload_folder(upload))
         return upload
 
-    def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+    def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Write one part durably."""
         what = self.what(f"put of part {number}", upload.key)
         check_crc32c(body, crc32c, what, code="3218")

@@ -24,7 +24,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
 
-from heavylift.checksums import Checksums
+from heavylift.checksums import Algorithm, Body, Checksums
 from heavylift.locations import Location
 from heavylift.platforms.local import names
 from heavylift.platforms.local.files import Files
@@ -32,6 +32,7 @@ from heavylift.platforms.local.listing import Walk
 from heavylift.platforms.local.reading import OpenFile, read_head
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
+    Fetched,
     ListedObject,
     ObjectAttributes,
     ObjectHead,
@@ -150,10 +151,26 @@ class PosixStore:
         finally:
             opened.close()
 
+    @property
+    def refuses(self) -> frozenset[Algorithm]:
+        """Nothing is taken on trust: what is written is computed here."""
+        return frozenset()
+
+    async def fetch(
+        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+    ) -> Fetched:
+        """Read a file, or a range of it, into memory; see the port.
+
+        :raises PreconditionError: the file is no longer ``version``, or was written to meanwhile.
+        """
+        head, body = await self.run(partial(self._files.fetch, key, version, offset, length))
+        await self.pacer.take(len(body))
+        return Fetched(head, body)
+
     async def put(
         self,
         key: str,
-        body: bytes,
+        body: Body,
         attributes: ObjectAttributes,
         checksums: Checksums,
         *,
@@ -167,7 +184,7 @@ class PosixStore:
         """Begin an upload in a hidden folder beside the target, and clean up after killed writers."""
         return await self.run(partial(self._files.begin, key))
 
-    async def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+    async def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Write part ``number`` durably. Writing it again replaces it.
 
         :raises NotFoundError: the upload was completed or aborted.

@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from heavylift.checksums import Body
 from heavylift.errors import IntegrityError
 from heavylift.platforms.local.publishing import rename
 from heavylift.platforms.ports import PartReceipt
@@ -91,7 +92,7 @@ def _entry(match: re.Match[str]) -> Entry:
     return Entry(int(number), int(size), crc, None if place == "x" else int(place))
 
 
-def write_part(upload: int, number: int, body: bytes, crc32c: str) -> Entry:
+def write_part(upload: int, number: int, body: Body, crc32c: str) -> Entry:
     """Write a part durably and record it; an earlier one of this number is dropped first."""
     parts = entries(upload)
     if earlier := parts.pop(number, None):
@@ -119,7 +120,7 @@ def _place(parts: dict[int, Entry], number: int, size_bytes: int) -> int | None:
     return None if taken else start
 
 
-def _write_file(upload: int, name: str, flags: int, offset: int, body: bytes) -> None:
+def _write_file(upload: int, name: str, flags: int, offset: int, body: Body) -> None:
     file = os.open(
         name, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC | flags, 0o666, dir_fd=upload
     )
