@@ -27,12 +27,20 @@ def selector(include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Callab
     wanted = [compile_pattern(pattern) for pattern in include]
     unwanted = [compile_pattern(pattern) for pattern in exclude]
 
+    if not wanted and not unwanted:
+        return everything
+
     def selected(key: str) -> bool:
         if wanted and not any(pattern.fullmatch(key) for pattern in wanted):
             return False
         return not any(pattern.fullmatch(key) for pattern in unwanted)
 
     return selected
+
+
+def everything(_key: str) -> bool:
+    """Select any key: what a dataset without patterns is about."""
+    return True
 
 
 def literal_folder(path: str) -> str:

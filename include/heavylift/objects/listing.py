@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift.checksums import OF_PARTS, Algorithm
 from heavylift.evidence.records import Tally
+from heavylift.patterns import everything
+from heavylift.platforms.ports import ListedColumns, ListsColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from heavylift.platforms.ports import ListedObject, ObjectStore
 
-BATCH_ROWS = 50_000
+BATCH_ROWS = 20_000
 LISTED = tuple(
     algorithm for algorithm in Algorithm if algorithm not in OF_PARTS or algorithm is Algorithm.MD5_PARTS
 )
@@ -46,43 +49,103 @@ def listing_schema() -> pa.Schema:
 
 
 async def list_to_file(
-    store: ObjectStore, prefix: str, selected: Callable[[str], bool], path: Path
+    store: ObjectStore, prefix: str, selected: Callable[[str], bool] | None, path: Path
 ) -> Listing:
     """List ``prefix`` into ``path``; memory holds one batch at a time.
 
-    :param selected: told the key relative to ``prefix``.
+    :param selected: told the key relative to ``prefix``; None selects all.
     """
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     schema = listing_schema()
     objects = size_bytes = 0
+    batch: list[pa.RecordBatch] = []
+    waiting = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        async for batch in _batches(store, prefix, selected):
-            writer.write_table(pa.Table.from_pylist(batch, schema=schema))
-            objects += len(batch)
-            size_bytes += sum(row["size_bytes"] for row in batch)
+        async for page in _columns(store, prefix):
+            rows, size = _record_batch(page, prefix, selected, schema)
+            batch.append(rows)
+            waiting += rows.num_rows
+            objects, size_bytes = objects + rows.num_rows, size_bytes + size
+            if waiting >= BATCH_ROWS:
+                _write(writer, batch, schema)
+                batch, waiting = [], 0
+        _write(writer, batch, schema)
     return Listing(path, Tally(objects=objects, size_bytes=size_bytes))
 
 
-async def _batches(
-    store: ObjectStore, prefix: str, selected: Callable[[str], bool]
-) -> AsyncIterator[list[dict[str, Any]]]:
-    rows: list[dict[str, Any]] = []
+def _write(writer: Any, batch: list[pa.RecordBatch], schema: pa.Schema) -> None:
+    import pyarrow as pa
+
+    writer.write_table(pa.Table.from_batches(batch, schema=schema).combine_chunks())
+
+
+async def _columns(store: ObjectStore, prefix: str) -> AsyncIterator[ListedColumns]:
+    if isinstance(store, ListsColumns):
+        async for columns in store.list_columns(prefix):
+            yield columns
+        return
     async for page in store.list_pages(prefix):
-        rows.extend(_row(item, prefix) for item in page if selected(item.key[len(prefix) :]))
-        if len(rows) >= BATCH_ROWS:
-            yield rows
-            rows = []
-    yield rows
+        yield _turned(page)
 
 
-def _row(item: ListedObject, prefix: str) -> dict[str, Any]:
-    row: dict[str, Any] = {
-        "rel": item.key[len(prefix) :],
-        "size_bytes": item.size_bytes,
-        "version": item.version,
-        "modified_us": item.modified_us,
+def _turned(page: list[ListedObject]) -> ListedColumns:
+    told = dict.fromkeys(algorithm for item in page for algorithm in item.checksums)
+    return ListedColumns(
+        keys=[item.key for item in page],
+        sizes=[item.size_bytes for item in page],
+        versions=[item.version for item in page],
+        modified=[item.modified_us for item in page],
+        checksums={algorithm: [item.checksums.get(algorithm) for item in page] for algorithm in told},
+    )
+
+
+def _record_batch(
+    page: ListedColumns, prefix: str, selected: Callable[[str], bool] | None, schema: pa.Schema
+) -> tuple[pa.RecordBatch, int]:
+    """Return a page as a record batch, with the sum of its sizes."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cut = len(prefix)
+    rels = [key[cut:] for key in page.keys] if cut else page.keys
+    columns = {
+        "rel": pa.array(rels, pa.string()),
+        "size_bytes": _integers(page.sizes, _number),
+        "version": pa.array(page.versions, pa.string()),
+        "modified_us": _integers(page.modified, _microseconds, pa.timestamp("us", "UTC")),
     }
-    row.update((algorithm.value, value) for algorithm, value in item.checksums.items())
-    return row
+    for algorithm in LISTED:
+        values = page.checksums.get(algorithm)
+        nothing = pa.nulls(len(rels), pa.string())
+        columns[algorithm.value] = nothing if values is None else pa.array(values, pa.string())
+    batch = pa.RecordBatch.from_pydict(columns, schema=schema)
+    if selected is not None and selected is not everything:
+        batch = batch.filter(pa.array([selected(rel) for rel in rels], pa.bool_()))
+    return batch, pc.sum(batch.column("size_bytes")).as_py() or 0
+
+
+def _integers(values: list[int] | list[str], read: Callable[[str], int], by_way_of: Any = None) -> pa.Array:
+    """Return integers as told or written out; Arrow reads a whole page at once, if it can."""
+    import pyarrow as pa
+
+    texts = [value for value in values if isinstance(value, str)]
+    if not texts:
+        return pa.array(values, pa.int64())
+    try:
+        array = pa.array(texts, pa.string())
+        return (array if by_way_of is None else array.cast(by_way_of)).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return pa.array([read(text) for text in texts], pa.int64())
+
+
+def _number(text: str) -> int:
+    return int(text or 0)
+
+
+def _microseconds(text: str) -> int:
+    """Return an ISO time as microseconds since 1970; 0 where a server tells none."""
+    try:
+        return round(datetime.fromisoformat(text).timestamp() * 1_000_000)
+    except ValueError:
+        return 0

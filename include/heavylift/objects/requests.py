@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from heavylift.connections import Connection
 from heavylift.evidence.records import RunKey
 from heavylift.platforms.places import Place
-from heavylift.spec import MigrationSpec, find_dataset
 from heavylift.spec.datasets import Limits, Metadata, Verify
-from heavylift.spec.resolve import ResolvedPlace
 from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
+
+if TYPE_CHECKING:
+    from heavylift.spec.model import MigrationSpec
+    from heavylift.spec.resolve import ResolvedPlace
 
 MAX_SHARDS = 1000
 """Airflow maps one task over at most 1,024 items by default."""
@@ -64,6 +67,8 @@ def transfer_request(
     :param shard_objects: overrides the spec's shard size for this run.
     :raises NotFoundError: the spec has no such dataset.
     """
+    from heavylift.spec.resolve import find_dataset
+
     found = find_dataset(spec, dataset)
     overrides: dict[str, int] = {}
     if bandwidth_bytes_per_second:

@@ -28,7 +28,7 @@ from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 from heavylift.spec.datasets import Sample
 from heavylift.spec.vocabulary import VerifyMethod, VerifyMode
 
-MOST_ATTRIBUTES = 1_000
+MOST_ATTRIBUTES = 300
 """Attributes are in no listing and cost two requests an object: so many moved objects, drawn at
 random, are compared in one run, all where there are fewer."""
 

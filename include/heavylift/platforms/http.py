@@ -103,20 +103,29 @@ class HttpClient:
         self._pace: Pace | None = self._pacer.take if self._pacer.holds_back else None
         self._tls = tls
         self._pools: dict[Origin, Pool] = {}
+        self._origins: dict[str, Origin] = {}
 
-    def _pool(self, origin: Origin) -> Pool:
-        pool = self._pools.get(origin)
-        if pool is None:
-            limits = self._settings
-            if origin.tls and self._tls is None:
-                self._tls = ssl.create_default_context()
-            pool = self._pools[origin] = Pool(
-                origin,
-                tls=self._tls if origin.tls else None,
-                most=limits.connections,
-                connect_seconds=limits.connect_seconds,
-                stall_seconds=limits.stall_seconds,
-            )
+    def _origin(self, url: str) -> tuple[Origin, str]:
+        cut = url.find("/", len("https://"))
+        known = self._origins.get(url[:cut])
+        if known is not None and cut > 0:
+            return known, url[cut:]
+        origin, target = split_url(url)
+        if "?" not in url[:cut] and cut > 0:
+            self._origins[url[:cut]] = origin
+        return origin, target
+
+    def _open_pool(self, origin: Origin) -> Pool:
+        limits = self._settings
+        if origin.tls and self._tls is None:
+            self._tls = ssl.create_default_context()
+        pool = self._pools[origin] = Pool(
+            origin,
+            tls=self._tls if origin.tls else None,
+            most=limits.connections,
+            connect_seconds=limits.connect_seconds,
+            stall_seconds=limits.stall_seconds,
+        )
         return pool
 
     async def close(self) -> None:
@@ -215,8 +224,8 @@ class HttpClient:
     async def _exchange(self, request: Request, most_bytes: int | None) -> tuple[Pool, Connection, Answer]:
         """Send a request once; what comes back must be given to ``Pool.release``."""
         headers = await self._sign(request)
-        origin, target = split_url(request.url)
-        pool = self._pool(origin)
+        origin, target = self._origin(request.url)
+        pool = self._pools.get(origin) or self._open_pool(origin)
         if pool.proxy is not None:
             target, headers = pool.forwarded(request.url, target, headers)
         head = request_head(request.method, target, origin, headers, len(request.body), request.what)

@@ -97,8 +97,7 @@ def request_head(
 
     :raises PermanentError: a header's value holds a line break, which would begin another header.
     """
-    lines = [f"{method} {target} HTTP/1.1"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
+    lines = [f"{method} {target} HTTP/1.1", *[f"{name}: {value}" for name, value in headers.items()]]
     if "host" not in headers and "Host" not in headers:
         lines.append(f"Host: {authority_of(origin)}")
     if "user-agent" not in headers and "User-Agent" not in headers:

@@ -291,6 +291,31 @@ class ObjectStore(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ListedColumns:
+    """A page of a listing by column, for listings of many millions of objects.
+
+    :param sizes: in bytes, as numbers or as digits.
+    :param modified: microseconds since 1970 UTC, or ISO 8601 in UTC; all of one kind.
+    :param checksums: by algorithm, None where the listing tells none.
+    """
+
+    keys: list[str]
+    sizes: list[int] | list[str]
+    versions: list[str]
+    modified: list[int] | list[str]
+    checksums: Mapping[Algorithm, list[str | None]]
+
+
+@runtime_checkable
+class ListsColumns(Protocol):
+    """A store that can list by column; the same objects as ``list_pages``."""
+
+    def list_columns(self, prefix: str = "") -> AsyncIterator[ListedColumns]:
+        """Yield the objects under ``prefix``, a page at a time."""
+        ...
+
+
 @runtime_checkable
 class PassesBy(Protocol):
     """A store whose listings pass by things that are no objects, such as links and sockets.

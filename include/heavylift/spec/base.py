@@ -18,7 +18,7 @@ from heavylift.spec.secrets import holds_secret
 class SpecModel(BaseModel):
     """Immutable; an unknown key is an error; every field is described for editors."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 def wrong(kind: str, expected: str, hint: str = "", got: str = "") -> PydanticCustomError:

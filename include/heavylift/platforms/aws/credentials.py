@@ -92,6 +92,9 @@ class CredentialSource:
         return bool(check and check())
 
     def _load(self) -> Keys:
+        fixed = _fixed_keys(self._connection)
+        if fixed is not None:
+            return fixed
         from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
         try:
@@ -127,6 +130,17 @@ class CredentialSource:
         )
 
 
+def _fixed_keys(connection: Connection) -> Keys | None:
+    """Return keys that stand in the connection and need nobody to renew them, or None.
+
+    botocore would give the same ones; to import it takes longer than to copy hundreds of objects.
+    """
+    own = _own_pair(connection)
+    if own is None or connection.text("role_arn") or connection.text("profile_name"):
+        return None
+    return Keys(*own, connection.text("aws_session_token"))
+
+
 def find_credentials(connection: Connection) -> Any:
     """Return botocore credentials for ``connection``; they renew themselves where they can.
 
@@ -153,6 +167,11 @@ def find_credentials(connection: Connection) -> Any:
 def _own_keys(connection: Connection) -> Any:
     from botocore.credentials import Credentials
 
+    pair = _own_pair(connection)
+    return None if pair is None else Credentials(*pair, connection.text("aws_session_token"))
+
+
+def _own_pair(connection: Connection) -> tuple[str, str] | None:
     access = connection.login or connection.text("aws_access_key_id")
     secret = connection.password or connection.text("aws_secret_access_key")
     if not access and not secret:
@@ -166,7 +185,7 @@ def _own_keys(connection: Connection) -> Any:
             remedy="set both, or neither to use botocore's own chain",
             code="3114",
         )
-    return Credentials(access, secret, connection.text("aws_session_token"))
+    return access, secret
 
 
 def _assumed(session: Any, base: Any, role: str, connection: Connection) -> Any:

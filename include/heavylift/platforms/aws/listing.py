@@ -12,7 +12,7 @@ from heavylift.checksums import Algorithm, Checksums
 from heavylift.platforms.aws.headers import iso_date_us, unquoted
 from heavylift.platforms.aws.wire import BucketWire, not_s3
 from heavylift.platforms.aws.xml import ListedFields, ListPage, MalformedXmlError, parse_list
-from heavylift.platforms.ports import ListedObject
+from heavylift.platforms.ports import ListedColumns, ListedObject
 
 
 class Listing:
@@ -31,15 +31,30 @@ class Listing:
 
     async def pages(self, prefix: str, start_after: str) -> AsyncIterator[list[ListedObject]]:
         """Yield the objects under ``prefix``, up to 1,000 a page."""
+        async for page in self._pages(prefix, start_after):
+            decode = await self._decoder(page)
+            yield [_object(row, decode) for row in page.rows]
+
+    async def columns(self, prefix: str) -> AsyncIterator[ListedColumns]:
+        """Yield the objects under ``prefix`` by column, up to 1,000 a page."""
+        async for page in self._pages(prefix, ""):
+            decode = await self._decoder(page)
+            keys, modified, quoted, sizes, _ = map(list, zip(*page.rows, strict=True))
+            etags = list(map(unquoted, quoted))
+            told = [etag if _MD5_SHAPE.fullmatch(etag) else None for etag in etags]
+            keys = keys if decode is str else list(map(decode, keys))
+            yield ListedColumns(keys, sizes, etags, modified, {Algorithm.ETAG: told})
+
+    async def _pages(self, prefix: str, start_after: str) -> AsyncIterator[ListPage]:
+        """Yield the pages that hold anything; the next is fetched while one is used."""
         following: asyncio.Task[ListPage] | None = None
         try:
             page = await self._fetch(prefix, start_after, "")
             while True:
                 token = page.next_token if page.truncated else ""
                 following = asyncio.create_task(self._fetch(prefix, start_after, token)) if token else None
-                objects = await self._objects(page)
-                if objects:
-                    yield objects
+                if page.rows:
+                    yield page
                 if following is None:
                     return
                 page = await following
@@ -68,10 +83,6 @@ class Listing:
         if page.truncated and not page.next_token:
             raise not_s3(request.what, "a truncated listing without a continuation token")
         return page
-
-    async def _objects(self, page: ListPage) -> list[ListedObject]:
-        decode = await self._decoder(page)
-        return [_object(row, decode) for row in page.rows]
 
     async def _decoder(self, page: ListPage) -> Callable[[str], str]:
         if page.encoding != "url":

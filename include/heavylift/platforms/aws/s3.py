@@ -29,6 +29,7 @@ from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
     Fetched,
+    ListedColumns,
     ListedObject,
     ObjectAttributes,
     ObjectHead,
@@ -115,6 +116,10 @@ class S3Store:
     def list_pages(self, prefix: str = "", *, start_after: str = "") -> AsyncIterator[list[ListedObject]]:
         """Yield the objects under ``prefix``, 1,000 a page, in the server's order (S3: UTF-8)."""
         return self._listing.pages(prefix, start_after)
+
+    def list_columns(self, prefix: str = "") -> AsyncIterator[ListedColumns]:
+        """Yield the objects under ``prefix`` by column, 1,000 a page."""
+        return self._listing.columns(prefix)
 
     async def head(self, key: str) -> ObjectHead:
         """Return what S3 tells of ``key``; of a multipart object also the sizes of its parts.

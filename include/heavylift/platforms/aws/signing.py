@@ -29,7 +29,8 @@ class Signer:
 
     :param clock: seconds since 1970; injected in tests.
     :param sign_payload: None: bodies are hashed and signed over plain http only; over https
-        TLS and the checksum header guard them, as in AWS's own SDKs.
+        TLS and the checksum header guard them, as in AWS's own SDKs, and on the loopback
+        interface nobody stands between.
     """
 
     def __init__(
@@ -59,8 +60,8 @@ class Signer:
             return given
         if not request.body:
             return EMPTY_SHA256
-        plain = not request.url.startswith("https:")
-        if not (plain if self._sign_payload is None else self._sign_payload):
+        wanted = self._sign_payload
+        if not (_is_exposed(request.url) if wanted is None else wanted):
             return UNSIGNED
         if len(request.body) < _THREAD_BYTES:
             return hashlib.sha256(request.body).hexdigest()
@@ -83,12 +84,13 @@ def sign(request: Request, keys: Keys, region: str, stamp: str, payload_hash: st
     """
     host, path, query = _split(request.url)
     headers = {name.lower(): value for name, value in request.headers.items()}
-    headers |= {"host": host, "x-amz-date": stamp, "x-amz-content-sha256": payload_hash}
+    headers["host"], headers["x-amz-date"] = host, stamp
+    headers["x-amz-content-sha256"] = payload_hash
     if keys.token:
         headers["x-amz-security-token"] = keys.token
     names = sorted(headers)
     signed = ";".join(names)
-    lines = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names])
+    lines = "".join([f"{name}:{_trimmed(headers[name])}\n" for name in names])
     canonical = f"{request.method}\n{path}\n{query}\n{lines}\n{signed}\n{payload_hash}"
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
     digest = hashlib.sha256(canonical.encode()).hexdigest()
@@ -102,11 +104,30 @@ def sign(request: Request, keys: Keys, region: str, stamp: str, payload_hash: st
     return headers
 
 
+def _is_exposed(url: str) -> bool:
+    return url.startswith("http:") and not url.startswith(_LOOPBACK)
+
+
+_LOOPBACK = (
+    "http://127.0.0.1:",
+    "http://127.0.0.1/",
+    "http://localhost:",
+    "http://localhost/",
+    "http://[::1]",
+)
+
+
+def _trimmed(value: str) -> str:
+    return value if value.isalnum() else " ".join(value.split())
+
+
 def _split(url: str) -> tuple[str, str, str]:
     scheme, _, rest = url.partition("://")
     target, _, query = rest.partition("?")
     host, slash, path = target.partition("/")
     default = ":443" if scheme == "https" else ":80"
+    if not query:
+        return host.removesuffix(default), slash + path or "/", ""
     pairs = sorted(pair if "=" in pair else f"{pair}=" for pair in query.split("&") if pair)
     return host.removesuffix(default), slash + path or "/", "&".join(pairs)
 
