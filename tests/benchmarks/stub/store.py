@@ -16,7 +16,12 @@ from tests.benchmarks.stub.keys import Keys, seed
 SOURCE = "bench"
 """The bucket that is full from the start; every other one begins empty."""
 
-_DATE = b"Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n"
+_DATES = (
+    (b"Last-Modified: Thu, 01 Jan 2026 00:00:00 GMT\r\n", "2026-01-01T00:00:00.000Z"),
+    (b"Last-Modified: Sun, 01 Feb 2026 00:00:00 GMT\r\n", "2026-02-01T00:00:00.000Z"),
+)
+"""Of what was there from the start, and of what was put: a copy is younger than its source."""
+
 _XML = b"Content-Type: application/xml\r\n"
 _REASONS = {200: "OK", 204: "No Content", 206: "Partial Content"}
 _PAGE = 1000
@@ -48,6 +53,7 @@ class Request:
 @dataclass
 class _Bucket:
     keys: Keys
+    younger: bool = True
     etags: dict[str, str] = field(default_factory=dict)
     """ETags of objects that came in parts."""
 
@@ -77,7 +83,7 @@ class Store:
     def __init__(self, objects: int, size_bytes: int) -> None:
         self.size_bytes = size_bytes
         self.counts: Counter[str] = Counter()
-        self._buckets = {SOURCE: _Bucket(Keys(seed(objects)))}
+        self._buckets = {SOURCE: _Bucket(Keys(seed(objects)), younger=False)}
         self._uploads: dict[str, dict[int, int]] = {}
         self._ids = itertools.count(1)
         self._content = memoryview(content.FILL * size_bytes)
@@ -88,7 +94,7 @@ class Store:
             b"Content-Length: %d\r\n" % size_bytes
             + b"Accept-Ranges: bytes\r\nContent-Type: binary/octet-stream\r\n"
         )
-        self._whole = b"HTTP/1.1 200 OK\r\n" + whole + _DATE
+        self._whole = b"HTTP/1.1 200 OK\r\n" + whole
         self._put = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: %s\r\n" % self._etag.encode()
 
     def handle(self, request: Request) -> Answer:
@@ -167,6 +173,7 @@ class Store:
             etag=self._etag,
             etags=bucket.etags,
             plain=bucket.keys.plain,
+            modified=_DATES[bucket.younger][1],
         )
         return answer(200, body, _XML)
 
@@ -216,7 +223,7 @@ class Store:
         wanted = request.field(b"if-match")
         if wanted is not None and wanted not in {etag, b"*"}:
             return self._refuse(412, "PreconditionFailed")
-        told = b"ETag: %s\r\n" % etag
+        told = b"ETag: %s\r\n" % etag + _DATES[bucket.younger][0]
         span = request.field(b"range")
         if span is not None:
             return self._part(span, told, reads=reads)
@@ -230,7 +237,7 @@ class Store:
         if bounds is None:
             return self._refuse(416, "InvalidRange", span.decode())
         start, stop = bounds
-        told += b"Content-Range: bytes %d-%d/%d\r\n" % (start, stop - 1, self.size_bytes) + _DATE
+        told += b"Content-Range: bytes %d-%d/%d\r\n" % (start, stop - 1, self.size_bytes)
         head = answer(206, fields=told, length=stop - start)
         return [*head, self._content[start:stop]] if reads else head
 

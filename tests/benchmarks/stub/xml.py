@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from tests.benchmarks.stub.keys import Page
 
-MODIFIED = "2026-01-01T00:00:00.000Z"
+_CREATED = "2026-01-01T00:00:00.000Z"
 _OPEN = '<?xml version="1.0" encoding="UTF-8"?>\n'
 _SPACE = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 
@@ -24,6 +24,7 @@ def listing(
     etag: str,
     etags: Mapping[str, str],
     plain: bool,
+    modified: str,
 ) -> bytes:
     """Return ``ListBucketResult``.
 
@@ -44,28 +45,29 @@ def listing(
         if page.next_key is None
         else f"<NextContinuationToken>{token(page.next_key)}</NextContinuationToken>",
     ]
-    parts += _contents(page.keys if plain else [*map(encode, page.keys)], page.keys, size_bytes, etag, etags)
+    shown = page.keys if plain else [*map(encode, page.keys)]
+    parts += _contents(shown, page.keys, etag, etags, lambda tag: _rest(size_bytes, tag, modified))
     parts += [f"<CommonPrefixes><Prefix>{encode(p)}</Prefix></CommonPrefixes>" for p in page.prefixes]
     return "".join([*parts, "</ListBucketResult>"]).encode()
 
 
 def _contents(
-    shown: list[str], keys: list[str], size_bytes: int, etag: str, etags: Mapping[str, str]
+    shown: list[str], keys: list[str], etag: str, etags: Mapping[str, str], rest: Callable[[str], str]
 ) -> list[str]:
     if not keys:
         return []
     if etags:
         return [
-            f"<Contents><Key>{name}{_rest(size_bytes, etags.get(key, etag))}"
+            f"<Contents><Key>{name}{rest(etags.get(key, etag))}"
             for name, key in zip(shown, keys, strict=True)
         ]
-    rest = _rest(size_bytes, etag)
-    return ["<Contents><Key>", f"{rest}<Contents><Key>".join(shown), rest]
+    same = rest(etag)
+    return ["<Contents><Key>", f"{same}<Contents><Key>".join(shown), same]
 
 
-def _rest(size_bytes: int, etag: str) -> str:
+def _rest(size_bytes: int, etag: str, modified: str) -> str:
     return (
-        f"</Key><LastModified>{MODIFIED}</LastModified><ETag>{escape(etag, {chr(34): '&quot;'})}</ETag>"
+        f"</Key><LastModified>{modified}</LastModified><ETag>{escape(etag, {chr(34): '&quot;'})}</ETag>"
         f"<Size>{size_bytes}</Size><StorageClass>STANDARD</StorageClass></Contents>"
     )
 
@@ -95,7 +97,7 @@ def error(code: str, message: str) -> bytes:
 def buckets(names: list[str]) -> bytes:
     """Return ``ListAllMyBucketsResult``."""
     each = "".join(
-        f"<Bucket><Name>{name}</Name><CreationDate>{MODIFIED}</CreationDate></Bucket>" for name in names
+        f"<Bucket><Name>{name}</Name><CreationDate>{_CREATED}</CreationDate></Bucket>" for name in names
     )
     return (
         f"{_OPEN}<ListAllMyBucketsResult {_SPACE}><Buckets>{each}</Buckets></ListAllMyBucketsResult>".encode()
