@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import resource
 import subprocess
+import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,7 @@ from pathlib import Path
 from tests.benchmarks.watching import MemoryWatch
 
 _TAIL = 1500
-_KIB_OF_MAXRSS = 1 if os.uname().sysname == "Linux" else 2**10
+_LAUNCHER = Path(__file__).parent / "launch.py"
 
 
 class NoFigureError(Exception):
@@ -140,11 +139,10 @@ def measure(step: Step, output: Path, name: str) -> Sample:
 
     :raises NoFigureError: its exit status is not accepted.
     """
-    errors = output.with_suffix(".errors")
-    began = time.monotonic()
+    errors, result = output.with_suffix(".errors"), output.with_suffix(".used")
     with output.open("wb") as out, errors.open("wb") as err:
         process = subprocess.Popen(
-            list(step.command),
+            [sys.executable, "-I", "-S", str(_LAUNCHER), str(result), *step.command],
             env=os.environ | dict(step.environment),
             stdin=subprocess.DEVNULL,
             stdout=out,
@@ -152,20 +150,10 @@ def measure(step: Step, output: Path, name: str) -> Sample:
         )
         watch = MemoryWatch(process.pid)
         watch.start()
-        _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - began
+        launched = process.wait()
     watched = watch.stop()
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in step.accepts:
+    wall, cpu, peak_kib, status = result.read_text().split() if launched == 0 else ("0", "0", "0", "127")
+    if int(status) not in step.accepts:
         told = (errors.read_bytes()[-_TAIL:] or output.read_bytes()[-_TAIL:]).decode(errors="replace")
-        raise NoFigureError(f"{name} ended with {process.returncode}: {told}")
-    return Sample(wall, usage.ru_utime + usage.ru_stime, max(watched, _own_peak_kib(usage)) / 2**10)
-
-
-def _own_peak_kib(usage: resource.struct_rusage) -> float:
-    """Return the process's peak to its very end, 0 where that may be ours.
-
-    Until it execs, a child is its parent, and the kernel keeps that in ``ru_maxrss``.
-    """
-    ours = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return usage.ru_maxrss / _KIB_OF_MAXRSS if usage.ru_maxrss > ours else 0.0
+        raise NoFigureError(f"{name} ended with {status}: {told}")
+    return Sample(float(wall), float(cpu), max(watched, int(peak_kib)) / 2**10)

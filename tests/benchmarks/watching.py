@@ -10,10 +10,10 @@ _PROC = Path("/proc")
 
 
 class MemoryWatch(threading.Thread):
-    """Looks at a process and its descendants until told to stop.
+    """Looks at the descendants of a process until told to stop.
 
-    ``ru_maxrss`` alone would not do: it counts what the parent held when it forked, and of
-    several processes only the largest. The high-water marks of processes that live at the same
+    For tools of several processes: of these the launcher's ``ru_maxrss``, which is exact to the
+    end of one, tells only the largest. The high-water marks of processes that live at the same
     time are added up; they need not have been high at the same moment, so a tool of several
     processes is never shown smaller than it was.
     """
@@ -27,7 +27,7 @@ class MemoryWatch(threading.Thread):
     def run(self) -> None:
         """Look every tenth of a second."""
         while True:
-            self.peak_kib = max(self.peak_kib, sum(map(high_water_kib, tree(self._pid))))
+            self.peak_kib = max(self.peak_kib, sum(map(high_water_kib, tree(self._pid)[1:])))
             if self._ended.wait(_EVERY_SECONDS):
                 return
 

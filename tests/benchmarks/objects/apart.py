@@ -1,8 +1,4 @@
-"""Work in processes of its own.
-
-What a benchmark's process holds may be counted as a tool's memory when the tool is started, so
-clouds' clients and listings stay out of it.
-"""
+"""Work in processes of its own: clouds' clients and listings leave nothing behind in the benchmark's."""
 
 from __future__ import annotations
 
