@@ -19,7 +19,8 @@ from tests.benchmarks.objects.apart import apart
 from tests.benchmarks.objects.checking import problem
 from tests.benchmarks.objects.loads import HUGE, LARGE, MIXED, SMALL, Load
 from tests.benchmarks.objects.peers import FLAGS, MULTI, RCLONE, S5CMD, TUNED
-from tests.benchmarks.objects.servers import Bench, Stub, did, stub
+from tests.benchmarks.objects.servers import Bench
+from tests.benchmarks.stub.running import Stub, did, stub
 
 _SHM = Path("/dev/shm")
 

@@ -11,7 +11,8 @@ from tests.benchmarks.measure import Contender, NoFigureError, alternate
 from tests.benchmarks.objects import US, ours, peers
 from tests.benchmarks.objects.apart import apart
 from tests.benchmarks.objects.loads import Load
-from tests.benchmarks.objects.servers import Bench, Stub, stub
+from tests.benchmarks.objects.servers import Bench
+from tests.benchmarks.stub.running import Stub, stub
 
 LOAD = Load("list", 1_000_000, 16 * 1024)
 LSF = "rclone lsf"

@@ -51,5 +51,6 @@ def write(rows: int, old: Path, new: Path) -> None:
         f" WHERE CASE added WHEN 1 THEN i % {_EACH_EXTRA} = {_EXTRA} ELSE i % {_EACH} <> {_MISSING} END"
     )
     with duckdb.connect(config={"memory_limit": "2GB"}) as connection:
+        connection.execute("SET enable_progress_bar = false")
         for query, file in ((first, old), (second, new)):
             connection.execute(f"COPY ({query}) TO '{file}' (FORMAT parquet, COMPRESSION zstd)")

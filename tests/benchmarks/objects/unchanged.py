@@ -14,7 +14,8 @@ from tests.benchmarks.lanes import Result
 from tests.benchmarks.measure import Contender, NoFigureError, Step, alternate, run_once
 from tests.benchmarks.objects import US, ours, peers
 from tests.benchmarks.objects.loads import Load
-from tests.benchmarks.objects.servers import Bench, Stub, did, stub
+from tests.benchmarks.objects.servers import Bench
+from tests.benchmarks.stub.running import Stub, did, stub
 
 LOAD = Load("unchanged", 100_000, 16 * 1024)
 CHECKSUM = "rclone sync --checksum"
