@@ -24,12 +24,14 @@ def main(arguments: list[str]) -> int:
     lanes = chosen(options.lane)
     say: Say = lambda text: print(text, flush=True)  # noqa: E731
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    document: dict[str, Any] = {"began_at": began, "machine": _machine(), "lanes": []}
     with bench(say) as lent:
-        results = [_run(lent, lane, options, say) for lane in lanes]
-    if options.json:
-        document = {"began_at": began, "machine": _machine(), "lanes": results}
-        options.json.write_text(json.dumps(document, indent=2) + "\n")
-    return 1 if any("no_figure" in tool for lane in results for tool in lane["tools"]) else 0
+        for lane in lanes:
+            document["lanes"].append(_run(lent, lane, options, say))
+            # After each lane: an hour's figures are not lost by what breaks in the last one.
+            if options.json:
+                options.json.write_text(json.dumps(document, indent=2) + "\n")
+    return 1 if any("no_figure" in tool for lane in document["lanes"] for tool in lane["tools"]) else 0
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

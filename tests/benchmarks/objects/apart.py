@@ -1,4 +1,4 @@
-"""Work in processes of its own: clouds' clients and listings leave nothing behind in the benchmark's."""
+"""Work in processes of its own: for several cores, or to give memory back."""
 
 from __future__ import annotations
 

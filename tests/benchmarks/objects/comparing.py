@@ -24,6 +24,7 @@ def compare(bench: Bench, runs: int, scale: float) -> Result:
     rows = max(10_000, int(ROWS * scale))
     old, new, output = (bench.folder / f"{name}.parquet" for name in ("old", "new", "differences"))
     bench.say(f"  writing two listings of {rows:,} rows")
+    # Apart, for it takes gigabytes, which would not be given back.
     apart(manifests.write, rows, old, new)
     wanted = asdict(manifests.known(rows))
 

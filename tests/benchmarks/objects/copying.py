@@ -15,7 +15,6 @@ from tests.benchmarks.goals import Goal
 from tests.benchmarks.lanes import Result
 from tests.benchmarks.measure import Contender, NoFigureError, Step, alternate
 from tests.benchmarks.objects import US, clients, ours, peers
-from tests.benchmarks.objects.apart import apart
 from tests.benchmarks.objects.checking import problem
 from tests.benchmarks.objects.loads import HUGE, LARGE, MIXED, SMALL, Load
 from tests.benchmarks.objects.peers import FLAGS, MULTI, RCLONE, S5CMD, TUNED
@@ -90,7 +89,7 @@ def real(bench: Bench, lane: CopyLane, runs: int, scale: float) -> Result:
     bucket, expected = bench.source(load)
 
     def check(target: str) -> Mapping[str, float]:
-        wrong = apart(_problem, dict(env), lane.target_conn, target, expected, load.large)
+        wrong = problem(env, lane.target_conn, target, expected, read=load.large)
         if wrong:
             raise NoFigureError(wrong)
         return {}
@@ -100,16 +99,12 @@ def real(bench: Bench, lane: CopyLane, runs: int, scale: float) -> Result:
         bucket,
         lane.target_conn,
         bench.folder,
-        create=lambda name: apart(clients.create, dict(env), lane.target_conn, name),
-        remove=lambda name: apart(clients.remove, dict(env), lane.target_conn, name),
+        create=lambda name: clients.create(env, lane.target_conn, name),
+        remove=lambda name: clients.remove(env, lane.target_conn, name),
         check=check,
     )
     found = alternate(contenders(lane, ground), runs, bench.say)
     return Result(load.text(), US, found, lane.goals)
-
-
-def _problem(env: Mapping[str, str], name: str, bucket: str, expected: Path, read: bool) -> str | None:
-    return problem(env, name, bucket, expected, read=read)
 
 
 def against_stub(bench: Bench, lane: CopyLane, runs: int, scale: float) -> Result:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.objects.apart import all_apart
-from tests.benchmarks.objects.clients import s3_client
+from tests.benchmarks.objects.clients import create, s3_client
 from tests.benchmarks.objects.loads import PIECE_BYTES, Load, key, pieces
 
 _PROCESSES = 2
@@ -28,16 +28,16 @@ Expected = dict[str, tuple[int, str]]
 
 def fill(env: Mapping[str, str], load: Load, bucket: str, folder: Path) -> Path:
     """Make and fill a bucket; return the file that says what is in it."""
+    create(env, "aws_source", bucket)
     calls = [(dict(env), load, bucket, share) for share in range(min(_PROCESSES, load.objects))]
-    s3 = {k: v for part in all_apart(_fill_share, calls) for k, v in part.items()}
+    wanted = dict(item for part in all_apart(_fill_share, calls) for item in part.items())
     listed = folder / f"{bucket}.json"
-    listed.write_text(json.dumps(s3))
+    listed.write_text(json.dumps(wanted))
     return listed
 
 
 def _fill_share(env: Mapping[str, str], load: Load, bucket: str, share: int) -> Expected:
     client = s3_client(env, "aws_source")
-    client.create_bucket(Bucket=bucket)
     noise = os.urandom(PIECE_BYTES)
     mine = list(enumerate(load.sizes()))[share::_PROCESSES]
     with ThreadPoolExecutor(1 if load.large else _THREADS) as pool:

@@ -9,7 +9,6 @@ from tests.benchmarks.goals import Goal
 from tests.benchmarks.lanes import Result
 from tests.benchmarks.measure import Contender, NoFigureError, alternate
 from tests.benchmarks.objects import US, ours, peers
-from tests.benchmarks.objects.apart import apart
 from tests.benchmarks.objects.loads import Load
 from tests.benchmarks.objects.servers import Bench
 from tests.benchmarks.stub.running import Stub, stub
@@ -36,7 +35,7 @@ def _ours(server: Stub, bench: Bench, load: Load) -> Contender:
     output = bench.folder / "listing.parquet"
 
     def check(_number: int, _output: Path) -> Mapping[str, float]:
-        rows = apart(rows_of, output)
+        rows = rows_of(output)
         if rows != load.objects:
             raise NoFigureError(f"the listing has {rows:,} rows, not {load.objects:,}")
         return {"file_mib": round(output.stat().st_size / 2**20, 1)}
