@@ -19,7 +19,7 @@ S5CMD = "s5cmd (down, up)"
 _SMALL = ("--transfers", "32", "--checkers", "32", "--fast-list")
 _TUNED = (
     *("--transfers", "64", "--checkers", "64", "--fast-list"),
-    *("--s3-no-head", "--no-check-dest", "--use-server-modtime"),
+    *("--s3-no-head", "--no-check-dest", "--ignore-checksum", "--use-server-modtime"),
     *("--s3-no-check-bucket", "--gcs-no-check-bucket", "--azureblob-no-check-container"),
 )
 _MULTI = ("--transfers", "4", "--multi-thread-streams", "4")
