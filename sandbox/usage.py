@@ -27,7 +27,8 @@ Change it
   test [LAYER] [-- PYTEST-ARGS...]
                               all tests, or those of unit, contract, plugins, dags, integration or e2e
   check                       formatting, lint, types, imports, spelling, lock
-  bench [LANE] [--json FILE]  measure against other tools
+  bench [LANE] [--json FILE]  measure beside other tools; LANE may be a group: objects
+        [--runs N] [--scale X]
   lock [--upgrade]            resolve requirements.in into requirements.txt again
   screenshots                 take the pictures of the documentation anew
 

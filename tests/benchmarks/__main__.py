@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [LANE] [--json FILE] [--runs N]``."""
+"""``python -m tests.benchmarks [LANE|GROUP] [--runs N] [--scale X] [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -6,26 +6,68 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import Any
 
-from tests.benchmarks.objects import LOADS, run_lane
+from tests.benchmarks.catalog import LANES, chosen
+from tests.benchmarks.lanes import Say, report
+from tests.benchmarks.objects.peers import program
+from tests.benchmarks.objects.servers import Bench, bench
 
 
 def main(arguments: list[str]) -> int:
-    """Run one lane, or all, and print or store the figures."""
+    """Run the lanes and print or store the figures; return 1 where a tool has none."""
+    options = _parse(arguments)
+    lanes = chosen(options.lane)
+    say: Say = lambda text: print(text, flush=True)  # noqa: E731
+    began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    document: dict[str, Any] = {"began_at": began, "machine": _machine(), "lanes": []}
+    with bench(say) as lent:
+        for lane in lanes:
+            document["lanes"].append(_run(lent, lane, options, say))
+            # After each lane: an hour's figures are not lost by what breaks in the last one.
+            if options.json:
+                options.json.write_text(json.dumps(document, indent=2) + "\n")
+    return 1 if any("no_figure" in tool for lane in document["lanes"] for tool in lane["tools"]) else 0
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    groups = sorted({lane.partition("-")[0] for lane in LANES})
     parser = argparse.ArgumentParser(prog="./dev bench", description=__doc__)
-    parser.add_argument("lane", nargs="?", choices=sorted(LOADS), help="default: all lanes")
+    parser.add_argument("lane", nargs="?", choices=[*groups, *LANES], metavar="LANE", help="default: all")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the figures as JSON")
     parser.add_argument("--runs", type=int, default=5, help="runs of each tool (default 5)")
+    parser.add_argument("--scale", type=float, default=1.0, help="a trial with less: 0.1 is a tenth")
     options = parser.parse_args(arguments)
-    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    lanes = [options.lane] if options.lane else sorted(LOADS)
-    results = [run_lane(lane, options.runs, lambda text: print(text, flush=True)) for lane in lanes]
-    if options.json:
-        machine = {"system": platform.platform(), "cpus": os.cpu_count(), "python": platform.python_version()}
-        options.json.write_text(json.dumps({"machine": machine, "lanes": results}, indent=2) + "\n")
-    return 0
+    if options.runs < 1 or not 0 < options.scale <= 1:
+        parser.error("--runs is at least 1, and --scale above 0 and at most 1")
+    return options
+
+
+def _run(lent: Bench, lane: str, options: argparse.Namespace, say: Say) -> dict[str, Any]:
+    say(f"\n{lane}")
+    began = time.monotonic()
+    result = LANES[lane](lent, options.runs, options.scale)
+    say(f"{lane}: {result.load}; medians of {options.runs}")
+    return report(lane, result, runs=options.runs, scale=options.scale, began=began, say=say)
+
+
+def _machine() -> dict[str, Any]:
+    versions = {name: _version(name) for name in ("rclone", "s5cmd")}
+    return {
+        "system": platform.platform(),
+        "cpus": os.cpu_count(),
+        "python": platform.python_version(),
+        "peers": versions,
+    }
+
+
+def _version(name: str) -> str:
+    told = subprocess.run([program(name), "version"], capture_output=True, text=True, check=True).stdout
+    return told.splitlines()[0]
 
 
 if __name__ == "__main__":

@@ -3,105 +3,157 @@
 from __future__ import annotations
 
 import os
-import resource
-import statistics
 import subprocess
-import time
+import sys
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from tests.benchmarks.watching import MemoryWatch
+
+_TAIL = 1500
+_LAUNCHER = Path(__file__).parent / "launch.py"
+
+
+class NoFigureError(Exception):
+    """A tool failed, or did not do all of the work: what it took says nothing."""
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One run of one tool. Processor time is the tool's own, not its servers'."""
+    """One run of one tool. Processor time is the tool's own, not its servers'.
+
+    :param extra: figures of this lane only, such as the requests that a server counted.
+    """
 
     wall_seconds: float
     cpu_seconds: float
     peak_mib: float
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command line of a tool, with what it adds to the environment.
+
+    :param accepts: exit statuses of work that was done.
+    """
+
+    command: Sequence[str]
+    environment: Mapping[str, str] = field(default_factory=dict)
+    accepts: frozenset[int] = frozenset({0})
+
+
+Check = Callable[[int, Path], Mapping[str, float]]
+"""Given the number of a run and the file of its standard output: raises NoFigureError where
+something was left undone, else returns the extra figures."""
+
+
+def nothing(_number: int) -> None:
+    """Do nothing before or after a run."""
 
 
 @dataclass(frozen=True)
 class Contender:
     """A tool in a lane.
 
-    :param command: makes the command line for run number n.
+    :param steps: makes the command lines of run number n; they are timed together.
+    :param check: looks whether the work was done; not timed, as are the others.
+    :param prepare: makes room for a run, such as an empty bucket.
+    :param clean: throws away what a run made.
     """
 
     name: str
-    command: Callable[[int], Sequence[str]]
-    environment: Mapping[str, str]
+    steps: Callable[[int], Sequence[Step]]
+    check: Check
+    prepare: Callable[[int], None] = nothing
+    clean: Callable[[int], None] = nothing
 
 
-def run_once(contender: Contender, number: int) -> Sample:
-    """Run a tool to its end.
+@dataclass
+class Found:
+    """What was measured: samples by tool, and why a tool has none."""
 
-    :raises RuntimeError: it failed; a failed run is no measurement.
+    samples: dict[str, list[Sample]]
+    failures: dict[str, str] = field(default_factory=dict)
+
+    def complete(self, name: str) -> list[Sample] | None:
+        """Return a tool's samples, None where it failed once."""
+        return None if name in self.failures else self.samples.get(name)
+
+
+def alternate(contenders: Sequence[Contender], runs: int, say: Callable[[str], None]) -> Found:
+    """Run all tools in turn, ``runs`` times, so that a drifting machine drifts for all alike.
+
+    Each round begins with another tool. A tool that failed is not run again.
     """
-    command = list(contender.command(number))
-    log = Path(f"/tmp/heavylift-bench-{os.getpid()}.log")
-    began = time.monotonic()
-    with log.open("w") as sink:
-        process = subprocess.Popen(
-            command, env=os.environ | dict(contender.environment), stdout=sink, stderr=subprocess.STDOUT
-        )
-        _, status, usage = os.wait4(process.pid, 0)
-    wall = time.monotonic() - began
-    process.returncode = os.waitstatus_to_exitcode(status)
-    text = log.read_text(errors="replace")
-    log.unlink()
-    if process.returncode != 0:
-        raise RuntimeError(f"{contender.name} ended with {process.returncode}: {text[-2000:]}")
-    return Sample(wall, usage.ru_utime + usage.ru_stime, _mib(usage))
-
-
-def _mib(usage: resource.struct_rusage) -> float:
-    # Linux counts in KiB, macOS in bytes.
-    return usage.ru_maxrss / (2**10 if os.uname().sysname == "Linux" else 2**20)
-
-
-def alternate(
-    contenders: Sequence[Contender], runs: int, say: Callable[[str], None]
-) -> dict[str, list[Sample]]:
-    """Run all tools in turn, ``runs`` times, so that a drifting machine drifts for all alike."""
-    found: dict[str, list[Sample]] = {c.name: [] for c in contenders}
+    found = Found({contender.name: [] for contender in contenders})
     for number in range(runs):
-        for contender in contenders:
-            sample = run_once(contender, number)
-            found[contender.name].append(sample)
-            say(
-                f"  run {number + 1}/{runs} {contender.name:<28} {sample.wall_seconds:6.1f} s wall"
-                f" {sample.cpu_seconds:6.2f} s cpu {sample.peak_mib:6.0f} MiB"
-            )
+        first = number % len(contenders)
+        for contender in [*contenders[first:], *contenders[:first]]:
+            if contender.name not in found.failures:
+                _try(contender, number, runs, found, say)
     return found
 
 
-def table(found: Mapping[str, list[Sample]], base: str) -> list[dict[str, Any]]:
-    """Return medians, and the median of the run-by-run ratios of ``base`` to each tool."""
-    rows = []
-    for name, samples in found.items():
-        pairs = list(zip(found[base], samples, strict=True))
-        rows.append(
-            {
-                "tool": name,
-                "wall_seconds": statistics.median(s.wall_seconds for s in samples),
-                "cpu_seconds": statistics.median(s.cpu_seconds for s in samples),
-                "peak_mib": statistics.median(s.peak_mib for s in samples),
-                "wall_ratio": statistics.median(b.wall_seconds / s.wall_seconds for b, s in pairs),
-                "cpu_ratio": statistics.median(b.cpu_seconds / s.cpu_seconds for b, s in pairs),
-                "runs": [asdict(s) for s in samples],
-            }
+def _try(contender: Contender, number: int, runs: int, found: Found, say: Callable[[str], None]) -> None:
+    head = f"  run {number + 1}/{runs} {contender.name:<28}"
+    try:
+        sample = run_once(contender, number)
+    except NoFigureError as error:
+        found.failures[contender.name] = str(error)
+        say(f"{head} NO FIGURE: {error}")
+        return
+    found.samples[contender.name].append(sample)
+    extra = "".join(f"  {name.replace('_', ' ')} {value:g}" for name, value in sample.extra.items())
+    say(
+        f"{head} {sample.wall_seconds:7.2f} s wall {sample.cpu_seconds:7.2f} s cpu"
+        f" {sample.peak_mib:6.0f} MiB{extra}"
+    )
+
+
+def run_once(contender: Contender, number: int) -> Sample:
+    """Run a tool to its end and look at what it did.
+
+    :raises NoFigureError: it failed, or left something undone.
+    """
+    contender.prepare(number)
+    with tempfile.TemporaryDirectory(prefix="heavylift-bench-log-") as folder:
+        output = Path(folder) / "out"
+        try:
+            parts = [measure(step, output, contender.name) for step in contender.steps(number)]
+            extra = contender.check(number, output)
+        finally:
+            contender.clean(number)
+    return Sample(
+        sum(part.wall_seconds for part in parts),
+        sum(part.cpu_seconds for part in parts),
+        max(part.peak_mib for part in parts),
+        extra,
+    )
+
+
+def measure(step: Step, output: Path, name: str) -> Sample:
+    """Run one command line with its standard output in a file.
+
+    :raises NoFigureError: its exit status is not accepted.
+    """
+    errors, result = output.with_suffix(".errors"), output.with_suffix(".used")
+    with output.open("wb") as out, errors.open("wb") as err:
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", str(_LAUNCHER), str(result), *step.command],
+            env=os.environ | dict(step.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
         )
-    return rows
-
-
-def as_text(rows: list[dict[str, Any]], base: str) -> str:
-    """Return the table for people; a ratio below 1 means that ``base`` needs less."""
-    lines = [f"{'tool':<30}{'wall s':>9}{'cpu s':>9}{'MiB':>7}{f'{base}/tool wall':>22}{'cpu':>7}"]
-    lines += [
-        f"{r['tool']:<30}{r['wall_seconds']:>9.2f}{r['cpu_seconds']:>9.2f}{r['peak_mib']:>7.0f}"
-        f"{r['wall_ratio']:>22.2f}{r['cpu_ratio']:>7.2f}"
-        for r in rows
-    ]
-    return "\n".join(lines)
+        watch = MemoryWatch(process.pid)
+        watch.start()
+        launched = process.wait()
+    watched = watch.stop()
+    wall, cpu, peak_kib, status = result.read_text().split() if launched == 0 else ("0", "0", "0", "127")
+    if int(status) not in step.accepts:
+        told = (errors.read_bytes()[-_TAIL:] or output.read_bytes()[-_TAIL:]).decode(errors="replace")
+        raise NoFigureError(f"{name} ended with {status}: {told}")
+    return Sample(float(wall), float(cpu), max(watched, int(peak_kib)) / 2**10)
