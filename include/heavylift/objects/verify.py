@@ -18,6 +18,7 @@ from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.compare import attribute_differences, compare_object
 from heavylift.objects.diff import Difference
 from heavylift.objects.listing import Listing, list_to_file
+from heavylift.objects.manifest import read_moved_rels
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.sessions import evidence_of, open_both
@@ -148,15 +149,12 @@ class _Verification:
         return replace(head.attributes, tags=await store.tags(key))
 
     async def _moved_rels(self) -> list[str]:
-        import pyarrow.parquet as pq
-
         found: list[str] = []
         path = self.work / "manifest.parquet"
         for name in await self.evidence.names(shards_folder(self.request.run, self.request.dataset)):
             if name.endswith(".parquet"):
                 await self.evidence.fetch(name, path)
-                table = pq.read_table(path, columns=["rel"], filters=[("outcome", "=", "moved")])
-                found += table.column("rel").to_pylist()
+                found += read_moved_rels(path)
         return found
 
     def _source_key(self, rel: str) -> str:

@@ -295,15 +295,14 @@ class ObjectStore(Protocol):
 class ListedColumns:
     """A page of a listing by column, for listings of many millions of objects.
 
-    :param sizes: in bytes, as numbers or as digits.
-    :param modified: microseconds since 1970 UTC, or ISO 8601 in UTC; all of one kind.
+    :param modified: microseconds since 1970 UTC.
     :param checksums: by algorithm, None where the listing tells none.
     """
 
     keys: list[str]
-    sizes: list[int] | list[str]
+    sizes: list[int]
     versions: list[str]
-    modified: list[int] | list[str]
+    modified: list[int]
     checksums: Mapping[Algorithm, list[str | None]]
 
 

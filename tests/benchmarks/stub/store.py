@@ -74,6 +74,10 @@ def answer(status: int, body: bytes = b"", fields: bytes = b"", *, length: int |
     return [b"".join((first, size, fields, b"\r\n", body))]
 
 
+_SERVER = b"Server: AmazonS3\r\n"
+"""As S3 itself calls itself: of an unknown server clients cannot tell what it leaves out."""
+
+
 class Store:
     """Buckets of objects that all have one content.
 
@@ -94,8 +98,8 @@ class Store:
             b"Content-Length: %d\r\n" % size_bytes
             + b"Accept-Ranges: bytes\r\nContent-Type: binary/octet-stream\r\n"
         )
-        self._whole = b"HTTP/1.1 200 OK\r\n" + whole
-        self._put = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nETag: %s\r\n" % self._etag.encode()
+        self._whole = b"HTTP/1.1 200 OK\r\n" + _SERVER + whole
+        self._put = b"HTTP/1.1 200 OK\r\nServer: AmazonS3\r\nContent-Length: 0\r\nETag: %s\r\n" % self._etag.encode()
 
     def handle(self, request: Request) -> Answer:
         """Carry out a request whose body, if any, has been read away."""

@@ -39,11 +39,15 @@ class Listing:
         """Yield the objects under ``prefix`` by column, up to 1,000 a page."""
         async for page in self._pages(prefix, ""):
             decode = await self._decoder(page)
-            keys, modified, quoted, sizes, _ = map(list, zip(*page.rows, strict=True))
+            keys, times, quoted, sizes, _ = zip(*page.rows, strict=True)
             etags = list(map(unquoted, quoted))
-            told = [etag if _MD5_SHAPE.fullmatch(etag) else None for etag in etags]
-            keys = keys if decode is str else list(map(decode, keys))
-            yield ListedColumns(keys, sizes, etags, modified, {Algorithm.ETAG: told})
+            yield ListedColumns(
+                keys=list(map(decode, keys)),
+                sizes=[int(size or 0) for size in sizes],
+                versions=etags,
+                modified=list(map(iso_date_us, times)),
+                checksums={Algorithm.ETAG: [_shaped(etag) for etag in etags]},
+            )
 
     async def _pages(self, prefix: str, start_after: str) -> AsyncIterator[ListPage]:
         """Yield the pages that hold anything; the next is fetched while one is used."""
@@ -134,6 +138,10 @@ def _object(row: ListedFields, decode: Callable[[str], str]) -> ListedObject:
     # Only a HEAD tells whether the object is encrypted, when its ETag is no MD5.
     sums: Checksums = {Algorithm.ETAG: etag} if _MD5_SHAPE.fullmatch(etag) else _NO_CHECKSUMS
     return ListedObject(decode(key), int(size or 0), etag, iso_date_us(modified), sums, storage_class)
+
+
+def _shaped(etag: str) -> str | None:
+    return etag if _MD5_SHAPE.fullmatch(etag) else None
 
 
 _NO_CHECKSUMS: Checksums = {}
