@@ -10,6 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
+from heavylift.cli.objects_files import compare as compare_listings
+from heavylift.cli.objects_files import list_objects
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.stores import Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import Connection, connection_from_env
@@ -95,6 +97,8 @@ def copy(
     _copy(request, as_json=as_json)
 
 
+app.command("list")(list_objects)
+app.command("compare")(compare_listings)
 app.command("sync", help="Copy what has appeared or changed since the last run; the same as copy.")(copy)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import compress
 from pathlib import Path
@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from heavylift.checksums import OF_PARTS, Algorithm
 from heavylift.evidence.records import Tally
+from heavylift.objects.ranges import list_columns
 from heavylift.patterns import everything
-from heavylift.platforms.ports import ListedColumns, ListsColumns
+from heavylift.platforms.ports import ListedColumns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from heavylift.platforms.ports import ListedObject, ObjectStore
+    from heavylift.platforms.ports import ObjectStore
 
 BATCH_ROWS = 20_000
 LISTED = tuple(
@@ -62,7 +63,7 @@ async def list_to_file(
     batch: list[pa.RecordBatch] = []
     waiting = 0
     with pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        async for page in _columns(store, prefix):
+        async for page in list_columns(store, prefix):
             rows, size = _record_batch(page, prefix, selected, schema)
             batch.append(rows)
             waiting += rows.num_rows
@@ -78,26 +79,6 @@ def _write(writer: Any, batch: list[pa.RecordBatch], schema: pa.Schema) -> None:
     import pyarrow as pa
 
     writer.write_table(pa.Table.from_batches(batch, schema=schema).combine_chunks())
-
-
-async def _columns(store: ObjectStore, prefix: str) -> AsyncIterator[ListedColumns]:
-    if isinstance(store, ListsColumns):
-        async for columns in store.list_columns(prefix):
-            yield columns
-        return
-    async for page in store.list_pages(prefix):
-        yield _turned(page)
-
-
-def _turned(page: list[ListedObject]) -> ListedColumns:
-    told = dict.fromkeys(algorithm for item in page for algorithm in item.checksums)
-    return ListedColumns(
-        keys=[item.key for item in page],
-        sizes=[item.size_bytes for item in page],
-        versions=[item.version for item in page],
-        modified=[item.modified_us for item in page],
-        checksums={algorithm: [item.checksums.get(algorithm) for item in page] for algorithm in told},
-    )
 
 
 def _record_batch(

@@ -310,8 +310,21 @@ class ListedColumns:
 class ListsColumns(Protocol):
     """A store that can list by column; the same objects as ``list_pages``."""
 
-    def list_columns(self, prefix: str = "") -> AsyncIterator[ListedColumns]:
+    def list_columns(self, prefix: str = "", *, start_after: str = "") -> AsyncIterator[ListedColumns]:
         """Yield the objects under ``prefix``, a page at a time."""
+        ...
+
+
+@runtime_checkable
+class ListsRanges(Protocol):
+    """A store that lists keys in the order of their bytes and can begin anywhere among them."""
+
+    async def folders(self, prefix: str) -> list[str]:
+        """Return longer prefixes under ``prefix``, ending in a slash: one page of them at most.
+
+        They are places to cut a listing at, no more; empty where there are none, or where this
+        server is not known to list in order.
+        """
         ...
 
 

@@ -35,19 +35,30 @@ class Listing:
             decode = await self._decoder(page)
             yield [_object(row, decode) for row in page.rows]
 
-    async def columns(self, prefix: str) -> AsyncIterator[ListedColumns]:
+    async def columns(self, prefix: str, start_after: str) -> AsyncIterator[ListedColumns]:
         """Yield the objects under ``prefix`` by column, up to 1,000 a page."""
-        async for page in self._pages(prefix, ""):
-            decode = await self._decoder(page)
-            keys, times, quoted, sizes, _ = zip(*page.rows, strict=True)
-            etags = list(map(unquoted, quoted))
-            yield ListedColumns(
-                keys=list(map(decode, keys)),
-                sizes=[int(size or 0) for size in sizes],
-                versions=etags,
-                modified=list(map(iso_date_us, times)),
-                checksums={Algorithm.ETAG: [_shaped(etag) for etag in etags]},
-            )
+        async for page in self._pages(prefix, start_after):
+            yield await self._by_column(page)
+
+    async def folders(self, prefix: str) -> list[str]:
+        """Return the folders directly under ``prefix`` that the first page tells."""
+        page = await self._fetch(prefix, "", "", delimiter="/")
+        if page.encoding != "url":
+            return list(page.folders)
+        decode = _form_decoded if self._plus_is_space else _path_decoded
+        return list(map(decode, page.folders))
+
+    async def _by_column(self, page: ListPage) -> ListedColumns:
+        decode = await self._decoder(page)
+        keys, times, quoted, sizes, _ = zip(*page.rows, strict=True)
+        etags = list(map(unquoted, quoted))
+        return ListedColumns(
+            keys=list(map(decode, keys)),
+            sizes=[int(size or 0) for size in sizes],
+            versions=etags,
+            modified=list(map(iso_date_us, times)),
+            checksums={Algorithm.ETAG: [_shaped(etag) for etag in etags]},
+        )
 
     async def _pages(self, prefix: str, start_after: str) -> AsyncIterator[ListPage]:
         """Yield the pages that hold anything; the next is fetched while one is used."""
@@ -71,8 +82,11 @@ class Listing:
         """Ask for one key, to see whether the bucket exists and may be listed."""
         await self._fetch("", "", "", max_keys="1")
 
-    async def _fetch(self, prefix: str, start_after: str, token: str, max_keys: str = "1000") -> ListPage:
+    async def _fetch(
+        self, prefix: str, start_after: str, token: str, *, max_keys: str = "1000", delimiter: str = ""
+    ) -> ListPage:
         query = {"list-type": "2", "encoding-type": "url", "max-keys": max_keys}
+        query |= {"delimiter": delimiter} if delimiter else {}
         query |= {"prefix": prefix} if prefix else {}
         if token:
             query["continuation-token"] = token

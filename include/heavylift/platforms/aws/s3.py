@@ -117,9 +117,13 @@ class S3Store:
         """Yield the objects under ``prefix``, 1,000 a page, in the server's order (S3: UTF-8)."""
         return self._listing.pages(prefix, start_after)
 
-    def list_columns(self, prefix: str = "") -> AsyncIterator[ListedColumns]:
+    def list_columns(self, prefix: str = "", *, start_after: str = "") -> AsyncIterator[ListedColumns]:
         """Yield the objects under ``prefix`` by column, 1,000 a page."""
-        return self._listing.columns(prefix)
+        return self._listing.columns(prefix, start_after)
+
+    async def folders(self, prefix: str) -> list[str]:
+        """Return where a listing may be cut; see the port. Only AWS itself is taken to list in order."""
+        return await self._listing.folders(prefix) if self._wire.server.startswith("AmazonS3") else []
 
     async def head(self, key: str) -> ObjectHead:
         """Return what S3 tells of ``key``; of a multipart object also the sizes of its parts.

@@ -104,6 +104,7 @@ class ListPage:
     truncated: bool
     encoding: str
     prefix: str
+    folders: tuple[str, ...] = ()
 
 
 def parse_list(body: bytes | bytearray) -> ListPage:
@@ -169,6 +170,7 @@ def _page(root: Element, rows: list[ListedFields]) -> ListPage:
         truncated=root.get("IsTruncated") == "true",
         encoding=root.get("EncodingType"),
         prefix=root.get("Prefix"),
+        folders=tuple(folder.get("Prefix") for folder in root.all("CommonPrefixes")),
     )
 
 

@@ -81,6 +81,12 @@ class GcsStore:
             if rows:
                 yield rows
 
+    async def folders(self, prefix: str) -> list[str]:
+        """Return the folders directly under ``prefix`` that the first page tells; see the port."""
+        query = {"prefix": prefix, "delimiter": "/", "maxResults": "1000", "fields": "prefixes"}
+        found = await self._wire.read(self._wire.request("GET", "list", None, query=query))
+        return [str(folder) for folder in found.get("prefixes", [])]
+
     async def head(self, key: str) -> ObjectHead:
         """Return what Cloud Storage tells about ``key``, tags included."""
         what = f"head of {self.location.url_of(key)}"

@@ -1,0 +1,131 @@
+"""Listing a long key space as several ranges at once.
+
+A listing is a chain: each page begins where the last one ended, so that one after the other a
+billion keys take a day. Where a store lists in the order of bytes and can begin anywhere, the
+space is cut at its folders into ranges, and each range is a chain of its own. A range holds the
+keys after its first bound up to and including its last.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from bisect import bisect_right
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from itertools import pairwise
+
+from heavylift.platforms.ports import ListedColumns, ListedObject, ListsColumns, ListsRanges, ObjectStore
+
+CHAINS = 8
+"""Ranges listed at once."""
+_RANGES = 32
+"""More ranges than chains, because nobody knows beforehand which of them are long."""
+_LONG = 1000
+_WAITING_PAGES = 8
+_FIRST, _LAST = "", "\U0010ffff" * 1024
+
+
+async def list_columns(store: ObjectStore, prefix: str) -> AsyncGenerator[ListedColumns]:
+    """Yield all objects under ``prefix``, in no order where there are many; memory holds a few pages."""
+    bounds: list[str] = []
+    if isinstance(store, ListsRanges):
+        async with aclosing(_chain(store, prefix, _FIRST)) as pages:
+            first = await anext(pages, None)
+            if first is None:
+                return
+            if len(first.keys) >= _LONG:
+                bounds = await _cuts(store, prefix)
+            if not bounds:
+                yield first
+                async for page in pages:
+                    yield page
+                return
+    async with aclosing(_together(store, prefix, bounds)) as pages:
+        async for page in pages:
+            yield page
+
+
+async def _cuts(store: ListsRanges, prefix: str) -> list[str]:
+    """Return places to cut at, in order: folders, and folders of these where they are few."""
+    found = await store.folders(prefix)
+    if 0 < len(found) < CHAINS:
+        deeper = await asyncio.gather(*map(store.folders, found))
+        found = sorted({*found, *(folder for folders in deeper for folder in folders)})
+    step = max(1, len(found) // _RANGES)
+    return sorted(found)[::step]
+
+
+async def _together(store: ObjectStore, prefix: str, bounds: list[str]) -> AsyncGenerator[ListedColumns]:
+    ranges = deque(pairwise([_FIRST, *bounds, _LAST]))
+    pages: asyncio.Queue[ListedColumns | None] = asyncio.Queue(_WAITING_PAGES)
+
+    async def work() -> None:
+        while ranges:
+            begin, end = ranges.popleft()
+            async with aclosing(_until(_chain(store, prefix, begin), end)) as chain:
+                async for page in chain:
+                    await pages.put(page)
+
+    async def all_work() -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(CHAINS, len(ranges))):
+                    group.create_task(work())
+        finally:
+            await pages.put(None)
+
+    task = asyncio.create_task(all_work())
+    try:
+        while (page := await pages.get()) is not None:
+            yield page
+        await task
+    except BaseExceptionGroup as failures:
+        raise failures.exceptions[0] from None
+    finally:
+        task.cancel()
+        # Whoever waits to put a page must find room, or it would never hear of the end.
+        while not pages.empty():
+            pages.get_nowait()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _until(chain: AsyncIterator[ListedColumns], end: str) -> AsyncGenerator[ListedColumns]:
+    async for page in chain:
+        if page.keys[-1] <= end:
+            yield page
+            continue
+        count = bisect_right(page.keys, end)
+        if count:
+            yield _head_of(page, count)
+        return
+
+
+def _head_of(page: ListedColumns, count: int) -> ListedColumns:
+    return ListedColumns(
+        page.keys[:count],
+        page.sizes[:count],
+        page.versions[:count],
+        page.modified[:count],
+        {algorithm: values[:count] for algorithm, values in page.checksums.items()},
+    )
+
+
+async def _chain(store: ObjectStore, prefix: str, start_after: str) -> AsyncGenerator[ListedColumns]:
+    if isinstance(store, ListsColumns):
+        async for columns in store.list_columns(prefix, start_after=start_after):
+            yield columns
+        return
+    async for page in store.list_pages(prefix, start_after=start_after):
+        yield _turned(page)
+
+
+def _turned(page: list[ListedObject]) -> ListedColumns:
+    told = dict.fromkeys(algorithm for item in page for algorithm in item.checksums)
+    return ListedColumns(
+        keys=[item.key for item in page],
+        sizes=[item.size_bytes for item in page],
+        versions=[item.version for item in page],
+        modified=[item.modified_us for item in page],
+        checksums={algorithm: [item.checksums.get(algorithm) for item in page] for algorithm in told},
+    )
