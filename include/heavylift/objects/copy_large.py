@@ -161,12 +161,21 @@ class _Sender:
                     group.create_task(self._work(queue, receipts))
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
+        if self.upload is not None and len(receipts) < len(self.proof.layout.parts):
+            raise self.copier.hours.refusal(
+                f"copy of {self.copier.source_url(self.row.rel)}",
+                f"the target keeps {len(receipts)} parts of it",
+            )
         return [receipts[number] for number in sorted(receipts)]
+
+    def _must_stop(self) -> bool:
+        """Tell whether no further part may be begun; what is only read is finished."""
+        return self.upload is not None and self.copier.hours.closed()
 
     async def _work(self, queue: Iterator[Part], receipts: dict[int, PartReceipt]) -> None:
         # Memory is taken before the part is drawn: of parts that must be hashed in order, the
         # first always has its share, so that none waits for one that cannot begin.
-        while True:
+        while not self._must_stop():
             taken = await self.copier.budget.take(self.proof.layout.part_bytes)
             try:
                 part = next(queue, None)

@@ -15,6 +15,7 @@ from heavylift.errors import (
     PreconditionError,
 )
 from heavylift.objects.budget import MemoryBudget
+from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import ManifestRow, PlanRow
 from heavylift.objects.proof import (
@@ -24,6 +25,7 @@ from heavylift.objects.proof import (
     read_checksums,
     usable_algorithm,
 )
+from heavylift.objects.windows import Windows
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore, PutReceipt
 from heavylift.spec.datasets import Metadata
 
@@ -38,6 +40,7 @@ class Copier:
     :param arrived: called with the number of bytes that came in, for progress.
     :param rejected_reads: downloads whose bytes were not what the source says they are.
     :param resent_bytes: bytes that were sent more than once.
+    :param hours: when nothing new may be begun, not even the next part of a large object.
     """
 
     source: ObjectStore
@@ -49,6 +52,7 @@ class Copier:
     keep: Metadata
     part_bytes: int
     arrived: Callable[[int], None]
+    hours: Hours = field(default_factory=lambda: Hours(Windows()))
     look_first: bool = False
     tags_seen: bool = False
     rejected_reads: int = 0
