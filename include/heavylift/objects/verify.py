@@ -68,7 +68,7 @@ class _Verification:
         try:
             plan = await self._plan()
             planned_from = plan.planned_from if plan else None
-            difference.compare(*listings, filters=options.filters, now=planned_from)
+            difference.compare(listings[0], listings[1], options.filters, planned_from)
             verdicts = Verdicts(difference)
             await self._take_plan(plan, verdicts)
             run, dataset = self.request.run, self.request.dataset

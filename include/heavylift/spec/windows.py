@@ -167,7 +167,9 @@ def _strict(hour: str, minute: str | None, half: str | None) -> str:
 def _is_window(text: str) -> bool:
     words = text.split()
     kinds = [_kind(word) for word in words]
-    known = all(kind != "zone" or "/" in word or word == "UTC" for kind, word in zip(kinds, words, strict=True))
+    known = all(
+        kind != "zone" or "/" in word or word == "UTC" for kind, word in zip(kinds, words, strict=True)
+    )
     return known and bool({"days", "times"} & set(kinds))
 
 

@@ -15,7 +15,15 @@ from heavylift.platforms.admission import Admission
 from heavylift.platforms.http import HttpClient, HttpSettings
 from heavylift.platforms.limiter import AdaptiveLimit
 from heavylift.platforms.request_rate import RequestRate
-from tests.contract.platforms.scripted import Act, Exchange, ScriptedServer, answer, hang_up, say_nothing, scripted
+from tests.contract.platforms.scripted import (
+    Act,
+    Exchange,
+    ScriptedServer,
+    answer,
+    hang_up,
+    say_nothing,
+    scripted,
+)
 from tests.contract.platforms.test_http import QUICK, client, request
 
 

@@ -124,7 +124,7 @@ async def test_the_real_run_does_exactly_what_the_dry_run_said(
     promised = dry.actions["copy"] + dry.actions["replace"]
     assert moved == [promised.objects, promised.size_bytes]
     assert dry.found == dry.to_copy + dry.unchanged + dry.refused
-    whole = sum((tally.objects for tally in dry.actions.values()))
+    whole = sum(tally.objects for tally in dry.actions.values())
     assert whole == dry.found.objects + dry.filtered.objects + dry.only_on_target.objects
 
 

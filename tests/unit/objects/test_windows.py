@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -104,7 +104,14 @@ def test_whole_days_that_follow_each_other_have_no_gap_where_midnight_comes_twic
     assert windows.closes_at(at(f"{day}T00:00") - timedelta(days=2)) is None
 
 
-ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Australia/Lord_Howe", "Asia/Kathmandu"]
+ZONES = [
+    "UTC",
+    "Europe/Berlin",
+    "America/New_York",
+    "America/Havana",
+    "Australia/Lord_Howe",
+    "Asia/Kathmandu",
+]
 
 
 @settings(max_examples=150, deadline=None)
@@ -113,7 +120,7 @@ ZONES = ["UTC", "Europe/Berlin", "America/New_York", "America/Havana", "Australi
     day=st.sampled_from(["", "Mon ", "Fri-Mon ", "Tue,Sat "]),
     opens=st.integers(0, 1439),
     closes=st.integers(0, 1440),
-    now=st.datetimes(datetime(2026, 1, 1), datetime(2028, 1, 1), timezones=st.just(UTC)),
+    now=st.integers(0, 2 * 365 * 86_400).map(lambda seconds: at("2026-01-01") + timedelta(seconds=seconds)),
 )
 def test_the_three_answers_agree_and_the_clock_on_the_wall_with_them(
     zone: str, day: str, opens: int, closes: int, now: datetime

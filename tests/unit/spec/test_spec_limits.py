@@ -61,7 +61,9 @@ def test_what_a_window_means(text: str, days: Any, opens: int, closes: int, zone
         ("0 22 * * *", ""),
     ],
 )
-def test_what_is_no_window_is_refused_and_what_was_meant_is_named(tmp_path: Path, text: str, hint: str) -> None:
+def test_what_is_no_window_is_refused_and_what_was_meant_is_named(
+    tmp_path: Path, text: str, hint: str
+) -> None:
     (problem,) = problems_of(tmp_path, with_dataset(limits={"windows": ["Sat", text]}))
     assert (problem.code, problem.field) == ("2136", "datasets[0].limits.windows[1]")
     assert hint in problem.hint
@@ -83,7 +85,9 @@ def test_moments_and_ages(text: str, moment: str) -> None:
     assert moment_of(text, NOW).isoformat() == moment
 
 
-@pytest.mark.parametrize("text", ["yesterday", "2026-13-01", "2026-11-01T08:00", "", "-5d", "99999w", "1st May"])
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-13-01", "2026-11-01T08:00", "", "-5d", "99999w", "1st May"]
+)
 def test_what_is_no_moment_is_refused(tmp_path: Path, text: str) -> None:
     (problem,) = problems_of(tmp_path, with_dataset(modified_since=text))
     assert (problem.code, problem.field) == ("2137", "datasets[0].modified_since")
@@ -126,7 +130,9 @@ def test_a_dataset_may_lift_the_windows_of_the_migration(tmp_path: Path) -> None
     import yaml
 
     data = minimal() | {"defaults": {"limits": {"windows": ["Sat-Sun"]}}}
-    data["datasets"].append(data["datasets"][0] | {"name": "other", "target": "gs://other/", "limits": {"windows": []}})
+    data["datasets"].append(
+        data["datasets"][0] | {"name": "other", "target": "gs://other/", "limits": {"windows": []}}
+    )
     spec = load(tmp_path, yaml.safe_dump(data))
     assert [resolve_dataset(spec, d).limits.windows for d in spec.datasets] == [("Sat-Sun",), ()]
 
@@ -136,7 +142,11 @@ def test_a_dataset_may_lift_the_windows_of_the_migration(tmp_path: Path) -> None
     [
         ({"min_size": "2MiB", "max_size": "1MiB"}, "2170", "datasets[0].min_size"),
         ({"modified_since": "10d", "modified_before": "20d"}, "2171", "datasets[0].modified_since"),
-        ({"modified_since": "2026-11-02", "modified_before": "2026-11-02"}, "2171", "datasets[0].modified_since"),
+        (
+            {"modified_since": "2026-11-02", "modified_before": "2026-11-02"},
+            "2171",
+            "datasets[0].modified_since",
+        ),
         (
             {"max_size": "1MiB", "expectations": [{"name": "t", "path": "*.csv", "format": "csv"}]},
             "2172",
