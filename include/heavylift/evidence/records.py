@@ -182,6 +182,8 @@ class ShardResult(Record):
     """Answers of both stores that asked for less load."""
     stopped_by: Literal["", "window"] = ""
     """``window``: the time window closed; what is left is no failure."""
+    overlapped: tuple[int, ...] = ()
+    """Other attempts at this shard that were seen at work at the same time, as after a lost worker."""
 
 
 class Difference(Record):

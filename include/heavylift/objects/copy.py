@@ -39,6 +39,7 @@ from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import ManifestRow, PlanRow, read_plan_shard, read_rels, write_manifest
 from heavylift.objects.manners import Manners
+from heavylift.objects.overlap import Overlap
 from heavylift.objects.progress import Meter, Progress
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.sessions import evidence_of, open_both
@@ -144,11 +145,12 @@ async def copy_shard(
         plan = PlanRecord.model_validate(await evidence.read_json(plan_path(request.run, request.dataset)))
         rows = await _rows_of(evidence, plan, shard)
         number = await claim_attempt(evidence, request.run, request.dataset, shard, attempt)
+        overlap = await Overlap.since_now(evidence, request.run, request.dataset, shard, number)
         earlier = await _settled_before(evidence, request, shard)
         manners = Manners(limits, min(request.options.tasks_at_once, len(plan.shards)))
         async with open_both(request, manners) as (source, target):
-            attempt_ = _Attempt(request, evidence, source, target, shard, number, manners, hours)
-            return await attempt_.run(rows, earlier, report)
+            work = _Attempt(request, evidence, source, target, shard, number, manners, hours, overlap)
+            return await work.run(rows, earlier, report)
 
 
 async def _rows_of(evidence: EvidenceStore, plan: PlanRecord, shard: int) -> list[PlanRow]:
@@ -185,8 +187,9 @@ class _Attempt:
         number: int,
         manners: Manners,
         hours: Hours,
+        overlap: Overlap,
     ) -> None:
-        self._manners, self._hours = manners, hours
+        self._manners, self._hours, self._overlap = manners, hours, overlap
         self._request, self._evidence = request, evidence
         self._source, self._target = source, target
         self._shard, self._number = shard, number
@@ -214,7 +217,7 @@ class _Attempt:
         finally:
             # Also when cancelled: what is on the target by now must be known to the next attempt.
             await asyncio.shield(self._manifest.flush())
-        result = self._result(rows, copier, meter)
+        result = self._result(rows, copier, meter, await self._overlap.attempts())
         path = shard_result_path(self._request.run, self._request.dataset, self._shard, self._number)
         await self._evidence.write_json(path, result)
         self._raise_for(result, path)
@@ -274,7 +277,9 @@ class _Attempt:
         else:
             self._outcome.error(row, error)
 
-    def _result(self, rows: list[PlanRow], copier: Copier, meter: Meter) -> ShardResult:
+    def _result(
+        self, rows: list[PlanRow], copier: Copier, meter: Meter, overlapped: tuple[int, ...]
+    ) -> ShardResult:
         outcome, found = self._outcome, _tally(rows)
         settled = outcome.moved + outcome.unchanged + outcome.failed + outcome.vanished
         return ShardResult(
@@ -299,6 +304,7 @@ class _Attempt:
             rejected_reads=copier.rejected_reads,
             resent_bytes=copier.resent_bytes,
             throttled=self._manners.pressure().throttled,
+            overlapped=overlapped,
             stopped_by="window" if self._stopped_by_window(found.objects - settled.objects) else "",
         )
 

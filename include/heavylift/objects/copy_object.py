@@ -114,7 +114,7 @@ async def _copy_version(copier: Copier, row: PlanRow) -> ManifestRow:
         if there is not None:
             return there
     if row.action == "replace":
-        there = await _check_replaceable(copier, row)
+        there = await check_replaceable(copier, row)
         if there is not None:
             return there
     if row.size_bytes > copier.part_bytes:
@@ -377,7 +377,7 @@ async def settle_existing(copier: Copier, row: PlanRow, read: ReadObject) -> Man
     return manifest_row(row, read, "unchanged", target.object.version, sums, proof)
 
 
-async def _check_replaceable(copier: Copier, row: PlanRow) -> ManifestRow | None:
+async def check_replaceable(copier: Copier, row: PlanRow) -> ManifestRow | None:
     """Make sure that what will be replaced is still what the plan saw.
 
     :return: a row where the target has the new content already, from an attempt that was killed.

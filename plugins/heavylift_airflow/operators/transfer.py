@@ -147,6 +147,10 @@ class CopyObjectsOperator(DatasetOperator):
         counts = shard_counts(result)
         self.log.info("%s: moved %s, unchanged %s, failed %s", what, result.moved.objects,
                       result.unchanged.objects, result.failed.objects)  # fmt: skip
+        if result.overlapped:
+            self.log.warning("%s: attempts %s were at this shard at the same time, as after a worker that was"
+                             " taken for dead; every object is proved all the same", what,
+                             list(result.overlapped))  # fmt: skip
         return counts
 
     async def _note_waiting(self, frame: TaskFrame, closed: WindowClosedError) -> None:

@@ -51,7 +51,7 @@ async def test_a_wait_that_is_asked_for_holds_for_requests_that_were_not_refused
     limit = AdaptiveLimit(16, start=16)
     async with gated(limit, answer(503, Retry_After="1"), answer(200)) as (http, server):
         refused = asyncio.create_task(http.send(request(server, path="/refused")))
-        while limit.pause_seconds == 0:
+        while limit.pause_seconds == 0:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         began = time.monotonic()
         await http.send(request(server, path="/other"))
