@@ -13,9 +13,10 @@ _OVERLOADED = frozenset({429, 503})
 class Admission:
     """Each ``enter`` is followed by exactly one ``answered`` or ``failed``.
 
-    A request holds its slot until the store has answered with a status, not until its body is
-    read: a caller may ask something of the same store while it reads, and would otherwise wait
-    for itself. Bodies are bounded by how many objects are copied at once.
+    A request whose answer is read whole holds its slot until then; one whose body is streamed holds
+    it until the store has answered with a status. For a caller may ask something of the same store
+    while it reads, and would otherwise wait for itself. Bodies that are streamed are bounded by how
+    many objects are copied at once.
 
     :param limit: None admits any number at once.
     :param rate: None admits any number a second.
