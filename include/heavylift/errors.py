@@ -5,7 +5,8 @@ Tree::
     HeavyliftError
     ├── TransientError          may go away by itself: retried with backoff
     │   ├── ThrottledError          the other side asks for less load (429, 503 SlowDown)
-    │   └── ServerUnavailableError  connection refused or cut, 5xx, time-out
+    │   ├── ServerUnavailableError  connection refused or cut, 5xx, time-out
+    │   └── WindowClosedError       the spec's time windows say: not now
     └── PermanentError          stays until somebody acts: never retried
         ├── SpecError               the migration spec is wrong
         ├── ConnectionConfigError   a connection is missing or lacks a field
@@ -124,6 +125,16 @@ class ServerUnavailableError(TransientError):
     """No usable answer: connection refused or cut, 5xx, time-out."""
 
     default_code = "1002"
+
+
+class WindowClosedError(TransientError):
+    """The time windows of the spec are closed: nothing is wrong, the work goes on when they open.
+
+    ``opens_at`` is that moment, in ISO 8601 and UTC.
+    """
+
+    default_code = "1003"
+    opens_at: str = ""
 
 
 class PermanentError(HeavyliftError):

@@ -65,6 +65,12 @@ class ProgressReporter:
         stats.gauge("heavylift.copy.objects_done", progress.objects_done, tags=self._tags)
         stats.gauge("heavylift.copy.bytes_done", progress.bytes_done, tags=self._tags)
         stats.gauge("heavylift.copy.bytes_per_second", progress.bytes_per_second, tags=self._tags)
+        stats.gauge("heavylift.copy.objects_per_second", progress.objects_per_second, tags=self._tags)
+        stats.gauge("heavylift.copy.throttled", progress.throttled, tags=self._tags)
+        if progress.seconds_left is not None:
+            stats.gauge("heavylift.copy.seconds_left", progress.seconds_left, tags=self._tags)
+        if progress.concurrency is not None:
+            stats.gauge("heavylift.copy.concurrency", progress.concurrency, tags=self._tags)
 
 
 def state_store_of(context: Context, log: Log) -> Store | None:
@@ -87,26 +93,16 @@ def state_store_of(context: Context, log: Log) -> Store | None:
     return keep
 
 
+# Imported when they are used: DAG files import this module, and parse without the movers.
 def progress_line(progress: Progress) -> str:
-    """Return one line: done, total, rate, time left."""
-    left = "" if progress.seconds_left is None else f", {_duration(progress.seconds_left)} left"
-    return (
-        f"copied {progress.objects_done:,} of {progress.objects_total:,} objects,"
-        f" {human_size(progress.bytes_done)} of {human_size(progress.bytes_total)},"
-        f" {human_size(progress.bytes_per_second)}/s{left}"
-    )
+    """Return one line: done, total, rate, time left, and whether the stores ask for less."""
+    from heavylift.objects import progress_text
+
+    return progress_text.progress_line(progress)
 
 
 def human_size(size_bytes: float) -> str:
     """Return bytes for people: ``1.4 GiB``."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if size_bytes < 1024:
-            return f"{size_bytes:.0f} B" if unit == "B" else f"{size_bytes:.1f} {unit}"
-        size_bytes /= 1024
-    return f"{size_bytes:,.1f} TiB"
+    from heavylift.objects import progress_text
 
-
-def _duration(seconds: float) -> str:
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes:02d}m" if hours else f"{minutes}m {rest:02d}s" if minutes else f"{rest}s"
+    return progress_text.human_size(size_bytes)

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import threading
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -136,6 +137,10 @@ def test_a_line_tells_done_total_rate_and_time_left() -> None:
     assert line == "copied 250 of 1,000 objects, 250.0 MiB of 1000.0 MiB, 12.5 MiB/s, 1m 15s left"
     assert progress_line(progress(0, seconds_left=None)).endswith("12.5 MiB/s")
     assert progress_line(progress(1, seconds_left=7300)).endswith("2h 01m left")
+    pressed = replace(progress(1), objects_per_second=1234.5, throttled=7, concurrency=4)
+    assert progress_line(pressed).endswith(
+        "12.5 MiB/s, 1,234 objects/s, 1m 15s left, throttled 7 times (now at 4 requests at once)"
+    )
 
 
 def test_progress_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -144,7 +149,10 @@ def test_progress_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     gauges: dict[str, Any] = {}
     monkeypatch.setattr(stats, "gauge", lambda name, value, tags: gauges.update({name: (value, tags)}))
     reporter = ProgressReporter(Lines(), {"dataset": "d"}, every_seconds=0)
-    reporter(progress(3))
+    reporter(replace(progress(3), throttled=2, concurrency=5))
+    assert gauges["heavylift.copy.throttled"][0] == 2
+    assert gauges["heavylift.copy.concurrency"][0] == 5
+    assert gauges["heavylift.copy.seconds_left"][0] == 75
     assert gauges["heavylift.copy.objects_done"] == (3, {"dataset": "d"})
     assert gauges["heavylift.copy.bytes_done"][0] == 3 * 2**20
     assert "heavylift.copy.bytes_per_second" in gauges

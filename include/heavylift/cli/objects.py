@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import hashlib
-import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
 
+from heavylift.cli.manners import (
+    MaxRequests,
+    MaxSize,
+    MinSize,
+    ModifiedBefore,
+    ModifiedSince,
+    NoWait,
+    Window,
+    filters_of,
+    with_manners,
+)
 from heavylift.cli.objects_files import compare as compare_listings
 from heavylift.cli.objects_files import list_objects
-from heavylift.cli.output import ExitStatus, finish, mark_touched, note
+from heavylift.cli.output import ExitStatus, finish, mark_touched
 from heavylift.cli.stores import Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import Connection, connection_from_env
-from heavylift.errors import HeavyliftError, SpecError
-from heavylift.evidence.records import PhaseSummary, PlanRecord, RunKey, ShardResult, VerificationRecord
+from heavylift.errors import SpecError
+from heavylift.evidence.records import PhaseSummary, PlanRecord, RunKey, Tally, VerificationRecord
 from heavylift.locations import parse_location
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits, Metadata, Verify
@@ -37,7 +46,9 @@ Exclude = Annotated[list[str] | None, typer.Option(help="no keys like this; may 
 Migration = Annotated[str, typer.Option(help="name under which evidence and sync state are kept")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 Bandwidth = Annotated[str | None, typer.Option(help="most bytes a second, e.g. 200MiB/s")]
-Concurrency = Annotated[int, typer.Option(min=1, max=1024, help="most requests in flight")]
+Concurrency = Annotated[
+    int, typer.Option(min=1, max=1024, help="most requests in flight; fewer while a store asks for less")
+]
 Memory = Annotated[str, typer.Option(help="most memory for buffers, e.g. 256MiB")]
 PartSize = Annotated[str, typer.Option(help="size of one part of a large object")]
 Conflict = Annotated[OnConflict, typer.Option(help="when the target holds another object under a key")]
@@ -57,8 +68,15 @@ def copy(
     evidence_conn: EvidenceConn = None,
     include: Include = None,
     exclude: Exclude = None,
+    min_size: MinSize = None,
+    max_size: MaxSize = None,
+    modified_since: ModifiedSince = None,
+    modified_before: ModifiedBefore = None,
     migration: Migration = MIGRATION,
     bandwidth: Bandwidth = None,
+    max_requests: MaxRequests = None,
+    window: Window = None,
+    no_wait: NoWait = False,
     concurrency: Concurrency = 32,
     memory: Memory = "256MiB",
     part_size: PartSize = "16MiB",
@@ -70,17 +88,19 @@ def copy(
     """Copy what the target lacks, then prove both sides equal.
 
     Safe to run again after any end: it does only the rest. Nothing on the target that
-    Heavylift did not write is overwritten, unless --on-conflict overwrite says so.
+    Heavylift did not write is overwritten, unless --on-conflict overwrite says so. Outside of
+    --window it waits, or with --no-wait ends with status 3 and says when to run it again.
     """
     from heavylift.objects.requests import TransferOptions
 
     options = TransferOptions(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
+        filters=filters_of(min_size, max_size, modified_since, modified_before),
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
         metadata=Metadata(),
-        limits=_limits(bandwidth, concurrency, memory, part_size),
+        limits=with_manners(_limits(bandwidth, concurrency, memory, part_size), max_requests, window),
         dry_run=dry_run,
     )
     request = _request(
@@ -94,7 +114,7 @@ def copy(
         options,
         "transfer",
     )
-    _copy(request, as_json=as_json)
+    _copy(request, wait=not no_wait, as_json=as_json)
 
 
 app.command("list")(list_objects)
@@ -112,10 +132,15 @@ def verify(
     evidence_conn: EvidenceConn = None,
     include: Include = None,
     exclude: Exclude = None,
+    min_size: MinSize = None,
+    max_size: MaxSize = None,
+    modified_since: ModifiedSince = None,
+    modified_before: ModifiedBefore = None,
     migration: Migration = MIGRATION,
     read_back: Annotated[bool, typer.Option(help="read every byte of the target")] = False,
     sample: Annotated[int | None, typer.Option(min=1, help="compare so many objects drawn at random")] = None,
     bandwidth: Bandwidth = None,
+    max_requests: MaxRequests = None,
     concurrency: Concurrency = 32,
     as_json: AsJson = False,
 ) -> None:
@@ -127,7 +152,8 @@ def verify(
     options = TransferOptions(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
-        limits=_limits(bandwidth, concurrency, "256MiB", "16MiB"),
+        filters=filters_of(min_size, max_size, modified_since, modified_before),
+        limits=with_manners(_limits(bandwidth, concurrency, "256MiB", "16MiB"), max_requests, None),
         verify=Verify.model_validate(
             {
                 "mode": VerifyMode.SAMPLE if sample else VerifyMode.FULL,
@@ -167,6 +193,10 @@ def diff(
     evidence_conn: EvidenceConn = None,
     include: Include = None,
     exclude: Exclude = None,
+    min_size: MinSize = None,
+    max_size: MaxSize = None,
+    modified_since: ModifiedSince = None,
+    modified_before: ModifiedBefore = None,
     migration: Migration = MIGRATION,
     as_json: AsJson = False,
 ) -> None:
@@ -175,7 +205,12 @@ def diff(
     from heavylift.objects.api import plan_transfer
     from heavylift.objects.requests import TransferOptions
 
-    options = TransferOptions(include=tuple(include or ()), exclude=tuple(exclude or ()), dry_run=True)
+    options = TransferOptions(
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        filters=filters_of(min_size, max_size, modified_since, modified_before),
+        dry_run=True,
+    )
     request = _request(
         source_url, target_url, source_conn, target_conn, evidence, evidence_conn, migration, options, "diff"
     )
@@ -185,30 +220,35 @@ def diff(
     finish({"plan": plan.model_dump(mode="json")}, text=_planned(plan), as_json=as_json, status=status)
 
 
-def _copy(request: Any, *, as_json: bool) -> None:
+def _copy(request: Any, *, wait: bool, as_json: bool) -> None:
     from heavylift.aio import run
-    from heavylift.objects.api import copy_shard, plan_transfer, verify_transfer
+    from heavylift.cli.copying import copy_shards
+    from heavylift.objects.api import plan_transfer, verify_transfer
 
     plan = run(plan_transfer(request))
     if request.options.dry_run:
         finish({"plan": plan.model_dump(mode="json")}, text=_planned(plan), as_json=as_json)
     mark_touched()
-    results: list[ShardResult] = []
-    errors: list[HeavyliftError] = []
-    for shard in plan.shards:
-        try:
-            results.append(run(copy_shard(request, shard.index, 1, _reporter(len(plan.shards), shard.index))))
-        except HeavyliftError as error:
-            note(str(error))
-            errors.append(error)
+    copied = copy_shards(request, plan, wait=wait)
+    document = {
+        "plan": plan.model_dump(mode="json"),
+        "shards": [r.model_dump(mode="json", exclude={"samples"}) for r in copied.results],
+        "errors": [e.attrs() for e in copied.errors],
+    }
+    if copied.closed is not None:
+        finish(
+            {**document, "window": {"opens_at": copied.closed.opens_at, **copied.closed.attrs()}},
+            text=f"{_planned(plan)}\nthe time window is closed: {copied.closed.state}\n"
+            f"run this again from {copied.closed.opens_at} on; it does only the rest",
+            as_json=as_json,
+            status=ExitStatus.INTERRUPTED,
+        )
     record = run(verify_transfer(request))
     summary = run(_conclude(request))
-    passed = summary.passed and not errors
+    passed = summary.passed and not copied.errors
     finish(
         {
-            "plan": plan.model_dump(mode="json"),
-            "shards": [r.model_dump(mode="json", exclude={"samples"}) for r in results],
-            "errors": [e.attrs() for e in errors],
+            **document,
             "verification": record.model_dump(mode="json"),
             "summary": summary.model_dump(mode="json"),
         },
@@ -244,23 +284,6 @@ async def _conclude(request: Any) -> PhaseSummary:
             )
         )
     return summary
-
-
-def _reporter(shards: int, index: int) -> Callable[[Any], None]:
-    began = [0.0]
-
-    def report(progress: Any) -> None:
-        if time.monotonic() - began[0] < 2 and progress.objects_done < progress.objects_total:
-            return
-        began[0] = time.monotonic()
-        left = "" if progress.seconds_left is None else f", {progress.seconds_left:.0f} s left"
-        note(
-            f"shard {index + 1}/{shards}: {progress.objects_done:,}/{progress.objects_total:,} objects,"
-            f" {progress.bytes_done / 2**20:,.1f}/{progress.bytes_total / 2**20:,.1f} MiB,"
-            f" {progress.bytes_per_second / 2**20:,.1f} MiB/s{left}"
-        )
-
-    return report
 
 
 def _request(
@@ -324,18 +347,27 @@ def _limits(bandwidth: str | None, concurrency: int, memory: str, part_size: str
         ) from error
 
 
+_ACTIONS = {
+    "copy": "  new",
+    "replace": "  replaced",
+    "compare": "  compared first",
+    "unchanged": "unchanged",
+    "refused": "refused",
+    "filtered": "filtered out",
+    "extra": "only on target",
+}
+
+
 def _planned(plan: PlanRecord) -> str:
+    tallies = {"found": plan.found, "to copy": plan.to_copy} | {
+        _ACTIONS.get(action, action): plan.actions.get(action, Tally())
+        for action in dict.fromkeys((*_ACTIONS, *plan.actions))
+    }
     lines = [
         f"{plan.source_url} -> {plan.target_url}",
         *(
-            f"  {label:<16}{tally.objects:>12,} objects {tally.size_bytes / 2**20:>14,.1f} MiB"
-            for label, tally in (
-                ("found", plan.found),
-                ("to copy", plan.to_copy),
-                ("unchanged", plan.unchanged),
-                ("refused", plan.refused),
-                ("only on target", plan.only_on_target),
-            )
+            f"  {label:<16}{tally.objects:>12,} objects {tally.size_bytes:>20,} bytes"
+            for label, tally in tallies.items()
         ),
         *(f"  {f.severity}: {f.subject}: {f.detail}" for f in plan.findings),
     ]

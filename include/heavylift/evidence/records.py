@@ -90,8 +90,14 @@ class ShardSummary(Record):
 class PlanRecord(Record):
     """What a transfer found and is going to do with one dataset; nothing has moved yet.
 
-    Adds up: ``found = to_copy + unchanged + refused``.
+    Adds up: ``found = to_copy + unchanged + refused``. The target's objects that the source does not
+    have, and those of the source that the filters leave out, are no part of it.
 
+    :param planned_from: the moment from which ages in the filters were reckoned.
+    :param filtered: objects of the source that the filters by size and age leave out.
+    :param actions: what becomes of every object, by action: ``copy`` (nothing is there), ``replace``,
+        ``compare`` (something of the same size is there: copied unless it proves equal), ``unchanged``,
+        ``refused``, ``filtered``, ``extra`` (only on the target); nothing is counted twice.
     :param refused: objects that will not be moved: the target cannot hold the key, or holds
         something else under it.
     :param only_on_target: objects on the target that the source does not have.
@@ -109,6 +115,9 @@ class PlanRecord(Record):
     unchanged: Tally
     refused: Tally
     only_on_target: Tally
+    filtered: Tally = Tally()
+    actions: dict[str, Tally] = Field(default_factory=dict)
+    planned_from: datetime | None = None
     findings: tuple[Finding, ...] = ()
     finding_count: int = 0
     shards: tuple[ShardSummary, ...] = ()
@@ -143,7 +152,7 @@ class ShardResult(Record):
 
     :param unchanged: already on the target, with the same content, mostly from an earlier attempt.
     :param vanished: gone from the source since the plan was made.
-    :param left: not tried, because the attempt was stopped.
+    :param left: not tried, or not finished, because the attempt was stopped.
     :param manifests: Parquet files with one row for each object of this attempt.
     """
 
@@ -169,6 +178,12 @@ class ShardResult(Record):
     """Downloads whose bytes differed from the source's own checksum and were fetched again."""
     resent_bytes: int = 0
     """Bytes sent again after a failed attempt at the same object in this attempt."""
+    throttled: int = 0
+    """Answers of both stores that asked for less load."""
+    stopped_by: Literal["", "window"] = ""
+    """``window``: the time window closed; what is left is no failure."""
+    overlapped: tuple[int, ...] = ()
+    """Other attempts at this shard that were seen at work at the same time, as after a lost worker."""
 
 
 class Difference(Record):

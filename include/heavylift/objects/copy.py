@@ -17,6 +17,7 @@ from heavylift.errors import (
     NotFoundError,
     ServerUnavailableError,
     TransientError,
+    WindowClosedError,
 )
 from heavylift.evidence.paths import manifest_path, plan_path, shard_folder, shard_result_path
 from heavylift.evidence.records import (
@@ -34,11 +35,15 @@ from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.budget import MemoryBudget
 from heavylift.objects.claims import claim_attempt
 from heavylift.objects.copy_object import Copier, copy_object
+from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import ManifestRow, PlanRow, read_plan_shard, read_rels, write_manifest
+from heavylift.objects.manners import Manners
+from heavylift.objects.overlap import Overlap
 from heavylift.objects.progress import Meter, Progress
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.sessions import evidence_of, open_both
+from heavylift.objects.windows import Windows
 from heavylift.platforms.ports import ObjectStore
 
 FLUSH_ROWS = 2_000
@@ -128,15 +133,24 @@ async def copy_shard(
         next free number is taken.
     :param report: called about every second with the progress.
     :raises IncompleteError: some objects failed for good; the result and message name them.
+    :raises WindowClosedError: the time window is closed, or closed meanwhile: what was in flight
+        has been finished, nothing has failed, and running again when it opens does the rest.
     :raises TransientError: what failed may go away; running again does only the rest.
     """
+    limits = request.options.limits
+    hours = Hours(Windows(limits.windows))
+    if hours.closed():
+        raise hours.refusal(f"copy of shard {shard} of dataset {request.dataset!r}", "nothing was begun")
     async with evidence_of(request) as evidence:
         plan = PlanRecord.model_validate(await evidence.read_json(plan_path(request.run, request.dataset)))
         rows = await _rows_of(evidence, plan, shard)
         number = await claim_attempt(evidence, request.run, request.dataset, shard, attempt)
+        overlap = await Overlap.since_now(evidence, request.run, request.dataset, shard, number)
         earlier = await _settled_before(evidence, request, shard)
-        async with open_both(request) as (source, target):
-            return await _Attempt(request, evidence, source, target, shard, number).run(rows, earlier, report)
+        manners = Manners(limits, min(request.options.tasks_at_once, len(plan.shards)))
+        async with open_both(request, manners) as (source, target):
+            work = _Attempt(request, evidence, source, target, shard, number, manners, hours, overlap)
+            return await work.run(rows, earlier, report)
 
 
 async def _rows_of(evidence: EvidenceStore, plan: PlanRecord, shard: int) -> list[PlanRow]:
@@ -171,7 +185,11 @@ class _Attempt:
         target: ObjectStore,
         shard: int,
         number: int,
+        manners: Manners,
+        hours: Hours,
+        overlap: Overlap,
     ) -> None:
+        self._manners, self._hours, self._overlap = manners, hours, overlap
         self._request, self._evidence = request, evidence
         self._source, self._target = source, target
         self._shard, self._number = shard, number
@@ -184,12 +202,12 @@ class _Attempt:
         self, rows: list[PlanRow], earlier: set[str], report: Callable[[Progress], None] | None
     ) -> ShardResult:
         """Work through the rows with bounded concurrency and memory."""
-        meter = Meter(_tally(rows))
+        meter = Meter(_tally(rows), pressure=self._manners.pressure)
         copier = self._copier(meter)
         todo = [row for row in rows if row.rel not in earlier]
         before = _tally([row for row in rows if row.rel in earlier])
         self._outcome.unchanged += before
-        meter.objects, meter.size_bytes = before.objects, before.size_bytes
+        meter.start_with(before)
         queue = iter(todo)
         workers = min(self._request.options.limits.max_concurrency, len(todo))
         try:
@@ -199,7 +217,7 @@ class _Attempt:
         finally:
             # Also when cancelled: what is on the target by now must be known to the next attempt.
             await asyncio.shield(self._manifest.flush())
-        result = self._result(rows, copier, meter)
+        result = self._result(rows, copier, meter, await self._overlap.attempts())
         path = shard_result_path(self._request.run, self._request.dataset, self._shard, self._number)
         await self._evidence.write_json(path, result)
         self._raise_for(result, path)
@@ -217,19 +235,22 @@ class _Attempt:
             keep=self._request.options.metadata,
             part_bytes=limits.part_size,
             arrived=meter.add_bytes,
+            hours=self._hours,
             look_first=self._number > 1,
         )
 
     async def _work(self, queue: object, copier: Copier, meter: Meter) -> None:
         outcome = self._outcome
         for row in queue:  # type: ignore[attr-defined]
-            if outcome.stopped_by is not None:
+            if outcome.stopped_by is not None or self._hours.closed():
                 return
             before = meter.size_bytes
             try:
                 done = await copy_object(copier, row)
             except NotFoundError as error:
                 await self._not_found(copier, row, error)
+            except WindowClosedError:
+                return
             except HeavyliftError as error:
                 outcome.error(row, error)
             else:
@@ -256,7 +277,9 @@ class _Attempt:
         else:
             self._outcome.error(row, error)
 
-    def _result(self, rows: list[PlanRow], copier: Copier, meter: Meter) -> ShardResult:
+    def _result(
+        self, rows: list[PlanRow], copier: Copier, meter: Meter, overlapped: tuple[int, ...]
+    ) -> ShardResult:
         outcome, found = self._outcome, _tally(rows)
         settled = outcome.moved + outcome.unchanged + outcome.failed + outcome.vanished
         return ShardResult(
@@ -280,16 +303,28 @@ class _Attempt:
             samples=tuple(meter.samples),
             rejected_reads=copier.rejected_reads,
             resent_bytes=copier.resent_bytes,
+            throttled=self._manners.pressure().throttled,
+            overlapped=overlapped,
+            stopped_by="window" if self._stopped_by_window(found.objects - settled.objects) else "",
         )
+
+    def _stopped_by_window(self, left: int) -> bool:
+        return left > 0 and self._outcome.stopped_by is None and self._hours.closed()
 
     def _raise_for(self, result: ShardResult, path: str) -> None:
         undone = result.failed.objects + result.left.objects
         if not undone:
             return
+        done = result.moved.objects + result.unchanged.objects
+        if result.stopped_by and not result.failed.objects:
+            raise self._hours.refusal(
+                f"copy of shard {self._shard} of dataset {self._request.dataset!r}",
+                f"{done} of {result.found.objects} objects are on the target and proved,"
+                f" {result.left.objects} are left; see evidence {path}",
+            )
         first = self._outcome.stopped_by or self._outcome.errors[0]
         only_transient = all(isinstance(e, TransientError) for e in self._outcome.errors)
         kind = ServerUnavailableError if only_transient else IncompleteError
-        done = result.moved.objects + result.unchanged.objects
         raise kind(
             f"copy of shard {self._shard} of dataset {self._request.dataset!r}",
             got=f"{result.failed.objects} objects failed, {result.left.objects} not tried; first: {first}",

@@ -23,6 +23,7 @@ from heavylift.objects.copy_object import (
     TRIES,
     Copier,
     ReadObject,
+    check_replaceable,
     judge_sums,
     kept_attributes,
     proved,
@@ -47,7 +48,6 @@ async def copy_in_parts(copier: Copier, row: PlanRow) -> ManifestRow:
         done = await _one_pass(copier, row, on_trust=number == 0)
         if done is not None:
             return done
-        copier.rejected_reads += 1
     raise unreadable(copier, row.rel)
 
 
@@ -83,7 +83,10 @@ async def _read_only(copier: Copier, row: PlanRow) -> ReadObject:
 
 
 async def _one_pass(copier: Copier, row: PlanRow, *, on_trust: bool) -> ManifestRow | None:
-    """Send all parts; None where the read was not what the source says it is.
+    """Send all parts; None where it has to be done again.
+
+    That is where the read was not what the source says it is, or the upload was ended by somebody
+    else: a worker that was taken for dead may still be at this object, and both share the upload.
 
     :param on_trust: take the target's word for parts that it has, and for their MD5.
     """
@@ -98,8 +101,13 @@ async def _one_pass(copier: Copier, row: PlanRow, *, on_trust: bool) -> Manifest
     except PreconditionError:
         await copier.target.abort_upload(upload)
         raise
+    except NotFoundError:
+        if await copier.target.finished_parts(upload) is not None:
+            raise  # it is the source's object that is gone
+        return await _ended_by_another(copier, row)
     read = await judge_sums(copier, row, head, proof.checksums(parts), proof.algorithm)
     if read is None:
+        copier.rejected_reads += 1
         if not on_trust:
             await copier.target.abort_upload(upload)
         return None
@@ -110,7 +118,18 @@ async def _one_pass(copier: Copier, row: PlanRow, *, on_trust: bool) -> Manifest
     except AlreadyExistsError:
         await copier.target.abort_upload(upload)
         return await settle_existing(copier, row, read)
+    except NotFoundError:
+        return await _ended_by_another(copier, row)
     return await proved(copier, row, read, receipt)
+
+
+async def _ended_by_another(copier: Copier, row: PlanRow) -> ManifestRow | None:
+    """Judge what another worker made of the shared upload; None where it only gave it up."""
+    if row.action == "replace":
+        return await check_replaceable(copier, row)
+    if await _is_there(copier, row.rel):
+        return await settle_existing(copier, row, await _read_only(copier, row))
+    return None
 
 
 async def _resume_or_begin(
@@ -161,12 +180,21 @@ class _Sender:
                     group.create_task(self._work(queue, receipts))
         except BaseExceptionGroup as failures:
             raise failures.exceptions[0] from None
+        if self.upload is not None and len(receipts) < len(self.proof.layout.parts):
+            raise self.copier.hours.refusal(
+                f"copy of {self.copier.source_url(self.row.rel)}",
+                f"the target keeps {len(receipts)} parts of it",
+            )
         return [receipts[number] for number in sorted(receipts)]
+
+    def _must_stop(self) -> bool:
+        """Tell whether no further part may be begun; what is only read is finished."""
+        return self.upload is not None and self.copier.hours.closed()
 
     async def _work(self, queue: Iterator[Part], receipts: dict[int, PartReceipt]) -> None:
         # Memory is taken before the part is drawn: of parts that must be hashed in order, the
         # first always has its share, so that none waits for one that cannot begin.
-        while True:
+        while not self._must_stop():
             taken = await self.copier.budget.take(self.proof.layout.part_bytes)
             try:
                 part = next(queue, None)

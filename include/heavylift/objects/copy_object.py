@@ -15,6 +15,7 @@ from heavylift.errors import (
     PreconditionError,
 )
 from heavylift.objects.budget import MemoryBudget
+from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import ManifestRow, PlanRow
 from heavylift.objects.proof import (
@@ -24,6 +25,7 @@ from heavylift.objects.proof import (
     read_checksums,
     usable_algorithm,
 )
+from heavylift.objects.windows import Windows
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore, PutReceipt
 from heavylift.spec.datasets import Metadata
 
@@ -38,6 +40,7 @@ class Copier:
     :param arrived: called with the number of bytes that came in, for progress.
     :param rejected_reads: downloads whose bytes were not what the source says they are.
     :param resent_bytes: bytes that were sent more than once.
+    :param hours: when nothing new may be begun, not even the next part of a large object.
     """
 
     source: ObjectStore
@@ -49,6 +52,7 @@ class Copier:
     keep: Metadata
     part_bytes: int
     arrived: Callable[[int], None]
+    hours: Hours = field(default_factory=lambda: Hours(Windows()))
     look_first: bool = False
     tags_seen: bool = False
     rejected_reads: int = 0
@@ -110,7 +114,7 @@ async def _copy_version(copier: Copier, row: PlanRow) -> ManifestRow:
         if there is not None:
             return there
     if row.action == "replace":
-        there = await _check_replaceable(copier, row)
+        there = await check_replaceable(copier, row)
         if there is not None:
             return there
     if row.size_bytes > copier.part_bytes:
@@ -373,7 +377,7 @@ async def settle_existing(copier: Copier, row: PlanRow, read: ReadObject) -> Man
     return manifest_row(row, read, "unchanged", target.object.version, sums, proof)
 
 
-async def _check_replaceable(copier: Copier, row: PlanRow) -> ManifestRow | None:
+async def check_replaceable(copier: Copier, row: PlanRow) -> ManifestRow | None:
     """Make sure that what will be replaced is still what the plan saw.
 
     :return: a row where the target has the new content already, from an attempt that was killed.

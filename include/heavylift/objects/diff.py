@@ -7,11 +7,13 @@ be equal. Keys are compared as bytes; nothing is folded or normalised.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift.checksums import Algorithm
-from heavylift.evidence.records import Tally
+from heavylift.evidence.records import Tally, utc_now
+from heavylift.objects.filters import LEFT_OUT_SQL, Filters
 from heavylift.objects.listing import LISTED, Listing
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ _SAME = [(name, name) for name in _CHECKSUMS] + [
 _ACTION_SQL = """
 CASE
   WHEN s.rel IS NULL THEN 'extra'
+  WHEN {left_out} THEN 'filtered'
   WHEN t.rel IS NULL THEN 'copy'
   WHEN k.source_version = s.version AND k.target_version = t.version THEN 'unchanged'
   WHEN s.size_bytes = t.size_bytes AND ({equal}) AND NOT ({unequal}) THEN 'unchanged'
@@ -110,15 +113,22 @@ class Difference:
                 [str(path)],
             )
 
-    def compare(self, source: Listing, target: Listing) -> None:
-        """Join both listings; afterwards every object has exactly one action."""
+    def compare(
+        self, source: Listing, target: Listing, filters: Filters | None = None, now: datetime | None = None
+    ) -> None:
+        """Join both listings; afterwards every object has exactly one action.
+
+        :param filters: leave out objects of the source by size and age.
+        :param now: the moment from which ages are reckoned.
+        """
         self._deduplicate_known()
         equal = " OR ".join(f"s.{one} = t.{other}" for one, other in _SAME)
         unequal = " OR ".join(f"coalesce(s.{name} <> t.{name}, false)" for name in _DECISIVE)
         cases = " ".join(f"WHEN s.{one} = t.{other} THEN '{other}'" for one, other in _SAME)
-        action = _ACTION_SQL.format(equal=equal, unequal=unequal)
+        action = _ACTION_SQL.format(equal=equal, unequal=unequal, left_out=LEFT_OUT_SQL)
         sql = _DIFF_SQL.format(action=action, decided_by=f"CASE {cases} END")
-        self._db.execute(sql, {"source": str(source.path), "target": str(target.path)})
+        bounds = (filters or Filters()).bounds(now or utc_now())
+        self._db.execute(sql, {"source": str(source.path), "target": str(target.path), **bounds})
 
     @property
     def database(self) -> duckdb.DuckDBPyConnection:
@@ -148,9 +158,18 @@ class Difference:
         """Return number and bytes of the objects that will not be moved."""
         row = self._db.execute(
             "SELECT count(*), coalesce(sum(size_bytes), 0) FROM diff"
-            " WHERE action <> 'extra' AND rel IN (SELECT rel FROM refused)"
+            " WHERE action NOT IN ('extra', 'filtered') AND rel IN (SELECT rel FROM refused)"
         ).fetchone()
         return _tally(row)
+
+    def by_action(self) -> dict[str, Tally]:
+        """Return number and bytes of the objects of each action; refused ones are ``refused``."""
+        rows = self._db.execute(
+            "SELECT CASE WHEN action NOT IN ('extra', 'filtered') AND rel IN (SELECT rel FROM refused)"
+            " THEN 'refused' ELSE action END AS done, count(*), coalesce(sum(size_bytes), 0)"
+            " FROM diff GROUP BY done ORDER BY done"
+        ).fetchall()
+        return {str(name): _tally(tally) for name, *tally in rows}
 
     def keys(self, *actions: str, batch: int = 10_000) -> Any:
         """Yield lists of relative keys that have one of ``actions``."""
@@ -165,7 +184,7 @@ class Difference:
     def parents_that_are_objects(self) -> list[str]:
         """Return keys to copy that are also a folder of another key; not both fit a file system."""
         rows = self._db.execute(
-            "WITH live AS (SELECT rel FROM diff WHERE action <> 'extra'),"
+            "WITH live AS (SELECT rel FROM diff WHERE action NOT IN ('extra', 'filtered')),"
             " folders AS (SELECT DISTINCT array_to_string(list_slice(parts, 1, n), '/') AS folder FROM"
             " (SELECT string_split(rel, '/') AS parts, unnest(range(1, len(parts))) AS n FROM live))"
             " SELECT rel FROM live SEMI JOIN folders ON live.rel = folders.folder ORDER BY rel"
@@ -232,6 +251,11 @@ def insert_rows(db: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[str 
         db.register("added", added)
         db.execute(f"INSERT INTO {table} FROM added")
         db.unregister("added")
+
+
+def without(every: Tally, part: Tally) -> Tally:
+    """Return ``every`` less ``part``."""
+    return Tally(objects=every.objects - part.objects, size_bytes=every.size_bytes - part.size_bytes)
 
 
 def _tally(row: Any) -> Tally:

@@ -18,9 +18,10 @@ from heavylift.evidence.records import (
     Severity,
     ShardSummary,
     Tally,
+    utc_now,
 )
 from heavylift.evidence.store import PARQUET, EvidenceStore
-from heavylift.objects.diff import Difference, Refused
+from heavylift.objects.diff import Difference, Refused, without
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.requests import MAX_SHARDS, TransferRequest
@@ -56,7 +57,7 @@ async def plan_transfer(request: TransferRequest) -> PlanRecord:
 async def _make_plan(
     request: TransferRequest, evidence: EvidenceStore, source: ObjectStore, target: ObjectStore, work: Path
 ) -> PlanRecord:
-    began = time.monotonic()
+    began, now = time.monotonic(), utc_now()
     options = request.options
     await source.check()
     await target.check()
@@ -70,9 +71,12 @@ async def _make_plan(
     difference = Difference(work, options.limits.memory_budget)
     try:
         difference.add_known(await fetch_known(evidence, request.run.migration, request.dataset, work))
-        difference.compare(source_listing, target_listing)
+        difference.compare(source_listing, target_listing, options.filters, now)
         findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
-        _refuse_blocked(request, findings, difference.refused_tally(), source_listing.total)
+        actions = difference.by_action()
+        filtered = actions.get("filtered", Tally())
+        found = without(source_listing.total, filtered)
+        _refuse_blocked(request, findings, difference.refused_tally(), found)
         refs, shards = await _store_rows(request, evidence, difference, work)
         record = PlanRecord(
             run=request.run,
@@ -80,7 +84,10 @@ async def _make_plan(
             source_url=str(request.source.location),
             target_url=str(request.target.location),
             dry_run=options.dry_run,
-            found=source_listing.total,
+            found=found,
+            filtered=filtered,
+            actions=actions,
+            planned_from=now,
             to_copy=difference.tally("copy", "replace", "compare"),
             unchanged=difference.tally("unchanged"),
             refused=difference.refused_tally(),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from heavylift.connections import Connection
 from heavylift.evidence.records import RunKey
+from heavylift.objects.filters import Filters
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits, Metadata, Verify
 from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
@@ -22,10 +23,16 @@ MAX_SHARDS = 1000
 
 @dataclass(frozen=True)
 class TransferOptions:
-    """How the objects are chosen, moved and proved; defaults are the spec's."""
+    """How the objects are chosen, moved and proved; defaults are the spec's.
+
+    :param tasks_at_once: how many tasks of this dataset may copy shards at the same time; they share
+        its caps evenly.
+    """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
+    filters: Filters = field(default_factory=Filters)
+    tasks_at_once: int = 1
     on_conflict: OnConflict = OnConflict.FAIL
     on_unholdable_key: OnUnholdableKey = OnUnholdableKey.FAIL
     metadata: Metadata = field(default_factory=Metadata)
@@ -59,12 +66,15 @@ def transfer_request(
     dry_run: bool = False,
     bandwidth_bytes_per_second: int | None = None,
     shard_objects: int | None = None,
+    tasks_at_once: int | None = None,
 ) -> TransferRequest:
     """Return the request that moves one dataset of a spec.
 
     :param connections: looks a connection up by its id.
     :param bandwidth_bytes_per_second: overrides the spec's limit for this run.
     :param shard_objects: overrides the spec's shard size for this run.
+    :param tasks_at_once: how many tasks of the dataset its caller lets copy at the same time; by
+        default as many as the spec's limits allow, or one where they do not say.
     :raises NotFoundError: the spec has no such dataset.
     """
     from heavylift.spec.resolve import find_dataset
@@ -85,6 +95,8 @@ def transfer_request(
         options=TransferOptions(
             include=found.include,
             exclude=found.exclude,
+            filters=Filters(found.min_size, found.max_size, found.modified_since, found.modified_before),
+            tasks_at_once=tasks_at_once or found.limits.max_tasks or 1,
             on_conflict=found.on_conflict,
             on_unholdable_key=found.on_unholdable_key,
             metadata=found.metadata,

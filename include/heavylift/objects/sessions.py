@@ -6,9 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from heavylift.evidence.store import EvidenceStore, open_evidence
+from heavylift.objects.manners import Manners
 from heavylift.objects.requests import TransferRequest
-from heavylift.platforms.http import HttpSettings
-from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import ObjectStore
 from heavylift.platforms.wiring import open_store
 
@@ -19,18 +18,26 @@ def evidence_of(request: TransferRequest) -> AbstractAsyncContextManager[Evidenc
 
 
 @asynccontextmanager
-async def open_both(request: TransferRequest) -> AsyncIterator[tuple[ObjectStore, ObjectStore]]:
+async def open_both(
+    request: TransferRequest, manners: Manners | None = None
+) -> AsyncIterator[tuple[ObjectStore, ObjectStore]]:
     """Open source and target.
 
     Only the source is paced: writes follow reads, and pacing both would halve the rate.
+
+    :param manners: holds both back; where None, the request's limits for a task that is alone.
     """
-    limits = request.options.limits
-    settings = HttpSettings(connections=limits.max_concurrency + 8)
-    pacer = Pacer(limits.max_bandwidth)
+    manners = manners or Manners(request.options.limits)
+    source, target = request.source, request.target
     async with (
         open_store(
-            request.source.location, request.source.connection, settings=settings, pacer=pacer
-        ) as source,
-        open_store(request.target.location, request.target.connection, settings=settings) as target,
+            source.location,
+            source.connection,
+            settings=manners.settings("source", source.location),
+            pacer=manners.pacer,
+        ) as source_store,
+        open_store(
+            target.location, target.connection, settings=manners.settings("target", target.location)
+        ) as target_store,
     ):
-        yield source, target
+        yield source_store, target_store

@@ -16,8 +16,8 @@ from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord, ut
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.compare import attribute_differences, compare_object
-from heavylift.objects.diff import Difference
-from heavylift.objects.listing import Listing, list_to_file
+from heavylift.objects.diff import Difference, without
+from heavylift.objects.listing import list_to_file
 from heavylift.objects.manifest import read_moved_rels
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
@@ -67,24 +67,31 @@ class _Verification:
         ]
         difference = Difference(self.work, options.limits.memory_budget)
         try:
-            difference.compare(*listings)
+            plan = await self._plan()
+            planned_from = plan.planned_from if plan else None
+            difference.compare(listings[0], listings[1], options.filters, planned_from)
             verdicts = Verdicts(difference)
-            await self._take_plan(verdicts)
+            await self._take_plan(plan, verdicts)
             run, dataset = self.request.run, self.request.dataset
             verdicts.take_earlier(await fetch_known(self.evidence, run.migration, dataset, self.work))
             verdicts.judge_listings()
             checked = await self._judge_content(verdicts)
             attributes = await self._judge_attributes(verdicts)
             verdicts.close()
-            return await self._store(listings, verdicts, checked, attributes, began)
+            found = without(listings[0].total, difference.tally("filtered"))
+            return await self._store(found, listings[1].total, verdicts, checked, attributes, began)
         finally:
             difference.close()
 
-    async def _take_plan(self, verdicts: Verdicts) -> None:
+    async def _plan(self) -> PlanRecord | None:
         path = plan_path(self.request.run, self.request.dataset)
         if not await self.evidence.exists(path):
+            return None
+        return await self.evidence.read_record(path, PlanRecord)
+
+    async def _take_plan(self, plan: PlanRecord | None, verdicts: Verdicts) -> None:
+        if plan is None:
             return
-        plan = await self.evidence.read_record(path, PlanRecord)
         local: list[Path | None] = []
         for name, ref in (("planned", plan.source_rows), ("refused", plan.refused_rows)):
             local.append(self.work / f"{name}.parquet" if ref else None)
@@ -165,7 +172,8 @@ class _Verification:
 
     async def _store(
         self,
-        listings: list[Listing],
+        source: Tally,
+        target: Tally,
         verdicts: Verdicts,
         checked: tuple[int, int] | None,
         attributes: tuple[int, int],
@@ -180,8 +188,8 @@ class _Verification:
             dataset=dataset,
             source_url=str(self.request.source.location),
             target_url=str(self.request.target.location),
-            source=listings[0].total,
-            target=listings[1].total,
+            source=source,
+            target=target,
             equal=Tally(objects=objects, size_bytes=size_bytes),
             missing=failing[0],
             different=failing[1],

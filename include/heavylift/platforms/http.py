@@ -13,14 +13,16 @@ import random
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from heavylift.checksums import Body
 from heavylift.errors import HeavyliftError, TransientError
+from heavylift.platforms.admission import Admission
 from heavylift.platforms.http_connection import Answer, Connection, Pace
 from heavylift.platforms.http_errors import error_for_status, no_answer, no_attempt
 from heavylift.platforms.http_message import Headers, Origin, request_head, split_url
 from heavylift.platforms.http_pool import Pool
+from heavylift.platforms.overload import seconds_to_wait
 from heavylift.platforms.pacing import Pacer
 
 MOST_ANSWER_BYTES = 64 * 2**20
@@ -67,6 +69,7 @@ class HttpSettings:
     :param connections: parallel requests at most.
     :param attempts: how often a request is tried before its transient error comes out.
     :param stall_seconds: longest silence of the other side.
+    :param admission: what holds the requests back; every one is admitted where it is not set.
     """
 
     connections: int = 64
@@ -75,6 +78,7 @@ class HttpSettings:
     max_delay_seconds: float = 20.0
     connect_seconds: float = 20.0
     stall_seconds: float = 60.0
+    admission: Admission = field(default_factory=Admission)
 
 
 class HttpClient:
@@ -222,7 +226,19 @@ class HttpClient:
             raise no_answer(what, error) from None
 
     async def _exchange(self, request: Request, most_bytes: int | None) -> tuple[Pool, Connection, Answer]:
-        """Send a request once; what comes back must be given to ``Pool.release``."""
+        """Send a request once, when its turn has come; what comes back is for ``Pool.release``."""
+        admission = self._settings.admission
+        await admission.enter()
+        try:
+            # Signed after the wait: a signature tells the time, and grows stale.
+            pool, connection, answer = await self._sent(request, most_bytes)
+        except BaseException as error:
+            admission.failed(error)
+            raise
+        admission.answered(answer.status, answer.headers.get("Retry-After"))
+        return pool, connection, answer
+
+    async def _sent(self, request: Request, most_bytes: int | None) -> tuple[Pool, Connection, Answer]:
         headers = await self._sign(request)
         origin, target = self._origin(request.url)
         pool = self._pools.get(origin) or self._open_pool(origin)
@@ -257,7 +273,8 @@ class HttpClient:
         return error
 
     def _backoff(self, attempt: int, error: TransientError) -> float:
-        if error.retry_after.isdigit():
-            return min(float(error.retry_after), self._settings.max_delay_seconds)
+        asked = seconds_to_wait(error.retry_after)
+        if asked > 0:
+            return min(asked, self._settings.max_delay_seconds)
         ceiling = min(self._settings.base_delay_seconds * 2**attempt, self._settings.max_delay_seconds)
         return random.uniform(0, ceiling)  # noqa: S311 - jitter, not a secret

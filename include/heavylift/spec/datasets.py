@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url, wrong
 from heavylift.spec.expectations import TableExpectations
-from heavylift.spec.quantities import BytesPerSecond, SizeBytes
+from heavylift.spec.moments import Moment
+from heavylift.spec.quantities import BytesPerSecond, RequestsPerSecond, SizeBytes
 from heavylift.spec.vocabulary import (
     Deletes,
     OnConflict,
@@ -17,6 +18,7 @@ from heavylift.spec.vocabulary import (
     VerifyMethod,
     VerifyMode,
 )
+from heavylift.spec.windows import WindowText
 
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
 
@@ -54,10 +56,34 @@ class LimitOverrides(SpecModel):
         default=None,
         ge=KIB,
         le=TIB,
-        description="Most bytes a second of one task; tasks that copy shards at the same time have it each.",
+        description="Most bytes a second of the whole dataset: its max_tasks copying tasks share it evenly.",
+    )
+    max_requests: RequestsPerSecond | None = Field(
+        default=None,
+        ge=1,
+        le=1_000_000,
+        description="Most requests a second, such as 500/s, that the whole dataset sends to each of its two"
+        " stores; shared as max_bandwidth is.",
+    )
+    max_tasks: Count | None = Field(
+        default=None,
+        ge=1,
+        le=1000,
+        description="Most shards that are copied at the same time; 4 by default where max_bandwidth or"
+        " max_requests is set, else as many as Airflow runs.",
+    )
+    windows: tuple[WindowText, ...] | None = Field(
+        default=None,
+        max_length=50,
+        description="When objects may be copied, such as '22:00-06:00 Europe/Berlin' or 'Sat-Sun'; at any"
+        " time where empty.",
     )
     max_concurrency: Count | None = Field(
-        default=None, ge=1, le=1024, description="Most requests in flight in one task; 32 by default."
+        default=None,
+        ge=1,
+        le=1024,
+        description="Most objects that one task copies at once, and most requests it has in flight at a"
+        " store; 32 by default. Fewer while a store asks for less.",
     )
     shard_objects: Count | None = Field(
         default=None,
@@ -86,6 +112,9 @@ class Limits(SpecModel):
     """Limits with every default filled in, as the movers take them."""
 
     max_bandwidth: BytesPerSecond | None = None
+    max_requests: RequestsPerSecond | None = None
+    max_tasks: Count | None = None
+    windows: tuple[WindowText, ...] = ()
     max_concurrency: Count = 32
     shard_objects: Count = 10_000
     shard_size: SizeBytes = 10 * GIB
@@ -159,6 +188,16 @@ class Dataset(SpecModel):
         default=(), description="Only keys that match one of these; all keys where empty."
     )
     exclude: tuple[Pattern, ...] = Field(default=(), description="No keys that match one of these.")
+    min_size: SizeBytes | None = Field(default=None, description="Only objects of at least this size.")
+    max_size: SizeBytes | None = Field(default=None, description="Only objects of at most this size.")
+    modified_since: Moment | None = Field(
+        default=None,
+        description="Only objects written at this moment or later: a day, a time with its zone, or an age"
+        " such as 30d, reckoned from the making of the plan.",
+    )
+    modified_before: Moment | None = Field(
+        default=None, description="Only objects written before this moment; written as modified_since."
+    )
     on_conflict: OnConflict = Field(
         default=OnConflict.FAIL,
         description="When the target holds another object under a key: fail, skip (counted) or overwrite.",
@@ -181,3 +220,13 @@ class Dataset(SpecModel):
     expectations: tuple[TableExpectations, ...] = Field(
         default=(), description="Checks of the tables (Parquet, CSV) among the objects, on both sides."
     )
+
+    @property
+    def filters_by_size(self) -> bool:
+        """Whether an object's size decides on its move."""
+        return self.min_size is not None or self.max_size is not None
+
+    @property
+    def filters_by_age(self) -> bool:
+        """Whether the time an object was written decides on its move."""
+        return self.modified_since is not None or self.modified_before is not None

@@ -1,4 +1,4 @@
-"""Sizes, rates and durations as people write them: ``64MiB``, ``200MiB/s``, ``1h30m``.
+"""Sizes, rates and durations as people write them: ``64MiB``, ``200MiB/s``, ``500/s``, ``1h30m``.
 
 In the model they are whole numbers of bytes, bytes a second and seconds; a bare whole number
 in a spec is taken in those units, so that a dumped spec can be read again.
@@ -29,12 +29,14 @@ DURATION_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _SIZE_TEXT = r"([0-9]{1,15}(?:\.[0-9]{1,9})?)\s?([A-Za-z]{1,5})"
 _SIZE = re.compile(_SIZE_TEXT)
 _RATE = re.compile(_SIZE_TEXT + r"/s")
+_REQUESTS = re.compile(r"([0-9]{1,12})\s?/\s?s")
 _DURATION = re.compile(r"(?:[0-9]{1,12}[smhdw])+")
 _DURATION_PART = re.compile(r"([0-9]+)([smhdw])")
 _LARGEST = 2**63 - 1
 
 SIZE_EXPECTED = "a size such as 64MiB (units B, kB, MB, GB, TB, KiB, MiB, GiB, TiB)"
 RATE_EXPECTED = "a rate such as 200MiB/s (a size unit, then /s)"
+REQUESTS_EXPECTED = "a number of requests a second such as 500/s"
 DURATION_EXPECTED = "a duration such as 30s, 15m, 24h, 7d or 1h30m"
 
 
@@ -62,6 +64,21 @@ def parse_rate(value: object) -> int:
     if match is None:
         raise _wrong("rate", RATE_EXPECTED, _size_hint(value, "/s"))
     return _bytes(match, "rate", RATE_EXPECTED)
+
+
+def parse_requests(value: object) -> int:
+    """Return the requests a second that ``value`` means: a whole number, or text such as ``500/s``.
+
+    :raises PydanticCustomError: not a number of requests a second.
+    """
+    if _is_count(value):
+        return int(str(value))
+    text = value.strip() if isinstance(value, str) else ""
+    match = _REQUESTS.fullmatch(text)
+    if match is None:
+        hint = f"write {text}/s" if text.isdigit() else ""
+        raise _wrong("rate", REQUESTS_EXPECTED, hint)
+    return int(match[1])
 
 
 def parse_duration(value: object) -> int:
@@ -162,6 +179,13 @@ BytesPerSecond = Annotated[
     WithJsonSchema(_schema("A rate, such as 200MiB/s.", _SIZE_PATTERN + "/s$", "200MiB/s")),
 ]
 """A rate in bytes a second."""
+
+RequestsPerSecond = Annotated[
+    int,
+    BeforeValidator(parse_requests),
+    WithJsonSchema(_schema("Requests a second, such as 500/s.", r"^[0-9]+ ?/ ?s$", "500/s")),
+]
+"""A number of requests a second."""
 
 Seconds = Annotated[
     int,

@@ -10,7 +10,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from heavylift.spec import base, quantities
+from heavylift.spec import base, moments, quantities, windows
 from heavylift.spec.fields import allowed_words, bare, is_model
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.support import SUPPORTED_SECTIONS
@@ -25,7 +25,10 @@ _SPECIAL = {
         (base.CronSchedule, "cron or preset"),
         (quantities.SizeBytes, "size"),
         (quantities.BytesPerSecond, "rate"),
+        (quantities.RequestsPerSecond, "requests a second"),
         (quantities.Seconds, "duration"),
+        (moments.Moment, "moment or age"),
+        (windows.WindowText, "window"),
     )
 }
 _PLAIN = {str: "text", bool: "true or false", int: "whole number", float: "number"}

@@ -12,6 +12,8 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.platforms import Side
 from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, Platform
 
+TASKS_UNDER_A_CAP = 4
+
 
 @dataclass(frozen=True)
 class ResolvedPlace:
@@ -33,6 +35,10 @@ class ResolvedDataset:
     target: ResolvedPlace
     include: tuple[str, ...]
     exclude: tuple[str, ...]
+    min_size: int | None
+    max_size: int | None
+    modified_since: str | None
+    modified_before: str | None
     on_conflict: OnConflict
     on_unholdable_key: OnUnholdableKey
     deletes: Deletes
@@ -51,6 +57,10 @@ def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
         target=_place(spec.target, dataset.target),
         include=dataset.include,
         exclude=dataset.exclude,
+        min_size=dataset.min_size,
+        max_size=dataset.max_size,
+        modified_since=dataset.modified_since,
+        modified_before=dataset.modified_before,
         on_conflict=dataset.on_conflict,
         on_unholdable_key=dataset.on_unholdable_key,
         deletes=dataset.deletes,
@@ -85,8 +95,13 @@ def find_dataset(spec: MigrationSpec, name: str) -> ResolvedDataset:
 
 
 def merge_limits(outer: LimitOverrides, inner: LimitOverrides) -> Limits:
-    """Return the limits that hold where ``inner`` lies within ``outer``."""
+    """Return the limits that hold where ``inner`` lies within ``outer``.
+
+    A cap is for the dataset as a whole, so it needs a number of tasks to be shared by.
+    """
     chosen = {**outer.model_dump(exclude_none=True), **inner.model_dump(exclude_none=True)}
+    if "max_bandwidth" in chosen or "max_requests" in chosen:
+        chosen.setdefault("max_tasks", TASKS_UNDER_A_CAP)
     return Limits.model_validate(chosen)
 
 

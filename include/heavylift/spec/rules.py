@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 
 from heavylift.spec.datasets import Dataset
 from heavylift.spec.model import MigrationSpec
+from heavylift.spec.moments import moment_of
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.quantities import format_duration, format_size
@@ -106,6 +108,28 @@ def _limits_of(spec: MigrationSpec, dataset: Dataset, path: FieldPath) -> Iterat
         )
 
 
+def _filters_let_something_through(spec: MigrationSpec) -> Iterator[Broken]:
+    now = datetime.now(UTC)
+    for index, dataset in enumerate(spec.datasets):
+        path: FieldPath = ("datasets", index)
+        low, high = dataset.min_size, dataset.max_size
+        if low is not None and high is not None and low > high:
+            got, most = format_size(low), format_size(high)
+            yield Broken("2170", (*path, "min_size"), got, f"at most max_size, {most}")
+        since, before = dataset.modified_since, dataset.modified_before
+        if since and before and moment_of(since, now) >= moment_of(before, now):
+            expected = f"a moment before modified_before, {before}"
+            yield Broken("2171", (*path, "modified_since"), since, expected, "no object lies between the two")
+        if dataset.expectations and (dataset.filters_by_size or dataset.filters_by_age):
+            yield Broken(
+                "2172",
+                (*path, "expectations"),
+                "expectations of a dataset that is filtered by size or age",
+                "whole tables: neither min_size, max_size, modified_since nor modified_before",
+                "give the tables a dataset of their own, and keep it apart by include and exclude",
+            )
+
+
 def _references_exist(spec: MigrationSpec) -> Iterator[Broken]:
     registries = [registry.name for registry in spec.registries]
     for index, model in enumerate(spec.models):
@@ -145,5 +169,6 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     place_rules,
     _policies_are_supported,
     _limits_fit_together,
+    _filters_let_something_through,
     _references_exist,
 )

@@ -39,6 +39,8 @@ _CUSTOM = {
     "hl_secret": _Kind(CODE_OF_SECRETS, "a secret in a spec"),
     "hl_contradiction": _Kind("2133", "two fields that contradict one another"),
     "hl_expectation": _Kind("2134", "an expectation that Great Expectations does not have"),
+    "hl_window": _Kind("2136", "text that is no time window"),
+    "hl_moment": _Kind("2137", "text that is no moment and no age"),
     "hl_user": _Kind("2135", "text that cannot be a user's id"),
 }
 _WORD = _Kind("2122", "a word that is not among those allowed")

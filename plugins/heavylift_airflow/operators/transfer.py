@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from heavylift.errors import ConflictError, IntegrityError
+from heavylift.errors import ConflictError, IntegrityError, WindowClosedError
 from heavylift_airflow.hooks.object_store import look_up
 from heavylift_airflow.operators.base import HeavyliftOperator
 from heavylift_airflow.progress import ProgressReporter, Store, human_size, state_store_of
+from heavylift_airflow.triggers.window import WindowTrigger
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -45,7 +46,13 @@ class DatasetOperator(HeavyliftOperator):
             dry_run=frame.options.dry_run,
             bandwidth_bytes_per_second=frame.options.bandwidth_bytes_per_second,
             shard_objects=frame.options.shard_objects,
+            tasks_at_once=self.tasks_at_once,
         )
+
+    @property
+    def tasks_at_once(self) -> int:
+        """How many tasks like this one Airflow runs at the same time; they share the dataset's caps."""
+        return 1
 
 
 class PlanTransferOperator(DatasetOperator):
@@ -101,6 +108,9 @@ class CopyObjectsOperator(DatasetOperator):
     retry after a crash copies only the rest. Stopping it (mark failed, worker shut down) ends
     it within seconds; no unfinished object is ever visible on the target.
 
+    While the spec's time windows are closed it waits in the triggerer: it holds no worker, and no
+    retry is spent. Each opening makes an attempt of its own in the evidence.
+
     :param shard: one item of what :class:`PlanTransferOperator` returned. (templated)
     :return: the shard's counts: ``shard``, ``found``, ``moved``, ``unchanged``, ``vanished`` (gone
         from the source meanwhile), ``failed``, ``left``, ``size_bytes``; all int.
@@ -115,6 +125,12 @@ class CopyObjectsOperator(DatasetOperator):
         self.shard = shard
 
     @property
+    def tasks_at_once(self) -> int:
+        """As many as this DAG lets copy at once; without ``max_tasks``, all that the DAG may run."""
+        dag = self.get_dag()
+        return self.max_active_tis_per_dagrun or (dag.max_active_tasks if dag else 1)
+
+    @property
     def shard_title(self) -> str:
         """What the UI shows for this mapped task."""
         return shard_title(self.shard)
@@ -124,11 +140,39 @@ class CopyObjectsOperator(DatasetOperator):
         frame = self.moving_frame(context)
         what = f"copy of {self.shard_title} of dataset {self.dataset!r}"
         store = state_store_of(context, self.log)
-        result = self.work.run(self._copy(frame, store), what)
+        try:
+            result = self.work.run(self._copy(frame, store), what)
+        except WindowClosedError as closed:
+            self._wait(closed)
         counts = shard_counts(result)
         self.log.info("%s: moved %s, unchanged %s, failed %s", what, result.moved.objects,
                       result.unchanged.objects, result.failed.objects)  # fmt: skip
+        if result.overlapped:
+            self.log.warning("%s: attempts %s were at this shard at the same time, as after a worker that was"
+                             " taken for dead; every object is proved all the same", what,
+                             list(result.overlapped))  # fmt: skip
         return counts
+
+    async def _note_waiting(self, frame: TaskFrame, closed: WindowClosedError) -> None:
+        from heavylift_airflow.trail import note
+
+        async with self.evidence(frame) as evidence:
+            await note(
+                evidence,
+                frame,
+                "shard.waiting",
+                subject=f"{self.dataset}/{self.shard['shard']}",
+                details={"opens_at": closed.opens_at, "state": closed.state},
+            )
+
+    def _wait(self, closed: WindowClosedError) -> NoReturn:
+        self.log.info("the time window is closed (%s): waiting until %s", closed.state, closed.opens_at)
+        self.defer(trigger=WindowTrigger(closed.opens_at), method_name="resume")
+
+    def resume(self, context: Context, event: dict[str, Any]) -> dict[str, int]:
+        """Go on: the windows are looked at anew, for the spec may have changed meanwhile."""
+        self.log.info("woken: %s", event)
+        return self.execute(context)
 
     async def _copy(self, frame: TaskFrame, store: Store | None) -> ShardResult:
         from heavylift.evidence.paths import shard_result_path
@@ -140,7 +184,11 @@ class CopyObjectsOperator(DatasetOperator):
         reporter = ProgressReporter(self.log, tags, store=store)
         # For the link of an attempt that fails; the library may have to take a later number.
         self.evidence_path = shard_result_path(frame.run, self.dataset, index, frame.attempt)
-        result = await copy_shard(self.request(frame), index, frame.attempt, reporter)
+        try:
+            result = await copy_shard(self.request(frame), index, frame.attempt, reporter)
+        except WindowClosedError as closed:
+            await self._note_waiting(frame, closed)
+            raise
         self.evidence_path = shard_result_path(frame.run, self.dataset, index, result.attempt)
         async with self.evidence(frame) as evidence:
             await note_file(
@@ -209,6 +257,7 @@ def plan_summary(plan: PlanRecord) -> dict[str, int | bool]:
         "to_copy_bytes": plan.to_copy.size_bytes,
         "unchanged": plan.unchanged.objects,
         "refused": plan.refused.objects,
+        "filtered": plan.filtered.objects,
         "findings": plan.finding_count,
         "shards": len(plan.shards),
         "dry_run": plan.dry_run,
@@ -221,6 +270,7 @@ def plan_line(plan: PlanRecord) -> str:
         f"{plan.source_url} -> {plan.target_url}: found {plan.found.objects:,} objects;"
         f" to copy {plan.to_copy.objects:,} ({human_size(plan.to_copy.size_bytes)}) in {len(plan.shards)}"
         f" shards, unchanged {plan.unchanged.objects:,}, refused {plan.refused.objects:,}"
+        + (f", filtered out {plan.filtered.objects:,}" if plan.filtered.objects else "")
     )
 
 

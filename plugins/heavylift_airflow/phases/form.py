@@ -26,7 +26,7 @@ def form_params() -> dict[str, Param]:
             pattern=_RATE_PATTERN,
             title="Bandwidth limit",
             section="Limits of this run",
-            description="Most bytes a second of one copy task, such as 200MiB/s. Empty: the spec's limit.",
+            description="Most bytes a second of each dataset, such as 200MiB/s. Empty: the spec's limit.",
         ),
         SHARD_OBJECTS: Param(
             None,

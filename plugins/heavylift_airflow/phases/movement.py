@@ -8,6 +8,7 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, TaskGroup, TriggerRule
 
 from heavylift.spec import Dataset, Gate, LoadedSpec, MigrationSpec, Phase
+from heavylift.spec.resolve import resolve_dataset
 from heavylift_airflow.callbacks import tell_failure, tell_retry
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.checks import CheckDatasetOperator
@@ -111,6 +112,7 @@ class _Builder:
                 **self._task("copy"),
                 dataset=dataset.name,
                 map_index_template="{{ task.shard_title }}",
+                max_active_tis_per_dagrun=resolve_dataset(self._spec, dataset).limits.max_tasks,
             ).expand(shard=plan.output)
             # With nothing to copy the mapped task is skipped, and the proof is still wanted.
             verify = VerifyObjectsOperator(

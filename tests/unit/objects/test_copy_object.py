@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +14,7 @@ from heavylift.objects.budget import MemoryBudget
 from heavylift.objects.copy_object import TRIES, Copier, copy_object
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import PlanRow
-from heavylift.platforms.ports import ObjectAttributes
+from heavylift.platforms.ports import ObjectAttributes, PartReceipt, PutReceipt, Upload
 from heavylift.spec.datasets import Metadata
 from tests.unit.objects.fakes import FakeStore
 
@@ -294,3 +295,60 @@ async def test_an_empty_object(copier: Copier, source: FakeStore, target: FakeSt
     source.fill("k", b"")
     await copy_object(copier, row(source))
     assert target.objects["moved/k"].body == b""
+
+
+@pytest.mark.parametrize("action", ["copy", "replace"])
+async def test_an_upload_that_another_worker_ended_is_no_failure(
+    source: FakeStore, target: FakeStore, journal: UploadJournal, action: str
+) -> None:
+    """A worker that was taken for dead goes on, and completes the upload that both share."""
+    if action == "replace":
+        target.fill("moved/k", b"ours, older")
+    planned = row(source, action, target.version("moved/k") if action == "replace" else None)
+    copier = make_copier(source, target, journal)
+    send = target.put_part
+
+    async def meanwhile(upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+        if number == 2:
+            target.uploads.pop(upload.upload_id, None)
+            target.fill("moved/k", BODY, source.objects["k"].attributes)
+            raise NotFoundError("part", got="no such upload")
+        return await send(upload, number, body, crc32c)
+
+    target.put_part = meanwhile  # type: ignore[method-assign]
+    done = await copy_object(copier, planned)
+    assert (done.outcome, done.target_version) == ("unchanged", target.version("moved/k"))
+    assert target.objects["moved/k"].body == BODY
+    assert copier.rejected_reads == 0
+
+
+async def test_an_upload_that_another_worker_gave_up_is_begun_anew(
+    source: FakeStore, target: FakeStore, journal: UploadJournal
+) -> None:
+    copier = make_copier(source, target, journal)
+    complete, given_up = target.complete_upload, []
+
+    async def gone_once(upload: Upload, *arguments: Any, **options: Any) -> PutReceipt:
+        if not given_up:
+            given_up.append(target.uploads.pop(upload.upload_id))
+            raise NotFoundError("completion", got="no such upload")
+        return await complete(upload, *arguments, **options)
+
+    target.complete_upload = gone_once  # type: ignore[method-assign]
+    assert (await copy_object(copier, row(source))).outcome == "moved"
+    assert target.objects["moved/k"].body == BODY
+
+
+async def test_another_workers_wrong_object_is_a_conflict(
+    source: FakeStore, target: FakeStore, journal: UploadJournal
+) -> None:
+    copier = make_copier(source, target, journal)
+
+    async def meanwhile(upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+        target.uploads.clear()
+        target.fill("moved/k", b"something else")
+        raise NotFoundError("part", got="no such upload")
+
+    target.put_part = meanwhile  # type: ignore[method-assign]
+    with pytest.raises(ConflictError):
+        await copy_object(copier, row(source))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,9 @@ from heavylift.evidence.paths import manifest_path
 from heavylift.evidence.records import PlanRecord, RunKey, ShardResult, VerificationRecord
 from heavylift.evidence.store import open_evidence
 from heavylift.locations import Location
+from heavylift.objects import copy as copying
 from heavylift.objects.api import TransferOptions, TransferRequest, copy_shard, plan_transfer, verify_transfer
+from heavylift.objects.copy_object import copy_object
 from heavylift.objects.diff import Difference
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.manifest import read_rels
@@ -282,3 +286,33 @@ async def test_what_is_no_object_is_named_and_never_dropped_silently(
     assert not (tmp_path / "target" / "link").exists()
     excluded = in_run(request_, "excluded", exclude=("link",))
     assert (await plan_transfer(excluded)).findings == ()
+
+
+async def test_attempts_at_one_shard_at_the_same_time_are_named(
+    request_: TransferRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first attempt stands still until the second, which takes it for dead, has ended."""
+    request = in_run(request_, "one", limits=Limits(max_concurrency=1))
+    await plan_transfer(request)
+    both = asyncio.Event()
+    waits = [True]
+
+    async def slowly(copier: Any, row: Any) -> Any:
+        if waits and row.rel.endswith("f 3 é"):
+            waits.clear()
+            await both.wait()
+        return await copy_object(copier, row)
+
+    monkeypatch.setattr(copying, "copy_object", slowly)
+    first = asyncio.create_task(copy_shard(request, 0))
+    while waits:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    second = await copy_shard(request, 0)
+    both.set()
+    results = [await first, second]
+    assert [(result.attempt, result.overlapped) for result in results] == [(1, (2,)), (2, ())]
+    assert [result.moved.objects + result.unchanged.objects for result in results] == [12, 12]
+    assert sum(result.moved.objects for result in results) == 12
+    assert (await verify_transfer(request)).passed
+    after = await copy_shard(request, 0)
+    assert (after.attempt, after.overlapped) == (3, ())

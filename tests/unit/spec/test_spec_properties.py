@@ -37,6 +37,11 @@ def optional(**fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, An
 
 limits = optional(
     max_bandwidth=st.integers(1024, 2**40),
+    max_requests=st.one_of(st.integers(1, 10**6), st.sampled_from(["500/s", "1/s"])),
+    max_tasks=st.integers(1, 1000),
+    windows=st.lists(
+        st.sampled_from(["Sat-Sun", "22:00-06:00 Europe/Berlin", "Mon 00:00-24:00"]), max_size=3
+    ),
     max_concurrency=st.integers(1, 1024),
     shard_objects=st.integers(1, 10**6),
     shard_size=st.integers(GIB, 100 * GIB),
