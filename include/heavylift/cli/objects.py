@@ -18,7 +18,7 @@ from heavylift.evidence.records import PhaseSummary, PlanRecord, RunKey, ShardRe
 from heavylift.locations import parse_location
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits, Metadata, Verify
-from heavylift.spec.quantities import parse_rate, parse_size
+from heavylift.spec.quantities import parse_duration, parse_rate, parse_size
 from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, VerifyMethod, VerifyMode
 
 app = typer.Typer(no_args_is_help=True, help="Copy, sync, verify and compare objects between stores.")
@@ -38,6 +38,7 @@ Bandwidth = Annotated[str | None, typer.Option(help="most bytes a second, e.g. 2
 Concurrency = Annotated[int, typer.Option(min=1, max=1024, help="most requests in flight")]
 Memory = Annotated[str, typer.Option(help="most memory for buffers, e.g. 256MiB")]
 PartSize = Annotated[str, typer.Option(help="size of one part of a large object")]
+Stall = Annotated[str, typer.Option(help="longest silence of a store before a request is made again")]
 Conflict = Annotated[OnConflict, typer.Option(help="when the target holds another object under a key")]
 Unholdable = Annotated[OnUnholdableKey, typer.Option(help="when the target cannot hold a key")]
 DryRun = Annotated[
@@ -60,6 +61,7 @@ def copy(
     concurrency: Concurrency = 32,
     memory: Memory = "256MiB",
     part_size: PartSize = "16MiB",
+    stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
     on_unholdable_key: Unholdable = OnUnholdableKey.FAIL,
     dry_run: DryRun = False,
@@ -78,7 +80,7 @@ def copy(
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
         metadata=Metadata(),
-        limits=_limits(bandwidth, concurrency, memory, part_size),
+        limits=_limits(bandwidth, concurrency, memory, part_size, stall_timeout),
         dry_run=dry_run,
     )
     request = _request(
@@ -123,7 +125,7 @@ def verify(
     options = TransferOptions(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
-        limits=_limits(bandwidth, concurrency, "256MiB", "16MiB"),
+        limits=_limits(bandwidth, concurrency, "256MiB", "16MiB", "60s"),
         verify=Verify.model_validate(
             {
                 "mode": VerifyMode.SAMPLE if sample else VerifyMode.FULL,
@@ -301,21 +303,22 @@ def _connection(scheme: str, conn_id: str | None, option: str) -> Connection | N
     return connection_from_env(conn_id)
 
 
-def _limits(bandwidth: str | None, concurrency: int, memory: str, part_size: str) -> Limits:
+def _limits(bandwidth: str | None, concurrency: int, memory: str, part_size: str, stall: str) -> Limits:
     try:
         return Limits(
             max_bandwidth=parse_rate(bandwidth) if bandwidth else None,
             max_concurrency=concurrency,
             memory_budget=parse_size(memory),
             part_size=parse_size(part_size),
+            stall_timeout=parse_duration(stall),
         )
     except ValueError as error:
         raise SpecError(
             "reading the limits",
-            got=", ".join(str(v) for v in (bandwidth, memory, part_size) if v),
-            expected="sizes such as 16MiB and rates such as 200MiB/s",
+            got=", ".join(str(v) for v in (bandwidth, memory, part_size, stall) if v),
+            expected="sizes such as 16MiB, rates such as 200MiB/s and durations such as 60s",
             state="nothing was touched",
-            remedy="correct --bandwidth, --memory or --part-size",
+            remedy="correct --bandwidth, --memory, --part-size or --stall-timeout",
             code="5031",
         ) from error
 

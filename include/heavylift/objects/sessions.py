@@ -25,7 +25,7 @@ async def open_both(request: TransferRequest) -> AsyncIterator[tuple[ObjectStore
     Only the source is paced: writes follow reads, and pacing both would halve the rate.
     """
     limits = request.options.limits
-    settings = HttpSettings(connections=limits.max_concurrency + 8)
+    settings = HttpSettings(connections=limits.max_concurrency + 8, stall_seconds=limits.stall_timeout)
     pacer = Pacer(limits.max_bandwidth)
     async with (
         open_store(
