@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import random
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ class Drawn:
     how: str
     seed: str
 
-    @property
+    @cached_property
     def body(self) -> bytes:
         """The object's bytes; the same for the same seed."""
         return random.Random(self.seed).randbytes(self.size_bytes)

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ class Running:
             f"HEAVYLIFT_FAULT_SEED={self.drawn.seed}: {self.drawn.source} -> {self.drawn.target}: {what}"
         )
 
-    @property
+    @cached_property
     def expected(self) -> dict[str, str]:
         """Key → SHA-256 of all that the source holds."""
         return {one.key: hashlib.sha256(one.body).hexdigest() for one in self.drawn.objects}
