@@ -58,16 +58,17 @@ def refusal(dialect: str, fault: str, method: str) -> Refusal:
         )
     elif dialect == "azure":
         status, code, message = _AZURE[name]
-        body = f"<?xml version='1.0' encoding='utf-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
         answer = Refusal(
-            status, body.encode(), again | {"Content-Type": "application/xml", "x-ms-error-code": code}
+            status, _xml(code, message), again | {"Content-Type": "application/xml", "x-ms-error-code": code}
         )
     else:
         status, code, message = _S3[name]
         # S3 says of an expired token in answer to a HEAD no more than 400.
         status = 400 if method == "HEAD" and name == "expired" else status
-        body = (
-            f"<?xml version='1.0' encoding='UTF-8'?><Error><Code>{code}</Code><Message>{message}</Message></Error>"
-        )
-        answer = Refusal(status, body.encode(), again | {"Content-Type": "application/xml"})
+        answer = Refusal(status, _xml(code, message), again | {"Content-Type": "application/xml"})
     return Refusal(answer.status, b"" if method == "HEAD" else answer.body, answer.headers)
+
+
+def _xml(code: str, message: str) -> bytes:
+    text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>"
+    return f"<?xml version='1.0' encoding='UTF-8'?>{text}".encode()

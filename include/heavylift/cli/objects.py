@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
+from heavylift.cli.objects_cleanup import cleanup, note_cleaning
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.stores import Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import Connection, connection_from_env
@@ -97,6 +98,7 @@ def copy(
     _copy(request, as_json=as_json)
 
 
+app.command()(cleanup)
 app.command("sync", help="Copy what has appeared or changed since the last run; the same as copy.")(copy)
 
 
@@ -185,7 +187,7 @@ def diff(
 
 def _copy(request: Any, *, as_json: bool) -> None:
     from heavylift.aio import run
-    from heavylift.objects.api import copy_shard, plan_transfer, verify_transfer
+    from heavylift.objects.api import copy_shard, plan_transfer, verify_and_clean
 
     plan = run(plan_transfer(request))
     if request.options.dry_run:
@@ -199,8 +201,9 @@ def _copy(request: Any, *, as_json: bool) -> None:
         except HeavyliftError as error:
             note(str(error))
             errors.append(error)
-    record = run(verify_transfer(request))
-    summary = run(_conclude(request))
+    record, cleaning = run(verify_and_clean(request))
+    note_cleaning(cleaning)
+    summary = run(_conclude(request, cleaning))
     passed = summary.passed and not errors
     finish(
         {
@@ -208,6 +211,7 @@ def _copy(request: Any, *, as_json: bool) -> None:
             "shards": [r.model_dump(mode="json", exclude={"samples"}) for r in results],
             "errors": [e.attrs() for e in errors],
             "verification": record.model_dump(mode="json"),
+            "uploads": cleaning.model_dump(mode="json"),
             "summary": summary.model_dump(mode="json"),
         },
         text=f"{_planned(plan)}\n{_verified(record)}",
@@ -216,7 +220,7 @@ def _copy(request: Any, *, as_json: bool) -> None:
     )
 
 
-async def _conclude(request: Any) -> PhaseSummary:
+async def _conclude(request: Any, cleaning: Any) -> PhaseSummary:
     """Judge the run by its evidence alone, and note it in the audit trail."""
     from heavylift.evidence.audit import AuditTrail
     from heavylift.evidence.audit_entry import Act
@@ -238,6 +242,7 @@ async def _conclude(request: Any) -> PhaseSummary:
                     "source": str(request.source.location),
                     "target": str(request.target.location),
                     "passed": summary.passed,
+                    "uploads_aborted": cleaning.aborted,
                 },
             )
         )

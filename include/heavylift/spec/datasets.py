@@ -84,7 +84,7 @@ class LimitOverrides(SpecModel):
         default=None,
         ge=1,
         le=3600,
-        description="Longest silence of a store before its request is given up and made again; 60s by default.",
+        description="Longest silence of a store before a request is made again; 60s by default.",
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import HeavyliftError
-from heavylift.objects.api import copy_shard, plan_transfer, verify_transfer
+from heavylift.objects.api import clean_after_verification, copy_shard, plan_transfer, verify_transfer
 from tests.integration.objects.places import transfer
 from tests.integration.objects.proxied import connection_text, through
 from tests.support.fault_proxy import FaultProxy
@@ -49,7 +49,11 @@ class Attempt:
 
 
 async def in_this_process(
-    round_: Running, run: str, before_source: FaultProxy | None, before_target: FaultProxy | None, kill_at: int
+    round_: Running,
+    run: str,
+    before_source: FaultProxy | None,
+    before_target: FaultProxy | None,
+    kill_at: int,
 ) -> Attempt:
     """Plan, copy and verify by the library, as the operators do."""
     from tests.integration.objects.fault_rounds import limits
@@ -71,10 +75,12 @@ async def in_this_process(
                 except HeavyliftError as error:
                     attempt.failed(error)
             record = await verify_transfer(request)
+            cleaning = await clean_after_verification(request, record)
     except HeavyliftError as error:
         attempt.failed(error)
     else:
         attempt.verifications.append(record.model_dump(mode="json"))
+        attempt.text += f"{cleaning}\n"
         attempt.differs = not record.passed
         attempt.done = record.passed and not attempt.errors
     attempt.shards = _shards_of(round_.folder, run)
@@ -87,7 +93,11 @@ def _shards_of(folder: Path, run: str) -> list[dict[str, Any]]:
 
 
 async def in_a_process(
-    round_: Running, run: str, before_source: FaultProxy | None, before_target: FaultProxy | None, kill_at: int
+    round_: Running,
+    run: str,
+    before_source: FaultProxy | None,
+    before_target: FaultProxy | None,
+    kill_at: int,
 ) -> Attempt:
     """Run ``heavylift objects copy`` as a shell would; kill it at the given request of one side."""
     attempt = Attempt()

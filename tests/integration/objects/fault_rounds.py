@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -186,16 +187,17 @@ class Running:
         if not attempt.done and not attempt.killed:
             self.claim(bool(attempt.errors) or attempt.differs, f"ended without an error: {attempt.text}")
             for error in attempt.errors:
-                self.claim(
-                    bool(error["remedy"] and error["code"] and error["what"]), f"an error without a remedy: {error}"
-                )
+                whole = all(error[part] for part in ("what", "got", "remedy", "code"))
+                self.claim(whole, f"an error that leaves its reader alone: {error}")
         for result in attempt.shards:
             self._add_up(result)
         self._hide_secrets(attempt.text)
 
     def _add_up(self, result: dict[str, Any]) -> None:
         for unit in ("objects", "size_bytes"):
-            parts = {name: result[name][unit] for name in ("moved", "unchanged", "failed", "vanished", "left")}
+            parts = {
+                name: result[name][unit] for name in ("moved", "unchanged", "failed", "vanished", "left")
+            }
             self.claim(
                 sum(parts.values()) == result["found"][unit] and min(parts.values()) >= 0,
                 f"{parts} is not {result['found']}",
@@ -216,8 +218,9 @@ class Running:
         self.claim(attempt.done, f"not done without faults: {attempt.text}")
         left = await asyncio.to_thread(judge.strays, self.servers, self.drawn.target, self.goal_name)
         self.claim(foreign <= left, f"an upload that is not Heavylift's was aborted: {foreign - left}")
-        journal = "\n".join(path.read_text() for path in (self.folder / "evidence" / "m" / "uploads").rglob("*.json"))
-        named = {stray for stray in left - foreign if stray.split()[-1] in journal}
+        entries = (self.folder / "evidence" / "m" / "uploads").rglob("*.json")
+        journal = [json.loads(path.read_text())["upload_id"] for path in entries]
+        named = {stray for stray in left - foreign if any(name in stray for name in journal)}
         self.claim(not named, f"uploads of ours are left: {named}")
         # An upload whose id never reached us cannot be told from somebody else's.
         most = lost_begins + self.outcome.counts["killed"]
@@ -231,6 +234,3 @@ def limits() -> dict[str, Any]:
     from heavylift.spec.datasets import Limits
 
     return {"limits": Limits(part_size=5 * MIB, max_concurrency=8, stall_timeout=STALL_SECONDS)}
-
-
-Watch = Callable[[int], None]
