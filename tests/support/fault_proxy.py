@@ -35,6 +35,7 @@ class FaultProxy:
     :param seen: how often each ``METHOD path`` came.
     :param answers_lost: the ``METHOD path`` of requests that were carried out, and whose answer was not
         passed on.
+    :param large: the numbers of requests with a body of at least ``large_bytes``.
     :param watch: told the number of each request before anything is done with it.
     """
 
@@ -47,6 +48,8 @@ class FaultProxy:
     done: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     answers_lost: list[str] = field(default_factory=list)
+    large_bytes: int = 5 * 2**20
+    large: list[int] = field(default_factory=list)
     url: str = ""
     number: int = 0
     _closing: asyncio.Event = field(default_factory=asyncio.Event)
@@ -76,6 +79,8 @@ class FaultProxy:
             await self._hold()
             return _cut(request)
         body = await request.read()
+        if len(body) >= self.large_bytes:
+            self.large.append(self.number)
         if fault in REFUSED:
             told = refusal(self.dialect, fault, request.method)
             return web.Response(status=told.status, body=told.body, headers=told.headers)

@@ -83,11 +83,12 @@ async def in_this_process(
         attempt.text += f"{cleaning}\n"
         attempt.differs = not record.passed
         attempt.done = record.passed and not attempt.errors
-    attempt.shards = _shards_of(round_.folder, run)
+    attempt.shards = shards_of(round_.folder, run)
     return attempt
 
 
-def _shards_of(folder: Path, run: str) -> list[dict[str, Any]]:
+def shards_of(folder: Path, run: str) -> list[dict[str, Any]]:
+    """Return the results that all attempts at all shards of a run have left as evidence."""
     found = (folder / "evidence" / "m" / "transfer" / run).rglob("result.json")
     return [json.loads(path.read_text()) for path in found]
 

@@ -69,6 +69,7 @@ class Outcome:
 
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
 
 
 @dataclass
@@ -189,6 +190,7 @@ class Running:
             for error in attempt.errors:
                 whole = all(error[part] for part in ("what", "got", "remedy", "code"))
                 self.claim(whole, f"an error that leaves its reader alone: {error}")
+                self.outcome.errors[error["code"]] += 1
         for result in attempt.shards:
             self._add_up(result)
         self._hide_secrets(attempt.text)

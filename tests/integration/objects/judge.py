@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
+
+from azure.core.exceptions import ResourceNotFoundError
 
 from tests.integration.objects.places import Servers
 
 GCS_PARTS = ".heavylift-parts/"
+MIB = 2**20
+_GCS_PART = re.compile(r"/\d{5}-[0-9a-f]{8}$")
 
 
 def contents(servers: Servers, server: str, container: str) -> dict[str, str]:
@@ -45,6 +51,47 @@ def strays(servers: Servers, server: str, container: str) -> set[str]:
     client = servers.s3_as_asked(server)
     pages = client.get_paginator("list_multipart_uploads").paginate(Bucket=container)
     return {f"{one['Key']} {one['UploadId']}" for page in pages for one in page.get("Uploads", [])}
+
+
+def sha256_of(servers: Servers, server: str, container: str, key: str) -> str | None:
+    """Return the SHA-256 of one large object, read in pieces; None where there is none."""
+    digest = hashlib.sha256()
+    for piece in _pieces(servers, server, container, key):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(servers: Servers, server: str, container: str, key: str) -> Iterator[bytes]:
+    if server == "file":
+        with Path(servers.folder, container, key).open("rb") as file:
+            yield from iter(lambda: file.read(MIB), b"")
+    elif server == "gcp_target":
+        with servers.gcs(server).bucket(container).blob(key).open("rb") as blob:
+            yield from iter(lambda: blob.read(8 * MIB), b"")
+    elif server == "azure_target":
+        yield from servers.azure(server).get_blob_client(container, key).download_blob().chunks()
+    else:
+        yield from servers.s3_as_asked(server).get_object(Bucket=container, Key=key)["Body"].iter_chunks(MIB)
+
+
+def finished_parts(servers: Servers, server: str, container: str, key: str) -> int:
+    """Return how many parts of the uploads in progress for ``key`` the store holds."""
+    if server == "file":
+        entries = Path(servers.folder, container).glob(".heavylift-*.upload/*-*-*-*")
+        return sum(1 for _ in entries)
+    if server == "gcp_target":
+        blobs = servers.gcs(server).list_blobs(container, prefix=GCS_PARTS)
+        return sum(1 for blob in blobs if _GCS_PART.search(blob.name))
+    if server == "azure_target":
+        blob = servers.azure(server).get_blob_client(container, key)
+        try:
+            return len(blob.get_block_list("uncommitted")[1])
+        except ResourceNotFoundError:
+            return 0
+    client = servers.s3_as_asked(server)
+    uploads = client.list_multipart_uploads(Bucket=container).get("Uploads", [])
+    named = [{"Bucket": container, "Key": one["Key"], "UploadId": one["UploadId"]} for one in uploads]
+    return sum(len(client.list_parts(**upload).get("Parts", [])) for upload in named)
 
 
 def _files(root: Path) -> dict[str, str]:

@@ -23,6 +23,7 @@ class Figures:
 
     faults: Counter[str] = field(default_factory=Counter)
     counts: Counter[str] = field(default_factory=Counter)
+    errors: Counter[str] = field(default_factory=Counter)
     failed: list[int] = field(default_factory=list)
     seconds: float = 0.0
 
@@ -37,6 +38,7 @@ class Figures:
             self.failed.remove(seed)
             self.faults.update(outcome.faults)
             self.counts.update(outcome.counts)
+            self.errors.update(outcome.errors)
 
         try:
             yield note
@@ -48,6 +50,7 @@ class Figures:
         line = json.dumps(
             {
                 "counts": dict(self.counts),
+                "errors": dict(sorted(self.errors.items())),
                 "faults": dict(sorted(self.faults.items())),
                 "failed_seeds": self.failed,
                 "seconds": round(self.seconds, 1),
