@@ -36,7 +36,7 @@ class FaultProxy:
     :param answers_lost: the ``METHOD path`` of requests that were carried out, and whose answer was not
         passed on.
     :param large: the numbers of requests with a body of at least ``large_bytes``.
-    :param watch: told the number of each request before anything is done with it.
+    :param watch: each is told the number of each request before anything is done with it.
     """
 
     upstream: str
@@ -44,7 +44,7 @@ class FaultProxy:
     dialect: str = "s3"
     most: int = 1_000_000
     stalls_seconds: float = 30.0
-    watch: Callable[[int], None] = lambda _number: None
+    watch: list[Callable[[int], None]] = field(default_factory=list)
     done: Counter[str] = field(default_factory=Counter)
     seen: Counter[str] = field(default_factory=Counter)
     answers_lost: list[str] = field(default_factory=list)
@@ -57,7 +57,8 @@ class FaultProxy:
 
     def _draw(self, request: web.Request) -> str:
         self.number += 1
-        self.watch(self.number)
+        for tell in self.watch:
+            tell(self.number)
         kind = kind_of(request.method, request.raw_path, self.dialect)
         fault = self.schedule.fault(self.number, kind) if self.done.total() < self.most else ""
         if fault:

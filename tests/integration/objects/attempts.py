@@ -7,12 +7,15 @@ import json
 import os
 import signal
 import sys
+from asyncio.subprocess import Process
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import HeavyliftError
-from heavylift.objects.api import clean_after_verification, copy_shard, plan_transfer, verify_transfer
+from heavylift.objects.api import TransferRequest, copy_shard, plan_transfer, verify_and_clean
 from tests.integration.objects.places import transfer
 from tests.integration.objects.proxied import connection_text, through
 from tests.support.fault_proxy import FaultProxy
@@ -53,9 +56,9 @@ async def in_this_process(
     run: str,
     before_source: FaultProxy | None,
     before_target: FaultProxy | None,
-    kill_at: int,
+    end_at: int,
 ) -> Attempt:
-    """Plan, copy and verify by the library, as the operators do."""
+    """Plan, copy and verify by the library, as the operators do; cancel it at the given request."""
     from tests.integration.objects.fault_rounds import limits
 
     attempt = Attempt()
@@ -66,25 +69,50 @@ async def in_this_process(
         run,
         **limits(),
     )
+    task = asyncio.create_task(_moved(request, attempt))
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            plan = await plan_transfer(request)
-            for shard in plan.shards:
-                try:
-                    await copy_shard(request, shard.index)
-                except HeavyliftError as error:
-                    attempt.failed(error)
-            record = await verify_transfer(request)
-            cleaning = await clean_after_verification(request, record)
+        with ended_at(before_target or before_source, end_at, task.cancel):
+            async with asyncio.timeout(LONGEST_SECONDS):
+                await task
     except HeavyliftError as error:
         attempt.failed(error)
-    else:
-        attempt.verifications.append(record.model_dump(mode="json"))
-        attempt.text += f"{cleaning}\n"
-        attempt.differs = not record.passed
-        attempt.done = record.passed and not attempt.errors
+    except asyncio.CancelledError:
+        attempt.killed = True
     attempt.shards = shards_of(round_.folder, run)
     return attempt
+
+
+async def _moved(request: TransferRequest, attempt: Attempt) -> None:
+    plan = await plan_transfer(request)
+    for shard in plan.shards:
+        try:
+            await copy_shard(request, shard.index)
+        except HeavyliftError as error:
+            attempt.failed(error)
+    record, cleaning = await verify_and_clean(request)
+    attempt.verifications.append(record.model_dump(mode="json"))
+    attempt.text += f"{cleaning}\n"
+    attempt.differs = not record.passed
+    attempt.done = record.passed and not attempt.errors
+
+
+@contextmanager
+def ended_at(proxy: FaultProxy | None, end_at: int, end: Callable[[], object]) -> Iterator[None]:
+    """Call ``end`` at the request that is so many after the last one; 0 means never."""
+    if proxy is None or not end_at:
+        yield
+        return
+    last = proxy.number + end_at
+
+    def tell(number: int) -> None:
+        if number == last:
+            end()
+
+    proxy.watch.append(tell)
+    try:
+        yield
+    finally:
+        proxy.watch.remove(tell)
 
 
 def shards_of(folder: Path, run: str) -> list[dict[str, Any]]:
@@ -98,7 +126,7 @@ async def in_a_process(
     run: str,
     before_source: FaultProxy | None,
     before_target: FaultProxy | None,
-    kill_at: int,
+    end_at: int,
 ) -> Attempt:
     """Run ``heavylift objects copy`` as a shell would; kill it at the given request of one side."""
     attempt = Attempt()
@@ -110,28 +138,19 @@ async def in_a_process(
         "copy",
         str(round_.origin.location),
         str(round_.goal.location),
-        *(("--source-conn", "source_side") if before_source else ()),
-        *(("--target-conn", "target_side") if before_target else ()),
+        *(() if round_.drawn.source == "file" else ("--source-conn", "source_side")),
+        *(() if round_.drawn.target == "file" else ("--target-conn", "target_side")),
         *("--evidence", f"file://{round_.folder / 'evidence'}", "--migration", "m", "--json"),
         *("--part-size", "5MiB", "--concurrency", "8", "--stall-timeout", "2s"),
         env=_environment(round_, before_source, before_target),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    watched = before_target or before_source
-    assert watched is not None
-    from_here = watched.number + kill_at
-
-    def kill(number: int) -> None:
-        if kill_at and number >= from_here and process.returncode is None:
-            process.send_signal(signal.SIGKILL)
-
-    watched.watch = kill
     try:
-        async with asyncio.timeout(LONGEST_SECONDS):
-            output, told = await process.communicate()
+        with ended_at(before_target or before_source, end_at, lambda: _kill(process)):
+            async with asyncio.timeout(LONGEST_SECONDS):
+                output, told = await process.communicate()
     finally:
-        watched.watch = lambda _number: None
         if process.returncode is None:
             process.kill()
     attempt.text = output.decode() + told.decode()
@@ -139,6 +158,11 @@ async def in_a_process(
     if not attempt.killed:
         _read(attempt, json.loads(output), process.returncode)
     return attempt
+
+
+def _kill(process: Process) -> None:
+    if process.returncode is None:
+        process.send_signal(signal.SIGKILL)
 
 
 def _read(attempt: Attempt, document: dict[str, Any], status: int | None) -> None:

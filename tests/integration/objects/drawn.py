@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,47 @@ class Drawn:
     def body(self) -> bytes:
         """The object's bytes; the same for the same seed."""
         return random.Random(self.seed).randbytes(self.size_bytes)
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change of the source amid a round.
+
+    :param at: the number of the request at which it happens.
+    :param new: what replaces the object; None where it goes.
+    """
+
+    at: int
+    old: Drawn
+    new: Drawn | None
+
+    def apply(self, servers: Servers, server: str, container: str) -> None:
+        """Carry it out on the source."""
+        if self.new is not None:
+            write_objects(servers, server, container, [self.new])
+        elif server == "file":
+            Path(servers.folder, container, self.old.key).unlink()
+        elif server == "gcp_target":
+            servers.gcs(server).bucket(container).blob(self.old.key).delete()
+        elif server == "azure_target":
+            servers.azure(server).get_blob_client(container, self.old.key).delete_blob()
+        else:
+            servers.s3_as_asked(server).delete_object(Bucket=container, Key=self.old.key)
+
+
+def draw_changes(dice: random.Random, objects: tuple[Drawn, ...]) -> list[Change]:
+    """Return one to three changes of different objects, the largest among them more often than not."""
+    chosen = {max(objects, key=lambda one: one.size_bytes), *dice.sample(objects, 2)}
+    changes = []
+    for one in sorted(chosen, key=lambda one: one.key)[: dice.randint(1, 3)]:
+        grown = replace(one, size_bytes=one.size_bytes + dice.randint(0, 9), seed=f"{one.seed}:new")
+        changes.append(Change(dice.randint(4, 70), one, grown if dice.random() < 0.7 else None))
+    return changes
+
+
+def sha256(one: Drawn) -> str:
+    """Return the SHA-256 of an object's bytes."""
+    return hashlib.sha256(one.body).hexdigest()
 
 
 def draw_objects(dice: random.Random, seed: object, source: str) -> list[Drawn]:
@@ -92,7 +134,7 @@ def _write_azure(servers: Servers, server: str, container: str, one: Drawn) -> N
 
     blob, body = servers.azure(server).get_blob_client(container, one.key), one.body
     if one.how != "parts":
-        blob.upload_blob(body)
+        blob.upload_blob(body, overwrite=True)
         return
     blocks = []
     for number, start in enumerate(range(0, len(body), PART)):

@@ -8,20 +8,26 @@ judge reads the target by the vendors' own clients.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from tests.integration.objects import judge
 from tests.integration.objects.attempts import Attempt, in_a_process, in_this_process
-from tests.integration.objects.drawn import MIB, Drawn, draw_objects, write_objects
+from tests.integration.objects.drawn import (
+    MIB,
+    Change,
+    Drawn,
+    draw_changes,
+    draw_objects,
+    sha256,
+    write_objects,
+)
 from tests.integration.objects.places import Servers
 from tests.integration.objects.proxied import DIALECTS, origin
 from tests.support.fault_proxy import FaultProxy, running
@@ -44,8 +50,11 @@ STALL_SECONDS = 2
 class Round:
     """What is drawn for one round.
 
-    :param kill_at: the request, counted on one side, at which the copying process is killed, for each of
-        the first attempts; none where the round runs within this process.
+    :param kill_at: the request, counted on one side, at which each of the first attempts is ended.
+    :param killed: by kill -9 of a process of its own; else the attempt is cancelled, as a task that is
+        marked failed in Airflow is.
+    :param same_run: retries belong to one run, as a cleared task's do; else each is a run of its own.
+    :param changes: at which request which object of the source grows, or goes.
     """
 
     seed: int
@@ -53,14 +62,24 @@ class Round:
     target: str
     objects: tuple[Drawn, ...]
     kill_at: tuple[int, ...]
+    killed: bool
+    same_run: bool
+    changes: tuple[Change, ...]
 
     @classmethod
     def draw(cls, seed: int) -> Round:
         """Return the round of a seed."""
         dice = random.Random(f"round:{seed}")
         source, target = dice.choice(PAIRS)
-        kills = tuple(dice.randint(1, 70) for _ in range(dice.randint(1, 2))) if dice.random() < 0.3 else ()
-        return cls(seed, source, target, tuple(draw_objects(dice, seed, source)), kills)
+        objects = tuple(draw_objects(dice, seed, source))
+        ends = tuple(dice.randint(1, 70) for _ in range(dice.randint(1, 2)))
+        kind, same_run = dice.random(), dice.random() < 0.3
+        if kind < 0.3:
+            return cls(seed, source, target, objects, ends, killed=True, same_run=False, changes=())
+        if kind < 0.4:
+            return cls(seed, source, target, objects, ends, killed=False, same_run=same_run, changes=())
+        changes = tuple(draw_changes(dice, objects)) if kind < 0.55 else ()
+        return cls(seed, source, target, objects, (), killed=False, same_run=False, changes=changes)
 
 
 @dataclass
@@ -91,13 +110,10 @@ class Running:
             f"HEAVYLIFT_FAULT_SEED={self.drawn.seed}: {self.drawn.source} -> {self.drawn.target}: {what}"
         )
 
-    @cached_property
-    def expected(self) -> dict[str, str]:
-        """Key → SHA-256 of all that the source holds."""
-        return {one.key: hashlib.sha256(one.body).hexdigest() for one in self.drawn.objects}
-
     async def run(self) -> Outcome:
         """Run the round to its end."""
+        self.expected = {one.key: sha256(one) for one in self.drawn.objects}
+        self.ever = {key: {sha} for key, sha in self.expected.items()}
         source, target = self.drawn.source, self.drawn.target
         self.origin = self.servers.place(source, f"{self.container}-source")
         self.goal = self.servers.place(target, f"{self.container}-target")
@@ -110,6 +126,9 @@ class Running:
         )
         foreign = await asyncio.to_thread(self._begin_foreign_upload)
         async with self._proxies() as (before_source, before_target):
+            watched = before_source or before_target
+            assert watched is not None
+            watched.watch.append(self.change)
             for number in range(MOST_ATTEMPTS):
                 attempt = await self._attempt(number, before_source, before_target)
                 await self._judge(attempt)
@@ -160,18 +179,35 @@ class Running:
     async def _attempt(
         self, number: int, before_source: FaultProxy | None, before_target: FaultProxy | None
     ) -> Attempt:
-        kill_at = self.drawn.kill_at[number] if number < len(self.drawn.kill_at) else 0
-        run = in_a_process if self.drawn.kill_at else in_this_process
-        attempt = await run(self, f"faulty-{number}", before_source, before_target, kill_at)
+        end_at = self.drawn.kill_at[number] if number < len(self.drawn.kill_at) else 0
+        run = "faulty" if self.drawn.same_run else f"faulty-{number}"
+        attempt = await self._one(run, before_source, before_target, end_at)
         self.outcome.counts["attempts"] += 1
-        self.outcome.counts["killed"] += attempt.killed
+        self.outcome.counts["killed" if self.drawn.killed else "cancelled"] += attempt.killed
         self.outcome.counts["ended with an error"] += not attempt.done and not attempt.killed
         return attempt
+
+    async def _one(
+        self, run: str, before_source: FaultProxy | None, before_target: FaultProxy | None, end_at: int
+    ) -> Attempt:
+        attempt = in_a_process if self.drawn.killed else in_this_process
+        return await attempt(self, run, before_source, before_target, end_at)
+
+    def change(self, number: int) -> None:
+        """Let the source change, if it is to at the request with this number."""
+        for change in self.drawn.changes:
+            if change.at == number:
+                change.apply(self.servers, self.drawn.source, self.origin_name)
+                self.outcome.counts["source changes"] += 1
+                self.expected.pop(change.old.key, None)
+                if change.new:
+                    self.expected[change.new.key] = sha256(change.new)
+                    self.ever[change.new.key].add(sha256(change.new))
 
     async def _judge(self, attempt: Attempt) -> None:
         """Hold what an attempt says against what is there."""
         there = await asyncio.to_thread(judge.contents, self.servers, self.drawn.target, self.goal_name)
-        wrong = {key for key, sha in there.items() if self.expected.get(key) != sha}
+        wrong = {key for key, sha in there.items() if sha not in self.ever.get(key, ())}
         self.claim(not wrong, f"wrong bytes are visible under {sorted(wrong)} after {attempt.text}")
         if attempt.done:
             missing = self.expected.keys() - there.keys()
@@ -182,7 +218,7 @@ class Running:
                 f"{record['equal']} said to be equal, {len(there)} are: {attempt.text}",
             )
             self.claim(
-                not record["passed"] or (there.keys() == self.expected.keys() and not record["unverifiable"]),
+                not record["passed"] or (there.keys() >= self.expected.keys() and not record["unverifiable"]),
                 f"passed, but only {len(there)} of {len(self.expected)} are there: {attempt.text}",
             )
         if not attempt.done and not attempt.killed:
@@ -215,9 +251,12 @@ class Running:
 
     async def _finish(self, foreign: set[str], lost_begins: int) -> None:
         """Run without faults until done: nothing may be lost, and nothing be left behind."""
-        attempt = await in_this_process(self, "calm", None, None, 0)
+        attempt = await self._one("calm", None, None, 0)
         await self._judge(attempt)
         self.claim(attempt.done, f"not done without faults: {attempt.text}")
+        there = await asyncio.to_thread(judge.contents, self.servers, self.drawn.target, self.goal_name)
+        late = {key for key, sha in self.expected.items() if there.get(key) != sha}
+        self.claim(not late, f"done without faults, but {sorted(late)} are not as on the source")
         left = await asyncio.to_thread(judge.strays, self.servers, self.drawn.target, self.goal_name)
         self.claim(foreign <= left, f"an upload that is not Heavylift's was aborted: {foreign - left}")
         entries = (self.folder / "evidence" / "m" / "uploads").rglob("*.json")
@@ -225,7 +264,7 @@ class Running:
         named = {stray for stray in left - foreign if any(name in stray for name in journal)}
         self.claim(not named, f"uploads of ours are left: {named}")
         # An upload whose id never reached us cannot be told from somebody else's.
-        most = lost_begins + self.outcome.counts["killed"]
+        most = lost_begins + self.outcome.counts["killed"] + self.outcome.counts["cancelled"]
         self.claim(len(left - foreign) <= most, f"{left - foreign} are left, {most} ids were lost")
         self.outcome.counts["objects"] += len(self.drawn.objects)
         self.outcome.counts["bytes"] += sum(one.size_bytes for one in self.drawn.objects)

@@ -79,7 +79,7 @@ async def test_a_sync_cleans_up_what_a_killed_one_left_of_a_version_that_has_gon
     await copy_shard(request, plan.shards[0].index)
     assert of(ours, judge.strays(servers, server, container))
     record, cleaning = await verify_and_clean(request)
-    assert record.passed
+    assert record.passed, record.differences
     assert (cleaning.ours, cleaning.aborted, cleaning.problem) == (1, 1, "")
     left = judge.strays(servers, server, container)
     assert of(foreign, left)
