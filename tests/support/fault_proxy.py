@@ -6,6 +6,7 @@ It passes the Host header on as it came, so that signatures stay valid.
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -88,8 +89,12 @@ class FaultProxy:
         if fault == "reset":
             return _cut(request)
         if fault == "flip_request" and body:
-            body = flipped_payload(body) if self.dialect == "gcs" else flipped(body)
+            body = flipped_payload(body) if self.dialect == "gcs" else self._flipped(body)
         return await self._pass_on(request, body, fault)
+
+    def _flipped(self, body: bytes) -> bytes:
+        # Not always the same bit: two downloads that are wrong alike cannot be told by anybody.
+        return _flipped_at(body, random.Random(f"{self.schedule.seed}:{self.number}").randrange(len(body)))
 
     async def _hold(self) -> None:
         try:
@@ -130,7 +135,7 @@ class FaultProxy:
     ) -> web.StreamResponse:
         whole = bool(content) and status in {200, 206}
         if fault == "flip_answer" and whole:
-            content = flipped(content)
+            content = self._flipped(content)
         if fault == "short" and whole:
             content = content[: len(content) // 2]
         response = web.StreamResponse(status=status, headers=headers)
@@ -180,11 +185,6 @@ def _cut(request: web.Request, response: web.StreamResponse | None = None) -> we
     if request.transport is not None:
         request.transport.abort()
     return response or web.Response(status=500)
-
-
-def flipped(body: bytes) -> bytes:
-    """Return ``body`` with one bit of its middle turned over."""
-    return _flipped_at(body, len(body) // 2)
 
 
 def flipped_payload(body: bytes) -> bytes:

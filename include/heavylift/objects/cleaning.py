@@ -18,8 +18,8 @@ from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import Act
 from heavylift.evidence.records import MAX_LISTED, Record, VerificationRecord, utc_now
 from heavylift.evidence.store import EvidenceStore, open_evidence
-from heavylift.objects.copy_large import part_size
 from heavylift.objects.journal import JournalEntry, UploadJournal, journal_entries
+from heavylift.objects.part_layout import layout_of
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.verify import verify_transfer
@@ -157,8 +157,8 @@ async def _clean_dataset(
             head = await source.head(source_prefix + entry.key.removeprefix(target_prefix))
         except NotFoundError:
             return True, "its object has gone from the source"
-        size = part_size(head.object.size_bytes, request.options.limits.part_size, target)
-        if not await journal.would_resume(entry, head.object.version, size):
+        layout = layout_of(head, request.options.limits.part_size, target.traits)
+        if not await journal.would_resume(entry, head.object.version, layout.part_bytes):
             return True, "its object has changed on the source, or the part size has"
         return False, "the next run goes on with it"
 
