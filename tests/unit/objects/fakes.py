@@ -135,7 +135,7 @@ class FakeStore:
         body = self.objects[key].body[offset : None if length is None else offset + length]
         if self.flips and body:
             self.flips -= 1
-            body = flip(body)
+            body = self.flipped(body)
         if self.shorts and length is None and body:
             self.shorts -= 1
             body = body[: len(body) // 2]
@@ -143,6 +143,9 @@ class FakeStore:
         cut = self.cuts > 0
         self.cuts -= cut
         yield FakeStream(head, body, cut)
+
+    def flipped(self, body: bytes) -> bytes:
+        return flip(body)
 
     @property
     def refuses(self) -> frozenset[Algorithm]:
