@@ -85,7 +85,7 @@ def draw_objects(dice: random.Random, seed: object, source: str) -> list[Drawn]:
     drawn = []
     for number, size in enumerate(sizes):
         how = dice.choice(("plain", "crc32c", "crc64nvme")) if source == "aws_source" else "plain"
-        if size > PART and source != "file" and dice.random() < 0.7:
+        if (size > PART or not size) and source != "file" and dice.random() < 0.7:
             how = dice.choice(("parts", "parts-crc32c")) if source == "aws_source" else "parts"
         folder = dice.choice(("", "a/", "a/b c/", "é/"))
         drawn.append(Drawn(f"{folder}k{number:02d}", size, how, f"{seed}:{number}"))
@@ -116,7 +116,7 @@ def _write_s3(servers: Servers, server: str, container: str, one: Drawn) -> None
     upload = client.create_multipart_upload(Bucket=container, Key=one.key, **named)["UploadId"]
     where: dict[str, Any] = {"Bucket": container, "Key": one.key, "UploadId": upload}
     parts = []
-    for number, start in enumerate(range(0, len(body), PART), 1):
+    for number, start in enumerate(range(0, max(1, len(body)), PART), 1):
         told = client.upload_part(**where, PartNumber=number, Body=body[start : start + PART], **named)
         sums = {"ChecksumCRC32C": told["ChecksumCRC32C"]} if named else {}
         parts.append({"PartNumber": number, "ETag": told["ETag"], **sums})
