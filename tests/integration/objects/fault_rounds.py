@@ -30,6 +30,7 @@ from tests.integration.objects.drawn import (
 )
 from tests.integration.objects.places import Servers
 from tests.integration.objects.proxied import DIALECTS, origin
+from tests.integration.objects.removal import remove
 from tests.support.fault_proxy import FaultProxy, running
 from tests.support.fault_schedule import draw_schedule
 
@@ -138,6 +139,8 @@ class Running:
                 self.outcome.faults += proxy.done if proxy else Counter()
             lost = [line for p in (before_target,) if p for line in p.answers_lost if "?uploads" in line]
         await self._finish(foreign, len(lost))
+        await asyncio.to_thread(remove, self.servers, source, self.origin_name)
+        await asyncio.to_thread(remove, self.servers, target, self.goal_name)
         return self.outcome
 
     @property
