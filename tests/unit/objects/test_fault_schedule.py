@@ -10,17 +10,17 @@ from tests.support.fault_schedule import FAULTS, REFUSED, Kind, Schedule, Storm,
 
 
 def dealt(schedule: Schedule) -> list[str]:
-    return [schedule.fault(number, kind) for number in range(1, 300) for kind in Kind]
+    return [schedule.fault(number, kind) for number in range(1, 100) for kind in Kind]
 
 
 def test_a_schedule_is_the_same_for_the_same_seed_and_another_for_another() -> None:
-    drawn = [dealt(draw_schedule(seed, target=True)) for seed in range(40)]
-    assert drawn == [dealt(draw_schedule(seed, target=True)) for seed in range(40)]
-    assert len({tuple(one) for one in drawn}) > 30
+    drawn = [dealt(draw_schedule(seed, target=True)) for seed in range(20)]
+    assert drawn == [dealt(draw_schedule(seed, target=True)) for seed in range(20)]
+    assert len({tuple(one) for one in drawn}) > 12
 
 
 def test_all_schedules_together_deal_out_every_fault_and_some_deal_out_none() -> None:
-    drawn = [set(dealt(draw_schedule(seed, target=True))) for seed in range(300)]
+    drawn = [set(dealt(draw_schedule(seed, target=True))) for seed in range(120)]
     assert set().union(*drawn) == {*FAULTS, ""}
     assert {""} in drawn
 
