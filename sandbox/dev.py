@@ -138,6 +138,12 @@ def _absolute(arguments: Sequence[str], index: int) -> str:
     return given
 
 
+def _faults(arguments: Sequence[str]) -> int:
+    from sandbox import faults
+
+    return faults.main(arguments)
+
+
 def _heavylift(arguments: Sequence[str]) -> int:
     env = {**os.environ, **overview.environment(paths.STATE_DIR)}
     python = shutil.which(sys.executable) or sys.executable
@@ -148,6 +154,7 @@ def _heavylift(arguments: Sequence[str]) -> int:
 _FORWARDED: dict[str, Callable[[Sequence[str]], int]] = {
     "demo": _demo,
     "bench": _bench,
+    "faults": _faults,
     "screenshots": _screenshots,
     "heavylift": _heavylift,
 }

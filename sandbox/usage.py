@@ -1,7 +1,7 @@
 """What ``./dev --help`` prints. Standard library only: it is shown before anything is installed."""
 
 COMMANDS = frozenset(
-    {"demo", "up", "status", "down", "heavylift", "test", "check", "bench", "lock", "screenshots"}
+    {"demo", "up", "status", "down", "heavylift", "test", "check", "bench", "faults", "lock", "screenshots"}
 )
 
 USAGE = """\
@@ -29,6 +29,9 @@ Change it
   check                       formatting, lint, types, imports, spelling, lock
   bench [LANE] [--json FILE]  measure beside other tools; LANE may be a group: objects
         [--runs N] [--scale X]
+  faults [--rounds N] [--seed N] [--parts N] [--report FILE]
+                              rounds of faults against real servers, 200 by default; --parts also kills
+                              copies of one large object
   lock [--upgrade]            resolve requirements.in into requirements.txt again
   screenshots                 take the pictures of the documentation anew
 

@@ -100,9 +100,10 @@ class _Parted:
     def __init__(self, algorithm: Algorithm, sizes: Iterable[int]) -> None:
         self._algorithm = algorithm
         self._sizes = iter(sizes)
-        self._left = next(self._sizes, None)
         self._current = Digester([OF_PARTS[algorithm]])
         self._digests: list[str] = []
+        self._left = next(self._sizes, None)
+        self._close_empty_parts()
 
     def update(self, data: memoryview) -> None:
         while len(data):
@@ -119,6 +120,13 @@ class _Parted:
         self._digests.append(self._current.checksums()[inner])
         self._current = Digester([inner])
         self._left = next(self._sizes, None)
+        self._close_empty_parts()
+
+    def _close_empty_parts(self) -> None:
+        # An empty object that was uploaded in parts has one part, and no byte will come to close it.
+        while self._left == 0:
+            self._left = None
+            self._close_part()
 
     def value(self) -> str:
         return of_parts(self._algorithm, self._digests)

@@ -191,6 +191,12 @@ class IntegrityError(PermanentError):
     default_code = "2008"
 
 
+class NoRoomError(PermanentError):
+    """The other side is full, or a quota is used up; whatever is sent next is refused too."""
+
+    default_code = "2012"
+
+
 class UnsupportedError(PermanentError):
     """The platform, or this version of Heavylift, cannot do what was asked."""
 

@@ -19,6 +19,7 @@ from heavylift.cli.manners import (
     filters_of,
     with_manners,
 )
+from heavylift.cli.objects_cleanup import cleanup, note_cleaning
 from heavylift.cli.objects_files import compare as compare_listings
 from heavylift.cli.objects_files import list_objects
 from heavylift.cli.output import ExitStatus, finish, mark_touched
@@ -29,7 +30,7 @@ from heavylift.evidence.records import PhaseSummary, PlanRecord, RunKey, Tally, 
 from heavylift.locations import parse_location
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits, Metadata, Verify
-from heavylift.spec.quantities import parse_rate, parse_size
+from heavylift.spec.quantities import parse_duration, parse_rate, parse_size
 from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, VerifyMethod, VerifyMode
 
 app = typer.Typer(no_args_is_help=True, help="Copy, sync, verify and compare objects between stores.")
@@ -51,6 +52,7 @@ Concurrency = Annotated[
 ]
 Memory = Annotated[str, typer.Option(help="most memory for buffers, e.g. 256MiB")]
 PartSize = Annotated[str, typer.Option(help="size of one part of a large object")]
+Stall = Annotated[str, typer.Option(help="longest silence of a store before a request is made again")]
 Conflict = Annotated[OnConflict, typer.Option(help="when the target holds another object under a key")]
 Unholdable = Annotated[OnUnholdableKey, typer.Option(help="when the target cannot hold a key")]
 DryRun = Annotated[
@@ -80,6 +82,7 @@ def copy(
     concurrency: Concurrency = 32,
     memory: Memory = "256MiB",
     part_size: PartSize = "16MiB",
+    stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
     on_unholdable_key: Unholdable = OnUnholdableKey.FAIL,
     dry_run: DryRun = False,
@@ -100,7 +103,9 @@ def copy(
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
         metadata=Metadata(),
-        limits=with_manners(_limits(bandwidth, concurrency, memory, part_size), max_requests, window),
+        limits=with_manners(
+            _limits(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
+        ),
         dry_run=dry_run,
     )
     request = _request(
@@ -119,6 +124,7 @@ def copy(
 
 app.command("list")(list_objects)
 app.command("compare")(compare_listings)
+app.command()(cleanup)
 app.command("sync", help="Copy what has appeared or changed since the last run; the same as copy.")(copy)
 
 
@@ -153,7 +159,7 @@ def verify(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         filters=filters_of(min_size, max_size, modified_since, modified_before),
-        limits=with_manners(_limits(bandwidth, concurrency, "256MiB", "16MiB"), max_requests, None),
+        limits=with_manners(_limits(bandwidth, concurrency, "256MiB", "16MiB", "60s"), max_requests, None),
         verify=Verify.model_validate(
             {
                 "mode": VerifyMode.SAMPLE if sample else VerifyMode.FULL,
@@ -223,7 +229,7 @@ def diff(
 def _copy(request: Any, *, wait: bool, as_json: bool) -> None:
     from heavylift.aio import run
     from heavylift.cli.copying import copy_shards
-    from heavylift.objects.api import plan_transfer, verify_transfer
+    from heavylift.objects.api import plan_transfer, verify_and_clean
 
     plan = run(plan_transfer(request))
     if request.options.dry_run:
@@ -243,13 +249,15 @@ def _copy(request: Any, *, wait: bool, as_json: bool) -> None:
             as_json=as_json,
             status=ExitStatus.INTERRUPTED,
         )
-    record = run(verify_transfer(request))
-    summary = run(_conclude(request))
+    record, cleaning = run(verify_and_clean(request))
+    note_cleaning(cleaning)
+    summary = run(_conclude(request, cleaning))
     passed = summary.passed and not copied.errors
     finish(
         {
             **document,
             "verification": record.model_dump(mode="json"),
+            "uploads": cleaning.model_dump(mode="json"),
             "summary": summary.model_dump(mode="json"),
         },
         text=f"{_planned(plan)}\n{_verified(record)}",
@@ -258,7 +266,7 @@ def _copy(request: Any, *, wait: bool, as_json: bool) -> None:
     )
 
 
-async def _conclude(request: Any) -> PhaseSummary:
+async def _conclude(request: Any, cleaning: Any) -> PhaseSummary:
     """Judge the run by its evidence alone, and note it in the audit trail."""
     from heavylift.evidence.audit import AuditTrail
     from heavylift.evidence.audit_entry import Act
@@ -280,6 +288,7 @@ async def _conclude(request: Any) -> PhaseSummary:
                     "source": str(request.source.location),
                     "target": str(request.target.location),
                     "passed": summary.passed,
+                    "uploads_aborted": cleaning.aborted,
                 },
             )
         )
@@ -328,21 +337,22 @@ def _connection(scheme: str, conn_id: str | None, option: str) -> Connection | N
     return connection_from_env(conn_id)
 
 
-def _limits(bandwidth: str | None, concurrency: int, memory: str, part_size: str) -> Limits:
+def _limits(bandwidth: str | None, concurrency: int, memory: str, part_size: str, stall: str) -> Limits:
     try:
         return Limits(
             max_bandwidth=parse_rate(bandwidth) if bandwidth else None,
             max_concurrency=concurrency,
             memory_budget=parse_size(memory),
             part_size=parse_size(part_size),
+            stall_timeout=parse_duration(stall),
         )
     except ValueError as error:
         raise SpecError(
             "reading the limits",
-            got=", ".join(str(v) for v in (bandwidth, memory, part_size) if v),
-            expected="sizes such as 16MiB and rates such as 200MiB/s",
+            got=", ".join(str(v) for v in (bandwidth, memory, part_size, stall) if v),
+            expected="sizes such as 16MiB, rates such as 200MiB/s and durations such as 60s",
             state="nothing was touched",
-            remedy="correct --bandwidth, --memory or --part-size",
+            remedy="correct --bandwidth, --memory, --part-size or --stall-timeout",
             code="5031",
         ) from error
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heavylift.objects.cleaning import Cleaning, clean_after_verification, clean_uploads, verify_and_clean
 from heavylift.objects.copy import copy_shard
 from heavylift.objects.plan import plan_transfer
 from heavylift.objects.progress import Progress
@@ -9,11 +10,15 @@ from heavylift.objects.requests import TransferOptions, TransferRequest, transfe
 from heavylift.objects.verify import verify_transfer
 
 __all__ = [
+    "Cleaning",
     "Progress",
     "TransferOptions",
     "TransferRequest",
+    "clean_after_verification",
+    "clean_uploads",
     "copy_shard",
     "plan_transfer",
     "transfer_request",
+    "verify_and_clean",
     "verify_transfer",
 ]

@@ -14,6 +14,7 @@ from heavylift.errors import (
     CredentialError,
     HeavyliftError,
     IncompleteError,
+    NoRoomError,
     NotFoundError,
     ServerUnavailableError,
     TransientError,
@@ -82,7 +83,11 @@ class _Outcome:
             self.failures.append(Failure(key=row.rel, error=error.attrs()))
             self.errors.append(error)
         self.transient_in_a_row = self.transient_in_a_row + 1 if isinstance(error, TransientError) else 0
-        if isinstance(error, CredentialError) or self.transient_in_a_row >= MOST_TRANSIENT_IN_A_ROW:
+        # What refuses everything by a permission or for want of room refuses the next object too.
+        if (
+            isinstance(error, CredentialError | NoRoomError)
+            or self.transient_in_a_row >= MOST_TRANSIENT_IN_A_ROW
+        ):
             self.stopped_by = error
 
 

@@ -8,12 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import datetime
 
 from heavylift.errors import AlreadyExistsError
 from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.store import EvidenceStore
 from heavylift.platforms.ports import Upload
+
+
+@dataclass(frozen=True)
+class JournalEntry:
+    """One upload that was begun.
+
+    :param path: of the file that names it.
+    :param noted_at: by the evidence store's clock.
+    """
+
+    path: str
+    key: str
+    upload_id: str
+    noted_at: datetime
+
+    @property
+    def upload(self) -> Upload:
+        """The upload as the store knows it."""
+        return Upload(key=self.key, upload_id=self.upload_id)
 
 
 @dataclass(frozen=True)
@@ -27,7 +48,7 @@ class UploadJournal:
     def _folder(self, key: str, version: str, part_bytes: int) -> str:
         # Parts fit together only with the same source version and the same part size.
         name = hashlib.sha256(json.dumps([key, version, part_bytes]).encode()).hexdigest()[:40]
-        return f"{self.migration}/uploads/{safe_segment(self.dataset)}/{name}"
+        return f"{uploads_folder(self.migration, self.dataset)}/{name}"
 
     async def current(self, key: str, version: str, part_bytes: int) -> Upload | None:
         """Return the upload that was last begun for this object, or None."""
@@ -49,3 +70,24 @@ class UploadJournal:
                 number += 1
             else:
                 return
+
+    async def would_resume(self, entry: JournalEntry, version: str, part_bytes: int) -> bool:
+        """Return whether a run that finds this version of the source would go on with the upload."""
+        folder = self._folder(entry.key, version, part_bytes)
+        if entry.path.rpartition("/")[0] != folder:
+            return False
+        return entry.path == max(await self.evidence.names(folder))
+
+
+def uploads_folder(migration: str, dataset: str = "") -> str:
+    """Return the folder of a dataset's journal, or of all journals of a migration."""
+    return f"{migration}/uploads" + (f"/{safe_segment(dataset)}" if dataset else "")
+
+
+async def journal_entries(
+    evidence: EvidenceStore, migration: str, dataset: str = ""
+) -> AsyncIterator[JournalEntry]:
+    """Yield all uploads that a dataset, or a whole migration, has ever begun; one request for each."""
+    async for file in evidence.files(uploads_folder(migration, dataset)):
+        entry = await evidence.read_json(file.path)
+        yield JournalEntry(file.path, entry["key"], entry["upload_id"], file.modified_at)

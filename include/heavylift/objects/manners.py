@@ -38,6 +38,7 @@ class Manners:
             self._gates[side] = gate
         return HttpSettings(
             connections=self._limits.max_concurrency + SPARE_CONNECTIONS,
+            stall_seconds=self._limits.stall_timeout,
             admission=Admission(gate, RequestRate(self._requests) if self._requests else None),
         )
 

@@ -7,6 +7,7 @@ import ssl
 from heavylift.errors import (
     CredentialError,
     HeavyliftError,
+    NoRoomError,
     NotFoundError,
     PermanentError,
     PreconditionError,
@@ -52,6 +53,15 @@ def error_for_status(what: str, status: int, detail: str) -> HeavyliftError:
         return ThrottledError(what, got=got, remedy="lower the concurrency or wait", code="3001")
     if status in {408, 500, 502, 503, 504}:
         return ServerUnavailableError(what, got=got, remedy="run again later", code="3002")
+    if status == 507:
+        return NoRoomError(
+            what,
+            got=got,
+            expected="room for the object",
+            state="nothing of this object is visible",
+            remedy="free space or raise the quota, then run again",
+            code="3010",
+        )
     return PermanentError(
         what,
         got=got,

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url, wrong
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.moments import Moment
-from heavylift.spec.quantities import BytesPerSecond, RequestsPerSecond, SizeBytes
+from heavylift.spec.quantities import BytesPerSecond, RequestsPerSecond, Seconds, SizeBytes
 from heavylift.spec.vocabulary import (
     Deletes,
     OnConflict,
@@ -106,6 +106,12 @@ class LimitOverrides(SpecModel):
         le=TIB,
         description="Most memory that one task's buffers take; 256MiB by default.",
     )
+    stall_timeout: Seconds | None = Field(
+        default=None,
+        ge=1,
+        le=3600,
+        description="Longest silence of a store before a request is made again; 60s by default.",
+    )
 
 
 class Limits(SpecModel):
@@ -120,6 +126,7 @@ class Limits(SpecModel):
     shard_size: SizeBytes = 10 * GIB
     part_size: SizeBytes = 16 * MIB
     memory_budget: SizeBytes = 256 * MIB
+    stall_timeout: Seconds = 60
 
 
 class Metadata(SpecModel):

@@ -205,7 +205,8 @@ class CopyObjectsOperator(DatasetOperator):
 class VerifyObjectsOperator(DatasetOperator):
     """Lists and compares both sides of a dataset afresh; trusts nothing that the copy counted.
 
-    Idempotency: each run of the task writes a verification of its own. It changes nothing.
+    Idempotency: each run of the task writes a verification of its own. It changes no object; uploads in
+    parts that Heavylift began and no run will finish are aborted.
 
     :return: ``{"passed", "objects", "size_bytes", "missing", "different", "unverifiable"}``.
     :raises IntegrityError: the sides differ; the first objects are named, the evidence has all.
@@ -226,10 +227,13 @@ class VerifyObjectsOperator(DatasetOperator):
     async def _verify(self, frame: TaskFrame) -> VerificationRecord:
         from heavylift.evidence.numbered import latest_number
         from heavylift.evidence.paths import verification_path
-        from heavylift.objects.api import verify_transfer
+        from heavylift.objects.api import verify_and_clean
         from heavylift_airflow.trail import note_file
 
-        record = await verify_transfer(self.request(frame))
+        record, cleaning = await verify_and_clean(self.request(frame))
+        if cleaning.ours or cleaning.problem:
+            self.log.info("unfinished uploads at the target: %s aborted, %s kept, %s failed %s",
+                          cleaning.aborted, cleaning.kept, cleaning.failed, cleaning.problem)  # fmt: skip
         async with self.evidence(frame) as store:
             number = await latest_number(store, lambda n: verification_path(frame.run, self.dataset, n))
             self.evidence_path = verification_path(frame.run, self.dataset, number)
@@ -239,7 +243,7 @@ class VerifyObjectsOperator(DatasetOperator):
                 "dataset.verified",
                 self.evidence_path,
                 subject=self.dataset,
-                details=verification_summary(record),
+                details={**verification_summary(record), "uploads_aborted": cleaning.aborted},
             )
         return record
 

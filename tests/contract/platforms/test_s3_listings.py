@@ -59,6 +59,13 @@ async def test_a_plus_in_a_listing_is_found_out_and_not_guessed(
         assert "prefix=a%20b" in server.requests[1].target
 
 
+async def test_a_space_may_be_written_in_one_way_in_folders_and_in_another_in_names() -> None:
+    """As SeaweedFS writes."""
+    page = listing("p%20q/a+b%2B", "p%20q%2B/c+d")
+    async with s3(page, page) as (store, _):
+        assert await listed_keys(store) == ["p q/a b+", "p q+/c d"]
+
+
 async def test_a_key_that_is_no_utf8_is_listed_and_named() -> None:
     async with s3(listing("a%FFb")) as (store, _):
         [key] = await listed_keys(store)

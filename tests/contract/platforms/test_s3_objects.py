@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from heavylift.checksums import Algorithm, digest, hex_to_base64
+from heavylift.checksums import Algorithm, Digester, digest, hex_to_base64
 from heavylift.errors import (
     AlreadyExistsError,
     CredentialError,
@@ -18,7 +18,7 @@ from heavylift.errors import (
     UnsupportedError,
 )
 from heavylift.platforms.aws.uploads import multipart_etag
-from heavylift.platforms.ports import ObjectAttributes
+from heavylift.platforms.ports import ObjectAttributes, PartReceipt
 from tests.contract.platforms.s3_scripted import BODY, CRC, MD5, PARTS, fault, s3, told
 from tests.contract.platforms.scripted import Act, answer, hang_up
 from tests.contract.stores.subject import crc32c, put, read
@@ -168,6 +168,17 @@ async def test_a_get_asks_for_no_part_sizes_and_a_head_does() -> None:
         "/bucket/key?partNumber=1",
         "/bucket/key?partNumber=2",
     }
+
+
+async def test_an_empty_object_made_of_a_part_is_proved_without_asking_for_that_part() -> None:
+    """SeaweedFS answers 500 to a HEAD of a part of nothing."""
+    etag = multipart_etag([PartReceipt(1, 0, "", digest(b"", Algorithm.MD5)[Algorithm.MD5])])
+    async with s3(answer(200, b"", ETag=f'"{etag}"')) as (store, server):
+        head = await store.head("key")
+    assert head.part_sizes == (0,)
+    assert len(server.requests) == 1
+    told = Digester([Algorithm.MD5_PARTS], head.part_sizes)
+    assert told.checksums() == {Algorithm.MD5_PARTS: etag}
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -67,11 +68,48 @@ class Servers:
             region_name="us-east-1",
         )
 
+    def s3_as_asked(self, server: str) -> Any:
+        """Return a client that adds no checksum which the caller does not ask for."""
+        found = self.connection(server)
+        return _bare_s3(str(found.extra["endpoint_url"]), str(found.login), str(found.password))
+
+    def gcs(self, server: str) -> Any:
+        return _gcs(self.stack.endpoints[server])
+
     def azure(self, server: str) -> Any:
         from azure.storage.blob import BlobServiceClient
 
         found = self.connection(server)
         return BlobServiceClient(str(found.host), credential=found.password)
+
+
+@lru_cache
+def _bare_s3(endpoint: str, login: str, password: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    return boto3.client(
+        "s3",
+        endpoint_url=endpoint,
+        aws_access_key_id=login,
+        aws_secret_access_key=password,
+        region_name="us-east-1",
+        config=Config(
+            request_checksum_calculation="when_required", response_checksum_validation="when_required"
+        ),
+    )
+
+
+@lru_cache
+def _gcs(endpoint: str) -> Any:
+    from google.auth.credentials import AnonymousCredentials
+    from google.cloud import storage
+
+    return storage.Client(
+        project="sandbox",
+        credentials=AnonymousCredentials(),  # type: ignore[no-untyped-call]
+        client_options={"api_endpoint": endpoint},
+    )
 
 
 def transfer(

@@ -67,6 +67,7 @@ class FakeStore:
     """``tells`` are the checksums it reports; the counters make its next answers go wrong.
 
     :param flips: so many downloads get one flipped bit.
+    :param shorts: so many downloads end at the middle and say that this is the whole.
     :param cuts: so many downloads break off.
     :param lying_puts: so many puts store one flipped bit and say so in their receipt.
     :param rejects: so many bodies are refused as not what their checksum says.
@@ -79,6 +80,7 @@ class FakeStore:
     part_sizes: tuple[int, ...] = ()
     receipts: bool = True
     flips: int = 0
+    shorts: int = 0
     cuts: int = 0
     lying_puts: int = 0
     rejects: int = 0
@@ -133,10 +135,17 @@ class FakeStore:
         body = self.objects[key].body[offset : None if length is None else offset + length]
         if self.flips and body:
             self.flips -= 1
-            body = flip(body)
+            body = self.flipped(body)
+        if self.shorts and length is None and body:
+            self.shorts -= 1
+            body = body[: len(body) // 2]
+            head = replace(head, object=replace(head.object, size_bytes=offset + len(body)))
         cut = self.cuts > 0
         self.cuts -= cut
         yield FakeStream(head, body, cut)
+
+    def flipped(self, body: bytes) -> bytes:
+        return flip(body)
 
     @property
     def refuses(self) -> frozenset[Algorithm]:

@@ -59,6 +59,10 @@ _REFUSALS: Mapping[str, Callable[[str, str], HeavyliftError]] = {
     "InvalidDigest": refusals.corrupt,
     "XAmzContentChecksumMismatch": refusals.corrupt,
     "XAmzContentSHA256Mismatch": refusals.corrupt,
+    "QuotaExceeded": refusals.full,
+    "InsufficientStorage": refusals.full,
+    "XMinioStorageFull": refusals.full,
+    "XMinioAdminBucketQuotaExceeded": refusals.full,
     "InvalidObjectState": refusals.archived,
     "ConditionalRequestConflict": refusals.raced,
     "NotImplemented": refusals.not_implemented,
@@ -113,6 +117,8 @@ def _refusal(request: Request, fault: S3Fault) -> Callable[[str, str], Heavylift
         return refusals.raced
     if fault.status == 403 and not fault.code:
         return refusals.denied
+    if fault.status == 400 and not fault.code and request.method == "HEAD":
+        return refusals.without_a_word
     return _REFUSALS.get(fault.code)
 
 

@@ -115,11 +115,13 @@ class Listing:
     async def _finds_space(self, listed: str) -> bool:
         """Return whether ``listed``, which holds a ``+``, stands for a key with a space.
 
-        Lists the keys that begin with what it would then be. If there is none, it was a plus;
-        else the key that comes back shows how this server writes a space.
+        Lists the keys that begin with what it would then be. If there is none, it was a plus; else
+        the key that comes back shows how this server writes a space. SeaweedFS writes ``%20`` in
+        the folders of a key and ``+`` in its name, so the one does not rule out the other.
         """
-        page = await self._fetch(_form_decoded(listed), "", "", max_keys="1")
-        return bool(page.rows) and "%20" not in page.rows[0][0]
+        supposed = _form_decoded(listed)
+        page = await self._fetch(supposed, "", "", max_keys="1")
+        return bool(page.rows) and not _path_decoded(page.rows[0][0]).startswith(supposed)
 
 
 def _path_decoded(key: str) -> str:

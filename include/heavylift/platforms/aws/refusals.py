@@ -7,6 +7,7 @@ from heavylift.errors import (
     CredentialError,
     HeavyliftError,
     IntegrityError,
+    NoRoomError,
     NotFoundError,
     PermanentError,
     PreconditionError,
@@ -87,6 +88,30 @@ def denied(what: str, got: str) -> HeavyliftError:
         state=_UNCHANGED,
         remedy="give the connection's identity the permission that this act needs",
         code="3125",
+    )
+
+
+def without_a_word(what: str, got: str) -> HeavyliftError:
+    """Answers to a HEAD have no body: 400 is all that S3 says there of an expired token."""
+    return CredentialError(
+        what,
+        got=f"{got}, which S3 does not explain in answer to a HEAD",
+        expected="what S3 tells of the object",
+        state=_UNCHANGED,
+        remedy="renew the credentials if they are temporary; else check the connection's region_name",
+        code="3147",
+    )
+
+
+def full(what: str, got: str) -> HeavyliftError:
+    """No room, or a quota is used up: servers that speak S3's protocol say so; AWS has no such limit."""
+    return NoRoomError(
+        what,
+        got=got,
+        expected="room for the object",
+        state=_UNCHANGED,
+        remedy="free space or raise the quota, then run again",
+        code="3148",
     )
 
 

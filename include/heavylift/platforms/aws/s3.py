@@ -21,11 +21,13 @@ from heavylift.platforms.aws.headers import (
     unquoted,
 )
 from heavylift.platforms.aws.listing import Listing
+from heavylift.platforms.aws.open_uploads import open_uploads
 from heavylift.platforms.aws.settings import endpoint_setting
 from heavylift.platforms.aws.uploads import Uploads
 from heavylift.platforms.aws.wire import BucketWire, not_s3
 from heavylift.platforms.aws.xml import MalformedXmlError, read_tags
 from heavylift.platforms.http import HttpSettings
+from heavylift.platforms.open_uploads import OpenUpload
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
     Fetched,
@@ -142,6 +144,9 @@ class S3Store:
         return replace(head, part_sizes=await self._part_sizes(head.object, int(told.rpartition("-")[2])))
 
     async def _part_sizes(self, item: ListedObject, count: int) -> tuple[int, ...]:
+        if not item.size_bytes:
+            # Asked for a part of nothing, SeaweedFS says 500.
+            return (0,) * count
         wanted = sorted({1, count})
         sizes = await asyncio.gather(*(self._part_size(item, number, count) for number in wanted))
         first, last = sizes[0], sizes[-1]
@@ -313,6 +318,10 @@ class S3Store:
     async def abort_upload(self, upload: Upload) -> None:
         """Drop the upload and its parts; no error if it is already gone."""
         await self._uploads.abort(upload)
+
+    def open_uploads(self, prefix: str) -> AsyncIterator[list[OpenUpload]]:
+        """Yield the uploads in progress for keys under ``prefix``, whoever began them."""
+        return open_uploads(self._wire, prefix)
 
     async def delete(self, key: str) -> None:
         """Delete one object; in a versioned bucket this hides it behind a delete marker."""

@@ -22,6 +22,7 @@ from heavylift.errors import (
 )
 from heavylift.platforms.azure.xml import parse
 from heavylift.platforms.http import Request
+from heavylift.platforms.http_errors import error_for_status
 from heavylift.platforms.tokens import CloudRequest, TokenCache
 
 _THROTTLED = frozenset({"ServerBusy", "IngressOverAccountLimit", "EgressOverAccountLimit", "TooManyRequests"})
@@ -107,6 +108,8 @@ def error_of(request: Request, fault: Fault) -> HeavyliftError:
             remedy="run again later",
             code="3372",
         )
+    if fault.status == 507:
+        return error_for_status(request.what, fault.status, fault.code)
     if fault.status in {401, 403}:
         return _refused(request, fault)
     if fault.status == 404:

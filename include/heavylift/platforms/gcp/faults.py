@@ -18,6 +18,7 @@ from heavylift.errors import (
     ThrottledError,
 )
 from heavylift.platforms.http import Request
+from heavylift.platforms.http_errors import error_for_status
 from heavylift.platforms.tokens import CloudRequest, TokenCache
 
 _THROTTLED = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"})
@@ -96,6 +97,8 @@ def error_of(request: Request, fault: Fault) -> HeavyliftError:
             remedy="run again later",
             code="3267",
         )
+    if fault.status == 507:
+        return error_for_status(request.what, fault.status, fault.reason)
     if fault.status in {401, 403}:
         return CredentialError(
             request.what,

@@ -23,10 +23,12 @@ from heavylift.locations import Location
 from heavylift.platforms.gcp import rules
 from heavylift.platforms.gcp.composing import Composer
 from heavylift.platforms.gcp.faults import changed
+from heavylift.platforms.gcp.open_uploads import open_uploads
 from heavylift.platforms.gcp.resources import checksums_of, listed_object, object_head, resource_of
 from heavylift.platforms.gcp.wire import BucketWire, Resource, understood
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.http_connection import Answer
+from heavylift.platforms.open_uploads import OpenUpload
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
     Fetched,
@@ -237,6 +239,10 @@ class GcsStore:
     async def abort_upload(self, upload: Upload) -> None:
         """Delete the upload's components; no error if it is already gone."""
         await self._composer.abort(upload)
+
+    def open_uploads(self, prefix: str) -> AsyncIterator[list[OpenUpload]]:
+        """Yield the uploads of the whole bucket that have components; Cloud Storage tells no key of them."""
+        return open_uploads(self._wire)
 
     async def delete(self, key: str) -> None:
         """Delete one object; no error if it is already gone."""

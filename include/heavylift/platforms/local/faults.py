@@ -11,6 +11,7 @@ from heavylift.errors import (
     ConflictError,
     CredentialError,
     HeavyliftError,
+    NoRoomError,
     NotFoundError,
     PermanentError,
     ServerUnavailableError,
@@ -81,7 +82,7 @@ def _common(what: str, error: OSError) -> HeavyliftError:
             code="3204",
         )
     if error.errno in _FULL:
-        return PermanentError(
+        return NoRoomError(
             what,
             got=_name(error),
             expected="room for the file",

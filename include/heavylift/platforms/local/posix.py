@@ -29,7 +29,9 @@ from heavylift.locations import Location
 from heavylift.platforms.local import names
 from heavylift.platforms.local.files import Files
 from heavylift.platforms.local.listing import Walk
+from heavylift.platforms.local.open_uploads import open_uploads
 from heavylift.platforms.local.reading import OpenFile, read_head
+from heavylift.platforms.open_uploads import OpenUpload
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
     Fetched,
@@ -214,6 +216,12 @@ class PosixStore:
     async def abort_upload(self, upload: Upload) -> None:
         """Drop the upload and its parts; no error if it is already gone."""
         await self.run(partial(self._files.abort, upload))
+
+    async def open_uploads(self, prefix: str) -> AsyncIterator[list[OpenUpload]]:
+        """Yield the uploads that have hidden folders below the folder of ``prefix``."""
+        pages = open_uploads(self._root, prefix, f"list of uploads in progress at {self.location}")
+        while page := await self.run(partial(next, pages, None)):
+            yield page
 
     async def delete(self, key: str) -> None:
         """Delete one regular file; its folders stay. No error if it is already gone."""

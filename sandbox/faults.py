@@ -1,0 +1,49 @@
+"""``./dev faults``: rounds of faults against real servers, as docs/reference/faults.md tells."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sandbox.paths import REPO
+
+ROUNDS = "tests/integration/objects/test_fault_rounds.py"
+KILLS = "tests/integration/objects/test_kill_parts.py"
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run the rounds, and kill -9 within one large object if asked to; 1 where a claim did not hold."""
+    options = _parser().parse_args(arguments)
+    seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
+    print(f"{options.rounds} rounds from seed {seed}", flush=True)
+    settings = {"HEAVYLIFT_FAULT_ROUNDS": str(options.rounds), "HEAVYLIFT_FAULT_SEED": str(seed)}
+    if options.report:
+        settings["HEAVYLIFT_FAULT_REPORT"] = str(options.report.absolute())
+    tests = [ROUNDS] if options.rounds else []
+    if options.parts:
+        settings["HEAVYLIFT_FAULT_PARTS"] = str(options.parts)
+        tests.append(KILLS)
+    if not tests:
+        print("dev: nothing to run: give --rounds or --parts", file=sys.stderr)
+        return 2
+    # The figures are printed at the end, past pytest's capture.
+    argv = [sys.executable, "-m", "pytest", "-q", "--capture=no", *tests]
+    return 1 if subprocess.run(argv, cwd=REPO, env=os.environ | settings, check=False).returncode else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="./dev faults", description=__doc__)
+    parser.add_argument("--rounds", type=int, default=200, help="how many rounds (default 200)")
+    parser.add_argument("--seed", type=int, help="the first round's seed; the others follow (default: any)")
+    parser.add_argument(
+        "--parts",
+        type=int,
+        help="also kill -9 a copy of one object of so many parts of 5 MiB; 410 are 2 GiB",
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="add the figures to FILE as one line")
+    return parser
