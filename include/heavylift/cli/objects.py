@@ -6,6 +6,7 @@ import hashlib
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -40,6 +41,8 @@ Memory = Annotated[str, typer.Option(help="most memory for buffers, e.g. 256MiB"
 PartSize = Annotated[str, typer.Option(help="size of one part of a large object")]
 Conflict = Annotated[OnConflict, typer.Option(help="when the target holds another object under a key")]
 Unholdable = Annotated[OnUnholdableKey, typer.Option(help="when the target cannot hold a key")]
+MaxCost = Annotated[float | None, typer.Option(min=0, help="refuse to start above this estimate, USD")]
+Prices = Annotated[Path | None, typer.Option(help="CSV file with prices of your own")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="only list and plan; nothing is written to the target")
 ]
@@ -62,6 +65,8 @@ def copy(
     part_size: PartSize = "16MiB",
     on_conflict: Conflict = OnConflict.FAIL,
     on_unholdable_key: Unholdable = OnUnholdableKey.FAIL,
+    max_cost_usd: MaxCost = None,
+    prices: Prices = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -70,7 +75,7 @@ def copy(
     Safe to run again after any end: it does only the rest. Nothing on the target that
     Heavylift did not write is overwritten, unless --on-conflict overwrite says so.
     """
-    from heavylift.objects.requests import TransferOptions
+    from heavylift.objects.requests import CostOptions, TransferOptions
 
     options = TransferOptions(
         include=tuple(include or ()),
@@ -80,6 +85,7 @@ def copy(
         metadata=Metadata(),
         limits=_limits(bandwidth, concurrency, memory, part_size),
         dry_run=dry_run,
+        cost=CostOptions(prices=prices, max_usd=max_cost_usd),
     )
     request = _request(
         source_url,
@@ -164,14 +170,20 @@ def diff(
     include: Include = None,
     exclude: Exclude = None,
     migration: Migration = MIGRATION,
+    prices: Prices = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a copy would do. Ends with 1 where the two places differ."""
     from heavylift.aio import run
     from heavylift.objects.api import plan_transfer
-    from heavylift.objects.requests import TransferOptions
+    from heavylift.objects.requests import CostOptions, TransferOptions
 
-    options = TransferOptions(include=tuple(include or ()), exclude=tuple(exclude or ()), dry_run=True)
+    options = TransferOptions(
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        cost=CostOptions(prices=prices),
+        dry_run=True,
+    )
     request = _request(
         source_url, target_url, source_conn, target_conn, evidence, evidence_conn, migration, options, "diff"
     )
@@ -321,6 +333,8 @@ def _limits(bandwidth: str | None, concurrency: int, memory: str, part_size: str
 
 
 def _planned(plan: PlanRecord) -> str:
+    from heavylift.objects.wording import advice_lines, estimate_lines
+
     lines = [
         f"{plan.source_url} -> {plan.target_url}",
         *(
@@ -335,6 +349,9 @@ def _planned(plan: PlanRecord) -> str:
         ),
         *(f"  {f.severity}: {f.subject}: {f.detail}" for f in plan.findings),
     ]
+    if plan.dry_run:
+        lines += estimate_lines(plan.estimate) if plan.estimate else []
+        lines += advice_lines(plan.advice)[:1] if plan.advice else []
     return "\n".join(lines)
 
 

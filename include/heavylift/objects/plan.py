@@ -20,7 +20,10 @@ from heavylift.evidence.records import (
     Tally,
 )
 from heavylift.evidence.store import PARQUET, EvidenceStore
+from heavylift.objects.advice import advise_plan
+from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused
+from heavylift.objects.estimate import refuse_too_dear
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.requests import MAX_SHARDS, TransferRequest
@@ -42,7 +45,7 @@ async def plan_transfer(request: TransferRequest) -> PlanRecord:
     mending plans afresh.
 
     :raises ConflictError: the spec says ``fail`` and the target holds something else under a
-        key, or cannot hold a key. Nothing has been moved.
+        key, or cannot hold a key, or the estimate is above ``max_cost_usd``. Nothing has been moved.
     """
     async with evidence_of(request) as evidence:
         path = plan_path(request.run, request.dataset)
@@ -72,7 +75,10 @@ async def _make_plan(
         difference.add_known(await fetch_known(evidence, request.run.migration, request.dataset, work))
         difference.compare(source_listing, target_listing)
         findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
+        workload, estimate = estimate_plan(request, difference, source_listing, target_listing)
         _refuse_blocked(request, findings, difference.refused_tally(), source_listing.total)
+        if not options.dry_run:
+            refuse_too_dear(request.dataset, estimate)
         refs, shards = await _store_rows(request, evidence, difference, work)
         record = PlanRecord(
             run=request.run,
@@ -88,6 +94,9 @@ async def _make_plan(
             findings=tuple(findings[:MAX_LISTED]),
             finding_count=len(findings),
             shards=shards,
+            via=options.via.value,
+            estimate=estimate,
+            advice=advise_plan(request, workload, difference),
             **refs,
             seconds=round(time.monotonic() - began, 3),
         )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heavylift.connections import Connection
 from heavylift.evidence.records import RunKey
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits, Metadata, Verify
-from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
+from heavylift.spec.services import ServiceOptions
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Via
 
 if TYPE_CHECKING:
     from heavylift.spec.model import MigrationSpec
@@ -18,6 +20,23 @@ if TYPE_CHECKING:
 
 MAX_SHARDS = 1000
 """Airflow maps one task over at most 1,024 items by default."""
+
+_UNDIVIDED = 2**62
+
+
+@dataclass(frozen=True)
+class CostOptions:
+    """What an estimate needs besides counts.
+
+    :param source_platform: who bills the source; None leaves it to the URL's scheme.
+    :param prices: a CSV file with prices of one's own.
+    :param max_usd: the most that the estimate may come to.
+    """
+
+    source_platform: str | None = None
+    target_platform: str | None = None
+    prices: Path | None = None
+    max_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -32,6 +51,9 @@ class TransferOptions:
     limits: Limits = field(default_factory=Limits)
     verify: Verify = field(default_factory=Verify)
     dry_run: bool = False
+    via: Via = Via.HEAVYLIFT
+    service: ServiceOptions = field(default_factory=ServiceOptions)
+    cost: CostOptions = field(default_factory=CostOptions)
 
 
 @dataclass(frozen=True)
@@ -59,12 +81,14 @@ def transfer_request(
     dry_run: bool = False,
     bandwidth_bytes_per_second: int | None = None,
     shard_objects: int | None = None,
+    folder: Path | None = None,
 ) -> TransferRequest:
     """Return the request that moves one dataset of a spec.
 
     :param connections: looks a connection up by its id.
     :param bandwidth_bytes_per_second: overrides the spec's limit for this run.
     :param shard_objects: overrides the spec's shard size for this run.
+    :param folder: the spec's folder, from which a relative file of prices is taken.
     :raises NotFoundError: the spec has no such dataset.
     """
     from heavylift.spec.resolve import find_dataset
@@ -75,6 +99,9 @@ def transfer_request(
         overrides["max_bandwidth"] = bandwidth_bytes_per_second
     if shard_objects:
         overrides["shard_objects"] = shard_objects
+    if found.via is not Via.HEAVYLIFT:
+        # A service takes the whole plan at once.
+        overrides |= {"shard_objects": _UNDIVIDED, "shard_size": _UNDIVIDED}
     return TransferRequest(
         run=run,
         dataset=dataset,
@@ -91,8 +118,20 @@ def transfer_request(
             limits=found.limits.model_copy(update=overrides),
             verify=found.verify,
             dry_run=dry_run,
+            via=found.via,
+            service=found.service,
+            cost=CostOptions(
+                source_platform=found.source.platform.value,
+                target_platform=found.target.platform.value,
+                prices=_beside(spec.defaults.prices, folder),
+                max_usd=found.max_cost_usd,
+            ),
         ),
     )
+
+
+def _beside(prices: str | None, folder: Path | None) -> Path | None:
+    return (folder or Path()) / prices if prices else None
 
 
 def _place(resolved: ResolvedPlace, connections: Callable[[str], Connection]) -> Place:

@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url, wrong
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.quantities import BytesPerSecond, SizeBytes
+from heavylift.spec.services import ServiceOptions
 from heavylift.spec.vocabulary import (
     Deletes,
     OnConflict,
@@ -16,6 +17,7 @@ from heavylift.spec.vocabulary import (
     Platform,
     VerifyMethod,
     VerifyMode,
+    Via,
 )
 
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
@@ -174,6 +176,18 @@ class Dataset(SpecModel):
     limits: LimitOverrides = Field(
         default=LimitOverrides(),
         description="Limits of this dataset; what is not set comes from defaults.limits.",
+    )
+    via: Via = Field(
+        default=Via.HEAVYLIFT,
+        description="Who moves the objects, Heavylift's workers or a service; both are verified alike.",
+    )
+    service: ServiceOptions | None = Field(
+        default=None, description="Settings of the transfer service; only with via."
+    )
+    max_cost_usd: Number | None = Field(
+        default=None,
+        ge=0,
+        description="Refuse to start where the estimate is higher, or where a price in it is not known.",
     )
     verify: VerifyField = Field(
         default=Verify(), description="full, sample, or a mapping of mode, method and sample."

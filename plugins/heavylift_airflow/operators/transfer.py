@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import ConflictError, IntegrityError
@@ -45,6 +46,7 @@ class DatasetOperator(HeavyliftOperator):
             dry_run=frame.options.dry_run,
             bandwidth_bytes_per_second=frame.options.bandwidth_bytes_per_second,
             shard_objects=frame.options.shard_objects,
+            folder=Path(self.spec_path).parent,
         )
 
 
@@ -64,9 +66,12 @@ class PlanTransferOperator(DatasetOperator):
         frame = self.frame(context)
         plan = self.work.run(self._plan(frame), f"planning of dataset {self.dataset!r}")
         self.log.info("%s", plan_line(plan))
+        for line in forecast_lines(plan):
+            self.log.info("%s", line)
         for finding in plan.findings[:MAX_NAMED]:
             self.log.warning("%s: %s: %s", finding.severity, finding.subject, finding.detail)
         context["ti"].xcom_push(key="plan", value=plan_summary(plan))
+        context["ti"].xcom_push(key="estimate", value=estimate_summary(plan))
         if frame.options.dry_run:
             _refuse_blocked(plan)
             return []
@@ -212,6 +217,33 @@ def plan_summary(plan: PlanRecord) -> dict[str, int | bool]:
         "findings": plan.finding_count,
         "shards": len(plan.shards),
         "dry_run": plan.dry_run,
+    }
+
+
+def forecast_lines(plan: PlanRecord) -> list[str]:
+    """Return what the plan will cost and take, and who had best carry it out, for the log."""
+    from heavylift.objects.wording import advice_lines, estimate_line
+
+    found = [estimate_line(plan.estimate)] if plan.estimate else []
+    return found + (advice_lines(plan.advice)[:1] if plan.advice else [])
+
+
+def estimate_summary(plan: PlanRecord) -> dict[str, float | int | str | list[str] | None]:
+    """Return a plan's estimate in a few numbers; None where no price is known."""
+    record = plan.estimate
+    if record is None:
+        return {}
+    return {
+        "objects": record.objects,
+        "size_bytes": record.size_bytes,
+        "requests_low": sum(line.low for line in record.requests),
+        "requests_high": sum(line.high for line in record.requests),
+        "egress_usd_low": record.egress.cost.low,
+        "egress_usd_high": record.egress.cost.high,
+        "total_usd_low": record.total.low,
+        "total_usd_high": record.total.high,
+        "price_unknown": list(record.unknown),
+        "recommended": plan.advice.recommended if plan.advice else "",
     }
 
 
