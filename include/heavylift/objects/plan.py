@@ -27,11 +27,12 @@ from heavylift.objects.estimate import refuse_too_dear
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.requests import MAX_SHARDS, TransferRequest
+from heavylift.objects.services.split import write_split_plan
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.state import fetch_known
 from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectStore, PassesBy
-from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Via
 
 CONFLICT = "target-differs"
 
@@ -176,7 +177,10 @@ async def _store_rows(
 ) -> tuple[dict[str, EvidenceRef], tuple[ShardSummary, ...]]:
     limits = request.options.limits
     path = work / "plan.parquet"
-    shards = difference.write_plan(path, limits.shard_objects, limits.shard_size, MAX_SHARDS)
+    if request.options.via is Via.HEAVYLIFT:
+        shards = difference.write_plan(path, limits.shard_objects, limits.shard_size, MAX_SHARDS)
+    else:
+        shards = write_split_plan(difference, path, limits.shard_objects, limits.shard_size, MAX_SHARDS)
     refs = {"source_rows": await _keep(request, evidence, work / "source.parquet")}
     if shards and not request.options.dry_run:
         refs["rows"] = await _keep(request, evidence, path)

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 MAX_SHARDS = 1000
 """Airflow maps one task over at most 1,024 items by default."""
 
-_UNDIVIDED = 2**62
-
 
 @dataclass(frozen=True)
 class CostOptions:
@@ -99,9 +97,6 @@ def transfer_request(
         overrides["max_bandwidth"] = bandwidth_bytes_per_second
     if shard_objects:
         overrides["shard_objects"] = shard_objects
-    if found.via is not Via.HEAVYLIFT:
-        # A service takes the whole plan at once.
-        overrides |= {"shard_objects": _UNDIVIDED, "shard_size": _UNDIVIDED}
     return TransferRequest(
         run=run,
         dataset=dataset,

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from heavylift.objects.requests import TransferRequest
     from heavylift_airflow.context import TaskFrame
 
+SERVICE_SHARD = 0
+"""The shard that a transfer service moves, where a dataset goes through one."""
+
 MAX_NAMED = 5
 """How many objects an error message names; the evidence lists them all."""
 
@@ -78,6 +81,8 @@ class PlanTransferOperator(DatasetOperator):
         return [
             {"shard": shard.index, "objects": shard.objects, "size_bytes": shard.size_bytes}
             for shard in plan.shards
+            # The service's part is no worker's.
+            if plan.via == "heavylift" or shard.index != SERVICE_SHARD
         ]
 
     async def _plan(self, frame: TaskFrame) -> PlanRecord:
