@@ -193,6 +193,53 @@ def diff(
     finish({"plan": plan.model_dump(mode="json")}, text=_planned(plan), as_json=as_json, status=status)
 
 
+@app.command()
+def advise(
+    source_url: SourceUrl,
+    target_url: TargetUrl,
+    source_conn: SourceConn = None,
+    target_conn: TargetConn = None,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    objects: Annotated[int | None, typer.Option(min=0, help="how many objects; else both are listed")] = None,
+    size: Annotated[str | None, typer.Option(help="their size together, e.g. 40TB; with --objects")] = None,
+    link: Annotated[str, typer.Option(help="rate of the line of the workers, e.g. 125MB/s")] = "125MB/s",
+    days: Annotated[float | None, typer.Option(min=0.01, help="how long the move may take")] = None,
+    tags: Annotated[bool | None, typer.Option(help="object tags have to arrive")] = None,
+    versions: Annotated[bool, typer.Option(help="older versions have to arrive")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say who had best move the objects: Heavylift's workers, a platform's service, or a device.
+
+    With --objects and --size nothing is asked of any store; else both places are listed. Changes
+    nothing.
+    """
+    from heavylift.cli.advise import case_of
+    from heavylift.objects.advice import advise as advise_on
+    from heavylift.objects.requests import TransferOptions
+    from heavylift.objects.wording import advice_lines
+
+    request = None
+    if objects is None or size is None:
+        options = TransferOptions(dry_run=True)
+        request = _request(
+            source_url,
+            target_url,
+            source_conn,
+            target_conn,
+            evidence,
+            evidence_conn,
+            MIGRATION,
+            options,
+            "advise",
+        )
+    case = case_of(
+        request, source_url, target_url, objects, size, link=link, days=days, tags=tags, versions=versions
+    )
+    advice = advise_on(case)
+    finish({"advice": advice.model_dump(mode="json")}, text="\n".join(advice_lines(advice)), as_json=as_json)
+
+
 def _copy(request: Any, *, as_json: bool) -> None:
     from heavylift.aio import run
     from heavylift.objects.api import copy_shard, plan_transfer, verify_transfer

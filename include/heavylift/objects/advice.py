@@ -30,7 +30,8 @@ WORKER_OBJECTS_PER_SECOND = 200
 
 _CLOUDS = {"aws", "gcp", "azure"}
 _NAMES = {"aws": "S3", "gcp": "Cloud Storage", "azure": "Azure Blob", "kubernetes": "your own machines"}
-_SERVICES = ("storage-transfer-service", "datasync", "azcopy")
+_SERVICES = ("storage-transfer-service", "azcopy", "datasync")
+"""In the order of preference where more than one can: DataSync bills by volume."""
 
 
 @dataclass(frozen=True)

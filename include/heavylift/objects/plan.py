@@ -180,7 +180,9 @@ async def _store_rows(
     if request.options.via is Via.HEAVYLIFT:
         shards = difference.write_plan(path, limits.shard_objects, limits.shard_size, MAX_SHARDS)
     else:
-        shards = write_split_plan(difference, path, limits.shard_objects, limits.shard_size, MAX_SHARDS)
+        shards = write_split_plan(
+            difference, path, request.options.via, limits.shard_objects, limits.shard_size, MAX_SHARDS
+        )
     refs = {"source_rows": await _keep(request, evidence, work / "source.parquet")}
     if shards and not request.options.dry_run:
         refs["rows"] = await _keep(request, evidence, path)

@@ -18,6 +18,7 @@ from heavylift_airflow.operators.closing import (
     SummariseRunOperator,
 )
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
 from heavylift_airflow.operators.services.run import RunServiceOperator
 from heavylift_airflow.operators.transfer import (
     CopyObjectsOperator,
@@ -121,7 +122,8 @@ class _Builder:
             begin >> plan >> copy >> verify
             if dataset.via is not Via.HEAVYLIFT:
                 # Beside the workers, which move what the service cannot.
-                plan >> RunServiceOperator(**self._task("run_service"), dataset=dataset.name) >> verify
+                kind = RunAzCopyOperator if dataset.via is Via.AZCOPY else RunServiceOperator
+                plan >> kind(**self._task("run_service"), dataset=dataset.name) >> verify
             if not dataset.expectations:
                 return verify
             check = CheckDatasetOperator(**self._task("check_tables"), dataset=dataset.name)

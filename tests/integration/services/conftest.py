@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import secrets
 from collections.abc import Callable, Iterator
@@ -32,10 +31,20 @@ def servers(sandbox: Stack, tmp_path: Path) -> Servers:
 
 
 @pytest.fixture(scope="session")
-def new_container() -> Callable[[], str]:
-    """Return a function that makes fresh container names."""
-    run, numbers = secrets.token_hex(4), itertools.count(1)
-    return lambda: f"services-{run}-{next(numbers)}"
+def container_on(sandbox: Stack) -> Callable[[Servers, str], str]:
+    """Return a function that gives the one container of these tests on a server.
+
+    One for all tests, because SeaweedFS sets volumes apart for each and has few.
+    """
+    name, made = f"services-{secrets.token_hex(4)}", set[str]()
+
+    def container(servers: Servers, server: str) -> str:
+        if server not in made:
+            servers.create(server, name)
+            made.add(server)
+        return name
+
+    return container
 
 
 @dataclass
@@ -46,6 +55,7 @@ class Moving:
     folder: Path
     source: str
     target: str
+    prefix: str
     spec: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -64,17 +74,19 @@ class Moving:
     def put(self, key: str, body: bytes, **attributes: Any) -> None:
         """Put an object into the source, by AWS's own client."""
         s3 = self.servers.s3("aws_source")
-        s3.put_object(Bucket=self.source, Key=f"data/{key}", Body=body, **attributes)
+        s3.put_object(Bucket=self.source, Key=f"{self.prefix}{key}", Body=body, **attributes)
 
 
 @pytest.fixture
 def moving(
-    servers: Servers, new_container: Callable[[], str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: Servers,
+    container_on: Callable[[Servers, str], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Moving:
     """Return a migration from S3 to Cloud Storage; its connections are in the environment."""
-    source, target = new_container(), new_container()
-    servers.create("aws_source", source)
-    servers.create("gcp_target", target)
+    source, target = container_on(servers, "aws_source"), container_on(servers, "gcp_target")
+    prefix = f"{secrets.token_hex(4)}/data/"
     for name, value in servers.stack.env.items():
         if name.startswith("AIRFLOW_CONN_"):
             monkeypatch.setenv(name, value)
@@ -82,7 +94,7 @@ def moving(
     evidence.mkdir()
     store = {"conn_type": "file", "extra": {"path": str(evidence)}}
     monkeypatch.setenv("AIRFLOW_CONN_EVIDENCE", json.dumps(store))
-    made = Moving(servers, tmp_path, source, target)
+    made = Moving(servers, tmp_path, source, target, prefix)
     made.spec = {
         "apiVersion": "heavylift/v1",
         "migration": NAME,
@@ -92,8 +104,8 @@ def moving(
         "datasets": [
             {
                 "name": "data",
-                "source": f"s3://{source}/data/",
-                "target": f"gs://{target}/data/",
+                "source": f"s3://{source}/{prefix}",
+                "target": f"gs://{target}/{prefix}",
                 "via": "storage-transfer-service",
                 "service": {"connection": "transfer_service", "poll": "1s"},
             }

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import TaskDeferred
 from heavylift.errors import IncompleteError, IntegrityError, PermanentError
 from heavylift_airflow.hooks.services.datasync import DataSyncService
 from heavylift_airflow.operators.services.run import RunServiceOperator
+from tests.integration.objects.places import Servers
 from tests.integration.services.conftest import Moving
 from tests.integration.services.tasks import again, plan, serve, task, verify
 from tests.plugins.world import context_of
@@ -22,13 +23,12 @@ ROLE = "arn:aws:iam::123456789012:role/heavylift-datasync"
 
 
 @pytest.fixture
-def within_aws(moving: Moving, new_container: Callable[[], str]) -> Moving:
+def within_aws(moving: Moving, container_on: Callable[[Servers, str], str]) -> Moving:
     """Return a migration from one S3 to another, through DataSync."""
-    moving.target = new_container()
-    moving.servers.create("aws_target", moving.target)
+    moving.target = container_on(moving.servers, "aws_target")
     moving.spec["target"] = {"platform": "aws", "connection": "aws_target"}
     service = {"connection": "datasync", "poll": "1s", "source_role": ROLE, "target_role": ROLE}
-    moving.save(via="datasync", target=f"s3://{moving.target}/data/", service=service)
+    moving.save(via="datasync", target=f"s3://{moving.target}/{moving.prefix}", service=service)
     for number in range(4):
         moving.put(
             f"part, {number} é.bin",
@@ -42,27 +42,27 @@ def within_aws(moving: Moving, new_container: Callable[[], str]) -> Moving:
 @pytest.fixture
 def datasync(within_aws: Moving, monkeypatch: pytest.MonkeyPatch) -> Iterator[DataSyncServer]:
     """Return a DataSync that copies between the sandbox's two S3 servers."""
-    buckets = {within_aws.source: "aws_source", within_aws.target: "aws_target"}
+    source, target = within_aws.servers.s3("aws_source"), within_aws.servers.s3("aws_target")
 
-    def place(location: dict[str, Any], rel: str) -> tuple[Any, str, str]:
+    def place(location: dict[str, Any], rel: str) -> tuple[str, str]:
         bucket = location["S3BucketArn"].rpartition(":")[2]
         key = location["Subdirectory"].removeprefix("/") + rel
-        return within_aws.servers.s3(buckets[bucket]), bucket, key
+        return bucket, key
 
     def read(location: dict[str, Any], rel: str) -> tuple[bytes, dict[str, Any]]:
-        s3, bucket, key = place(location, rel)
-        found = s3.get_object(Bucket=bucket, Key=key)
-        tags = s3.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
+        bucket, key = place(location, rel)
+        found = source.get_object(Bucket=bucket, Key=key)
+        tags = source.get_object_tagging(Bucket=bucket, Key=key)["TagSet"]
         attributes = {"ContentType": found["ContentType"], "Metadata": found["Metadata"]}
         if tags:
             attributes["Tagging"] = "&".join(f"{tag['Key']}={tag['Value']}" for tag in tags)
         return found["Body"].read(), attributes
 
     def write(location: dict[str, Any], rel: str, body: bytes, attributes: dict[str, Any]) -> bool:
-        s3, bucket, key = place(location, rel)
+        bucket, key = place(location, rel)
         try:
-            s3.put_object(Bucket=bucket, Key=key, Body=body, **attributes)
-        except s3.exceptions.ClientError as error:
+            target.put_object(Bucket=bucket, Key=key, Body=body, **attributes)
+        except target.exceptions.ClientError as error:
             if error.response["Error"]["Code"] == "PreconditionFailed":
                 return False
             raise
@@ -70,7 +70,7 @@ def datasync(within_aws: Moving, monkeypatch: pytest.MonkeyPatch) -> Iterator[Da
 
     def manifest(arn: str, key: str) -> str:
         bucket = arn.rpartition(":")[2]
-        found = within_aws.servers.s3(buckets[bucket]).get_object(Bucket=bucket, Key=key)
+        found = target.get_object(Bucket=bucket, Key=key)
         text: str = found["Body"].read().decode()
         return text
 

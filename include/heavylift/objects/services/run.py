@@ -23,6 +23,7 @@ from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.claims import claim_attempt
 from heavylift.objects.manifest import PlanRow, manifest_schema, read_plan_shard
 from heavylift.objects.requests import TransferRequest
+from heavylift.objects.services.datasync import check_limits
 from heavylift.objects.services.orders import order_name, remove_manifest, upload_manifest, write_keys
 from heavylift.objects.services.ports import ServiceOrder, ServiceState, ServiceStatus, TransferService
 from heavylift.objects.services.split import SERVICE_SHARD
@@ -52,12 +53,15 @@ async def begin_service_run(request: TransferRequest, service: TransferService) 
     :raises HeavyliftError: the service refuses; nothing was started.
     """
     async with evidence_of(request) as evidence:
-        number, open_record = await _latest(evidence, request)
+        number, open_record = await latest_open_run(evidence, request)
         if open_record is not None:
             return StartedRun(number, open_record)
         async with service_rows(request, evidence) as (rows, work):
             if not rows:
                 return None
+            if request.options.via is Via.DATASYNC:
+                prefixes = (request.source.location.prefix, request.target.location.prefix)
+                check_limits((row.rel for row in rows), *prefixes)
             order = await _order(request, evidence, rows, work)
             handle = await asyncio.to_thread(service.start, order)
         record = ServiceRunRecord(
@@ -66,7 +70,7 @@ async def begin_service_run(request: TransferRequest, service: TransferService) 
             service=service.name,
             job=order.name,
             handle=handle,
-            manifest=order.manifest if request.options.via is not Via.AZCOPY else "",
+            manifest=order.manifest,
             planned=order.planned,
         )
         number, _ref = await write_next(
@@ -77,7 +81,7 @@ async def begin_service_run(request: TransferRequest, service: TransferService) 
 
 async def finish_service_run(
     request: TransferRequest,
-    service: TransferService,
+    service: TransferService | None,
     started: StartedRun,
     status: ServiceStatus,
     attempt: int,
@@ -86,6 +90,7 @@ async def finish_service_run(
 
     Nothing here is a proof: the verification lists and compares both sides afresh.
 
+    :param service: where the job is removed after a complete run; None for a program that ran here.
     :param status: of a run that has ended.
     :raises IncompleteError: the service did not move all it was handed; it says why.
     """
@@ -101,8 +106,8 @@ async def finish_service_run(
         await _keep_end(evidence, request, started, status)
     if not complete:
         raise _incomplete(request, started.record, status, result, path)
-    await asyncio.to_thread(service.tidy, started.record.job)
-    if started.record.manifest:
+    if service is not None:
+        await asyncio.to_thread(service.tidy, started.record.job)
         await remove_manifest(request, started.record.manifest)
     return result
 
@@ -122,7 +127,10 @@ async def service_rows(
         yield read_plan_shard(work / "plan.parquet", SERVICE_SHARD), work
 
 
-async def _latest(evidence: EvidenceStore, request: TransferRequest) -> tuple[int, ServiceRunRecord | None]:
+async def latest_open_run(
+    evidence: EvidenceStore, request: TransferRequest
+) -> tuple[int, ServiceRunRecord | None]:
+    """Return the last run's number, and its record where its end is not in evidence."""
     run, dataset = request.run, request.dataset
     number = await latest_number(evidence, lambda n: service_run_path(run, dataset, n))
     if not number or await evidence.exists(service_end_path(run, dataset, number)):
@@ -133,20 +141,31 @@ async def _latest(evidence: EvidenceStore, request: TransferRequest) -> tuple[in
 async def _order(
     request: TransferRequest, evidence: EvidenceStore, rows: list[PlanRow], work: Path
 ) -> ServiceOrder:
-    name = order_name(request)
     keys = work / "keys.csv"
     write_keys(keys, (row.rel for row in rows))
+    manifest = await upload_manifest(request, order_name(request), keys)
+    return order_for(request, rows, manifest, settled=frozenset(await _settled(evidence, request)))
+
+
+def order_for(
+    request: TransferRequest,
+    rows: list[PlanRow],
+    manifest: str,
+    *,
+    settled: frozenset[str] = frozenset(),
+) -> ServiceOrder:
+    """Return the order for ``rows``, whose keys are listed at ``manifest``."""
     return ServiceOrder(
-        name=name,
+        name=order_name(request),
         source=request.source,
         target=request.target,
-        manifest=await upload_manifest(request, name, keys),
+        manifest=manifest,
         planned=Tally(objects=len(rows), size_bytes=sum(row.size_bytes for row in rows)),
         replaces=any(row.action == "replace" for row in rows),
         options=request.options.service,
         keep_tags=request.options.metadata.tags,
         max_bandwidth=request.options.limits.max_bandwidth,
-        settled=frozenset(await _settled(evidence, request)),
+        settled=settled,
     )
 
 

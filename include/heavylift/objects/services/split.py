@@ -9,9 +9,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from heavylift.objects.diff import Difference
+from heavylift.spec.vocabulary import Via
 
 SERVICE_SHARD = 0
 """The shard that the service moves; the workers' begin at 1."""
+
+PLAIN = {
+    Via.STORAGE_TRANSFER_SERVICE: r"[^\r\n]+",
+    Via.DATASYNC: r"[^\r\n]+",
+    Via.AZCOPY: r"[A-Za-z0-9/._=,+@ -]+",
+}
+"""Service → keys that it is trusted with; what AzCopy does with others in a list was not tried."""
 
 # A list of keys cannot name a folder (both services' documentation), AzCopy takes a key that ends in /
 # for one, and a line break in a key is a row of its own to some readers. Objects of unknown content on
@@ -25,7 +33,7 @@ FROM (
   SELECT *, (row_number() OVER w - 1) // $objects
            + (coalesce(sum(size_bytes) OVER (w ROWS UNBOUNDED PRECEDING), 0) - size_bytes) // $bytes AS slot
   FROM (
-    SELECT action = 'compare' OR rel LIKE '%/' OR rel = '' OR regexp_matches(rel, '[\r\n]') AS ours,
+    SELECT action = 'compare' OR rel LIKE '%/' OR NOT regexp_full_match(rel, $plain, 's') AS ours,
            rel, action, size_bytes, source_version, source_modified_us, target_version
     FROM diff
     WHERE action IN ('copy', 'replace', 'compare') AND rel NOT IN (SELECT rel FROM refused)
@@ -36,7 +44,7 @@ FROM (
 
 
 def write_split_plan(
-    difference: Difference, path: Path, shard_objects: int, shard_bytes: int, max_shards: int
+    difference: Difference, path: Path, via: Via, shard_objects: int, shard_bytes: int, max_shards: int
 ) -> list[tuple[int, int, int]]:
     """Write the rows to move, by shard and key; return ``(shard, objects, bytes)`` of each.
 
@@ -47,7 +55,8 @@ def write_split_plan(
     todo = difference.tally("copy", "replace", "compare")
     shard_objects = max(shard_objects, -(-2 * todo.objects // max_shards))
     shard_bytes = max(shard_bytes, -(-2 * todo.size_bytes // max_shards))
-    db.execute(_PLAN_SQL, {"objects": max(1, shard_objects), "bytes": max(1, shard_bytes)})
+    values = {"objects": max(1, shard_objects), "bytes": max(1, shard_bytes), "plain": PLAIN[via]}
+    db.execute(_PLAN_SQL, values)
     db.execute(
         "COPY (SELECT * FROM plan ORDER BY shard, rel) TO ? (FORMAT parquet, COMPRESSION zstd)", [str(path)]
     )
