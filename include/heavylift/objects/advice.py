@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from heavylift.evidence.estimates import AdviceRecord, Option
+from heavylift.evidence.wording import counted
 from heavylift.objects.costing import platforms_of
 from heavylift.objects.diff import Difference
 from heavylift.objects.estimate import LINK_SHARE, Workload
@@ -121,19 +122,18 @@ def _choose(case: MoveCase, options: dict[str, Option]) -> tuple[str, str]:
     days = own.days or 0.0
     if days <= deadline:
         return "heavylift", (
-            f"{own.workers} workers need {_days(days)} of the {deadline:g} days there are,"
-            " and keep keys, metadata and tags as they are"
+            f"{_workers(own)} in {_days(days)} of the {deadline:g} days there are,"
+            " keeping keys, metadata and tags as they are"
         )
     if options["appliance"].possible:
         return "appliance", f"the line would take {_days(days)}, more than the {deadline:g} days there are"
     for name in _SERVICES:
         if options[name].possible:
             return name, (
-                f"{own.workers} workers would need {_days(days)} over the given line,"
-                " which the service does not use"
+                f"the given line would take {_days(days)} with {_workers(own)}; the service does not use it"
             )
     return "heavylift", (
-        f"no service and no device can do it; {own.workers} workers need {_days(days)} over the given line:"
+        f"no service and no device can do it; the given line takes {_days(days)} with {_workers(own)}:"
         " use a faster line or workers inside the source's cloud"
     )
 
@@ -154,7 +154,7 @@ def _heavylift(case: MoveCase) -> Option:
         possible=True,
         days=round(days(workers), 3),
         workers=workers,
-        reasons=("runs on your own workers; every byte is checked on the way and again at the end",),
+        reasons=("runs on your own workers; every object is proved on the way and again at the end",),
         against=against,
         keeps=("exact keys", "content headers", "user metadata", "tags"),
         loses=("older versions", "ACLs", "storage class"),
@@ -276,7 +276,13 @@ def _days(days: float) -> str:
     if days >= 1:
         return f"{days:,.1f} days"
     hours = days * 24
-    return f"{hours:,.1f} hours" if hours >= 1 else f"{hours * 60:,.0f} minutes"
+    if hours >= 1:
+        return f"{hours:,.1f} hours"
+    return f"{hours * 60:,.0f} minutes" if hours * 60 >= 1 else "less than a minute"
+
+
+def _workers(own: Option) -> str:
+    return counted(own.workers or 0, "worker")
 
 
 _SERVICE_RULES: dict[str, Callable[[MoveCase], Option]] = {

@@ -67,8 +67,8 @@ def _roles(dataset: Dataset, resolved: ResolvedDataset, path: FieldPath) -> Iter
         if place.platform is Platform.AWS and not role:
             yield Broken(
                 "2172",
-                (*path, "via"),
-                f"no service.{side}_role",
+                (*path, "service", f"{side}_role"),
+                "no role",
                 f"the ARN of the IAM role that DataSync assumes for the {side}'s bucket",
             )
 
