@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 import typer
 
+from heavylift.cli.objects_text import planned, verified
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.stores import Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import Connection, connection_from_env
 from heavylift.errors import HeavyliftError, SpecError
-from heavylift.evidence.records import PhaseSummary, PlanRecord, RunKey, ShardResult, VerificationRecord
+from heavylift.evidence.records import PhaseSummary, RunKey, ShardResult
 from heavylift.locations import parse_location
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits, Metadata, Verify
@@ -153,7 +154,7 @@ def verify(
     status = ExitStatus.DONE if record.passed else ExitStatus.FAILED
     finish(
         {"verification": record.model_dump(mode="json")},
-        text=_verified(record),
+        text=verified(record),
         as_json=as_json,
         status=status,
     )
@@ -190,7 +191,7 @@ def diff(
     plan = run(plan_transfer(request))
     same = plan.unchanged == plan.found and not plan.only_on_target.objects
     status = ExitStatus.DONE if same else ExitStatus.FAILED
-    finish({"plan": plan.model_dump(mode="json")}, text=_planned(plan), as_json=as_json, status=status)
+    finish({"plan": plan.model_dump(mode="json")}, text=planned(plan), as_json=as_json, status=status)
 
 
 @app.command()
@@ -246,7 +247,7 @@ def _copy(request: Any, *, as_json: bool) -> None:
 
     plan = run(plan_transfer(request))
     if request.options.dry_run:
-        finish({"plan": plan.model_dump(mode="json")}, text=_planned(plan), as_json=as_json)
+        finish({"plan": plan.model_dump(mode="json")}, text=planned(plan), as_json=as_json)
     mark_touched()
     results: list[ShardResult] = []
     errors: list[HeavyliftError] = []
@@ -267,7 +268,7 @@ def _copy(request: Any, *, as_json: bool) -> None:
             "verification": record.model_dump(mode="json"),
             "summary": summary.model_dump(mode="json"),
         },
-        text=f"{_planned(plan)}\n{_verified(record)}",
+        text=f"{planned(plan)}\n{verified(record)}",
         as_json=as_json,
         status=ExitStatus.DONE if passed else ExitStatus.FAILED,
     )
@@ -377,41 +378,3 @@ def _limits(bandwidth: str | None, concurrency: int, memory: str, part_size: str
             remedy="correct --bandwidth, --memory or --part-size",
             code="5031",
         ) from error
-
-
-def _planned(plan: PlanRecord) -> str:
-    from heavylift.objects.wording import advice_lines, estimate_lines
-
-    lines = [
-        f"{plan.source_url} -> {plan.target_url}",
-        *(
-            f"  {label:<16}{tally.objects:>12,} objects {tally.size_bytes / 2**20:>14,.1f} MiB"
-            for label, tally in (
-                ("found", plan.found),
-                ("to copy", plan.to_copy),
-                ("unchanged", plan.unchanged),
-                ("refused", plan.refused),
-                ("only on target", plan.only_on_target),
-            )
-        ),
-        *(f"  {f.severity}: {f.subject}: {f.detail}" for f in plan.findings),
-    ]
-    if plan.dry_run:
-        lines += estimate_lines(plan.estimate) if plan.estimate else []
-        lines += advice_lines(plan.advice)[:1] if plan.advice else []
-    return "\n".join(lines)
-
-
-def _verified(record: VerificationRecord) -> str:
-    verdict = "EQUAL" if record.passed else "NOT EQUAL"
-    methods = ", ".join(f"{count:,} by {method}" for method, count in sorted(record.methods.items()))
-    lines = [
-        f"{verdict}: {record.statement}",
-        f"  {record.equal.objects:,} of {record.source.objects:,} objects proved equal ({methods or '-'})",
-        f"  missing {record.missing:,}, different {record.different:,},"
-        f" attributes {record.attributes_differ:,},"
-        f" only on target {record.extra:,}, newer on source {record.newer_on_source:,},"
-        f" left by the spec {record.accepted:,}",
-        *(f"  {d.kind}: {d.key} {d.source} {d.target}".rstrip() for d in record.differences),
-    ]
-    return "\n".join(lines)

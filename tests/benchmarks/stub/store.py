@@ -99,7 +99,9 @@ class Store:
             + b"Accept-Ranges: bytes\r\nContent-Type: binary/octet-stream\r\n"
         )
         self._whole = b"HTTP/1.1 200 OK\r\n" + _SERVER + whole
-        self._put = b"HTTP/1.1 200 OK\r\nServer: AmazonS3\r\nContent-Length: 0\r\nETag: %s\r\n" % self._etag.encode()
+        self._put = (
+            b"HTTP/1.1 200 OK\r\nServer: AmazonS3\r\nContent-Length: 0\r\nETag: %s\r\n" % self._etag.encode()
+        )
 
     def handle(self, request: Request) -> Answer:
         """Carry out a request whose body, if any, has been read away."""

@@ -222,7 +222,7 @@ def test_the_result_of_a_service_adds_up_whatever_it_counts(
 
 def test_the_arguments_of_azcopy_overwrite_nothing_unless_the_plan_replaces() -> None:
     made = order("s3", "az", max_bandwidth=10**6)
-    arguments = azcopy.copy_arguments(made, Path("/work/keys.txt"))
+    arguments = azcopy.copy_arguments(made, Path("/tmp/keys.txt"))
     assert arguments[:3] == [
         "copy",
         "https://s3.us-east-1.amazonaws.com/bucket/data/",
