@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heavylift.checksums import Algorithm
 from heavylift.evidence.estimates import EstimateRecord, SizeClass
 from heavylift.locations import SCHEMES
 from heavylift.objects.diff import Difference
 from heavylift.objects.estimate import Workload, estimate
-from heavylift.objects.listing import Listing
+from heavylift.objects.listing import LISTED, Listing
 from heavylift.objects.prices import load_prices
 from heavylift.objects.requests import TransferRequest
 from heavylift.spec.vocabulary import Via
@@ -54,7 +53,7 @@ def workload_of(
     # A service chooses its own part size; S3's usual 8 MiB and Azure's blocks are of the same order.
     part = request.options.limits.part_size
     large, parts = _one_row(db, _PARTS, {"part": part})
-    sums = ", ".join(f"s.{algorithm.value}" for algorithm in Algorithm)
+    sums = ", ".join(f"s.{algorithm.value}" for algorithm in LISTED)
     (unproved,) = _one_row(db, _UNPROVED.format(sums=sums), {"source": str(source.path)})
     return Workload(
         source=platforms[0],
