@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
-from heavylift.errors import CredentialError, IncompleteError, IntegrityError
+from heavylift.errors import CredentialError, IncompleteError, IntegrityError, TransientError
 from heavylift_airflow.operators.services.run import RunServiceOperator
 from tests.integration.services.conftest import Moving
 from tests.integration.services.tasks import again, copy_rest, fire, plan, serve, task, verify
@@ -141,6 +141,28 @@ def test_a_retry_after_a_crash_finds_the_run_that_is_under_way(
             serve(moving.spec_path)
     assert serve(moving.spec_path, attempt=2)["moved"] == 2
     assert len(transfer_server.operations) == 1
+
+
+def test_a_job_that_could_not_be_removed_is_removed_by_the_retry_and_not_run_again(
+    moving: Moving, transfer_server: TransferServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(moving, 2)
+    plan(moving.spec_path)
+    answer = transfer_server.answer
+
+    def keep(http: str, target: str, body: object) -> tuple[int, dict[str, object]]:
+        if http == "PATCH":
+            return 503, {"error": {"message": "not now"}}
+        return answer(http, target, body)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(transfer_server, "answer", keep)
+        with pytest.raises(TransientError, match="HL-8511"):
+            serve(moving.spec_path)
+    assert serve(moving.spec_path, attempt=2)["moved"] == 2
+    assert len(transfer_server.operations) == 1
+    assert [job["status"] for job in transfer_server.jobs.values()] == ["DELETED"]
+    assert verify(moving.spec_path)["objects"] == 2
 
 
 def deferred_run(moving: Moving) -> TaskDeferred:

@@ -31,6 +31,7 @@ from heavylift.objects.services.ports import ServiceOrder, ServiceStatus
 from heavylift.objects.services.run import (
     StartedRun,
     finish_service_run,
+    finished_result,
     latest_open_run,
     order_for,
     service_rows,
@@ -66,6 +67,9 @@ async def move_by_azcopy(
     :param report: called with what is done and what was planned, each time the program tells.
     :raises IncompleteError: the program did not copy all; its reasons are named.
     """
+    finished = await finished_result(request, None)
+    if finished is not None:
+        return finished
     program = find_program()
     async with evidence_of(request) as evidence:
         number, earlier = await latest_open_run(evidence, request)

@@ -13,6 +13,7 @@ from heavylift.errors import AlreadyExistsError, IncompleteError
 from heavylift.evidence.numbered import latest_number, write_next
 from heavylift.evidence.paths import manifest_path, plan_path, shard_result_path
 from heavylift.evidence.records import EvidenceRef, Failure, PlanRecord, ShardResult, Tally, utc_now
+from heavylift.evidence.run_evidence import is_complete, read_dataset
 from heavylift.evidence.services import (
     ServiceEndRecord,
     ServiceRunRecord,
@@ -106,10 +107,30 @@ async def finish_service_run(
         await _keep_end(evidence, request, started, status)
     if not complete:
         raise _incomplete(request, started.record, status, result, path)
-    if service is not None:
-        await asyncio.to_thread(service.tidy, started.record.job)
-        await remove_manifest(request, started.record.manifest)
+    await _tidy(request, service, started.record)
     return result
+
+
+async def finished_result(request: TransferRequest, service: TransferService | None) -> ShardResult | None:
+    """Return the service's result where an earlier attempt of this run got all there; else None.
+
+    What that attempt may not have come to, removing the job and the list of keys, is done again.
+    """
+    async with evidence_of(request) as evidence:
+        kept = (await read_dataset(evidence, request.run, request.dataset)).shards.get(SERVICE_SHARD)
+        if kept is None or not is_complete(kept.record):
+            return None
+        number = await latest_number(evidence, lambda n: service_run_path(request.run, request.dataset, n))
+        path = service_run_path(request.run, request.dataset, number)
+        record = await evidence.read_record(path, ServiceRunRecord)
+    await _tidy(request, service, record)
+    return kept.record
+
+
+async def _tidy(request: TransferRequest, service: TransferService | None, record: ServiceRunRecord) -> None:
+    if service is not None:
+        await asyncio.to_thread(service.tidy, record.job)
+        await remove_manifest(request, record.manifest)
 
 
 @asynccontextmanager

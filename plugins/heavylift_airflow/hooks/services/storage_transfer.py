@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import (
@@ -73,7 +73,7 @@ class StorageTransferService:
         """Delete the job, with the credentials that it holds."""
         from heavylift.objects.services.storage_transfer import job_name
 
-        with self._translated(f"deleting transfer job {name}"):
+        with suppress(NotFoundError), self._translated(f"deleting transfer job {name}"):
             self._hook().delete_transfer_job(job_name=job_name(name), project_id=self._owner())
 
     def _owner(self) -> str:

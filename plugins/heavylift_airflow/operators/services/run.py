@@ -11,6 +11,7 @@ from heavylift_airflow.triggers.service import ServiceRunTrigger
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from heavylift.evidence.records import ShardResult
     from heavylift.objects.requests import TransferRequest
     from heavylift.objects.services.ports import ServiceStatus, TransferService
     from heavylift.objects.services.run import StartedRun
@@ -24,9 +25,9 @@ class RunServiceOperator(DatasetOperator):
     ended. What arrived is proved by the verification that follows, not by the service's counters.
 
     Idempotency: the job's name is derived from the run and the dataset. A retry finds a run that
-    is under way and waits for it; one that ended is not started again, unless the task is cleared
-    after its end was taken down: then the job runs again and skips what is there. Killing the task
-    (mark failed) cancels the service's run; what it has copied stays.
+    is under way and waits for it. After a run that ended short the job runs again and skips what is
+    there; after one that got all there, nothing is done again. Killing the task (mark failed)
+    cancels the service's run; what it has copied stays.
 
     :return: the counts of the service's shard, as the service tells them.
     :raises IncompleteError: the service did not move all it was handed; its reasons are named.
@@ -40,6 +41,10 @@ class RunServiceOperator(DatasetOperator):
         request = self.request(frame)
         service = self.service(request)
         what = f"handing dataset {self.dataset!r} to {request.options.via.value}"
+        finished = self.work.run(_finished(request, service), what)
+        if finished is not None:
+            self.log.info("an earlier attempt of this run got all there")
+            return shard_counts(finished)
         started = self.work.run(self._begin(frame, request, service), what)
         if started is None:
             self.log.info("nothing of dataset %r is for %s", self.dataset, request.options.via.value)
@@ -140,6 +145,12 @@ class RunServiceOperator(DatasetOperator):
                 details={"service": service.name, **shard_counts(result)},
             )
         return shard_counts(result)
+
+
+async def _finished(request: TransferRequest, service: TransferService) -> ShardResult | None:
+    from heavylift.objects.services.run import finished_result
+
+    return await finished_result(request, service)
 
 
 def described(request: TransferRequest) -> dict[str, Any]:
