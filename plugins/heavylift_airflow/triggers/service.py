@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from heavylift.errors import HeavyliftError, TransientError
+
+if TYPE_CHECKING:
+    from heavylift.objects.services.ports import ServiceStatus, TransferService
 
 
 class ServiceRunTrigger(BaseTrigger):
@@ -43,14 +46,14 @@ class ServiceRunTrigger(BaseTrigger):
 
     async def on_kill(self) -> None:
         """Cancel the run: somebody marked the waiting task."""
-        await self._in_thread(lambda: self._opened().cancel(self.handle))
+        await asyncio.to_thread(self._cancel)
         self.log.info("cancelled %s", self.handle)
 
     async def _running(self) -> bool:
         from heavylift.objects.services.ports import ServiceState
 
         try:
-            status = await self._in_thread(lambda: self._opened().look(self.handle))
+            status = await asyncio.to_thread(self._look)
         except TransientError as error:
             self.log.warning("looking again in %s s: %s", self.poll_seconds, error)
             return True
@@ -62,14 +65,15 @@ class ServiceRunTrigger(BaseTrigger):
                       status.copied.objects, status.skipped.objects, status.failed.objects)  # fmt: skip
         return status.state is ServiceState.RUNNING
 
-    def _opened(self) -> Any:
+    def _look(self) -> ServiceStatus:
+        return self._opened().look(self.handle)
+
+    def _cancel(self) -> None:
+        self._opened().cancel(self.handle)
+
+    def _opened(self) -> TransferService:
+        # Opened anew for each look, so that a rotated key is taken up; the providers' hooks block,
+        # and ask the triggerer for their connection from this thread.
         from heavylift_airflow.hooks.services.opening import open_service
 
         return open_service(self.service)
-
-    async def _in_thread(self, work: Any) -> Any:
-        # Not asyncio.to_thread: the provider's hook asks the triggerer for its connection, which only
-        # a thread of asgiref's can do while the event loop goes on.
-        from asgiref.sync import sync_to_async
-
-        return await sync_to_async(work, thread_sensitive=False)()
