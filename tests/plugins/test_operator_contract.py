@@ -19,6 +19,8 @@ from heavylift_airflow.operators.closing import (
     SummariseRunOperator,
 )
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
+from heavylift_airflow.operators.services.run import RunServiceOperator
 from heavylift_airflow.operators.transfer import (
     CopyObjectsOperator,
     PlanTransferOperator,
@@ -34,6 +36,8 @@ KINDS: dict[type, dict[str, Any]] = {
     PlanTransferOperator: {"dataset": "data"},
     CopyObjectsOperator: {"dataset": "data", "shard": SHARD},
     VerifyObjectsOperator: {"dataset": "data"},
+    RunServiceOperator: {"dataset": "data"},
+    RunAzCopyOperator: {"dataset": "data"},
     CheckDatasetOperator: {"dataset": "data"},
     EvaluateGateOperator: {"gate": "proved"},
     GateSensor: {"gate": "proved"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -54,6 +55,30 @@ def test_a_plan_gives_one_item_for_each_shard(world: World) -> None:
     assert context["ti"].pushed["plan"]["to_copy"] == 5
     assert task.evidence_path is not None
     assert (world.evidence / task.evidence_path).is_file()
+
+
+def test_a_plan_tells_what_the_move_will_cost_and_take(world: World) -> None:
+    task = plan_task(world)
+    context = context_of(task, dry_run=True)
+    task.execute(context)
+    told = context["ti"].pushed["estimate"]
+    assert (told["objects"], told["size_bytes"]) == (5, 5 * len("content of 0"))
+    assert (told["total_usd_low"], told["total_usd_high"], told["price_unknown"]) == (0.0, 0.0, [])
+    assert told["requests_low"] <= told["requests_high"]
+    assert told["recommended"] == "heavylift"
+
+
+def test_a_plan_above_the_specs_limit_is_refused_before_anything_moves(world: World) -> None:
+    prices = Path(world.spec_path).parent / "prices.csv"
+    prices.write_text("provider,tier,from_gib,to_gib,usd_per_gib\naws,internet,0,,1e5\n")
+    dataset = {**world.spec["datasets"][0], "max_cost_usd": 0.001}
+    world.save(datasets=[dataset], defaults={"prices": "prices.csv"})
+    plan_task(world).execute(context_of(plan_task(world)))  # one's own machines bill nothing
+    elsewhere = {"url": world.source.as_uri(), "platform": "aws", "connection": "here"}
+    world.save(datasets=[{**dataset, "source": elsewhere}])
+    with pytest.raises(ConflictError, match=r"at most 0\.00 USD.*HL-5511"):
+        execute(plan_task(world), run_id="another")
+    assert files(world) == {}
 
 
 def test_a_plan_is_made_once_in_a_run(world: World) -> None:

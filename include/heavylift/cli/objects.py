@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -22,11 +23,12 @@ from heavylift.cli.manners import (
 from heavylift.cli.objects_cleanup import cleanup, note_cleaning
 from heavylift.cli.objects_files import compare as compare_listings
 from heavylift.cli.objects_files import list_objects
+from heavylift.cli.objects_text import planned, verified
 from heavylift.cli.output import ExitStatus, finish, mark_touched
 from heavylift.cli.stores import Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import Connection, connection_from_env
 from heavylift.errors import SpecError
-from heavylift.evidence.records import PhaseSummary, PlanRecord, RunKey, Tally, VerificationRecord
+from heavylift.evidence.records import PhaseSummary, RunKey
 from heavylift.locations import parse_location
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits, Metadata, Verify
@@ -55,6 +57,8 @@ PartSize = Annotated[str, typer.Option(help="size of one part of a large object"
 Stall = Annotated[str, typer.Option(help="longest silence of a store before a request is made again")]
 Conflict = Annotated[OnConflict, typer.Option(help="when the target holds another object under a key")]
 Unholdable = Annotated[OnUnholdableKey, typer.Option(help="when the target cannot hold a key")]
+MaxCost = Annotated[float | None, typer.Option(min=0, help="refuse to start above this estimate, USD")]
+Prices = Annotated[Path | None, typer.Option(help="CSV file with prices of your own")]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="only list and plan; nothing is written to the target")
 ]
@@ -85,6 +89,8 @@ def copy(
     stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
     on_unholdable_key: Unholdable = OnUnholdableKey.FAIL,
+    max_cost_usd: MaxCost = None,
+    prices: Prices = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
@@ -94,7 +100,7 @@ def copy(
     Heavylift did not write is overwritten, unless --on-conflict overwrite says so. Outside of
     --window it waits, or with --no-wait ends with status 3 and says when to run it again.
     """
-    from heavylift.objects.requests import TransferOptions
+    from heavylift.objects.requests import CostOptions, TransferOptions
 
     options = TransferOptions(
         include=tuple(include or ()),
@@ -107,6 +113,7 @@ def copy(
             _limits(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
         ),
         dry_run=dry_run,
+        cost=CostOptions(prices=prices, max_usd=max_cost_usd),
     )
     request = _request(
         source_url,
@@ -183,7 +190,7 @@ def verify(
     status = ExitStatus.DONE if record.passed else ExitStatus.FAILED
     finish(
         {"verification": record.model_dump(mode="json")},
-        text=_verified(record),
+        text=verified(record),
         as_json=as_json,
         status=status,
     )
@@ -204,17 +211,19 @@ def diff(
     modified_since: ModifiedSince = None,
     modified_before: ModifiedBefore = None,
     migration: Migration = MIGRATION,
+    prices: Prices = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what a copy would do. Ends with 1 where the two places differ."""
     from heavylift.aio import run
     from heavylift.objects.api import plan_transfer
-    from heavylift.objects.requests import TransferOptions
+    from heavylift.objects.requests import CostOptions, TransferOptions
 
     options = TransferOptions(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         filters=filters_of(min_size, max_size, modified_since, modified_before),
+        cost=CostOptions(prices=prices),
         dry_run=True,
     )
     request = _request(
@@ -223,7 +232,54 @@ def diff(
     plan = run(plan_transfer(request))
     same = plan.unchanged == plan.found and not plan.only_on_target.objects
     status = ExitStatus.DONE if same else ExitStatus.FAILED
-    finish({"plan": plan.model_dump(mode="json")}, text=_planned(plan), as_json=as_json, status=status)
+    finish({"plan": plan.model_dump(mode="json")}, text=planned(plan), as_json=as_json, status=status)
+
+
+@app.command()
+def advise(
+    source_url: SourceUrl,
+    target_url: TargetUrl,
+    source_conn: SourceConn = None,
+    target_conn: TargetConn = None,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    objects: Annotated[int | None, typer.Option(min=0, help="how many objects; else both are listed")] = None,
+    size: Annotated[str | None, typer.Option(help="their size together, e.g. 40TB; with --objects")] = None,
+    link: Annotated[str, typer.Option(help="rate of the line of the workers, e.g. 125MB/s")] = "125MB/s",
+    days: Annotated[float | None, typer.Option(min=0.01, help="how long the move may take")] = None,
+    tags: Annotated[bool | None, typer.Option(help="object tags have to arrive")] = None,
+    versions: Annotated[bool, typer.Option(help="older versions have to arrive")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say who had best move the objects: Heavylift's workers, a platform's service, or a device.
+
+    With --objects and --size nothing is asked of any store; else both places are listed. Changes
+    nothing.
+    """
+    from heavylift.cli.advise import case_of
+    from heavylift.objects.advice import advise as advise_on
+    from heavylift.objects.requests import TransferOptions
+    from heavylift.objects.wording import advice_lines
+
+    request = None
+    if objects is None or size is None:
+        options = TransferOptions(dry_run=True)
+        request = _request(
+            source_url,
+            target_url,
+            source_conn,
+            target_conn,
+            evidence,
+            evidence_conn,
+            MIGRATION,
+            options,
+            "advise",
+        )
+    case = case_of(
+        request, source_url, target_url, objects, size, link=link, days=days, tags=tags, versions=versions
+    )
+    advice = advise_on(case)
+    finish({"advice": advice.model_dump(mode="json")}, text="\n".join(advice_lines(advice)), as_json=as_json)
 
 
 def _copy(request: Any, *, wait: bool, as_json: bool) -> None:
@@ -233,7 +289,7 @@ def _copy(request: Any, *, wait: bool, as_json: bool) -> None:
 
     plan = run(plan_transfer(request))
     if request.options.dry_run:
-        finish({"plan": plan.model_dump(mode="json")}, text=_planned(plan), as_json=as_json)
+        finish({"plan": plan.model_dump(mode="json")}, text=planned(plan), as_json=as_json)
     mark_touched()
     copied = copy_shards(request, plan, wait=wait)
     document = {
@@ -244,7 +300,7 @@ def _copy(request: Any, *, wait: bool, as_json: bool) -> None:
     if copied.closed is not None:
         finish(
             {**document, "window": {"opens_at": copied.closed.opens_at, **copied.closed.attrs()}},
-            text=f"{_planned(plan)}\nthe time window is closed: {copied.closed.state}\n"
+            text=f"{planned(plan)}\nthe time window is closed: {copied.closed.state}\n"
             f"run this again from {copied.closed.opens_at} on; it does only the rest",
             as_json=as_json,
             status=ExitStatus.INTERRUPTED,
@@ -260,7 +316,7 @@ def _copy(request: Any, *, wait: bool, as_json: bool) -> None:
             "uploads": cleaning.model_dump(mode="json"),
             "summary": summary.model_dump(mode="json"),
         },
-        text=f"{_planned(plan)}\n{_verified(record)}",
+        text=f"{planned(plan)}\n{verified(record)}",
         as_json=as_json,
         status=ExitStatus.DONE if passed else ExitStatus.FAILED,
     )
@@ -355,45 +411,3 @@ def _limits(bandwidth: str | None, concurrency: int, memory: str, part_size: str
             remedy="correct --bandwidth, --memory, --part-size or --stall-timeout",
             code="5031",
         ) from error
-
-
-_ACTIONS = {
-    "copy": "  new",
-    "replace": "  replaced",
-    "compare": "  compared first",
-    "unchanged": "unchanged",
-    "refused": "refused",
-    "filtered": "filtered out",
-    "extra": "only on target",
-}
-
-
-def _planned(plan: PlanRecord) -> str:
-    tallies = {"found": plan.found, "to copy": plan.to_copy} | {
-        _ACTIONS.get(action, action): plan.actions.get(action, Tally())
-        for action in dict.fromkeys((*_ACTIONS, *plan.actions))
-    }
-    lines = [
-        f"{plan.source_url} -> {plan.target_url}",
-        *(
-            f"  {label:<16}{tally.objects:>12,} objects {tally.size_bytes:>20,} bytes"
-            for label, tally in tallies.items()
-        ),
-        *(f"  {f.severity}: {f.subject}: {f.detail}" for f in plan.findings),
-    ]
-    return "\n".join(lines)
-
-
-def _verified(record: VerificationRecord) -> str:
-    verdict = "EQUAL" if record.passed else "NOT EQUAL"
-    methods = ", ".join(f"{count:,} by {method}" for method, count in sorted(record.methods.items()))
-    lines = [
-        f"{verdict}: {record.statement}",
-        f"  {record.equal.objects:,} of {record.source.objects:,} objects proved equal ({methods or '-'})",
-        f"  missing {record.missing:,}, different {record.different:,},"
-        f" attributes {record.attributes_differ:,},"
-        f" only on target {record.extra:,}, newer on source {record.newer_on_source:,},"
-        f" left by the spec {record.accepted:,}",
-        *(f"  {d.kind}: {d.key} {d.source} {d.target}".rstrip() for d in record.differences),
-    ]
-    return "\n".join(lines)

@@ -10,7 +10,10 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from heavylift.evidence.base import Record as Record
+from heavylift.evidence.estimates import AdviceRecord, EstimateRecord
 
 MAX_LISTED = 100
 """How many single cases a record names itself; all of them are in the Parquet beside it."""
@@ -19,12 +22,6 @@ MAX_LISTED = 100
 def utc_now() -> datetime:
     """Return the current time in UTC; the one clock of records."""
     return datetime.now(UTC)
-
-
-class Record(BaseModel):
-    """Base of all records: frozen, no unknown fields."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
 
 
 class EvidenceRef(Record):
@@ -127,6 +124,10 @@ class PlanRecord(Record):
     """Parquet: every object that the source had, with its version."""
     refused_rows: EvidenceRef | None = None
     """Parquet: every refused object, with rule and reason."""
+    via: str = "heavylift"
+    """Who moves the objects: Heavylift's own workers, or a transfer service by name."""
+    estimate: EstimateRecord | None = None
+    advice: AdviceRecord | None = None
     seconds: float = 0.0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass
 
 from heavylift.checksums import Algorithm
@@ -12,6 +13,12 @@ from heavylift.spec.datasets import Metadata
 
 DEFAULT_TYPES = {None, "", "application/octet-stream", "binary/octet-stream"}
 """What stores say of an object for which nobody said what it is."""
+
+ADDED_BY_SERVICES = frozenset({"x-goog-source-etag"})
+"""Metadata that a transfer service adds to what it moves (Storage Transfer Service: the source's ETag).
+
+Names that the source has itself are compared as all others are.
+"""
 
 
 @dataclass(frozen=True)
@@ -117,7 +124,8 @@ def attribute_differences(
             _differ(found, "content_type", source.content_type, target.content_type)
     if keep.user_metadata:
         # HTTP header names have no case, and S3 and Azure hand them back in lower case.
-        _differ(found, "metadata", _lower(source.metadata), _lower(target.metadata))
+        one, other = _lower(source.metadata), _lower(target.metadata)
+        _differ(found, "metadata", one, _without(other, ADDED_BY_SERVICES - set(one)))
     if keep.tags and tags:
         _differ(found, "tags", dict(source.tags), dict(target.tags))
     return found
@@ -126,6 +134,10 @@ def attribute_differences(
 def _differ(found: list[str], name: str, one: object, other: object) -> None:
     if one != other:
         found.append(f"{name}: source {one!r}, target {other!r}")
+
+
+def _without(metadata: dict[str, str], names: Set[str]) -> dict[str, str]:
+    return {name: value for name, value in metadata.items() if name not in names}
 
 
 def _lower(metadata: object) -> dict[str, str]:

@@ -21,15 +21,19 @@ from heavylift.evidence.records import (
     utc_now,
 )
 from heavylift.evidence.store import PARQUET, EvidenceStore
+from heavylift.objects.advice import advise_plan
+from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
+from heavylift.objects.estimate import refuse_too_dear
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.requests import MAX_SHARDS, TransferRequest
+from heavylift.objects.services.split import write_split_plan
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.state import fetch_known
 from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectStore, PassesBy
-from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Via
 
 CONFLICT = "target-differs"
 
@@ -43,7 +47,7 @@ async def plan_transfer(request: TransferRequest) -> PlanRecord:
     mending plans afresh.
 
     :raises ConflictError: the spec says ``fail`` and the target holds something else under a
-        key, or cannot hold a key. Nothing has been moved.
+        key, or cannot hold a key, or the estimate is above ``max_cost_usd``. Nothing has been moved.
     """
     async with evidence_of(request) as evidence:
         path = plan_path(request.run, request.dataset)
@@ -76,7 +80,10 @@ async def _make_plan(
         actions = difference.by_action()
         filtered = actions.get("filtered", Tally())
         found = without(source_listing.total, filtered)
+        workload, estimate = estimate_plan(request, difference, source_listing, target_listing)
         _refuse_blocked(request, findings, difference.refused_tally(), found)
+        if not options.dry_run:
+            refuse_too_dear(request.dataset, estimate)
         refs, shards = await _store_rows(request, evidence, difference, work)
         record = PlanRecord(
             run=request.run,
@@ -95,6 +102,9 @@ async def _make_plan(
             findings=tuple(findings[:MAX_LISTED]),
             finding_count=len(findings),
             shards=shards,
+            via=options.via.value,
+            estimate=estimate,
+            advice=advise_plan(request, workload, difference),
             **refs,
             seconds=round(time.monotonic() - began, 3),
         )
@@ -174,7 +184,12 @@ async def _store_rows(
 ) -> tuple[dict[str, EvidenceRef], tuple[ShardSummary, ...]]:
     limits = request.options.limits
     path = work / "plan.parquet"
-    shards = difference.write_plan(path, limits.shard_objects, limits.shard_size, MAX_SHARDS)
+    if request.options.via is Via.HEAVYLIFT:
+        shards = difference.write_plan(path, limits.shard_objects, limits.shard_size, MAX_SHARDS)
+    else:
+        shards = write_split_plan(
+            difference, path, request.options.via, limits.shard_objects, limits.shard_size, MAX_SHARDS
+        )
     refs = {"source_rows": await _keep(request, evidence, work / "source.parquet")}
     if shards and not request.options.dry_run:
         refs["rows"] = await _keep(request, evidence, path)

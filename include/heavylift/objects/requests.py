@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heavylift.connections import Connection
@@ -11,7 +12,8 @@ from heavylift.evidence.records import RunKey
 from heavylift.objects.filters import Filters
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits, Metadata, Verify
-from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
+from heavylift.spec.services import ServiceOptions
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Via
 
 if TYPE_CHECKING:
     from heavylift.spec.model import MigrationSpec
@@ -19,6 +21,21 @@ if TYPE_CHECKING:
 
 MAX_SHARDS = 1000
 """Airflow maps one task over at most 1,024 items by default."""
+
+
+@dataclass(frozen=True)
+class CostOptions:
+    """What an estimate needs besides counts.
+
+    :param source_platform: who bills the source; None leaves it to the URL's scheme.
+    :param prices: a CSV file with prices of one's own.
+    :param max_usd: the most that the estimate may come to.
+    """
+
+    source_platform: str | None = None
+    target_platform: str | None = None
+    prices: Path | None = None
+    max_usd: float | None = None
 
 
 @dataclass(frozen=True)
@@ -39,6 +56,9 @@ class TransferOptions:
     limits: Limits = field(default_factory=Limits)
     verify: Verify = field(default_factory=Verify)
     dry_run: bool = False
+    via: Via = Via.HEAVYLIFT
+    service: ServiceOptions = field(default_factory=ServiceOptions)
+    cost: CostOptions = field(default_factory=CostOptions)
 
 
 @dataclass(frozen=True)
@@ -67,6 +87,7 @@ def transfer_request(
     bandwidth_bytes_per_second: int | None = None,
     shard_objects: int | None = None,
     tasks_at_once: int | None = None,
+    folder: Path | None = None,
 ) -> TransferRequest:
     """Return the request that moves one dataset of a spec.
 
@@ -75,6 +96,7 @@ def transfer_request(
     :param shard_objects: overrides the spec's shard size for this run.
     :param tasks_at_once: how many tasks of the dataset its caller lets copy at the same time; by
         default as many as the spec's limits allow, or one where they do not say.
+    :param folder: the spec's folder, from which a relative file of prices is taken.
     :raises NotFoundError: the spec has no such dataset.
     """
     from heavylift.spec.resolve import find_dataset
@@ -103,8 +125,20 @@ def transfer_request(
             limits=found.limits.model_copy(update=overrides),
             verify=found.verify,
             dry_run=dry_run,
+            via=found.via,
+            service=found.service,
+            cost=CostOptions(
+                source_platform=found.source.platform.value,
+                target_platform=found.target.platform.value,
+                prices=_beside(spec.defaults.prices, folder),
+                max_usd=found.max_cost_usd,
+            ),
         ),
     )
+
+
+def _beside(prices: str | None, folder: Path | None) -> Path | None:
+    return (folder or Path()) / prices if prices else None
 
 
 def _place(resolved: ResolvedPlace, connections: Callable[[str], Connection]) -> Place:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from heavylift.evidence.records import Approval, EvidenceRef, Failure, Finding, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of
 from heavylift.evidence.wording import duration, method_in_words
+from heavylift.report.forecast import Forecast, forecasts_of
 from heavylift.report.story import GateStory, RunStory
 from heavylift.report.throughput import Throughput, throughput_of
 from heavylift.report.verdict import Headline, headline_of, total_counts
@@ -83,6 +84,7 @@ class View:
     proofs: tuple[ProofRow, ...]
     findings: tuple[Finding, ...]
     findings_left_out: int
+    forecasts: tuple[Forecast, ...]
     failures: tuple[FailureRow, ...]
     failed_objects: int
     throughput: Throughput | None
@@ -115,6 +117,7 @@ def view_of(story: RunStory) -> View:
         proofs=tuple(_proof(each) for each in story.datasets),
         findings=tuple(findings[:MOST_FINDINGS]),
         findings_left_out=unlisted + max(0, len(findings) - MOST_FINDINGS),
+        forecasts=forecasts_of(story),
         failures=tuple(failures[:MOST_FAILURES]),
         failed_objects=total_counts(story).failed.objects,
         throughput=throughput_of(story),

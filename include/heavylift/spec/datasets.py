@@ -10,6 +10,7 @@ from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.moments import Moment
 from heavylift.spec.quantities import BytesPerSecond, RequestsPerSecond, Seconds, SizeBytes
+from heavylift.spec.services import ServiceOptions
 from heavylift.spec.vocabulary import (
     Deletes,
     OnConflict,
@@ -17,6 +18,7 @@ from heavylift.spec.vocabulary import (
     Platform,
     VerifyMethod,
     VerifyMode,
+    Via,
 )
 from heavylift.spec.windows import WindowText
 
@@ -220,6 +222,18 @@ class Dataset(SpecModel):
     limits: LimitOverrides = Field(
         default=LimitOverrides(),
         description="Limits of this dataset; what is not set comes from defaults.limits.",
+    )
+    via: Via = Field(
+        default=Via.HEAVYLIFT,
+        description="Who moves the objects, Heavylift's workers or a service; both are verified alike.",
+    )
+    service: ServiceOptions | None = Field(
+        default=None, description="Settings of the transfer service; only with via."
+    )
+    max_cost_usd: Number | None = Field(
+        default=None,
+        ge=0,
+        description="Refuse to start where the estimate is higher, or where a price in it is not known.",
     )
     verify: VerifyField = Field(
         default=Verify(), description="full, sample, or a mapping of mode, method and sample."

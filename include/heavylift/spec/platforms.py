@@ -61,3 +61,7 @@ class Defaults(SpecModel):
         default=600, ge=1, le=86_400, description="The longest wait between two retries."
     )
     limits: LimitOverrides = Field(default=LimitOverrides(), description="Limits of every dataset.")
+    prices: Text | None = Field(
+        default=None,
+        description="CSV file with prices of your own, beside this file or with its whole path.",
+    )

@@ -10,7 +10,8 @@ from heavylift.spec.datasets import Dataset, LimitOverrides, Limits, Metadata, P
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.platforms import Side
-from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, Platform
+from heavylift.spec.services import ServiceOptions
+from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, Platform, Via
 
 TASKS_UNDER_A_CAP = 4
 
@@ -46,6 +47,9 @@ class ResolvedDataset:
     limits: Limits
     verify: Verify
     expectations: tuple[TableExpectations, ...]
+    via: Via
+    service: ServiceOptions
+    max_cost_usd: float | None
 
 
 def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
@@ -68,6 +72,9 @@ def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
         limits=merge_limits(spec.defaults.limits, dataset.limits),
         verify=dataset.verify,
         expectations=dataset.expectations,
+        via=dataset.via,
+        service=dataset.service or ServiceOptions(),
+        max_cost_usd=dataset.max_cost_usd,
     )
 
 

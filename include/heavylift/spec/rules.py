@@ -13,6 +13,7 @@ from heavylift.spec.problems import FieldPath
 from heavylift.spec.quantities import format_duration, format_size
 from heavylift.spec.resolve import resolve_dataset
 from heavylift.spec.rule import Broken
+from heavylift.spec.service_rules import service_rules
 from heavylift.spec.support import SUPPORTED_DELETES, SUPPORTED_PHASES
 from heavylift.spec.vocabulary import Check, CompareColumns
 
@@ -167,6 +168,7 @@ def _gates_check_something(spec: MigrationSpec) -> Iterator[Broken]:
 _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     _names_are_unique,
     place_rules,
+    service_rules,
     _policies_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

@@ -52,6 +52,15 @@ class Deletes(StrEnum):
     QUARANTINE = "quarantine"
 
 
+class Via(StrEnum):
+    """Who moves a dataset's objects."""
+
+    HEAVYLIFT = "heavylift"
+    STORAGE_TRANSFER_SERVICE = "storage-transfer-service"
+    DATASYNC = "datasync"
+    AZCOPY = "azcopy"
+
+
 class VerifyMode(StrEnum):
     """How much of what was moved is verified."""
 

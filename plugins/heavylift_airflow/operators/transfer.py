@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from heavylift.errors import ConflictError, IntegrityError, WindowClosedError
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from heavylift.evidence.records import PlanRecord, ShardResult, VerificationRecord
     from heavylift.objects.requests import TransferRequest
     from heavylift_airflow.context import TaskFrame
+
+SERVICE_SHARD = 0
+"""The shard that a transfer service moves, where a dataset goes through one."""
 
 MAX_NAMED = 5
 """How many objects an error message names; the evidence lists them all."""
@@ -47,6 +51,7 @@ class DatasetOperator(HeavyliftOperator):
             bandwidth_bytes_per_second=frame.options.bandwidth_bytes_per_second,
             shard_objects=frame.options.shard_objects,
             tasks_at_once=self.tasks_at_once,
+            folder=Path(self.spec_path).parent,
         )
 
     @property
@@ -71,15 +76,20 @@ class PlanTransferOperator(DatasetOperator):
         frame = self.frame(context)
         plan = self.work.run(self._plan(frame), f"planning of dataset {self.dataset!r}")
         self.log.info("%s", plan_line(plan))
+        for line in forecast_lines(plan):
+            self.log.info("%s", line)
         for finding in plan.findings[:MAX_NAMED]:
             self.log.warning("%s: %s: %s", finding.severity, finding.subject, finding.detail)
         context["ti"].xcom_push(key="plan", value=plan_summary(plan))
+        context["ti"].xcom_push(key="estimate", value=estimate_summary(plan))
         if frame.options.dry_run:
             _refuse_blocked(plan)
             return []
         return [
             {"shard": shard.index, "objects": shard.objects, "size_bytes": shard.size_bytes}
             for shard in plan.shards
+            # The service's part is no worker's.
+            if plan.via == "heavylift" or shard.index != SERVICE_SHARD
         ]
 
     async def _plan(self, frame: TaskFrame) -> PlanRecord:
@@ -265,6 +275,33 @@ def plan_summary(plan: PlanRecord) -> dict[str, int | bool]:
         "findings": plan.finding_count,
         "shards": len(plan.shards),
         "dry_run": plan.dry_run,
+    }
+
+
+def forecast_lines(plan: PlanRecord) -> list[str]:
+    """Return what the plan will cost and take, and who had best carry it out, for the log."""
+    from heavylift.objects.wording import advice_lines, estimate_line
+
+    found = [estimate_line(plan.estimate)] if plan.estimate else []
+    return found + (advice_lines(plan.advice)[:1] if plan.advice else [])
+
+
+def estimate_summary(plan: PlanRecord) -> dict[str, float | int | str | list[str] | None]:
+    """Return a plan's estimate in a few numbers; None where no price is known."""
+    record = plan.estimate
+    if record is None:
+        return {}
+    return {
+        "objects": record.objects,
+        "size_bytes": record.size_bytes,
+        "requests_low": sum(line.low for line in record.requests),
+        "requests_high": sum(line.high for line in record.requests),
+        "egress_usd_low": record.egress.cost.low,
+        "egress_usd_high": record.egress.cost.high,
+        "total_usd_low": record.total.low,
+        "total_usd_high": record.total.high,
+        "price_unknown": list(record.unknown),
+        "recommended": plan.advice.recommended if plan.advice else "",
     }
 
 

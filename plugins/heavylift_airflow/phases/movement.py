@@ -9,6 +9,7 @@ from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, TaskGroup, Trig
 
 from heavylift.spec import Dataset, Gate, LoadedSpec, MigrationSpec, Phase
 from heavylift.spec.resolve import resolve_dataset
+from heavylift.spec.vocabulary import Via
 from heavylift_airflow.callbacks import tell_failure, tell_retry
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.checks import CheckDatasetOperator
@@ -18,6 +19,8 @@ from heavylift_airflow.operators.closing import (
     SummariseRunOperator,
 )
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
+from heavylift_airflow.operators.services.run import RunServiceOperator
 from heavylift_airflow.operators.transfer import (
     CopyObjectsOperator,
     PlanTransferOperator,
@@ -119,6 +122,10 @@ class _Builder:
                 **self._task("verify"), dataset=dataset.name, trigger_rule=TriggerRule.NONE_FAILED
             )
             begin >> plan >> copy >> verify
+            if dataset.via is not Via.HEAVYLIFT:
+                # Beside the workers, which move what the service cannot.
+                kind = RunAzCopyOperator if dataset.via is Via.AZCOPY else RunServiceOperator
+                plan >> kind(**self._task("run_service"), dataset=dataset.name) >> verify
             if not dataset.expectations:
                 return verify
             check = CheckDatasetOperator(**self._task("check_tables"), dataset=dataset.name)

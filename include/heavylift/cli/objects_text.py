@@ -1,0 +1,53 @@
+"""Plans and verifications as ``heavylift objects`` prints them."""
+
+from __future__ import annotations
+
+from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
+
+_ACTIONS = {
+    "copy": "  new",
+    "replace": "  replaced",
+    "compare": "  compared first",
+    "unchanged": "unchanged",
+    "refused": "refused",
+    "filtered": "filtered out",
+    "extra": "only on target",
+}
+
+
+def planned(plan: PlanRecord) -> str:
+    """Return a plan; a dry run's with its estimate and the advice."""
+    from heavylift.objects.wording import advice_lines, estimate_lines
+
+    tallies = {"found": plan.found, "to copy": plan.to_copy} | {
+        _ACTIONS.get(action, action): plan.actions.get(action, Tally())
+        for action in dict.fromkeys((*_ACTIONS, *plan.actions))
+    }
+    lines = [
+        f"{plan.source_url} -> {plan.target_url}",
+        *(
+            f"  {label:<16}{tally.objects:>12,} objects {tally.size_bytes:>20,} bytes"
+            for label, tally in tallies.items()
+        ),
+        *(f"  {f.severity}: {f.subject}: {f.detail}" for f in plan.findings),
+    ]
+    if plan.dry_run:
+        lines += estimate_lines(plan.estimate) if plan.estimate else []
+        lines += advice_lines(plan.advice)[:1] if plan.advice else []
+    return "\n".join(lines)
+
+
+def verified(record: VerificationRecord) -> str:
+    """Return a verification: the verdict, how it was reached, and the first differences."""
+    verdict = "EQUAL" if record.passed else "NOT EQUAL"
+    methods = ", ".join(f"{count:,} by {method}" for method, count in sorted(record.methods.items()))
+    lines = [
+        f"{verdict}: {record.statement}",
+        f"  {record.equal.objects:,} of {record.source.objects:,} objects proved equal ({methods or '-'})",
+        f"  missing {record.missing:,}, different {record.different:,},"
+        f" attributes {record.attributes_differ:,},"
+        f" only on target {record.extra:,}, newer on source {record.newer_on_source:,},"
+        f" left by the spec {record.accepted:,}",
+        *(f"  {d.kind}: {d.key} {d.source} {d.target}".rstrip() for d in record.differences),
+    ]
+    return "\n".join(lines)

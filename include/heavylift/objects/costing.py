@@ -1,0 +1,103 @@
+"""From a plan's listings to its estimate: the exact counts, read from the diff's own database."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heavylift.evidence.estimates import EstimateRecord, SizeClass
+from heavylift.locations import SCHEMES
+from heavylift.objects.diff import Difference
+from heavylift.objects.estimate import Workload, estimate
+from heavylift.objects.listing import LISTED, Listing
+from heavylift.objects.prices import load_prices
+from heavylift.objects.requests import TransferRequest
+from heavylift.spec.vocabulary import Via
+
+if TYPE_CHECKING:
+    import duckdb
+
+SIZE_CLASSES = (16 * 2**10, 2**20, 16 * 2**20, 256 * 2**20, 4 * 2**30)
+"""Upper ends of the histogram's classes, bytes; above the last everything is one class."""
+
+_WANTED = """
+CREATE OR REPLACE TEMP VIEW wanted AS SELECT rel, size_bytes FROM diff
+WHERE action IN ('copy', 'replace', 'compare') AND rel NOT IN (SELECT rel FROM refused)
+"""
+_HISTOGRAM = """
+SELECT len(list_filter($ends, lambda top: top < size_bytes)) AS class, count(*), sum(size_bytes)
+FROM wanted GROUP BY class ORDER BY class
+"""
+_PARTS = "SELECT count(*), coalesce(sum(ceil(size_bytes / $part)), 0) FROM wanted WHERE size_bytes > $part"
+_UNPROVED = """
+SELECT coalesce(sum(s.size_bytes), 0) FROM read_parquet($source) s SEMI JOIN wanted USING (rel)
+WHERE coalesce({sums}) IS NULL
+"""
+
+
+def platforms_of(request: TransferRequest) -> tuple[str, str]:
+    """Return who bills the source and the target."""
+    cost = request.options.cost
+    return (
+        cost.source_platform or SCHEMES[request.source.location.scheme],
+        cost.target_platform or SCHEMES[request.target.location.scheme],
+    )
+
+
+def workload_of(
+    request: TransferRequest, difference: Difference, source: Listing, target: Listing
+) -> Workload:
+    """Return the exact counts of a plan whose refusals are settled."""
+    db = difference.database
+    db.execute(_WANTED)
+    platforms = platforms_of(request)
+    # A service chooses its own part size; S3's usual 8 MiB and Azure's blocks are of the same order.
+    part = request.options.limits.part_size
+    large, parts = _one_row(db, _PARTS, {"part": part})
+    sums = ", ".join(f"s.{algorithm.value}" for algorithm in LISTED)
+    (unproved,) = _one_row(db, _UNPROVED.format(sums=sums), {"source": str(source.path)})
+    return Workload(
+        source=platforms[0],
+        target=platforms[1],
+        listed_source=source.total.objects,
+        listed_target=target.total.objects,
+        to_move=difference.tally("copy", "replace", "compare"),
+        to_compare=difference.tally("compare"),
+        large=large,
+        parts=parts,
+        unproved_bytes=unproved,
+        sizes=_histogram(db),
+        tags=request.options.metadata.tags,
+    )
+
+
+def estimate_plan(
+    request: TransferRequest, difference: Difference, source: Listing, target: Listing
+) -> tuple[Workload, EstimateRecord]:
+    """Return the counts of a plan and what it will cost and take.
+
+    :raises SpecError: the file of prices cannot be used.
+    """
+    workload = workload_of(request, difference, source, target)
+    options = request.options
+    record = estimate(
+        workload,
+        load_prices(options.cost.prices),
+        via=options.via.value,
+        max_bandwidth=options.limits.max_bandwidth if options.via is Via.HEAVYLIFT else None,
+        max_cost_usd=options.cost.max_usd,
+    )
+    return workload, record
+
+
+def _histogram(db: duckdb.DuckDBPyConnection) -> tuple[SizeClass, ...]:
+    ends = (*SIZE_CLASSES, None)
+    rows = db.execute(_HISTOGRAM, {"ends": list(SIZE_CLASSES)}).fetchall()
+    return tuple(
+        SizeClass(up_to_bytes=ends[int(number)], objects=int(count), size_bytes=int(total))
+        for number, count, total in rows
+    )
+
+
+def _one_row(db: duckdb.DuckDBPyConnection, sql: str, values: dict[str, object]) -> tuple[int, ...]:
+    row = db.execute(sql, values).fetchone()
+    return tuple(int(value) for value in row) if row else ()

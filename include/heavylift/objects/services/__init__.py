@@ -1,0 +1,1 @@
+"""Moving the objects of a plan through a platform's own transfer service."""

@@ -1,0 +1,1 @@
+"""Hooks to the platforms' transfer services, on the hooks of their providers."""

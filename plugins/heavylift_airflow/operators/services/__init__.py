@@ -1,0 +1,1 @@
+"""Operators that let a platform's own transfer service move a dataset."""
