@@ -92,7 +92,7 @@ def copy(
         options,
         "transfer",
     )
-    _copy(request, as_json=as_json)
+    copy_and_prove(request, as_json=as_json)
 
 
 app.command("sync", help="Copy what has appeared or changed since the last run; the same as copy.")(copy)
@@ -181,7 +181,8 @@ def diff(
     finish({"plan": plan.model_dump(mode="json")}, text=_planned(plan), as_json=as_json, status=status)
 
 
-def _copy(request: Any, *, as_json: bool) -> None:
+def copy_and_prove(request: Any, *, as_json: bool) -> None:
+    """Plan, copy, verify and conclude one transfer, and end the command."""
     from heavylift.aio import run
     from heavylift.objects.api import copy_shard, plan_transfer, verify_transfer
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from heavylift.errors import NotFoundError
 from heavylift.locations import Location, parse_location
+from heavylift.spec.appliances import Appliance
 from heavylift.spec.datasets import Dataset, LimitOverrides, Limits, Metadata, Place, Verify
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.model import MigrationSpec
@@ -40,6 +41,7 @@ class ResolvedDataset:
     limits: Limits
     verify: Verify
     expectations: tuple[TableExpectations, ...]
+    appliance: Appliance | None = None
 
 
 def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
@@ -58,6 +60,7 @@ def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
         limits=merge_limits(spec.defaults.limits, dataset.limits),
         verify=dataset.verify,
         expectations=dataset.expectations,
+        appliance=dataset.appliance,
     )
 
 
