@@ -14,7 +14,7 @@ from heavylift.errors import HeavyliftError, IncompleteError, ServerUnavailableE
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import MAX_LISTED, Failure, Tally, utc_now
 from heavylift.evidence.store import EvidenceStore
-from heavylift.objects.appliances.attempts import claim
+from heavylift.objects.appliances.attempts import claim, latest_record
 from heavylift.objects.appliances.checking import demand_load
 from heavylift.objects.appliances.custody import Step, demand_state, read_custody, record_step
 from heavylift.objects.appliances.mounting import Mount, mounted
@@ -55,6 +55,9 @@ async def ingest_device(
     async with evidence_of(request.transfer) as evidence:
         await demand_device(evidence, request, device)
         custody = await read_custody(evidence, request, device)
+        before = await latest_record(evidence, request, device, "ingest", IngestRecord)
+        if custody.has_reached(Custody.RECONCILED) and before is not None:
+            return before.record
         demand_state(custody, Custody.SHIPPED, Custody.INGESTED, what="ingest")
         load = (await demand_load(evidence, request, device)).record
         with mounted(request, device, custody.fact("serial"), custody.fact("mounted_at")) as mount:

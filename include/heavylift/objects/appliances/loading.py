@@ -25,7 +25,7 @@ from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import MAX_LISTED, EvidenceRef, Failure, RunKey, Tally, utc_now
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.appliances import load_manifest, mounting
-from heavylift.objects.appliances.attempts import claim
+from heavylift.objects.appliances.attempts import claim, latest_record
 from heavylift.objects.appliances.custody import DeviceCustody, Step, demand_state, read_custody, record_step
 from heavylift.objects.appliances.load_manifest import LoadRow
 from heavylift.objects.appliances.loader import Loader
@@ -59,7 +59,8 @@ async def load_device(
 
     Idempotent: what earlier attempts at this filling of the device have proved is left, finished
     parts of large objects are not written again, and an object that a check found damaged is
-    written anew. A device that was emptied, or another one, is filled afresh. When all is on the
+    written anew. A device that was emptied, or another one, is filled afresh; for one that has left
+    nothing is done. When all is on the
     device, its custody says ``loaded``.
 
     :param actor: who does it, for the audit trail.
@@ -70,6 +71,9 @@ async def load_device(
     async with evidence_of(request.transfer) as evidence:
         _, planned = await demand_device(evidence, request, device)
         custody = await read_custody(evidence, request, device)
+        before = await latest_record(evidence, request, device, "load", LoadRecord)
+        if custody.has_reached(Custody.SHIPPED) and before is not None:
+            return before.record
         demand_state(custody, Custody.DELIVERED, Custody.LOADED, what="loading")
         with (
             mounted(request, device, custody.fact("serial"), custody.fact("mounted_at"), fill=True) as mount,

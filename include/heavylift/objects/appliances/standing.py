@@ -24,6 +24,7 @@ from heavylift.objects.appliances.records import (
     ShipmentPlan,
 )
 from heavylift.objects.appliances.requests import ApplianceRequest
+from heavylift.objects.sessions import evidence_of
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,12 @@ async def summarise_shipment(evidence: EvidenceStore, requests: Sequence[Applian
 
 def _bringing(standing: ShipmentStanding) -> list[DeviceStanding]:
     return [device for device in standing.devices if device.custody.state is Custody.RECONCILED]
+
+
+async def device_custody(request: ApplianceRequest, device: str) -> DeviceCustody:
+    """Return one device's custody, from the request's own evidence store."""
+    async with evidence_of(request.transfer) as evidence:
+        return await read_custody(evidence, request, device)
 
 
 async def write_shipment_summary(evidence: EvidenceStore, summary: PhaseSummary) -> EvidenceRef:
