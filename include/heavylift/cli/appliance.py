@@ -232,6 +232,8 @@ def delta(
     _, [standing] = _await(_standings([request]))
     if standing.unsettled and not now:
         raise _on_their_way(standing)
+    if not standing.unsettled:
+        _await(_conclude(_requests(spec, request.run.run, evidence, evidence_conn)))
     key = request.run.model_copy(update={"phase": "transfer", "run": fresh_run()})
     copy_and_prove(replace(request.transfer, run=key), as_json=as_json)
 
@@ -276,6 +278,28 @@ async def _standings(
     async with evidence_of(requests[0].transfer) as store:
         standings = [await read_standing(store, request) for request in requests]
         return await summarise_shipment(store, requests), standings
+
+
+async def _conclude(requests: list[ApplianceRequest]) -> None:
+    """Write the last word on the offline path, once its devices are settled, and note it."""
+    from heavylift.evidence.audit import AuditTrail
+    from heavylift.evidence.audit_entry import Act
+    from heavylift.objects.appliances.standing import summarise_shipment, write_shipment_summary
+    from heavylift.objects.sessions import evidence_of
+
+    run = requests[0].run
+    async with evidence_of(requests[0].transfer) as store:
+        summary = await summarise_shipment(store, requests)
+        ref = await write_shipment_summary(store, summary)
+        act = Act(
+            actor=shell_actor(),
+            action="run.finished",
+            phase=run.phase,
+            run=run.run,
+            evidence=(ref,),
+            details={"passed": summary.passed, "moved": summary.moved.objects, "left": summary.left.objects},
+        )
+        await AuditTrail(store, run.migration).append(act)
 
 
 def _await(work: Awaitable[Any]) -> Any:

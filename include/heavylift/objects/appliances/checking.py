@@ -33,6 +33,7 @@ from heavylift.objects.pool import for_each
 from heavylift.objects.progress import Meter, Progress
 from heavylift.objects.proof import read_checksums
 from heavylift.objects.sessions import evidence_of
+from heavylift.patterns import everything
 from heavylift.platforms.ports import ObjectStore
 from heavylift.platforms.wiring import open_store
 
@@ -184,7 +185,7 @@ async def _judge(files: ObjectStore, row: LoadRow, meter: Meter) -> BadObject | 
 
 async def _extra(request: ApplianceRequest, files: ObjectStore, manifest: Path) -> list[BadObject]:
     """Return the files, and things that are no files, that no manifest names."""
-    listing = await list_to_file(files, "", lambda _: True, manifest.with_name("device.parquet"))
+    listing = await list_to_file(files, "", everything, manifest.with_name("device.parquet"))
     budget = request.transfer.options.limits.memory_budget
     with database(manifest.parent, budget) as db:
         rows = db.execute(

@@ -12,11 +12,12 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 
-from heavylift.checksums import Algorithm, Checksums
+from heavylift.checksums import Algorithm, Body, Checksums
 from heavylift.locations import Location
 from heavylift.objects.proof import read_checksums
 from heavylift.platforms.local.folders import open_folder
 from heavylift.platforms.ports import (
+    Fetched,
     ListedObject,
     ObjectAttributes,
     ObjectHead,
@@ -47,6 +48,11 @@ class DeviceStore:
         self.traits = replace(files.traits, hierarchical=False, keeps_tags=False)
         self.attributes: dict[str, ObjectAttributes] = {}
         """Key → the attributes that were to be written with it; whoever takes one deletes it."""
+
+    @property
+    def refuses(self) -> frozenset[Algorithm]:
+        """Return none: what was written is told by reading it back."""
+        return frozenset()
 
     def stored_path(self, key: str) -> str:
         """Return where a key lies below the data folder."""
@@ -79,10 +85,16 @@ class DeviceStore:
         """Open a file for reading; see the port."""
         return self._files.get(self.stored_path(key), version=version, offset=offset, length=length)
 
+    async def fetch(
+        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+    ) -> Fetched:
+        """Read a file, or a range of it, into memory; see the port."""
+        return await self._files.fetch(self.stored_path(key), version=version, offset=offset, length=length)
+
     async def put(
         self,
         key: str,
-        body: bytes,
+        body: Body,
         attributes: ObjectAttributes,
         checksums: Checksums,
         *,
@@ -98,7 +110,7 @@ class DeviceStore:
         upload = await self._files.begin_upload(self.stored_path(key), NO_ATTRIBUTES)
         return replace(upload, key=key)
 
-    async def put_part(self, upload: Upload, number: int, body: bytes, crc32c: str) -> PartReceipt:
+    async def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Write one part durably."""
         return await self._files.put_part(self._inner(upload), number, body, crc32c)
 

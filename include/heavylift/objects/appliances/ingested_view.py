@@ -12,7 +12,14 @@ from dataclasses import dataclass, replace
 from heavylift.errors import NotFoundError
 from heavylift.locations import Location
 from heavylift.objects.appliances.load_manifest import LoadRow
-from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead, ObjectStore, ObjectStream
+from heavylift.platforms.ports import (
+    Fetched,
+    ListedObject,
+    ObjectAttributes,
+    ObjectHead,
+    ObjectStore,
+    ObjectStream,
+)
 
 
 @dataclass
@@ -64,6 +71,14 @@ class IngestedView:
         row, place = self._find(key)
         async with self._target.get(place, version=version, offset=offset, length=length) as stream:
             yield _Stream(_as_source(stream.head, key, row), stream)
+
+    async def fetch(
+        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+    ) -> Fetched:
+        """Read what lies on the target, or a range of it, into memory."""
+        row, place = self._find(key)
+        found = await self._target.fetch(place, version=version, offset=offset, length=length)
+        return replace(found, head=_as_source(found.head, key, row))
 
     def _find(self, key: str) -> tuple[LoadRow, str]:
         if key in self._rows:

@@ -9,6 +9,7 @@ from heavylift.checksums import Algorithm, Checksums
 from heavylift.errors import HeavyliftError, NotFoundError, PreconditionError, TransientError
 from heavylift.objects.appliances.load_manifest import LoadRow
 from heavylift.objects.compare import attribute_differences
+from heavylift.objects.listing import LISTED
 from heavylift.objects.proof import agree, common_algorithm, read_checksums
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectStore
 from heavylift.spec.datasets import Metadata
@@ -95,5 +96,5 @@ def listed_object(key: str, cells: Mapping[str, object]) -> ListedObject | None:
     """Return what a listing told, from a row of its Parquet; None where the join found nothing."""
     if cells["version"] is None:
         return None
-    sums = {algorithm: str(value) for algorithm in Algorithm if (value := cells[algorithm.value]) is not None}
+    sums = {algorithm: str(value) for algorithm in LISTED if (value := cells[algorithm.value]) is not None}
     return ListedObject(key, int(str(cells["size_bytes"])), str(cells["version"]), 0, sums)

@@ -34,16 +34,17 @@ from heavylift.objects.appliances.records import (
     ShipmentPlan,
 )
 from heavylift.objects.appliances.requests import ApplianceRequest
-from heavylift.objects.listing import Listing, list_to_file
+from heavylift.objects.listing import LISTED, Listing, list_to_file
 from heavylift.objects.pool import for_each
 from heavylift.objects.progress import Meter, Progress
 from heavylift.objects.sessions import evidence_of
+from heavylift.patterns import everything
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.ports import ListedObject
 from heavylift.platforms.wiring import open_store
 
 _BATCH = 5_000
-_COLUMNS = ("size_bytes", "version", *(algorithm.value for algorithm in Algorithm))
+_COLUMNS = ("size_bytes", "version", *(algorithm.value for algorithm in LISTED))
 _SIDES = ", ".join(f"{side}.{name} AS {side}_{name}" for side in "ts" for name in _COLUMNS)
 
 # The manifest's rows beside what the target's listing has under the key, and under the escaped name.
@@ -139,7 +140,7 @@ class _Reconciling:
             self.target, self.prefix = target, place.location.prefix
             self.mender = Mender(self.request, self.evidence, target, self.load.device)
             path = self.manifest.with_name("target.parquet")
-            listing = await list_to_file(target, self.prefix, lambda _: True, path)
+            listing = await list_to_file(target, self.prefix, everything, path)
             for rows in self._joined(listing):
                 await for_each(rows, self._one, limits.max_concurrency)
         return await self._store(await self._count_extra(listing))

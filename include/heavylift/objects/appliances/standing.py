@@ -95,7 +95,8 @@ async def summarise_shipment(evidence: EvidenceStore, requests: Sequence[Applian
     """Return the last word on a run: passed when every device is reconciled, or recorded as lost.
 
     ``moved`` are the objects that devices are proved to have brought; ``left`` are all others,
-    which the transfer that follows takes: what changed, did not fit, was lost or handed over.
+    which the transfer that follows takes: what changed, did not fit, was lost or handed over. Its
+    ``datasets`` stay empty, for none has a plan and verification of its own here.
     """
     standings = [await read_standing(evidence, request) for request in requests]
     reasons = [reason for standing in standings for reason in standing.unsettled]
@@ -106,7 +107,6 @@ async def summarise_shipment(evidence: EvidenceStore, requests: Sequence[Applian
         run=run,
         passed=not reasons and bool(standings),
         reasons=tuple(reasons),
-        datasets=tuple(standing.dataset for standing in standings),
         gates=(),
         found=found,
         moved=moved,
