@@ -11,6 +11,15 @@ import pytest
 from airflow.sdk import DAG, BaseOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
+from heavylift_airflow.operators.appliance import (
+    CheckDeviceOperator,
+    IngestDeviceOperator,
+    LoadDeviceOperator,
+    PlanDevicesOperator,
+    ReconcileDeviceOperator,
+)
+from heavylift_airflow.operators.appliance_closing import PublishShipmentOperator, SummariseShipmentOperator
+from heavylift_airflow.operators.appliance_steps import DeviceStepOperator
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.checks import CheckDatasetOperator
 from heavylift_airflow.operators.closing import (
@@ -30,6 +39,10 @@ from heavylift_airflow.sensors.gate import GateSensor
 
 # A spec that is nowhere: whoever reads it before running fails.
 COMMON: dict[str, Any] = {"task_id": "task", "spec_path": "/nowhere/spec.yaml", "phase": "transfer"}
+DEVICE: dict[str, Any] = {
+    "dataset": "data",
+    "device": {"device": "data-01", "objects": 2, "size_bytes": 3},
+}
 SHARD = {"shard": 1, "objects": 2, "size_bytes": 3}
 KINDS: dict[type, dict[str, Any]] = {
     BeginRunOperator: {"rival_dag_id": "m.sync", "gives_way": True},
@@ -45,6 +58,14 @@ KINDS: dict[type, dict[str, Any]] = {
     PublishPhaseOperator: {},
     BuildReportOperator: {},
     SummariseRunOperator: {},
+    PlanDevicesOperator: {"dataset": "data"},
+    LoadDeviceOperator: DEVICE,
+    CheckDeviceOperator: DEVICE,
+    IngestDeviceOperator: DEVICE,
+    ReconcileDeviceOperator: DEVICE,
+    DeviceStepOperator: {**DEVICE, "state": "shipped"},
+    PublishShipmentOperator: {},
+    SummariseShipmentOperator: {},
 }
 
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -11,6 +11,7 @@ from heavylift.cli.lazy import Subcommand, lazy_app
 SUBCOMMANDS = (
     Subcommand("spec", "Check migration specs; print their JSON Schema and their fields."),
     Subcommand("objects", "Copy, sync, verify and compare objects between stores."),
+    Subcommand("appliance", "Move objects on devices: plan, load, ship, reconcile."),
     Subcommand("tables", "Move tables while they are written to."),
     Subcommand("registry", "Copy, sync and verify experiments and registered models."),
     Subcommand("models", "Check and compare models."),

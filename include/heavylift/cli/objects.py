@@ -126,7 +126,7 @@ def copy(
         options,
         "transfer",
     )
-    _copy(request, wait=not no_wait, as_json=as_json)
+    copy_and_prove(request, wait=not no_wait, as_json=as_json)
 
 
 app.command("list")(list_objects)
@@ -282,7 +282,8 @@ def advise(
     finish({"advice": advice.model_dump(mode="json")}, text="\n".join(advice_lines(advice)), as_json=as_json)
 
 
-def _copy(request: Any, *, wait: bool, as_json: bool) -> None:
+def copy_and_prove(request: Any, *, as_json: bool, wait: bool = True) -> None:
+    """Plan, copy, verify and conclude one transfer, and end the command."""
     from heavylift.aio import run
     from heavylift.cli.copying import copy_shards
     from heavylift.objects.api import plan_transfer, verify_and_clean

@@ -10,10 +10,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from heavylift.checksums import Algorithm, digest
 from heavylift.errors import HeavyliftError, TransientError
-from heavylift.objects.diff import Difference, Refused
+from heavylift.objects.diff import Refused
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 
 UNHOLDABLE = "key-not-holdable"
@@ -62,8 +63,24 @@ KEY_CLASSES = (
 )
 
 
+class Candidates(Protocol):
+    """Keys that are to go to a target: a transfer's difference, or what is planned for devices."""
+
+    def keys(self, *actions: str) -> Iterable[list[str]]:
+        """Yield lists of relative keys that have one of ``actions``."""
+        ...
+
+    def refuse(self, refused: list[Refused]) -> None:
+        """Take objects out of what will be moved."""
+        ...
+
+    def parents_that_are_objects(self) -> list[str]:
+        """Return keys that are also a folder of another key."""
+        ...
+
+
 async def refuse_unholdable(
-    difference: Difference, target: ObjectStore, prefix: str, *, may_probe: bool
+    difference: Candidates, target: ObjectStore, prefix: str, *, may_probe: bool
 ) -> list[str]:
     """Take every key out of the plan that ``target`` cannot hold.
 
@@ -98,7 +115,7 @@ def _clash(key: str) -> Refused:
     return Refused(key, CLASH, "the target keeps folders: it cannot hold this key and keys below it")
 
 
-def _refuse_class(difference: Difference, key_class: KeyClass, prefix: str, reason: str) -> None:
+def _refuse_class(difference: Candidates, key_class: KeyClass, prefix: str, reason: str) -> None:
     for keys in difference.keys("copy", "replace", "compare"):
         difference.refuse([Refused(k, UNHOLDABLE, reason) for k in keys if key_class.matches(prefix + k)])
 

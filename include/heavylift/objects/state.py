@@ -15,8 +15,9 @@ from heavylift.evidence.records import EvidenceRef, RunKey
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import EvidenceStore
 
-PHASES = ("transfer", "sync")
+PHASES = ("transfer", "sync", "appliance")
 _MANIFEST = re.compile(r"(?P<run>[^/]+/[^/]+/[^/]+)/(?P<dataset>[^/]+)/shards/\d+/\d+/manifest-\d+\.parquet")
+_RECONCILED = re.compile(r"[^/]+/appliance/[^/]+/(?P<dataset>[^/]+)/devices/[^/]+/known-[^/]+\.parquet")
 _INVENTORY = re.compile(r"(?P<run>[^/]+/[^/]+/[^/]+)/(?P<dataset>[^/]+)/inventory-\d+\.parquet")
 
 
@@ -49,4 +50,6 @@ async def _uncovered_manifests(evidence: EvidenceStore, migration: str, dataset:
     names = [name for phase in PHASES for name in await evidence.names(f"{migration}/{phase}")]
     covered = {m["run"] for m in map(_INVENTORY.fullmatch, names) if m and m["dataset"] == dataset}
     found = (m for m in map(_MANIFEST.fullmatch, names) if m and m["dataset"] == dataset)
-    return [m.string for m in found if m["run"] not in covered]
+    # What devices brought was proved when they were reconciled, and no transfer's inventory covers it.
+    brought = (m for m in map(_RECONCILED.fullmatch, names) if m and m["dataset"] == dataset)
+    return [m.string for m in found if m["run"] not in covered] + [m.string for m in brought]

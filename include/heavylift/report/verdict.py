@@ -10,6 +10,9 @@ from heavylift.evidence.run_evidence import Counts, counts_of
 from heavylift.evidence.wording import counted, size
 from heavylift.report.story import RunStory
 
+APPLIANCE = "appliance"
+"""The phase whose objects travel on devices: its evidence is that of devices, not of datasets."""
+
 
 class Standing(StrEnum):
     """How a run ended; decides colour and symbol."""
@@ -57,6 +60,8 @@ def headline_of(story: RunStory) -> Headline:
             Standing.FAILED, "Not passed any more", "The summary passed, but the evidence no longer does",
             "What has come since:", since,
         )  # fmt: skip
+    if story.run.phase == APPLIANCE:
+        return Headline(Standing.PASSED, "Passed", "Every device is reconciled or lost", _brought(story))
     return Headline(Standing.PASSED, "Passed", _title(story), _proof(story))
 
 
@@ -87,7 +92,9 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
 
 
 def total_counts(story: RunStory) -> Counts:
-    """Return the counts of all datasets together."""
+    """Return the counts of all datasets together; of devices only the summary tells them."""
+    if story.run.phase == APPLIANCE and story.summary is not None:
+        return Counts(**{name: getattr(story.summary, name) for name in Counts.model_fields})
     return sum((counts_of(each) for each in story.datasets), Counts())
 
 
@@ -126,6 +133,15 @@ def _proof(story: RunStory) -> str:
             f" content of {counted(equal.objects, 'object')} was proved equal: the spec asks for a sample."
         )
     return f"{proof} {_gates(story)}".strip()
+
+
+def _brought(story: RunStory) -> str:
+    counts = total_counts(story)
+    return (
+        f"{counted(counts.moved.objects, 'object')}, {size(counts.moved.size_bytes)}, were brought by"
+        f" devices and compared by digest; {counted(counts.left.objects, 'object')} are left to the online"
+        " transfer, whose verification is the proof of the whole."
+    )
 
 
 def _gates(story: RunStory) -> str:

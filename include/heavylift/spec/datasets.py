@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from heavylift.spec.appliances import Appliance
 from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url, wrong
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.moments import Moment
@@ -237,6 +238,9 @@ class Dataset(SpecModel):
     )
     verify: VerifyField = Field(
         default=Verify(), description="full, sample, or a mapping of mode, method and sample."
+    )
+    appliance: Appliance | None = Field(
+        default=None, description="Devices on which the objects travel; without it all go online."
     )
     expectations: tuple[TableExpectations, ...] = Field(
         default=(), description="Checks of the tables (Parquet, CSV) among the objects, on both sides."

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from heavylift.errors import NotFoundError
 from heavylift.locations import Location, parse_location
+from heavylift.spec.appliances import Appliance
 from heavylift.spec.datasets import Dataset, LimitOverrides, Limits, Metadata, Place, Verify
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.model import MigrationSpec
@@ -50,6 +51,7 @@ class ResolvedDataset:
     via: Via
     service: ServiceOptions
     max_cost_usd: float | None
+    appliance: Appliance | None = None
 
 
 def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
@@ -75,6 +77,7 @@ def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
         via=dataset.via,
         service=dataset.service or ServiceOptions(),
         max_cost_usd=dataset.max_cost_usd,
+        appliance=dataset.appliance,
     )
 
 

@@ -19,6 +19,7 @@ class Phase(StrEnum):
 
     ASSESS = "assess"
     PROVISION = "provision"
+    APPLIANCE = "appliance"
     TRANSFER = "transfer"
     SYNC = "sync"
     REGISTRY = "registry"

@@ -35,7 +35,7 @@ class PublishPhaseOperator(HeavyliftOperator):
         summary = self.work.run(self._summary(frame), "publishing of the result")
         if not summary.passed:
             state = "no event was sent to the next phase"
-            raise _not_proved("publishing of the result", summary.reasons, state)
+            raise not_proved("publishing of the result", summary.reasons, state)
         proof: dict[str, Any] = {
             "migration": frame.spec.migration,
             "run": context["run_id"],
@@ -124,7 +124,7 @@ class SummariseRunOperator(HeavyliftOperator):
             state = (
                 f"moved {summary.moved.objects} of {summary.found.objects} objects; they stay on the target"
             )
-            raise _not_proved(f"run {frame.run.run}", missing, state)
+            raise not_proved(f"run {frame.run.run}", missing, state)
         return summary
 
 
@@ -161,7 +161,8 @@ async def _missing_plans(store: EvidenceStore, frame: TaskFrame) -> tuple[str, .
     return tuple(reasons)
 
 
-def _not_proved(what: str, reasons: Sequence[str], state: str) -> IncompleteError:
+def not_proved(what: str, reasons: Sequence[str], state: str) -> IncompleteError:
+    """Return the error of a run whose evidence does not prove it."""
     more = f" and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
     return IncompleteError(
         what,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, TaskGroup, TriggerRule
+from airflow.sdk import DAG, Asset, BaseOperator, CronTriggerTimetable, TaskGroup, TriggerRule
 
 from heavylift.spec import Dataset, Gate, LoadedSpec, MigrationSpec, Phase
 from heavylift.spec.resolve import resolve_dataset
@@ -33,7 +33,7 @@ from heavylift_airflow.retry import HeavyliftRetryPolicy
 from heavylift_airflow.sensors.gate import GateSensor
 
 _RIVALS = {Phase.TRANSFER: Phase.SYNC, Phase.SYNC: Phase.TRANSFER}
-_EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def movement_dag(loaded: LoadedSpec, phase: Phase) -> DAG | None:
@@ -46,26 +46,30 @@ def movement_dag(loaded: LoadedSpec, phase: Phase) -> DAG | None:
         description=spec.description.strip().split("\n")[0] or None,
         doc_md=dag_document(spec, phase),
         schedule=_schedule(spec, phase),
-        start_date=_EPOCH,
+        start_date=EPOCH,
         catchup=False,
         max_active_runs=1,
         # A sync moves data unasked, so somebody has to switch it on.
         is_paused_upon_creation=True if phase is Phase.SYNC else None,
         tags={f"migration:{spec.migration}", f"phase:{phase.value}"},
         params=form_params(),
-        default_args=_default_args(spec),
+        default_args=default_args(spec),
     ) as dag:
         _Builder(loaded, phase).build()
     return dag
 
 
-def _schedule(spec: MigrationSpec, phase: Phase) -> CronTriggerTimetable | None:
+def _schedule(spec: MigrationSpec, phase: Phase) -> CronTriggerTimetable | list[Asset] | None:
+    if phase is Phase.TRANSFER and any(dataset.appliance for dataset in spec.datasets):
+        # What devices brought is reconciled: now the rest follows online.
+        return [phase_asset(spec.migration, Phase.APPLIANCE)]
     if phase is not Phase.SYNC or spec.schedule.sync is None:
         return None
     return CronTriggerTimetable(spec.schedule.sync, timezone="UTC")
 
 
-def _default_args(spec: MigrationSpec) -> dict[str, Any]:
+def default_args(spec: MigrationSpec) -> dict[str, Any]:
+    """Return what all tasks of a migration have in common: owner, retries, callbacks."""
     defaults = spec.defaults
     return {
         "owner": spec.owner,

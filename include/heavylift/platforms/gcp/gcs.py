@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -24,7 +25,13 @@ from heavylift.platforms.gcp import rules
 from heavylift.platforms.gcp.composing import Composer
 from heavylift.platforms.gcp.faults import changed
 from heavylift.platforms.gcp.open_uploads import open_uploads
-from heavylift.platforms.gcp.resources import checksums_of, listed_object, object_head, resource_of
+from heavylift.platforms.gcp.resources import (
+    HEAD_FIELDS,
+    checksums_of,
+    listed_object,
+    object_head,
+    resource_of,
+)
 from heavylift.platforms.gcp.wire import BucketWire, Resource, understood
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.http_connection import Answer
@@ -235,6 +242,18 @@ class GcsStore:
         found = await self._composer.complete(upload, parts, attributes, checksums, create_only=create_only)
         crc32c = checksums_of(found)[Algorithm.CRC32C]
         return PutReceipt(str(found["generation"]), {Algorithm.CRC32C: crc32c})
+
+    async def describe(self, key: str, attributes: ObjectAttributes, *, version: str) -> str:
+        """Give an object other attributes without its bytes; see ``heavylift.platforms.describing``."""
+        request = self._wire.request(
+            "PATCH",
+            "description",
+            key,
+            headers={"Content-Type": "application/json"},
+            body=json.dumps(resource_of(attributes)).encode(),
+            query={"fields": HEAD_FIELDS, "ifGenerationMatch": version},
+        )
+        return understood(request.what, object_head, await self._wire.read(request)).object.version
 
     async def abort_upload(self, upload: Upload) -> None:
         """Delete the upload's components; no error if it is already gone."""

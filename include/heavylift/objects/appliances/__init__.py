@@ -1,0 +1,1 @@
+"""Moving objects on devices: plan, load, custody, reconcile; what is left goes online."""
