@@ -17,7 +17,7 @@ _ALWAYS = (
     "airflow.sdk.execution_time.task_runner",
 )
 _FOR_TASKS = (
-    "aiohttp",
+    "httptools",
     "azure.identity",
     "azure.storage.blob",
     "boto3",
