@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable
 
 from heavylift.errors import SpecError
 
+QUARANTINE = ".heavylift-quarantine"
+"""How the folders end in which a sync keeps objects that have gone from their source."""
+
 _WILD = re.compile(r"[*?\[]")
 _TOKEN = re.compile(r"\*\*/|\*\*|\*|\?|\[(?P<set>.[^\]]*)\]|.", re.DOTALL)
 _SPECIAL_IN_SETS = re.compile(r"[\\\[&|~]")
@@ -20,6 +23,8 @@ _FIXED = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
 
 def selector(include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Callable[[str], bool]:
     """Return a function that tells whether a relative key is selected; ``exclude`` wins.
+
+    Keys in a quarantine folder (:func:`in_quarantine`) are never selected: they belong to no dataset.
 
     :param include: where empty, every key that is not excluded is selected.
     :raises SpecError: a pattern cannot be read.
@@ -31,6 +36,8 @@ def selector(include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Callab
         return everything
 
     def selected(key: str) -> bool:
+        if in_quarantine(key):
+            return False
         if wanted and not any(pattern.fullmatch(key) for pattern in wanted):
             return False
         return not any(pattern.fullmatch(key) for pattern in unwanted)
@@ -38,9 +45,14 @@ def selector(include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Callab
     return selected
 
 
-def everything(_key: str) -> bool:
-    """Select any key: what a dataset without patterns is about."""
-    return True
+def everything(key: str) -> bool:
+    """Select any key that is not in quarantine: what a dataset without patterns is about."""
+    return not in_quarantine(key)
+
+
+def in_quarantine(key: str) -> bool:
+    """Tell whether a relative key lies in a folder that holds what a sync has put aside."""
+    return QUARANTINE + "/" in key
 
 
 def literal_folder(path: str) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 DRY_RUN = "dry_run"
 BANDWIDTH_LIMIT = "bandwidth_limit"
 SHARD_OBJECTS = "shard_objects"
+ALLOW_MANY_DELETES = "allow_many_deletes"
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class RunOptions:
     dry_run: bool = False
     bandwidth_bytes_per_second: int | None = None
     shard_objects: int | None = None
+    allow_many_deletes: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,7 @@ def run_options(params: Mapping[str, Any]) -> RunOptions:
         dry_run=bool(params.get(DRY_RUN, False)),
         bandwidth_bytes_per_second=_bandwidth(params.get(BANDWIDTH_LIMIT)),
         shard_objects=int(shard_objects) if shard_objects else None,
+        allow_many_deletes=bool(params.get(ALLOW_MANY_DELETES, False)),
     )
 
 

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable
 
-from heavylift.spec import MigrationSpec, Phase, load_spec
+from heavylift.spec import MigrationSpec, Phase, load_spec, load_specs
+from heavylift_airflow.phases.movement import movement_dag
 from heavylift_airflow.phases.runbook import read_runbook
 from heavylift_airflow.retry import HeavyliftRetryPolicy
+from tests.dags.specs import write
 
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import BundleDagBag
@@ -170,7 +172,8 @@ def test_the_form_has_sensible_defaults_in_named_sections(
     dag_bag: BundleDagBag, example: MigrationSpec, phase: Phase
 ) -> None:
     params = dag_of(dag_bag, example, phase).params
-    assert params.dump() == {"dry_run": False, "bandwidth_limit": None, "shard_objects": None}
+    sync_only = {"allow_many_deletes": False} if phase is Phase.SYNC else {}
+    assert params.dump() == {"dry_run": False, "bandwidth_limit": None, "shard_objects": None} | sync_only
     for name in params:
         schema = params.get_param(name).schema
         assert schema["section"]
@@ -204,3 +207,28 @@ def test_the_form_refuses_what_cannot_be_used(
     else:
         with pytest.raises(ParamValidationError):
             param.resolve(value)
+
+
+@pytest.mark.parametrize(
+    ("deletes", "phase", "there"),
+    [
+        ("keep", Phase.SYNC, False),
+        ("propagate", Phase.SYNC, True),
+        ("quarantine", Phase.SYNC, True),
+        ("propagate", Phase.TRANSFER, False),
+    ],
+)
+def test_only_a_sync_deletes_and_only_between_copy_and_verification(
+    tmp_path: Path, deletes: str, phase: Phase, there: bool
+) -> None:
+    datasets = [{"name": "data", "source": "s3://in-a/data/", "target": "gs://out/data/", "deletes": deletes}]
+    [loaded] = load_specs(write(tmp_path, "some", datasets=datasets).parent).valid
+    dag = movement_dag(loaded, phase)
+    assert dag is not None
+    assert ("data.deletes" in dag.task_ids) is there
+    if there:
+        task = dag.get_task("data.deletes")
+        assert (task.upstream_task_ids, task.trigger_rule) == ({"data.copy"}, "none_failed")
+        assert dag.get_task("data.verify").upstream_task_ids == {"data.deletes"}
+        assert task.doc_md == read_runbook(phase).task("deletes")
+        assert "*To do:*" in task.doc_md

@@ -27,6 +27,7 @@ from heavylift_airflow.operators.closing import (
     PublishPhaseOperator,
     SummariseRunOperator,
 )
+from heavylift_airflow.operators.deletes import DeleteGoneOperator
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
 from heavylift_airflow.operators.services.run import RunServiceOperator
@@ -51,6 +52,7 @@ KINDS: dict[type, dict[str, Any]] = {
     VerifyObjectsOperator: {"dataset": "data"},
     RunServiceOperator: {"dataset": "data"},
     RunAzCopyOperator: {"dataset": "data"},
+    DeleteGoneOperator: {"dataset": "data"},
     CheckDatasetOperator: {"dataset": "data"},
     EvaluateGateOperator: {"gate": "proved"},
     GateSensor: {"gate": "proved"},

@@ -226,7 +226,7 @@ def delta(
     """Copy online what the devices did not bring or what changed since, then prove both sides equal."""
     from dataclasses import replace
 
-    from heavylift.cli.objects import copy_and_prove
+    from heavylift.cli.objects_run import copy_and_prove
 
     request = _request(spec, dataset, run, evidence, evidence_conn, planning=False)
     _, [standing] = _await(_standings([request]))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
+from heavylift.evidence.records import DeletesRecord, PlanRecord, Tally, VerificationRecord
+from heavylift.spec.vocabulary import Deletes
 
 _ACTIONS = {
     "copy": "  new",
@@ -23,6 +24,8 @@ def planned(plan: PlanRecord) -> str:
         _ACTIONS.get(action, action): plan.actions.get(action, Tally())
         for action in dict.fromkeys((*_ACTIONS, *plan.actions))
     }
+    if plan.deletes != Deletes.KEEP:
+        tallies["  to delete"] = plan.to_delete
     lines = [
         f"{plan.source_url} -> {plan.target_url}",
         *(
@@ -35,6 +38,21 @@ def planned(plan: PlanRecord) -> str:
         lines += estimate_lines(plan.estimate) if plan.estimate else []
         lines += advice_lines(plan.advice)[:1] if plan.advice else []
     return "\n".join(lines)
+
+
+def gone(record: DeletesRecord | None) -> list[str]:
+    """Return the lines about what had gone; none where nothing was to be done."""
+    if record is None:
+        return []
+    counts = (
+        ("deleted", record.deleted),
+        ("put aside", record.quarantined),
+        ("gone already", record.already_gone),
+        ("kept", record.kept),
+    )
+    lines = [f"  {label:<16}{tally.objects:>12,} objects" for label, tally in counts if tally.objects]
+    lines += [f"  quarantine      {record.quarantine_url}"] if record.quarantined.objects else []
+    return lines + [f"  {f.severity}: {f.subject}: {f.detail}" for f in record.findings]
 
 
 def verified(record: VerificationRecord) -> str:

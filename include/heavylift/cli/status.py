@@ -30,18 +30,26 @@ def status(
     from heavylift.aio import run
     from heavylift.report.verdict import Standing, headline_of
 
-    stories = run(_stories(migration, evidence, evidence_conn))
+    stories, marks = run(_read(migration, evidence, evidence_conn))
     passed = all(headline_of(story).standing is Standing.PASSED for story in stories)
     finish(
-        {"migration": migration, "passed": passed, "phases": [_document(story) for story in stories]},
-        text="\n\n".join(_text(story) for story in stories),
+        {
+            "migration": migration,
+            "passed": passed,
+            "phases": [_document(story) for story in stories],
+            "watermarks": marks,
+        },
+        text="\n\n".join([*(_text(story) for story in stories), *_marks_text(marks)]),
         as_json=as_json,
         status=ExitStatus.DONE if passed else ExitStatus.FAILED,
     )
 
 
-async def _stories(migration: str, url: str | None, conn: str | None) -> list[RunStory]:
+async def _read(
+    migration: str, url: str | None, conn: str | None
+) -> tuple[list[RunStory], list[dict[str, Any]]]:
     from heavylift.evidence.runs import list_runs
+    from heavylift.evidence.watermarks import read_watermarks
     from heavylift.report.story import read_story
 
     async with evidence_store(url, conn) as store:
@@ -49,7 +57,8 @@ async def _stories(migration: str, url: str | None, conn: str | None) -> list[Ru
         if not runs:
             raise no_run(migration, store.url, runs)
         latest = {seen.key.phase: seen.key for seen in runs}
-        return [await read_story(store, key, runs=runs, others=0) for key in latest.values()]
+        stories = [await read_story(store, key, runs=runs, others=0) for key in latest.values()]
+        return stories, [mark.model_dump(mode="json") for mark in await read_watermarks(store, migration)]
 
 
 def _document(story: RunStory) -> dict[str, Any]:
@@ -69,6 +78,15 @@ def _document(story: RunStory) -> dict[str, Any]:
         "advice": [{"problem": each.problem, "remedy": each.remedy} for each in advice_on(story)],
         "audit_head": story.trail.head,
     }
+
+
+def _marks_text(marks: list[dict[str, Any]]) -> list[str]:
+    lines = [
+        f"  {mark['dataset']}: the target follows the source as of {mark['listed_at']},"
+        f" {mark['objects']:,} objects, state {mark['root'][:16]}"
+        for mark in marks
+    ]
+    return ["\n".join(["watermarks", *lines])] if lines else []
 
 
 def _text(story: RunStory) -> str:

@@ -133,6 +133,11 @@ def verification_path(run: RunKey, dataset: str, number: int) -> str:
     return f"{dataset_folder(run, dataset)}/verification-{number}.json"
 
 
+def deletes_path(run: RunKey, dataset: str, number: int) -> str:
+    """Return the path of a dataset's ``number``-th :class:`DeletesRecord`, from 1."""
+    return f"{dataset_folder(run, dataset)}/deletes-{number}.json"
+
+
 def verification_rows_path(run: RunKey, dataset: str, number: int) -> str:
     """Return the path of the Parquet with the differences of a verification."""
     return f"{dataset_folder(run, dataset)}/verification-{number}.parquet"

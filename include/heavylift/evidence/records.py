@@ -128,6 +128,14 @@ class PlanRecord(Record):
     """Who moves the objects: Heavylift's own workers, or a transfer service by name."""
     estimate: EstimateRecord | None = None
     advice: AdviceRecord | None = None
+    deletes: str = "keep"
+    """The policy for objects that have gone from the source, as it holds in this run."""
+    to_delete: Tally = Tally()
+    """Objects of ``only_on_target`` that the policy lets go: all of them are Heavylift's own."""
+    brake: str = ""
+    """Why the deletion will be refused unless somebody allows it; empty where it will not."""
+    gone_rows: EvidenceRef | None = None
+    """Parquet: every object of ``to_delete``, with both versions."""
     seconds: float = 0.0
 
 
@@ -187,6 +195,37 @@ class ShardResult(Record):
     """Other attempts at this shard that were seen at work at the same time, as after a lost worker."""
 
 
+class DeletesRecord(Record):
+    """What one attempt did with the objects that have gone from the source.
+
+    Adds up: ``planned = deleted + quarantined + already_gone + kept + failed``.
+
+    :param already_gone: no longer on the target, mostly by an earlier attempt.
+    :param kept: back on the source, or changed on the target since the plan.
+    :param rows: Parquet files with one row for each object: both versions and what was done.
+    """
+
+    schema_version: Literal["heavylift/deletes/v1"] = "heavylift/deletes/v1"
+    run: RunKey
+    dataset: str
+    policy: str
+    started_at: datetime
+    ended_at: datetime = Field(default_factory=utc_now)
+    planned: Tally
+    deleted: Tally = Tally()
+    quarantined: Tally = Tally()
+    already_gone: Tally = Tally()
+    kept: Tally = Tally()
+    failed: Tally = Tally()
+    allowed_beyond_brake: str = ""
+    """The brake's objection, where somebody allowed the deletion all the same."""
+    quarantine_url: str = ""
+    findings: tuple[Finding, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    rows: tuple[EvidenceRef, ...] = ()
+    seconds: float = 0.0
+
+
 class Difference(Record):
     """One object that is not equal on both sides."""
 
@@ -226,6 +265,13 @@ class VerificationRecord(Record):
     statement: str = ""
     """In words, what was proved; with its confidence and bound where a sample was checked."""
     methods: dict[str, int] = Field(default_factory=dict)
+    root: str = ""
+    """The root of the hash tree over the inventory: one digest for the whole state."""
+    tree: EvidenceRef | None = None
+    """Parquet: the nodes of that tree, for finding what changed between two verifications."""
+    rolling_slice: int | None = None
+    """The slice of the key space that was checked deeply, from 0; None where none was in turn."""
+    rolling_of: int | None = None
     differences: tuple[Difference, ...] = ()
     rows: EvidenceRef | None = None
     seconds: float = 0.0
@@ -330,5 +376,7 @@ class PhaseSummary(Record):
     failed: Tally
     vanished: Tally = Tally()
     left: Tally = Tally()
+    roots: dict[str, str] = Field(default_factory=dict)
+    """Dataset → root of the hash tree over its inventory, which commits to every object."""
     audit_head: str = ""
     report: EvidenceRef | None = None

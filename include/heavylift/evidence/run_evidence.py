@@ -18,6 +18,7 @@ from heavylift.evidence.numbered import latest_number
 from heavylift.evidence.parsing import RecordT, parse_record
 from heavylift.evidence.records import (
     DatasetCheckRecord,
+    DeletesRecord,
     EvidenceRef,
     PlanRecord,
     Record,
@@ -50,6 +51,7 @@ class DatasetEvidence:
     :param attempts: shard → its attempts' results, in the order of the attempts.
     :param verification: the latest one.
     :param check: the latest one.
+    :param deletes: the latest one.
     """
 
     dataset: str
@@ -57,6 +59,14 @@ class DatasetEvidence:
     attempts: dict[int, tuple[Kept[ShardResult], ...]] = field(default_factory=dict)
     verification: Kept[VerificationRecord] | None = None
     check: Kept[DatasetCheckRecord] | None = None
+    deletes: Kept[DeletesRecord] | None = None
+
+    @property
+    def deletes_done(self) -> bool:
+        """Tell whether everything that the plan lets go has been dealt with."""
+        if self.plan is None or not self.plan.record.to_delete.objects:
+            return True
+        return self.deletes is not None and not self.deletes.record.failed.objects
 
     @property
     def shards(self) -> dict[int, Kept[ShardResult]]:
@@ -147,6 +157,7 @@ async def read_dataset(store: EvidenceStore, run: RunKey, dataset: str) -> Datas
         check=await read_latest(
             store, lambda n: paths.check_record_path(run, dataset, n), DatasetCheckRecord
         ),
+        deletes=await read_latest(store, lambda n: paths.deletes_path(run, dataset, n), DeletesRecord),
     )
 
 

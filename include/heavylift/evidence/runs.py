@@ -11,7 +11,7 @@ from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import EvidenceStore
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
-_NO_PHASE = frozenset({"audit", "state"})
+_NO_PHASE = frozenset({"audit", "quarantine", "state", "uploads"})
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ is the same for the command line and for DAGs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from heavylift.evidence.log import AppendLog, document_of
@@ -36,3 +36,11 @@ class StateLog:
         """
         item = await self._log.latest()
         return document_of(item) if item else None
+
+    async def backwards(self) -> AsyncIterator[dict[str, Any]]:
+        """Yield all states, the last one first.
+
+        :raises AuditError: the log is damaged.
+        """
+        for number in range(await self._log.length(), 0, -1):
+            yield document_of(await self._log.read(number))

@@ -13,6 +13,8 @@ _HOW = {
     "read_back": "target read back, {} equal to the source's own",
     "read_source": "source read, {} equal to the target's own",
     "read_both": "both sides read in full, {} equal",
+    "deep": "{} of the target, equal to the one recorded",
+    "deep_read": "target read back, {} equal to the one recorded",
 }
 _ALGORITHMS = {
     "crc32c": "CRC32C",

@@ -40,6 +40,7 @@ async def summarise(
         reasons=tuple(reasons),
         datasets=tuple(datasets),
         gates=tuple(gate.name for gate in gates),
+        roots={each.dataset: each.verification.record.root for each in evidence if each.verification},
         audit_head=await AuditTrail(store, run.migration).head(),
         **{name: getattr(counts, name) for name in Counts.model_fields},
     )
@@ -62,6 +63,8 @@ def _reasons(evidence: DatasetEvidence) -> list[str]:
     unfinished = evidence.unfinished_shards
     if unfinished:
         reasons.append(f"{name}: {counted(len(unfinished), 'shard')} unfinished ({enumeration(unfinished)})")
+    if not evidence.deletes_done:
+        reasons.append(f"{name}: what has gone from the source has not been dealt with on the target")
     if evidence.verification is None:
         reasons.append(f"{name}: it was not verified")
     elif not evidence.verification.record.passed:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from heavylift.objects.cleaning import Cleaning, clean_after_verification, clean_uploads, verify_and_clean
 from heavylift.objects.copy import copy_shard
+from heavylift.objects.deletes import delete_gone
 from heavylift.objects.plan import plan_transfer
 from heavylift.objects.progress import Progress
 from heavylift.objects.requests import TransferOptions, TransferRequest, transfer_request
+from heavylift.objects.restore import purge_quarantined, restore_quarantined
 from heavylift.objects.verify import verify_transfer
 
 __all__ = [
@@ -17,7 +19,10 @@ __all__ = [
     "clean_after_verification",
     "clean_uploads",
     "copy_shard",
+    "delete_gone",
     "plan_transfer",
+    "purge_quarantined",
+    "restore_quarantined",
     "transfer_request",
     "verify_and_clean",
     "verify_transfer",

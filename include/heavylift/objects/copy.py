@@ -238,6 +238,7 @@ class _Attempt:
             budget=MemoryBudget(limits.memory_budget),
             journal=UploadJournal(self._evidence, self._request.run.migration, self._request.dataset),
             keep=self._request.options.metadata,
+            storage_class=self._request.options.storage_class,
             part_bytes=limits.part_size,
             arrived=meter.add_bytes,
             hours=self._hours,

@@ -15,6 +15,7 @@ from heavylift.errors import (
     PreconditionError,
 )
 from heavylift.objects.budget import MemoryBudget
+from heavylift.objects.classes import class_on_target
 from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import ManifestRow, PlanRow
@@ -27,6 +28,7 @@ from heavylift.objects.proof import (
 )
 from heavylift.objects.windows import Windows
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore, PutReceipt
+from heavylift.spec.classes import StorageClasses
 from heavylift.spec.datasets import Metadata
 
 TRIES = 5
@@ -58,6 +60,12 @@ class Copier:
     rejected_reads: int = 0
     resent_bytes: int = 0
     notes: list[tuple[str, str]] = field(default_factory=list)
+    storage_class: StorageClasses = field(default_factory=StorageClasses)
+
+    def class_of(self, source_class: str) -> str | None:
+        """Return the storage class that an object gets on the target; None for the default."""
+        source, target = self.source.location.scheme, self.target.location.scheme
+        return class_on_target(source, target, source_class, self.storage_class)
 
     def source_url(self, rel: str) -> str:
         """Return the object's URL on the source."""
@@ -274,6 +282,9 @@ async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectA
             metadata=found.metadata if keep.user_metadata else {},
             tags=tags if keep.tags else {},
         )
+    storage_class = copier.class_of(head.object.storage_class)
+    if storage_class is not None:
+        attributes = replace(attributes, storage_class=storage_class)
     problems = copier.target.attribute_problems(attributes)
     if problems:
         copier.notes += [(rel, problem) for problem in problems]

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from heavylift.checksums import Algorithm
 from heavylift.evidence.records import Tally, utc_now
 from heavylift.objects.filters import LEFT_OUT_SQL, Filters
+from heavylift.objects.known import create_earlier
 from heavylift.objects.listing import LISTED, Listing
 
 if TYPE_CHECKING:
@@ -106,12 +107,12 @@ class Difference:
 
     def add_known(self, parquet: list[Path]) -> None:
         """Take in manifests: versions that were proved equal, or were written by Heavylift."""
-        for path in parquet:
-            self._db.execute(
-                "INSERT INTO known SELECT rel, source_version, target_version FROM read_parquet(?)"
-                " WHERE target_version IS NOT NULL",
-                [str(path)],
-            )
+        create_earlier(self._db, parquet)
+        # What is known to be damaged is Heavylift's to replace, but is not equal to anything.
+        self._db.execute(
+            "INSERT INTO known SELECT rel, CASE WHEN damaged THEN NULL ELSE source_version END,"
+            " target_version FROM earlier"
+        )
 
     def compare(
         self, source: Listing, target: Listing, filters: Filters | None = None, now: datetime | None = None

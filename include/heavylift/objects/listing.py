@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from heavylift.checksums import OF_PARTS, Algorithm
 from heavylift.evidence.records import Tally
 from heavylift.objects.ranges import list_columns
-from heavylift.patterns import everything
+from heavylift.patterns import QUARANTINE, everything
 from heavylift.platforms.ports import ListedColumns
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ def listing_schema() -> pa.Schema:
             pa.field("size_bytes", pa.int64(), nullable=False),
             pa.field("version", pa.string(), nullable=False),
             pa.field("modified_us", pa.int64(), nullable=False),
+            pa.field("storage_class", pa.string()),
             *(pa.field(algorithm.value, pa.string()) for algorithm in LISTED),
         ]
     )
@@ -98,7 +99,10 @@ def _record_batch(
         "modified_us": page.modified,
         **{algorithm.value: values for algorithm, values in page.checksums.items()},
     }
-    if selected is not everything:
+    if page.storage_classes is not None:
+        columns["storage_class"] = page.storage_classes
+    # The common case is told apart for speed: no patterns, and nothing in quarantine.
+    if selected is not everything or any(f"{QUARANTINE}/" in rel for rel in columns["rel"]):
         wanted = [selected(rel) for rel in columns["rel"]]
         columns = {name: list(compress(values, wanted)) for name, values in columns.items()}
     count = len(columns["rel"])

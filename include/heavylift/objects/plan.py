@@ -20,11 +20,14 @@ from heavylift.evidence.records import (
     Tally,
     utc_now,
 )
+from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.advice import advise_plan
+from heavylift.objects.beside import ARCHIVED, ARCHIVED_REMEDY, describe, refuse_archived
 from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
 from heavylift.objects.estimate import refuse_too_dear
+from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.requests import MAX_SHARDS, TransferRequest
@@ -76,7 +79,12 @@ async def _make_plan(
     try:
         difference.add_known(await fetch_known(evidence, request.run.migration, request.dataset, work))
         difference.compare(source_listing, target_listing, options.filters, now)
+        refuse_archived(request, difference, source_listing)
         findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
+        state = await StateLog(evidence, request.run.migration, request.dataset).latest()
+        gone = find_gone(request, difference, source, source_listing.total, state)
+        findings += gone.findings
+        findings += await describe(request, difference, source_listing, source)
         actions = difference.by_action()
         filtered = actions.get("filtered", Tally())
         found = without(source_listing.total, filtered)
@@ -84,7 +92,7 @@ async def _make_plan(
         _refuse_blocked(request, findings, difference.refused_tally(), found)
         if not options.dry_run:
             refuse_too_dear(request.dataset, estimate)
-        refs, shards = await _store_rows(request, evidence, difference, work)
+        refs, shards = await _store_rows(request, evidence, difference, gone, work)
         record = PlanRecord(
             run=request.run,
             dataset=request.dataset,
@@ -105,6 +113,9 @@ async def _make_plan(
             via=options.via.value,
             estimate=estimate,
             advice=advise_plan(request, workload, difference),
+            deletes=policy_of(request),
+            to_delete=gone.to_delete,
+            brake=gone.brake,
             **refs,
             seconds=round(time.monotonic() - began, 3),
         )
@@ -170,6 +181,7 @@ def _finding(request: TransferRequest, item: Refused) -> Finding:
     else:
         fatal = options.on_unholdable_key is OnUnholdableKey.FAIL
         remedy = "rename the object on the source, or set on_unholdable_key: skip"
+        remedy = ARCHIVED_REMEDY if item.rule == ARCHIVED else remedy
     return Finding(
         rule=item.rule,
         severity=Severity.BLOCKER if fatal else Severity.WARNING,
@@ -180,7 +192,7 @@ def _finding(request: TransferRequest, item: Refused) -> Finding:
 
 
 async def _store_rows(
-    request: TransferRequest, evidence: EvidenceStore, difference: Difference, work: Path
+    request: TransferRequest, evidence: EvidenceStore, difference: Difference, gone: Gone, work: Path
 ) -> tuple[dict[str, EvidenceRef], tuple[ShardSummary, ...]]:
     limits = request.options.limits
     path = work / "plan.parquet"
@@ -195,6 +207,9 @@ async def _store_rows(
         refs["rows"] = await _keep(request, evidence, path)
     if difference.write_refused(work / "refused.parquet"):
         refs["refused_rows"] = await _keep(request, evidence, work / "refused.parquet")
+    if gone.to_delete.objects:
+        write_gone(difference, work / "gone.parquet")
+        refs["gone_rows"] = await _keep(request, evidence, work / "gone.parquet")
     return refs, tuple(ShardSummary(index=i, objects=n, size_bytes=b) for i, n, b in shards)
 
 

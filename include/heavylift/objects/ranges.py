@@ -108,6 +108,7 @@ def _head_of(page: ListedColumns, count: int) -> ListedColumns:
         page.versions[:count],
         page.modified[:count],
         {algorithm: values[:count] for algorithm, values in page.checksums.items()},
+        None if page.storage_classes is None else page.storage_classes[:count],
     )
 
 
@@ -128,4 +129,5 @@ def _turned(page: list[ListedObject]) -> ListedColumns:
         versions=[item.version for item in page],
         modified=[item.modified_us for item in page],
         checksums={algorithm: [item.checksums.get(algorithm) for item in page] for algorithm in told},
+        storage_classes=[item.storage_class for item in page],
     )

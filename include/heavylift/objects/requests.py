@@ -11,13 +11,17 @@ from heavylift.connections import Connection
 from heavylift.evidence.records import RunKey
 from heavylift.objects.filters import Filters
 from heavylift.platforms.places import Place
-from heavylift.spec.datasets import Limits, Metadata, Verify
+from heavylift.spec.classes import StorageClasses
+from heavylift.spec.datasets import DeleteBrake, Limits, Metadata, Verify
 from heavylift.spec.services import ServiceOptions
-from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Via
+from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, Via
 
 if TYPE_CHECKING:
     from heavylift.spec.model import MigrationSpec
     from heavylift.spec.resolve import ResolvedPlace
+
+SYNC = "sync"
+"""The phase in which earlier proofs are trusted, and objects may be deleted."""
 
 MAX_SHARDS = 1000
 """Airflow maps one task over at most 1,024 items by default."""
@@ -55,6 +59,14 @@ class TransferOptions:
     metadata: Metadata = field(default_factory=Metadata)
     limits: Limits = field(default_factory=Limits)
     verify: Verify = field(default_factory=Verify)
+    storage_class: StorageClasses = field(default_factory=StorageClasses)
+    rolling: int | None = None
+    """In a sync: trust what was proved before, but for one of so many slices, or none (0). None
+    compares everything afresh."""
+    deletes: Deletes = Deletes.KEEP
+    delete_brake: DeleteBrake = field(default_factory=DeleteBrake)
+    allow_many_deletes: bool = False
+    """Somebody has looked, and lets this run delete what the brake would refuse."""
     dry_run: bool = False
     via: Via = Via.HEAVYLIFT
     service: ServiceOptions = field(default_factory=ServiceOptions)
@@ -88,6 +100,7 @@ def transfer_request(
     shard_objects: int | None = None,
     tasks_at_once: int | None = None,
     folder: Path | None = None,
+    allow_many_deletes: bool = False,
 ) -> TransferRequest:
     """Return the request that moves one dataset of a spec.
 
@@ -97,6 +110,7 @@ def transfer_request(
     :param tasks_at_once: how many tasks of the dataset its caller lets copy at the same time; by
         default as many as the spec's limits allow, or one where they do not say.
     :param folder: the spec's folder, from which a relative file of prices is taken.
+    :param allow_many_deletes: lets this run delete what the dataset's brake would refuse.
     :raises NotFoundError: the spec has no such dataset.
     """
     from heavylift.spec.resolve import find_dataset
@@ -124,6 +138,11 @@ def transfer_request(
             metadata=found.metadata,
             limits=found.limits.model_copy(update=overrides),
             verify=found.verify,
+            rolling=found.verify.rolling if run.phase == SYNC else None,
+            storage_class=found.storage_class,
+            deletes=found.deletes,
+            delete_brake=found.delete_brake,
+            allow_many_deletes=allow_many_deletes,
             dry_run=dry_run,
             via=found.via,
             service=found.service,

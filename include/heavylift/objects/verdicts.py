@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 from heavylift.evidence.records import MAX_LISTED
 from heavylift.evidence.records import Difference as DifferenceRecord
 from heavylift.objects.diff import Difference, insert_rows
+from heavylift.objects.known import create_earlier
+from heavylift.objects.rolling import PROVED_BEFORE, Recorded, Slice
 
 if TYPE_CHECKING:
     import duckdb
@@ -19,7 +21,7 @@ CREATE TABLE verdict (rel VARCHAR, kind VARCHAR, source VARCHAR, target VARCHAR)
 CREATE TABLE proved (rel VARCHAR, method VARCHAR, crc32c VARCHAR);
 CREATE TABLE planned (rel VARCHAR, version VARCHAR);
 CREATE TABLE accepted (rel VARCHAR);
-CREATE TABLE earlier (rel VARCHAR, source_version VARCHAR, target_version VARCHAR);
+CREATE TABLE damaged (rel VARCHAR);
 """
 
 # What the source changed after the plan, and what the spec lets stay behind, is no fault of
@@ -33,6 +35,38 @@ UPDATE verdict SET kind = 'accepted' WHERE kind IN ('missing', 'different')
   AND rel IN (SELECT rel FROM accepted);
 """
 
+# Slice -1 of 0 is none: then everything that was proved is trusted. See ``tree.slice_of``.
+_TRUST = """
+INSERT INTO proved
+SELECT rel, $method, NULL FROM diff SEMI JOIN earlier e
+  ON e.rel = diff.rel AND e.source_version = diff.source_version
+ AND e.target_version = diff.target_version AND e.proved AND NOT e.damaged
+WHERE list_contains($actions, action)
+  AND CAST(concat('0x', left(sha256(rel), 3)) AS INTEGER) * $of // 4096 <> $index
+"""
+_RECORDED = """
+SELECT d.rel, e.source_version, e.target_version, e.crc32c, e.proved FROM diff d JOIN earlier e
+  ON e.rel = d.rel AND e.source_version = d.source_version AND e.target_version = d.target_version
+WHERE list_contains($actions, d.action) AND e.crc32c IS NOT NULL
+  AND d.rel NOT IN (SELECT rel FROM proved)
+"""
+_INVENTORY = """
+COPY (
+  SELECT d.rel, d.source_version, d.target_version, d.size_bytes, coalesce(p.crc32c, e.crc32c) AS crc32c,
+         coalesce(e.written, false) AS written, true AS proved, false AS damaged
+  FROM diff d JOIN proved p ON p.rel = d.rel
+  LEFT JOIN earlier e ON e.rel = d.rel AND e.target_version = d.target_version
+  UNION ALL
+  SELECT d.rel, e.source_version, d.target_version, coalesce(e.size_bytes, d.size_bytes), e.crc32c,
+         e.written, e.proved AND v.rel IS NULL, e.damaged OR b.rel IS NOT NULL
+  FROM diff d JOIN earlier e ON e.rel = d.rel AND e.target_version = d.target_version
+  LEFT JOIN (SELECT DISTINCT rel FROM verdict WHERE kind IN ('different', 'unverifiable')) v ON v.rel = d.rel
+  LEFT JOIN (SELECT DISTINCT rel FROM damaged) b ON b.rel = d.rel
+  WHERE d.rel NOT IN (SELECT rel FROM proved)
+  ORDER BY 1
+) TO ? (FORMAT parquet, COMPRESSION zstd)
+"""
+
 
 class Verdicts:
     """Collects verdicts in the diff's own database, so that memory stays bounded."""
@@ -41,7 +75,7 @@ class Verdicts:
         self._db: duckdb.DuckDBPyConnection = difference.database
         self._db.execute(_SCHEMA)
         self.methods: Counter[str] = Counter()
-        self._waiting: dict[str, list[tuple[str | None, ...]]] = {"proved": [], "verdict": []}
+        self._waiting: dict[str, list[tuple[str | None, ...]]] = {"proved": [], "verdict": [], "damaged": []}
 
     def take_plan(self, listing: Path | None, refused: Path | None) -> None:
         """Take in what the plan found on the source and what it refused."""
@@ -52,11 +86,7 @@ class Verdicts:
 
     def take_earlier(self, parquet: list[Path]) -> None:
         """Take in what earlier runs and this one have written, so that it stays known as ours."""
-        for path in parquet:
-            self._db.execute(
-                "INSERT INTO earlier SELECT rel, source_version, target_version FROM read_parquet(?)",
-                [str(path)],
-            )
+        create_earlier(self._db, parquet)
 
     def judge_listings(self) -> None:
         """Settle what the two listings alone decide."""
@@ -77,11 +107,28 @@ class Verdicts:
             "INSERT INTO proved SELECT rel, decided_by, NULL FROM diff WHERE action = 'unchanged'"
         )
 
+    def trust_earlier(self, slice_: Slice | None, *actions: str) -> None:
+        """Count what an earlier verification proved, both versions unchanged, outside of ``slice_``."""
+        self._db.execute(
+            _TRUST,
+            {
+                "method": PROVED_BEFORE,
+                "actions": list(actions),
+                "of": slice_.of if slice_ else 0,
+                "index": slice_.index if slice_ else -1,
+            },
+        )
+
+    def recorded(self, *actions: str) -> dict[str, Recorded]:
+        """Return what was recorded of undecided objects that were proved in the versions they have."""
+        rows = self._db.execute(_RECORDED, {"actions": list(actions)}).fetchall()
+        return {rel: Recorded(*rest) for rel, *rest in rows}
+
     def undecided(self, *actions: str) -> list[tuple[str, str, str, int]]:
         """Return ``(rel, source version, target version, size)`` of what needs a closer look."""
         return self._db.execute(
             "SELECT rel, source_version, target_version, size_bytes FROM diff"
-            " WHERE list_contains($actions, action) ORDER BY rel",
+            " WHERE list_contains($actions, action) AND rel NOT IN (SELECT rel FROM proved) ORDER BY rel",
             {"actions": list(actions)},
         ).fetchall()
 
@@ -143,19 +190,15 @@ class Verdicts:
         )
         return True
 
+    def damaged(self, rel: str) -> None:
+        """Note that the target's bytes are no longer those that were proved, under the same version."""
+        self._add("damaged", (rel,))
+
     def write_inventory(self, path: Path) -> None:
-        """Write what on the target is Heavylift's: key, both versions, size, checksum.
+        """Write what on the target is Heavylift's business: key, both versions, size, checksum.
 
         That is what was proved equal now, and older copies of objects that have since changed on
-        the source: the next sync may replace those.
+        the source: the next sync may replace those. Beside each stands who wrote it and whether
+        it counts as proved; see ``known.COLUMNS``.
         """
-        self._db.execute(
-            "COPY (SELECT d.rel, d.source_version, d.target_version, d.size_bytes, p.crc32c"
-            " FROM diff d JOIN proved p ON p.rel = d.rel"
-            " UNION ALL"
-            " SELECT d.rel, max(e.source_version), d.target_version, max(d.size_bytes), NULL"
-            " FROM diff d JOIN earlier e ON e.rel = d.rel AND e.target_version = d.target_version"
-            " WHERE d.rel NOT IN (SELECT rel FROM proved) GROUP BY d.rel, d.target_version"
-            " ORDER BY 1) TO ? (FORMAT parquet, COMPRESSION zstd)",
-            [str(path)],
-        )
+        self._db.execute(_INVENTORY, [str(path)])

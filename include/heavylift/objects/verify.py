@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,16 @@ from heavylift.evidence.paths import plan_path, shards_folder, verification_path
 from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord, utc_now
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
-from heavylift.objects.compare import attribute_differences, compare_object
+from heavylift.objects.compare import attribute_differences
 from heavylift.objects.diff import Difference, without
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.manifest import read_moved_rels
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
+from heavylift.objects.rolling import PROVED_BEFORE, Slice, look, next_slice
 from heavylift.objects.sessions import evidence_of, open_both
-from heavylift.objects.state import fetch_known, inventory_path
+from heavylift.objects.state import fetch_known
+from heavylift.objects.state_keeping import describe_state, keep_state, keep_tree
 from heavylift.objects.verdicts import Verdicts
 from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
@@ -53,6 +56,13 @@ class _Verification:
     source: ObjectStore
     target: ObjectStore
     work: Path
+    state: dict[str, Any] | None = None
+    listed_at: datetime = field(default_factory=utc_now)
+
+    @property
+    def slice(self) -> Slice | None:
+        """The slice of the key space that this verification looks at deeply."""
+        return next_slice(self.state, self.request.options.rolling)
 
     async def run(self) -> VerificationRecord:
         began = time.monotonic()
@@ -74,6 +84,7 @@ class _Verification:
             await self._take_plan(plan, verdicts)
             run, dataset = self.request.run, self.request.dataset
             verdicts.take_earlier(await fetch_known(self.evidence, run.migration, dataset, self.work))
+            self.state = await StateLog(self.evidence, run.migration, dataset).latest()
             verdicts.judge_listings()
             checked = await self._judge_content(verdicts)
             attributes = await self._judge_attributes(verdicts)
@@ -103,11 +114,14 @@ class _Verification:
         """Compare contents; return ``(checked, of how many)`` where only a sample was compared."""
         verify = self.request.options.verify
         always_read = verify.method is VerifyMethod.READ_BACK
-        if always_read or verify.mode is VerifyMode.SAMPLE:
-            rows = verdicts.undecided("compare", "unchanged")
-        else:
+        actions = ["compare", "unchanged"] if always_read or verify.mode is VerifyMode.SAMPLE else ["compare"]
+        if len(actions) == 1:
             verdicts.accept_listed_equality()
-            rows = verdicts.undecided("compare")
+        trusting = self.request.options.rolling is not None and verify.mode is VerifyMode.FULL
+        if trusting:
+            verdicts.trust_earlier(self.slice, *actions)
+        rows = verdicts.undecided(*actions)
+        recorded = verdicts.recorded(*actions)
         total = len(rows)
         sample = verify.sample if verify.mode is VerifyMode.SAMPLE else None
         if sample:
@@ -115,13 +129,11 @@ class _Verification:
 
         async def judge(row: tuple[str, str, str, int]) -> None:
             rel = row[0]
-            verdict = await compare_object(
-                self.source,
-                self._source_key(rel),
-                self.target,
-                self._target_key(rel),
-                always_read=always_read,
-            )
+            sides = (self.source, self._source_key(rel), self.target, self._target_key(rel))
+            deep = await look(*sides, recorded.get(rel), always_read=always_read, trusting=trusting)
+            verdict = deep.verdict
+            if deep.damaged:
+                verdicts.damaged(rel)
             if verdict.equal:
                 verdicts.equal(rel, verdict.method, verdict.crc32c)
             else:
@@ -182,6 +194,8 @@ class _Verification:
         run, dataset = self.request.run, self.request.dataset
         number = await latest_number(self.evidence, lambda n: verification_path(run, dataset, n)) + 1
         objects, size_bytes = verdicts.proved_tally()
+        found = describe_state(self.request, verdicts, self.work)
+        tree = await keep_tree(self.request, self.evidence, number, found)
         failing = [verdicts.count(kind) for kind in ("missing", "different", "unverifiable", "attributes")]
         record = VerificationRecord(
             run=run,
@@ -201,14 +215,37 @@ class _Verification:
             attributes_compared=attributes[0],
             methods=dict(verdicts.methods),
             differences=verdicts.worst(),
-            statement=statement(checked, self.request.options.verify.sample, attributes, sum(failing)),
+            statement=statement(
+                checked, self.request.options.verify.sample, attributes, sum(failing), self._trusted(verdicts)
+            ),
+            root=found.root,
+            tree=tree,
+            rolling_slice=self.slice.index if self.slice else None,
+            rolling_of=self.slice.of if self.slice else None,
             rows=await self._keep_rows(verdicts, number),
             seconds=round(time.monotonic() - began, 3),
             passed=not any(failing),
         )
         number, _ref = await write_next(self.evidence, lambda n: verification_path(run, dataset, n), record)
-        await self._keep_inventory(verdicts, number)
+        await keep_state(
+            self.request,
+            self.evidence,
+            number,
+            found,
+            tree,
+            listed_at=self.listed_at,
+            slice_=self.slice,
+            before=self.state,
+        )
         return record
+
+    def _trusted(self, verdicts: Verdicts) -> str:
+        count = verdicts.methods[PROVED_BEFORE]
+        if not count:
+            return ""
+        part = self.slice
+        turn = f"slice {part.index + 1} of {part.of} afresh" if part else "none of them afresh"
+        return f"{count:,} of them by an earlier verification, with both versions unchanged since; {turn}"
 
     async def _keep_rows(self, verdicts: Verdicts, number: int) -> Any:
         path = self.work / "differences.parquet"
@@ -218,14 +255,6 @@ class _Verification:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
         name = verification_path(run, dataset, number).removesuffix(".json") + f"-{digest}.parquet"
         return await self.evidence.write_file(name, path, PARQUET)
-
-    async def _keep_inventory(self, verdicts: Verdicts, number: int) -> None:
-        run, dataset = self.request.run, self.request.dataset
-        path = self.work / "inventory.parquet"
-        verdicts.write_inventory(path)
-        ref = await self.evidence.write_file(inventory_path(run, dataset, number), path, PARQUET)
-        state = {"inventory": ref.model_dump(mode="json"), "run": run.folder, "at": utc_now().isoformat()}
-        await StateLog(self.evidence, run.migration, dataset).append(state)
 
 
 def draw(rows: list[tuple[str, str, str, int]], sample: Sample) -> list[tuple[str, str, str, int]]:
@@ -238,16 +267,23 @@ def draw(rows: list[tuple[str, str, str, int]], sample: Sample) -> list[tuple[st
 
 
 def statement(
-    checked: tuple[int, int] | None, sample: Sample | None, attributes: tuple[int, int], failed: int
+    checked: tuple[int, int] | None,
+    sample: Sample | None,
+    attributes: tuple[int, int],
+    failed: int,
+    trusted: str = "",
 ) -> str:
     """Return in words what a verification has proved.
+
+    :param trusted: what rests on an earlier verification, in words; empty where nothing does.
+
 
     With no wrong object in a random sample of n, the share of wrong objects is below
     ``1 - (1 - confidence)^(1/n)`` with that confidence (the exact binomial bound).
     """
     if failed:
         return "the two sides are not equal"
-    content = _content_statement(checked, sample)
+    content = _content_statement(checked, sample) + (f", {trusted}" if trusted else "")
     if not attributes[1]:
         return content
     return f"{content}; attributes of {attributes[0]} of {attributes[1]} moved objects were compared"

@@ -41,6 +41,8 @@ class ObjectAttributes:
 
     :param metadata: user metadata; names as the store gives them, without its prefix.
     :param tags: object tags (S3, Azure); empty where the store has none.
+    :param storage_class: what to write the object in; None for the store's default. Heads tell
+        the class with the listed object, never here.
     """
 
     content_type: str | None = None
@@ -50,6 +52,7 @@ class ObjectAttributes:
     content_language: str | None = None
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    storage_class: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +300,7 @@ class ListedColumns:
 
     :param modified: microseconds since 1970 UTC.
     :param checksums: by algorithm, None where the listing tells none.
+    :param storage_classes: None where the store has none.
     """
 
     keys: list[str]
@@ -304,6 +308,7 @@ class ListedColumns:
     versions: list[str]
     modified: list[int]
     checksums: Mapping[Algorithm, list[str | None]]
+    storage_classes: list[str] | None = None
 
 
 @runtime_checkable

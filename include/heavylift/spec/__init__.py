@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         resolve_dataset,
         resolve_datasets,
     )
-    from heavylift.spec.support import SUPPORTED_DELETES, SUPPORTED_PHASES, SUPPORTED_SECTIONS
+    from heavylift.spec.support import SUPPORTED_PHASES, SUPPORTED_SECTIONS
     from heavylift.spec.vocabulary import (
         Check,
         CompareColumns,
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
 __all__ = [
     "API_VERSION",
     "DEFAULT_TRANSFER_GATE",
-    "SUPPORTED_DELETES",
     "SUPPORTED_PHASES",
     "SUPPORTED_SECTIONS",
     "Approval",
@@ -119,7 +118,6 @@ _HOMES = {
     "Problem": "problems",
     "ResolvedDataset": "resolve",
     "ResolvedPlace": "resolve",
-    "SUPPORTED_DELETES": "support",
     "SUPPORTED_PHASES": "support",
     "SUPPORTED_SECTIONS": "support",
     "Sample": "datasets",

@@ -8,6 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from heavylift.spec.appliances import Appliance
 from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url, wrong
+from heavylift.spec.classes import StorageClasses, StorageClassField
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.moments import Moment
 from heavylift.spec.quantities import BytesPerSecond, RequestsPerSecond, Seconds, SizeBytes
@@ -132,6 +133,26 @@ class Limits(SpecModel):
     stall_timeout: Seconds = 60
 
 
+class DeleteBrake(SpecModel):
+    """When a sync refuses to delete, because so much has gone that a mistake is likelier than intent."""
+
+    max_share: Number = Field(
+        default=0.1,
+        gt=0,
+        le=1,
+        description="Most of the dataset's objects that may go in one run, as a share of 1.",
+    )
+    free: Count = Field(
+        default=100,
+        ge=0,
+        le=1_000_000_000,
+        description="So many objects may go in one run whatever their share, but no more than half of them.",
+    )
+    empty_source: Flag = Field(
+        default=False, description="Whether a source without any object may empty the target."
+    )
+
+
 class Metadata(SpecModel):
     """What travels with an object's bytes."""
 
@@ -165,6 +186,13 @@ class Verify(SpecModel):
         description="provider: the target's own checksum, read back where it has none; read_back: always.",
     )
     sample: Sample | None = Field(default=None, description="The sample; only with mode: sample.")
+    rolling: Count = Field(
+        default=16,
+        ge=0,
+        le=4096,
+        description="A sync checks one of so many slices of the keys afresh in each run, and trusts what was"
+        " proved before of the others. 1: everything each time; 0: nothing.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -217,7 +245,17 @@ class Dataset(SpecModel):
         description="When the target cannot hold a key: fail before anything moves, or skip (and name it).",
     )
     deletes: Deletes = Field(
-        default=Deletes.KEEP, description="When an object has gone from the source: keep it on the target."
+        default=Deletes.KEEP,
+        description="When an object has gone from the source: keep Heavylift's copy on the target, delete it"
+        " (propagate), or put it aside (quarantine). Carried out by the sync alone.",
+    )
+    delete_brake: DeleteBrake = Field(
+        default=DeleteBrake(), description="When so much has gone that the sync refuses to delete."
+    )
+    storage_class: StorageClassField = Field(
+        default=StorageClasses(),
+        description="The class in which objects arrive: default, keep, or a mapping of source class to"
+        " target class.",
     )
     metadata: Metadata = Field(default=Metadata(), description="What travels with the bytes.")
     limits: LimitOverrides = Field(

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from heavylift.errors import NotFoundError
 from heavylift.locations import Location, parse_location
 from heavylift.spec.appliances import Appliance
-from heavylift.spec.datasets import Dataset, LimitOverrides, Limits, Metadata, Place, Verify
+from heavylift.spec.classes import StorageClasses
+from heavylift.spec.datasets import Dataset, DeleteBrake, LimitOverrides, Limits, Metadata, Place, Verify
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.platforms import Side
@@ -44,6 +45,8 @@ class ResolvedDataset:
     on_conflict: OnConflict
     on_unholdable_key: OnUnholdableKey
     deletes: Deletes
+    delete_brake: DeleteBrake
+    storage_class: StorageClasses
     metadata: Metadata
     limits: Limits
     verify: Verify
@@ -70,6 +73,8 @@ def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
         on_conflict=dataset.on_conflict,
         on_unholdable_key=dataset.on_unholdable_key,
         deletes=dataset.deletes,
+        delete_brake=dataset.delete_brake,
+        storage_class=dataset.storage_class,
         metadata=dataset.metadata,
         limits=merge_limits(spec.defaults.limits, dataset.limits),
         verify=dataset.verify,

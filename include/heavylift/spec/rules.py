@@ -14,7 +14,7 @@ from heavylift.spec.quantities import format_duration, format_size
 from heavylift.spec.resolve import resolve_dataset
 from heavylift.spec.rule import Broken
 from heavylift.spec.service_rules import service_rules
-from heavylift.spec.support import SUPPORTED_DELETES, SUPPORTED_PHASES
+from heavylift.spec.support import SUPPORTED_PHASES
 from heavylift.spec.vocabulary import Check, CompareColumns
 
 _NAMED_SECTIONS = (
@@ -58,15 +58,7 @@ def _repeated(path: FieldPath, names: Sequence[str]) -> Iterator[Broken]:
         first.setdefault(name, index)
 
 
-def _policies_are_supported(spec: MigrationSpec) -> Iterator[Broken]:
-    for index, dataset in enumerate(spec.datasets):
-        if dataset.deletes not in SUPPORTED_DELETES:
-            yield Broken(
-                "2142",
-                ("datasets", index, "deletes"),
-                f"the policy {dataset.deletes.value!r}, understood but not yet supported by this version",
-                " or ".join(sorted(policy.value for policy in SUPPORTED_DELETES)),
-            )
+def _phases_are_supported(spec: MigrationSpec) -> Iterator[Broken]:
     for index, gate in enumerate(spec.gates):
         if gate.phase not in SUPPORTED_PHASES:
             yield Broken(
@@ -169,7 +161,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     _names_are_unique,
     place_rules,
     service_rules,
-    _policies_are_supported,
+    _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,
     _references_exist,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from heavylift.spec.vocabulary import Deletes, Phase
+from heavylift.spec.vocabulary import Phase
 
 SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
     {
@@ -32,6 +32,3 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
 
 SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC})
 """Phases that have a DAG, and so can end with a gate."""
-
-SUPPORTED_DELETES = frozenset({Deletes.KEEP})
-"""Policies for deleted objects that the sync carries out."""

@@ -62,6 +62,13 @@ class Via(StrEnum):
     AZCOPY = "azcopy"
 
 
+class ClassPolicy(StrEnum):
+    """The storage class in which objects arrive."""
+
+    DEFAULT = "default"
+    KEEP = "keep"
+
+
 class VerifyMode(StrEnum):
     """How much of what was moved is verified."""
 

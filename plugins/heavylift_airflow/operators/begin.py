@@ -69,5 +69,6 @@ class BeginRunOperator(HeavyliftOperator, SkipMixin):
                     "dry_run": options.dry_run,
                     "bandwidth_bytes_per_second": options.bandwidth_bytes_per_second,
                     "shard_objects": options.shard_objects,
+                    "allow_many_deletes": options.allow_many_deletes,
                 },
             )

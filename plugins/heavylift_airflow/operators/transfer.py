@@ -52,6 +52,7 @@ class DatasetOperator(HeavyliftOperator):
             shard_objects=frame.options.shard_objects,
             tasks_at_once=self.tasks_at_once,
             folder=Path(self.spec_path).parent,
+            allow_many_deletes=frame.options.allow_many_deletes,
         )
 
     @property
@@ -253,7 +254,11 @@ class VerifyObjectsOperator(DatasetOperator):
                 "dataset.verified",
                 self.evidence_path,
                 subject=self.dataset,
-                details={**verification_summary(record), "uploads_aborted": cleaning.aborted},
+                details={
+                    **verification_summary(record),
+                    "uploads_aborted": cleaning.aborted,
+                    "state_root": record.root,
+                },
             )
         return record
 
@@ -272,6 +277,7 @@ def plan_summary(plan: PlanRecord) -> dict[str, int | bool]:
         "unchanged": plan.unchanged.objects,
         "refused": plan.refused.objects,
         "filtered": plan.filtered.objects,
+        "to_delete": plan.to_delete.objects,
         "findings": plan.finding_count,
         "shards": len(plan.shards),
         "dry_run": plan.dry_run,
@@ -312,6 +318,7 @@ def plan_line(plan: PlanRecord) -> str:
         f" to copy {plan.to_copy.objects:,} ({human_size(plan.to_copy.size_bytes)}) in {len(plan.shards)}"
         f" shards, unchanged {plan.unchanged.objects:,}, refused {plan.refused.objects:,}"
         + (f", filtered out {plan.filtered.objects:,}" if plan.filtered.objects else "")
+        + (f", to delete {plan.to_delete.objects:,}" if plan.deletes != "keep" else "")
     )
 
 

@@ -9,7 +9,7 @@ from airflow.sdk import DAG, Asset, BaseOperator, CronTriggerTimetable, TaskGrou
 
 from heavylift.spec import Dataset, Gate, LoadedSpec, MigrationSpec, Phase
 from heavylift.spec.resolve import resolve_dataset
-from heavylift.spec.vocabulary import Via
+from heavylift.spec.vocabulary import Deletes, Via
 from heavylift_airflow.callbacks import tell_failure, tell_retry
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.checks import CheckDatasetOperator
@@ -18,6 +18,7 @@ from heavylift_airflow.operators.closing import (
     PublishPhaseOperator,
     SummariseRunOperator,
 )
+from heavylift_airflow.operators.deletes import DeleteGoneOperator
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
 from heavylift_airflow.operators.services.run import RunServiceOperator
@@ -52,7 +53,7 @@ def movement_dag(loaded: LoadedSpec, phase: Phase) -> DAG | None:
         # A sync moves data unasked, so somebody has to switch it on.
         is_paused_upon_creation=True if phase is Phase.SYNC else None,
         tags={f"migration:{spec.migration}", f"phase:{phase.value}"},
-        params=form_params(),
+        params=form_params(phase),
         default_args=default_args(spec),
     ) as dag:
         _Builder(loaded, phase).build()
@@ -125,16 +126,29 @@ class _Builder:
             verify = VerifyObjectsOperator(
                 **self._task("verify"), dataset=dataset.name, trigger_rule=TriggerRule.NONE_FAILED
             )
-            begin >> plan >> copy >> verify
+            begin >> plan >> copy
+            following = self._deletes(dataset, verify) if self._deletes_gone(dataset) else verify
+            copy >> following
             if dataset.via is not Via.HEAVYLIFT:
                 # Beside the workers, which move what the service cannot.
                 kind = RunAzCopyOperator if dataset.via is Via.AZCOPY else RunServiceOperator
-                plan >> kind(**self._task("run_service"), dataset=dataset.name) >> verify
+                plan >> kind(**self._task("run_service"), dataset=dataset.name) >> following
             if not dataset.expectations:
                 return verify
             check = CheckDatasetOperator(**self._task("check_tables"), dataset=dataset.name)
             verify >> check
             return check
+
+    def _deletes_gone(self, dataset: Dataset) -> bool:
+        return self._phase is Phase.SYNC and dataset.deletes is not Deletes.KEEP
+
+    def _deletes(self, dataset: Dataset, verify: BaseOperator) -> BaseOperator:
+        """Add the task that deals with what has gone from the source, once everything is copied."""
+        deletes = DeleteGoneOperator(
+            **self._task("deletes"), dataset=dataset.name, trigger_rule=TriggerRule.NONE_FAILED
+        )
+        deletes >> verify
+        return deletes
 
     def _gate(self, proved: list[BaseOperator], gate: Gate) -> BaseOperator:
         """Add one gate's tasks and return the last of them."""

@@ -94,3 +94,95 @@ def test_a_wrong_command_is_refused_and_says_why(
     status, _, error = heavylift(capsys, "objects", *arguments, "--evidence", f"file://{tmp_path}/evidence")
     assert status == 2
     assert message in error
+
+
+def test_a_sync_deletes_what_has_gone_only_where_it_is_told_to(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str, str], tmp_path: Path
+) -> None:
+    source, target, evidence = folders
+    both = (source, target, "--evidence", evidence, "--json")
+    heavylift(capsys, "objects", "copy", *both)
+    (tmp_path / "source" / "f1").unlink()
+    status, document, _ = heavylift(capsys, "objects", "sync", *both)
+    assert (status, document["deletes"], document["verification"]["extra"]) == (0, None, 1)
+    again = ("objects", "sync", *both, "--deletes", "propagate")
+    status, document, _ = heavylift(capsys, *again, "--dry-run")
+    assert (status, document["plan"]["to_delete"]["objects"]) == (0, 1)
+    assert (tmp_path / "target" / "f1").exists()
+    status, document, _ = heavylift(capsys, *again)
+    assert (status, document["deletes"]["deleted"]["objects"]) == (0, 1)
+    assert not (tmp_path / "target" / "f1").exists()
+    assert document["summary"]["passed"]
+
+
+def test_a_sync_of_an_emptied_source_fails_and_says_why(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str, str], tmp_path: Path
+) -> None:
+    source, target, evidence = folders
+    both = (source, target, "--evidence", evidence, "--json")
+    heavylift(capsys, "objects", "sync", *both)
+    for path in (tmp_path / "source").iterdir():
+        path.unlink()
+    status, document, err = heavylift(capsys, "objects", "sync", *both, "--deletes", "quarantine")
+    assert (status, document["errors"][0]["code"]) == (1, "HL-5044")
+    assert "--allow-many-deletes" in err
+    assert any("gone from the source" in reason for reason in document["summary"]["reasons"])
+    status, document, _ = heavylift(
+        capsys, "objects", "sync", *both, "--deletes", "quarantine", "--allow-many-deletes"
+    )
+    assert (status, document["deletes"]["quarantined"]["objects"]) == (0, 5)
+
+
+def test_status_tells_the_watermark(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str, str]
+) -> None:
+    source, target, evidence = folders
+    _, synced, _ = heavylift(capsys, "objects", "sync", source, target, "--evidence", evidence, "--json")
+    status, document, _ = heavylift(capsys, "status", "shell", "--evidence", evidence, "--json")
+    [mark] = document["watermarks"]
+    assert (status, mark["objects"], mark["root"]) == (0, 5, synced["verification"]["root"])
+    assert synced["summary"]["roots"] == {mark["dataset"]: mark["root"]}
+    assert mark["listed_at"] < mark["verified_at"]
+    _, text, _ = heavylift(capsys, "status", "shell", "--evidence", evidence)
+    assert mark["listed_at"] in text
+
+
+def test_the_trees_of_two_runs_tell_what_changed(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str, str], tmp_path: Path
+) -> None:
+    source, target, evidence = folders
+    runs = []
+    for body in (b"x", b"x", b"changed"):
+        if body != b"x":
+            (tmp_path / "source" / "f1").write_bytes(body)
+        _, document, _ = heavylift(
+            capsys, "objects", "sync", source, target, "--evidence", evidence, "--json"
+        )
+        runs.append(document["verification"]["run"]["run"])
+        dataset = document["verification"]["dataset"]
+    common = ("--evidence", evidence, "--json")
+    status, document, _ = heavylift(capsys, "objects", "tree", "shell", dataset, *runs[:2], *common)
+    assert (status, document["leaves"], document["keys"]) == (0, 0, [])
+    status, document, _ = heavylift(capsys, "objects", "tree", "shell", dataset, *runs[1:], *common)
+    assert (status, document["leaves"], document["keys"]) == (1, 1, ["f1"])
+    status, document, _ = heavylift(capsys, "objects", "tree", "shell", dataset, runs[0], "none", *common)
+    assert (status, document["error"]["code"]) == (2, "HL-5045")
+
+
+def test_what_was_put_aside_can_be_brought_back_and_ended(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str, str], tmp_path: Path
+) -> None:
+    source, target, evidence = folders
+    both = (source, target, "--evidence", evidence, "--json")
+    heavylift(capsys, "objects", "sync", *both)
+    (tmp_path / "source" / "f1").unlink()
+    (tmp_path / "source" / "f2").unlink()
+    heavylift(capsys, "objects", "sync", *both, "--deletes", "quarantine")
+    status, document, _ = heavylift(capsys, "objects", "restore", *both, "--include", "f1")
+    assert (status, document["quarantine"]["done"]["objects"]) == (0, 1)
+    assert (tmp_path / "target" / "f1").read_bytes() == b"x"
+    status, document, _ = heavylift(capsys, "objects", "purge", *both, "--older-than", "30d")
+    assert (status, document["quarantine"]["found"]["objects"]) == (0, 0)
+    assert heavylift(capsys, "objects", "purge", *both, "--older-than", "soon")[0] == 2
+    assert heavylift(capsys, "status", "shell", "--evidence", evidence)[0] == 0
+    assert heavylift(capsys, "audit", "verify", "--evidence", evidence)[0] == 0

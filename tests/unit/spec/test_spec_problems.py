@@ -257,10 +257,6 @@ CASES = [
         "cutover", ("'cutover', understood but not yet supported", "expected sync or transfer"),
     ),
     Case(
-        "deletes of a later version", dataset("deletes: propagate"), "2142", "datasets[0].deletes",
-        "propagate", ("'propagate', understood but not yet supported", "expected keep"),
-    ),
-    Case(
         "two datasets of one name",
         MINIMAL + "  - {name: training-data, source: s3://fraud/b/, target: gs://fraud/b/}\n", "2150",
         "datasets[1].name", "training-data, source", ("a second time", "another name than datasets[0]"),
@@ -355,7 +351,6 @@ datasets:
   - name: four
     source: s3://fraud/four/
     target: gs://fraud/three/
-    deletes: quarantine
 {GATE.replace("moved", "no moved")}streams: [1]
 """
     problems = problems_of(tmp_path, text)
@@ -368,7 +363,6 @@ datasets:
         ("2124", "datasets[0].limits.shard_objects"),
         ("2120", "datasets[1].owner"),
         ("2158", "datasets[3].target.url"),
-        ("2142", "datasets[3].deletes"),
         ("2127", "gates[0].name"),
         ("2140", "streams"),
         ("2123", "streams[0]"),

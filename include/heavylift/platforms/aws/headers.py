@@ -52,6 +52,8 @@ def attribute_headers(attributes: ObjectAttributes) -> dict[str, str]:
     }
     for name, value in attributes.metadata.items():
         headers[META + name.lower()] = value if _is_plain(value) else _encoded_word(value)
+    if attributes.storage_class:
+        headers["x-amz-storage-class"] = attributes.storage_class
     if attributes.tags:
         headers["x-amz-tagging"] = "&".join(
             f"{quote(name, safe='')}={quote(value, safe='')}" for name, value in attributes.tags.items()

@@ -50,7 +50,7 @@ class Listing:
 
     async def _by_column(self, page: ListPage) -> ListedColumns:
         decode = await self._decoder(page)
-        keys, times, quoted, sizes, _ = zip(*page.rows, strict=True)
+        keys, times, quoted, sizes, classes = zip(*page.rows, strict=True)
         etags = list(map(unquoted, quoted))
         return ListedColumns(
             keys=list(map(decode, keys)),
@@ -58,6 +58,7 @@ class Listing:
             versions=etags,
             modified=list(map(iso_date_us, times)),
             checksums={Algorithm.ETAG: [_shaped(etag) for etag in etags]},
+            storage_classes=list(classes),
         )
 
     async def _pages(self, prefix: str, start_after: str) -> AsyncIterator[ListPage]:

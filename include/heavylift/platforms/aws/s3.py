@@ -11,7 +11,7 @@ from heavylift.checksums import OF_PARTS, Algorithm, Body, Checksums
 from heavylift.connections import Connection
 from heavylift.errors import AlreadyExistsError, NotFoundError, PermanentError, TransientError
 from heavylift.locations import Location
-from heavylift.platforms.aws import naming, refusals
+from heavylift.platforms.aws import container, naming, refusals
 from heavylift.platforms.aws.attributes import attribute_problems, refuse_unsendable
 from heavylift.platforms.aws.headers import (
     attribute_headers,
@@ -26,6 +26,7 @@ from heavylift.platforms.aws.settings import endpoint_setting
 from heavylift.platforms.aws.uploads import Uploads
 from heavylift.platforms.aws.wire import BucketWire, not_s3
 from heavylift.platforms.aws.xml import MalformedXmlError, read_tags
+from heavylift.platforms.containers import ContainerTrait
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.open_uploads import OpenUpload
 from heavylift.platforms.pacing import Pacer
@@ -326,6 +327,21 @@ class S3Store:
     async def delete(self, key: str) -> None:
         """Delete one object; in a versioned bucket this hides it behind a delete marker."""
         await self._wire.send(self._wire.request("DELETE", "deletion of", key))
+
+    async def delete_version(self, key: str, version: str) -> None:
+        """Delete one object if its ETag is still ``version``; see ``deleting``.
+
+        S3 holds the condition itself
+        (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html).
+
+        :raises PreconditionError: it is another version now.
+        """
+        headers = {"if-match": f'"{version}"'}
+        await self._wire.send(self._wire.request("DELETE", "deletion of", key, headers))
+
+    async def describe_container(self) -> list[ContainerTrait]:
+        """Return what is set for the container as a whole and does not move with its objects."""
+        return await container.describe(self._wire)
 
     def key_problem(self, key: str) -> str | None:
         """Return why S3's documented rules cannot hold ``key``, or None."""

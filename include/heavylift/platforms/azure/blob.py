@@ -25,9 +25,10 @@ from heavylift.errors import (
     UnsupportedError,
 )
 from heavylift.locations import Location
-from heavylift.platforms.azure import blocks, headers, listing, rules
+from heavylift.platforms.azure import blocks, container, headers, listing, rules
 from heavylift.platforms.azure.faults import changed
 from heavylift.platforms.azure.wire import ContainerWire, etag_of, not_azure
+from heavylift.platforms.containers import ContainerTrait
 from heavylift.platforms.http import HttpSettings, Response
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
@@ -230,6 +231,19 @@ class AzureBlobStore:
             await self._wire.send(self._wire.request("DELETE", "delete", key))
         except NotFoundError:
             return
+
+    async def delete_version(self, key: str, version: str) -> None:
+        """Delete one blob if its ETag is still ``version``; see ``deleting``.
+
+        :raises PreconditionError: it is another version now.
+        :raises ConflictError: it has snapshots, which are not ours to delete.
+        """
+        condition = {"If-Match": f'"{version}"'}
+        await self._wire.send(self._wire.request("DELETE", "delete", key, headers=condition))
+
+    async def describe_container(self) -> list[ContainerTrait]:
+        """Return what is set for the container as a whole and does not move with its objects."""
+        return await container.describe(self._wire)
 
     def key_problem(self, key: str) -> str | None:
         """Return why no blob can have this name, or None."""

@@ -39,6 +39,8 @@ def headers_of(attributes: ObjectAttributes) -> dict[str, str]:
         if (value := getattr(attributes, ours)) and _PLAIN.fullmatch(value)
     }
     headers |= {_META + name: value for name, value in _encoded_metadata(attributes).items()}
+    if attributes.storage_class:
+        headers["x-ms-access-tier"] = attributes.storage_class
     if attributes.tags and tags_fit(attributes.tags):
         headers["x-ms-tags"] = "&".join(
             f"{quote(name, safe='')}={quote(value, safe='')}"

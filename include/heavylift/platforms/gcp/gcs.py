@@ -21,7 +21,8 @@ from heavylift.checksums import Algorithm, Body, Checksums, digest
 from heavylift.connections import Connection
 from heavylift.errors import PreconditionError, UnsupportedError
 from heavylift.locations import Location
-from heavylift.platforms.gcp import rules
+from heavylift.platforms.containers import ContainerTrait
+from heavylift.platforms.gcp import container, rules
 from heavylift.platforms.gcp.composing import Composer
 from heavylift.platforms.gcp.faults import changed
 from heavylift.platforms.gcp.open_uploads import open_uploads
@@ -266,6 +267,17 @@ class GcsStore:
     async def delete(self, key: str) -> None:
         """Delete one object; no error if it is already gone."""
         await self._wire.delete(key)
+
+    async def delete_version(self, key: str, version: str) -> None:
+        """Delete one object if its generation is still ``version``; see ``deleting``.
+
+        :raises PreconditionError: it is another generation now.
+        """
+        await self._wire.delete(key, ifGenerationMatch=version)
+
+    async def describe_container(self) -> list[ContainerTrait]:
+        """Return what is set for the container as a whole and does not move with its objects."""
+        return await container.describe(self._wire)
 
     def key_problem(self, key: str) -> str | None:
         """Return why no object can have this name, or None."""

@@ -74,6 +74,8 @@ def resource_of(attributes: ObjectAttributes) -> dict[str, Any]:
     """Return the resource fields that carry ``attributes``."""
     found = {theirs: getattr(attributes, ours) for ours, theirs in _NAMES.items()}
     fields: dict[str, Any] = {name: value for name, value in found.items() if value is not None}
+    if attributes.storage_class:
+        fields["storageClass"] = attributes.storage_class
     metadata = custom_metadata(attributes)
     return {**fields, "metadata": metadata} if metadata else fields
 

@@ -117,6 +117,11 @@ class BucketWire:
                 return
             query["pageToken"] = answer["nextPageToken"]
 
+    async def bucket(self, fields: str) -> Resource:
+        """Return those ``fields`` of the bucket's own resource."""
+        url = f"{self._bucket}?{urlencode({'fields': fields})}"
+        return await self.read(CloudRequest("GET", url, f"settings of {self.location}", {}))
+
     async def resource(self, key: str, act: str, **query: str) -> Resource:
         """Return an object's resource."""
         return await self.read(self.request("GET", act, key, query={"fields": HEAD_FIELDS, **query}))

@@ -9,13 +9,13 @@ import stat
 from contextlib import AbstractContextManager
 
 from heavylift.checksums import Algorithm, Body, Checksums
-from heavylift.errors import NotFoundError, UnsupportedError
+from heavylift.errors import NotFoundError, PreconditionError, UnsupportedError
 from heavylift.locations import Location
 from heavylift.platforms.integrity import check_crc32c
 from heavylift.platforms.local import names, uploads, xattrs
 from heavylift.platforms.local.faults import read_faults, write_faults
 from heavylift.platforms.local.folders import open_folder
-from heavylift.platforms.local.listing import listed_object
+from heavylift.platforms.local.listing import listed_object, version_of
 from heavylift.platforms.local.publishing import clean_drafts, draft_in
 from heavylift.platforms.local.reading import OpenFile, open_file
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, PartReceipt, PutReceipt, Upload
@@ -96,6 +96,23 @@ class Files:
                     os.unlink(name, dir_fd=folder)
         except NotFoundError:
             return
+
+    def delete_version(self, key: str, version: str) -> None:
+        """Delete one regular file if inode, time and size are still those of ``version``."""
+        what = self.what("delete", key)
+        *folders, name = names.segments_to_read(key, what)
+        with read_faults(what), open_folder(self._root, folders) as folder:
+            found = version_of(os.stat(name, dir_fd=folder, follow_symlinks=False))
+            if found != version:
+                raise PreconditionError(
+                    what,
+                    got=f"version {found}",
+                    expected=f"version {version}",
+                    state="the file was not deleted",
+                    remedy="run again; what changed is looked at afresh",
+                    code="3219",
+                )
+            os.unlink(name, dir_fd=folder)
 
     def begin(self, key: str) -> Upload:
         """Make an upload's hidden folder, and clean up after killed writers in the same place."""

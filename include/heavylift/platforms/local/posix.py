@@ -227,6 +227,16 @@ class PosixStore:
         """Delete one regular file; its folders stay. No error if it is already gone."""
         await self.run(partial(self._files.delete, key))
 
+    async def delete_version(self, key: str, version: str) -> None:
+        """Delete one regular file if it is still ``version``; see ``deleting``.
+
+        Looking and deleting are two system calls, as no file system joins them: a writer that
+        replaces the file in the microseconds between is not seen.
+
+        :raises PreconditionError: it is another version now.
+        """
+        await self.run(partial(self._files.delete_version, key, version))
+
     def key_problem(self, key: str) -> str | None:
         """Return why no file can have this key, or None; see path_resolution(7)."""
         return names.key_problem(key, self._root)

@@ -1,0 +1,116 @@
+"""The options that ``objects`` commands share, and the request that they make."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from heavylift.cli.stores import evidence_connection
+from heavylift.connections import Connection, connection_from_env
+from heavylift.errors import SpecError
+from heavylift.evidence.records import RunKey
+from heavylift.locations import parse_location
+from heavylift.platforms.places import Place
+from heavylift.spec.datasets import Limits
+from heavylift.spec.quantities import parse_duration, parse_rate, parse_size
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
+
+MIGRATION = "shell"
+"""The migration under which evidence of shell commands lies, unless ``--migration`` names one."""
+
+SourceUrl = Annotated[str, typer.Argument(help="s3://bucket/prefix, gs://…, az://… or file:///path")]
+TargetUrl = Annotated[str, typer.Argument(help="where the objects go, written likewise")]
+SourceConn = Annotated[str | None, typer.Option(help="connection id of the source (AIRFLOW_CONN_<ID>)")]
+TargetConn = Annotated[str | None, typer.Option(help="connection id of the target")]
+Include = Annotated[list[str] | None, typer.Option(help="only keys like this; may be given again")]
+Exclude = Annotated[list[str] | None, typer.Option(help="no keys like this; may be given again")]
+Migration = Annotated[str, typer.Option(help="name under which evidence and sync state are kept")]
+AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
+Bandwidth = Annotated[str | None, typer.Option(help="most bytes a second, e.g. 200MiB/s")]
+Concurrency = Annotated[
+    int, typer.Option(min=1, max=1024, help="most requests in flight; fewer while a store asks for less")
+]
+Memory = Annotated[str, typer.Option(help="most memory for buffers, e.g. 256MiB")]
+PartSize = Annotated[str, typer.Option(help="size of one part of a large object")]
+Stall = Annotated[str, typer.Option(help="longest silence of a store before a request is made again")]
+Conflict = Annotated[OnConflict, typer.Option(help="when the target holds another object under a key")]
+Unholdable = Annotated[OnUnholdableKey, typer.Option(help="when the target cannot hold a key")]
+MaxCost = Annotated[float | None, typer.Option(min=0, help="refuse to start above this estimate, USD")]
+Prices = Annotated[Path | None, typer.Option(help="CSV file with prices of your own")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="only list and plan; nothing is written to the target")
+]
+
+
+def request_of(
+    source_url: str,
+    target_url: str,
+    source_conn: str | None,
+    target_conn: str | None,
+    evidence: str | None,
+    evidence_conn: str | None,
+    migration: str,
+    options: Any,
+    phase: str,
+) -> Any:
+    """Return the request that a command's options make, in a run of its own.
+
+    :raises SpecError: a URL cannot be read, or a connection is not named.
+    """
+    from heavylift.objects.requests import TransferRequest
+
+    source, target = parse_location(source_url), parse_location(target_url)
+    name = "objects-" + hashlib.sha256(f"{source}\n{target}".encode()).hexdigest()[:12]
+    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    return TransferRequest(
+        run=RunKey(migration=migration, phase=phase, run=stamp),
+        dataset=name,
+        source=Place(source, _connection(source.scheme, source_conn, "--source-conn")),
+        target=Place(target, _connection(target.scheme, target_conn, "--target-conn")),
+        evidence_url=evidence,
+        evidence_connection=evidence_connection(evidence_conn),
+        options=options,
+    )
+
+
+def _connection(scheme: str, conn_id: str | None, option: str) -> Connection | None:
+    if scheme == "file":
+        return None
+    if conn_id is None:
+        raise SpecError(
+            f"opening the {scheme}:// URL",
+            got="no connection",
+            expected=f"{option} ID, with AIRFLOW_CONN_<ID> set",
+            state="nothing was touched",
+            remedy=f"add {option}",
+            code="5030",
+        )
+    return connection_from_env(conn_id)
+
+
+def limits_of(bandwidth: str | None, concurrency: int, memory: str, part_size: str, stall: str) -> Limits:
+    """Return the limits that the options name.
+
+    :raises SpecError: one of them is no size, rate or duration.
+    """
+    try:
+        return Limits(
+            max_bandwidth=parse_rate(bandwidth) if bandwidth else None,
+            max_concurrency=concurrency,
+            memory_budget=parse_size(memory),
+            part_size=parse_size(part_size),
+            stall_timeout=parse_duration(stall),
+        )
+    except ValueError as error:
+        raise SpecError(
+            "reading the limits",
+            got=", ".join(str(v) for v in (bandwidth, memory, part_size, stall) if v),
+            expected="sizes such as 16MiB, rates such as 200MiB/s and durations such as 60s",
+            state="nothing was touched",
+            remedy="correct --bandwidth, --memory, --part-size or --stall-timeout",
+            code="5031",
+        ) from error

@@ -1,0 +1,103 @@
+"""One whole run of ``objects copy`` or ``sync``, from the plan to the last word."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from heavylift.cli.objects_cleanup import note_cleaning
+from heavylift.cli.objects_text import gone, planned, verified
+from heavylift.cli.output import ExitStatus, finish, mark_touched, note
+from heavylift.cli.stores import shell_actor
+from heavylift.errors import HeavyliftError
+from heavylift.evidence.records import DeletesRecord, PhaseSummary, PlanRecord
+
+
+def copy_and_prove(request: Any, *, as_json: bool, wait: bool = True) -> None:
+    """Plan, copy, verify and conclude one transfer, and end the command."""
+    from heavylift.aio import run
+    from heavylift.cli.copying import copy_shards
+    from heavylift.objects.api import plan_transfer, verify_and_clean
+
+    plan = run(plan_transfer(request))
+    if request.options.dry_run:
+        finish({"plan": plan.model_dump(mode="json")}, text=planned(plan), as_json=as_json)
+    mark_touched()
+    copied = copy_shards(request, plan, wait=wait)
+    document = {
+        "plan": plan.model_dump(mode="json"),
+        "shards": [r.model_dump(mode="json", exclude={"samples"}) for r in copied.results],
+        "errors": [e.attrs() for e in copied.errors],
+    }
+    if copied.closed is not None:
+        finish(
+            {**document, "window": {"opens_at": copied.closed.opens_at, **copied.closed.attrs()}},
+            text=f"{planned(plan)}\nthe time window is closed: {copied.closed.state}\n"
+            f"run this again from {copied.closed.opens_at} on; it does only the rest",
+            as_json=as_json,
+            status=ExitStatus.INTERRUPTED,
+        )
+    dealt, errors = _deal_with_gone(request, plan, copied.errors)
+    record, cleaning = run(verify_and_clean(request))
+    note_cleaning(cleaning)
+    summary = run(_conclude(request, cleaning))
+    passed = summary.passed and not errors
+    finish(
+        {
+            **document,
+            "errors": [e.attrs() for e in errors],
+            "deletes": dealt.model_dump(mode="json") if dealt else None,
+            "verification": record.model_dump(mode="json"),
+            "uploads": cleaning.model_dump(mode="json"),
+            "summary": summary.model_dump(mode="json"),
+        },
+        text="\n".join([planned(plan), *gone(dealt), verified(record)]),
+        as_json=as_json,
+        status=ExitStatus.DONE if passed else ExitStatus.FAILED,
+    )
+
+
+def _deal_with_gone(
+    request: Any, plan: PlanRecord, errors: Sequence[HeavyliftError]
+) -> tuple[DeletesRecord | None, list[HeavyliftError]]:
+    """Carry out the plan's deletions, unless the copy has failed; return them and all errors so far."""
+    from heavylift.aio import run
+    from heavylift.objects.api import delete_gone
+
+    if not plan.to_delete.objects or errors:
+        return None, list(errors)
+    try:
+        return run(delete_gone(request)), []
+    except HeavyliftError as error:
+        note(str(error))
+        return None, [error]
+
+
+async def _conclude(request: Any, cleaning: Any) -> PhaseSummary:
+    """Judge the run by its evidence alone, and note it in the audit trail."""
+    from heavylift.evidence.audit import AuditTrail
+    from heavylift.evidence.audit_entry import Act
+    from heavylift.evidence.store import open_evidence
+    from heavylift.gates.summary import summarise, write_summary
+
+    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+        summary = await summarise(store, request.run, [request.dataset], [])
+        ref = await write_summary(store, summary)
+        await AuditTrail(store, request.run.migration).append(
+            Act(
+                actor=shell_actor(),
+                action="run.finished",
+                phase=request.run.phase,
+                run=request.run.run,
+                subject=request.dataset,
+                evidence=(ref,),
+                details={
+                    "source": str(request.source.location),
+                    "target": str(request.target.location),
+                    "passed": summary.passed,
+                    "uploads_aborted": cleaning.aborted,
+                    "state_root": summary.roots.get(request.dataset, ""),
+                },
+            )
+        )
+    return summary

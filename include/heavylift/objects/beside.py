@@ -1,0 +1,81 @@
+"""What is beside the bytes: named in the plan, so that nobody believes that it moves by itself."""
+
+from __future__ import annotations
+
+from heavylift.evidence.records import Finding, Severity
+from heavylift.evidence.wording import counted, size
+from heavylift.objects.classes import class_on_target, must_be_restored
+from heavylift.objects.diff import Difference, Refused
+from heavylift.objects.listing import Listing
+from heavylift.objects.requests import SYNC, TransferRequest
+from heavylift.platforms.containers import DescribesContainer
+from heavylift.platforms.ports import ObjectStore
+
+ARCHIVED = "must-be-restored"
+"""The rule by which an object in an offline class is refused."""
+
+ARCHIVED_REMEDY = "restore the object on the source first, or set on_unholdable_key: skip"
+
+
+def refuse_archived(request: TransferRequest, difference: Difference, source: Listing) -> None:
+    """Take what would have to be copied but cannot be read yet out of the plan."""
+    scheme = request.source.location.scheme
+    classes = [
+        name for name, _objects, _bytes in _classes(difference, source) if must_be_restored(scheme, name)
+    ]
+    if not classes:
+        return
+    rows = difference.database.execute(
+        "SELECT d.rel, s.storage_class FROM diff d JOIN read_parquet($source) s ON s.rel = d.rel"
+        " WHERE list_contains($classes, s.storage_class) AND d.action IN ('copy', 'replace', 'compare')"
+        " AND d.rel NOT IN (SELECT rel FROM refused)",
+        {"source": str(source.path), "classes": classes},
+    ).fetchall()
+    difference.refuse(
+        [Refused(rel, ARCHIVED, f"it is in the class {name} and cannot be read now") for rel, name in rows]
+    )
+
+
+async def describe(
+    request: TransferRequest, difference: Difference, source: Listing, store: ObjectStore
+) -> list[Finding]:
+    """Return notes on storage classes and on the settings of the source's container.
+
+    Not in a sync: what does not change needs no telling each hour, and costs requests.
+    """
+    if request.run.phase == SYNC:
+        return []
+    found = [_about_class(request, *row) for row in _classes(difference, source) if row[0]]
+    if isinstance(store, DescribesContainer):
+        found += [
+            Finding(
+                rule=trait.rule,
+                severity=Severity.NOTE,
+                subject=f"{request.dataset}: {request.source.location}",
+                detail=trait.detail,
+                remedy=trait.remedy,
+            )
+            for trait in await store.describe_container()
+        ]
+    return found
+
+
+def _about_class(request: TransferRequest, name: str, objects: int, size_bytes: int) -> Finding:
+    source, target = request.source.location.scheme, request.target.location.scheme
+    goal = class_on_target(source, target, name, request.options.storage_class)
+    arrives = f"in the class {goal}" if goal else "in the target's default class"
+    return Finding(
+        rule="storage-class",
+        severity=Severity.NOTE,
+        subject=request.dataset,
+        detail=f"{counted(objects, 'object')} ({size(size_bytes)}) in the class {name} arrive {arrives}",
+        remedy="set storage_class: keep, or name the classes, if they are to arrive in another one",
+    )
+
+
+def _classes(difference: Difference, source: Listing) -> list[tuple[str, int, int]]:
+    return difference.database.execute(
+        "SELECT coalesce(storage_class, ''), count(*), sum(size_bytes)::BIGINT FROM read_parquet(?)"
+        " GROUP BY 1 ORDER BY 1",
+        [str(source.path)],
+    ).fetchall()
