@@ -42,7 +42,7 @@ def case_of(
             expected="a size such as 40TB and a rate such as 125MB/s",
             state="nothing was touched",
             remedy="correct --size or --link",
-            code="5032",
+            code="5545",
         ) from error
     if objects is None or size is None:
         objects, size_bytes = _listed(request)

@@ -39,7 +39,7 @@ def test_a_size_that_cannot_be_read_is_refused(capsys: pytest.CaptureFixture[str
         capsys, "objects", "advise", "s3://b/", "gs://b/", "--objects", "9", "--size", "much"
     )
     assert status == 2
-    assert "HL-5032" in err
+    assert "HL-5545" in err
 
 
 def test_a_dry_run_prints_the_estimate_and_a_limit_refuses_the_start(
