@@ -16,6 +16,7 @@ from heavylift.evidence.records import Tally, utc_now
 from heavylift.objects.filters import LEFT_OUT_SQL, Filters
 from heavylift.objects.known import create_earlier
 from heavylift.objects.listing import LISTED, Listing
+from heavylift.objects.row_files import insert_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -237,21 +238,6 @@ class Difference:
     def adopt_conflicts(self) -> None:
         """Let conflicting objects be replaced, as ``on_conflict: overwrite`` asks."""
         self._db.execute("UPDATE diff SET action = 'replace' WHERE action = 'conflict'")
-
-
-def insert_rows(db: duckdb.DuckDBPyConnection, table: str, rows: list[tuple[str | None, ...]]) -> None:
-    """Insert rows of text into one of this package's own tables, all at once.
-
-    One statement a row costs DuckDB half a millisecond; an Arrow table costs that for all.
-    """
-    import pyarrow as pa
-
-    if rows:
-        columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
-        added = pa.table(columns, names=[f"c{n}" for n in range(len(columns))])
-        db.register("added", added)
-        db.execute(f"INSERT INTO {table} FROM added")
-        db.unregister("added")
 
 
 def without(every: Tally, part: Tally) -> Tally:

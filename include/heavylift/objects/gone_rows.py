@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from heavylift.evidence.paths import dataset_folder
 from heavylift.evidence.records import EvidenceRef, RunKey
 from heavylift.evidence.store import PARQUET, EvidenceStore
+from heavylift.objects.row_files import INTEGER, TEXT, Columns, read_rows, write_rows
 
 FLUSH_ROWS = 2_000
 
@@ -37,13 +38,11 @@ class DoneRow:
 
 async def read_gone(evidence: EvidenceStore, ref: EvidenceRef | None, work: Path) -> list[GoneRow]:
     """Return the rows of a plan; none where it lets nothing go."""
-    import pyarrow.parquet as pq
-
     if ref is None:
         return []
     path = work / "gone.parquet"
     await evidence.fetch(ref.path, path)
-    return [GoneRow(**row) for row in pq.read_table(path).to_pylist()]
+    return [GoneRow(*row) for row in read_rows(path, [field.name for field in fields(GoneRow)])]
 
 
 class DoneRows:
@@ -75,19 +74,19 @@ class DoneRows:
             self.refs.append(await self._evidence.write_file(name, path, PARQUET))
 
 
-def _write(path: Path, rows: list[DoneRow]) -> None:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+_DONE: Columns = {
+    "rel": TEXT,
+    "size_bytes": INTEGER,
+    "source_version": TEXT,
+    "target_version": TEXT,
+    "crc32c": TEXT,
+    "outcome": TEXT,
+    "detail": TEXT,
+    "at_us": INTEGER,
+}
 
-    text = pa.string()
-    columns = {
-        "rel": pa.array([row.gone.rel for row in rows], text),
-        "size_bytes": pa.array([row.gone.size_bytes for row in rows], pa.int64()),
-        "source_version": pa.array([row.gone.source_version for row in rows], text),
-        "target_version": pa.array([row.gone.target_version for row in rows], text),
-        "crc32c": pa.array([row.gone.crc32c for row in rows], text),
-        "outcome": pa.array([row.outcome for row in rows], text),
-        "detail": pa.array([row.detail for row in rows], text),
-        "at_us": pa.array([row.at_us for row in rows], pa.int64()),
-    }
-    pq.write_table(pa.table(columns), path, compression="zstd")
+
+def _write(path: Path, rows: list[DoneRow]) -> None:
+    of_gone = ("rel", "size_bytes", "source_version", "target_version", "crc32c")
+    block = [[getattr(row.gone if name in of_gone else row, name) for row in rows] for name in _DONE]
+    write_rows(path, _DONE, block)

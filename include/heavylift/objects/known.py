@@ -10,6 +10,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heavylift.objects.row_files import database
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -83,6 +85,6 @@ def _reader(path: Path) -> str:
 
 
 def _columns(path: Path) -> set[str]:
-    import pyarrow.parquet as pq
-
-    return set(pq.read_schema(path).names)
+    with database() as db:
+        found = db.execute("SELECT name FROM parquet_schema(?)", [str(path)]).fetchall()
+    return {name for (name,) in found}

@@ -11,6 +11,7 @@ be mistaken is written as ``~`` and its UTF-8 in hex, a missing one as ``~~``.
 from __future__ import annotations
 
 import re
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,15 +32,19 @@ SMALL_MEMORY = 64 * 2**20
 
 
 @contextmanager
-def database(work: Path | None = None, memory_bytes: int = SMALL_MEMORY) -> Iterator[duckdb.DuckDBPyConnection]:
+def database(
+    work: Path | None = None, memory_bytes: int = SMALL_MEMORY
+) -> Iterator[duckdb.DuckDBPyConnection]:
     """Open a DuckDB database in memory for the length of the block.
 
     :param work: a folder for what does not fit ``memory_bytes``; without one that is an error.
     """
     import duckdb
 
-    mib = max(memory_bytes, SMALL_MEMORY) // 2**20
-    settings = {"threads": "1" if mib <= SMALL_MEMORY // 2**20 else "2", "memory_limit": f"{mib}MiB"}
+    settings: dict[str, Any] = {
+        "threads": 1 if memory_bytes <= SMALL_MEMORY else 2,
+        "memory_limit": f"{max(memory_bytes, SMALL_MEMORY) // 2**20}MiB",
+    }
     if work is not None:
         settings["temp_directory"] = str(work / "spill")
     with duckdb.connect(":memory:", config=settings) as db:
@@ -99,7 +104,7 @@ def _text(value: str | None) -> str:
 def rows_of(columns: Columns, parameter: str) -> str:
     """Return SQL that reads a row file; its path is bound to ``$parameter``."""
     types = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
-    fields = ", ".join(f"{_decoded(name, kind)} AS {name}" for name, kind in columns.items())
+    fields = ", ".join(f'{_decoded(name, kind)} AS "{name}"' for name, kind in columns.items())
     return (
         f"(SELECT {fields} FROM read_csv(${parameter}, header = false, auto_detect = false, delim = ',',"
         f" quote = '', escape = '', new_line = '\\n', nullstr = '', columns = {{{types}}},"
@@ -131,17 +136,39 @@ def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
 
 
-def insert_rows(
-    db: duckdb.DuckDBPyConnection, table: str, columns: Columns, rows: Sequence[Sequence[Any]], work: Path
-) -> None:
-    """Insert rows into one of this package's own tables, all at once.
+def insert_rows(db: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequence[str | None]]) -> None:
+    """Insert rows of text into one of this package's own tables, all at once.
 
     One statement a row costs DuckDB half a millisecond; a file of them costs that for all.
     """
     if not rows:
         return
-    path = work / "inserted.rows"
-    with RowFile(path, columns) as file:
-        file.add(list(zip(*rows, strict=True)))
-    db.execute(f"INSERT INTO {table} SELECT * FROM {rows_of(columns, 'rows')}", {"rows": str(path)})
-    path.unlink()
+    columns = {f"c{number}": TEXT for number in range(len(rows[0]))}
+    with tempfile.TemporaryDirectory(prefix="heavylift-rows-") as folder:
+        path = Path(folder) / "rows"
+        with RowFile(path, columns) as file:
+            file.add(list(zip(*rows, strict=True)))
+        db.execute(f"INSERT INTO {table} SELECT * FROM {rows_of(columns, 'rows')}", {"rows": str(path)})
+
+
+def write_rows(path: Path, columns: Columns, block: Sequence[Sequence[Any]]) -> None:
+    """Write rows, given by column, as one Parquet file."""
+    rows = RowFile(path.with_suffix(".rows"), columns)
+    try:
+        with rows:
+            rows.add(block)
+        to_parquet(rows, path)
+    finally:
+        rows.path.unlink()
+
+
+def read_rows(path: Path, columns: Iterable[str], where: str = "true", *values: Any) -> list[tuple[Any, ...]]:
+    """Read columns of a Parquet file as tuples.
+
+    :param where: SQL of this package's own, with a ``?`` for each of ``values``.
+    """
+    names = ", ".join(f'"{name}"' for name in columns)
+    with database() as db:
+        return db.execute(
+            f"SELECT {names} FROM read_parquet(?) WHERE {where}", [str(path), *values]
+        ).fetchall()

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heavylift.objects.row_files import INTEGER, TEXT, Columns, read_rows, write_rows
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -65,13 +67,12 @@ def slice_of(rel: str, slices: int) -> int:
 def build_tree(inventory: Path, memory_bytes: int) -> list[Node]:
     """Return the nodes of an inventory's tree, the root first; leaves without a row are left out."""
     import duckdb
-    import pyarrow.parquet as pq
 
-    rows = pq.ParquetFile(inventory).metadata.num_rows
-    passes = 1 + rows // ROWS_AT_ONCE
     with duckdb.connect(":memory:") as database:
         database.execute("SET memory_limit = ?", [f"{max(memory_bytes, 64 * 2**20) // 2**20}MiB"])
         database.execute("SET threads = 2")
+        counted = database.execute("SELECT count(*) FROM read_parquet(?)", [str(inventory)]).fetchone()
+        passes = 1 + (int(counted[0]) if counted else 0) // ROWS_AT_ONCE
         leaves = [leaf for number in range(passes) for leaf in _leaves(database, inventory, passes, number)]
     return _with_parents(leaves)
 
@@ -102,23 +103,23 @@ def _parent(level: int, index: int, children: list[Node]) -> Node:
     return Node(level, index, objects, sum(child.size_bytes for child in children), digest.hexdigest())
 
 
+_NODE: Columns = {
+    "level": INTEGER,
+    "index": INTEGER,
+    "objects": INTEGER,
+    "size_bytes": INTEGER,
+    "digest": TEXT,
+}
+
+
 def write_tree(path: Path, nodes: list[Node]) -> None:
     """Write the nodes as one Parquet file."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    columns = {
-        name: [getattr(node, name) for node in nodes]
-        for name in ("level", "index", "objects", "size_bytes", "digest")
-    }
-    pq.write_table(pa.table(columns), path, compression="zstd")
+    write_rows(path, _NODE, [[getattr(node, name) for node in nodes] for name in _NODE])
 
 
 def read_tree(path: Path) -> list[Node]:
     """Read what :func:`write_tree` wrote."""
-    import pyarrow.parquet as pq
-
-    return [Node(**row) for row in pq.read_table(path).to_pylist()]
+    return [Node(*row) for row in read_rows(path, _NODE, 'true ORDER BY level, "index"')]
 
 
 def changed_leaves(one: list[Node], other: list[Node]) -> list[int]:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import MAX_LISTED
 from heavylift.evidence.records import Difference as DifferenceRecord
-from heavylift.objects.diff import Difference, insert_rows
+from heavylift.objects.diff import Difference
 from heavylift.objects.known import create_earlier
 from heavylift.objects.rolling import PROVED_BEFORE, Recorded, Slice
+from heavylift.objects.row_files import insert_rows
 
 if TYPE_CHECKING:
     import duckdb

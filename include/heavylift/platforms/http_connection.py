@@ -1,7 +1,7 @@
 """One HTTP/1.1 connection: an exchange at a time, its answer parsed by llhttp (httptools).
 
 Written for the data path, where a general client's share of the CPU is larger than that of all
-else together (docs/adr/0007-http-client.md): no task, timer or lock is made for an exchange, and
+else together (docs/adr/0008-http-client.md): no task, timer or lock is made for an exchange, and
 a large body goes from the socket into the buffer in which it is kept.
 """
 

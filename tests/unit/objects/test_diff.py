@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from heavylift.evidence.records import Tally
 from heavylift.objects.diff import Difference, Refused
-from heavylift.objects.listing import Listing, listing_schema
+from heavylift.objects.listing import LISTING, Listing
+from heavylift.objects.row_files import write_rows
 
 MIB = 2**20
 
@@ -29,7 +30,7 @@ def difference(tmp_path: Path) -> Iterator[Difference]:
 def listing(folder: Path, name: str, rows: list[dict[str, Any]]) -> Listing:
     full = [{"size_bytes": 1, "version": "v", "modified_us": 0} | row for row in rows]
     path = folder / f"{name}.parquet"
-    pq.write_table(pa.Table.from_pylist(full, schema=listing_schema()), path)
+    write_rows(path, LISTING, [[row.get(name) for row in full] for name in LISTING])
     return Listing(path, Tally(objects=len(full), size_bytes=sum(row["size_bytes"] for row in full)))
 
 

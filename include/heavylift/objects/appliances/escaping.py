@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heavylift.objects.appliances.names import ESCAPED, name_problem
-from heavylift.objects.diff import insert_rows
+from heavylift.objects.row_files import insert_rows
 from heavylift.spec.appliances import FileNames
 
 if TYPE_CHECKING:

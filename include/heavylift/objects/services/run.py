@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from heavylift.errors import AlreadyExistsError, IncompleteError
 from heavylift.evidence.numbered import latest_number, write_next
@@ -22,8 +23,9 @@ from heavylift.evidence.services import (
 )
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.claims import claim_attempt
-from heavylift.objects.manifest import PlanRow, manifest_schema, read_plan_shard
+from heavylift.objects.manifest import MANIFEST, PlanRow, read_plan_shard
 from heavylift.objects.requests import TransferRequest
+from heavylift.objects.row_files import write_rows
 from heavylift.objects.services.datasync import check_limits
 from heavylift.objects.services.orders import order_name, remove_manifest, upload_manifest, write_keys
 from heavylift.objects.services.ports import ServiceOrder, ServiceState, ServiceStatus, TransferService
@@ -252,23 +254,13 @@ async def _keep_handed_over(
 
     No row has a target version: only the verification can say that an object there is ours.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = manifest_schema()
-    made = [
-        {
-            "rel": row.rel,
-            "outcome": "moved",
-            "size_bytes": row.size_bytes,
-            "source_version": row.source_version,
-            "source_proof": "none",
-            "target_proof": "none",
-        }
-        for row in rows
-    ]
+    columns: dict[str, list[Any]] = {name: [None] * len(rows) for name in MANIFEST}
+    for name in ("rel", "size_bytes", "source_version"):
+        columns[name] = [getattr(row, name) for row in rows]
+    columns["outcome"] = ["moved"] * len(rows)
+    columns["source_proof"] = columns["target_proof"] = ["none"] * len(rows)
     path = work / "handed-over.parquet"
-    pq.write_table(pa.Table.from_pylist(made, schema=schema), path, compression="zstd")
+    write_rows(path, MANIFEST, list(columns.values()))
     name = manifest_path(request.run, request.dataset, SERVICE_SHARD, attempt, 0)
     return await evidence.write_file(name, path, PARQUET)
 
