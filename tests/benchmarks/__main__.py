@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import subprocess
 import sys
 import time
@@ -21,6 +22,8 @@ from tests.benchmarks.objects.servers import Bench, bench
 def main(arguments: list[str]) -> int:
     """Run the lanes and print or store the figures; return 1 where a tool has none."""
     options = _parse(arguments)
+    # Told to end, end as after Ctrl-C: servers stop, and what was filled is thrown away.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))
     lanes = chosen(options.lane)
     say: Say = lambda text: print(text, flush=True)  # noqa: E731
     began = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks.extrapolate FIGURES.json``: what a billion objects would take.
+"""``python -m tests.benchmarks.extrapolate FIGURES.json...``: what a billion objects would take.
 
 Reads the figures of whole lanes (``./dev bench objects --json FIGURES.json``) and prints the
 tables of docs/reference/scale.md. Each line has its formula; what was not measured is assumed,
@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,7 @@ _ABOUT_ONE = ("head", "get", "tags")
 
 @dataclass(frozen=True)
 class Measured:
-    """What the lanes gave, by one object, row or GiB.
+    """What the lanes gave, by one object, row or GiB; NaN where a lane has no figure of ours.
 
     :param reads: requests that read, about one object; ``writes`` those that write.
     """
@@ -60,36 +61,35 @@ class Estate:
 
 
 def measured(figures: Mapping[str, Any]) -> Measured:
-    """Take the figures of ours out of a file of figures.
-
-    :raises SystemExit: a lane is missing, was scaled, or ours has no figure in it.
-    """
+    """Take the figures of ours out of a file of figures; none of a trial."""
     lists, diff = _ours(figures, "objects-list"), _ours(figures, "objects-diff")
     small, large = _ours(figures, "objects-small-stub"), _ours(figures, "objects-large")
     again = _ours(figures, "objects-unchanged")
     large_gib = loads.LARGE.total_bytes() / _GIB
     return Measured(
-        list_cpu=lists["cpu_seconds"] / listing.LOAD.objects,
-        row_bytes=lists["extra"]["file_mib"] * 2**20 / listing.LOAD.objects,
-        diff_seconds=diff["wall_seconds"] / comparing.ROWS,
-        diff_mib=diff["peak_mib"],
-        object_cpu=small["cpu_seconds"] / loads.SMALL.objects,
-        gib_cpu=large["cpu_seconds"] / large_gib,
-        again_cpu=again["cpu_seconds"] / unchanged.LOAD.objects,
-        reads=sum(small["extra"][kind] for kind in _ABOUT_ONE) / loads.SMALL.objects,
-        writes=small["extra"]["put"] / loads.SMALL.objects,
+        list_cpu=lists("cpu_seconds") / listing.LOAD.objects,
+        row_bytes=lists("file_mib") * 2**20 / listing.LOAD.objects,
+        diff_seconds=diff("wall_seconds") / comparing.ROWS,
+        diff_mib=diff("peak_mib"),
+        object_cpu=small("cpu_seconds") / loads.SMALL.objects,
+        gib_cpu=large("cpu_seconds") / large_gib,
+        again_cpu=again("cpu_seconds") / unchanged.LOAD.objects,
+        reads=sum(map(small, _ABOUT_ONE)) / loads.SMALL.objects,
+        writes=small("put") / loads.SMALL.objects,
     )
 
 
-def _ours(figures: Mapping[str, Any], lane: str) -> Mapping[str, Any]:
-    for found in figures["lanes"]:
-        for tool in found["tools"]:
-            if found["lane"] == lane and tool["tool"] == US and not found["scaled"]:
-                if "no_figure" in tool:
-                    break
-                ours: Mapping[str, Any] = tool
-                return ours
-    raise SystemExit(f"{lane} has no whole figure of {US}: run ./dev bench objects --json FILE, unscaled")
+def _ours(figures: Mapping[str, Any], lane: str) -> Callable[[str], float]:
+    """Return what gives a median of ours in a lane, or NaN."""
+    whole = [found for found in figures["lanes"] if found["lane"] == lane and not found["scaled"]]
+    tools = [tool for found in whole for tool in found["tools"] if tool["tool"] == US]
+    flat = {**tools[0], **tools[0].get("extra", {})} if tools else {}
+    return lambda name: float(flat.get(name, math.nan))
+
+
+def _show(value: float, text: str) -> str:
+    """Return a value as ``text`` formats it."""
+    return "not measured" if math.isnan(value) else text.format(value)
 
 
 def egress_dollars(provider: str, gib: float, prices: Path = _PRICES) -> float:
@@ -121,15 +121,18 @@ def tables(got: Measured, estate: Estate) -> list[str]:
 
 def _measured_rows(got: Measured) -> list[Sequence[str]]:
     return [
-        ("listing, CPU of a million keys (`objects-list`)", f"{got.list_cpu * 1e6:.2f} s"),
-        ("listing, bytes of a row in Parquet (`objects-list`)", f"{got.row_bytes:.0f}"),
-        ("comparing, wall time of a million rows (`objects-diff`)", f"{got.diff_seconds * 1e6:.2f} s"),
-        ("comparing, peak memory (`objects-diff`)", f"{got.diff_mib:.0f} MiB"),
-        ("copying, CPU of a small object (`objects-small-stub`)", f"{got.object_cpu * 1e3:.2f} ms"),
-        ("copying, CPU of a GiB (`objects-large`)", f"{got.gib_cpu:.2f} s"),
-        ("copying, requests of an object that read (`objects-small-stub`)", f"{got.reads:.1f}"),
-        ("copying, requests of an object that write (`objects-small-stub`)", f"{got.writes:.1f}"),
-        ("nothing changed, CPU of an object (`objects-unchanged`)", f"{got.again_cpu * 1e6:.0f} µs"),
+        ("listing, CPU of a million keys (`objects-list`)", _show(got.list_cpu * 1e6, "{:.2f} s")),
+        ("listing, bytes of a row in Parquet (`objects-list`)", _show(got.row_bytes, "{:.0f}")),
+        (
+            "comparing, wall time of a million rows (`objects-diff`)",
+            _show(got.diff_seconds * 1e6, "{:.2f} s"),
+        ),
+        ("comparing, peak memory (`objects-diff`)", _show(got.diff_mib, "{:.0f} MiB")),
+        ("copying, CPU of a small object (`objects-small-stub`)", _show(got.object_cpu * 1e3, "{:.2f} ms")),
+        ("copying, CPU of a GiB (`objects-large`)", _show(got.gib_cpu, "{:.2f} s")),
+        ("copying, requests of an object that read (`objects-small-stub`)", _show(got.reads, "{:.1f}")),
+        ("copying, requests of an object that write (`objects-small-stub`)", _show(got.writes, "{:.1f}")),
+        ("nothing changed, CPU of an object (`objects-unchanged`)", _show(got.again_cpu * 1e6, "{:.0f} µs")),
     ]
 
 
@@ -140,8 +143,8 @@ def _listing_rows(got: Measured, estate: Estate) -> list[Sequence[str]]:
         ("pages of Azure", f"{estate.objects / 5000:,.0f}", "objects / 5,000"),
         ("one after the other", f"{pages * _PAGE_SECONDS / _HOUR:.1f} h", "pages × 0.1 s (assumed) a page"),
         ("100 prefixes at once", f"{pages * _PAGE_SECONDS / 100 / 60:.0f} min", "the same / 100"),
-        ("client CPU", f"{got.list_cpu * estate.objects / 60:.0f} min", "measured × objects"),
-        ("one side's rows", f"{got.row_bytes * estate.objects / 1e9:.0f} GB", "measured × objects"),
+        ("client CPU", _show(got.list_cpu * estate.objects / 60, "{:.0f} min"), "measured × objects"),
+        ("one side's rows", _show(got.row_bytes * estate.objects / 1e9, "{:.0f} GB"), "measured × objects"),
     ]
 
 
@@ -150,9 +153,13 @@ def _plan_rows(got: Measured, estate: Estate) -> list[Sequence[str]]:
     shards = datasets * MAX_SHARDS
     per_dataset = got.diff_seconds * comparing.ROWS
     return [
-        ("comparing, all at once", f"{got.diff_seconds * estate.objects / 60:.1f} min", "measured × objects"),
+        (
+            "comparing, all at once",
+            _show(got.diff_seconds * estate.objects / 60, "{:.1f} min"),
+            "measured × objects",
+        ),
         ("datasets of 20 million objects", f"{datasets:,.0f}", "objects / 20 million, by prefixes"),
-        ("comparing one of them", f"{per_dataset:.1f} s", "measured"),
+        ("comparing one of them", _show(per_dataset, "{:.1f} s"), "measured"),
         ("shards of a dataset, at most", f"{MAX_SHARDS:,}", "`MAX_SHARDS`"),
         ("shards in all, at most", f"{shards:,.0f}", "datasets × shards"),
         ("objects of a shard", f"{estate.objects / shards:,.0f}", "objects / shards"),
@@ -164,11 +171,11 @@ def _copy_rows(got: Measured, estate: Estate) -> list[Sequence[str]]:
     by_objects, by_bytes = got.object_cpu * estate.objects, got.gib_cpu * estate.gib
     return [
         ("mean size", f"{estate.total_bytes / estate.objects / 1e6:.0f} MB", "bytes / objects"),
-        ("CPU by objects", f"{by_objects / _DAY:.1f} core-days", "measured × objects"),
-        ("CPU by bytes", f"{by_bytes / _DAY:.1f} core-days", "measured × GiB"),
+        ("CPU by objects", _show(by_objects / _DAY, "{:.1f} core-days"), "measured × objects"),
+        ("CPU by bytes", _show(by_bytes / _DAY, "{:.1f} core-days"), "measured × GiB"),
         (
             "a run in which nothing changed",
-            f"{got.again_cpu * estate.objects / _HOUR:.1f} core-hours",
+            _show(got.again_cpu * estate.objects / _HOUR, "{:.1f} core-hours"),
             "measured × objects",
         ),
     ]
@@ -179,7 +186,9 @@ def _wall_rows(got: Measured, estate: Estate) -> list[Sequence[str]]:
     rows: list[Sequence[str]] = []
     for gigabits in (1, 10, 40, 100):
         seconds = estate.total_bytes / (gigabits * 1e9 / 8)
-        rows.append((f"{gigabits} Gbit/s", f"{seconds / _DAY:,.1f} days", f"{cpu / seconds:.1f}"))
+        rows.append(
+            (f"{gigabits} Gbit/s", _show(seconds / _DAY, "{:,.1f} days"), _show(cpu / seconds, "{:.1f}"))
+        )
     return rows
 
 
@@ -187,8 +196,8 @@ def _cost_rows(got: Measured, estate: Estate) -> list[Sequence[str]]:
     pages, parts = estate.objects / 1000, estate.total_bytes / _PART_BYTES
     rows: list[Sequence[str]] = [
         ("listings of one side", f"{pages:,.0f} requests", "a run lists each side before and after"),
-        ("requests that read", f"{got.reads * estate.objects:,.0f}", "measured × objects"),
-        ("requests that write", f"{got.writes * estate.objects:,.0f}", "measured × objects"),
+        ("requests that read", _show(got.reads * estate.objects, "{:,.0f}"), "measured × objects"),
+        ("requests that write", _show(got.writes * estate.objects, "{:,.0f}"), "measured × objects"),
         ("parts, if all were large", f"{parts:,.0f} more", "bytes / 16 MiB"),
     ]
     rows += [
@@ -199,17 +208,17 @@ def _cost_rows(got: Measured, estate: Estate) -> list[Sequence[str]]:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines).replace("| --- |", "|---|")
+    lines = [f"| {' | '.join(line)} |" for line in (head, *rows)]
+    return "\n".join([lines[0], f"|{'---|' * len(head)}", *lines[1:]])
 
 
 def main(arguments: list[str]) -> int:
-    """Print the tables of a file of figures."""
-    if len(arguments) != 1:
-        print(f"Usage: {(__doc__ or '').split(':')[0].strip('`')}", file=sys.stderr)
+    """Print the tables of files of figures; of a lane that is in several, the first counts."""
+    if not arguments:
+        print("Usage: python -m tests.benchmarks.extrapolate FIGURES.json...", file=sys.stderr)
         return 2
-    figures = json.loads(Path(arguments[0]).read_text())
-    print("\n\n".join(tables(measured(figures), Estate())))
+    lanes = [lane for name in arguments for lane in json.loads(Path(name).read_text())["lanes"]]
+    print("\n\n".join(tables(measured({"lanes": lanes}), Estate())))
     return 0
 
 

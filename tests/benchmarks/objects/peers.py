@@ -22,7 +22,7 @@ _TUNED = (
     *("--s3-no-head", "--no-check-dest", "--ignore-checksum", "--use-server-modtime"),
     *("--s3-no-check-bucket", "--gcs-no-check-bucket", "--azureblob-no-check-container"),
 )
-_MULTI = ("--transfers", "4", "--multi-thread-streams", "4")
+_MULTI = ("--transfers", "4", "--multi-thread-streams", "4", "--s3-chunk-size", "16M")
 FLAGS = {RCLONE: _SMALL, TUNED: _TUNED, MULTI: _MULTI}
 """``--s3-no-head`` drops the look at what was written, ``--no-check-dest`` that at what is there."""
 

