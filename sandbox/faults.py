@@ -45,5 +45,7 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         help="also kill -9 a copy of one object of so many parts of 5 MiB; 410 are 2 GiB",
     )
-    parser.add_argument("--report", type=Path, metavar="FILE", help="add the figures to FILE as one line")
+    parser.add_argument(
+        "--report", type=Path, metavar="FILE", help="add each round to FILE as a line of JSON"
+    )
     return parser

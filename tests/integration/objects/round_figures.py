@@ -1,11 +1,10 @@
-"""Figures of all rounds of a run, printed at its end and kept where HEAVYLIFT_FAULT_REPORT names a file."""
+"""Figures of rounds: one line each where HEAVYLIFT_FAULT_REPORT names a file; sums are printed at the end."""
 
 from __future__ import annotations
 
 import json
 import os
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,42 +20,45 @@ class Figures:
     :param failed: the seeds of rounds in which a claim did not hold.
     """
 
-    faults: Counter[str] = field(default_factory=Counter)
-    counts: Counter[str] = field(default_factory=Counter)
-    errors: Counter[str] = field(default_factory=Counter)
+    sums: Outcome = field(default_factory=Outcome)
     failed: list[int] = field(default_factory=list)
+    rounds: int = 0
     seconds: float = 0.0
 
     @contextmanager
     def one(self, seed: int) -> Iterator[Callable[[Outcome], None]]:
         """Count one round; it counts as failed unless its outcome is noted."""
         began = time.monotonic()
-        self.counts["rounds"] += 1
-        self.failed.append(seed)
-
-        def note(outcome: Outcome) -> None:
-            self.failed.remove(seed)
-            self.faults.update(outcome.faults)
-            self.counts.update(outcome.counts)
-            self.errors.update(outcome.errors)
-
+        self.rounds += 1
+        noted: list[Outcome] = []
         try:
-            yield note
+            yield noted.append
         finally:
-            self.seconds += time.monotonic() - began
+            seconds = time.monotonic() - began
+            self.seconds += seconds
+            self._keep(seed, noted[0] if noted else None, seconds)
+
+    def _keep(self, seed: int, outcome: Outcome | None, seconds: float) -> None:
+        if outcome is None:
+            self.failed.append(seed)
+        else:
+            self.sums.counts.update(outcome.counts)
+            self.sums.errors.update(outcome.errors)
+            self.sums.faults.update(outcome.faults)
+        if report := os.environ.get("HEAVYLIFT_FAULT_REPORT"):
+            line = {"seed": seed, "held": outcome is not None, "seconds": round(seconds, 1)}
+            with Path(report).open("a", encoding="utf-8") as file:
+                file.write(json.dumps(line | _figures(outcome or Outcome())) + "\n")
 
     def publish(self) -> None:
-        """Print the figures, and add them as one line to the report if there is to be one."""
-        line = json.dumps(
-            {
-                "counts": dict(self.counts),
-                "errors": dict(sorted(self.errors.items())),
-                "faults": dict(sorted(self.faults.items())),
-                "failed_seeds": self.failed,
-                "seconds": round(self.seconds, 1),
-            }
-        )
-        print(f"\nfault rounds: {line}")
-        if report := os.environ.get("HEAVYLIFT_FAULT_REPORT"):
-            with Path(report).open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+        """Print the sums."""
+        line = {"rounds": self.rounds, "failed_seeds": self.failed, "seconds": round(self.seconds, 1)}
+        print(f"\nfault rounds: {json.dumps(line | _figures(self.sums))}")
+
+
+def _figures(outcome: Outcome) -> dict[str, dict[str, int]]:
+    return {
+        "counts": dict(outcome.counts),
+        "errors": dict(sorted(outcome.errors.items())),
+        "faults": dict(sorted(outcome.faults.items())),
+    }

@@ -188,4 +188,4 @@ async def test_the_command_tells_what_it_aborted_and_notes_it(
 
 async def test_a_wrong_age_is_refused(request_: TransferRequest, capsys: pytest.CaptureFixture[str]) -> None:
     status, document = command(capsys, str(request_.target.location), "--older-than", "soon")
-    assert (status, document["error"]["code"]) == (2, "HL-5032")
+    assert (status, document["error"]["code"]) == (2, "HL-5036")
