@@ -103,7 +103,7 @@ def _age(text: str) -> timedelta:
             expected="a duration such as 30d or 12h",
             state="nothing was touched",
             remedy="write a number and s, m, h, d or w",
-            code="5032",
+            code="5047",
         ) from error
 
 
