@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heavylift.cli.appliance_runs import choose_run, fresh_run
-from heavylift.cli.output import ExitStatus, finish, mark_touched, note
+from heavylift.cli.appliance_runs import choose_run, fresh_run, on_their_way, which_dataset
+from heavylift.cli.appliance_text import (
+    planned_text,
+    reporter,
+    standing_document,
+    standing_text,
+    terabytes,
+)
+from heavylift.cli.output import ExitStatus, finish, mark_touched
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, shell_actor
-from heavylift.errors import ConflictError, SpecError
+from heavylift.errors import SpecError
 
 if TYPE_CHECKING:
     from heavylift.evidence.records import PhaseSummary, RunKey
-    from heavylift.objects.appliances.records import Custody, ShipmentPlan
+    from heavylift.objects.appliances.records import Custody
     from heavylift.objects.appliances.requests import ApplianceRequest
     from heavylift.objects.appliances.standing import ShipmentStanding
 
@@ -33,7 +40,7 @@ def devices(as_json: AsJson = False) -> None:
     from heavylift.objects.appliances.devices import device_table
 
     rows = [
-        f"{model.id:<28} {_tb(model.capacity_bytes):>9}  {model.title}; offered: {model.offered};"
+        f"{model.id:<28} {terabytes(model.capacity_bytes):>9}  {model.title}; offered: {model.offered};"
         f" verified: {model.verified} ({model.source}, {model.date})"
         for model in device_table().values()
     ]
@@ -58,7 +65,7 @@ def plan(
 
     request = _request(spec, dataset, run, evidence, evidence_conn, planning=True)
     made = _await(plan_shipment(request))
-    finish({"plan": made.model_dump(mode="json")}, text=_planned(made), as_json=as_json)
+    finish({"plan": made.model_dump(mode="json")}, text=planned_text(made), as_json=as_json)
 
 
 @app.command()
@@ -115,7 +122,7 @@ def load(
 
     request = _request_of(spec, device, run, evidence, evidence_conn)
     mark_touched()
-    record = _await(load_device(request, device, shell_actor(), _reporter(f"load of {device}")))
+    record = _await(load_device(request, device, shell_actor(), reporter(f"load of {device}")))
     text = (
         f"device {device}: {record.on_device.objects:,} objects, {record.on_device.size_bytes:,} bytes on it;"
         f" {record.loaded.objects:,} written now, {record.vanished.objects:,} gone from the source\n"
@@ -137,7 +144,7 @@ def check(
     from heavylift.objects.appliances.api import check_device
 
     request = _request_of(spec, device, run, evidence, evidence_conn)
-    record = _await(check_device(request, device, _reporter(f"check of {device}")))
+    record = _await(check_device(request, device, reporter(f"check of {device}")))
     text = (
         f"device {device}: {'AS LOADED' if record.passed else 'DAMAGED'}: {record.equal.objects:,} of"
         f" {record.checked.objects:,} files equal, {record.missing:,} missing, {record.different:,}"
@@ -163,7 +170,7 @@ def ingest(
 
     request = _request_of(spec, device, run, evidence, evidence_conn)
     mark_touched()
-    record = _await(ingest_device(request, device, shell_actor(), _reporter(f"ingest of {device}")))
+    record = _await(ingest_device(request, device, shell_actor(), reporter(f"ingest of {device}")))
     text = (
         f"device {device}: {record.copied.objects:,} files copied into the target,"
         f" {record.unchanged.objects:,} were there"
@@ -198,7 +205,7 @@ def reconcile(
             device,
             shell_actor(),
             hand_over=hand_over,
-            report=_reporter(f"reconciliation of {device}"),
+            report=reporter(f"reconciliation of {device}"),
         )
     )
     text = (
@@ -231,7 +238,7 @@ def delta(
     request = _request(spec, dataset, run, evidence, evidence_conn, planning=False)
     _, [standing] = _await(_standings([request]))
     if standing.unsettled and not now:
-        raise _on_their_way(standing)
+        raise on_their_way(standing)
     if not standing.unsettled:
         _await(_conclude(_requests(spec, request.run.run, evidence, evidence_conn)))
     key = request.run.model_copy(update={"phase": "transfer", "run": fresh_run()})
@@ -251,9 +258,9 @@ def status(
     finish(
         {
             "summary": summary.model_dump(mode="json"),
-            "datasets": [_document(standing) for standing in standings],
+            "datasets": [standing_document(standing) for standing in standings],
         },
-        text="\n".join(_standing_text(standing) for standing in standings),
+        text="\n".join(standing_text(standing) for standing in standings),
         as_json=as_json,
         status=ExitStatus.DONE if summary.passed else ExitStatus.FAILED,
     )
@@ -355,7 +362,7 @@ def _request(
     names = appliance_datasets(spec)
     if dataset is None:
         if len(names) != 1:
-            raise _which_dataset(path, names)
+            raise which_dataset(path, names)
         dataset = names[0]
 
     given = evidence is not None or conn is not None
@@ -382,106 +389,3 @@ def _with_evidence(request: ApplianceRequest, url: str | None, conn: str | None)
     connection = connection_from_env(conn) if conn else None
     changed = replace(request.transfer, evidence_url=url, evidence_connection=connection)
     return replace(request, transfer=changed)
-
-
-def _on_their_way(standing: ShipmentStanding) -> ConflictError:
-    return ConflictError(
-        f"online transfer of dataset {standing.dataset!r}",
-        got="; ".join(standing.unsettled[:5]),
-        expected="every device reconciled, or recorded as lost",
-        state="nothing was moved",
-        remedy="finish the devices first; --now copies their objects online as well",
-        code="5753",
-    )
-
-
-def _which_dataset(path: Path, names: tuple[str, ...]) -> SpecError:
-    return SpecError(
-        f"reading the spec {path.name}",
-        got=f"{len(names)} datasets that travel on devices",
-        expected=f"--dataset, one of {', '.join(names)}" if names else "a dataset with a section 'appliance'",
-        state="nothing was touched",
-        remedy="name the dataset, or add the section to the spec",
-        code="5751",
-    )
-
-
-def _reporter(what: str) -> Callable[[Any], None]:
-    import time
-
-    shown = [0.0]
-
-    def report(progress: Any) -> None:
-        if time.monotonic() - shown[0] < 2 and progress.objects_done < progress.objects_total:
-            return
-        shown[0] = time.monotonic()
-        note(
-            f"{what}: {progress.objects_done:,}/{progress.objects_total:,} objects,"
-            f" {progress.bytes_done / 2**20:,.1f}/{progress.bytes_total / 2**20:,.1f} MiB,"
-            f" {progress.bytes_per_second / 2**20:,.1f} MiB/s"
-        )
-
-    return report
-
-
-def _planned(plan: ShipmentPlan) -> str:
-    from heavylift.evidence.wording import counted, size
-    from heavylift.objects.appliances.packing import ONLINE_REASONS
-
-    lines = [
-        f"{plan.source_url} -> {plan.target_url}, run {plan.run.run}",
-        f"  {counted(plan.shipped.objects, 'object')} ({size(plan.shipped.size_bytes)}) on"
-        f" {counted(len(plan.devices), 'device')} {plan.device_model};"
-        f" no packing does with fewer than {plan.lower_bound}",
-        f"  {counted(plan.online.objects, 'object')} ({size(plan.online.size_bytes)}) online",
-    ]
-    lines += [
-        f"    {number:,}: {ONLINE_REASONS.get(rule, rule)}" for rule, number in plan.online_reasons.items()
-    ]
-    for device in plan.devices:
-        instead = f", in place of {device.replaces}" if device.replaces else ""
-        lines.append(
-            f"  {device.id}: {counted(device.planned.objects, 'object')}, {size(device.planned.size_bytes)},"
-            f" {device.first_key} to {device.last_key}{instead}"
-        )
-    lines += [f"  {finding.severity}: {finding.detail}; {finding.remedy}" for finding in plan.findings]
-    return "\n".join(lines)
-
-
-def _document(standing: ShipmentStanding) -> dict[str, Any]:
-    return {
-        "dataset": standing.dataset,
-        "devices": [
-            {
-                "device": device.planned.id,
-                "state": device.custody.state.value,
-                "replaces": device.planned.replaces,
-                "planned": device.planned.planned,
-                "brought": device.brought,
-                "steps": [kept.record for kept in device.custody.entries],
-            }
-            for device in standing.devices
-        ],
-        "unsettled": list(standing.unsettled),
-    }
-
-
-def _standing_text(standing: ShipmentStanding) -> str:
-    if standing.plan is None:
-        return f"{standing.dataset}: not planned"
-    lines = [f"{standing.dataset}, run {standing.plan.run.run}:"]
-    for device in standing.devices:
-        facts = [
-            f"{name} {value}"
-            for name in ("job", "serial", "tracking", "seal", "reason")
-            if (value := device.custody.fact(name))
-        ]
-        lines.append(
-            f"  {device.planned.id:<24} {device.custody.state.value:<11}"
-            f" {device.planned.planned.objects:>12,} objects  {', '.join(facts)}".rstrip()
-        )
-    return "\n".join(lines)
-
-
-def _tb(size_bytes: int | None) -> str:
-    return "your own" if size_bytes is None else f"{size_bytes / 10**12:,.0f} TB"

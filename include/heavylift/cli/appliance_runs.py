@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heavylift.errors import NotFoundError
+from heavylift.errors import ConflictError, NotFoundError, SpecError
 from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import RunKey
 
@@ -80,4 +81,28 @@ def _lost_without_another(standing: ShipmentStanding) -> bool:
     return any(
         device.custody.state is Custody.LOST and device.planned.id not in standing.replaced
         for device in standing.devices
+    )
+
+
+def on_their_way(standing: ShipmentStanding) -> ConflictError:
+    """Return the error of who wants to transfer online what travels."""
+    return ConflictError(
+        f"online transfer of dataset {standing.dataset!r}",
+        got="; ".join(standing.unsettled[:5]),
+        expected="every device reconciled, or recorded as lost",
+        state="nothing was moved",
+        remedy="finish the devices first; --now copies their objects online as well",
+        code="5753",
+    )
+
+
+def which_dataset(path: Path, names: tuple[str, ...]) -> SpecError:
+    """Return the error of who has to name a dataset."""
+    return SpecError(
+        f"reading the spec {path.name}",
+        got=f"{len(names)} datasets that travel on devices",
+        expected=f"--dataset, one of {', '.join(names)}" if names else "a dataset with a section 'appliance'",
+        state="nothing was touched",
+        remedy="name the dataset, or add the section to the spec",
+        code="5751",
     )
