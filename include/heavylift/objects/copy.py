@@ -35,7 +35,8 @@ from heavylift.evidence.records import (
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.budget import MemoryBudget
 from heavylift.objects.claims import claim_attempt
-from heavylift.objects.copy_object import Copier, copy_object
+from heavylift.objects.copier import Copier
+from heavylift.objects.copy_object import copy_object
 from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import ManifestRow, PlanRow, read_plan_shard, read_rels, write_manifest

@@ -19,20 +19,12 @@ from heavylift.errors import (
     NotFoundError,
     PreconditionError,
 )
-from heavylift.objects.copy_object import (
-    TRIES,
-    Copier,
-    ReadObject,
-    check_replaceable,
-    judge_sums,
-    kept_attributes,
-    proved,
-    settle_existing,
-    unreadable,
-)
+from heavylift.objects.copier import TRIES, Copier, ReadObject, kept_attributes, unreadable
+from heavylift.objects.copy_object import judge_sums
 from heavylift.objects.manifest import ManifestRow, PlanRow
 from heavylift.objects.part_layout import Layout, Part, layout_of
 from heavylift.objects.part_proof import PartsProof, proof_for
+from heavylift.objects.settling import check_replaceable, proved, settle_existing
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, PartReceipt, Upload
 
 PARTS_IN_FLIGHT = 8

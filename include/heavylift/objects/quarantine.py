@@ -11,7 +11,8 @@ from __future__ import annotations
 from heavylift.errors import NotFoundError, PreconditionError
 from heavylift.evidence.store import EvidenceStore
 from heavylift.objects.budget import MemoryBudget
-from heavylift.objects.copy_object import Copier, copy_object
+from heavylift.objects.copier import Copier
+from heavylift.objects.copy_object import copy_object
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import ManifestRow, PlanRow
 from heavylift.objects.requests import TransferRequest

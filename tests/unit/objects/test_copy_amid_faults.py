@@ -14,7 +14,8 @@ from heavylift.checksums import Algorithm
 from heavylift.errors import HeavyliftError, ServerUnavailableError
 from heavylift.evidence.store import open_evidence
 from heavylift.objects.budget import MemoryBudget
-from heavylift.objects.copy_object import Copier, copy_object
+from heavylift.objects.copier import Copier
+from heavylift.objects.copy_object import copy_object
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import PlanRow
 from heavylift.platforms.ports import PartReceipt, PutReceipt, Upload

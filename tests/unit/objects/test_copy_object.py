@@ -11,7 +11,8 @@ from heavylift.checksums import Algorithm
 from heavylift.errors import ConflictError, IntegrityError, NotFoundError, ServerUnavailableError
 from heavylift.evidence.store import open_evidence
 from heavylift.objects.budget import MemoryBudget
-from heavylift.objects.copy_object import TRIES, Copier, copy_object
+from heavylift.objects.copier import TRIES, Copier
+from heavylift.objects.copy_object import copy_object
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import PlanRow
 from heavylift.platforms.ports import ObjectAttributes, PartReceipt, PutReceipt, Upload

@@ -23,7 +23,8 @@ from heavylift.objects.appliances.planning import demand_device
 from heavylift.objects.appliances.records import Custody, IngestRecord, LoadRecord
 from heavylift.objects.appliances.requests import ApplianceRequest
 from heavylift.objects.budget import MemoryBudget
-from heavylift.objects.copy_object import Copier, copy_object
+from heavylift.objects.copier import Copier
+from heavylift.objects.copy_object import copy_object
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import PlanRow
 from heavylift.objects.pool import for_each

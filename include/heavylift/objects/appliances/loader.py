@@ -11,7 +11,8 @@ from heavylift.objects.appliances.load_manifest import LoadRow
 from heavylift.objects.appliances.requests import ApplianceRequest
 from heavylift.objects.appliances.todo import TodoRow
 from heavylift.objects.budget import MemoryBudget
-from heavylift.objects.copy_object import Copier, copy_object, kept_attributes
+from heavylift.objects.copier import Copier, kept_attributes
+from heavylift.objects.copy_object import copy_object
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import ManifestRow, PlanRow
 from heavylift.platforms.ports import ObjectStore

@@ -10,7 +10,8 @@ from heavylift.objects.appliances.judging import lost_attributes
 from heavylift.objects.appliances.load_manifest import LoadRow
 from heavylift.objects.appliances.requests import ApplianceRequest
 from heavylift.objects.budget import MemoryBudget
-from heavylift.objects.copy_object import Copier, copy_object
+from heavylift.objects.copier import Copier
+from heavylift.objects.copy_object import copy_object
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import PlanRow
 from heavylift.platforms.describing import DescribesInPlace

@@ -14,6 +14,9 @@ from heavylift.platforms.aws.wire import BucketWire, not_s3
 from heavylift.platforms.aws.xml import ListedFields, ListPage, MalformedXmlError, parse_list
 from heavylift.platforms.ports import ListedColumns, ListedObject
 
+PAGE = 1000
+"""Keys of one answer: the most that S3 gives."""
+
 
 class Listing:
     """Lists one bucket and remembers how its server encodes keys.
@@ -81,12 +84,12 @@ class Listing:
 
     async def probe(self) -> None:
         """Ask for one key, to see whether the bucket exists and may be listed."""
-        await self._fetch("", "", "", max_keys="1")
+        await self._fetch("", "", "", max_keys=1)
 
     async def _fetch(
-        self, prefix: str, start_after: str, token: str, *, max_keys: str = "1000", delimiter: str = ""
+        self, prefix: str, start_after: str, token: str, *, max_keys: int = PAGE, delimiter: str = ""
     ) -> ListPage:
-        query = {"list-type": "2", "encoding-type": "url", "max-keys": max_keys}
+        query = {"list-type": "2", "encoding-type": "url", "max-keys": str(max_keys)}
         query |= {"delimiter": delimiter} if delimiter else {}
         query |= {"prefix": prefix} if prefix else {}
         if token:
@@ -121,7 +124,7 @@ class Listing:
         the folders of a key and ``+`` in its name, so the one does not rule out the other.
         """
         supposed = _form_decoded(listed)
-        page = await self._fetch(supposed, "", "", max_keys="1")
+        page = await self._fetch(supposed, "", "", max_keys=1)
         return bool(page.rows) and not _path_decoded(page.rows[0][0]).startswith(supposed)
 
 

@@ -33,7 +33,7 @@ from heavylift.platforms.gcp.resources import (
     object_head,
     resource_of,
 )
-from heavylift.platforms.gcp.wire import BucketWire, Resource, understood
+from heavylift.platforms.gcp.wire import PAGE, BucketWire, Resource, understood
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.http_connection import Answer
 from heavylift.platforms.open_uploads import OpenUpload
@@ -93,7 +93,7 @@ class GcsStore:
 
     async def folders(self, prefix: str) -> list[str]:
         """Return the folders directly under ``prefix`` that the first page tells; see the port."""
-        query = {"prefix": prefix, "delimiter": "/", "maxResults": "1000", "fields": "prefixes"}
+        query = {"prefix": prefix, "delimiter": "/", "maxResults": str(PAGE), "fields": "prefixes"}
         found = await self._wire.read(self._wire.request("GET", "list", None, query=query))
         return [str(folder) for folder in found.get("prefixes", [])]
 

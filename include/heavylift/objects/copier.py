@@ -1,0 +1,136 @@
+"""What all copies of one task share, and what one of them has found out about its object."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from heavylift.checksums import Algorithm, Checksums
+from heavylift.errors import (
+    IntegrityError,
+)
+from heavylift.objects.budget import MemoryBudget
+from heavylift.objects.classes import class_on_target
+from heavylift.objects.hours import Hours
+from heavylift.objects.journal import UploadJournal
+from heavylift.objects.manifest import ManifestRow, PlanRow
+from heavylift.objects.windows import Windows
+from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore
+from heavylift.spec.classes import StorageClasses
+from heavylift.spec.datasets import Metadata
+
+TRIES = 5
+"""How often one object is read again after a cut, a wrong byte or a change of version."""
+
+
+@dataclass
+class Copier:
+    """What all copies of one task share.
+
+    :param arrived: called with the number of bytes that came in, for progress.
+    :param rejected_reads: downloads whose bytes were not what the source says they are.
+    :param resent_bytes: bytes that were sent more than once.
+    :param hours: when nothing new may be begun, not even the next part of a large object.
+    """
+
+    source: ObjectStore
+    target: ObjectStore
+    source_prefix: str
+    target_prefix: str
+    budget: MemoryBudget
+    journal: UploadJournal
+    keep: Metadata
+    part_bytes: int
+    arrived: Callable[[int], None]
+    hours: Hours = field(default_factory=lambda: Hours(Windows()))
+    look_first: bool = False
+    tags_seen: bool = False
+    rejected_reads: int = 0
+    resent_bytes: int = 0
+    notes: list[tuple[str, str]] = field(default_factory=list)
+    storage_class: StorageClasses = field(default_factory=StorageClasses)
+
+    def class_of(self, source_class: str) -> str | None:
+        """Return the storage class that an object gets on the target; None for the default."""
+        source, target = self.source.location.scheme, self.target.location.scheme
+        return class_on_target(source, target, source_class, self.storage_class)
+
+    def source_url(self, rel: str) -> str:
+        """Return the object's URL on the source."""
+        return self.source.location.url_of(self.source_prefix + rel)
+
+    def target_url(self, rel: str) -> str:
+        """Return the object's URL on the target."""
+        return self.target.location.url_of(self.target_prefix + rel)
+
+
+@dataclass(frozen=True)
+class ReadObject:
+    """An object that was read whole: its head, its digests, and what proved the read.
+
+    :param left_to_target: of ``checksums``, the one that was taken over from the source for the
+        target to compare with what it receives; it was not computed here.
+    """
+
+    head: ObjectHead
+    checksums: Checksums
+    proof: str
+    left_to_target: Algorithm | None = None
+
+
+def unreadable(copier: Copier, rel: str) -> IntegrityError:
+    """Return the error for an object that never came as its source says it is."""
+    return IntegrityError(
+        f"reading of {copier.source_url(rel)}",
+        got=f"{TRIES} downloads whose bytes differ from the source's own checksum",
+        expected="bytes that match it",
+        state="nothing was written to the target for this object",
+        remedy="look for a faulty proxy or gateway on the way; if the object itself is damaged, restore it",
+        code="5011",
+    )
+
+
+async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectAttributes:
+    """Return the attributes to write, and note what the target keeps in another form or not."""
+    keep, found = copier.keep, head.attributes
+    tags = found.tags
+    # Stores leave the count out for readers who may not see tags, so the first object asks.
+    unsure = head.tag_count != 0 or not copier.tags_seen
+    if keep.tags and not tags and unsure and copier.source.traits.keeps_tags:
+        tags = await copier.source.tags(copier.source_prefix + rel)
+        copier.tags_seen = True
+    if keep.tags and keep.user_metadata and keep.content_headers and not tags:
+        attributes = found
+    else:
+        attributes = replace(
+            found if keep.content_headers else ObjectAttributes(),
+            metadata=found.metadata if keep.user_metadata else {},
+            tags=tags if keep.tags else {},
+        )
+    storage_class = copier.class_of(head.object.storage_class)
+    if storage_class is not None:
+        attributes = replace(attributes, storage_class=storage_class)
+    problems = copier.target.attribute_problems(attributes)
+    if problems:
+        copier.notes += [(rel, problem) for problem in problems]
+    return attributes
+
+
+def manifest_row(
+    row: PlanRow, read: ReadObject, outcome: str, target_version: str, target_sums: Checksums, proof: str
+) -> ManifestRow:
+    """Return the manifest row of an object whose bytes were read."""
+    return ManifestRow(
+        rel=row.rel,
+        outcome=outcome,
+        size_bytes=read.head.object.size_bytes,
+        source_version=read.head.object.version,
+        target_version=target_version,
+        crc32c=read.checksums.get(Algorithm.CRC32C),
+        source_proof=read.proof,
+        target_proof=proof,
+        source_checksums=dict(read.head.object.checksums),
+        target_checksums=dict(target_sums),
+        finished_us=time.time_ns() // 1000,
+    )
