@@ -122,6 +122,9 @@ class PlanRecord(Record):
     """Parquet: one row for each object to copy, with its shard."""
     source_rows: EvidenceRef | None = None
     """Parquet: every object that the source had, with its version."""
+    target_rows: EvidenceRef | None = None
+    """Parquet: every object that the target had; kept where nothing has to be done, for then the
+    plan's own listings are what a verification compares."""
     refused_rows: EvidenceRef | None = None
     """Parquet: every refused object, with rule and reason."""
     via: str = "heavylift"

@@ -54,32 +54,44 @@ MOST_TRANSIENT_IN_A_ROW = 20
 """After so many objects failed by themselves one after the other, the other side is taken for down."""
 
 
+@dataclass(slots=True)
+class _Count:
+    """A tally that grows; a Tally for each object would cost more than its signature."""
+
+    objects: int = 0
+    size_bytes: int = 0
+
+    def add(self, row: PlanRow) -> None:
+        self.objects += 1
+        self.size_bytes += row.size_bytes
+
+    @property
+    def tally(self) -> Tally:
+        return Tally(objects=self.objects, size_bytes=self.size_bytes)
+
+
 @dataclass
 class _Outcome:
     """What an attempt has settled so far."""
 
-    moved: Tally = field(default_factory=Tally)
-    unchanged: Tally = field(default_factory=Tally)
-    failed: Tally = field(default_factory=Tally)
-    vanished: Tally = field(default_factory=Tally)
+    moved: _Count = field(default_factory=_Count)
+    unchanged: _Count = field(default_factory=_Count)
+    failed: _Count = field(default_factory=_Count)
+    vanished: _Count = field(default_factory=_Count)
     failures: list[Failure] = field(default_factory=list)
     errors: list[HeavyliftError] = field(default_factory=list)
     transient_in_a_row: int = 0
     stopped_by: HeavyliftError | None = None
 
     def settled(self, row: PlanRow, done: ManifestRow) -> None:
-        one = Tally(objects=1, size_bytes=row.size_bytes)
         self.transient_in_a_row = 0
-        if done.outcome == "moved":
-            self.moved += one
-        else:
-            self.unchanged += one
+        (self.moved if done.outcome == "moved" else self.unchanged).add(row)
 
     def gone(self, row: PlanRow) -> None:
-        self.vanished += Tally(objects=1, size_bytes=row.size_bytes)
+        self.vanished.add(row)
 
     def error(self, row: PlanRow, error: HeavyliftError) -> None:
-        self.failed += Tally(objects=1, size_bytes=row.size_bytes)
+        self.failed.add(row)
         if len(self.failures) < MAX_LISTED:
             self.failures.append(Failure(key=row.rel, error=error.attrs()))
             self.errors.append(error)
@@ -103,11 +115,10 @@ class _ManifestWriter:
         self._lock = asyncio.Lock()
         self.refs: list[EvidenceRef] = []
 
-    async def add(self, row: ManifestRow) -> None:
+    def add(self, row: ManifestRow) -> bool:
+        """Take in a row; True when it is time to write."""
         self._rows.append(row)
-        due = time.monotonic() - self._flushed_at > FLUSH_SECONDS
-        if len(self._rows) >= FLUSH_ROWS or due:
-            await self.flush()
+        return len(self._rows) >= FLUSH_ROWS or time.monotonic() - self._flushed_at > FLUSH_SECONDS
 
     async def flush(self) -> None:
         async with self._lock:
@@ -212,7 +223,7 @@ class _Attempt:
         copier = self._copier(meter)
         todo = [row for row in rows if row.rel not in earlier]
         before = _tally([row for row in rows if row.rel in earlier])
-        self._outcome.unchanged += before
+        self._outcome.unchanged = _Count(before.objects, before.size_bytes)
         meter.start_with(before)
         queue = iter(todo)
         workers = min(self._request.options.limits.max_concurrency, len(todo))
@@ -262,7 +273,8 @@ class _Attempt:
                 outcome.error(row, error)
             else:
                 outcome.settled(row, done)
-                await self._manifest.add(done)
+                if self._manifest.add(done):
+                    await self._manifest.flush()
                 if done.outcome == "unchanged" and meter.size_bytes == before:
                     meter.add_bytes(row.size_bytes)
             meter.add_object()
@@ -288,7 +300,8 @@ class _Attempt:
         self, rows: list[PlanRow], copier: Copier, meter: Meter, overlapped: tuple[int, ...]
     ) -> ShardResult:
         outcome, found = self._outcome, _tally(rows)
-        settled = outcome.moved + outcome.unchanged + outcome.failed + outcome.vanished
+        counts = (outcome.moved, outcome.unchanged, outcome.failed, outcome.vanished)
+        settled = sum((count.tally for count in counts), Tally())
         return ShardResult(
             run=self._request.run,
             dataset=self._request.dataset,
@@ -297,10 +310,10 @@ class _Attempt:
             started_at=self._began,
             ended_at=utc_now(),
             found=found,
-            moved=outcome.moved,
-            unchanged=outcome.unchanged,
-            failed=outcome.failed,
-            vanished=outcome.vanished,
+            moved=outcome.moved.tally,
+            unchanged=outcome.unchanged.tally,
+            failed=outcome.failed.tally,
+            vanished=outcome.vanished.tally,
             left=Tally(
                 objects=found.objects - settled.objects, size_bytes=found.size_bytes - settled.size_bytes
             ),

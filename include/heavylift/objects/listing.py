@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from heavylift.checksums import OF_PARTS, Algorithm
 from heavylift.evidence.records import Tally
 from heavylift.objects.ranges import list_columns
-from heavylift.objects.row_files import INTEGER, TEXT, Columns, RowFile, to_parquet
+from heavylift.objects.row_files import INTEGER, TEXT, Columns, RowFile, database, to_parquet
 from heavylift.patterns import QUARANTINE, everything
 from heavylift.platforms.ports import ListedColumns
 
@@ -77,3 +77,12 @@ def _block(page: ListedColumns, prefix: str, selected: Callable[[str], bool]) ->
         return columns
     wanted = [selected(rel) for rel in rels]
     return [list(compress(values, wanted)) for values in columns]
+
+
+def read_listing(path: Path) -> Listing:
+    """Return what :func:`list_to_file` has written."""
+    with database() as db:
+        row = db.execute(
+            "SELECT count(*), coalesce(sum(size_bytes), 0)::BIGINT FROM read_parquet(?)", [str(path)]
+        ).fetchone()
+    return Listing(path, Tally(objects=int(row[0]), size_bytes=int(row[1])) if row else Tally())

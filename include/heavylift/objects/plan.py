@@ -203,6 +203,8 @@ async def _store_rows(
             difference, path, request.options.via, limits.shard_objects, limits.shard_size, MAX_SHARDS
         )
     refs = {"source_rows": await _keep(request, evidence, work / "source.parquet")}
+    if not shards and not gone.to_delete.objects and not request.options.dry_run:
+        refs["target_rows"] = await _keep(request, evidence, work / "target.parquet")
     if shards and not request.options.dry_run:
         refs["rows"] = await _keep(request, evidence, path)
     if difference.write_refused(work / "refused.parquet"):

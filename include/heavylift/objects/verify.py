@@ -18,7 +18,7 @@ from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.compare import attribute_differences
 from heavylift.objects.diff import Difference, without
-from heavylift.objects.listing import list_to_file
+from heavylift.objects.listing import Listing, list_to_file, read_listing
 from heavylift.objects.manifest import read_moved_rels
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
@@ -37,10 +37,15 @@ MOST_ATTRIBUTES = 300
 random, are compared in one run, all where there are fewer."""
 
 
+FRESH_SECONDS = 900
+"""So long a plan that found nothing to do is taken for the present state of both sides."""
+
+
 async def verify_transfer(request: TransferRequest) -> VerificationRecord:
     """Compare source and target afresh, object by object, and write the result as evidence.
 
-    Needs nothing from the mover: listings and checksums come from the stores themselves, and
+    Needs nothing from the mover: listings and checksums come from the stores themselves (from
+    the plan's listings where it found just now that there is nothing to do), and
     where they cannot decide, the bytes are read. Changes nothing on either side. Each call
     adds a numbered record. Differences do not raise: they make ``passed`` false.
     """
@@ -68,7 +73,8 @@ class _Verification:
         began = time.monotonic()
         options = self.request.options
         selected = selector(options.include, options.exclude)
-        listings = [
+        plan = await self._plan()
+        listings = await self._planned_listings(plan) or [
             await list_to_file(store, place.location.prefix, selected, self.work / f"{name}.parquet")
             for name, store, place in (
                 ("source", self.source, self.request.source),
@@ -77,7 +83,6 @@ class _Verification:
         ]
         difference = Difference(self.work, options.limits.memory_budget)
         try:
-            plan = await self._plan()
             planned_from = plan.planned_from if plan else None
             difference.compare(listings[0], listings[1], options.filters, planned_from)
             verdicts = Verdicts(difference)
@@ -99,6 +104,25 @@ class _Verification:
         if not await self.evidence.exists(path):
             return None
         return await self.evidence.read_record(path, PlanRecord)
+
+    async def _planned_listings(self, plan: PlanRecord | None) -> list[Listing] | None:
+        """Return the plan's own listings where it found nothing to do, and just now.
+
+        Nothing was written since, so that to list both sides again would only tell what changed
+        meanwhile, which is the next run's business. Whoever verifies a run again wants it afresh.
+        """
+        if plan is None or plan.source_rows is None or plan.target_rows is None:
+            return None
+        run, dataset = self.request.run, self.request.dataset
+        again = await latest_number(self.evidence, lambda n: verification_path(run, dataset, n))
+        if again or (utc_now() - plan.created_at).total_seconds() > FRESH_SECONDS:
+            return None
+        self.listed_at = plan.planned_from or plan.created_at
+        listings = []
+        for name, ref in (("source", plan.source_rows), ("target", plan.target_rows)):
+            await self.evidence.fetch(ref.path, self.work / f"{name}.parquet")
+            listings.append(read_listing(self.work / f"{name}.parquet"))
+        return listings
 
     async def _take_plan(self, plan: PlanRecord | None, verdicts: Verdicts) -> None:
         if plan is None:

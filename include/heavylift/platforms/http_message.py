@@ -19,39 +19,52 @@ class Headers(Mapping[str, str]):
     than once are joined by a comma (RFC 9110, 5.2).
     """
 
-    __slots__ = ("_fields",)
+    __slots__ = ("_names", "lowered")
 
     def __init__(self, fields: Iterable[tuple[str, str]] = ()) -> None:
-        self._fields: dict[str, tuple[str, str]] = {}
+        self.lowered: dict[str, str] = {}
+        """Values by name in lower case, for whoever asks for many."""
+        self._names: dict[str, str] = {}
         for name, value in fields:
             self.add(name, value)
 
     def add(self, name: str, value: str) -> None:
         """Take in one field."""
         lower = name.lower()
-        known = self._fields.get(lower)
-        self._fields[lower] = (name, value) if known is None else (known[0], f"{known[1]}, {value}")
+        known = self.lowered.get(lower)
+        self.lowered[lower] = value if known is None else f"{known}, {value}"
+        if lower != name and known is None:
+            self._names[lower] = name
 
     def __getitem__(self, name: str) -> str:
-        return self._fields[name.lower()][1]
+        return self.lowered[name.lower()]
 
     def __iter__(self) -> Iterator[str]:
-        return (name for name, _ in self._fields.values())
+        return (self._names.get(lower, lower) for lower in self.lowered)
 
     def __len__(self) -> int:
-        return len(self._fields)
+        return len(self.lowered)
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and name.lower() in self._fields
+        return isinstance(name, str) and name.lower() in self.lowered
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a field's value, or ``default``."""
-        found = self._fields.get(name.lower())
-        return default if found is None else found[1]
+        return self.lowered.get(name.lower(), default)
 
     def items(self) -> ItemsView[str, str]:
         """Return names, as they came, and values."""
-        return dict(self._fields.values()).items()
+        names = self._names
+        return {names.get(lower, lower): value for lower, value in self.lowered.items()}.items()
+
+
+def lowered(headers: Mapping[str, str]) -> Mapping[str, str]:
+    """Return header values by name in lower case."""
+    if isinstance(headers, Headers):
+        return headers.lowered
+    if type(headers) is dict and "etag" in headers:
+        return headers  # already so
+    return {name.lower(): value for name, value in headers.items()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 from heavylift.errors import UnsupportedError
 from heavylift.platforms.ports import ObjectAttributes
@@ -25,11 +26,19 @@ _STANDARD = ("content_type", "content_encoding", "cache_control", "content_dispo
 
 def attribute_problems(attributes: ObjectAttributes) -> list[str]:
     """Return what of ``attributes`` S3 cannot keep as it is; empty when all."""
+    if not attributes.metadata and not attributes.tags:
+        return list(_problems_of_headers(*(getattr(attributes, name) for name in _STANDARD)))
     return [
         *_standard_problems(attributes),
         *_metadata_problems(attributes.metadata),
         *_tag_problems(attributes.tags),
     ]
+
+
+@lru_cache(maxsize=1024)
+def _problems_of_headers(*values: str | None) -> tuple[str, ...]:
+    """Return the problems of an object's headers: most objects of a bucket have the same."""
+    return tuple(_standard_problems(ObjectAttributes(*values)))
 
 
 def _standard_problems(attributes: ObjectAttributes) -> Iterator[str]:

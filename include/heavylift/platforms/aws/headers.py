@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from heavylift.checksums import OF_PARTS, Algorithm, base64_to_hex
 from heavylift.errors import UnsupportedError
+from heavylift.platforms.http_message import lowered
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead
 
 META = "x-amz-meta-"
@@ -83,17 +84,16 @@ def _decoded_words(value: str) -> str:
 
 def read_attributes(headers: Mapping[str, str]) -> ObjectAttributes:
     """Return the attributes that a GET or HEAD answer tells; tags are not among them."""
+    told = lowered(headers)
     metadata = {
-        name[len(META) :].lower(): _decoded_words(value)
-        for name, value in headers.items()
-        if name[: len(META)].lower() == META
+        name[len(META) :]: _decoded_words(value) for name, value in told.items() if name.startswith(META)
     }
     return ObjectAttributes(
-        content_type=headers.get("Content-Type"),
-        content_encoding=headers.get("Content-Encoding"),
-        cache_control=headers.get("Cache-Control"),
-        content_disposition=headers.get("Content-Disposition"),
-        content_language=headers.get("Content-Language"),
+        content_type=told.get("content-type"),
+        content_encoding=told.get("content-encoding"),
+        cache_control=told.get("cache-control"),
+        content_disposition=told.get("content-disposition"),
+        content_language=told.get("content-language"),
         metadata=metadata,
     )
 
@@ -125,16 +125,17 @@ def read_checksums(headers: Mapping[str, str]) -> dict[Algorithm, str]:
     on an object made of parts, one of an unsaid type that has no number of parts: it is left out.
     The ETag is an MD5 only without customer or KMS encryption.
     """
-    found = etag_checksum(headers)
-    kind = headers.get("x-amz-checksum-type", "COMPOSITE" if Algorithm.MD5_PARTS in found else "")
+    told = lowered(headers)
+    found = etag_checksum(told)
+    kind = told.get("x-amz-checksum-type", "COMPOSITE" if Algorithm.MD5_PARTS in found else "")
     for algorithm, header in _CHECKSUM_HEADERS.items():
-        value = headers.get(header)
+        value = told.get(header)
         if not value:
             continue
         if "-" in value:
             found.update(_composite(algorithm, value))
-        elif kind != "COMPOSITE" and (told := whole_checksum(value)):
-            found[algorithm] = told
+        elif kind != "COMPOSITE" and (whole := whole_checksum(value)):
+            found[algorithm] = whole
     return found
 
 
@@ -161,10 +162,11 @@ def etag_checksum(headers: Mapping[str, str]) -> dict[Algorithm, str]:
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html tells when an ETag is an MD5.
     """
-    etag = unquoted(headers.get("ETag", ""))
+    told = lowered(headers)
+    etag = unquoted(told.get("etag", ""))
     encrypted = (
-        headers.get("x-amz-server-side-encryption", "").startswith("aws:kms")
-        or "x-amz-server-side-encryption-customer-algorithm" in headers
+        told.get("x-amz-server-side-encryption", "").startswith("aws:kms")
+        or "x-amz-server-side-encryption-customer-algorithm" in told
     )
     if encrypted:
         return {}
@@ -183,10 +185,11 @@ def read_head(key: str, headers: Mapping[str, str], what: str) -> ObjectHead:
 
     :raises UnsupportedError: S3 says that it holds metadata which HTTP cannot carry.
     """
-    if headers.get("x-amz-missing-meta", "0") != "0":
+    told = lowered(headers)
+    if told.get("x-amz-missing-meta", "0") != "0":
         raise UnsupportedError(
             what,
-            got=f"{headers['x-amz-missing-meta']} metadata entries that S3 cannot send over HTTP",
+            got=f"{told['x-amz-missing-meta']} metadata entries that S3 cannot send over HTTP",
             expected="metadata that can be read",
             state="nothing was changed",
             remedy="rewrite the object's metadata at the source, then run again",
@@ -194,13 +197,13 @@ def read_head(key: str, headers: Mapping[str, str], what: str) -> ObjectHead:
         )
     listed = ListedObject(
         key=key,
-        size_bytes=_whole_size(headers),
-        version=unquoted(headers.get("ETag", "")),
-        modified_us=http_date_us(headers.get("Last-Modified", "")),
-        checksums=read_checksums(headers),
-        storage_class=headers.get("x-amz-storage-class", ""),
+        size_bytes=_whole_size(told),
+        version=unquoted(told.get("etag", "")),
+        modified_us=http_date_us(told.get("last-modified", "")),
+        checksums=read_checksums(told),
+        storage_class=told.get("x-amz-storage-class", ""),
     )
-    return ObjectHead(listed, read_attributes(headers), tag_count=_tag_count(headers))
+    return ObjectHead(listed, read_attributes(told), tag_count=_tag_count(told))
 
 
 # Servers known to send x-amz-tagging-count with every object that has tags, if the reader may
@@ -212,12 +215,12 @@ def _tag_count(headers: Mapping[str, str]) -> int | None:
     told = headers.get("x-amz-tagging-count", "")
     if told.isdigit():
         return int(told)
-    return 0 if headers.get("Server", "").startswith(_TELL_TAGS) else None
+    return 0 if headers.get("server", "").startswith(_TELL_TAGS) else None
 
 
 def _whole_size(headers: Mapping[str, str]) -> int:
-    _, slash, total = headers.get("Content-Range", "").rpartition("/")
-    return int(total) if slash and total.isdigit() else int(headers.get("Content-Length", "0"))
+    _, slash, total = headers.get("content-range", "").rpartition("/")
+    return int(total) if slash and total.isdigit() else int(headers.get("content-length", "0"))
 
 
 @lru_cache(maxsize=1024)

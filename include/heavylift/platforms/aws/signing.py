@@ -90,13 +90,14 @@ def sign(request: Request, keys: Keys, region: str, stamp: str, payload_hash: st
         headers["x-amz-security-token"] = keys.token
     names = sorted(headers)
     signed = ";".join(names)
-    lines = "".join([f"{name}:{_trimmed(headers[name])}\n" for name in names])
+    lines = "".join([f"{name}:{headers[name]}\n" for name in names])
+    if any(space in lines for space in _UNTRIMMED):
+        lines = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names])
     canonical = f"{request.method}\n{path}\n{query}\n{lines}\n{signed}\n{payload_hash}"
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
-    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    digest = _sha256_of(canonical.encode())
     to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
-    key = _signing_key(keys.secret_key, stamp[:8], region)
-    signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
+    signature = _signing_key(keys.secret_key, stamp[:8], region).sign(to_sign.encode())
     credential = f"{keys.access_key}/{scope}"
     headers["authorization"] = (
         f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={signed}, Signature={signature}"
@@ -117,8 +118,8 @@ _LOOPBACK = (
 )
 
 
-def _trimmed(value: str) -> str:
-    return value if value.isalnum() else " ".join(value.split())
+_UNTRIMMED = ("  ", ": ", " \n", "\t")
+"""One of these stands in the lines if a value has spaces that the canonical form leaves out."""
 
 
 def _split(url: str) -> tuple[str, str, str]:
@@ -132,9 +133,38 @@ def _split(url: str) -> tuple[str, str, str]:
     return host.removesuffix(default), slash + path or "/", "&".join(pairs)
 
 
+_BLANK = hashlib.sha256()
+
+
+def _sha256_of(data: bytes) -> str:
+    # To copy a hash costs OpenSSL 3 a fraction of making one.
+    copy = _BLANK.copy()
+    copy.update(data)
+    return copy.hexdigest()
+
+
+class _SigningKey:
+    """HMAC-SHA256 (RFC 2104) with both halves of the key hashed beforehand.
+
+    ``hmac.digest`` hashes them each time, which took half of a signature's time.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        padded = key.ljust(_BLANK.block_size, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def sign(self, message: bytes) -> str:
+        """Return the message's HMAC, hex."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.hexdigest()
+
+
 @lru_cache(maxsize=8)
-def _signing_key(secret: str, date: str, region: str) -> bytes:
+def _signing_key(secret: str, date: str, region: str) -> _SigningKey:
     key = f"AWS4{secret}".encode()
     for part in (date, region, "s3", "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
-    return key
+    return _SigningKey(key)
