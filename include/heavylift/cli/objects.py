@@ -75,7 +75,7 @@ def copy(
     window: Window = None,
     no_wait: NoWait = False,
     concurrency: Concurrency = 32,
-    memory: Memory = "256MiB",
+    memory: Memory = "128MiB",
     part_size: PartSize = "16MiB",
     stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
@@ -148,7 +148,7 @@ def sync(
     window: Window = None,
     no_wait: NoWait = False,
     concurrency: Concurrency = 32,
-    memory: Memory = "256MiB",
+    memory: Memory = "128MiB",
     part_size: PartSize = "16MiB",
     stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
@@ -236,7 +236,7 @@ def verify(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         filters=filters_of(min_size, max_size, modified_since, modified_before),
-        limits=with_manners(limits_of(bandwidth, concurrency, "256MiB", "16MiB", "60s"), max_requests, None),
+        limits=with_manners(limits_of(bandwidth, concurrency, "128MiB", "16MiB", "60s"), max_requests, None),
         verify=Verify.model_validate(
             {
                 "mode": VerifyMode.SAMPLE if sample else VerifyMode.FULL,

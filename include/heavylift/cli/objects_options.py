@@ -34,7 +34,7 @@ Bandwidth = Annotated[str | None, typer.Option(help="most bytes a second, e.g. 2
 Concurrency = Annotated[
     int, typer.Option(min=1, max=1024, help="most requests in flight; fewer while a store asks for less")
 ]
-Memory = Annotated[str, typer.Option(help="most memory for buffers, e.g. 256MiB")]
+Memory = Annotated[str, typer.Option(help="most memory for buffers, e.g. 128MiB")]
 PartSize = Annotated[str, typer.Option(help="size of one part of a large object")]
 Stall = Annotated[str, typer.Option(help="longest silence of a store before a request is made again")]
 Conflict = Annotated[OnConflict, typer.Option(help="when the target holds another object under a key")]

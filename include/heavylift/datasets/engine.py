@@ -37,7 +37,7 @@ def open_engine(folder: Path, limits: CheckLimits) -> Iterator[Any]:
             got="an operation that needs more memory or temporary disk",
             expected=f"at most {limits.memory_bytes} bytes of memory and {limits.temp_bytes} bytes of disk",
             state="nothing was changed; the check has no result",
-            remedy="raise memory_budget of the dataset's limits in the spec; the engine gets twice as much",
+            remedy="raise memory_budget of the dataset's limits in the spec; the engine gets four times that",
             code="4350",
         ) from error
     finally:

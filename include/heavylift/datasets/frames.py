@@ -157,6 +157,6 @@ def demand_frame_room(what: str, estimate: int, most_bytes: int) -> None:
         expected=f"at most {most_bytes} bytes",
         state="nothing was changed; the check has no result",
         remedy="set sample_rows of the table in the spec, or raise memory_budget of the dataset's limits, of "
-        "which rows may take four times as much",
+        "which rows may take eight times as much",
         code="4340",
     )

@@ -42,11 +42,11 @@ class CheckLimits:
 def check_limits(limits: Limits) -> CheckLimits:
     """Return the limits of a check where the spec has these for its dataset.
 
-    With the default memory budget of 256 MiB the engine gets 512 MiB and a side's rows 1 GiB.
+    With the default memory budget of 128 MiB the engine gets 512 MiB and a side's rows 1 GiB.
     """
     return CheckLimits(
-        memory_bytes=2 * limits.memory_budget,
-        frame_bytes=4 * limits.memory_budget,
+        memory_bytes=4 * limits.memory_budget,
+        frame_bytes=8 * limits.memory_budget,
         downloads=min(CheckLimits.downloads, limits.max_concurrency),
         bandwidth_bytes_per_second=limits.max_bandwidth,
     )

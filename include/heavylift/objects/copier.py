@@ -31,6 +31,7 @@ class Copier:
     :param arrived: called with the number of bytes that came in, for progress.
     :param rejected_reads: downloads whose bytes were not what the source says they are.
     :param resent_bytes: bytes that were sent more than once.
+    :param buffers: of parts that have been sent, to be used again.
     :param hours: when nothing new may be begun, not even the next part of a large object.
     """
 
@@ -48,6 +49,7 @@ class Copier:
     tags_seen: bool = False
     rejected_reads: int = 0
     resent_bytes: int = 0
+    buffers: list[bytearray] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     storage_class: StorageClasses = field(default_factory=StorageClasses)
 

@@ -12,7 +12,7 @@ import asyncio
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from heavylift.checksums import Algorithm, digest
+from heavylift.checksums import Algorithm, Body, digest
 from heavylift.errors import (
     AlreadyExistsError,
     IntegrityError,
@@ -192,14 +192,25 @@ class _Sender:
                 part = next(queue, None)
                 if part is None:
                     return
-                receipt = await self._move(part)
+                buffer = self._buffer(part)
+                receipt = await self._move(part, buffer)
+                # Not after a failure: a request that was given up may still be using it.
+                self.copier.buffers.append(buffer)
                 if receipt is not None:
                     receipts[part.number] = receipt
             finally:
                 self.copier.budget.give_back(taken)
 
-    async def _move(self, part: Part) -> PartReceipt | None:
-        body = await self._read(part)
+    def _buffer(self, part: Part) -> bytearray:
+        """Return memory for a part: that of one which has been sent, if there is any."""
+        while self.copier.buffers:
+            buffer = self.copier.buffers.pop()
+            if part.size_bytes <= len(buffer) <= 2 * self.proof.layout.part_bytes:
+                return buffer
+        return bytearray(min(self.proof.layout.part_bytes, self.row.size_bytes))
+
+    async def _move(self, part: Part, buffer: bytearray) -> PartReceipt | None:
+        body = await self._read(part, buffer)
         crc = await self.proof.add(part, body)
         self.copier.arrived(part.size_bytes)
         if self.upload is None:
@@ -209,10 +220,10 @@ class _Sender:
             return replace(known, crc32c=crc)
         return await self._send(self.upload, part, body, crc)
 
-    async def _read(self, part: Part) -> bytes | bytearray | memoryview:
+    async def _read(self, part: Part, buffer: bytearray) -> Body:
         key = self.copier.source_prefix + self.row.rel
         fetched = await self.copier.source.fetch(
-            key, version=self.row.source_version, offset=part.offset, length=part.size_bytes
+            key, version=self.row.source_version, offset=part.offset, length=part.size_bytes, into=buffer
         )
         if len(fetched.body) != part.size_bytes:
             raise PreconditionError(
@@ -225,9 +236,7 @@ class _Sender:
             )
         return fetched.body
 
-    async def _send(
-        self, upload: Upload, part: Part, body: bytes | bytearray | memoryview, crc: str
-    ) -> PartReceipt:
+    async def _send(self, upload: Upload, part: Part, body: Body, crc: str) -> PartReceipt:
         for _ in range(TRIES - 1):
             try:
                 return await self.copier.target.put_part(upload, part.number, body, crc)
@@ -237,7 +246,7 @@ class _Sender:
         return await self.copier.target.put_part(upload, part.number, body, crc)
 
 
-def _is_same(known: PartReceipt, body: bytes | bytearray | memoryview, crc: str) -> bool:
+def _is_same(known: PartReceipt, body: Body, crc: str) -> bool:
     """Tell whether a part that the store lists is this one.
 
     S3 servers that do not list part CRCs list ETags, which are MD5s unless the object is

@@ -14,6 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import cast
 
 from heavylift.checksums import Body
 from heavylift.errors import HeavyliftError, TransientError
@@ -145,6 +146,7 @@ class HttpClient:
         check: AnswerCheck | None = None,
         failures: list[TransientError] | None = None,
         most_bytes: int = MOST_ANSWER_BYTES,
+        into: bytearray | None = None,
     ) -> Response:
         """Send a request, read its answer whole, retry what is transient.
 
@@ -152,11 +154,12 @@ class HttpClient:
         :param failures: takes in the errors of attempts that were retried, so that the caller
             can tell the effect of its own earlier attempt from somebody else's act.
         :param most_bytes: a longer answer is an error.
+        :param into: a buffer for the body, if that has room in it and is worth it.
         :raises HeavyliftError: by status, or by the adapter's reading of the error body.
         """
         for attempt in range(1, self._settings.attempts + 1):
             try:
-                return await self._attempt(request, check, most_bytes)
+                return await self._attempt(request, check, most_bytes, into)
             except TransientError as error:
                 if attempt == self._settings.attempts:
                     raise
@@ -165,12 +168,16 @@ class HttpClient:
                 await asyncio.sleep(self._backoff(attempt, error))
         raise no_attempt(request.what)
 
-    async def _attempt(self, request: Request, check: AnswerCheck | None, most_bytes: int) -> Response:
-        pool, connection, answer = await self._exchange(request, max(most_bytes, _MOST_ERROR_BYTES))
+    async def _attempt(
+        self, request: Request, check: AnswerCheck | None, most_bytes: int, into: bytearray | None
+    ) -> Response:
+        pool, connection, answer = await self._exchange(request, max(most_bytes, _MOST_ERROR_BYTES), into)
         pool.release(connection)
         if answer.status >= 300:
             raise self._error(request, answer.status, answer.headers, answer.body)
-        response = Response(answer.status, answer.headers, answer.body)
+        # A view only where the caller gave a buffer, and with it takes any.
+        body = cast("bytes | bytearray", answer.body)
+        response = Response(answer.status, answer.headers, body)
         hidden = check(response) if check else None
         if hidden is not None:
             raise hidden
@@ -225,20 +232,24 @@ class HttpClient:
         except (OSError, TimeoutError) as error:
             raise no_answer(what, error) from None
 
-    async def _exchange(self, request: Request, most_bytes: int | None) -> tuple[Pool, Connection, Answer]:
+    async def _exchange(
+        self, request: Request, most_bytes: int | None, into: bytearray | None = None
+    ) -> tuple[Pool, Connection, Answer]:
         """Send a request once, when its turn has come; what comes back is for ``Pool.release``."""
         admission = self._settings.admission
         await admission.enter()
         try:
             # Signed after the wait: a signature tells the time, and grows stale.
-            pool, connection, answer = await self._sent(request, most_bytes)
+            pool, connection, answer = await self._sent(request, most_bytes, into)
         except BaseException as error:
             admission.failed(error)
             raise
         admission.answered(answer.status, answer.headers.get("Retry-After"))
         return pool, connection, answer
 
-    async def _sent(self, request: Request, most_bytes: int | None) -> tuple[Pool, Connection, Answer]:
+    async def _sent(
+        self, request: Request, most_bytes: int | None, into: bytearray | None
+    ) -> tuple[Pool, Connection, Answer]:
         headers = await self._sign(request)
         origin, target = self._origin(request.url)
         pool = self._pools.get(origin) or self._open_pool(origin)
@@ -252,7 +263,7 @@ class HttpClient:
         try:
             pace = self._pace if request.body else None
             answer = await connection.exchange(
-                request.method, head, request.body, most_bytes=most_bytes, pace=pace
+                request.method, head, request.body, most_bytes=most_bytes, pace=pace, into=into
             )
         except (OSError, TimeoutError) as error:
             pool.release(connection)
@@ -263,9 +274,7 @@ class HttpClient:
             raise
         return pool, connection, answer
 
-    def _error(
-        self, request: Request, status: int, headers: Mapping[str, str], body: bytes | bytearray
-    ) -> HeavyliftError:
+    def _error(self, request: Request, status: int, headers: Mapping[str, str], body: Body) -> HeavyliftError:
         read = self._read_error(request, status, headers, bytes(body))
         error = read or error_for_status(request.what, status, "")
         if isinstance(error, TransientError) and "Retry-After" in headers:

@@ -46,7 +46,7 @@ class Answer:
         self._connection = connection
         self.status = status
         self.headers = headers
-        self.body: bytes | bytearray = b""
+        self.body: Body = b""
         self.complete = False
 
     async def next_chunk(self) -> bytes:
@@ -98,6 +98,7 @@ class Connection(asyncio.BufferedProtocol):
         self._direct_at = 0
         self._finished = False
         self._most_bytes = 0
+        self._into: bytearray | None = None
         self._reader: asyncio.Future[None] | None = None
         self._drained: asyncio.Future[None] | None = None
         self._keep_alive = False
@@ -143,7 +144,10 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_directly(self) -> None:
         """Let the rest of a large body be received where it is to stay."""
-        whole = bytearray(self._size)
+        into = self._into
+        # A buffer that was used before is in memory already: a new one faults in page by page.
+        fits = into is not None and len(into) >= self._size
+        whole = memoryview(into if fits and into is not None else bytearray(self._size))[: self._size]
         at = 0
         for piece in self._pieces:
             whole[at : at + len(piece)] = piece
@@ -151,7 +155,7 @@ class Connection(asyncio.BufferedProtocol):
         self._pieces.clear()
         answer = cast("Answer", self._answer)
         answer.body = whole
-        self._direct, self._direct_at = memoryview(whole), at
+        self._direct, self._direct_at = whole, at
 
     def eof_received(self) -> bool:
         """Let the transport close."""
@@ -230,15 +234,24 @@ class Connection(asyncio.BufferedProtocol):
     # --- the client's side
 
     async def exchange(
-        self, method: str, head: bytes, body: Body, *, most_bytes: int | None, pace: Pace | None
+        self,
+        method: str,
+        head: bytes,
+        body: Body,
+        *,
+        most_bytes: int | None,
+        pace: Pace | None,
+        into: bytearray | None = None,
     ) -> Answer:
         """Send a request and return its answer: whole, or as soon as its head is there.
 
         :param most_bytes: wait for the whole body, of so many bytes at most; None streams it.
+        :param into: where a large body may be put.
         :param pace: waits until so many bytes may go; None where nothing holds them back.
         :raises BrokenConnectionError: no whole answer came.
         """
         transport = self._begin(method, most_bytes)
+        self._into = into
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
         try:

@@ -216,13 +216,21 @@ class ObjectStore(Protocol):
         ...
 
     async def fetch(
-        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        offset: int = 0,
+        length: int | None = None,
+        into: bytearray | None = None,
     ) -> Fetched:
         """Read an object, or a range of it, into memory; a read that is cut off is begun again.
 
         As ``get``, without the cost of a stream: for small objects, and parts of large ones.
 
         :param length: at most so many bytes; the caller has room for them.
+        :param into: a buffer that may be used for the body, and then belongs to it; stores that
+            have no use for it leave it alone.
         :raises PreconditionError: the object changed.
         :raises NotFoundError: it is gone.
         """

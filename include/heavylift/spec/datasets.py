@@ -108,7 +108,7 @@ class LimitOverrides(SpecModel):
         default=None,
         ge=64 * MIB,
         le=TIB,
-        description="Most memory that one task's buffers take; 256MiB by default.",
+        description="Most memory that one task's buffers take; 128MiB by default.",
     )
     stall_timeout: Seconds | None = Field(
         default=None,
@@ -129,7 +129,7 @@ class Limits(SpecModel):
     shard_objects: Count = 10_000
     shard_size: SizeBytes = 10 * GIB
     part_size: SizeBytes = 16 * MIB
-    memory_budget: SizeBytes = 256 * MIB
+    memory_budget: SizeBytes = 128 * MIB
     stall_timeout: Seconds = 60
 
 

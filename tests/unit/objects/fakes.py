@@ -152,7 +152,13 @@ class FakeStore:
         return frozenset()
 
     async def fetch(
-        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        offset: int = 0,
+        length: int | None = None,
+        into: bytearray | None = None,
     ) -> Fetched:
         for _ in range(5):
             try:

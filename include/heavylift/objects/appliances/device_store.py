@@ -86,7 +86,13 @@ class DeviceStore:
         return self._files.get(self.stored_path(key), version=version, offset=offset, length=length)
 
     async def fetch(
-        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        offset: int = 0,
+        length: int | None = None,
+        into: bytearray | None = None,
     ) -> Fetched:
         """Read a file, or a range of it, into memory; see the port."""
         return await self._files.fetch(self.stored_path(key), version=version, offset=offset, length=length)

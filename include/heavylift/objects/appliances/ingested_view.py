@@ -73,11 +73,17 @@ class IngestedView:
             yield _Stream(_as_source(stream.head, key, row), stream)
 
     async def fetch(
-        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        offset: int = 0,
+        length: int | None = None,
+        into: bytearray | None = None,
     ) -> Fetched:
         """Read what lies on the target, or a range of it, into memory."""
         row, place = self._find(key)
-        found = await self._target.fetch(place, version=version, offset=offset, length=length)
+        found = await self._target.fetch(place, version=version, offset=offset, length=length, into=into)
         return replace(found, head=_as_source(found.head, key, row))
 
     def _find(self, key: str) -> tuple[LoadRow, str]:

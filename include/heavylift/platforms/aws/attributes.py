@@ -38,7 +38,8 @@ def attribute_problems(attributes: ObjectAttributes) -> list[str]:
 @lru_cache(maxsize=1024)
 def _problems_of_headers(*values: str | None) -> tuple[str, ...]:
     """Return the problems of an object's headers: most objects of a bucket have the same."""
-    return tuple(_standard_problems(ObjectAttributes(*values)))
+    content_type, encoding, cache, disposition, language = values
+    return tuple(_standard_problems(ObjectAttributes(content_type, encoding, cache, disposition, language)))
 
 
 def _standard_problems(attributes: ObjectAttributes) -> Iterator[str]:

@@ -204,7 +204,13 @@ class S3Store:
             yield HttpStream(head, self._wire.http, body, request.what, offset=offset, length=length)
 
     async def fetch(
-        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        offset: int = 0,
+        length: int | None = None,
+        into: bytearray | None = None,
     ) -> Fetched:
         """Read an object, or a range of it, into memory; see the port.
 
@@ -216,7 +222,7 @@ class S3Store:
             "HEAD" if length == 0 else "GET", "get of", key, _pinned(version, wanted)
         )
         check = whole_answer(request.what, wanted, offset, length)
-        answer = await self._wire.send(request, check=check, most_bytes=most_bytes(length))
+        answer = await self._wire.send(request, check=check, most_bytes=most_bytes(length), into=into)
         head = read_head(key, answer.headers, request.what)
         if version is not None and version != head.object.version:
             raise refusals.changed(request.what, f"version {head.object.version}")

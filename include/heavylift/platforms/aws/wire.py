@@ -79,9 +79,12 @@ class BucketWire:
         check: AnswerCheck | None = None,
         failures: list[TransientError] | None = None,
         most_bytes: int = MOST_ANSWER_BYTES,
+        into: bytearray | None = None,
     ) -> Response:
         """Send a request and read its answer whole; as ``HttpClient.send``."""
-        response = await self._http.send(request, check=check, failures=failures, most_bytes=most_bytes)
+        response = await self._http.send(
+            request, check=check, failures=failures, most_bytes=most_bytes, into=into
+        )
         self.server = response.headers.get("server", "")
         self._credentials.accepted()
         return response

@@ -121,7 +121,13 @@ class AzureBlobStore:
         return frozenset({Algorithm.MD5})
 
     async def fetch(
-        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        offset: int = 0,
+        length: int | None = None,
+        into: bytearray | None = None,
     ) -> Fetched:
         """Read a blob, or a range of it, into memory; see the port.
 
@@ -133,7 +139,9 @@ class AzureBlobStore:
         request = self._wire.request("HEAD" if length == 0 else "GET", "get", key, headers=asked)
         check = whole_answer(request.what, wanted, offset, length)
         try:
-            answer = await self._wire.http.send(request, check=check, most_bytes=most_bytes(length))
+            answer = await self._wire.http.send(
+                request, check=check, most_bytes=most_bytes(length), into=into
+            )
         except PreconditionError:
             # A blob that is gone fails the condition too.
             await self.head(key)

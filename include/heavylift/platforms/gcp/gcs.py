@@ -148,7 +148,13 @@ class GcsStore:
         return frozenset()
 
     async def fetch(
-        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        offset: int = 0,
+        length: int | None = None,
+        into: bytearray | None = None,
     ) -> Fetched:
         """Read an object, or a range of it, into memory; see the port.
 
@@ -158,24 +164,26 @@ class GcsStore:
         if version is None or length == 0 or not version.isdecimal():
             head = await self.head(key)
             _check_version(what, head.object.version, version)
-            body = b"" if length == 0 else await self._bytes(key, head.object.version, offset, length)
+            body = b"" if length == 0 else await self._bytes(key, head.object.version, offset, length, into)
             return Fetched(head, body)
         try:
             async with _beside(self._pinned_head(key, version, what)) as pending:
-                body = await self._bytes(key, version, offset, length)
+                body = await self._bytes(key, version, offset, length, into)
                 return Fetched(await pending, body)
         except PreconditionError:
             # An object that is gone fails the condition too.
             await self.head(key)
             raise
 
-    async def _bytes(self, key: str, version: str, offset: int, length: int | None) -> Body:
+    async def _bytes(
+        self, key: str, version: str, offset: int, length: int | None, into: bytearray | None
+    ) -> Body:
         wanted = byte_range(offset, length)
         headers = {"Accept-Encoding": "gzip"} | ({"Range": wanted} if wanted else {})
         query = {"alt": "media", "ifGenerationMatch": version}
         request = self._wire.request("GET", "get", key, headers=headers, query=query)
         check = whole_answer(request.what, wanted, offset, length)
-        answer = await self._wire.http.send(request, check=check, most_bytes=most_bytes(length))
+        answer = await self._wire.http.send(request, check=check, most_bytes=most_bytes(length), into=into)
         _check_version(request.what, answer.headers.get("x-goog-generation", ""), version)
         return answer.body
 

@@ -159,7 +159,13 @@ class PosixStore:
         return frozenset()
 
     async def fetch(
-        self, key: str, *, version: str | None = None, offset: int = 0, length: int | None = None
+        self,
+        key: str,
+        *,
+        version: str | None = None,
+        offset: int = 0,
+        length: int | None = None,
+        into: bytearray | None = None,
     ) -> Fetched:
         """Read a file, or a range of it, into memory; see the port.
 
