@@ -144,10 +144,12 @@ class Connection(asyncio.BufferedProtocol):
 
     def _read_directly(self) -> None:
         """Let the rest of a large body be received where it is to stay."""
-        into = self._into
         # A buffer that was used before is in memory already: a new one faults in page by page.
-        fits = into is not None and len(into) >= self._size
-        whole = memoryview(into if fits and into is not None else bytearray(self._size))[: self._size]
+        whole: bytearray | memoryview
+        if self._into is not None and len(self._into) >= self._size:
+            whole = memoryview(self._into)[: self._size]
+        else:
+            whole = bytearray(self._size)
         at = 0
         for piece in self._pieces:
             whole[at : at + len(piece)] = piece
@@ -155,7 +157,7 @@ class Connection(asyncio.BufferedProtocol):
         self._pieces.clear()
         answer = cast("Answer", self._answer)
         answer.body = whole
-        self._direct, self._direct_at = whole, at
+        self._direct, self._direct_at = memoryview(whole), at
 
     def eof_received(self) -> bool:
         """Let the transport close."""

@@ -272,3 +272,18 @@ async def garbage(exchange: Exchange) -> None:
 async def test_a_malformed_answer_is_tried_again() -> None:
     response, _ = await send(garbage, answer(200, b"fine"))
     assert response.body == b"fine"
+
+
+@pytest.mark.parametrize("size", [10, 100_000, 500_000])
+@pytest.mark.parametrize("room", [None, 100, 500_000, 900_000])
+async def test_a_body_comes_whole_whatever_buffer_is_offered(size: int, room: int | None) -> None:
+    sent = bytes(range(256)) * (size // 256 + 1)
+    buffer = None if room is None else bytearray(room)
+    async with scripted(answer(200, sent[:size])) as server:
+        http = client()
+        response = await http.send(request(server), into=buffer)
+        await http.close()
+    assert response.body == sent[:size]
+    if buffer is None:
+        # Adapters read answers as text.
+        assert isinstance(response.body, bytes | bytearray)
