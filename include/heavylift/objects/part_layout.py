@@ -65,15 +65,15 @@ def layout_of(head: ObjectHead, wanted_bytes: int, traits: StoreTraits) -> Layou
     if own is None:
         return _cut(size, part_size(size, wanted_bytes, traits), None)
     lower = part_size(size, traits.min_part_bytes, traits)
-    if lower <= own <= max(wanted_bytes, MOST_SOURCE_PART_BYTES):
+    most = min(max(wanted_bytes, MOST_SOURCE_PART_BYTES), traits.max_part_bytes)
+    if lower <= own <= most:
         return _cut(size, own, own)
     together = max(1, part_size(size, wanted_bytes, traits) // own)
     while own * together < lower:
         together += 1
-    fits = own * together <= max(wanted_bytes, MOST_SOURCE_PART_BYTES)
-    return (
-        _cut(size, own * together, own) if fits else _cut(size, part_size(size, wanted_bytes, traits), None)
-    )
+    if own * together <= most:
+        return _cut(size, own * together, own)
+    return _cut(size, part_size(size, wanted_bytes, traits), None)
 
 
 def _uniform(sizes: tuple[int, ...], size_bytes: int) -> int | None:

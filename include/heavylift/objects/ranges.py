@@ -12,10 +12,13 @@ import asyncio
 from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from itertools import pairwise
+from typing import TypeVar
 
 from heavylift.platforms.ports import ListedColumns, ListedObject, ListsColumns, ListsRanges, ObjectStore
+
+_T = TypeVar("_T")
 
 CHAINS = 8
 """Ranges listed at once."""
@@ -60,6 +63,8 @@ async def _together(store: ObjectStore, prefix: str, bounds: list[str]) -> Async
     ranges = deque(pairwise([_FIRST, *bounds, _LAST]))
     pages: asyncio.Queue[ListedColumns | None] = asyncio.Queue(_WAITING_PAGES)
 
+    listening = True
+
     async def work() -> None:
         while ranges:
             begin, end = ranges.popleft()
@@ -73,7 +78,8 @@ async def _together(store: ObjectStore, prefix: str, bounds: list[str]) -> Async
                 for _ in range(min(CHAINS, len(ranges))):
                     group.create_task(work())
         finally:
-            await pages.put(None)
+            if listening:
+                await pages.put(None)
 
     task = asyncio.create_task(all_work())
     try:
@@ -83,10 +89,8 @@ async def _together(store: ObjectStore, prefix: str, bounds: list[str]) -> Async
     except BaseExceptionGroup as failures:
         raise failures.exceptions[0] from None
     finally:
+        listening = False
         task.cancel()
-        # Whoever waits to put a page must find room, or it would never hear of the end.
-        while not pages.empty():
-            pages.get_nowait()
         await asyncio.gather(task, return_exceptions=True)
 
 
@@ -114,11 +118,24 @@ def _head_of(page: ListedColumns, count: int) -> ListedColumns:
 
 async def _chain(store: ObjectStore, prefix: str, start_after: str) -> AsyncGenerator[ListedColumns]:
     if isinstance(store, ListsColumns):
-        async for columns in store.list_columns(prefix, start_after=start_after):
-            yield columns
+        async with _closing(store.list_columns(prefix, start_after=start_after)) as pages:
+            async for columns in pages:
+                yield columns
         return
-    async for page in store.list_pages(prefix, start_after=start_after):
-        yield _turned(page)
+    async with _closing(store.list_pages(prefix, start_after=start_after)) as listed:
+        async for page in listed:
+            yield _turned(page)
+
+
+@asynccontextmanager
+async def _closing(pages: AsyncIterator[_T]) -> AsyncGenerator[AsyncIterator[_T]]:
+    """End a listing with the block: left to the collector, its next request would go on."""
+    try:
+        yield pages
+    finally:
+        close = getattr(pages, "aclose", None)
+        if close is not None:
+            await close()
 
 
 def _turned(page: list[ListedObject]) -> ListedColumns:

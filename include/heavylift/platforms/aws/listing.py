@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing
 from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
@@ -34,14 +35,16 @@ class Listing:
 
     async def pages(self, prefix: str, start_after: str) -> AsyncIterator[list[ListedObject]]:
         """Yield the objects under ``prefix``, up to 1,000 a page."""
-        async for page in self._pages(prefix, start_after):
-            decode = await self._decoder(page)
-            yield [_object(row, decode) for row in page.rows]
+        async with aclosing(self._pages(prefix, start_after)) as pages:
+            async for page in pages:
+                decode = await self._decoder(page)
+                yield [_object(row, decode) for row in page.rows]
 
     async def columns(self, prefix: str, start_after: str) -> AsyncIterator[ListedColumns]:
         """Yield the objects under ``prefix`` by column, up to 1,000 a page."""
-        async for page in self._pages(prefix, start_after):
-            yield await self._by_column(page)
+        async with aclosing(self._pages(prefix, start_after)) as pages:
+            async for page in pages:
+                yield await self._by_column(page)
 
     async def folders(self, prefix: str) -> list[str]:
         """Return the folders directly under ``prefix`` that the first page tells."""
@@ -64,7 +67,7 @@ class Listing:
             storage_classes=list(classes),
         )
 
-    async def _pages(self, prefix: str, start_after: str) -> AsyncIterator[ListPage]:
+    async def _pages(self, prefix: str, start_after: str) -> AsyncGenerator[ListPage]:
         """Yield the pages that hold anything; the next is fetched while one is used."""
         following: asyncio.Task[ListPage] | None = None
         try:
