@@ -132,9 +132,8 @@ async def test_keys_that_the_target_rewrites_are_named_before_anything_moves(
     assert await contents(goal) == {}
     request = transfer(origin, goal, tmp_path / "evidence", on_unholdable_key=OnUnholdableKey.SKIP)
     plan, _, verification = await move(request)
-    assert {f.subject for f in plan.findings} == {
-        f"s3://{origin.location.container}/{key}" for key in ("x//y", "./dot")
-    }
+    unholdable = {f.subject for f in plan.findings if f.rule == "key-not-holdable"}
+    assert unholdable == {f"s3://{origin.location.container}/{key}" for key in ("x//y", "./dot")}
     assert (verification.passed, verification.accepted) == (True, 2)
     assert list(await contents(goal)) == ["good"]
 
