@@ -10,10 +10,12 @@ be mistaken is written as ``~`` and its UTF-8 in hex, a missing one as ``~~``.
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,24 +34,24 @@ SMALL_MEMORY = 64 * 2**20
 
 
 @contextmanager
-def database(
-    work: Path | None = None, memory_bytes: int = SMALL_MEMORY
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB database in memory for the length of the block.
+def database() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Lend a connection to this process's small DuckDB database for the length of the block.
 
-    :param work: a folder for what does not fit ``memory_bytes``; without one that is an error.
+    For reading and writing files, and temporary tables; what does not stream has 64 MiB.
     """
+    with _shared(os.getpid()).cursor() as cursor:
+        yield cursor
+
+
+@lru_cache(maxsize=1)
+def _shared(_process: int) -> duckdb.DuckDBPyConnection:
+    # One for all: to open a database costs more than most of what is done with it here. A forked
+    # process must not use its parent's.
     import duckdb
 
-    settings: dict[str, Any] = {
-        "threads": 1 if memory_bytes <= SMALL_MEMORY else 2,
-        "memory_limit": f"{max(memory_bytes, SMALL_MEMORY) // 2**20}MiB",
-    }
-    if work is not None:
-        settings["temp_directory"] = str(work / "spill")
-    with duckdb.connect(":memory:", config=settings) as db:
-        db.execute("SET preserve_insertion_order = false")
-        yield db
+    db = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": f"{SMALL_MEMORY // 2**20}MiB"})
+    db.execute("SET preserve_insertion_order = false")
+    return db
 
 
 class RowFile:
@@ -123,7 +125,7 @@ def _decoded(name: str, kind: str) -> str:
 
 def to_parquet(rows: RowFile, path: Path) -> None:
     """Write a closed row file as Parquet."""
-    with database(path.parent) as db:
+    with database() as db:
         db.execute(
             f"COPY (SELECT * FROM {rows_of(rows.columns, 'rows')}) TO '{_quoted(path)}'"
             f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {_GROUP_ROWS})",

@@ -28,14 +28,12 @@ def window(begin: timedelta, end: timedelta) -> str:
     return f"{now + begin:%H:%M}-{now + end:%H:%M}"
 
 
-CLOSED = window(timedelta(hours=3), timedelta(hours=4))
-
-
 def test_a_closed_window_with_no_wait_ends_with_three_and_says_when(
     capsys: pytest.CaptureFixture[str], folders: Folders, tmp_path: Path
 ) -> None:
     source, target, evidence = folders
-    arguments = ("objects", "copy", source, target, "--evidence", evidence, "--window", CLOSED, "--no-wait")
+    closed = window(timedelta(hours=3), timedelta(hours=4))
+    arguments = ("objects", "copy", source, target, "--evidence", evidence, "--window", closed, "--no-wait")
     status, document, _ = heavylift(capsys, *arguments, "--json")
     assert (status, document["exit_status"]) == (3, 3)
     opens_at = datetime.fromisoformat(document["window"]["opens_at"])

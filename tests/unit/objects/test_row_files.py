@@ -46,7 +46,7 @@ def test_many_plain_rows_and_one_odd_one(tmp_path: Path) -> None:
 def test_rows_of_text_go_into_a_table() -> None:
     rows = [("plain", None), ("with,comma", "x"), ("", "~"), ("zero\x00", "line\nbreak")]
     with database() as db:
-        db.execute("CREATE TABLE kept (one VARCHAR, other VARCHAR)")
+        db.execute("CREATE TEMP TABLE kept (one VARCHAR, other VARCHAR)")
         insert_rows(db, "kept", rows)
         insert_rows(db, "kept", [])
         assert sorted(db.execute("FROM kept").fetchall(), key=repr) == sorted(rows, key=repr)

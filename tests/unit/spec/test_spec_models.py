@@ -50,7 +50,7 @@ def test_the_smallest_spec_has_safe_defaults(tmp_path: Path) -> None:
     assert dataset.limits.shard_objects == 10_000
     assert dataset.limits.shard_size == 10 * GIB
     assert dataset.limits.part_size == 16 * MIB
-    assert dataset.limits.memory_budget == 256 * MIB
+    assert dataset.limits.memory_budget == 128 * MIB
 
 
 def test_a_dataset_inherits_the_connections_of_its_sides(tmp_path: Path) -> None:

@@ -274,7 +274,7 @@ CASES = [
     ),
     Case(
         "memory for less than two parts", dataset("limits: {part_size: 200MiB}"), "2156",
-        "datasets[0].limits", "{part_size", ("memory_budget 256MiB with part_size 200MiB", "400MiB or more"),
+        "datasets[0].limits", "{part_size", ("memory_budget 128MiB with part_size 200MiB", "400MiB or more"),
     ),
     Case(
         "shard smaller than a part", dataset("limits: {shard_size: 8MiB}"), "2156", "datasets[0].limits",
