@@ -84,6 +84,10 @@ class Refused:
     reason: str
 
 
+MANY_ROWS = 500_000
+"""Rows of both listings together from which on a join is spread over two threads."""
+
+
 class Difference:
     """A diff of two listings in a DuckDB database of its own; close it after use.
 
@@ -95,7 +99,7 @@ class Difference:
         import duckdb
 
         self._db: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
-        self._db.execute("SET threads = 2")
+        self._db.execute("SET threads = 1")
         self._db.execute("SET memory_limit = ?", [f"{max(memory_bytes, 64 * 2**20) // 2**20}MiB"])
         self._db.execute("SET temp_directory = ?", [str(work / "spill")])
         self._db.execute("SET preserve_insertion_order = false")
@@ -124,6 +128,9 @@ class Difference:
         :param now: the moment from which ages are reckoned.
         """
         self._deduplicate_known()
+        # A second thread has buffers of its own, which small listings are not worth.
+        if source.total.objects + target.total.objects > MANY_ROWS:
+            self._db.execute("SET threads = 2")
         equal = " OR ".join(f"s.{one} = t.{other}" for one, other in _SAME)
         unequal = " OR ".join(f"coalesce(s.{name} <> t.{name}, false)" for name in _DECISIVE)
         cases = " ".join(f"WHEN s.{one} = t.{other} THEN '{other}'" for one, other in _SAME)

@@ -70,7 +70,7 @@ def build_tree(inventory: Path, memory_bytes: int) -> list[Node]:
 
     with duckdb.connect(":memory:") as database:
         database.execute("SET memory_limit = ?", [f"{max(memory_bytes, 64 * 2**20) // 2**20}MiB"])
-        database.execute("SET threads = 2")
+        database.execute("SET threads = 1")
         counted = database.execute("SELECT count(*) FROM read_parquet(?)", [str(inventory)]).fetchone()
         passes = 1 + (int(counted[0]) if counted else 0) // ROWS_AT_ONCE
         leaves = [leaf for number in range(passes) for leaf in _leaves(database, inventory, passes, number)]
