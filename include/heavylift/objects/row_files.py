@@ -61,8 +61,6 @@ class RowFile:
     """
 
     def __init__(self, path: Path, columns: Columns) -> None:
-        if len(columns) < 2:
-            raise ValueError("one column alone could leave lines empty, which are passed over")
         self.path = path
         self.columns = columns
         self._file = path.open("w", encoding="utf-8", newline="\n")
@@ -73,6 +71,9 @@ class RowFile:
             _texts(values) if kind == TEXT else _integers(values)
             for values, kind in zip(block, self.columns.values(), strict=True)
         ]
+        if len(fields) == 1:
+            # A line that is empty would be passed over: one column gets an empty one beside it.
+            fields.append([_NULL] * len(fields[0]))
         lines = "\n".join(map(",".join, zip(*fields, strict=True)))
         if lines:
             self._file.write(f"{lines}\n")
@@ -113,7 +114,8 @@ def _text(value: str | None) -> str:
 
 def rows_of(columns: Columns, parameter: str) -> str:
     """Return SQL that reads a row file; its path is bound to ``$parameter``."""
-    types = ", ".join(f"'{name}': 'VARCHAR'" for name in columns)
+    written = [*columns, "beside"] if len(columns) == 1 else [*columns]
+    types = ", ".join(f"'{name}': 'VARCHAR'" for name in written)
     fields = ", ".join(f'{_decoded(name, kind)} AS "{name}"' for name, kind in columns.items())
     return (
         f"(SELECT {fields} FROM read_csv(${parameter}, header = false, auto_detect = false, delim = ',',"

@@ -50,3 +50,11 @@ def test_rows_of_text_go_into_a_table() -> None:
         insert_rows(db, "kept", rows)
         insert_rows(db, "kept", [])
         assert sorted(db.execute("FROM kept").fetchall(), key=repr) == sorted(rows, key=repr)
+
+
+def test_one_column_alone_keeps_what_is_missing() -> None:
+    with database() as db:
+        db.execute("CREATE TEMP TABLE alone (one VARCHAR)")
+        insert_rows(db, "alone", [("a",), (None,), ("",), ("b,c",)])
+        found = db.execute("FROM alone").fetchall()
+    assert sorted(found, key=repr) == sorted([("a",), (None,), ("",), ("b,c",)], key=repr)
