@@ -43,7 +43,7 @@ class Gone:
 
     :param to_delete: those that the policy lets go.
     :param brake: why the deletion will be refused; empty where it will not.
-    :param rows: whether there are rows to keep as evidence.
+    :param findings: what a person should know of those that stay.
     """
 
     to_delete: Tally = field(default_factory=Tally)

@@ -66,7 +66,7 @@ class PartsProof:
     async def add(self, part: Part, body: Body) -> str:
         """Take in one part's bytes and return its CRC32C; may be called again for the same part."""
         wanted = {Algorithm.CRC32C} | ({self.algorithm} if self.algorithm in COMBINABLE else set())
-        sums = await _digest(body, wanted)
+        sums = digest(body, *wanted)
         inner: tuple[str, ...] = ()
         if self.algorithm in OF_PARTS and not self.by_receipts:
             inner = await _inner_digests(body, part.inner_sizes, OF_PARTS[cast("Algorithm", self.algorithm)])
@@ -121,10 +121,6 @@ def proof_for(head: ObjectHead, layout: Layout, *, md5_of_parts: bool) -> PartsP
 
 def _combined(algorithm: Algorithm, digests: Sequence[PartDigest]) -> str:
     return combine(algorithm, [(one.sums[algorithm], one.size_bytes) for one in digests])
-
-
-async def _digest(body: Body, wanted: set[Algorithm]) -> Checksums:
-    return digest(body, *wanted)
 
 
 async def _inner_digests(body: Body, sizes: Sequence[int], algorithm: Algorithm) -> tuple[str, ...]:

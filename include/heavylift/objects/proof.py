@@ -11,7 +11,7 @@ from collections.abc import Iterable
 
 from heavylift.checksums import OF_PARTS, Algorithm, Checksums, Digester
 from heavylift.errors import ServerUnavailableError
-from heavylift.platforms.ports import ObjectHead, ObjectStore
+from heavylift.platforms.ports import ObjectStore
 
 PREFERENCE = (
     Algorithm.CRC32C,
@@ -60,13 +60,6 @@ def agree(one: Checksums, other: Checksums) -> bool | None:
     """Return whether two sets of checksums say the same; None where they have none in common."""
     algorithm = common_algorithm(one, other)
     return None if algorithm is None else one[algorithm] == other[algorithm]
-
-
-def digester_for(head: ObjectHead, also: Iterable[Algorithm]) -> Digester:
-    """Return a digester that computes CRC32C, what proves the read, and ``also``."""
-    proof = usable_algorithm(head.object.checksums, head.part_sizes)
-    wanted = {Algorithm.CRC32C, *also} | ({proof} if proof else set())
-    return Digester(wanted, head.part_sizes)
 
 
 async def read_checksums(

@@ -301,7 +301,6 @@ def statement(
 
     :param trusted: what rests on an earlier verification, in words; empty where nothing does.
 
-
     With no wrong object in a random sample of n, the share of wrong objects is below
     ``1 - (1 - confidence)^(1/n)`` with that confidence (the exact binomial bound).
     """

@@ -80,6 +80,20 @@ async def test_a_second_run_moves_nothing(request_: TransferRequest) -> None:
     assert verification.passed
 
 
+async def test_who_verifies_a_run_again_has_both_sides_listed_afresh(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    """The first time, a plan that found nothing to do has just listed them."""
+    await move(request_)
+    again = in_run(request_, "two")
+    plan, _, verification = await move(again)
+    assert plan.target_rows is not None
+    assert (verification.passed, verification.target.objects) == (True, 12)
+    (tmp_path / "target" / "day=0" / "f 3 é").unlink()
+    verification = await verify_transfer(again)
+    assert (verification.passed, verification.missing, verification.target.objects) == (False, 1, 11)
+
+
 async def test_a_second_run_moves_just_what_changed(request_: TransferRequest, tmp_path: Path) -> None:
     await move(request_)
     write(tmp_path / "source" / "day=0" / "f 3 é", b"changed")
