@@ -1,22 +1,25 @@
-"""Copying all shards of a plan from a shell: one after the other, within the hours, with progress."""
+"""Copying all shards of a plan from a shell: by several processes, within the hours, with progress."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heavylift.cli.output import note
-from heavylift.cli.progress import progress_display
+from heavylift.cli.processes import Piece, all_of, usable_processors
+from heavylift.cli.progress import Display, progress_display
 from heavylift.errors import HeavyliftError, WindowClosedError
-from heavylift.evidence.records import PlanRecord, ShardResult, utc_now
+from heavylift.evidence.records import PlanRecord, ShardResult, ShardSummary, utc_now
 from heavylift.objects.progress_text import human_duration
 
 if TYPE_CHECKING:
     from heavylift.objects.requests import TransferRequest
 
+MEMORY_OF_ONE = 64 * 2**20
+"""Of the budget, what a process needs to keep several parts of a large object in flight."""
 _LOOK_AGAIN_SECONDS = 30.0
 """Waiting is done in short pieces: a machine that slept in between is not late by its sleep."""
 
@@ -33,39 +36,73 @@ class Copied:
     closed: WindowClosedError | None = None
 
 
+def processes_for(request: TransferRequest) -> int:
+    """Return how many processes may copy at once: by processors, and by the memory that each needs."""
+    by_memory = request.options.limits.memory_budget // MEMORY_OF_ONE
+    return max(1, min(usable_processors(), by_memory))
+
+
+def spread_over(request: TransferRequest, processes: int) -> TransferRequest:
+    """Return the request with its caps shared by so many processes, and a plan that has work for each."""
+    options = replace(request.options, tasks_at_once=processes, fewest_shards=processes)
+    return replace(request, options=options)
+
+
 def copy_shards(request: TransferRequest, plan: PlanRecord, *, wait: bool) -> Copied:
-    """Copy every shard of ``plan``.
+    """Copy every shard of ``plan``, as many at once as the request has tasks.
 
     :param wait: where the time window is closed, wait for it; otherwise stop and tell.
     """
     copied = Copied()
-    with progress_display(plan) as display:
-        for shard in plan.shards:
-            _copy_one(request, shard.index, copied, wait=wait, report=display.of_shard(shard))
-            if copied.closed is not None:
+    todo = list(plan.shards)
+    while todo:
+        at_once = min(request.options.tasks_at_once, len(todo))
+        with progress_display(plan) as display:
+            closed = _copy_some(_shared(request, at_once), todo, at_once, copied, display)
+        todo = [shard for shard, _ in closed]
+        if todo:
+            first = min((error for _, error in closed), key=lambda error: error.opens_at)
+            if not wait:
+                copied.closed = first
                 break
+            wait_until(datetime.fromisoformat(first.opens_at))
     return copied
 
 
-def _copy_one(
-    request: TransferRequest, shard: int, copied: Copied, *, wait: bool, report: Callable[[Any], None]
-) -> None:
+def _shared(request: TransferRequest, processes: int) -> TransferRequest:
+    """Return what one of so many processes is asked to do: its share of memory and concurrency."""
+    limits = request.options.limits
+    share = limits.model_copy(
+        update={
+            "memory_budget": limits.memory_budget // processes,
+            "max_concurrency": -(-limits.max_concurrency // processes),
+        }
+    )
+    return replace(request, options=replace(request.options, limits=share))
+
+
+def _copy_some(
+    request: TransferRequest, shards: Sequence[ShardSummary], at_once: int, copied: Copied, display: Display
+) -> list[tuple[ShardSummary, WindowClosedError]]:
+    """Copy shards; return those that the time window has left undone, and why."""
     from heavylift.aio import run
     from heavylift.objects.api import copy_shard
 
-    while True:
+    def piece(index: int) -> Piece[ShardResult]:
+        return lambda tell: run(copy_shard(request, index, 1, tell))
+
+    by_index = {shard.index: shard for shard in shards}
+    pieces = [(shard.index, piece(shard.index), display.of_shard(shard)) for shard in shards]
+    closed = []
+    for index, ended in all_of(pieces, at_once):
         try:
-            copied.results.append(run(copy_shard(request, shard, 1, report)))
-        except WindowClosedError as closed:
-            if not wait:
-                copied.closed = closed
-                return
-            wait_until(datetime.fromisoformat(closed.opens_at))
-            continue
+            copied.results.append(ended.value())
+        except WindowClosedError as error:
+            closed.append((by_index[index], error))
         except HeavyliftError as error:
             note(str(error))
             copied.errors.append(error)
-        return
+    return closed
 
 
 def wait_until(

@@ -8,6 +8,7 @@ from typing import Any
 from heavylift.cli.objects_cleanup import note_cleaning
 from heavylift.cli.objects_text import gone, planned, verified
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
+from heavylift.cli.processes import in_process
 from heavylift.cli.stores import shell_actor
 from heavylift.errors import HeavyliftError
 from heavylift.evidence.records import DeletesRecord, PhaseSummary, PlanRecord
@@ -16,10 +17,12 @@ from heavylift.evidence.records import DeletesRecord, PhaseSummary, PlanRecord
 def copy_and_prove(request: Any, *, as_json: bool, wait: bool = True) -> None:
     """Plan, copy, verify and conclude one transfer, and end the command."""
     from heavylift.aio import run
-    from heavylift.cli.copying import copy_shards
+    from heavylift.cli.copying import copy_shards, processes_for, spread_over
     from heavylift.objects.api import plan_transfer, verify_and_clean
 
-    plan = run(plan_transfer(request))
+    request = spread_over(request, processes_for(request))
+    _load_beforehand(request)
+    plan = in_process(lambda _tell: run(plan_transfer(request)))
     if request.options.dry_run:
         finish({"plan": plan.model_dump(mode="json")}, text=planned(plan), as_json=as_json)
     mark_touched()
@@ -38,7 +41,7 @@ def copy_and_prove(request: Any, *, as_json: bool, wait: bool = True) -> None:
             status=ExitStatus.INTERRUPTED,
         )
     dealt, errors = _deal_with_gone(request, plan, copied.errors)
-    record, cleaning = run(verify_and_clean(request))
+    record, cleaning = in_process(lambda _tell: run(verify_and_clean(request)))
     note_cleaning(cleaning)
     summary = run(_conclude(request, cleaning))
     passed = summary.passed and not errors
@@ -57,6 +60,16 @@ def copy_and_prove(request: Any, *, as_json: bool, wait: bool = True) -> None:
     )
 
 
+def _load_beforehand(request: Any) -> None:
+    """Import here, once, what each of the processes will need."""
+    import duckdb  # noqa: F401
+
+    from heavylift.platforms.wiring import load_adapter
+
+    for place in (request.source, request.target):
+        load_adapter(place.location.scheme)
+
+
 def _deal_with_gone(
     request: Any, plan: PlanRecord, errors: Sequence[HeavyliftError]
 ) -> tuple[DeletesRecord | None, list[HeavyliftError]]:
@@ -67,7 +80,7 @@ def _deal_with_gone(
     if not plan.to_delete.objects or errors:
         return None, list(errors)
     try:
-        return run(delete_gone(request)), []
+        return in_process(lambda _tell: run(delete_gone(request))), []
     except HeavyliftError as error:
         note(str(error))
         return None, [error]

@@ -10,13 +10,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from heavylift.cli.output import note
+from heavylift.objects.progress import Progress
 from heavylift.objects.progress_text import human_size, progress_line, rate_text
 
 if TYPE_CHECKING:
     from heavylift.evidence.records import PlanRecord, ShardSummary
-    from heavylift.objects.progress import Progress
 
-Report = Callable[["Progress"], None]
+Report = Callable[[Progress], None]
 LINE_EVERY_SECONDS = 2.0
 
 
@@ -62,47 +62,54 @@ class Lines:
 
 
 class Whole:
-    """Adds up the shards: what came before counts as done, what comes later as left.
+    """Adds up the shards: rates of those at work, and of the others what they have done or hold.
 
     :param show: takes the progress of the whole copy.
     """
 
     def __init__(self, plan: PlanRecord, show: Report) -> None:
-        self._shards = plan.shards
+        self._objects = sum(shard.objects for shard in plan.shards)
+        self._bytes = sum(shard.size_bytes for shard in plan.shards)
         self._show = show
+        self._last: dict[int, Progress] = {}
 
     def of_shard(self, shard: ShardSummary) -> Report:
         """Return what takes the progress of one shard."""
-        before = [other for other in self._shards if other.index < shard.index]
-        objects, size_bytes = sum(s.objects for s in before), sum(s.size_bytes for s in before)
-        all_objects, all_bytes = (
-            sum(s.objects for s in self._shards),
-            sum(s.size_bytes for s in self._shards),
-        )
 
         def report(progress: Progress) -> None:
-            whole = replace(
-                progress,
-                objects_done=objects + progress.objects_done,
-                objects_total=all_objects,
-                bytes_done=size_bytes + progress.bytes_done,
-                bytes_total=all_bytes,
-            )
-            self._show(replace(whole, seconds_left=_scaled(progress, whole)))
+            self._last[shard.index] = progress
+            self._show(self._sum())
 
         return report
 
+    def _sum(self) -> Progress:
+        known = self._last.values()
+        busy = [one for one in known if one.objects_done < one.objects_total]
+        rates = busy or [*known][-1:]
+        limits = [one.concurrency for one in busy if one.concurrency is not None]
+        whole = Progress(
+            objects_done=sum(one.objects_done for one in known),
+            objects_total=self._objects,
+            bytes_done=sum(one.bytes_done for one in known),
+            bytes_total=self._bytes,
+            bytes_per_second=sum(one.bytes_per_second for one in rates),
+            objects_per_second=sum(one.objects_per_second for one in rates),
+            seconds_left=None,
+            throttled=sum(one.throttled for one in known),
+            concurrency=sum(limits) if limits else None,
+        )
+        return replace(whole, seconds_left=_seconds_left(whole))
 
-def _scaled(shard: Progress, whole: Progress) -> float | None:
-    """Return the time left for the whole copy, were the other shards like what is left of this one."""
-    if shard.seconds_left is None:
-        return None
-    left = shard.bytes_total - shard.bytes_done, whole.bytes_total - whole.bytes_done
-    if left[0] <= 0:
-        left = shard.objects_total - shard.objects_done, whole.objects_total - whole.objects_done
-    if left[0] <= 0:
-        return 0.0 if left[1] <= 0 else None
-    return shard.seconds_left * left[1] / left[0]
+
+def _seconds_left(whole: Progress) -> float | None:
+    """Return the time for what is left at the present rates: the longer of by bytes and by objects."""
+    left = [
+        (whole.bytes_total - whole.bytes_done, whole.bytes_per_second),
+        (whole.objects_total - whole.objects_done, whole.objects_per_second),
+    ]
+    if all(amount <= 0 for amount, _ in left):
+        return 0.0
+    return max((amount / rate for amount, rate in left if amount > 0 and rate > 0), default=None)
 
 
 @contextmanager
@@ -117,7 +124,8 @@ def _bar(plan: PlanRecord) -> Iterator[Display]:
         TextColumn("{task.percentage:>3.0f}%"),
         TextColumn("{task.fields[rate]}"),
     )
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+    # It refreshes by no thread of its own: processes are forked meanwhile.
+    with Bar(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bar:
         task = bar.add_task("", total=1.0, done="", rate="")
 
         def show(progress: Progress) -> None:
@@ -128,6 +136,7 @@ def _bar(plan: PlanRecord) -> Iterator[Display]:
                 done=f"{progress.objects_done:,}/{progress.objects_total:,} objects,"
                 f" {human_size(progress.bytes_done)}/{human_size(progress.bytes_total)}",
                 rate=rate_text(progress),
+                refresh=True,
             )
 
         yield Whole(plan, show)

@@ -30,7 +30,7 @@ from heavylift.objects.estimate import refuse_too_dear
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.naming import refuse_unholdable
-from heavylift.objects.requests import MAX_SHARDS, TransferRequest
+from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, TransferRequest
 from heavylift.objects.services.split import write_split_plan
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.state import fetch_known
@@ -196,11 +196,12 @@ async def _store_rows(
 ) -> tuple[dict[str, EvidenceRef], tuple[ShardSummary, ...]]:
     limits = request.options.limits
     path = work / "plan.parquet"
+    objects = _shard_objects(request, difference)
     if request.options.via is Via.HEAVYLIFT:
-        shards = difference.write_plan(path, limits.shard_objects, limits.shard_size, MAX_SHARDS)
+        shards = difference.write_plan(path, objects, limits.shard_size, MAX_SHARDS)
     else:
         shards = write_split_plan(
-            difference, path, request.options.via, limits.shard_objects, limits.shard_size, MAX_SHARDS
+            difference, path, request.options.via, objects, limits.shard_size, MAX_SHARDS
         )
     refs = {"source_rows": await _keep(request, evidence, work / "source.parquet")}
     if not shards and not gone.to_delete.objects and not request.options.dry_run:
@@ -213,6 +214,16 @@ async def _store_rows(
         write_gone(difference, work / "gone.parquet")
         refs["gone_rows"] = await _keep(request, evidence, work / "gone.parquet")
     return refs, tuple(ShardSummary(index=i, objects=n, size_bytes=b) for i, n, b in shards)
+
+
+def _shard_objects(request: TransferRequest, difference: Difference) -> int:
+    """Return the most objects of one shard, so that there are as many shards as are asked for."""
+    most = request.options.limits.shard_objects
+    if request.options.fewest_shards == 1:
+        return most
+    todo = difference.tally("copy", "replace", "compare").objects
+    spread = max(OBJECTS_WORTH_A_SHARD, -(-todo // request.options.fewest_shards))
+    return min(most, spread)
 
 
 async def _keep(request: TransferRequest, evidence: EvidenceStore, path: Path) -> EvidenceRef:

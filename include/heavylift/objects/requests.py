@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 SYNC = "sync"
 """The phase in which earlier proofs are trusted, and objects may be deleted."""
 
+OBJECTS_WORTH_A_SHARD = 1000
+"""With fewer, to begin one more shard takes longer than it saves."""
 MAX_SHARDS = 1000
 """Airflow maps one task over at most 1,024 items by default."""
 
@@ -48,12 +50,14 @@ class TransferOptions:
 
     :param tasks_at_once: how many tasks of this dataset may copy shards at the same time; they share
         its caps evenly.
+    :param fewest_shards: a plan is cut into so many shards where it has objects enough for them.
     """
 
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     filters: Filters = field(default_factory=Filters)
     tasks_at_once: int = 1
+    fewest_shards: int = 1
     on_conflict: OnConflict = OnConflict.FAIL
     on_unholdable_key: OnUnholdableKey = OnUnholdableKey.FAIL
     metadata: Metadata = field(default_factory=Metadata)

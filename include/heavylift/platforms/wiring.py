@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any, cast
 
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError
@@ -44,21 +45,29 @@ def _make(
     location: Location, connection: Connection | None, settings: HttpSettings, pacer: Pacer
 ) -> ObjectStore:
     _check_kind(location, connection)
-    if location.scheme == "file" or connection is None:
+    adapter = load_adapter(location.scheme)
+    if location.scheme == "file":
+        return cast("ObjectStore", adapter(location, pacer=pacer))
+    return cast("ObjectStore", adapter(location, connection, settings=settings, pacer=pacer))
+
+
+def load_adapter(scheme: str) -> Any:
+    """Import the adapter that serves a URL scheme and return its class; each costs what it imports."""
+    if scheme == "file":
         from heavylift.platforms.local.posix import PosixStore
 
-        return PosixStore(location, pacer=pacer)
-    if location.scheme == "s3":
+        return PosixStore
+    if scheme == "s3":
         from heavylift.platforms.aws.s3 import S3Store
 
-        return S3Store(location, connection, settings=settings, pacer=pacer)
-    if location.scheme == "gs":
+        return S3Store
+    if scheme == "gs":
         from heavylift.platforms.gcp.gcs import GcsStore
 
-        return GcsStore(location, connection, settings=settings, pacer=pacer)
+        return GcsStore
     from heavylift.platforms.azure.blob import AzureBlobStore
 
-    return AzureBlobStore(location, connection, settings=settings, pacer=pacer)
+    return AzureBlobStore
 
 
 def _check_kind(location: Location, connection: Connection | None) -> None:

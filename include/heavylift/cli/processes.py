@@ -1,0 +1,218 @@
+"""Pieces of a command in processes of their own: several at once, and none leaves its memory behind.
+
+Python runs one thread at a time, so one process copies small objects with one core. A piece is
+forked, so that it costs no start of Python; the command itself does nothing meanwhile but wait,
+starts no thread, and loads nothing that would not survive a fork. Where forking is not safe
+(anywhere but on Linux) pieces run in the command's own process, one after the other.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from typing import Any, NoReturn, TypeVar
+
+from heavylift.errors import HeavyliftError, PermanentError
+
+T = TypeVar("T")
+Tell = Callable[[Any], None]
+Piece = Callable[[Tell], T]
+"""Work to be done; may call what it is given with news, which the command hears while it waits."""
+
+MOST_PROCESSES = 8
+"""By default; beyond it the stores, not processors, are the limit."""
+CAN_FORK = sys.platform == "linux"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a piece ended: with its result, or with what it raised."""
+
+    result: Any = None
+    error: BaseException | None = None
+
+    def value(self) -> Any:
+        """Return the result.
+
+        :raises BaseException: what the piece raised.
+        """
+        if self.error is not None:
+            raise self.error
+        return self.result
+
+
+def usable_processors() -> int:
+    """Return how many pieces may run at once: the processors that this process may use, eight at most."""
+    if not CAN_FORK:
+        return 1
+    return min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+
+
+def in_process(piece: Piece[T]) -> T:
+    """Do one piece in a process of its own and return its result.
+
+    :raises BaseException: what the piece raised; PermanentError if its process died.
+    """
+    with Pieces() as pieces:
+        pieces.start(0, piece, lambda _news: None)
+        ((_, ended),) = pieces.wait()
+        return ended.value()  # type: ignore[no-any-return]
+
+
+class Pieces:
+    """Pieces that run at the same time, each known by a number.
+
+    Leaving the block ends those that still run, as Ctrl-C would, and waits for them: what they
+    have done is noted by then.
+    """
+
+    def __init__(self) -> None:
+        self._children: dict[int, _Child] = {}
+        self._done_here: list[tuple[int, Ended]] = []
+        # Its other end is held by the command alone: it closes however the command ends.
+        self._lifeline, self._held = os.pipe() if CAN_FORK else (-1, -1)
+
+    def __len__(self) -> int:
+        return len(self._children) + len(self._done_here)
+
+    def start(self, number: int, piece: Piece[Any], heard: Tell) -> None:
+        """Begin a piece.
+
+        :param heard: takes the piece's news, in this process.
+        """
+        if CAN_FORK:
+            self._children[number] = _fork(piece, heard, self._lifeline, self._held)
+        else:
+            self._done_here.append((number, _outcome(piece, heard)))
+
+    def wait(self) -> list[tuple[int, Ended]]:
+        """Pass news on until at least one piece has ended; return those that have, by number."""
+        if self._done_here:
+            ended, self._done_here = self._done_here, []
+            return ended
+        ended = []
+        while self._children and not ended:
+            by_line = {child.line: number for number, child in self._children.items()}
+            for line in wait(list(by_line)):
+                number = by_line[line]  # type: ignore[index]
+                end = self._children[number].listen()
+                if end is not None:
+                    ended.append((number, end))
+                    del self._children[number]
+        return ended
+
+    def __enter__(self) -> Pieces:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            for child in self._children.values():
+                child.interrupt()
+            while self._children:
+                self.wait()
+        finally:
+            for end in (self._lifeline, self._held):
+                if end >= 0:
+                    os.close(end)
+
+
+@dataclass
+class _Child:
+    process: Any
+    line: Connection
+    heard: Tell
+
+    def listen(self) -> Ended | None:
+        """Take one message; return how the piece ended, once it has."""
+        try:
+            kind, what = self.line.recv()
+        except EOFError:
+            return Ended(error=_died(self._close()))
+        if kind == "news":
+            self.heard(what)
+            return None
+        self._close()
+        return what  # type: ignore[no-any-return]
+
+    def _close(self) -> int:
+        self.line.close()
+        self.process.join()
+        return int(self.process.exitcode)
+
+    def interrupt(self) -> None:
+        if self.process.is_alive():
+            os.kill(self.process.pid, signal.SIGINT)
+
+
+def _fork(piece: Piece[Any], heard: Tell, lifeline: int, held: int) -> _Child:
+    ours, theirs = multiprocessing.Pipe()
+    context = multiprocessing.get_context("fork")
+    process = context.Process(target=_child_main, args=(piece, theirs, lifeline, held), daemon=True)
+    process.start()
+    theirs.close()
+    return _Child(process, ours, heard)
+
+
+def _child_main(piece: Piece[Any], line: Connection, lifeline: int, held: int) -> NoReturn:
+    # A group of its own: the terminal's Ctrl-C goes to the command, which passes it on, once.
+    os.setpgid(0, 0)
+    os.close(held)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
+    ended = _outcome(piece, lambda news: line.send(("news", news)))
+    line.send(("ended", ended))
+    line.close()
+    sys.stderr.flush()
+    # Nothing is left to be done, and to take Python and DuckDB down in order costs time.
+    os._exit(0)
+
+
+def _die_with_parent(lifeline: int) -> None:
+    os.read(lifeline, 1)
+    os._exit(128 + signal.SIGKILL)
+
+
+def _outcome(piece: Piece[Any], tell: Tell) -> Ended:
+    try:
+        return Ended(piece(tell))
+    except (HeavyliftError, KeyboardInterrupt) as error:
+        return Ended(error=error)
+    except Exception as error:  # noqa: BLE001  (passed on to the command, which reports it)
+        return Ended(error=_with_trace(error))
+
+
+def _with_trace(error: Exception) -> Exception:
+    """Return an error that survives a pipe, and tells where it came from."""
+    import traceback
+
+    return RuntimeError("".join(traceback.format_exception(error)))
+
+
+def _died(status: int) -> PermanentError:
+    name = signal.Signals(-status).name if status < 0 else f"status {status}"
+    return PermanentError(
+        "running a part of the command",
+        got=f"its process ended by {name}",
+        expected="a result",
+        state="what it has finished is noted, and nothing half-written is visible",
+        remedy="look for the out-of-memory killer in the system's log, lower --memory or --processes,"
+        " and run again; it does only the rest",
+        code="2198",
+    )
+
+
+def all_of(pieces: Sequence[tuple[int, Piece[Any], Tell]], at_once: int) -> Iterator[tuple[int, Ended]]:
+    """Run pieces, so many at once, and yield how each ended, as they end."""
+    with Pieces() as running:
+        for number, piece, heard in pieces:
+            running.start(number, piece, heard)
+            if len(running) >= at_once:
+                yield from running.wait()
+        while len(running):
+            yield from running.wait()
