@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from functools import lru_cache
+from typing import Any, cast
 
 
 class Algorithm(StrEnum):
@@ -139,11 +140,18 @@ def of_parts(algorithm: Algorithm, digests: Sequence[str]) -> str:
     return f"{digest(joined, inner)[inner]}-{len(digests)}"
 
 
-def _crc(algorithm: Algorithm, data: Body, previous: int) -> int:
+@lru_cache(maxsize=1)
+def _crc32c() -> Callable[[Body, int], int]:
     from awscrt import checksums
 
+    return cast("Callable[[Body, int], int]", checksums.crc32c)
+
+
+def _crc(algorithm: Algorithm, data: Body, previous: int) -> int:
     if algorithm is Algorithm.CRC32C:
-        return int(checksums.crc32c(data, previous))
+        return int(_crc32c()(data, previous))
+    from awscrt import checksums
+
     if algorithm is Algorithm.CRC32:
         return int(checksums.crc32(data, previous))
     return int(checksums.crc64nvme(data, previous))
@@ -151,7 +159,7 @@ def _crc(algorithm: Algorithm, data: Body, previous: int) -> int:
 
 def crc32c_of(data: Body) -> str:
     """Return the CRC32C of ``data``, hex; ``digest`` without its cost for small objects."""
-    return f"{_crc(Algorithm.CRC32C, data, 0):08x}"
+    return f"{_crc32c()(data, 0):08x}"
 
 
 def digest(data: Body, *algorithms: Algorithm) -> dict[Algorithm, str]:

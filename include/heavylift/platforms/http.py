@@ -171,7 +171,8 @@ class HttpClient:
     async def _attempt(
         self, request: Request, check: AnswerCheck | None, most_bytes: int, into: bytearray | None
     ) -> Response:
-        pool, connection, answer = await self._exchange(request, max(most_bytes, _MOST_ERROR_BYTES), into)
+        most = most_bytes if most_bytes > _MOST_ERROR_BYTES else _MOST_ERROR_BYTES
+        pool, connection, answer = await self._exchange(request, most, into)
         pool.release(connection)
         if answer.status >= 300:
             raise self._error(request, answer.status, answer.headers, answer.body)
@@ -237,14 +238,18 @@ class HttpClient:
     ) -> tuple[Pool, Connection, Answer]:
         """Send a request once, when its turn has come; what comes back is for ``Pool.release``."""
         admission = self._settings.admission
-        await admission.enter()
+        if not admission.try_enter():
+            await admission.enter()
         try:
             # Signed after the wait: a signature tells the time, and grows stale.
             pool, connection, answer = await self._sent(request, most_bytes, into)
         except BaseException as error:
             admission.failed(error)
             raise
-        admission.answered(answer.status, answer.headers.get("Retry-After"))
+        if answer.status < 400:
+            admission.welcomed()
+        else:
+            admission.answered(answer.status, answer.headers.get("Retry-After"))
         return pool, connection, answer
 
     async def _sent(
@@ -257,7 +262,7 @@ class HttpClient:
             target, headers = pool.forwarded(request.url, target, headers)
         head = request_head(request.method, target, origin, headers, len(request.body), request.what)
         try:
-            connection = await pool.acquire()
+            connection = pool.idle() or await pool.acquire()
         except (OSError, TimeoutError) as error:
             raise no_answer(request.what, error) from None
         try:

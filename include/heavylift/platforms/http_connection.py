@@ -194,7 +194,7 @@ class Connection(asyncio.BufferedProtocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take in one header field."""
-        self._headers.add(name.decode("latin-1"), value.decode("utf-8", "surrogateescape"))
+        self._headers.add_raw(name, value)
 
     def on_headers_complete(self) -> None:
         """Judge what body will follow."""

@@ -74,16 +74,22 @@ class Pool:
         self._closed: set[asyncio.Future[None]] = set()
         self._sweep: asyncio.TimerHandle | None = None
 
+    def idle(self) -> Connection | None:
+        """Return a connection that waits to be used again, if there is one."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.usable:
+                return self._lend(connection)
+        return None
+
     async def acquire(self) -> Connection:
         """Return a connection for one exchange.
 
         :raises OSError: none could be opened.
         """
         while True:
-            while self._idle:
-                connection = self._idle.pop()
-                if connection.usable:
-                    return self._lend(connection)
+            if (connection := self.idle()) is not None:
+                return connection
             if self._opening + len(self._open) < self._most:
                 return self._lend(await self._opened())
             turn = self._loop.create_future()

@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html.
 
 from __future__ import annotations
 
+import operator
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
@@ -22,12 +23,13 @@ _TAG_TEXT = re.compile(r"[\w\s+\-=.:/@]*")
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 """Control characters but the tab, and halves of surrogate pairs."""
 _STANDARD = ("content_type", "content_encoding", "cache_control", "content_disposition", "content_language")
+_standard_values = operator.attrgetter(*_STANDARD)
 
 
 def attribute_problems(attributes: ObjectAttributes) -> list[str]:
     """Return what of ``attributes`` S3 cannot keep as it is; empty when all."""
     if not attributes.metadata and not attributes.tags:
-        return list(_problems_of_headers(*(getattr(attributes, name) for name in _STANDARD)))
+        return list(_problems_of_headers(*_standard_values(attributes)))
     return [
         *_standard_problems(attributes),
         *_metadata_problems(attributes.metadata),
@@ -89,19 +91,28 @@ def _tag_problems(tags: Mapping[str, str]) -> Iterator[str]:
             yield f"tag {name!r}: S3 allows letters, digits, spaces and + - = . _ : / @"
 
 
-def refuse_unsendable(what: str, attributes: ObjectAttributes) -> None:
-    """Make sure that no attribute could break out of its header.
+def sendable(attributes: ObjectAttributes) -> bool:
+    """Tell whether no attribute breaks out of its header: by a control character, or a name that is none."""
+    if not _sendable_values(_standard_values(attributes)):
+        return False
+    metadata = attributes.metadata
+    return not metadata or (
+        all(map(_TOKEN.fullmatch, metadata)) and not any(map(_UNSENDABLE.search, metadata.values()))
+    )
 
-    :raises UnsupportedError: control characters, or a metadata name that is no header name.
-    """
-    values = [getattr(attributes, name) or "" for name in _STANDARD] + list(attributes.metadata.values())
-    bad = any(map(_UNSENDABLE.search, values)) or not all(map(_TOKEN.fullmatch, attributes.metadata))
-    if bad:
-        raise UnsupportedError(
-            what,
-            got="; ".join(attribute_problems(attributes)),
-            expected="attributes that an HTTP header can carry",
-            state="nothing was written",
-            remedy="correct the object's attributes at the source",
-            code="3145",
-        )
+
+@lru_cache(maxsize=1024)
+def _sendable_values(values: tuple[str | None, ...]) -> bool:
+    return not any(value and _UNSENDABLE.search(value) for value in values)
+
+
+def unsendable(what: str, attributes: ObjectAttributes) -> UnsupportedError:
+    """Return the error for attributes that are not ``sendable``."""
+    return UnsupportedError(
+        what,
+        got="; ".join(attribute_problems(attributes)),
+        expected="attributes that an HTTP header can carry",
+        state="nothing was written",
+        remedy="correct the object's attributes at the source",
+        code="3145",
+    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import operator
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from heavylift.platforms.http_message import lowered
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead
 
 META = "x-amz-meta-"
+_ENCRYPTION = "x-amz-server-side-encryption"
 _STANDARD = {
     "content_type": "content-type",
     "content_encoding": "content-encoding",
@@ -26,6 +28,7 @@ _STANDARD = {
     "content_disposition": "content-disposition",
     "content_language": "content-language",
 }
+_standard_values = operator.attrgetter(*_STANDARD)
 _CHECKSUM_HEADERS = {
     Algorithm.CRC32C: "x-amz-checksum-crc32c",
     Algorithm.CRC64NVME: "x-amz-checksum-crc64nvme",
@@ -33,6 +36,7 @@ _CHECKSUM_HEADERS = {
     Algorithm.SHA1: "x-amz-checksum-sha1",
     Algorithm.SHA256: "x-amz-checksum-sha256",
 }
+_CHECKSUM_NAMES = frozenset(_CHECKSUM_HEADERS.values())
 _ETAG_MD5 = re.compile(r"[0-9a-f]{32}")
 _ETAG_PARTS = re.compile(r"[0-9a-f]{32}-[0-9]+")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -46,11 +50,8 @@ def attribute_headers(attributes: ObjectAttributes) -> dict[str, str]:
     stores them
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html#UserMetadata).
     """
-    headers = {
-        header: value
-        for name, header in _STANDARD.items()
-        if (value := getattr(attributes, name)) is not None
-    }
+    values = zip(_STANDARD.values(), _standard_values(attributes), strict=True)
+    headers: dict[str, str] = {header: value for header, value in values if value is not None}
     for name, value in attributes.metadata.items():
         headers[META + name.lower()] = value if _is_plain(value) else _encoded_word(value)
     if attributes.storage_class:
@@ -127,9 +128,12 @@ def read_checksums(headers: Mapping[str, str]) -> dict[Algorithm, str]:
     """
     told = lowered(headers)
     found = etag_checksum(told)
+    named = _CHECKSUM_NAMES & told.keys()
+    if not named:
+        return found
     kind = told.get("x-amz-checksum-type", "COMPOSITE" if Algorithm.MD5_PARTS in found else "")
     for algorithm, header in _CHECKSUM_HEADERS.items():
-        value = told.get(header)
+        value = told[header] if header in named else ""
         if not value:
             continue
         if "-" in value:
@@ -164,11 +168,9 @@ def etag_checksum(headers: Mapping[str, str]) -> dict[Algorithm, str]:
     """
     told = lowered(headers)
     etag = unquoted(told.get("etag", ""))
-    encrypted = (
-        told.get("x-amz-server-side-encryption", "").startswith("aws:kms")
-        or "x-amz-server-side-encryption-customer-algorithm" in told
-    )
-    if encrypted:
+    if _ENCRYPTION in told and told[_ENCRYPTION].startswith("aws:kms"):
+        return {}
+    if f"{_ENCRYPTION}-customer-algorithm" in told:
         return {}
     if _ETAG_MD5.fullmatch(etag):
         return {Algorithm.MD5: etag}

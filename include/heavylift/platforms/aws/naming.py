@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote, urlencode, urlsplit
@@ -12,6 +13,7 @@ from heavylift.locations import Location
 from heavylift.platforms.aws.settings import endpoint_setting, s3_option
 
 MAX_KEY_BYTES = 1024
+_UNRESERVED = re.compile(r"[A-Za-z0-9_.~/-]*")
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,8 @@ def encode_key(key: str) -> str:
 
     :raises UnsupportedError: the key is no valid UTF-8 text.
     """
+    if _UNRESERVED.fullmatch(key):
+        return key
     try:
         return quote(key, safe="/")
     except UnicodeEncodeError:

@@ -12,7 +12,7 @@ from heavylift.connections import Connection
 from heavylift.errors import AlreadyExistsError, NotFoundError, PermanentError, TransientError
 from heavylift.locations import Location
 from heavylift.platforms.aws import container, naming, refusals
-from heavylift.platforms.aws.attributes import attribute_problems, refuse_unsendable
+from heavylift.platforms.aws.attributes import attribute_problems, sendable, unsendable
 from heavylift.platforms.aws.headers import (
     attribute_headers,
     checksum_headers,
@@ -246,8 +246,8 @@ class S3Store:
         :raises IntegrityError: S3 received other bytes than were sent.
         :raises UnsupportedError: an attribute cannot be sent in a header.
         """
-        what = f"put of {self._wire.shown(key)}"
-        refuse_unsendable(what, attributes)
+        if not sendable(attributes):
+            raise unsendable(f"put of {self._wire.shown(key)}", attributes)
         headers = attribute_headers(attributes) | checksum_headers(checksums)
         if create_only:
             headers["if-none-match"] = "*"
@@ -282,7 +282,8 @@ class S3Store:
 
         :raises UnsupportedError: an attribute cannot be sent in a header.
         """
-        refuse_unsendable(f"upload of {self._wire.shown(key)}", attributes)
+        if not sendable(attributes):
+            raise unsendable(f"upload of {self._wire.shown(key)}", attributes)
         return await self._uploads.begin(key, attributes)
 
     async def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import re
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -48,13 +49,16 @@ class Signer:
 
     async def __call__(self, request: Request) -> Mapping[str, str]:
         """Return the request's headers with the authorisation added."""
-        keys = await self._credentials.current()
+        keys = self._credentials.at_hand() or await self._credentials.current()
         if keys is None:
             return request.headers
-        stamp = _stamp(int(self._clock()))
-        return sign(request, keys, self._region, stamp, await self._payload_hash(request))
+        payload = self._payload_hash(request)
+        if payload is None:
+            payload = await asyncio.to_thread(_sha256, request.body)
+        return sign(request, keys, self._region, _stamp(int(self._clock())), payload)
 
-    async def _payload_hash(self, request: Request) -> str:
+    def _payload_hash(self, request: Request) -> str | None:
+        """Return what to sign of the body; None where that is so much work that a thread shall do it."""
         given = request.headers.get("x-amz-content-sha256")
         if given:
             return given
@@ -63,9 +67,7 @@ class Signer:
         wanted = self._sign_payload
         if not (_is_exposed(request.url) if wanted is None else wanted):
             return UNSIGNED
-        if len(request.body) < _THREAD_BYTES:
-            return hashlib.sha256(request.body).hexdigest()
-        return await asyncio.to_thread(_sha256, request.body)
+        return _sha256(request.body) if len(request.body) < _THREAD_BYTES else None
 
 
 def _sha256(body: Body) -> str:
@@ -91,7 +93,7 @@ def sign(request: Request, keys: Keys, region: str, stamp: str, payload_hash: st
     names = sorted(headers)
     signed = ";".join(names)
     lines = "".join([f"{name}:{headers[name]}\n" for name in names])
-    if any(space in lines for space in _UNTRIMMED):
+    if _UNTRIMMED.search(lines):
         lines = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names])
     canonical = f"{request.method}\n{path}\n{query}\n{lines}\n{signed}\n{payload_hash}"
     scope = f"{stamp[:8]}/{region}/s3/aws4_request"
@@ -118,7 +120,7 @@ _LOOPBACK = (
 )
 
 
-_UNTRIMMED = ("  ", ": ", " \n", "\t")
+_UNTRIMMED = re.compile(r"  |: | \n|\t")
 """One of these stands in the lines if a value has spaces that the canonical form leaves out."""
 
 
