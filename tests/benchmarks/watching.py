@@ -1,8 +1,9 @@
-"""The peak memory of a process and of all that it starts, as the kernel counts it (VmHWM)."""
+"""The peak memory of a process and of all that it starts, as the kernel counts it (VmHWM, Pss)."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from pathlib import Path
 
 _EVERY_SECONDS = 0.1
@@ -13,9 +14,9 @@ class MemoryWatch(threading.Thread):
     """Looks at the descendants of a process until told to stop.
 
     For tools of several processes: of these the launcher's ``ru_maxrss``, which is exact to the
-    end of one, tells only the largest. The high-water marks of processes that live at the same
-    time are added up; they need not have been high at the same moment, so a tool of several
-    processes is never shown smaller than it was.
+    end of one, tells only the largest. Of processes that live at the same time the proportional
+    set sizes are added up: a forked process shares most of its parent's pages, and each of those
+    is in memory, and counted, once. Of a single process it is the high-water mark.
     """
 
     def __init__(self, pid: int) -> None:
@@ -27,7 +28,7 @@ class MemoryWatch(threading.Thread):
     def run(self) -> None:
         """Look every tenth of a second."""
         while True:
-            self.peak_kib = max(self.peak_kib, sum(map(high_water_kib, tree(self._pid)[1:])))
+            self.peak_kib = max(self.peak_kib, held_kib(tree(self._pid)[1:]))
             if self._ended.wait(_EVERY_SECONDS):
                 return
 
@@ -58,10 +59,16 @@ def _children_files(pid: int) -> list[Path]:
         return []
 
 
-def high_water_kib(pid: int) -> int:
-    """Return a process's own peak so far, 0 when it is gone."""
+def held_kib(pids: Sequence[int]) -> int:
+    """Return what one process has held at most, or what several hold together now."""
+    if len(pids) == 1:
+        return _field(pids[0], "status", "VmHWM:")
+    return sum(_field(pid, "smaps_rollup", "Pss:") for pid in pids)
+
+
+def _field(pid: int, file: str, name: str) -> int:
     try:
-        status = (_PROC / str(pid) / "status").read_text()
+        lines = (_PROC / str(pid) / file).read_text().splitlines()
     except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+        return 0  # gone since it was listed
+    return next((int(line.split()[1]) for line in lines if line.startswith(name)), 0)

@@ -1,9 +1,9 @@
 """Pieces of a command in processes of their own: several at once, and none leaves its memory behind.
 
 Python runs one thread at a time, so one process copies small objects with one core. A piece is
-forked, so that it costs no start of Python; the command itself does nothing meanwhile but wait,
-starts no thread, and loads nothing that would not survive a fork. Where forking is not safe
-(anywhere but on Linux) pieces run in the command's own process, one after the other.
+forked, so that it costs no start of Python; the command itself does nothing meanwhile but wait, and
+starts no thread. Where forking is not safe (outside of Linux, or within a program that has threads)
+pieces run in the command's own process, one after the other.
 """
 
 from __future__ import annotations
@@ -27,7 +27,6 @@ Piece = Callable[[Tell], T]
 
 MOST_PROCESSES = 8
 """By default; beyond it the stores, not processors, are the limit."""
-CAN_FORK = sys.platform == "linux"
 
 
 @dataclass(frozen=True)
@@ -49,9 +48,14 @@ class Ended:
 
 def usable_processors() -> int:
     """Return how many pieces may run at once: the processors that this process may use, eight at most."""
-    if not CAN_FORK:
+    if not may_fork():
         return 1
     return min(len(os.sched_getaffinity(0)), MOST_PROCESSES)
+
+
+def may_fork() -> bool:
+    """Tell whether a piece may be forked: a lock that another thread holds would never be released in it."""
+    return sys.platform == "linux" and len(os.listdir("/proc/self/task")) == 1
 
 
 def in_process(piece: Piece[T]) -> T:
@@ -76,7 +80,7 @@ class Pieces:
         self._children: dict[int, _Child] = {}
         self._done_here: list[tuple[int, Ended]] = []
         # Its other end is held by the command alone: it closes however the command ends.
-        self._lifeline, self._held = os.pipe() if CAN_FORK else (-1, -1)
+        self._lifeline, self._held = os.pipe()
 
     def __len__(self) -> int:
         return len(self._children) + len(self._done_here)
@@ -86,7 +90,7 @@ class Pieces:
 
         :param heard: takes the piece's news, in this process.
         """
-        if CAN_FORK:
+        if may_fork():
             self._children[number] = _fork(piece, heard, self._lifeline, self._held)
         else:
             self._done_here.append((number, _outcome(piece, heard)))
@@ -117,9 +121,8 @@ class Pieces:
             while self._children:
                 self.wait()
         finally:
-            for end in (self._lifeline, self._held):
-                if end >= 0:
-                    os.close(end)
+            os.close(self._lifeline)
+            os.close(self._held)
 
 
 @dataclass

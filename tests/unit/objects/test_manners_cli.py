@@ -212,16 +212,22 @@ def plan_of(*sizes: int) -> PlanRecord:
     )
 
 
-def test_the_bar_counts_the_shards_before_and_after_too() -> None:
+def test_the_bar_adds_up_the_shards_at_work_and_those_done() -> None:
     plan = plan_of(1_000, 2_000, 3_000)
     seen: list[Progress] = []
-    report = progress.Whole(plan, seen.append).of_shard(plan.shards[1])
-    report(Progress(4, 10, 500, 2_000, 100.0, 15.0))
-    assert (seen[0].objects_done, seen[0].objects_total) == (14, 30)
-    assert (seen[0].bytes_done, seen[0].bytes_total) == (1_500, 6_000)
-    assert seen[0].seconds_left == pytest.approx(45)
-    report(Progress(4, 10, 500, 2_000, 0.0, None))
-    assert seen[1].seconds_left is None
+    whole = progress.Whole(plan, seen.append)
+    first, second = whole.of_shard(plan.shards[0]), whole.of_shard(plan.shards[1])
+    first(Progress(4, 10, 400, 1_000, 100.0, 6.0, 1.0, throttled=2, concurrency=8))
+    second(Progress(4, 10, 500, 2_000, 300.0, 5.0, 1.0, throttled=1, concurrency=4))
+    now = seen[-1]
+    assert (now.objects_done, now.objects_total) == (8, 30)
+    assert (now.bytes_done, now.bytes_total) == (900, 6_000)
+    assert (now.bytes_per_second, now.throttled, now.concurrency) == (400.0, 3, 12)
+    assert now.seconds_left == pytest.approx(max(5_100 / 400, 22 / 2))
+    first(Progress(10, 10, 1_000, 1_000, 100.0, 0.0, 1.0))
+    assert seen[-1].bytes_per_second == 300.0
+    second(Progress(4, 10, 500, 2_000, 0.0, None, 0.0))
+    assert seen[-1].seconds_left is None
 
 
 def test_lines_come_now_and_then_and_at_the_end(capsys: pytest.CaptureFixture[str]) -> None:
