@@ -7,6 +7,7 @@ speed, and can combine the CRCs of parts into that of the whole object.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
@@ -202,4 +203,4 @@ def base64_to_hex(value: str) -> str:
 
     :raises ValueError: not base64.
     """
-    return base64.b64decode(value, validate=True).hex()
+    return binascii.a2b_base64(value, strict_mode=True).hex()

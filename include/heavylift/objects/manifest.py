@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -67,12 +68,17 @@ MANIFEST: Columns = {
 
 def write_manifest(path: Path, rows: list[ManifestRow]) -> None:
     """Write rows as one Parquet file."""
-    write_rows(path, MANIFEST, [[_cell(getattr(row, name)) for row in rows] for name in MANIFEST])
+    columns = list(zip(*map(_FIELDS, rows), strict=True)) or [()] * len(MANIFEST)
+    for at, name in enumerate(MANIFEST):
+        if name.endswith("_checksums"):
+            columns[at] = tuple(map(_cell, columns[at]))
+    write_rows(path, MANIFEST, columns)
 
 
-def _cell(value: object) -> object:
-    if not isinstance(value, dict):
-        return value
+_FIELDS = operator.attrgetter(*MANIFEST)
+
+
+def _cell(value: Checksums) -> str:
     # Names of algorithms and hex digits need no escaping; json.dumps costs ten times as much.
     return "{" + ", ".join([f'"{name}": "{value[name]}"' for name in sorted(value)]) + "}"
 

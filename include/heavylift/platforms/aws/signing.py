@@ -11,9 +11,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import hmac
+import operator
 import re
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 
 from heavylift.checksums import Body
@@ -85,26 +87,56 @@ def sign(request: Request, keys: Keys, region: str, stamp: str, payload_hash: st
     :param stamp: the time, as ``20261122T180000Z``.
     """
     host, path, query = _split(request.url)
-    headers = {name.lower(): value for name, value in request.headers.items()}
-    headers["host"], headers["x-amz-date"] = host, stamp
-    headers["x-amz-content-sha256"] = payload_hash
-    if keys.token:
-        headers["x-amz-security-token"] = keys.token
-    names = sorted(headers)
-    signed = ";".join(names)
-    lines = "".join([f"{name}:{headers[name]}\n" for name in names])
-    if _UNTRIMMED.search(lines):
-        lines = "".join([f"{name}:{' '.join(headers[name].split())}\n" for name in names])
-    canonical = f"{request.method}\n{path}\n{query}\n{lines}\n{signed}\n{payload_hash}"
-    scope = f"{stamp[:8]}/{region}/s3/aws4_request"
-    digest = _sha256_of(canonical.encode())
+    given = request.headers
+    shape = _shape(request.method, tuple(given), bool(keys.token))
+    own = (host, payload_hash, stamp, keys.token) if keys.token else (host, payload_hash, stamp)
+    sent = values = shape.in_order((*given.values(), *own))
+    if _UNTRIMMED.search("\n".join(("", *values, ""))):
+        values = tuple([" ".join(value.split()) for value in values])
+    date = stamp[:8]
+    digest = _sha256_of((shape.canonical % (path, query, *values, payload_hash)).encode())
+    scope = f"{date}/{region}/s3/aws4_request"
     to_sign = f"AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{digest}"
-    signature = _signing_key(keys.secret_key, stamp[:8], region).sign(to_sign.encode())
-    credential = f"{keys.access_key}/{scope}"
+    signature = _signing_key(keys.secret_key, date, region).sign(to_sign.encode())
+    headers = dict(zip(shape.names, sent, strict=True))
     headers["authorization"] = (
-        f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={signed}, Signature={signature}"
+        f"AWS4-HMAC-SHA256 Credential={keys.access_key}/{scope}, SignedHeaders={shape.signed},"
+        f" Signature={signature}"
     )
     return headers
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What the signatures of requests with the same header names have in common.
+
+    :param names: in lower case, sorted, as are the values that ``in_order`` returns.
+    :param canonical: the canonical request, to be filled with path, query, values and payload hash.
+    """
+
+    names: tuple[str, ...]
+    in_order: Callable[[tuple[str, ...]], tuple[str, ...]]
+    canonical: str
+    signed: str
+
+
+@lru_cache(maxsize=256)
+def _shape(method: str, given: tuple[str, ...], with_token: bool) -> _Shape:
+    own = ("host", "x-amz-content-sha256", "x-amz-date")
+    # What is signed here replaces what was given under the same name: the last one counts.
+    last = {
+        name.lower(): at
+        for at, name in enumerate((*given, *own, *(("x-amz-security-token",) if with_token else ())))
+    }
+    names = tuple(sorted(last))
+    lines = "".join([f"{_plain(name)}:%s\n" for name in names])
+    signed = ";".join(names)
+    canonical = f"{method}\n%s\n%s\n{lines}\n{_plain(signed)}\n%s"
+    return _Shape(names, operator.itemgetter(*(last[name] for name in names)), canonical, signed)
+
+
+def _plain(text: str) -> str:
+    return text.replace("%", "%%")
 
 
 def _is_exposed(url: str) -> bool:
@@ -120,8 +152,9 @@ _LOOPBACK = (
 )
 
 
-_UNTRIMMED = re.compile(r"  |: | \n|\t")
-"""One of these stands in the lines if a value has spaces that the canonical form leaves out."""
+_UNTRIMMED = re.compile(r"  |\n | \n|\t")
+"""One of these stands between the values, each on a line, if one has spaces that the canonical form
+leaves out."""
 
 
 def _split(url: str) -> tuple[str, str, str]:

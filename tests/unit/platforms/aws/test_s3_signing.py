@@ -79,6 +79,7 @@ def test_signature_is_botocores(
     keys = Keys("AKIAEXAMPLE", "secret/key+text", token)
     ours = sign(request, keys, "eu-west-1", STAMP, payload_hash)
     assert ours["authorization"] == by_botocore(request, keys, "eu-west-1", payload_hash)
+    assert {name: ours[name.lower()] for name in headers} == headers
 
 
 @pytest.mark.parametrize(
