@@ -34,17 +34,3 @@ SUBCOMMANDS = (
 that app has one command and takes its arguments directly."""
 
 app = lazy_app(SUBCOMMANDS)
-
-
-def main() -> None:
-    """Run the command line with the process's arguments and exit with its status."""
-    import os
-    import sys
-
-    # pydantic looks for plug-ins in the metadata of every installed package; none is wanted here.
-    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
-
-    from heavylift.cli.run import run, stop_on_sigterm
-
-    stop_on_sigterm()
-    sys.exit(run(app, sys.argv[1:]))

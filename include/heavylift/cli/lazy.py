@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
@@ -12,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
-from typer.main import get_group
+from typer.main import get_command_name, get_group
 
 from heavylift import __version__
 
@@ -36,13 +37,31 @@ class Subcommand:
         """The module's full name."""
         return f"{_PACKAGE}.{self.name}"
 
-    def load(self) -> Any:
-        """Import the command; it is a Click command."""
-        group = get_group(import_module(self.module).app)
+    def load(self, arguments: Sequence[str] = ()) -> Any:
+        """Import the command; it is a Click command.
+
+        :param arguments: what follows the command's name. Of a group only the command that they call
+            is made, where they name one.
+        """
+        group = get_group(_called(import_module(self.module).app, arguments))
         command = next(iter(group.commands.values())) if self.single else group
         command.name = self.name
         command.help = command.help or self.help
         return command
+
+
+def _called(app: typer.Typer, arguments: Sequence[str]) -> typer.Typer:
+    """Return ``app`` with the one command that ``arguments`` call, or all of it."""
+    called = [
+        info
+        for info in app.registered_commands
+        if info.callback and (info.name or get_command_name(info.callback.__name__)) in arguments[:1]
+    ]
+    if not called:
+        return app
+    narrowed = copy(app)
+    narrowed.registered_commands = called
+    return narrowed
 
 
 class _LazyGroup(TyperGroup):
@@ -53,7 +72,7 @@ class _LazyGroup(TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         subcommand = self.subcommands.get(args[0])
         if subcommand is not None:
-            self.commands[args[0]] = subcommand.load()
+            self.commands[args[0]] = subcommand.load(args[1:])
         return super().resolve_command(ctx, args)
 
 
