@@ -1,7 +1,8 @@
 """Checksums: computed while bytes stream by, written as lower-case hex everywhere.
 
 CRC32C and CRC64NVME come from awscrt: it takes any buffer without a copy, runs at memory
-speed, and can combine the CRCs of parts into that of the whole object.
+speed, and can combine the CRCs of parts into that of the whole object. It takes long to load, and
+a run that meets small objects only never does: their CRC32C is google-crc32c's.
 """
 
 from __future__ import annotations
@@ -44,6 +45,9 @@ _HASHES = frozenset({Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256})
 
 Checksums = Mapping[Algorithm, str]
 """Algorithm → lower-case hex."""
+
+_SMALL = 64 * 2**10
+"""Bytes up to which a copy costs less than the choice of a library that needs none."""
 
 _CRC_BYTES = {Algorithm.CRC32C: 4, Algorithm.CRC32: 4, Algorithm.CRC64NVME: 8}
 COMBINABLE = frozenset(_CRC_BYTES)
@@ -141,8 +145,21 @@ def of_parts(algorithm: Algorithm, digests: Sequence[str]) -> str:
     return f"{digest(joined, inner)[inner]}-{len(digests)}"
 
 
+def _crc32c(data: Body, previous: int) -> int:
+    if len(data) <= _SMALL:
+        return _small_crc32c()(previous, bytes(data))
+    return _large_crc32c()(data, previous)
+
+
 @lru_cache(maxsize=1)
-def _crc32c() -> Callable[[Body, int], int]:
+def _small_crc32c() -> Callable[[int, bytes], int]:
+    from google_crc32c import extend
+
+    return cast("Callable[[int, bytes], int]", extend)
+
+
+@lru_cache(maxsize=1)
+def _large_crc32c() -> Callable[[Body, int], int]:
     from awscrt import checksums
 
     return cast("Callable[[Body, int], int]", checksums.crc32c)
@@ -150,7 +167,7 @@ def _crc32c() -> Callable[[Body, int], int]:
 
 def _crc(algorithm: Algorithm, data: Body, previous: int) -> int:
     if algorithm is Algorithm.CRC32C:
-        return int(_crc32c()(data, previous))
+        return _crc32c(data, previous)
     from awscrt import checksums
 
     if algorithm is Algorithm.CRC32:
@@ -160,7 +177,7 @@ def _crc(algorithm: Algorithm, data: Body, previous: int) -> int:
 
 def crc32c_of(data: Body) -> str:
     """Return the CRC32C of ``data``, hex; ``digest`` without its cost for small objects."""
-    return f"{_crc32c()(data, 0):08x}"
+    return f"{_crc32c(data, 0):08x}"
 
 
 def digest(data: Body, *algorithms: Algorithm) -> dict[Algorithm, str]:

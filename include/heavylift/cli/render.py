@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from heavylift.errors import HeavyliftError
-from heavylift.spec.problems import Mark, SpecFileError
+
+if TYPE_CHECKING:
+    from heavylift.spec.problems import Mark, SpecFileError
 
 
 def render_error(error: HeavyliftError) -> str:
@@ -12,6 +16,8 @@ def render_error(error: HeavyliftError) -> str:
     The problems of a spec file begin with ``file:line:column:``, which terminals and editors
     open at a click.
     """
+    from heavylift.spec.problems import SpecFileError
+
     if isinstance(error, SpecFileError):
         return _spec_file(error)
     parts = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.numbered import write_next
@@ -11,8 +12,9 @@ from heavylift.evidence.records import EvidenceRef, PhaseSummary, RunKey
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of, read_dataset
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.wording import counted, enumeration
-from heavylift.gates.approval import gate_is_open
-from heavylift.spec.gates import Gate
+
+if TYPE_CHECKING:
+    from heavylift.spec.gates import Gate
 
 
 async def summarise(
@@ -27,10 +29,7 @@ async def summarise(
     """
     evidence = [await read_dataset(store, run, name) for name in datasets]
     reasons = [reason for each in evidence for reason in _reasons(each)]
-    for gate in gates:
-        is_open, why = await gate_is_open(store, run, gate)
-        if not is_open:
-            reasons.append(why)
+    reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
     if not datasets:
         reasons.append("the run has no dataset")
     counts = sum((counts_of(each) for each in evidence), Counts())
@@ -50,6 +49,14 @@ async def write_summary(store: EvidenceStore, summary: PhaseSummary) -> Evidence
     """Keep ``summary`` as evidence under the run's next free number."""
     _number, ref = await write_next(store, lambda number: summary_path(summary.run, number), summary)
     return ref
+
+
+async def _closed(store: EvidenceStore, run: RunKey, gate: Gate) -> list[str]:
+    """Return why ``gate`` is not open, if it is not."""
+    from heavylift.gates.approval import gate_is_open
+
+    is_open, why = await gate_is_open(store, run, gate)
+    return [] if is_open else [why]
 
 
 def _reasons(evidence: DatasetEvidence) -> list[str]:

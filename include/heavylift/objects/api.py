@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from heavylift.objects.cleaning import Cleaning, clean_after_verification, clean_uploads, verify_and_clean
-from heavylift.objects.copy import copy_shard
-from heavylift.objects.deletes import delete_gone
-from heavylift.objects.plan import plan_transfer
-from heavylift.objects.progress import Progress
-from heavylift.objects.requests import TransferOptions, TransferRequest, transfer_request
-from heavylift.objects.restore import purge_quarantined, restore_quarantined
-from heavylift.objects.verify import verify_transfer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heavylift.objects.cleaning import Cleaning, clean_after_verification, clean_uploads, verify_and_clean
+    from heavylift.objects.copy import copy_shard
+    from heavylift.objects.deletes import delete_gone
+    from heavylift.objects.plan import plan_transfer
+    from heavylift.objects.progress import Progress
+    from heavylift.objects.requests import TransferOptions, TransferRequest, transfer_request
+    from heavylift.objects.restore import purge_quarantined, restore_quarantined
+    from heavylift.objects.verify import verify_transfer
 
 __all__ = [
     "Cleaning",
@@ -27,3 +31,33 @@ __all__ = [
     "verify_and_clean",
     "verify_transfer",
 ]
+
+_HOMES = {
+    "Cleaning": "cleaning",
+    "Progress": "progress",
+    "TransferOptions": "requests",
+    "TransferRequest": "requests",
+    "clean_after_verification": "cleaning",
+    "clean_uploads": "cleaning",
+    "copy_shard": "copy",
+    "delete_gone": "deletes",
+    "plan_transfer": "plan",
+    "purge_quarantined": "restore",
+    "restore_quarantined": "restore",
+    "transfer_request": "requests",
+    "verify_and_clean": "cleaning",
+    "verify_transfer": "verify",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import the module that holds ``name`` when it is first asked for.
+
+    A command and a task do one of these things, and should not wait for what the others need.
+    """
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"heavylift.objects.{home}"), name)
+    globals()[name] = value
+    return value

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from heavylift.spec.datasets import Dataset, Limits, Metadata, Sample, Verify
+    from heavylift.spec.datasets import Limits, Metadata, Sample, Verify
     from heavylift.spec.expectations import Compare, Expectation, TableExpectations
     from heavylift.spec.gates import DEFAULT_TRANSFER_GATE, Approval, Gate
     from heavylift.spec.load import (
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         resolve_dataset,
         resolve_datasets,
     )
+    from heavylift.spec.sections_datasets import Dataset
     from heavylift.spec.support import SUPPORTED_PHASES, SUPPORTED_SECTIONS
     from heavylift.spec.vocabulary import (
         Check,
@@ -100,7 +101,7 @@ _HOMES = {
     "Compare": "expectations",
     "CompareColumns": "vocabulary",
     "DEFAULT_TRANSFER_GATE": "gates",
-    "Dataset": "datasets",
+    "Dataset": "sections_datasets",
     "Defaults": "platforms",
     "Deletes": "vocabulary",
     "EvidenceStore": "platforms",

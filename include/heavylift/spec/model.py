@@ -7,10 +7,10 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from heavylift.spec.base import Name, SpecModel, Text
-from heavylift.spec.datasets import Dataset
 from heavylift.spec.gates import DEFAULT_TRANSFER_GATE, Gate
 from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
 from heavylift.spec.sections_data import Database, Endpoint, Model, Registry, Stream
+from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_platform import Access, Compliance, Cutover, Infrastructure, Pipeline
 from heavylift.spec.vocabulary import Phase
 

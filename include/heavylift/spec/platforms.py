@@ -5,8 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from heavylift.spec.base import ConnectionId, Count, CronSchedule, SpecModel, Text, Url
-from heavylift.spec.datasets import LimitOverrides
 from heavylift.spec.quantities import Seconds
+from heavylift.spec.sections_datasets import LimitOverrides
 from heavylift.spec.vocabulary import Platform
 
 

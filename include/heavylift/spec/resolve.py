@@ -8,10 +8,11 @@ from heavylift.errors import NotFoundError
 from heavylift.locations import Location, parse_location
 from heavylift.spec.appliances import Appliance
 from heavylift.spec.classes import StorageClasses
-from heavylift.spec.datasets import Dataset, DeleteBrake, LimitOverrides, Limits, Metadata, Place, Verify
+from heavylift.spec.datasets import DeleteBrake, Limits, Metadata, Verify
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.platforms import Side
+from heavylift.spec.sections_datasets import Dataset, LimitOverrides, Place
 from heavylift.spec.services import ServiceOptions
 from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, Platform, Via
 

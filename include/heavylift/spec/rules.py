@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from heavylift.spec.datasets import Dataset
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.moments import moment_of
 from heavylift.spec.place_rules import place_rules
@@ -13,6 +12,7 @@ from heavylift.spec.problems import FieldPath
 from heavylift.spec.quantities import format_duration, format_size
 from heavylift.spec.resolve import resolve_dataset
 from heavylift.spec.rule import Broken
+from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.service_rules import service_rules
 from heavylift.spec.support import SUPPORTED_PHASES
 from heavylift.spec.vocabulary import Check, CompareColumns

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from heavylift.spec.datasets import Dataset
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.resolve import ResolvedDataset, resolve_dataset
 from heavylift.spec.rule import Broken
+from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.vocabulary import Platform, Via
 
 CLOUDS = frozenset({Platform.AWS, Platform.GCP, Platform.AZURE})
