@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from heavylift.locations import Location
 from heavylift.objects.progress import Pressure
 from heavylift.platforms.admission import Admission
-from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.limiter import AdaptiveLimit
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.request_rate import RequestRate
 from heavylift.spec.datasets import Limits
+
+if TYPE_CHECKING:
+    from heavylift.platforms.http import HttpSettings
 
 SPARE_CONNECTIONS = 8
 """For requests that belong to an object already counted, such as its tags."""
@@ -28,14 +32,16 @@ class Manners:
         self.pacer = Pacer(limits.max_bandwidth / share if limits.max_bandwidth else None)
         self._gates: dict[str, AdaptiveLimit] = {}
 
-    def settings(self, side: str, location: Location) -> HttpSettings:
-        """Return the settings of one store's client.
+    def settings(self, side: str, location: Location) -> HttpSettings | None:
+        """Return the settings of one store's client; None for a folder, which has none.
 
         :param side: ``source`` or ``target``; each has a limit and a rate of its own.
         """
-        gate = AdaptiveLimit(self._limits.max_concurrency)
-        if location.scheme != "file":
-            self._gates[side] = gate
+        if location.scheme == "file":
+            return None
+        from heavylift.platforms.http import HttpSettings
+
+        gate = self._gates[side] = AdaptiveLimit(self._limits.max_concurrency)
         return HttpSettings(
             connections=self._limits.max_concurrency + SPARE_CONNECTIONS,
             stall_seconds=self._limits.stall_timeout,

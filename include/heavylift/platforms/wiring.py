@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError
 from heavylift.locations import Location
-from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import ObjectStore
+
+if TYPE_CHECKING:
+    from heavylift.platforms.http import HttpSettings
 
 _CONN_TYPES = {
     "s3": {"aws", "s3"},
@@ -34,7 +36,7 @@ async def open_store(
     :param connection: may be None for ``file://``.
     :raises ConnectionConfigError: the connection is of another kind, or lacks a field.
     """
-    store = _make(location, connection, settings or HttpSettings(), pacer or Pacer())
+    store = _make(location, connection, settings, pacer or Pacer())
     try:
         yield store
     finally:
@@ -42,12 +44,15 @@ async def open_store(
 
 
 def _make(
-    location: Location, connection: Connection | None, settings: HttpSettings, pacer: Pacer
+    location: Location, connection: Connection | None, settings: HttpSettings | None, pacer: Pacer
 ) -> ObjectStore:
     _check_kind(location, connection)
     adapter = load_adapter(location.scheme)
     if location.scheme == "file":
         return cast("ObjectStore", adapter(location, pacer=pacer))
+    from heavylift.platforms.http import HttpSettings
+
+    settings = settings or HttpSettings()
     return cast("ObjectStore", adapter(location, connection, settings=settings, pacer=pacer))
 
 
