@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import sys
+from typing import NoReturn
 
 _COLLECT_AFTER = 200_000
 """Objects between two collections while modules are imported: more than a command imports, nearly all of
@@ -21,11 +23,21 @@ def main() -> None:
     from heavylift.cli.run import run, stop_on_sigterm
 
     stop_on_sigterm()
-    status = run(app, sys.argv[1:])
-    # Python's end looks for garbage among all there is, several times, which takes a sixth of a short
-    # command; all of it goes with the process anyway.
-    gc.freeze()
-    sys.exit(status)
+    _leave(run(app, sys.argv[1:]))
+
+
+def _leave(status: int) -> NoReturn:
+    """End the process at once, as a forked child of multiprocessing ends.
+
+    Python would first take every module and object apart, a sixth of a short command's time, though all
+    of it goes with the process. By now no work is left, in no thread, and what was printed is flushed.
+    """
+    if sys.getprofile() is not None or sys.gettrace() is not None:
+        sys.exit(status)  # who looks on has something to write yet
+    atexit._run_exitfuncs()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,32 @@ def test_copy_then_copy_again(capsys: pytest.CaptureFixture[str], folders: tuple
         capsys, "objects", "sync", source, target, "--evidence", evidence, "--json"
     )
     assert (status, document["plan"]["to_copy"]["objects"], document["shards"]) == (0, 0, [])
+
+
+def test_a_process_ends_with_its_status_and_without_another_word(
+    folders: tuple[str, str, str], repository: Path
+) -> None:
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "heavylift",
+            "objects",
+            "copy",
+            *folders[:2],
+            "--evidence",
+            folders[2],
+            "--json",
+        ],
+        env={**os.environ, "PYTHONPATH": str(repository / "include")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == json.loads(done.stdout)["exit_status"] == 0
+    [progress] = done.stderr.splitlines()
+    assert progress.startswith("shard 1/1: copied 5 of 5 objects")
 
 
 def test_a_run_leaves_an_intact_audit_trail(
