@@ -6,17 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic_core import PydanticCustomError
 
 from heavylift.errors import SpecError
-from heavylift.spec.base import wrong
-from heavylift.spec.datasets import Limits
-from heavylift.spec.moments import moment_of
-from heavylift.spec.quantities import parse_requests, parse_size
-from heavylift.spec.windows import parse_window
 
 if TYPE_CHECKING:
     from heavylift.objects.filters import Filters
+    from heavylift.spec.datasets import Limits
 
 MaxRequests = Annotated[
     str | None, typer.Option(help="most requests a second to each of the two stores, e.g. 500/s")
@@ -42,6 +37,8 @@ def with_manners(limits: Limits, max_requests: str | None, window: list[str] | N
 
     :raises SpecError: one of them cannot be read; the message names it.
     """
+    from heavylift.spec.windows import parse_window
+
     for text in window or ():
         _read("--window", text, parse_window)
     return limits.model_copy(
@@ -53,6 +50,9 @@ def with_manners(limits: Limits, max_requests: str | None, window: list[str] | N
 
 
 def _at_least_one(text: str) -> int:
+    from heavylift.spec.base import wrong
+    from heavylift.spec.quantities import parse_requests
+
     count = parse_requests(text)
     if count < 1:
         raise wrong("rate", "at least one request a second, such as 500/s")
@@ -68,6 +68,8 @@ def filters_of(
     """
     from heavylift.evidence.records import utc_now
     from heavylift.objects.filters import Filters
+    from heavylift.spec.moments import moment_of
+    from heavylift.spec.quantities import parse_size
 
     filters = Filters(
         _read("--min-size", min_size, parse_size),
@@ -84,6 +86,8 @@ def filters_of(
 def _read(option: str, text: str | None, parse: Callable[[str], Any]) -> Any:
     if text is None:
         return None
+    from pydantic_core import PydanticCustomError
+
     try:
         return parse(text)
     except PydanticCustomError as error:

@@ -49,7 +49,6 @@ from heavylift.cli.objects_text import planned, verified
 from heavylift.cli.objects_tree import tree
 from heavylift.cli.output import ExitStatus, finish
 from heavylift.cli.stores import Evidence, EvidenceConn
-from heavylift.spec.datasets import Metadata, Verify
 from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, VerifyMethod, VerifyMode
 
 app = typer.Typer(no_args_is_help=True, help="Copy, sync, verify and compare objects between stores.")
@@ -99,7 +98,6 @@ def copy(
         filters=filters_of(min_size, max_size, modified_since, modified_before),
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
-        metadata=Metadata(),
         limits=with_manners(
             limits_of(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
         ),
@@ -181,7 +179,6 @@ def sync(
         filters=filters_of(min_size, max_size, modified_since, modified_before),
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
-        metadata=Metadata(),
         limits=with_manners(
             limits_of(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
         ),
@@ -231,6 +228,7 @@ def verify(
     from heavylift.aio import run
     from heavylift.objects.api import verify_transfer
     from heavylift.objects.requests import TransferOptions
+    from heavylift.spec.datasets import Verify
 
     options = TransferOptions(
         include=tuple(include or ()),

@@ -12,8 +12,6 @@ from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connec
 from heavylift.connections import connection_from_env
 from heavylift.errors import SpecError
 from heavylift.locations import parse_location
-from heavylift.platforms.places import Place
-from heavylift.spec.quantities import parse_duration
 
 if TYPE_CHECKING:
     from heavylift.objects.cleaning import Cleaning
@@ -38,6 +36,7 @@ def cleanup(
     """
     from heavylift.aio import run
     from heavylift.objects.api import clean_uploads
+    from heavylift.platforms.places import Place
 
     age = _age(older_than)
     location = parse_location(target_url)
@@ -60,6 +59,8 @@ def cleanup(
 
 
 def _age(text: str) -> timedelta:
+    from heavylift.spec.quantities import parse_duration
+
     try:
         return timedelta(seconds=parse_duration(text))
     except ValueError as error:

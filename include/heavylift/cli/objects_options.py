@@ -5,19 +5,18 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from heavylift.cli.stores import evidence_connection
 from heavylift.connections import Connection, connection_from_env
 from heavylift.errors import SpecError
-from heavylift.evidence.records import RunKey
 from heavylift.locations import parse_location
-from heavylift.platforms.places import Place
-from heavylift.spec.datasets import Limits
-from heavylift.spec.quantities import parse_duration, parse_rate, parse_size
 from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
+
+if TYPE_CHECKING:
+    from heavylift.spec.datasets import Limits
 
 MIGRATION = "shell"
 """The migration under which evidence of shell commands lies, unless ``--migration`` names one."""
@@ -61,7 +60,9 @@ def request_of(
 
     :raises SpecError: a URL cannot be read, or a connection is not named.
     """
+    from heavylift.evidence.records import RunKey
     from heavylift.objects.requests import TransferRequest
+    from heavylift.platforms.places import Place
 
     source, target = parse_location(source_url), parse_location(target_url)
     name = "objects-" + hashlib.sha256(f"{source}\n{target}".encode()).hexdigest()[:12]
@@ -97,6 +98,9 @@ def limits_of(bandwidth: str | None, concurrency: int, memory: str, part_size: s
 
     :raises SpecError: one of them is no size, rate or duration.
     """
+    from heavylift.spec.datasets import Limits
+    from heavylift.spec.quantities import parse_duration, parse_rate, parse_size
+
     try:
         return Limits(
             max_bandwidth=parse_rate(bandwidth) if bandwidth else None,

@@ -22,7 +22,6 @@ from heavylift.cli.objects_options import (
 from heavylift.cli.output import ExitStatus, finish, mark_touched
 from heavylift.cli.stores import Evidence, EvidenceConn, shell_actor
 from heavylift.errors import SpecError
-from heavylift.spec.quantities import parse_duration
 
 if TYPE_CHECKING:
     from heavylift.evidence.records import EvidenceRef
@@ -94,6 +93,8 @@ def purge(
 
 
 def _age(text: str) -> timedelta:
+    from heavylift.spec.quantities import parse_duration
+
     try:
         return timedelta(seconds=parse_duration(text))
     except ValueError as error:

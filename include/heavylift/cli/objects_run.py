@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heavylift.cli.objects_cleanup import note_cleaning
 from heavylift.cli.objects_text import gone, planned, verified
@@ -11,7 +11,9 @@ from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.processes import in_process
 from heavylift.cli.stores import shell_actor
 from heavylift.errors import HeavyliftError
-from heavylift.evidence.records import DeletesRecord, PhaseSummary, PlanRecord
+
+if TYPE_CHECKING:
+    from heavylift.evidence.records import DeletesRecord, PhaseSummary, PlanRecord
 
 
 def copy_and_prove(request: Any, *, as_json: bool, wait: bool = True) -> None:

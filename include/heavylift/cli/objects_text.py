@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from heavylift.evidence.records import DeletesRecord, PlanRecord, Tally, VerificationRecord
+from typing import TYPE_CHECKING
+
 from heavylift.spec.vocabulary import Deletes
+
+if TYPE_CHECKING:
+    from heavylift.evidence.records import DeletesRecord, PlanRecord, VerificationRecord
 
 _ACTIONS = {
     "copy": "  new",
@@ -18,6 +22,7 @@ _ACTIONS = {
 
 def planned(plan: PlanRecord) -> str:
     """Return a plan; a dry run's with its estimate and the advice."""
+    from heavylift.evidence.records import Tally
     from heavylift.objects.wording import advice_lines, estimate_lines
 
     tallies = {"found": plan.found, "to copy": plan.to_copy} | {
