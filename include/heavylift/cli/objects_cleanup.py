@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from heavylift.cli.objects_options import MIGRATION, Migration, TargetConn
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import connection_from_env
@@ -19,12 +20,10 @@ if TYPE_CHECKING:
 
 def cleanup(
     target_url: Annotated[str, typer.Argument(help="where objects were copied to, e.g. s3://bucket/prefix")],
-    target_conn: Annotated[str | None, typer.Option(help="connection id of the target")] = None,
+    target_conn: TargetConn = None,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
-    migration: Annotated[
-        str, typer.Option(help="name under which evidence and sync state are kept")
-    ] = "shell",
+    migration: Migration = MIGRATION,
     older_than: Annotated[str, typer.Option(help="spare uploads that were begun later, e.g. 24h")] = "24h",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only show what would be aborted")] = False,
     as_json: AsJson = False,

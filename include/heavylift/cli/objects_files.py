@@ -9,21 +9,21 @@ from typing import Annotated
 
 import typer
 
+from heavylift.cli.objects_options import AsJson, Exclude, Include, SourceUrl
 from heavylift.cli.output import ExitStatus, finish, note
 from heavylift.connections import Connection, connection_from_env
 from heavylift.errors import SpecError
 from heavylift.locations import Location, parse_location
 
 Output = Annotated[Path, typer.Option(help="Parquet file to write; one that is there is replaced")]
-AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 
 
 def list_objects(
-    url: Annotated[str, typer.Argument(help="s3://bucket/prefix, gs://…, az://… or file:///path")],
+    url: SourceUrl,
     output: Output,
     source_conn: Annotated[str | None, typer.Option(help="connection id (AIRFLOW_CONN_<ID>)")] = None,
-    include: Annotated[list[str] | None, typer.Option(help="only keys like this; may be given again")] = None,
-    exclude: Annotated[list[str] | None, typer.Option(help="no keys like this; may be given again")] = None,
+    include: Include = None,
+    exclude: Exclude = None,
     as_json: AsJson = False,
 ) -> None:
     """List a place into a Parquet file: key, size, version, time and checksums of each object.
