@@ -21,13 +21,14 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 20, 50)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        with asyncio.Runner(loop_factory=loop_factory()) as runner:
             return runner.run(work)
     finally:
         gc.unfreeze()
 
 
-def _loop_factory() -> Any:
+def loop_factory() -> Any:
+    """Return what makes an event loop: uvloop, imported here, or None for Python's own."""
     try:
         import uvloop
     except ImportError:

@@ -63,11 +63,17 @@ def copy_and_prove(request: Any, *, as_json: bool, wait: bool = True) -> None:
 
 
 def _load_beforehand(request: Any) -> None:
-    """Import here, once, what each of the processes will need."""
+    """Import and build here, once, what each of the processes will need."""
     import duckdb  # noqa: F401
+    import google_crc32c  # noqa: F401
 
+    from heavylift.aio import loop_factory
+    from heavylift.evidence.records import EvidenceRef, PlanRecord, ShardResult, VerificationRecord
     from heavylift.platforms.wiring import load_adapter
 
+    loop_factory()
+    for record in (EvidenceRef, PlanRecord, ShardResult, VerificationRecord):
+        record.model_rebuild()
     for place in (request.source, request.target):
         load_adapter(place.location.scheme)
 
