@@ -101,19 +101,8 @@ async def _until(chain: AsyncIterator[ListedColumns], end: str) -> AsyncGenerato
             continue
         count = bisect_right(page.keys, end)
         if count:
-            yield _head_of(page, count)
+            yield page.only([True] * count)
         return
-
-
-def _head_of(page: ListedColumns, count: int) -> ListedColumns:
-    return ListedColumns(
-        page.keys[:count],
-        page.sizes[:count],
-        page.versions[:count],
-        page.modified[:count],
-        {algorithm: values[:count] for algorithm, values in page.checksums.items()},
-        None if page.storage_classes is None else page.storage_classes[:count],
-    )
 
 
 async def _chain(store: ObjectStore, prefix: str, start_after: str) -> AsyncGenerator[ListedColumns]:

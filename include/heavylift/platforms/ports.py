@@ -8,9 +8,10 @@ backoff when they come out of a method that takes or returns whole bodies.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Protocol, runtime_checkable
 
 from heavylift.checksums import Algorithm, Body, Checksums
@@ -315,8 +316,19 @@ class ListedColumns:
     sizes: list[int]
     versions: list[str]
     modified: list[int]
-    checksums: Mapping[Algorithm, list[str | None]]
+    checksums: Mapping[Algorithm, Sequence[str | None]]
     storage_classes: list[str] | None = None
+
+    def only(self, wanted: Sequence[bool]) -> ListedColumns:
+        """Return the page with the objects for which ``wanted`` says so, in their order."""
+        return ListedColumns(
+            list(compress(self.keys, wanted)),
+            list(compress(self.sizes, wanted)),
+            list(compress(self.versions, wanted)),
+            list(compress(self.modified, wanted)),
+            {algorithm: list(compress(values, wanted)) for algorithm, values in self.checksums.items()},
+            None if self.storage_classes is None else list(compress(self.storage_classes, wanted)),
+        )
 
 
 @runtime_checkable
