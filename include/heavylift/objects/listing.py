@@ -49,18 +49,15 @@ async def list_to_file(
 
     :param selected: told the key relative to ``prefix``.
     """
-    objects = size_bytes = 0
     rows = RowFile(path.with_suffix(".rows"), LISTING)
     try:
         with rows:
             async for page in list_columns(store, prefix):
-                found = _selected(page, prefix, selected)
-                rows.add(_block(found))
-                objects, size_bytes = objects + len(found.keys), size_bytes + sum(found.sizes)
+                rows.add(_block(_selected(page, prefix, selected)))
         to_parquet(rows, path)
     finally:
         rows.path.unlink()
-    return Listing(path, Tally(objects=objects, size_bytes=size_bytes))
+    return read_listing(path)
 
 
 def _selected(page: ListedColumns, prefix: str, selected: Callable[[str], bool]) -> ListedColumns:

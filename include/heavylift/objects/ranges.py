@@ -131,9 +131,9 @@ def _turned(page: list[ListedObject]) -> ListedColumns:
     told = dict.fromkeys(algorithm for item in page for algorithm in item.checksums)
     return ListedColumns(
         keys=[item.key for item in page],
-        sizes=[item.size_bytes for item in page],
+        sizes=[str(item.size_bytes) for item in page],
         versions=[item.version for item in page],
-        modified=[item.modified_us for item in page],
+        modified=[str(item.modified_us) for item in page],
         checksums={algorithm: [item.checksums.get(algorithm) for item in page] for algorithm in told},
         storage_classes=[item.storage_class for item in page],
     )

@@ -307,15 +307,17 @@ class ObjectStore(Protocol):
 class ListedColumns:
     """A page of a listing by column, for listings of many millions of objects.
 
+    Numbers are decimal text: so stores tell them, and so they are written down.
+
     :param modified: microseconds since 1970 UTC.
     :param checksums: by algorithm, None where the listing tells none.
     :param storage_classes: None where the store has none.
     """
 
     keys: list[str]
-    sizes: list[int]
+    sizes: list[str]
     versions: list[str]
-    modified: list[int]
+    modified: list[str]
     checksums: Mapping[Algorithm, Sequence[str | None]]
     storage_classes: list[str] | None = None
 

@@ -56,11 +56,11 @@ class Listing:
 
     async def _by_column(self, page: ListPage) -> ListedColumns:
         decode = await self._decoder(page)
-        keys, times, etags, sizes, classes = map(list, page.columns)
-        moments = {text: iso_date_us(text) for text in set(times)}
+        keys, times, etags, sizes, classes = page.columns
+        moments = {text: str(iso_date_us(text)) for text in set(times)}
         return ListedColumns(
             keys=keys if decode is str else list(map(decode, keys)),
-            sizes=list(map(int, sizes)) if all(sizes) else [int(size or 0) for size in sizes],
+            sizes=sizes if _all_digits(sizes) else [str(int(size or 0)) for size in sizes],
             versions=etags,
             modified=[moments[text] for text in times],
             checksums={Algorithm.ETAG: _shaped(etags)},
@@ -160,6 +160,10 @@ def _object(row: ListedFields, decode: Callable[[str], str]) -> ListedObject:
     return ListedObject(decode(key), int(size or 0), etag, iso_date_us(modified), sums, storage_class)
 
 
+def _all_digits(sizes: list[str]) -> bool:
+    return all(sizes) and not "".join(sizes).encode().translate(None, _DIGITS)
+
+
 def _shaped(etags: list[str]) -> Sequence[str | None]:
     """Return what may be an MD5 or one of parts; most pages hold nothing but MD5s."""
     if set(map(len, etags)) == {_MD5_LENGTH} and not "".join(etags).encode().translate(None, _HEX):
@@ -168,5 +172,6 @@ def _shaped(etags: list[str]) -> Sequence[str | None]:
 
 
 _NO_CHECKSUMS: Checksums = {}
-_MD5_LENGTH, _HEX = 32, b"0123456789abcdef"
+_DIGITS, _HEX = b"0123456789", b"0123456789abcdef"
+_MD5_LENGTH = 32
 _MD5_SHAPE = re.compile(r"[0-9a-f]{32}(?:-[0-9]+)?")

@@ -7,7 +7,7 @@ takes in their rows, and a page that it does not wholly account for goes to the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
@@ -102,7 +102,7 @@ class ListPage:
     :param columns: one for each of :data:`ListedFields`, all as long; none where nothing is listed.
     """
 
-    columns: Sequence[Sequence[str]]
+    columns: list[list[str]]
     next_token: str
     truncated: bool
     encoding: str
@@ -110,9 +110,9 @@ class ListPage:
     folders: tuple[str, ...] = ()
 
     @property
-    def keys(self) -> Sequence[str]:
+    def keys(self) -> list[str]:
         """The first column."""
-        return self.columns[0] if self.columns else ()
+        return self.columns[0] if self.columns else []
 
     @property
     def rows(self) -> list[ListedFields]:
@@ -141,17 +141,19 @@ def _parse_list_quickly(text: str) -> ListPage | None:
     first = text[begin : text.index(_CLOSE, begin) + len(_CLOSE)]
     quote = (_QUOTE.search(first) or ("", ""))[1] or ""
     pattern, order = _row_pattern(tuple(child.name for child in parse(first.encode()).children), quote)
-    *found, odd = zip(*pattern.findall(text, begin, end), strict=True)
-    # References other than the quotes are left to the strict reader, as is all that is no such row.
-    if any(odd) or text.count("&", begin, end) != 2 * len(odd) * quote.count("&"):
+    # The fields, and before, between and behind the rows what is no such row: nothing. References
+    # other than the quotes are left to the strict reader.
+    pieces = pattern.split(text[begin:end])
+    width = len(order) + 1
+    if any(pieces[::width]) or "&" in "".join(pieces):
         return None
     root = parse(around.encode())
     if sum(child.name == "Contents" for child in root.children) != 1:
         return None
-    nothing = ("",) * len(odd)
-    columns = [found[order.index(name)] if name in order else nothing for name in _FIELDS]
+    nothing = [""] * (len(pieces) // width)
+    columns = [pieces[order.index(name) + 1 :: width] if name in order else nothing for name in _FIELDS]
     if not quote:
-        columns[2] = tuple(map(unquoted, columns[2]))
+        columns[2] = list(map(unquoted, columns[2]))
     return _page(root, columns)
 
 
@@ -159,8 +161,7 @@ def _parse_list_quickly(text: str) -> ListPage | None:
 def _row_pattern(children: tuple[str, ...], quote: str) -> tuple[re.Pattern[str], list[str]]:
     """Return the expression for rows with the fields that ``children`` has, and their order.
 
-    Its last group takes in whatever is no such row. Other elements are let pass where this row
-    has them, after the ETag and at the end.
+    Other elements are let pass where this row has them, after the ETag and at the end.
     """
     order = [name for name in dict.fromkeys(children) if name in _FIELDS]
     followed = {"ETag", *order[-1:]} | {
@@ -172,7 +173,7 @@ def _row_pattern(children: tuple[str, ...], quote: str) -> tuple[re.Pattern[str]
         + (_OTHER if name in followed else "")
         for name in order
     )
-    return re.compile(f"{_OPEN}{rows}{_CLOSE}|(.+)", re.DOTALL), order
+    return re.compile(f"{_OPEN}{rows}{_CLOSE}"), order
 
 
 def _parse_list_strictly(body: bytes | bytearray) -> ListPage:
@@ -181,10 +182,10 @@ def _parse_list_strictly(body: bytes | bytearray) -> ListPage:
         (c.get("Key"), c.get("LastModified"), unquoted(c.get("ETag")), c.get("Size"), c.get("StorageClass"))
         for c in root.all("Contents")
     ]
-    return _page(root, list(zip(*rows, strict=True)))
+    return _page(root, [list(column) for column in zip(*rows, strict=True)])
 
 
-def _page(root: Element, columns: Sequence[Sequence[str]]) -> ListPage:
+def _page(root: Element, columns: list[list[str]]) -> ListPage:
     if root.name != "ListBucketResult":
         raise MalformedXmlError(f"a <{root.name}> where a <ListBucketResult> belongs")
     return ListPage(
