@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from itertools import compress
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from heavylift.checksums import OF_PARTS, Algorithm
 from heavylift.evidence.records import Tally
 from heavylift.objects.ranges import list_columns
 from heavylift.objects.row_files import INTEGER, TEXT, Columns, RowFile, database, to_parquet
-from heavylift.patterns import QUARANTINE, everything
+from heavylift.patterns import everything, in_quarantine
 from heavylift.platforms.ports import ListedColumns
 
 if TYPE_CHECKING:
@@ -50,33 +49,31 @@ async def list_to_file(
 
     :param selected: told the key relative to ``prefix``.
     """
-    objects = size_bytes = 0
     rows = RowFile(path.with_suffix(".rows"), LISTING)
     try:
         with rows:
             async for page in list_columns(store, prefix):
-                block = _block(page, prefix, selected)
-                rows.add(block)
-                objects, size_bytes = objects + len(block[0]), size_bytes + sum(block[1])
+                rows.add(_block(_selected(page, prefix, selected)))
         to_parquet(rows, path)
     finally:
         rows.path.unlink()
-    return Listing(path, Tally(objects=objects, size_bytes=size_bytes))
+    return read_listing(path)
 
 
-def _block(page: ListedColumns, prefix: str, selected: Callable[[str], bool]) -> list[list[Any]]:
-    """Return a page's columns in the order of ``LISTING``."""
-    cut = len(prefix)
-    rels = [key[cut:] for key in page.keys] if cut else page.keys
-    nothing: list[Any] = [None] * len(rels)
-    classes = page.storage_classes if page.storage_classes is not None else nothing
-    columns: list[list[Any]] = [rels, page.sizes, page.versions, page.modified, classes]
-    columns += [page.checksums.get(algorithm, nothing) for algorithm in LISTED]
+def _selected(page: ListedColumns, prefix: str, selected: Callable[[str], bool]) -> ListedColumns:
+    """Return what is selected of a page, with relative keys."""
+    if prefix:
+        page = replace(page, keys=[key[len(prefix) :] for key in page.keys])
     # The common case is told apart for speed: no patterns, and nothing in quarantine.
-    if selected is everything and not any(f"{QUARANTINE}/" in rel for rel in rels):
-        return columns
-    wanted = [selected(rel) for rel in rels]
-    return [list(compress(values, wanted)) for values in columns]
+    if selected is everything and not in_quarantine("\n".join(page.keys)):
+        return page
+    return page.only(list(map(selected, page.keys)))
+
+
+def _block(page: ListedColumns) -> list[Sequence[Any] | None]:
+    """Return a page's columns in the order of ``LISTING``."""
+    told = [page.checksums.get(algorithm) for algorithm in LISTED]
+    return [page.keys, page.sizes, page.versions, page.modified, page.storage_classes, *told]
 
 
 def read_listing(path: Path) -> Listing:

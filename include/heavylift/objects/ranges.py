@@ -101,19 +101,8 @@ async def _until(chain: AsyncIterator[ListedColumns], end: str) -> AsyncGenerato
             continue
         count = bisect_right(page.keys, end)
         if count:
-            yield _head_of(page, count)
+            yield page.only([True] * count)
         return
-
-
-def _head_of(page: ListedColumns, count: int) -> ListedColumns:
-    return ListedColumns(
-        page.keys[:count],
-        page.sizes[:count],
-        page.versions[:count],
-        page.modified[:count],
-        {algorithm: values[:count] for algorithm, values in page.checksums.items()},
-        None if page.storage_classes is None else page.storage_classes[:count],
-    )
 
 
 async def _chain(store: ObjectStore, prefix: str, start_after: str) -> AsyncGenerator[ListedColumns]:
@@ -142,9 +131,9 @@ def _turned(page: list[ListedObject]) -> ListedColumns:
     told = dict.fromkeys(algorithm for item in page for algorithm in item.checksums)
     return ListedColumns(
         keys=[item.key for item in page],
-        sizes=[item.size_bytes for item in page],
+        sizes=[str(item.size_bytes) for item in page],
         versions=[item.version for item in page],
-        modified=[item.modified_us for item in page],
+        modified=[str(item.modified_us) for item in page],
         checksums={algorithm: [item.checksums.get(algorithm) for item in page] for algorithm in told},
         storage_classes=[item.storage_class for item in page],
     )

@@ -8,9 +8,10 @@ backoff when they come out of a method that takes or returns whole bodies.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import Protocol, runtime_checkable
 
 from heavylift.checksums import Algorithm, Body, Checksums
@@ -306,17 +307,30 @@ class ObjectStore(Protocol):
 class ListedColumns:
     """A page of a listing by column, for listings of many millions of objects.
 
+    Numbers are decimal text: so stores tell them, and so they are written down.
+
     :param modified: microseconds since 1970 UTC.
     :param checksums: by algorithm, None where the listing tells none.
     :param storage_classes: None where the store has none.
     """
 
     keys: list[str]
-    sizes: list[int]
+    sizes: list[str]
     versions: list[str]
-    modified: list[int]
-    checksums: Mapping[Algorithm, list[str | None]]
+    modified: list[str]
+    checksums: Mapping[Algorithm, Sequence[str | None]]
     storage_classes: list[str] | None = None
+
+    def only(self, wanted: Sequence[bool]) -> ListedColumns:
+        """Return the page with the objects for which ``wanted`` says so, in their order."""
+        return ListedColumns(
+            list(compress(self.keys, wanted)),
+            list(compress(self.sizes, wanted)),
+            list(compress(self.versions, wanted)),
+            list(compress(self.modified, wanted)),
+            {algorithm: list(compress(values, wanted)) for algorithm, values in self.checksums.items()},
+            None if self.storage_classes is None else list(compress(self.storage_classes, wanted)),
+        )
 
 
 @runtime_checkable

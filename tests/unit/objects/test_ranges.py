@@ -48,7 +48,7 @@ class OrderedStore:
                 if self.pages > self.fails_after:
                     raise ServerUnavailableError("listing", got="nothing")
                 part = found[start : start + PAGE]
-                yield ListedColumns(part, [1] * len(part), part, [0] * len(part), {})
+                yield ListedColumns(part, ["1"] * len(part), part, ["0"] * len(part), {})
         finally:
             self.listing -= 1
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from functools import lru_cache
 from urllib.parse import unquote, unquote_plus
 
 from heavylift.checksums import Algorithm, Checksums
-from heavylift.platforms.aws.headers import iso_date_us, unquoted
+from heavylift.platforms.aws.headers import iso_date_us
 from heavylift.platforms.aws.wire import BucketWire, not_s3
 from heavylift.platforms.aws.xml import ListedFields, ListPage, MalformedXmlError, parse_list
 from heavylift.platforms.ports import ListedColumns, ListedObject
@@ -56,15 +56,15 @@ class Listing:
 
     async def _by_column(self, page: ListPage) -> ListedColumns:
         decode = await self._decoder(page)
-        keys, times, quoted, sizes, classes = zip(*page.rows, strict=True)
-        etags = list(map(unquoted, quoted))
+        keys, times, etags, sizes, classes = page.columns
+        moments = {text: str(iso_date_us(text)) for text in set(times)}
         return ListedColumns(
-            keys=list(map(decode, keys)),
-            sizes=[int(size or 0) for size in sizes],
+            keys=keys if decode is str else list(map(decode, keys)),
+            sizes=sizes if _all_digits(sizes) else [str(int(size or 0)) for size in sizes],
             versions=etags,
-            modified=list(map(iso_date_us, times)),
-            checksums={Algorithm.ETAG: [_shaped(etag) for etag in etags]},
-            storage_classes=list(classes),
+            modified=[moments[text] for text in times],
+            checksums={Algorithm.ETAG: _shaped(etags)},
+            storage_classes=classes,
         )
 
     async def _pages(self, prefix: str, start_after: str) -> AsyncGenerator[ListPage]:
@@ -75,7 +75,7 @@ class Listing:
             while True:
                 token = page.next_token if page.truncated else ""
                 following = asyncio.create_task(self._fetch(prefix, start_after, token)) if token else None
-                if page.rows:
+                if page.columns:
                     yield page
                 if following is None:
                     return
@@ -110,13 +110,11 @@ class Listing:
         return page
 
     async def _decoder(self, page: ListPage) -> Callable[[str], str]:
-        if page.encoding != "url":
-            return str
-        doubtful = next((row[0] for row in page.rows if "+" in row[0]), None)
-        if doubtful is None:
-            return _path_decoded
+        together = "".join(page.keys) if page.encoding == "url" else ""
+        if "+" not in together:
+            return _path_decoded if "%" in together else str
         if self._plus_is_space is None:
-            self._plus_is_space = await self._finds_space(doubtful)
+            self._plus_is_space = await self._finds_space(next(key for key in page.keys if "+" in key))
         return _form_decoded if self._plus_is_space else _path_decoded
 
     async def _finds_space(self, listed: str) -> bool:
@@ -128,7 +126,7 @@ class Listing:
         """
         supposed = _form_decoded(listed)
         page = await self._fetch(supposed, "", "", max_keys=1)
-        return bool(page.rows) and not _path_decoded(page.rows[0][0]).startswith(supposed)
+        return bool(page.keys) and not _path_decoded(page.keys[0]).startswith(supposed)
 
 
 def _path_decoded(key: str) -> str:
@@ -156,16 +154,24 @@ def _form_part(part: str) -> str:
 
 
 def _object(row: ListedFields, decode: Callable[[str], str]) -> ListedObject:
-    key, modified, quoted, size, storage_class = row
-    etag = unquoted(quoted)
+    key, modified, etag, size, storage_class = row
     # Only a HEAD tells whether the object is encrypted, when its ETag is no MD5.
     sums: Checksums = {Algorithm.ETAG: etag} if _MD5_SHAPE.fullmatch(etag) else _NO_CHECKSUMS
     return ListedObject(decode(key), int(size or 0), etag, iso_date_us(modified), sums, storage_class)
 
 
-def _shaped(etag: str) -> str | None:
-    return etag if _MD5_SHAPE.fullmatch(etag) else None
+def _all_digits(sizes: list[str]) -> bool:
+    return all(sizes) and not "".join(sizes).encode().translate(None, _DIGITS)
+
+
+def _shaped(etags: list[str]) -> Sequence[str | None]:
+    """Return what may be an MD5 or one of parts; most pages hold nothing but MD5s."""
+    if set(map(len, etags)) == {_MD5_LENGTH} and not "".join(etags).encode().translate(None, _HEX):
+        return etags
+    return [etag if _MD5_SHAPE.fullmatch(etag) else None for etag in etags]
 
 
 _NO_CHECKSUMS: Checksums = {}
+_DIGITS, _HEX = b"0123456789", b"0123456789abcdef"
+_MD5_LENGTH = 32
 _MD5_SHAPE = re.compile(r"[0-9a-f]{32}(?:-[0-9]+)?")

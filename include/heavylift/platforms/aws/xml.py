@@ -7,13 +7,14 @@ takes in their rows, and a page that it does not wholly account for goes to the 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
-from operator import itemgetter
 from xml.parsers import expat
 from xml.sax.saxutils import escape
+
+from heavylift.platforms.aws.headers import unquoted
 
 _NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
@@ -87,24 +88,36 @@ _OTHER = (
     r"(?:<ChecksumAlgorithm>[^<]*+</ChecksumAlgorithm>|<ChecksumType>[^<]*+</ChecksumType>"
     r"|<Owner/>|<Owner>(?:<\w++>[^<]*+</\w++>|<\w++/>)*+</Owner>)*+"
 )
-_FIRST = re.compile("<Contents>.*?</Contents>", re.DOTALL)
-_ENTITY = re.compile(r"&(?:#(\d+)|#x([0-9a-fA-F]+)|(\w+));")
-_NAMED = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'"}
+_OPEN, _CLOSE = "<Contents>", "</Contents>"
+_QUOTE = re.compile(r"<ETag>(&quot;|&#34;|\")?")
 
 ListedFields = tuple[str, str, str, str, str]
-"""Key, LastModified, ETag, Size, StorageClass: raw text."""
+"""Key, LastModified, ETag without quotes, Size, StorageClass: as text."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """One page of ListObjectsV2, keys still in the encoding that the server used."""
+    """One page of ListObjectsV2, keys still in the encoding that the server used.
 
-    rows: list[ListedFields]
+    :param columns: one for each of :data:`ListedFields`, all as long; none where nothing is listed.
+    """
+
+    columns: list[list[str]]
     next_token: str
     truncated: bool
     encoding: str
     prefix: str
     folders: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> list[str]:
+        """The first column."""
+        return self.columns[0] if self.columns else []
+
+    @property
+    def rows(self) -> list[ListedFields]:
+        """The objects, one by one."""
+        return list(zip(*self.columns, strict=True))
 
 
 def parse_list(body: bytes | bytearray) -> ListPage:
@@ -112,80 +125,77 @@ def parse_list(body: bytes | bytearray) -> ListPage:
 
     :raises MalformedXmlError: it is none.
     """
-    text = body.decode("utf-8", "replace").replace("&quot;", '"').replace("&#34;", '"')
-    first = _FIRST.search(text)
-    if first is None or "<!" in text:
-        return _parse_list_strictly(body)
-    pattern, pick = _row_pattern(tuple(child.name for child in parse(first[0].encode()).children))
-    rows = pattern.findall(text)
-    if len(rows) != text.count("<Contents"):
-        return _parse_list_strictly(body)
-    together = text.count("</Contents><Contents>") == len(rows) - 1
-    rest = parse((_around(text) if together else pattern.sub("", text)).encode())
-    rows = rows if pick is None else list(map(pick, rows))
-    if "&" in text:
-        rows = [row if "&" not in "".join(row) else _unescaped(row) for row in rows]
-    return _page(rest, rows)
+    try:
+        page = _parse_list_quickly(body.decode())
+    except (UnicodeDecodeError, MalformedXmlError):
+        page = None
+    return page or _parse_list_strictly(body)
 
 
-def _around(text: str) -> str:
-    return text[: text.index("<Contents>")] + text[text.rindex("</Contents>") + len("</Contents>") :]
+def _parse_list_quickly(text: str) -> ListPage | None:
+    """Read a page whose rows are all like its first, and lie together; None where they are not."""
+    begin, end = text.find(_OPEN), text.rfind(_CLOSE) + len(_CLOSE)
+    around = f"{text[:begin]}<Contents/>{text[end:]}"
+    if begin < 0 or end < begin or "<!" in around:
+        return None
+    first = text[begin : text.index(_CLOSE, begin) + len(_CLOSE)]
+    quote = (_QUOTE.search(first) or ("", ""))[1] or ""
+    pattern, order = _row_pattern(tuple(child.name for child in parse(first.encode()).children), quote)
+    # The fields, and before, between and behind the rows what is no such row: nothing. References
+    # other than the quotes are left to the strict reader.
+    pieces = pattern.split(text[begin:end])
+    width = len(order) + 1
+    if any(pieces[::width]) or "&" in "".join(pieces):
+        return None
+    root = parse(around.encode())
+    if sum(child.name == "Contents" for child in root.children) != 1:
+        return None
+    nothing = [""] * (len(pieces) // width)
+    columns = [pieces[order.index(name) + 1 :: width] if name in order else nothing for name in _FIELDS]
+    if not quote:
+        columns[2] = list(map(unquoted, columns[2]))
+    return _page(root, columns)
 
 
 @lru_cache(maxsize=16)
-def _row_pattern(children: tuple[str, ...]) -> tuple[re.Pattern[str], Callable[..., ListedFields] | None]:
-    """Return the expression for rows whose elements come in the order of ``children``.
+def _row_pattern(children: tuple[str, ...], quote: str) -> tuple[re.Pattern[str], list[str]]:
+    """Return the expression for rows with the fields that ``children`` has, and their order.
 
-    And what puts the fields in our order, unless they are. Other elements are expected where
-    this row has them, after the ETag and at the end.
+    Other elements are let pass where this row has them, after the ETag and at the end.
     """
     order = [name for name in dict.fromkeys(children) if name in _FIELDS]
-    order += [name for name in _FIELDS if name not in order]
-    followed = {"ETag", order[-1]} | {
+    followed = {"ETag", *order[-1:]} | {
         before for before, name in pairwise(("", *children)) if name not in _FIELDS and before in _FIELDS
     }
+    quoted = rf'{quote}([^<&"]*+){quote}'
     rows = "".join(
-        f"(?:<{name}>([^<]*+)</{name}>)?+" + (_OTHER if name in followed else "") for name in order
+        f"<{name}>{quoted if quote and name == 'ETag' else '([^<]*+)'}</{name}>"
+        + (_OTHER if name in followed else "")
+        for name in order
     )
-    places = [order.index(name) for name in _FIELDS]
-    pick = None if places == sorted(places) else itemgetter(*places)
-    return re.compile(f"<Contents>{rows}</Contents>"), pick
+    return re.compile(f"{_OPEN}{rows}{_CLOSE}"), order
 
 
 def _parse_list_strictly(body: bytes | bytearray) -> ListPage:
     root = parse(body)
     rows = [
-        (c.get("Key"), c.get("LastModified"), c.get("ETag"), c.get("Size"), c.get("StorageClass"))
+        (c.get("Key"), c.get("LastModified"), unquoted(c.get("ETag")), c.get("Size"), c.get("StorageClass"))
         for c in root.all("Contents")
     ]
-    return _page(root, rows)
+    return _page(root, [list(column) for column in zip(*rows, strict=True)])
 
 
-def _page(root: Element, rows: list[ListedFields]) -> ListPage:
+def _page(root: Element, columns: list[list[str]]) -> ListPage:
     if root.name != "ListBucketResult":
         raise MalformedXmlError(f"a <{root.name}> where a <ListBucketResult> belongs")
     return ListPage(
-        rows=rows,
+        columns=columns,
         next_token=root.get("NextContinuationToken"),
         truncated=root.get("IsTruncated") == "true",
         encoding=root.get("EncodingType"),
         prefix=root.get("Prefix"),
         folders=tuple(folder.get("Prefix") for folder in root.all("CommonPrefixes")),
     )
-
-
-def _unescaped(row: ListedFields) -> ListedFields:
-    key, modified, etag, size, storage_class = (_ENTITY.sub(_character, text) for text in row)
-    return key, modified, etag, size, storage_class
-
-
-def _character(match: re.Match[str]) -> str:
-    decimal, hexadecimal, name = match.groups()
-    if name:
-        if name not in _NAMED:
-            raise MalformedXmlError(f"the undefined entity &{name};")
-        return _NAMED[name]
-    return chr(int(decimal) if decimal else int(hexadecimal, 16))
 
 
 def completion(parts: Iterable[tuple[int, str, str]]) -> bytes:

@@ -24,7 +24,7 @@ SEAWEED_ROW = (
     "<Contents><Key>{key}</Key><ETag>&#34;e1&#34;</ETag><Size>5</Size><StorageClass>STANDARD</StorageClass>"
     "<Owner><ID>me</ID><DisplayName/></Owner><LastModified>2026-11-22T18:00:00.000Z</LastModified></Contents>"
 )
-ROW = ("key", "2026-11-22T18:00:00.000Z", '"e1"', "5", "STANDARD")
+ROW = ("key", "2026-11-22T18:00:00.000Z", "e1", "5", "STANDARD")
 
 
 def page(*rows: str, head: str = "<EncodingType>url</EncodingType><Prefix>p</Prefix>") -> bytes:
