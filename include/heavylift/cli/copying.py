@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from heavylift.cli.output import note
-from heavylift.cli.processes import Piece, all_of, usable_processors
+from heavylift.cli.processes import Piece, all_of, may_fork, usable_processors
 from heavylift.cli.progress import Display, progress_display
 from heavylift.errors import HeavyliftError, WindowClosedError
 from heavylift.evidence.records import PlanRecord, ShardResult, ShardSummary, utc_now
@@ -36,8 +36,13 @@ class Copied:
     closed: WindowClosedError | None = None
 
 
-def processes_for(request: TransferRequest) -> int:
-    """Return how many processes may copy at once: by processors, and by the memory that each needs."""
+def processes_for(request: TransferRequest, wanted: int | None = None) -> int:
+    """Return how many processes may copy at once: by processors, and by the memory that each needs.
+
+    :param wanted: what the user says instead.
+    """
+    if wanted is not None:
+        return wanted if may_fork() else 1
     by_memory = request.options.limits.memory_budget // MEMORY_OF_ONE
     return max(1, min(usable_processors(), by_memory))
 

@@ -34,6 +34,7 @@ from heavylift.cli.objects_options import (
     Migration,
     PartSize,
     Prices,
+    Processes,
     SourceConn,
     SourceUrl,
     Stall,
@@ -75,6 +76,7 @@ def copy(
     no_wait: NoWait = False,
     concurrency: Concurrency = 32,
     memory: Memory = "128MiB",
+    processes: Processes = None,
     part_size: PartSize = "16MiB",
     stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
@@ -115,7 +117,7 @@ def copy(
         options,
         "transfer",
     )
-    copy_and_prove(request, wait=not no_wait, as_json=as_json)
+    copy_and_prove(request, processes=processes, wait=not no_wait, as_json=as_json)
 
 
 app.command("list")(list_objects)
@@ -147,6 +149,7 @@ def sync(
     no_wait: NoWait = False,
     concurrency: Concurrency = 32,
     memory: Memory = "128MiB",
+    processes: Processes = None,
     part_size: PartSize = "16MiB",
     stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
@@ -199,7 +202,7 @@ def sync(
         options,
         "sync",
     )
-    copy_and_prove(request, wait=not no_wait, as_json=as_json)
+    copy_and_prove(request, processes=processes, wait=not no_wait, as_json=as_json)
 
 
 @app.command()

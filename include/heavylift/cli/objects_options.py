@@ -34,6 +34,15 @@ Concurrency = Annotated[
     int, typer.Option(min=1, max=1024, help="most requests in flight; fewer while a store asks for less")
 ]
 Memory = Annotated[str, typer.Option(help="most memory for buffers, e.g. 128MiB")]
+Processes = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=64,
+        help="most processes that copy at once, on Linux; by default one for each processor and 64 MiB"
+        " of --memory, at most 8",
+    ),
+]
 PartSize = Annotated[str, typer.Option(help="size of one part of a large object")]
 Stall = Annotated[str, typer.Option(help="longest silence of a store before a request is made again")]
 Conflict = Annotated[OnConflict, typer.Option(help="when the target holds another object under a key")]

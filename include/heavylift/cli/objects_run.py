@@ -16,13 +16,17 @@ if TYPE_CHECKING:
     from heavylift.evidence.records import DeletesRecord, PhaseSummary, PlanRecord
 
 
-def copy_and_prove(request: Any, *, as_json: bool, wait: bool = True) -> None:
-    """Plan, copy, verify and conclude one transfer, and end the command."""
+def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None, wait: bool = True) -> None:
+    """Plan, copy, verify and conclude one transfer, and end the command.
+
+    :param processes: how many may copy at once; None leaves it to the machine.
+    :param wait: where the time window is closed, wait for it; otherwise stop and tell.
+    """
     from heavylift.aio import run
     from heavylift.cli.copying import copy_shards, processes_for, spread_over
     from heavylift.objects.api import plan_transfer, verify_and_clean
 
-    request = spread_over(request, processes_for(request))
+    request = spread_over(request, processes_for(request, processes))
     _load_beforehand(request)
     plan = in_process(lambda _tell: run(plan_transfer(request)))
     if request.options.dry_run:

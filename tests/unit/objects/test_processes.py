@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -168,3 +169,31 @@ def test_a_program_that_has_threads_forks_nothing() -> None:
     """
     done = run(script)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(("processes", "shards"), [(1, 1), (3, 3), (9, 4)])
+def test_a_copy_is_spread_over_processes_that_have_work_enough(
+    tmp_path: Path, processes: int, shards: int
+) -> None:
+    """3,500 objects are work for four processes at most; all of them arrive, once."""
+    (tmp_path / "source").mkdir()
+    (tmp_path / "target").mkdir()
+    for number in range(3_500):
+        (tmp_path / "source" / f"{number}").write_bytes(b"x" * (number % 7))
+    places = [f"file://{tmp_path}/{name}" for name in ("source", "target")]
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "heavylift", "objects", "copy", *places, "--json"),
+            *("--evidence", f"file://{tmp_path}/evidence", "--processes", str(processes)),
+        ],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "include")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert sorted(shard["shard"] for shard in document["shards"]) == list(range(shards))
+    assert sum(shard["moved"]["objects"] for shard in document["shards"]) == 3_500
+    assert document["verification"]["equal"]["objects"] == 3_500
