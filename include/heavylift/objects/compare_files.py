@@ -16,9 +16,12 @@ from heavylift.errors import SpecError
 if TYPE_CHECKING:
     import duckdb
 
-SLICE_ROWS = 2_500_000
-"""Rows of one side in one slice: its hash table takes some 300 MiB."""
+SLICE_ROWS = 1_000_000
+"""Rows of one side in one slice: its hash table takes some 150 MiB."""
 MEMORY = "512MiB"
+_DRAWN = 1_000
+"""Of so many rows one is drawn, to find where to cut. Drawn evenly: were they drawn by the block, a
+few blocks would decide, and one slice be many times as long as another."""
 _COLUMNS = ("rel", "size_bytes", "version")
 
 _SLICE_SQL = """
@@ -122,8 +125,9 @@ def _cuts(db: duckdb.DuckDBPyConnection, path: Path, rows: int) -> list[str]:
     if wanted < 1:
         return []
     drawn: list[Any] = db.execute(
-        "SELECT rel FROM (SELECT rel FROM read_parquet(?) USING SAMPLE 0.1 PERCENT (system, 1)) ORDER BY rel",
-        [str(path)],
+        "SELECT rel FROM read_parquet($path, file_row_number = true) WHERE file_row_number % $each = 0"
+        " ORDER BY rel",
+        {"path": str(path), "each": _DRAWN},
     ).fetchall()
     keys = [row[0] for row in drawn]
     if len(keys) <= wanted:
