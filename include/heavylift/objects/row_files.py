@@ -194,7 +194,7 @@ def insert_rows(db: duckdb.DuckDBPyConnection, table: str, rows: Sequence[Sequen
         db.execute(f"INSERT INTO {table} SELECT * FROM {rows_of(columns, 'rows')}", {"rows": str(path)})
 
 
-def write_rows(path: Path, columns: Columns, block: Sequence[Sequence[Any]]) -> None:
+def write_rows(path: Path, columns: Columns, block: Sequence[Sequence[Any] | None]) -> None:
     """Write rows, given by column, as one Parquet file."""
     rows = RowFile(path.with_suffix(".rows"), columns)
     try:

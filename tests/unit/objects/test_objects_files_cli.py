@@ -9,7 +9,8 @@ import pytest
 
 from heavylift.cli import app
 from heavylift.cli.run import run
-from heavylift.objects.row_files import INTEGER, TEXT, read_rows, write_rows
+from heavylift.objects.compare_files import SLICE_ROWS, _cuts
+from heavylift.objects.row_files import INTEGER, TEXT, database, read_rows, write_rows
 
 COLUMNS = {"rel": TEXT, "size_bytes": INTEGER, "version": TEXT}
 
@@ -63,6 +64,14 @@ def test_slices_find_what_one_pass_finds(
     assert run(app, ["objects", "compare", str(old), str(new), "--json"]) == 1
     found = json.loads(capsys.readouterr().out)["difference"]
     assert (found["equal"], found["missing"], found["extra"], found["changed"]) == (39_960, 40, 0, 0)
+
+
+def test_slices_are_equally_long_however_the_file_is_built(tmp_path: Path) -> None:
+    path = listed(tmp_path / "long.parquet", [(f"key/{n:08d}", n, "v") for n in range(60_000)])
+    with database() as db:
+        [first, second] = _cuts(db, path, SLICE_ROWS * 3)
+    assert abs(int(first[4:]) - 20_000) <= 1_000
+    assert abs(int(second[4:]) - 40_000) <= 1_000
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet at all"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -58,3 +59,14 @@ def test_one_column_alone_keeps_what_is_missing() -> None:
         insert_rows(db, "alone", [("a",), (None,), ("",), ("b,c",)])
         found = db.execute("FROM alone").fetchall()
     assert sorted(found, key=repr) == sorted([("a",), (None,), ("",), ("b,c",)], key=repr)
+
+
+def test_whole_columns_may_be_missing_the_same_or_decimal_text(tmp_path: Path) -> None:
+    path = tmp_path / "rows.parquet"
+    words = ["x", "y"]
+    write_rows(path, {"a": TEXT, "b": INTEGER, "c": TEXT, "d": TEXT}, [words, ["7", "-12"], None, words])
+    assert read_rows(path, "abcd") == [("x", 7, None, "x"), ("y", -12, None, "y")]
+    write_rows(path, COLUMNS, [["~", "~"], [None, None], ["", ""]])
+    assert read_rows(path, COLUMNS) == [("~", None, ""), ("~", None, "")]
+    with pytest.raises(ValueError, match="equally long"):
+        write_rows(path, COLUMNS, [["a", "b"], [1], None])

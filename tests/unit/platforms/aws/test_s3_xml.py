@@ -66,6 +66,36 @@ def test_rows_of_any_other_form_are_read_too(odd: str) -> None:
         assert got.next_token == "t&1"
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        page(AWS_ROW.format(key="a"), "text between", AWS_ROW.format(key="b")),
+        page(AWS_ROW.format(key="a"), AWS_ROW.format(key="b").replace("<ETag>&quot;e1&quot;", "<ETag>e2")),
+        page(AWS_ROW.format(key="a"), AWS_ROW.format(key="b").replace("e1", "e&amp;1")),
+        page(
+            AWS_ROW.format(key="a"),
+            AWS_ROW.format(key="b"),
+            head="<Deep>" + AWS_ROW.format(key="c") + "</Deep>",
+        ),
+        page(AWS_ROW.format(key="a"), head='<Contents x="1"><Key>z</Key></Contents>'),
+        page("<Deep>", AWS_ROW.format(key="a"), "</Deep>"),
+        page("<!--", AWS_ROW.format(key="a"), "-->"),
+        page(AWS_ROW.format(key="a").replace("<StorageClass>STANDARD</StorageClass>", "")),
+        page(AWS_ROW.format(key="a"), AWS_ROW.format(key="b").replace("<Size>5</Size>", "")),
+        page(AWS_ROW.format(key="a").replace("<StorageClass>STANDARD</StorageClass>", "<StorageClass/>")),
+        page(AWS_ROW.format(key="a").replace("&quot;", '"'), AWS_ROW.format(key="b").replace("&quot;", "")),
+        page(AWS_ROW.format(key="a").replace("&quot;", "")),
+    ],
+)
+def test_whatever_a_page_is_like_both_readers_agree(body: bytes) -> None:
+    assert parse_list(body) == xml._parse_list_strictly(body)
+
+
+def test_bytes_that_are_no_utf8_are_left_to_what_the_page_declares() -> None:
+    text = page(AWS_ROW.format(key="caf\u00e9")).decode().replace("UTF-8", "ISO-8859-1")
+    assert parse_list(text.encode("latin-1")).keys == ["caf\u00e9"]
+
+
 def test_rows_with_other_elements_between_them_keep_what_surrounds_them() -> None:
     between = "<CommonPrefixes><Prefix>x/</Prefix></CommonPrefixes><EncodingType>url</EncodingType>"
     got = parse_list(page(AWS_ROW.format(key="a"), between, AWS_ROW.format(key="b"), head=""))
