@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from heavylift.patterns import everything, in_quarantine
 from heavylift.platforms.ports import ListedColumns
 
 if TYPE_CHECKING:
+    from heavylift.objects.requests import TransferRequest
     from heavylift.platforms.ports import ObjectStore
 
 LISTED = tuple(
@@ -58,6 +60,30 @@ async def list_to_file(
     finally:
         rows.path.unlink()
     return read_listing(path)
+
+
+async def list_both(
+    request: TransferRequest,
+    source: ObjectStore,
+    target: ObjectStore,
+    selected: Callable[[str], bool],
+    folder: Path,
+) -> list[Listing]:
+    """List the source and the target of a request at the same time, into files of ``folder``.
+
+    What one of them raises ends the other listing too.
+    """
+    sides = (("source", source, request.source), ("target", target, request.target))
+    tasks = [
+        asyncio.create_task(list_to_file(store, place.location.prefix, selected, folder / f"{name}.parquet"))
+        for name, store, place in sides
+    ]
+    try:
+        return await asyncio.gather(*tasks)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _selected(page: ListedColumns, prefix: str, selected: Callable[[str], bool]) -> ListedColumns:

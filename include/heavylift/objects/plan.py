@@ -28,7 +28,7 @@ from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
 from heavylift.objects.estimate import refuse_too_dear
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
-from heavylift.objects.listing import list_to_file
+from heavylift.objects.listing import list_both
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, TransferRequest
 from heavylift.objects.services.split import write_split_plan
@@ -69,12 +69,7 @@ async def _make_plan(
     await source.check()
     await target.check()
     selected = selector(options.include, options.exclude)
-    source_listing = await list_to_file(
-        source, request.source.location.prefix, selected, work / "source.parquet"
-    )
-    target_listing = await list_to_file(
-        target, request.target.location.prefix, selected, work / "target.parquet"
-    )
+    source_listing, target_listing = await list_both(request, source, target, selected, work)
     difference = Difference(work, options.limits.memory_budget)
     try:
         difference.add_known(await fetch_known(evidence, request.run.migration, request.dataset, work))

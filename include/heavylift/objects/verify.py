@@ -18,7 +18,7 @@ from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.compare import attribute_differences
 from heavylift.objects.diff import Difference, without
-from heavylift.objects.listing import Listing, list_to_file, read_listing
+from heavylift.objects.listing import Listing, list_both, read_listing
 from heavylift.objects.manifest import read_moved_rels
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
@@ -74,13 +74,9 @@ class _Verification:
         options = self.request.options
         selected = selector(options.include, options.exclude)
         plan = await self._plan()
-        listings = await self._planned_listings(plan) or [
-            await list_to_file(store, place.location.prefix, selected, self.work / f"{name}.parquet")
-            for name, store, place in (
-                ("source", self.source, self.request.source),
-                ("target", self.target, self.request.target),
-            )
-        ]
+        listings = await self._planned_listings(plan) or await list_both(
+            self.request, self.source, self.target, selected, self.work
+        )
         difference = Difference(self.work, options.limits.memory_budget)
         try:
             planned_from = plan.planned_from if plan else None
