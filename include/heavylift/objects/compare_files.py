@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import SpecError
+from heavylift.objects.databases import open_database
 
 if TYPE_CHECKING:
     import duckdb
 
 SLICE_ROWS = 1_000_000
 """Rows of one side in one slice: its hash table takes some 150 MiB."""
-MEMORY = "512MiB"
+MEMORY = 512 * 2**20
 _DRAWN = 1_000
 """Of so many rows one is drawn, to find where to cut. Drawn evenly: were they drawn by the block, a
 few blocks would decide, and one slice be many times as long as another."""
@@ -66,13 +67,7 @@ def compare_files(source: Path, target: Path, output: Path | None, work: Path) -
     :param work: a folder for what does not fit the memory.
     :raises SpecError: a file is no Parquet, or lacks a column.
     """
-    import duckdb
-
-    with duckdb.connect(":memory:") as db:
-        db.execute("SET threads = 2")
-        db.execute("SET memory_limit = ?", [MEMORY])
-        db.execute("SET temp_directory = ?", [str(work)])
-        db.execute("SET preserve_insertion_order = false")
+    with open_database(MEMORY, work=work, threads=2, ordered=False) as db:
         counts = [_rows(db, path) for path in (source, target)]
         db.execute(
             "CREATE TABLE difference (rel VARCHAR, kind VARCHAR, source_size_bytes BIGINT,"

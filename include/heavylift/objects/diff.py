@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from heavylift.checksums import Algorithm
 from heavylift.evidence.records import Tally, utc_now
+from heavylift.objects.databases import open_database
 from heavylift.objects.filters import LEFT_OUT_SQL, Filters
 from heavylift.objects.known import create_earlier
 from heavylift.objects.listing import LISTED, Listing
@@ -96,13 +97,7 @@ class Difference:
     """
 
     def __init__(self, work: Path, memory_bytes: int) -> None:
-        import duckdb
-
-        self._db: duckdb.DuckDBPyConnection = duckdb.connect(":memory:")
-        self._db.execute("SET threads = 1")
-        self._db.execute("SET memory_limit = ?", [f"{max(memory_bytes, 64 * 2**20) // 2**20}MiB"])
-        self._db.execute("SET temp_directory = ?", [str(work / "spill")])
-        self._db.execute("SET preserve_insertion_order = false")
+        self._db = open_database(memory_bytes, work=work, ordered=False)
         self._db.execute("CREATE TABLE known (rel VARCHAR, source_version VARCHAR, target_version VARCHAR)")
         self._db.execute("CREATE TABLE refused (rel VARCHAR, rule VARCHAR, reason VARCHAR)")
 

@@ -20,6 +20,8 @@ from itertools import groupby, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from heavylift.objects.databases import LEAST_MEMORY, be_quiet, open_database
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -35,7 +37,6 @@ _LONGEST_LINE = 256 * 1024
 _GROUP_ROWS = 20_480
 # Level 3, the default, packs keys and digests no tighter, at twice the price; nobody seeks by Bloom filter.
 _PACKED = "COMPRESSION zstd, COMPRESSION_LEVEL 1, WRITE_BLOOM_FILTER false"
-SMALL_MEMORY = 64 * 2**20
 
 
 @contextmanager
@@ -45,6 +46,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
     For reading and writing files, and temporary tables; what does not stream has 64 MiB.
     """
     with _shared(os.getpid()).cursor() as cursor:
+        be_quiet(cursor)
         yield cursor
 
 
@@ -52,11 +54,7 @@ def database() -> Iterator[duckdb.DuckDBPyConnection]:
 def _shared(_process: int) -> duckdb.DuckDBPyConnection:
     # One for all: to open a database costs more than most of what is done with it here. A forked
     # process must not use its parent's.
-    import duckdb
-
-    db = duckdb.connect(":memory:", config={"threads": 1, "memory_limit": f"{SMALL_MEMORY // 2**20}MiB"})
-    db.execute("SET preserve_insertion_order = false")
-    return db
+    return open_database(LEAST_MEMORY, ordered=False)
 
 
 class RowFile:

@@ -3,8 +3,8 @@
 Keys are spread over 4,096 leaves by the first 12 bits of their SHA-256. A leaf's digest covers
 its rows in the order of their keys: key, size, both versions and CRC32C. Three levels of 16
 children each lead to the root, which commits to every row. Two trees are compared from the root
-down, so that only the leaves that differ are ever looked at. DuckDB computes the leaves, some
-millions of rows at a time, so that memory does not grow with the inventory.
+down, so that only the leaves that differ are ever looked at. Rows stream past the leaves, so that
+memory does not grow with the inventory.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ import hashlib
 from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from heavylift.objects.databases import LEAST_MEMORY, open_database
 from heavylift.objects.row_files import INTEGER, TEXT, Columns, read_rows, write_rows
 
 if TYPE_CHECKING:
@@ -23,18 +24,15 @@ if TYPE_CHECKING:
 FANOUT = 16
 DEPTH = 3
 LEAVES: int = FANOUT**DEPTH
-ROWS_AT_ONCE = 2_000_000
+_ROWS_AT_ONCE = 4096
 
-# The leaf of a key, 0 to 4,095, is written out in each query, since values alone can be bound.
-_LEAVES = """
-SELECT leaf, count(*), sum(size_bytes)::BIGINT, sha256(string_agg(digest, '' ORDER BY rel)) FROM (
-  SELECT CAST(concat('0x', left(sha256(rel), 3)) AS INTEGER) AS leaf, rel, size_bytes,
-         sha256(concat_ws('|', strlen(rel), rel, size_bytes, strlen(coalesce(source_version, '')),
-                          coalesce(source_version, ''), strlen(target_version), target_version,
-                          coalesce(crc32c, ''))) AS digest
-  FROM read_parquet($path)
-  WHERE CAST(concat('0x', left(sha256(rel), 3)) AS INTEGER) * $passes // 4096 = $number
-) GROUP BY leaf ORDER BY leaf
+# The leaf of a key, 0 to 4,095, is written out in each query, since values alone can be bound. Texts
+# have their lengths before them: no two rows look alike.
+_ROWS = """
+SELECT CAST(concat('0x', left(sha256(rel), 3)) AS INTEGER), size_bytes, rel,
+       concat_ws('|', strlen(rel), rel, size_bytes, strlen(coalesce(source_version, '')),
+                 coalesce(source_version, ''), strlen(target_version), target_version, coalesce(crc32c, ''))
+FROM read_parquet($path)
 """
 _ROWS_OF = """
 SELECT rel, size_bytes, source_version, target_version, crc32c FROM read_parquet($path)
@@ -64,23 +62,42 @@ def slice_of(rel: str, slices: int) -> int:
     return leaf * slices // LEAVES
 
 
-def build_tree(inventory: Path, memory_bytes: int) -> list[Node]:
-    """Return the nodes of an inventory's tree, the root first; leaves without a row are left out."""
-    import duckdb
+class _OutOfOrderError(Exception):
+    """A row came before one with a smaller key."""
 
-    with duckdb.connect(":memory:") as database:
-        database.execute("SET memory_limit = ?", [f"{max(memory_bytes, 64 * 2**20) // 2**20}MiB"])
-        database.execute("SET threads = 1")
-        counted = database.execute("SELECT count(*) FROM read_parquet(?)", [str(inventory)]).fetchone()
-        passes = 1 + (int(counted[0]) if counted else 0) // ROWS_AT_ONCE
-        leaves = [leaf for number in range(passes) for leaf in _leaves(database, inventory, passes, number)]
+
+def build_tree(inventory: Path, memory_bytes: int) -> list[Node]:
+    """Return the nodes of an inventory's tree, the root first; leaves without a row are left out.
+
+    :param memory_bytes: most memory for sorting, where the inventory is not sorted by key already.
+    """
+    with open_database(memory_bytes, work=inventory.parent) as database:
+        values = {"path": str(inventory)}
+        try:
+            leaves = _leaves(database.execute(_ROWS, values))
+        except _OutOfOrderError:
+            leaves = _leaves(database.execute(f"{_ROWS} ORDER BY rel", values))
     return _with_parents(leaves)
 
 
-def _leaves(database: duckdb.DuckDBPyConnection, inventory: Path, passes: int, number: int) -> list[Node]:
-    values = {"path": str(inventory), "passes": passes, "number": number}
-    found = database.execute(_LEAVES, values).fetchall()
-    return [Node(DEPTH, *row) for row in found]
+def _leaves(rows: duckdb.DuckDBPyConnection) -> list[Node]:
+    digests: list[Any] = [None] * LEAVES
+    objects, sizes, last = [0] * LEAVES, [0] * LEAVES, ""
+    while some := rows.fetchmany(_ROWS_AT_ONCE):
+        for leaf, size_bytes, rel, text in some:
+            if rel < last:
+                raise _OutOfOrderError(rel)
+            last = rel
+            if digests[leaf] is None:
+                digests[leaf] = hashlib.sha256()
+            digests[leaf].update(f"{text}\n".encode())
+            objects[leaf] += 1
+            sizes[leaf] += size_bytes
+    return [
+        Node(DEPTH, leaf, objects[leaf], sizes[leaf], digest.hexdigest())
+        for leaf, digest in enumerate(digests)
+        if digest is not None
+    ]
 
 
 def _with_parents(leaves: list[Node]) -> list[Node]:
@@ -135,10 +152,7 @@ def changed_leaves(one: list[Node], other: list[Node]) -> list[int]:
 
 def rows_of_leaves(inventory: Path, leaves: list[int], limit: int) -> list[dict[str, object]]:
     """Return the first ``limit`` rows of an inventory that lie in ``leaves``."""
-    import duckdb
-
-    with duckdb.connect(":memory:") as database:
-        database.execute("SET threads = 2")
+    with open_database(LEAST_MEMORY, threads=2, work=inventory.parent) as database:
         values = {"path": str(inventory), "leaves": leaves, "limit": limit}
         cursor = database.execute(_ROWS_OF, values)
         names = [column[0] for column in cursor.description or ()]

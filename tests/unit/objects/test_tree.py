@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from heavylift.objects import tree
 from heavylift.objects.tree import (
     LEAVES,
     build_tree,
@@ -19,6 +21,7 @@ from heavylift.objects.tree import (
     slice_of,
     write_tree,
 )
+from tests.unit.house.modules import REPOSITORY
 
 ROWS = [(f"day={n % 7}/f{n} é", n, f"s{n}", f"t{n}", "0a0b0c0d" if n % 3 else None) for n in range(3000)]
 NAMES = ("rel", "size_bytes", "source_version", "target_version", "crc32c")
@@ -38,11 +41,40 @@ def test_the_root_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
     assert (one[0].level, one[0].objects, one[0].size_bytes) == (0, 3000, sum(range(3000)))
 
 
-def test_it_is_the_same_when_built_in_many_passes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = inventory(tmp_path / "a", ROWS)
-    whole = build_tree(path, 2**26)
-    monkeypatch.setattr(tree, "ROWS_AT_ONCE", 100)
-    assert build_tree(path, 2**26) == whole
+def test_memory_does_not_grow_with_an_inventory_that_is_sorted(tmp_path: Path) -> None:
+    """A million rows of 220 bytes, by a process that takes less than 64 MiB for them."""
+    path = tmp_path / "large"
+    done = subprocess.run(
+        [sys.executable, "-c", LARGE, str(path)],
+        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "include")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
+    assert done.returncode == 0, done.stderr
+    objects, grown_mib = map(int, done.stdout.split())
+    assert objects == 1_000_000
+    assert grown_mib < 64
+
+
+LARGE = """
+import resource, sys
+from pathlib import Path
+from heavylift.objects.databases import open_database
+from heavylift.objects.tree import build_tree
+
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+path = Path(sys.argv[1])
+with open_database(2**26) as db:
+    db.execute(
+        "COPY (SELECT format('{:09d}', range) || repeat('k', 91) AS rel, range AS size_bytes,"
+        " 's' AS source_version, md5(range::VARCHAR) AS target_version, NULL::VARCHAR AS crc32c"
+        " FROM range(1000000)) TO ? (FORMAT parquet, ROW_GROUP_SIZE 20480)", [str(path)]
+    )
+before = peak()
+print(build_tree(path, 2**26)[0].objects, peak() - before)
+"""
 
 
 @pytest.mark.parametrize("column", range(5))

@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heavylift.objects.databases import open_database
+
 if TYPE_CHECKING:
     import duckdb
 
@@ -17,16 +19,8 @@ def database(work: Path, memory_bytes: int) -> Iterator[duckdb.DuckDBPyConnectio
 
     :param work: for what does not fit into memory; the caller deletes it.
     """
-    import duckdb
-
-    db = duckdb.connect(":memory:")
-    try:
-        db.execute("SET threads = 2")
-        db.execute("SET memory_limit = ?", [f"{max(memory_bytes, 64 * 2**20) // 2**20}MiB"])
-        db.execute("SET temp_directory = ?", [str(work / "spill")])
+    with open_database(memory_bytes, work=work, threads=2) as db:
         yield db
-    finally:
-        db.close()
 
 
 def count(db: duckdb.DuckDBPyConnection, sql: str, *parameters: object) -> int:
