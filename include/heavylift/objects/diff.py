@@ -56,9 +56,7 @@ SELECT coalesce(s.rel, t.rel) AS rel,
        {decided_by} AS decided_by
 FROM read_parquet($source) s
 FULL JOIN read_parquet($target) t ON s.rel = t.rel
-LEFT JOIN (
-  SELECT rel, source_version, target_version FROM known
-) k ON k.rel = s.rel AND k.target_version = t.version
+LEFT JOIN known k ON k.rel = s.rel AND k.target_version = t.version
 """
 
 
@@ -108,10 +106,11 @@ class Difference:
     def add_known(self, parquet: list[Path]) -> None:
         """Take in manifests: versions that were proved equal, or were written by Heavylift."""
         create_earlier(self._db, parquet)
+        self._db.execute("DROP TABLE known")
         # What is known to be damaged is Heavylift's to replace, but is not equal to anything.
         self._db.execute(
-            "INSERT INTO known SELECT rel, CASE WHEN damaged THEN NULL ELSE source_version END,"
-            " target_version FROM earlier"
+            "CREATE VIEW known AS SELECT rel, CASE WHEN damaged THEN NULL ELSE source_version END"
+            " AS source_version, target_version FROM earlier"
         )
 
     def compare(
@@ -122,7 +121,6 @@ class Difference:
         :param filters: leave out objects of the source by size and age.
         :param now: the moment from which ages are reckoned.
         """
-        self._deduplicate_known()
         # A second thread has buffers of its own, which small listings are not worth.
         if source.total.objects + target.total.objects > MANY_ROWS:
             self._db.execute("SET threads = 2")
@@ -138,16 +136,6 @@ class Difference:
     def database(self) -> duckdb.DuckDBPyConnection:
         """The database with the table ``diff``, for questions that only one caller has."""
         return self._db
-
-    def _deduplicate_known(self) -> None:
-        # An object may have been written by several runs; what matters is the version that is there
-        # now, and of equal target versions the last one recorded.
-        self._db.execute(
-            "CREATE TABLE known_once AS SELECT rel, target_version, max(source_version) AS source_version"
-            " FROM known GROUP BY rel, target_version"
-        )
-        self._db.execute("DROP TABLE known")
-        self._db.execute("ALTER TABLE known_once RENAME TO known")
 
     def tally(self, *actions: str) -> Tally:
         """Return number and bytes of the objects with one of ``actions``, refused ones not counted."""
