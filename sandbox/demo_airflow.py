@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from urllib.parse import quote
 
 from heavylift.errors import NotFoundError, ServerUnavailableError
 from sandbox.http import Answer, request
+from sandbox.waiting import until
 
 FINISHED = frozenset({"success", "failed"})
 TIMEOUT_SECONDS = 60.0
@@ -49,11 +49,9 @@ class AirflowClient:
 
         :raises NotFoundError: it is not, after ``timeout`` seconds; import errors are told.
         """
-        deadline = time.monotonic() + timeout
-        while self._call("GET", f"/dags/{quote(dag_id)}", allowed=(200, 404)).status == 404:
-            if time.monotonic() > deadline:
-                raise self._missing(dag_id, timeout)
-            time.sleep(0.5)
+        path = f"/dags/{quote(dag_id)}"
+        if not until(lambda: self._call("GET", path, allowed=(200, 404)).status == 200, seconds=timeout):
+            raise self._missing(dag_id, timeout)
 
     def unpause(self, dag_id: str) -> None:
         """Let the DAG's runs start."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,8 +15,8 @@ from heavylift.spec import MigrationSpec, Phase
 from sandbox.demo_airflow import FINISHED, AirflowClient, TaskState
 from sandbox.demo_results import RunResults, read_results
 from sandbox.stack import Stack
+from sandbox.waiting import until
 
-POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 420.0
 
 
@@ -48,15 +47,16 @@ class Run:
 
     def wait_for(self, what: Callable[[list[TaskState]], Any]) -> Any:
         """Return the first true answer of ``what``; it must come before the run ends."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
+
+        def ask() -> Any:
             state = self.state
             found = what(self.tasks())
-            if found:
-                return found
-            assert state not in FINISHED, f"the run ended {state}: {self.states()}"
-            time.sleep(POLL_SECONDS)
-        raise AssertionError(f"nothing in {PATIENCE_SECONDS} s: {self.states()}")
+            assert found or state not in FINISHED, f"the run ended {state}: {self.states()}"
+            return found
+
+        found = until(ask, seconds=PATIENCE_SECONDS)
+        assert found, f"nothing in {PATIENCE_SECONDS} s: {self.states()}"
+        return found
 
     def wait_for_question(self) -> str:
         """Return the id of the task that asks a person, once it does."""
@@ -80,13 +80,17 @@ class Run:
 
     def end(self) -> str:
         """Wait until the run has ended and return its state."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            if (state := self.state) in FINISHED:
+
+        def ended() -> str:
+            state = self.state
+            if state in FINISHED:
                 return state
             self._answer_again()
-            time.sleep(POLL_SECONDS)
-        raise AssertionError(f"the run did not end: {self.states()}")
+            return ""
+
+        state = until(ended, seconds=PATIENCE_SECONDS)
+        assert state, f"the run did not end in {PATIENCE_SECONDS} s: {self.states()}"
+        return state
 
     def results(self) -> RunResults:
         """Return what the evidence store says of the run."""
