@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -135,22 +135,36 @@ class AirflowClient:
         found = self._json("GET", path)["hitl_details"]
         return [(raw["task_instance"]["task_id"], raw["task_instance"]["map_index"]) for raw in found]
 
-    def answer(self, dag_id: str, run_id: str, task_id: str, map_index: int, option: str) -> None:
-        """Answer a task that waits for a person."""
+    def answer(
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        map_index: int,
+        option: str,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Answer a task that waits for a person.
+
+        :param facts: what is typed into the question's fields, by name.
+        """
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/{map_index}/hitlDetails"
-        self._json("PATCH", path, {"chosen_options": [option], "params_input": {}})
+        self._json("PATCH", path, {"chosen_options": [option], "params_input": dict(facts or {})})
 
     def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
         """Set a task's state by hand, as the UI's "Mark as" does."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
         self._json("PATCH", path, {"new_state": state})
 
-    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Clear a task with everything downstream of it, so that the run goes on from there."""
+    def clear(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
+        """Clear a task with everything downstream of it, so that the run goes on from there.
+
+        :param map_index: of a mapped task, the one instance to clear; all of them by default.
+        """
         body = {
             "dry_run": False,
             "dag_run_id": run_id,
-            "task_ids": [task_id],
+            "task_ids": [task_id if map_index < 0 else [task_id, map_index]],
             "only_failed": False,
             "include_downstream": True,
             "reset_dag_runs": True,
