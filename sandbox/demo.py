@@ -22,13 +22,14 @@ from heavylift.spec import MigrationSpec, Phase, load_spec, migrations_dir
 from heavylift_airflow.progress import human_size
 from sandbox import paths
 from sandbox.demo_airflow import AirflowClient, TaskState
-from sandbox.demo_follow import POLL_SECONDS, RunFollower, View
+from sandbox.demo_follow import RunFollower, View
 from sandbox.demo_rclone import check_all
 from sandbox.demo_results import RunResults, read_results, show_results, verify_audit
 from sandbox.demo_screen import screen
 from sandbox.examples import fraud_scoring
 from sandbox.model import Server
 from sandbox.stack import Stack
+from sandbox.waiting import until
 
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
 
@@ -158,13 +159,13 @@ class Demo:
 
     def _begun_by_itself(self, client: AirflowClient, dag_id: str, phase: Phase) -> str | None:
         """Return the run that a scheduled DAG starts when it is switched on for the first time."""
-        deadline = time.monotonic() + SCHEDULED_RUN_SECONDS
-        while phase is Phase.SYNC and time.monotonic() < deadline:
-            if begun := client.unfinished(dag_id):
-                self._console.print("  Switched on, it begins with its scheduled run by itself.")
-                return begun[0]
-            time.sleep(POLL_SECONDS)
-        return None
+        if phase is not Phase.SYNC:
+            return None
+        begun = until(lambda: client.unfinished(dag_id), seconds=SCHEDULED_RUN_SECONDS)
+        if not begun:
+            return None
+        self._console.print("  Switched on, it begins with its scheduled run by itself.")
+        return begun[0]
 
     def _follow(self, client: AirflowClient, dag_id: str, run_id: str) -> View:
         follower = RunFollower(client, dag_id, run_id)

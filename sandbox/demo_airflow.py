@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 from heavylift.errors import NotFoundError, ServerUnavailableError
 from sandbox.http import Answer, request
+from sandbox.waiting import until
 
 FINISHED = frozenset({"success", "failed"})
 TIMEOUT_SECONDS = 60.0
@@ -49,11 +49,9 @@ class AirflowClient:
 
         :raises NotFoundError: it is not, after ``timeout`` seconds; import errors are told.
         """
-        deadline = time.monotonic() + timeout
-        while self._call("GET", f"/dags/{quote(dag_id)}", allowed=(200, 404)).status == 404:
-            if time.monotonic() > deadline:
-                raise self._missing(dag_id, timeout)
-            time.sleep(0.5)
+        path = f"/dags/{quote(dag_id)}"
+        if not until(lambda: self._call("GET", path, allowed=(200, 404)).status == 200, seconds=timeout):
+            raise self._missing(dag_id, timeout)
 
     def unpause(self, dag_id: str) -> None:
         """Let the DAG's runs start."""
@@ -137,22 +135,36 @@ class AirflowClient:
         found = self._json("GET", path)["hitl_details"]
         return [(raw["task_instance"]["task_id"], raw["task_instance"]["map_index"]) for raw in found]
 
-    def answer(self, dag_id: str, run_id: str, task_id: str, map_index: int, option: str) -> None:
-        """Answer a task that waits for a person."""
+    def answer(
+        self,
+        dag_id: str,
+        run_id: str,
+        task_id: str,
+        map_index: int,
+        option: str,
+        facts: Mapping[str, str] | None = None,
+    ) -> None:
+        """Answer a task that waits for a person.
+
+        :param facts: what is typed into the question's fields, by name.
+        """
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}/{map_index}/hitlDetails"
-        self._json("PATCH", path, {"chosen_options": [option], "params_input": {}})
+        self._json("PATCH", path, {"chosen_options": [option], "params_input": dict(facts or {})})
 
     def mark(self, dag_id: str, run_id: str, task_id: str, state: str) -> None:
         """Set a task's state by hand, as the UI's "Mark as" does."""
         path = f"{_run_path(dag_id, run_id)}/taskInstances/{quote(task_id)}"
         self._json("PATCH", path, {"new_state": state})
 
-    def clear(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Clear a task with everything downstream of it, so that the run goes on from there."""
+    def clear(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> None:
+        """Clear a task with everything downstream of it, so that the run goes on from there.
+
+        :param map_index: of a mapped task, the one instance to clear; all of them by default.
+        """
         body = {
             "dry_run": False,
             "dag_run_id": run_id,
-            "task_ids": [task_id],
+            "task_ids": [task_id if map_index < 0 else [task_id, map_index]],
             "only_failed": False,
             "include_downstream": True,
             "reset_dag_runs": True,

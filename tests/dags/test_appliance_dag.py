@@ -75,7 +75,9 @@ def test_the_event_waits_for_all_devices_and_the_summary_is_the_only_leaf(dag: D
     assert publish.upstream_task_ids == {"data.device.reconcile", "data.plan_devices"}
     assert publish.trigger_rule == "none_failed"
     assert [task.task_id for task in dag.leaves] == ["summarise_run"]
-    assert dag.get_task("summarise_run").trigger_rule == "all_done"
+    summarise = dag.get_task("summarise_run")
+    assert summarise.trigger_rule == "all_done"
+    assert summarise.upstream_task_ids == {"publish_result", "data.device.reconcile"}
     assert [task.task_id for task in dag.roots] == ["begin_run"]
 
 

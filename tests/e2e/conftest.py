@@ -1,10 +1,12 @@
-"""The e2e layer: the example's migration in a real scheduler, between real servers."""
+"""The e2e layer: migrations in a real scheduler and triggerer, between real servers."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from sandbox.demo_airflow import AirflowClient
 from sandbox.examples import fraud_scoring
 from sandbox.stack import Stack
 from tests.e2e.journey import Journey
+from tests.e2e.specs import write_nightly, write_offline
 
 SCALE = 0.3
 # Waits of people and clouds, shortened: the retries themselves are what is tried.
@@ -25,35 +28,60 @@ CHANGES = {
 }
 
 
+@dataclass(frozen=True)
+class Site:
+    """Two clouds, and Airflow with the DAGs of all specs in a folder.
+
+    :param mount: the folder below which devices are mounted.
+    """
+
+    stack: Stack
+    client: AirflowClient
+    specs: Path
+    mount: Path
+
+    def journey(self, migration: str) -> Journey:
+        """Return what a migration is run and watched with."""
+        return Journey(self.stack, self.client, load_spec(self.specs / f"{migration}.yaml"))
+
+
 @pytest.fixture(scope="session")
-def journey(repository: Path) -> Iterator[Journey]:
-    """Return two clouds with the seeded workload, and Airflow with the example's DAGs."""
+def site(repository: Path) -> Iterator[Site]:
+    """Return two clouds without an object, and Airflow with every migration of this layer."""
     folder = Path(tempfile.mkdtemp(prefix="heavylift-e2e-"))
     folder.chmod(0o711)
-    spec_file = _spec(repository, folder / "migrations")
+    specs, mount = folder / "migrations", folder / "mnt"
+    specs.mkdir()
+    mount.mkdir()
+    _write_example(repository, specs)
+    write_offline(specs, mount)
+    write_nightly(specs, datetime.now(UTC) + timedelta(hours=12))
     stack = Stack.start(
         folder / "state",
         ["aws_source", "gcp_target"],
         airflow=True,
-        airflow_settings={"HEAVYLIFT_MIGRATIONS": str(spec_file.parent)},
+        airflow_settings={"HEAVYLIFT_MIGRATIONS": str(specs)},
     )
     try:
-        fraud_scoring.seed(stack.env, scale=SCALE)
-        yield Journey(stack, _client(stack), load_spec(spec_file))
+        yield Site(stack, _client(stack), specs, mount)
     finally:
         stack.stop()
         shutil.rmtree(folder)
 
 
-def _spec(repository: Path, folder: Path) -> Path:
+@pytest.fixture(scope="session")
+def journey(site: Site) -> Journey:
+    """Return the example's migration, its workload seeded."""
+    fraud_scoring.seed(site.stack.env, scale=SCALE)
+    return site.journey("fraud-scoring")
+
+
+def _write_example(repository: Path, folder: Path) -> None:
     text = (repository / "include" / "migrations" / "fraud-scoring.yaml").read_text()
     for before, after in CHANGES.items():
         assert before in text
         text = text.replace(before, after)
-    folder.mkdir()
-    file = folder / "fraud-scoring.yaml"
-    file.write_text(text)
-    return file
+    (folder / "fraud-scoring.yaml").write_text(text)
 
 
 def _client(stack: Stack) -> AirflowClient:

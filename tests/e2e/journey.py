@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +15,10 @@ from heavylift.spec import MigrationSpec, Phase
 from sandbox.demo_airflow import FINISHED, AirflowClient, TaskState
 from sandbox.demo_results import RunResults, read_results
 from sandbox.stack import Stack
+from sandbox.waiting import until
 
-POLL_SECONDS = 0.5
 PATIENCE_SECONDS = 420.0
+ENDED = frozenset({"success", "failed", "skipped"})
 
 
 @dataclass
@@ -29,6 +29,7 @@ class Run:
     phase: Phase
     run_id: str
     answers: list[str] = field(default_factory=list)
+    _asked: list[TaskState] = field(default_factory=list)
 
     @property
     def dag_id(self) -> str:
@@ -46,17 +47,27 @@ class Run:
         """Return task id → state; of mapped tasks the last instance's."""
         return {task.task_id: task.state for task in self.tasks()}
 
+    def trouble(self) -> str:
+        """Return which tasks failed and what each said last."""
+        failed = [task for task in self.tasks() if task.state == "failed"]
+        tails = [self.journey.client.log_tail(self.dag_id, self.run_id, task, lines=3) for task in failed]
+        return "\n".join(
+            f"{task.task_id}[{task.map_index}], attempt {task.attempt}: {' / '.join(tail)}"
+            for task, tail in zip(failed, tails, strict=True)
+        )
+
     def wait_for(self, what: Callable[[list[TaskState]], Any]) -> Any:
         """Return the first true answer of ``what``; it must come before the run ends."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
+
+        def ask() -> Any:
             state = self.state
             found = what(self.tasks())
-            if found:
-                return found
-            assert state not in FINISHED, f"the run ended {state}: {self.states()}"
-            time.sleep(POLL_SECONDS)
-        raise AssertionError(f"nothing in {PATIENCE_SECONDS} s: {self.states()}")
+            assert found or state not in FINISHED, f"the run ended {state}: {self.states()}"
+            return found
+
+        found = until(ask, seconds=PATIENCE_SECONDS)
+        assert found, f"nothing in {PATIENCE_SECONDS} s: {self.states()}"
+        return found
 
     def wait_for_question(self) -> str:
         """Return the id of the task that asks a person, once it does."""
@@ -80,13 +91,63 @@ class Run:
 
     def end(self) -> str:
         """Wait until the run has ended and return its state."""
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() < deadline:
-            if (state := self.state) in FINISHED:
+
+        def ended() -> str:
+            state = self.state
+            if state in FINISHED:
                 return state
             self._answer_again()
-            time.sleep(POLL_SECONDS)
-        raise AssertionError(f"the run did not end: {self.states()}")
+            return ""
+
+        state = until(ended, seconds=PATIENCE_SECONDS)
+        assert state, f"the run did not end in {PATIENCE_SECONDS} s: {self.states()}"
+        return state
+
+    def answer_each(self, answers: Mapping[str, Mapping[str, str]], option: str) -> str:
+        """Answer every question as the administrator until the run has ended; return its state.
+
+        :param answers: what to type into the fields of each task's question, by the task's last name.
+        """
+
+        def look() -> str:
+            state = self.state
+            if state in FINISHED:
+                return state
+            for task in self._asking(self.tasks()):
+                self._answer_task(task, option, answers[task.task_id.rpartition(".")[2]])
+            return ""
+
+        state = until(look, seconds=PATIENCE_SECONDS)
+        assert state, f"the run did not end in {PATIENCE_SECONDS} s: {self.states()}"
+        return state
+
+    def answer_one(self, task_id: str, map_index: int, option: str, facts: Mapping[str, str]) -> TaskState:
+        """Answer one task's question as the administrator, and return the task once it has ended."""
+
+        def look(tasks: list[TaskState]) -> TaskState | None:
+            task = next((t for t in tasks if (t.task_id, t.map_index) == (task_id, map_index)), None)
+            if task in self._asking(tasks):
+                self._answer_task(task, option, facts)
+            return task if task and task.state in ENDED else None
+
+        ended: TaskState = self.wait_for(look)
+        return ended
+
+    def _asking(self, tasks: list[TaskState]) -> list[TaskState]:
+        """Return the tasks that ask, and did so at the last look too.
+
+        An answer within the second in which the asking process ends makes Airflow's scheduler take
+        that end for the task's own; the task is then asked again, at the price of a retry.
+        """
+        asking = [task for task in tasks if task.state == "awaiting_input"]
+        questions = self.journey.client.open_questions(self.dag_id, self.run_id) if asking else []
+        asking = [task for task in asking if (task.task_id, task.map_index) in questions]
+        before, self._asked = self._asked, asking
+        return [task for task in asking if task in before]
+
+    def _answer_task(self, task: TaskState, option: str, facts: Mapping[str, str]) -> None:
+        client = self.journey.client
+        client.answer(self.dag_id, self.run_id, task.task_id, task.map_index, option, facts)
 
     def results(self) -> RunResults:
         """Return what the evidence store says of the run."""
@@ -113,6 +174,13 @@ class Journey:
         self.client.wait_for_dag(dag_id)
         self.client.unpause(dag_id)
         return Run(self, phase, self.client.trigger(dag_id, note="e2e", **conf))
+
+    def begun_by_itself(self, phase: Phase) -> Run:
+        """Return the run of a DAG that something else than a person has started, once it is there."""
+        dag_id = self.spec.dag_id(phase)
+        begun = until(lambda: self.client.unfinished(dag_id), seconds=PATIENCE_SECONDS)
+        assert begun, f"no run of {dag_id} in {PATIENCE_SECONDS} s"
+        return Run(self, phase, begun[0])
 
     def trail(self) -> list[AuditEntry]:
         """Return the migration's audit trail."""

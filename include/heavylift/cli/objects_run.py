@@ -13,7 +13,9 @@ from heavylift.cli.stores import shell_actor
 from heavylift.errors import HeavyliftError
 
 if TYPE_CHECKING:
+    from heavylift.evidence.audit import AuditTrail
     from heavylift.evidence.records import DeletesRecord, PhaseSummary, PlanRecord
+    from heavylift.evidence.store import EvidenceStore
 
 
 def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None, wait: bool = True) -> None:
@@ -106,9 +108,11 @@ async def _conclude(request: Any, cleaning: Any) -> PhaseSummary:
     from heavylift.gates.summary import summarise, write_summary
 
     async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+        trail = AuditTrail(store, request.run.migration)
+        await _note_deletes(store, trail, request)
         summary = await summarise(store, request.run, [request.dataset], [])
         ref = await write_summary(store, summary)
-        await AuditTrail(store, request.run.migration).append(
+        await trail.append(
             Act(
                 actor=shell_actor(),
                 action="run.finished",
@@ -126,3 +130,32 @@ async def _conclude(request: Any, cleaning: Any) -> PhaseSummary:
             )
         )
     return summary
+
+
+async def _note_deletes(store: EvidenceStore, trail: AuditTrail, request: Any) -> None:
+    """Note in the audit trail what went from the target, also where some of it failed."""
+    from heavylift.evidence.audit_entry import Act
+    from heavylift.evidence.paths import deletes_path
+    from heavylift.evidence.records import DeletesRecord
+    from heavylift.evidence.run_evidence import read_latest
+
+    run, dataset = request.run, request.dataset
+    kept = await read_latest(store, lambda number: deletes_path(run, dataset, number), DeletesRecord)
+    if kept is None:
+        return
+    record = kept.record
+    counts = {name: tally.objects for name, tally in record.outcomes.items()}
+    details: dict[str, Any] = {"policy": record.policy, "planned": record.planned.objects, **counts}
+    if record.allowed_beyond_brake:
+        details["allowed_although"] = record.allowed_beyond_brake
+    await trail.append(
+        Act(
+            actor=shell_actor(),
+            action="gone.deleted",
+            phase=run.phase,
+            run=run.run,
+            subject=dataset,
+            evidence=(kept.ref,),
+            details=details,
+        )
+    )

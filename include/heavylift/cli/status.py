@@ -63,6 +63,7 @@ async def _read(
 
 def _document(story: RunStory) -> dict[str, Any]:
     from heavylift.report.advice import advice_on
+    from heavylift.report.deletions import deletions_of
     from heavylift.report.verdict import headline_of, total_counts
 
     headline = headline_of(story)
@@ -74,6 +75,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "headline": headline.title,
         "reasons": list(headline.reasons),
         "counts": total_counts(story).model_dump(mode="json"),
+        "deletions": [each.document for each in deletions_of(story).rows if each.counts],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
         "advice": [{"problem": each.problem, "remedy": each.remedy} for each in advice_on(story)],
         "audit_head": story.trail.head,
@@ -92,6 +94,7 @@ def _marks_text(marks: list[dict[str, Any]]) -> list[str]:
 def _text(story: RunStory) -> str:
     from heavylift.evidence.wording import counted, size
     from heavylift.report.advice import advice_on
+    from heavylift.report.deletions import deletion_in_words, deletions_of
     from heavylift.report.verdict import headline_of, total_counts
 
     headline, counts = headline_of(story), total_counts(story)
@@ -103,6 +106,8 @@ def _text(story: RunStory) -> str:
         f" by the copy's account, {size(there.size_bytes)}; {counts.failed.objects:,} failed,"
         f" {counts.refused.objects:,} refused",
     ]
+    if (deletions := deletions_of(story)).rows:
+        lines.append(f"  deletions {deletion_in_words(deletions)}")
     lines += [f"  gate      {each.standing}" for each in story.gates]
     lines.append(f"  audit     {story.trail.length:,} entries, head {story.trail.head[:16] or '(none)'}")
     for advice in advice_on(story):

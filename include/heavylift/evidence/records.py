@@ -228,6 +228,17 @@ class DeletesRecord(Record):
     rows: tuple[EvidenceRef, ...] = ()
     seconds: float = 0.0
 
+    @property
+    def outcomes(self) -> dict[str, Tally]:
+        """What became of the planned objects, by outcome; the tallies add up to ``planned``."""
+        return {
+            "deleted": self.deleted,
+            "quarantined": self.quarantined,
+            "already_gone": self.already_gone,
+            "kept": self.kept,
+            "failed": self.failed,
+        }
+
 
 class Difference(Record):
     """One object that is not equal on both sides."""

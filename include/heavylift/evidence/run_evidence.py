@@ -51,7 +51,7 @@ class DatasetEvidence:
     :param attempts: shard → its attempts' results, in the order of the attempts.
     :param verification: the latest one.
     :param check: the latest one.
-    :param deletes: the latest one.
+    :param deletes_attempts: what each attempt did with objects gone from the source, in their order.
     """
 
     dataset: str
@@ -59,7 +59,12 @@ class DatasetEvidence:
     attempts: dict[int, tuple[Kept[ShardResult], ...]] = field(default_factory=dict)
     verification: Kept[VerificationRecord] | None = None
     check: Kept[DatasetCheckRecord] | None = None
-    deletes: Kept[DeletesRecord] | None = None
+    deletes_attempts: tuple[Kept[DeletesRecord], ...] = ()
+
+    @property
+    def deletes(self) -> Kept[DeletesRecord] | None:
+        """The latest attempt at the deletions, which decides."""
+        return self.deletes_attempts[-1] if self.deletes_attempts else None
 
     @property
     def deletes_done(self) -> bool:
@@ -157,7 +162,9 @@ async def read_dataset(store: EvidenceStore, run: RunKey, dataset: str) -> Datas
         check=await read_latest(
             store, lambda n: paths.check_record_path(run, dataset, n), DatasetCheckRecord
         ),
-        deletes=await read_latest(store, lambda n: paths.deletes_path(run, dataset, n), DeletesRecord),
+        deletes_attempts=tuple(
+            await read_all(store, lambda n: paths.deletes_path(run, dataset, n), DeletesRecord)
+        ),
     )
 
 

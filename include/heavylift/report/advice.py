@@ -52,6 +52,8 @@ def _of_dataset(evidence: DatasetEvidence, dag: str) -> Iterable[Advice]:
         shards = f"{counted(len(evidence.unfinished_shards), 'shard')} unfinished"
         problem = f"{name}: {shards} ({enumeration(evidence.unfinished_shards)}){_first_failure(evidence)}"
         yield Advice(problem, f"{_remedy(evidence)}; then clear task {name}.copy: only the rest is done")
+    if not evidence.deletes_done:
+        yield _of_deletes(evidence, dag)
     if evidence.verification is None:
         yield Advice(f"{name}: not verified", f"look at task {name}.verify of DAG {dag}")
     elif not evidence.verification.record.passed:
@@ -63,6 +65,28 @@ def _of_dataset(evidence: DatasetEvidence, dag: str) -> Iterable[Advice]:
             f"{name}: {counted(wrong, 'difference')} between source and target{first}",
             f"all of them are in {listed}; mend them, then clear {name}.plan with Downstream",
         )
+
+
+def _of_deletes(evidence: DatasetEvidence, dag: str) -> Advice:
+    """Return the advice on deletions that are not done: mend what failed, or see to the brake."""
+    name = evidence.dataset
+    failures = evidence.deletes.record.failures if evidence.deletes else ()
+    if failures:
+        error = failures[0].error
+        failed = evidence.deletes.record.failed.objects if evidence.deletes else 0
+        return Advice(
+            f"{name}: {counted(failed, 'object')} could not be deleted or put aside;"
+            f" the first failure: {error.get('what')}: got {error.get('got')} [{error.get('code')}]",
+            f"{error.get('remedy') or 'see the log of the failed task'}; then clear task {name}.deletes",
+        )
+    plan = evidence.plan.record if evidence.plan else None
+    if plan is not None and plan.brake:
+        remedies = (each.remedy for each in plan.findings if each.rule == "too-many-deletions")
+        return Advice(
+            f"{name}: the deletion was refused: {plan.brake}", next(remedies, f"look at task {name}.deletes")
+        )
+    problem = f"{name}: what has gone from the source has not been dealt with on the target"
+    return Advice(problem, f"look at task {name}.deletes of DAG {dag}; clear it when mended")
 
 
 def _first_failure(evidence: DatasetEvidence) -> str:

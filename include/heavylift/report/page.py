@@ -15,7 +15,7 @@ from heavylift.report.throughput import draw_throughput
 from heavylift.report.timeline import draw_timeline
 from heavylift.report.view import MOST_ACTS, View, answer_to, span_in_words
 
-_TEMPLATES = ("report.html", "macros.html", "forecast.html", "proof.html", "trail.html")
+_TEMPLATES = ("report.html", "macros.html", "gone.html", "forecast.html", "proof.html", "trail.html")
 
 
 def render_page(view: View) -> str:

@@ -1,4 +1,4 @@
-"""The timeline of a run as SVG: plan, copy, proof and gates, one lane each."""
+"""The timeline of a run as SVG: plan, copy, deletion, proof and gates, one lane each."""
 
 from __future__ import annotations
 
@@ -71,6 +71,10 @@ def _bars(evidence: DatasetEvidence) -> Iterable[Bar]:
                 f"Copy of shard {shard}, attempt {result.attempt}: {counted(result.moved.objects, 'object')}"
             )
             yield Bar(kind, result.started_at, result.ended_at, title)
+    for number, attempt in enumerate(evidence.deletes_attempts, start=1):
+        deletes = attempt.record
+        title = f"Deletion, attempt {number}: {counted(deletes.planned.objects, 'object')}"
+        yield Bar("bad" if deletes.failed.objects else "gone", deletes.started_at, deletes.ended_at, title)
     if evidence.verification:
         record = evidence.verification.record
         yield _until("proof" if record.passed else "bad", record.verified_at, record.seconds, "Verification")

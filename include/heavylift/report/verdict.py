@@ -8,6 +8,7 @@ from enum import StrEnum
 from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, counts_of
 from heavylift.evidence.wording import counted, size
+from heavylift.report.deletions import deletions_of
 from heavylift.report.story import RunStory
 
 APPLIANCE = "appliance"
@@ -43,7 +44,7 @@ def headline_of(story: RunStory) -> Headline:
     """
     plans = [each.plan.record for each in story.datasets if each.plan]
     if plans and all(plan.dry_run for plan in plans):
-        return _dry_run(plans)
+        return _dry_run(story, plans)
     if story.summary is None:
         return Headline(
             Standing.OPEN, "No final word", "This run has not ended with a summary",
@@ -65,12 +66,15 @@ def headline_of(story: RunStory) -> Headline:
     return Headline(Standing.PASSED, "Passed", _title(story), _proof(story))
 
 
-def _dry_run(plans: list[PlanRecord]) -> Headline:
+def _dry_run(story: RunStory, plans: list[PlanRecord]) -> Headline:
     found = sum((plan.to_copy for plan in plans), Tally())
     blocked = sum((plan.refused for plan in plans), Tally())
     sentence = f"{counted(found.objects, 'object')}, {size(found.size_bytes)}, would be moved."
     if blocked.objects:
         sentence += f" {counted(blocked.objects, 'object')} would not; the findings say why."
+    gone = deletions_of(story).planned.objects
+    if gone:
+        sentence += f" {counted(gone, 'object')} would go from the target."
     return Headline(Standing.OPEN, "Dry run", "Nothing was moved", sentence)
 
 
@@ -80,6 +84,8 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
     for each in story.datasets:
         if each.unfinished_shards:
             reasons.append(f"{each.dataset}: {counted(len(each.unfinished_shards), 'shard')} unfinished")
+        if not each.deletes_done:
+            reasons.append(f"{each.dataset}: what has gone from the source has not been dealt with")
         if each.verification is None:
             reasons.append(f"{each.dataset}: there is no verification")
         elif not each.verification.record.passed:
@@ -132,7 +138,14 @@ def _proof(story: RunStory) -> str:
             f"{counted(source.objects, 'object')} in {datasets} were compared by name and size, and the"
             f" content of {counted(equal.objects, 'object')} was proved equal: the spec asks for a sample."
         )
-    return f"{proof} {_gates(story)}".strip()
+    return f"{proof}{_gone(story)} {_gates(story)}".strip()
+
+
+def _gone(story: RunStory) -> str:
+    dealt_with = deletions_of(story).dealt_with.objects
+    if not dealt_with:
+        return ""
+    return f" {counted(dealt_with, 'object')} that had gone from the source went from the target, too."
 
 
 def _brought(story: RunStory) -> str:

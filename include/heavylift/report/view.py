@@ -6,9 +6,18 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from heavylift.evidence.records import Approval, EvidenceRef, Failure, Finding, Tally, VerificationRecord
+from heavylift.evidence.records import (
+    Approval,
+    EvidenceRef,
+    Failure,
+    Finding,
+    PlanRecord,
+    Tally,
+    VerificationRecord,
+)
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of
 from heavylift.evidence.wording import duration, method_in_words
+from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.forecast import Forecast, forecasts_of
 from heavylift.report.story import GateStory, RunStory
 from heavylift.report.throughput import Throughput, throughput_of
@@ -65,11 +74,13 @@ class ProofRow:
 
 @dataclass(frozen=True)
 class FailureRow:
-    """One failed object with its error's parts."""
+    """One failed object with its error's parts.
+
+    :param where: which work on the dataset failed: a shard or the deletion, and the attempt.
+    """
 
     dataset: str
-    shard: int
-    attempt: int
+    where: str
     failure: Failure
 
 
@@ -84,6 +95,7 @@ class View:
     proofs: tuple[ProofRow, ...]
     findings: tuple[Finding, ...]
     findings_left_out: int
+    deletions: Deletions
     forecasts: tuple[Forecast, ...]
     failures: tuple[FailureRow, ...]
     failed_objects: int
@@ -107,6 +119,7 @@ def view_of(story: RunStory) -> View:
     findings = sorted(_findings(story), key=lambda each: ["blocker", "warning", "note"].index(each.severity))
     unlisted = sum(_unlisted(each) for each in story.datasets)
     failures = list(_failures(story))
+    deletions = deletions_of(story)
     files = list(dict.fromkeys(_files(story)))
     results = [kept.record for each in story.datasets for tries in each.attempts.values() for kept in tries]
     return View(
@@ -117,9 +130,10 @@ def view_of(story: RunStory) -> View:
         proofs=tuple(_proof(each) for each in story.datasets),
         findings=tuple(findings[:MOST_FINDINGS]),
         findings_left_out=unlisted + max(0, len(findings) - MOST_FINDINGS),
+        deletions=deletions,
         forecasts=forecasts_of(story),
         failures=tuple(failures[:MOST_FAILURES]),
-        failed_objects=total_counts(story).failed.objects,
+        failed_objects=total_counts(story).failed.objects + deletions.failed,
         throughput=throughput_of(story),
         span=_span(story),
         files=tuple(files[:MOST_FILES]),
@@ -165,6 +179,8 @@ def _findings(story: RunStory) -> Iterable[Finding]:
             yield from each.plan.record.findings
         for kept in each.shards.values():
             yield from kept.record.notes
+        if each.deletes:
+            yield from each.deletes.record.findings
 
 
 def _unlisted(evidence: DatasetEvidence) -> int:
@@ -176,7 +192,9 @@ def _failures(story: RunStory) -> Iterable[FailureRow]:
     for each in story.datasets:
         for shard, kept in each.shards.items():
             for failure in kept.record.failures:
-                yield FailureRow(each.dataset, shard, kept.record.attempt, failure)
+                yield FailureRow(each.dataset, f"shard {shard}, attempt {kept.record.attempt}", failure)
+        for failure in each.deletes.record.failures if each.deletes else ():
+            yield FailureRow(each.dataset, f"deletion, attempt {len(each.deletes_attempts)}", failure)
 
 
 def _span(story: RunStory) -> timedelta | None:
@@ -187,6 +205,7 @@ def _span(story: RunStory) -> timedelta | None:
         if each.plan:
             begins.append(each.plan.record.created_at - timedelta(seconds=each.plan.record.seconds))
         ends += [kept.record.ended_at for tries in each.attempts.values() for kept in tries]
+        ends += [kept.record.ended_at for kept in each.deletes_attempts]
         ends += [each.verification.record.verified_at] if each.verification else []
         ends += [each.check.record.checked_at] if each.check else []
     return max(ends) - min(begins) if begins and ends else None
@@ -197,11 +216,14 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
         if each.plan:
             plan = each.plan.record
             yield each.plan.ref
-            yield from filter(None, (plan.rows, plan.source_rows, plan.refused_rows))
+            yield from filter(None, _row_sets(plan))
         for tries in each.attempts.values():
             for kept in tries:
                 yield kept.ref
                 yield from kept.record.manifests
+        for attempt in each.deletes_attempts:
+            yield attempt.ref
+            yield from attempt.record.rows
         if each.verification:
             yield each.verification.ref
             yield from filter(None, (each.verification.record.rows,))
@@ -210,6 +232,10 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)
+
+
+def _row_sets(plan: PlanRecord) -> tuple[EvidenceRef | None, ...]:
+    return plan.rows, plan.source_rows, plan.target_rows, plan.refused_rows, plan.gone_rows
 
 
 def answer_to(gate: GateStory) -> Approval | None:

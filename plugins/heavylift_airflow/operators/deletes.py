@@ -58,11 +58,5 @@ class DeleteGoneOperator(DatasetOperator):
 
 def deletes_summary(record: DeletesRecord) -> dict[str, int]:
     """Return a deletion's counts."""
-    return {
-        "planned": record.planned.objects,
-        "deleted": record.deleted.objects,
-        "quarantined": record.quarantined.objects,
-        "already_gone": record.already_gone.objects,
-        "kept": record.kept.objects,
-        "failed": record.failed.objects,
-    }
+    outcomes = {name: tally.objects for name, tally in record.outcomes.items()}
+    return {"planned": record.planned.objects, **outcomes}

@@ -71,13 +71,15 @@ class _Builder:
             **self._task("summarise_run"), trigger_rule=TriggerRule.ALL_DONE
         )
         for dataset in datasets:
-            self._dataset(begin, publish, dataset)
+            self._dataset(begin, publish, summarise, dataset)
         publish >> summarise
 
     def _task(self, task_id: str) -> dict[str, Any]:
         return {**self._common, "task_id": task_id, "doc_md": self._runbook.task(task_id)}
 
-    def _dataset(self, begin: BaseOperator, publish: BaseOperator, dataset: Dataset) -> None:
+    def _dataset(
+        self, begin: BaseOperator, publish: BaseOperator, summarise: BaseOperator, dataset: Dataset
+    ) -> None:
         with TaskGroup(group_id=dataset.name, tooltip=dataset.description):
             plan = PlanDevicesOperator(**self._task("plan_devices"), dataset=dataset.name)
 
@@ -90,6 +92,8 @@ class _Builder:
         # Also directly, so that a dataset with no device at all comes to its end.
         plan >> publish
         devices >> publish
+        # One device that fails ends the wait of the event at once, but the others travel on.
+        devices >> summarise
 
     def _device(self, dataset: Dataset, item: Any) -> None:
         common = {"dataset": dataset.name, "device": item, "map_index_template": _TITLE}
