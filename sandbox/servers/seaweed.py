@@ -95,7 +95,8 @@ def _launch(place: Place) -> Launch:
         "-s3.port.iceberg=0",
         "-s3.port.lance=0",
         "-master.telemetry=false",
-        "-master.volumeSizeLimitMB=1024",
+        # Each bucket takes a volume of its own, of which there are as many as fit into the free disk space.
+        "-master.volumeSizeLimitMB=128",
         f"-s3.config={place.home / 's3.json'}",
         *(f"{flag}={place.ports[role]}" for role, flag in _FLAGS.items()),
     ]

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,8 +20,8 @@ from heavylift.platforms.ports import ObjectAttributes
 from heavylift.platforms.wiring import open_store
 from tests.integration.objects.places import Servers
 from tests.integration.objects.test_between_clouds import contents, fill
+from tests.support import shell
 
-REPOSITORY = Path(__file__).parents[3]
 MIB = 2**20
 PLATFORMS = {"aws_target": "aws", "gcp_target": "gcp"}
 ATTRIBUTES = ObjectAttributes(content_type="text/csv", metadata={"owner": "team"})
@@ -66,22 +63,14 @@ class Journey:
         }
         self.spec.write_text(yaml.safe_dump(document))
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        environment = os.environ | self.servers.stack.env | {"PYTHONPATH": str(REPOSITORY / "include")}
+    def start(self, *arguments: str) -> shell.Command:
         evidence = ["--evidence", (self.folder / "evidence").as_uri(), "--json"]
-        return subprocess.Popen(
-            [sys.executable, "-m", "heavylift", *arguments, *evidence],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        return shell.start([*arguments, *evidence], os.environ | self.servers.stack.env)
 
     async def run(self, *arguments: str, status: int = 0) -> dict[str, Any]:
         """Run a command of the shell and return its document."""
-        process = self.start(*arguments)
-        output, errors = await asyncio.to_thread(process.communicate)
-        assert process.returncode == status, (arguments, output, errors)
+        ended, output, errors = await self.start(*arguments).ended()
+        assert ended == status, (arguments, output, errors)
         document: dict[str, Any] = json.loads(output)
         return document
 
@@ -174,11 +163,10 @@ async def test_a_killed_load_goes_on_where_it_was(journey: Journey) -> None:
     first = journey.start("appliance", "load", str(journey.spec), "images-02")
     deadline = time.monotonic() + 60
     while not any(device.rglob(".heavylift-*.upload/2-*")) and len(on_device(device)) < 20:
-        assert first.poll() is None, first.communicate()
+        assert first.status is None, first.end()
         assert time.monotonic() < deadline
-    first.send_signal(signal.SIGKILL)
-    first.communicate()
-    assert first.returncode == -signal.SIGKILL
+    os.kill(first.pid, signal.SIGKILL)
+    assert first.end()[0] == -signal.SIGKILL
     before = {name: path.stat().st_ino for name, path in on_device(device).items()}
 
     await journey.appliance("check", "images-02", status=1)

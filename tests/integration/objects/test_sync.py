@@ -8,7 +8,6 @@ import hashlib
 import json
 import os
 import random
-import sys
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +25,7 @@ from heavylift.platforms.wiring import open_store
 from heavylift.spec.datasets import Limits
 from tests.integration.objects.places import Servers, transfer
 from tests.integration.objects.test_between_clouds import contents, fill
+from tests.support import shell
 from tests.support.fault_proxy import FaultProxy, fault_proxy
 
 MIB = 2**20
@@ -51,16 +51,13 @@ async def sync(environment: dict[str, str], source: Place, target: Place, eviden
     """Run the command in a process of its own, and return its document."""
     assert source.connection is not None
     assert target.connection is not None
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "heavylift", "objects", "sync",
-        str(source.location), str(target.location),
+    arguments = [
+        "objects", "sync", str(source.location), str(target.location),
         "--source-conn", source.connection.conn_id, "--target-conn", target.connection.conn_id,
         "--evidence", f"file://{evidence}", "--part-size", "5MiB", "--json", *more,
-        env=os.environ | environment | {"PYTHONPATH": str(REPOSITORY / "include")},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    output, errors = await process.communicate()
-    assert process.returncode == 0, errors.decode()
+    ]  # fmt: skip
+    status, output, errors = await shell.start(arguments, os.environ | environment).ended()
+    assert status == 0, errors
     return json.loads(output)
 
 
