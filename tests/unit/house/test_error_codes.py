@@ -91,9 +91,10 @@ def act(key, late):
 
 
 def test_check_tells_that_the_page_is_out_of_date(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, sites: list[Site], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     page = tmp_path / "errors.md"
+    monkeypatch.setattr("sandbox.error_catalogue.find_sites", lambda: sites)
     monkeypatch.setattr("sandbox.error_catalogue.PAGE", page)
     assert main(["--check"]) == 1
     assert "out of date" in capsys.readouterr().err
