@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -39,7 +39,14 @@ from heavylift.objects.copier import Copier
 from heavylift.objects.copy_object import copy_object
 from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
-from heavylift.objects.manifest import ManifestRow, PlanRow, read_plan_shard, read_rels, write_manifest
+from heavylift.objects.manifest import (
+    ManifestRow,
+    PlanRow,
+    read_plan_shard,
+    read_settled,
+    write_manifest,
+    wrong_row,
+)
 from heavylift.objects.manners import Manners
 from heavylift.objects.overlap import Overlap
 from heavylift.objects.progress import Meter, Progress
@@ -163,7 +170,8 @@ async def copy_shard(
         rows = await _rows_of(evidence, plan, shard)
         number = await claim_attempt(evidence, request.run, request.dataset, shard, attempt)
         overlap = await Overlap.since_now(evidence, request.run, request.dataset, shard, number)
-        earlier = await _settled_before(evidence, request, shard)
+        earlier, wrong = await _settled_before(evidence, request, shard)
+        rows = [_to_replace(row, wrong) for row in rows]
         manners = Manners(limits, min(request.options.tasks_at_once, len(plan.shards)))
         async with open_both(request, manners) as (source, target):
             work = _Attempt(request, evidence, source, target, shard, number, manners, hours, overlap)
@@ -179,16 +187,29 @@ async def _rows_of(evidence: EvidenceStore, plan: PlanRecord, shard: int) -> lis
         return read_plan_shard(path, shard)
 
 
-async def _settled_before(evidence: EvidenceStore, request: TransferRequest, shard: int) -> set[str]:
+def _to_replace(row: PlanRow, wrong: Mapping[str, str]) -> PlanRow:
+    """Return a row that replaces what an earlier attempt has left wrong under its key."""
+    if row.rel not in wrong:
+        return row
+    return replace(row, action="replace", target_version=wrong[row.rel])
+
+
+async def _settled_before(
+    evidence: EvidenceStore, request: TransferRequest, shard: int
+) -> tuple[set[str], dict[str, str]]:
+    """Return what earlier attempts have settled, and what they have left wrong on the target, by key."""
     settled: set[str] = set()
+    wrong: dict[str, str] = {}
     names = await evidence.names(shard_folder(request.run, request.dataset, shard))
     with tempfile.TemporaryDirectory(prefix="heavylift-shard-") as folder:
         path = Path(folder) / "manifest.parquet"
         for name in names:
             if name.endswith(".parquet"):
                 await evidence.fetch(name, path)
-                settled |= read_rels(path)
-    return settled
+                done, left = read_settled(path)
+                settled |= done
+                wrong = {rel: version for rel, version in {**wrong, **left}.items() if rel not in done}
+    return settled, wrong
 
 
 class _Attempt:
@@ -271,6 +292,8 @@ class _Attempt:
                 return
             except HeavyliftError as error:
                 outcome.error(row, error)
+                if row.rel in copier.left_wrong:
+                    self._manifest.add(wrong_row(row, copier.left_wrong[row.rel]))
             else:
                 outcome.settled(row, done)
                 if self._manifest.add(done):

@@ -30,7 +30,8 @@ class PlanRow:
 class ManifestRow:
     """One object that is on the target, whole.
 
-    :param outcome: ``moved`` or ``unchanged``.
+    :param outcome: ``moved`` or ``unchanged``; ``wrong`` for bytes that are not the source's, which
+        Heavylift wrote and could not delete again: the only row whose object is not whole.
     :param source_proof: what proved the bytes read: the source's own checksum, by name, or
         ``read_twice`` where the source has none.
     :param target_proof: what proved the bytes written: the store's checksum, by name, or
@@ -49,6 +50,8 @@ class ManifestRow:
     target_checksums: Checksums = field(default_factory=dict)
     finished_us: int = 0
 
+
+WRONG = "wrong"
 
 MANIFEST: Columns = {
     "rel": TEXT,
@@ -89,9 +92,17 @@ def read_plan_shard(path: Path, shard: int) -> list[PlanRow]:
     return [PlanRow(*row) for row in read_rows(path, columns, "shard = ? ORDER BY rel", shard)]
 
 
-def read_rels(path: Path) -> set[str]:
-    """Read the relative keys that a manifest names."""
-    return {row[0] for row in read_rows(path, ["rel"])}
+def wrong_row(row: PlanRow, version: str) -> ManifestRow:
+    """Return the row of an object that was stored wrong, in this version, and is there."""
+    # Of no version of the source: nothing ever takes it for equal, but it is Heavylift's to replace.
+    return ManifestRow(row.rel, WRONG, row.size_bytes, "", version, None, "", "")
+
+
+def read_settled(path: Path) -> tuple[set[str], dict[str, str]]:
+    """Read the relative keys that a manifest settles, and the versions of what was left wrong, by key."""
+    rows = read_rows(path, ["rel", "outcome", "target_version"])
+    wrong = {rel: version for rel, outcome, version in rows if outcome == WRONG}
+    return {rel for rel, _, _ in rows} - wrong.keys(), wrong
 
 
 def read_moved_rels(path: Path) -> list[str]:

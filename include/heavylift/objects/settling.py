@@ -5,6 +5,7 @@ from __future__ import annotations
 from heavylift.checksums import Algorithm, Checksums
 from heavylift.errors import (
     ConflictError,
+    HeavyliftError,
     IntegrityError,
     NotFoundError,
     PreconditionError,
@@ -44,11 +45,29 @@ async def proved(copier: Copier, row: PlanRow, read: ReadObject, receipt: PutRec
 
 
 async def undo(copier: Copier, row: PlanRow, receipt: PutReceipt) -> None:
-    """Delete a wrong object, but only while it is still the version that was just written."""
+    """Delete a wrong object, but only while it is still the version that was just written.
+
+    :raises IntegrityError: it could not be deleted, and is there; ``copier.left_wrong`` keeps its
+        version, so that a later attempt may replace it.
+    """
     key = copier.target_prefix + row.rel
-    there = await copier.target.head(key)
-    if there.object.version == receipt.version:
-        await copier.target.delete(key)
+    try:
+        there = await copier.target.head(key)
+        if there.object.version == receipt.version:
+            await copier.target.delete(key)
+    except NotFoundError:
+        return
+    except HeavyliftError as error:
+        copier.left_wrong[row.rel] = receipt.version
+        raise IntegrityError(
+            f"deletion of what was written wrong to {copier.target_url(row.rel)}",
+            got=f"{error.got or type(error).__name__} after bytes that are not the source's were stored",
+            expected="the wrong object to go again",
+            state=f"A WRONG OBJECT IS THERE, in version {receipt.version or 'unknown'}; it is noted,"
+            " and counts as failed",
+            remedy=f"{error.remedy or 'mend the cause'}; running again replaces it; do not read it before",
+            code="5019",
+        ) from error
 
 
 async def _read_back(copier: Copier, rel: str, version: str, read: ReadObject) -> tuple[Checksums, bool]:

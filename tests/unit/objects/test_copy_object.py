@@ -8,7 +8,13 @@ from typing import Any
 import pytest
 
 from heavylift.checksums import Algorithm
-from heavylift.errors import ConflictError, IntegrityError, NotFoundError, ServerUnavailableError
+from heavylift.errors import (
+    ConflictError,
+    CredentialError,
+    IntegrityError,
+    NotFoundError,
+    ServerUnavailableError,
+)
 from heavylift.evidence.store import open_evidence
 from heavylift.objects.budget import MemoryBudget
 from heavylift.objects.copier import TRIES, Copier
@@ -203,6 +209,25 @@ async def test_a_target_that_stores_something_else_is_found_out(
     with pytest.raises(IntegrityError, match="HL-5012"):
         await copy_object(copier, row(source))
     assert target.objects == {}  # nothing wrong stays under the key, so that a retry can mend it
+
+
+async def test_a_wrong_object_that_cannot_be_deleted_again_is_told_and_can_be_replaced(
+    copier: Copier, source: FakeStore, target: FakeStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a store that takes what its own checksum denies, with a permission lost midway."""
+
+    async def refused(key: str) -> None:
+        raise CredentialError(f"delete of {key}", got="HTTP 403", remedy="grant it")
+
+    target.lying_puts = 1
+    with monkeypatch.context() as patch:
+        patch.setattr(target, "delete", refused)
+        with pytest.raises(IntegrityError, match=r"A WRONG OBJECT IS THERE.*To fix: grant it.*\[HL-5019\]"):
+            await copy_object(copier, row(source))
+    assert copier.left_wrong == {"k": target.version("moved/k")}
+    assert target.objects["moved/k"].body != BODY
+    await copy_object(copier, row(source, "replace", copier.left_wrong["k"]))
+    assert target.objects["moved/k"].body == BODY
 
 
 async def test_a_target_that_says_nothing_is_read_back(

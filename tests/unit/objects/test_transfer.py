@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from heavylift.errors import ConflictError, IncompleteError, NotFoundError
+from heavylift.errors import ConflictError, IncompleteError, IntegrityError, NotFoundError
 from heavylift.evidence.paths import manifest_path
 from heavylift.evidence.records import PlanRecord, RunKey, ShardResult, VerificationRecord
 from heavylift.evidence.store import open_evidence
@@ -20,7 +20,7 @@ from heavylift.objects.api import TransferOptions, TransferRequest, copy_shard, 
 from heavylift.objects.copy_object import copy_object
 from heavylift.objects.diff import Difference
 from heavylift.objects.listing import list_to_file
-from heavylift.objects.manifest import read_rels
+from heavylift.objects.manifest import read_settled
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.platforms.places import Place
 from heavylift.platforms.wiring import open_store
@@ -71,6 +71,44 @@ async def test_everything_arrives_and_the_counts_add_up(request_: TransferReques
     assert verification.equal == plan.found
     for path in (tmp_path / "source").rglob("f *"):
         assert (tmp_path / "target" / path.relative_to(tmp_path / "source")).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.parametrize("same_run", [True, False])
+async def test_what_was_left_wrong_on_the_target_is_replaced(
+    request_: TransferRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, same_run: bool
+) -> None:
+    """By a retry of the task as by the next run; it counts as failed meanwhile, and never as equal."""
+    victim = "day=1/f 4 é"
+    request_ = replace(request_, options=replace(request_.options, limits=Limits()))
+    copy = copying.copy_object
+
+    async def spoil(copier: Any, row: Any) -> Any:
+        if row.rel != victim:
+            return await copy(copier, row)
+        write(tmp_path / "target" / victim, b"w" * row.size_bytes)
+        copier.left_wrong[victim] = (await copier.target.head(victim)).object.version
+        raise IntegrityError("deletion", code="5019")
+
+    await plan_transfer(request_)
+    with monkeypatch.context() as patch:
+        patch.setattr(copying, "copy_object", spoil)
+        with pytest.raises(IncompleteError, match="1 objects failed"):
+            await copy_shard(request_, 0)
+    verification = await verify_transfer(request_)
+    assert (verification.passed, verification.equal.objects, verification.different) == (False, 11, 1)
+    if same_run:
+        shard = await copy_shard(request_, 0, 2)
+        assert (shard.moved.objects, shard.unchanged.objects) == (1, 11)
+    else:
+        request_ = in_run(request_, "two")
+        plan = await plan_transfer(request_)
+        assert {name: tally.objects for name, tally in plan.actions.items()} == {
+            "replace": 1,
+            "unchanged": 11,
+        }
+        await copy_shard(request_, 0)
+    assert (tmp_path / "target" / victim).read_bytes() == (tmp_path / "source" / victim).read_bytes()
+    assert (await verify_transfer(request_)).passed
 
 
 async def test_a_second_run_moves_nothing(request_: TransferRequest) -> None:
@@ -240,7 +278,7 @@ async def test_a_failed_object_fails_the_shard_and_the_rest_is_there(
         rels = set()
         for ref in result.manifests:
             await evidence.fetch(ref.path, tmp_path / "manifest.parquet")
-            rels |= read_rels(tmp_path / "manifest.parquet")
+            rels |= read_settled(tmp_path / "manifest.parquet")[0]
     assert (result.failed.objects, result.moved.objects, result.left.objects) == (1, 4, 0)
     assert [f.key for f in result.failures] == ["day=0/f 3 é"]
     assert len(rels) == 4
