@@ -186,9 +186,14 @@ class PreconditionError(PermanentError):
 
 
 class IntegrityError(PermanentError):
-    """Bytes or checksums differ from what they must be."""
+    """Bytes or checksums differ from what they must be.
+
+    ``left_version`` is the version of a wrong object that was written and could not be deleted again;
+    empty where none is left.
+    """
 
     default_code = "2008"
+    left_version: str = ""
 
 
 class NoRoomError(PermanentError):

@@ -31,8 +31,6 @@ class Copier:
     :param arrived: called with the number of bytes that came in, for progress.
     :param rejected_reads: downloads whose bytes were not what the source says they are.
     :param resent_bytes: bytes that were sent more than once.
-    :param left_wrong: by relative key, the version of an object that was stored wrong and could not
-        be deleted again.
     :param buffers: of parts that have been sent, to be used again.
     :param hours: when nothing new may be begun, not even the next part of a large object.
     """
@@ -52,7 +50,6 @@ class Copier:
     rejected_reads: int = 0
     resent_bytes: int = 0
     buffers: list[bytearray] = field(default_factory=list)
-    left_wrong: dict[str, str] = field(default_factory=dict)
     notes: list[tuple[str, str]] = field(default_factory=list)
     storage_class: StorageClasses = field(default_factory=StorageClasses)
 

@@ -14,6 +14,7 @@ from heavylift.errors import (
     CredentialError,
     HeavyliftError,
     IncompleteError,
+    IntegrityError,
     NoRoomError,
     NotFoundError,
     ServerUnavailableError,
@@ -292,8 +293,8 @@ class _Attempt:
                 return
             except HeavyliftError as error:
                 outcome.error(row, error)
-                if row.rel in copier.left_wrong:
-                    self._manifest.add(wrong_row(row, copier.left_wrong[row.rel]))
+                if isinstance(error, IntegrityError) and error.left_version:
+                    self._manifest.add(wrong_row(row, error.left_version))
             else:
                 outcome.settled(row, done)
                 if self._manifest.add(done):

@@ -95,7 +95,9 @@ async def _put_whole(
     for attempt in range(TRIES):
         try:
             return await copier.target.put(key, body, attributes, read.checksums, create_only=create_only)
-        except IntegrityError:
+        except IntegrityError as error:
+            if error.left_version:
+                raise
             if not is_body_of(body, read):
                 return None
             # The store received other bytes than were sent and kept none: a fault on the way.

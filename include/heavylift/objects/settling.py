@@ -47,8 +47,8 @@ async def proved(copier: Copier, row: PlanRow, read: ReadObject, receipt: PutRec
 async def undo(copier: Copier, row: PlanRow, receipt: PutReceipt) -> None:
     """Delete a wrong object, but only while it is still the version that was just written.
 
-    :raises IntegrityError: it could not be deleted, and is there; ``copier.left_wrong`` keeps its
-        version, so that a later attempt may replace it.
+    :raises IntegrityError: it could not be deleted, and is there; ``left_version`` tells its version, so
+        that a later attempt may replace it.
     """
     key = copier.target_prefix + row.rel
     try:
@@ -58,8 +58,7 @@ async def undo(copier: Copier, row: PlanRow, receipt: PutReceipt) -> None:
     except NotFoundError:
         return
     except HeavyliftError as error:
-        copier.left_wrong[row.rel] = receipt.version
-        raise IntegrityError(
+        wrong = IntegrityError(
             f"deletion of what was written wrong to {copier.target_url(row.rel)}",
             got=f"{error.got or type(error).__name__} after bytes that are not the source's were stored",
             expected="the wrong object to go again",
@@ -67,7 +66,9 @@ async def undo(copier: Copier, row: PlanRow, receipt: PutReceipt) -> None:
             " and counts as failed",
             remedy=f"{error.remedy or 'mend the cause'}; running again replaces it; do not read it before",
             code="5019",
-        ) from error
+        )
+        wrong.left_version = receipt.version
+        raise wrong from error
 
 
 async def _read_back(copier: Copier, rel: str, version: str, read: ReadObject) -> tuple[Checksums, bool]:

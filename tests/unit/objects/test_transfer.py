@@ -86,8 +86,9 @@ async def test_what_was_left_wrong_on_the_target_is_replaced(
         if row.rel != victim:
             return await copy(copier, row)
         write(tmp_path / "target" / victim, b"w" * row.size_bytes)
-        copier.left_wrong[victim] = (await copier.target.head(victim)).object.version
-        raise IntegrityError("deletion", code="5019")
+        wrong = IntegrityError("deletion", code="5019")
+        wrong.left_version = (await copier.target.head(victim)).object.version
+        raise wrong
 
     await plan_transfer(request_)
     with monkeypatch.context() as patch:

@@ -170,12 +170,13 @@ class BucketWire:
         return found
 
     async def _wrong(self, request: Request, key: str, found: Resource, expected: str) -> IntegrityError:
-        state = "the wrong object was deleted"
+        state, left = "the wrong object was deleted", ""
+        generation = str(found.get("generation", ""))
         try:
-            await self.delete(key, generation=str(found.get("generation", "")))
+            await self.delete(key, generation=generation)
         except HeavyliftError as error:
-            state = f"the wrong object is still there: {error}"
-        return IntegrityError(
+            state, left = f"THE WRONG OBJECT IS STILL THERE: {error}", generation
+        wrong = IntegrityError(
             request.what,
             got=f"{found.get('size')} bytes with CRC32C {checksums_of(found).get(Algorithm.CRC32C)}",
             expected=expected,
@@ -183,6 +184,8 @@ class BucketWire:
             remedy="run again; if it recurs, look for a proxy or memory that changes bytes",
             code="3250",
         )
+        wrong.left_version = left
+        return wrong
 
     async def delete(self, key: str, **query: str) -> None:
         """Delete an object; no error if it is already gone."""
