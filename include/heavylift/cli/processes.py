@@ -14,6 +14,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn, TypeVar
@@ -118,8 +119,8 @@ class Pieces:
         try:
             for child in self._children.values():
                 child.interrupt()
-            while self._children:
-                self.wait()
+            for child in self._children.values():
+                child.leave()
         finally:
             os.close(self._lifeline)
             os.close(self._held)
@@ -148,6 +149,10 @@ class _Child:
         self.process.join()
         return int(self.process.exitcode)
 
+    def leave(self) -> None:
+        """Wait for the end without listening: a message may have been cut in two by what interrupts us."""
+        self._close()
+
     def interrupt(self) -> None:
         if self.process.is_alive():
             os.kill(self.process.pid, signal.SIGINT)
@@ -168,12 +173,18 @@ def _child_main(piece: Piece[Any], line: Connection, lifeline: int, held: int) -
     os.close(held)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     threading.Thread(target=_die_with_parent, args=(lifeline,), daemon=True).start()
-    ended = _outcome(piece, lambda news: line.send(("news", news)))
-    line.send(("ended", ended))
-    line.close()
+    ended = _outcome(piece, lambda news: _send(line, ("news", news)))
+    _send(line, ("ended", ended))
     sys.stderr.flush()
     # Nothing is left to be done, and to take Python and DuckDB down in order costs time.
     os._exit(0)
+
+
+def _send(line: Connection, message: tuple[str, Any]) -> None:
+    # Where the command does not listen any more it has been interrupted, and so is this piece: it still
+    # has to note what it has done.
+    with suppress(BrokenPipeError):
+        line.send(message)
 
 
 def _die_with_parent(lifeline: int) -> None:
