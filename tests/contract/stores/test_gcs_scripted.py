@@ -97,16 +97,18 @@ async def test_an_equal_object_that_was_there_before_is_not_ours() -> None:
 )
 async def test_a_put_that_arrived_damaged_is_deleted_and_an_error(wrong: dict[str, Any]) -> None:
     async with bucket(told(wrong), answer(204)) as (store, server):
-        with pytest.raises(IntegrityError, match="was deleted"):
+        with pytest.raises(IntegrityError, match="was deleted") as told_of:
             await put(store)
+    assert told_of.value.left_version == ""
     assert server.requests[1].method == "DELETE"
     assert server.requests[1].target.endswith("/o/k?generation=7")
 
 
 async def test_a_damaged_object_that_cannot_be_deleted_is_told_of() -> None:
     async with bucket(told(resource(b"OTHER")), fault(403, "forbidden")) as (store, _):
-        with pytest.raises(IntegrityError, match="still there"):
+        with pytest.raises(IntegrityError, match="still there") as told_of:
             await put(store)
+    assert told_of.value.left_version == "7"  # so that the next attempt may replace it
 
 
 async def test_the_servers_own_refusal_of_damaged_bytes_is_an_integrity_error() -> None:

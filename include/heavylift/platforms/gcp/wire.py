@@ -175,7 +175,7 @@ class BucketWire:
         try:
             await self.delete(key, generation=generation)
         except HeavyliftError as error:
-            state, left = f"THE WRONG OBJECT IS STILL THERE: {error}", generation
+            state, left = f"the wrong object is still there: {error}", generation
         wrong = IntegrityError(
             request.what,
             got=f"{found.get('size')} bytes with CRC32C {checksums_of(found).get(Algorithm.CRC32C)}",
