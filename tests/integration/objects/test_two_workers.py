@@ -17,7 +17,7 @@ from heavylift.evidence.records import RunKey, ShardResult
 from heavylift.evidence.run_evidence import counts_of, read_dataset
 from heavylift.evidence.store import open_evidence
 from heavylift.objects.api import TransferRequest, plan_transfer, verify_transfer
-from heavylift.objects.manifest import read_rels
+from heavylift.objects.manifest import read_settled
 from heavylift.platforms.places import Place
 from heavylift.platforms.ports import ObjectAttributes
 from heavylift.spec.datasets import Limits
@@ -96,7 +96,7 @@ async def evidence_is_whole(request: TransferRequest, folder: Path) -> None:
         for name in await evidence.names("m/transfer/one/d/shards"):
             if name.endswith(".parquet"):
                 await evidence.fetch(name, folder / "manifest.parquet")
-                rels |= read_rels(folder / "manifest.parquet")
+                rels |= read_settled(folder / "manifest.parquet")[0]
     assert found.unfinished_shards == ()
     assert rels == set(OBJECTS)
     assert (counts.found.objects, counts.failed.objects, counts.left.objects) == (len(OBJECTS), 0, 0)
