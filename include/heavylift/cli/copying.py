@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -99,14 +100,16 @@ def _copy_some(
     by_index = {shard.index: shard for shard in shards}
     pieces = [(shard.index, piece(shard.index), display.of_shard(shard)) for shard in shards]
     closed = []
-    for index, ended in all_of(pieces, at_once):
-        try:
-            copied.results.append(ended.value())
-        except WindowClosedError as error:
-            closed.append((by_index[index], error))
-        except HeavyliftError as error:
-            note(str(error))
-            copied.errors.append(error)
+    # An interrupt or a defect of one piece must end the others in order, not whenever they are collected.
+    with closing(all_of(pieces, at_once)) as ends:
+        for index, ended in ends:
+            try:
+                copied.results.append(ended.value())
+            except WindowClosedError as error:
+                closed.append((by_index[index], error))
+            except HeavyliftError as error:
+                note(str(error))
+                copied.errors.append(error)
     return closed
 
 

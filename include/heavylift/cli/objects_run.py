@@ -71,13 +71,14 @@ def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None,
 def _load_beforehand(request: Any) -> None:
     """Import and build here, once, what each of the processes will need."""
     import duckdb  # noqa: F401
-    import google_crc32c  # noqa: F401
 
     from heavylift.aio import loop_factory
+    from heavylift.checksums import crc32c_of
     from heavylift.evidence.records import EvidenceRef, PlanRecord, ShardResult, VerificationRecord
     from heavylift.platforms.wiring import load_adapter
 
     loop_factory()
+    crc32c_of(b"")
     for record in (EvidenceRef, PlanRecord, ShardResult, VerificationRecord):
         record.model_rebuild()
     for place in (request.source, request.target):
@@ -135,6 +136,7 @@ async def _conclude(request: Any, cleaning: Any) -> PhaseSummary:
 async def _note_deletes(store: EvidenceStore, trail: AuditTrail, request: Any) -> None:
     """Note in the audit trail what went from the target, also where some of it failed."""
     from heavylift.evidence.audit_entry import Act
+    from heavylift.evidence.deletions import deletion_details
     from heavylift.evidence.paths import deletes_path
     from heavylift.evidence.records import DeletesRecord
     from heavylift.evidence.run_evidence import read_latest
@@ -143,11 +145,6 @@ async def _note_deletes(store: EvidenceStore, trail: AuditTrail, request: Any) -
     kept = await read_latest(store, lambda number: deletes_path(run, dataset, number), DeletesRecord)
     if kept is None:
         return
-    record = kept.record
-    counts = {name: tally.objects for name, tally in record.outcomes.items()}
-    details: dict[str, Any] = {"policy": record.policy, "planned": record.planned.objects, **counts}
-    if record.allowed_beyond_brake:
-        details["allowed_although"] = record.allowed_beyond_brake
     await trail.append(
         Act(
             actor=shell_actor(),
@@ -156,6 +153,6 @@ async def _note_deletes(store: EvidenceStore, trail: AuditTrail, request: Any) -
             run=run.run,
             subject=dataset,
             evidence=(kept.ref,),
-            details=details,
+            details=deletion_details(kept.record),
         )
     )

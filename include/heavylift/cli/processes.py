@@ -13,7 +13,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
@@ -120,7 +120,8 @@ class Pieces:
             for child in self._children.values():
                 child.interrupt()
             for child in self._children.values():
-                child.leave()
+                # Not listened to: a message may have been cut in two by what interrupts us.
+                child.close()
         finally:
             os.close(self._lifeline)
             os.close(self._held)
@@ -137,23 +138,21 @@ class _Child:
         try:
             kind, what = self.line.recv()
         except EOFError:
-            return Ended(error=_died(self._close()))
+            return Ended(error=_died(self.close()))
         if kind == "news":
             self.heard(what)
             return None
-        self._close()
+        self.close()
         return what  # type: ignore[no-any-return]
 
-    def _close(self) -> int:
+    def close(self) -> int:
+        """Wait for the end of the process; return its exit status."""
         self.line.close()
         self.process.join()
         return int(self.process.exitcode)
 
-    def leave(self) -> None:
-        """Wait for the end without listening: a message may have been cut in two by what interrupts us."""
-        self._close()
-
     def interrupt(self) -> None:
+        """Let it end as Ctrl-C would."""
         if self.process.is_alive():
             os.kill(self.process.pid, signal.SIGINT)
 
@@ -221,8 +220,11 @@ def _died(status: int) -> PermanentError:
     )
 
 
-def all_of(pieces: Sequence[tuple[int, Piece[Any], Tell]], at_once: int) -> Iterator[tuple[int, Ended]]:
-    """Run pieces, so many at once, and yield how each ended, as they end."""
+def all_of(pieces: Sequence[tuple[int, Piece[Any], Tell]], at_once: int) -> Generator[tuple[int, Ended]]:
+    """Run pieces, so many at once, and yield how each ended, as they end.
+
+    Who may stop early has to close it: that ends what still runs, as leaving ``Pieces`` does.
+    """
     with Pieces() as running:
         for number, piece, heard in pieces:
             running.start(number, piece, heard)

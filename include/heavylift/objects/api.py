@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from heavylift.lazily import lazily
 
 if TYPE_CHECKING:
     from heavylift.objects.cleaning import Cleaning, clean_after_verification, clean_uploads, verify_and_clean
@@ -49,15 +50,4 @@ _HOMES = {
     "verify_transfer": "verify",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import the module that holds ``name`` when it is first asked for.
-
-    A command and a task do one of these things, and should not wait for what the others need.
-    """
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"heavylift.objects.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, "heavylift.objects", _HOMES)

@@ -209,7 +209,7 @@ async def _settled_before(
                 await evidence.fetch(name, path)
                 done, left = read_settled(path)
                 settled |= done
-                wrong = {rel: version for rel, version in {**wrong, **left}.items() if rel not in done}
+                wrong |= left
     return settled, wrong
 
 

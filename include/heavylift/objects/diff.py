@@ -60,6 +60,16 @@ LEFT JOIN known k ON k.rel = s.rel AND k.target_version = t.version
 """
 
 
+_NOTHING_KNOWN = """
+CREATE VIEW known AS
+SELECT NULL::VARCHAR AS rel, NULL::VARCHAR AS source_version, NULL::VARCHAR AS target_version WHERE false
+"""
+# What is known to be damaged is Heavylift's to replace, but is not equal to anything.
+_KNOWN = """
+CREATE OR REPLACE VIEW known AS
+SELECT rel, CASE WHEN damaged THEN NULL ELSE source_version END AS source_version, target_version FROM earlier
+"""
+
 _PLAN_SQL = """
 CREATE TABLE plan AS
 SELECT (dense_rank() OVER (ORDER BY slot) - 1)::INTEGER AS shard, * EXCLUDE slot
@@ -96,7 +106,7 @@ class Difference:
 
     def __init__(self, work: Path, memory_bytes: int) -> None:
         self._db = open_database(memory_bytes, work=work, ordered=False)
-        self._db.execute("CREATE TABLE known (rel VARCHAR, source_version VARCHAR, target_version VARCHAR)")
+        self._db.execute(_NOTHING_KNOWN)
         self._db.execute("CREATE TABLE refused (rel VARCHAR, rule VARCHAR, reason VARCHAR)")
 
     def close(self) -> None:
@@ -106,12 +116,7 @@ class Difference:
     def add_known(self, parquet: list[Path]) -> None:
         """Take in manifests: versions that were proved equal, or were written by Heavylift."""
         create_earlier(self._db, parquet)
-        self._db.execute("DROP TABLE known")
-        # What is known to be damaged is Heavylift's to replace, but is not equal to anything.
-        self._db.execute(
-            "CREATE VIEW known AS SELECT rel, CASE WHEN damaged THEN NULL ELSE source_version END"
-            " AS source_version, target_version FROM earlier"
-        )
+        self._db.execute(_KNOWN)
 
     def compare(
         self, source: Listing, target: Listing, filters: Filters | None = None, now: datetime | None = None

@@ -39,16 +39,12 @@ INSERT INTO known_rows
 SELECT rel, source_version, target_version, size_bytes, crc32c, outcome = 'moved', false, false
 FROM read_parquet(?) WHERE target_version IS NOT NULL
 """
-_FROM_INVENTORY = """
-INSERT INTO known_rows
+_INVENTORY_ROWS = """
 SELECT rel, source_version, target_version, size_bytes, crc32c, written, proved, damaged
 FROM read_parquet(?) WHERE target_version IS NOT NULL
 """
-_ONLY_INVENTORY = """
-CREATE TABLE earlier AS
-SELECT rel, source_version, target_version, size_bytes, crc32c, written, proved, damaged
-FROM read_parquet(?) WHERE target_version IS NOT NULL
-"""
+_FROM_INVENTORY = f"INSERT INTO known_rows {_INVENTORY_ROWS}"
+_ONLY_INVENTORY = f"CREATE TABLE earlier AS {_INVENTORY_ROWS}"
 # Inventories of versions before 0.2 do not say who wrote an object; manifests are asked then.
 _FROM_OLD_INVENTORY = """
 INSERT INTO known_rows
@@ -70,7 +66,7 @@ def create_earlier(database: duckdb.DuckDBPyConnection, parquet: list[Path]) -> 
     Of one key and target version there is one row: a manifest says that it was written, the
     inventory that it is proved or damaged.
     """
-    if len(parquet) == 1 and "written" in _columns(parquet[0]):
+    if len(parquet) == 1 and tells_origin(parquet[0]):
         # One inventory has one row a key: by far the most frequent case, and half the work.
         database.execute(_ONLY_INVENTORY, [str(parquet[0])])
         return

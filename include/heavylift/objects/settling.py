@@ -62,9 +62,10 @@ async def undo(copier: Copier, row: PlanRow, receipt: PutReceipt) -> None:
             f"deletion of what was written wrong to {copier.target_url(row.rel)}",
             got=f"{error.got or type(error).__name__} after bytes that are not the source's were stored",
             expected="the wrong object to go again",
-            state=f"A WRONG OBJECT IS THERE, in version {receipt.version or 'unknown'}; it is noted,"
-            " and counts as failed",
-            remedy=f"{error.remedy or 'mend the cause'}; running again replaces it; do not read it before",
+            state=f"A WRONG OBJECT IS THERE, in version {receipt.version or 'unknown'}; it counts as failed",
+            remedy=f"{error.remedy or 'mend the cause'}; "
+            + ("running again replaces it" if receipt.version else "delete it yourself")
+            + "; do not read it before",
             code="5019",
         )
         wrong.left_version = receipt.version

@@ -29,7 +29,7 @@ class Admission:
         self._rate = rate
 
     def try_enter(self) -> bool:
-        """Take the request's turn if it need not wait."""
+        """Take the request's turn if it need not wait, as ``enter`` then would."""
         return self._rate is None and (self._limit is None or self._limit.try_enter())
 
     async def enter(self) -> None:
@@ -45,11 +45,6 @@ class Admission:
                     limit.leave_unjudged()
                 raise
 
-    def welcomed(self) -> None:
-        """End the turn of a request that succeeded."""
-        if self._limit is not None:
-            self._limit.leave()
-
     def answered(self, status: int, retry_after: str | None = None) -> None:
         """End the request's turn by the status of its answer.
 
@@ -58,7 +53,7 @@ class Admission:
         if self._limit is None:
             return
         if status < 400:
-            self.welcomed()
+            self._limit.leave()
             return
         wait = seconds_to_wait(retry_after) if retry_after and (status == 429 or status >= 500) else 0.0
         self._limit.leave(status in _OVERLOADED or wait > 0, wait)

@@ -171,8 +171,7 @@ class HttpClient:
     async def _attempt(
         self, request: Request, check: AnswerCheck | None, most_bytes: int, into: bytearray | None
     ) -> Response:
-        most = most_bytes if most_bytes > _MOST_ERROR_BYTES else _MOST_ERROR_BYTES
-        pool, connection, answer = await self._exchange(request, most, into)
+        pool, connection, answer = await self._exchange(request, max(most_bytes, _MOST_ERROR_BYTES), into)
         pool.release(connection)
         if answer.status >= 300:
             raise self._error(request, answer.status, answer.headers, answer.body)
@@ -246,10 +245,7 @@ class HttpClient:
         except BaseException as error:
             admission.failed(error)
             raise
-        if answer.status < 400:
-            admission.welcomed()
-        else:
-            admission.answered(answer.status, answer.headers.get("Retry-After"))
+        admission.answered(answer.status, answer.headers.get("Retry-After"))
         return pool, connection, answer
 
     async def _sent(

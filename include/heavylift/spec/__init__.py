@@ -6,8 +6,9 @@ touches no cloud and opens no connection.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from heavylift.lazily import lazily
 
 if TYPE_CHECKING:
     from heavylift.spec.datasets import Limits, Metadata, Sample, Verify
@@ -141,15 +142,4 @@ _HOMES = {
     "spec_digest": "load",
 }
 
-
-def __getattr__(name: str) -> Any:
-    """Import the module that holds ``name`` when it is first asked for.
-
-    A copy from the shell needs a few of the models only; all of them cost a third of a second.
-    """
-    home = _HOMES.get(name)
-    if home is None:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = getattr(import_module(f"{__name__}.{home}"), name)
-    globals()[name] = value
-    return value
+__getattr__ = lazily(__name__, __name__, _HOMES)

@@ -29,15 +29,18 @@ class DeleteGoneOperator(DatasetOperator):
 
     def execute(self, context: Context) -> dict[str, int]:
         """Carry out the plan's deletions and return their counts."""
+        from heavylift.evidence.deletions import deletion_counts
+
         frame = self.moving_frame(context)
         record = self.work.run(self._delete(frame), f"deletions of dataset {self.dataset!r}")
-        counts = deletes_summary(record)
+        counts = deletion_counts(record)
         for finding in record.findings[:MAX_NAMED]:
             self.log.warning("%s: %s: %s", finding.severity, finding.subject, finding.detail)
         self.log.info("dataset %r: %s", self.dataset, counts)
         return counts
 
     async def _delete(self, frame: TaskFrame) -> DeletesRecord:
+        from heavylift.evidence.deletions import deletion_details
         from heavylift.evidence.numbered import latest_number
         from heavylift.evidence.paths import deletes_path
         from heavylift.objects.api import delete_gone
@@ -47,16 +50,12 @@ class DeleteGoneOperator(DatasetOperator):
         async with self.evidence(frame) as store:
             number = await latest_number(store, lambda n: deletes_path(frame.run, self.dataset, n))
             self.evidence_path = deletes_path(frame.run, self.dataset, number)
-            details = {"policy": record.policy, **deletes_summary(record)}
-            if record.allowed_beyond_brake:
-                details["allowed_although"] = record.allowed_beyond_brake
             await note_file(
-                store, frame, "gone.deleted", self.evidence_path, subject=self.dataset, details=details
+                store,
+                frame,
+                "gone.deleted",
+                self.evidence_path,
+                subject=self.dataset,
+                details=deletion_details(record),
             )
         return record
-
-
-def deletes_summary(record: DeletesRecord) -> dict[str, int]:
-    """Return a deletion's counts."""
-    outcomes = {name: tally.objects for name, tally in record.outcomes.items()}
-    return {"planned": record.planned.objects, **outcomes}

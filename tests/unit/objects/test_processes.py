@@ -135,6 +135,37 @@ def test_an_interrupted_command_lets_each_piece_note_what_it_has_done(tmp_path: 
     assert sorted(path.name for path in tmp_path.iterdir()) == ["noted-1", "noted-2"]
 
 
+def test_who_stops_early_ends_what_still_runs_and_lets_it_note_what_it_has_done(tmp_path: Path) -> None:
+    """As a defect in one shard does; the others must not be cut off when the command ends."""
+    script = """
+    import asyncio
+    from contextlib import closing
+    from pathlib import Path
+    from heavylift.aio import run
+    began = Path(sys.argv[1]) / "began"
+    async def work(tell):
+        try:
+            began.touch()
+            await asyncio.Event().wait()
+        finally:
+            (Path(sys.argv[1]) / "noted").touch()
+    def defect(tell):
+        while not began.exists():
+            os.sched_yield()
+        return {}["missing"]
+    kept = None
+    try:
+        with closing(all_of([(1, defect, deaf), (2, lambda tell: run(work(tell)), deaf)], at_once=2)) as ends:
+            for _, ended in ends:
+                ended.value()
+    except RuntimeError as error:
+        kept = error  # and with it every frame below
+    print(sorted(path.name for path in Path(sys.argv[1]).iterdir()), "KeyError" in str(kept))
+    """
+    done = run(script, str(tmp_path))
+    assert done.stdout == "['began', 'noted'] True\n", done.stderr
+
+
 def test_pieces_die_with_a_command_that_is_killed() -> None:
     """The pipe ends when the last process that holds it has gone."""
     script = """

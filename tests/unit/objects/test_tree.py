@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +18,7 @@ from heavylift.objects.tree import (
     slice_of,
     write_tree,
 )
-from tests.unit.house.modules import REPOSITORY
+from tests.support.isolated import run_python
 
 ROWS = [(f"day={n % 7}/f{n} é", n, f"s{n}", f"t{n}", "0a0b0c0d" if n % 3 else None) for n in range(3000)]
 NAMES = ("rel", "size_bytes", "source_version", "target_version", "crc32c")
@@ -43,17 +40,7 @@ def test_the_root_does_not_depend_on_the_order_of_rows(tmp_path: Path) -> None:
 
 def test_memory_does_not_grow_with_an_inventory_that_is_sorted(tmp_path: Path) -> None:
     """A million rows of 220 bytes, by a process that takes less than 64 MiB for them."""
-    path = tmp_path / "large"
-    done = subprocess.run(
-        [sys.executable, "-c", LARGE, str(path)],
-        env=os.environ | {"PYTHONPATH": str(REPOSITORY / "include")},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
-    assert done.returncode == 0, done.stderr
-    objects, grown_mib = map(int, done.stdout.split())
+    objects, grown_mib = run_python(LARGE, str(tmp_path / "large"))
     assert objects == 1_000_000
     assert grown_mib < 64
 
@@ -73,7 +60,7 @@ with open_database(2**26) as db:
         " FROM range(1000000)) TO ? (FORMAT parquet, ROW_GROUP_SIZE 20480)", [str(path)]
     )
 before = peak()
-print(build_tree(path, 2**26)[0].objects, peak() - before)
+answer((build_tree(path, 2**26)[0].objects, peak() - before))
 """
 
 

@@ -22,14 +22,15 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _TAG_TEXT = re.compile(r"[\w\s+\-=.:/@]*")
 _UNSENDABLE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 """Control characters but the tab, and halves of surrogate pairs."""
-_STANDARD = ("content_type", "content_encoding", "cache_control", "content_disposition", "content_language")
-_standard_values = operator.attrgetter(*_STANDARD)
+STANDARD = ("content_type", "content_encoding", "cache_control", "content_disposition", "content_language")
+standard_values = operator.attrgetter(*STANDARD)
+"""The values of ``STANDARD``, in that order."""
 
 
 def attribute_problems(attributes: ObjectAttributes) -> list[str]:
     """Return what of ``attributes`` S3 cannot keep as it is; empty when all."""
     if not attributes.metadata and not attributes.tags:
-        return list(_problems_of_headers(*_standard_values(attributes)))
+        return list(_problems_of_headers(*standard_values(attributes)))
     return [
         *_standard_problems(attributes),
         *_metadata_problems(attributes.metadata),
@@ -45,7 +46,7 @@ def _problems_of_headers(*values: str | None) -> tuple[str, ...]:
 
 
 def _standard_problems(attributes: ObjectAttributes) -> Iterator[str]:
-    for name in _STANDARD:
+    for name in STANDARD:
         value = getattr(attributes, name)
         if value is None:
             continue
@@ -93,7 +94,7 @@ def _tag_problems(tags: Mapping[str, str]) -> Iterator[str]:
 
 def sendable(attributes: ObjectAttributes) -> bool:
     """Tell whether no attribute breaks out of its header: by a control character, or a name that is none."""
-    if not _sendable_values(_standard_values(attributes)):
+    if not _sendable_values(standard_values(attributes)):
         return False
     metadata = attributes.metadata
     return not metadata or (

@@ -57,16 +57,16 @@ class CredentialSource:
         :raises CredentialError: none were found, or a role was refused.
         :raises ConnectionConfigError: the connection names them in an unsupported way.
         """
-        if self._anonymous or (keys := self.at_hand()) is not None:
-            return None if self._anonymous else keys
+        if self._anonymous:
+            return None
         async with self._lock:
-            if self._keys is None or self._must_renew():
+            if self.at_hand() is None:
                 self._keys = await asyncio.to_thread(self._load)
         return self._keys
 
     def at_hand(self) -> Keys | None:
         """Return the present keys, or None where they must be looked for first."""
-        return self._keys if self._found is None or not self._must_renew() else None
+        return None if self._must_renew() else self._keys
 
     def forget_expired(self) -> bool:
         """Drop keys that the server called expired; True where asking again may find new ones.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import operator
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,19 +15,13 @@ from urllib.parse import quote
 
 from heavylift.checksums import OF_PARTS, Algorithm, base64_to_hex
 from heavylift.errors import UnsupportedError
+from heavylift.platforms.aws.attributes import STANDARD, standard_values
 from heavylift.platforms.http_message import lowered
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead
 
 META = "x-amz-meta-"
 _ENCRYPTION = "x-amz-server-side-encryption"
-_STANDARD = {
-    "content_type": "content-type",
-    "content_encoding": "content-encoding",
-    "cache_control": "cache-control",
-    "content_disposition": "content-disposition",
-    "content_language": "content-language",
-}
-_standard_values = operator.attrgetter(*_STANDARD)
+_STANDARD_HEADERS = tuple(name.replace("_", "-") for name in STANDARD)
 _CHECKSUM_HEADERS = {
     Algorithm.CRC32C: "x-amz-checksum-crc32c",
     Algorithm.CRC64NVME: "x-amz-checksum-crc64nvme",
@@ -50,7 +43,7 @@ def attribute_headers(attributes: ObjectAttributes) -> dict[str, str]:
     stores them
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html#UserMetadata).
     """
-    values = zip(_STANDARD.values(), _standard_values(attributes), strict=True)
+    values = zip(_STANDARD_HEADERS, standard_values(attributes), strict=True)
     headers: dict[str, str] = {header: value for header, value in values if value is not None}
     for name, value in attributes.metadata.items():
         headers[META + name.lower()] = value if _is_plain(value) else _encoded_word(value)
@@ -128,12 +121,11 @@ def read_checksums(headers: Mapping[str, str]) -> dict[Algorithm, str]:
     """
     told = lowered(headers)
     found = etag_checksum(told)
-    named = _CHECKSUM_NAMES & told.keys()
-    if not named:
+    if _CHECKSUM_NAMES.isdisjoint(told):
         return found
     kind = told.get("x-amz-checksum-type", "COMPOSITE" if Algorithm.MD5_PARTS in found else "")
     for algorithm, header in _CHECKSUM_HEADERS.items():
-        value = told[header] if header in named else ""
+        value = told.get(header)
         if not value:
             continue
         if "-" in value:

@@ -89,7 +89,7 @@ def sign(request: Request, keys: Keys, region: str, stamp: str, payload_hash: st
     host, path, query = _split(request.url)
     given = request.headers
     shape = _shape(request.method, tuple(given), bool(keys.token))
-    own = (host, payload_hash, stamp, keys.token) if keys.token else (host, payload_hash, stamp)
+    own = (host, payload_hash, stamp, keys.token)  # in the order of _OWN
     sent = values = shape.in_order((*given.values(), *own))
     if _UNTRIMMED.search("\n".join(("", *values, ""))):
         values = tuple([" ".join(value.split()) for value in values])
@@ -106,6 +106,9 @@ def sign(request: Request, keys: Keys, region: str, stamp: str, payload_hash: st
     return headers
 
 
+_OWN = ("host", "x-amz-content-sha256", "x-amz-date", "x-amz-security-token")
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """What the signatures of requests with the same header names have in common.
@@ -115,19 +118,16 @@ class _Shape:
     """
 
     names: tuple[str, ...]
-    in_order: Callable[[tuple[str, ...]], tuple[str, ...]]
+    in_order: Callable[[tuple[str | None, ...]], tuple[str, ...]]
     canonical: str
     signed: str
 
 
 @lru_cache(maxsize=256)
 def _shape(method: str, given: tuple[str, ...], with_token: bool) -> _Shape:
-    own = ("host", "x-amz-content-sha256", "x-amz-date")
+    own = _OWN if with_token else _OWN[:-1]
     # What is signed here replaces what was given under the same name: the last one counts.
-    last = {
-        name.lower(): at
-        for at, name in enumerate((*given, *own, *(("x-amz-security-token",) if with_token else ())))
-    }
+    last = {name.lower(): at for at, name in enumerate((*given, *own))}
     names = tuple(sorted(last))
     lines = "".join([f"{_plain(name)}:%s\n" for name in names])
     signed = ";".join(names)
