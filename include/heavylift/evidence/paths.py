@@ -22,7 +22,7 @@ MAX_PATH = 800
 _SEGMENT = re.compile(r"[A-Za-z0-9_~-](?:[A-Za-z0-9._~-]*[A-Za-z0-9_~-])?")
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _ESCAPE = re.compile(r"(?:~[0-9A-F]{2})+")
-_FOLDERS_OF_A_RUN = frozenset({"gates", "approvals"})
+_FOLDERS_OF_A_RUN = frozenset({"gates", "approvals", "databases"})
 
 
 def safe_segment(text: str) -> str:
@@ -186,3 +186,21 @@ def state_folder(migration: str, dataset: str) -> str:
 def audit_folder(migration: str) -> str:
     """Return the folder of a migration's audit trail."""
     return f"{migration}/audit"
+
+
+def databases_folder(run: RunKey) -> str:
+    """Return the folder of all databases of a run."""
+    return f"{run.folder}/databases"
+
+
+def database_path(run: RunKey, database: str, kind: str, number: int) -> str:
+    """Return the path of a database's ``number``-th record of a kind, from 1.
+
+    :param kind: ``preflight``, ``snapshot``, ``sync``, ``drain``, ``verification``, ``reverse``.
+    """
+    return f"{databases_folder(run)}/{safe_segment(database)}/{kind}-{number}.json"
+
+
+def database_differences_path(run: RunKey, database: str, number: int) -> str:
+    """Return the path of the Parquet with the rows that a verification found to differ."""
+    return f"{databases_folder(run)}/{safe_segment(database)}/verification-{number}.parquet"
