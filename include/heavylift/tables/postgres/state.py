@@ -173,7 +173,13 @@ def read_stream(session: Session, stream: str) -> StreamState | None:
     if row is None:
         return None
     return StreamState(
-        *row[:7],
+        id=row[0],
+        engine=row[1],
+        source_system=row[2],
+        source_timeline=row[3],
+        source_database=row[4],
+        slot=row[5],
+        publication=row[6],
         phase=StreamPhase(row[7]),
         reason=row[8],
         consistent=_position(row[9]),
