@@ -30,11 +30,11 @@ class TwoDatabases:
     evidence_url: str
 
     def on_source(self, statement: str, *values: Any) -> Rows:
-        """Run statements on the source, each committed at once; return the last one's rows."""
+        """Run statements on the source, all of them in one transaction; return the last one's rows."""
         return run_sql(self.source, statement, *values)
 
     def on_target(self, statement: str, *values: Any) -> Rows:
-        """Run statements on the target, each committed at once; return the last one's rows."""
+        """Run statements on the target, all of them in one transaction; return the last one's rows."""
         return run_sql(self.target, statement, *values)
 
     def request(self, phase: str = "transfer", run: str = "r1", **options: Any) -> TablesRequest:
@@ -61,7 +61,7 @@ class TwoDatabases:
 
 
 def run_sql(connection: Connection, statement: str, *values: Any) -> Rows:
-    """Run statements in a session of their own, each committed at once; return the last one's rows."""
+    """Run statements in a session of their own, and in one transaction; return the last one's rows."""
     with connect(connection, "test") as session:
         session.execute("SET search_path = public")
         cursor = session.execute(statement, values or None)
@@ -115,6 +115,10 @@ def _drop(server: Connection, name: str) -> None:
             if pid:
                 session.execute("SELECT pg_terminate_backend(%s, 10000)", [pid])
             session.execute("SELECT pg_drop_replication_slot(%s)", [slot])
+        session.execute(
+            "SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin WHERE roname LIKE %s",
+            [f"heavylift m-{name}/%"],
+        )
         session.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 

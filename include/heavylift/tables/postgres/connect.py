@@ -33,6 +33,8 @@ SETTINGS = {
     "extra_float_digits": "3",
     "bytea_output": "hex",
     "xmlbinary": "base64",
+    # A policy that hides rows is an error, not a shorter table.
+    "row_security": "off",
     "lc_monetary": "C",
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
@@ -96,11 +98,15 @@ def connect(connection: Connection, purpose: str, *, autocommit: bool = True) ->
     import psycopg
 
     parameters = conninfo(connection, purpose)
-    options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in SETTINGS.items())
     with told_as(f"connecting to {where(connection)}", "nothing was touched"):
-        session = psycopg.connect(**parameters, options=options, autocommit=autocommit)
+        session = psycopg.connect(**parameters, options=session_options(), autocommit=autocommit)
     session.prepare_threshold = None
     return session
+
+
+def session_options() -> str:
+    """Return :data:`SETTINGS` as libpq's ``options``, in force from the session's first moment."""
+    return " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in SETTINGS.items())
 
 
 def where(connection: Connection) -> str:
