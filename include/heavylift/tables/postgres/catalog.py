@@ -99,7 +99,7 @@ def read_catalog(session: Session, include: Iterable[str], exclude: Iterable[str
     include, exclude = tuple(include), tuple(exclude)
     found = [
         row
-        for row in session.execute(_TABLES).fetchall()  # type: ignore[call-overload]
+        for row in session.execute(_TABLES).fetchall()
         if is_chosen(TableName(row[1], row[2]), include, exclude)
     ]
     oids = [row[0] for row in found]

@@ -190,9 +190,7 @@ class Pool:
 
 def empty(target: Session, tables: Sequence[Table]) -> None:
     """Empty the target's tables, to be copied anew; within the caller's transaction."""
-    names: list[sql.Composable] = []
-    for table in tables:
-        for name in holders(table):
-            names.append(sql.SQL("ONLY ") + sql.Identifier(name.schema, name.name))
+    leaves = [name for table in tables for name in holders(table)]
+    names = [sql.SQL("ONLY ") + sql.Identifier(name.schema, name.name) for name in leaves]
     if names:
         target.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names)))

@@ -120,7 +120,8 @@ def read_ranges(session: Session, stream: str) -> dict[TableName, tuple[Range, .
     found: dict[TableName, list[Range]] = {}
     rows = session.execute(
         "SELECT schema_name, table_name, number, leaf, lower_page, upper_page,"
-        " CASE WHEN done_at IS NOT NULL THEN snapshot_lsn::text END, coalesce(rows, 0), coalesce(size_bytes, 0)"
+        " CASE WHEN done_at IS NOT NULL THEN snapshot_lsn::text END, coalesce(rows, 0),"
+        " coalesce(size_bytes, 0)"
         " FROM heavylift.stream_range WHERE stream = %s ORDER BY 1, 2, 3",
         [stream],
     ).fetchall()

@@ -55,7 +55,7 @@ def read_schema(
 ) -> tuple[tuple[Entry, ...], tuple[Finding, ...]]:
     """Return what has to be made on the target for the tables, in order, and what is left out."""
     chosen = {table.name for table in tables}
-    rows = source.execute(_RELATIONS).fetchall()  # type: ignore[call-overload]
+    rows = source.execute(_RELATIONS).fetchall()
     without = [TableName(row[0], row[1]) for row in rows if TableName(row[2], row[3]) not in chosen]
     entries = dump_schema(find_programs(source.info.server_version // 10000), connection, without)
     left = [entry for entry in entries if entry.kind in _LEFT_OUT]

@@ -22,7 +22,8 @@ FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_sequence s
 WHERE c.relpersistence <> 't' AND {NOT_SYSTEM}
   AND (EXISTS (
         SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid
-            AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY(%(tables)s) AND d.deptype IN ('a', 'i'))
+            AND d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY(%(tables)s)
+            AND d.deptype IN ('a', 'i'))
     OR EXISTS (
         SELECT FROM pg_depend d JOIN pg_attrdef f ON f.oid = d.objid
         WHERE d.classid = 'pg_attrdef'::regclass AND d.refclassid = 'pg_class'::regclass
@@ -54,15 +55,17 @@ def read_sequences(session: Session, tables: Iterable[Table]) -> tuple[Sequence,
     """Return the tables' sequences, and those of their schemas that no other table owns."""
     tables = tuple(tables)
     rows = session.execute(
-        _SEQUENCES,  # type: ignore[arg-type]
+        _SEQUENCES,
         {
             "tables": [table.oid for table in tables],
             "schemas": sorted({table.name.schema for table in tables}),
         },
     ).fetchall()
-    return tuple(
-        Sequence(TableName(row[0], row[1]), *row[2:], *_stand(session, row[0], row[1])) for row in rows
-    )
+    found = []
+    for schema, name, increment, least, greatest, cycles in rows:
+        value, called = _stand(session, schema, name)
+        found.append(Sequence(TableName(schema, name), increment, least, greatest, cycles, value, called))
+    return tuple(found)
 
 
 def copy_sequences(

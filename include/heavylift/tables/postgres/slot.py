@@ -13,7 +13,7 @@ from psycopg import sql
 
 from heavylift.errors import TransientError
 from heavylift.tables.model import Table, TableName
-from heavylift.tables.postgres.connect import connect, where
+from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.lsn import lsn_from_text
 from heavylift.tables.postgres.state import StreamPhase, leased, read_stream, write_stream
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 _STATUS = """
 SELECT s.slot_name, s.plugin, s.database, s.active, s.active_pid, coalesce(s.wal_status, ''),
     s.safe_wal_size, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn), 0)::bigint,
-    s.confirmed_flush_lsn::text, pg_current_wal_lsn()::text, coalesce(to_jsonb(s) ->> 'failover', 'false')::bool
+    s.confirmed_flush_lsn::text, pg_current_wal_lsn()::text,
+    coalesce(to_jsonb(s) ->> 'failover', 'false')::bool
 FROM pg_replication_slots s WHERE s.slot_name = %s
 """
 
@@ -70,7 +71,7 @@ def slot_status(session: Session, slot: str) -> SlotStatus | None:
     if row is None:
         return None
     confirmed = None if row[8] is None else lsn_from_text(row[8])
-    return SlotStatus(*row[:8], confirmed=confirmed, position=lsn_from_text(row[9]), failover=row[10])
+    return SlotStatus(*row[:8], confirmed, lsn_from_text(row[9]), row[10])
 
 
 def ensure_publication(source: Session, publication: str, tables: Iterable[Table]) -> None:
@@ -171,9 +172,7 @@ def end_stream(request: TablesRequest) -> bool:
         with leased(here, request.stream):
             found = _drop_both(there, state.slot, state.publication)
             current = read_stream(here, request.stream) or state
-            write_stream(
-                here, replace(current, phase=StreamPhase.ENDED, reason=f"given back to {where(source)}")
-            )
+            write_stream(here, replace(current, phase=StreamPhase.ENDED, reason="given back"))
         return found
 
 
