@@ -70,8 +70,20 @@ def slot_status(session: Session, slot: str) -> SlotStatus | None:
     row = session.execute(_STATUS, [slot]).fetchone()
     if row is None:
         return None
-    confirmed = None if row[8] is None else lsn_from_text(row[8])
-    return SlotStatus(*row[:8], confirmed, lsn_from_text(row[9]), row[10])
+    name, plugin, database, active, pid, wal_status, safe, retained, confirmed, position, failover = row
+    return SlotStatus(
+        name,
+        plugin,
+        database,
+        active,
+        pid,
+        wal_status,
+        safe,
+        retained,
+        None if confirmed is None else lsn_from_text(confirmed),
+        lsn_from_text(position),
+        failover,
+    )
 
 
 def ensure_publication(source: Session, publication: str, tables: Iterable[Table]) -> None:
@@ -79,6 +91,10 @@ def ensure_publication(source: Session, publication: str, tables: Iterable[Table
 
     Before the slot is made: what the log says before a publication exists cannot be decoded for it.
     """
+    tables = tuple(tables)
+    if published(source, publication) == {table.name for table in tables}:
+        # Also where an owner has made it for a role that may not.
+        return
     # ONLY: a table that others inherit from does not bring them with it.
     names = sql.SQL(", ").join(sql.SQL("ONLY {}").format(_qualified(table.name)) for table in tables)
     name = sql.Identifier(publication)
