@@ -130,8 +130,8 @@ def key_index_names(session: Session, tables: Iterable[Table]) -> set[tuple[str,
 
 
 def holders(table: Table) -> tuple[TableName, ...]:
-    """Return the relations that hold a table's rows: its partitions, or itself."""
-    return table.leaves or (table.name,)
+    """Return the relations that hold a table's rows: its partitions, if there are any, or itself."""
+    return table.leaves if table.partitioned else (table.name,)
 
 
 def read_leaves(session: Session, tables: Iterable[Table]) -> dict[TableName, Leaf]:
@@ -151,7 +151,7 @@ def _table(
     indexes: Sequence[Index],
     leaves: dict[int, list[tuple[TableName, int, int]]],
 ) -> Table:
-    oid, schema, name, identity, estimate, size, _ = row
+    oid, schema, name, identity, estimate, size, kind = row
     own = leaves.get(oid, [])
     replica_identity = ReplicaIdentity(identity)
     key = key_index(replica_identity, indexes)
@@ -165,6 +165,7 @@ def _table(
         leaves=tuple(leaf for leaf, _, _ in own),
         row_estimate=(sum(known) if known else -1) if own else estimate,
         size_bytes=sum(leaf_size for _, _, leaf_size in own) if own else size,
+        partitioned=kind == "p",
     )
 
 

@@ -65,7 +65,7 @@ def take_over(session: Session, snapshot: str) -> None:
 def _lock(session: Session, tables: Sequence[Table]) -> None:
     names: list[sql.Composable] = []
     for table in tables:
-        only = sql.SQL("") if table.leaves else sql.SQL("ONLY ")
+        only = sql.SQL("") if table.partitioned else sql.SQL("ONLY ")
         names.append(only + sql.Identifier(table.name.schema, table.name.name))
     if names:
         session.execute(sql.SQL("LOCK TABLE {} IN ACCESS SHARE MODE").format(sql.SQL(", ").join(names)))
@@ -111,7 +111,8 @@ class Pool:
         threads = [threading.Thread(target=self._work, name=f"heavylift-copy-{n}") for n in range(count)]
         for thread in threads:
             thread.start()
-        self._watch(threads, stop, tell)
+        if threads:
+            self._watch(threads, stop, tell)
         if self._failure is not None:
             raise self._failure
         demand_going_on(stop)

@@ -87,7 +87,7 @@ def _no_identity(table: TableName, index: str | None) -> Finding:
 
 def check_partitions(checked: Checked) -> Iterator[Finding]:
     """Look for partitions whose rows or changes could not be read."""
-    roots = [table.oid for table in checked.tables if table.leaves]
+    roots = [table.oid for table in checked.tables if table.partitioned]
     for schema, name, kind, persistence, _, has_identity in rows(checked.source, _LEAVES, [roots]):
         leaf = TableName(schema, name)
         if kind == "f":

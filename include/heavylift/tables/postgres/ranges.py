@@ -47,7 +47,7 @@ class Range:
 def plan_ranges(
     table: Table, leaves: Mapping[TableName, Leaf], *, range_bytes: int, block: int, server_version: int
 ) -> tuple[Range, ...]:
-    """Cut a table into ranges of about ``range_bytes`` on disk; each relation has at least one.
+    """Cut a table into ranges of about ``range_bytes`` on disk; each relation with rows has at least one.
 
     :param block: the server's size of a page.
     """

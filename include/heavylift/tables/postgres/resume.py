@@ -97,7 +97,7 @@ def sort_out(
         state, own = known.get(table.name), ranges.get(table.name, ())
         if state is not None and state.phase is TablePhase.COPIED:
             continue
-        if state is not None and own and all(each.done_at == state.copied is not None for each in own):
+        if state is not None and all(each.done_at == state.copied is not None for each in own):
             arrived.append(table)
         elif state is not None and _can_be_mended(table, state, own, layout):
             mended.append(table)

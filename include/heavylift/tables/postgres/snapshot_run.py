@@ -178,6 +178,11 @@ class SnapshotRun:
                 counting=counting,
             )
             pool.run(jobs, self.stop, self.tell)
+        with_jobs = {job.table.name for job in jobs}
+        for table in tables:
+            # Partitioned, without partitions: there is nothing to copy, and it is complete.
+            if table.name not in with_jobs:
+                self._note_copied(self.target, table, exported.consistent)
 
     def _plan(self, tables: Sequence[Table], layout: Layout, position: int, *, first: bool) -> list[Job]:
         """Note what is going to be copied under this snapshot; until then nothing speaks of it."""
