@@ -60,6 +60,7 @@ class Table:
     :param key: columns whose values name a row in the log and on the target; empty where rows have
         no name but their whole content (``REPLICA IDENTITY FULL`` without a usable key, or none).
     :param leaves: for a partitioned table the partitions that hold rows; empty for a plain one.
+    :param partitioned: it holds no rows itself; it may still have no partitions.
     :param row_estimate: the planner's; -1 where the table was never analysed.
     """
 
@@ -71,6 +72,7 @@ class Table:
     leaves: tuple[TableName, ...] = ()
     row_estimate: int = -1
     size_bytes: int = 0
+    partitioned: bool = False
 
     @property
     def written(self) -> tuple[Column, ...]:
