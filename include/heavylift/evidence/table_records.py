@@ -139,6 +139,10 @@ class TableComparison(Record):
 
     :param method: how rows were compared, for people.
     :param unsettled: rows that kept changing while they were compared; never counted as equal.
+    :param not_compared: rows of the source that were counted only, because they are not in the sample.
+    :param columns: how many were compared.
+    :param other_differences: how the lists of columns differ, that the table is not there, or, where only
+        a sample was compared, that there are more rows here than there.
     """
 
     table: str
@@ -149,10 +153,25 @@ class TableComparison(Record):
     extra: int = 0
     different: int = 0
     unsettled: int = 0
+    not_compared: int = 0
     columns: int = 0
+    other_differences: tuple[str, ...] = ()
     method: str = ""
     seconds: float = 0.0
     note: str = ""
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether nothing that was compared differs."""
+        rows = self.missing + self.extra + self.different + self.unsettled
+        return rows == 0 and not self.other_differences
+
+    @property
+    def in_words(self) -> str:
+        """How the two sides differ."""
+        kinds = ("missing", "extra", "different", "unsettled")
+        parts = [f"{getattr(self, kind):,} {kind}" for kind in kinds if getattr(self, kind)]
+        return ", ".join([*parts, *self.other_differences]) or "equal"
 
 
 class TableVerificationRecord(Record):
