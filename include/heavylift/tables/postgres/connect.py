@@ -96,11 +96,15 @@ def connect(connection: Connection, purpose: str, *, autocommit: bool = True) ->
     import psycopg
 
     parameters = conninfo(connection, purpose)
-    options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in SETTINGS.items())
     with told_as(f"connecting to {where(connection)}", "nothing was touched"):
-        session = psycopg.connect(**parameters, options=options, autocommit=autocommit)
+        session = psycopg.connect(**parameters, options=session_options(), autocommit=autocommit)
     session.prepare_threshold = None
     return session
+
+
+def session_options() -> str:
+    """Return :data:`SETTINGS` as libpq takes them when a session begins."""
+    return " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in SETTINGS.items())
 
 
 def where(connection: Connection) -> str:
