@@ -78,6 +78,14 @@ class DatabaseEvidence:
         ]
 
     @property
+    def spans(self) -> tuple[tuple[datetime, datetime], ...]:
+        """From when to when the snapshot and each sync were at work."""
+        found = [(kept.record.started_at, kept.record.ended_at) for kept in self.syncs]
+        if self.snapshot:
+            found.append((self.snapshot.record.started_at, self.snapshot.record.ended_at))
+        return tuple(found)
+
+    @property
     def findings(self) -> tuple[Finding, ...]:
         """What the records that count have found."""
         records = (self.preflight, self.snapshot, *self.syncs, self.drain)
