@@ -40,11 +40,13 @@ class Watching:
 
     :param tell: the progress within a round.
     :param round_done: each round that came to its end.
+    :param kept: each record that was written to the evidence store, and its reference.
     :param trouble: each error that is waited out, and for how many seconds.
     """
 
     tell: Tell = silent
     round_done: Callable[[SyncRecord], None] = lambda _record: None
+    kept: Callable[[SyncRecord, EvidenceRef], None] = lambda _record, _ref: None
     trouble: Callable[[TransientError, float], None] = lambda _error, _wait: None
 
 
@@ -54,17 +56,20 @@ async def follow_tables(
     *,
     pause_seconds: float = 2.0,
     for_seconds: float | None = None,
+    until_idle: bool = False,
     clock: Callable[[], float] = time.monotonic,
-) -> list[EvidenceRef]:
-    """Apply changes as they come; return the records that were kept.
+) -> None:
+    """Apply changes as they come.
 
     Transient errors are waited out, ever longer up to a minute; any other ends it. Cancelled, it
     keeps a record of what was applied since the last one, then leaves.
 
     :param pause_seconds: after a round that brought nothing.
     :param for_seconds: end after so long, when a round is done; None for never.
+    :param until_idle: end after a round that brought nothing, and let transient errors rise: the
+        caller waits in its own way.
     """
-    book, ends = _Book(request), None if for_seconds is None else clock() + for_seconds
+    book, ends = _Book(request, watching), None if for_seconds is None else clock() + for_seconds
     failures = 0
     try:
         while ends is None or clock() < ends:
@@ -73,6 +78,8 @@ async def follow_tables(
                     lambda work: wiring.engine_for(request).sync(request, work), watching.tell
                 )
             except TransientError as error:
+                if until_idle:
+                    raise
                 wait = min(2.0**failures, _LONGEST_WAIT)
                 failures += 1
                 watching.trouble(error, wait)
@@ -82,20 +89,21 @@ async def follow_tables(
             await book.take(record)
             watching.round_done(record)
             if not record.changes and record.caught_up:
+                if until_idle:
+                    break
                 await asyncio.sleep(pause_seconds)
     finally:
         await book.keep()
-    return book.refs
 
 
 class _Book:
     """Collects rounds and keeps them as one record now and then."""
 
-    def __init__(self, request: TablesRequest) -> None:
+    def __init__(self, request: TablesRequest, watching: Watching) -> None:
         self._request = request
+        self._watching = watching
         self._rounds: SyncRecord | None = None
         self._number = 0
-        self.refs: list[EvidenceRef] = []
 
     async def take(self, record: SyncRecord) -> None:
         self._rounds = record if self._rounds is None else merged([self._rounds, record])
@@ -116,7 +124,7 @@ class _Book:
                 record,
                 known=self._number,
             )
-        self.refs.append(ref)
+        self._watching.kept(record, ref)
 
 
 def merged(rounds: Sequence[SyncRecord]) -> SyncRecord:

@@ -62,12 +62,31 @@ def test_changes_are_applied_as_they_come_and_kept_as_one_record(
 
 
 def test_it_ends_by_itself_after_the_time_it_was_given(engine: FakeEngine, request_: TablesRequest) -> None:
-    async def follow() -> int:
+    kept: list[SyncRecord] = []
+
+    async def follow() -> None:
         await begun(request_)
         engine.write(1, "changed")
-        return len(await follow_tables(request_, Watching(), pause_seconds=0, for_seconds=0.05))
+        watching = Watching(kept=lambda record, _ref: kept.append(record))
+        await follow_tables(request_, watching, pause_seconds=0, for_seconds=0.05)
 
-    assert asyncio.run(follow()) == 1
+    asyncio.run(follow())
+    assert [record.changes for record in kept] == [1]
+
+
+def test_it_ends_when_nothing_is_left_where_the_caller_waits_itself(
+    engine: FakeEngine, request_: TablesRequest
+) -> None:
+    async def follow() -> None:
+        await begun(request_)
+        engine.write(1, "changed")
+        await follow_tables(request_, Watching(), until_idle=True)
+        engine.fail = [gone()]
+        await follow_tables(request_, Watching(), until_idle=True)
+
+    with pytest.raises(ServerUnavailableError):
+        asyncio.run(follow())
+    assert engine.source == engine.target
 
 
 def test_a_server_that_is_away_is_waited_for(
