@@ -28,7 +28,8 @@ class SyncChangesOperator(DatabaseOperator):
 
     Without ``follow`` it is bounded: it ends at the position that the source had when it began. With
     ``follow`` it goes on: it works until there is nothing left, then waits in the triggerer, without
-    a worker, until there is. No data flows through the triggerer; it only watches the lag.
+    a worker, until there is. No data flows through the triggerer; it only watches the lag. In a dry run
+    it tells the lag and applies nothing.
 
     Idempotency: the position is kept in the target, in one transaction with the changes, so a
     retry applies nothing twice and leaves nothing out.
@@ -61,9 +62,11 @@ class SyncChangesOperator(DatabaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Apply what is there, and return the figures or go on following."""
+        frame = self.frame(context)
+        if frame.options.dry_run:
+            return self._look(frame, context)
         if self.follow:
             return self._follow(context, {"began": None, "failures": 0})
-        frame = self.moving_frame(context)
         record = self.work.run(self._sync(frame, context), f"sync of database {self.database!r}")
         return self._told(record)
 
@@ -77,6 +80,18 @@ class SyncChangesOperator(DatabaseOperator):
         """
         self.log.info("woken: %s", event)
         return self._follow(context, {"began": began, "failures": failures})
+
+    def _look(self, frame: TaskFrame, context: Context) -> dict[str, Any]:
+        """Tell how far behind the stream is: what a run that is no dry run would have to apply."""
+        from heavylift.tables.api import tables_status
+        from heavylift.tables.wording import lag_figures, status_lines
+
+        request = self.request(frame)
+        status = self.work.run(tables_status(request), f"looking up the lag of {request.stream}")
+        for line in status_lines(status):
+            self.log.info("%s", line)
+        tell_lag(context, state_store_of(context, self.log), self.tags(frame), status)
+        return lag_figures(status)
 
     def _follow(self, context: Context, so_far: dict[str, Any]) -> dict[str, Any]:
         from heavylift.evidence.records import utc_now
