@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
@@ -34,6 +34,10 @@ _SUMS = (
 )  # fmt: skip
 
 
+async def _ignore(_record: SyncRecord, _ref: EvidenceRef) -> None:
+    """Tell nobody of a record."""
+
+
 @dataclass(frozen=True)
 class Watching:
     """Who is told of what while a source is followed.
@@ -46,7 +50,7 @@ class Watching:
 
     tell: Tell = silent
     round_done: Callable[[SyncRecord], None] = lambda _record: None
-    kept: Callable[[SyncRecord, EvidenceRef], None] = lambda _record, _ref: None
+    kept: Callable[[SyncRecord, EvidenceRef], Awaitable[None]] = _ignore
     trouble: Callable[[TransientError, float], None] = lambda _error, _wait: None
 
 
@@ -124,7 +128,7 @@ class _Book:
                 record,
                 known=self._number,
             )
-        self._watching.kept(record, ref)
+        await self._watching.kept(record, ref)
 
 
 def merged(rounds: Sequence[SyncRecord]) -> SyncRecord:

@@ -15,6 +15,7 @@ from heavylift_airflow.triggers.replication import ChangesWaitingTrigger
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from heavylift.evidence.records import EvidenceRef
     from heavylift.evidence.table_records import DrainRecord, ReverseRecord, StreamEndRecord, SyncRecord
     from heavylift.tables.requests import TablesRequest
     from heavylift_airflow.context import TaskFrame
@@ -151,18 +152,13 @@ class SyncChangesOperator(DatabaseOperator):
         from heavylift.tables.follow import Watching, follow_tables
         from heavylift.tables.wording import sync_figures
 
-        request, rounds, kept = self.request(frame), list[Any](), list[Any]()
-        watching = Watching(
-            tell=self.reporter(context, frame),
-            round_done=rounds.append,
-            kept=lambda record, ref: kept.append((record, ref)),
-        )
-        try:
-            await follow_tables(request, watching, until_idle=True)
-        finally:
-            # Also of rounds before a server went away: what was applied is noted.
-            for record, ref in kept:
-                await self.note(frame, "database.synced", ref, {**sync_figures(record), "following": True})
+        request, rounds = self.request(frame), list[Any]()
+
+        async def keep(record: SyncRecord, ref: EvidenceRef) -> None:
+            await self.note(frame, "database.synced", ref, {**sync_figures(record), "following": True})
+
+        watching = Watching(self.reporter(context, frame), rounds.append, keep)
+        await follow_tables(request, watching, until_idle=True)
         await self._show_lag(context, frame, request)
         last: SyncRecord = rounds[-1]
         return last

@@ -67,7 +67,11 @@ def test_it_ends_by_itself_after_the_time_it_was_given(engine: FakeEngine, reque
     async def follow() -> None:
         await begun(request_)
         engine.write(1, "changed")
-        watching = Watching(kept=lambda record, _ref: kept.append(record))
+
+        async def keep(record: SyncRecord, _ref: object) -> None:
+            kept.append(record)
+
+        watching = Watching(kept=keep)
         await follow_tables(request_, watching, pause_seconds=0, for_seconds=0.05)
 
     asyncio.run(follow())
