@@ -34,6 +34,11 @@ class StoppableWork:
         except asyncio.CancelledError as error:
             raise _interrupted(what) from error
 
+    @property
+    def stopped(self) -> bool:
+        """Somebody has asked to stop."""
+        return self._stopped
+
     def stop(self) -> None:
         """End the running work soon; without any, the next work ends as it begins."""
         self._stopped = True
@@ -54,7 +59,7 @@ def _interrupted(what: str) -> TransientError:
         what,
         got="a request to stop",
         expected="to run to its end",
-        state="finished objects are on the target and stay there; no unfinished object is visible",
+        state="what is finished is on the target and stays there; nothing unfinished is visible",
         remedy="clear the task, or let its retry run: it goes on with what is left",
         code="8003",
     )

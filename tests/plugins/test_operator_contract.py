@@ -31,12 +31,24 @@ from heavylift_airflow.operators.deletes import DeleteGoneOperator
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
 from heavylift_airflow.operators.services.run import RunServiceOperator
+from heavylift_airflow.operators.tables import (
+    PreflightTablesOperator,
+    SnapshotTablesOperator,
+    VerifyTablesOperator,
+)
+from heavylift_airflow.operators.tables_changes import (
+    DrainChangesOperator,
+    EndStreamOperator,
+    ReverseSyncOperator,
+    SyncChangesOperator,
+)
 from heavylift_airflow.operators.transfer import (
     CopyObjectsOperator,
     PlanTransferOperator,
     VerifyObjectsOperator,
 )
 from heavylift_airflow.sensors.gate import GateSensor
+from heavylift_airflow.sensors.replication import ReplicationCaughtUpSensor
 
 # A spec that is nowhere: whoever reads it before running fails.
 COMMON: dict[str, Any] = {"task_id": "task", "spec_path": "/nowhere/spec.yaml", "phase": "transfer"}
@@ -68,6 +80,14 @@ KINDS: dict[type, dict[str, Any]] = {
     DeviceStepOperator: {**DEVICE, "state": "shipped"},
     PublishShipmentOperator: {},
     SummariseShipmentOperator: {},
+    PreflightTablesOperator: {"database": "features"},
+    SnapshotTablesOperator: {"database": "features"},
+    VerifyTablesOperator: {"database": "features", "direction": "reverse", "frozen": True},
+    SyncChangesOperator: {"database": "features", "follow": True, "follow_seconds": 60.0},
+    DrainChangesOperator: {"database": "features", "within_seconds": 5.0},
+    ReverseSyncOperator: {"database": "features", "act": "prepare"},
+    EndStreamOperator: {"database": "features", "direction": "reverse"},
+    ReplicationCaughtUpSensor: {"database": "features", "max_lag_seconds": 3.0},
 }
 
 every_kind = pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)

@@ -63,6 +63,7 @@ async def _read(
 
 def _document(story: RunStory) -> dict[str, Any]:
     from heavylift.report.advice import advice_on
+    from heavylift.report.databases import database_rows
     from heavylift.report.deletions import deletions_of
     from heavylift.report.verdict import headline_of, total_counts
 
@@ -75,6 +76,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "headline": headline.title,
         "reasons": list(headline.reasons),
         "counts": total_counts(story).model_dump(mode="json"),
+        "databases": [each.document for each in database_rows(story)],
         "deletions": [each.document for each in deletions_of(story).rows if each.counts],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
         "advice": [{"problem": each.problem, "remedy": each.remedy} for each in advice_on(story)],
@@ -94,6 +96,7 @@ def _marks_text(marks: list[dict[str, Any]]) -> list[str]:
 def _text(story: RunStory) -> str:
     from heavylift.evidence.wording import counted, size
     from heavylift.report.advice import advice_on
+    from heavylift.report.databases import database_line, database_rows
     from heavylift.report.deletions import deletion_in_words, deletions_of
     from heavylift.report.verdict import headline_of, total_counts
 
@@ -102,10 +105,14 @@ def _text(story: RunStory) -> str:
     lines = [
         f"{story.run.migration} {story.run.phase}: {headline.label.upper()}: {headline.title}",
         f"  run       {story.title}",
-        f"  objects   {there.objects:,} of {counted(counts.found.objects, 'object')} found are on the target"
-        f" by the copy's account, {size(there.size_bytes)}; {counts.failed.objects:,} failed,"
-        f" {counts.refused.objects:,} refused",
     ]
+    if story.datasets or not story.databases:
+        lines.append(
+            f"  objects   {there.objects:,} of {counted(counts.found.objects, 'object')} found are on the"
+            f" target by the copy's account, {size(there.size_bytes)}; {counts.failed.objects:,} failed,"
+            f" {counts.refused.objects:,} refused",
+        )
+    lines += [f"  database  {database_line(row)}" for row in database_rows(story)]
     if (deletions := deletions_of(story)).rows:
         lines.append(f"  deletions {deletion_in_words(deletions)}")
     lines += [f"  gate      {each.standing}" for each in story.gates]

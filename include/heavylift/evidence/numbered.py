@@ -19,26 +19,32 @@ PathOf = Callable[[int], str]
 """From a number to the path of that piece of evidence."""
 
 
-async def latest_number(store: EvidenceStore, path_of: PathOf) -> int:
-    """Return the highest number that exists, 0 where there is none; one request for each."""
-    number = 0
+async def latest_number(store: EvidenceStore, path_of: PathOf, known: int = 0) -> int:
+    """Return the highest number that exists, 0 where there is none; one request for each.
+
+    :param known: up to here the numbers are known to exist, and are not asked for.
+    """
+    number = known
     while await store.exists(path_of(number + 1)):
         number += 1
     return number
 
 
 async def write_next(
-    store: EvidenceStore, path_of: PathOf, record: BaseModel | Mapping[str, Any]
+    store: EvidenceStore, path_of: PathOf, record: BaseModel | Mapping[str, Any], *, known: int = 0
 ) -> tuple[int, EvidenceRef]:
     """Write ``record`` under the next free number; safe against others doing the same."""
-    return await write_next_bytes(store, path_of, canonical_json(record), JSON)
+    return await write_next_bytes(store, path_of, canonical_json(record), JSON, known=known)
 
 
 async def write_next_bytes(
-    store: EvidenceStore, path_of: PathOf, data: bytes, content_type: str
+    store: EvidenceStore, path_of: PathOf, data: bytes, content_type: str, *, known: int = 0
 ) -> tuple[int, EvidenceRef]:
-    """Write ``data`` under the next free number; safe against others doing the same."""
-    number = await latest_number(store, path_of)
+    """Write ``data`` under the next free number; safe against others doing the same.
+
+    :param known: up to here the numbers are known to exist.
+    """
+    number = await latest_number(store, path_of, known)
     while True:
         number += 1
         try:

@@ -196,7 +196,8 @@ def databases_folder(run: RunKey) -> str:
 def database_path(run: RunKey, database: str, kind: str, number: int) -> str:
     """Return the path of a database's ``number``-th record of a kind, from 1.
 
-    :param kind: ``preflight``, ``snapshot``, ``sync``, ``drain``, ``verification``, ``reverse``.
+    :param kind: ``preflight``, ``snapshot``, ``sync``, ``drain``, ``verification``, ``reverse``,
+        ``end``.
     """
     return f"{databases_folder(run)}/{safe_segment(database)}/{kind}-{number}.json"
 

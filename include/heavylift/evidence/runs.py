@@ -18,7 +18,7 @@ _NO_PHASE = frozenset({"audit", "quarantine", "state", "uploads"})
 class SeenRun:
     """A run as a listing shows it.
 
-    :param datasets: folders of datasets, as path segments.
+    :param datasets: folders of datasets, as path segments; ``databases`` by name.
     :param gates: gates that were evaluated, by name.
     :param summaries: how many summaries it has.
     """
@@ -29,6 +29,7 @@ class SeenRun:
     datasets: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     summaries: int = 0
+    databases: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -58,6 +59,7 @@ class _Gathered:
         self._times: list[datetime] = []
         self._datasets: set[str] = set()
         self._gates: set[str] = set()
+        self._databases: set[str] = set()
         self._summaries = 0
 
     def add(self, rest: str, modified_at: datetime) -> None:
@@ -65,13 +67,24 @@ class _Gathered:
         folder, _, inside = rest.partition("/")
         if folder == "gates":
             self._gates.add(inside.partition("/")[0])
+        elif folder == "databases":
+            self._databases.add(inside.partition("/")[0])
         elif re.fullmatch(r"summary-\d+\.json", rest):
             self._summaries += 1
         elif re.fullmatch(r"(plan|verification-\d+|check-\d+)\.json|shards/.+", inside):
             self._datasets.add(folder)
 
     def seen(self, key: RunKey) -> SeenRun:
-        gates = tuple(sorted(original_text(gate) or gate for gate in self._gates))
         return SeenRun(
-            key, self._times[0], self._times[-1], tuple(sorted(self._datasets)), gates, self._summaries
+            key,
+            self._times[0],
+            self._times[-1],
+            tuple(sorted(self._datasets)),
+            _names(self._gates),
+            self._summaries,
+            _names(self._databases),
         )
+
+
+def _names(segments: set[str]) -> tuple[str, ...]:
+    return tuple(sorted(original_text(segment) or segment for segment in segments))

@@ -263,3 +263,17 @@ class ReverseRecord(Record):
     consistent_position: str
     tables: tuple[str, ...]
     findings: tuple[Finding, ...] = ()
+
+
+class StreamEndRecord(Record):
+    """A stream gave back what it held on the source: slot and publication.
+
+    :param status: the stream as it was left.
+    """
+
+    schema_version: Literal["heavylift/tables-end/v1"] = "heavylift/tables-end/v1"
+    run: RunKey
+    database: str
+    direction: str
+    ended_at: datetime = Field(default_factory=utc_now)
+    status: StreamStatus

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.run_evidence import DatasetEvidence
+from heavylift.gates import database_checks
+from heavylift.gates.database_checks import DatabaseSubject
 from heavylift.gates.object_checks import checksums_equal, counts_equal, no_findings
 from heavylift.gates.table_checks import expectations_pass, profiles_equal
 from heavylift.gates.verdict import Verdict
@@ -18,7 +20,16 @@ JUDGES: Mapping[Check, Callable[[DatasetEvidence], Verdict]] = {
     Check.EXPECTATIONS_PASS: expectations_pass,
     Check.PROFILES_EQUAL: profiles_equal,
 }
-"""Check → how it is judged."""
+"""Check → how it is judged on a dataset."""
+
+DATABASE_JUDGES: Mapping[Check, Callable[[DatabaseSubject], Verdict]] = {
+    Check.COUNTS_EQUAL: database_checks.counts_equal,
+    Check.CHECKSUMS_EQUAL: database_checks.tables_equal,
+    Check.NO_FINDINGS: database_checks.no_findings,
+    Check.TABLES_EQUAL: database_checks.tables_equal,
+    Check.REPLICATION_CAUGHT_UP: database_checks.replication_caught_up,
+}
+"""Check → how it is judged on a database."""
 
 
 def judge(check: Check, evidence: DatasetEvidence) -> CheckOutcome:
@@ -27,3 +38,8 @@ def judge(check: Check, evidence: DatasetEvidence) -> CheckOutcome:
     It never passes on missing evidence.
     """
     return JUDGES[check](evidence).outcome(check.value, evidence.dataset)
+
+
+def judge_database(check: Check, subject: DatabaseSubject) -> CheckOutcome:
+    """Return the outcome of ``check`` on one database's evidence; it never passes on missing evidence."""
+    return DATABASE_JUDGES[check](subject).outcome(check.value, subject.evidence.database)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from heavylift.errors import AuditError
+from heavylift.evidence.database_evidence import read_database
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.paths import gate_path
 from heavylift.evidence.records import CheckOutcome, EvidenceRef, GateResult, RunKey, utc_now
 from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_dataset, read_latest
 from heavylift.evidence.store import EvidenceStore
-from heavylift.gates.checks import judge
+from heavylift.gates.checks import DATABASE_JUDGES, JUDGES, judge, judge_database
+from heavylift.gates.database_checks import DatabaseSubject, judge_database_freshness
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
 from heavylift.spec.gates import Gate
+from heavylift.spec.vocabulary import Check
 
 
 async def evaluate_gate(
@@ -23,6 +26,7 @@ async def evaluate_gate(
     datasets: Sequence[str],
     *,
     tabular: Collection[str] | None = None,
+    databases: Mapping[str, float] | None = None,
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
 
@@ -32,12 +36,16 @@ async def evaluate_gate(
     :param datasets: all datasets that the gate answers for; with none it does not pass.
     :param tabular: those of them that have expectations; table checks are judged on these
         alone. None means all.
+    :param databases: all databases that it answers for, and the lag in seconds under which each
+        counts as caught up.
     :raises AuditError: a record of the run is damaged.
     """
     now = utc_now()
     evidence = [await read_dataset(store, run, name) for name in datasets]
     wanted = set(datasets if tabular is None else tabular)
     outcomes = [outcome for each in evidence for outcome in _of_dataset(gate, each, wanted, now)]
+    for name, max_lag in (databases or {}).items():
+        outcomes += _of_database(gate, DatabaseSubject(await read_database(store, run, name), max_lag), now)
     outcomes += _unjudged(gate, outcomes, datasets)
     result = GateResult(
         run=run,
@@ -72,18 +80,41 @@ async def latest_gate_result(store: EvidenceStore, run: RunKey, gate: str) -> Ke
 def _of_dataset(
     gate: Gate, evidence: DatasetEvidence, tabular: set[str], now: datetime
 ) -> list[CheckOutcome]:
-    checks = [check for check in gate.checks if check not in TABLE_CHECKS or evidence.dataset in tabular]
+    checks = [
+        check
+        for check in gate.checks
+        if check in JUDGES and (check not in TABLE_CHECKS or evidence.dataset in tabular)
+    ]
     outcomes = [judge(check, evidence) for check in checks]
     if checks:
         outcomes.append(judge_freshness(evidence, checks, timedelta(seconds=gate.max_age), now))
     return outcomes
 
 
+def _of_database(gate: Gate, subject: DatabaseSubject, now: datetime) -> list[CheckOutcome]:
+    checks = [check for check in gate.checks if check in DATABASE_JUDGES]
+    outcomes = [judge_database(check, subject) for check in checks]
+    if set(checks) - {Check.REPLICATION_CAUGHT_UP}:
+        outcomes.append(judge_database_freshness(subject, timedelta(seconds=gate.max_age), now))
+    return outcomes
+
+
 def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str]) -> list[CheckOutcome]:
     """Return a failed outcome for each check that had nothing to judge: no gate passes on nothing."""
     judged = {outcome.name for outcome in outcomes}
-    why = "no dataset of this migration has expectations" if datasets else "there is no dataset to judge"
-    missing = [check.value for check in gate.checks if check.value not in judged]
+    missing = {
+        check.value: _why_unjudged(check, datasets) for check in gate.checks if check.value not in judged
+    }
     if not gate.checks:
-        missing, why = ["checks"], "the gate has no check"
-    return [CheckOutcome(name=name, subject=gate.name, passed=False, detail=why) for name in missing]
+        missing = {"checks": "the gate has no check"}
+    return [
+        CheckOutcome(name=name, subject=gate.name, passed=False, detail=why) for name, why in missing.items()
+    ]
+
+
+def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
+    if check not in JUDGES:
+        return "there is no database to judge"
+    if check in TABLE_CHECKS and datasets:
+        return "no dataset of this migration has expectations"
+    return "there is no dataset to judge"

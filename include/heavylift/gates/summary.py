@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.audit import AuditTrail
+from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.paths import summary_path
 from heavylift.evidence.records import EvidenceRef, PhaseSummary, RunKey
@@ -18,26 +19,34 @@ if TYPE_CHECKING:
 
 
 async def summarise(
-    store: EvidenceStore, run: RunKey, datasets: Sequence[str], gates: Sequence[Gate]
+    store: EvidenceStore,
+    run: RunKey,
+    datasets: Sequence[str],
+    gates: Sequence[Gate],
+    databases: Sequence[str] = (),
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
-    Passed only if the latest verification of every dataset passed, no shard is unfinished, and
-    every gate is open. With no dataset it does not pass.
+    Passed only if the latest verification of every dataset and of every database passed and is
+    younger than the last write to the target, no shard is unfinished, and every gate is open. With
+    neither a dataset nor a database it does not pass.
 
     :raises AuditError: a record of the run is damaged.
     """
     evidence = [await read_dataset(store, run, name) for name in datasets]
     reasons = [reason for each in evidence for reason in _reasons(each)]
+    for name in databases:
+        reasons += database_reasons(await read_database(store, run, name))
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
-    if not datasets:
-        reasons.append("the run has no dataset")
+    if not datasets and not databases:
+        reasons.append("the run has neither a dataset nor a database")
     counts = sum((counts_of(each) for each in evidence), Counts())
     return PhaseSummary(
         run=run,
         passed=not reasons,
         reasons=tuple(reasons),
         datasets=tuple(datasets),
+        databases=tuple(databases),
         gates=tuple(gate.name for gate in gates),
         roots={each.dataset: each.verification.record.root for each in evidence if each.verification},
         audit_head=await AuditTrail(store, run.migration).head(),
@@ -78,6 +87,24 @@ def _reasons(evidence: DatasetEvidence) -> list[str]:
         reasons.append(f"{name}: its verification failed ({_differences(evidence)})")
     elif evidence.precedes_last_copy(evidence.verification.record.verified_at):
         reasons.append(f"{name}: objects were copied after its verification")
+    return reasons
+
+
+def database_reasons(evidence: DatabaseEvidence) -> list[str]:
+    """Return why a database of the run does not count as moved."""
+    name = evidence.database
+    reasons: list[str] = []
+    if evidence.preflight and not evidence.preflight.record.passed:
+        reasons.append(f"{name}: its preflight found what stands in the way")
+    if not evidence.is_moved:
+        reasons.append(f"{name}: there is neither a complete snapshot nor a sync")
+    if evidence.verification is None:
+        reasons.append(f"{name}: it was not verified")
+    elif not evidence.verification.record.passed:
+        rows = counted(evidence.verification.record.difference_count, "row")
+        reasons.append(f"{name}: its verification failed ({rows} differ)")
+    elif evidence.is_stale:
+        reasons.append(f"{name}: changes were applied after its verification")
     return reasons
 
 

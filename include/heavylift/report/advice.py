@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.evidence.wording import counted, enumeration
+from heavylift.report.databases import database_advice, database_rows
 from heavylift.report.story import GateStory, RunStory
 from heavylift.report.verdict import Standing, headline_of
 
@@ -29,6 +30,7 @@ def advice_on(story: RunStory) -> list[Advice]:
         return []
     dag = f"{story.run.migration}.{story.run.phase}"
     found = [advice for each in story.datasets for advice in _of_dataset(each, dag)]
+    found += [Advice(*each) for row in database_rows(story) for each in database_advice(row, dag)]
     found += [advice for gate in story.gates if not gate.is_open for advice in _of_gate(gate, dag)]
     if story.trail.problem:
         remedy = f"run 'heavylift audit verify {story.run.migration}' and restore what it names"

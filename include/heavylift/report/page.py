@@ -15,7 +15,9 @@ from heavylift.report.throughput import draw_throughput
 from heavylift.report.timeline import draw_timeline
 from heavylift.report.view import MOST_ACTS, View, answer_to, span_in_words
 
-_TEMPLATES = ("report.html", "macros.html", "gone.html", "forecast.html", "proof.html", "trail.html")
+_TEMPLATES = (
+    "report.html", "macros.html", "databases.html", "gone.html", "forecast.html", "proof.html", "trail.html",
+)  # fmt: skip
 
 
 def render_page(view: View) -> str:

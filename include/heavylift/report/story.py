@@ -9,6 +9,7 @@ from datetime import datetime
 from heavylift.errors import AuditError
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import AuditEntry
+from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
 from heavylift.evidence.paths import dataset_of_folder, gate_path, summary_path
 from heavylift.evidence.records import Approval, GateResult, PhaseSummary, RunKey, utc_now
 from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_all, read_dataset, read_latest
@@ -66,6 +67,7 @@ class RunStory:
     gates: tuple[GateStory, ...]
     trail: TrailStory
     others: tuple[tuple[SeenRun, PhaseSummary | None], ...]
+    databases: tuple[DatabaseEvidence, ...] = ()
 
 
 async def read_story(
@@ -88,6 +90,9 @@ async def read_story(
     this = seen.pop(run, None)
     last_word = summary or await _summary(store, run)
     names = _names(last_word.datasets if last_word else (), this.datasets if this else ())
+    databases = dict.fromkeys(
+        [*(last_word.databases if last_word else ()), *(this.databases if this else ())]
+    )
     gates = tuple(dict.fromkeys([*(last_word.gates if last_word else ()), *(this.gates if this else ())]))
     latest = list(reversed(seen.values()))[:others]
     return RunStory(
@@ -100,6 +105,7 @@ async def read_story(
         gates=tuple([await _gate(store, run, name) for name in gates]),
         trail=await _trail(store, run),
         others=tuple([(each, await _summary(store, each.key)) for each in latest]),
+        databases=tuple([await read_database(store, run, name) for name in databases]),
     )
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
+from heavylift.evidence.database_evidence import DatabaseEvidence
 from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.evidence.wording import counted, duration
 from heavylift.report.scale import TimeScale
@@ -53,8 +54,9 @@ class Lane:
 
 
 def lanes_of(story: RunStory) -> list[Lane]:
-    """Return a lane for each dataset and for each gate."""
+    """Return a lane for each dataset, for each database and for each gate."""
     lanes = [Lane(each.dataset, merge_bars(tuple(_bars(each)))) for each in story.datasets]
+    lanes += [Lane(each.database, merge_bars(tuple(_database_bars(each)))) for each in story.databases]
     lanes += [Lane(gate.name, marks=tuple(_marks(gate))) for gate in story.gates]
     return [lane for lane in lanes if lane.bars or lane.marks]
 
@@ -82,6 +84,23 @@ def _bars(evidence: DatasetEvidence) -> Iterable[Bar]:
         check = evidence.check.record
         good = check.expectations_passed and check.profiles_equal
         yield _until("tables" if good else "bad", check.checked_at, check.seconds, "Table check")
+
+
+def _database_bars(evidence: DatabaseEvidence) -> Iterable[Bar]:
+    if evidence.snapshot:
+        copied = evidence.snapshot.record
+        title = f"Snapshot: {counted(copied.rows, 'row')}"
+        yield Bar("copy", copied.started_at, copied.ended_at, title)
+    for number, kept in enumerate(evidence.syncs, start=1):
+        record = kept.record
+        title = f"Sync {number}: {counted(record.changes, 'change')}"
+        yield Bar("copy", record.started_at, record.ended_at, title)
+    if evidence.drain:
+        drain = evidence.drain.record
+        yield Bar("copy" if drain.reached else "bad", drain.started_at, drain.ended_at, "Drain")
+    if evidence.verification:
+        proof = evidence.verification.record
+        yield _until("proof" if proof.passed else "bad", proof.verified_at, proof.seconds, "Verification")
 
 
 def merge_bars(bars: tuple[Bar, ...], at_most: int = _MOST_BARS) -> tuple[Bar, ...]:

@@ -8,6 +8,13 @@ from enum import StrEnum
 from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, counts_of
 from heavylift.evidence.wording import counted, size
+from heavylift.gates.summary import database_reasons
+from heavylift.report.databases import (
+    databases_proof,
+    databases_so_far,
+    dry_run_in_words,
+    is_dry_run_of_databases,
+)
 from heavylift.report.deletions import deletions_of
 from heavylift.report.story import RunStory
 
@@ -43,7 +50,7 @@ def headline_of(story: RunStory) -> Headline:
     A run is called passed only where its summary says so.
     """
     plans = [each.plan.record for each in story.datasets if each.plan]
-    if plans and all(plan.dry_run for plan in plans):
+    if all(plan.dry_run for plan in plans) and (plans or is_dry_run_of_databases(story)):
         return _dry_run(story, plans)
     if story.summary is None:
         return Headline(
@@ -70,6 +77,8 @@ def _dry_run(story: RunStory, plans: list[PlanRecord]) -> Headline:
     found = sum((plan.to_copy for plan in plans), Tally())
     blocked = sum((plan.refused for plan in plans), Tally())
     sentence = f"{counted(found.objects, 'object')}, {size(found.size_bytes)}, would be moved."
+    if story.databases:
+        sentence = f"{sentence} {dry_run_in_words(story)}" if plans else dry_run_in_words(story)
     if blocked.objects:
         sentence += f" {counted(blocked.objects, 'object')} would not; the findings say why."
     gone = deletions_of(story).planned.objects
@@ -92,6 +101,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
             reasons.append(f"{each.dataset}: a later verification failed")
         elif each.precedes_last_copy(each.verification.record.verified_at):
             reasons.append(f"{each.dataset}: objects were copied after the verification")
+    reasons += [reason for each in story.databases for reason in database_reasons(each)]
     if story.trail.problem:
         reasons.append("the audit trail is damaged")
     return tuple(reasons)
@@ -124,7 +134,14 @@ def _title(story: RunStory) -> str:
 
 
 def _proof(story: RunStory) -> str:
+    parts = (_objects_proof(story), databases_proof(story), _gone(story), _gates(story))
+    return " ".join(part for part in parts if part)
+
+
+def _objects_proof(story: RunStory) -> str:
     records = _verifications(story)
+    if not records and story.databases:
+        return ""
     equal = sum((each.equal for each in records), Tally())
     datasets = counted(len(records), "dataset")
     if all(is_fully_proved(each) for each in records):
@@ -138,14 +155,14 @@ def _proof(story: RunStory) -> str:
             f"{counted(source.objects, 'object')} in {datasets} were compared by name and size, and the"
             f" content of {counted(equal.objects, 'object')} was proved equal: the spec asks for a sample."
         )
-    return f"{proof}{_gone(story)} {_gates(story)}".strip()
+    return proof
 
 
 def _gone(story: RunStory) -> str:
     dealt_with = deletions_of(story).dealt_with.objects
     if not dealt_with:
         return ""
-    return f" {counted(dealt_with, 'object')} that had gone from the source went from the target, too."
+    return f"{counted(dealt_with, 'object')} that had gone from the source went from the target, too."
 
 
 def _brought(story: RunStory) -> str:
@@ -175,4 +192,7 @@ def _so_far(story: RunStory) -> str:
     counts = total_counts(story)
     there = counts.moved + counts.unchanged
     found = counted(counts.found.objects, "object")
-    return f"the copy reports {there.objects:,} of {found} to be on the target"
+    objects = f"the copy reports {there.objects:,} of {found} to be on the target"
+    if not story.databases:
+        return objects
+    return f"{objects}, and {databases_so_far(story)}" if story.datasets else databases_so_far(story)

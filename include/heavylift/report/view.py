@@ -17,6 +17,7 @@ from heavylift.evidence.records import (
 )
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of
 from heavylift.evidence.wording import duration, method_in_words
+from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.forecast import Forecast, forecasts_of
 from heavylift.report.story import GateStory, RunStory
@@ -95,6 +96,7 @@ class View:
     proofs: tuple[ProofRow, ...]
     findings: tuple[Finding, ...]
     findings_left_out: int
+    databases: tuple[DatabaseRow, ...]
     deletions: Deletions
     forecasts: tuple[Forecast, ...]
     failures: tuple[FailureRow, ...]
@@ -130,6 +132,7 @@ def view_of(story: RunStory) -> View:
         proofs=tuple(_proof(each) for each in story.datasets),
         findings=tuple(findings[:MOST_FINDINGS]),
         findings_left_out=unlisted + max(0, len(findings) - MOST_FINDINGS),
+        databases=database_rows(story),
         deletions=deletions,
         forecasts=forecasts_of(story),
         failures=tuple(failures[:MOST_FAILURES]),
@@ -181,6 +184,8 @@ def _findings(story: RunStory) -> Iterable[Finding]:
             yield from kept.record.notes
         if each.deletes:
             yield from each.deletes.record.findings
+    for database in story.databases:
+        yield from database.findings
 
 
 def _unlisted(evidence: DatasetEvidence) -> int:
@@ -208,6 +213,13 @@ def _span(story: RunStory) -> timedelta | None:
         ends += [kept.record.ended_at for kept in each.deletes_attempts]
         ends += [each.verification.record.verified_at] if each.verification else []
         ends += [each.check.record.checked_at] if each.check else []
+    for database in story.databases:
+        if database.preflight:
+            begins.append(database.preflight.record.checked_at)
+        for begin, end in database.spans:
+            begins.append(begin)
+            ends.append(end)
+        ends += [database.verification.record.verified_at] if database.verification else []
     return max(ends) - min(begins) if begins and ends else None
 
 
@@ -229,6 +241,8 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
             yield from filter(None, (each.verification.record.rows,))
         if each.check:
             yield each.check.ref
+    for database in story.databases:
+        yield from database.refs
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)

@@ -105,7 +105,11 @@ def _unsupported(data: Mapping[str, Any], document: Document) -> Iterator[Proble
 def _nothing_moves(spec: MigrationSpec, document: Document) -> Iterator[Problem]:
     if not any(getattr(spec, section) for section in SUPPORTED_SECTIONS if section not in _MOVES_NOTHING):
         yield Problem(
-            "2155", document.mark(("datasets",)), "datasets", "nothing to move", "at least one dataset"
+            "2155",
+            document.mark(("datasets",)),
+            "datasets",
+            "nothing to move",
+            "at least one dataset or database",
         )
 
 

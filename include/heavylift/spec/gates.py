@@ -69,7 +69,7 @@ class Gate(SpecModel):
 DEFAULT_TRANSFER_GATE = Gate(
     name="transfer-verified",
     phase=Phase.TRANSFER,
-    description="Everything that the source had is on the target, proved object by object.",
+    description="Everything that the source had is on the target, proved object by object and row by row.",
     checks=(Check.COUNTS_EQUAL, Check.CHECKSUMS_EQUAL, Check.NO_FINDINGS),
     approval=Approval(required=True),
 )

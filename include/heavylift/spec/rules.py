@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from heavylift.spec.database_rules import database_checks_have_databases, database_rules
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.moments import moment_of
 from heavylift.spec.place_rules import place_rules
@@ -39,6 +40,7 @@ def broken_rules(spec: MigrationSpec, *, whole: bool) -> Iterator[Broken]:
         yield from rule(spec)
     if whole:
         yield from _gates_check_something(spec)
+        yield from database_checks_have_databases(spec)
 
 
 def _names_are_unique(spec: MigrationSpec) -> Iterator[Broken]:
@@ -161,6 +163,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     _names_are_unique,
     place_rules,
     service_rules,
+    database_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine
 from heavylift.spec.vocabulary import Phase
 
 SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
@@ -16,7 +17,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "datasets": True,
         "gates": True,
         "notify": False,
-        "databases": False,
+        "databases": True,
         "streams": False,
         "registries": False,
         "models": False,
@@ -32,3 +33,9 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
 
 SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC})
 """Phases that have a DAG, and so can end with a gate."""
+
+SUPPORTED_ENGINES = frozenset({DatabaseEngine.POSTGRESQL})
+"""Database products that move, on both sides."""
+
+SUPPORTED_METHODS = frozenset({CaptureMethod.AUTO, CaptureMethod.CHANGES})
+"""Ways of reading changes from a source database."""

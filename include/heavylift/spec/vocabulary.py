@@ -105,3 +105,5 @@ class Check(StrEnum):
     NO_FINDINGS = "no_findings"
     EXPECTATIONS_PASS = "expectations_pass"  # noqa: S105  (a check, no password)
     PROFILES_EQUAL = "profiles_equal"
+    TABLES_EQUAL = "tables_equal"
+    REPLICATION_CAUGHT_UP = "replication_caught_up"

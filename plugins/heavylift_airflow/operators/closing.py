@@ -21,7 +21,7 @@ MAX_REASONS = 10
 class PublishPhaseOperator(HeavyliftOperator):
     """Sends an event to the phase's asset, once the evidence shows that the phase is proved.
 
-    Every dataset's latest verification must have passed, and every gate be open and, where the
+    Every dataset's and database's latest verification must have passed, and every gate be open and, where the
     spec says so, approved: all of it read from the evidence store and the audit trail.
 
     Idempotency: a second run sends one more event and changes nothing else.
@@ -79,11 +79,13 @@ class SummariseRunOperator(HeavyliftOperator):
     """Has the last word on a run: fails unless the evidence shows that the phase is proved.
 
     It runs whatever happened before it, and it is the run's only leaf, so that the run's colour
-    tells the truth. A dry run passes when every dataset has a plan that could be carried out.
+    tells the truth. A dry run passes when every dataset has a plan that could be carried out, and
+    every database a preflight that passed.
 
     Idempotency: each run of the task adds a summary; the last one counts.
 
-    :return: the counts of found, moved, unchanged, refused and failed objects.
+    :return: the counts of found, moved, unchanged, refused and failed objects; with databases also
+        ``databases``.
     :raises IncompleteError: the phase is not proved; all reasons are named.
     """
 
@@ -95,6 +97,8 @@ class SummariseRunOperator(HeavyliftOperator):
             name: getattr(summary, name).objects
             for name in ("found", "moved", "unchanged", "refused", "failed")
         }
+        if summary.databases:
+            counts["databases"] = len(summary.databases)
         self.log.info("found %(found)s, moved %(moved)s, unchanged %(unchanged)s, refused %(refused)s,"
                       " failed %(failed)s objects", counts)  # fmt: skip
         return counts
@@ -122,7 +126,8 @@ class SummariseRunOperator(HeavyliftOperator):
             )
         if missing:
             state = (
-                f"moved {summary.moved.objects} of {summary.found.objects} objects; they stay on the target"
+                f"moved {summary.moved.objects} of {summary.found.objects} objects; what is on the target"
+                " stays there"
             )
             raise not_proved(f"run {frame.run.run}", missing, state)
         return summary
@@ -134,7 +139,8 @@ async def summary_of(store: EvidenceStore, frame: TaskFrame, phase: str) -> Phas
     from heavylift.spec import Phase
 
     datasets = [dataset.name for dataset in frame.spec.datasets]
-    return await summarise(store, frame.run, datasets, frame.spec.gates_for(Phase(phase)))
+    databases = [database.name for database in frame.spec.databases]
+    return await summarise(store, frame.run, datasets, frame.spec.gates_for(Phase(phase)), databases)
 
 
 async def _latest_report(store: EvidenceStore, frame: TaskFrame) -> EvidenceRef | None:
@@ -158,7 +164,24 @@ async def _missing_plans(store: EvidenceStore, frame: TaskFrame) -> tuple[str, .
             reasons.append(f"{dataset.name}: there is no plan")
         elif any(finding.severity == "blocker" for finding in kept.record.findings):
             reasons.append(f"{dataset.name}: {kept.record.refused.objects} objects cannot be moved")
-    return tuple(reasons)
+    return tuple(reasons + await _unfit_databases(store, frame))
+
+
+async def _unfit_databases(store: EvidenceStore, frame: TaskFrame) -> list[str]:
+    from heavylift.evidence.database_evidence import read_database
+    from heavylift.spec import Phase
+
+    reasons: list[str] = []
+    if frame.run.phase != Phase.TRANSFER.value:
+        # Only a transfer looks at databases beforehand; a sync applies what there is, or nothing.
+        return reasons
+    for database in frame.spec.databases:
+        found = (await read_database(store, frame.run, database.name)).preflight
+        if found is None:
+            reasons.append(f"{database.name}: there is no preflight")
+        elif not found.record.passed:
+            reasons.append(f"{database.name}: its preflight found what stands in the way")
+    return reasons
 
 
 def not_proved(what: str, reasons: Sequence[str], state: str) -> IncompleteError:
@@ -167,7 +190,7 @@ def not_proved(what: str, reasons: Sequence[str], state: str) -> IncompleteError
     return IncompleteError(
         what,
         got="; ".join(reasons[:MAX_REASONS]) + more,
-        expected="a proof for every dataset, and every gate open",
+        expected="a proof for every dataset and database, and every gate open",
         state=state,
         remedy="look at the first failed task of this run, mend what it says, clear it with Downstream",
         code="8017",

@@ -69,6 +69,7 @@ class EvaluateGateOperator(HeavyliftOperator):
                 find_gate(spec, self.phase, self.gate),
                 [dataset.name for dataset in spec.datasets],
                 tabular=[dataset.name for dataset in spec.datasets if dataset.expectations],
+                databases={database.name: database.max_lag for database in spec.databases},
             )
             self.evidence_path = ref.path
             await note(
@@ -186,7 +187,7 @@ def approval_text(kept: Kept[GateResult], frame: TaskFrame, dag_id: str) -> str:
         [
             f"Migration **{frame.spec.migration}**, phase {frame.run.phase}, started by {frame.actor}.",
             "",
-            "| | check | dataset | found |",
+            "| | check | of | found |",
             "|---|---|---|---|",
             *rows,
             "",

@@ -35,7 +35,7 @@ def _movement_params() -> dict[str, Param]:
             type="boolean",
             title="Dry run",
             section="What to do",
-            description="List both sides and write the plan; move nothing, open no gate.",
+            description="List both sides, look at databases, write the plan; move nothing, open no gate.",
         ),
         BANDWIDTH_LIMIT: Param(
             None,

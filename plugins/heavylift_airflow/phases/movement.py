@@ -1,4 +1,4 @@
-"""The DAGs of the two phases that move datasets: transfer, once, and sync, again and again."""
+"""The DAGs of the two phases that move data: transfer, once, and sync, again and again."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ from heavylift_airflow.operators.transfer import (
     VerifyObjectsOperator,
 )
 from heavylift_airflow.phases.assets import phase_asset
+from heavylift_airflow.phases.databases import add_database
 from heavylift_airflow.phases.form import form_params
 from heavylift_airflow.phases.runbook import dag_document, read_runbook
 from heavylift_airflow.retry import HeavyliftRetryPolicy
@@ -38,9 +39,9 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def movement_dag(loaded: LoadedSpec, phase: Phase) -> DAG | None:
-    """Return the DAG of ``phase`` for one spec, or None where the spec has no dataset to move."""
+    """Return the DAG of ``phase`` for one spec, or None where it has neither dataset nor database."""
     spec = loaded.spec
-    if not spec.datasets:
+    if not spec.datasets and not spec.databases:
         return None
     with DAG(
         dag_id=spec.dag_id(phase),
@@ -100,6 +101,9 @@ class _Builder:
             **self._task("begin_run"), rival_dag_id=rival, gives_way=self._phase is Phase.SYNC
         )
         proved = [self._dataset(begin, dataset) for dataset in self._spec.datasets]
+        proved += [
+            add_database(self._task, self._phase, begin, database) for database in self._spec.databases
+        ]
         opened = [self._gate(proved, gate) for gate in self._spec.gates_for(self._phase)]
         publish = PublishPhaseOperator(
             **self._task("publish_result"), outlets=[phase_asset(self._spec.migration, self._phase)]

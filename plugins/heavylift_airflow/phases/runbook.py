@@ -52,6 +52,11 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
     rows = [
         f"| {dataset.name} | `{dataset.source.url}` | `{dataset.target.url}` |" for dataset in spec.datasets
     ]
+    rows += [
+        f"| {database.name} | connection `{database.source.connection}` |"
+        f" connection `{database.target.connection}` |"
+        for database in spec.databases
+    ]
     return "\n".join(
         [
             f"# {spec.dag_id(phase)}",

@@ -9,6 +9,7 @@ import pytest
 from heavylift.evidence import paths
 from heavylift.evidence.records import CheckOutcome, ExpectationOutcome, Finding, Severity, Tally, utc_now
 from heavylift.evidence.store import EvidenceStore
+from heavylift.gates.checks import JUDGES
 from heavylift.gates.evaluate import evaluate_gate, latest_gate_result
 from heavylift.spec.gates import Gate
 from heavylift.spec.vocabulary import Check
@@ -30,12 +31,12 @@ async def _outcome(store: EvidenceStore, check: Check, *records: object) -> Chec
 
 async def test_a_good_run_passes_every_check(store: EvidenceStore) -> None:
     await built.write_good_run(store)
-    result, ref = await evaluate_gate(store, RUN, gate(*Check), ["train"])
+    result, ref = await evaluate_gate(store, RUN, gate(*JUDGES), ["train"])
     assert result.passed, [check.detail for check in result.checks if not check.passed]
-    assert {check.name for check in result.checks} == {*Check, "freshness"}
+    assert {check.name for check in result.checks} == {*JUDGES, "freshness"}
     assert all(check.evidence for check in result.checks)
     assert ref.path == "fraud/transfer/manual-1/gates/complete/1.json"
-    _result, second = await evaluate_gate(store, RUN, gate(*Check), ["train"])
+    _result, second = await evaluate_gate(store, RUN, gate(*JUDGES), ["train"])
     assert second.path.endswith("/2.json")
     latest = await latest_gate_result(store, RUN, "complete")
     assert latest is not None

@@ -15,6 +15,17 @@ from heavylift.spec.secrets import names_secret
 from tests.unit.spec.samples import HEAD, MINIMAL, problems_of, write
 
 GATE = "gates:\n  - {name: moved, phase: transfer, checks: [counts_equal]}\n"
+DATABASE = """\
+apiVersion: heavylift/v1
+migration: fraud
+owner: ml-platform
+source: {platform: aws, connection: aws_source}
+target: {platform: gcp, connection: gcp_target}
+databases:
+  - name: features
+    source: {connection: db_a}
+    target: {connection: db_b}
+"""
 TABLE = """\
     expectations:
       - name: rows
@@ -296,6 +307,28 @@ CASES = [
         + edited("counts_equal", "profiles_equal", GATE),
         "2154", "gates[0].checks[0]", "profiles_equal", ("which would check nothing",),
     ),
+    Case(
+        "a database product of a later version",
+        DATABASE.replace("connection: db_a", "engine: mysql, connection: db_a"),
+        "2180", "databases[0].source.engine", "mysql", ("not yet supported by this version", "postgresql"),
+    ),
+    Case(
+        "a method of a later version", DATABASE + "    method: debezium\n",
+        "2181", "databases[0].method", "debezium", ("auto or changes",),
+    ),
+    Case(
+        "a database that moves onto itself", DATABASE.replace("db_b", "db_a"),
+        "2182", "databases[0].target.connection", "db_a", ("another database",),
+    ),
+    Case(
+        "a check of databases without any", MINIMAL + edited("counts_equal", "tables_equal", GATE),
+        "2183", "gates[0].checks[0]", "tables_equal", ("which would check nothing",),
+    ),
+    Case(
+        "caught up in a phase that applies nothing",
+        DATABASE + edited("counts_equal", "replication_caught_up", GATE),
+        "2184", "gates[0].checks[0]", "replication_caught_up", ("phase sync",),
+    ),
 ]  # fmt: skip
 
 
@@ -326,7 +359,7 @@ def test_a_section_of_a_later_version_is_refused_by_name(section: str, tmp_path:
     assert problem.field == section
     assert text.split("\n")[problem.mark.line - 1].startswith(section)
     assert f"'{section}', which is understood but not yet supported by this version" in problem.render()
-    assert "(datasets, gates)" in problem.render()
+    assert "(datasets, gates, databases)" in problem.render()
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:

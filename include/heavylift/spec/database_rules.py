@@ -1,0 +1,70 @@
+"""Rules on databases: which products and methods this version moves, and that a gate has some to judge."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from heavylift.spec.model import MigrationSpec
+from heavylift.spec.problems import FieldPath
+from heavylift.spec.rule import Broken
+from heavylift.spec.sections_data import Database
+from heavylift.spec.support import SUPPORTED_ENGINES, SUPPORTED_METHODS
+from heavylift.spec.vocabulary import Check, Phase
+
+
+def database_rules(spec: MigrationSpec) -> Iterator[Broken]:
+    """Yield what is wrong with the databases of ``spec``."""
+    for index, database in enumerate(spec.databases):
+        path: FieldPath = ("databases", index)
+        yield from _engines_are_supported(database, path)
+        if database.method not in SUPPORTED_METHODS:
+            yield Broken(
+                "2181",
+                (*path, "method"),
+                f"the method {database.method.value!r}, understood but not yet supported by this version",
+                " or ".join(sorted(method.value for method in SUPPORTED_METHODS)),
+                "auto explains its choice in the preflight",
+            )
+        if database.source == database.target:
+            yield Broken(
+                "2182",
+                (*path, "target", "connection"),
+                f"the source's own connection {database.target.connection!r}",
+                "a connection of another database",
+            )
+
+
+def _engines_are_supported(database: Database, path: FieldPath) -> Iterator[Broken]:
+    for name in ("source", "target"):
+        engine = getattr(database, name).engine
+        if engine not in SUPPORTED_ENGINES:
+            yield Broken(
+                "2180",
+                (*path, name, "engine"),
+                f"the product {engine.value!r}, understood but not yet supported by this version",
+                " or ".join(sorted(each.value for each in SUPPORTED_ENGINES)),
+                "take this database out of the spec; for now it has to be moved by other means",
+            )
+
+
+def database_checks_have_databases(spec: MigrationSpec) -> Iterator[Broken]:
+    """Yield gate checks that would find no database, or no sync of one, to judge."""
+    for index, gate in enumerate(spec.gates):
+        for position, check in enumerate(gate.checks):
+            path: FieldPath = ("gates", index, "checks", position)
+            if check in {Check.TABLES_EQUAL, Check.REPLICATION_CAUGHT_UP} and not spec.databases:
+                yield Broken(
+                    "2183",
+                    path,
+                    f"the check {check.value!r}, which would check nothing",
+                    "an entry of databases",
+                    "name a database, or take the check out",
+                )
+            elif check is Check.REPLICATION_CAUGHT_UP and gate.phase is Phase.TRANSFER:
+                yield Broken(
+                    "2184",
+                    path,
+                    f"the check {check.value!r} at the end of a phase that applies no changes",
+                    "a gate of the phase sync",
+                    "in transfer ask for tables_equal: it holds for one position of the source's log",
+                )

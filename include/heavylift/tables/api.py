@@ -1,0 +1,188 @@
+"""What operators and commands call to move tables: each act runs an engine and keeps its record.
+
+An engine blocks and runs in a thread of its own; cancelling the act stops it between two
+transactions. Whatever an act has done is written to the evidence store before it returns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from heavylift.errors import NotFoundError
+from heavylift.evidence.numbered import write_next
+from heavylift.evidence.paths import database_path
+from heavylift.evidence.records import MAX_LISTED, EvidenceRef
+from heavylift.evidence.store import open_evidence
+from heavylift.evidence.table_records import (
+    DrainRecord,
+    PreflightRecord,
+    ReverseRecord,
+    SnapshotRecord,
+    StreamEndRecord,
+    StreamStatus,
+    SyncRecord,
+    TableComparison,
+    TableVerificationRecord,
+)
+from heavylift.spec.vocabulary import VerifyMode
+from heavylift.tables import wiring
+from heavylift.tables.differences import keep_differences
+from heavylift.tables.engine import Tell, Work, silent
+from heavylift.tables.requests import TablesRequest
+from heavylift.tables.working import in_thread
+
+if TYPE_CHECKING:
+    from heavylift.evidence.base import Record
+    from heavylift.evidence.store import EvidenceStore
+    from heavylift.tables.engine import Comparison, TableEngine
+
+RecordT = TypeVar("RecordT", bound="Record")
+
+
+async def preflight_tables(
+    request: TablesRequest, tell: Tell = silent
+) -> tuple[PreflightRecord, EvidenceRef]:
+    """Look for what stands in the way, on both sides; changes neither, refuses nothing."""
+    return await _kept(request, "preflight", lambda engine, work: engine.preflight(request, work), tell)
+
+
+async def snapshot_tables(request: TablesRequest, tell: Tell = silent) -> tuple[SnapshotRecord, EvidenceRef]:
+    """Copy all tables as of one position, from which the stream of changes then goes on."""
+    return await _kept(request, "snapshot", lambda engine, work: engine.snapshot(request, work), tell)
+
+
+async def sync_tables(request: TablesRequest, tell: Tell = silent) -> tuple[SyncRecord, EvidenceRef]:
+    """Apply what the source has committed until now.
+
+    :raises NotFoundError: no snapshot has begun the stream.
+    """
+    return await _kept(request, "sync", lambda engine, work: engine.sync(request, work), tell)
+
+
+async def drain_tables(
+    request: TablesRequest, *, within_seconds: float, tell: Tell = silent
+) -> tuple[DrainRecord, EvidenceRef]:
+    """Apply everything up to the source's position now, when nobody writes to it any more.
+
+    :return: the record tells whether the position was reached in time; if not, nothing is raised.
+    """
+
+    def act(engine: TableEngine, work: Work) -> DrainRecord:
+        return engine.drain(request, work, within_seconds=within_seconds)
+
+    return await _kept(request, "drain", act, tell)
+
+
+async def prepare_reverse(request: TablesRequest, tell: Tell = silent) -> tuple[ReverseRecord, EvidenceRef]:
+    """Make the stream that flows back, before anybody may write to the target.
+
+    :param request: in the forward direction.
+    """
+    return await _kept(request, "reverse", lambda engine, work: engine.prepare_reverse(request, work), tell)
+
+
+async def verify_tables(
+    request: TablesRequest, *, frozen: bool, tell: Tell = silent
+) -> tuple[TableVerificationRecord, EvidenceRef]:
+    """Compare both databases inside of both, and keep what differs by its keys.
+
+    :param frozen: nobody writes to the source; otherwise it is compared as of one position.
+    :return: the record tells whether they are equal; if not, nothing is raised.
+    """
+
+    def act(work: Work) -> Comparison:
+        return wiring.engine_for(request).compare(request, work, frozen=frozen)
+
+    comparison = await in_thread(act, tell)
+    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+        rows = await keep_differences(store, request, comparison)
+        record = verification_of(request, comparison, rows)
+        return record, await write_record(store, request, "verification", record)
+
+
+async def end_stream(request: TablesRequest) -> tuple[StreamEndRecord, EvidenceRef]:
+    """Give back what the stream of the request's direction holds on its source."""
+
+    def act(engine: TableEngine, _work: Work) -> StreamEndRecord:
+        return StreamEndRecord(
+            run=request.run,
+            database=request.database,
+            direction=request.direction.value,
+            status=engine.end(request),
+        )
+
+    return await _kept(request, "end", act, silent)
+
+
+async def tables_status(request: TablesRequest) -> StreamStatus:
+    """Tell how the stream of the request's direction stands; changes nothing, writes nothing.
+
+    :raises NotFoundError: there is none.
+    """
+    return await in_thread(lambda _work: wiring.engine_for(request).status(request), silent)
+
+
+async def both_directions(request: TablesRequest) -> tuple[StreamStatus, ...]:
+    """Tell how the streams of both directions stand, as far as they have been begun."""
+    found = []
+    for each in (request, request.reversed()):
+        try:
+            found.append(await tables_status(each))
+        except NotFoundError:
+            continue
+    return tuple(found)
+
+
+def verification_of(
+    request: TablesRequest, comparison: Comparison, rows: EvidenceRef | None
+) -> TableVerificationRecord:
+    """Return the record of a comparison; it passes only if nothing at all speaks against it."""
+    frozen = comparison.mode == "frozen"
+    return TableVerificationRecord.model_validate(
+        {
+            "run": request.run,
+            "database": request.database,
+            "direction": request.direction.value,
+            "mode": comparison.mode,
+            "position": comparison.position,
+            "tables": comparison.tables,
+            "differences": comparison.differences[:MAX_LISTED],
+            "difference_count": comparison.difference_count,
+            "rows": rows,
+            "sequences_behind": comparison.sequences_behind,
+            "statement": comparison.statement,
+            "seconds": comparison.seconds,
+            # While changes flow sequences are behind by nature: the drain advances them.
+            "passed": bool(comparison.tables)
+            and not comparison.difference_count
+            and not (frozen and comparison.sequences_behind)
+            and all(_is_equal(each, request.options.verify) for each in comparison.tables),
+        }
+    )
+
+
+def _is_equal(table: TableComparison, mode: VerifyMode) -> bool:
+    if table.missing or table.extra or table.different or table.unsettled:
+        return False
+    # Of a sample only those rows are called equal that were looked at.
+    return mode is not VerifyMode.FULL or table.equal == table.source_rows == table.target_rows
+
+
+async def _kept(
+    request: TablesRequest, kind: str, act: Callable[[TableEngine, Work], RecordT], tell: Tell
+) -> tuple[RecordT, EvidenceRef]:
+    """Let the request's engine act, and keep the record of it."""
+    record = await in_thread(lambda work: act(wiring.engine_for(request), work), tell)
+    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+        return record, await write_record(store, request, kind, record)
+
+
+async def write_record(
+    store: EvidenceStore, request: TablesRequest, kind: str, record: Record
+) -> EvidenceRef:
+    """Keep a record of a request's database under the next free number of its kind."""
+    _number, ref = await write_next(
+        store, lambda number: database_path(request.run, request.database, kind, number), record
+    )
+    return ref

@@ -1,0 +1,46 @@
+"""Which engine moves a database: the one place that knows them all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, cast
+
+from heavylift.errors import UnsupportedError
+from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine
+
+if TYPE_CHECKING:
+    from heavylift.tables.engine import TableEngine
+    from heavylift.tables.requests import TablesRequest
+
+_POSTGRESQL = DatabaseEngine.POSTGRESQL
+_ENGINES: Mapping[tuple[DatabaseEngine, DatabaseEngine, CaptureMethod], tuple[str, str]] = {
+    (_POSTGRESQL, _POSTGRESQL, CaptureMethod.AUTO): ("heavylift.tables.postgres.moving", "ChangesEngine"),
+    (_POSTGRESQL, _POSTGRESQL, CaptureMethod.CHANGES): ("heavylift.tables.postgres.moving", "ChangesEngine"),
+}
+"""Products of source and target and the method → the module and class that moves between them."""
+
+
+def engine_for(request: TablesRequest) -> TableEngine:
+    """Return the engine for a request; its module is imported here, when it is needed.
+
+    :raises UnsupportedError: this version has none.
+    """
+    pair = (request.source.engine, request.target.engine)
+    home = _ENGINES.get((*pair, request.options.method))
+    if home is None or find_spec(home[0]) is None:
+        raise _unsupported(request)
+    return cast("TableEngine", getattr(import_module(home[0]), home[1])())
+
+
+def _unsupported(request: TablesRequest) -> UnsupportedError:
+    return UnsupportedError(
+        f"moving database {request.database!r}",
+        got=f"{request.source.engine.value} to {request.target.engine.value}"
+        f" by method {request.options.method.value!r}",
+        expected="postgresql to postgresql, by method 'auto' or 'changes'",
+        state="nothing was touched",
+        remedy="move this database by other means for now, or change 'method' in the spec",
+        code="6300",
+    )
