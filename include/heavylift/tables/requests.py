@@ -35,6 +35,7 @@ class TablesOptions:
     :param parallel_ranges: ranges that a snapshot copies at once.
     :param range_bytes: a table is cut into ranges of about this size on disk.
     :param batch_changes: a target transaction takes whole source transactions up to about this many rows.
+    :param anew: a snapshot gives up what an earlier one left, its rows on the target included.
     :param max_seconds: after so long a bounded sync stops between two transactions; None for no bound.
     """
 
@@ -51,6 +52,7 @@ class TablesOptions:
     reverse: bool = True
     verify: VerifyMode = VerifyMode.FULL
     dry_run: bool = False
+    anew: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from heavylift.tables.postgres.batches import OUR_ORIGIN, Batch
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.fold import Folded, Reshaped, Segment, Shape, TableFold, Truncated
 from heavylift.tables.postgres.pgoutput import TruncateOption
+from heavylift.tables.postgres.quiet import quieten
 from heavylift.tables.postgres.target_table import read_target_table
 from heavylift.tables.postgres.writer import KeyedWriter, KeylessWriter, Missing, TableWriter
 
@@ -161,6 +162,19 @@ class Applier:
         self._reshape(self._session, barrier.shape)
 
 
+def origin_of(stream: str) -> str:
+    """Return the replication origin under which a stream's transactions are known on its target."""
+    return f"{OUR_ORIGIN} {stream}"
+
+
+def drop_origin(session: Session, stream: str) -> None:
+    """Drop a stream's origin where it exists: servers have room for few."""
+    session.execute(
+        "SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin WHERE roname = %s",
+        [origin_of(stream)],
+    )
+
+
 def prepare_session(session: Session, stream: str) -> tuple[bool, bool]:
     """Set a session up for applying; tell whether it is a replica, and whether it carries our origin.
 
@@ -170,15 +184,7 @@ def prepare_session(session: Session, stream: str) -> tuple[bool, bool]:
     """
     for name, value in APPLY_SETTINGS.items():
         session.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
-    return _becomes_replica(session), _takes_origin(session, f"{OUR_ORIGIN} {stream}")
-
-
-def _becomes_replica(session: Session) -> bool:
-    try:
-        session.execute("SET session_replication_role = replica")
-    except errors.InsufficientPrivilege:
-        return False
-    return True
+    return quieten(session), _takes_origin(session, origin_of(stream))
 
 
 def _takes_origin(session: Session, origin: str) -> bool:

@@ -120,7 +120,7 @@ def _ownership(checked: Checked, role: str) -> Iterator[Finding]:
         f"only owners may publish tables; some belong to {listed(row[0] for row in foreign)}",
         f"{grants}; or let the owner make the publication: CREATE PUBLICATION {name} FOR TABLE"
         f" {', '.join('ONLY ' + of(table.name) for table in checked.tables[:5])}"
-        f"{', …' if len(checked.tables) > 5 else ''} WITH (publish_via_partition_root = true)",
+        f"{', …' if len(checked.tables) > 5 else ''} WITH (publish_via_partition_root = false)",
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import ServerUnavailableError
-from heavylift.tables.postgres.connect import SETTINGS, conninfo, where
+from heavylift.tables.postgres.connect import conninfo, session_options, where
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.lsn import lsn_from_text
 from heavylift.tables.postgres.stopping import demand_going_on
@@ -51,7 +51,7 @@ class Exported:
 
 def identify(connection: Connection) -> Identity:
     """Return who the server is, by the replication protocol: it needs no other right."""
-    with _replicating(connection) as server:
+    with replicating(connection, "snapshot") as server:
         (row,) = _run(server, "IDENTIFY_SYSTEM", None, connection)
     return Identity(row[0], int(row[1]), row[3])
 
@@ -72,7 +72,7 @@ def exported_snapshot(
     :raises ServerUnavailableError: transactions that were open did not end in time; no slot is left.
     """
     kind = "TEMPORARY " if temporary else ""
-    with _replicating(connection) as server:
+    with replicating(connection, "snapshot") as server:
         # PostgreSQL 17 can keep the slot on a standby too, so that it outlives a failover.
         failover = server.server_version >= 170000 and not temporary
         options = "(SNAPSHOT 'export', FAILOVER true)" if failover else "EXPORT_SNAPSHOT"
@@ -82,13 +82,19 @@ def exported_snapshot(
 
 
 @contextmanager
-def _replicating(connection: Connection) -> Iterator[PGconn]:
+def replicating(connection: Connection, purpose: str) -> Iterator[PGconn]:
+    """Open a connection that speaks the replication protocol, and close it after the block.
+
+    :raises CredentialError: the role lacks REPLICATION, or pg_hba.conf refuses it.
+    """
     import psycopg
 
-    options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in SETTINGS.items())
     with told_as(f"connecting to {where(connection)} for replication", "nothing was touched"):
         session: Session = psycopg.connect(
-            **conninfo(connection, "snapshot"), options=options, replication="database", autocommit=True
+            **conninfo(connection, purpose),
+            options=session_options(),
+            replication="database",
+            autocommit=True,
         )
     try:
         yield session.pgconn

@@ -87,9 +87,10 @@ def slot_status(session: Session, slot: str) -> SlotStatus | None:
 
 
 def ensure_publication(source: Session, publication: str, tables: Iterable[Table]) -> None:
-    """Publish exactly these tables, partitions as their root.
+    """Publish exactly these tables, each partition as itself.
 
-    Before the slot is made: what the log says before a publication exists cannot be decoded for it.
+    As their root, a TRUNCATE of one partition would not be in the stream at all. Done before the slot is
+    made: what the log says before a publication exists cannot be decoded for it.
     """
     tables = tuple(tables)
     if published(source, publication) == {table.name for table in tables}:
@@ -105,7 +106,7 @@ def ensure_publication(source: Session, publication: str, tables: Iterable[Table
     source.execute(
         sql.SQL(
             "CREATE PUBLICATION {} FOR TABLE {} WITH (publish = 'insert, update, delete, truncate',"
-            " publish_via_partition_root = true)"
+            " publish_via_partition_root = false)"
         ).format(name, names)
     )
 

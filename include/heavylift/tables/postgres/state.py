@@ -44,6 +44,7 @@ CREATE TABLE IF NOT EXISTS heavylift.stream (
     consistent_lsn pg_lsn,
     applied_lsn pg_lsn,
     applied_at timestamptz,
+    caught_up_at timestamptz,
     epoch bigint NOT NULL DEFAULT 0,
     changes bigint NOT NULL DEFAULT 0,
     updated_at timestamptz NOT NULL DEFAULT now()
@@ -107,6 +108,7 @@ class StreamState:
     :param applied: end position of the last source transaction that is on the target.
     :param applied_at: when that transaction was committed on the source.
     :param changes: rows changed so far, over all runs.
+    :param caught_up_at: when the target last had all that the source had at that moment.
     """
 
     id: str
@@ -123,6 +125,7 @@ class StreamState:
     applied_at: datetime | None = None
     epoch: int = 0
     changes: int = 0
+    caught_up_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -166,7 +169,7 @@ def read_stream(session: Session, stream: str) -> StreamState | None:
         return None
     row = session.execute(
         "SELECT id, engine, source_system, source_timeline, source_database, slot, publication, state,"
-        " reason, consistent_lsn::text, applied_lsn::text, applied_at, epoch, changes"
+        " reason, consistent_lsn::text, applied_lsn::text, applied_at, epoch, changes, caught_up_at"
         " FROM heavylift.stream WHERE id = %s",
         [stream],
     ).fetchone()
@@ -187,6 +190,7 @@ def read_stream(session: Session, stream: str) -> StreamState | None:
         applied_at=row[11],
         epoch=row[12],
         changes=row[13],
+        caught_up_at=row[14],
     )
 
 
@@ -286,6 +290,11 @@ class Lease:
         )
         if done.rowcount != 1:
             raise _taken_over(self.stream)
+
+    def caught_up(self, session: Session, applied: int, at: datetime) -> None:
+        """Note, within the caller's transaction, that at ``at`` the source had nothing beyond ``applied``."""
+        self.advance(session, applied, None, 0)
+        session.execute("UPDATE heavylift.stream SET caught_up_at = %s WHERE id = %s", [at, self.stream])
 
     def demand(self, session: Session) -> None:
         """Demand, within the caller's transaction, that nobody has taken over, and keep it so to its end.

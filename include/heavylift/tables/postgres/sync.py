@@ -3,66 +3,140 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from heavylift.evidence.records import utc_now
+from heavylift.errors import ConflictError
+from heavylift.evidence.records import Finding, utc_now
 from heavylift.evidence.table_records import SyncRecord
-from heavylift.tables.engine import TablesProgress
-from heavylift.tables.model import TableName
-from heavylift.tables.postgres.apply import Applier, NewLabelError, prepare_session
-from heavylift.tables.postgres.batches import Assembler, Batch
+from heavylift.spec.sections_data import OnSchemaChange
+from heavylift.tables.model import TableName, is_chosen
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
-from heavylift.tables.postgres.enums import add_labels
-from heavylift.tables.postgres.healing import Healer
+from heavylift.tables.postgres.guard import demand_same_source, demand_valid, guard
 from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
-from heavylift.tables.postgres.reader import Ended, Reader
-from heavylift.tables.postgres.reshape import Reshaper
-from heavylift.tables.postgres.state import Lease, StreamState, leased, no_stream, read_stream, read_tables
-from heavylift.tables.postgres.wal_stream import replication_stream
+from heavylift.tables.postgres.pump import Pump, RunSessions, Tally, stream_of
+from heavylift.tables.postgres.quiet import quieten
+from heavylift.tables.postgres.replication import identify
+from heavylift.tables.postgres.schema_copy import finish_schema, is_schema_finished
+from heavylift.tables.postgres.slot import slot_status
+from heavylift.tables.postgres.state import Lease, StreamPhase, StreamState, leased, names, read_tables
+from heavylift.tables.postgres.tables_added import add_tables, new_tables
+from heavylift.tables.requests import Direction
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import Work
     from heavylift.tables.postgres.connect import Session
     from heavylift.tables.requests import TablesRequest
 
-TELL_SECONDS = 5.0
-MAX_RESTARTS = 5
-WHAT = "applying of changes"
-
 
 @dataclass
-class Tally:
-    """What a run has done so far."""
+class StreamRun:
+    """A stream that is held by this run, with what the run has done so far.
 
-    transactions: int = 0
-    transactions_skipped: int = 0
-    skipped: int = 0
-    batches: int = 0
-    retried: int = 0
-    kinds: Counter[str] = field(default_factory=Counter)
-    tables: Counter[TableName] = field(default_factory=Counter)
-    applied: int = 0
-    applied_at: datetime | None = None
-    reached: bool = False
-    statements: list[str] = field(default_factory=list)
+    Made by :func:`stream_run`, which has checked that the source is the one that the stream began on, and
+    that it still has everything.
+    """
 
-    def add(self, batch: Batch) -> None:
-        """Count a batch that was applied."""
-        self.batches += 1
-        self.transactions += batch.transactions
-        self.transactions_skipped += batch.transactions_skipped
-        self.skipped += batch.skipped
-        self.kinds.update(batch.kinds)
-        self.tables.update(batch.tables)
-        if batch.complete:
-            self.applied = batch.end_lsn
-            self.applied_at = batch.committed_at
+    request: TablesRequest
+    work: Work
+    sessions: RunSessions
+    lease: Lease
+    begun_at: StreamState
+    tally: Tally
+    findings: list[Finding] = field(default_factory=list)
+
+    def apply(self, upto: int | None = None, *, within_seconds: float | None = None) -> int:
+        """Apply everything before ``upto``, by default the source's position now; return that position."""
+        asked_at = utc_now()
+        upto = position_of(self.sessions.source) if upto is None else upto
+        seconds = [s for s in (within_seconds, self.request.options.max_seconds) if s is not None]
+        until = time.monotonic() + min(seconds) if seconds else None
+        Pump(self.request, self.work, self.sessions, self.lease, self.tally, until).run(upto, asked_at)
+        return upto
+
+    def take_in_new_tables(self) -> None:
+        """Bring tables into the stream that have appeared on the source and that the patterns choose.
+
+        :raises ConflictError: the spec says to stop where the source's schema changes.
+        """
+        sessions = self.sessions
+        if self.request.direction is Direction.REVERSE:
+            return
+        tables = new_tables(self.request, source=sessions.source, target=sessions.control)
+        if not tables:
+            return
+        if self.request.options.on_schema_change is OnSchemaChange.STOP:
+            raise _appeared([table.name for table in tables])
+        _counts, findings = add_tables(
+            self.request,
+            tables,
+            source=sessions.source,
+            target=sessions.control,
+            lease=self.lease,
+            stop=self.work.stop,
+        )
+        self.findings += findings
+        self.tally.statements += [f"-- table {table.name} was added" for table in tables]
+
+    def complete_schema(self, *, guards: bool = False) -> None:
+        """Make what the target still lacks of the schema, once it is exactly the source at some position.
+
+        :param guards: foreign keys and triggers too, even where the role cannot switch them off.
+        """
+        control, request = self.sessions.control, self.request
+        if request.direction is Direction.REVERSE or is_schema_finished(control, request.stream):
+            return
+        tables = read_tables(control, request.stream).values()
+        if any(self.tally.applied < (table.settled or 0) for table in tables):
+            return
+        self.findings += finish_schema(
+            request,
+            source=self.sessions.source,
+            target=control,
+            guards=guards or quieten(control),
+            stop=self.work.stop,
+        )
+
+    def demand_all_tables(self) -> None:
+        """Refuse to go on as if nothing were, where a chosen table of the stream is gone from the source.
+
+        :raises ConflictError: one is.
+        """
+        known = set(read_tables(self.sessions.control, self.request.stream))
+        there = {table.name for table in read_catalog(self.sessions.source, ("*.*",))}
+        options = self.request.options
+        gone = [name for name in sorted(known - there) if is_chosen(name, options.tables, options.exclude)]
+        if gone:
+            raise _gone(gone)
+
+
+@contextmanager
+def stream_run(request: TablesRequest, work: Work) -> Iterator[StreamRun]:
+    """Take hold of a stream for the block, after looking whether it can go on at all.
+
+    :raises NotFoundError: the stream was never begun.
+    :raises ConflictError: another run is at it, or its snapshot is not complete.
+    :raises PermanentError: the stream is invalid, or the source is another one, or has lost log.
+    """
+    with (
+        closing(connect(request.source.connection, "catalog")) as source,
+        closing(connect(request.target.connection, "lease")) as control,
+    ):
+        stream_of(control, request)
+        with leased(control, request.stream) as lease:
+            state = stream_of(control, request)
+            demand_valid(state)
+            if state.phase is not StreamPhase.STREAMING:
+                raise _still_copying(state)
+            status = slot_status(source, state.slot)
+            demand_same_source(state, identify(request.source.connection), status)
+            guard(request, state, source=source, target=control)
+            tally = Tally(applied=state.applied or 0, applied_at=state.applied_at)
+            yield StreamRun(request, work, RunSessions(source, control), lease, state, tally)
 
 
 def sync_changes(request: TablesRequest, work: Work, *, upto: int | None = None) -> SyncRecord:
@@ -75,50 +149,17 @@ def sync_changes(request: TablesRequest, work: Work, *, upto: int | None = None)
     :raises NotFoundError: the stream was never begun.
     :raises ConflictError: another run is at it, or the source's tables have changed in a way that
         cannot be followed.
+    :raises PermanentError: the source has lost log that the stream needs.
     :raises TransientError: stopped, or a server or the network has gone.
     """
     started, clock = utc_now(), time.monotonic()
-    with run_sessions(request) as sessions:
-        state = stream_of(sessions.control, request)
-        with leased(sessions.control, request.stream) as lease:
-            state = stream_of(sessions.control, request)
-            upto = position_of(sessions.source) if upto is None else upto
-            tally = Tally(applied=state.applied or 0, applied_at=state.applied_at)
-            _run(request, work, sessions, lease, upto, tally, clock)
-            if tally.reached:
-                with sessions.control.transaction():
-                    lease.advance(sessions.control, upto, None, 0)
-                tally.applied = max(tally.applied, upto)
-        return _record(request, sessions, state, started, time.monotonic() - clock, upto, tally)
-
-
-@dataclass(frozen=True)
-class RunSessions:
-    """The sessions of one run: two of the source's ordinary ones need no privilege beyond reading."""
-
-    source: Session
-    control: Session
-
-
-@contextmanager
-def run_sessions(request: TablesRequest) -> Iterator[RunSessions]:
-    """Open the sessions of a run and close them after the block."""
-    with (
-        closing(connect(request.source.connection, "catalog")) as source,
-        closing(connect(request.target.connection, "lease")) as control,
-    ):
-        yield RunSessions(source, control)
-
-
-def stream_of(session: Session, request: TablesRequest) -> StreamState:
-    """Return the request's stream as the target knows it.
-
-    :raises NotFoundError: it was never begun.
-    """
-    state = read_stream(session, request.stream)
-    if state is None:
-        raise no_stream(request.stream)
-    return state
+    with stream_run(request, work) as run:
+        run.take_in_new_tables()
+        reached = run.apply(upto)
+        if run.tally.reached:
+            run.complete_schema()
+            run.demand_all_tables()
+        return _record(run, started, time.monotonic() - clock, reached)
 
 
 def position_of(source: Session) -> int:
@@ -127,121 +168,10 @@ def position_of(source: Session) -> int:
     return lsn_from_text(row[0]) if row else 0
 
 
-def _run(
-    request: TablesRequest,
-    work: Work,
-    sessions: RunSessions,
-    lease: Lease,
-    upto: int,
-    tally: Tally,
-    clock: float,
-) -> None:
-    """Apply until ``upto``; begin again from the position where the target had to be changed first."""
-    for _ in range(MAX_RESTARTS):
-        try:
-            _pump(request, work, sessions, lease, upto, tally, clock)
-        except NewLabelError as error:
-            added = add_labels(sessions.source, sessions.control)
-            if not added:
-                raise error.__cause__ or error from None
-            tally.statements += added
-        else:
-            return
-
-
-def _pump(
-    request: TablesRequest,
-    work: Work,
-    sessions: RunSessions,
-    lease: Lease,
-    upto: int,
-    tally: Tally,
-    clock: float,
-) -> None:
-    state = stream_of(sessions.control, request)
-    catalog = read_catalog(sessions.source, request.options.tables, request.options.exclude)
-    tables = read_tables(sessions.control, request.stream)
-    owners = {leaf: table.name for table in catalog for leaf in table.leaves}
-    keys = {table.name: table.key for table in catalog}
-    keys |= {leaf: table.key for table in catalog for leaf in table.leaves}
-
-    def owner(name: TableName) -> TableName:
-        return owners.get(name, name)
-
-    def copied(name: TableName) -> int:
-        known = tables.get(owner(name))
-        return (known.copied or 0) if known else 0
-
-    options = request.options
-    reader = Reader(
-        lambda: replication_stream(
-            request.source.connection, state.slot, state.publication, state.applied or 0
-        ),
-        Assembler(state.applied or 0, keys, copied, options.batch_changes),
-        upto,
-        None if options.max_seconds is None else clock + options.max_seconds,
-        work.stop,
-    )
-    with closing(connect(request.target.connection, "apply")) as session:
-        prepare_session(session, request.stream)
-        reshape = Reshaper(
-            sessions.source, request.stream, tables, owner, options.on_schema_change, tally.statements
-        )
-        applier = Applier(session, lease, reshape, Healer(sessions.source, request.stream, tables, owner))
-        reader.start()
-        try:
-            _apply_all(reader, applier, work, tally, upto, clock)
-        finally:
-            tally.retried += applier.retried
-            applier.give_up()
-            reader.finish()
-
-
-def _apply_all(reader: Reader, applier: Applier, work: Work, tally: Tally, upto: int, clock: float) -> None:
-    told = clock
-    while True:
-        item = reader.next(1.0)
-        if isinstance(item, BaseException):
-            raise item
-        if isinstance(item, Ended):
-            work.check(WHAT)
-            tally.reached = item.reached
-            if item.reached:
-                reader.applied(tally.applied)
-            return
-        if item is not None:
-            applier.apply(item)
-            tally.add(item)
-            if item.complete:
-                reader.applied(item.end_lsn)
-        if time.monotonic() - told >= TELL_SECONDS:
-            told = time.monotonic()
-            _tell(work, tally, upto, told - clock)
-
-
-def _tell(work: Work, tally: Tally, upto: int, seconds: float) -> None:
-    done = tally.kinds.total()
-    work.tell(
-        TablesProgress(
-            step="changes",
-            rows_done=done,
-            rows_per_second=done / seconds if seconds else 0.0,
-            lag_bytes=max(0, upto - tally.applied),
-            detail=f"at {lsn_to_text(tally.applied)}, {tally.transactions:,} transactions",
-        )
-    )
-
-
-def _record(
-    request: TablesRequest,
-    sessions: RunSessions,
-    state: StreamState,
-    started: datetime,
-    seconds: float,
-    upto: int,
-    tally: Tally,
-) -> SyncRecord:
-    here = position_of(sessions.source)
+def _record(run: StreamRun, started: datetime, seconds: float, upto: int) -> SyncRecord:
+    tally, request = run.tally, run.request
+    status = slot_status(run.sessions.source, run.begun_at.slot)
+    here = position_of(run.sessions.source)
     behind = 0.0
     if not tally.reached and tally.applied_at is not None:
         behind = max(0.0, (utc_now() - tally.applied_at).total_seconds())
@@ -249,9 +179,9 @@ def _record(
         run=request.run,
         database=request.database,
         direction=request.direction.value,
-        engine=state.engine,
+        engine=run.begun_at.engine,
         started_at=started,
-        from_position=lsn_to_text(state.applied or 0),
+        from_position=lsn_to_text(run.begun_at.applied or 0),
         upto_position=lsn_to_text(upto),
         applied_position=lsn_to_text(tally.applied),
         caught_up=tally.reached,
@@ -266,7 +196,42 @@ def _record(
         batches_retried=tally.retried,
         lag_bytes=max(0, here - tally.applied),
         lag_seconds=behind,
+        retained_bytes=status.retained_bytes if status else 0,
         schema_changes=tuple(tally.statements),
         tables={str(name): number for name, number in sorted(tally.tables.items())},
         seconds=seconds,
+        findings=tuple(run.findings),
+    )
+
+
+def _still_copying(state: StreamState) -> ConflictError:
+    return ConflictError(
+        f"going on with stream {state.id!r}",
+        got="a snapshot that is not complete",
+        expected="a complete snapshot",
+        state="nothing was touched; the slot keeps every change meanwhile",
+        remedy="run the snapshot again: it goes on where it stopped",
+        code="6041",
+    )
+
+
+def _appeared(tables: list[TableName]) -> ConflictError:
+    return ConflictError(
+        "following the source's schema",
+        got=f"new tables that the patterns choose: {names(tables)}",
+        expected="no change of definitions (on_schema_change: stop)",
+        state="no change was applied by this run",
+        remedy="exclude them in the spec, or set on_schema_change: apply_safe, which copies them",
+        code="6042",
+    )
+
+
+def _gone(tables: list[TableName]) -> ConflictError:
+    return ConflictError(
+        "following the source's schema",
+        got=f"tables of the stream that the source no longer has: {names(tables)}",
+        expected="every table that the snapshot took",
+        state="all other changes are applied up to now; the target keeps these tables and their rows",
+        remedy="drop or rename them on the target as on the source, and exclude them in the spec",
+        code="6043",
     )

@@ -14,9 +14,10 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from heavylift.errors import ServerUnavailableError
-from heavylift.tables.postgres.connect import conninfo, session_options, where
-from heavylift.tables.postgres.faults import told_as, translated
+from heavylift.tables.postgres.connect import where
+from heavylift.tables.postgres.faults import translated
 from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.replication import replicating
 
 if TYPE_CHECKING:
     from psycopg.pq.abc import PGconn
@@ -41,10 +42,8 @@ class ReplicationStream:
     told to it as safe on the target.
     """
 
-    def __init__(self, pgconn: PGconn, place: str, start: int, system: str, timeline: int) -> None:
+    def __init__(self, pgconn: PGconn, place: str, start: int) -> None:
         self._pgconn = pgconn
-        self.system = system
-        self.timeline = timeline
         self._place = place
         self._reported = 0.0
         self.sent = start
@@ -122,49 +121,21 @@ def replication_stream(
     :raises CredentialError: the role lacks REPLICATION, or pg_hba.conf refuses it.
     :raises ServerUnavailableError: no answer, or the slot is in use by somebody else.
     """
-    import psycopg
-    from psycopg import pq
+    from psycopg import errors, pq
 
     place = where(connection)
-    with told_as(f"reading changes of {place}", STATE):
-        # The stream must carry the same text forms as ordinary sessions read.
-        session = psycopg.connect(
-            **conninfo(connection, "changes"),
-            replication="database",
-            autocommit=True,
-            options=session_options(),
-        )
-    try:
+    with replicating(connection, "changes") as server:
         command = (
             f'START_REPLICATION SLOT "{slot}" LOGICAL {lsn_to_text(start)}'
             f" (proto_version '1', publication_names '{_quoted_name(publication)}')"
         )
-        system, timeline = _identify(session.pgconn)
-        result = session.pgconn.exec_(command.encode())
+        result = server.exec_(command.encode())
         if result.status != pq.ExecStatus.COPY_BOTH:
-            error = psycopg.errors.lookup(_sqlstate(result) or "58000")(
-                result.error_message.decode(errors="replace").removeprefix("ERROR:").strip(),
-            )
+            error = errors.error_from_result(result)
             raise translated(error, f"reading changes of {place} from slot {slot!r}", STATE) from error
-        session.pgconn.nonblocking = 1
-        stream = ReplicationStream(session.pgconn, place, start, system, timeline)
-        yield stream
-    finally:
-        session.close()
-
-
-def _identify(pgconn: PGconn) -> tuple[str, int]:
-    """Return the server's system identifier and timeline."""
-    result = pgconn.exec_(b"IDENTIFY_SYSTEM")
-    return (result.get_value(0, 0) or b"").decode(), int(result.get_value(0, 1) or 0)
+        server.nonblocking = 1
+        yield ReplicationStream(server, place, start)
 
 
 def _quoted_name(publication: str) -> str:
     return '"' + publication.replace('"', '""').replace("'", "''") + '"'
-
-
-def _sqlstate(result: object) -> str:
-    from psycopg import pq
-
-    found = result.error_field(pq.DiagnosticField.SQLSTATE)  # type: ignore[attr-defined]
-    return found.decode() if found else ""

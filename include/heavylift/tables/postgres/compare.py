@@ -1,0 +1,124 @@
+"""Comparing the two databases of a stream as of one position, also while the source is written to.
+
+With writers at work the source is read under a snapshot that belongs to a position of its log, and the
+target is applied exactly to that position and held there: both are then the same moment, and any
+difference is one.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heavylift.errors import TransientError
+from heavylift.spec.vocabulary import VerifyMode
+from heavylift.tables.engine import Comparison, TablesProgress
+from heavylift.tables.model import Table, demand_some
+from heavylift.tables.postgres.catalog import read_catalog
+from heavylift.tables.postgres.connect import connect, where
+from heavylift.tables.postgres.copy_pool import shared_snapshot
+from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.replication import exported_snapshot
+from heavylift.tables.postgres.slot import temporary_slot_name
+from heavylift.tables.postgres.sync import stream_run
+from heavylift.tables.verify.postgres_side import PostgresSide
+from heavylift.tables.verify.sampling import SampleChoice
+from heavylift.tables.verify.sequences import sequences_behind
+from heavylift.tables.verify.sessions import Sessions
+from heavylift.tables.verify.tables import CompareOptions, Pair, compare_tables
+from heavylift.tables.verify.wording import Mode, statement
+
+if TYPE_CHECKING:
+    from heavylift.tables.engine import Work
+    from heavylift.tables.requests import TablesRequest
+
+
+def compare_databases(request: TablesRequest, work: Work, *, frozen: bool) -> Comparison:
+    """Compare all chosen tables, inside of both databases.
+
+    :param frozen: nobody writes to the source: both sides are read as they are. Otherwise the stream is
+        applied to a position and held there, for as long as the comparison takes.
+    :raises ConflictError: not frozen, and another run is at the stream.
+    """
+    if frozen:
+        return _compare(request, work, "frozen")
+    with _one_moment(request, work) as (snapshot, position):
+        return _compare(request, work, "snapshot", snapshot=snapshot, position=position)
+
+
+@contextmanager
+def _one_moment(request: TablesRequest, work: Work) -> Iterator[tuple[str, str]]:
+    """Bring the target to a position of the source, and hold both there; yield snapshot and position."""
+    connection = request.source.connection
+    with stream_run(request, work) as run, ExitStack() as stack:
+        run.take_in_new_tables()
+        tables = read_catalog(run.sessions.source, request.options.tables, request.options.exclude)
+        slot = temporary_slot_name(request.stream)
+        with exported_snapshot(connection, slot, temporary=True, stop=work.stop) as exported:
+            _holder, snapshot = stack.enter_context(shared_snapshot(connection, exported.snapshot, tables))
+        run.apply(exported.consistent)
+        if not run.tally.reached:
+            raise _out_of_time(request)
+        run.complete_schema()
+        yield snapshot, lsn_to_text(exported.consistent)
+
+
+def _compare(
+    request: TablesRequest, work: Work, mode: Mode, *, snapshot: str | None = None, position: str = ""
+) -> Comparison:
+    began = time.monotonic()
+    options = request.options
+    ours = Sessions("source", request.source.connection, snapshot)
+    theirs = Sessions("target", request.target.connection)
+    pairs = _pairs(request, ours, theirs)
+    folder = Path(tempfile.mkdtemp(prefix="heavylift-differences-"))
+    compared, differences = compare_tables(
+        pairs,
+        PostgresSide(ours),
+        PostgresSide(theirs),
+        options=CompareOptions(
+            sample=SampleChoice() if options.verify is VerifyMode.SAMPLE else None,
+            parallel=options.parallel_ranges,
+        ),
+        stop=work.stop,
+        tell=lambda line: work.tell(TablesProgress(step="verify", detail=line)),
+        file=folder / "differences.parquet",
+    )
+    # While the source is written to, its sequences run ahead of the target's; that is put right at the drain.
+    behind = sequences_behind(ours, theirs, [pair[0] for pair in pairs]) if mode == "frozen" else ()
+    return Comparison(
+        mode=mode,
+        position=position,
+        tables=tuple(compared),
+        differences=tuple(differences.listed),
+        difference_count=differences.count,
+        spilled=str(differences.file) if differences.file.exists() else None,
+        sequences_behind=behind,
+        statement=statement(compared, mode, position),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _pairs(request: TablesRequest, ours: Sessions, theirs: Sessions) -> Sequence[Pair]:
+    options = request.options
+    with ours.lend() as session:
+        tables = read_catalog(session, options.tables, options.exclude)
+    demand_some((table.name for table in tables), options.tables, where(request.source.connection))
+    with connect(theirs.connection, "verify") as session:
+        there: dict[object, Table] = {table.name: table for table in read_catalog(session, ("*.*",))}
+    return [(table, there.get(table.name)) for table in tables]
+
+
+def _out_of_time(request: TablesRequest) -> TransientError:
+    return TransientError(
+        f"comparing database {request.database!r}",
+        got="a stream that did not reach the snapshot's position in time",
+        expected="to apply what had been committed before it",
+        state="nothing was compared; what was applied stays",
+        remedy="run a sync first, or allow it more time",
+        code="6045",
+    )

@@ -1,0 +1,213 @@
+"""The pump: reads a stream up to a position in one thread and applies it in another."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from heavylift.tables.engine import TablesProgress
+from heavylift.tables.model import TableName
+from heavylift.tables.postgres.apply import Applier, NewLabelError, prepare_session
+from heavylift.tables.postgres.batches import Assembler, Batch
+from heavylift.tables.postgres.catalog import read_catalog
+from heavylift.tables.postgres.connect import connect
+from heavylift.tables.postgres.enums import add_labels
+from heavylift.tables.postgres.healing import Healer
+from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.reader import Ended, Reader
+from heavylift.tables.postgres.reshape import Reshaper
+from heavylift.tables.postgres.state import Lease, StreamState, no_stream, read_stream, read_tables
+from heavylift.tables.postgres.wal_stream import replication_stream
+
+if TYPE_CHECKING:
+    from heavylift.tables.engine import Work
+    from heavylift.tables.postgres.connect import Session
+    from heavylift.tables.postgres.state import TableState
+    from heavylift.tables.requests import TablesRequest
+
+TELL_SECONDS = 5.0
+MAX_RESTARTS = 5
+WHAT = "applying of changes"
+
+
+@dataclass
+class Tally:
+    """What a run has done so far."""
+
+    transactions: int = 0
+    transactions_skipped: int = 0
+    skipped: int = 0
+    batches: int = 0
+    retried: int = 0
+    kinds: Counter[str] = field(default_factory=Counter)
+    tables: Counter[TableName] = field(default_factory=Counter)
+    applied: int = 0
+    applied_at: datetime | None = None
+    reached: bool = False
+    statements: list[str] = field(default_factory=list)
+    began: float = field(default_factory=time.monotonic)
+
+    def add(self, batch: Batch) -> None:
+        """Count a batch that was applied."""
+        self.batches += 1
+        self.transactions += batch.transactions
+        self.transactions_skipped += batch.transactions_skipped
+        self.skipped += batch.skipped
+        self.kinds.update(batch.kinds)
+        self.tables.update(batch.tables)
+        if batch.complete:
+            self.applied = max(self.applied, batch.end_lsn)
+            self.applied_at = batch.committed_at or self.applied_at
+
+
+@dataclass(frozen=True)
+class RunSessions:
+    """The ordinary sessions of a run: one for the source's catalog, one that holds the target's lease."""
+
+    source: Session
+    control: Session
+
+
+@dataclass(frozen=True)
+class Pump:
+    """Applies a stream in one run.
+
+    :param until: a moment of ``time.monotonic`` after which it ends between two transactions.
+    """
+
+    request: TablesRequest
+    work: Work
+    sessions: RunSessions
+    lease: Lease
+    tally: Tally
+    until: float | None = None
+
+    def run(self, upto: int, asked_at: datetime) -> None:
+        """Apply every transaction that was committed before ``upto``, and none after.
+
+        :param asked_at: when ``upto`` was the source's position.
+
+
+        What the target must get first, such as a new label of an enum, is made, and the stream begun
+        again from the position. :attr:`Tally.reached` tells whether ``upto`` was reached in time.
+        """
+        for _ in range(MAX_RESTARTS):
+            try:
+                self._pump(upto)
+            except NewLabelError as error:
+                added = add_labels(self.sessions.source, self.sessions.control)
+                if not added:
+                    raise error.__cause__ or error from None
+                self.tally.statements += added
+            else:
+                break
+        if self.tally.reached:
+            # Nothing before upto is missing, so that idle times move the position too.
+            with self.sessions.control.transaction():
+                self.lease.caught_up(self.sessions.control, upto, asked_at)
+            self.tally.applied = max(self.tally.applied, upto)
+
+    def _pump(self, upto: int) -> None:
+        request, sessions = self.request, self.sessions
+        state = stream_of(sessions.control, request)
+        tables = read_tables(sessions.control, request.stream)
+        known = _Known.of(sessions.source, request, tables)
+        start = state.applied or 0
+        reader = Reader(
+            lambda: replication_stream(request.source.connection, state.slot, state.publication, start),
+            Assembler(start, known.keys, known.copied, request.options.batch_changes),
+            upto,
+            self.until,
+            self.work.stop,
+        )
+        policy = request.options.on_schema_change
+        with closing(connect(request.target.connection, "apply")) as session:
+            prepare_session(session, request.stream)
+            applier = Applier(
+                session,
+                self.lease,
+                Reshaper(sessions.source, request.stream, tables, known.owner, policy, self.tally.statements),
+                Healer(sessions.source, request.stream, tables, known.owner),
+            )
+            reader.start()
+            try:
+                self._apply_all(reader, applier, upto)
+            finally:
+                self.tally.retried += applier.retried
+                applier.give_up()
+                reader.finish()
+
+    def _apply_all(self, reader: Reader, applier: Applier, upto: int) -> None:
+        told = time.monotonic()
+        while True:
+            item = reader.next(1.0)
+            if isinstance(item, BaseException):
+                raise item
+            if isinstance(item, Ended):
+                self.work.check(WHAT)
+                self.tally.reached = item.reached
+                if item.reached:
+                    reader.applied(max(self.tally.applied, upto))
+                return
+            if item is not None:
+                applier.apply(item)
+                self.tally.add(item)
+                if item.complete:
+                    reader.applied(item.end_lsn)
+            if time.monotonic() - told >= TELL_SECONDS:
+                told = time.monotonic()
+                self._tell(upto)
+
+    def _tell(self, upto: int) -> None:
+        tally = self.tally
+        done, seconds = tally.kinds.total(), time.monotonic() - tally.began
+        self.work.tell(
+            TablesProgress(
+                step="changes",
+                rows_done=done,
+                rows_per_second=done / seconds if seconds else 0.0,
+                lag_bytes=max(0, upto - tally.applied),
+                detail=f"at {lsn_to_text(tally.applied)}, {tally.transactions:,} transactions",
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What the source's catalog and the target's notes say of the stream's tables."""
+
+    keys: dict[TableName, tuple[str, ...]]
+    owners: dict[TableName, TableName]
+    states: dict[TableName, TableState]
+
+    @classmethod
+    def of(cls, source: Session, request: TablesRequest, states: dict[TableName, TableState]) -> _Known:
+        catalog = read_catalog(source, request.options.tables, request.options.exclude)
+        owners = {leaf: table.name for table in catalog for leaf in table.leaves}
+        keys = {table.name: table.key for table in catalog}
+        keys |= {leaf: keys[root] for leaf, root in owners.items()}
+        return cls(keys, owners, states)
+
+    def owner(self, name: TableName) -> TableName:
+        """Return the table of the stream that a partition belongs to."""
+        return self.owners.get(name, name)
+
+    def copied(self, name: TableName) -> int:
+        """Return from which position on a table's changes are wanted."""
+        state = self.states.get(self.owner(name))
+        return (state.copied or 0) if state else 0
+
+
+def stream_of(session: Session, request: TablesRequest) -> StreamState:
+    """Return the request's stream as the target knows it.
+
+    :raises NotFoundError: it was never begun.
+    """
+    state = read_stream(session, request.stream)
+    if state is None:
+        raise no_stream(request.stream)
+    return state
