@@ -42,7 +42,7 @@ def compare_databases(request: TablesRequest, work: Work, *, frozen: bool) -> Co
 
     :param frozen: nobody writes to the source: both sides are read as they are. Otherwise the stream is
         applied to a position and held there, for as long as the comparison takes.
-    :raises ConflictError: not frozen, and another run is at the stream.
+    :raises TransientError: not frozen, and another run is at the stream.
     """
     if frozen:
         return _compare(request, work, "frozen")

@@ -39,6 +39,10 @@ SETTINGS = {
     "statement_timeout": "0",
     "idle_in_transaction_session_timeout": "0",
     "lock_timeout": "0",
+    # The server, too, notices within a minute and a half that we are gone without a word.
+    "tcp_keepalives_idle": "30",
+    "tcp_keepalives_interval": "10",
+    "tcp_keepalives_count": "5",
     # No name is looked up in a schema that somebody else may write to (CVE-2018-1058).
     "search_path": "pg_catalog",
 }

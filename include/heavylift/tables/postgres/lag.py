@@ -18,7 +18,9 @@ _POSITION = (
     "SELECT (CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END)::text"
 )
 _THERE = "SELECT to_regclass('heavylift.stream') IS NOT NULL"
-_APPLIED = "SELECT state, applied_lsn::text, applied_at FROM heavylift.stream WHERE id = %s"
+_APPLIED = (
+    "SELECT state, applied_lsn::text, greatest(applied_at, caught_up_at) FROM heavylift.stream WHERE id = %s"
+)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from heavylift.errors import ConflictError, NotFoundError
+from heavylift.errors import ConflictError, NotFoundError, TransientError
 from heavylift.tables.model import TableName
 from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
 
@@ -315,12 +315,12 @@ def leased(session: Session, stream: str) -> Iterator[Lease]:
 
     :param session: in autocommit mode, and used for nothing that could end it.
     :raises NotFoundError: there is no such stream.
-    :raises ConflictError: another run is at it.
+    :raises TransientError: another run is at it, or a killed one's session has not ended yet.
     """
     key = f"heavylift {stream}"
     row = session.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
     if not (row and row[0]):
-        raise ConflictError(
+        raise TransientError(
             f"taking hold of stream {stream!r}",
             got="another run that is at work on it",
             expected="one run at a time",

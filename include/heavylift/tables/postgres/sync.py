@@ -119,7 +119,8 @@ def stream_run(request: TablesRequest, work: Work) -> Iterator[StreamRun]:
     """Take hold of a stream for the block, after looking whether it can go on at all.
 
     :raises NotFoundError: the stream was never begun.
-    :raises ConflictError: another run is at it, or its snapshot is not complete.
+    :raises ConflictError: its snapshot is not complete.
+    :raises TransientError: another run is at it.
     :raises PermanentError: the stream is invalid, or the source is another one, or has lost log.
     """
     with (
@@ -147,10 +148,9 @@ def sync_changes(request: TablesRequest, work: Work, *, upto: int | None = None)
 
     :param upto: a log position of the source; the source's position now where it is None.
     :raises NotFoundError: the stream was never begun.
-    :raises ConflictError: another run is at it, or the source's tables have changed in a way that
-        cannot be followed.
+    :raises ConflictError: the source's tables have changed in a way that cannot be followed.
     :raises PermanentError: the source has lost log that the stream needs.
-    :raises TransientError: stopped, or a server or the network has gone.
+    :raises TransientError: another run is at it, it was stopped, or a server or the network has gone.
     """
     started, clock = utc_now(), time.monotonic()
     with stream_run(request, work) as run:
