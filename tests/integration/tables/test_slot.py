@@ -13,7 +13,7 @@ from heavylift.tables.model import TableName
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.copy_progress import SnapshotProgress
 from heavylift.tables.postgres.guard import guard
-from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
 from heavylift.tables.postgres.replication import exported_snapshot, identify
 from heavylift.tables.postgres.schema_copy import finish_schema, is_schema_finished
 from heavylift.tables.postgres.slot import end_stream, published, slot_name, slot_status
@@ -25,7 +25,7 @@ from heavylift.tables.requests import TablesRequest
 from tests.support.two_databases import TwoDatabases
 
 TABLE = (
-    "CREATE TABLE t (id int PRIMARY KEY, v text); INSERT INTO t SELECT i, 'v' FROM generate_series(1, 5000) i"
+    "CREATE TABLE t (id int PRIMARY KEY, v text);INSERT INTO t SELECT i, 'v' FROM generate_series(1, 5000) i"
 )
 
 
@@ -133,7 +133,7 @@ def test_another_server_is_refused(databases: TwoDatabases) -> None:
 def test_a_wish_to_stop_is_heard_and_the_rest_follows(databases: TwoDatabases) -> None:
     databases.on_source(TABLE)
     databases.on_source("INSERT INTO t SELECT i, repeat('x', 500) FROM generate_series(10000, 60000) i")
-    request = databases.request(range_bytes=8192, parallel_ranges=1)
+    request = databases.request(range_bytes=65536, parallel_ranges=1)
     stop, told = threading.Event(), list[SnapshotProgress]()
 
     def tell(progress: SnapshotProgress) -> None:
@@ -199,7 +199,7 @@ def test_tables_that_come_later_join_the_stream(databases: TwoDatabases) -> None
         }  # fmt: skip
         state = read_tables(target, request.stream)[TableName("public", "later")]
         assert state.copied == state.settled
-        assert lsn_to_text(state.copied or 0) > first.consistent_position
+        assert (state.copied or 0) > lsn_from_text(first.consistent_position)
         assert not is_schema_finished(target, request.stream)
         finish_schema(request, source=source, target=target)
         assert is_schema_finished(target, request.stream)
