@@ -31,7 +31,8 @@ SELECT attrelid, attname, atttypid, atttypmod, format_type(atttypid, atttypmod),
 FROM pg_attribute WHERE attrelid = ANY(%s) AND attnum > 0 AND NOT attisdropped ORDER BY attrelid, attnum
 """
 
-# A deferrable index can name no row for the log, nor be the arbiter of an upsert.
+# A deferrable index can name no row for the log, nor be the arbiter of an upsert; and the log tells nothing
+# of a generated column.
 _KEYS = """
 SELECT i.indrelid, i.indexrelid, i.indisprimary, i.indisreplident,
     array_agg(a.attname::text ORDER BY k.ord), bool_and(a.attnotnull)
@@ -41,6 +42,7 @@ JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum
 WHERE i.indrelid = ANY(%s) AND i.indisunique AND i.indimmediate AND i.indisvalid
     AND i.indpred IS NULL AND i.indexprs IS NULL AND k.ord <= i.indnkeyatts
 GROUP BY i.indrelid, i.indexrelid, i.indisprimary, i.indisreplident
+HAVING NOT bool_or(a.attgenerated <> '')
 ORDER BY i.indrelid, i.indisprimary DESC, count(*), i.indexrelid
 """
 

@@ -15,20 +15,31 @@ if TYPE_CHECKING:
     from heavylift.tables.postgres.connect import Session
     from heavylift.tables.requests import TablesRequest
 
-_MADE = """
-SELECT n.nspname, c.relname, c.relkind
+# What this stream has made, and tables that were there, empty, before it filled them.
+_FILLED = """
+SELECT n.nspname, c.relname, coalesce(s.made, false)
 FROM heavylift.stream_table t
 JOIN pg_namespace n ON n.nspname = t.schema_name
 JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.table_name
+LEFT JOIN LATERAL (
+    SELECT bool_or(made) AS made FROM heavylift.stream_schema s
+    WHERE s.stream = t.stream AND s.title = format('table %%s.%%s', n.nspname, c.relname)
+) s ON true
 WHERE t.stream = %s AND c.relkind IN ('r', 'p')
+"""
+_VIEWS = """
+SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind = %s AND EXISTS (
+    SELECT FROM heavylift.stream_schema s WHERE s.stream = %s AND s.made
+        AND s.title = format('%%s %%s.%%s', %s::text, n.nspname, c.relname))
 """
 
 
 def forget_stream(request: TablesRequest, *, source: Session, target: Session) -> None:
     """Drop the stream's slot and publication, its tables on the target, and all that is noted of it.
 
-    Only tables that the stream itself has filled are dropped, and only together: where something else
-    depends on one of them, nothing is.
+    Dropped are only tables and views that the stream itself has made, and only together: where something
+    else depends on one of them, nothing is. A table that was there before is emptied of the stream's rows.
 
     :raises ConflictError: a run is at work on the stream.
     """
@@ -40,17 +51,21 @@ def forget_stream(request: TablesRequest, *, source: Session, target: Session) -
     with leased(target, request.stream) as lease:
         drop_slot(source, state.slot)
         drop_publication(source, state.publication)
-        rows = target.execute(_MADE, [request.stream]).fetchall()
         with target.transaction():
-            _drop(target, [(row[0], row[1]) for row in rows])
+            for kind, word in (("m", "MATERIALIZED VIEW"), ("v", "VIEW")):
+                views = target.execute(_VIEWS, [kind, request.stream, word.lower()]).fetchall()
+                _each(target, f"DROP {word}", [(row[0], row[1]) for row in views])
+            rows = target.execute(_FILLED, [request.stream]).fetchall()
+            # In one statement, so that foreign keys among them do not matter.
+            _each(target, "DROP TABLE", [(row[0], row[1]) for row in rows if row[2]])
+            _each(target, "TRUNCATE", [(row[0], row[1]) for row in rows if not row[2]])
             _erase(target, lease)
 
 
-def _drop(target: Session, tables: Sequence[tuple[str, str]]) -> None:
-    if tables:
-        # In one statement, so that foreign keys among them do not matter.
-        names = sql.SQL(", ").join(sql.Identifier(schema, name) for schema, name in tables)
-        target.execute(sql.SQL("DROP TABLE {}").format(names))
+def _each(target: Session, act: str, relations: Sequence[tuple[str, str]]) -> None:
+    if relations:
+        names = sql.SQL(", ").join(sql.Identifier(schema, name) for schema, name in relations)
+        target.execute(sql.Composed([sql.SQL(act + " "), names]))
 
 
 def _erase(target: Session, lease: Lease) -> None:

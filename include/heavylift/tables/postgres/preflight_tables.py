@@ -24,7 +24,7 @@ SELECT i.indrelid, x.relname FROM pg_index i JOIN pg_class x ON x.oid = i.indexr
 WHERE i.indrelid = ANY(%s) AND i.indisunique AND i.indimmediate AND i.indisvalid AND i.indpred IS NULL
     AND i.indexprs IS NULL AND NOT EXISTS (
         SELECT FROM unnest(i.indkey::int2[]) k JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k
-        WHERE NOT a.attnotnull)
+        WHERE NOT a.attnotnull OR a.attgenerated <> '')
 ORDER BY i.indrelid, i.indnkeyatts
 """
 
@@ -77,8 +77,8 @@ def _no_identity(table: TableName, index: str | None) -> Finding:
     return blocker(
         "replica-identity",
         str(table),
-        "it has no replica identity (a primary key that is not deferrable, or one that was named): once it is"
-        " published, the application's own UPDATE and DELETE of it fail",
+        "it has no replica identity (a primary key that is neither deferrable nor generated, or one that was"
+        " named): once it is published, the application's own UPDATE and DELETE of it fail",
         f"ALTER TABLE {of(table)} REPLICA IDENTITY {how}"
         + ("" if index else "; or give it a primary key")
         + "; or leave it out ('exclude')",

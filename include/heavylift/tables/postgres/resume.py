@@ -17,14 +17,17 @@ table without one is copied anew, and so is one whose pages were rewritten.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from psycopg import sql
 
 from heavylift.errors import ConflictError
 from heavylift.tables.model import Table, TableName
-from heavylift.tables.postgres.catalog import Leaf
+from heavylift.tables.postgres.catalog import Leaf, holders
 from heavylift.tables.postgres.copy_format import form_of
 from heavylift.tables.postgres.copy_job import Job, Kind
+from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.ranges import (
     Range,
     horizon_of,
@@ -154,12 +157,42 @@ def plan_mending(
     return jobs
 
 
-def copied_state(state: TableState, snapshot: int, rows: int) -> TableState:
-    """Return a table's state once the last of its ranges is there.
+def note_copied(session: Session, stream: str, table: TableName, snapshot: int) -> None:
+    """Note a table as complete, within the caller's transaction.
 
-    :param snapshot: the position of the snapshot of that last range.
+    :param snapshot: the position of the snapshot of the last of its ranges.
     """
-    return replace(state, phase=TablePhase.COPIED, settled=snapshot, rows=rows)
+    session.execute(
+        "UPDATE heavylift.stream_table t SET state = %s, settled_lsn = %s, rows = ("
+        " SELECT coalesce(sum(r.rows), 0) FROM heavylift.stream_range r WHERE r.stream = t.stream"
+        " AND r.schema_name = t.schema_name AND r.table_name = t.table_name)"
+        " WHERE stream = %s AND schema_name = %s AND table_name = %s",
+        [TablePhase.COPIED.value, lsn_to_text(snapshot), stream, table.schema, table.name],
+    )
+
+
+def demand_empty(target: Session, tables: Sequence[Table]) -> None:
+    """Refuse tables that hold rows although this stream has copied none: they are somebody else's.
+
+    :raises ConflictError: one does.
+    """
+    occupied = [table.name for table in tables if any(_has_rows(target, name) for name in holders(table))]
+    if not occupied:
+        return
+    raise ConflictError(
+        "preparing the tables on the target",
+        got=f"rows that Heavylift did not write in {names(occupied)}",
+        expected="empty tables",
+        state="no row of these tables was copied or changed",
+        remedy="see who writes to the target; then TRUNCATE the tables there, or leave them out",
+        code="6124",
+    )
+
+
+def _has_rows(session: Session, name: TableName) -> bool:
+    query = sql.SQL("SELECT EXISTS (SELECT FROM ONLY {})").format(sql.Identifier(name.schema, name.name))
+    row = session.execute(query).fetchone()
+    return bool(row and row[0])
 
 
 def demand_same_columns(source: Sequence[Table], target: Sequence[Table]) -> None:

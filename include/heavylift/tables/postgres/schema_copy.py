@@ -44,8 +44,12 @@ LEFT JOIN LATERAL (
 WHERE c.relkind IN ('r', 'p', 'f') AND {NOT_SYSTEM}
 """  # noqa: S608 - a constant
 
-# They would fire on our own statements; a person makes them after the cutover.
-_LEFT_OUT = {"EVENT TRIGGER"}
+_LEFT_OUT = {
+    "EVENT TRIGGER": "event triggers would fire on Heavylift's own statements",
+    "FOREIGN DATA WRAPPER": "foreign tables stay behind, and their access with them",
+    "SERVER": "foreign tables stay behind, and their access with them",
+    "USER MAPPING": "it may hold a password for another server",
+}
 _GUARDS = {"FK CONSTRAINT", "TRIGGER"}
 _INDEXES = {"CONSTRAINT", "INDEX"}
 
@@ -122,6 +126,19 @@ def finish_schema(
         if guards:
             note(target, stream, FINISHED, "all of the schema", made=True)
     return findings
+
+
+def follow_relations(request: TablesRequest, *, source: Session, target: Session) -> tuple[Finding, ...]:
+    """Make what the source has got since for the stream's tables and rows need: partitions, types, sequences.
+
+    To be called before changes are applied where the source has a partition that the target lacks. What is
+    there already is left as it is: columns are not changed.
+    """
+    with told_as("following the source's schema", "what was made stays"):
+        known = read_tables(target, request.stream)
+        tables = [t for t in read_catalog(source, ("*.*",)) if t.name in known]
+        entries, findings = read_schema(source, request.source.connection, tables)
+        return findings + make_before_data(request.target.connection, request.stream, entries)
 
 
 def is_schema_finished(session: Session, stream: str) -> bool:
@@ -223,6 +240,6 @@ def _left_out(entry: Entry) -> Finding:
         rule="schema-object-left-out",
         severity=Severity.WARNING,
         subject=str(entry),
-        detail="event triggers are not made on the target: they would fire on Heavylift's own statements",
-        remedy="make it by hand after the cutover",
+        detail=f"it is not made on the target: {_LEFT_OUT[entry.kind]}",
+        remedy="make it by hand after the cutover, if it is still needed",
     )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from psycopg import sql
+
 from heavylift.errors import HeavyliftError
 from heavylift.tables.postgres.faults import is_transient, translated
 
@@ -69,6 +71,14 @@ def note(session: Session, stream: str, entry: str, title: str, *, made: bool) -
     )
 
 
+def _noting(session: Session, stream: str, entry: Entry) -> bytes:
+    return (
+        sql.SQL("INSERT INTO heavylift.stream_schema (stream, entry, title, made) VALUES ({}, {}, {}, true)")
+        .format(stream, entry.digest, str(entry)[:500])
+        .as_bytes(session)
+    )
+
+
 def unnote(session: Session, stream: str, entry: str) -> None:
     """Take a note away again."""
     session.execute("DELETE FROM heavylift.stream_schema WHERE stream = %s AND entry = %s", [stream, entry])
@@ -83,9 +93,8 @@ def make(session: Session, stream: str, entry: Entry) -> HeavyliftError | None:
     import psycopg
 
     try:
-        with session.transaction():
-            session.execute(entry.statement.encode())
-            note(session, stream, entry.digest, str(entry)[:500], made=True)
+        # Statements that are sent together are one transaction, and one journey over the network.
+        session.execute(entry.statement.encode() + b"\n;" + _noting(session, stream, entry))
     except psycopg.Error as error:
         if _is_there(entry, error):
             note(session, stream, entry.digest, str(entry)[:500], made=False)

@@ -23,8 +23,9 @@ from heavylift.tables.postgres.ranges import read_ranges, storage_of
 from heavylift.tables.postgres.replication import exported_snapshot, identify
 from heavylift.tables.postgres.resume import (
     Layout,
-    copied_state,
+    demand_empty,
     demand_same_columns,
+    note_copied,
     plan_anew,
     plan_mending,
     sort_out,
@@ -54,7 +55,6 @@ from heavylift.tables.postgres.state import (
     read_stream,
     read_tables,
     write_stream,
-    write_table,
 )
 from heavylift.tables.postgres.stopping import demand_going_on
 
@@ -132,7 +132,7 @@ class SnapshotRun:
         guard(self.request, state, source=self.source, target=self.target)
         known, ranges = read_tables(self.target, state.id), read_ranges(self.target, state.id)
         reused = {str(n): sum(r.done_at is not None for r in ranges.get(n, ())) for n in known}
-        self._read_schema(tables)
+        self._make_tables(tables)
         self._copy_later(tables)
         return reused
 
@@ -193,21 +193,14 @@ class SnapshotRun:
             self.lease.demand(self.target)
             if first:
                 write_stream(self.target, replace(self._state(), consistent=position))
-            else:
-                empty(self.target, left.anew)
+            demand_empty(self.target, [table for table in left.anew if table.name not in known])
+            empty(self.target, [table for table in left.anew if table.name in known])
             jobs = plan_anew(self.target, stream, left.anew, layout, position, binary)
         return jobs + plan_mending(left.mended, known, ranges, binary)
 
     def _note_copied(self, session: Session, table: Table, position: int) -> None:
-        stream, name = self.request.stream, table.name
         with session.transaction():
-            state = read_tables(session, stream)[name]
-            row = session.execute(
-                "SELECT coalesce(sum(rows), 0)::bigint FROM heavylift.stream_range"
-                " WHERE stream = %s AND schema_name = %s AND table_name = %s",
-                [stream, name.schema, name.name],
-            ).fetchone()
-            write_table(session, stream, copied_state(state, position, int(row[0]) if row else 0))
+            note_copied(session, self.request.stream, table.name, position)
             self.lease.demand(session)
 
     def _finish(self, tables: Sequence[Table]) -> None:
