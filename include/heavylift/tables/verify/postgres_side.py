@@ -178,7 +178,9 @@ def _row(number: int, other: int, key: Key) -> Row:
 
 
 def _relation(table: Table) -> sql.Composable:
-    return sql.Identifier(table.name.schema, table.name.name)
+    """A table that was inherited from (which partitions are not) is compared without its heirs' rows."""
+    name = sql.Identifier(table.name.schema, table.name.name)
+    return name if table.leaves else sql.SQL("ONLY {}").format(name)
 
 
 def _order(plan: Plan) -> str | None:
