@@ -54,6 +54,10 @@ class PostgresSide:
         """Cancel what runs."""
         self.sessions.stop()
 
+    def close(self) -> None:
+        """Close the sessions."""
+        self.sessions.close()
+
     def count(self, table: Table) -> int:
         """Return the number of rows."""
         with self.sessions.lend() as session:

@@ -90,6 +90,9 @@ class Side(Protocol):
     def stop(self) -> None:
         """Cancel what runs, from another thread; what is asked later fails."""
 
+    def close(self) -> None:
+        """Close what was opened; what is asked later opens it again."""
+
     def count(self, table: Table) -> int:
         """Return the number of rows."""
 
