@@ -28,6 +28,8 @@ _TUNED = (
     "SET parallel_tuple_cost = 0; SET parallel_setup_cost = 100;"
     # Compiling pays for nothing here: the time goes into output functions.
     "SET jit = off;"
+    # All rows of a cursor will be fetched.
+    "SET cursor_tuple_fraction = 1;"
 )
 _CANCEL_SECONDS = 5.0
 
