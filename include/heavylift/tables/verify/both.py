@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import chain
+from itertools import chain, islice
 from typing import TypeVar
 
 from heavylift.tables.verify.side import Side
@@ -57,4 +57,4 @@ def begun(source: Iterator[T], target: Iterator[T], stop: Callable[[], None]) ->
 
 
 def _first(stream: Iterator[T]) -> list[T]:
-    return [item for item, _ in zip(stream, range(1), strict=False)]
+    return list(islice(stream, 1))

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import Literal
 
 from heavylift.tables.verify.plan import Key
@@ -29,37 +28,47 @@ def merge(source: Iterable[Row], target: Iterable[Row], *, keyed: bool) -> Itera
 
     :param keyed: a key that both sides have is ``different``, not missing here and extra there.
     """
-    ours, theirs = _places(source), _places(target)
-    mine, other = next(ours, None), next(theirs, None)
-    while mine is not None or other is not None:
-        if other is None or (mine is not None and mine[0] < other[0]):
-            yield from _told(mine, None, keyed=keyed)
-            mine = next(ours, None)
-        elif mine is None or other[0] < mine[0]:
-            yield from _told(None, other, keyed=keyed)
-            other = next(theirs, None)
-        else:
-            yield from _told(mine, other, keyed=keyed)
-            mine, other = next(ours, None), next(theirs, None)
+    ours, theirs = _Stream(source), _Stream(target)
+    while ours.row is not None or theirs.row is not None:
+        if ours.row == theirs.row:
+            # One of each may go, whatever else has this place: what is left differs as before.
+            ours.advance()
+            theirs.advance()
+            continue
+        place = min(row.place for row in (ours.row, theirs.row) if row is not None)
+        yield from _told(ours.take(place), theirs.take(place), keyed=keyed)
 
 
-_Group = tuple[int, dict[Key, Counter[int]]]
+class _Stream:
+    """Rows one by one, with the next one in sight."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._rows = iter(rows)
+        self.row = next(self._rows, None)
+
+    def advance(self) -> None:
+        self.row = next(self._rows, None)
+
+    def take(self, place: int) -> list[Row]:
+        """Return all rows of one place, perhaps none."""
+        taken = []
+        while self.row is not None and self.row.place == place:
+            taken.append(self.row)
+            self.advance()
+        return taken
 
 
-def _places(rows: Iterable[Row]) -> Iterator[_Group]:
-    """Group rows of one place: digest by digest, for each of their keys."""
-    for place, group in groupby(rows, key=lambda row: row.place):
-        keys: dict[Key, Counter[int]] = defaultdict(Counter)
-        for row in group:
-            keys[row.key][row.digest] += row.count
-        yield place, keys
-
-
-def _told(source: _Group | None, target: _Group | None, *, keyed: bool) -> Iterator[Found]:
-    ours = source[1] if source else {}
-    theirs = target[1] if target else {}
+def _told(source: list[Row], target: list[Row], *, keyed: bool) -> Iterator[Found]:
+    ours, theirs = _by_key(source), _by_key(target)
     for key in {**ours, **theirs}:
         yield from classify(key, ours.get(key, Counter()), theirs.get(key, Counter()), keyed=keyed)
+
+
+def _by_key(rows: list[Row]) -> dict[Key, Counter[int]]:
+    keys: dict[Key, Counter[int]] = defaultdict(Counter)
+    for row in rows:
+        keys[row.key][row.digest] += row.copies
+    return keys
 
 
 def classify(key: Key, source: Counter[int], target: Counter[int], *, keyed: bool) -> Iterator[Found]:

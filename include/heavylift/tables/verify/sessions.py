@@ -25,10 +25,11 @@ STATE = "nothing was changed on either side"
 _TUNED = (
     # Many small rows come out of the workers, which computed the digests; the planner would rather have
     # the leader compute them all.
-    "SET parallel_tuple_cost = 0",
-    "SET parallel_setup_cost = 100",
+    "SET parallel_tuple_cost = 0; SET parallel_setup_cost = 100;"
     # Compiling pays for nothing here: the time goes into output functions.
-    "SET jit = off",
+    "SET jit = off;"
+    # All rows of a cursor will be fetched.
+    "SET cursor_tuple_fraction = 1;"
 )
 _CANCEL_SECONDS = 5.0
 
@@ -38,37 +39,43 @@ class Sessions:
     """Opens sessions on one side, each in a read-only transaction, and cancels what they run.
 
     :param snapshot: a snapshot exported by a transaction that stays open: all sessions see that state.
-        Without one, each lent session sees the state of the moment in which it is lent.
+        Without one, each question is answered as of the moment in which it is asked.
     """
 
     name: SideName
     connection: Connection
     snapshot: str | None = None
+    _idle: list[Session] = field(default_factory=list)
     _lent: set[Session] = field(default_factory=set)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _stopped: bool = False
 
     @contextmanager
     def lend(self) -> Iterator[Session]:
-        """Lend a session in a transaction of its own, and close it afterwards.
+        """Lend a session in a transaction; afterwards it is kept for the next question.
 
         :raises TransientError: told to stop.
         :raises ServerUnavailableError: the session was lost; nothing is left behind.
         """
-        what = f"comparing tables on {where(self.connection)}"
-        session = connect(self.connection, "verify")
-        try:
-            self._register(session)
-            with told_as(what, STATE):
+        with self._told():
+            session = self._take()
+            try:
                 self._begin(session)
                 yield session
-        except Exception as error:
-            if self._stopped and not isinstance(error, TransientError):
-                raise self.stopped() from error
-            raise
-        finally:
+                if not self.snapshot:
+                    session.execute("ROLLBACK")
+            except BaseException:
+                self._end(session)
+                raise
             with self._lock:
                 self._lent.discard(session)
+                self._idle.append(session)
+
+    def close(self) -> None:
+        """Close the sessions that are not lent."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for session in idle:
             session.close()
 
     def stop(self) -> None:
@@ -90,16 +97,38 @@ class Sessions:
             code="6200",
         )
 
-    def _register(self, session: Session) -> None:
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            with told_as(f"comparing tables on {where(self.connection)}", STATE):
+                yield
+        except Exception as error:
+            if self._stopped and not isinstance(error, TransientError):
+                raise self.stopped() from error
+            raise
+
+    def _take(self) -> Session:
         with self._lock:
-            if self._stopped:
-                raise self.stopped()
-            self._lent.add(session)
+            kept = self._idle.pop() if self._idle else None
+        session = kept or connect(self.connection, "verify")
+        with self._lock:
+            if not self._stopped:
+                self._lent.add(session)
+                return session
+        session.close()
+        raise self.stopped()
+
+    def _end(self, session: Session) -> None:
+        with self._lock:
+            self._lent.discard(session)
+        session.close()
 
     def _begin(self, session: Session) -> None:
-        for statement in _TUNED:
-            session.execute(statement)
-        session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        from psycopg.pq import TransactionStatus
+
+        if session.info.transaction_status is not TransactionStatus.IDLE:
+            return  # kept, within the snapshot
+        session.execute(_TUNED + "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if self.snapshot:
             session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(self.snapshot)))
 

@@ -37,7 +37,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from heavylift.tables.model import Table
 from heavylift.tables.verify.plan import Key, Plan, SideName
@@ -51,18 +51,17 @@ class Bucket:
     digest: int
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One row of a bucket that differs.
 
     :param place: where it stands in the order that both sides share: a digest of its key.
-    :param count: how often it is there; not 1 only in a table without a key.
+    :param copies: how often it is there; not 1 only in a table without a key.
     """
 
     place: int
     key: Key
     digest: int
-    count: int = 1
+    copies: int = 1
 
 
 @dataclass(frozen=True)
@@ -89,6 +88,9 @@ class Side(Protocol):
 
     def stop(self) -> None:
         """Cancel what runs, from another thread; what is asked later fails."""
+
+    def close(self) -> None:
+        """Close what was opened; what is asked later opens it again."""
 
     def count(self, table: Table) -> int:
         """Return the number of rows."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def compare_tables(
     :raises ServerUnavailableError: a session was lost; compare again.
     """
     work = _Work(source, target, options or CompareOptions(), tell, len(pairs))
-    with stopping(stop, source, target), Differences(file) as differences:
+    with closing(source), closing(target), stopping(stop, source, target), Differences(file) as differences:
         work.choose_digest()
         compared = work.all(pairs, differences)
     return compared, differences
