@@ -19,6 +19,7 @@ DRY_RUN = "dry_run"
 BANDWIDTH_LIMIT = "bandwidth_limit"
 SHARD_OBJECTS = "shard_objects"
 ALLOW_MANY_DELETES = "allow_many_deletes"
+COPY_ANEW = "copy_anew"
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class RunOptions:
     bandwidth_bytes_per_second: int | None = None
     shard_objects: int | None = None
     allow_many_deletes: bool = False
+    copy_anew: bool = False
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def run_options(params: Mapping[str, Any]) -> RunOptions:
         bandwidth_bytes_per_second=_bandwidth(params.get(BANDWIDTH_LIMIT)),
         shard_objects=int(shard_objects) if shard_objects else None,
         allow_many_deletes=bool(params.get(ALLOW_MANY_DELETES, False)),
+        copy_anew=bool(params.get(COPY_ANEW, False)),
     )
 
 

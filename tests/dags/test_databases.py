@@ -29,7 +29,7 @@ every_phase = pytest.mark.parametrize("phase", TASKS, ids=lambda phase: phase.va
 
 
 def dag_of(folder: Path, phase: Phase, **changes: Any) -> DAG:
-    [loaded] = load_files([write(folder, "some", databases=DATABASES, **changes)]).valid
+    [loaded] = load_files([write(folder, "some", **{"databases": DATABASES, **changes})]).valid
     dag = movement_dag(loaded, phase)
     assert dag is not None
     return dag
@@ -55,6 +55,12 @@ def test_a_spec_of_databases_alone_has_its_dags(tmp_path: Path, phase: Phase) ->
     assert not dag.has_task("data.copy")
     assert [task.task_id for task in dag.leaves] == ["summarise_run"]
     assert [task.task_id for task in dag.roots] == ["begin_run"]
+
+
+def test_only_a_transfer_of_databases_can_copy_them_anew(tmp_path: Path) -> None:
+    assert dag_of(tmp_path / "a", Phase.TRANSFER).params.dump()["copy_anew"] is False
+    assert "copy_anew" not in dag_of(tmp_path / "b", Phase.SYNC).params
+    assert "copy_anew" not in dag_of(tmp_path / "c", Phase.TRANSFER, databases=[]).params
 
 
 def test_the_gate_waits_for_databases_too(tmp_path: Path) -> None:

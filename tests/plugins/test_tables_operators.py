@@ -193,7 +193,7 @@ def test_nothing_moves_in_a_dry_run(world: World, engine: FakeEngine, kind: Any)
     assert engine.calls == []
 
 
-def killed(task: Any, engine: FakeEngine, stop_at: int) -> None:
+def killed(task: Any, engine: FakeEngine, stop_at: int, **params: Any) -> None:
     """Run a task that is stopped in the middle of its work, as ``on_kill`` does."""
     engine.stop_at = stop_at
 
@@ -205,7 +205,7 @@ def killed(task: Any, engine: FakeEngine, stop_at: int) -> None:
     killer.start()
     try:
         with pytest.raises(TransientError, match="HL-8003"):
-            execute(task)
+            execute(task, **params)
     finally:
         killer.join()
 
@@ -217,6 +217,18 @@ def test_a_snapshot_that_is_killed_goes_on_where_it_was(world: World, engine: Fa
     figures = execute(task_of(SnapshotTablesOperator, world), attempt=2)
     assert (figures["rows"], figures["ranges_reused"]) == (10, 1)
     assert execute(task_of(VerifyTablesOperator, world, frozen=True))["passed"] is True
+
+
+def test_a_database_is_copied_anew_once_however_often_the_task_is_tried(
+    moved: World, engine: FakeEngine
+) -> None:
+    engine.target[99] = "left by an earlier stream"
+    killed(task_of(SnapshotTablesOperator, moved), engine, stop_at=4, copy_anew=True)
+    assert len(engine.target) == 4
+    task = task_of(SnapshotTablesOperator, moved)
+    assert execute(task, attempt=2, copy_anew=True)["ranges_reused"] == 1
+    assert engine.target == engine.source
+    assert execute(task, attempt=3, copy_anew=True)["already_complete"] is True
 
 
 @pytest.mark.parametrize(

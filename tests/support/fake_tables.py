@@ -82,6 +82,9 @@ class FakeEngine:
 
     def snapshot(self, request: TablesRequest, work: Work) -> SnapshotRecord:
         self._begin("snapshot", request)
+        if request.options.anew:
+            self.target.clear()
+            self.applied = None
         began, reused = utc_now(), len(self.target)
         already = self.applied is not None
         for done, (key, value) in enumerate(list(self.source.items()), start=1):

@@ -81,13 +81,17 @@ def snapshot(
     method: Method = CaptureMethod.AUTO,
     parallel_ranges: Ranges = 4,
     max_retained_wal: MaxRetained = "10GiB",
+    anew: Annotated[
+        bool, typer.Option("--anew", help="give up an earlier stream and what it brought, and begin again")
+    ] = False,
     verify: Annotated[bool, typer.Option(help="compare every row afterwards")] = True,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Copy all tables as of one position, begin the stream of changes there, and prove both sides equal.
 
-    Safe to run again after any end: ranges that have arrived are not copied again. The source keeps
+    Safe to run again after any end: ranges that have arrived are not copied again, unless --anew says
+    so. The source keeps
     its log from here on until 'sync' has applied it, or 'end' gives it back.
     """
     from heavylift.cli import tables_run
@@ -95,7 +99,7 @@ def snapshot(
     request = request_of(
         "transfer", source_conn, target_conn, evidence, evidence_conn, migration, database,
         tables=patterns(tables, more), exclude=tuple(exclude or ()), method=method,
-        parallel_ranges=parallel_ranges, max_retained_wal=max_retained_wal, dry_run=dry_run,
+        parallel_ranges=parallel_ranges, max_retained_wal=max_retained_wal, anew=anew, dry_run=dry_run,
     )  # fmt: skip
     if dry_run:
         tables_run.preflight(request, as_json=as_json)

@@ -197,7 +197,7 @@ def database_path(run: RunKey, database: str, kind: str, number: int) -> str:
     """Return the path of a database's ``number``-th record of a kind, from 1.
 
     :param kind: ``preflight``, ``snapshot``, ``sync``, ``drain``, ``verification``, ``reverse``,
-        ``end``.
+        ``end``, ``anew``.
     """
     return f"{databases_folder(run)}/{safe_segment(database)}/{kind}-{number}.json"
 

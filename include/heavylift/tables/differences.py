@@ -30,7 +30,10 @@ async def keep_differences(
     if comparison.difference_count <= MAX_LISTED and comparison.spilled is None:
         return None
     if comparison.spilled is not None:
-        return await _keep(store, request, Path(comparison.spilled))
+        local = Path(comparison.spilled)
+        ref = await _keep(store, request, local)
+        local.unlink()
+        return ref
     with tempfile.TemporaryDirectory(prefix="heavylift-differences-") as folder:
         local = Path(folder) / "differences.parquet"
         await asyncio.to_thread(write_differences, comparison.differences, local)

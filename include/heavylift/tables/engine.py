@@ -78,7 +78,7 @@ class Comparison:
     """The raw result of comparing two databases; :mod:`heavylift.tables.api` makes the record of it.
 
     :param differences: all of them where ``spilled`` is None, else the first ones.
-    :param spilled: a local Parquet file with all differences.
+    :param spilled: a local Parquet file with all differences; who keeps it as evidence removes it.
     """
 
     mode: str

@@ -99,11 +99,13 @@ def tables_request(
     *,
     dry_run: bool = False,
     max_seconds: float | None = None,
+    anew: bool = False,
 ) -> TablesRequest:
     """Return the request that moves one database of a spec.
 
     :param connections: looks a connection up by its id.
     :param max_seconds: bounds a sync run.
+    :param anew: a snapshot gives up what an earlier one left.
     :raises NotFoundError: the spec has no such database.
     """
     found = _find(spec, database)
@@ -126,6 +128,7 @@ def tables_request(
             reverse=found.reverse,
             verify=found.verify,
             dry_run=dry_run,
+            anew=anew,
         ),
     )
 

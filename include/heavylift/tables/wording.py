@@ -26,7 +26,9 @@ Figures = dict[str, int | float | bool | str | None]
 
 
 def progress_line(progress: TablesProgress) -> str:
-    """Return one line: step, rows, rate, time left, lag."""
+    """Return one line: the engine's own words where it has some, else rows, rate, time left and lag."""
+    if progress.detail:
+        return f"{progress.step}: {progress.detail.removeprefix(f'{progress.step}: ')}"
     parts = [f"{progress.step}: {_done(progress)}"]
     if progress.bytes_done:
         parts.append(size(progress.bytes_done))
@@ -38,8 +40,6 @@ def progress_line(progress: TablesProgress) -> str:
         parts.append(f"{size(progress.lag_bytes)} behind")
     if progress.lag_seconds is not None:
         parts.append(f"{_span(progress.lag_seconds)} behind")
-    if progress.detail:
-        parts.append(progress.detail)
     return ", ".join(parts)
 
 

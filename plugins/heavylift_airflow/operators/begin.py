@@ -70,5 +70,6 @@ class BeginRunOperator(HeavyliftOperator, SkipMixin):
                     "bandwidth_bytes_per_second": options.bandwidth_bytes_per_second,
                     "shard_objects": options.shard_objects,
                     "allow_many_deletes": options.allow_many_deletes,
+                    "copy_anew": options.copy_anew,
                 },
             )

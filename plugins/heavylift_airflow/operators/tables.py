@@ -41,7 +41,9 @@ class DatabaseOperator(HeavyliftOperator):
         self.database = database
         self.direction = direction
 
-    def request(self, frame: TaskFrame, *, max_seconds: float | None = None) -> TablesRequest:
+    def request(
+        self, frame: TaskFrame, *, max_seconds: float | None = None, anew: bool = False
+    ) -> TablesRequest:
         """Return the library's request for this database in this run, in this task's direction."""
         from heavylift.tables.requests import tables_request
 
@@ -52,6 +54,7 @@ class DatabaseOperator(HeavyliftOperator):
             look_up,
             dry_run=frame.options.dry_run,
             max_seconds=max_seconds,
+            anew=anew,
         )
         return made.reversed() if self.direction == REVERSE else made
 
@@ -124,6 +127,9 @@ class SnapshotTablesOperator(DatabaseOperator):
     only the rest; where the snapshot is complete it does nothing. Stopping it ends it between two
     ranges; the slot on the source keeps every change meanwhile.
 
+    Where the run was started with *Copy databases anew*, its first attempt gives up what an earlier
+    stream left; later attempts go on from there.
+
     :return: ``{"tables", "rows", "size_bytes", "ranges", "ranges_reused", "consistent_position",
         "already_complete"}``.
     :raises TransientError: it was cut short; a retry goes on with the rest.
@@ -144,9 +150,21 @@ class SnapshotTablesOperator(DatabaseOperator):
         from heavylift.tables.api import snapshot_tables
         from heavylift.tables.wording import snapshot_figures
 
-        record, ref = await snapshot_tables(self.request(frame), reporter)
+        anew = frame.options.copy_anew and await self._is_first(frame)
+        record, ref = await snapshot_tables(self.request(frame, anew=anew), reporter)
         await self.note(frame, "database.copied", ref, snapshot_figures(record))
         return record
+
+    async def _is_first(self, frame: TaskFrame) -> bool:
+        """Tell whether this run is to begin anew now: once, or a retry would throw away its own work."""
+        from heavylift.evidence.paths import database_path
+
+        path = database_path(frame.run, self.database, "anew", 1)
+        async with self.evidence(frame) as store:
+            if await store.exists(path):
+                return False
+            await store.write_json(path, {"asked_by": frame.actor, "attempt": frame.attempt})
+        return True
 
 
 class VerifyTablesOperator(DatabaseOperator):

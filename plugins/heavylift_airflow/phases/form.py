@@ -5,15 +5,34 @@ from __future__ import annotations
 from airflow.sdk import Param
 
 from heavylift.spec import Phase
-from heavylift_airflow.context import ALLOW_MANY_DELETES, BANDWIDTH_LIMIT, DRY_RUN, SHARD_OBJECTS
+from heavylift_airflow.context import ALLOW_MANY_DELETES, BANDWIDTH_LIMIT, COPY_ANEW, DRY_RUN, SHARD_OBJECTS
 
 # The pattern lets an emptied field through: the form sends it as an empty text.
 _RATE_PATTERN = r"^$|^[0-9]+(\.[0-9]+)? ?(B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)/s$"
 
 
-def form_params(phase: Phase | None = None) -> dict[str, Param]:
-    """Return the parameters of a run of the transfer or the sync phase."""
-    return _movement_params() | (_delete_params() if phase is Phase.SYNC else {})
+def form_params(phase: Phase | None = None, *, databases: bool = False) -> dict[str, Param]:
+    """Return the parameters of a run of the transfer or the sync phase.
+
+    :param databases: the migration has some.
+    """
+    params = _movement_params()
+    if phase is Phase.SYNC:
+        params |= _delete_params()
+    return params | (_database_params() if databases and phase is Phase.TRANSFER else {})
+
+
+def _database_params() -> dict[str, Param]:
+    return {
+        COPY_ANEW: Param(
+            False,
+            type="boolean",
+            title="Copy databases anew",
+            section="What to do",
+            description="Give up earlier streams and the rows that they brought to the target, and begin"
+            " again: for a stream that is invalid.",
+        ),
+    }
 
 
 def _delete_params() -> dict[str, Param]:

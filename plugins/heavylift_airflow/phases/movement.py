@@ -54,7 +54,7 @@ def movement_dag(loaded: LoadedSpec, phase: Phase) -> DAG | None:
         # A sync moves data unasked, so somebody has to switch it on.
         is_paused_upon_creation=True if phase is Phase.SYNC else None,
         tags={f"migration:{spec.migration}", f"phase:{phase.value}"},
-        params=form_params(phase),
+        params=form_params(phase, databases=bool(spec.databases)),
         default_args=default_args(spec),
     ) as dag:
         _Builder(loaded, phase).build()

@@ -144,6 +144,13 @@ def test_a_sync_whose_time_is_over_may_be_run_again(
     assert tables("sync", "--max-seconds", "1") == 3
 
 
+def test_a_snapshot_can_begin_anew(engine: FakeEngine) -> None:
+    tables("snapshot")
+    engine.target[77] = "left by an earlier stream"
+    assert tables("snapshot") == 1
+    assert tables("snapshot", "--anew") == 0
+
+
 def test_rows_that_differ_are_counted_and_kept(
     engine: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
