@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 from heavylift.errors import UnsupportedError
 from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine
+from heavylift.tables.requests import Direction
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import TableEngine
@@ -18,6 +19,7 @@ _POSTGRESQL = DatabaseEngine.POSTGRESQL
 _ENGINES: Mapping[tuple[DatabaseEngine, DatabaseEngine, CaptureMethod], tuple[str, str]] = {
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.AUTO): ("heavylift.tables.postgres.moving", "ChangesEngine"),
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.CHANGES): ("heavylift.tables.postgres.moving", "ChangesEngine"),
+    (_POSTGRESQL, _POSTGRESQL, CaptureMethod.NATIVE): ("heavylift.tables.postgres.native", "NativeEngine"),
 }
 """Products of source and target and the method → the module and class that moves between them."""
 
@@ -28,7 +30,9 @@ def engine_for(request: TablesRequest) -> TableEngine:
     :raises UnsupportedError: this version has none.
     """
     pair = (request.source.engine, request.target.engine)
-    home = _ENGINES.get((*pair, request.options.method))
+    # The way back is always read by us, whoever carried the way forth.
+    back = request.direction is Direction.REVERSE
+    home = _ENGINES.get((*pair, CaptureMethod.CHANGES if back else request.options.method))
     if home is None or find_spec(home[0]) is None:
         raise _unsupported(request)
     return cast("TableEngine", getattr(import_module(home[0]), home[1])())
@@ -39,7 +43,7 @@ def _unsupported(request: TablesRequest) -> UnsupportedError:
         f"moving database {request.database!r}",
         got=f"{request.source.engine.value} to {request.target.engine.value}"
         f" by method {request.options.method.value!r}",
-        expected="postgresql to postgresql, by method 'auto' or 'changes'",
+        expected="postgresql to postgresql, by method 'auto', 'changes' or 'native'",
         state="nothing was touched",
         remedy="move this database by other means for now, or change 'method' in the spec",
         code="6300",

@@ -29,6 +29,7 @@ from heavylift.tables.verify.postgres_side import PostgresSide
 from heavylift.tables.verify.sampling import SampleChoice
 from heavylift.tables.verify.sequences import sequences_behind
 from heavylift.tables.verify.sessions import Sessions
+from heavylift.tables.verify.settle import Settling
 from heavylift.tables.verify.tables import CompareOptions, Pair, compare_tables
 from heavylift.tables.verify.wording import Mode, statement
 
@@ -50,6 +51,11 @@ def compare_databases(request: TablesRequest, work: Work, *, frozen: bool) -> Co
         return _compare(request, work, "snapshot", snapshot=snapshot, position=position)
 
 
+def compare_settling(request: TablesRequest, work: Work, settling: Settling) -> Comparison:
+    """Compare all chosen tables while both sides are written to: what differs is looked at again."""
+    return _compare(request, work, "settled", settling=settling)
+
+
 @contextmanager
 def _one_moment(request: TablesRequest, work: Work) -> Iterator[tuple[str, str]]:
     """Bring the target to a position of the source, and hold both there; yield snapshot and position."""
@@ -68,7 +74,13 @@ def _one_moment(request: TablesRequest, work: Work) -> Iterator[tuple[str, str]]
 
 
 def _compare(
-    request: TablesRequest, work: Work, mode: Mode, *, snapshot: str | None = None, position: str = ""
+    request: TablesRequest,
+    work: Work,
+    mode: Mode,
+    *,
+    snapshot: str | None = None,
+    position: str = "",
+    settling: Settling | None = None,
 ) -> Comparison:
     began = time.monotonic()
     options = request.options
@@ -82,6 +94,7 @@ def _compare(
         PostgresSide(theirs),
         options=CompareOptions(
             sample=SampleChoice() if options.verify is VerifyMode.SAMPLE else None,
+            settling=settling,
             parallel=options.parallel_ranges,
         ),
         stop=work.stop,
