@@ -119,7 +119,8 @@ def _create(side: Connection) -> None:
 def _drop_subscriptions(side: Connection) -> None:
     with connect(replace(side, schema="postgres"), "bench") as session:
         found: list[tuple[Any, ...]] = session.execute(
-            "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid WHERE datname = %s",
+            "SELECT subname FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+            " WHERE datname = %s",
             [side.schema],
         ).fetchall()
     for (name,) in found:

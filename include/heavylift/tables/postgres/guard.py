@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from heavylift.tables.requests import TablesRequest
 
 _REMEDY = (
-    "take a new snapshot (heavylift tables snapshot --anew), which gives up this slot and the rows it brought:"
+    "take a new snapshot (heavylift tables snapshot --anew), which gives up this slot and what it brought:"
     " nothing is skipped, and no slot recreated quietly"
 )
 _LOST = frozenset({"lost", "unreserved"})
