@@ -32,13 +32,9 @@ from heavylift.tables.postgres.slot import slot_name, temporary_slot_name
 from heavylift.tables.postgres.state import TablePhase, TableState
 
 NAME = TableName("public", "t")
-TABLE = Table(
-    NAME,
-    1,
-    (Column("id", 23, -1, "integer", False), Column("v", 25, -1, "text")),
-    ("id",),
-    ReplicaIdentity.DEFAULT,
-)
+COLUMNS = (Column("id", 23, -1, "integer", False), Column("v", 25, -1, "text"))
+TABLE = Table(NAME, 1, COLUMNS, ("id",), ReplicaIdentity.DEFAULT)
+ALWAYS = Column("n", 23, -1, "integer", identity="a")
 
 
 def leaves(pages: int, filenode: int = 7) -> dict[TableName, Leaf]:

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from heavylift.tables.requests import TablesRequest
 
 _REMEDY = (
-    "take a new snapshot: end the stream (heavylift tables reverse --end, or the runbook 'slot lost'), then"
-    " run the snapshot with --anew; nothing is skipped or recreated quietly"
+    "take a new snapshot (heavylift tables snapshot --anew), which gives up this slot and what it brought:"
+    " nothing is skipped, and no slot recreated quietly"
 )
 _LOST = frozenset({"lost", "unreserved"})
 
