@@ -183,7 +183,7 @@ _KEYLESS = sql.SQL(
 def _relation(table: Table) -> sql.Composable:
     """A table that was inherited from (which partitions are not) is compared without its heirs' rows."""
     name = sql.Identifier(table.name.schema, table.name.name)
-    return name if table.leaves else sql.SQL("ONLY {}").format(name)
+    return name if table.partitioned else sql.SQL("ONLY {}").format(name)
 
 
 def _order(plan: Plan) -> str | None:
