@@ -122,11 +122,11 @@ class Held:
         self._databases = databases
 
     def __enter__(self) -> Held:
+        self._tables = read_table(self._databases.source, "t"), read_table(self._databases.target, "t")
         self._holder = connect(self._databases.target, "test")
         self._holder.execute("BEGIN")
         self._holder.execute("LOCK TABLE public.t IN ACCESS EXCLUSIVE MODE")
         self._thread = threading.Thread(target=self._compare)
-        self._tables = read_table(self._databases.source, "t"), read_table(self._databases.target, "t")
         self._thread.start()
         for _ in range(400):
             if waiting(self._databases):
