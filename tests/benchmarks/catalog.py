@@ -8,6 +8,7 @@ from tests.benchmarks.lanes import Result
 from tests.benchmarks.objects import comparing, copying, listing, unchanged
 from tests.benchmarks.objects.servers import Bench
 from tests.benchmarks.tables import copying as tables_copying
+from tests.benchmarks.tables import verifying
 
 Lane = Callable[[Bench, int, float], Result]
 """Given the bench, the number of runs and the scale."""
@@ -33,6 +34,8 @@ LANES: dict[str, Lane] = {
     "objects-large": _real(copying.LARGE_S3),
     "objects-huge": _real(copying.HUGE_S3),
     "tables-copy": tables_copying.copy,
+    "tables-verify": verifying.identical,
+    "tables-verify-differing": verifying.differing,
 }
 
 

@@ -12,51 +12,19 @@ from typing import Any
 
 from heavylift.connections import Connection
 from heavylift.evidence.table_records import TableComparison
-from heavylift.tables.model import Column, ReplicaIdentity, Table, TableName
+from heavylift.tables.model import Table
+from heavylift.tables.postgres.catalog import read_catalog
+from heavylift.tables.postgres.connect import connect
 from heavylift.tables.verify.postgres_side import PostgresSide
 from heavylift.tables.verify.sessions import Sessions
 from heavylift.tables.verify.tables import CompareOptions, compare_tables
-from tests.support.two_databases import TwoDatabases, run_sql
-
-_COLUMNS = """
-SELECT attname, atttypid::int, atttypmod, format_type(atttypid, atttypmod), NOT attnotnull,
-       attgenerated <> '', attidentity
-FROM pg_attribute WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped ORDER BY attnum
-"""
-_KEY = """
-SELECT attname FROM pg_index JOIN pg_attribute ON attrelid = indrelid AND attnum = ANY(indkey)
-WHERE indrelid = %s AND indisprimary ORDER BY array_position(indkey::int2[], attnum)
-"""
-_LEAVES = """
-SELECT relname FROM pg_partition_tree(%s::oid) t JOIN pg_class c ON c.oid = t.relid
-WHERE isleaf AND c.oid <> %s
-"""
+from tests.support.two_databases import TwoDatabases
 
 
 def read_table(connection: Connection, name: str, schema: str = "public") -> Table | None:
     """Return a table as its server has it, None where there is none."""
-    found = run_sql(
-        connection,
-        "SELECT c.oid::bigint, reltuples::bigint, pg_table_size(c.oid), relkind FROM pg_class c"
-        " JOIN pg_namespace n ON n.oid = relnamespace WHERE nspname = %s AND relname = %s",
-        schema,
-        name,
-    )
-    if not found:
-        return None
-    oid, rows, size, kind = found[0]
-    return Table(
-        name=TableName(schema, name),
-        oid=oid,
-        columns=tuple(Column(*each) for each in run_sql(connection, _COLUMNS, oid)),
-        key=tuple(column for (column,) in run_sql(connection, _KEY, oid)),
-        identity=ReplicaIdentity.DEFAULT,
-        leaves=tuple(TableName(schema, leaf) for (leaf,) in run_sql(connection, _LEAVES, oid, oid))
-        if kind == b"p" or kind == "p"
-        else (),
-        row_estimate=rows,
-        size_bytes=size,
-    )
+    with connect(connection, "test") as session:
+        return next(iter(read_catalog(session, [f"{schema}.{name}"])), None)
 
 
 Difference = tuple[str, str, dict[str, str | None]]

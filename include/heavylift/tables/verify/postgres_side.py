@@ -27,6 +27,8 @@ _ORDERED = {
 one collation, and enums by the order in which their labels were added."""
 _SAMPLED_EACH = 30
 """Rows that are drawn for each range: the ranges' sizes then differ by a fifth or so."""
+_SAMPLED = 50_000
+"""Rows that are drawn at least: they come by the block, and few blocks would tell little."""
 _WALKED_BOUNDS = 255
 """Most bounds of a type of varying length: the server walks along them."""
 
@@ -75,10 +77,10 @@ class PostgresSide:
             return ()
         if type_name == "numeric":
             ranges = min(ranges, _WALKED_BOUNDS + 1)
-        share = min(100.0, 100.0 * ranges * _SAMPLED_EACH / table.row_estimate)
+        share = min(100.0, 100.0 * max(ranges * _SAMPLED_EACH, _SAMPLED) / table.row_estimate)
         statement = sql.SQL(
             "SELECT unnest(percentile_disc({at}) WITHIN GROUP (ORDER BY {key}))::text"
-            " FROM {table} TABLESAMPLE SYSTEM ({share})"
+            " FROM {table} TABLESAMPLE SYSTEM ({share}) REPEATABLE (0)"
         ).format(
             at=sql.Literal([number / ranges for number in range(1, ranges)]),
             key=sql.Identifier(column.column(self.name).name),
@@ -183,7 +185,7 @@ _KEYLESS = sql.SQL(
 def _relation(table: Table) -> sql.Composable:
     """A table that was inherited from (which partitions are not) is compared without its heirs' rows."""
     name = sql.Identifier(table.name.schema, table.name.name)
-    return name if table.leaves else sql.SQL("ONLY {}").format(name)
+    return name if table.partitioned else sql.SQL("ONLY {}").format(name)
 
 
 def _order(plan: Plan) -> str | None:
