@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 _STREAMING = "streaming"
 _NOISE_BYTES = 256
 """Of log, a server writes about so much by itself between two looks, without any change of rows."""
-_CLOSE_BYTES = 64 * 1024
-"""So close the task had better look itself: log that holds no change of ours may be all that is left."""
 
 
 class _LagTrigger(BaseTrigger):
@@ -108,12 +106,7 @@ class ReplicationCaughtUpTrigger(_LagTrigger):
         return {**super()._arguments(), "max_lag_seconds": self.max_lag_seconds}
 
     def _fires(self, lag: Lag) -> bool:
-        close = lag.lag_bytes <= _CLOSE_BYTES
-        return (
-            lag.state != _STREAMING
-            or close
-            or (lag.seconds is not None and lag.seconds <= self.max_lag_seconds)
-        )
+        return lag.state != _STREAMING or lag.seconds is None or lag.seconds <= self.max_lag_seconds
 
 
 class ChangesWaitingTrigger(_LagTrigger):

@@ -28,8 +28,8 @@ class Lag:
     """The distance between the source's log and what is on the target.
 
     :param lag_bytes: of log, whoever wrote it: other databases of the server count, too.
-    :param seconds: since the last applied transaction was committed; 0 where no log is left. An
-        upper bound: a source that nobody writes to is not behind.
+    :param seconds: age of the oldest change that may be missing, 0 where no log is left; None where
+        nothing was applied yet. An upper bound: not all log is changes.
     """
 
     state: str
@@ -47,10 +47,10 @@ async def read_lag(source: Connection, target: Connection, stream: str) -> Lag:
     :raises ServerUnavailableError: no answer.
     """
     # The target first: what the source writes meanwhile counts as lag, never as progress.
-    state, applied, applied_at = await _applied(target, stream)
+    state, applied, complete_at = await _applied(target, stream)
     position = str((await _ask(source, _POSITION))[0])
     behind = max(0, lsn_from_text(position) - lsn_from_text(applied)) if applied else 0
-    age = (datetime.now(UTC) - applied_at).total_seconds() if applied_at else None
+    age = (datetime.now(UTC) - complete_at).total_seconds() if complete_at else None
     return Lag(
         state=state,
         source_position=position,
