@@ -7,8 +7,8 @@ from collections.abc import Callable
 from tests.benchmarks.lanes import Result
 from tests.benchmarks.objects import comparing, copying, listing, unchanged
 from tests.benchmarks.objects.servers import Bench
+from tests.benchmarks.tables import applying, verifying
 from tests.benchmarks.tables import copying as tables_copying
-from tests.benchmarks.tables import verifying
 
 Lane = Callable[[Bench, int, float], Result]
 """Given the bench, the number of runs and the scale."""
@@ -34,6 +34,7 @@ LANES: dict[str, Lane] = {
     "objects-large": _real(copying.LARGE_S3),
     "objects-huge": _real(copying.HUGE_S3),
     "tables-copy": tables_copying.copy,
+    "tables-apply": applying.apply,
     "tables-verify": verifying.identical,
     "tables-verify-differing": verifying.differing,
 }

@@ -35,6 +35,20 @@ def native(source: Connection, target: Connection) -> None:
             time.sleep(0.02)
 
 
+def catch_up(source: Connection, target: Connection) -> None:
+    """Let the subscription go on, and wait until it has applied all that the source has written."""
+    with connect(source, "bench") as session:
+        row = session.execute("SELECT pg_current_wal_lsn()::text").fetchone()
+        position = row[0] if row else ""
+        with connect(target, "bench") as other:
+            other.execute("ALTER SUBSCRIPTION bench ENABLE")
+        waiting = (
+            "SELECT confirmed_flush_lsn < %s::pg_lsn FROM pg_replication_slots WHERE slot_name = 'bench'"
+        )
+        while session.execute(waiting, [position]).fetchone() == (True,):
+            time.sleep(0.02)
+
+
 def dump(source: Connection, target: Connection) -> None:
     """Pipe pg_dump into psql, schema and rows."""
     with connect(source, "bench") as session:
@@ -65,4 +79,5 @@ def _env(side: Connection) -> dict[str, str]:
 
 
 if __name__ == "__main__":
-    {"native": native, "dump": dump}[sys.argv[1]](connection_from_env(SOURCE), connection_from_env(TARGET))
+    ways = {"native": native, "catch-up": catch_up, "dump": dump}
+    ways[sys.argv[1]](connection_from_env(SOURCE), connection_from_env(TARGET))

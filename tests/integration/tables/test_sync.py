@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heavylift.errors import ConflictError
+from heavylift.errors import ConflictError, IntegrityError
 from heavylift.evidence.table_records import SyncRecord
 from heavylift.tables.engine import Work
 from heavylift.tables.postgres.sync import sync_changes
@@ -146,3 +146,73 @@ def test_new_labels_of_an_enum_are_added(databases: TwoDatabases) -> None:
     record = sync(databases)
     databases.assert_equal("m")
     assert len(record.schema_changes) == 1
+
+
+def test_partitions_are_followed_each_by_itself(databases: TwoDatabases) -> None:
+    begin(
+        databases,
+        "CREATE TABLE sale (day date, id int, v text, PRIMARY KEY (day, id)) PARTITION BY RANGE (day);"
+        "CREATE TABLE sale_25 PARTITION OF sale FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');"
+        "CREATE TABLE sale_26 PARTITION OF sale FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');",
+    )
+    databases.on_source(
+        "INSERT INTO sale VALUES ('2025-05-05', 1, 'a'), ('2026-05-05', 2, 'b'), ('2026-06-05', 3, 'c')"
+    )
+    sync(databases)
+    databases.on_source("UPDATE sale SET day = '2025-07-07' WHERE id = 3")
+    databases.on_source("TRUNCATE sale_26")
+    sync(databases)
+    databases.assert_equal("sale")
+
+
+def test_wider_types_are_followed_and_others_stop(databases: TwoDatabases) -> None:
+    begin(databases, ITEM)
+    databases.on_source("ALTER TABLE item ALTER n TYPE bigint")
+    databases.on_source("INSERT INTO item VALUES (1, 5000000000, 'a')")
+    assert len(sync(databases).schema_changes) == 1
+    databases.assert_equal("item")
+    databases.on_source("ALTER TABLE item ALTER n TYPE text")
+    databases.on_source("INSERT INTO item VALUES (2, 'many', 'a')")
+    with pytest.raises(ConflictError, match="column n of type text instead of bigint"):
+        sync(databases)
+
+
+def test_any_change_of_definitions_stops_where_the_spec_says_so(databases: TwoDatabases) -> None:
+    begin(databases, ITEM)
+    databases.on_source("ALTER TABLE item ADD COLUMN note text")
+    databases.on_source("INSERT INTO item VALUES (1, 1, 'a', 'b')")
+    with pytest.raises(ConflictError, match="on_schema_change: stop"):
+        sync(databases, on_schema_change="stop")
+
+
+def test_a_row_that_somebody_took_from_the_target_is_noticed(databases: TwoDatabases) -> None:
+    begin(databases, ITEM + "ALTER TABLE item ALTER body SET STORAGE EXTERNAL;")
+    databases.on_source("INSERT INTO item VALUES (1, 1, repeat('long ', 2000)), (2, 2, 'x')")
+    sync(databases)
+    databases.on_target("DELETE FROM item WHERE id = 1")
+    databases.on_source("UPDATE item SET n = 3 WHERE id = 1")
+    with pytest.raises(IntegrityError, match="1 updated rows that the target does not have"):
+        sync(databases)
+
+
+def test_names_and_values_of_any_kind_arrive(databases: TwoDatabases) -> None:
+    begin(
+        databases,
+        'CREATE SCHEMA "Odd.Schema"; CREATE DOMAIN "Odd.Schema".pos AS int NOT NULL CHECK (VALUE > 0);'
+        'CREATE TABLE "Odd.Schema"."select \'x" ("Key" "Odd.Schema".pos PRIMARY KEY, "a""b" text[],'
+        " c numeric, d float8, e timestamptz, f bytea, g interval, h jsonb, i int4range,"
+        " j int GENERATED ALWAYS AS (length(k)) STORED, k text, l int GENERATED ALWAYS AS IDENTITY)",
+    )
+    table = '"Odd.Schema"."select \'x"'
+    databases.on_source(
+        f"INSERT INTO {table} VALUES (1, '{{NULL,\"NULL\",\"\"}}', 'NaN', '-0', 'infinity', '\\x00ff5c',"
+        " '1 mon -2 days', '{\"a\": null}', '[1,5)', DEFAULT, '', DEFAULT),"
+        " (2, '{}', 1e-300, 1e308, '4713-01-01 BC', '', '0', '[]', 'empty', DEFAULT,"
+        " E'\\\\N\\t\\n\\r', DEFAULT),"
+        " (3, NULL, '-Infinity', 'NaN', '-infinity', NULL, NULL, 'null', NULL, DEFAULT, NULL, DEFAULT)"
+    )
+    sync(databases)
+    databases.on_source(f'UPDATE {table} SET "Key" = "Key" + 10, c = c / 3')
+    sync(databases)
+    databases.assert_equal(table)
+    assert databases.on_target(f"SELECT count(*) FROM {table}") == [(3,)]
