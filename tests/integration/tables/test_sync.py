@@ -6,6 +6,7 @@ import pytest
 
 from heavylift.errors import ConflictError, IntegrityError
 from heavylift.evidence.table_records import SyncRecord
+from heavylift.spec.sections_data import OnSchemaChange
 from heavylift.tables.engine import Work
 from heavylift.tables.postgres.sync import sync_changes
 from tests.support.streams_by_hand import begin_stream_by_hand
@@ -182,7 +183,7 @@ def test_any_change_of_definitions_stops_where_the_spec_says_so(databases: TwoDa
     databases.on_source("ALTER TABLE item ADD COLUMN note text")
     databases.on_source("INSERT INTO item VALUES (1, 1, 'a', 'b')")
     with pytest.raises(ConflictError, match="on_schema_change: stop"):
-        sync(databases, on_schema_change="stop")
+        sync(databases, on_schema_change=OnSchemaChange.STOP)
 
 
 def test_a_row_that_somebody_took_from_the_target_is_noticed(databases: TwoDatabases) -> None:

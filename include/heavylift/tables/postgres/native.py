@@ -23,6 +23,7 @@ from heavylift.tables.postgres.apply import drop_origin
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.drain import HEADROOM
+from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.guard import demand_same_source, demand_valid, guard
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.moving import ChangesEngine
@@ -90,6 +91,7 @@ class NativeEngine(ChangesEngine):
         """Make the schema, let the target subscribe, and wait until all tables have been copied."""
         began = utc_now()
         with (
+            told_as(f"the snapshot of database {request.database!r}", "what was made stays"),
             closing(connect(request.source.connection, "snapshot")) as source,
             closing(connect(request.target.connection, "snapshot")) as target,
         ):
@@ -200,6 +202,7 @@ class NativeEngine(ChangesEngine):
 @contextmanager
 def _held(request: TablesRequest) -> Iterator[_Held]:
     with (
+        told_as(f"following stream {request.stream!r}", "what PostgreSQL has applied stays"),
         closing(connect(request.source.connection, "watch")) as source,
         closing(connect(request.target.connection, "watch")) as target,
     ):

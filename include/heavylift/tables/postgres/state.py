@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -336,8 +336,15 @@ def leased(session: Session, stream: str) -> Iterator[Lease]:
             raise no_stream(stream)
         yield Lease(stream, int(taken[0]))
     finally:
-        if not session.closed and not session.broken:
-            session.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+        _let_go(session, key)
+
+
+def _let_go(session: Session, key: str) -> None:
+    """Give the lock back; a session that has ended has given it back already."""
+    import psycopg
+
+    with suppress(psycopg.OperationalError, psycopg.InterfaceError):
+        session.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
 
 
 def no_stream(stream: str) -> NotFoundError:

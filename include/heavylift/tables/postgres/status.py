@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from heavylift.evidence.table_records import StreamStatus
 from heavylift.tables.postgres.connect import connect
+from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.pump import stream_of
 from heavylift.tables.postgres.ranges import read_ranges
@@ -30,6 +31,7 @@ def stream_status(request: TablesRequest) -> StreamStatus:
     :raises NotFoundError: it was never begun.
     """
     with (
+        told_as(f"asking how stream {request.stream!r} stands", "nothing was touched"),
         closing(connect(request.source.connection, "status")) as source,
         closing(connect(request.target.connection, "status")) as target,
     ):

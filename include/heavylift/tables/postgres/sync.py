@@ -16,6 +16,7 @@ from heavylift.spec.sections_data import OnSchemaChange
 from heavylift.tables.model import TableName, is_chosen
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
+from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.guard import demand_same_source, demand_valid, guard
 from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
 from heavylift.tables.postgres.pump import Pump, RunSessions, Tally, stream_of
@@ -124,6 +125,7 @@ def stream_run(request: TablesRequest, work: Work) -> Iterator[StreamRun]:
     :raises PermanentError: the stream is invalid, or the source is another one, or has lost log.
     """
     with (
+        told_as(f"going on with stream {request.stream!r}", "the target is at its position"),
         closing(connect(request.source.connection, "catalog")) as source,
         closing(connect(request.target.connection, "lease")) as control,
     ):
