@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from heavylift.errors import ServerUnavailableError, TransientError
+from heavylift.errors import CredentialError, ServerUnavailableError, TransientError
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.verify.postgres_side import PostgresSide
 from heavylift.tables.verify.sampling import SampleChoice
@@ -227,9 +228,7 @@ def test_servers_of_two_encodings(databases: TwoDatabases) -> None:
     databases.on_target(
         f"CREATE DATABASE {name} ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
     )
-    latin = TwoDatabases(
-        databases.source, databases.target.__class__(**{**vars(databases.target), "schema": name}), ""
-    )
+    latin = TwoDatabases(databases.source, replace(databases.target, schema=name), "")
     try:
         on_both(latin, "CREATE TABLE t (k text PRIMARY KEY, v text, w text, x text[])")
         on_both(latin, "INSERT INTO t SELECT 'ä' || g, 'é', 'öß', '{ü}' FROM generate_series(1, 100) g")
@@ -239,3 +238,16 @@ def test_servers_of_two_encodings(databases: TwoDatabases) -> None:
         assert compare(latin, "t").kinds() == {("ä7",): "different"}
     finally:
         databases.on_target(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def test_rows_that_a_policy_hides_are_not_overlooked(table: TwoDatabases) -> None:
+    role = f"r_{table.source.schema}"
+    on_both(table, "ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t FORCE ROW LEVEL SECURITY")
+    on_both(table, f"CREATE ROLE {role} LOGIN PASSWORD 'x'; GRANT SELECT ON t TO {role}")
+    try:
+        users = (replace(each, login=role, password="x") for each in (table.source, table.target))
+        limited = TwoDatabases(*users, "")
+        with pytest.raises(CredentialError, match="row-level security"):
+            compare(limited, "t")
+    finally:
+        on_both(table, f"DROP OWNED BY {role}; DROP ROLE {role}")
