@@ -75,7 +75,8 @@ def command(place: Place, storage: str = "memory://tansu/") -> list[str]:
 
 
 def _launch(place: Place) -> Launch:
-    return Launch(place.name, command(place), str(place.log), str(place.home))
+    # It has nothing to put away, and would wait for its clients to go.
+    return Launch(place.name, command(place), str(place.log), str(place.home), grace=1.0)
 
 
 def probe(place: Place) -> None:

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from heavylift.evidence.stream_records import MAX_DIFFERENCES, RecordDifference
 from heavylift.streams.fingerprints import RollingHash
 from heavylift.streams.offset_map import Span
 
 
-@dataclass(frozen=True)
-class Entry:
+class Entry(NamedTuple):
     """One record of either side.
 
     :param key: a digest of its key; None where it has none.

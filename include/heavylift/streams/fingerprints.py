@@ -10,8 +10,9 @@ from typing import Protocol
 Headers = Mapping[str, str | bytes | None] | Sequence[tuple[str, str | bytes | None]]
 """Headers in order; a client's types let them be a mapping too, which no reader is ever given."""
 
-_ABSENT = struct.pack(">q", -1)
-_LENGTH = struct.Struct(">q")
+_ABSENT = -1
+_HEAD = struct.Struct(">qqq")
+_PAIR = struct.Struct(">qq")
 
 
 class StreamRecord(Protocol):
@@ -36,14 +37,24 @@ class StreamRecord(Protocol):
 def fingerprint(record: StreamRecord) -> bytes:
     """Return 16 bytes that differ where key, value, a header, their order or the timestamp differs."""
     key, value, headers = record.key(), record.value(), record.headers()
-    parts = [_LENGTH.pack(record.timestamp()[1])]
-    for part in (key, value):
-        parts += (_ABSENT,) if part is None else (_LENGTH.pack(len(part)), part)
+    head = _HEAD.pack(
+        record.timestamp()[1],
+        _ABSENT if key is None else len(key),
+        _ABSENT if value is None else len(value),
+    )
+    data = head + (key or b"") + (value or b"")
+    if headers:
+        data += _packed(headers)
+    return hashlib.blake2b(data, digest_size=16).digest()
+
+
+def _packed(headers: Headers) -> bytes:
+    parts = []
     for name, content in _pairs(headers):
         raw = _raw(name)
-        parts += (_LENGTH.pack(len(raw)), raw)
-        parts += (_ABSENT,) if content is None else (_LENGTH.pack(len(_raw(content))), _raw(content))
-    return hashlib.blake2b(b"".join(parts), digest_size=16).digest()
+        filled = None if content is None else _raw(content)
+        parts += [_PAIR.pack(len(raw), _ABSENT if filled is None else len(filled)), raw, filled or b""]
+    return b"".join(parts)
 
 
 def _pairs(headers: Headers | None) -> Iterable[tuple[str, str | bytes | None]]:

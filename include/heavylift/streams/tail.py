@@ -12,12 +12,12 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from heavylift.streams.offset_map import Span, joined
 
 
-@dataclass(frozen=True)
-class Seen:
+class Seen(NamedTuple):
     """One record of either side: its offset and fingerprint."""
 
     offset: int

@@ -19,7 +19,7 @@ from heavylift.streams.kafka.cluster import Cluster
 from heavylift.streams.kafka.faults import of
 from heavylift.streams.map_records import PartitionKey
 
-_WAIT = 0.1
+_WAIT = 0.02
 _AT_ONCE = 10_000
 
 

@@ -28,6 +28,14 @@ _MOST = 249
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _POLL = 0.05
 _CONFIGS = {"cleanup.policy": "compact", "retention.ms": "-1"}
+# One request at a time keeps the order; a record that is written twice in a row says the same as once.
+_WRITES_MAP = {
+    "enable.idempotence": False,
+    "enable.gapless.guarantee": False,
+    "max.in.flight.requests.per.connection": 1,
+    "linger.ms": 0,
+    "queue.buffering.max.kbytes": 16384,
+}
 
 
 def map_topic_name(migration: str, stream: str) -> str:
@@ -101,7 +109,7 @@ class OwnedMap:
         self.runner = uuid.uuid4().hex
         self._cluster = cluster
         # Its own: what the data's producer still holds must not delay a sign of life.
-        self._producer = cluster.producer({"linger.ms": 0, "queue.buffering.max.kbytes": 16384})
+        self._producer = cluster.producer(_WRITES_MAP)
         self._before_claim = before_claim
         self._lease_seconds = lease_seconds
         self._stall_seconds = stall_seconds
@@ -284,7 +292,7 @@ def write_records(cluster: Cluster, name: str, pairs: Iterable[Pair]) -> None:
         if error is not None:
             problems.append(error)
 
-    producer = cluster.producer({"linger.ms": 0})
+    producer = cluster.producer(_WRITES_MAP)
     for key, value in pairs:
         producer.produce(name, value, key, 0, on_delivery=written)
     left = producer.flush(cluster.timeout)

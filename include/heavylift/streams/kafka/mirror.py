@@ -111,6 +111,9 @@ class _Run:
     def run(self) -> StreamMirrorRecord:
         """Do it, and return what was done."""
         started_at, began = utc_now(), time.monotonic()
+        if not self._target.topics([self._map_name]):
+            # A first run that is refused leaves nothing behind, not even a map.
+            raise_first(look(self._source, self._target, self._request).refusals)
         with OwnedMap(
             self._target,
             self._map_name,

@@ -86,8 +86,8 @@ class _Verification:
         first = max(begin, here.first)
         result = compare(
             *key,
-            self._entries(self._source, key, first, until),
-            self._entries(self._target, key, target_begin, there.end),
+            self._entries(self._source, key, first, until, with_key=any(compacted)),
+            self._entries(self._target, key, target_begin, there.end, with_key=any(compacted)),
             known.spans() if known else (),
             Rules(here.first, *compacted),
         )
@@ -112,7 +112,9 @@ class _Verification:
         )
         return proof, result
 
-    def _entries(self, cluster: Cluster, key: PartitionKey, first: int, end: int) -> Iterator[Entry]:
+    def _entries(
+        self, cluster: Cluster, key: PartitionKey, first: int, end: int, *, with_key: bool
+    ) -> Iterator[Entry]:
         pace = self._pace
         read = read_range(
             cluster,
@@ -127,7 +129,7 @@ class _Verification:
             pace.size_bytes += len(message)
             if pace.records % _TELL_EVERY == 0:
                 pace.tell()
-            yield _entry(message)
+            yield _entry(message, with_key=with_key)
 
     def _bounds(self, cluster: Cluster, keys: list[PartitionKey]) -> dict[PartitionKey, Bounds]:
         return true_bounds(
@@ -190,8 +192,9 @@ class _Verification:
         )
 
 
-def _entry(message: Message) -> Entry:
-    key = message.key()
+def _entry(message: Message, *, with_key: bool) -> Entry:
+    # Keys matter only where compaction may have taken a record.
+    key = message.key() if with_key else None
     digest = None if key is None else hashlib.blake2b(key, digest_size=12).digest()
     return Entry(message.offset() or 0, fingerprint(message), digest, message.value() is None)
 
