@@ -5,9 +5,12 @@ lease lasts: if its owner writes another beat, it is alive and the newcomer is r
 claims the next epoch. Of two that claim the same epoch the first record in the topic wins. An owner that was
 taken for dead reads the newer claim before its next batch and stops.
 
-What remains: an owner that is frozen for longer than its lease, just after it has looked, may still have
-records on their way. Brokers with transactions refuse those; elsewhere the new owner's next comparison of
-the tail, or a verification, finds them, and nothing goes on quietly.
+A sign of life that an owner reads back assures it for a part of its lease; without a recent one it waits for
+the next to come back before it sends anything.
+
+What remains: an owner that is frozen for longer than its lease while records are on their way, which then
+arrive after another has taken over. Brokers with transactions refuse those; elsewhere the new owner's next
+comparison of the tail, or a verification, finds them, and nothing goes on quietly.
 """
 
 from __future__ import annotations

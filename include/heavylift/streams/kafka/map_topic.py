@@ -27,6 +27,8 @@ PREFIX = "__heavylift."
 _MOST = 249
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _POLL = 0.05
+_SURE_FOR = 0.6
+"""The share of a lease for which a sign of life that came back is relied on."""
 _CONFIGS = {"cleanup.policy": "compact", "retention.ms": "-1"}
 # One request at a time keeps the order; a record that is written twice in a row says the same as once.
 _WRITES_MAP = {
@@ -118,6 +120,8 @@ class OwnedMap:
         self._unwritten = 0
         self._problem: HeavyliftError | None = None
         self._beat_due = 0.0
+        self._beats: dict[int, float] = {}
+        self._sent_at = self._sure_at = 0.0
         self.state = MapState(tail_only=True)
 
     @property
@@ -164,9 +168,33 @@ class OwnedMap:
         if self._problem is not None:
             raise self._problem
         if time.monotonic() >= self._beat_due:
-            self._ours = self._ours.beaten()
-            self.write([lease_record(self._ours)])
-            self._beat_due = time.monotonic() + self._lease_seconds / 4
+            self._beat()
+
+    def be_sure(self) -> None:
+        """Look, and where our last sign of life that came back is old, wait for a new one to come back.
+
+        The topic's order makes that a barrier: a claim of another runner would have come before it. So a
+        process that was frozen finds out before it sends anything.
+
+        :raises ConflictError: another runner has claimed the stream; nothing more may be sent.
+        """
+        self.look()
+        since = time.monotonic()
+        while time.monotonic() - self._sure_at > self._lease_seconds * _SURE_FOR:
+            if self._sent_at < since:
+                self._beat()
+            self._producer.poll(0)
+            self._follow(_POLL)
+            self.look()
+            if time.monotonic() - since > self._stall_seconds:
+                raise self._silent("reading back a sign of life")
+
+    def _beat(self) -> None:
+        self._ours = self._ours.beaten()
+        self._sent_at = time.monotonic()
+        self._beats[self._ours.beat] = self._sent_at
+        self.write([lease_record(self._ours)])
+        self._beat_due = self._sent_at + self._lease_seconds / 4
 
     def write(self, pairs: Iterable[Pair]) -> None:
         """Hand records to the producer; :meth:`settle` waits for them."""
@@ -215,6 +243,10 @@ class OwnedMap:
         ours = self._ours.epoch > 0 and self.state.lease.epoch >= self._ours.epoch
         if not ours or is_lease(message.key()):
             self.state.apply(message.key(), message.value())
+        lease = self.state.lease
+        if lease.runner == self.runner:
+            # Sure as of the moment in which it was written: what came before it has been read.
+            self._sure_at = max(self._sure_at, self._beats.pop(lease.beat, 0.0))
 
     def _wait_for_silence(self) -> None:
         before = self.state.lease
@@ -230,6 +262,7 @@ class OwnedMap:
 
     def _claim(self) -> None:
         self._ours = self.state.lease.claimed_by(self.runner)
+        self._sent_at = self._beats[self._ours.beat] = time.monotonic()
         self.write([lease_record(self._ours)])
         self.settle()
         until = time.monotonic() + self._stall_seconds

@@ -116,6 +116,8 @@ class Pump:
         if self._transactional:
             self._in_transaction(consumer, messages)
         else:
+            if messages:
+                self._owned.be_sure()
             self._send(consumer, messages)
             self._producer.poll(0)
 
@@ -129,7 +131,7 @@ class Pump:
                 self._end_event(key, message, offset)
                 continue
             if offset < end:
-                senders[key].send(producer, message)
+                senders[key].send(producer, message, self._owned.be_sure)
                 pace.records += 1
                 size += len(message)
             if offset >= end - 1 and key in self._open:

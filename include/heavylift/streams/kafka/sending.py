@@ -57,9 +57,10 @@ class PartitionSender:
         """How many records wait for their acknowledgement."""
         return len(self._waiting)
 
-    def send(self, producer: Producer, message: Message) -> None:
+    def send(self, producer: Producer, message: Message, while_full: Callable[[], None]) -> None:
         """Hand a record to the producer, unaltered, for the same partition.
 
+        :param while_full: called again and again while the producer has no room.
         :raises UnsupportedError: it has no timestamp that a client can write.
         """
         stamp = message.timestamp()[1]
@@ -76,6 +77,7 @@ class PartitionSender:
                 producer.poll(_FULL)
                 if self.problem is not None:
                     raise self.problem from None
+                while_full()
         self._waiting.append(message.offset() or 0)
         self.sent += 1
 
