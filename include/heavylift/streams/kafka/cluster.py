@@ -29,6 +29,7 @@ logger.addFilter(lambda record: not record.getMessage().startswith("CONFWARN"))
 TIMEOUT = 30.0
 """Seconds that one question to the brokers may take."""
 
+_HEAR = 0.2
 NOBODY = "heavylift-reader"
 """The group of our consumers, which needs a name; no position is ever committed under it."""
 
@@ -63,7 +64,9 @@ class Cluster:
         """The client that asks about topics and groups."""
         if self._admin is None:
             with self.asking("opening a client"):
-                self._admin = AdminClient(self._with({}), logger=logger)
+                admin = AdminClient(self._with({}), logger=logger)
+            self.complaints.hear = lambda: admin.poll(_HEAR)
+            self._admin = admin
         return self._admin
 
     def asking(self, what: str) -> Any:

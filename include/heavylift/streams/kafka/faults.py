@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from confluent_kafka import KafkaError, KafkaException
@@ -63,14 +63,13 @@ class Complaints:
 
     def __init__(self) -> None:
         self.refused: str = ""
-        self.fatal: KafkaError | None = None
+        self.hear: Callable[[], object] = lambda: None
+        """Lets a client deliver what it has to complain of; some do only when they are asked."""
 
     def __call__(self, error: KafkaError) -> None:
         """Take one complaint: librdkafka's ``error_cb``."""
         if error.code() in REFUSED:
             self.refused = error.name()
-        elif error.fatal():
-            self.fatal = error
 
 
 @contextmanager
@@ -82,6 +81,8 @@ def translated(what: str, conn_id: str, complaints: Complaints | None = None) ->
     try:
         yield
     except KafkaException as error:
+        if complaints is not None:
+            complaints.hear()
         raise of(error.args[0], what, conn_id, complaints) from None
 
 
