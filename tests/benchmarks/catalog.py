@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.benchmarks.lanes import Result
 from tests.benchmarks.objects import comparing, copying, listing, unchanged
 from tests.benchmarks.objects.servers import Bench
+from tests.benchmarks.streams import mirroring
 
 Lane = Callable[[Bench, int, float], Result]
 """Given the bench, the number of runs and the scale."""
@@ -31,6 +32,7 @@ LANES: dict[str, Lane] = {
     "objects-mixed": _real(copying.MIXED_S3),
     "objects-large": _real(copying.LARGE_S3),
     "objects-huge": _real(copying.HUGE_S3),
+    "streams-mirror": mirroring.mirror,
 }
 
 

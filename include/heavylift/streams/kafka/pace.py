@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+
+from confluent_kafka import Message
 
 from heavylift.evidence.stream_records import StreamSample
 from heavylift.streams.ports import StreamProgress, Watch
@@ -48,6 +50,13 @@ class Pace:
     def rate(self) -> float:
         """Records a second since the start."""
         return self.records / self.seconds if self.seconds > 0 else 0.0
+
+    def count(self, messages: Sequence[Message], records: int, size_bytes: int) -> None:
+        """Count a batch of which so many records were sent."""
+        self.records += records
+        self.size_bytes += size_bytes
+        if messages and messages[-1].error() is None:
+            self.last_stamp_ms = messages[-1].timestamp()[1]
 
     def wait(self) -> float:
         """Return how many seconds too early the work is for its caps; 0 where it may go on."""

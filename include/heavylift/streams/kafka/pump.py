@@ -122,8 +122,8 @@ class Pump:
             self._producer.poll(0)
 
     def _send(self, consumer: Consumer, messages: list[Message]) -> None:
-        senders, ends, producer, pace = self._senders, self._ends, self._producer, self.pace
-        size = 0
+        senders, ends, producer, sure = self._senders, self._ends, self._producer, self._owned.be_sure
+        size = records = 0
         for message in messages:
             key: Any = (message.topic(), message.partition())
             offset, end = message.offset() or 0, ends[key]
@@ -131,16 +131,14 @@ class Pump:
                 self._end_event(key, message, offset)
                 continue
             if offset < end:
-                senders[key].send(producer, message, self._owned.be_sure)
-                pace.records += 1
+                senders[key].send(producer, message, sure)
+                records += 1
                 size += len(message)
             if offset >= end - 1 and key in self._open:
                 self._open.discard(key)
                 # Otherwise a topic that is written to would go on filling the queue.
                 consumer.pause([TopicPartition(*key)])
-        if messages and messages[-1].error() is None:
-            pace.last_stamp_ms = messages[-1].timestamp()[1]
-        pace.size_bytes += size
+        self.pace.count(messages, records, size)
 
     def _end_event(self, key: PartitionKey, message: Message, offset: int) -> None:
         error = message.error()
