@@ -62,7 +62,7 @@ def match_tail(source: Iterable[Seen], target: Iterable[Seen], source_next: int,
         partner = ahead.take(there.print_, skippable)
         if partner is not None:
             spans.append(Span(partner.offset, there.offset, 1))
-        elif ahead.vanished():
+        elif ahead.vanished(skippable):
             gone += 1
         else:
             return Tail(tuple(joined(spans)), gone, there.offset)
@@ -79,23 +79,37 @@ class _Ahead:
 
     def take(self, print_: bytes, skippable: int) -> Seen | None:
         """Return the partner, dropping up to ``skippable`` records before it; None where there is none."""
-        # As far ahead as the hole tells, first: that is where it is unless the hole held no record.
-        for index in chain((skippable,), range(skippable)):
+        # Where the offsets say that it is; else, for the source may have had holes when it was sent, as far
+        # ahead as the target's hole is long; else anywhere before, for that hole need not have been a record.
+        for index in chain((self._index_of(self._end + skippable), skippable), range(skippable)):
             found = self._at(index)
             if found is not None and found.print_ == print_:
-                for _ in range(index + 1):
-                    self._waiting.popleft()
+                self._drop(index + 1)
                 self._end = found.offset + 1
                 return found
         return None
 
-    def vanished(self) -> bool:
-        """Tell whether the source has a hole here that the record may have been in; it is used up."""
-        following = self._at(0)
-        if following is None or following.offset <= self._end:
-            return False
-        self._end += 1
-        return True
+    def vanished(self, skippable: int) -> bool:
+        """Tell whether the source has a hole where the record would have been; it is used up."""
+        for offset in (self._end + skippable, self._end):
+            index = self._index_of(offset)
+            following = self._at(index)
+            if following is not None and following.offset > offset:
+                self._drop(index)
+                self._end = offset + 1
+                return True
+        return False
+
+    def _index_of(self, offset: int) -> int:
+        """Return the place of the first waiting record that is not before ``offset``."""
+        index = 0
+        while (found := self._at(index)) is not None and found.offset < offset:
+            index += 1
+        return index
+
+    def _drop(self, count: int) -> None:
+        for _ in range(count):
+            self._waiting.popleft()
 
     def _at(self, index: int) -> Seen | None:
         while len(self._waiting) <= index:

@@ -30,14 +30,7 @@ _POLL = 0.05
 _SURE_FOR = 0.6
 """The share of a lease for which a sign of life that came back is relied on."""
 _CONFIGS = {"cleanup.policy": "compact", "retention.ms": "-1"}
-# One request at a time keeps the order; a record that is written twice in a row says the same as once.
-_WRITES_MAP = {
-    "enable.idempotence": False,
-    "enable.gapless.guarantee": False,
-    "max.in.flight.requests.per.connection": 1,
-    "linger.ms": 0,
-    "queue.buffering.max.kbytes": 16384,
-}
+_WRITES_MAP = {"linger.ms": 0, "queue.buffering.max.kbytes": 16384}
 
 
 def map_topic_name(migration: str, stream: str) -> str:
