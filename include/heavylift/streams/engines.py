@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from heavylift.errors import UnsupportedError
-from heavylift.spec.sections_data import StreamEngine
+from heavylift.spec.support import SUPPORTED_STREAM_ENGINES
 from heavylift.streams.ports import StreamMirror
 from heavylift.streams.requests import StreamRequest
-
-KAFKA_PROTOCOL = frozenset({StreamEngine.KAFKA, StreamEngine.EVENT_HUBS})
-"""Engines that speak it: Event Hubs does, at port 9093 of its namespace."""
 
 
 def open_mirror(request: StreamRequest) -> StreamMirror:
@@ -17,11 +14,11 @@ def open_mirror(request: StreamRequest) -> StreamMirror:
     :raises UnsupportedError: no adapter mirrors between these engines.
     """
     for place in (request.source, request.target):
-        if place.engine not in KAFKA_PROTOCOL:
+        if place.engine not in SUPPORTED_STREAM_ENGINES:
             raise UnsupportedError(
                 f"mirroring stream {request.stream!r}",
                 got=f"the engine {place.engine.value}, understood but not yet supported by this version",
-                expected=" or ".join(sorted(engine.value for engine in KAFKA_PROTOCOL)),
+                expected=" or ".join(sorted(engine.value for engine in SUPPORTED_STREAM_ENGINES)),
                 state="nothing was touched",
                 remedy="take the stream out of the spec; move it by the platform's own means for now",
                 code="6535",
