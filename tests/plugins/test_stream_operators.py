@@ -1,4 +1,4 @@
-"""Streams as Airflow moves them. The mirror is a stand-in here: real brokers belong to the integration tests."""
+"""Streams as Airflow moves them. The mirror is a stand-in: real brokers belong to the integration tests."""
 
 from __future__ import annotations
 
