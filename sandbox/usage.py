@@ -27,7 +27,7 @@ Change it
   test [LAYER] [-- PYTEST-ARGS...]
                               all tests, or those of unit, contract, plugins, dags, integration or e2e
   check                       formatting, lint, types, imports, spelling, lock
-  bench [LANE] [--json FILE]  measure beside other tools; LANE may be a group: objects
+  bench [LANE] [--json FILE]  measure beside other tools; LANE a group: objects, streams
         [--runs N] [--scale X]
   faults [--rounds N] [--seed N] [--parts N] [--report FILE]
                               rounds of faults against real servers, 200 by default; --parts also kills

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from heavylift.errors import ConnectionConfigError
 from sandbox.model import Server
-from sandbox.servers import airflow_db, azurite, fake_gcs, mlflow, moto, postgres, seaweed
+from sandbox.servers import airflow_db, azurite, fake_gcs, mlflow, moto, postgres, seaweed, tansu
 
 SERVERS: dict[str, Server] = {
     server.name: server
@@ -20,6 +20,8 @@ SERVERS: dict[str, Server] = {
         postgres.server("features_target", "Database of the target", "features"),
         mlflow.server("mlflow_source", "Experiments of the source"),
         mlflow.server("mlflow_target", "Experiments of the target"),
+        tansu.server("kafka_source", "Streams of the source"),
+        tansu.server("kafka_target", "Streams of the target"),
     )
 }
 

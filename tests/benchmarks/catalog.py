@@ -7,6 +7,7 @@ from collections.abc import Callable
 from tests.benchmarks.lanes import Result
 from tests.benchmarks.objects import comparing, copying, listing, unchanged
 from tests.benchmarks.objects.servers import Bench
+from tests.benchmarks.streams import mirroring
 from tests.benchmarks.tables import applying, verifying
 from tests.benchmarks.tables import copying as tables_copying
 
@@ -37,6 +38,7 @@ LANES: dict[str, Lane] = {
     "tables-apply": applying.apply,
     "tables-verify": verifying.identical,
     "tables-verify-differing": verifying.differing,
+    "streams-mirror": mirroring.mirror,
 }
 
 

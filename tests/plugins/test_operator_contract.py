@@ -31,6 +31,11 @@ from heavylift_airflow.operators.deletes import DeleteGoneOperator
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
 from heavylift_airflow.operators.services.run import RunServiceOperator
+from heavylift_airflow.operators.streams import (
+    MirrorStreamOperator,
+    TranslateGroupsOperator,
+    VerifyStreamOperator,
+)
 from heavylift_airflow.operators.tables import (
     PreflightTablesOperator,
     SnapshotTablesOperator,
@@ -72,6 +77,9 @@ KINDS: dict[type, dict[str, Any]] = {
     PublishPhaseOperator: {},
     BuildReportOperator: {},
     SummariseRunOperator: {},
+    MirrorStreamOperator: {"stream": "events"},
+    VerifyStreamOperator: {"stream": "events", "drained": True},
+    TranslateGroupsOperator: {"stream": "events", "require_all": True},
     PlanDevicesOperator: {"dataset": "data"},
     LoadDeviceOperator: DEVICE,
     CheckDeviceOperator: DEVICE,

@@ -13,6 +13,7 @@ SUBCOMMANDS = (
     Subcommand("objects", "Copy, sync, verify and compare objects between stores."),
     Subcommand("appliance", "Move objects on devices: plan, load, ship, reconcile."),
     Subcommand("tables", "Move tables while they are written to."),
+    Subcommand("streams", "Mirror topics, verify them, translate consumer groups."),
     Subcommand("registry", "Copy, sync and verify experiments and registered models."),
     Subcommand("models", "Check and compare models."),
     Subcommand("inventory", "List the components of a platform.", single=True),

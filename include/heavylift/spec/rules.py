@@ -15,6 +15,7 @@ from heavylift.spec.resolve import resolve_dataset
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.service_rules import service_rules
+from heavylift.spec.stream_rules import stream_rules
 from heavylift.spec.support import SUPPORTED_PHASES
 from heavylift.spec.vocabulary import Check, CompareColumns
 
@@ -164,6 +165,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     place_rules,
     service_rules,
     database_rules,
+    stream_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine
+from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine, StreamEngine
 from heavylift.spec.vocabulary import Phase
 
 SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
@@ -18,7 +18,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "gates": True,
         "notify": False,
         "databases": True,
-        "streams": False,
+        "streams": True,
         "registries": False,
         "models": False,
         "endpoints": False,
@@ -30,6 +30,9 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
     }
 )
 """Top-level section → whether this version carries it out."""
+
+SUPPORTED_STREAM_ENGINES = frozenset({StreamEngine.KAFKA, StreamEngine.EVENT_HUBS})
+"""Products that streams are mirrored between: they speak the Kafka protocol."""
 
 SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC})
 """Phases that have a DAG, and so can end with a gate."""

@@ -28,6 +28,7 @@ BREACHES = {
     "aws-sdk": ("heavylift/objects/breach_aws.py", "import boto3"),
     "gcp-sdk": ("heavylift/platforms/aws/breach_gcp.py", "import google.cloud.storage"),
     "azure-sdk": ("heavylift_airflow/breach_azure.py", "import azure.storage.blob"),
+    "kafka-client": ("heavylift/streams/breach_kafka.py", "import confluent_kafka"),
     "plugin": ("heavylift_airflow/hooks/breach_up.py", "import heavylift_airflow.operators"),
 }
 

@@ -18,6 +18,7 @@ from tests.unit.house.modules import INTEGRATION, LIBRARY, dag_files, modules_be
 HEAVY = (
     "azure",
     "boto3",
+    "confluent_kafka",
     "botocore",
     "duckdb",
     "google.cloud",

@@ -359,7 +359,7 @@ def test_a_section_of_a_later_version_is_refused_by_name(section: str, tmp_path:
     assert problem.field == section
     assert text.split("\n")[problem.mark.line - 1].startswith(section)
     assert f"'{section}', which is understood but not yet supported by this version" in problem.render()
-    assert "(datasets, gates, databases)" in problem.render()
+    assert "(datasets, gates, databases, streams)" in problem.render()
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
@@ -384,7 +384,7 @@ datasets:
   - name: four
     source: s3://fraud/four/
     target: gs://fraud/three/
-{GATE.replace("moved", "no moved")}streams: [1]
+{GATE.replace("moved", "no moved")}models: [1]
 """
     problems = problems_of(tmp_path, text)
     assert [problem.mark for problem in problems] == sorted(problem.mark for problem in problems)
@@ -397,8 +397,8 @@ datasets:
         ("2120", "datasets[1].owner"),
         ("2158", "datasets[3].target.url"),
         ("2127", "gates[0].name"),
-        ("2140", "streams"),
-        ("2123", "streams[0]"),
+        ("2140", "models"),
+        ("2123", "models[0]"),
     ]
 
 
@@ -449,3 +449,31 @@ def test_no_field_of_the_spec_is_taken_for_a_secret() -> None:
 
     names = {part.removesuffix("[]") for row in field_rows() for part in row.name.split(".")}
     assert not {name for name in names if names_secret(name)}
+
+
+STREAM = """\
+streams:
+  - name: events
+    source: {engine: %s, connection: kafka_source}
+    target: {engine: %s, connection: %s}
+"""
+
+
+@pytest.mark.parametrize("engine", ["kinesis", "pubsub"])
+def test_a_stream_of_a_product_that_is_not_mirrored_yet_is_refused_by_name(
+    tmp_path: Path, engine: str
+) -> None:
+    (problem,) = problems_of(tmp_path, MINIMAL + STREAM % (engine, "kafka", "kafka_target"))
+    assert (problem.code, problem.field) == ("6590", "streams[0].source.engine")
+    assert f"{engine!r}, understood but not yet supported" in problem.render()
+    assert "event_hubs or kafka" in problem.render()
+
+
+def test_a_stream_into_itself_is_refused(tmp_path: Path) -> None:
+    (problem,) = problems_of(tmp_path, MINIMAL + STREAM % ("kafka", "kafka", "kafka_source"))
+    assert problem.code == "6591"
+
+
+@pytest.mark.parametrize("engine", ["kafka", "event_hubs"])
+def test_streams_over_the_kafka_protocol_are_taken(tmp_path: Path, engine: str) -> None:
+    assert load_spec(write(tmp_path, MINIMAL + STREAM % ("kafka", engine, "kafka_target"))).streams

@@ -1,0 +1,1 @@
+"""Streams: topics that are mirrored record by record, with the positions of their consumers."""

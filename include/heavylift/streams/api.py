@@ -1,0 +1,48 @@
+"""What the rest of Heavylift calls to mirror streams: plan, mirror, verify, translate, status."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heavylift.lazily import lazily
+
+if TYPE_CHECKING:
+    from heavylift.streams.ports import StreamMirror, StreamProgress
+    from heavylift.streams.requests import StreamOptions, StreamPlace, StreamRequest, stream_request
+    from heavylift.streams.work import (
+        mirror_stream,
+        plan_stream,
+        stream_status,
+        translate_groups,
+        verify_stream,
+    )
+
+__all__ = [
+    "StreamMirror",
+    "StreamOptions",
+    "StreamPlace",
+    "StreamProgress",
+    "StreamRequest",
+    "mirror_stream",
+    "plan_stream",
+    "stream_request",
+    "stream_status",
+    "translate_groups",
+    "verify_stream",
+]
+
+_HOMES = {
+    "StreamMirror": "ports",
+    "StreamOptions": "requests",
+    "StreamPlace": "requests",
+    "StreamProgress": "ports",
+    "StreamRequest": "requests",
+    "mirror_stream": "work",
+    "plan_stream": "work",
+    "stream_request": "requests",
+    "stream_status": "work",
+    "translate_groups": "work",
+    "verify_stream": "work",
+}
+
+__getattr__ = lazily(__name__, "heavylift.streams", _HOMES)
