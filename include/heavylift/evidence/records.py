@@ -371,7 +371,7 @@ class PhaseSummary(Record):
 
     Adds up: ``found = moved + unchanged + refused + failed + vanished + left``.
 
-    :param datasets: all that the run had to move; ``databases`` likewise.
+    :param datasets: all that the run had to move; ``databases`` and ``streams`` likewise.
     :param gates: all that the run had to pass.
     :param left: planned, but no attempt has come to them.
     """
@@ -383,6 +383,7 @@ class PhaseSummary(Record):
     reasons: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     found: Tally
     moved: Tally

@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.run_evidence import DatasetEvidence
-from heavylift.gates import database_checks
+from heavylift.evidence.stream_evidence import StreamEvidence
+from heavylift.gates import database_checks, stream_checks
 from heavylift.gates.database_checks import DatabaseSubject
 from heavylift.gates.object_checks import checksums_equal, counts_equal, no_findings
 from heavylift.gates.table_checks import expectations_pass, profiles_equal
@@ -31,6 +32,14 @@ DATABASE_JUDGES: Mapping[Check, Callable[[DatabaseSubject], Verdict]] = {
 }
 """Check → how it is judged on a database."""
 
+STREAM_JUDGES: Mapping[Check, Callable[[StreamEvidence], Verdict]] = {
+    Check.COUNTS_EQUAL: stream_checks.records_equal,
+    Check.CHECKSUMS_EQUAL: stream_checks.records_equal,
+    Check.NO_FINDINGS: stream_checks.no_findings,
+    Check.REPLICATION_CAUGHT_UP: stream_checks.mirror_caught_up,
+}
+"""Check → how it is judged on a stream."""
+
 
 def judge(check: Check, evidence: DatasetEvidence) -> CheckOutcome:
     """Return the outcome of ``check`` on one dataset's evidence.
@@ -43,3 +52,8 @@ def judge(check: Check, evidence: DatasetEvidence) -> CheckOutcome:
 def judge_database(check: Check, subject: DatabaseSubject) -> CheckOutcome:
     """Return the outcome of ``check`` on one database's evidence; it never passes on missing evidence."""
     return DATABASE_JUDGES[check](subject).outcome(check.value, subject.evidence.database)
+
+
+def judge_stream(check: Check, evidence: StreamEvidence) -> CheckOutcome:
+    """Return the outcome of ``check`` on one stream's evidence; it never passes on missing evidence."""
+    return STREAM_JUDGES[check](evidence).outcome(check.value, evidence.stream)

@@ -12,9 +12,18 @@ from heavylift.evidence.paths import gate_path
 from heavylift.evidence.records import CheckOutcome, EvidenceRef, GateResult, RunKey, utc_now
 from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_dataset, read_latest
 from heavylift.evidence.store import EvidenceStore
-from heavylift.gates.checks import DATABASE_JUDGES, JUDGES, judge, judge_database
+from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evidence
+from heavylift.gates.checks import (
+    DATABASE_JUDGES,
+    JUDGES,
+    STREAM_JUDGES,
+    judge,
+    judge_database,
+    judge_stream,
+)
 from heavylift.gates.database_checks import DatabaseSubject, judge_database_freshness
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
+from heavylift.gates.stream_checks import judge_stream_freshness
 from heavylift.spec.gates import Gate
 from heavylift.spec.vocabulary import Check
 
@@ -27,6 +36,7 @@ async def evaluate_gate(
     *,
     tabular: Collection[str] | None = None,
     databases: Mapping[str, float] | None = None,
+    streams: Sequence[str] = (),
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
 
@@ -38,6 +48,7 @@ async def evaluate_gate(
         alone. None means all.
     :param databases: all databases that it answers for, and the lag in seconds under which each
         counts as caught up.
+    :param streams: all streams that it answers for.
     :raises AuditError: a record of the run is damaged.
     """
     now = utc_now()
@@ -46,6 +57,8 @@ async def evaluate_gate(
     outcomes = [outcome for each in evidence for outcome in _of_dataset(gate, each, wanted, now)]
     for name, max_lag in (databases or {}).items():
         outcomes += _of_database(gate, DatabaseSubject(await read_database(store, run, name), max_lag), now)
+    for name in streams:
+        outcomes += _of_stream(gate, await read_stream_evidence(store, run, name), now)
     outcomes += _unjudged(gate, outcomes, datasets)
     result = GateResult(
         run=run,
@@ -99,6 +112,14 @@ def _of_database(gate: Gate, subject: DatabaseSubject, now: datetime) -> list[Ch
     return outcomes
 
 
+def _of_stream(gate: Gate, evidence: StreamEvidence, now: datetime) -> list[CheckOutcome]:
+    checks = [check for check in gate.checks if check in STREAM_JUDGES]
+    outcomes = [judge_stream(check, evidence) for check in checks]
+    if set(checks) - {Check.REPLICATION_CAUGHT_UP}:
+        outcomes.append(judge_stream_freshness(evidence, timedelta(seconds=gate.max_age), now))
+    return outcomes
+
+
 def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str]) -> list[CheckOutcome]:
     """Return a failed outcome for each check that had nothing to judge: no gate passes on nothing."""
     judged = {outcome.name for outcome in outcomes}
@@ -114,7 +135,7 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
     if check not in JUDGES:
-        return "there is no database to judge"
+        return "there is no database and no stream to judge"
     if check in TABLE_CHECKS and datasets:
         return "no dataset of this migration has expectations"
     return "there is no dataset to judge"

@@ -12,6 +12,7 @@ from heavylift.evidence.paths import summary_path
 from heavylift.evidence.records import EvidenceRef, PhaseSummary, RunKey
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of, read_dataset
 from heavylift.evidence.store import EvidenceStore
+from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evidence
 from heavylift.evidence.wording import counted, enumeration
 
 if TYPE_CHECKING:
@@ -24,12 +25,13 @@ async def summarise(
     datasets: Sequence[str],
     gates: Sequence[Gate],
     databases: Sequence[str] = (),
+    streams: Sequence[str] = (),
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
-    Passed only if the latest verification of every dataset and of every database passed and is
-    younger than the last write to the target, no shard is unfinished, and every gate is open. With
-    neither a dataset nor a database it does not pass.
+    Passed only if the latest verification of every dataset, database and stream passed and is younger
+    than the last write to the target, no shard is unfinished, and every gate is open. With none of
+    them it does not pass.
 
     :raises AuditError: a record of the run is damaged.
     """
@@ -37,9 +39,11 @@ async def summarise(
     reasons = [reason for each in evidence for reason in _reasons(each)]
     for name in databases:
         reasons += database_reasons(await read_database(store, run, name))
+    for name in streams:
+        reasons += stream_reasons(await read_stream_evidence(store, run, name))
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
-    if not datasets and not databases:
-        reasons.append("the run has neither a dataset nor a database")
+    if not datasets and not databases and not streams:
+        reasons.append("the run has no dataset, no database and no stream")
     counts = sum((counts_of(each) for each in evidence), Counts())
     return PhaseSummary(
         run=run,
@@ -47,6 +51,7 @@ async def summarise(
         reasons=tuple(reasons),
         datasets=tuple(datasets),
         databases=tuple(databases),
+        streams=tuple(streams),
         gates=tuple(gate.name for gate in gates),
         roots={each.dataset: each.verification.record.root for each in evidence if each.verification},
         audit_head=await AuditTrail(store, run.migration).head(),
@@ -105,6 +110,25 @@ def database_reasons(evidence: DatabaseEvidence) -> list[str]:
         reasons.append(f"{name}: its verification failed ({rows} differ)")
     elif evidence.is_stale:
         reasons.append(f"{name}: changes were applied after its verification")
+    return reasons
+
+
+def stream_reasons(evidence: StreamEvidence) -> list[str]:
+    """Return why a stream of the run does not count as mirrored."""
+    name = evidence.stream
+    reasons: list[str] = []
+    if evidence.mirror is None:
+        reasons.append(f"{name}: it was not mirrored")
+    elif not evidence.mirror.record.complete:
+        reasons.append(f"{name}: its mirror did not come to the end")
+    if evidence.verification is None:
+        reasons.append(f"{name}: it was not verified")
+    elif not evidence.verification.record.passed:
+        found = evidence.verification.record
+        wrong = counted(found.missing + found.different + found.extra, "record")
+        reasons.append(f"{name}: its verification failed ({wrong} differ)")
+    elif evidence.is_stale:
+        reasons.append(f"{name}: records were mirrored after its verification")
     return reasons
 
 

@@ -21,8 +21,8 @@ MAX_REASONS = 10
 class PublishPhaseOperator(HeavyliftOperator):
     """Sends an event to the phase's asset, once the evidence shows that the phase is proved.
 
-    Every dataset's and database's latest verification must have passed, and every gate be open and, where the
-    spec says so, approved: all of it read from the evidence store and the audit trail.
+    The latest verification of every dataset, database and stream must have passed, and every gate be open
+    and, where the spec says so, approved: all of it read from the evidence store and the audit trail.
 
     Idempotency: a second run sends one more event and changes nothing else.
 
@@ -140,7 +140,9 @@ async def summary_of(store: EvidenceStore, frame: TaskFrame, phase: str) -> Phas
 
     datasets = [dataset.name for dataset in frame.spec.datasets]
     databases = [database.name for database in frame.spec.databases]
-    return await summarise(store, frame.run, datasets, frame.spec.gates_for(Phase(phase)), databases)
+    streams = [stream.name for stream in frame.spec.streams]
+    gates = frame.spec.gates_for(Phase(phase))
+    return await summarise(store, frame.run, datasets, gates, databases, streams)
 
 
 async def _latest_report(store: EvidenceStore, frame: TaskFrame) -> EvidenceRef | None:
@@ -164,7 +166,20 @@ async def _missing_plans(store: EvidenceStore, frame: TaskFrame) -> tuple[str, .
             reasons.append(f"{dataset.name}: there is no plan")
         elif any(finding.severity == "blocker" for finding in kept.record.findings):
             reasons.append(f"{dataset.name}: {kept.record.refused.objects} objects cannot be moved")
-    return tuple(reasons + await _unfit_databases(store, frame))
+    return tuple(reasons + await _unfit_databases(store, frame) + await _unfit_streams(store, frame))
+
+
+async def _unfit_streams(store: EvidenceStore, frame: TaskFrame) -> list[str]:
+    from heavylift.evidence.stream_evidence import read_stream_evidence
+
+    reasons: list[str] = []
+    for stream in frame.spec.streams:
+        plan = (await read_stream_evidence(store, frame.run, stream.name)).plan
+        if plan is None:
+            reasons.append(f"{stream.name}: there is no plan")
+        elif plan.record.refusals:
+            reasons.append(f"{stream.name}: its plan found what stands in the way")
+    return reasons
 
 
 async def _unfit_databases(store: EvidenceStore, frame: TaskFrame) -> list[str]:
@@ -190,7 +205,7 @@ def not_proved(what: str, reasons: Sequence[str], state: str) -> IncompleteError
     return IncompleteError(
         what,
         got="; ".join(reasons[:MAX_REASONS]) + more,
-        expected="a proof for every dataset and database, and every gate open",
+        expected="a proof for every dataset, database and stream, and every gate open",
         state=state,
         remedy="look at the first failed task of this run, mend what it says, clear it with Downstream",
         code="8017",

@@ -70,6 +70,7 @@ class EvaluateGateOperator(HeavyliftOperator):
                 [dataset.name for dataset in spec.datasets],
                 tabular=[dataset.name for dataset in spec.datasets if dataset.expectations],
                 databases={database.name: database.max_lag for database in spec.databases},
+                streams=[stream.name for stream in spec.streams],
             )
             self.evidence_path = ref.path
             await note(

@@ -31,6 +31,7 @@ from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.databases import add_database
 from heavylift_airflow.phases.form import form_params
 from heavylift_airflow.phases.runbook import dag_document, read_runbook
+from heavylift_airflow.phases.streams import add_stream
 from heavylift_airflow.retry import HeavyliftRetryPolicy
 from heavylift_airflow.sensors.gate import GateSensor
 
@@ -39,9 +40,9 @@ EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def movement_dag(loaded: LoadedSpec, phase: Phase) -> DAG | None:
-    """Return the DAG of ``phase`` for one spec, or None where it has neither dataset nor database."""
+    """Return the DAG of ``phase`` for one spec, or None where it has nothing to move."""
     spec = loaded.spec
-    if not spec.datasets and not spec.databases:
+    if not (spec.datasets or spec.databases or spec.streams):
         return None
     with DAG(
         dag_id=spec.dag_id(phase),
@@ -104,6 +105,7 @@ class _Builder:
         proved += [
             add_database(self._task, self._phase, begin, database) for database in self._spec.databases
         ]
+        proved += [add_stream(self._task, begin, stream) for stream in self._spec.streams]
         opened = [self._gate(proved, gate) for gate in self._spec.gates_for(self._phase)]
         publish = PublishPhaseOperator(
             **self._task("publish_result"), outlets=[phase_asset(self._spec.migration, self._phase)]

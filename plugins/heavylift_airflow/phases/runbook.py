@@ -57,6 +57,10 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
         f" connection `{database.target.connection}` |"
         for database in spec.databases
     ]
+    rows += [
+        f"| {stream.name} | connection `{stream.source.connection}` | connection `{stream.target.connection}` |"
+        for stream in spec.streams
+    ]
     return "\n".join(
         [
             f"# {spec.dag_id(phase)}",
