@@ -58,7 +58,8 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
         for database in spec.databases
     ]
     rows += [
-        f"| {stream.name} | connection `{stream.source.connection}` | connection `{stream.target.connection}` |"
+        f"| {stream.name} | connection `{stream.source.connection}` |"
+        f" connection `{stream.target.connection}` |"
         for stream in spec.streams
     ]
     return "\n".join(
