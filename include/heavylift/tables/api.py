@@ -163,7 +163,7 @@ def verification_of(
 
 
 def _is_equal(table: TableComparison, mode: VerifyMode) -> bool:
-    if table.missing or table.extra or table.different or table.unsettled:
+    if not table.is_equal:
         return False
     # Of a sample only those rows are called equal that were looked at.
     return mode is not VerifyMode.FULL or table.equal == table.source_rows == table.target_rows

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from heavylift.errors import CredentialError, ServerUnavailableError, TransientError
+from heavylift.tables.engine import Work
 from heavylift.tables.postgres.connect import connect
+from heavylift.tables.verify.databases import compare_databases, options_for
 from heavylift.tables.verify.postgres_side import PostgresSide
 from heavylift.tables.verify.sampling import SampleChoice
 from heavylift.tables.verify.sequences import sequences_behind
@@ -251,3 +253,25 @@ def test_rows_that_a_policy_hides_are_not_overlooked(table: TwoDatabases) -> Non
             compare(limited, "t")
     finally:
         on_both(table, f"DROP OWNED BY {role}; DROP ROLE {role}")
+
+
+def test_a_comparison_is_handed_over_with_a_file_only_where_rows_differ(table: TwoDatabases) -> None:
+    ours, theirs = read_table(table.source, "t"), read_table(table.target, "t")
+    assert ours is not None
+    told: list[str] = []
+    work = Work(tell=lambda progress: told.append(progress.detail))
+    options = options_for(table.request().options)
+    pairs = [(ours, theirs)]
+    equal = compare_databases(pairs, *sides(table), mode="frozen", options=options, work=work)
+    table.on_target("UPDATE t SET v = '' WHERE k = 7")
+    other = compare_databases(pairs, *sides(table), mode="frozen", options=options, work=work)
+    assert (equal.spilled, equal.difference_count) == (None, 0)
+    assert equal.statement.endswith("every row is on both sides with the same values in all columns")
+    assert other.spilled is not None
+    Path(other.spilled).unlink()
+    assert [each.key for each in other.differences] == [{"k": "7"}]
+    assert other.statement == "1 table of 1 not equal: public.t"
+    assert [text.split(" (")[0] for text in told] == [
+        "public.t: 2,000 rows: equal",
+        "public.t: 2,000 rows: 1 different",
+    ]

@@ -190,7 +190,7 @@ def test_random_edits_are_all_found_and_typed(databases: TwoDatabases, seed: int
     databases.on_target("DELETE FROM t WHERE k = ANY(%s::int[])", of["missing"])
     databases.on_source("DELETE FROM t WHERE k = ANY(%s::int[])", of["extra"])
     change = draw.choice(["v = v + 1", "w = w || ' '", "w = NULL", "v = NULL", "w = ''", "w = upper(w)"])
-    databases.on_target(f"UPDATE t SET {change} WHERE k = ANY(%s::int[])", of("different"))
+    databases.on_target(f"UPDATE t SET {change} WHERE k = ANY(%s::int[])", of["different"])
     found = compare(databases, "t")
     assert found.kinds() == {(str(k), f"l{k % 5}"): kind for k, kind in kinds.items()}, f"seed {seed}"
     assert found.one.equal == rows - len(kinds)

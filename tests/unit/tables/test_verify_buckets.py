@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heavylift.evidence.table_records import TableComparison
@@ -28,6 +28,7 @@ def test_buckets_grow_with_the_table_up_to_a_bound(rows: int, buckets: int) -> N
     assert wanted_buckets(rows) == buckets
 
 
+@settings(deadline=None)
 @given(buckets=st.integers(1, MOST_BUCKETS), ranges=st.integers(1, MOST_BUCKETS))
 def test_slots_are_a_power_of_two_that_suffices(buckets: int, ranges: int) -> None:
     slots = slots_for(buckets, ranges)
@@ -42,6 +43,7 @@ def test_a_bucket_differs_by_rows_by_digest_or_by_being_there() -> None:
     assert differing(ours, theirs) == [1, 2, 3, 4]
 
 
+@settings(deadline=None)
 @given(rows=st.dictionaries(st.integers(0, 50), st.integers(1, 30), min_size=1), most=st.integers(1, 60))
 def test_chunks_hold_every_bucket_once_and_no_more_rows_than_they_may(
     rows: dict[int, int], most: int

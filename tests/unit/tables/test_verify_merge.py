@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from heavylift.tables.verify.both import begun
@@ -26,6 +26,7 @@ def told(rows: list[Found]) -> Counter[tuple[str, str | None]]:
     return found
 
 
+@settings(deadline=None, max_examples=500)
 @given(source=ROWS, target=ROWS)
 def test_a_merge_tells_what_multisets_tell(
     source: list[tuple[int, str, int]], target: list[tuple[int, str, int]]
