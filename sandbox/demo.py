@@ -26,7 +26,7 @@ from sandbox.demo_follow import RunFollower, View
 from sandbox.demo_rclone import check_all
 from sandbox.demo_results import RunResults, read_results, show_results, verify_audit
 from sandbox.demo_screen import screen
-from sandbox.examples import fraud_scoring
+from sandbox.examples import features, fraud_scoring
 from sandbox.model import Server
 from sandbox.stack import Stack
 from sandbox.waiting import until
@@ -34,7 +34,7 @@ from sandbox.waiting import until
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
 
 SCHEDULED_RUN_SECONDS = 4.0
-SERVERS = ("aws_source", "gcp_target")
+SERVERS = ("aws_source", "gcp_target", "features_source", "features_target")
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class Demo:
         client = self._client(stack)
         self._end_leftovers(client)
         self._say("Seeding the fraud-scoring workload on the AWS side")
-        self._console.print(f"  {fraud_scoring.seed(stack.env)}")
+        self._console.print(f"  {fraud_scoring.seed(stack.env)}\n  {features.seed(stack.env)}")
         passed = self._transfer(client, stack) and self._incremental(client, stack)
         self._where_to_look(stack)
         verdict = "[bold green]proved[/]" if passed else "[bold red]NOT proved[/]"
@@ -138,7 +138,7 @@ class Demo:
         if not idle:
             return False
         self._say("Changing the source, then running the sync again")
-        self._console.print(f"  {fraud_scoring.mutate(stack.env)}")
+        self._console.print(f"  {fraud_scoring.mutate(stack.env)}\n  {features.mutate(stack.env)}")
         synced, _ = self._run(client, stack, Phase.SYNC)
         client.pause(dag_id)
         return synced and self._independent_checks(stack)

@@ -27,7 +27,7 @@ from sandbox.stack import Stack, stop_all
 # Shown in the pictures, so nobody's own folder.
 STATE_DIR = Path("/tmp/heavylift-demo")
 _MIGRATION = "fraud-scoring"
-_SERVERS = ("aws_source", "gcp_target")
+_SERVERS = ("aws_source", "gcp_target", "features_source", "features_target")
 _WIDTH, _HEIGHT = 1440, 900
 _COLUMNS = 110
 _FIRST, _LAST = 44, 44

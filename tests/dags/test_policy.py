@@ -172,8 +172,8 @@ def test_the_form_has_sensible_defaults_in_named_sections(
     dag_bag: BundleDagBag, example: MigrationSpec, phase: Phase
 ) -> None:
     params = dag_of(dag_bag, example, phase).params
-    sync_only = {"allow_many_deletes": False} if phase is Phase.SYNC else {}
-    assert params.dump() == {"dry_run": False, "bandwidth_limit": None, "shard_objects": None} | sync_only
+    own = {"allow_many_deletes": False} if phase is Phase.SYNC else {"copy_anew": False}
+    assert params.dump() == {"dry_run": False, "bandwidth_limit": None, "shard_objects": None} | own
     for name in params:
         schema = params.get_param(name).schema
         assert schema["section"]

@@ -13,7 +13,7 @@ import pytest
 
 from heavylift.spec import load_spec
 from sandbox.demo_airflow import AirflowClient
-from sandbox.examples import fraud_scoring
+from sandbox.examples import features, fraud_scoring
 from sandbox.stack import Stack
 from tests.e2e.journey import Journey
 from tests.e2e.specs import write_nightly, write_offline
@@ -58,7 +58,7 @@ def site(repository: Path) -> Iterator[Site]:
     write_nightly(specs, datetime.now(UTC) + timedelta(hours=12))
     stack = Stack.start(
         folder / "state",
-        ["aws_source", "gcp_target"],
+        ["aws_source", "gcp_target", "features_source", "features_target"],
         airflow=True,
         airflow_settings={"HEAVYLIFT_MIGRATIONS": str(specs)},
     )
@@ -73,6 +73,7 @@ def site(repository: Path) -> Iterator[Site]:
 def journey(site: Site) -> Journey:
     """Return the example's migration, its workload seeded."""
     fraud_scoring.seed(site.stack.env, scale=SCALE)
+    features.seed(site.stack.env)
     return site.journey("fraud-scoring")
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,10 +82,25 @@ def _compare(
     position: str = "",
     settling: Settling | None = None,
 ) -> Comparison:
+    with (
+        closing(Sessions("source", request.source.connection, snapshot)) as ours,
+        closing(Sessions("target", request.target.connection)) as theirs,
+    ):
+        return _compare_sides(request, work, mode, ours, theirs, position=position, settling=settling)
+
+
+def _compare_sides(
+    request: TablesRequest,
+    work: Work,
+    mode: Mode,
+    ours: Sessions,
+    theirs: Sessions,
+    *,
+    position: str,
+    settling: Settling | None,
+) -> Comparison:
     began = time.monotonic()
     options = request.options
-    ours = Sessions("source", request.source.connection, snapshot)
-    theirs = Sessions("target", request.target.connection)
     pairs = _pairs(request, ours, theirs)
     folder = Path(tempfile.mkdtemp(prefix="heavylift-differences-"))
     compared, differences = compare_tables(
