@@ -192,6 +192,8 @@ class _Run:
         )
         now = Sides(sides.source, sides.target, sides.state, waits(self._source, sides.partitions()))
         now.target_bounds = waits(self._target, sides.partitions())
+        for key, sender in self._senders.items():
+            sender.at_end(now.target_bounds[key].end)
         return lags(self._source, now, ages=True, stall_seconds=self._options.stall_seconds)
 
     def _record(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from confluent_kafka import KafkaError, Message, Producer
 
-from heavylift.errors import ConflictError, HeavyliftError, UnsupportedError
+from heavylift.errors import ConflictError, HeavyliftError, ServerUnavailableError, UnsupportedError
 from heavylift.streams.kafka.faults import of
 from heavylift.streams.map_records import Pair, PartitionKey, map_records
 from heavylift.streams.offset_map import PartitionMap, Span
@@ -103,18 +103,59 @@ class PartitionSender:
             return
         source, target = self._waiting.popleft(), message.offset()
         if source != self._next_source or target != self._next_target:
-            self._begin_span(source, target or 0)
+            self._step_aside(source, target)
         self._next_source += 1
         self._next_target += 1
         self._changed = True
 
+    def _step_aside(self, source: int, target: int | None) -> None:
+        # A broker that has a batch already, from before a connection broke, need not say where, and no
+        # record can lie before one that was acknowledged. As the only writer we know the place all the same;
+        # the next offset that is told, or the partition's end, shows that it is so.
+        told = target is not None and target >= self._next_target
+        if not told and not self._alone:
+            self.problem = self.problem or self._nowhere()
+        place = target if told and target is not None else self._next_target
+        if self._alone and place != self._next_target:
+            self.problem = self.problem or self._not_alone(place)
+        if source != self._next_source or place != self._next_target:
+            self._begin_span(source, place)
+
     def _begin_span(self, source: int, target: int) -> None:
-        if self._alone and target != self._next_target and self.problem is None:
-            self.problem = self._not_alone(target)
         if self._next_source > self._first[0]:
             self._closed.append(self._open())
         self._first = (source, target)
         self._next_source, self._next_target = source, target
+
+    def at_end(self, end: int) -> None:
+        """Hold what was mapped against where the partition ends now.
+
+        :raises ConflictError: it ends elsewhere: somebody else has written to it.
+        """
+        if self._alone and end != self.known.target_next and self.sent:
+            raise self._elsewhere(end)
+
+    def _elsewhere(self, end: int) -> ConflictError:
+        return ConflictError(
+            f"writing to {self.key[0]}[{self.key[1]}]",
+            got=f"a partition that ends at target offset {end}",
+            expected=f"{self.known.target_next}, where our last record is",
+            state="all records were acknowledged; somebody else's lie among them or after them",
+            remedy="stop the other writer, and verify; where it differs, mirror into a new topic under"
+            " another stream name",
+            retry_safe=False,
+            code="6537",
+        )
+
+    def _nowhere(self) -> ServerUnavailableError:
+        return ServerUnavailableError(
+            f"writing to {self.key[0]}[{self.key[1]}]",
+            got="an acknowledgement that does not say where the record lies",
+            expected="its offset",
+            state="the transaction is not committed: nothing of this batch can be seen",
+            remedy="run it again",
+            code="6536",
+        )
 
     def _not_alone(self, target: int) -> ConflictError:
         return ConflictError(

