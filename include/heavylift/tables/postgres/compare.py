@@ -7,16 +7,12 @@ difference is one.
 
 from __future__ import annotations
 
-import tempfile
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heavylift.errors import TransientError
-from heavylift.spec.vocabulary import VerifyMode
-from heavylift.tables.engine import Comparison, TablesProgress
+from heavylift.tables.engine import Comparison
 from heavylift.tables.model import Table, demand_some
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect, where
@@ -25,13 +21,13 @@ from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.replication import exported_snapshot
 from heavylift.tables.postgres.slot import temporary_slot_name
 from heavylift.tables.postgres.sync import stream_run
+from heavylift.tables.verify import databases
 from heavylift.tables.verify.postgres_side import PostgresSide
-from heavylift.tables.verify.sampling import SampleChoice
 from heavylift.tables.verify.sequences import sequences_behind
 from heavylift.tables.verify.sessions import Sessions
 from heavylift.tables.verify.settle import Settling
-from heavylift.tables.verify.tables import CompareOptions, Pair, compare_tables
-from heavylift.tables.verify.wording import Mode, statement
+from heavylift.tables.verify.tables import Pair
+from heavylift.tables.verify.wording import Mode
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import Work
@@ -86,49 +82,20 @@ def _compare(
         closing(Sessions("source", request.source.connection, snapshot)) as ours,
         closing(Sessions("target", request.target.connection)) as theirs,
     ):
-        return _compare_sides(request, work, mode, ours, theirs, position=position, settling=settling)
-
-
-def _compare_sides(
-    request: TablesRequest,
-    work: Work,
-    mode: Mode,
-    ours: Sessions,
-    theirs: Sessions,
-    *,
-    position: str,
-    settling: Settling | None,
-) -> Comparison:
-    began = time.monotonic()
-    options = request.options
-    pairs = _pairs(request, ours, theirs)
-    folder = Path(tempfile.mkdtemp(prefix="heavylift-differences-"))
-    compared, differences = compare_tables(
-        pairs,
-        PostgresSide(ours),
-        PostgresSide(theirs),
-        options=CompareOptions(
-            sample=SampleChoice() if options.verify is VerifyMode.SAMPLE else None,
-            settling=settling,
-            parallel=options.parallel_ranges,
-        ),
-        stop=work.stop,
-        tell=lambda line: work.tell(TablesProgress(step="verify", detail=line)),
-        file=folder / "differences.parquet",
-    )
-    # While the source is written to, its sequences run ahead of the target's; that is put right at the drain.
-    behind = sequences_behind(ours, theirs, [pair[0] for pair in pairs]) if mode == "frozen" else ()
-    return Comparison(
-        mode=mode,
-        position=position,
-        tables=tuple(compared),
-        differences=tuple(differences.listed),
-        difference_count=differences.count,
-        spilled=str(differences.file) if differences.file.exists() else None,
-        sequences_behind=behind,
-        statement=statement(compared, mode, position),
-        seconds=time.monotonic() - began,
-    )
+        pairs = _pairs(request, ours, theirs)
+        # While the source is written to, its sequences run ahead; that is put right at the drain.
+        frozen = mode == "frozen"
+        behind = sequences_behind(ours, theirs, [pair[0] for pair in pairs]) if frozen else ()
+        return databases.compare_databases(
+            pairs,
+            PostgresSide(ours),
+            PostgresSide(theirs),
+            mode=mode,
+            options=databases.options_for(request.options, settling),
+            work=work,
+            position=position,
+            sequences_behind=behind,
+        )
 
 
 def _pairs(request: TablesRequest, ours: Sessions, theirs: Sessions) -> Sequence[Pair]:
