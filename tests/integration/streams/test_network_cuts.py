@@ -7,9 +7,11 @@ import random
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from heavylift.errors import TransientError
 from heavylift.streams.api import mirror_stream
 from sandbox import health
 from sandbox.model import Place
@@ -64,7 +66,11 @@ async def test_nothing_is_lost_or_repeated_where_connections_are_cut(
     cutter = threading.Thread(target=cut)
     cutter.start()
     try:
-        await mirror_stream(brokers.request(max_records_per_second=600, transactions="never"))
+        while True:
+            # As Airflow does: an error that may go away by itself is tried again.
+            with suppress(TransientError):
+                await mirror_stream(brokers.request(max_records_per_second=600, transactions="never"))
+                break
     finally:
         done.set()
         cutter.join()

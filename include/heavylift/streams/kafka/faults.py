@@ -42,6 +42,8 @@ _UNREACHABLE = frozenset(
         KafkaError._TIMED_OUT_QUEUE,
         KafkaError._MSG_TIMED_OUT,
         KafkaError._RESOLVE,
+        KafkaError._NOENT,  # what was to be asked of a broker was lost with its connection
+        KafkaError._PARTIAL,
         KafkaError._WAIT_COORD,
         KafkaError.BROKER_NOT_AVAILABLE,
         KafkaError.NETWORK_EXCEPTION,
