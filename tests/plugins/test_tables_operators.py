@@ -17,6 +17,7 @@ from heavylift.errors import (
     ServerUnavailableError,
     TransientError,
 )
+from heavylift.evidence.records import Finding, Severity
 from heavylift.tables import wiring
 from heavylift_airflow.operators.tables import (
     PreflightTablesOperator,
@@ -162,6 +163,14 @@ def test_a_drain_that_does_not_arrive_says_so(moved: World, engine: FakeEngine) 
     with pytest.raises(IncompleteError, match=r"after 5 s.*HL-8212"):
         execute(task_of(DrainChangesOperator, moved, "sync", within_seconds=5))
     assert [entry.details["reached"] for entry in moved.trail()[-2:]] == [True, False]
+
+
+def test_a_drain_of_a_source_that_is_still_written_fails(moved: World, engine: FakeEngine) -> None:
+    engine.drain_findings = (
+        Finding(rule="still-written", severity=Severity.BLOCKER, subject="features", detail="3 changes"),
+    )
+    with pytest.raises(IncompleteError, match=r"3 changes.*nobody writes.*HL-8214"):
+        execute(task_of(DrainChangesOperator, moved, "sync", within_seconds=5))
 
 
 def test_the_way_back_is_prepared_first_then_flows_then_ends(moved: World, engine: FakeEngine) -> None:

@@ -51,6 +51,7 @@ class FakeEngine:
     calls: list[str] = field(default_factory=list)
     sequences_behind: tuple[str, ...] = ()
     drains: bool = True
+    drain_findings: tuple[Finding, ...] = ()
 
     def write(self, key: int, value: str | None) -> None:
         """Change a row on the source, as an application does."""
@@ -144,7 +145,7 @@ class FakeEngine:
             run=request.run, database=request.database, direction=request.direction.value,
             started_at=utc_now(), upto_position=position(len(self.log)),
             applied_position=record.applied_position if record else position(0), reached=self.drains,
-            sequences={"public.features_id_seq": 1042}, seconds=0.1,
+            sequences={"public.features_id_seq": 1042}, seconds=0.1, findings=self.drain_findings,
         )  # fmt: skip
 
     def compare(self, request: TablesRequest, work: Work, *, frozen: bool) -> Comparison:

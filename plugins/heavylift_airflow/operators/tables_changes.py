@@ -183,7 +183,8 @@ class DrainChangesOperator(DatabaseOperator):
 
     :param within_seconds: how long it may take.
     :return: ``{"reached", "upto_position", "applied_position", "sequences", "seconds"}``.
-    :raises IncompleteError: the position was not reached in time; what is applied stays.
+    :raises IncompleteError: the position was not reached in time, or somebody still writes to the
+        source; what is applied stays.
     """
 
     def __init__(
@@ -203,6 +204,8 @@ class DrainChangesOperator(DatabaseOperator):
         self.log.info("database %r: %s", self.database, drain_line(record))
         if not record.reached:
             raise _not_drained(record, self.within_seconds, self.evidence_path or "")
+        if any(finding.severity == "blocker" for finding in record.findings):
+            raise _still_written(record, self.evidence_path or "")
         return drain_figures(record)
 
     async def _drain(self, frame: TaskFrame, reporter: TablesReporter) -> DrainRecord:
@@ -303,4 +306,17 @@ def _not_drained(record: DrainRecord, within_seconds: float, path: str) -> Incom
         remedy="see that nobody writes to the source any more; then clear this task, or let writing go on and"
         " try again when the lag is small",
         code="8212",
+    )
+
+
+def _still_written(record: DrainRecord, path: str) -> IncompleteError:
+    named = "; ".join(f"{finding.subject}: {finding.detail}" for finding in record.findings)
+    return IncompleteError(
+        f"drain of database {record.database!r}",
+        got=named,
+        expected="a source that nobody writes to any more",
+        state=f"everything is applied up to {record.applied_position}, but more may follow;"
+        f" the record is {path}",
+        remedy="stop every writer of the source, then clear this task",
+        code="8214",
     )
