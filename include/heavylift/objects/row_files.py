@@ -15,6 +15,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, repeat
 from pathlib import Path
@@ -162,7 +163,28 @@ def _decoded(name: str, kind: str) -> str:
     )
 
 
-def to_parquet(rows: RowFile, path: Path) -> None:
+@dataclass(frozen=True)
+class RowsOnDisk:
+    """A row file that is closed, whoever wrote it."""
+
+    path: Path
+    columns: Columns
+
+
+def join_to_parquet(rows: RowsOnDisk, earlier: Path, column: str, values: Sequence[int], path: Path) -> None:
+    """Write a row file's rows and those of ``earlier`` with one of ``values`` in ``column``, as Parquet."""
+    names = ", ".join(f'"{name}"' for name in rows.columns)
+    with database() as db:
+        db.execute(
+            f"COPY (SELECT {names} FROM read_parquet($earlier)"
+            f' SEMI JOIN (SELECT unnest($values) AS "{column}") USING ("{column}")'
+            f" UNION ALL SELECT {names} FROM {rows_of(rows.columns, 'rows')}) TO '{_quoted(path)}'"
+            f" (FORMAT parquet, {_PACKED}, ROW_GROUP_SIZE {_GROUP_ROWS})",
+            {"rows": str(rows.path), "earlier": str(earlier), "values": list(values)},
+        )
+
+
+def to_parquet(rows: RowFile | RowsOnDisk, path: Path) -> None:
     """Write a closed row file as Parquet."""
     with database() as db:
         db.execute(
