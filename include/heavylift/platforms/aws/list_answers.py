@@ -15,7 +15,7 @@ from functools import cache, partial
 from heavylift.platforms.aws.xml import Element, ListPage, MalformedXmlError, parse, parse_list
 
 _OPEN, _CLOSE, _ROOT = b"<Contents>", b"</Contents>", b"<ListBucketResult"
-_ABOUT_THE_PAGE = (b"<NextContinuationToken", b"<IsTruncated", b"<EncodingType")
+_ABOUT_THE_PAGE = (b"<NextContinuationToken", b"<IsTruncated", b"<EncodingType", b"<!")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,5 +94,5 @@ def _around(body: bytes | bytearray, begin: int, end: int) -> Element | None:
     names = [child.name for child in root.children]
     if root.name != "ListBucketResult" or names.count("Contents") != 1 or "IsTruncated" not in names:
         return None
-    # Said among the rows, these would not be seen here.
+    # Said among the rows, these would not be seen here; and a comment may begin there.
     return None if any(body.find(tag, begin, end) >= 0 for tag in _ABOUT_THE_PAGE) else root
