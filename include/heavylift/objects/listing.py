@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from heavylift.checksums import OF_PARTS, Algorithm
 from heavylift.evidence.records import Tally
 from heavylift.objects.ranges import list_pages
-from heavylift.objects.row_files import INTEGER, TEXT, Columns, RowFile, database, to_parquet
+from heavylift.objects.row_files import INTEGER, TEXT, Columns, database
+from heavylift.objects.row_pipe import piped_rows
 from heavylift.patterns import everything, in_quarantine
 from heavylift.platforms.ports import ListedColumns
 
@@ -49,14 +50,9 @@ async def list_to_file(
 
     :param selected: told the key relative to ``prefix``.
     """
-    rows = RowFile(path.with_suffix(".rows"), LISTING)
-    try:
-        with rows:
-            async for unread in list_pages(store, prefix):
-                rows.add(block_of(selected_of(unread.columns, prefix, selected)))
-        to_parquet(rows, path)
-    finally:
-        rows.path.unlink()
+    async with piped_rows(path, LISTING) as rows:
+        async for unread in list_pages(store, prefix):
+            rows.add(block_of(selected_of(unread.columns, prefix, selected)))
     return read_listing(path)
 
 

@@ -27,6 +27,7 @@ from heavylift.objects.row_files import (
     join_to_parquet,
     to_parquet,
 )
+from heavylift.objects.row_pipe import PipedRows, piped_rows
 from heavylift.patterns import selector
 
 if TYPE_CHECKING:
@@ -80,20 +81,28 @@ class Relisting:
 
     async def run(self) -> Relisting:
         """List the place; memory holds a few pages of rows, and one line for each page."""
+        if self.kept is None:
+            # All rows will be wanted: DuckDB takes them in while the next ones come.
+            async with piped_rows(self.path, PAGED) as rows:
+                await self._read_into(rows)
+        else:
+            with RowFile(self._rows, PAGED) as file:
+                await self._read_into(file)
+        return self
+
+    async def _read_into(self, rows: RowFile | PipedRows) -> None:
         waiting = {page.digest: page for page in self._kept_pages()}
         number = max((page.number for page in waiting.values()), default=-1)
-        with RowFile(self._rows, PAGED) as rows:
-            async for unread in list_pages(self.store, self.prefix):
-                known = waiting.pop(unread.digest, None)
-                if known is not None:
-                    self.again.append(known)
-                    continue
-                number += 1
-                columns = selected_of(unread.columns, self.prefix, self.selected)
-                count = len(columns.keys)
-                rows.add([*block_of(columns), [number] * count])
-                self.fresh.append(Page(number, unread.digest, count, sum(map(int, columns.sizes))))
-        return self
+        async for unread in list_pages(self.store, self.prefix):
+            known = waiting.pop(unread.digest, None)
+            if known is not None:
+                self.again.append(known)
+                continue
+            number += 1
+            columns = selected_of(unread.columns, self.prefix, self.selected)
+            count = len(columns.keys)
+            rows.add([*block_of(columns), [number] * count])
+            self.fresh.append(Page(number, unread.digest, count, sum(map(int, columns.sizes))))
 
     def _kept_pages(self) -> Iterator[Page]:
         return (Page(*page) for page in self.kept.pages) if self.kept else iter(())
@@ -126,16 +135,20 @@ class Relisting:
             return await self._joined(evidence)
 
     async def _joined(self, evidence: EvidenceStore) -> Listing:
+        if self.kept is not None:
+            await self._join(evidence, self.kept)
+        return Listing(self.path, total_of(self.pages))
+
+    async def _join(self, evidence: EvidenceStore, kept: PageList) -> None:
         rows = RowsOnDisk(self._rows, PAGED)
-        if not self.again or self.kept is None:
-            to_parquet(rows, self.path)
-        else:
+        if self.again:
             earlier = self.path.with_suffix(".kept")
-            await evidence.fetch_verified(self.kept.rows, earlier)
+            await evidence.fetch_verified(kept.rows, earlier)
             join_to_parquet(rows, earlier, "page", [page.number for page in self.again], self.path)
             earlier.unlink()
-        self._rows.unlink()
-        return Listing(self.path, total_of(self.pages))
+        else:
+            to_parquet(rows, self.path)
+        rows.path.unlink()
 
 
 def total_of(pages: Iterable[Page]) -> Tally:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from heavylift.objects.databases import LEAST_MEMORY, be_quiet, open_database
 
@@ -62,12 +62,13 @@ class RowFile:
     """A file of rows that is being written; memory holds one block of them.
 
     :param columns: in the order in which each block brings them.
+    :param file: where to write what is read from ``path``; None: a file at ``path``.
     """
 
-    def __init__(self, path: Path, columns: Columns) -> None:
+    def __init__(self, path: Path, columns: Columns, file: BinaryIO | None = None) -> None:
         self.path = path
         self.columns = columns
-        self._file = path.open("wb")
+        self._file = file or path.open("wb")
 
     def add(self, block: Sequence[Sequence[Any] | None]) -> None:
         """Add rows, given by column; a missing value is None, and so is a column without any.

@@ -18,21 +18,22 @@ class ListedPage:
     """One page: a digest that pins its rows, and the rows.
 
     :param read: reads the rows, once.
-    :param digest: equal only for pages whose rows are equal in all that listings tell; None: it is
-        computed from the rows.
+    :param digest: tells what is equal only for pages whose rows are equal in all that listings tell;
+        None: it is computed from the rows.
     :param last_key: tells the last row's key for less than reading all of them.
     """
 
-    __slots__ = ("_columns", "_digest", "_last_key", "_read")
+    __slots__ = ("_columns", "_digest", "_last_key", "_read", "_tell_digest")
 
     def __init__(
         self,
         read: Callable[[], ListedColumns],
-        digest: str | None = None,
+        digest: Callable[[], str] | None = None,
         last_key: Callable[[], str] | None = None,
     ) -> None:
         self._read = read
-        self._digest = digest
+        self._tell_digest = digest
+        self._digest: str | None = None
         self._last_key = last_key
         self._columns: ListedColumns | None = None
 
@@ -47,7 +48,7 @@ class ListedPage:
     def digest(self) -> str:
         """What is the same only where the rows are."""
         if self._digest is None:
-            self._digest = _digest_of(self.columns)
+            self._digest = self._tell_digest() if self._tell_digest else _digest_of(self.columns)
         return self._digest
 
     def until(self, end: str) -> tuple[ListedPage | None, bool]:

@@ -49,10 +49,10 @@ class Listing:
         async with aclosing(self._pages(prefix, start_after)) as pages:
             async for answer in pages:
                 decode = await self._decoder(answer)
-                # The same bytes under another decoding are other keys.
-                digest = answer.digest and f"{answer.digest}{'+' if decode is _form_decoded else ''}"
                 yield ListedPage(
-                    partial(self._by_column, answer, decode), digest, partial(self._last_key, answer, decode)
+                    partial(self._by_column, answer, decode),
+                    partial(_digest, answer.digest, decode) if answer.digest else None,
+                    partial(self._last_key, answer, decode),
                 )
 
     async def folders(self, prefix: str) -> list[str]:
@@ -153,6 +153,11 @@ class Listing:
         supposed = _form_decoded(listed)
         page = self._read(await self._fetch(supposed, "", "", max_keys=1))
         return bool(page.keys) and not _path_decoded(page.keys[0]).startswith(supposed)
+
+
+def _digest(of_bytes: Callable[[], str], decode: Callable[[str], str]) -> str:
+    # The same bytes under another decoding are other keys.
+    return f"{of_bytes()}{'+' if decode is _form_decoded else ''}"
 
 
 def _keys(page: ListPage, decode: Callable[[str], str]) -> list[str]:
