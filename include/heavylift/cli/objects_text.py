@@ -39,6 +39,8 @@ def planned(plan: PlanRecord) -> str:
         ),
         *(f"  {f.severity}: {f.subject}: {f.detail}" for f in plan.findings),
     ]
+    if plan.same_as:
+        lines.append(f"  both listings are page by page those of {plan.same_as.path}")
     if plan.dry_run:
         lines += estimate_lines(plan.estimate) if plan.estimate else []
         lines += advice_lines(plan.advice)[:1] if plan.advice else []

@@ -12,7 +12,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
+from heavylift.evidence.base import EvidenceRef as EvidenceRef
 from heavylift.evidence.base import Record as Record
+from heavylift.evidence.base import Tally as Tally
 from heavylift.evidence.estimates import AdviceRecord, EstimateRecord
 
 MAX_LISTED = 100
@@ -22,17 +24,6 @@ MAX_LISTED = 100
 def utc_now() -> datetime:
     """Return the current time in UTC; the one clock of records."""
     return datetime.now(UTC)
-
-
-class EvidenceRef(Record):
-    """Points to one evidence file and fixes its content.
-
-    :param path: relative to the evidence store's root.
-    """
-
-    path: str
-    sha256: str
-    size_bytes: int
 
 
 class RunKey(Record):
@@ -64,16 +55,6 @@ class Finding(Record):
     subject: str
     detail: str
     remedy: str = ""
-
-
-class Tally(Record):
-    """A number of objects and their bytes."""
-
-    objects: int = 0
-    size_bytes: int = 0
-
-    def __add__(self, other: Tally) -> Tally:
-        return Tally(objects=self.objects + other.objects, size_bytes=self.size_bytes + other.size_bytes)
 
 
 class ShardSummary(Record):
@@ -125,6 +106,11 @@ class PlanRecord(Record):
     target_rows: EvidenceRef | None = None
     """Parquet: every object that the target had; kept where nothing has to be done, for then the
     plan's own listings are what a verification compares."""
+    pages: EvidenceRef | None = None
+    """Beside ``target_rows``: which pages both listings came in, each with a digest of its rows."""
+    same_as: EvidenceRef | None = None
+    """A verification whose listings came again, page by page the same: it has compared these very rows,
+    and ``source_rows`` and ``target_rows`` are those that it has kept."""
     refused_rows: EvidenceRef | None = None
     """Parquet: every refused object, with rule and reason."""
     via: str = "heavylift"
@@ -286,6 +272,12 @@ class VerificationRecord(Record):
     rolling_slice: int | None = None
     """The slice of the key space that was checked deeply, from 0; None where none was in turn."""
     rolling_of: int | None = None
+    source_rows: EvidenceRef | None = None
+    """Parquet: the listing of the source that was compared; ``target_rows`` likewise. Kept where
+    nothing is left to do, for as long as listings stay the same they need not be compared again."""
+    target_rows: EvidenceRef | None = None
+    same_as: EvidenceRef | None = None
+    """The verification that has compared the rows, where both listings have been the same since."""
     differences: tuple[Difference, ...] = ()
     rows: EvidenceRef | None = None
     seconds: float = 0.0

@@ -158,6 +158,17 @@ class EvidenceStore:
                 await asyncio.to_thread(sink.write, chunk)
         await asyncio.to_thread(part.replace, local)
 
+    async def fetch_verified(self, ref: EvidenceRef, local: Path) -> None:
+        """Download the evidence that ``ref`` points to into ``local``, if it still is what it was.
+
+        :raises NotFoundError: it is gone.
+        :raises AuditError: its content has changed.
+        """
+        await self.fetch(ref.path, local)
+        sha256, _ = await asyncio.to_thread(_digest_of, local)
+        if sha256 != ref.sha256:
+            raise _changed(self.url_of(ref.path), sha256, ref.sha256)
+
     async def exists(self, path: str) -> bool:
         """Tell whether there is evidence at ``path``."""
         try:

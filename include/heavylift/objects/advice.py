@@ -82,21 +82,32 @@ def advise(case: MoveCase) -> AdviceRecord:
 
 def advise_plan(request: TransferRequest, workload: Workload, difference: Difference) -> AdviceRecord:
     """Return the advice for what a plan has to move, over an assumed line."""
-    source, target = platforms_of(request)
     row = difference.database.execute(
         "SELECT coalesce(max(strlen(rel)), 0), coalesce(max(size_bytes), 0),"
         " count(*) FILTER (rel LIKE '%/') FROM diff WHERE action IN ('copy', 'replace', 'compare')"
     ).fetchone()
     longest, largest, folders = row or (0, 0, 0)
+    return advise_workload(request, workload, int(longest), int(largest), int(folders))
+
+
+def advise_workload(
+    request: TransferRequest, workload: Workload, longest: int = 0, largest: int = 0, folders: int = 0
+) -> AdviceRecord:
+    """Return the advice for so much to move, over an assumed line.
+
+    :param longest: bytes of the longest relative key; ``largest`` of the largest object.
+    :param folders: keys that end in ``/``.
+    """
+    source, target = platforms_of(request)
     return advise(
         MoveCase(
             source=source,
             target=target,
             objects=workload.to_move.objects,
             size_bytes=workload.to_move.size_bytes,
-            longest_key_bytes=int(longest) + len(request.source.location.prefix.encode()),
-            largest_bytes=int(largest),
-            folder_keys=int(folders),
+            longest_key_bytes=longest + len(request.source.location.prefix.encode()),
+            largest_bytes=largest,
+            folder_keys=folders,
             needs_tags=None if request.options.metadata.tags else False,
         )
     )

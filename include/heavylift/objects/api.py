@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from heavylift.objects.progress import Progress
     from heavylift.objects.requests import TransferOptions, TransferRequest, transfer_request
     from heavylift.objects.restore import purge_quarantined, restore_quarantined
+    from heavylift.objects.standing import proved_before
     from heavylift.objects.verify import verify_transfer
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "copy_shard",
     "delete_gone",
     "plan_transfer",
+    "proved_before",
     "purge_quarantined",
     "restore_quarantined",
     "transfer_request",
@@ -43,6 +45,7 @@ _HOMES = {
     "copy_shard": "copy",
     "delete_gone": "deletes",
     "plan_transfer": "plan",
+    "proved_before": "standing",
     "purge_quarantined": "restore",
     "restore_quarantined": "restore",
     "transfer_request": "requests",

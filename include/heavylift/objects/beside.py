@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.wording import counted, size
 from heavylift.objects.classes import class_on_target, must_be_restored
@@ -10,6 +12,9 @@ from heavylift.objects.listing import Listing
 from heavylift.objects.requests import SYNC, TransferRequest
 from heavylift.platforms.containers import DescribesContainer
 from heavylift.platforms.ports import ObjectStore
+
+Classes = Sequence[tuple[str, int, int]]
+"""Storage class, objects, bytes."""
 
 ARCHIVED = "must-be-restored"
 """The rule by which an object in an offline class is refused."""
@@ -21,7 +26,7 @@ def refuse_archived(request: TransferRequest, difference: Difference, source: Li
     """Take what would have to be copied but cannot be read yet out of the plan."""
     scheme = request.source.location.scheme
     classes = [
-        name for name, _objects, _bytes in _classes(difference, source) if must_be_restored(scheme, name)
+        name for name, _objects, _bytes in classes_of(difference, source) if must_be_restored(scheme, name)
     ]
     if not classes:
         return
@@ -37,15 +42,17 @@ def refuse_archived(request: TransferRequest, difference: Difference, source: Li
 
 
 async def describe(
-    request: TransferRequest, difference: Difference, source: Listing, store: ObjectStore
+    request: TransferRequest, classes: Callable[[], Classes], store: ObjectStore
 ) -> list[Finding]:
     """Return notes on storage classes and on the settings of the source's container.
+
+    :param classes: tells the source's storage classes.
 
     Not in a sync: what does not change needs no telling each hour, and costs requests.
     """
     if request.run.phase == SYNC:
         return []
-    found = [_about_class(request, *row) for row in _classes(difference, source) if row[0]]
+    found = [_about_class(request, *row) for row in classes() if row[0]]
     if isinstance(store, DescribesContainer):
         found += [
             Finding(
@@ -73,7 +80,8 @@ def _about_class(request: TransferRequest, name: str, objects: int, size_bytes: 
     )
 
 
-def _classes(difference: Difference, source: Listing) -> list[tuple[str, int, int]]:
+def classes_of(difference: Difference, source: Listing) -> list[tuple[str, int, int]]:
+    """Return the storage classes of a listing, each with its objects and bytes."""
     return difference.database.execute(
         "SELECT coalesce(storage_class, ''), count(*), sum(size_bytes)::BIGINT FROM read_parquet(?)"
         " GROUP BY 1 ORDER BY 1",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.estimates import EstimateRecord, SizeClass
+from heavylift.evidence.records import Tally
 from heavylift.locations import SCHEMES
 from heavylift.objects.diff import Difference
 from heavylift.objects.estimate import Workload, estimate
@@ -78,15 +79,43 @@ def estimate_plan(
     :raises SpecError: the file of prices cannot be used.
     """
     workload = workload_of(request, difference, source, target)
+    return workload, estimate_workload(request, workload)
+
+
+def idle_workload(request: TransferRequest, source: Tally, target: Tally) -> Workload:
+    """Return the counts of a plan that has nothing to do.
+
+    :param source: what its listing has found; ``target`` likewise.
+    """
+    platforms = platforms_of(request)
+    return Workload(
+        source=platforms[0],
+        target=platforms[1],
+        listed_source=source.objects,
+        listed_target=target.objects,
+        to_move=Tally(),
+        to_compare=Tally(),
+        large=0,
+        parts=0,
+        unproved_bytes=0,
+        sizes=(),
+        tags=request.options.metadata.tags,
+    )
+
+
+def estimate_workload(request: TransferRequest, workload: Workload) -> EstimateRecord:
+    """Return what it will cost and take.
+
+    :raises SpecError: the file of prices cannot be used.
+    """
     options = request.options
-    record = estimate(
+    return estimate(
         workload,
         load_prices(options.cost.prices),
         via=options.via.value,
         max_bandwidth=options.limits.max_bandwidth if options.via is Via.HEAVYLIFT else None,
         max_cost_usd=options.cost.max_usd,
     )
-    return workload, record
 
 
 def _histogram(db: duckdb.DuckDBPyConnection) -> tuple[SizeClass, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 from heavylift.checksums import OF_PARTS, Algorithm
 from heavylift.evidence.records import Tally
-from heavylift.objects.ranges import list_columns
-from heavylift.objects.row_files import INTEGER, TEXT, Columns, RowFile, database, to_parquet
+from heavylift.objects.ranges import list_pages
+from heavylift.objects.row_files import INTEGER, TEXT, Columns, database
+from heavylift.objects.row_pipe import piped_rows
 from heavylift.patterns import everything, in_quarantine
 from heavylift.platforms.ports import ListedColumns
 
 if TYPE_CHECKING:
-    from heavylift.objects.requests import TransferRequest
     from heavylift.platforms.ports import ObjectStore
 
 LISTED = tuple(
@@ -51,42 +50,13 @@ async def list_to_file(
 
     :param selected: told the key relative to ``prefix``.
     """
-    rows = RowFile(path.with_suffix(".rows"), LISTING)
-    try:
-        with rows:
-            async for page in list_columns(store, prefix):
-                rows.add(_block(_selected(page, prefix, selected)))
-        to_parquet(rows, path)
-    finally:
-        rows.path.unlink()
+    async with piped_rows(path, LISTING) as rows:
+        async for unread in list_pages(store, prefix):
+            rows.add(block_of(selected_of(unread.columns, prefix, selected)))
     return read_listing(path)
 
 
-async def list_both(
-    request: TransferRequest,
-    source: ObjectStore,
-    target: ObjectStore,
-    selected: Callable[[str], bool],
-    folder: Path,
-) -> list[Listing]:
-    """List the source and the target of a request at the same time, into files of ``folder``.
-
-    What one of them raises ends the other listing too.
-    """
-    sides = (("source", source, request.source), ("target", target, request.target))
-    tasks = [
-        asyncio.create_task(list_to_file(store, place.location.prefix, selected, folder / f"{name}.parquet"))
-        for name, store, place in sides
-    ]
-    try:
-        return await asyncio.gather(*tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def _selected(page: ListedColumns, prefix: str, selected: Callable[[str], bool]) -> ListedColumns:
+def selected_of(page: ListedColumns, prefix: str, selected: Callable[[str], bool]) -> ListedColumns:
     """Return what is selected of a page, with relative keys."""
     if prefix:
         page = replace(page, keys=[key[len(prefix) :] for key in page.keys])
@@ -96,7 +66,7 @@ def _selected(page: ListedColumns, prefix: str, selected: Callable[[str], bool])
     return page.only(list(map(selected, page.keys)))
 
 
-def _block(page: ListedColumns) -> list[Sequence[Any] | None]:
+def block_of(page: ListedColumns) -> list[Sequence[Any] | None]:
     """Return a page's columns in the order of ``LISTING``."""
     told = [page.checksums.get(algorithm) for algorithm in LISTED]
     return [page.keys, page.sizes, page.versions, page.modified, page.storage_classes, *told]

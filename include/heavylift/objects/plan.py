@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from heavylift.errors import ConflictError
-from heavylift.evidence.paths import dataset_folder, plan_path
+from heavylift.evidence.paths import plan_path
 from heavylift.evidence.records import (
     MAX_LISTED,
     EvidenceRef,
@@ -21,18 +22,21 @@ from heavylift.evidence.records import (
     utc_now,
 )
 from heavylift.evidence.state import StateLog
-from heavylift.evidence.store import PARQUET, EvidenceStore
+from heavylift.evidence.store import EvidenceStore
 from heavylift.objects.advice import advise_plan
-from heavylift.objects.beside import ARCHIVED, ARCHIVED_REMEDY, describe, refuse_archived
+from heavylift.objects.beside import ARCHIVED, ARCHIVED_REMEDY, classes_of, describe, refuse_archived
 from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
 from heavylift.objects.estimate import refuse_too_dear
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
-from heavylift.objects.listing import list_both
+from heavylift.objects.keeping import keep_rows
 from heavylift.objects.naming import refuse_unholdable
+from heavylift.objects.relisting import Relisting, relist_both
 from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, TransferRequest
 from heavylift.objects.services.split import write_split_plan
 from heavylift.objects.sessions import evidence_of, open_both
+from heavylift.objects.standing import keep_pages, passes_by, recall
+from heavylift.objects.standing_plan import plan_nothing
 from heavylift.objects.state import fetch_known
 from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectStore, PassesBy
@@ -65,21 +69,41 @@ async def _make_plan(
     request: TransferRequest, evidence: EvidenceStore, source: ObjectStore, target: ObjectStore, work: Path
 ) -> PlanRecord:
     began, now = time.monotonic(), utc_now()
-    options = request.options
     await source.check()
     await target.check()
+    state = await StateLog(evidence, request.run.migration, request.dataset).latest()
+    recalled = await recall(request, evidence, state)
+    sides = await relist_both(request, source, target, work, recalled.pages if recalled else None)
+    if recalled and all(side.is_as_kept for side in sides) and not passes_by(source):
+        record = await plan_nothing(request, recalled, source, now, began)
+        await evidence.write_json(plan_path(request.run, request.dataset), record)
+        return record
+    return await _compare(request, evidence, source, target, sides, state, work, now, began)
+
+
+async def _compare(
+    request: TransferRequest,
+    evidence: EvidenceStore,
+    source: ObjectStore,
+    target: ObjectStore,
+    sides: tuple[Relisting, Relisting],
+    state: Mapping[str, Any] | None,
+    work: Path,
+    now: datetime,
+    began: float,
+) -> PlanRecord:
+    options = request.options
     selected = selector(options.include, options.exclude)
-    source_listing, target_listing = await list_both(request, source, target, selected, work)
+    source_listing, target_listing = [await side.listing(evidence) for side in sides]
     difference = Difference(work, options.limits.memory_budget)
     try:
         difference.add_known(await fetch_known(evidence, request.run.migration, request.dataset, work))
         difference.compare(source_listing, target_listing, options.filters, now)
         refuse_archived(request, difference, source_listing)
         findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
-        state = await StateLog(evidence, request.run.migration, request.dataset).latest()
         gone = find_gone(request, difference, source, source_listing.total, state)
         findings += gone.findings
-        findings += await describe(request, difference, source_listing, source)
+        findings += await describe(request, lambda: classes_of(difference, source_listing), source)
         actions = difference.by_action()
         filtered = actions.get("filtered", Tally())
         found = without(source_listing.total, filtered)
@@ -87,7 +111,7 @@ async def _make_plan(
         _refuse_blocked(request, findings, difference.refused_tally(), found)
         if not options.dry_run:
             refuse_too_dear(request.dataset, estimate)
-        refs, shards = await _store_rows(request, evidence, difference, gone, work)
+        refs, shards = await _store_rows(request, evidence, difference, gone, sides, work)
         record = PlanRecord(
             run=request.run,
             dataset=request.dataset,
@@ -187,7 +211,12 @@ def _finding(request: TransferRequest, item: Refused) -> Finding:
 
 
 async def _store_rows(
-    request: TransferRequest, evidence: EvidenceStore, difference: Difference, gone: Gone, work: Path
+    request: TransferRequest,
+    evidence: EvidenceStore,
+    difference: Difference,
+    gone: Gone,
+    sides: tuple[Relisting, Relisting],
+    work: Path,
 ) -> tuple[dict[str, EvidenceRef], tuple[ShardSummary, ...]]:
     limits = request.options.limits
     path = work / "plan.parquet"
@@ -198,16 +227,18 @@ async def _store_rows(
         shards = write_split_plan(
             difference, path, request.options.via, objects, limits.shard_size, MAX_SHARDS
         )
-    refs = {"source_rows": await _keep(request, evidence, work / "source.parquet")}
+    refs = {"source_rows": await keep_rows(request, evidence, work / "source.parquet")}
     if not shards and not gone.to_delete.objects and not request.options.dry_run:
-        refs["target_rows"] = await _keep(request, evidence, work / "target.parquet")
+        refs["target_rows"] = await keep_rows(request, evidence, work / "target.parquet")
+        pages = await keep_pages(request, evidence, sides, (refs["source_rows"], refs["target_rows"]))
+        refs |= {"pages": pages} if pages else {}
     if shards and not request.options.dry_run:
-        refs["rows"] = await _keep(request, evidence, path)
+        refs["rows"] = await keep_rows(request, evidence, path)
     if difference.write_refused(work / "refused.parquet"):
-        refs["refused_rows"] = await _keep(request, evidence, work / "refused.parquet")
+        refs["refused_rows"] = await keep_rows(request, evidence, work / "refused.parquet")
     if gone.to_delete.objects:
         write_gone(difference, work / "gone.parquet")
-        refs["gone_rows"] = await _keep(request, evidence, work / "gone.parquet")
+        refs["gone_rows"] = await keep_rows(request, evidence, work / "gone.parquet")
     return refs, tuple(ShardSummary(index=i, objects=n, size_bytes=b) for i, n, b in shards)
 
 
@@ -219,14 +250,6 @@ def _shard_objects(request: TransferRequest, difference: Difference) -> int:
     todo = difference.tally("copy", "replace", "compare").objects
     spread = max(OBJECTS_WORTH_A_SHARD, -(-todo // request.options.fewest_shards))
     return min(most, spread)
-
-
-async def _keep(request: TransferRequest, evidence: EvidenceStore, path: Path) -> EvidenceRef:
-    # Named by content: a planning that was killed may have left other rows behind.
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    name = f"{dataset_folder(request.run, request.dataset)}/{path.stem}-{digest}.parquet"
-    return await evidence.write_file(name, path, PARQUET)
 
 
 def _refuse_blocked(request: TransferRequest, findings: list[Finding], refused: Tally, found: Tally) -> None:

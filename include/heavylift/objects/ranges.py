@@ -9,14 +9,14 @@ keys after its first bound up to and including its last.
 from __future__ import annotations
 
 import asyncio
-from bisect import bisect_right
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from itertools import pairwise
 from typing import TypeVar
 
-from heavylift.platforms.ports import ListedColumns, ListedObject, ListsColumns, ListsRanges, ObjectStore
+from heavylift.platforms.listed_pages import ListedPage, ListsPages, page_of
+from heavylift.platforms.ports import ListedColumns, ListedObject, ListsRanges, ObjectStore
 
 _T = TypeVar("_T")
 
@@ -29,7 +29,7 @@ _WAITING_PAGES = 8
 _FIRST, _LAST = "", "\U0010ffff" * 1024
 
 
-async def list_columns(store: ObjectStore, prefix: str) -> AsyncGenerator[ListedColumns]:
+async def list_pages(store: ObjectStore, prefix: str) -> AsyncGenerator[ListedPage]:
     """Yield all objects under ``prefix``, in no order where there are many; memory holds a few pages."""
     bounds: list[str] = []
     if isinstance(store, ListsRanges):
@@ -37,7 +37,7 @@ async def list_columns(store: ObjectStore, prefix: str) -> AsyncGenerator[Listed
             first = await anext(pages, None)
             if first is None:
                 return
-            if len(first.keys) >= _LONG:
+            if len(first.columns.keys) >= _LONG:
                 bounds = await _cuts(store, prefix)
             if not bounds:
                 yield first
@@ -59,9 +59,9 @@ async def _cuts(store: ListsRanges, prefix: str) -> list[str]:
     return sorted(found)[::step]
 
 
-async def _together(store: ObjectStore, prefix: str, bounds: list[str]) -> AsyncGenerator[ListedColumns]:
+async def _together(store: ObjectStore, prefix: str, bounds: list[str]) -> AsyncGenerator[ListedPage]:
     ranges = deque(pairwise([_FIRST, *bounds, _LAST]))
-    pages: asyncio.Queue[ListedColumns | None] = asyncio.Queue(_WAITING_PAGES)
+    pages: asyncio.Queue[ListedPage | None] = asyncio.Queue(_WAITING_PAGES)
 
     listening = True
 
@@ -94,26 +94,24 @@ async def _together(store: ObjectStore, prefix: str, bounds: list[str]) -> Async
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def _until(chain: AsyncIterator[ListedColumns], end: str) -> AsyncGenerator[ListedColumns]:
+async def _until(chain: AsyncIterator[ListedPage], end: str) -> AsyncGenerator[ListedPage]:
     async for page in chain:
-        if page.keys[-1] <= end:
-            yield page
-            continue
-        count = bisect_right(page.keys, end)
-        if count:
-            yield page.only([True] * count)
-        return
+        part, goes_on = (page, True) if end == _LAST else page.until(end)
+        if part is not None:
+            yield part
+        if not goes_on:
+            return
 
 
-async def _chain(store: ObjectStore, prefix: str, start_after: str) -> AsyncGenerator[ListedColumns]:
-    if isinstance(store, ListsColumns):
-        async with _closing(store.list_columns(prefix, start_after=start_after)) as pages:
-            async for columns in pages:
-                yield columns
+async def _chain(store: ObjectStore, prefix: str, start_after: str) -> AsyncGenerator[ListedPage]:
+    if isinstance(store, ListsPages):
+        async with _closing(store.list_unread(prefix, start_after=start_after)) as pages:
+            async for unread in pages:
+                yield unread
         return
     async with _closing(store.list_pages(prefix, start_after=start_after)) as listed:
         async for page in listed:
-            yield _turned(page)
+            yield page_of(_turned(page))
 
 
 @asynccontextmanager

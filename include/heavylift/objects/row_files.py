@@ -15,10 +15,11 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
 from itertools import groupby, repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from heavylift.objects.databases import LEAST_MEMORY, be_quiet, open_database
 
@@ -61,12 +62,13 @@ class RowFile:
     """A file of rows that is being written; memory holds one block of them.
 
     :param columns: in the order in which each block brings them.
+    :param file: where to write what is read from ``path``; None: a file at ``path``.
     """
 
-    def __init__(self, path: Path, columns: Columns) -> None:
+    def __init__(self, path: Path, columns: Columns, file: BinaryIO | None = None) -> None:
         self.path = path
         self.columns = columns
-        self._file = path.open("wb")
+        self._file = file or path.open("wb")
 
     def add(self, block: Sequence[Sequence[Any] | None]) -> None:
         """Add rows, given by column; a missing value is None, and so is a column without any.
@@ -162,7 +164,28 @@ def _decoded(name: str, kind: str) -> str:
     )
 
 
-def to_parquet(rows: RowFile, path: Path) -> None:
+@dataclass(frozen=True)
+class RowsOnDisk:
+    """A row file that is closed, whoever wrote it."""
+
+    path: Path
+    columns: Columns
+
+
+def join_to_parquet(rows: RowsOnDisk, earlier: Path, column: str, values: Sequence[int], path: Path) -> None:
+    """Write a row file's rows and those of ``earlier`` with one of ``values`` in ``column``, as Parquet."""
+    names = ", ".join(f'"{name}"' for name in rows.columns)
+    with database() as db:
+        db.execute(
+            f"COPY (SELECT {names} FROM read_parquet($earlier)"
+            f' SEMI JOIN (SELECT unnest($values) AS "{column}") USING ("{column}")'
+            f" UNION ALL SELECT {names} FROM {rows_of(rows.columns, 'rows')}) TO '{_quoted(path)}'"
+            f" (FORMAT parquet, {_PACKED}, ROW_GROUP_SIZE {_GROUP_ROWS})",
+            {"rows": str(rows.path), "earlier": str(earlier), "values": list(values)},
+        )
+
+
+def to_parquet(rows: RowFile | RowsOnDisk, path: Path) -> None:
     """Write a closed row file as Parquet."""
     with database() as db:
         db.execute(

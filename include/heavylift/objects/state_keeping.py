@@ -15,6 +15,7 @@ from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.rolling import Slice
+from heavylift.objects.standing import Standing
 from heavylift.objects.state import inventory_path
 from heavylift.objects.tree import build_tree, write_tree
 from heavylift.objects.verdicts import Verdicts
@@ -59,12 +60,14 @@ async def keep_state(
     listed_at: datetime,
     slice_: Slice | None,
     before: Mapping[str, Any] | None,
+    standing: Standing | None,
 ) -> None:
     """Make what verification ``number`` has found the dataset's sync state, the watermark included.
 
     :param listed_at: when its listing of the source began: what the source has done until then
         is in the state.
     :param before: the state until now; an inventory that has not changed is not written again.
+    :param standing: what holds as long as listings stay the same.
     """
     run, dataset = request.run, request.dataset
     inventory = (before or {}).get("inventory")
@@ -82,10 +85,30 @@ async def keep_state(
         "listed_at": listed_at.isoformat(),
         "run": run.folder,
         "at": utc_now().isoformat(),
-        # A verification without slices leaves the turn where it was.
-        "rolling": {"slice": slice_.index, "of": slice_.of} if slice_ else (before or {}).get("rolling"),
+        "rolling": _turn(slice_, before),
     }
+    if standing is not None:
+        state["standing"] = standing.model_dump(mode="json")
     await StateLog(evidence, run.migration, dataset).append(state)
+
+
+async def carry_state(
+    request: TransferRequest,
+    evidence: EvidenceStore,
+    before: Mapping[str, Any],
+    *,
+    listed_at: datetime,
+    slice_: Slice | None,
+) -> None:
+    """Say that the state ``before`` still holds, as this run has found; see :func:`keep_state`."""
+    now = {"listed_at": listed_at.isoformat(), "run": request.run.folder, "at": utc_now().isoformat()}
+    state = {**before, **now, "rolling": _turn(slice_, before)}
+    await StateLog(evidence, request.run.migration, request.dataset).append(state)
+
+
+def _turn(slice_: Slice | None, before: Mapping[str, Any] | None) -> Mapping[str, int] | None:
+    # A verification without slices leaves the turn where it was.
+    return {"slice": slice_.index, "of": slice_.of} if slice_ else (before or {}).get("rolling")
 
 
 def _sha256(path: Path) -> str:

@@ -13,21 +13,24 @@ from typing import Any
 from heavylift.errors import NotFoundError, PreconditionError
 from heavylift.evidence.numbered import latest_number, write_next
 from heavylift.evidence.paths import plan_path, shards_folder, verification_path
-from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord, utc_now
+from heavylift.evidence.records import EvidenceRef, PlanRecord, Tally, VerificationRecord, utc_now
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.objects.compare import attribute_differences
 from heavylift.objects.diff import Difference, without
-from heavylift.objects.listing import Listing, list_both, read_listing
+from heavylift.objects.keeping import keep_rows
+from heavylift.objects.listing import Listing, read_listing
 from heavylift.objects.manifest import read_moved_rels
 from heavylift.objects.pool import for_each
+from heavylift.objects.relisting import Relisting, relist_both
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.rolling import PROVED_BEFORE, Slice, look, next_slice
 from heavylift.objects.sessions import evidence_of, open_both
+from heavylift.objects.standing import keep_pages, may_stand, nothing_is_open, passes_by
+from heavylift.objects.standing_proof import lay_down, standing_of, verify_by
 from heavylift.objects.state import fetch_known
 from heavylift.objects.state_keeping import describe_state, keep_state, keep_tree
 from heavylift.objects.verdicts import Verdicts
-from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 from heavylift.spec.datasets import Sample
 from heavylift.spec.vocabulary import VerifyMethod, VerifyMode
@@ -63,6 +66,9 @@ class _Verification:
     work: Path
     state: dict[str, Any] | None = None
     listed_at: datetime = field(default_factory=utc_now)
+    sides: tuple[Relisting, Relisting] | None = None
+    kept: tuple[EvidenceRef | None, EvidenceRef | None, EvidenceRef | None] = (None, None, None)
+    """The rows of source and target and their pages, where they are evidence already."""
 
     @property
     def slice(self) -> Slice | None:
@@ -72,26 +78,30 @@ class _Verification:
     async def run(self) -> VerificationRecord:
         began = time.monotonic()
         options = self.request.options
-        selected = selector(options.include, options.exclude)
+        run, dataset = self.request.run, self.request.dataset
         plan = await self._plan()
-        listings = await self._planned_listings(plan) or await list_both(
-            self.request, self.source, self.target, selected, self.work
-        )
+        self.state = await StateLog(self.evidence, run.migration, dataset).latest()
+        fresh = plan if plan and await self._is_fresh(plan) else None
+        standing = fresh and standing_of(self.request, fresh, self.state)
+        if fresh and standing and self.state:
+            return await verify_by(
+                standing, self.request, self.evidence, fresh, self.state, self.listed_at, began
+            )
+        listings = await self._listings(fresh)
         difference = Difference(self.work, options.limits.memory_budget)
         try:
             planned_from = plan.planned_from if plan else None
             difference.compare(listings[0], listings[1], options.filters, planned_from)
             verdicts = Verdicts(difference)
             await self._take_plan(plan, verdicts)
-            run, dataset = self.request.run, self.request.dataset
             verdicts.take_earlier(await fetch_known(self.evidence, run.migration, dataset, self.work))
-            self.state = await StateLog(self.evidence, run.migration, dataset).latest()
             verdicts.judge_listings()
             checked = await self._judge_content(verdicts)
             attributes = await self._judge_attributes(verdicts)
             verdicts.close()
             found = without(listings[0].total, difference.tally("filtered"))
-            return await self._store(found, listings[1].total, verdicts, checked, attributes, began)
+            record = self._record(found, listings[1].total, verdicts, checked, attributes)
+            return await self._store(record, found, listings, difference, verdicts, began)
         finally:
             difference.close()
 
@@ -101,24 +111,33 @@ class _Verification:
             return None
         return await self.evidence.read_record(path, PlanRecord)
 
-    async def _planned_listings(self, plan: PlanRecord | None) -> list[Listing] | None:
-        """Return the plan's own listings where it found nothing to do, and just now.
+    async def _is_fresh(self, plan: PlanRecord) -> bool:
+        """Tell whether a plan found nothing to do, and just now; ``listed_at`` is then its moment.
 
         Nothing was written since, so that to list both sides again would only tell what changed
         meanwhile, which is the next run's business. Whoever verifies a run again wants it afresh.
         """
-        if plan is None or plan.source_rows is None or plan.target_rows is None:
-            return None
+        if plan.source_rows is None or plan.target_rows is None:
+            return False
         run, dataset = self.request.run, self.request.dataset
         again = await latest_number(self.evidence, lambda n: verification_path(run, dataset, n))
         if again or (utc_now() - plan.created_at).total_seconds() > FRESH_SECONDS:
-            return None
+            return False
         self.listed_at = plan.planned_from or plan.created_at
+        return True
+
+    async def _listings(self, plan: PlanRecord | None) -> tuple[Listing, Listing]:
+        """Return the listings of a plan that is fresh, or list both sides."""
+        if plan is None:
+            self.sides = await relist_both(self.request, self.source, self.target, self.work)
+            return await self.sides[0].listing(self.evidence), await self.sides[1].listing(self.evidence)
+        self.kept = plan.source_rows, plan.target_rows, plan.pages
         listings = []
         for name, ref in (("source", plan.source_rows), ("target", plan.target_rows)):
-            await self.evidence.fetch(ref.path, self.work / f"{name}.parquet")
+            if ref is not None:
+                await self.evidence.fetch(ref.path, self.work / f"{name}.parquet")
             listings.append(read_listing(self.work / f"{name}.parquet"))
-        return listings
+        return listings[0], listings[1]
 
     async def _take_plan(self, plan: PlanRecord | None, verdicts: Verdicts) -> None:
         if plan is None:
@@ -202,24 +221,20 @@ class _Verification:
     def _target_key(self, rel: str) -> str:
         return self.request.target.location.prefix + rel
 
-    async def _store(
+    def _record(
         self,
         source: Tally,
         target: Tally,
         verdicts: Verdicts,
         checked: tuple[int, int] | None,
         attributes: tuple[int, int],
-        began: float,
     ) -> VerificationRecord:
-        run, dataset = self.request.run, self.request.dataset
-        number = await latest_number(self.evidence, lambda n: verification_path(run, dataset, n)) + 1
+        """Return what was found, without what is kept beside it."""
         objects, size_bytes = verdicts.proved_tally()
-        found = describe_state(self.request, verdicts, self.work)
-        tree = await keep_tree(self.request, self.evidence, number, found)
         failing = [verdicts.count(kind) for kind in ("missing", "different", "unverifiable", "attributes")]
-        record = VerificationRecord(
-            run=run,
-            dataset=dataset,
+        return VerificationRecord(
+            run=self.request.run,
+            dataset=self.request.dataset,
             source_url=str(self.request.source.location),
             target_url=str(self.request.target.location),
             source=source,
@@ -238,26 +253,62 @@ class _Verification:
             statement=statement(
                 checked, self.request.options.verify.sample, attributes, sum(failing), self._trusted(verdicts)
             ),
-            root=found.root,
-            tree=tree,
             rolling_slice=self.slice.index if self.slice else None,
             rolling_of=self.slice.of if self.slice else None,
-            rows=await self._keep_rows(verdicts, number),
-            seconds=round(time.monotonic() - began, 3),
             passed=not any(failing),
         )
-        number, _ref = await write_next(self.evidence, lambda n: verification_path(run, dataset, n), record)
+
+    async def _store(
+        self,
+        record: VerificationRecord,
+        found: Tally,
+        listings: tuple[Listing, Listing],
+        difference: Difference,
+        verdicts: Verdicts,
+        began: float,
+    ) -> VerificationRecord:
+        run, dataset = self.request.run, self.request.dataset
+        number = await latest_number(self.evidence, lambda n: verification_path(run, dataset, n)) + 1
+        state = describe_state(self.request, verdicts, self.work)
+        tree = await keep_tree(self.request, self.evidence, number, state)
+        pages = await self._keep_listings(record, found)
+        record = record.model_copy(
+            update={
+                "root": state.root,
+                "tree": tree,
+                "rows": await self._keep_rows(verdicts, number),
+                "source_rows": self.kept[0] if pages else None,
+                "target_rows": self.kept[1] if pages else None,
+                "seconds": round(time.monotonic() - began, 3),
+            }
+        )
+        number, ref = await write_next(self.evidence, lambda n: verification_path(run, dataset, n), record)
+        standing = lay_down(self.request, difference, listings, ref, pages, found) if pages else None
         await keep_state(
             self.request,
             self.evidence,
             number,
-            found,
+            state,
             tree,
             listed_at=self.listed_at,
             slice_=self.slice,
             before=self.state,
+            standing=standing,
         )
         return record
+
+    async def _keep_listings(self, record: VerificationRecord, found: Tally) -> EvidenceRef | None:
+        """Keep both listings where the proof may stand for as long as they stay the same."""
+        stands = may_stand(self.request) and nothing_is_open(self.request, record, found)
+        if not stands or passes_by(self.source):
+            return None
+        if self.sides is not None:
+            one, other = [
+                await keep_rows(self.request, self.evidence, self.work / f"{name}.parquet")
+                for name in ("source", "target")
+            ]
+            self.kept = one, other, await keep_pages(self.request, self.evidence, self.sides, (one, other))
+        return self.kept[2]
 
     def _trusted(self, verdicts: Verdicts) -> str:
         count = verdicts.methods[PROVED_BEFORE]

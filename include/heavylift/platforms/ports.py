@@ -334,15 +334,6 @@ class ListedColumns:
 
 
 @runtime_checkable
-class ListsColumns(Protocol):
-    """A store that can list by column; the same objects as ``list_pages``."""
-
-    def list_columns(self, prefix: str = "", *, start_after: str = "") -> AsyncIterator[ListedColumns]:
-        """Yield the objects under ``prefix``, a page at a time."""
-        ...
-
-
-@runtime_checkable
 class ListsRanges(Protocol):
     """A store that lists keys in the order of their bytes and can begin anywhere among them."""
 

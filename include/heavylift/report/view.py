@@ -238,7 +238,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
             yield from attempt.record.rows
         if each.verification:
             yield each.verification.ref
-            yield from filter(None, (each.verification.record.rows,))
+            yield from filter(None, _compared(each.verification.record))
         if each.check:
             yield each.check.ref
     for database in story.databases:
@@ -249,7 +249,12 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
 
 
 def _row_sets(plan: PlanRecord) -> tuple[EvidenceRef | None, ...]:
-    return plan.rows, plan.source_rows, plan.target_rows, plan.refused_rows, plan.gone_rows
+    rows = (plan.rows, plan.source_rows, plan.target_rows, plan.refused_rows, plan.gone_rows)
+    return *rows, plan.pages, plan.same_as
+
+
+def _compared(record: VerificationRecord) -> tuple[EvidenceRef | None, ...]:
+    return record.rows, record.source_rows, record.target_rows, record.same_as
 
 
 def answer_to(gate: GateStory) -> Approval | None:

@@ -104,6 +104,7 @@ async def test_a_sync_of_nothing_new_asks_about_no_object_and_writes_nothing(
             proxy.seen.clear()
         second = await sync(environment, origin, goal, tmp_path / "evidence")
         assert second["plan"]["unchanged"]["objects"] == len(objects)
+        assert second["plan"]["same_as"] == second["verification"]["same_as"] is not None
         assert second["verification"]["equal"]["objects"] == len(objects)
         for name, proxy in proxies.items():
             assert about_objects(proxy, keys) == [], name
@@ -116,6 +117,13 @@ async def test_a_sync_of_nothing_new_asks_about_no_object_and_writes_nothing(
         for proxy in proxies.values():
             assert about_objects(proxy, {"small-3.bin"})
             assert about_objects(proxy, keys - {"small-3.bin"}) == []
+        fourth = await sync(environment, origin, goal, tmp_path / "evidence")
+        assert (third["plan"]["same_as"], fourth["plan"]["same_as"] is None) == (None, False)
+        # Behind our back.
+        await replace_object(goal, "small-5.bin", b"theirs")
+        fifth = await sync(environment, origin, goal, tmp_path / "evidence", "--on-conflict", "overwrite")
+        assert (fifth["plan"]["same_as"], fifth["summary"]["moved"]["objects"]) == (None, 1)
+        assert (await contents(goal)) == (await contents(origin))
 
 
 async def replace_object(place: Place, key: str, body: bytes, part: int = 5 * MIB) -> None:

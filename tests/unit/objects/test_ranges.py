@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 import pytest
 
 from heavylift.errors import ServerUnavailableError
-from heavylift.objects.ranges import list_columns
+from heavylift.objects.ranges import list_pages
+from heavylift.platforms.listed_pages import ListedPage, page_of
 from heavylift.platforms.ports import ListedColumns
 
 PAGE = 1000
@@ -36,7 +37,7 @@ class OrderedStore:
         }
         return sorted(found)[:PAGE]
 
-    async def list_columns(self, prefix: str = "", *, start_after: str = "") -> AsyncIterator[ListedColumns]:
+    async def list_unread(self, prefix: str = "", *, start_after: str = "") -> AsyncIterator[ListedPage]:
         self.begun.append(start_after)
         self.listing += 1
         self.most_at_once = max(self.most_at_once, self.listing)
@@ -48,13 +49,13 @@ class OrderedStore:
                 if self.pages > self.fails_after:
                     raise ServerUnavailableError("listing", got="nothing")
                 part = found[start : start + PAGE]
-                yield ListedColumns(part, ["1"] * len(part), part, ["0"] * len(part), {})
+                yield page_of(ListedColumns(part, ["1"] * len(part), part, ["0"] * len(part), {}))
         finally:
             self.listing -= 1
 
 
 async def listed(store: OrderedStore, prefix: str = "") -> list[str]:
-    return [key async for page in list_columns(store, prefix) for key in page.keys]  # type: ignore[arg-type]
+    return [key async for page in list_pages(store, prefix) for key in page.columns.keys]  # type: ignore[arg-type]
 
 
 def keys(folders: int, each: int) -> list[str]:
@@ -103,7 +104,7 @@ async def test_who_stops_listening_leaves_no_chain_behind() -> None:
     store = OrderedStore(keys(60, 200))
 
     async def first() -> None:
-        async with aclosing(list_columns(store, "")) as pages:  # type: ignore[arg-type]
+        async with aclosing(list_pages(store, "")) as pages:  # type: ignore[arg-type]
             async for _ in pages:
                 return
 

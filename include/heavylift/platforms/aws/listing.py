@@ -6,13 +6,15 @@ import asyncio
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from functools import lru_cache
+from functools import lru_cache, partial
 from urllib.parse import unquote, unquote_plus
 
 from heavylift.checksums import Algorithm, Checksums
 from heavylift.platforms.aws.headers import iso_date_us
+from heavylift.platforms.aws.list_answers import ListAnswer, open_answer
 from heavylift.platforms.aws.wire import BucketWire, not_s3
-from heavylift.platforms.aws.xml import ListedFields, ListPage, MalformedXmlError, parse_list
+from heavylift.platforms.aws.xml import ListedFields, ListPage, MalformedXmlError
+from heavylift.platforms.listed_pages import ListedPage
 from heavylift.platforms.ports import ListedColumns, ListedObject
 
 PAGE = 1000
@@ -36,30 +38,50 @@ class Listing:
     async def pages(self, prefix: str, start_after: str) -> AsyncIterator[list[ListedObject]]:
         """Yield the objects under ``prefix``, up to 1,000 a page."""
         async with aclosing(self._pages(prefix, start_after)) as pages:
-            async for page in pages:
-                decode = await self._decoder(page)
-                yield [_object(row, decode) for row in page.rows]
+            async for answer in pages:
+                decode = await self._decoder(answer)
+                page = self._read(answer)
+                keys = _keys(page, decode)
+                yield [_object(key, row) for key, row in zip(keys, page.rows, strict=True)]
 
-    async def columns(self, prefix: str, start_after: str) -> AsyncIterator[ListedColumns]:
-        """Yield the objects under ``prefix`` by column, up to 1,000 a page."""
+    async def unread(self, prefix: str, start_after: str) -> AsyncIterator[ListedPage]:
+        """Yield the objects under ``prefix`` by pages of up to 1,000 whose rows are read on demand."""
         async with aclosing(self._pages(prefix, start_after)) as pages:
-            async for page in pages:
-                yield await self._by_column(page)
+            async for answer in pages:
+                decode = await self._decoder(answer)
+                yield ListedPage(
+                    partial(self._by_column, answer, decode),
+                    partial(_digest, answer.digest, decode) if answer.digest else None,
+                    partial(self._last_key, answer, decode),
+                )
 
     async def folders(self, prefix: str) -> list[str]:
         """Return the folders directly under ``prefix`` that the first page tells."""
-        page = await self._fetch(prefix, "", "", delimiter="/")
+        page = self._read(await self._fetch(prefix, "", "", delimiter="/"))
         if page.encoding != "url":
             return list(page.folders)
         decode = _form_decoded if self._plus_is_space else _path_decoded
         return list(map(decode, page.folders))
 
-    async def _by_column(self, page: ListPage) -> ListedColumns:
-        decode = await self._decoder(page)
-        keys, times, etags, sizes, classes = page.columns
+    def _read(self, answer: ListAnswer) -> ListPage:
+        try:
+            return answer.read()
+        except MalformedXmlError as error:
+            raise not_s3(f"listing of {self._wire.location}", error) from None
+
+    def _last_key(self, answer: ListAnswer, decode: Callable[[str], str]) -> str:
+        try:
+            key = answer.last_key()
+        except MalformedXmlError as error:
+            raise not_s3(f"listing of {self._wire.location}", error) from None
+        return decode(key) if answer.encoding == "url" else key
+
+    def _by_column(self, answer: ListAnswer, decode: Callable[[str], str]) -> ListedColumns:
+        page = self._read(answer)
+        _, times, etags, sizes, classes = page.columns
         moments = {text: str(iso_date_us(text)) for text in set(times)}
         return ListedColumns(
-            keys=keys if decode is str else list(map(decode, keys)),
+            keys=_keys(page, decode),
             sizes=sizes if _all_digits(sizes) else [str(int(size or 0)) for size in sizes],
             versions=etags,
             modified=[moments[text] for text in times],
@@ -67,15 +89,15 @@ class Listing:
             storage_classes=classes,
         )
 
-    async def _pages(self, prefix: str, start_after: str) -> AsyncGenerator[ListPage]:
+    async def _pages(self, prefix: str, start_after: str) -> AsyncGenerator[ListAnswer]:
         """Yield the pages that hold anything; the next is fetched while one is used."""
-        following: asyncio.Task[ListPage] | None = None
+        following: asyncio.Task[ListAnswer] | None = None
         try:
             page = await self._fetch(prefix, start_after, "")
             while True:
                 token = page.next_token if page.truncated else ""
                 following = asyncio.create_task(self._fetch(prefix, start_after, token)) if token else None
-                if page.columns:
+                if not page.empty:
                     yield page
                 if following is None:
                     return
@@ -91,7 +113,7 @@ class Listing:
 
     async def _fetch(
         self, prefix: str, start_after: str, token: str, *, max_keys: int = PAGE, delimiter: str = ""
-    ) -> ListPage:
+    ) -> ListAnswer:
         query = {"list-type": "2", "encoding-type": "url", "max-keys": str(max_keys)}
         query |= {"delimiter": delimiter} if delimiter else {}
         query |= {"prefix": prefix} if prefix else {}
@@ -102,19 +124,23 @@ class Listing:
         request = self._wire.request("GET", "listing of", None, None, b"", **query)
         response = await self._wire.send(request)
         try:
-            page = parse_list(response.body)
+            page = open_answer(response.body)
         except MalformedXmlError as error:
             raise not_s3(request.what, error) from None
         if page.truncated and not page.next_token:
             raise not_s3(request.what, "a truncated listing without a continuation token")
         return page
 
-    async def _decoder(self, page: ListPage) -> Callable[[str], str]:
-        together = "".join(page.keys) if page.encoding == "url" else ""
-        if "+" not in together:
-            return _path_decoded if "%" in together else str
+    async def _decoder(self, answer: ListAnswer) -> Callable[[str], str]:
+        """Return how this page's keys are written, as far as they are encoded at all."""
+        if not answer.plus:
+            return _path_decoded
         if self._plus_is_space is None:
-            self._plus_is_space = await self._finds_space(next(key for key in page.keys if "+" in key))
+            page = self._read(answer)
+            listed = next((key for key in page.keys if "+" in key), None)
+            if page.encoding != "url" or listed is None:
+                return _path_decoded
+            self._plus_is_space = await self._finds_space(listed)
         return _form_decoded if self._plus_is_space else _path_decoded
 
     async def _finds_space(self, listed: str) -> bool:
@@ -125,8 +151,18 @@ class Listing:
         the folders of a key and ``+`` in its name, so the one does not rule out the other.
         """
         supposed = _form_decoded(listed)
-        page = await self._fetch(supposed, "", "", max_keys=1)
+        page = self._read(await self._fetch(supposed, "", "", max_keys=1))
         return bool(page.keys) and not _path_decoded(page.keys[0]).startswith(supposed)
+
+
+def _digest(of_bytes: Callable[[], str], decode: Callable[[str], str]) -> str:
+    # The same bytes under another decoding are other keys.
+    return f"{of_bytes()}{'+' if decode is _form_decoded else ''}"
+
+
+def _keys(page: ListPage, decode: Callable[[str], str]) -> list[str]:
+    together = "".join(page.keys) if page.encoding == "url" else ""
+    return list(map(decode, page.keys)) if "%" in together or "+" in together else page.keys
 
 
 def _path_decoded(key: str) -> str:
@@ -153,11 +189,11 @@ def _form_part(part: str) -> str:
     return unquote_plus(part, errors="surrogateescape")
 
 
-def _object(row: ListedFields, decode: Callable[[str], str]) -> ListedObject:
-    key, modified, etag, size, storage_class = row
+def _object(key: str, row: ListedFields) -> ListedObject:
+    _, modified, etag, size, storage_class = row
     # Only a HEAD tells whether the object is encrypted, when its ETag is no MD5.
     sums: Checksums = {Algorithm.ETAG: etag} if _MD5_SHAPE.fullmatch(etag) else _NO_CHECKSUMS
-    return ListedObject(decode(key), int(size or 0), etag, iso_date_us(modified), sums, storage_class)
+    return ListedObject(key, int(size or 0), etag, iso_date_us(modified), sums, storage_class)
 
 
 def _all_digits(sizes: list[str]) -> bool:

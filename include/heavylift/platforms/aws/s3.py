@@ -28,11 +28,11 @@ from heavylift.platforms.aws.wire import BucketWire, not_s3
 from heavylift.platforms.aws.xml import MalformedXmlError, read_tags
 from heavylift.platforms.containers import ContainerTrait
 from heavylift.platforms.http import HttpSettings
+from heavylift.platforms.listed_pages import ListedPage
 from heavylift.platforms.open_uploads import OpenUpload
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
     Fetched,
-    ListedColumns,
     ListedObject,
     ObjectAttributes,
     ObjectHead,
@@ -120,9 +120,9 @@ class S3Store:
         """Yield the objects under ``prefix``, 1,000 a page, in the server's order (S3: UTF-8)."""
         return self._listing.pages(prefix, start_after)
 
-    def list_columns(self, prefix: str = "", *, start_after: str = "") -> AsyncIterator[ListedColumns]:
-        """Yield the objects under ``prefix`` by column, 1,000 a page."""
-        return self._listing.columns(prefix, start_after)
+    def list_unread(self, prefix: str = "", *, start_after: str = "") -> AsyncIterator[ListedPage]:
+        """Yield the objects under ``prefix`` by pages of 1,000, whose rows are read on demand."""
+        return self._listing.unread(prefix, start_after)
 
     async def folders(self, prefix: str) -> list[str]:
         """Return where a listing may be cut; see the port. Only AWS itself is taken to list in order."""

@@ -56,6 +56,9 @@ class _Reader:
             self._parser.Parse(body, True)
         except expat.ExpatError as error:
             raise MalformedXmlError(f"malformed XML: {error}") from None
+        finally:
+            # Parser and reader hold each other, and would wait for the collector.
+            del self._parser
         return self._top.children[0]
 
     def _start(self, name: str, _attributes: object) -> None:
@@ -120,23 +123,26 @@ class ListPage:
         return list(zip(*self.columns, strict=True))
 
 
-def parse_list(body: bytes | bytearray) -> ListPage:
+def parse_list(body: bytes | bytearray, around: Element | None = None) -> ListPage:
     """Read one ListObjectsV2 answer.
 
+    :param around: the answer without its rows, where that has been read already.
     :raises MalformedXmlError: it is none.
     """
     try:
-        page = _parse_list_quickly(body.decode())
+        page = _parse_list_quickly(body.decode(), around)
     except (UnicodeDecodeError, MalformedXmlError):
         page = None
     return page or _parse_list_strictly(body)
 
 
-def _parse_list_quickly(text: str) -> ListPage | None:
+def _parse_list_quickly(text: str, root: Element | None) -> ListPage | None:
     """Read a page whose rows are all like its first, and lie together; None where they are not."""
     begin, end = text.find(_OPEN), text.rfind(_CLOSE) + len(_CLOSE)
-    around = f"{text[:begin]}<Contents/>{text[end:]}"
-    if begin < 0 or end < begin or "<!" in around:
+    if root is None:
+        around = f"{text[:begin]}<Contents/>{text[end:]}"
+        root = None if begin < 0 or end < begin or "<!" in around else parse(around.encode())
+    if root is None or sum(child.name == "Contents" for child in root.children) != 1:
         return None
     first = text[begin : text.index(_CLOSE, begin) + len(_CLOSE)]
     quote = (_QUOTE.search(first) or ("", ""))[1] or ""
@@ -146,9 +152,6 @@ def _parse_list_quickly(text: str) -> ListPage | None:
     pieces = pattern.split(text[begin:end])
     width = len(order) + 1
     if any(pieces[::width]) or "&" in "".join(pieces):
-        return None
-    root = parse(around.encode())
-    if sum(child.name == "Contents" for child in root.children) != 1:
         return None
     nothing = [""] * (len(pieces) // width)
     columns = [pieces[order.index(name) + 1 :: width] if name in order else nothing for name in _FIELDS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from xml.sax.saxutils import escape
 
 import pytest
@@ -101,6 +102,19 @@ def test_rows_with_other_elements_between_them_keep_what_surrounds_them() -> Non
     got = parse_list(page(AWS_ROW.format(key="a"), between, AWS_ROW.format(key="b"), head=""))
     assert [row[0] for row in got.rows] == ["a", "b"]
     assert got.encoding == "url"
+
+
+def test_a_long_listing_leaves_nothing_for_the_collector() -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(5):
+            parse_list(page(AWS_ROW.format(key="a")))
+        with pytest.raises(MalformedXmlError):
+            parse(b"<")
+        assert not [item for item in gc.get_objects() if isinstance(item, xml._Reader)]
+    finally:
+        gc.enable()
 
 
 def test_an_empty_listing() -> None:
