@@ -16,10 +16,16 @@ if TYPE_CHECKING:
     from heavylift.tables.requests import TablesRequest
 
 _POSTGRESQL = DatabaseEngine.POSTGRESQL
+_BINLOG = ("heavylift.tables.mysql.moving", "BinlogEngine")
 _ENGINES: Mapping[tuple[DatabaseEngine, DatabaseEngine, CaptureMethod], tuple[str, str]] = {
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.AUTO): ("heavylift.tables.postgres.moving", "ChangesEngine"),
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.CHANGES): ("heavylift.tables.postgres.moving", "ChangesEngine"),
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.NATIVE): ("heavylift.tables.postgres.native", "NativeEngine"),
+    **{
+        (product, _POSTGRESQL, method): _BINLOG
+        for product in (DatabaseEngine.MYSQL, DatabaseEngine.MARIADB)
+        for method in (CaptureMethod.AUTO, CaptureMethod.CHANGES)
+    },
 }
 """Products of source and target and the method → the module and class that moves between them."""
 
@@ -43,7 +49,8 @@ def _unsupported(request: TablesRequest) -> UnsupportedError:
         f"moving database {request.database!r}",
         got=f"{request.source.engine.value} to {request.target.engine.value}"
         f" by method {request.options.method.value!r}",
-        expected="postgresql to postgresql, by method 'auto', 'changes' or 'native'",
+        expected="postgresql, mysql or mariadb to postgresql, by method 'auto' or 'changes'; for postgresql also"
+        " 'native'",
         state="nothing was touched",
         remedy="move this database by other means for now, or change 'method' in the spec",
         code="6300",
