@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Session = Any
     """A ``pymysql.connections.Connection``: the library has no annotations."""
 
-TYPES = frozenset({"mysql"})
+TYPES = frozenset({"mysql", "mariadb"})
 """Connection types that lead here, for MySQL and MariaDB alike."""
 CONNECT_TIMEOUT = 15
 READ_TIMEOUT = 3600

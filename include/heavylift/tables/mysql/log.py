@@ -41,6 +41,8 @@ def open_log(connection: Connection, place: Place) -> Iterator[Events]:
             if opened:
                 raise pymysql.OperationalError(2013, "the connection that sent the log was lost")
             opened.append(True)
+        if "db" in given:  # by its old name, at which PyMySQL warns
+            given["database"] = given.pop("db")
         return pymysql.connect(**given)
 
     settings = {**parameters(connection), "read_timeout": READ_SECONDS}

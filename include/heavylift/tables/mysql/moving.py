@@ -14,7 +14,7 @@ from heavylift.tables.mysql import drain, preflight, snapshot, sync
 from heavylift.tables.mysql.connect import connect as connect_source
 from heavylift.tables.mysql.faults import told_as as told_as_mysql
 from heavylift.tables.mysql.lease import read_mark
-from heavylift.tables.mysql.position import current_place, log_files, place_from
+from heavylift.tables.mysql.position import behind, current_place, log_files, place_from
 from heavylift.tables.mysql.ranges import read_ranges
 from heavylift.tables.postgres.apply import drop_origin
 from heavylift.tables.postgres.connect import connect
@@ -97,7 +97,7 @@ class BinlogEngine:
             here, _ = current_place(source)
             applied = place_from(state.applied, state.slot) if state.applied else None
             files = log_files(source)
-            behind = sync.lag_of(source, applied) if applied else None
+            distance = behind(source, applied) if applied else None
             return StreamStatus(
                 stream=state.id,
                 direction=request.direction.value,
@@ -106,10 +106,10 @@ class BinlogEngine:
                 reason=state.reason,
                 applied_position=lsn_to_text(state.applied or 0),
                 source_position=lsn_to_text(here.number),
-                lag_bytes=behind,
-                lag_seconds=_age(behind, state.applied_at, state.caught_up_at),
-                lag_rows=None if behind is None else behind // _BYTES_A_CHANGE,
-                retained_bytes=behind,
+                lag_bytes=distance,
+                lag_seconds=_age(distance, state.applied_at, state.caught_up_at),
+                lag_rows=None if distance is None else distance // _BYTES_A_CHANGE,
+                retained_bytes=distance,
                 slot_state="reserved" if applied and applied.file_name in files else "missing",
                 tables=len(tables),
                 tables_copied=sum(table.phase is TablePhase.COPIED for table in tables.values()),
@@ -137,11 +137,11 @@ class BinlogEngine:
         return self.status(request)
 
 
-def _age(behind: int | None, *moments: datetime | None) -> float | None:
+def _age(distance: int | None, *moments: datetime | None) -> float | None:
     """Return the age of the oldest change that may be missing: an upper bound."""
-    if behind is None:
+    if distance is None:
         return None
     known = [at for at in moments if at is not None]
-    if not behind or not known:
+    if not distance or not known:
         return 0.0
     return max(0.0, (datetime.now(UTC) - max(known)).total_seconds())

@@ -114,3 +114,16 @@ def _gtids(session: Session, row: tuple[Any, ...]) -> str:
 def log_files(session: Session) -> dict[str, int]:
     """Return the files that the server still has, oldest first, with their sizes."""
     return {str(row[0]): int(row[1]) for row in ask(session, "SHOW BINARY LOGS")}
+
+
+def place_of_number(number: int, like: Place) -> Place:
+    """Return the place that a number means in the log of another place."""
+    return Place(like.base, number >> 32, number & (_OFFSETS - 1), like.digits)
+
+
+def behind(session: Session, applied: Place) -> int:
+    """Return how many bytes of log lie between a place and the log's end."""
+    here, _ = current_place(session)
+    numbered = [(int(name.rpartition(".")[2]), size) for name, size in log_files(session).items()]
+    whole = sum(size for number, size in numbered if applied.file <= number < here.file)
+    return max(0, whole + here.offset - applied.offset)

@@ -157,6 +157,12 @@ def check_rights(checked: Checked) -> Iterator[Finding]:
 
 def check_server(checked: Checked) -> Iterator[Finding]:
     """Look at the source's version, and whether it is a replica that may not write its own log."""
+    if checked.request.options.reverse:
+        yield warning(
+            "no-way-back", "source",
+            "changes made after the switch do not flow back to MySQL: a rollback loses them",
+            "set reverse: false for this database, and plan the way back by other means",
+        )  # fmt: skip
     number = int(str(one(checked.source, "SELECT @@server_id")))
     if number == 0:
         yield blocker("server-id", "source", "its server_id is 0", "set server_id, then restart the server")

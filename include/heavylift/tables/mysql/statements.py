@@ -207,7 +207,7 @@ class _Reader:
         """Return every name that could be a table's: too many rather than too few."""
         found = []
         for at, token in enumerate(self._tokens):
-            if token.kind == "text" or (at and self._tokens[at - 1].text == "."):
+            if token.name is None or (at and self._tokens[at - 1].text == "."):
                 continue
             name, _ = self._name(at)
             if name is not None:

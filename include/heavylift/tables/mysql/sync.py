@@ -25,7 +25,7 @@ from heavylift.tables.mysql.following import Follower, no_healing
 from heavylift.tables.mysql.guard import demand_log
 from heavylift.tables.mysql.lease import LogLease, Seen
 from heavylift.tables.mysql.log import open_log
-from heavylift.tables.mysql.position import Place, current_place, log_files, place_from
+from heavylift.tables.mysql.position import Place, behind, current_place, log_files, place_from
 from heavylift.tables.mysql.snapshot import SnapshotRun
 from heavylift.tables.mysql.stream import Known, LogStream
 from heavylift.tables.mysql.values import Mender
@@ -235,16 +235,6 @@ def sync_changes(request: TablesRequest, work: Work) -> SyncRecord:
         return _record(run, started, time.monotonic() - clock, upto)
 
 
-def lag_of(source: MySession, applied: Place) -> int:
-    """Return how many bytes of log lie between a place and the log's end."""
-    here, _ = current_place(source)
-    files = log_files(source)
-    whole = sum(
-        size for name, size in files.items() if applied.file <= int(name.rpartition(".")[2]) < here.file
-    )
-    return max(0, whole + here.offset - applied.offset)
-
-
 def target_keys(session: Session) -> dict[TableName, tuple[str, ...]]:
     """Return the primary key of each table on the target, which the snapshot made like the source's."""
     rows = session.execute(
@@ -272,9 +262,9 @@ def _known(
 def _record(run: StreamRun, started: datetime, seconds: float, upto: Place) -> SyncRecord:
     tally, request = run.tally, run.request
     applied = place_from(tally.applied, run.begun_at.slot)
-    behind = 0.0
+    late = 0.0
     if not tally.reached and tally.applied_at is not None:
-        behind = max(0.0, (utc_now() - tally.applied_at).total_seconds())
+        late = max(0.0, (utc_now() - tally.applied_at).total_seconds())
     files = log_files(run.source)
     kept = sum(size for name, size in files.items() if int(name.rpartition(".")[2]) >= applied.file)
     return SyncRecord(
@@ -296,8 +286,8 @@ def _record(run: StreamRun, started: datetime, seconds: float, upto: Place) -> S
         skipped=tally.skipped,
         batches=tally.batches,
         batches_retried=tally.retried,
-        lag_bytes=lag_of(run.source, applied),
-        lag_seconds=behind,
+        lag_bytes=behind(run.source, applied),
+        lag_seconds=late,
         retained_bytes=kept,
         schema_changes=tuple(tally.statements),
         tables={str(name): number for name, number in sorted(tally.tables.items())},
