@@ -83,7 +83,8 @@ class Server:
     """One kind of server under one name.
 
     ``prepare`` runs before the process starts and ``settle`` once it answers; both are safe to
-    repeat. ``probe`` raises as long as the server does not serve real requests.
+    repeat. ``probe`` raises as long as the server does not serve real requests. A server ``on_request``
+    is started only where it is named.
     """
 
     name: str
@@ -97,6 +98,7 @@ class Server:
     settle: Callable[[Place], None] = _nothing
     deadline: float = 60.0
     scheme: str = "http"
+    on_request: bool = False
 
     def address(self, place: Place) -> str:
         """Return where the server is reached, as a person would write it."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from heavylift.errors import ConnectionConfigError
 from sandbox.model import Server
-from sandbox.servers import airflow_db, azurite, fake_gcs, mlflow, moto, postgres, seaweed, tansu
+from sandbox.servers import airflow_db, azurite, fake_gcs, mariadb, mlflow, moto, postgres, seaweed, tansu
 
 SERVERS: dict[str, Server] = {
     server.name: server
@@ -18,6 +18,7 @@ SERVERS: dict[str, Server] = {
         moto.server("aws_control"),
         postgres.server("features_source", "Database of the source", "features"),
         postgres.server("features_target", "Database of the target", "features"),
+        mariadb.server("mysql_source", "MySQL database of the source"),
         mlflow.server("mlflow_source", "Experiments of the source"),
         mlflow.server("mlflow_target", "Experiments of the target"),
         tansu.server("kafka_source", "Streams of the source"),
@@ -29,12 +30,12 @@ AIRFLOW_DB = airflow_db.server()
 
 
 def select(names: Sequence[str] | None) -> list[Server]:
-    """Return the servers asked for, or all of them; order is the registry's.
+    """Return the servers asked for, or all that need not be asked for; order is the registry's.
 
     :raises ConnectionConfigError: a name is not one of the sandbox's servers.
     """
     if names is None:
-        return list(SERVERS.values())
+        return [server for server in SERVERS.values() if not server.on_request]
     unknown = sorted(set(names) - set(SERVERS))
     if unknown:
         raise ConnectionConfigError(

@@ -37,12 +37,12 @@ def database_rules(spec: MigrationSpec) -> Iterator[Broken]:
 def _engines_are_supported(database: Database, path: FieldPath) -> Iterator[Broken]:
     for name in ("source", "target"):
         engine = getattr(database, name).engine
-        if engine not in SUPPORTED_ENGINES:
+        if engine not in SUPPORTED_ENGINES[name]:
             yield Broken(
                 "2180",
                 (*path, name, "engine"),
                 f"the product {engine.value!r}, understood but not yet supported by this version",
-                " or ".join(sorted(each.value for each in SUPPORTED_ENGINES)),
+                " or ".join(sorted(each.value for each in SUPPORTED_ENGINES[name])),
                 "take this database out of the spec; for now it has to be moved by other means",
             )
 

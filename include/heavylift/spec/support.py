@@ -37,8 +37,8 @@ SUPPORTED_STREAM_ENGINES = frozenset({StreamEngine.KAFKA, StreamEngine.EVENT_HUB
 SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC})
 """Phases that have a DAG, and so can end with a gate."""
 
-SUPPORTED_ENGINES = frozenset({DatabaseEngine.POSTGRESQL})
-"""Database products that move, on both sides."""
+SUPPORTED_ENGINES = {"source": frozenset(DatabaseEngine), "target": frozenset({DatabaseEngine.POSTGRESQL})}
+"""Database products that move, by side."""
 
 SUPPORTED_METHODS = frozenset({CaptureMethod.AUTO, CaptureMethod.CHANGES})
 """Ways of reading changes from a source database."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
@@ -12,14 +12,23 @@ from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine
 from heavylift.tables.requests import Direction
 
 if TYPE_CHECKING:
+    from heavylift.connections import Connection
     from heavylift.tables.engine import TableEngine
+    from heavylift.tables.postgres.lag import Lag
     from heavylift.tables.requests import TablesRequest
 
 _POSTGRESQL = DatabaseEngine.POSTGRESQL
+_MYSQL_CONNECTIONS = frozenset({"mysql", "mariadb"})
+_BINLOG = ("heavylift.tables.mysql.moving", "BinlogEngine")
 _ENGINES: Mapping[tuple[DatabaseEngine, DatabaseEngine, CaptureMethod], tuple[str, str]] = {
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.AUTO): ("heavylift.tables.postgres.moving", "ChangesEngine"),
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.CHANGES): ("heavylift.tables.postgres.moving", "ChangesEngine"),
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.NATIVE): ("heavylift.tables.postgres.native", "NativeEngine"),
+    **{
+        (product, _POSTGRESQL, method): _BINLOG
+        for product in (DatabaseEngine.MYSQL, DatabaseEngine.MARIADB)
+        for method in (CaptureMethod.AUTO, CaptureMethod.CHANGES)
+    },
 }
 """Products of source and target and the method → the module and class that moves between them."""
 
@@ -38,12 +47,20 @@ def engine_for(request: TablesRequest) -> TableEngine:
     return cast("TableEngine", getattr(import_module(home[0]), home[1])())
 
 
+def lag_reader(source: Connection) -> Callable[[Connection, Connection, str], Awaitable[Lag]]:
+    """Return what tells how far a stream is behind, for a source's connection."""
+    product = "mysql" if source.conn_type in _MYSQL_CONNECTIONS else "postgres"
+    found = import_module(f"heavylift.tables.{product}.lag").read_lag
+    return cast("Callable[[Connection, Connection, str], Awaitable[Lag]]", found)
+
+
 def _unsupported(request: TablesRequest) -> UnsupportedError:
     return UnsupportedError(
         f"moving database {request.database!r}",
         got=f"{request.source.engine.value} to {request.target.engine.value}"
         f" by method {request.options.method.value!r}",
-        expected="postgresql to postgresql, by method 'auto', 'changes' or 'native'",
+        expected="postgresql, mysql or mariadb to postgresql, by method 'auto' or 'changes'; 'native' is for"
+        " two PostgreSQL servers",
         state="nothing was touched",
         remedy="move this database by other means for now, or change 'method' in the spec",
         code="6300",

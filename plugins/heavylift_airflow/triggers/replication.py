@@ -67,12 +67,12 @@ class _LagTrigger(BaseTrigger):
                 return
 
     async def _look(self) -> dict[str, Any] | None:
-        from heavylift.tables.postgres.lag import read_lag
+        from heavylift.tables.wiring import lag_reader
 
         try:
             source = await ObjectStoreHook(self.source_conn_id).aget_conn()
             target = await ObjectStoreHook(self.target_conn_id).aget_conn()
-            lag = await read_lag(source, target, self.stream)
+            lag = await lag_reader(source)(source, target, self.stream)
         except TransientError as error:
             self.log.warning("looking again in %s s: %s", self.poll_seconds, error)
             return None

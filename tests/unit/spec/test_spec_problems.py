@@ -309,8 +309,8 @@ CASES = [
     ),
     Case(
         "a database product of a later version",
-        DATABASE.replace("connection: db_a", "engine: mysql, connection: db_a"),
-        "2180", "databases[0].source.engine", "mysql", ("not yet supported by this version", "postgresql"),
+        DATABASE.replace("connection: db_b", "engine: mysql, connection: db_b"),
+        "2180", "databases[0].target.engine", "mysql", ("not yet supported by this version", "postgresql"),
     ),
     Case(
         "a method of a later version", DATABASE + "    method: debezium\n",

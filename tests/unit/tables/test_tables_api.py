@@ -177,7 +177,7 @@ def test_what_no_engine_moves_is_refused_by_name(
 ) -> None:
     asked = replace(
         request_,
-        source=replace(request_.source, engine=product),
+        target=replace(request_.target, engine=product),
         options=replace(request_.options, method=method),
     )
     with pytest.raises(UnsupportedError, match=f"{product.value}.*{method.value}.*HL-6300"):

@@ -47,7 +47,7 @@ async def read_lag(source: Connection, target: Connection, stream: str) -> Lag:
     :raises ServerUnavailableError: no answer.
     """
     # The target first: what the source writes meanwhile counts as lag, never as progress.
-    state, applied, complete_at = await _applied(target, stream)
+    state, applied, complete_at = await applied_of(target, stream)
     position = str((await _ask(source, _POSITION))[0])
     behind = max(0, lsn_from_text(position) - lsn_from_text(applied)) if applied else 0
     age = (datetime.now(UTC) - complete_at).total_seconds() if complete_at else None
@@ -60,7 +60,8 @@ async def read_lag(source: Connection, target: Connection, stream: str) -> Lag:
     )
 
 
-async def _applied(target: Connection, stream: str) -> tuple[str, str, datetime | None]:
+async def applied_of(target: Connection, stream: str) -> tuple[str, str, datetime | None]:
+    """Return a stream's state, its applied position, and when that transaction was committed."""
     if not (await _ask(target, _THERE))[0]:
         raise no_stream(stream)
     row = await _ask(target, _APPLIED, stream)

@@ -8,14 +8,37 @@ import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from typing import Protocol
 
 from heavylift.tables.postgres.batches import Assembler, Batch
 from heavylift.tables.postgres.pgoutput import Begin, decode
-from heavylift.tables.postgres.wal_stream import ReplicationStream
 
 AHEAD = 2
 """Batches that may wait to be applied; then the source has to wait, which costs it no memory."""
 _IDLE_SECONDS = 0.2
+
+
+class ChangeStream(Protocol):
+    """What is read from: a source's log as messages of ``pgoutput``.
+
+    :param sent: everything before it has been given, or was no business of ours.
+    :param flushed: what the source may forget.
+    """
+
+    sent: int
+    flushed: int
+
+    def read(self) -> bytes | None:
+        """Return the next message; None where there is none at the moment."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Wait for more, and let the source know that we live."""
+        ...
+
+    def report(self) -> None:
+        """Tell the source what is flushed."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,7 +63,7 @@ class Reader:
 
     def __init__(
         self,
-        open_stream: Callable[[], AbstractContextManager[ReplicationStream]],
+        open_stream: Callable[[], AbstractContextManager[ChangeStream]],
         assembler: Assembler,
         upto: int | None,
         until: float | None,
@@ -87,12 +110,12 @@ class Reader:
         except BaseException as error:  # noqa: BLE001  (told to the thread that applies)
             self._items.put(error)
 
-    def _answer(self, stream: ReplicationStream) -> None:
+    def _answer(self, stream: ChangeStream) -> None:
         """Keep the server from giving us up while a long batch is applied."""
         stream.flushed = max(stream.flushed, self._applied)
         stream.wait(0)
 
-    def _give(self, stream: ReplicationStream, item: Item) -> None:
+    def _give(self, stream: ChangeStream, item: Item) -> None:
         while not self._leave.is_set():
             try:
                 self._items.put(item, timeout=_IDLE_SECONDS)
@@ -101,7 +124,7 @@ class Reader:
             else:
                 return
 
-    def _read(self, stream: ReplicationStream) -> bool:
+    def _read(self, stream: ChangeStream) -> bool:
         """Read until the end; tell whether everything that was asked for has been given."""
         assembler = self._assembler
         while not self._leave.is_set():
@@ -126,7 +149,7 @@ class Reader:
     def _ends_before(self, message: Begin) -> bool:
         return (self._upto is not None and message.final_lsn >= self._upto) or self._is_late()
 
-    def _pause(self, stream: ReplicationStream) -> bool:
+    def _pause(self, stream: ChangeStream) -> bool:
         """Hand over what there is where nothing more has arrived; tell whether that is the end."""
         at_end = self._upto is not None and stream.sent >= self._upto
         ends = at_end or self._is_late()
@@ -134,13 +157,13 @@ class Reader:
             self._hand_over(stream)
         return ends
 
-    def _answer_or_wait(self, stream: ReplicationStream) -> None:
+    def _answer_or_wait(self, stream: ChangeStream) -> None:
         stream.flushed = max(stream.flushed, self._applied)
         stream.wait(_IDLE_SECONDS)
 
     def _is_late(self) -> bool:
         return self._stop.is_set() or (self._until is not None and time.monotonic() >= self._until)
 
-    def _hand_over(self, stream: ReplicationStream) -> None:
+    def _hand_over(self, stream: ChangeStream) -> None:
         if self._assembler.has_something:
             self._give(stream, self._assembler.take())

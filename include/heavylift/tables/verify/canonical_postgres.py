@@ -19,8 +19,8 @@ _KEY_SEED = 0x5DEECE66D
 _CANONICAL = {
     16: "({}::int)::text",
     17: "encode({}, 'hex')",
-    700: "trim_scale(({}::text)::numeric)::text",
-    701: "trim_scale(({}::text)::numeric)::text",
+    700: "encode(float8send({}::float8), 'hex')",
+    701: "encode(float8send({}), 'hex')",
     1042: "rtrim({}::text, ' ')",
     1082: "to_char({}, 'YYYY-MM-DD')",
     1083: "to_char({}, 'HH24:MI:SS.US')",

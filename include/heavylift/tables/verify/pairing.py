@@ -22,6 +22,9 @@ _PLAIN = frozenset(
 as escapes), XML (which has none) and ranges of them: see ``pg_type.dat``."""
 
 
+_JSON = 114
+
+
 def is_plain(column: Column) -> bool:
     """Tell whether the end of a column's values is seen in a row's text.
 
@@ -30,13 +33,17 @@ def is_plain(column: Column) -> bool:
     return column.type_oid in _PLAIN or column.type_name.endswith("[]")
 
 
-def pair_up(source: Table, target: Table, digest: Digest, seed: int) -> Plan:
+def pair_up(source: Table, target: Table, digest: Digest, seed: int, *, own_text: bool = True) -> Plan:
     """Return the plan that compares all columns that both tables have, in the source's order.
 
     Columns of different types are compared by their text: the note says that they differ.
+
+    :param own_text: both sides write values alike; else each writes the canonical form.
     """
     theirs = {column.name: column for column in target.columns}
-    fields = tuple(_field(ours, theirs[ours.name]) for ours in source.columns if ours.name in theirs)
+    fields = tuple(
+        _field(ours, theirs[ours.name], own_text) for ours in source.columns if ours.name in theirs
+    )
     shared = {each.name for each in fields}
     has_key = bool(source.key) and set(source.key) <= shared
     notes = _differences(source, target)
@@ -53,10 +60,12 @@ def pair_up(source: Table, target: Table, digest: Digest, seed: int) -> Plan:
     )
 
 
-def _field(source: Column, target: Column) -> Field:
+def _field(source: Column, target: Column, own_text: bool) -> Field:
     alike = source.type_name == target.type_name
     plain = alike and is_plain(source) and is_plain(target)
-    return Field(source, target, Shape.PLAIN if plain else Shape.RAW)
+    shape = Shape.PLAIN if plain else Shape.RAW
+    # What MariaDB calls JSON is a text, and is moved as one.
+    return Field(source, target, shape, own_text=own_text or source.type_oid == _JSON)
 
 
 def _differences(source: Table, target: Table) -> tuple[str, ...]:

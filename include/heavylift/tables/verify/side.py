@@ -21,7 +21,8 @@ Where both sides are PostgreSQL, a field is what the type's output function writ
 type               canonical text
 =================  ==================================================================================
 integer, decimal   decimal digits, no exponent, no ``+``, no trailing zeros after the point; ``-0`` is ``0``
-float              the shortest decimal that reads back as the same value, written like a decimal
+float              the eight bytes of the double, highest first, in lower-case hexadecimal: two servers
+                   need not agree on the shortest decimal
 boolean            ``0`` or ``1``; MySQL's ``tinyint(1)`` is one where the other side has a boolean
 date               ``YYYY-MM-DD``
 time               ``HH:MM:SS.ffffff``

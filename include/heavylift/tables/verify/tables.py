@@ -40,12 +40,14 @@ class CompareOptions:
     :param settling: look at differences again, because both sides are written to; None: they are final.
     :param parallel: tables compared at once.
     :param seed: of the digests; drawn anew for each run unless given.
+    :param own_text: both sides are of one product; else values are compared in their canonical form.
     """
 
     sample: SampleChoice | None = None
     settling: Settling | None = None
     parallel: int = 4
     seed: int = field(default_factory=lambda: secrets.randbits(62))
+    own_text: bool = True
 
 
 def compare_tables(
@@ -112,12 +114,16 @@ class _Work:
         if target is None:
             compared = self._absent(source, differences)
         else:
-            compared = self._pair(pair_up(source, target, self.digest, self.options.seed), differences)
+            compared = self._pair(self._plan(source, target), differences)
         compared = compared.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
         with self.lock:
             self.done += 1
             self.tell(_progress(compared, self.done, self.total))
         return compared
+
+    def _plan(self, source: Table, target: Table) -> Plan:
+        options = self.options
+        return pair_up(source, target, self.digest, options.seed, own_text=options.own_text)
 
     def _absent(self, source: Table, differences: Differences) -> TableComparison:
         """All rows are missing; their keys, which are all of them, are not written down."""

@@ -1,0 +1,118 @@
+"""Comparing MySQL with PostgreSQL as of one position, also while the source is written to."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heavylift.errors import TransientError
+from heavylift.spec.vocabulary import VerifyMode
+from heavylift.tables.engine import Comparison, TablesProgress
+from heavylift.tables.model import Table, TableName, demand_some
+from heavylift.tables.mysql.catalog import SourceTable, read_source
+from heavylift.tables.mysql.connect import connect as connect_source
+from heavylift.tables.mysql.connect import policy_of, where
+from heavylift.tables.mysql.moment import Moment, one_moment
+from heavylift.tables.mysql.side import Lent, MysqlSide
+from heavylift.tables.mysql.sync import stream_run
+from heavylift.tables.postgres.catalog import read_catalog
+from heavylift.tables.postgres.connect import connect
+from heavylift.tables.verify.postgres_side import PostgresSide
+from heavylift.tables.verify.sampling import SampleChoice
+from heavylift.tables.verify.sessions import Sessions
+from heavylift.tables.verify.tables import CompareOptions, compare_tables
+from heavylift.tables.verify.wording import Mode, statement
+
+if TYPE_CHECKING:
+    from heavylift.tables.engine import Work
+    from heavylift.tables.requests import TablesRequest
+
+
+def compare_databases(request: TablesRequest, work: Work, *, frozen: bool) -> Comparison:
+    """Compare all chosen tables, inside of both databases.
+
+    :param frozen: nobody writes to the source. Otherwise the stream is applied to a position of the log and
+        held there, for as long as the comparison takes; the source is read as of that position.
+    :raises ConflictError: not frozen, and another run is at the stream.
+    """
+    if frozen:
+        with _moment(request) as (moment, tables):
+            return _compare(request, work, "frozen", moment, tables)
+    with stream_run(request, work) as run:
+        run.take_in_new_tables()
+        with _moment(request) as (moment, tables):
+            run.apply(moment.place)
+            if not run.tally.reached:
+                raise _out_of_time(request)
+            run.complete_schema()
+            return _compare(request, work, "snapshot", moment, tables)
+
+
+@contextmanager
+def _moment(request: TablesRequest) -> Iterator[tuple[Moment, tuple[SourceTable, ...]]]:
+    connection, options = request.source.connection, request.options
+    session = connect_source(connection)
+    try:
+        tables = read_source(
+            session, policy_of(connection), options.tables, options.exclude, database=connection.schema
+        )
+    finally:
+        session.close()
+    demand_some((table.name for table in tables), options.tables, where(connection))
+    with one_moment(connection, [table.name for table in tables], options.parallel_ranges + 1) as moment:
+        yield moment, tables
+
+
+def _compare(
+    request: TablesRequest, work: Work, mode: Mode, moment: Moment, tables: tuple[SourceTable, ...]
+) -> Comparison:
+    began = time.monotonic()
+    options = request.options
+    theirs = Sessions("target", request.target.connection)
+    with connect(theirs.connection, "verify") as session:
+        there: dict[TableName, Table] = {table.name: table for table in read_catalog(session, ("*.*",))}
+    ours = MysqlSide(
+        Lent(request.source.connection, moment.sessions),
+        {table.name: table for table in tables},
+        policy_of(request.source.connection).zero_dates,
+    )
+    folder = Path(tempfile.mkdtemp(prefix="heavylift-differences-"))
+    compared, differences = compare_tables(
+        [(table.table, there.get(table.name)) for table in tables],
+        ours,
+        PostgresSide(theirs),
+        options=CompareOptions(
+            sample=SampleChoice() if options.verify is VerifyMode.SAMPLE else None,
+            parallel=options.parallel_ranges,
+            own_text=False,
+        ),
+        stop=work.stop,
+        tell=lambda line: work.tell(TablesProgress(step="verify", detail=line)),
+        file=folder / "differences.parquet",
+    )
+    position = "" if mode == "frozen" else str(moment.place)
+    return Comparison(
+        mode=mode,
+        position=position,
+        tables=tuple(compared),
+        differences=tuple(differences.listed),
+        difference_count=differences.count,
+        spilled=str(differences.file) if differences.file.exists() else None,
+        statement=statement(compared, mode, position),
+        seconds=time.monotonic() - began,
+    )
+
+
+def _out_of_time(request: TablesRequest) -> TransientError:
+    return TransientError(
+        f"comparing database {request.database!r}",
+        got="a stream that did not reach the snapshot's position in time",
+        expected="to apply what had been committed before it",
+        state="nothing was compared; what was applied stays",
+        remedy="run a sync first, or allow it more time",
+        code="6461",
+    )

@@ -1,0 +1,107 @@
+"""The last run before a switch: everything up to one position, and the numbering of rows ahead of it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from psycopg import sql
+
+from heavylift.evidence.records import Finding, Severity, utc_now
+from heavylift.evidence.table_records import DrainRecord
+from heavylift.tables.mysql.connect import one, quoted
+from heavylift.tables.mysql.sync import StreamRun, stream_run
+from heavylift.tables.postgres.drain import HEADROOM
+from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.state import read_tables
+
+if TYPE_CHECKING:
+    from heavylift.tables.engine import Work
+    from heavylift.tables.mysql.catalog import SourceTable
+    from heavylift.tables.requests import TablesRequest
+
+
+def drain_changes(request: TablesRequest, work: Work, *, within_seconds: float) -> DrainRecord:
+    """Apply everything that is committed on the source now, and number new rows ahead of its own.
+
+    To be called when nobody writes to the source any more; where somebody does, a finding says so.
+    Idempotent.
+
+    :param within_seconds: not reaching the position in this time is told by the record, not raised.
+    """
+    started, clock = utc_now(), time.monotonic()
+    with stream_run(request, work) as run:
+        run.take_in_new_tables()
+        upto = run.apply(within_seconds=within_seconds)
+        sequences: dict[str, int] = {}
+        if run.tally.reached:
+            _look_for_writers(run, within_seconds - (time.monotonic() - clock))
+        if run.tally.reached:
+            run.complete_schema()
+            sequences = _advance(run)
+        return DrainRecord(
+            run=request.run,
+            database=request.database,
+            direction=request.direction.value,
+            started_at=started,
+            upto_position=lsn_to_text(upto.number),
+            applied_position=lsn_to_text(run.tally.applied),
+            reached=run.tally.reached,
+            sequences=sequences,
+            seconds=time.monotonic() - clock,
+            findings=tuple(run.findings),
+        )
+
+
+def _look_for_writers(run: StreamRun, seconds_left: float) -> None:
+    """Apply once more what has come meanwhile: there should be nothing."""
+    before = run.tally.kinds.total()
+    run.apply(within_seconds=max(seconds_left, 1.0))
+    changes = run.tally.kinds.total() - before
+    if changes:
+        run.findings.append(
+            Finding(
+                rule="source-still-written",
+                severity=Severity.BLOCKER,
+                subject=run.request.database,
+                detail=f"{changes} changes were committed on the source after the drain had begun",
+                remedy="stop every writer of the source, then drain again",
+            )
+        )
+
+
+def _advance(run: StreamRun) -> dict[str, int]:
+    known = read_tables(run.control, run.request.stream)
+    done = {}
+    with run.control.transaction():
+        run.lease.demand(run.control)
+        for name, table in run.catalog().items():
+            if name in known and table.automatic:
+                sequence, value = _set(run, table)
+                done[sequence] = value
+    return done
+
+
+def _set(run: StreamRun, table: SourceTable) -> tuple[str, int]:
+    """Set one identity column's sequence ahead of both sides' highest number; never back."""
+    column, name = table.automatic, sql.Identifier(table.name.schema, table.name.name)
+    # Names are quoted.
+    query = f"SELECT MAX({quoted(column)}) FROM {quoted(table.name.schema, table.name.name)}"
+    highest = max(int(one(run.source, query) or 0), table.next_number - 1, 0)
+    found = run.control.execute(
+        "SELECT pg_get_serial_sequence(%s, %s)", [name.as_string(), column]
+    ).fetchone()
+    sequence = str(found[0]) if found else ""
+    row = run.control.execute(
+        sql.SQL(
+            "SELECT setval({}::regclass, greatest(s.last_value, {}, coalesce((SELECT max({}) FROM {}), 0)))"
+            " FROM {} s"
+        ).format(
+            sql.Literal(sequence),
+            sql.Literal(highest + HEADROOM),
+            sql.Identifier(column),
+            name,
+            sql.SQL(sequence),
+        )
+    ).fetchone()
+    return sequence, int(row[0]) if row else 0

@@ -1,0 +1,147 @@
+"""MySQL and MariaDB to PostgreSQL: the engine that operators and commands call."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from heavylift.errors import UnsupportedError
+from heavylift.evidence.table_records import StreamStatus
+from heavylift.tables.mysql import compare as comparing
+from heavylift.tables.mysql import drain, preflight, snapshot, sync
+from heavylift.tables.mysql.connect import connect as connect_source
+from heavylift.tables.mysql.faults import told_as as told_as_mysql
+from heavylift.tables.mysql.lease import read_mark
+from heavylift.tables.mysql.position import behind, current_place, log_files, place_from
+from heavylift.tables.mysql.ranges import read_ranges
+from heavylift.tables.postgres.apply import drop_origin
+from heavylift.tables.postgres.connect import connect
+from heavylift.tables.postgres.faults import told_as
+from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.pump import stream_of
+from heavylift.tables.postgres.state import StreamPhase, TablePhase, leased, read_tables, write_stream
+
+if TYPE_CHECKING:
+    from heavylift.evidence.table_records import (
+        DrainRecord,
+        PreflightRecord,
+        ReverseRecord,
+        SnapshotRecord,
+        SyncRecord,
+    )
+    from heavylift.tables.engine import Comparison, Work
+    from heavylift.tables.requests import TablesRequest
+
+_BYTES_A_CHANGE = 100
+"""Log that a row's change takes at least, about."""
+
+
+class BinlogEngine:
+    """Snapshot under one read view, changes by row events; see :class:`TableEngine`."""
+
+    def preflight(self, request: TablesRequest, work: Work) -> PreflightRecord:
+        """Look for what stands in the way; changes nothing on either side."""
+        work.check("preflight")
+        with (
+            closing(connect_source(request.source.connection)) as source,
+            closing(connect(request.target.connection, "preflight")) as target,
+        ):
+            return preflight.preflight(request, source=source, target=target)
+
+    def snapshot(self, request: TablesRequest, work: Work) -> SnapshotRecord:
+        """Copy everything as of one position, and begin the stream there; resumable, idempotent."""
+        return snapshot.snapshot_tables(request, work)
+
+    def sync(self, request: TablesRequest, work: Work) -> SyncRecord:
+        """Apply what the source has committed until now, then return; resumable, idempotent."""
+        return sync.sync_changes(request, work)
+
+    def drain(self, request: TablesRequest, work: Work, *, within_seconds: float) -> DrainRecord:
+        """Apply everything up to the source's position now, and advance the numbering of rows."""
+        return drain.drain_changes(request, work, within_seconds=within_seconds)
+
+    def compare(self, request: TablesRequest, work: Work, *, frozen: bool) -> Comparison:
+        """Compare both databases, inside of both."""
+        return comparing.compare_databases(request, work, frozen=frozen)
+
+    def prepare_reverse(self, request: TablesRequest, work: Work) -> ReverseRecord:
+        """Refuse: this version cannot write to MySQL.
+
+        :raises UnsupportedError: always.
+        """
+        del work
+        raise UnsupportedError(
+            f"preparing the way back of database {request.database!r}",
+            got="PostgreSQL to MySQL",
+            expected="a target of the source's own kind",
+            state="nothing was touched",
+            remedy="set reverse: false for this database, and keep the source as it is until the soak ends: a"
+            " rollback then loses what was written after the switch, unless the application writes to both",
+            code="6450",
+        )
+
+    def status(self, request: TablesRequest) -> StreamStatus:
+        """Tell how the stream stands; changes nothing."""
+        what = "asking both servers how the stream stands"
+        with (
+            told_as(what, "nothing was touched"),
+            told_as_mysql(what, "nothing was touched"),
+            closing(connect_source(request.source.connection)) as source,
+            closing(connect(request.target.connection, "status")) as target,
+        ):
+            state = stream_of(target, request)
+            tables = read_tables(target, request.stream)
+            ranges = [each for own in read_ranges(target, request.stream).values() for each in own]
+            here, _ = current_place(source)
+            applied = place_from(state.applied, state.slot) if state.applied else None
+            files = log_files(source)
+            distance = behind(source, applied) if applied else None
+            return StreamStatus(
+                stream=state.id,
+                direction=request.direction.value,
+                engine=state.engine,
+                state=state.phase.value,
+                reason=state.reason,
+                applied_position=lsn_to_text(state.applied or 0),
+                source_position=lsn_to_text(here.number),
+                lag_bytes=distance,
+                lag_seconds=_age(distance, state.applied_at, state.caught_up_at),
+                lag_rows=None if distance is None else distance // _BYTES_A_CHANGE,
+                retained_bytes=distance,
+                slot_state="reserved" if applied and applied.file_name in files else "missing",
+                tables=len(tables),
+                tables_copied=sum(table.phase is TablePhase.COPIED for table in tables.values()),
+                ranges=len(ranges),
+                ranges_done=sum(each.done_at is not None for each in ranges),
+                changes=state.changes,
+                details={
+                    "applied": str(applied or ""),
+                    "source": str(here),
+                    "gtid": read_mark(state.publication).get("gtid", ""),
+                },
+            )
+
+    def end(self, request: TablesRequest) -> StreamStatus:
+        """Note that the stream has ended; idempotent. The source holds nothing of it, and the tables stay."""
+        with (
+            told_as(f"ending stream {request.stream}", "run this again"),
+            closing(connect(request.target.connection, "end")) as target,
+        ):
+            stream_of(target, request)
+            with leased(target, request.stream):
+                state = stream_of(target, request)
+                write_stream(target, replace(state, phase=StreamPhase.ENDED, reason="ended"))
+            drop_origin(target, request.stream)
+        return self.status(request)
+
+
+def _age(distance: int | None, *moments: datetime | None) -> float | None:
+    """Return the age of the oldest change that may be missing: an upper bound."""
+    if distance is None:
+        return None
+    known = [at for at in moments if at is not None]
+    if not distance or not known:
+        return 0.0
+    return max(0.0, (datetime.now(UTC) - max(known)).total_seconds())

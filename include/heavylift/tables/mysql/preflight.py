@@ -1,0 +1,240 @@
+"""What stands in the way of moving a MySQL database to PostgreSQL, asked before anything is touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from heavylift.evidence.records import Finding, Severity
+from heavylift.evidence.table_records import PreflightRecord
+from heavylift.tables.model import demand_some
+from heavylift.tables.mysql import preflight_tables as of_tables
+from heavylift.tables.mysql.catalog import read_source
+from heavylift.tables.mysql.connect import ask, is_mariadb, one, policy_of, where
+from heavylift.tables.mysql.faults import told_as as told_as_mysql
+from heavylift.tables.mysql.preflight_tables import Checked
+from heavylift.tables.postgres.connect import where as where_target
+from heavylift.tables.postgres.faults import told_as
+from heavylift.tables.postgres.preflight_common import blocker, listed, remark, setting, warning
+from heavylift.tables.postgres.state import has_state, read_tables
+
+if TYPE_CHECKING:
+    from heavylift.tables.mysql.connect import Session as MySession
+    from heavylift.tables.postgres.connect import Session
+    from heavylift.tables.requests import TablesRequest
+
+ENGINE = "binlog"
+_REASON = (
+    "Rows are copied under one snapshot, and changes are read from the binary log's row events; the position"
+    " is kept in the target, in one transaction with the rows."
+)
+_WANTED = {
+    "log_bin": ({"ON", "1"}, "start the server with log_bin"),
+    "binlog_format": ({"ROW"}, "SET GLOBAL binlog_format = 'ROW', and let all sessions connect anew"),
+    "binlog_row_image": ({"FULL"}, "SET GLOBAL binlog_row_image = 'FULL', and let all sessions connect anew"),
+    "binlog_row_metadata": (
+        {"FULL"},
+        "SET GLOBAL binlog_row_metadata = 'FULL' (MySQL 8.0.1, MariaDB 10.5 and newer)",
+    ),
+    "binlog_row_value_options": ({""}, "SET GLOBAL binlog_row_value_options = ''"),
+    "binlog_transaction_compression": ({"OFF", "0"}, "SET GLOBAL binlog_transaction_compression = OFF"),
+    "log_bin_compress": ({"OFF", "0"}, "SET GLOBAL log_bin_compress = OFF"),
+}
+"""Settings that the log must have been written with; those that a version lacks are as wanted."""
+_MUST_BE = {"log_bin", "binlog_row_metadata"}
+_LEAST_DAYS = 1.0
+
+
+def preflight(request: TablesRequest, *, source: MySession, target: Session) -> PreflightRecord:
+    """Ask both servers for everything that could stand in the way, and change nothing.
+
+    :raises SpecError: the patterns choose no table.
+    """
+    options, connection = request.options, request.source.connection
+    what = f"the preflight of database {request.database!r}"
+    with told_as(what, "nothing was touched"), told_as_mysql(what, "nothing was touched"):
+        policy = policy_of(connection)
+        tables = read_source(source, policy, options.tables, options.exclude, database=connection.schema)
+        demand_some((t.name for t in tables), options.tables, where(connection))
+        ours = frozenset(read_tables(target, request.stream)) if has_state(target) else frozenset()
+        checked = Checked(request, source, target, tables, policy, ours)
+        findings = tuple(finding for rule in RULES for finding in rule(checked))
+        return PreflightRecord(
+            run=request.run,
+            database=request.database,
+            direction=request.direction.value,
+            source=where(connection),
+            target=where_target(request.target.connection),
+            source_version=str(source.get_server_info()),
+            target_version=setting(target, "server_version"),
+            engine=ENGINE,
+            engine_reason=_REASON,
+            tables=len(tables),
+            row_estimate=sum(max(0, t.table.row_estimate) for t in tables),
+            size_bytes=sum(t.table.size_bytes for t in tables),
+            findings=findings,
+            passed=not any(finding.severity is Severity.BLOCKER for finding in findings),
+        )
+
+
+def check_log(checked: Checked) -> Iterator[Finding]:
+    """Look at how the server writes its log."""
+    names = ", ".join(f"'{name}'" for name in _WANTED)
+    have = {
+        str(name).lower(): str(value).upper()
+        for name, value in ask(checked.source, f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({names})")
+    }
+    for name, (wanted, remedy) in _WANTED.items():
+        found = have.get(name)
+        if found is None and name not in _MUST_BE:
+            continue
+        if found not in wanted:
+            yield blocker(
+                "binary-log", name, f"it is {found or 'unknown to this version'}",
+                remedy,
+            )  # fmt: skip
+    yield from _check_filters(checked)
+    yield from _check_keeping(checked)
+
+
+def _check_filters(checked: Checked) -> Iterator[Finding]:
+    import pymysql
+
+    try:
+        rows = ask(checked.source, "SHOW MASTER STATUS")
+    except pymysql.ProgrammingError:
+        rows = ask(checked.source, "SHOW BINARY LOG STATUS")
+    if rows and (rows[0][2] or rows[0][3]):
+        yield blocker(
+            "binary-log-filter", "binlog_do_db, binlog_ignore_db",
+            "the server leaves databases out of its log", "start the server without these settings",
+        )  # fmt: skip
+
+
+def _check_keeping(checked: Checked) -> Iterator[Finding]:
+    names = ("binlog_expire_logs_seconds", "expire_logs_days")
+    found = {
+        name: float(value)
+        for name, value in ask(
+            checked.source,
+            "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('binlog_expire_logs_seconds', 'expire_logs_days')",
+        )
+    }
+    days = max(found.get(names[0], 0.0) / 86400, found.get(names[1], 0.0))
+    if 0 < days < _LEAST_DAYS * 3:
+        yield warning(
+            "log-expiry", "binlog_expire_logs_seconds",
+            f"the log is kept for {days:g} days: a snapshot or a pause longer than that needs a new snapshot",
+            "SET GLOBAL binlog_expire_logs_seconds = 1209600",
+        )  # fmt: skip
+
+
+def check_rights(checked: Checked) -> Iterator[Finding]:
+    """Look at what the account may do."""
+    grants = " ".join(str(row[0]).upper() for row in ask(checked.source, "SHOW GRANTS"))
+    everything = "ALL PRIVILEGES ON *.*" in grants
+    wanted = {
+        "replication": (
+            ("REPLICATION SLAVE", "REPLICATION REPLICA"),
+            "GRANT REPLICATION SLAVE ON *.* TO …",
+        ),
+        "position": (
+            ("REPLICATION CLIENT", "BINLOG MONITOR", "SUPER"),
+            "GRANT REPLICATION CLIENT ON *.* TO … (MariaDB: BINLOG MONITOR)",
+        ),
+    }
+    for name, (words, remedy) in wanted.items():
+        if not everything and not any(word in grants for word in words):
+            yield blocker("account-right", name, f"the account has none of {', '.join(words)}", remedy)
+    if not everything and "RELOAD" not in grants:
+        yield remark(
+            "account-right", "snapshot",
+            "it may not take a global read lock: the chosen tables are locked for the moment instead,"
+            " which needs LOCK TABLES on them",
+            "GRANT RELOAD ON *.* TO …",
+        )  # fmt: skip
+
+
+def check_server(checked: Checked) -> Iterator[Finding]:
+    """Look at the source's version, and whether it is a replica that may not write its own log."""
+    if checked.request.options.reverse:
+        yield warning(
+            "no-way-back", "source",
+            "changes made after the switch do not flow back to MySQL: a rollback loses them",
+            "set reverse: false for this database, and plan the way back by other means",
+        )  # fmt: skip
+    number = int(str(one(checked.source, "SELECT @@server_id")))
+    if number == 0:
+        yield blocker("server-id", "source", "its server_id is 0", "set server_id, then restart the server")
+    if not is_mariadb(checked.source):
+        yield warning(
+            "mysql-tested", "source",
+            "this engine was tested against MariaDB 10.11 only; MySQL's own JSON is decoded by a library",
+            "prove the move with heavylift tables verify, as always",
+        )  # fmt: skip
+
+
+def check_target(checked: Checked) -> Iterator[Finding]:
+    """Look at what the target allows and what it already holds."""
+    if setting(checked.target, "server_encoding") != "UTF8":
+        yield blocker(
+            "encoding", "target", "its encoding is not UTF8", "make the target database with ENCODING 'UTF8'"
+        )
+    allowed = checked.target.execute("SELECT has_database_privilege(current_database(), 'CREATE')").fetchone()
+    if not (allowed and allowed[0]):
+        yield blocker(
+            "create-right", "target", "the role may not create schemas",
+            "GRANT CREATE ON DATABASE … TO …",
+        )  # fmt: skip
+    taken = [
+        table.name
+        for table in checked.tables
+        if table.name not in checked.ours
+        and checked.target.execute(
+            "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relname = %s",
+            [table.name.schema, table.name.name],
+        ).fetchone()
+    ]
+    if taken:
+        yield blocker(
+            "target-occupied", listed(taken), "something of that name is there, and is never written over",
+            "rename or drop it on the target, or leave the table out",
+        )  # fmt: skip
+
+
+def check_rest(checked: Checked) -> Iterator[Finding]:
+    """List what is not carried over: triggers, views, routines, events."""
+    schemas = sorted({table.name.schema for table in checked.tables})
+    marks = ", ".join(["%s"] * len(schemas))
+    for kind, query in _OTHERS.items():
+        names = [f"{row[0]}.{row[1]}" for row in ask(checked.source, query.format(marks), schemas)]
+        if names:
+            yield warning(
+                "not-carried", kind, f"{len(names)} {kind}: {listed(names)}",
+                "write them anew for PostgreSQL; triggers only after the switch: the rows show their effects",
+            )  # fmt: skip
+
+
+_OTHERS = {
+    "triggers": "SELECT trigger_schema, trigger_name FROM information_schema.triggers"
+    " WHERE trigger_schema IN ({})",
+    "views": "SELECT table_schema, table_name FROM information_schema.views WHERE table_schema IN ({})",
+    "routines": "SELECT routine_schema, routine_name FROM information_schema.routines"
+    " WHERE routine_schema IN ({})",
+    "events": "SELECT event_schema, event_name FROM information_schema.events WHERE event_schema IN ({})",
+}
+
+RULES = (
+    check_server,
+    check_log,
+    check_rights,
+    of_tables.check_engines,
+    of_tables.check_keys,
+    of_tables.check_types,
+    of_tables.check_names,
+    of_tables.check_values,
+    check_target,
+    check_rest,
+)
+"""Every rule, in the order of its findings."""

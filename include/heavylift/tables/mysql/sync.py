@@ -1,0 +1,335 @@
+"""One bounded run of a stream: apply what the source has committed until now, then leave."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from heavylift.errors import ConflictError, IntegrityError
+from heavylift.evidence.records import Finding, Severity, utc_now
+from heavylift.evidence.table_records import SyncRecord
+from heavylift.spec.sections_data import OnSchemaChange
+from heavylift.tables.engine import TablesProgress
+from heavylift.tables.model import TableName
+from heavylift.tables.mysql import schema
+from heavylift.tables.mysql.catalog import SourceTable
+from heavylift.tables.mysql.connect import connect as connect_source
+from heavylift.tables.mysql.connect import policy_of
+from heavylift.tables.mysql.definitions import Definitions, NewTableError
+from heavylift.tables.mysql.faults import told_as as told_as_mysql
+from heavylift.tables.mysql.following import Follower, no_healing
+from heavylift.tables.mysql.guard import demand_log
+from heavylift.tables.mysql.lease import LogLease, Seen
+from heavylift.tables.mysql.log import open_log
+from heavylift.tables.mysql.position import Place, behind, current_place, log_files, place_from
+from heavylift.tables.mysql.snapshot import SnapshotRun
+from heavylift.tables.mysql.stream import Known, LogStream
+from heavylift.tables.mysql.values import Mender
+from heavylift.tables.postgres.apply import Applier, NewLabelError, prepare_session
+from heavylift.tables.postgres.batches import Assembler
+from heavylift.tables.postgres.connect import connect
+from heavylift.tables.postgres.faults import told_as
+from heavylift.tables.postgres.guard import demand_valid
+from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.pump import TELL_SECONDS, Tally, stream_of
+from heavylift.tables.postgres.reader import Ended, Reader
+from heavylift.tables.postgres.schema_notes import FINISHED
+from heavylift.tables.postgres.state import StreamPhase, StreamState, leased, names, read_tables
+
+if TYPE_CHECKING:
+    from heavylift.tables.engine import Work
+    from heavylift.tables.mysql.connect import Session as MySession
+    from heavylift.tables.postgres.connect import Session
+    from heavylift.tables.requests import TablesRequest
+
+_WHAT = "applying changes"
+_STATE = "what was committed on the target stays, and the position with it"
+_MOST_RESTARTS = 5
+
+
+@dataclass
+class StreamRun:
+    """A stream that is held by this run; made by :func:`stream_run`."""
+
+    request: TablesRequest
+    work: Work
+    source: MySession
+    control: Session
+    lease: LogLease
+    begun_at: StreamState
+    tally: Tally
+    findings: list[Finding] = field(default_factory=list)
+
+    def apply(self, upto: Place | None = None, *, within_seconds: float | None = None) -> Place:
+        """Apply everything before ``upto``, by default the end of the log now; return that place."""
+        asked_at = utc_now()
+        upto = upto or current_place(self.source)[0]
+        seconds = [s for s in (within_seconds, self.request.options.max_seconds) if s is not None]
+        until = time.monotonic() + min(seconds) if seconds else None
+        for _ in range(_MOST_RESTARTS):
+            try:
+                self._pump(upto, until)
+            except NewTableError:
+                # Copied as it is now; what the log holds of it before that is left.
+                self.take_in_new_tables()
+            else:
+                break
+        if self.tally.reached:
+            with self.control.transaction():
+                self.lease.caught_up(self.control, upto.number, asked_at)
+            self.tally.applied = max(self.tally.applied, upto.number)
+        return upto
+
+    def catalog(self) -> dict[TableName, SourceTable]:
+        """Return the chosen tables as the source has them now."""
+        return {table.name: table for table in self._snapshot().chosen()}
+
+    def take_in_new_tables(self) -> None:
+        """Copy tables that the patterns choose and the stream lacks; their earlier changes are left out.
+
+        :raises ConflictError: the spec says to stop where the source's schema changes.
+        """
+        known = read_tables(self.control, self.request.stream)
+        new = [table for name, table in self.catalog().items() if name not in known]
+        if not new:
+            return
+        if self.request.options.on_schema_change is OnSchemaChange.STOP:
+            raise _appeared([table.name for table in new])
+        run = self._snapshot()
+        run.copy(new, first=False)
+        self.findings += run.findings
+        self.tally.statements += [f"-- table {table.name} was added" for table in new]
+        # Its indexes and foreign keys are still to be made.
+        with self.control.transaction():
+            self.control.execute(
+                "DELETE FROM heavylift.stream_schema WHERE stream = %s AND entry = %s",
+                [self.request.stream, FINISHED],
+            )
+
+    def complete_schema(self) -> None:
+        """Make indexes and foreign keys, once the target is exactly the source at some position."""
+        stream = self.request.stream
+        if schema.is_finished(self.control, stream):
+            return
+        tables = read_tables(self.control, stream)
+        if any(self.tally.applied < (table.settled or 0) for table in tables.values()):
+            return
+        chosen = [table for name, table in self.catalog().items() if name in tables]
+        self.findings += schema.finish(self.control, stream, chosen)
+
+    def _snapshot(self) -> SnapshotRun:
+        return SnapshotRun(self.request, self.work, self.source, self.control, self.lease)
+
+    def _pump(self, upto: Place, until: float | None) -> None:
+        state = stream_of(self.control, self.request)
+        states = read_tables(self.control, self.request.stream)
+        catalog = self.catalog()
+        definitions = Definitions(self.request, dict(states), catalog)
+        start = place_from(state.applied or 0, state.slot)
+        known = _known(self.request, states, catalog)
+        keys = target_keys(self.control)
+        assembler = Assembler(start.number, keys, definitions.copied, self.request.options.batch_changes)
+        connection = self.request.source.connection
+
+        @contextmanager
+        def opened() -> Iterator[LogStream]:
+            with open_log(connection, start) as events:
+                yield LogStream(events, start, upto.number, known.get, definitions, self.lease.seen)
+
+        reader = Reader(opened, assembler, upto.number, until, self.work.stop)
+        with closing(connect(self.request.target.connection, "apply")) as session:
+            prepare_session(session, self.request.stream)
+            follower = Follower(self.request.stream, states, definitions, self.tally.statements)
+            applier = Applier(session, self.lease, follower, no_healing)
+            reader.start()
+            try:
+                self._apply_all(reader, applier, upto)
+            except NewLabelError as error:
+                raise _refused(error) from error
+            finally:
+                self.tally.retried += applier.retried
+                applier.give_up()
+                reader.finish()
+        self.findings += [_told(line) for line in dict.fromkeys(definitions.told)]
+
+    def _apply_all(self, reader: Reader, applier: Applier, upto: Place) -> None:
+        told = time.monotonic()
+        while True:
+            item = reader.next(1.0)
+            if isinstance(item, BaseException):
+                raise item
+            if isinstance(item, Ended):
+                self.work.check(_WHAT)
+                self.tally.reached = item.reached
+                return
+            if item is not None:
+                applier.apply(item)
+                self.tally.add(item)
+            if time.monotonic() - told >= TELL_SECONDS:
+                told = time.monotonic()
+                self._tell(upto)
+
+    def _tell(self, upto: Place) -> None:
+        tally = self.tally
+        done, seconds = tally.kinds.total(), time.monotonic() - tally.began
+        self.work.tell(
+            TablesProgress(
+                step="changes",
+                rows_done=done,
+                rows_per_second=done / seconds if seconds else 0.0,
+                detail=f"at {place_from(tally.applied, self.begun_at.slot)} of {upto},"
+                f" {tally.transactions:,} transactions",
+            )
+        )
+
+
+@contextmanager
+def stream_run(request: TablesRequest, work: Work) -> Iterator[StreamRun]:
+    """Take hold of a stream for the block, after looking whether it can go on at all.
+
+    :raises NotFoundError: the stream was never begun.
+    :raises ConflictError: another run is at it, or its snapshot is not complete.
+    :raises PermanentError: the stream is invalid, or the source is another one, or has lost log.
+    """
+    with (
+        told_as(_WHAT, _STATE),
+        told_as_mysql(_WHAT, _STATE),
+        ExitStack() as stack,
+    ):
+        source = stack.enter_context(closing(connect_source(request.source.connection)))
+        control = stack.enter_context(closing(connect(request.target.connection, "lease")))
+        stream_of(control, request)
+        held = stack.enter_context(leased(control, request.stream))
+        state = stream_of(control, request)
+        demand_valid(state)
+        if state.phase is not StreamPhase.STREAMING:
+            raise _still_copying(state)
+        demand_log(request, state, source, control)
+        tally = Tally(applied=state.applied or 0, applied_at=state.applied_at)
+        lease = LogLease(held.stream, held.epoch, Seen())
+        yield StreamRun(request, work, source, control, lease, state, tally)
+
+
+def sync_changes(request: TablesRequest, work: Work) -> SyncRecord:
+    """Apply every transaction that is committed on the source now, and none after.
+
+    Idempotent: the position lies in the target, in the same transactions as the changes. On failure the
+    target is at the end of some source transaction, and the next run goes on from there.
+
+    :raises NotFoundError: the stream was never begun.
+    :raises ConflictError: another run is at it, or the source's tables have changed in a way that
+        cannot be followed.
+    :raises PermanentError: the source has lost log that the stream needs.
+    :raises TransientError: stopped, or a server or the network has gone.
+    """
+    started, clock = utc_now(), time.monotonic()
+    with stream_run(request, work) as run:
+        run.take_in_new_tables()
+        upto = run.apply()
+        if run.tally.reached:
+            run.complete_schema()
+        return _record(run, started, time.monotonic() - clock, upto)
+
+
+def target_keys(session: Session) -> dict[TableName, tuple[str, ...]]:
+    """Return the primary key of each table on the target, which the snapshot made like the source's."""
+    rows = session.execute(
+        "SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY k.ord)"
+        " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)"
+        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum"
+        " WHERE i.indisprimary GROUP BY 1, 2"
+    ).fetchall()
+    return {TableName(row[0], row[1]): tuple(row[2]) for row in rows}
+
+
+def _known(
+    request: TablesRequest, states: Iterable[TableName], catalog: dict[TableName, SourceTable]
+) -> dict[TableName, Known]:
+    zero_dates = policy_of(request.source.connection).zero_dates
+    found = {}
+    for number, name in enumerate(states, start=1):
+        table = catalog.get(name)
+        columns = {each.source.name: each.source for each in table.columns} if table else {}
+        found[name] = Known(number, columns, Mender(name, table.columns if table else (), zero_dates))
+    return found
+
+
+def _record(run: StreamRun, started: datetime, seconds: float, upto: Place) -> SyncRecord:
+    tally, request = run.tally, run.request
+    applied = place_from(tally.applied, run.begun_at.slot)
+    late = 0.0
+    if not tally.reached and tally.applied_at is not None:
+        late = max(0.0, (utc_now() - tally.applied_at).total_seconds())
+    files = log_files(run.source)
+    kept = sum(size for name, size in files.items() if int(name.rpartition(".")[2]) >= applied.file)
+    return SyncRecord(
+        run=request.run,
+        database=request.database,
+        direction=request.direction.value,
+        engine=run.begun_at.engine,
+        started_at=started,
+        from_position=lsn_to_text(run.begun_at.applied or 0),
+        upto_position=lsn_to_text(upto.number),
+        applied_position=lsn_to_text(tally.applied),
+        caught_up=tally.reached,
+        transactions=tally.transactions,
+        transactions_skipped=tally.transactions_skipped,
+        inserts=tally.kinds["inserts"],
+        updates=tally.kinds["updates"],
+        deletes=tally.kinds["deletes"],
+        truncates=tally.kinds["truncates"],
+        skipped=tally.skipped,
+        batches=tally.batches,
+        batches_retried=tally.retried,
+        lag_bytes=behind(run.source, applied),
+        lag_seconds=late,
+        retained_bytes=kept,
+        schema_changes=tuple(tally.statements),
+        tables={str(name): number for name, number in sorted(tally.tables.items())},
+        seconds=seconds,
+        findings=tuple(run.findings),
+    )
+
+
+def _told(line: str) -> Finding:
+    return Finding(rule="definition-not-followed", severity=Severity.WARNING, subject="source", detail=line)
+
+
+def _still_copying(state: StreamState) -> ConflictError:
+    return ConflictError(
+        f"going on with stream {state.id!r}",
+        got="a snapshot that is not complete",
+        expected="a complete snapshot",
+        state="nothing was touched; the source's log must reach back until then",
+        remedy="run the snapshot again: it goes on where it stopped",
+        code="6440",
+    )
+
+
+def _appeared(tables: list[TableName]) -> ConflictError:
+    return ConflictError(
+        "following the source's schema",
+        got=f"new tables that the patterns choose: {names(tables)}",
+        expected="no change of definitions (on_schema_change: stop)",
+        state="no change was applied by this run",
+        remedy="exclude them in the spec, or set on_schema_change: apply_safe, which copies them",
+        code="6441",
+    )
+
+
+def _refused(error: NewLabelError) -> IntegrityError:
+    cause = error.__cause__
+    return IntegrityError(
+        _WHAT,
+        got=f"a value that its column's type on the target does not take ({type(cause).__name__})",
+        expected="tinyint(1) to hold 0 and 1 only, times within a day, valid JSON",
+        state="nothing of this batch was applied; the position stays",
+        remedy='correct the rows, or set "tinyint1": "smallint" or "time": "interval" in the source'
+        " connection's extra and have the table copied anew",
+        code="6442",
+    )

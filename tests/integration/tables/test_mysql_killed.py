@@ -1,0 +1,125 @@
+"""A move from MySQL that is killed at any moment, with the server restarted in between, ends equal."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
+
+import pymysql
+import pytest
+
+from heavylift.errors import ConflictError, TransientError
+from heavylift.tables.engine import Work
+from heavylift.tables.mysql.moving import BinlogEngine
+from sandbox.stack import Stack
+from tests.support.mysql_to_postgres import MysqlToPostgres, mysql_to_postgres
+from tests.support.mysql_worker import start
+from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
+
+ENGINE = BinlogEngine()
+OPTIONS: dict[str, Any] = {"range_bytes": 16384, "batch_changes": 200, "parallel_ranges": 2}
+FILL = (
+    "INSERT INTO account (owner, balance, note) SELECT concat('o', seq), seq / 7, repeat('n', seq % 300)"
+    " FROM seq_1_to_6000"
+)
+T = TypeVar("T")
+
+
+@pytest.fixture
+def databases(sandbox: Stack) -> Iterator[MysqlToPostgres]:
+    sandbox.ensure("mysql_source")
+    with mysql_to_postgres(sandbox.env) as made:
+        yield made
+
+
+def patiently(act: Callable[[], T], seconds: float = 60) -> T:
+    """Do it, once what is left of a killed run has let go, and a restarted server answers."""
+    until = time.monotonic() + seconds
+    while True:
+        try:
+            return act()
+        except (ConflictError, TransientError) as error:
+            if (isinstance(error, ConflictError) and error.code != "6020") or time.monotonic() > until:
+                raise
+            time.sleep(0.2)
+
+
+def kill_after(process: subprocess.Popen[str], seconds: float) -> None:
+    """Kill a worker after some time; it must not have ended by itself but for the server's restart."""
+    try:
+        output, _ = process.communicate(timeout=seconds)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.communicate()
+        return
+    assert "HL-6020" in output or "HL-6412" in output, output
+
+
+def restart(sandbox: Stack, databases: MysqlToPostgres) -> None:
+    """Shut MariaDB down and start it again."""
+    databases.on_source("SHUTDOWN")
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        sandbox.ensure("mysql_source")
+        try:
+            databases.on_source("SELECT 1")
+        except pymysql.MySQLError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError("MariaDB did not come back")
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_killed_at_random_moments(sandbox: Stack, databases: MysqlToPostgres, seed: int) -> None:
+    chance = random.Random(seed)
+    databases.on_source(*LEDGER, FILL, FILL)
+    request = databases.request(**OPTIONS)
+    with MysqlWriter(databases, seed=seed):
+        for number in range(chance.randint(4, 6)):
+            kill_after(start(request, OPTIONS), chance.uniform(0.6, 4.0))
+            if number == 2:
+                restart(sandbox, databases)
+        snapshot = patiently(lambda: ENGINE.snapshot(request, Work()))
+        patiently(lambda: ENGINE.sync(request, Work()))
+    drained = patiently(lambda: ENGINE.drain(request, Work(), within_seconds=60))
+    assert drained.reached
+    print(f"seed {seed}: {sum(count.ranges_reused for count in snapshot.tables)} ranges reused")
+    for table in TABLES:
+        databases.assert_equal(table)
+    compared = ENGINE.compare(request, Work(), frozen=True)
+    assert compared.difference_count == 0
+
+
+def test_a_snapshot_goes_on_where_it_was_killed_and_settles(databases: MysqlToPostgres) -> None:
+    databases.on_source(*LEDGER, FILL, FILL)
+    request = databases.request(**OPTIONS)
+    process = start(request, OPTIONS)
+    done = "SELECT count(*) FILTER (WHERE done_at IS NOT NULL), count(*) FROM heavylift.stream_range"
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        if databases.on_target("SELECT to_regclass('heavylift.stream_range')") == [(None,)]:
+            continue
+        arrived, planned = databases.on_target(done)[0]
+        if arrived >= 3:
+            break
+    process.kill()
+    process.communicate()
+    arrived, planned = databases.on_target(done)[0]
+    assert 0 < arrived < planned
+    databases.on_source(
+        "UPDATE account SET balance = 1, tag = concat('t', id) WHERE id % 3 = 0",
+        "UPDATE account SET id = id + 100000 WHERE id % 50 = 0",
+        "DELETE FROM account WHERE id % 7 = 0",
+    )
+    record = patiently(lambda: ENGINE.snapshot(request, Work()))
+    assert record.settled_position != record.consistent_position
+    assert sum(count.ranges_reused for count in record.tables) >= arrived
+    unique = "SELECT count(*) FROM pg_indexes WHERE indexdef LIKE 'CREATE UNIQUE%%tag%%'"
+    assert databases.on_target(unique) == [(0,)]
+    ENGINE.sync(request, Work())
+    assert databases.on_target(unique) == [(1,)]
+    databases.assert_equal("account")

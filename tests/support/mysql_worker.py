@@ -1,0 +1,77 @@
+"""A process that takes a snapshot and then applies changes, to be killed; standard input asks for it."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from heavylift.connections import Connection, connection_from_json
+from heavylift.evidence.records import RunKey
+from heavylift.spec.sections_data import DatabaseEngine
+from heavylift.tables.engine import Work
+from heavylift.tables.requests import DatabaseSideRequest, TablesOptions, TablesRequest
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def start(request: TablesRequest, options: Mapping[str, Any]) -> subprocess.Popen[str]:
+    """Start a worker for a request.
+
+    :param options: those of the request, as it was made with.
+    """
+    given = {
+        "run": request.run.model_dump(),
+        "sides": [_as_json(request.source.connection), _as_json(request.target.connection)],
+        "options": dict(options),
+    }
+    path = os.pathsep.join([str(REPOSITORY / "include"), str(REPOSITORY)])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.support.mysql_worker"],
+        env={**os.environ, "PYTHONPATH": path},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdin is not None
+    process.stdin.write(json.dumps(given))
+    process.stdin.close()
+    process.stdin = None
+    return process
+
+
+def _as_json(connection: Connection) -> dict[str, Any]:
+    names = ("conn_type", "host", "port", "login", "password", "schema")
+    return {name: getattr(connection, name) for name in names}
+
+
+def main() -> None:
+    """Take the snapshot that standard input describes, then apply changes again and again."""
+    from heavylift.tables.mysql.moving import BinlogEngine
+
+    given = json.load(sys.stdin)
+    source, target = (
+        connection_from_json(f"c{at}", json.dumps(side)) for at, side in enumerate(given["sides"])
+    )
+    request = TablesRequest(
+        run=RunKey(**given["run"]),
+        database="db",
+        source=DatabaseSideRequest(DatabaseEngine.MARIADB, source),
+        target=DatabaseSideRequest(DatabaseEngine.POSTGRESQL, target),
+        evidence_url=None,
+        evidence_connection=None,
+        options=TablesOptions(**given["options"]),
+    )
+    engine = BinlogEngine()
+    engine.snapshot(request, Work())
+    while True:
+        engine.sync(request, Work())
+
+
+if __name__ == "__main__":
+    main()
