@@ -18,13 +18,13 @@ from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
 ENGINE = BinlogEngine()
 ALL_TYPES = """CREATE TABLE t (id int unsigned AUTO_INCREMENT PRIMARY KEY, a tinyint, au tinyint unsigned,
  b tinyint(1), s smallint, su smallint unsigned, mi mediumint, mu mediumint unsigned, i int, bi bigint,
- bu bigint unsigned, z int(8) zerofill, d decimal(20,5), d2 decimal(65,30), d3 decimal(9,0), f float,
+ ub bigint unsigned, z int(8) zerofill, d decimal(20,5), d2 decimal(65,30), d3 decimal(9,0), f float,
  g double, c char(10), v varchar(300), l varchar(20) CHARACTER SET latin1,
  u varchar(20) CHARACTER SET ucs2, tx text, bl blob, bn binary(5),
  vb varbinary(10), dt date, dtt datetime, dt6 datetime(6), dt3 datetime(3),
  ts timestamp NULL, ts6 timestamp(6) NULL, tm time, tm3 time(3), y year, e enum('a','b','ü'),
  st set('x','y','z'), j json, bt bit(12), b1 bit(1), gs int AS (i + 1) STORED, `Odd "Name` int, KEY k (i))"""
-ROWS = r"""INSERT INTO t (a,au,b,s,su,mi,mu,i,bi,bu,z,d,d2,d3,f,g,c,v,l,u,tx,bl,bn,vb,dt,dtt,dt6,dt3,ts,ts6,
+ROWS = r"""INSERT INTO t (a,au,b,s,su,mi,mu,i,bi,ub,z,d,d2,d3,f,g,c,v,l,u,tx,bl,bn,vb,dt,dtt,dt6,dt3,ts,ts6,
  tm,tm3,y,e,st,j,bt,b1,`Odd "Name`) VALUES (-128,255,1,-32768,65535,-8388608,16777215,-2147483648,
  -9223372036854775808,18446744073709551615,42,-12345.67890,-0.000000000000000000000000000001,-999999999,1.1,
  1.1e-300,'hé  ','tab\tnl\nbs\\ x','café €','ucs ü','tïxt 🙂',x'00ff01',x'0100',x'ff00','1000-01-01',
