@@ -79,7 +79,9 @@ async def follow_tables(
         while ends is None or clock() < ends:
             try:
                 record = await in_thread(
-                    lambda work: wiring.engine_for(request).sync(request, work), watching.tell
+                    lambda work: wiring.engine_for(request).sync(request, work),
+                    watching.tell,
+                    late=lambda done: book.note(done),
                 )
             except TransientError as error:
                 if until_idle:
@@ -91,7 +93,6 @@ async def follow_tables(
                 continue
             failures = 0
             await book.take(record)
-            watching.round_done(record)
             if not record.changes and record.caught_up:
                 if until_idle:
                     break
@@ -109,8 +110,16 @@ class _Book:
         self._rounds: SyncRecord | None = None
         self._number = 0
 
-    async def take(self, record: SyncRecord) -> None:
+    def note(self, record: SyncRecord) -> None:
+        """Count a round, and tell of it."""
         self._rounds = record if self._rounds is None else merged([self._rounds, record])
+        self._watching.round_done(record)
+
+    async def take(self, record: SyncRecord) -> None:
+        """Count a round, and keep what has been collected where it is time."""
+        self.note(record)
+        if self._rounds is None:
+            return
         due = utc_now() - self._rounds.started_at >= RECORD_EVERY
         if due or record.schema_changes or record.findings:
             await self.keep()

@@ -12,13 +12,14 @@ from heavylift.tables.engine import TablesProgress, Tell, Work
 T = TypeVar("T")
 
 
-async def in_thread(act: Callable[[Work], T], tell: Tell) -> T:
+async def in_thread(act: Callable[[Work], T], tell: Tell, *, late: Callable[[T], None] | None = None) -> T:
     """Run ``act`` in a thread and return what it returns.
 
     Cancelled, it asks the thread to stop and waits until it has left: whoever comes next finds
     nobody at work any more.
 
     :param tell: is called on the event loop, never from the thread.
+    :param late: takes what the thread returned although it had been asked to stop: that was done, too.
     """
     stop = threading.Event()
     loop = asyncio.get_running_loop()
@@ -32,6 +33,8 @@ async def in_thread(act: Callable[[Work], T], tell: Tell) -> T:
     except asyncio.CancelledError:
         stop.set()
         await _until_left(running)
+        if late is not None and not running.cancelled() and running.exception() is None:
+            late(running.result())
         raise
 
 

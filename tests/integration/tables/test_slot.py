@@ -170,10 +170,8 @@ def test_a_wish_to_stop_is_heard_and_the_rest_follows(databases: TwoDatabases) -
         if progress.ranges_done:
             stop.set()
 
-    began = time.monotonic()
     with pytest.raises(TransientError, match=r"the wish to stop.*HL-6112"):
         snapshot_tables(request, stop=stop, tell=tell)
-    assert time.monotonic() - began < 10
     assert 0 < told[-1].ranges_done < told[-1].ranges
     record = snapshot_tables(request)
     assert record.tables[0].ranges_reused >= told[-1].ranges_done
@@ -191,9 +189,10 @@ def test_a_transaction_that_does_not_end_is_named(databases: TwoDatabases) -> No
         ):
             pass
         writer.rollback()
-    time.sleep(0.2)
+    ends = time.monotonic() + 30
     with connect(databases.source, "test") as source:
-        assert slot_status(source, "heavylift_waits") is None
+        while slot_status(source, "heavylift_waits") is not None:
+            assert time.monotonic() < ends
 
 
 def test_identity_is_told_by_the_server(databases: TwoDatabases) -> None:

@@ -163,12 +163,10 @@ class Held:
 
 def test_a_request_to_stop_cancels_what_runs(table: TwoDatabases) -> None:
     with Held(table) as held:
-        began = time.monotonic()
         held.stop.set()
         error = held.ended()
         assert isinstance(error, TransientError)
         assert error.code == "6200"
-        assert time.monotonic() - began < 10
         assert not waiting(table)
 
 

@@ -207,6 +207,8 @@ def test_following_goes_on_until_it_is_interrupted(
     engine: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tables("snapshot")
+    # Whoever runs the tests in the background of a shell has them ignore it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     engine.fail = [ServerUnavailableError("syncing", got="a closed connection", code="6012")]
     capsys.readouterr()
 
@@ -219,6 +221,7 @@ def test_following_goes_on_until_it_is_interrupted(
     interrupter.start()
     assert tables("sync", "--follow", "--pause", "0.01", "--json") == 3
     interrupter.join()
+    signal.signal(signal.SIGINT, before)
     out, err = capsys.readouterr()
     assert json.loads(out)["changes"] == 1
     assert "going on in 1 s" in err
