@@ -1,7 +1,8 @@
 """Checksums: computed while bytes stream by, written as lower-case hex everywhere.
 
-CRC32C is google-crc32c's, CRC32 and CRC64NVME are awscrt's. The latter takes long to load, and
-most runs never do: no store needs these two where it tells or takes a CRC32C.
+CRC32C and CRC64NVME come from awscrt: it takes any buffer without a copy, runs at memory
+speed, and can combine the CRCs of parts into that of the whole object. It takes long to load, and
+a run that meets small objects only never does: their CRC32C is google-crc32c's.
 """
 
 from __future__ import annotations
@@ -45,9 +46,8 @@ _HASHES = frozenset({Algorithm.MD5, Algorithm.SHA1, Algorithm.SHA256})
 Checksums = Mapping[Algorithm, str]
 """Algorithm → lower-case hex."""
 
-_PIECE = 64 * 2**10
-"""google_crc32c takes bytes alone. Pieces of this size stay in the processor's cache when they are copied
-for it, which makes it faster than libraries that need no copy."""
+_SMALL = 64 * 2**10
+"""Bytes up to which a copy costs less than the choice of a library that needs none."""
 
 _CRC_BYTES = {Algorithm.CRC32C: 4, Algorithm.CRC32: 4, Algorithm.CRC64NVME: 8}
 COMBINABLE = frozenset(_CRC_BYTES)
@@ -146,20 +146,23 @@ def of_parts(algorithm: Algorithm, digests: Sequence[str]) -> str:
 
 
 def _crc32c(data: Body, previous: int) -> int:
-    extend = _extend_crc32c()
-    if isinstance(data, bytes) or len(data) <= _PIECE:
-        return extend(previous, bytes(data))
-    view = memoryview(data)
-    for start in range(0, len(view), _PIECE):
-        previous = extend(previous, bytes(view[start : start + _PIECE]))
-    return previous
+    if len(data) <= _SMALL:
+        return _small_crc32c()(previous, bytes(data))
+    return _large_crc32c()(data, previous)
 
 
 @lru_cache(maxsize=1)
-def _extend_crc32c() -> Callable[[int, bytes], int]:
+def _small_crc32c() -> Callable[[int, bytes], int]:
     from google_crc32c import extend
 
     return cast("Callable[[int, bytes], int]", extend)
+
+
+@lru_cache(maxsize=1)
+def _large_crc32c() -> Callable[[Body, int], int]:
+    from awscrt import checksums
+
+    return cast("Callable[[Body, int], int]", checksums.crc32c)
 
 
 def _crc(algorithm: Algorithm, data: Body, previous: int) -> int:
@@ -189,45 +192,17 @@ def combine(algorithm: Algorithm, parts: Iterable[tuple[str, int]]) -> str:
 
     :raises KeyError: the algorithm is none of ``COMBINABLE``.
     """
-    digits = _CRC_BYTES[algorithm] * 2
+    from awscrt import checksums
+
+    function = {
+        Algorithm.CRC32C: checksums.combine_crc32c,
+        Algorithm.CRC32: checksums.combine_crc32,
+        Algorithm.CRC64NVME: checksums.combine_crc64nvme,
+    }[algorithm]
     total = 0
     for value, size in parts:
-        total = _times(total, _shift(algorithm, size), algorithm) ^ int(value, 16)
-    return f"{total:0{digits}x}"
-
-
-# A CRC is a remainder of polynomials over GF(2). That of bytes with n bytes after them is the one
-# without them, times x^(8n); so one of a whole comes from those of its parts (zlib's crc32_combine).
-_POLYNOMIALS = {
-    Algorithm.CRC32C: 0x82F63B78,
-    Algorithm.CRC32: 0xEDB88320,
-    Algorithm.CRC64NVME: 0x9A6C9329AC4BC9B5,
-}
-"""Their lowest power is the highest bit, and the leading one is left out."""
-
-
-def _times(one: int, other: int, algorithm: Algorithm) -> int:
-    """Return the product of two remainders."""
-    polynomial, bit, product = _POLYNOMIALS[algorithm], 1 << (_CRC_BYTES[algorithm] * 8 - 1), 0
-    while bit:
-        if one & bit:
-            product ^= other
-        bit >>= 1
-        other = other >> 1 ^ (polynomial if other & 1 else 0)
-    return product
-
-
-@lru_cache(maxsize=256)
-def _shift(algorithm: Algorithm, size: int) -> int:
-    """Return the remainder of x^(8 * size)."""
-    width = _CRC_BYTES[algorithm] * 8
-    power, result, left = 1 << (width - 1 - 8), 1 << (width - 1), size
-    while left:
-        if left & 1:
-            result = _times(result, power, algorithm)
-        power = _times(power, power, algorithm)
-        left >>= 1
-    return result
+        total = int(function(total, int(value, 16), size))
+    return f"{total:0{_CRC_BYTES[algorithm] * 2}x}"
 
 
 def combine_crc32c(parts: Iterable[tuple[str, int]]) -> str:

@@ -76,10 +76,9 @@ def _load_beforehand(request: Any, *, comparing: bool) -> None:
     :param comparing: rows will be compared. DuckDB takes a third of a second, which a run of nothing
         new can do without.
     """
-    from heavylift.objects.databases import library
-
     if comparing:
-        library()
+        import duckdb  # noqa: F401
+
     from heavylift.aio import loop_factory
     from heavylift.checksums import crc32c_of
     from heavylift.evidence.records import EvidenceRef, PlanRecord, ShardResult, VerificationRecord

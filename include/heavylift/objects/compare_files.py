@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import SpecError
-from heavylift.objects.databases import library, open_database
+from heavylift.objects.databases import open_database
 
 if TYPE_CHECKING:
     import duckdb
@@ -90,10 +90,12 @@ def compare_files(source: Path, target: Path, output: Path | None, work: Path) -
 
 def _rows(db: duckdb.DuckDBPyConnection, path: Path) -> int:
     """Return how many rows a file has; from its footer."""
+    import duckdb
+
     try:
         names = [row[0] for row in db.execute("SELECT name FROM parquet_schema(?)", [str(path)]).fetchall()]
         told = db.execute("SELECT num_rows FROM parquet_file_metadata(?)", [str(path)]).fetchone()
-    except library().Error as error:
+    except duckdb.Error as error:
         raise _unusable(path, str(error).split("\n")[0]) from None
     lacking = [name for name in _COLUMNS if name not in names]
     if lacking or told is None:

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import duckdb
 
 LEAST_MEMORY = 64 * 2**20
 """With less DuckDB can hardly read a Parquet file."""
-
-
-def library() -> Any:
-    """Import DuckDB: its extension module alone, where it lies beside the package of that name.
-
-    The package brings in what is for interactive use, and takes four times as long; a command that
-    lasts a second has no third of it to spare.
-    """
-    try:
-        return import_module("_duckdb")
-    except ImportError:
-        return import_module("duckdb")
 
 
 def open_database(
@@ -36,7 +23,9 @@ def open_database(
     :param threads: a second one has buffers of its own, which small files are not worth.
     :param ordered: rows without an ORDER BY keep the order of their file; without it less memory does.
     """
-    database: duckdb.DuckDBPyConnection = library().connect(
+    import duckdb
+
+    database = duckdb.connect(
         ":memory:",
         config={
             "threads": threads,

@@ -7,7 +7,6 @@ itself: S3-compatible servers differ from S3 in just these, and rewrite keys sil
 
 from __future__ import annotations
 
-import re
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -64,12 +63,6 @@ KEY_CLASSES = (
 )
 
 
-# ASCII without control characters, in segments that are no dots alone, neither empty nor too long, none
-# of which is empty at an end. Whatever else a key is, each class looks at by itself.
-_SEGMENT = r"(?!\.\.?(?:/|\Z))[ -.0-\[\]-~]{1,255}"
-_USUAL = re.compile(rf"(?=.{{1,900}}\Z){_SEGMENT}(?:/{_SEGMENT})*")
-
-
 class Candidates(Protocol):
     """Keys that are to go to a target: a transfer's difference, or what is planned for devices."""
 
@@ -100,9 +93,7 @@ async def refuse_unholdable(
         for start in range(0, len(keys), _BATCH):
             batch = keys[start : start + _BATCH]
             difference.refuse(_against_rules(batch, target, prefix))
-            # Nearly all keys are of no such class, which one look at a whole key tells.
-            odd = [whole for key in batch if not _USUAL.fullmatch(whole := prefix + key)]
-            present.update(c.name for c in KEY_CLASSES for key in odd if c.matches(key))
+            present.update(c.name for c in KEY_CLASSES for key in batch if c.matches(prefix + key))
     if target.traits.hierarchical:
         difference.refuse([_clash(key) for key in difference.parents_that_are_objects()])
     classes = [c for c in KEY_CLASSES if c.name in present]

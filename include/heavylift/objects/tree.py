@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift.objects.databases import LEAST_MEMORY, open_database
-from heavylift.objects.row_files import INTEGER, TEXT, Columns, database, read_rows, write_rows
+from heavylift.objects.row_files import INTEGER, TEXT, Columns, read_rows, write_rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -71,13 +71,13 @@ def build_tree(inventory: Path, memory_bytes: int) -> list[Node]:
 
     :param memory_bytes: most memory for sorting, where the inventory is not sorted by key already.
     """
-    values = {"path": str(inventory)}
-    try:
-        with database() as streaming:
-            return _with_parents(_leaves(streaming.execute(_ROWS, values)))
-    except _OutOfOrderError:
-        with open_database(memory_bytes, work=inventory.parent) as sorting:
-            return _with_parents(_leaves(sorting.execute(f"{_ROWS} ORDER BY rel", values)))
+    with open_database(memory_bytes, work=inventory.parent) as database:
+        values = {"path": str(inventory)}
+        try:
+            leaves = _leaves(database.execute(_ROWS, values))
+        except _OutOfOrderError:
+            leaves = _leaves(database.execute(f"{_ROWS} ORDER BY rel", values))
+    return _with_parents(leaves)
 
 
 def _leaves(rows: duckdb.DuckDBPyConnection) -> list[Node]:
@@ -152,8 +152,8 @@ def changed_leaves(one: list[Node], other: list[Node]) -> list[int]:
 
 def rows_of_leaves(inventory: Path, leaves: list[int], limit: int) -> list[dict[str, object]]:
     """Return the first ``limit`` rows of an inventory that lie in ``leaves``."""
-    with open_database(LEAST_MEMORY, threads=2, work=inventory.parent) as opened:
+    with open_database(LEAST_MEMORY, threads=2, work=inventory.parent) as database:
         values = {"path": str(inventory), "leaves": leaves, "limit": limit}
-        cursor = opened.execute(_ROWS_OF, values)
+        cursor = database.execute(_ROWS_OF, values)
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
