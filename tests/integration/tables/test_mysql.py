@@ -229,7 +229,9 @@ def test_purged_and_reset_logs_make_the_stream_invalid(databases: MysqlToPostgre
     databases.on_source("FLUSH BINARY LOGS", "INSERT INTO k VALUES (2)")
     assert sync(databases).inserts == 1
     (name, *_) = databases.on_source("FLUSH BINARY LOGS", "INSERT INTO k VALUES (3)", "SHOW MASTER STATUS")[0]
-    databases.on_source(f"PURGE BINARY LOGS TO '{name}'")
+    while databases.on_source("SHOW BINARY LOGS")[0][0] != name:
+        # A file that the last reader has not let go of yet is left out.
+        databases.on_source(f"PURGE BINARY LOGS TO '{name}'")
     with pytest.raises(PermanentError, match="no longer has"):
         sync(databases)
     assert ENGINE.status(databases.request()).state == "invalid"
