@@ -25,6 +25,7 @@ from heavylift.objects.manifest import ManifestRow, PlanRow
 from heavylift.objects.part_layout import Layout, Part, layout_of
 from heavylift.objects.part_proof import PartsProof, proof_for
 from heavylift.objects.settling import check_replaceable, proved, settle_existing
+from heavylift.platforms.open_uploads import NamesUploads
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, PartReceipt, Upload
 
 PARTS_IN_FLIGHT = 8
@@ -133,8 +134,13 @@ async def _resume_or_begin(
         there = await copier.target.finished_parts(upload)
         if there is not None:
             return upload, there
-    upload = await copier.target.begin_upload(key, attributes)
-    await copier.journal.begun(upload, version, layout.part_bytes)
+    if isinstance(copier.target, NamesUploads):
+        upload = copier.target.name_upload(key)
+        await copier.journal.begun(upload, version, layout.part_bytes)
+        await copier.target.begin_named(upload, attributes)
+    else:
+        upload = await copier.target.begin_upload(key, attributes)
+        await copier.journal.begun(upload, version, layout.part_bytes)
     return upload, {}
 
 

@@ -1,10 +1,12 @@
-"""The port of stores that tell which multipart uploads have been begun and not ended."""
+"""Ports of stores about uploads in parts that nobody may ever end: which there are, and who names them."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from heavylift.platforms.ports import ObjectAttributes, Upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +31,21 @@ class ListsUploads(Protocol):
 
     def open_uploads(self, prefix: str) -> AsyncIterator[list[OpenUpload]]:
         """Yield the uploads in progress for keys under ``prefix``, in pages; changes nothing."""
+        ...
+
+
+@runtime_checkable
+class NamesUploads(Protocol):
+    """A store to which the id of an upload is told, so that it can be noted before the upload is there.
+
+    Whoever is killed in between, or never hears the store's answer, leaves no upload that nobody knows. S3
+    gives its ids itself.
+    """
+
+    def name_upload(self, key: str) -> Upload:
+        """Choose the id of an upload; nothing is begun."""
+        ...
+
+    async def begin_named(self, upload: Upload, attributes: ObjectAttributes) -> None:
+        """Begin the upload; as ``begin_upload`` of the object store's port."""
         ...

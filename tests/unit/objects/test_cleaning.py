@@ -13,7 +13,7 @@ import pytest
 
 from heavylift.cli import app
 from heavylift.cli.run import run
-from heavylift.errors import CredentialError
+from heavylift.errors import CredentialError, IncompleteError
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
 from heavylift.locations import Location
@@ -26,7 +26,8 @@ from heavylift.objects.api import (
     plan_transfer,
     verify_and_clean,
 )
-from heavylift.objects.journal import UploadJournal
+from heavylift.objects.journal import UploadJournal, journal_entries
+from heavylift.platforms.local.posix import PosixStore
 from heavylift.platforms.places import Place
 from heavylift.platforms.ports import ObjectAttributes, Upload
 from heavylift.platforms.wiring import open_store
@@ -116,6 +117,28 @@ async def test_what_the_next_run_goes_on_with_is_kept(request_: TransferRequest)
     assert not record.passed
     assert (cleaning.ours, cleaning.kept, cleaning.aborted) == (1, 1, 0)
     assert hidden(request_) == {f".heavylift-{upload.upload_id}.upload"}
+
+
+async def test_an_upload_is_noted_before_it_is_there_so_that_no_kill_leaves_one_unknown(
+    request_: TransferRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin, noted = PosixStore.begin_named, []
+
+    async def begin_and_die(store: PosixStore, upload: Upload, attributes: ObjectAttributes) -> None:
+        async with open_evidence(request_.evidence_url) as evidence:
+            noted.extend([entry.upload_id async for entry in journal_entries(evidence, "m", "d")])
+        await begin(store, upload, attributes)
+        raise CredentialError("writing on", got="killed")
+
+    await plan_transfer(request_)
+    with monkeypatch.context() as patch:
+        patch.setattr(PosixStore, "begin_named", begin_and_die)
+        with pytest.raises(IncompleteError):
+            await copy_shard(request_, 0)
+    assert [name.split(".")[1] for name in hidden(request_)] == [f"heavylift-{noted[0]}"]
+    await copy_shard(request_, 0)
+    _, cleaning = await verify_and_clean(request_)
+    assert (cleaning.others, hidden(request_)) == (0, set())
 
 
 async def test_an_unfinished_dataset_drops_what_it_would_not_go_on_with(request_: TransferRequest) -> None:

@@ -42,17 +42,20 @@ _DONE = "done"
 _EMPTY_CRC32C = "00000000"
 
 
+def name_upload(key: str) -> Upload:
+    """Choose the id of an upload."""
+    return Upload(key, secrets.token_hex(16))
+
+
 class Composer:
     """Uploads in parts to one bucket."""
 
     def __init__(self, wire: BucketWire) -> None:
         self._wire = wire
 
-    async def begin(self, key: str) -> Upload:
+    async def begin(self, upload: Upload) -> None:
         """Begin an upload: write its marker, which names the key."""
-        upload = Upload(key, secrets.token_hex(16))
         await self._mark(upload, _MARKER)
-        return upload
 
     async def _mark(self, upload: Upload, name: str) -> None:
         fields: Resource = {"metadata": {"heavylift-key": quote(upload.key)}}

@@ -23,7 +23,7 @@ from heavylift.errors import PreconditionError, UnsupportedError
 from heavylift.locations import Location
 from heavylift.platforms.containers import ContainerTrait
 from heavylift.platforms.gcp import container, rules
-from heavylift.platforms.gcp.composing import Composer
+from heavylift.platforms.gcp.composing import Composer, name_upload
 from heavylift.platforms.gcp.faults import changed
 from heavylift.platforms.gcp.open_uploads import open_uploads
 from heavylift.platforms.gcp.resources import (
@@ -221,8 +221,18 @@ class GcsStore:
 
     async def begin_upload(self, key: str, attributes: ObjectAttributes) -> Upload:
         """Begin an upload in parts; its components are hidden from listings."""
+        upload = self.name_upload(key)
+        await self.begin_named(upload, attributes)
+        return upload
+
+    def name_upload(self, key: str) -> Upload:
+        """Choose the id of an upload; see the port."""
         self._refuse_unholdable(key, "upload")
-        return await self._composer.begin(key)
+        return name_upload(key)
+
+    async def begin_named(self, upload: Upload, attributes: ObjectAttributes) -> None:
+        """Begin an upload whose id is known already; see the port."""
+        await self._composer.begin(upload)
 
     async def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Send part ``number``. Sending it again replaces it.

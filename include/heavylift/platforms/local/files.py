@@ -23,6 +23,11 @@ from heavylift.platforms.ports import ObjectAttributes, ObjectHead, PartReceipt,
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
 
 
+def name_upload(key: str) -> Upload:
+    """Choose the id of an upload."""
+    return Upload(key, secrets.token_hex(16))
+
+
 class Files:
     """The files below the root of ``location``; errors and semantics are the port's."""
 
@@ -114,15 +119,13 @@ class Files:
                 )
             os.unlink(name, dir_fd=folder)
 
-    def begin(self, key: str) -> Upload:
+    def begin(self, upload: Upload) -> None:
         """Make an upload's hidden folder, and clean up after killed writers in the same place."""
-        what = self.what("upload", key)
-        folders, _ = self._path_to_write(key, what)
-        upload = Upload(key, secrets.token_hex(16))
+        what = self.what("upload", upload.key)
+        folders, _ = self._path_to_write(upload.key, what)
         with write_faults(what), open_folder(self._root, folders, create=True) as folder:
             clean_drafts(folder)
             uploads.begin(folder, _upload_folder(upload))
-        return upload
 
     def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Write one part durably."""

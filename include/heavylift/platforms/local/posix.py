@@ -27,7 +27,7 @@ from typing import TypeVar
 from heavylift.checksums import Algorithm, Body, Checksums
 from heavylift.locations import Location
 from heavylift.platforms.local import names
-from heavylift.platforms.local.files import Files
+from heavylift.platforms.local.files import Files, name_upload
 from heavylift.platforms.local.listing import Walk
 from heavylift.platforms.local.open_uploads import open_uploads
 from heavylift.platforms.local.reading import OpenFile, read_head
@@ -190,7 +190,17 @@ class PosixStore:
 
     async def begin_upload(self, key: str, attributes: ObjectAttributes) -> Upload:
         """Begin an upload in a hidden folder beside the target, and clean up after killed writers."""
-        return await self.run(partial(self._files.begin, key))
+        upload = self.name_upload(key)
+        await self.begin_named(upload, attributes)
+        return upload
+
+    def name_upload(self, key: str) -> Upload:
+        """Choose the id of an upload; see the port."""
+        return name_upload(key)
+
+    async def begin_named(self, upload: Upload, attributes: ObjectAttributes) -> None:
+        """Begin an upload whose id is known already; see the port."""
+        await self.run(partial(self._files.begin, upload))
 
     async def put_part(self, upload: Upload, number: int, body: Body, crc32c: str) -> PartReceipt:
         """Write part ``number`` durably. Writing it again replaces it.

@@ -12,7 +12,7 @@ import pytest
 from heavylift.checksums import Algorithm, digest
 from heavylift.locations import Location
 from heavylift.platforms.local import publishing
-from heavylift.platforms.local.files import Files
+from heavylift.platforms.local.files import Files, name_upload
 from heavylift.platforms.local.listing import Walk
 from heavylift.platforms.ports import ObjectAttributes, Upload
 
@@ -106,7 +106,8 @@ def test_a_killed_upload_goes_on_and_sends_no_finished_part_again(tmp_path: Path
         root = tmp_path / str(kill_at)
         root.mkdir()
         files = Files(Location("file", str(root)))
-        upload = files.begin("d/big")
+        upload = name_upload("d/big")
+        files.begin(upload)
         done = survives(lambda files=files, upload=upload: send_and_complete(files, upload), kill_at)
         assert listed(root) in ([], ["d/big"])
         resumed = Files(Location("file", str(root)))
@@ -141,7 +142,8 @@ def test_what_killed_writers_left_is_cleaned_but_not_what_living_ones_write(tmp_
     living = os.open(tmp_path / publishing.own_name("tmp"), os.O_CREAT | os.O_RDWR)
     publishing.fcntl.flock(living, publishing.fcntl.LOCK_EX)
     os.utime(living, (0, 0))
-    upload = files.begin("key")
+    upload = name_upload("key")
+    files.begin(upload)
     left = sorted(path.suffix for path in tmp_path.iterdir())
     assert left == [".tmp", ".upload"]
     os.close(living)
