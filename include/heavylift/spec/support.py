@@ -40,5 +40,5 @@ SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC})
 SUPPORTED_ENGINES = {"source": frozenset(DatabaseEngine), "target": frozenset({DatabaseEngine.POSTGRESQL})}
 """Database products that move, by side."""
 
-SUPPORTED_METHODS = frozenset({CaptureMethod.AUTO, CaptureMethod.CHANGES})
+SUPPORTED_METHODS = frozenset({CaptureMethod.AUTO, CaptureMethod.CHANGES, CaptureMethod.NATIVE})
 """Ways of reading changes from a source database."""

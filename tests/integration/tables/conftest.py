@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from heavylift.tables.postgres.connect import connect
 from sandbox.stack import Stack
-from tests.support.two_databases import TwoDatabases, two_databases
+from tests.support.own_postgres import OwnPostgres
+from tests.support.two_databases import TwoDatabases, run_sql, two_databases
 
 
 @pytest.fixture
@@ -16,3 +20,33 @@ def databases(sandbox: Stack, tmp_path: Path) -> Iterator[TwoDatabases]:
     """Return an empty database on each of the two servers, and a folder for evidence."""
     with two_databases(sandbox.env, f"file://{tmp_path}/evidence") as pair:
         yield pair
+
+
+@pytest.fixture(scope="package")
+def small_server() -> Iterator[OwnPostgres]:
+    """A source that keeps little log for its slots, and lets transactions be prepared."""
+    server = OwnPostgres(
+        "small",
+        max_slot_wal_keep_size="32MB",
+        min_wal_size="32MB",
+        max_wal_size="64MB",
+        max_prepared_transactions="5",
+    )
+    try:
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture
+def small(small_server: OwnPostgres, databases: TwoDatabases) -> Iterator[TwoDatabases]:
+    """The usual two databases, but with the source on the small server."""
+    name = databases.source.schema or ""
+    run_sql(small_server.connection("postgres"), f"CREATE DATABASE {name}")
+    moved = replace(databases, source=small_server.connection(name))
+    yield moved
+    with closing(connect(small_server.connection("postgres"), "test")) as session:
+        session.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s", [name]
+        )
+        session.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,8 +14,7 @@ from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.lsn import lsn_from_text
 from heavylift.tables.postgres.moving import ChangesEngine
 from tests.support import table_worker
-from tests.support.own_postgres import OwnPostgres
-from tests.support.two_databases import TwoDatabases, run_sql
+from tests.support.two_databases import TwoDatabases
 
 ENGINE = ChangesEngine()
 ITEM = """
@@ -25,36 +22,6 @@ CREATE TABLE item (id int PRIMARY KEY, body text);
 INSERT INTO item SELECT i, 'x' FROM generate_series(1, 50) i
 """
 NOISE = "CREATE TABLE noise AS SELECT repeat(md5(i::text), 60) AS v FROM generate_series(1, 60000) i"
-
-
-@pytest.fixture(scope="module")
-def small_server() -> Iterator[OwnPostgres]:
-    """A source that keeps little log for its slots, and lets transactions be prepared."""
-    server = OwnPostgres(
-        "small",
-        max_slot_wal_keep_size="32MB",
-        min_wal_size="32MB",
-        max_wal_size="64MB",
-        max_prepared_transactions="5",
-    )
-    try:
-        yield server
-    finally:
-        server.remove()
-
-
-@pytest.fixture
-def small(small_server: OwnPostgres, databases: TwoDatabases) -> Iterator[TwoDatabases]:
-    """The usual two databases, but with the source on the small server."""
-    name = databases.source.schema or ""
-    run_sql(small_server.connection("postgres"), f"CREATE DATABASE {name}")
-    moved = replace(databases, source=small_server.connection(name))
-    yield moved
-    with closing(connect(small_server.connection("postgres"), "test")) as session:
-        session.execute(
-            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s", [name]
-        )
-        session.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
 def test_a_slot_whose_log_is_gone_ends_the_stream_for_good(small: TwoDatabases) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import threading
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import TaskDeferred
 
+from heavylift.connections import Connection
 from heavylift.errors import IntegrityError, TransientError
+from heavylift.tables.postgres.connect import connect
 from heavylift_airflow.operators.closing import (
     BuildReportOperator,
     PublishPhaseOperator,
@@ -34,9 +36,17 @@ from heavylift_airflow.sensors.replication import ReplicationCaughtUpSensor
 from tests.plugins.tables_world import DATABASE, execute, task_of, with_database
 from tests.plugins.world import World, context_of, gate
 from tests.support.live_writer import LEDGER, TABLES, LiveWriter
-from tests.support.two_databases import TwoDatabases
+from tests.support.two_databases import TwoDatabases, run_sql
 
 ROWS = "INSERT INTO account SELECT i, 'o' || i, i, md5(i::text) FROM generate_series(1, 3000) i"
+
+BEFORE_SLOT = "SELECT 1 FROM pg_replication_slots WHERE database = current_database()"
+BEFORE_ROWS = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'public.account'::regclass"
+HOLD = {
+    # A new slot waits for every transaction that may write; rows wait for a lock of their table.
+    BEFORE_SLOT: "SELECT pg_current_xact_id()",
+    BEFORE_ROWS: "LOCK TABLE public.account IN SHARE MODE",
+}
 
 
 @pytest.fixture
@@ -57,7 +67,7 @@ def world(databases: TwoDatabases, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     return made
 
 
-def closing(kind: Any, world: World, phase: str, **arguments: Any) -> Any:
+def task_at_the_end(kind: Any, world: World, phase: str, **arguments: Any) -> Any:
     return kind(task_id="closing", spec_path=world.spec_path, phase=phase, **arguments)
 
 
@@ -67,10 +77,10 @@ def transfer(world: World, run_id: str) -> dict[str, Any]:
         "preflight": task_of(PreflightTablesOperator, world),
         "snapshot": task_of(SnapshotTablesOperator, world),
         "verify": task_of(VerifyTablesOperator, world),
-        "gate": closing(EvaluateGateOperator, world, "transfer", gate="proved"),
-        "publish": closing(PublishPhaseOperator, world, "transfer"),
-        "report": closing(BuildReportOperator, world, "transfer"),
-        "summary": closing(SummariseRunOperator, world, "transfer"),
+        "gate": task_at_the_end(EvaluateGateOperator, world, "transfer", gate="proved"),
+        "publish": task_at_the_end(PublishPhaseOperator, world, "transfer"),
+        "report": task_at_the_end(BuildReportOperator, world, "transfer"),
+        "summary": task_at_the_end(SummariseRunOperator, world, "transfer"),
     }
     return {
         name: task.execute({**context_of(task, run_id=run_id), "outlet_events": {}})
@@ -101,7 +111,7 @@ def test_a_migration_runs_through_its_phases_under_a_live_writer(
         assert sync.execute(context)["caught_up"] is True
         assert context["ti"].pushed["lag"]["state"] == "streaming"
         assert execute(task_of(VerifyTablesOperator, world, "sync"))["passed"] is True
-        assert execute(closing(SummariseRunOperator, world, "sync"))["databases"] == 1
+        assert execute(task_at_the_end(SummariseRunOperator, world, "sync"))["databases"] == 1
     drain = execute(task_of(DrainChangesOperator, world, "sync", within_seconds=60.0))
     assert drain["reached"] is True
     assert execute(task_of(VerifyTablesOperator, world, "sync", frozen=True))["sequences_behind"] == 0
@@ -119,25 +129,37 @@ def test_a_snapshot_and_a_sync_that_are_stopped_go_on(databases: TwoDatabases, w
         "INSERT INTO account SELECT i, 'o' || i, i, repeat(md5(i::text), 30)"
         " FROM generate_series(3001, 40000) i"
     )
-    for attempt, wait in enumerate((0.4, 0.9), start=1):
-        stopped_after(wait, task_of(SnapshotTablesOperator, world), attempt)
+    snapshot = task_of(SnapshotTablesOperator, world)
+    stopped_while_it_waits(databases.source, BEFORE_SLOT, snapshot, attempt=1)
+    snapshot = task_of(SnapshotTablesOperator, world)
+    stopped_while_it_waits(databases.target, BEFORE_ROWS, snapshot, attempt=2)
     execute(task_of(SnapshotTablesOperator, world), attempt=3)
     databases.on_source("UPDATE account SET balance = balance + 1")
     databases.on_source("DELETE FROM account WHERE id % 3 = 0")
-    stopped_after(0.5, task_of(SyncChangesOperator, world, "sync"), 1)
+    sync = task_of(SyncChangesOperator, world, "sync")
+    stopped_while_it_waits(databases.target, BEFORE_ROWS, sync, attempt=1)
     execute(task_of(SyncChangesOperator, world, "sync"), attempt=2)
     assert_equal(databases)
 
 
-def stopped_after(seconds: float, task: Any, attempt: int) -> None:
-    """Run a task that is told to stop after a while; it may have been faster."""
-    killer = threading.Timer(seconds, task.on_kill)
-    killer.start()
-    try:
-        with contextlib.suppress(TransientError):
-            execute(task, attempt=attempt)
-    finally:
-        killer.join()
+def stopped_while_it_waits(side: Connection, waiting: str, task: Any, *, attempt: int) -> None:
+    """Run a task until it waits for a transaction of ours, tell it to stop, and only then end that one."""
+    with closing(connect(side, "holder", autocommit=False)) as holder:
+        holder.execute(HOLD[waiting].encode())
+
+        def stop() -> None:
+            while not run_sql(side, waiting):
+                pass
+            task.on_kill()
+            holder.rollback()
+
+        killer = threading.Thread(target=stop)
+        killer.start()
+        try:
+            with pytest.raises(TransientError):
+                execute(task, attempt=attempt)
+        finally:
+            killer.join()
 
 
 def test_following_and_waiting_are_woken_by_the_servers_themselves(

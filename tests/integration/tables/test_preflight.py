@@ -10,6 +10,7 @@ import pytest
 from heavylift.errors import SpecError
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.table_records import PreflightRecord
+from heavylift.tables.postgres import preflight_source
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.preflight import preflight
 from heavylift.tables.postgres.schema_copy import finish_schema
@@ -90,15 +91,30 @@ def test_what_is_no_table_of_the_log_is_told(databases: TwoDatabases) -> None:
     assert all(finding.remedy for finding in record.findings if finding.severity is Severity.WARNING)
 
 
-def test_open_and_prepared_transactions_are_named(databases: TwoDatabases) -> None:
-    databases.on_source("CREATE TABLE t (id int PRIMARY KEY)")
-    if databases.on_source("SHOW max_prepared_transactions") == [("0",)]:
-        pytest.skip("the server allows no prepared transactions")
-    databases.on_source("BEGIN; INSERT INTO t VALUES (1); PREPARE TRANSACTION 'forgotten'")
+def test_prepared_transactions_are_named(small: TwoDatabases) -> None:
+    small.on_source("CREATE TABLE t (id int PRIMARY KEY)")
+    assert not found(look(small.request()), "prepared-transactions")
+    # Together with the PREPARE the helper's own transaction would end in it.
+    with connect(small.source, "test") as session:
+        for statement in ("BEGIN", "INSERT INTO public.t VALUES (1)", "PREPARE TRANSACTION 'forgotten'"):
+            session.execute(statement.encode())
     try:
-        assert found(look(databases.request()), "prepared-transactions")
+        [finding] = found(look(small.request()), "prepared-transactions")
+        assert finding.subject == "1 prepared transactions"
     finally:
-        databases.on_source("ROLLBACK PREPARED 'forgotten'")
+        small.on_source("ROLLBACK PREPARED 'forgotten'")
+
+
+def test_a_transaction_that_is_open_for_long_is_named(
+    databases: TwoDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    databases.on_source("CREATE TABLE t (id int PRIMARY KEY)")
+    monkeypatch.setattr(preflight_source, "_LONG", "0 s")
+    with connect(databases.source, "test", autocommit=False) as writer:
+        writer.execute("INSERT INTO public.t VALUES (1)")
+        [finding] = found(look(databases.request()), "long-transactions")
+        assert f"pid {writer.info.backend_pid} " in finding.subject
+        writer.rollback()
 
 
 def test_what_the_target_holds_is_told(databases: TwoDatabases) -> None:

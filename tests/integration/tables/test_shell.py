@@ -7,17 +7,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from heavylift.connections import Connection
+from heavylift.tables.postgres.connect import connect
 from tests.support.live_writer import LEDGER, TABLES, LiveWriter
-from tests.support.two_databases import TwoDatabases
+from tests.support.two_databases import TwoDatabases, run_sql
 
+BEFORE_SLOT = "SELECT 1 FROM pg_replication_slots WHERE database = current_database()"
+BEFORE_ROWS = "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'public.account'::regclass"
 LIBRARY = Path(__file__).resolve().parents[3] / "include"
 
 
@@ -91,7 +94,8 @@ def test_a_database_moves_from_a_shell_and_could_come_back(databases: TwoDatabas
         following = shell.start("sync", "--tables", "public.*", "--follow", "--pause", "0.1")
         writer.wait_for(writer.commits + 300)
         assert shell.run("status")["streams"][0]["state"] == "streaming"
-        time.sleep(2)
+        while databases.on_target("SELECT changes FROM heavylift.stream") == [(0,)]:
+            assert following.poll() is None
         following.send_signal(signal.SIGTERM)
         out, err = following.communicate(timeout=60)
         assert following.returncode == 3, err
@@ -111,9 +115,9 @@ def test_a_database_moves_from_a_shell_and_could_come_back(databases: TwoDatabas
     assert [each["direction"] for each in shell.run("status")["streams"]] == ["forward", "reverse"]
     shell.run("end")
     shell.run("reverse", "end")
-    for run_sql in (databases.on_source, databases.on_target):
+    for ask in (databases.on_source, databases.on_target):
         slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"
-        assert run_sql(slots) == [(0,)]
+        assert ask(slots) == [(0,)]
     audit = shell.heavylift("audit", "verify", "mine")
     assert audit.returncode == 0, audit.stdout + audit.stderr
 
@@ -134,11 +138,21 @@ def test_a_snapshot_that_is_killed_goes_on(databases: TwoDatabases, shell: Shell
     databases.on_source(
         "INSERT INTO account SELECT i, 'o' || i, i, repeat(md5(i::text), 20) FROM generate_series(1, 60000) i"
     )
-    for wait in (1.5, 2.5):
-        process = shell.start("snapshot", "--tables", "public.*", "--no-verify")
-        time.sleep(wait)
-        process.kill()
-        process.communicate()
+    # Held up before its slot is made, then in the middle of the rows: it cannot be done before the kill.
+    # A new slot waits for every transaction that may write; rows wait for a lock of their table.
+    held = (
+        (databases.source, BEFORE_SLOT, "SELECT pg_current_xact_id()"),
+        (databases.target, BEFORE_ROWS, "LOCK TABLE public.account IN SHARE MODE"),
+    )
+    for side, waiting, hold in held:
+        with closing(connect(side, "holder", autocommit=False)) as holder:
+            holder.execute(hold.encode())
+            process = shell.start("snapshot", "--tables", "public.*", "--no-verify")
+            while not run_sql(side, waiting):
+                assert process.poll() is None
+            process.kill()
+            process.communicate()
+        assert process.returncode == -signal.SIGKILL
         databases.on_source("UPDATE account SET balance = balance + 1 WHERE id % 100 = 0")
     told = shell.run("snapshot", "--tables", "public.*")
     assert told["verification"]["passed"] is True

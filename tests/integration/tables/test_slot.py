@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from heavylift.errors import PermanentError, ServerUnavailableError, TransientError
+from heavylift.tables.engine import Work
 from heavylift.tables.model import TableName
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.copy_progress import SnapshotProgress
@@ -20,6 +21,7 @@ from heavylift.tables.postgres.slot import end_stream, published, slot_name, slo
 from heavylift.tables.postgres.snapshot import snapshot_tables
 from heavylift.tables.postgres.snapshot_begin import ensure_stream
 from heavylift.tables.postgres.state import StreamPhase, leased, read_stream, read_tables
+from heavylift.tables.postgres.sync import sync_changes
 from heavylift.tables.postgres.tables_added import add_tables, new_tables
 from heavylift.tables.requests import TablesRequest
 from tests.support.two_databases import TwoDatabases
@@ -91,6 +93,25 @@ def test_a_slot_that_somebody_made_again_is_refused(databases: TwoDatabases) -> 
     assert phase(databases, request) is StreamPhase.INVALID
 
 
+@pytest.mark.parametrize(
+    "act",
+    [
+        "ALTER PUBLICATION {publication} DROP TABLE t",
+        "DROP PUBLICATION {publication}",
+        "DROP TABLE t; CREATE TABLE t (id int PRIMARY KEY, v text)",
+    ],
+)
+def test_a_table_that_is_no_longer_published_ends_the_stream(databases: TwoDatabases, act: str) -> None:
+    databases.on_source(TABLE + "; CREATE TABLE u (id int PRIMARY KEY)")
+    request = databases.request()
+    snapshot_tables(request)
+    databases.on_source(act.format(publication=slot_name(request.stream)))
+    databases.on_source("INSERT INTO t VALUES (0, 'in no log of ours')")
+    with pytest.raises(PermanentError, match=r"lacks public\.t.*HL-6116"):
+        sync_changes(request, Work())
+    assert phase(databases, request) is StreamPhase.INVALID
+
+
 def test_a_slot_that_keeps_too_much_is_given_up(databases: TwoDatabases) -> None:
     databases.on_source(TABLE)
     request = databases.request(max_retained_wal=1024)
@@ -120,14 +141,22 @@ def test_ending_gives_everything_back_and_can_be_done_twice(databases: TwoDataba
 
 def test_another_server_is_refused(databases: TwoDatabases) -> None:
     databases.on_source(TABLE)
-    request = databases.request(range_bytes=8192)
+    request = databases.request()
     stop = threading.Event()
-    with pytest.raises(TransientError):
-        snapshot_tables(request, stop=stop, tell=lambda p: stop.set() if p.ranges else None)
-    if phase(databases, request) is StreamPhase.COPYING:
-        databases.on_target("UPDATE heavylift.stream SET source_timeline = 7")
+
+    def tell(progress: SnapshotProgress) -> None:
+        # Told between two steps, and the wish is heard before the next one.
+        if progress.step.startswith("building"):
+            stop.set()
+
+    with pytest.raises(TransientError, match="HL-6112"):
+        snapshot_tables(request, stop=stop, tell=tell)
+    assert phase(databases, request) is StreamPhase.COPYING
+    databases.on_target("UPDATE heavylift.stream SET source_timeline = 7")
+    for act in (snapshot_tables, lambda request: sync_changes(request, Work())):
         with pytest.raises(PermanentError, match=r"timeline 1, .* expected .* timeline 7.*HL-6119"):
-            snapshot_tables(request)
+            act(request)
+        databases.on_target("UPDATE heavylift.stream SET state = 'streaming', applied_lsn = consistent_lsn")
 
 
 def test_a_wish_to_stop_is_heard_and_the_rest_follows(databases: TwoDatabases) -> None:

@@ -314,7 +314,7 @@ CASES = [
     ),
     Case(
         "a method of a later version", DATABASE + "    method: debezium\n",
-        "2181", "databases[0].method", "debezium", ("auto or changes",),
+        "2181", "databases[0].method", "debezium", ("auto or changes or native",),
     ),
     Case(
         "a database that moves onto itself", DATABASE.replace("db_b", "db_a"),

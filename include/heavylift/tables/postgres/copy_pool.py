@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from psycopg import sql
+from psycopg import errors, sql
 
+from heavylift.errors import TransientError
 from heavylift.tables.model import Table, TableName
 from heavylift.tables.postgres.catalog import holders
 from heavylift.tables.postgres.connect import connect
@@ -59,7 +60,21 @@ def take_over(session: Session, snapshot: str) -> None:
     # With row security on, rows that the role may not see would be left out without a word.
     session.execute("SET row_security = off")
     session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-    session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+    try:
+        session.execute(sql.SQL("SET TRANSACTION SNAPSHOT {}").format(sql.Literal(snapshot)))
+    except (errors.InvalidParameterValue, errors.UndefinedObject, errors.UndefinedFile) as error:
+        raise _snapshot_gone() from error
+
+
+def _snapshot_gone() -> TransientError:
+    return TransientError(
+        "taking over the source's snapshot",
+        got="a snapshot that is gone with the session that held it",
+        expected="a session that stays until all rows are copied",
+        state="ranges that were finished are noted and stay",
+        remedy="run this again: what is left is copied under a later snapshot",
+        code="6147",
+    )
 
 
 def _lock(session: Session, tables: Sequence[Table]) -> None:

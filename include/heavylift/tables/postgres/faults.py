@@ -20,9 +20,9 @@ from heavylift.errors import (
 if TYPE_CHECKING:
     import psycopg
 
-_GOES_AWAY = ("08", "40", "57P", "55P03", "53300", "58")
-"""Connection lost, serialisation failure or deadlock, shutdown or crash, lock not there, too many
-connections, the system's own trouble."""
+_GOES_AWAY = ("08", "40", "57P", "55P03", "55006", "53300", "53200", "58")
+"""Connection lost, serialisation failure or deadlock, shutdown or crash, lock not there, a slot that a run
+which was killed still reads, too many connections, no memory, the system's own trouble."""
 _DENIED = ("28", "42501")
 _FULL = ("53100", "53400", "54")
 _REFUSED_AT_LOGIN = ("password authentication failed", "no pg_hba.conf entry", "no password supplied",
@@ -53,16 +53,19 @@ def is_transient(error: psycopg.Error) -> bool:
     """Tell whether the same act may succeed later without anybody doing anything."""
     import psycopg
 
+    if _is_denied(error):
+        return False
     state = sqlstate_of(error)
     if state:
         return state.startswith(_GOES_AWAY)
-    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError) and not _is_denied(error)
+    return isinstance(error, psycopg.OperationalError | psycopg.InterfaceError)
 
 
 def _is_denied(error: BaseException) -> bool:
-    return sqlstate_of(error).startswith(_DENIED) or (
-        not sqlstate_of(error) and any(text in str(error) for text in _REFUSED_AT_LOGIN)
-    )
+    state = sqlstate_of(error)
+    # A login of the server itself, for a subscription, is refused as a connection that failed (08).
+    at_login = not state or state.startswith("08")
+    return state.startswith(_DENIED) or (at_login and any(text in str(error) for text in _REFUSED_AT_LOGIN))
 
 
 def translated(error: psycopg.Error, what: str, state: str, *, retry_safe: bool = True) -> HeavyliftError:
@@ -110,8 +113,13 @@ def translated(error: psycopg.Error, what: str, state: str, *, retry_safe: bool 
 
 
 def _said(error: psycopg.Error) -> str:
-    """Return what the server said, without the detail and context lines: they can hold values of rows."""
+    """Return what the server said, without the detail and context lines: they can hold values of rows.
+
+    So does the first line where a value cannot be read (class 22): from its first quote on it is left out.
+    """
     primary = getattr(error.diag, "message_primary", None)
     text = primary or (str(error).strip().splitlines() or [type(error).__name__])[0]
     code = sqlstate_of(error)
+    if code.startswith("22") and '"' in text:
+        text = text.partition('"')[0] + "…"
     return f"{text} (SQLSTATE {code})" if code else text

@@ -6,10 +6,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heavylift.errors import PermanentError
+from heavylift.tables.model import is_chosen
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.replication import Identity
-from heavylift.tables.postgres.slot import SlotStatus, drop_slot, slot_status
-from heavylift.tables.postgres.state import StreamPhase, StreamState, read_stream, write_stream
+from heavylift.tables.postgres.slot import SlotStatus, drop_slot, slot_status, unpublished
+from heavylift.tables.postgres.state import (
+    StreamPhase,
+    StreamState,
+    names,
+    read_stream,
+    read_tables,
+    write_stream,
+)
 
 if TYPE_CHECKING:
     from heavylift.tables.postgres.connect import Session
@@ -32,7 +40,7 @@ def guard(request: TablesRequest, state: StreamState, *, source: Session, target
     :raises PermanentError: the stream is marked invalid; only a new snapshot helps.
     """
     status = slot_status(source, state.slot)
-    reason = _what_is_wrong(status, state)
+    reason = _what_is_wrong(status, state) or _what_is_left_out(request, state, source, target)
     if reason:
         _mark_invalid(target, state, reason)
         raise _invalid(state, reason)
@@ -94,6 +102,22 @@ def _what_is_wrong(status: SlotStatus | None, state: StreamState) -> str:
             f" {lsn_to_text(reached)} was applied: what lies between is lost"
         )
     return ""
+
+
+def _what_is_left_out(request: TablesRequest, state: StreamState, source: Session, target: Session) -> str:
+    """Tell of tables that are no longer published, or are others of the same name: changes are lost."""
+    chosen = [
+        name
+        for name in read_tables(target, state.id)
+        if is_chosen(name, request.options.tables, request.options.exclude)
+    ]
+    out = unpublished(source, state.publication, chosen)
+    if not out:
+        return ""
+    return (
+        f"publication {state.publication} lacks {names(out)}: taken out of it, or dropped and made again;"
+        " what was committed to them is not in the stream"
+    )
 
 
 def _mark_invalid(target: Session, state: StreamState, reason: str) -> None:

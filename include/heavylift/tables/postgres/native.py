@@ -24,6 +24,7 @@ from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.drain import HEADROOM
 from heavylift.tables.postgres.faults import told_as
+from heavylift.tables.postgres.forget import forget_stream
 from heavylift.tables.postgres.guard import demand_same_source, demand_valid, guard
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.moving import ChangesEngine
@@ -37,7 +38,7 @@ from heavylift.tables.postgres.schema_copy import (
     read_schema,
 )
 from heavylift.tables.postgres.sequences import copy_sequences
-from heavylift.tables.postgres.slot import ensure_publication, slot_status
+from heavylift.tables.postgres.slot import ensure_publication, slot_name, slot_status
 from heavylift.tables.postgres.snapshot_begin import ensure_stream
 from heavylift.tables.postgres.state import (
     Lease,
@@ -95,6 +96,9 @@ class NativeEngine(ChangesEngine):
             closing(connect(request.source.connection, "snapshot")) as source,
             closing(connect(request.target.connection, "snapshot")) as target,
         ):
+            if request.options.anew:
+                drop_subscription(target, slot_name(request.stream))
+                forget_stream(request, source=source, target=target)
             findings = ensure_stream(request, source=source, target=target)
             with leased(target, request.stream) as lease:
                 state = stream_of(target, request)

@@ -39,7 +39,10 @@ _ENVIRONMENT = {
 }  # fmt: skip
 """libpq reads these from the environment, so that nothing of a connection is in an argument list."""
 
-_GOES_AWAY = ("server closed the connection", "could not connect", "connection to server", "terminating")
+_GOES_AWAY = ("server closed the connection", "could not connect", "connection to server")
+_COMES_BACK = ("the database system is", "too many clients", "remaining connection slots", "terminating",
+               "lock timeout")  # fmt: skip
+"""What a server says, also as FATAL, that starts or stops, is full for now, or has somebody at the table."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ class Programs:
             return done.stdout
         said = done.stderr.decode("utf-8", "replace").strip()
         on = f" of {where(connection)}" if connection else ""
-        if any(text in said for text in _GOES_AWAY) and "FATAL" not in said:
+        if _may_go_away(said):
             raise ServerUnavailableError(
                 f"running {name}{on}",
                 got=_first_lines(said),
@@ -141,6 +144,13 @@ def _environment(connection: Connection | None) -> dict[str, str]:
     given = conninfo(connection, "schema") if connection else {}
     passed = {_ENVIRONMENT[name]: str(value) for name, value in given.items() if name in _ENVIRONMENT}
     return {**kept, "LC_ALL": "C", "PGCLIENTENCODING": "UTF8", **passed}
+
+
+def _may_go_away(said: str) -> bool:
+    if any(text in said for text in _COMES_BACK):
+        return True
+    # Refused logins and unknown databases are FATAL too.
+    return any(text in said for text in _GOES_AWAY) and "FATAL" not in said
 
 
 def _first_lines(said: str) -> str:

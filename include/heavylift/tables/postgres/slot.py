@@ -134,6 +134,20 @@ def published(source: Session, publication: str) -> set[TableName]:
     return {TableName(row[0], row[1]) for row in rows}
 
 
+def unpublished(source: Session, publication: str, tables: Iterable[TableName]) -> list[TableName]:
+    """Return those of the tables that are there but not published: the log of the stream lacks them."""
+    wanted = sorted(tables)
+    rows = source.execute(
+        "SELECT w.schema, w.name FROM unnest(%s::text[], %s::text[]) w(schema, name)"
+        " JOIN pg_namespace n ON n.nspname = w.schema"
+        " JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name AND c.relkind IN ('r', 'p')"
+        " WHERE NOT EXISTS (SELECT FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid"
+        " WHERE p.pubname = %s AND r.prrelid = c.oid) ORDER BY 1, 2",
+        [[name.schema for name in wanted], [name.name for name in wanted], publication],
+    ).fetchall()
+    return [TableName(row[0], row[1]) for row in rows]
+
+
 def drop_slot(source: Session, slot: str, *, patience: float = 20.0) -> None:
     """Drop a slot where it exists, after its reader, if it still has one, was ended.
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heavylift.errors import TransientError
+from heavylift.errors import ConflictError, TransientError
 from heavylift.evidence.records import Finding
 from heavylift.tables.model import Table, TableName, demand_some
 from heavylift.tables.postgres.catalog import Leaf, read_catalog, read_leaves
@@ -238,7 +238,7 @@ class SnapshotRun:
         known = read_tables(self.target, self.request.stream)
         gone = set(known) - {table.name for table in tables}
         if gone:
-            raise _changed(sorted(gone), "were dropped, renamed or left out by the patterns", final=True)
+            raise _gone(sorted(gone))
         return tuple(table for table in tables if table.name in known)
 
     def _demand_unchanged(
@@ -258,7 +258,7 @@ class SnapshotRun:
             or storage_of(table, before, 0) != storage_of(table, now, 0)
         ]
         if wrong:
-            raise _changed(wrong, "were altered, truncated or rewritten while the snapshot was made")
+            raise _changed(wrong)
 
     def _layout(self, leaves: dict[TableName, Leaf], horizon: int) -> Layout:
         row = self.source.execute("SELECT current_setting('block_size')::int").fetchone()
@@ -306,12 +306,23 @@ def is_settled(target: Session, stream: str) -> bool:
     return all(t.copied is not None and t.copied == t.settled for t in read_tables(target, stream).values())
 
 
-def _changed(tables: Sequence[TableName], how: str, *, final: bool = False) -> TransientError:
+def _changed(tables: Sequence[TableName]) -> TransientError:
     return TransientError(
         "taking the snapshot",
-        got=f"tables that {how}: {names(tables)}",
+        got=f"tables that were altered, truncated or rewritten while the snapshot was made: {names(tables)}",
         expected="tables that stay as they are until they are copied",
         state="ranges that were finished are noted and stay",
-        remedy="take the snapshot anew (--anew)" if final else "run this again",
+        remedy="run this again",
         code="6113",
+    )
+
+
+def _gone(tables: Sequence[TableName]) -> ConflictError:
+    return ConflictError(
+        "going on with the snapshot",
+        got=f"tables that were dropped, renamed or left out by the patterns: {names(tables)}",
+        expected="the tables with which it began",
+        state="ranges that were finished are noted and stay",
+        remedy="choose them again in the spec, or take the snapshot anew (--anew)",
+        code="6145",
     )

@@ -13,9 +13,9 @@ from contextlib import contextmanager
 from struct import Struct
 from typing import TYPE_CHECKING
 
-from heavylift.errors import ServerUnavailableError
+from heavylift.errors import HeavyliftError, ServerUnavailableError
 from heavylift.tables.postgres.connect import where
-from heavylift.tables.postgres.faults import translated
+from heavylift.tables.postgres.faults import is_transient, sqlstate_of, translated
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.replication import replicating
 
@@ -53,6 +53,7 @@ class ReplicationStream:
         """Return the next message of the plugin, or None where nothing has arrived yet.
 
         :raises ServerUnavailableError: the connection or the server has gone.
+        :raises PermanentError: the server cannot decode its log for us.
         """
         while True:
             length, data = self._pgconn.get_copy_data(1)
@@ -99,8 +100,16 @@ class ReplicationStream:
         except psycopg.Error as error:
             raise translated(error, f"reading changes of {self._place}", STATE) from error
 
-    def _ended(self) -> ServerUnavailableError:
+    def _ended(self) -> HeavyliftError:
+        from psycopg import errors
+        from psycopg.pq import ExecStatus
+
         said = self._pgconn.get_result()
+        if said is not None and said.status in {ExecStatus.BAD_RESPONSE, ExecStatus.FATAL_ERROR}:
+            error = errors.error_from_result(said)
+            if sqlstate_of(error) and not is_transient(error):
+                # Such as a publication that somebody dropped: no retry brings it back.
+                return translated(error, f"reading changes of {self._place}", STATE)
         text = (said.error_message if said else self._pgconn.error_message).decode(errors="replace")
         return ServerUnavailableError(
             f"reading changes of {self._place}",
