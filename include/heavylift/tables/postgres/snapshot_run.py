@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from heavylift.errors import ConflictError, TransientError
 from heavylift.evidence.records import Finding
 from heavylift.tables.model import Table, TableName, demand_some
-from heavylift.tables.postgres.catalog import Leaf, read_catalog, read_leaves
+from heavylift.tables.postgres.catalog import Leaf, read_catalog, read_leaves, read_parts
 from heavylift.tables.postgres.connect import where
 from heavylift.tables.postgres.copy_format import binary_types
 from heavylift.tables.postgres.copy_job import Job
@@ -50,6 +50,7 @@ from heavylift.tables.postgres.state import (
     Lease,
     StreamPhase,
     StreamState,
+    TablePhase,
     names,
     no_stream,
     read_stream,
@@ -108,6 +109,18 @@ class SnapshotRun:
         self._copy_later(tables)
         make_keys(self.source, self.request.target.connection, self.request.stream, self._entries, tables)
 
+    def add_parts(self, parts: Sequence[Table], roots: Sequence[Table]) -> None:
+        """Bring in partitions that the stream's tables have got since, each with a snapshot of its own.
+
+        Each is published by its name last of all: until then another run finds it new, and goes on.
+        """
+        self._say("making partitions")
+        self._read_schema(roots)
+        self.findings += make_before_data(self.request.target.connection, self.request.stream, self._entries)
+        demand_same_columns(parts, read_parts(self.target, [part.name for part in parts]))
+        self._copy_later(parts)
+        publish_more(self.source, self._state().publication, parts)
+
     def _make_tables(self, tables: Sequence[Table]) -> None:
         self._say("making the schema")
         self._read_schema(tables)
@@ -133,6 +146,9 @@ class SnapshotRun:
         known, ranges = read_tables(self.target, state.id), read_ranges(self.target, state.id)
         reused = {str(n): sum(r.done_at is not None for r in ranges.get(n, ())) for n in known}
         self._make_tables(tables)
+        # Partitions that came meanwhile are copied with their tables where these are not complete.
+        open_ones = [table for table in tables if known[table.name].phase is not TablePhase.COPIED]
+        publish_more(self.source, state.publication, open_ones)
         self._copy_later(tables)
         return reused
 
@@ -248,7 +264,8 @@ class SnapshotRun:
 
         A rewrite by ALTER TABLE shows an older snapshot an empty table: its rows would be lost.
         """
-        current = {table.name: table for table in read_catalog(self.source, ("*.*",))}
+        there = (*read_catalog(self.source, ("*.*",)), *read_parts(self.source, [t.name for t in tables]))
+        current = {table.name: table for table in there}
         wrong = [
             table.name
             for table in tables
