@@ -17,10 +17,10 @@ from heavylift.tables.postgres.copy_format import binary_types
 from heavylift.tables.postgres.copy_job import Job
 from heavylift.tables.postgres.copy_pool import Pool, empty, shared_snapshot
 from heavylift.tables.postgres.copy_progress import Counting, SnapshotProgress
-from heavylift.tables.postgres.guard import demand_same_source, guard
+from heavylift.tables.postgres.guard import guard, settle_source
 from heavylift.tables.postgres.quiet import quieten
 from heavylift.tables.postgres.ranges import read_ranges, storage_of
-from heavylift.tables.postgres.replication import exported_snapshot, identify
+from heavylift.tables.postgres.replication import exported_snapshot
 from heavylift.tables.postgres.resume import (
     Layout,
     demand_empty,
@@ -43,7 +43,6 @@ from heavylift.tables.postgres.slot import (
     drop_slot,
     ensure_publication,
     publish_more,
-    slot_status,
     temporary_slot_name,
 )
 from heavylift.tables.postgres.state import (
@@ -140,8 +139,7 @@ class SnapshotRun:
         self._copy(tables, state.slot, first=True)
 
     def _resume(self, tables: Sequence[Table], state: StreamState) -> dict[str, int]:
-        status = slot_status(self.source, state.slot)
-        demand_same_source(state, identify(self.request.source.connection), status)
+        state = settle_source(self.request, state, source=self.source, target=self.target)
         guard(self.request, state, source=self.source, target=self.target)
         known, ranges = read_tables(self.target, state.id), read_ranges(self.target, state.id)
         reused = {str(n): sum(r.done_at is not None for r in ranges.get(n, ())) for n in known}

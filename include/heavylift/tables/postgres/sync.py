@@ -17,7 +17,7 @@ from heavylift.tables.model import TableName, is_chosen
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.faults import told_as
-from heavylift.tables.postgres.guard import demand_same_source, demand_valid, guard
+from heavylift.tables.postgres.guard import demand_valid, guard, settle_source
 from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
 from heavylift.tables.postgres.partitions import (
     demand_same_parts,
@@ -29,7 +29,6 @@ from heavylift.tables.postgres.partitions import (
 )
 from heavylift.tables.postgres.pump import Pump, RunSessions, Tally, stream_of
 from heavylift.tables.postgres.quiet import quieten
-from heavylift.tables.postgres.replication import identify
 from heavylift.tables.postgres.schema_copy import finish_schema, follow_relations, is_schema_finished
 from heavylift.tables.postgres.slot import publishable, slot_status
 from heavylift.tables.postgres.state import (
@@ -203,8 +202,7 @@ def stream_run(request: TablesRequest, work: Work) -> Iterator[StreamRun]:
             demand_valid(state)
             if state.phase is not StreamPhase.STREAMING:
                 raise _still_copying(state)
-            status = slot_status(source, state.slot)
-            demand_same_source(state, identify(request.source.connection), status)
+            state = settle_source(request, state, source=source, target=control)
             guard(request, state, source=source, target=control)
             tally = Tally(applied=state.applied or 0, applied_at=state.applied_at)
             yield StreamRun(request, work, RunSessions(source, control), lease, state, tally)
