@@ -142,9 +142,9 @@ class StreamRun:
 
         reader = Reader(opened, assembler, upto.number, until, self.work.stop)
         with closing(connect(self.request.target.connection, "apply")) as session:
-            prepare_session(session, self.request.stream)
+            quiet, _has_origin = prepare_session(session, self.request.stream)
             follower = Follower(self.request.stream, states, definitions, self.tally.statements)
-            applier = Applier(session, self.lease, follower, no_healing)
+            applier = Applier(session, self.lease, follower, no_healing, quiet=quiet)
             reader.start()
             try:
                 self._apply_all(reader, applier, upto)

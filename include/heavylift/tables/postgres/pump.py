@@ -162,7 +162,7 @@ class Pump:
         )
         policy = request.options.on_schema_change
         with closing(connect(request.target.connection, "apply")) as session:
-            prepare_session(session, request.stream)
+            quiet, _has_origin = prepare_session(session, request.stream)
             applier = Applier(
                 session,
                 self.lease,
@@ -176,6 +176,7 @@ class Pump:
                     known.passed,
                 ),
                 Healer(sessions.source, request.stream, tables, known.owner),
+                quiet=quiet,
             )
             reader.start()
             try:

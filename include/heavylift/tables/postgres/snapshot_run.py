@@ -18,7 +18,7 @@ from heavylift.tables.postgres.copy_job import Job
 from heavylift.tables.postgres.copy_pool import Pool, empty, shared_snapshot
 from heavylift.tables.postgres.copy_progress import Counting, SnapshotProgress
 from heavylift.tables.postgres.guard import guard, settle_source
-from heavylift.tables.postgres.quiet import quieten
+from heavylift.tables.postgres.quiet import demand_no_triggers, quieten
 from heavylift.tables.postgres.ranges import read_ranges, storage_of
 from heavylift.tables.postgres.replication import exported_snapshot
 from heavylift.tables.postgres.resume import (
@@ -43,6 +43,7 @@ from heavylift.tables.postgres.slot import (
     drop_slot,
     ensure_publication,
     publish_more,
+    publishable,
     temporary_slot_name,
 )
 from heavylift.tables.postgres.state import (
@@ -173,6 +174,8 @@ class SnapshotRun:
             self._copy(missing, temporary_slot_name(self.request.stream), first=False)
 
     def _copy(self, tables: Sequence[Table], slot: str, *, first: bool) -> None:
+        if not quieten(self.target):
+            demand_no_triggers(self.target, publishable(tables))
         before = read_leaves(self.source, tables)
         connection = self.request.source.connection
         with ExitStack() as stack:
