@@ -54,6 +54,7 @@ from heavylift.tables.postgres.status import stream_status
 from heavylift.tables.postgres.subscription import (
     confirmed,
     create_subscription,
+    demand_subscribed,
     disable_subscription,
     drop_subscription,
     subscription_state,
@@ -216,6 +217,9 @@ def _held(request: TablesRequest) -> Iterator[_Held]:
             state = settle_source(request, state, source=source, target=target)
             # The server confirms by itself, so that its position may be ahead of the one we noted.
             guard(request, replace(state, applied=None, consistent=None), source=source, target=target)
+            options = request.options
+            chosen = read_catalog(source, options.tables, options.exclude)
+            demand_subscribed(source, target, state.slot, chosen)
             yield _Held(source, target, lease, state)
 
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def quieten(session: Session) -> bool:
     """Make a session write as replication does, where its role may; tell whether it may.
 
-    A superuser may, so may the administrator's role of RDS, Cloud SQL and Azure, and from version 15 on
-    whoever was given ``GRANT SET ON PARAMETER session_replication_role``.
+    A superuser may, and from version 15 on whoever was given ``GRANT SET ON PARAMETER
+    session_replication_role``; which of the services' administrators may, docs/reference/tables.md tells.
     """
     import psycopg
 
