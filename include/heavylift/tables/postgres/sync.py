@@ -146,6 +146,12 @@ class StreamRun:
         there = read_catalog(self.sessions.control, ("*.*",))
         return set(roots_of(table for table in there if table.name in known))
 
+    @property
+    def is_ahead(self) -> bool:
+        """Tell whether parts of the target are of a later moment than the position applied."""
+        tables = read_tables(self.sessions.control, self.request.stream).values()
+        return any(self.tally.applied < (table.settled or 0) for table in tables)
+
     def complete_schema(self, *, guards: bool = False) -> None:
         """Make what the target still lacks of the schema, once it is exactly the source at some position.
 
@@ -154,8 +160,7 @@ class StreamRun:
         control, request = self.sessions.control, self.request
         if request.direction is Direction.REVERSE or is_schema_finished(control, request.stream):
             return
-        tables = read_tables(control, request.stream).values()
-        if any(self.tally.applied < (table.settled or 0) for table in tables):
+        if self.is_ahead:
             return
         self.findings += finish_schema(
             request,
