@@ -45,6 +45,11 @@ def find(account: Account, spare: Path) -> Programs:
     usable = [p for p in system if p.major >= _OLDEST and account.may("-x", p.folder / "postgres")]
     if usable:
         return max(usable, key=lambda programs: programs.major)
+    return find_in_wheel(account, spare)
+
+
+def find_in_wheel(account: Account, spare: Path) -> Programs:
+    """Return the wheel's programs; see :func:`find`."""
     wheel = _inspect(_wheel_folder(account, spare))
     if wheel is None:
         raise UnsupportedError(

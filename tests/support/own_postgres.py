@@ -9,30 +9,44 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 
 from heavylift.connections import Connection
-from sandbox.accounts import unprivileged
-from sandbox.pg_programs import find
+from sandbox.accounts import Account, unprivileged
+from sandbox.pg_programs import Programs, find
 
 PASSWORD = "own"
 
 
 class OwnPostgres:
-    """One server on a port of its own; its data outlives :meth:`crash`."""
+    """One server on a port of its own; its data outlives :meth:`crash`.
 
-    def __init__(self, name: str, **settings: str) -> None:
+    :param programs: finds its programs; by default the machine's own.
+    :param primary: of which server it is a standby; None for one of its own.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        programs: Callable[[Account, Path], Programs] = find,
+        primary: OwnPostgres | None = None,
+        **settings: str,
+    ) -> None:
         self._account = unprivileged()
         self._home = Path(tempfile.mkdtemp(prefix=f"heavylift-own-{name}-", dir="/var/tmp"))
         self._home.chmod(0o711)
-        self._programs = find(self._account, self._home)
+        self._programs = programs(self._account, self._home)
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self.name = name
         self.port = _free_port()
-        self._make()
+        if primary is None:
+            self._make()
+        else:
+            self._copy(primary)
         self.start()
 
     def connection(self, database: str, port: int | None = None) -> Connection:
@@ -72,6 +86,18 @@ class OwnPostgres:
         """End the server and throw its data away."""
         self.crash()
         shutil.rmtree(self._home, ignore_errors=True)
+
+    def promote(self) -> None:
+        """Make a standby a server of its own, as a failover does."""
+        argv = [self._programs["pg_ctl"], "-D", str(self._home / "data"), "-w", "promote"]
+        assert self._run(argv, subprocess.DEVNULL).wait(120) == 0
+
+    def _copy(self, primary: OwnPostgres) -> None:
+        self._account.own(self._home)
+        address = f"host=127.0.0.1 port={primary.port} user=heavylift password={PASSWORD} dbname=postgres"
+        argv = [self._programs["pg_basebackup"], "-D", str(self._home / "data"), "-R", "-c", "fast"]
+        argv += ["-C", "-S", self.name, "-d", address]
+        assert self._run(argv, subprocess.DEVNULL).wait(120) == 0
 
     def _make(self) -> None:
         keyfile = self._home / "key"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from contextlib import closing
 
-from psycopg import sql
-
 from heavylift.tables.model import TableName
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.lsn import lsn_from_text
+from heavylift.tables.postgres.slot import ensure_publication
 from heavylift.tables.postgres.state import (
     StreamPhase,
     StreamState,
@@ -33,12 +32,7 @@ def begin_stream_by_hand(databases: TwoDatabases, ddl: str, request: TablesReque
         closing(connect(databases.target, "test")) as target,
     ):
         tables = read_catalog(source, request.options.tables, request.options.exclude)
-        source.execute(
-            sql.SQL("CREATE PUBLICATION {} FOR TABLE {}").format(
-                sql.Identifier(name),
-                sql.SQL(", ").join([sql.Identifier(t.name.schema, t.name.name) for t in tables]),
-            )
-        )
+        ensure_publication(source, name, tables)
         row = source.execute(
             "SELECT lsn::text FROM pg_create_logical_replication_slot(%s, 'pgoutput')", [name]
         ).fetchone()

@@ -10,8 +10,11 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any
+
+from pydantic import BaseModel
 
 from heavylift.connections import Connection
 from heavylift.errors import HeavyliftError, TransientError
@@ -65,10 +68,13 @@ def main(act: str) -> int:
     from heavylift.tables.postgres.moving import ChangesEngine
 
     request, engine = _request(json.load(sys.stdin), act), ChangesEngine()
-    acts = {
+    acts: dict[str, Callable[[], BaseModel]] = {
         "snapshot": lambda: engine.snapshot(request, Work()),
         "sync": lambda: engine.sync(request, Work()),
         "drain": lambda: engine.drain(request, Work(), within_seconds=120),
+        "reverse": lambda: engine.prepare_reverse(request, Work()),
+        "sync back": lambda: engine.sync(request.reversed(), Work()),
+        "drain back": lambda: engine.drain(request.reversed(), Work(), within_seconds=120),
     }
     try:
         print(acts[act]().model_dump_json())

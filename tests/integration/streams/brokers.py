@@ -75,8 +75,12 @@ class Brokers:
         topic: str = "",
         partitions: int = 4,
         write: Callable[[int, random.Random], dict[str, Any]] | None = None,
+        linger_ms: int | None = None,
     ) -> None:
-        """Write records of many shapes, in order, over all partitions."""
+        """Write records of many shapes, in order, over all partitions.
+
+        :param linger_ms: for how long a batch waits for more; drawn where it is None.
+        """
         draw = random.Random(seed)
         problems: list[KafkaError] = []
 
@@ -84,7 +88,9 @@ class Brokers:
             if error is not None:
                 problems.append(error)
 
-        producer = Producer({"bootstrap.servers": self.address(side), "linger.ms": draw.choice([0, 2, 20])})
+        drawn = draw.choice([0, 2, 20])
+        linger = drawn if linger_ms is None else linger_ms
+        producer = Producer({"bootstrap.servers": self.address(side), "linger.ms": linger})
         for number in range(count):
             record = (write or a_record)(number, draw)
             record.setdefault("partition", number % partitions)

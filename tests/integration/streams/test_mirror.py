@@ -51,7 +51,7 @@ async def test_a_second_run_sends_only_what_is_new(brokers: Brokers) -> None:
 async def test_the_end_is_found_where_the_broker_reports_it_too_low(brokers: Brokers) -> None:
     """Tansu reports the first offset of the last batch, plus one; who counts independently sees all."""
     brokers.make("source", 3)
-    brokers.fill("source", 4_000, partitions=3)
+    brokers.fill("source", 4_000, partitions=3, linger_ms=60_000)
     cluster = Cluster(brokers.request().source.connection, "source")
     keys = [(brokers.topic, partition) for partition in range(3)]
     reported = cluster.bounds(keys)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
+from heavylift.errors import ConflictError
 from heavylift.spec.sections_data import CaptureMethod
 from heavylift.tables.engine import Work
+from heavylift.tables.postgres.slot import slot_name
 from heavylift.tables.wiring import engine_for
 from tests.support.live_writer import LEDGER, TABLES, LiveWriter
-from tests.support.two_databases import TwoDatabases
+from tests.support.two_databases import TwoDatabases, run_sql
 
 
 def test_a_database_moves_by_its_own_replication_and_is_proved_all_the_same(databases: TwoDatabases) -> None:
@@ -35,3 +39,31 @@ def test_a_database_moves_by_its_own_replication_and_is_proved_all_the_same(data
     assert engine.end(request).state == "ended"
     assert databases.on_target("SELECT count(*) FROM pg_subscription s JOIN pg_database d ON d.oid = subdbid"
                                " WHERE datname = current_database()") == [(0,)]  # fmt: skip
+
+
+def test_what_a_subscription_would_pass_over_is_told(databases: TwoDatabases) -> None:
+    databases.on_source(
+        "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);"
+        "CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100)"
+    )
+    request = databases.request(method=CaptureMethod.NATIVE)
+    engine = engine_for(request)
+    engine.snapshot(request, Work())
+    more = "CREATE TABLE p2 PARTITION OF p FOR VALUES FROM (100) TO (200)"
+    databases.on_source(more)
+    databases.on_source("INSERT INTO p VALUES (1), (150)")
+    with pytest.raises(ConflictError, match=r"does not follow: public.p2.*HL-6602"):
+        engine.sync(request, Work())
+    databases.on_target(more)
+    name = slot_name(request.stream)
+    databases.on_source(f"ALTER PUBLICATION {name} ADD TABLE p2")
+    with pytest.raises(ConflictError, match="HL-6602"):
+        engine.sync(request, Work())
+    run_sql(databases.target, f"ALTER SUBSCRIPTION {name} REFRESH PUBLICATION")
+    while databases.on_target("SELECT 1 FROM pg_subscription_rel WHERE srsubstate <> 'r'"):
+        assert databases.on_target("SELECT 1 FROM pg_stat_subscription")
+    assert engine.sync(request, Work()).caught_up
+    databases.assert_equal("p")
+    assert engine.snapshot(databases.request(method=CaptureMethod.NATIVE, anew=True), Work()).rows >= 0
+    databases.assert_equal("p")
+    engine.end(request)

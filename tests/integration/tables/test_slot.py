@@ -11,6 +11,7 @@ import pytest
 from heavylift.errors import PermanentError, ServerUnavailableError, TransientError
 from heavylift.tables.engine import Work
 from heavylift.tables.model import TableName
+from heavylift.tables.postgres import copy_pool
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.copy_progress import SnapshotProgress
 from heavylift.tables.postgres.guard import guard
@@ -159,7 +160,10 @@ def test_another_server_is_refused(databases: TwoDatabases) -> None:
         databases.on_target("UPDATE heavylift.stream SET state = 'streaming', applied_lsn = consistent_lsn")
 
 
-def test_a_wish_to_stop_is_heard_and_the_rest_follows(databases: TwoDatabases) -> None:
+def test_a_wish_to_stop_is_heard_and_the_rest_follows(
+    databases: TwoDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copy_pool, "_TELL_EVERY", 0.05)
     databases.on_source(TABLE)
     databases.on_source("INSERT INTO t SELECT i, repeat('x', 500) FROM generate_series(10000, 60000) i")
     request = databases.request(range_bytes=65536, parallel_ranges=1)

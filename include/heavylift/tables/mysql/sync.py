@@ -142,9 +142,9 @@ class StreamRun:
 
         reader = Reader(opened, assembler, upto.number, until, self.work.stop)
         with closing(connect(self.request.target.connection, "apply")) as session:
-            prepare_session(session, self.request.stream)
+            quiet, _has_origin = prepare_session(session, self.request.stream)
             follower = Follower(self.request.stream, states, definitions, self.tally.statements)
-            applier = Applier(session, self.lease, follower, no_healing)
+            applier = Applier(session, self.lease, follower, no_healing, quiet=quiet)
             reader.start()
             try:
                 self._apply_all(reader, applier, upto)
@@ -163,7 +163,6 @@ class StreamRun:
             if isinstance(item, BaseException):
                 raise item
             if isinstance(item, Ended):
-                self.work.check(_WHAT)
                 self.tally.reached = item.reached
                 return
             if item is not None:
@@ -224,7 +223,7 @@ def sync_changes(request: TablesRequest, work: Work) -> SyncRecord:
     :raises ConflictError: another run is at it, or the source's tables have changed in a way that
         cannot be followed.
     :raises PermanentError: the source has lost log that the stream needs.
-    :raises TransientError: stopped, or a server or the network has gone.
+    :raises TransientError: a server or the network has gone.
     """
     started, clock = utc_now(), time.monotonic()
     with stream_run(request, work) as run:

@@ -15,7 +15,7 @@ from heavylift.tables.postgres.batches import OUR_ORIGIN, Batch
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.fold import Folded, Reshaped, Segment, Shape, TableFold, Truncated
 from heavylift.tables.postgres.pgoutput import TruncateOption
-from heavylift.tables.postgres.quiet import quieten
+from heavylift.tables.postgres.quiet import demand_no_triggers, quieten
 from heavylift.tables.postgres.target_table import read_target_table
 from heavylift.tables.postgres.writer import KeyedWriter, KeylessWriter, Missing, TableWriter
 
@@ -47,6 +47,7 @@ class Applier:
     :param reshape: called at each barrier where a table's shape is first seen or has changed; makes the
         target follow, or raises.
     :param heal: called with rows that an update did not find, and where the batch begins.
+    :param quiet: the session fires no triggers; else tables that have some are refused.
     """
 
     def __init__(
@@ -55,11 +56,14 @@ class Applier:
         lease: Lease,
         reshape: Callable[[Session, Shape], None],
         heal: Callable[[Session, list[Missing], int], None],
+        *,
+        quiet: bool,
     ) -> None:
         self._session = session
         self._lease = lease
         self._reshape = reshape
         self._heal = heal
+        self._quiet = quiet
         self._writers: dict[int, TableWriter] = {}
         self._dirty: set[int] = set()
         self._pending = 0
@@ -143,6 +147,8 @@ class Applier:
         writer = self._writers.get(oid)
         if writer is None:
             target = read_target_table(self._session, shape.table)
+            if not self._quiet:
+                demand_no_triggers(self._session, [shape.table])
             kind = KeyedWriter if shape.key else KeylessWriter
             writer = self._writers[oid] = kind(self._session, shape, target)
         if oid in self._dirty:
@@ -169,10 +175,11 @@ def origin_of(stream: str) -> str:
 
 def drop_origin(session: Session, stream: str) -> None:
     """Drop a stream's origin where it exists: servers have room for few."""
-    session.execute(
-        "SELECT pg_replication_origin_drop(roname) FROM pg_replication_origin WHERE roname = %s",
-        [origin_of(stream)],
-    )
+    # Looked for first: who may not make one may not call the function either, even for none.
+    query = "SELECT 1 FROM pg_replication_origin WHERE roname = %s"
+    with told_as(f"dropping the replication origin of stream {stream!r}", "it is still there"):
+        if session.execute(query, [origin_of(stream)]).fetchone():
+            session.execute("SELECT pg_replication_origin_drop(%s)", [origin_of(stream)])
 
 
 def prepare_session(session: Session, stream: str) -> tuple[bool, bool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ NOT_SYSTEM = (
 _TABLES = f"""
 SELECT c.oid, n.nspname, c.relname, c.relreplident, c.reltuples::bigint, pg_table_size(c.oid), c.relkind
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE c.relkind IN ('r', 'p') AND NOT c.relispartition AND c.relpersistence = 'p' AND {NOT_SYSTEM}
+WHERE c.relkind IN ('r', 'p') AND c.relispartition = %s AND c.relpersistence = 'p' AND {NOT_SYSTEM}
 ORDER BY n.nspname COLLATE "C", c.relname COLLATE "C"
 """  # noqa: S608 - a constant
 
@@ -99,11 +99,18 @@ def read_catalog(session: Session, include: Iterable[str], exclude: Iterable[str
     Unlogged, temporary and foreign tables are none of them: their changes are in no log.
     """
     include, exclude = tuple(include), tuple(exclude)
-    found = [
-        row
-        for row in session.execute(_TABLES).fetchall()
-        if is_chosen(TableName(row[1], row[2]), include, exclude)
-    ]
+    return _read(session, lambda name: is_chosen(name, include, exclude), parts=False)
+
+
+def read_parts(session: Session, names: Iterable[TableName]) -> tuple[Table, ...]:
+    """Return partitions, each as a table by itself."""
+    wanted = set(names)
+    return _read(session, wanted.__contains__, parts=True) if wanted else ()
+
+
+def _read(session: Session, wanted: Callable[[TableName], bool], *, parts: bool) -> tuple[Table, ...]:
+    rows = session.execute(_TABLES, [parts]).fetchall()
+    found = [row for row in rows if wanted(TableName(row[1], row[2]))]
     oids = [row[0] for row in found]
     columns = _columns(session, oids)
     indexes = _indexes(session, oids)

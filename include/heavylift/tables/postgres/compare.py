@@ -65,6 +65,9 @@ def _one_moment(request: TablesRequest, work: Work) -> Iterator[tuple[str, str]]
         run.apply(exported.consistent)
         if not run.tally.reached:
             raise _out_of_time(request)
+        run.settle_parts()
+        if run.is_ahead:
+            raise _ahead(request)
         run.complete_schema()
         yield snapshot, lsn_to_text(exported.consistent)
 
@@ -106,6 +109,17 @@ def _pairs(request: TablesRequest, ours: Sessions, theirs: Sessions) -> Sequence
     with connect(theirs.connection, "verify") as session:
         there: dict[object, Table] = {table.name: table for table in read_catalog(session, ("*.*",))}
     return [(table, there.get(table.name)) for table in tables]
+
+
+def _ahead(request: TablesRequest) -> TransientError:
+    return TransientError(
+        f"comparing database {request.database!r}",
+        got="tables or partitions that joined the stream, or rows that were fetched, after the snapshot",
+        expected="everything on the target as of the snapshot's position",
+        state="nothing was compared; what was applied stays",
+        remedy="run this again: the next snapshot is taken behind them",
+        code="6155",
+    )
 
 
 def _out_of_time(request: TablesRequest) -> TransientError:

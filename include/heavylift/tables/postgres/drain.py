@@ -38,6 +38,7 @@ def drain_changes(request: TablesRequest, work: Work, *, within_seconds: float) 
             _look_for_writers(run, within_seconds - (time.monotonic() - clock))
         if run.tally.reached:
             run.complete_schema(guards=True)
+            run.demand_all_tables()
             sequences = _advance_sequences(run)
         return DrainRecord(
             run=request.run,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from heavylift.errors import PermanentError
 from heavylift.tables.model import is_chosen
 from heavylift.tables.postgres.lsn import lsn_to_text
-from heavylift.tables.postgres.replication import Identity
+from heavylift.tables.postgres.replication import Identity, identify
 from heavylift.tables.postgres.slot import SlotStatus, drop_slot, slot_status, unpublished
 from heavylift.tables.postgres.state import (
     StreamPhase,
@@ -64,22 +64,42 @@ def guard(request: TablesRequest, state: StreamState, *, source: Session, target
     return status
 
 
+def settle_source(
+    request: TablesRequest, state: StreamState, *, source: Session, target: Session
+) -> StreamState:
+    """Return the stream's state once its source is the one it began on; note a failover that it outlived.
+
+    :raises PermanentError: see :func:`demand_same_source`.
+    """
+    found = identify(request.source.connection)
+    demand_same_source(state, found, slot_status(source, state.slot))
+    if found.timeline != state.source_timeline:
+        state = replace(state, source_timeline=found.timeline)
+        write_stream(target, state)
+    return state
+
+
 def demand_same_source(state: StreamState, found: Identity, status: SlotStatus | None = None) -> None:
     """Refuse another server, another database, or an earlier life of the same one.
 
-    A new timeline is accepted only where the slot itself was kept through the failover.
+    A new timeline is accepted only where the slot itself was kept through the failover, and the target has
+    applied nothing that the new primary never got.
 
     :raises PermanentError: the connection leads elsewhere than the stream began.
     """
-    kept = status is not None and status.failover
     same = (found.system, found.database) == (state.source_system, state.source_database)
-    if same and (found.timeline == state.source_timeline or kept):
+    kept = status is not None and status.failover
+    reached, end = state.applied or state.consistent or 0, found.ends.get(state.source_timeline)
+    went_on = kept and end is not None and reached <= end
+    if same and (found.timeline == state.source_timeline or went_on):
         return
+    ended = f" (the earlier one ended at {lsn_to_text(end)})" if end is not None else ""
     raise PermanentError(
         f"going on with stream {state.id!r}",
-        got=f"system {found.system}, timeline {found.timeline}, database {found.database}",
+        got=f"system {found.system}, timeline {found.timeline}{ended}, database {found.database}",
         expected=f"system {state.source_system}, timeline {state.source_timeline},"
-        f" database {state.source_database}",
+        f" database {state.source_database}, or a failover of it that kept the slot and everything up to"
+        f" {lsn_to_text(reached)}",
         state="nothing was touched",
         remedy="correct the source's connection; after a failover or a restore of the source, " + _REMEDY,
         retry_safe=False,

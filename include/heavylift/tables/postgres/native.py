@@ -25,11 +25,10 @@ from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.drain import HEADROOM
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.forget import forget_stream
-from heavylift.tables.postgres.guard import demand_same_source, demand_valid, guard
+from heavylift.tables.postgres.guard import demand_valid, guard, settle_source
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.moving import ChangesEngine
 from heavylift.tables.postgres.pump import stream_of
-from heavylift.tables.postgres.replication import identify
 from heavylift.tables.postgres.schema_copy import (
     analyze,
     finish_schema,
@@ -55,6 +54,7 @@ from heavylift.tables.postgres.status import stream_status
 from heavylift.tables.postgres.subscription import (
     confirmed,
     create_subscription,
+    demand_subscribed,
     disable_subscription,
     drop_subscription,
     subscription_state,
@@ -214,9 +214,12 @@ def _held(request: TablesRequest) -> Iterator[_Held]:
         with leased(target, request.stream) as lease:
             state = stream_of(target, request)
             demand_valid(state)
-            demand_same_source(state, identify(request.source.connection), slot_status(source, state.slot))
+            state = settle_source(request, state, source=source, target=target)
             # The server confirms by itself, so that its position may be ahead of the one we noted.
             guard(request, replace(state, applied=None, consistent=None), source=source, target=target)
+            options = request.options
+            chosen = read_catalog(source, options.tables, options.exclude)
+            demand_subscribed(source, target, state.slot, chosen)
             yield _Held(source, target, lease, state)
 
 

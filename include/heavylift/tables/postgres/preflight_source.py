@@ -20,7 +20,7 @@ from heavylift.tables.postgres.preflight_common import (
     warning,
 )
 from heavylift.tables.postgres.replication import identify
-from heavylift.tables.postgres.slot import published, slot_name
+from heavylift.tables.postgres.slot import publishable, published, slot_name
 
 if TYPE_CHECKING:
     from heavylift.tables.postgres.connect import Session
@@ -89,7 +89,7 @@ def check_rights(checked: Checked) -> Iterator[Finding]:
             f" {quoted(role)}), admit it in pg_hba.conf where that is yours, and connect to the server"
             " itself: a connection pooler passes no replication",
         )
-    if published(source, slot_name(checked.request.stream)) >= {table.name for table in checked.tables}:
+    if published(source, slot_name(checked.request.stream)) >= set(publishable(checked.tables)):
         # Somebody with more rights has made the publication for us.
         return
     if not ask(source, "SELECT has_database_privilege(current_database(), 'CREATE')"):
@@ -119,8 +119,8 @@ def _ownership(checked: Checked, role: str) -> Iterator[Finding]:
         f"role {role}",
         f"only owners may publish tables; some belong to {listed(row[0] for row in foreign)}",
         f"{grants}; or let the owner make the publication: CREATE PUBLICATION {name} FOR TABLE"
-        f" {', '.join('ONLY ' + of(table.name) for table in checked.tables[:5])}"
-        f"{', …' if len(checked.tables) > 5 else ''} WITH (publish_via_partition_root = false)",
+        f" {', '.join('ONLY ' + of(name) for name in publishable(checked.tables))}"
+        " WITH (publish_via_partition_root = false)",
     )
 
 

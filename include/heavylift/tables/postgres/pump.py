@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from heavylift.errors import ConflictError, TransientError
 from heavylift.tables.engine import TablesProgress
-from heavylift.tables.model import TableName
+from heavylift.tables.model import TableName, is_chosen
 from heavylift.tables.postgres.apply import Applier, NewLabelError, prepare_session
 from heavylift.tables.postgres.batches import Assembler, Batch
 from heavylift.tables.postgres.catalog import read_catalog
@@ -18,10 +20,12 @@ from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.enums import add_labels
 from heavylift.tables.postgres.healing import Healer
 from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.partitions import roots_of
 from heavylift.tables.postgres.reader import Ended, Reader
-from heavylift.tables.postgres.reshape import Reshaper
+from heavylift.tables.postgres.reshape import Reshaper, UnknownTableError
 from heavylift.tables.postgres.state import Lease, StreamState, no_stream, read_stream, read_tables
 from heavylift.tables.postgres.wal_stream import replication_stream
+from heavylift.tables.requests import Direction
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import Work
@@ -29,9 +33,17 @@ if TYPE_CHECKING:
     from heavylift.tables.postgres.state import TableState
     from heavylift.tables.requests import TablesRequest
 
+_NOW_CALLED = """
+SELECT n.nspname, c.relname, rn.nspname, r.relname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid), c.oid)
+JOIN pg_namespace rn ON rn.oid = r.relnamespace
+WHERE c.oid = %s
+"""
 TELL_SECONDS = 5.0
 MAX_RESTARTS = 5
-WHAT = "applying of changes"
+NEVER = 2**64
+"""A position that no log reaches."""
 
 
 @dataclass
@@ -77,6 +89,7 @@ class Pump:
     """Applies a stream in one run.
 
     :param until: a moment of ``time.monotonic`` after which it ends between two transactions.
+    :param follow: brings in what the source has got since the run began; tells whether there was anything.
     """
 
     request: TablesRequest
@@ -85,15 +98,17 @@ class Pump:
     lease: Lease
     tally: Tally
     until: float | None = None
+    follow: Callable[[], bool] = lambda: False
+    _passed: set[TableName] = field(default_factory=set)
 
     def run(self, upto: int, asked_at: datetime) -> None:
         """Apply every transaction that was committed before ``upto``, and none after.
 
         :param asked_at: when ``upto`` was the source's position.
 
-
         What the target must get first, such as a new label of an enum, is made, and the stream begun
-        again from the position. :attr:`Tally.reached` tells whether ``upto`` was reached in time.
+        again from the position. :attr:`Tally.reached` tells whether ``upto`` was reached: it is not where
+        the time was up, or somebody asked to stop, and what was applied until then counts all the same.
         """
         for _ in range(MAX_RESTARTS):
             try:
@@ -103,6 +118,8 @@ class Pump:
                 if not added:
                     raise error.__cause__ or error from None
                 self.tally.statements += added
+            except UnknownTableError as error:
+                self._meet(error)
             else:
                 break
         if self.tally.reached:
@@ -111,11 +128,29 @@ class Pump:
                 self.lease.caught_up(self.sessions.control, upto, asked_at)
             self.tally.applied = max(self.tally.applied, upto)
 
+    def _meet(self, unknown: UnknownTableError) -> None:
+        """Bring a table in that is new, or pass over one whose rows nobody wants.
+
+        :raises HeavyliftError: neither is safe.
+        """
+        options, table = self.request.options, unknown.table
+        if self.follow():
+            return
+        row = self.sessions.source.execute(_NOW_CALLED, [unknown.oid]).fetchone()
+        if row is not None and is_chosen(TableName(row[2], row[3]), options.tables, options.exclude):
+            if self.request.direction is Direction.REVERSE:
+                raise _made_since_the_switch(table)
+            raise _joined_meanwhile(table) if table == TableName(row[0], row[1]) else _renamed(table)
+        # Gone from the source with all of its rows, or not wanted: there is nothing to keep of it.
+        self._passed.add(table)
+        why = "is not chosen" if row else "came and went on the source"
+        self.tally.statements.append(f"-- table {table} {why}: its changes were passed over")
+
     def _pump(self, upto: int) -> None:
         request, sessions = self.request, self.sessions
         state = stream_of(sessions.control, request)
         tables = read_tables(sessions.control, request.stream)
-        known = _Known.of(sessions.source, request, tables)
+        known = _Known.of(sessions, request, tables, frozenset(self._passed))
         start = state.applied or 0
         reader = Reader(
             lambda: replication_stream(request.source.connection, state.slot, state.publication, start),
@@ -126,12 +161,21 @@ class Pump:
         )
         policy = request.options.on_schema_change
         with closing(connect(request.target.connection, "apply")) as session:
-            prepare_session(session, request.stream)
+            quiet, _has_origin = prepare_session(session, request.stream)
             applier = Applier(
                 session,
                 self.lease,
-                Reshaper(sessions.source, request.stream, tables, known.owner, policy, self.tally.statements),
+                Reshaper(
+                    sessions.source,
+                    request.stream,
+                    tables,
+                    known.owner,
+                    policy,
+                    self.tally.statements,
+                    known.passed,
+                ),
                 Healer(sessions.source, request.stream, tables, known.owner),
+                quiet=quiet,
             )
             reader.start()
             try:
@@ -148,7 +192,6 @@ class Pump:
             if isinstance(item, BaseException):
                 raise item
             if isinstance(item, Ended):
-                self.work.check(WHAT)
                 self.tally.reached = item.reached
                 if item.reached:
                     reader.applied(max(self.tally.applied, upto))
@@ -183,14 +226,27 @@ class _Known:
     keys: dict[TableName, tuple[str, ...]]
     owners: dict[TableName, TableName]
     states: dict[TableName, TableState]
+    passed: frozenset[TableName]
 
     @classmethod
-    def of(cls, source: Session, request: TablesRequest, states: dict[TableName, TableState]) -> _Known:
-        catalog = read_catalog(source, request.options.tables, request.options.exclude)
-        owners = {leaf: table.name for table in catalog for leaf in table.leaves}
-        keys = {table.name: table.key for table in catalog}
+    def of(
+        cls,
+        sessions: RunSessions,
+        request: TablesRequest,
+        states: dict[TableName, TableState],
+        passed: frozenset[TableName],
+    ) -> _Known:
+        catalog = read_catalog(sessions.source, request.options.tables, request.options.exclude)
+        everything = read_catalog(sessions.control, ("*.*",))
+        there = [table for table in everything if table.name in states]
+        # A partition that the target lacks has come since new ones were brought in: it is still unknown.
+        made = {leaf for table in everything for leaf in (table.name, *table.leaves)}
+        ours = {leaf: root for leaf, root in roots_of(catalog).items() if leaf in made}
+        # Of partitions that the source has given away the log may still speak; the target has them.
+        owners = roots_of(there) | ours
+        keys = {table.name: table.key for table in (*there, *catalog)}
         keys |= {leaf: keys[root] for leaf, root in owners.items()}
-        return cls(keys, owners, states)
+        return cls(keys, owners, states, passed)
 
     def owner(self, name: TableName) -> TableName:
         """Return the table of the stream that a partition belongs to."""
@@ -198,8 +254,44 @@ class _Known:
 
     def copied(self, name: TableName) -> int:
         """Return from which position on a table's changes are wanted."""
-        state = self.states.get(self.owner(name))
+        if name in self.passed:
+            return NEVER
+        # A partition that joined later has a snapshot, and so a note, of its own.
+        state = self.states.get(name) or self.states.get(self.owner(name))
         return (state.copied or 0) if state else 0
+
+
+def _joined_meanwhile(table: TableName) -> TransientError:
+    return TransientError(
+        "following the source's schema",
+        got=f"changes of {table}, which joined the publication while this run was under way",
+        expected="tables that were part of the stream when it began",
+        state="nothing of this batch was applied; the position stays",
+        remedy="run this again: it is copied and joins the stream",
+        code="6151",
+    )
+
+
+def _made_since_the_switch(table: TableName) -> ConflictError:
+    return ConflictError(
+        "following the way back",
+        got=f"changes of {table}, which this side of the way back does not have",
+        expected="the tables that were there at the switch",
+        state="nothing of this batch was applied; the position stays",
+        remedy="make it by hand as it is on the other side, empty, then run this again: its rows come",
+        code="6153",
+    )
+
+
+def _renamed(table: TableName) -> ConflictError:
+    return ConflictError(
+        "following the source's schema",
+        got=f"changes of a table that was called {table} for a while",
+        expected="tables that keep their names",
+        state="nothing of this batch was applied; the position stays",
+        remedy="take a new snapshot (heavylift tables snapshot --anew)",
+        code="6152",
+    )
 
 
 def stream_of(session: Session, request: TablesRequest) -> StreamState:

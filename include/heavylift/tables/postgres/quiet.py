@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
+
+from heavylift.errors import ConflictError
+from heavylift.tables.model import TableName
+from heavylift.tables.postgres.state import names
 
 if TYPE_CHECKING:
     from heavylift.tables.postgres.connect import Session
@@ -11,8 +16,8 @@ if TYPE_CHECKING:
 def quieten(session: Session) -> bool:
     """Make a session write as replication does, where its role may; tell whether it may.
 
-    A superuser may, so may the administrator's role of RDS, Cloud SQL and Azure, and from version 15 on
-    whoever was given ``GRANT SET ON PARAMETER session_replication_role``.
+    A superuser may, and from version 15 on whoever was given ``GRANT SET ON PARAMETER
+    session_replication_role``; which of the services' administrators may, docs/reference/tables.md tells.
     """
     import psycopg
 
@@ -21,3 +26,31 @@ def quieten(session: Session) -> bool:
     except psycopg.errors.InsufficientPrivilege:
         return False
     return True
+
+
+def demand_no_triggers(session: Session, tables: Iterable[TableName]) -> None:
+    """Refuse to write rows that would fire triggers, where the role cannot keep these quiet.
+
+    What a trigger does has been done on the other side already, and is in the rows that come from there.
+
+    :raises ConflictError: a table has triggers that are on.
+    """
+    wanted = list(tables)
+    rows = session.execute(
+        "SELECT DISTINCT n.nspname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
+        " JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN unnest(%s::text[], %s::text[]) w(schema, name) ON w.schema = n.nspname AND w.name = c.relname"
+        " WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') ORDER BY 1, 2",
+        [[name.schema for name in wanted], [name.name for name in wanted]],
+    ).fetchall()
+    if rows:
+        raise ConflictError(
+            "writing as replication does",
+            got="a role that may not set session_replication_role, and triggers that would fire on"
+            f" {names([TableName(row[0], row[1]) for row in rows])}",
+            expected="triggers that keep quiet: the other side's have done their work already",
+            state="nothing of this batch was applied; what was committed before stays",
+            remedy="GRANT SET ON PARAMETER session_replication_role TO the role (15 and newer), use the"
+            " service's administrator, or ALTER TABLE … DISABLE TRIGGER USER meanwhile; then run this again",
+            code="6154",
+        )

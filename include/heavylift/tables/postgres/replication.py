@@ -5,9 +5,9 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import ServerUnavailableError
@@ -34,11 +34,15 @@ FROM (SELECT * FROM pg_stat_activity WHERE backend_xid IS NOT NULL ORDER BY xact
 
 @dataclass(frozen=True)
 class Identity:
-    """Which server, in which of its lives, and which database."""
+    """Which server, in which of its lives, and which database.
+
+    :param ends: where each of its earlier timelines ended: what came after is not in this one.
+    """
 
     system: str
     timeline: int
     database: str
+    ends: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,16 @@ def identify(connection: Connection) -> Identity:
     """Return who the server is, by the replication protocol: it needs no other right."""
     with replicating(connection, "snapshot") as server:
         (row,) = _run(server, "IDENTIFY_SYSTEM", None, connection)
-    return Identity(row[0], int(row[1]), row[3])
+        timeline, history = int(row[1]), ""
+        if timeline > 1:
+            ((_file, history),) = _run(server, f"TIMELINE_HISTORY {timeline}", None, connection)
+    return Identity(row[0], timeline, row[3], timeline_ends(history))
+
+
+def timeline_ends(history: str) -> dict[int, int]:
+    """Return where each timeline ended that a history file tells of."""
+    lines = [line.split() for line in history.splitlines()]
+    return {int(words[0]): lsn_from_text(words[1]) for words in lines if words and words[0].isdigit()}
 
 
 @contextmanager

@@ -28,6 +28,14 @@ Columns = dict[str, str]
 _WIDER = {"smallint": {"integer", "bigint"}, "integer": {"bigint"}}
 
 
+class UnknownTableError(Exception):
+    """The log speaks of a table that was no part of the stream when the run began to read it."""
+
+    def __init__(self, table: TableName, oid: int) -> None:
+        self.table, self.oid = table, oid
+        super().__init__(f"{table} is no part of the stream")
+
+
 @dataclass(frozen=True)
 class Reshaper:
     """Makes the target's tables follow the source's.
@@ -36,6 +44,7 @@ class Reshaper:
     :param states: what the target was made for, by table; kept up to date.
     :param owner: from a partition to the table of the stream that it is a part of.
     :param done: takes each statement that was run on the target.
+    :param passed: tables none of whose changes are applied.
     """
 
     source: Session
@@ -44,17 +53,21 @@ class Reshaper:
     owner: Callable[[TableName], TableName]
     policy: OnSchemaChange
     done: list[str]
+    passed: frozenset[TableName] = frozenset()
 
     def __call__(self, session: Session, shape: Shape) -> None:
         """Make the target's table hold rows of ``shape``, within the caller's transaction.
 
         :raises ConflictError: the change is not one that can be followed safely.
+        :raises UnknownTableError: see there.
         """
         table = shape.table
+        if table in self.passed:
+            return
         owner = self.owner(table)
         state = self.states.get(owner)
         if state is None:
-            raise self._stop(table, "changes of a table that is no part of the stream", "leave it")
+            raise UnknownTableError(table, shape.relation.oid)
         wanted = self._spelled(shape)
         made_for = {name: type_ for name, type_, generated in state.signature if not generated}
         if wanted == made_for:

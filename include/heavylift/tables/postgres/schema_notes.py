@@ -32,7 +32,10 @@ CREATE TABLE IF NOT EXISTS heavylift.stream_schema (
 # What the server says where the same thing is there already: schema, relation, object, function,
 # a second primary key, a partition that is attached, a column that is an identity.
 _THERE = {"42P06", "42P07", "42710", "42723"}
-_THERE_BY_KIND = {("CONSTRAINT", "42P16"), ("TABLE ATTACH", "42809"), ("SEQUENCE", "55000")}
+# An index of a partition that was attached to its table goes with the table's own, by whatever name.
+_THERE_BY_KIND = {
+    ("CONSTRAINT", "42P16"), ("TABLE ATTACH", "42809"), ("SEQUENCE", "55000"), ("INDEX ATTACH", "55000"),
+}  # fmt: skip
 
 # Without these the data would be wrong or unprotected; all else is told as a finding where it fails.
 _NEEDED = {

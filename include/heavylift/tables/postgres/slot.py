@@ -87,17 +87,18 @@ def slot_status(session: Session, slot: str) -> SlotStatus | None:
 
 
 def ensure_publication(source: Session, publication: str, tables: Iterable[Table]) -> None:
-    """Publish exactly these tables, each partition as itself.
+    """Publish exactly these tables, each partition as itself and by its own name.
 
-    As their root, a TRUNCATE of one partition would not be in the stream at all. Done before the slot is
-    made: what the log says before a publication exists cannot be decoded for it.
+    As their root, a TRUNCATE of one partition would not be in the stream at all; and by its name it is
+    known from one that is made later. Done before the slot is made: what the log says before a publication
+    exists cannot be decoded for it.
     """
-    tables = tuple(tables)
-    if published(source, publication) == {table.name for table in tables}:
+    wanted = publishable(tables)
+    if published(source, publication) == set(wanted):
         # Also where an owner has made it for a role that may not.
         return
     # ONLY: a table that others inherit from does not bring them with it.
-    names = sql.SQL(", ").join(sql.SQL("ONLY {}").format(_qualified(table.name)) for table in tables)
+    names = sql.SQL(", ").join(sql.SQL("ONLY {}").format(_qualified(each)) for each in wanted)
     name = sql.Identifier(publication)
     there = source.execute("SELECT 1 FROM pg_publication WHERE pubname = %s", [publication]).fetchone()
     if there:
@@ -112,15 +113,20 @@ def ensure_publication(source: Session, publication: str, tables: Iterable[Table
 
 
 def publish_more(source: Session, publication: str, tables: Iterable[Table]) -> None:
-    """Publish further tables; those that are published already are passed over."""
+    """Publish further tables and their partitions; those that are published already are passed over."""
     known = published(source, publication)
-    for table in tables:
-        if table.name not in known:
+    for name in publishable(tables):
+        if name not in known:
             source.execute(
                 sql.SQL("ALTER PUBLICATION {} ADD TABLE ONLY {}").format(
-                    sql.Identifier(publication), _qualified(table.name)
+                    sql.Identifier(publication), _qualified(name)
                 )
             )
+
+
+def publishable(tables: Iterable[Table]) -> list[TableName]:
+    """Return what a publication of the tables names: each, and each of its partitions that holds rows."""
+    return [name for table in tables for name in (table.name, *table.leaves)]
 
 
 def published(source: Session, publication: str) -> set[TableName]:
@@ -135,12 +141,16 @@ def published(source: Session, publication: str) -> set[TableName]:
 
 
 def unpublished(source: Session, publication: str, tables: Iterable[TableName]) -> list[TableName]:
-    """Return those of the tables that are there but not published: the log of the stream lacks them."""
+    """Return those of the tables that are there but not published: the log of the stream lacks them.
+
+    Partitions are none of them; see :mod:`heavylift.tables.postgres.partitions`.
+    """
     wanted = sorted(tables)
     rows = source.execute(
         "SELECT w.schema, w.name FROM unnest(%s::text[], %s::text[]) w(schema, name)"
         " JOIN pg_namespace n ON n.nspname = w.schema"
         " JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = w.name AND c.relkind IN ('r', 'p')"
+        " AND NOT c.relispartition"
         " WHERE NOT EXISTS (SELECT FROM pg_publication p JOIN pg_publication_rel r ON r.prpubid = p.oid"
         " WHERE p.pubname = %s AND r.prrelid = c.oid) ORDER BY 1, 2",
         [[name.schema for name in wanted], [name.name for name in wanted], publication],

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 from heavylift.errors import ConflictError, TransientError
 from heavylift.evidence.records import Finding
 from heavylift.tables.model import Table, TableName, demand_some
-from heavylift.tables.postgres.catalog import Leaf, read_catalog, read_leaves
+from heavylift.tables.postgres.catalog import Leaf, read_catalog, read_leaves, read_parts
 from heavylift.tables.postgres.connect import where
 from heavylift.tables.postgres.copy_format import binary_types
 from heavylift.tables.postgres.copy_job import Job
 from heavylift.tables.postgres.copy_pool import Pool, empty, shared_snapshot
 from heavylift.tables.postgres.copy_progress import Counting, SnapshotProgress
-from heavylift.tables.postgres.guard import demand_same_source, guard
-from heavylift.tables.postgres.quiet import quieten
+from heavylift.tables.postgres.guard import guard, settle_source
+from heavylift.tables.postgres.quiet import demand_no_triggers, quieten
 from heavylift.tables.postgres.ranges import read_ranges, storage_of
-from heavylift.tables.postgres.replication import exported_snapshot, identify
+from heavylift.tables.postgres.replication import exported_snapshot
 from heavylift.tables.postgres.resume import (
     Layout,
     demand_empty,
@@ -43,13 +43,14 @@ from heavylift.tables.postgres.slot import (
     drop_slot,
     ensure_publication,
     publish_more,
-    slot_status,
+    publishable,
     temporary_slot_name,
 )
 from heavylift.tables.postgres.state import (
     Lease,
     StreamPhase,
     StreamState,
+    TablePhase,
     names,
     no_stream,
     read_stream,
@@ -108,6 +109,18 @@ class SnapshotRun:
         self._copy_later(tables)
         make_keys(self.source, self.request.target.connection, self.request.stream, self._entries, tables)
 
+    def add_parts(self, parts: Sequence[Table], roots: Sequence[Table]) -> None:
+        """Bring in partitions that the stream's tables have got since, each with a snapshot of its own.
+
+        Each is published by its name last of all: until then another run finds it new, and goes on.
+        """
+        self._say("making partitions")
+        self._read_schema(roots)
+        self.findings += make_before_data(self.request.target.connection, self.request.stream, self._entries)
+        demand_same_columns(parts, read_parts(self.target, [part.name for part in parts]))
+        self._copy_later(parts)
+        publish_more(self.source, self._state().publication, parts)
+
     def _make_tables(self, tables: Sequence[Table]) -> None:
         self._say("making the schema")
         self._read_schema(tables)
@@ -127,12 +140,14 @@ class SnapshotRun:
         self._copy(tables, state.slot, first=True)
 
     def _resume(self, tables: Sequence[Table], state: StreamState) -> dict[str, int]:
-        status = slot_status(self.source, state.slot)
-        demand_same_source(state, identify(self.request.source.connection), status)
+        state = settle_source(self.request, state, source=self.source, target=self.target)
         guard(self.request, state, source=self.source, target=self.target)
         known, ranges = read_tables(self.target, state.id), read_ranges(self.target, state.id)
         reused = {str(n): sum(r.done_at is not None for r in ranges.get(n, ())) for n in known}
         self._make_tables(tables)
+        # Partitions that came meanwhile are copied with their tables where these are not complete.
+        open_ones = [table for table in tables if known[table.name].phase is not TablePhase.COPIED]
+        publish_more(self.source, state.publication, open_ones)
         self._copy_later(tables)
         return reused
 
@@ -159,6 +174,8 @@ class SnapshotRun:
             self._copy(missing, temporary_slot_name(self.request.stream), first=False)
 
     def _copy(self, tables: Sequence[Table], slot: str, *, first: bool) -> None:
+        if not quieten(self.target):
+            demand_no_triggers(self.target, publishable(tables))
         before = read_leaves(self.source, tables)
         connection = self.request.source.connection
         with ExitStack() as stack:
@@ -248,7 +265,8 @@ class SnapshotRun:
 
         A rewrite by ALTER TABLE shows an older snapshot an empty table: its rows would be lost.
         """
-        current = {table.name: table for table in read_catalog(self.source, ("*.*",))}
+        there = (*read_catalog(self.source, ("*.*",)), *read_parts(self.source, [t.name for t in tables]))
+        current = {table.name: table for table in there}
         wrong = [
             table.name
             for table in tables

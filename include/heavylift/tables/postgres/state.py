@@ -12,7 +12,7 @@ believes itself alone changes nothing any more.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
@@ -264,6 +264,15 @@ def write_table(session: Session, stream: str, state: TableState) -> None:
             state.rows,
         ],
     )
+
+
+def forget_tables(session: Session, stream: str, tables: Iterable[TableName]) -> None:
+    """Take away what is noted of tables, and of their ranges."""
+    for name in tables:
+        session.execute(
+            "DELETE FROM heavylift.stream_table WHERE stream = %s AND schema_name = %s AND table_name = %s",
+            [stream, name.schema, name.name],
+        )
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
-from heavylift.errors import PermanentError
+from heavylift.errors import ConflictError, PermanentError
+from heavylift.tables.model import Table, TableName
+from heavylift.tables.postgres.catalog import holders
 from heavylift.tables.postgres.connect import conninfo
 from heavylift.tables.postgres.lsn import lsn_from_text
+from heavylift.tables.postgres.slot import published
+from heavylift.tables.postgres.state import names
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -105,6 +109,36 @@ def subscription_state(target: Session, name: str) -> SubscriptionState | None:
         [name],
     ).fetchone()
     return None if row is None else SubscriptionState(*row)
+
+
+def demand_subscribed(source: Session, target: Session, name: str, tables: Iterable[Table]) -> None:
+    """Refuse to call a target complete that does not follow every table and partition.
+
+    A subscription passes over what it does not know, without a word.
+
+    :raises ConflictError: there are such tables.
+    """
+    wanted = {leaf for table in tables for leaf in holders(table)}
+    rows = target.execute(
+        "SELECT n.nspname, c.relname FROM pg_subscription s JOIN pg_subscription_rel r ON r.srsubid = s.oid"
+        " JOIN pg_database d ON d.oid = s.subdbid AND d.datname = current_database()"
+        " JOIN pg_class c ON c.oid = r.srrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " WHERE s.subname = %s",
+        [name],
+    ).fetchall()
+    followed = {TableName(row[0], row[1]) for row in rows} & published(source, name)
+    missing = sorted(wanted - followed)
+    if missing:
+        raise ConflictError(
+            f"following subscription {name}",
+            got=f"tables or partitions that it does not follow: {names(missing)}",
+            expected="every chosen table of the source to be published and subscribed to",
+            state="what PostgreSQL has applied stays; changes of these tables do not arrive",
+            remedy=f"make them on the target as on the source; ALTER PUBLICATION {name} ADD TABLE … on the"
+            f" source, then ALTER SUBSCRIPTION {name} REFRESH PUBLICATION on the target, which copies"
+            " them; or exclude them",
+            code="6602",
+        )
 
 
 def confirmed(source: Session, slot: str) -> int:

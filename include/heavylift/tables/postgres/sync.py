@@ -17,15 +17,30 @@ from heavylift.tables.model import TableName, is_chosen
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.faults import told_as
-from heavylift.tables.postgres.guard import demand_same_source, demand_valid, guard
+from heavylift.tables.postgres.guard import demand_valid, guard, settle_source
 from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
+from heavylift.tables.postgres.partitions import (
+    demand_same_parts,
+    detached,
+    new_parts,
+    passed_parts,
+    roots_of,
+    unattached,
+)
 from heavylift.tables.postgres.pump import Pump, RunSessions, Tally, stream_of
 from heavylift.tables.postgres.quiet import quieten
-from heavylift.tables.postgres.replication import identify
-from heavylift.tables.postgres.schema_copy import finish_schema, is_schema_finished
-from heavylift.tables.postgres.slot import slot_status
-from heavylift.tables.postgres.state import Lease, StreamPhase, StreamState, leased, names, read_tables
-from heavylift.tables.postgres.tables_added import add_tables, new_tables
+from heavylift.tables.postgres.schema_copy import finish_schema, follow_relations, is_schema_finished
+from heavylift.tables.postgres.slot import publishable, slot_status
+from heavylift.tables.postgres.state import (
+    Lease,
+    StreamPhase,
+    StreamState,
+    forget_tables,
+    leased,
+    names,
+    read_tables,
+)
+from heavylift.tables.postgres.tables_added import add_parts, add_tables, new_tables
 from heavylift.tables.requests import Direction
 
 if TYPE_CHECKING:
@@ -56,7 +71,10 @@ class StreamRun:
         upto = position_of(self.sessions.source) if upto is None else upto
         seconds = [s for s in (within_seconds, self.request.options.max_seconds) if s is not None]
         until = time.monotonic() + min(seconds) if seconds else None
-        Pump(self.request, self.work, self.sessions, self.lease, self.tally, until).run(upto, asked_at)
+        pump = Pump(
+            self.request, self.work, self.sessions, self.lease, self.tally, until, self.take_in_new_parts
+        )
+        pump.run(upto, asked_at)
         return upto
 
     def take_in_new_tables(self) -> None:
@@ -67,7 +85,11 @@ class StreamRun:
         sessions = self.sessions
         if self.request.direction is Direction.REVERSE:
             return
+        self.take_in_new_parts()
         tables = new_tables(self.request, source=sessions.source, target=sessions.control)
+        # What the source has detached is on the target still a part, with rows that changes come for.
+        parts = self._parts()
+        tables = tuple(table for table in tables if table.name not in parts)
         if not tables:
             return
         if self.request.options.on_schema_change is OnSchemaChange.STOP:
@@ -83,6 +105,53 @@ class StreamRun:
         self.findings += findings
         self.tally.statements += [f"-- table {table.name} was added" for table in tables]
 
+    def take_in_new_parts(self) -> bool:
+        """Bring partitions in that the stream's tables have got on the source; tell whether there were any.
+
+        :raises ConflictError: the spec says to stop where the source's schema changes.
+        """
+        source, control = self.sessions.source, self.sessions.control
+        if self.request.direction is Direction.REVERSE:
+            return False
+        parts = new_parts(self.request, source=source, target=control)
+        if not parts:
+            return False
+        if self.request.options.on_schema_change is OnSchemaChange.STOP:
+            raise _appeared([part.name for part in parts])
+        self.findings += add_parts(
+            self.request, parts, source=source, target=control, lease=self.lease, stop=self.work.stop
+        )
+        self.tally.statements += [f"-- partition {part.name} was added" for part in parts]
+        return True
+
+    def settle_parts(self) -> list[TableName]:
+        """Attach on the target what the source has attached; return what the source has given away."""
+        source, control = self.sessions.source, self.sessions.control
+        if self.request.direction is Direction.REVERSE:
+            return []
+        known = read_tables(control, self.request.stream)
+        ours, theirs = read_catalog(source, ("*.*",)), read_catalog(control, ("*.*",))
+        alone = unattached(known, ours, theirs)
+        if alone:
+            self.findings += follow_relations(self.request, source=source, target=control)
+            self.tally.statements += [f"-- partition {name} was attached" for name in alone]
+            theirs = read_catalog(control, ("*.*",))
+        # Once the stream has passed a partition's own snapshot its root's counts again.
+        parts = roots_of(ours).keys() | roots_of(theirs).keys()
+        forget_tables(control, self.request.stream, passed_parts(known, parts, self.tally.applied))
+        return detached(known, ours, theirs)
+
+    def _parts(self) -> set[TableName]:
+        known = read_tables(self.sessions.control, self.request.stream)
+        there = read_catalog(self.sessions.control, ("*.*",))
+        return set(roots_of(table for table in there if table.name in known))
+
+    @property
+    def is_ahead(self) -> bool:
+        """Tell whether parts of the target are of a later moment than the position applied."""
+        tables = read_tables(self.sessions.control, self.request.stream).values()
+        return any(self.tally.applied < (table.settled or 0) for table in tables)
+
     def complete_schema(self, *, guards: bool = False) -> None:
         """Make what the target still lacks of the schema, once it is exactly the source at some position.
 
@@ -91,8 +160,7 @@ class StreamRun:
         control, request = self.sessions.control, self.request
         if request.direction is Direction.REVERSE or is_schema_finished(control, request.stream):
             return
-        tables = read_tables(control, request.stream).values()
-        if any(self.tally.applied < (table.settled or 0) for table in tables):
+        if self.is_ahead:
             return
         self.findings += finish_schema(
             request,
@@ -107,10 +175,14 @@ class StreamRun:
 
         :raises ConflictError: one is.
         """
-        known = set(read_tables(self.sessions.control, self.request.stream))
-        there = {table.name for table in read_catalog(self.sessions.source, ("*.*",))}
-        options = self.request.options
-        gone = [name for name in sorted(known - there) if is_chosen(name, options.tables, options.exclude)]
+        demand_same_parts(self.settle_parts())
+        source, control = self.sessions.source, self.sessions.control
+        known, options = set(read_tables(control, self.request.stream)), self.request.options
+        lost = known - set(publishable(read_catalog(source, ("*.*",))))
+        there = set(publishable(read_catalog(control, ("*.*",))))
+        # What neither side has any more needs no note.
+        forget_tables(control, self.request.stream, lost - there)
+        gone = [name for name in sorted(lost & there) if is_chosen(name, options.tables, options.exclude)]
         if gone:
             raise _gone(gone)
 
@@ -135,8 +207,7 @@ def stream_run(request: TablesRequest, work: Work) -> Iterator[StreamRun]:
             demand_valid(state)
             if state.phase is not StreamPhase.STREAMING:
                 raise _still_copying(state)
-            status = slot_status(source, state.slot)
-            demand_same_source(state, identify(request.source.connection), status)
+            state = settle_source(request, state, source=source, target=control)
             guard(request, state, source=source, target=control)
             tally = Tally(applied=state.applied or 0, applied_at=state.applied_at)
             yield StreamRun(request, work, RunSessions(source, control), lease, state, tally)
@@ -152,7 +223,7 @@ def sync_changes(request: TablesRequest, work: Work, *, upto: int | None = None)
     :raises NotFoundError: the stream was never begun.
     :raises ConflictError: the source's tables have changed in a way that cannot be followed.
     :raises PermanentError: the source has lost log that the stream needs.
-    :raises TransientError: another run is at it, it was stopped, or a server or the network has gone.
+    :raises TransientError: another run is at it, or a server or the network has gone.
     """
     started, clock = utc_now(), time.monotonic()
     with stream_run(request, work) as run:
@@ -234,6 +305,6 @@ def _gone(tables: list[TableName]) -> ConflictError:
         got=f"tables of the stream that the source no longer has: {names(tables)}",
         expected="every table that the snapshot took",
         state="all other changes are applied up to now; the target keeps these tables and their rows",
-        remedy="drop or rename them on the target as on the source, and exclude them in the spec",
+        remedy="drop or rename them on the target as on the source, or exclude them in the spec",
         code="6043",
     )

@@ -56,14 +56,7 @@ def add_tables(
     """
     if not tables:
         return (), ()
-    run = SnapshotRun(
-        request,
-        source,
-        target,
-        lease,
-        stop=stop or threading.Event(),
-        tell=tell or (lambda _: None),
-    )
+    run = _run(request, source, target, lease, stop, tell)
     with told_as("adding tables to the stream", "tables that were finished are noted and stay"):
         reopen_schema(target, request.stream)
         run.add(tables)
@@ -78,3 +71,48 @@ def add_tables(
         for table in tables
     )
     return counts, tuple(run.findings)
+
+
+def add_parts(
+    request: TablesRequest,
+    parts: Sequence[Table],
+    *,
+    source: Session,
+    target: Session,
+    lease: Lease,
+    stop: threading.Event | None = None,
+) -> tuple[Finding, ...]:
+    """Bring partitions into a stream that is under way: make, copy and publish them.
+
+    As with tables, each is noted with the position of its own snapshot, until the stream has passed it.
+
+    Idempotency: what was cut off goes on; what is complete is not copied again.
+
+    :param parts: as :func:`~heavylift.tables.postgres.partitions.new_parts` gives them.
+    :raises ConflictError: the target has such a partition with other columns or limits.
+    """
+    run = _run(request, source, target, lease, stop, None)
+    with told_as("adding partitions to the stream", "partitions that were finished are noted and stay"):
+        known = read_tables(target, request.stream)
+        roots = [table for table in read_catalog(source, ("*.*",)) if table.name in known]
+        reopen_schema(target, request.stream)
+        run.add_parts(parts, roots)
+    return tuple(run.findings)
+
+
+def _run(
+    request: TablesRequest,
+    source: Session,
+    target: Session,
+    lease: Lease,
+    stop: threading.Event | None,
+    tell: Callable[[SnapshotProgress], None] | None,
+) -> SnapshotRun:
+    return SnapshotRun(
+        request,
+        source,
+        target,
+        lease,
+        stop=stop or threading.Event(),
+        tell=tell or (lambda _: None),
+    )
