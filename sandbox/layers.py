@@ -1,7 +1,7 @@
-"""``./dev test``: the layers of tests, cheapest first.
+"""``./dev test``: the layers of tests.
 
-The integration tests mostly wait for servers and for processes that they start, so they run
-beside the layers that need a processor; what they print is shown when these have ended. The
+Two pieces run at a time, for most of them wait for servers and for processes that they start; the
+longest begin first, each with servers of its own, and what one prints is shown when it has ended. The
 end-to-end tests come last and alone: Airflow's timing is part of what they look at.
 """
 
@@ -11,37 +11,65 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import IO
 
 from sandbox.paths import REPO
 
 LAYERS = ("unit", "contract", "plugins", "dags", "integration", "e2e")
-BESIDE = "integration"
+AT_ONCE = 2
+_LOOK_EVERY = 0.2
 _INTERRUPTED = 2
 
 
 @dataclass(frozen=True)
+class Piece:
+    """A part of the tests that one process runs.
+
+    :param without: folders below its own that are pieces themselves.
+    """
+
+    folder: str
+    without: tuple[str, ...] = ()
+
+    def command(self, arguments: Sequence[str] = ()) -> list[str]:
+        """Return the command that runs it."""
+        ignored = (f"--ignore=tests/{each}" for each in self.without)
+        return [sys.executable, "-m", "pytest", f"tests/{self.folder}", *ignored, *arguments]
+
+
+_LONG = ("integration/tables", "integration/objects", "integration/streams")
+BESIDE_EACH_OTHER = (
+    Piece(_LONG[0]),
+    Piece(_LONG[1]),
+    Piece("unit"),
+    Piece(_LONG[2]),
+    Piece("integration", _LONG),
+    *(Piece(layer) for layer in ("plugins", "contract", "dags")),
+)
+ALONE = Piece("e2e")
+
+
+@dataclass(frozen=True)
 class Result:
-    """How one layer ended."""
+    """How a piece ended."""
 
     status: int
     seconds: float
 
 
 def main(layer: str | None, arguments: Sequence[str]) -> int:
-    """Run one layer or all, each in a process of its own; return 0 if every test passed.
+    """Run one layer or all; return 0 if every test passed.
 
-    A layer without tests counts as failed: silence is no proof.
+    A piece without tests counts as failed: silence is no proof.
     """
     if layer is not None:
-        results = {layer: _run(layer, arguments)}
+        results = {layer: _run(Piece(layer), arguments)}
     else:
         results = _run_all(arguments)
         print()
-        for name in (name for name in LAYERS if name in results):
-            result = results[name]
+        for name, result in results.items():
             word = "passed" if result.status == 0 else "FAILED"
             print(f"  {word:<7} {result.seconds:6.0f} s  {name}")
     statuses = {result.status for result in results.values()}
@@ -51,55 +79,69 @@ def main(layer: str | None, arguments: Sequence[str]) -> int:
 
 
 def _run_all(arguments: Sequence[str]) -> dict[str, Result]:
-    results: dict[str, Result] = {}
-    with tempfile.TemporaryFile() as output:
-        beside = _Beside(arguments, output)
-        try:
-            for name in (name for name in LAYERS[:-1] if name != BESIDE):
-                results[name] = _run(name, arguments)
-                if results[name].status == _INTERRUPTED:
-                    return results
-            results[BESIDE] = beside.wait()
-        finally:
-            beside.stop()
-    if results[BESIDE].status != _INTERRUPTED:
-        results[LAYERS[-1]] = _run(LAYERS[-1], arguments)
+    results = _run_beside(BESIDE_EACH_OTHER, arguments)
+    if not any(result.status == _INTERRUPTED for result in results.values()):
+        results[ALONE.folder] = _run(ALONE, arguments)
     return results
 
 
-def _run(name: str, arguments: Sequence[str]) -> Result:
+def _run(piece: Piece, arguments: Sequence[str]) -> Result:
     began = time.monotonic()
-    print(f"\n--- {name}", flush=True)
-    status = subprocess.run(_command(name, arguments), cwd=REPO, check=False).returncode
+    print(f"\n--- {piece.folder}", flush=True)
+    status = subprocess.run(piece.command(arguments), cwd=REPO, check=False).returncode
     return Result(status, time.monotonic() - began)
 
 
-def _command(name: str, arguments: Sequence[str]) -> list[str]:
-    return [sys.executable, "-m", "pytest", f"tests/{name}", *arguments]
+def _run_beside(pieces: Iterable[Piece], arguments: Sequence[str]) -> dict[str, Result]:
+    """Run pieces, some at a time; after one that was interrupted no other is begun."""
+    waiting, running, results = list(pieces), list[_Running](), dict[str, Result]()
+    try:
+        while waiting or running:
+            while waiting and len(running) < AT_ONCE:
+                running.append(_Running.start(waiting.pop(0), arguments))
+            time.sleep(_LOOK_EVERY)
+            for one in [each for each in running if each.process.poll() is not None]:
+                running.remove(one)
+                results[one.piece.folder] = one.ended()
+                if one.process.returncode == _INTERRUPTED:
+                    waiting.clear()
+    finally:
+        for one in running:
+            one.stop()
+    return results
 
 
-class _Beside:
-    """A layer that runs while others do; what it prints is kept until it has ended."""
+@dataclass
+class _Running:
+    """A piece that runs; what it prints is kept until it has ended."""
 
-    def __init__(self, arguments: Sequence[str], output: IO[bytes]) -> None:
-        self._output = output
-        self._began = time.monotonic()
-        self._process = subprocess.Popen(
-            _command(BESIDE, arguments), cwd=REPO, stdout=output, stderr=subprocess.STDOUT
+    piece: Piece
+    process: subprocess.Popen[bytes]
+    output: IO[bytes]
+    began: float = field(default_factory=time.monotonic)
+
+    @classmethod
+    def start(cls, piece: Piece, arguments: Sequence[str]) -> _Running:
+        """Start it."""
+        print(f"--- {piece.folder}: running", flush=True)
+        output = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the piece has ended
+        command = piece.command(arguments)
+        return cls(
+            piece, subprocess.Popen(command, cwd=REPO, stdout=output, stderr=subprocess.STDOUT), output
         )
 
-    def wait(self) -> Result:
-        """Wait for the end, and show what was printed."""
-        print(f"\n--- {BESIDE} (began beside the others)", flush=True)
-        status = self._process.wait()
-        seconds = time.monotonic() - self._began
-        self._output.seek(0)
-        sys.stdout.write(self._output.read().decode(errors="replace"))
+    def ended(self) -> Result:
+        """Show what was printed, and tell how it ended."""
+        print(f"\n--- {self.piece.folder}", flush=True)
+        with self.output:
+            self.output.seek(0)
+            sys.stdout.write(self.output.read().decode(errors="replace"))
         sys.stdout.flush()
-        return Result(status, seconds)
+        return Result(self.process.returncode, time.monotonic() - self.began)
 
     def stop(self) -> None:
-        """End the layer if it still runs; it takes its servers with it."""
-        if self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait()
+        """End it if it still runs; it takes its servers with it."""
+        with self.output:
+            if self.process.poll() is None:
+                self.process.terminate()
+                self.process.wait()

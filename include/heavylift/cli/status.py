@@ -65,6 +65,7 @@ def _document(story: RunStory) -> dict[str, Any]:
     from heavylift.report.advice import advice_on
     from heavylift.report.databases import database_rows
     from heavylift.report.deletions import deletions_of
+    from heavylift.report.streams import stream_rows
     from heavylift.report.verdict import headline_of, total_counts
 
     headline = headline_of(story)
@@ -77,6 +78,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "reasons": list(headline.reasons),
         "counts": total_counts(story).model_dump(mode="json"),
         "databases": [each.document for each in database_rows(story)],
+        "streams": [each.document for each in stream_rows(story)],
         "deletions": [each.document for each in deletions_of(story).rows if each.counts],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
         "advice": [{"problem": each.problem, "remedy": each.remedy} for each in advice_on(story)],
@@ -98,6 +100,7 @@ def _text(story: RunStory) -> str:
     from heavylift.report.advice import advice_on
     from heavylift.report.databases import database_line, database_rows
     from heavylift.report.deletions import deletion_in_words, deletions_of
+    from heavylift.report.streams import stream_line, stream_rows
     from heavylift.report.verdict import headline_of, total_counts
 
     headline, counts = headline_of(story), total_counts(story)
@@ -106,13 +109,14 @@ def _text(story: RunStory) -> str:
         f"{story.run.migration} {story.run.phase}: {headline.label.upper()}: {headline.title}",
         f"  run       {story.title}",
     ]
-    if story.datasets or not story.databases:
+    if story.has_objects:
         lines.append(
             f"  objects   {there.objects:,} of {counted(counts.found.objects, 'object')} found are on the"
             f" target by the copy's account, {size(there.size_bytes)}; {counts.failed.objects:,} failed,"
             f" {counts.refused.objects:,} refused",
         )
     lines += [f"  database  {database_line(row)}" for row in database_rows(story)]
+    lines += [f"  stream    {stream_line(row)}" for row in stream_rows(story)]
     if (deletions := deletions_of(story)).rows:
         lines.append(f"  deletions {deletion_in_words(deletions)}")
     lines += [f"  gate      {each.standing}" for each in story.gates]

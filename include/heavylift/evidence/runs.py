@@ -9,6 +9,7 @@ from datetime import datetime
 from heavylift.evidence.paths import original_text
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import EvidenceStore
+from heavylift.evidence.stream_paths import STREAMS_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
 _NO_PHASE = frozenset({"audit", "quarantine", "state", "uploads"})
@@ -18,7 +19,7 @@ _NO_PHASE = frozenset({"audit", "quarantine", "state", "uploads"})
 class SeenRun:
     """A run as a listing shows it.
 
-    :param datasets: folders of datasets, as path segments; ``databases`` by name.
+    :param datasets: folders of datasets, as path segments; ``databases`` and ``streams`` by name.
     :param gates: gates that were evaluated, by name.
     :param summaries: how many summaries it has.
     """
@@ -30,6 +31,7 @@ class SeenRun:
     gates: tuple[str, ...] = ()
     summaries: int = 0
     databases: tuple[str, ...] = ()
+    streams: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -60,6 +62,7 @@ class _Gathered:
         self._datasets: set[str] = set()
         self._gates: set[str] = set()
         self._databases: set[str] = set()
+        self._streams: set[str] = set()
         self._summaries = 0
 
     def add(self, rest: str, modified_at: datetime) -> None:
@@ -69,6 +72,8 @@ class _Gathered:
             self._gates.add(inside.partition("/")[0])
         elif folder == "databases":
             self._databases.add(inside.partition("/")[0])
+        elif folder == STREAMS_FOLDER:
+            self._streams.add(inside.partition("/")[0])
         elif re.fullmatch(r"summary-\d+\.json", rest):
             self._summaries += 1
         elif re.fullmatch(r"(plan|verification-\d+|check-\d+)\.json|shards/.+", inside):
@@ -83,6 +88,7 @@ class _Gathered:
             _names(self._gates),
             self._summaries,
             _names(self._databases),
+            _names(self._streams),
         )
 
 

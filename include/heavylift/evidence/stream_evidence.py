@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heavylift.evidence.records import EvidenceRef, Finding, RunKey
-from heavylift.evidence.run_evidence import CLOCK_SKEW, Kept, read_latest
+from heavylift.evidence.run_evidence import CLOCK_SKEW, Kept, read_all, read_latest
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.stream_paths import (
     stream_mirror_path,
@@ -24,12 +24,30 @@ from heavylift.evidence.stream_records import (
 
 @dataclass(frozen=True)
 class StreamEvidence:
-    """The latest records of one stream in one run."""
+    """The latest records of one stream in one run.
+
+    :param mirrors: all attempts, the latest last.
+    """
 
     stream: str
     plan: Kept[StreamPlanRecord] | None = None
-    mirror: Kept[StreamMirrorRecord] | None = None
+    mirrors: tuple[Kept[StreamMirrorRecord], ...] = ()
     verification: Kept[StreamVerificationRecord] | None = None
+
+    @property
+    def mirror(self) -> Kept[StreamMirrorRecord] | None:
+        """The latest attempt."""
+        return self.mirrors[-1] if self.mirrors else None
+
+    @property
+    def sent(self) -> int:
+        """Records that this run has sent to the target, in all its attempts."""
+        return sum(kept.record.sent for kept in self.mirrors)
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of these records."""
+        return sum(kept.record.size_bytes for kept in self.mirrors)
 
     @property
     def is_stale(self) -> bool:
@@ -52,7 +70,7 @@ class StreamEvidence:
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
         """The files that all this was read from."""
-        return tuple(kept.ref for kept in (self.plan, self.mirror, self.verification) if kept)
+        return tuple(kept.ref for kept in (self.plan, *self.mirrors, self.verification) if kept)
 
 
 async def read_stream_evidence(store: EvidenceStore, run: RunKey, stream: str) -> StreamEvidence:
@@ -63,7 +81,9 @@ async def read_stream_evidence(store: EvidenceStore, run: RunKey, stream: str) -
     return StreamEvidence(
         stream,
         plan=await read_latest(store, lambda n: stream_plan_path(run, stream, n), StreamPlanRecord),
-        mirror=await read_latest(store, lambda n: stream_mirror_path(run, stream, n), StreamMirrorRecord),
+        mirrors=tuple(
+            await read_all(store, lambda n: stream_mirror_path(run, stream, n), StreamMirrorRecord)
+        ),
         verification=await read_latest(
             store, lambda n: stream_verification_path(run, stream, n), StreamVerificationRecord
         ),

@@ -9,10 +9,12 @@ from __future__ import annotations
 from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import RunKey
 
+STREAMS_FOLDER = "~streams"
+
 
 def stream_folder(run: RunKey, stream: str) -> str:
     """Return the folder of one stream in a run."""
-    return f"{run.folder}/~streams/{safe_segment(stream)}"
+    return f"{run.folder}/{STREAMS_FOLDER}/{safe_segment(stream)}"
 
 
 def stream_plan_path(run: RunKey, stream: str, number: int) -> str:

@@ -15,6 +15,7 @@ from heavylift.evidence.records import Approval, GateResult, PhaseSummary, RunKe
 from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_all, read_dataset, read_latest
 from heavylift.evidence.runs import SeenRun, list_runs
 from heavylift.evidence.store import EvidenceStore
+from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evidence
 from heavylift.gates.approval import gate_standing, read_approvals
 
 MOST_ENTRIES = 2_000
@@ -68,6 +69,12 @@ class RunStory:
     trail: TrailStory
     others: tuple[tuple[SeenRun, PhaseSummary | None], ...]
     databases: tuple[DatabaseEvidence, ...] = ()
+    streams: tuple[StreamEvidence, ...] = ()
+
+    @property
+    def has_objects(self) -> bool:
+        """Tell whether the run is about objects: it has datasets, or nothing at all."""
+        return bool(self.datasets) or not (self.databases or self.streams)
 
 
 async def read_story(
@@ -93,6 +100,7 @@ async def read_story(
     databases = dict.fromkeys(
         [*(last_word.databases if last_word else ()), *(this.databases if this else ())]
     )
+    streams = dict.fromkeys([*(last_word.streams if last_word else ()), *(this.streams if this else ())])
     gates = tuple(dict.fromkeys([*(last_word.gates if last_word else ()), *(this.gates if this else ())]))
     latest = list(reversed(seen.values()))[:others]
     return RunStory(
@@ -106,6 +114,7 @@ async def read_story(
         trail=await _trail(store, run),
         others=tuple([(each, await _summary(store, each.key)) for each in latest]),
         databases=tuple([await read_database(store, run, name) for name in databases]),
+        streams=tuple([await read_stream_evidence(store, run, name) for name in streams]),
     )
 
 

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from heavylift.evidence.database_evidence import DatabaseEvidence
 from heavylift.evidence.run_evidence import DatasetEvidence
+from heavylift.evidence.stream_evidence import StreamEvidence
 from heavylift.evidence.wording import counted, duration
 from heavylift.report.scale import TimeScale
 from heavylift.report.story import GateStory, RunStory
@@ -54,9 +55,10 @@ class Lane:
 
 
 def lanes_of(story: RunStory) -> list[Lane]:
-    """Return a lane for each dataset, for each database and for each gate."""
+    """Return a lane for each dataset, for each database, for each stream and for each gate."""
     lanes = [Lane(each.dataset, merge_bars(tuple(_bars(each)))) for each in story.datasets]
     lanes += [Lane(each.database, merge_bars(tuple(_database_bars(each)))) for each in story.databases]
+    lanes += [Lane(each.stream, merge_bars(tuple(_stream_bars(each)))) for each in story.streams]
     lanes += [Lane(gate.name, marks=tuple(_marks(gate))) for gate in story.gates]
     return [lane for lane in lanes if lane.bars or lane.marks]
 
@@ -98,6 +100,16 @@ def _database_bars(evidence: DatabaseEvidence) -> Iterable[Bar]:
     if evidence.drain:
         drain = evidence.drain.record
         yield Bar("copy" if drain.reached else "bad", drain.started_at, drain.ended_at, "Drain")
+    if evidence.verification:
+        proof = evidence.verification.record
+        yield _until("proof" if proof.passed else "bad", proof.verified_at, proof.seconds, "Verification")
+
+
+def _stream_bars(evidence: StreamEvidence) -> Iterable[Bar]:
+    for number, kept in enumerate(evidence.mirrors, start=1):
+        mirror = kept.record
+        title = f"Mirror, attempt {number}: {counted(mirror.sent, 'record')}"
+        yield Bar("copy" if mirror.complete else "bad", mirror.started_at, mirror.ended_at, title)
     if evidence.verification:
         proof = evidence.verification.record
         yield _until("proof" if proof.passed else "bad", proof.verified_at, proof.seconds, "Verification")

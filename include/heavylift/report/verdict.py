@@ -8,7 +8,7 @@ from enum import StrEnum
 from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, counts_of
 from heavylift.evidence.wording import counted, size
-from heavylift.gates.summary import database_reasons
+from heavylift.gates.summary import database_reasons, stream_reasons
 from heavylift.report.databases import (
     databases_proof,
     databases_so_far,
@@ -17,6 +17,7 @@ from heavylift.report.databases import (
 )
 from heavylift.report.deletions import deletions_of
 from heavylift.report.story import RunStory
+from heavylift.report.streams import is_dry_run_of_streams, streams_dry, streams_proof, streams_so_far
 
 APPLIANCE = "appliance"
 """The phase whose objects travel on devices: its evidence is that of devices, not of datasets."""
@@ -50,7 +51,8 @@ def headline_of(story: RunStory) -> Headline:
     A run is called passed only where its summary says so.
     """
     plans = [each.plan.record for each in story.datasets if each.plan]
-    if all(plan.dry_run for plan in plans) and (plans or is_dry_run_of_databases(story)):
+    is_dry = is_dry_run_of_databases(story) or is_dry_run_of_streams(story)
+    if all(plan.dry_run for plan in plans) and (plans or is_dry):
         return _dry_run(story, plans)
     if story.summary is None:
         return Headline(
@@ -76,9 +78,13 @@ def headline_of(story: RunStory) -> Headline:
 def _dry_run(story: RunStory, plans: list[PlanRecord]) -> Headline:
     found = sum((plan.to_copy for plan in plans), Tally())
     blocked = sum((plan.refused for plan in plans), Tally())
-    sentence = f"{counted(found.objects, 'object')}, {size(found.size_bytes)}, would be moved."
-    if story.databases:
-        sentence = f"{sentence} {dry_run_in_words(story)}" if plans else dry_run_in_words(story)
+    objects = f"{counted(found.objects, 'object')}, {size(found.size_bytes)}, would be moved."
+    parts = [
+        objects if plans else "",
+        dry_run_in_words(story) if story.databases else "",
+        streams_dry(story) if story.streams else "",
+    ]
+    sentence = " ".join(part for part in parts if part)
     if blocked.objects:
         sentence += f" {counted(blocked.objects, 'object')} would not; the findings say why."
     gone = deletions_of(story).planned.objects
@@ -102,6 +108,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
         elif each.precedes_last_copy(each.verification.record.verified_at):
             reasons.append(f"{each.dataset}: objects were copied after the verification")
     reasons += [reason for each in story.databases for reason in database_reasons(each)]
+    reasons += [reason for each in story.streams for reason in stream_reasons(each)]
     if story.trail.problem:
         reasons.append("the audit trail is damaged")
     return tuple(reasons)
@@ -134,13 +141,14 @@ def _title(story: RunStory) -> str:
 
 
 def _proof(story: RunStory) -> str:
-    parts = (_objects_proof(story), databases_proof(story), _gone(story), _gates(story))
+    proofs = (_objects_proof(story), databases_proof(story), streams_proof(story))
+    parts = (*proofs, _gone(story), _gates(story))
     return " ".join(part for part in parts if part)
 
 
 def _objects_proof(story: RunStory) -> str:
     records = _verifications(story)
-    if not records and story.databases:
+    if not records and not story.has_objects:
         return ""
     equal = sum((each.equal for each in records), Tally())
     datasets = counted(len(records), "dataset")
@@ -192,7 +200,9 @@ def _so_far(story: RunStory) -> str:
     counts = total_counts(story)
     there = counts.moved + counts.unchanged
     found = counted(counts.found.objects, "object")
-    objects = f"the copy reports {there.objects:,} of {found} to be on the target"
-    if not story.databases:
-        return objects
-    return f"{objects}, and {databases_so_far(story)}" if story.datasets else databases_so_far(story)
+    parts = [
+        f"the copy reports {there.objects:,} of {found} to be on the target" if story.has_objects else "",
+        databases_so_far(story) if story.databases else "",
+        streams_so_far(story) if story.streams else "",
+    ]
+    return ", and ".join(part for part in parts if part)

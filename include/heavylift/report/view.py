@@ -21,6 +21,7 @@ from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.forecast import Forecast, forecasts_of
 from heavylift.report.story import GateStory, RunStory
+from heavylift.report.streams import StreamRow, stream_rows
 from heavylift.report.throughput import Throughput, throughput_of
 from heavylift.report.verdict import Headline, headline_of, total_counts
 
@@ -97,6 +98,7 @@ class View:
     findings: tuple[Finding, ...]
     findings_left_out: int
     databases: tuple[DatabaseRow, ...]
+    streams: tuple[StreamRow, ...]
     deletions: Deletions
     forecasts: tuple[Forecast, ...]
     failures: tuple[FailureRow, ...]
@@ -133,6 +135,7 @@ def view_of(story: RunStory) -> View:
         findings=tuple(findings[:MOST_FINDINGS]),
         findings_left_out=unlisted + max(0, len(findings) - MOST_FINDINGS),
         databases=database_rows(story),
+        streams=stream_rows(story),
         deletions=deletions,
         forecasts=forecasts_of(story),
         failures=tuple(failures[:MOST_FAILURES]),
@@ -184,8 +187,8 @@ def _findings(story: RunStory) -> Iterable[Finding]:
             yield from kept.record.notes
         if each.deletes:
             yield from each.deletes.record.findings
-    for database in story.databases:
-        yield from database.findings
+    yield from (finding for database in story.databases for finding in database.findings)
+    yield from (finding for stream in story.streams for finding in stream.findings)
 
 
 def _unlisted(evidence: DatasetEvidence) -> int:
@@ -220,10 +223,24 @@ def _span(story: RunStory) -> timedelta | None:
             begins.append(begin)
             ends.append(end)
         ends += [database.verification.record.verified_at] if database.verification else []
+    for stream in story.streams:
+        begins += [stream.plan.record.created_at] if stream.plan else []
+        begins += [kept.record.started_at for kept in stream.mirrors]
+        ends += [kept.record.ended_at for kept in stream.mirrors]
+        ends += [stream.verification.record.verified_at] if stream.verification else []
     return max(ends) - min(begins) if begins and ends else None
 
 
 def _files(story: RunStory) -> Iterable[EvidenceRef]:
+    yield from _files_of_datasets(story)
+    yield from (ref for database in story.databases for ref in database.refs)
+    yield from (ref for stream in story.streams for ref in stream.refs)
+    for gate in story.gates:
+        yield from (kept.ref for kept in gate.results)
+        yield from (kept.ref for kept in gate.approvals)
+
+
+def _files_of_datasets(story: RunStory) -> Iterable[EvidenceRef]:
     for each in story.datasets:
         if each.plan:
             plan = each.plan.record
@@ -241,11 +258,6 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
             yield from filter(None, _compared(each.verification.record))
         if each.check:
             yield each.check.ref
-    for database in story.databases:
-        yield from database.refs
-    for gate in story.gates:
-        yield from (kept.ref for kept in gate.results)
-        yield from (kept.ref for kept in gate.approvals)
 
 
 def _row_sets(plan: PlanRecord) -> tuple[EvidenceRef | None, ...]:
