@@ -10,6 +10,7 @@ from rich.table import Table
 
 from heavylift.connections import connection_from_env
 from heavylift.evidence.audit_verify import AuditReport, verify_trail
+from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
 from heavylift.evidence.numbered import latest_number
 from heavylift.evidence.paths import gate_path, report_path, safe_segment, summary_path, verification_path
 from heavylift.evidence.records import GateResult, PhaseSummary, RunKey, VerificationRecord
@@ -26,15 +27,17 @@ class RunResults:
 
     summary: PhaseSummary | None
     verifications: tuple[VerificationRecord, ...]
+    databases: tuple[DatabaseEvidence, ...]
     gates: tuple[GateResult, ...]
     report: str | None
     evidence: str
 
     @property
     def passed(self) -> bool:
-        """The run's own verification passed, and so did that of every dataset."""
+        """The run's own verification passed, and so did that of every dataset and of every database."""
         proved = self.summary is not None and self.summary.passed
-        return proved and bool(self.verifications) and all(v.passed for v in self.verifications)
+        equal = all(each.verification and each.verification.record.passed for each in self.databases)
+        return proved and equal and bool(self.verifications) and all(v.passed for v in self.verifications)
 
 
 async def read_results(
@@ -47,6 +50,7 @@ async def read_results(
         return RunResults(
             summary=await _summary(store, run),
             verifications=tuple([v for d in spec.datasets if (v := await _verification(store, run, d.name))]),
+            databases=tuple([await read_database(store, run, each.name) for each in spec.databases]),
             gates=tuple([g for gate in spec.gates_for(phase) if (g := await _gate(store, run, gate.name))]),
             report=await _report(store, run),
             evidence=store.url_of(run.folder),
@@ -97,6 +101,7 @@ def show_results(console: Console, results: RunResults) -> None:
             ", ".join(f"{name} {count:,}" for name, count in sorted(record.methods.items())),
         )
     console.print(table)
+    _show_databases(console, results.databases)
     for gate in results.gates:
         checks = Table("check", "dataset", "result", "detail", title=f"Gate {gate.gate}")
         for check in gate.checks:
@@ -107,3 +112,22 @@ def show_results(console: Console, results: RunResults) -> None:
                 check.detail,
             )
         console.print(checks)
+
+
+def _show_databases(console: Console, databases: tuple[DatabaseEvidence, ...]) -> None:
+    if not databases:
+        return
+    table = Table(
+        "database", "rows copied", "changes applied", "tables", "rows equal", "differing", title="Databases"
+    )
+    for each in databases:
+        proof = each.verification.record if each.verification else None
+        table.add_row(
+            each.database,
+            f"{each.snapshot.record.rows:,}" if each.snapshot else "0",
+            f"{each.changes:,}",
+            f"{len(proof.tables):,}" if proof else "not compared",
+            f"{proof.total('equal'):,}" if proof else "",
+            f"{proof.difference_count:,}" if proof else "",
+        )
+    console.print(table)

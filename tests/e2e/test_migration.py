@@ -9,14 +9,16 @@ import signal
 
 import pytest
 
+from heavylift.connections import connection_from_env
 from heavylift.spec import Phase
 from sandbox.demo_airflow import TaskState
 from sandbox.demo_rclone import check_all
 from sandbox.demo_results import verify_audit
-from sandbox.examples import fraud_scoring
+from sandbox.examples import features, fraud_scoring
 from sandbox.http import request
 from tests.e2e.conftest import SCALE
 from tests.e2e.journey import Journey, Run
+from tests.support.two_databases import run_sql
 
 GATE = "gate_transfer-verified"
 
@@ -26,6 +28,22 @@ def assert_equal_by_rclone(journey: Journey) -> None:
     for result in check_all(journey.spec, journey.stack.env):
         assert result.equal, result.summary
         assert result.matching > 0
+
+
+def rows_of_both_sides(journey: Journey, table: str) -> tuple[list[object], list[object]]:
+    """Return a table's rows as each database spells them, in order."""
+    query = f"SELECT t::text FROM {table} t ORDER BY 1"
+    sides = (connection_from_env(name, journey.stack.env) for name in ("features_source", "features_target"))
+    source, target = (run_sql(side, query) for side in sides)
+    return list(source), list(target)
+
+
+def assert_databases_equal(journey: Journey) -> None:
+    """The tables of the example are row by row the same, as both servers print them."""
+    for table in ("customers", "features", "labels"):
+        source, target = rows_of_both_sides(journey, f"public.{table}")
+        assert len(source) > 0
+        assert source == target, table
 
 
 def test_a_dry_run_moves_nothing_and_is_green(journey: Journey) -> None:
@@ -78,6 +96,8 @@ def test_a_killed_worker_costs_a_retry_and_nothing_else(journey: Journey, killed
     assert summary.failed.objects == 0
     assert summary.found.objects == summary.moved.objects + summary.unchanged.objects
     assert_equal_by_rclone(journey)
+    assert summary.databases == ("features",)
+    assert_databases_equal(journey)
 
 
 def test_the_trail_tells_who_did_what(journey: Journey, killed: Run) -> None:
@@ -167,12 +187,16 @@ def test_a_sync_copies_nothing_when_nothing_changed_and_then_what_did(journey: J
     assert idle.unchanged.objects == idle.found.objects > 0
 
     seeded = fraud_scoring.mutate(journey.stack.env, scale=SCALE)
+    written = features.mutate(journey.stack.env)
     run = journey.start(Phase.SYNC)
     assert run.end() == "success"
     synced = run.results().summary
     assert synced is not None
     assert synced.moved.objects == seeded.added + seeded.changed
     assert_equal_by_rclone(journey)
+    [applied] = [row.evidence.changes for row in run.results().databases]
+    assert applied == written.changed
+    assert_databases_equal(journey)
 
 
 def test_a_sync_gives_way_to_a_transfer(journey: Journey, killed: Run) -> None:
