@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -100,11 +100,18 @@ class Brokers:
         assert producer.flush(30) == 0
         assert not problems
 
-    def rows(self, side: str, partitions: int = 4, topic: str = "") -> list[list[Row]]:
-        """Return all records of each partition, in order, until the broker says that there are no more."""
-        return [self._rows(side, topic or self.topic, partition) for partition in range(partitions)]
+    def rows(
+        self, side: str, partitions: int = 4, topic: str = "", at_least: Sequence[int] = ()
+    ) -> list[list[Row]]:
+        """Return all records of each partition, in order, until the broker says that there are no more.
 
-    def _rows(self, side: str, topic: str, partition: int) -> list[Row]:
+        :param at_least: records of each partition before which the broker is not believed: a slow Tansu says
+            so before it has read its last batch.
+        """
+        least = at_least or [0] * partitions
+        return [self._rows(side, topic or self.topic, *pair) for pair in enumerate(least)]
+
+    def _rows(self, side: str, topic: str, partition: int, least: int) -> list[Row]:
         consumer = Consumer(
             {
                 "bootstrap.servers": self.address(side),
@@ -119,10 +126,12 @@ class Brokers:
             consumer.assign([TopicPartition(topic, partition, 0)])
             while True:
                 message = consumer.poll(20.0)
-                assert message is not None, f"{topic}[{partition}] on the {side} tells nothing"
+                assert message is not None, f"{topic}[{partition}] on the {side} is silent after {len(found)}"
                 if message.error() is not None:
                     assert message.error().code() == KafkaError._PARTITION_EOF
-                    return found
+                    if len(found) >= least:
+                        return found
+                    continue
                 found.append((message.key(), message.value(), message.headers(), message.timestamp()[1]))
         finally:
             consumer.close()

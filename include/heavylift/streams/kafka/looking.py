@@ -15,7 +15,9 @@ from heavylift.streams.kafka.reading import read_range
 from heavylift.streams.kafka.settings import ignored_settings
 from heavylift.streams.kafka.topics import carried_configs
 from heavylift.streams.map_records import MapState, PartitionKey
-from heavylift.streams.requests import StreamRequest
+from heavylift.streams.requests import StreamOptions, StreamRequest
+
+_AGAIN = 0.2
 
 
 def look(source: Cluster, target: Cluster, request: StreamRequest, state: MapState | None = None) -> Sides:
@@ -35,10 +37,28 @@ def look(source: Cluster, target: Cluster, request: StreamRequest, state: MapSta
     sides.target_bounds = true_bounds(
         target, [key for key in there if key[1] < sides.target[key[0]].partitions], **waits
     )
+    _look_again(target, sides, options)
     judge(sides, options, _same(source, target))
     check_settings(sides, target.configs)
     sides.findings += _ignored(request) + _unsettled(sides.source_bounds)
     return sides
+
+
+def _look_again(target: Cluster, sides: Sides, options: StreamOptions) -> None:
+    """Give a target that lacks what it acknowledged some time: a broker that came back may tell late."""
+    until = time.monotonic() + options.settle_seconds
+    while time.monotonic() < until:
+        short = [
+            key
+            for key, bounds in sides.target_bounds.items()
+            if (known := sides.state.maps.get(key)) is not None and bounds.end < known.target_next
+        ]
+        if not short:
+            return
+        time.sleep(_AGAIN)
+        sides.target_bounds |= true_bounds(
+            target, short, settle_seconds=options.settle_seconds, stall_seconds=options.stall_seconds
+        )
 
 
 def settings_for(source: Cluster, sides: Sides) -> list[tuple[TopicView, Mapping[str, str]]]:
