@@ -40,5 +40,8 @@ SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC})
 SUPPORTED_ENGINES = {"source": frozenset(DatabaseEngine), "target": frozenset({DatabaseEngine.POSTGRESQL})}
 """Database products that move, by side."""
 
-SUPPORTED_METHODS = frozenset({CaptureMethod.AUTO, CaptureMethod.CHANGES, CaptureMethod.NATIVE})
+DEBEZIUM_ONLY = frozenset({DatabaseEngine.SQLSERVER, DatabaseEngine.ORACLE, DatabaseEngine.DB2})
+"""Source products that move by method debezium and no other."""
+
+SUPPORTED_METHODS = frozenset(CaptureMethod)
 """Ways of reading changes from a source database."""
