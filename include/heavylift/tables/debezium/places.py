@@ -92,11 +92,14 @@ def _judge_read(table: TableName, source: Mapping[str, Any], mark: Mark, known: 
     if str(source.get("snapshot")) not in _SNAPSHOTS:
         raise _other_snapshot(table, str(source.get("snapshot")))
     place = snapshot_place(source)
-    if known.snapshot is None or place == known.snapshot:
-        # Read again after a change of the table: the row is an older one, or the same.
-        return Verdict.APPLY if mark.place is None else Verdict.DROP
-    if place < known.snapshot:
+    if known.snapshot is not None and place < known.snapshot:
         return Verdict.DROP
+    if known.snapshot is None or place == known.snapshot:
+        if mark.place is None:
+            return Verdict.APPLY
+        if mark.snapshot == place:
+            # Read again after a change of the table: the row is an older one, or the same.
+            return Verdict.DROP
     if known.changes:
         raise _second_snapshot(table)
     return Verdict.ANEW

@@ -21,6 +21,7 @@ from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.guard import demand_valid
 from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.preflight_common import warning
 from heavylift.tables.postgres.pump import stream_of
 from heavylift.tables.postgres.snapshot_begin import demand_passed
 from heavylift.tables.postgres.state import (
@@ -71,7 +72,7 @@ def snapshot_tables(request: TablesRequest, work: Work) -> SnapshotRecord:
         with held(request, work) as run:
             run.apply()
             if run.tally.reached:
-                _complete(run)
+                findings += _complete(run)
             findings += run.findings()
         return _record(request, target, began).model_copy(update={"findings": findings})
 
@@ -105,8 +106,8 @@ def _ensure_stream(request: TablesRequest, cluster: Cluster, target: Session) ->
     return record.findings
 
 
-def _complete(run: StreamRun) -> None:
-    """Open the stream, once the connector has said that its snapshot is complete.
+def _complete(run: StreamRun) -> tuple[Finding, ...]:
+    """Open the stream, once the connector has said that its snapshot is complete; return what is odd of it.
 
     :raises TransientError: it has not.
     """
@@ -129,6 +130,16 @@ def _complete(run: StreamRun) -> None:
             write_table(run.control, run.request.stream, written)
         state = stream_of(run.control, run.request)
         write_stream(run.control, replace(state, phase=StreamPhase.STREAMING))
+    if any(mark.snapshot is not None for mark in marks):
+        return ()
+    return (
+        warning(
+            "no-snapshot", "source",
+            "the topics hold changes, but no row that a snapshot read: right only if all tables were empty",
+            "compare both sides; where rows are missing, let the connector begin anew with"
+            " snapshot.mode=initial under another topic.prefix",
+        ),
+    )  # fmt: skip
 
 
 def _forget(request: TablesRequest, target: Session) -> None:
