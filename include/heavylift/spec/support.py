@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine, StreamEngine
+from heavylift.spec.sections_data import DatabaseEngine, StreamEngine
 from heavylift.spec.vocabulary import Phase
 
 SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
@@ -42,6 +42,3 @@ SUPPORTED_ENGINES = {"source": frozenset(DatabaseEngine), "target": frozenset({D
 
 DEBEZIUM_ONLY = frozenset({DatabaseEngine.SQLSERVER, DatabaseEngine.ORACLE, DatabaseEngine.DB2})
 """Source products that move by method debezium and no other."""
-
-SUPPORTED_METHODS = frozenset(CaptureMethod)
-"""Ways of reading changes from a source database."""

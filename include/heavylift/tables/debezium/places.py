@@ -82,8 +82,8 @@ def judge(table: TableName, op: str, source: Mapping[str, Any], mark: Mark, know
     if mark.place is None or place >= mark.place:
         return Verdict.APPLY
     later = int(source.get("ts_ms") or 0) > mark.at_ms + TOLERANCE_MS
-    # A place whose transaction is not told counts as none; it must not lie behind what is known.
-    if later or (place[0] == 0 and len(place) == 2 and place[1] > mark.place[1]):
+    # A place that does not tell the transactions before it is compared by itself.
+    if later or (place[0] == 0 and max(place) > max(mark.place)):
         raise _went_back(table, place, mark.place)
     return Verdict.DROP
 
