@@ -41,8 +41,8 @@ SETTINGS: Mapping[str, str] = {
     "plugin.name": "pgoutput",
     "publication.autocreate.mode": "filtered",
     "offset.storage": "org.apache.kafka.connect.storage.FileOffsetBackingStore",
-    "offset.flush.interval.ms": "1000",
-    "heartbeat.interval.ms": "5000",
+    "offset.flush.interval.ms": str(1_000),
+    "heartbeat.interval.ms": str(5_000),
 }
 
 

@@ -91,6 +91,12 @@ def test_a_value_arrives_as_it_was(found: dict[str, Any], target: str, value: An
         (schema("struct", DATA + "geometry.Point"), "point", "exclude"),
         (array("string", DATA + "Uuid"), "uuid[]", "exclude"),
         (array("int32"), "integer", "exclude"),
+        # Where these are large and did not change, the connector writes NULL.
+        (array("string"), "numeric[]", "exclude"),
+        (array("int16"), "smallint[]", "exclude"),
+        (array("boolean"), "boolean[]", "exclude"),
+        (schema("string"), "public.citext", "exclude"),
+        (schema("string", DATA + "Json"), "public.hstore", "exclude"),
         (schema("int16"), "boolean", "exclude"),
         (schema("string"), "integer", "exclude"),
     ],
