@@ -8,7 +8,7 @@ from tests.benchmarks.lanes import Result
 from tests.benchmarks.objects import comparing, copying, listing, unchanged
 from tests.benchmarks.objects.servers import Bench
 from tests.benchmarks.streams import mirroring
-from tests.benchmarks.tables import applying, verifying
+from tests.benchmarks.tables import applying, receiving, verifying
 from tests.benchmarks.tables import copying as tables_copying
 
 Lane = Callable[[Bench, int, float], Result]
@@ -36,6 +36,7 @@ LANES: dict[str, Lane] = {
     "objects-huge": _real(copying.HUGE_S3),
     "tables-copy": tables_copying.copy,
     "tables-apply": applying.apply,
+    "tables-receive": receiving.receive,
     "tables-verify": verifying.identical,
     "tables-verify-differing": verifying.differing,
     "streams-mirror": mirroring.mirror,

@@ -91,11 +91,13 @@ def patterns(tables: list[str] | None, more: list[str] | None) -> tuple[str, ...
 
 
 def _side(connection: Connection) -> DatabaseSideRequest:
-    from heavylift.tables.requests import DatabaseSideRequest
+    from heavylift.tables.requests import side_request
 
     engine = _ENGINES.get(connection.conn_type)
+    if connection.conn_type == "kafka":
+        engine = _engine_of_topics(connection)
     if engine is not None:
-        return DatabaseSideRequest(engine, connection)
+        return side_request(engine, connection, connection_from_env)
     raise ConnectionConfigError(
         f"using connection {connection.conn_id!r} as a database",
         got=f"the type {connection.conn_type!r}",
@@ -103,6 +105,21 @@ def _side(connection: Connection) -> DatabaseSideRequest:
         state="nothing was touched",
         remedy="name a connection of a database",
         code="6350",
+    )
+
+
+def _engine_of_topics(connection: Connection) -> DatabaseEngine:
+    """Return the product whose changes a broker's topics hold, which specs name and connections may."""
+    named = connection.text("database_engine")
+    if named in set(DatabaseEngine):
+        return DatabaseEngine(named)
+    raise ConnectionConfigError(
+        f"using connection {connection.conn_id!r} as the source of Debezium's topics",
+        got=f"{'no' if named is None else 'an unknown'} database_engine in its extra",
+        expected=f"one of {', '.join(sorted(DatabaseEngine))}",
+        state="nothing was touched",
+        remedy='add "database_engine" to the extra: the product that Debezium reads',
+        code="6353",
     )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.rule import Broken
-from heavylift.spec.sections_data import Database
-from heavylift.spec.support import SUPPORTED_ENGINES, SUPPORTED_METHODS
+from heavylift.spec.sections_data import CaptureMethod, Database
+from heavylift.spec.support import DEBEZIUM_ONLY, SUPPORTED_ENGINES
 from heavylift.spec.vocabulary import Check, Phase
 
 
@@ -17,13 +17,13 @@ def database_rules(spec: MigrationSpec) -> Iterator[Broken]:
     for index, database in enumerate(spec.databases):
         path: FieldPath = ("databases", index)
         yield from _engines_are_supported(database, path)
-        if database.method not in SUPPORTED_METHODS:
+        if database.source.engine in DEBEZIUM_ONLY and database.method is not CaptureMethod.DEBEZIUM:
             yield Broken(
                 "2181",
                 (*path, "method"),
-                f"the method {database.method.value!r}, understood but not yet supported by this version",
-                " or ".join(sorted(method.value for method in SUPPORTED_METHODS)),
-                "auto explains its choice in the preflight",
+                f"the method {database.method.value!r} for {database.source.engine.value}",
+                "debezium: Heavylift does not decode this product's log by itself",
+                "run Debezium's connector, and set method: debezium (docs/reference/tables-debezium.md)",
             )
         if database.source == database.target:
             yield Broken(

@@ -21,6 +21,9 @@ class DatabaseEngine(StrEnum):
     POSTGRESQL = "postgresql"
     MYSQL = "mysql"
     MARIADB = "mariadb"
+    SQLSERVER = "sqlserver"
+    ORACLE = "oracle"
+    DB2 = "db2"
 
 
 class CaptureMethod(StrEnum):
@@ -43,7 +46,9 @@ class DatabaseSide(SpecModel):
     """A database on one side."""
 
     engine: DatabaseEngine = Field(default=DatabaseEngine.POSTGRESQL, description="The product.")
-    connection: ConnectionId = Field(description="The Airflow connection of the database.")
+    connection: ConnectionId = Field(
+        description="The Airflow connection of the database; with method debezium, of the topics' broker."
+    )
 
 
 class Database(SpecModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine, StreamEngine
+from heavylift.spec.sections_data import DatabaseEngine, StreamEngine
 from heavylift.spec.vocabulary import Phase
 
 SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
@@ -40,5 +40,5 @@ SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC})
 SUPPORTED_ENGINES = {"source": frozenset(DatabaseEngine), "target": frozenset({DatabaseEngine.POSTGRESQL})}
 """Database products that move, by side."""
 
-SUPPORTED_METHODS = frozenset({CaptureMethod.AUTO, CaptureMethod.CHANGES, CaptureMethod.NATIVE})
-"""Ways of reading changes from a source database."""
+DEBEZIUM_ONLY = frozenset({DatabaseEngine.SQLSERVER, DatabaseEngine.ORACLE, DatabaseEngine.DB2})
+"""Source products that move by method debezium and no other."""

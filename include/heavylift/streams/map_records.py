@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heavylift.errors import IntegrityError
+from heavylift.kafka.cluster import PartitionKey
 from heavylift.streams.lease import Lease
 from heavylift.streams.offset_map import PartitionMap, Span
 
@@ -27,9 +28,6 @@ SPANS_IN_A_RECORD = 1000
 
 Pair = tuple[bytes, bytes]
 """A record's key and value."""
-
-PartitionKey = tuple[str, int]
-"""A topic and one of its partitions."""
 
 
 @dataclass

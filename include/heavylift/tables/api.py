@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from heavylift.errors import NotFoundError
+from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.paths import database_path
 from heavylift.evidence.records import MAX_LISTED, EvidenceRef
@@ -131,6 +131,10 @@ async def both_directions(request: TablesRequest) -> tuple[StreamStatus, ...]:
             found.append(await tables_status(each))
         except NotFoundError:
             continue
+        except UnsupportedError:
+            # Where there is no way back there is nothing to tell of it.
+            if each is request:
+                raise
     return tuple(found)
 
 

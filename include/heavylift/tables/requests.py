@@ -57,10 +57,23 @@ class TablesOptions:
 
 @dataclass(frozen=True)
 class DatabaseSideRequest:
-    """One of the two databases: the product and how to reach it."""
+    """One of the two databases: the product and how to reach it.
+
+    :param database: where ``connection`` is that of a broker which holds the database's changes, the
+        database's own, for comparing; None where it is not named.
+    """
 
     engine: DatabaseEngine
     connection: Connection
+    database: Connection | None = None
+
+
+def side_request(
+    engine: DatabaseEngine, connection: Connection, connections: Callable[[str], Connection]
+) -> DatabaseSideRequest:
+    """Return one side; a broker's connection may name the database's own in its extra."""
+    own = connection.text("database_conn") if connection.conn_type == "kafka" else None
+    return DatabaseSideRequest(engine, connection, connections(own) if own else None)
 
 
 @dataclass(frozen=True)
@@ -112,7 +125,7 @@ def tables_request(
     return TablesRequest(
         run=run,
         database=database,
-        source=DatabaseSideRequest(found.source.engine, connections(found.source.connection)),
+        source=side_request(found.source.engine, connections(found.source.connection), connections),
         target=DatabaseSideRequest(found.target.engine, connections(found.target.connection)),
         evidence_url=spec.evidence.url,
         evidence_connection=connections(spec.evidence.connection) if spec.evidence.connection else None,

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from heavylift.tables.requests import TablesRequest
 
 _POSTGRESQL = DatabaseEngine.POSTGRESQL
-_MYSQL_CONNECTIONS = frozenset({"mysql", "mariadb"})
+_LAGS = {"mysql": "mysql", "mariadb": "mysql", "kafka": "debezium"}
+"""Types of the source's connection → the package that tells the lag, where it is not PostgreSQL's."""
+_DEBEZIUM = ("heavylift.tables.debezium.moving", "DebeziumEngine")
 _BINLOG = ("heavylift.tables.mysql.moving", "BinlogEngine")
 _ENGINES: Mapping[tuple[DatabaseEngine, DatabaseEngine, CaptureMethod], tuple[str, str]] = {
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.AUTO): ("heavylift.tables.postgres.moving", "ChangesEngine"),
@@ -29,6 +31,7 @@ _ENGINES: Mapping[tuple[DatabaseEngine, DatabaseEngine, CaptureMethod], tuple[st
         for product in (DatabaseEngine.MYSQL, DatabaseEngine.MARIADB)
         for method in (CaptureMethod.AUTO, CaptureMethod.CHANGES)
     },
+    **{(product, _POSTGRESQL, CaptureMethod.DEBEZIUM): _DEBEZIUM for product in DatabaseEngine},
 }
 """Products of source and target and the method → the module and class that moves between them."""
 
@@ -39,9 +42,11 @@ def engine_for(request: TablesRequest) -> TableEngine:
     :raises UnsupportedError: this version has none.
     """
     pair = (request.source.engine, request.target.engine)
-    # The way back is always read by us, whoever carried the way forth.
-    back = request.direction is Direction.REVERSE
-    home = _ENGINES.get((*pair, CaptureMethod.CHANGES if back else request.options.method))
+    # The way back is always read by us, whoever carried the way forth; none leads into topics.
+    back, method = request.direction is Direction.REVERSE, request.options.method
+    home = _ENGINES.get((*pair, CaptureMethod.CHANGES if back else method))
+    if back and method is CaptureMethod.DEBEZIUM:
+        home = None
     if home is None or find_spec(home[0]) is None:
         raise _unsupported(request)
     return cast("TableEngine", getattr(import_module(home[0]), home[1])())
@@ -49,7 +54,7 @@ def engine_for(request: TablesRequest) -> TableEngine:
 
 def lag_reader(source: Connection) -> Callable[[Connection, Connection, str], Awaitable[Lag]]:
     """Return what tells how far a stream is behind, for a source's connection."""
-    product = "mysql" if source.conn_type in _MYSQL_CONNECTIONS else "postgres"
+    product = _LAGS.get(source.conn_type, "postgres")
     found = import_module(f"heavylift.tables.{product}.lag").read_lag
     return cast("Callable[[Connection, Connection, str], Awaitable[Lag]]", found)
 
@@ -60,7 +65,7 @@ def _unsupported(request: TablesRequest) -> UnsupportedError:
         got=f"{request.source.engine.value} to {request.target.engine.value}"
         f" by method {request.options.method.value!r}",
         expected="postgresql, mysql or mariadb to postgresql, by method 'auto' or 'changes'; 'native' is for"
-        " two PostgreSQL servers",
+        " two PostgreSQL servers; other products by 'debezium'",
         state="nothing was touched",
         remedy="move this database by other means for now, or change 'method' in the spec",
         code="6300",

@@ -38,41 +38,46 @@ def apply(bench: Bench, runs: int, scale: float) -> Result:
     pair = sides(bench.stack(SOURCE, TARGET).env, "bench_apply")
     bench.say(f"  filling the source: {rows:,} rows")
     pair.fill(rows)
-    writer = _Application(pair, rows, changes)
-    found = alternate([_ours(bench, pair, writer), _native(pair, writer)], runs, bench.say)
+    writer = Application(pair, rows, changes)
+    found = alternate([ours(bench, pair, writer), _native(pair, writer)], runs, bench.say)
     return Result(f"{changes:,} changes of {rows:,} rows", US, found, GOALS)
 
 
-class _Application:
+class Application:
     """Writes the same kind of backlog for every contender."""
 
     def __init__(self, pair: Sides, rows: int, changes: int) -> None:
         self._pair, self._last, self._changes = pair, rows, changes
         self._random = random.Random(4)
 
-    def write(self) -> None:
-        """Write one backlog."""
+    def write(self) -> int:
+        """Write one backlog; return how many rows it changed."""
+        changed = 0
         with connect(self._pair.source, "bench", autocommit=False) as session:
             session.execute("SET search_path = public")
             for _ in range(self._changes // A_TRANSACTION):
                 first = self._last + 1
                 self._last += A_TRANSACTION // 4
-                session.execute(_INSERT.encode(), [first, self._last])
-                session.execute(
+                changed += session.execute(_INSERT.encode(), [first, self._last]).rowcount
+                changed += session.execute(
                     "UPDATE big SET price = price + 1, note = md5(note), at = now() WHERE id = ANY(%s)",
                     [self._some(60)],
-                )
-                session.execute("DELETE FROM big WHERE id = ANY(%s)", [self._some(15)])
+                ).rowcount
+                gone = session.execute("DELETE FROM big WHERE id = ANY(%s)", [self._some(15)])
+                changed += gone.rowcount
                 session.commit()
         for side in (self._pair.source, self._pair.target):
             with connect(side, "bench") as session:
                 session.execute("CHECKPOINT")
+        return changed
 
     def _some(self, number: int) -> list[int]:
         return [self._random.randrange(1, self._last) for _ in range(number)]
 
 
-def _ours(bench: Bench, pair: Sides, writer: _Application) -> Contender:
+def ours(bench: Bench, pair: Sides, writer: Application) -> Contender:
+    """Return our bounded sync over a backlog of ``writer``, rows compared afterwards."""
+
     def command(act: str, number: int, *more: str) -> list[str]:
         return [
             *(sys.executable, "-m", "heavylift", "tables", act),
@@ -91,7 +96,7 @@ def _ours(bench: Bench, pair: Sides, writer: _Application) -> Contender:
     return Contender(US, steps, _check(pair), prepare, lambda _: pair.throw_away())
 
 
-def _native(pair: Sides, writer: _Application) -> Contender:
+def _native(pair: Sides, writer: Application) -> Contender:
     def prepare(_number: int) -> None:
         pair.make_room()
         pair.on_target(COLUMNS)

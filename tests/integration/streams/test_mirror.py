@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from heavylift.errors import ConflictError, NotFoundError
+from heavylift.kafka.cluster import Cluster
+from heavylift.kafka.ends import true_bounds
 from heavylift.streams.api import mirror_stream, plan_stream, stream_status, verify_stream
 from heavylift.streams.engines import open_mirror
-from heavylift.streams.kafka.cluster import Cluster
-from heavylift.streams.kafka.ends import true_bounds
 from heavylift.streams.kafka.map_topic import map_topic_name, read_state
 from heavylift.streams.ports import Watch
 from heavylift.streams.work import refuse

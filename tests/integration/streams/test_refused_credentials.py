@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from heavylift.errors import ConnectionConfigError, CredentialError, HeavyliftError, ServerUnavailableError
+from heavylift.kafka import cluster
 from heavylift.streams.api import plan_stream
-from heavylift.streams.kafka import cluster
 from sandbox import groups
 from sandbox.launcher import Owner
 from sandbox.model import Launch, Place, Server

@@ -15,8 +15,8 @@ from heavylift.errors import ConflictError, TransientError
 from heavylift.tables.engine import Work
 from heavylift.tables.mysql.moving import BinlogEngine
 from sandbox.stack import Stack
+from tests.support.engine_worker import start
 from tests.support.mysql_to_postgres import MysqlToPostgres, mysql_to_postgres
-from tests.support.mysql_worker import start
 from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
 
 ENGINE = BinlogEngine()

@@ -313,8 +313,9 @@ CASES = [
         "2180", "databases[0].target.engine", "mysql", ("not yet supported by this version", "postgresql"),
     ),
     Case(
-        "a method of a later version", DATABASE + "    method: debezium\n",
-        "2181", "databases[0].method", "debezium", ("auto or changes or native",),
+        "a product that is not decoded here",
+        DATABASE.replace("connection: db_a", "engine: oracle, connection: db_a") + "    method: changes\n",
+        "2181", "databases[0].method", "changes", ("for oracle", "debezium"),
     ),
     Case(
         "a database that moves onto itself", DATABASE.replace("db_b", "db_a"),

@@ -14,9 +14,9 @@ from heavylift.errors import (
     ServerUnavailableError,
     ThrottledError,
 )
-from heavylift.streams.kafka import faults
+from heavylift.kafka import faults
+from heavylift.kafka.settings import bootstrap, client_settings, ignored_settings
 from heavylift.streams.kafka.map_topic import map_topic_name
-from heavylift.streams.kafka.settings import bootstrap, client_settings, ignored_settings
 from heavylift.streams.kafka.topics import carried_configs, chosen_topics, without_topic
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg import sql
 
-from heavylift.errors import IntegrityError, UnsupportedError
+from heavylift.errors import IntegrityError
 from heavylift.spec.sections_data import CaptureMethod
 from heavylift.tables.model import Column, ReplicaIdentity, Table, TableName
 from heavylift.tables.postgres.catalog import Index, Leaf, key_index
@@ -193,8 +193,6 @@ def test_the_engine_is_chosen_with_a_reason() -> None:
     for method, engine in (("auto", "changes"), ("changes", "changes"), ("native", "native")):
         choice = choose_engine(CaptureMethod(method), source_version=150018, target_version=160001)
         assert (choice.engine, choice.reason.endswith(".")) == (engine, True)
-    with pytest.raises(UnsupportedError, match="HL-6140"):
-        choose_engine(CaptureMethod.DEBEZIUM, source_version=150018, target_version=150018)
 
 
 def test_progress_adds_up() -> None:

@@ -170,7 +170,7 @@ def test_a_stream_that_nobody_began_is_refused(engine: FakeEngine, request_: Tab
 
 @pytest.mark.parametrize(
     ("product", "method"),
-    [(DatabaseEngine.MYSQL, CaptureMethod.AUTO), (DatabaseEngine.POSTGRESQL, CaptureMethod.DEBEZIUM)],
+    [(DatabaseEngine.MYSQL, CaptureMethod.AUTO), (DatabaseEngine.ORACLE, CaptureMethod.DEBEZIUM)],
 )
 def test_what_no_engine_moves_is_refused_by_name(
     request_: TablesRequest, product: DatabaseEngine, method: CaptureMethod

@@ -1,1 +1,1 @@
-"""The Kafka protocol, by librdkafka: the only place that imports confluent_kafka."""
+"""The Kafka protocol, by librdkafka."""

@@ -6,15 +6,15 @@ from collections.abc import Callable, Iterator
 from itertools import chain
 
 from heavylift.errors import ConflictError
+from heavylift.kafka.cluster import Cluster, PartitionKey
+from heavylift.kafka.ends import Bounds
 from heavylift.streams.fingerprints import fingerprint
-from heavylift.streams.kafka.cluster import Cluster
-from heavylift.streams.kafka.ends import Bounds
 from heavylift.streams.kafka.looking import settings_for
 from heavylift.streams.kafka.map_topic import OwnedMap
 from heavylift.streams.kafka.preflight import Sides
 from heavylift.streams.kafka.reading import read_range
 from heavylift.streams.kafka.topics import make_topics
-from heavylift.streams.map_records import PartitionKey, TopicClaim, map_records, topic_record
+from heavylift.streams.map_records import TopicClaim, map_records, topic_record
 from heavylift.streams.offset_map import PartitionMap
 from heavylift.streams.requests import StreamOptions
 from heavylift.streams.tail import Seen, Tail, match_tail

@@ -8,12 +8,12 @@ from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Ka
 
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.stream_records import GroupPartition, StreamGroupsRecord
+from heavylift.kafka.cluster import NOBODY, Cluster, PartitionKey
+from heavylift.kafka.faults import of
 from heavylift.patterns import selector
-from heavylift.streams.kafka.cluster import NOBODY, Cluster
-from heavylift.streams.kafka.faults import of
 from heavylift.streams.kafka.map_topic import map_topic_name, read_state, write_records
 from heavylift.streams.kafka.preflight import chosen
-from heavylift.streams.map_records import GroupPosition, MapState, Pair, PartitionKey, group_record
+from heavylift.streams.map_records import GroupPosition, MapState, Pair, group_record
 from heavylift.streams.requests import StreamRequest
 
 _FREE = frozenset({ConsumerGroupState.EMPTY, ConsumerGroupState.DEAD})

@@ -7,14 +7,14 @@ from collections.abc import Iterable, Mapping
 
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.stream_records import PartitionLag, StreamTopic
-from heavylift.streams.kafka.cluster import Cluster, TopicView
-from heavylift.streams.kafka.ends import Bounds, true_bounds
+from heavylift.kafka.cluster import Cluster, PartitionKey, TopicView
+from heavylift.kafka.ends import Bounds, true_bounds
+from heavylift.kafka.settings import ignored_settings
 from heavylift.streams.kafka.map_topic import map_topic_name, read_state
 from heavylift.streams.kafka.preflight import Sides, check_settings, chosen, judge
 from heavylift.streams.kafka.reading import read_range
-from heavylift.streams.kafka.settings import ignored_settings
 from heavylift.streams.kafka.topics import carried_configs
-from heavylift.streams.map_records import MapState, PartitionKey
+from heavylift.streams.map_records import MapState
 from heavylift.streams.requests import StreamOptions, StreamRequest
 
 _AGAIN = 0.2

@@ -16,9 +16,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 from confluent_kafka.admin import NewTopic
 
 from heavylift.errors import ConflictError, HeavyliftError, ServerUnavailableError
-from heavylift.streams.kafka.cluster import Cluster
-from heavylift.streams.kafka.ends import true_bounds
-from heavylift.streams.kafka.faults import of
+from heavylift.kafka.cluster import Cluster
+from heavylift.kafka.ends import true_bounds
+from heavylift.kafka.faults import of
 from heavylift.streams.kafka.reading import read_range
 from heavylift.streams.lease import Lease
 from heavylift.streams.map_records import MapState, Pair, is_lease, lease_record

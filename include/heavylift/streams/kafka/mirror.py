@@ -19,15 +19,15 @@ from heavylift.evidence.stream_records import (
     StreamStatus,
     StreamVerificationRecord,
 )
+from heavylift.kafka.cluster import Cluster, PartitionKey
 from heavylift.streams.kafka.beginning import find_tails, take_over
-from heavylift.streams.kafka.cluster import Cluster
 from heavylift.streams.kafka.looking import lags, look, planned_topics, settings_for
 from heavylift.streams.kafka.map_topic import OwnedMap, map_topic_name, read_state
 from heavylift.streams.kafka.preflight import Sides, refusal_findings
 from heavylift.streams.kafka.pump import Pump
 from heavylift.streams.kafka.sending import PartitionSender
 from heavylift.streams.kafka.transactions import honours_transactions, open_transactions
-from heavylift.streams.map_records import MapState, PartitionKey, transactions_record
+from heavylift.streams.map_records import MapState, transactions_record
 from heavylift.streams.ports import Watch
 from heavylift.streams.requests import StreamRequest
 from heavylift.streams.tail import Tail
@@ -183,7 +183,7 @@ class _Run:
             self._transactional = open_transactions(self._target, self._map_name, self._queue())
 
     def _lags(self, sides: Sides) -> list[PartitionLag]:
-        from heavylift.streams.kafka.ends import true_bounds
+        from heavylift.kafka.ends import true_bounds
 
         waits = partial(
             true_bounds,

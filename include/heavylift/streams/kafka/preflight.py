@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 
 from heavylift.errors import ConflictError, HeavyliftError, IntegrityError, NotFoundError
 from heavylift.evidence.records import Finding, Severity
-from heavylift.streams.kafka.cluster import Cluster, TopicView
-from heavylift.streams.kafka.ends import Bounds
+from heavylift.kafka.cluster import Cluster, PartitionKey, TopicView
+from heavylift.kafka.ends import Bounds
 from heavylift.streams.kafka.topics import chosen_topics, without_topic
-from heavylift.streams.map_records import MapState, PartitionKey
+from heavylift.streams.map_records import MapState
 from heavylift.streams.requests import StreamOptions
 
 _NOTHING = "nothing was written"

@@ -9,13 +9,12 @@ from typing import Any
 from confluent_kafka import Consumer, KafkaError, Message, Producer, TopicPartition
 
 from heavylift.errors import ServerUnavailableError
-from heavylift.streams.kafka.cluster import Cluster
-from heavylift.streams.kafka.ends import Bounds
-from heavylift.streams.kafka.faults import of
+from heavylift.kafka.cluster import Cluster, PartitionKey
+from heavylift.kafka.ends import Bounds
+from heavylift.kafka.faults import of
 from heavylift.streams.kafka.map_topic import OwnedMap
 from heavylift.streams.kafka.pace import Pace
 from heavylift.streams.kafka.sending import Acknowledgements, PartitionSender
-from heavylift.streams.map_records import PartitionKey
 from heavylift.streams.ports import Watch
 from heavylift.streams.requests import StreamOptions
 

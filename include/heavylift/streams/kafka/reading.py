@@ -8,9 +8,8 @@ from collections.abc import Callable, Iterator
 from confluent_kafka import KafkaError, Message, TopicPartition
 
 from heavylift.errors import IncompleteError, ServerUnavailableError
-from heavylift.streams.kafka.cluster import Cluster
-from heavylift.streams.kafka.faults import of
-from heavylift.streams.map_records import PartitionKey
+from heavylift.kafka.cluster import Cluster, PartitionKey
+from heavylift.kafka.faults import of
 
 _WAIT = 0.1
 _AT_ONCE = 5_000

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from confluent_kafka import KafkaError, Message, Producer
 
 from heavylift.errors import ConflictError, HeavyliftError, ServerUnavailableError, UnsupportedError
-from heavylift.streams.kafka.faults import of
-from heavylift.streams.map_records import Pair, PartitionKey, map_records
+from heavylift.kafka.cluster import PartitionKey
+from heavylift.kafka.faults import of
+from heavylift.streams.map_records import Pair, map_records
 from heavylift.streams.offset_map import PartitionMap, Span
 
 _NO_TIMESTAMP = 0

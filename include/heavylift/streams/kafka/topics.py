@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from confluent_kafka.admin import NewTopic
 
 from heavylift.evidence.records import Finding, Severity
+from heavylift.kafka.cluster import Cluster, TopicView
 from heavylift.patterns import selector
-from heavylift.streams.kafka.cluster import Cluster, TopicView
 from heavylift.streams.kafka.map_topic import PREFIX
 
 CARRIED = frozenset(

@@ -6,7 +6,7 @@ import uuid
 
 from confluent_kafka import KafkaError, KafkaException, Message, Producer, TopicPartition
 
-from heavylift.streams.kafka.cluster import Cluster
+from heavylift.kafka.cluster import Cluster
 
 _TIMEOUT = 10.0
 

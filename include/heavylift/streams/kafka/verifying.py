@@ -15,15 +15,15 @@ from heavylift.evidence.stream_records import (
     RecordDifference,
     StreamVerificationRecord,
 )
+from heavylift.kafka.cluster import Cluster, PartitionKey
+from heavylift.kafka.ends import Bounds, true_bounds
 from heavylift.streams.comparing import Comparison, Entry, Rules, compare
 from heavylift.streams.fingerprints import fingerprint
-from heavylift.streams.kafka.cluster import Cluster
-from heavylift.streams.kafka.ends import Bounds, true_bounds
 from heavylift.streams.kafka.map_topic import map_topic_name, read_state
 from heavylift.streams.kafka.pace import Pace
 from heavylift.streams.kafka.preflight import chosen
 from heavylift.streams.kafka.reading import read_range
-from heavylift.streams.map_records import MapState, PartitionKey
+from heavylift.streams.map_records import MapState
 from heavylift.streams.offset_map import PartitionMap
 from heavylift.streams.ports import Watch
 from heavylift.streams.requests import StreamRequest

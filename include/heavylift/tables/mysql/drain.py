@@ -5,14 +5,13 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
 from heavylift.evidence.records import Finding, Severity, utc_now
 from heavylift.evidence.table_records import DrainRecord
 from heavylift.tables.mysql.connect import one, quoted
 from heavylift.tables.mysql.sync import StreamRun, stream_run
 from heavylift.tables.postgres.drain import HEADROOM
 from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.sequences import advance_past_rows
 from heavylift.tables.postgres.state import read_tables
 
 if TYPE_CHECKING:
@@ -84,24 +83,8 @@ def _advance(run: StreamRun) -> dict[str, int]:
 
 def _set(run: StreamRun, table: SourceTable) -> tuple[str, int]:
     """Set one identity column's sequence ahead of both sides' highest number; never back."""
-    column, name = table.automatic, sql.Identifier(table.name.schema, table.name.name)
+    column = table.automatic
     # Names are quoted.
     query = f"SELECT MAX({quoted(column)}) FROM {quoted(table.name.schema, table.name.name)}"
     highest = max(int(one(run.source, query) or 0), table.next_number - 1, 0)
-    found = run.control.execute(
-        "SELECT pg_get_serial_sequence(%s, %s)", [name.as_string(), column]
-    ).fetchone()
-    sequence = str(found[0]) if found else ""
-    row = run.control.execute(
-        sql.SQL(
-            "SELECT setval({}::regclass, greatest(s.last_value, {}, coalesce((SELECT max({}) FROM {}), 0)))"
-            " FROM {} s"
-        ).format(
-            sql.Literal(sequence),
-            sql.Literal(highest + HEADROOM),
-            sql.Identifier(column),
-            name,
-            sql.SQL(sequence),
-        )
-    ).fetchone()
-    return sequence, int(row[0]) if row else 0
+    return advance_past_rows(run.control, table.name, column, highest + HEADROOM)

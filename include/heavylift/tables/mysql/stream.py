@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import IntegrityError, UnsupportedError
 from heavylift.tables.model import TableName
-from heavylift.tables.mysql import messages
 from heavylift.tables.mysql.definitions import Definitions
 from heavylift.tables.mysql.faults import told_as
 from heavylift.tables.mysql.lease import Seen
@@ -23,6 +22,7 @@ from heavylift.tables.mysql.rowimage import Described, Read, rows_of
 from heavylift.tables.mysql.statements import Verb, read_statement
 from heavylift.tables.mysql.types import SourceColumn
 from heavylift.tables.mysql.values import Mender
+from heavylift.tables.postgres import messages
 
 if TYPE_CHECKING:
     from heavylift.tables.mysql.log import Events

@@ -30,13 +30,14 @@ from heavylift.tables.mysql.snapshot import SnapshotRun
 from heavylift.tables.mysql.stream import Known, LogStream
 from heavylift.tables.mysql.values import Mender
 from heavylift.tables.postgres.apply import Applier, NewLabelError, prepare_session
+from heavylift.tables.postgres.applying import apply_all
 from heavylift.tables.postgres.batches import Assembler
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.guard import demand_valid
 from heavylift.tables.postgres.lsn import lsn_to_text
-from heavylift.tables.postgres.pump import TELL_SECONDS, Tally, stream_of
-from heavylift.tables.postgres.reader import Ended, Reader
+from heavylift.tables.postgres.pump import Tally, stream_of
+from heavylift.tables.postgres.reader import Reader
 from heavylift.tables.postgres.schema_notes import FINISHED
 from heavylift.tables.postgres.state import StreamPhase, StreamState, leased, names, read_tables
 
@@ -147,7 +148,7 @@ class StreamRun:
             applier = Applier(session, self.lease, follower, no_healing, quiet=quiet)
             reader.start()
             try:
-                self._apply_all(reader, applier, upto)
+                apply_all(reader, applier, self.tally, upto.number, lambda: self._tell(upto))
             except NewLabelError as error:
                 raise _refused(error) from error
             finally:
@@ -155,22 +156,6 @@ class StreamRun:
                 applier.give_up()
                 reader.finish()
         self.findings += [_told(line) for line in dict.fromkeys(definitions.told)]
-
-    def _apply_all(self, reader: Reader, applier: Applier, upto: Place) -> None:
-        told = time.monotonic()
-        while True:
-            item = reader.next(1.0)
-            if isinstance(item, BaseException):
-                raise item
-            if isinstance(item, Ended):
-                self.tally.reached = item.reached
-                return
-            if item is not None:
-                applier.apply(item)
-                self.tally.add(item)
-            if time.monotonic() - told >= TELL_SECONDS:
-                told = time.monotonic()
-                self._tell(upto)
 
     def _tell(self, upto: Place) -> None:
         tally = self.tally

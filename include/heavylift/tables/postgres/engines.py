@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from heavylift.errors import UnsupportedError
 from heavylift.spec.sections_data import CaptureMethod
 
 
@@ -21,22 +20,12 @@ def choose_engine(method: CaptureMethod, *, source_version: int, target_version:
 
     :param method: the spec's wish; ``auto`` leaves it to us.
     :param source_version: as libpq gives it, e.g. 150018.
-    :raises UnsupportedError: Debezium for a source that is decoded without it.
     """
     if method is CaptureMethod.NATIVE:
         return Choice(
             "native",
             "The spec asks for PostgreSQL's own subscription: the target connects to the source by itself,"
             " and Heavylift sets it up, watches it and verifies it.",
-        )
-    if method is CaptureMethod.DEBEZIUM:
-        raise UnsupportedError(
-            "choosing an engine for PostgreSQL",
-            got="method debezium",
-            expected="auto, changes or native",
-            state="nothing was touched",
-            remedy="set the database's method to auto: PostgreSQL's log is decoded without Debezium",
-            code="6140",
         )
     if method is CaptureMethod.CHANGES:
         return Choice("changes", "The spec asks for Heavylift's own engine.")

@@ -14,6 +14,7 @@ from heavylift.errors import ConflictError, TransientError
 from heavylift.tables.engine import TablesProgress
 from heavylift.tables.model import TableName, is_chosen
 from heavylift.tables.postgres.apply import Applier, NewLabelError, prepare_session
+from heavylift.tables.postgres.applying import apply_all
 from heavylift.tables.postgres.batches import Assembler, Batch
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
@@ -21,7 +22,7 @@ from heavylift.tables.postgres.enums import add_labels
 from heavylift.tables.postgres.healing import Healer
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.partitions import roots_of
-from heavylift.tables.postgres.reader import Ended, Reader
+from heavylift.tables.postgres.reader import Reader
 from heavylift.tables.postgres.reshape import Reshaper, UnknownTableError
 from heavylift.tables.postgres.state import Lease, StreamState, no_stream, read_stream, read_tables
 from heavylift.tables.postgres.wal_stream import replication_stream
@@ -40,7 +41,6 @@ JOIN pg_class r ON r.oid = coalesce(pg_partition_root(c.oid), c.oid)
 JOIN pg_namespace rn ON rn.oid = r.relnamespace
 WHERE c.oid = %s
 """
-TELL_SECONDS = 5.0
 MAX_RESTARTS = 5
 NEVER = 2**64
 """A position that no log reaches."""
@@ -179,31 +179,11 @@ class Pump:
             )
             reader.start()
             try:
-                self._apply_all(reader, applier, upto)
+                apply_all(reader, applier, self.tally, upto, lambda: self._tell(upto))
             finally:
                 self.tally.retried += applier.retried
                 applier.give_up()
                 reader.finish()
-
-    def _apply_all(self, reader: Reader, applier: Applier, upto: int) -> None:
-        told = time.monotonic()
-        while True:
-            item = reader.next(1.0)
-            if isinstance(item, BaseException):
-                raise item
-            if isinstance(item, Ended):
-                self.tally.reached = item.reached
-                if item.reached:
-                    reader.applied(max(self.tally.applied, upto))
-                return
-            if item is not None:
-                applier.apply(item)
-                self.tally.add(item)
-                if item.complete:
-                    reader.applied(item.end_lsn)
-            if time.monotonic() - told >= TELL_SECONDS:
-                told = time.monotonic()
-                self._tell(upto)
 
     def _tell(self, upto: int) -> None:
         tally = self.tally

@@ -104,6 +104,31 @@ def copy_sequences(
     return found
 
 
+def advance_past_rows(session: Session, table: TableName, column: str, at_least: int) -> tuple[str, int]:
+    """Set the sequence of a column ahead of its rows, and to ``at_least``; never back.
+
+    :return: the sequence's name, empty where the column has none, and its value.
+    """
+    name = sql.Identifier(table.schema, table.name)
+    found = session.execute("SELECT pg_get_serial_sequence(%s, %s)", [name.as_string(), column]).fetchone()
+    sequence = str(found[0]) if found and found[0] else ""
+    if not sequence:
+        return "", 0
+    row = session.execute(
+        sql.SQL(
+            "SELECT setval({}::regclass, greatest(s.last_value, {}, coalesce((SELECT max({}) FROM {}), 0)))"
+            " FROM {} s"
+        ).format(
+            sql.Literal(sequence),
+            sql.Literal(at_least),
+            sql.Identifier(column),
+            name,
+            sql.SQL(sequence),
+        )
+    ).fetchone()
+    return sequence, int(row[0]) if row else 0
+
+
 def advanced(sequence: Sequence, headroom: int) -> tuple[int, bool]:
     """Return where a sequence stands after ``headroom`` further values, within its bounds."""
     if headroom <= 0:

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from heavylift.errors import ServerUnavailableError
-from heavylift.streams.kafka.cluster import Cluster
-from heavylift.streams.kafka.faults import of
-from heavylift.streams.map_records import PartitionKey
+from heavylift.kafka.cluster import Cluster, PartitionKey
+from heavylift.kafka.faults import of
 
 _WAIT = 0.02
 _AT_ONCE = 10_000

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from heavylift.connections import Connection, connection_from_json
+from heavylift.errors import TransientError
 from heavylift.evidence.records import RunKey
-from heavylift.spec.sections_data import DatabaseEngine
+from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine
+from heavylift.tables import wiring
 from heavylift.tables.engine import Work
 from heavylift.tables.requests import DatabaseSideRequest, TablesOptions, TablesRequest
 
@@ -27,11 +29,12 @@ def start(request: TablesRequest, options: Mapping[str, Any]) -> subprocess.Pope
     given = {
         "run": request.run.model_dump(),
         "sides": [_as_json(request.source.connection), _as_json(request.target.connection)],
-        "options": dict(options),
+        "engine": request.source.engine.value,
+        "options": {**options, "method": request.options.method.value},
     }
     path = os.pathsep.join([str(REPOSITORY / "include"), str(REPOSITORY)])
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.mysql_worker"],
+        [sys.executable, "-m", "tests.support.engine_worker"],
         env={**os.environ, "PYTHONPATH": path},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -47,13 +50,11 @@ def start(request: TablesRequest, options: Mapping[str, Any]) -> subprocess.Pope
 
 def _as_json(connection: Connection) -> dict[str, Any]:
     names = ("conn_type", "host", "port", "login", "password", "schema")
-    return {name: getattr(connection, name) for name in names}
+    return {**{name: getattr(connection, name) for name in names}, "extra": dict(connection.extra)}
 
 
 def main() -> None:
     """Take the snapshot that standard input describes, then apply changes again and again."""
-    from heavylift.tables.mysql.moving import BinlogEngine
-
     given = json.load(sys.stdin)
     source, target = (
         connection_from_json(f"c{at}", json.dumps(side)) for at, side in enumerate(given["sides"])
@@ -61,14 +62,22 @@ def main() -> None:
     request = TablesRequest(
         run=RunKey(**given["run"]),
         database="db",
-        source=DatabaseSideRequest(DatabaseEngine.MARIADB, source),
+        source=DatabaseSideRequest(DatabaseEngine(given["engine"]), source),
         target=DatabaseSideRequest(DatabaseEngine.POSTGRESQL, target),
         evidence_url=None,
         evidence_connection=None,
-        options=TablesOptions(**given["options"]),
+        options=TablesOptions(**{**given["options"], "method": CaptureMethod(given["options"]["method"])}),
     )
-    engine = BinlogEngine()
-    engine.snapshot(request, Work())
+    engine = wiring.engine_for(request)
+    while True:
+        try:
+            engine.snapshot(request, Work())
+        except TransientError as error:
+            # A connector's snapshot that is not complete yet; whatever else it is ends the process.
+            if error.code != "6722":
+                raise
+            continue
+        break
     while True:
         engine.sync(request, Work())
 

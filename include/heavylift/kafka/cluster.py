@@ -18,13 +18,15 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient, ConfigResource, ConfigSource, OffsetSpec, ResourceType
 
 from heavylift.connections import Connection
-from heavylift.streams.kafka.faults import MISSING, Complaints, translated
-from heavylift.streams.kafka.settings import client_settings
-from heavylift.streams.map_records import PartitionKey
+from heavylift.kafka.faults import MISSING, Complaints, translated
+from heavylift.kafka.settings import client_settings
 
 logger = logging.getLogger(__name__)
 # librdkafka warns each time of settings that we mean: that a guarantee is "experimental", and the like.
 logger.addFilter(lambda record: not record.getMessage().startswith("CONFWARN"))
+
+PartitionKey = tuple[str, int]
+"""A topic, and the number of one of its partitions."""
 
 TIMEOUT = 30.0
 """Seconds that one question to the brokers may take."""
@@ -153,7 +155,7 @@ class Cluster:
     def bounds(self, partitions: Iterable[PartitionKey]) -> dict[PartitionKey, tuple[int, int]]:
         """Return first and end offset of each partition, as the brokers report them.
 
-        The end may be reported too low: see :mod:`heavylift.streams.kafka.ends`.
+        The end may be reported too low: see :mod:`heavylift.kafka.ends`.
         """
         wanted = [TopicPartition(topic, partition) for topic, partition in partitions]
         if not wanted:

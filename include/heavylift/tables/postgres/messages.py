@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from struct import Struct
 
 from heavylift.tables.model import TableName
-from heavylift.tables.postgres.pgoutput import Row
+from heavylift.tables.postgres.pgoutput import UNCHANGED, Row
 
 _EPOCH = 946684800
 """1 January 2000 in Unix time."""
@@ -28,26 +28,33 @@ def commit(end: int) -> bytes:
     return _COMMIT.pack(b"C", 0, end, end, 0)
 
 
-def relation(number: int, table: TableName, columns: Sequence[str]) -> bytes:
-    """Return a table's shape; its changes hold whole old rows.
+def relation(
+    number: int, table: TableName, columns: Sequence[str], key: Sequence[str] | None = None
+) -> bytes:
+    """Return a table's shape.
 
     :param number: by which its changes name it.
+    :param key: the columns by which changes name an old row; None where they hold it whole.
     """
     parts = [
         _HEAD.pack(b"R", number),
         _name(table.schema),
         _name(table.name),
-        b"f",
+        b"f" if key is None else b"d",
         _SHORT.pack(len(columns)),
     ]
     for column in columns:
-        parts += [b"\0", _name(column), _COLUMN.pack(0, -1)]
+        parts += [b"\1" if column in (key or ()) else b"\0", _name(column), _COLUMN.pack(0, -1)]
     return b"".join(parts)
 
 
-def truncate(number: int) -> bytes:
-    """Return that a table was emptied, and its numbering begun again."""
-    return b"T" + _INT.pack(1) + b"\x02" + _HEAD.pack(b"T", number)[1:]
+def truncate(*numbers: int, restart: bool = True) -> bytes:
+    """Return that tables were emptied together.
+
+    :param restart: their numbering begins again.
+    """
+    oids = b"".join(_HEAD.pack(b"T", number)[1:] for number in numbers)
+    return b"T" + _INT.pack(len(numbers)) + (b"\x02" if restart else b"\0") + oids
 
 
 def inserted(number: int, row: Row) -> bytes:
@@ -56,13 +63,17 @@ def inserted(number: int, row: Row) -> bytes:
 
 
 def deleted(number: int, row: Row) -> bytes:
-    """Return a row that went."""
+    """Return a row that went; of one that is named by its key, the other values do not count."""
     return _HEAD.pack(b"D", number) + b"O" + _tuple(row)
 
 
-def updated(number: int, old: Row, new: Row) -> bytes:
-    """Return a row that changed."""
-    return _HEAD.pack(b"U", number) + b"O" + _tuple(old) + b"N" + _tuple(new)
+def updated(number: int, old: Row | None, new: Row) -> bytes:
+    """Return a row that changed.
+
+    :param old: None for one that is named by its key, which has not changed.
+    """
+    before = b"" if old is None else b"O" + _tuple(old)
+    return _HEAD.pack(b"U", number) + before + b"N" + _tuple(new)
 
 
 def _tuple(row: Row) -> bytes:
@@ -70,6 +81,8 @@ def _tuple(row: Row) -> bytes:
     for value in row:
         if value is None:
             parts.append(b"n")
+        elif value is UNCHANGED:
+            parts.append(b"u")
         else:
             parts += (b"t", _INT.pack(len(value)), value)
     return b"".join(parts)

@@ -1,0 +1,1 @@
+"""Clients of a Kafka cluster, for every capability that reads or writes topics: settings, errors, ends."""

@@ -1,0 +1,1 @@
+"""Databases whose changes Debezium reads: its events are taken from topics, and applied to PostgreSQL."""

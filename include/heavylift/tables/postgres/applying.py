@@ -1,0 +1,41 @@
+"""From a reader to an applier, batch after batch, for every engine that has changes as ``pgoutput``."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from heavylift.tables.postgres.reader import Ended, Reader
+
+if TYPE_CHECKING:
+    from heavylift.tables.postgres.apply import Applier
+    from heavylift.tables.postgres.pump import Tally
+
+TELL_SECONDS = 5.0
+
+
+def apply_all(reader: Reader, applier: Applier, tally: Tally, upto: int, tell: Callable[[], None]) -> None:
+    """Apply what a reader gives until it ends; what went wrong while reading is raised here.
+
+    :param tally: takes what was applied, and whether ``upto`` was reached.
+    :param tell: is called now and then.
+    """
+    told = time.monotonic()
+    while True:
+        item = reader.next(1.0)
+        if isinstance(item, BaseException):
+            raise item
+        if isinstance(item, Ended):
+            tally.reached = item.reached
+            if item.reached:
+                reader.applied(max(tally.applied, upto))
+            return
+        if item is not None:
+            applier.apply(item)
+            tally.add(item)
+            if item.complete:
+                reader.applied(item.end_lsn)
+        if time.monotonic() - told >= TELL_SECONDS:
+            told = time.monotonic()
+            tell()
