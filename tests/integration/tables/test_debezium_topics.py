@@ -111,7 +111,7 @@ def test_transactions_come_in_the_order_of_their_commits(topics: Topics) -> None
         T.change("u", 26, 1, "first", after_commit=25), T.change("u", 20, 1, "second", after_commit=27)
     )
     topics.sync()
-    assert topics.rows()[0] == (1, "2nd")
+    assert topics.rows()[0] == (1, "second")
 
 
 def test_rows_of_one_record_of_the_log_have_one_place(topics: Topics) -> None:
