@@ -71,7 +71,7 @@ def test_what_is_not_decoded_here_moves_by_debezium_alone(
     request_: TablesRequest, method: CaptureMethod
 ) -> None:
     asked = replace(request_, options=replace(request_.options, method=method))
-    with pytest.raises(UnsupportedError, match="sqlserver.*by 'debezium'.*HL-6300"):
+    with pytest.raises(UnsupportedError, match=r"sqlserver.*by 'debezium'.*HL-6300"):
         wiring.engine_for(asked)
 
 
@@ -80,7 +80,7 @@ def test_what_is_not_decoded_here_moves_by_debezium_alone(
     [connections("db_a"), Connection("topics", "kafka", extra={"bootstrap.servers": "h:1"})],
 )
 def test_a_connection_that_tells_no_topics_is_refused(connection: Connection) -> None:
-    with pytest.raises(ConnectionConfigError, match="topic_prefix.*HL-6700"):
+    with pytest.raises(ConnectionConfigError, match=r"topic_prefix.*HL-6700"):
         prefix_of(connection)
 
 
