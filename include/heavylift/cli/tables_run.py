@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
@@ -12,7 +12,7 @@ from heavylift.tables import wording
 
 if TYPE_CHECKING:
     from heavylift.errors import TransientError
-    from heavylift.evidence.records import EvidenceRef, PhaseSummary
+    from heavylift.evidence.records import EvidenceRef, Finding, PhaseSummary
     from heavylift.evidence.store import EvidenceStore
     from heavylift.evidence.table_records import PreflightRecord, StreamStatus, SyncRecord
     from heavylift.tables.engine import TablesProgress
@@ -98,7 +98,7 @@ def drain(request: TablesRequest, *, within_seconds: float, as_json: bool) -> No
     record, ref = run(act())
     finish(
         {"drain": record.model_dump(mode="json"), "evidence": ref.path},
-        text=wording.drain_line(record),
+        text="\n".join([wording.drain_line(record), *_finding_lines(record.findings)]),
         as_json=as_json,
         status=ExitStatus.DONE if record.reached else ExitStatus.FAILED,
     )
@@ -355,9 +355,13 @@ async def _conclude(request: TablesRequest) -> PhaseSummary:
 
 
 def _preflight_text(record: PreflightRecord) -> str:
-    lines = [wording.preflight_line(record)]
-    for finding in record.findings:
-        lines.append(f"  {finding.severity.value.upper():<9} {finding.subject}: {finding.detail}")
-        lines += [f"  to do     {finding.remedy}"] if finding.remedy else []
-    lines.append("nothing stands in the way" if record.passed else "this cannot be moved as it is")
-    return "\n".join(lines)
+    end = "nothing stands in the way" if record.passed else "this cannot be moved as it is"
+    return "\n".join([wording.preflight_line(record), *_finding_lines(record.findings), end])
+
+
+def _finding_lines(findings: Iterable[Finding]) -> Iterator[str]:
+    """Yield what was found, and what to do about it."""
+    for finding in findings:
+        yield f"  {finding.severity.value.upper():<9} {finding.subject}: {finding.detail}"
+        if finding.remedy:
+            yield f"  to do     {finding.remedy}"

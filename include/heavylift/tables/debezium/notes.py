@@ -28,6 +28,7 @@ CREATE TABLE IF NOT EXISTS heavylift.debezium_topic (
     at_ms bigint NOT NULL,
     snapshot text,
     complete boolean NOT NULL,
+    moves text NOT NULL DEFAULT '[]',
     PRIMARY KEY (stream, topic)
 )
 """
@@ -47,13 +48,23 @@ def read_marks(session: Session, stream: str) -> dict[str, Mark]:
     if not (there and there[0]):
         return {}
     rows = session.execute(
-        "SELECT topic, schema_name, table_name, topic_id, next_offset, place, at_ms, snapshot, complete"
-        " FROM heavylift.debezium_topic WHERE stream = %s ORDER BY topic",
+        "SELECT topic, schema_name, table_name, topic_id, next_offset, place, at_ms, snapshot, complete,"
+        " moves FROM heavylift.debezium_topic WHERE stream = %s ORDER BY topic",
         [stream],
     ).fetchall()
     marks = [
-        Mark(topic, TableName(schema, table), made, offset, _read(place), at, _read(snapshot), complete)
-        for topic, schema, table, made, offset, place, at, snapshot, complete in rows
+        Mark(
+            topic,
+            TableName(schema, table),
+            made,
+            offset,
+            _read(place),
+            at,
+            _read(snapshot),
+            complete,
+            tuple(json.loads(moves)),
+        )
+        for topic, schema, table, made, offset, place, at, snapshot, complete, moves in rows
     ]
     return {mark.topic: mark for mark in marks}
 
@@ -63,12 +74,15 @@ def write_marks(session: Session, stream: str, marks: Iterable[Mark]) -> None:
     for mark in marks:
         session.execute(
             "INSERT INTO heavylift.debezium_topic (stream, topic, schema_name, table_name, topic_id,"
-            " next_offset, place, at_ms, snapshot, complete) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (stream, topic) DO UPDATE SET (next_offset, place, at_ms, snapshot, complete)"
-            " = (EXCLUDED.next_offset, EXCLUDED.place, EXCLUDED.at_ms, EXCLUDED.snapshot, EXCLUDED.complete)",
+            " next_offset, place, at_ms, snapshot, complete, moves)"
+            " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (stream, topic) DO UPDATE SET"
+            " (next_offset, place, at_ms, snapshot, complete, moves) = (EXCLUDED.next_offset, EXCLUDED.place, EXCLUDED.at_ms, EXCLUDED.snapshot, EXCLUDED.complete,"
+            " EXCLUDED.moves)",
             [
                 stream, mark.topic, mark.table.schema, mark.table.name, mark.topic_id, mark.offset,
                 _written(mark.place), mark.at_ms, _written(mark.snapshot), mark.complete,
+                json.dumps(mark.moves),
             ],
         )  # fmt: skip
 

@@ -47,6 +47,8 @@ class Mark:
     :param at_ms: when that was committed, by the source's clock.
     :param snapshot: the place of the snapshot that the table's rows are from.
     :param complete: the connector said that its snapshot is complete.
+    :param moves: rows whose keys changed at ``place``. Each other event may be applied twice; a row that has
+        moved is no longer where its large values would be fetched from.
     """
 
     topic: str
@@ -57,6 +59,7 @@ class Mark:
     at_ms: int = 0
     snapshot: Place | None = None
     complete: bool = False
+    moves: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -29,7 +30,7 @@ class TopicReader:
         self.table: TableName = mark.table
         self._topic, self._topic_id = mark.topic, mark.topic_id
         self.offset, self.place, self.at_ms = mark.offset, mark.place, mark.at_ms
-        self.snapshot, self.complete = mark.snapshot, mark.complete
+        self.snapshot, self.complete, self.moves = mark.snapshot, mark.complete, mark.moves
         self._target = target
         self._decoder = Decoder(mark.table)
         self._version = 0
@@ -41,7 +42,7 @@ class TopicReader:
         """How far the topic has been read."""
         return Mark(
             self._topic, self.table, self._topic_id, self.offset,
-            self.place, self.at_ms, self.snapshot, self.complete,
+            self.place, self.at_ms, self.snapshot, self.complete, self.moves,
         )  # fmt: skip
 
     def decode(self, key: bytes | None, value: bytes, headers: Headers) -> Event:
@@ -66,11 +67,20 @@ class TopicReader:
             self.snapshot = snapshot_place(event.source)
             self.complete = self.complete or str(event.source.get("snapshot")) == "last"
         else:
-            self._note(change_place(event.source), int(event.source.get("ts_ms") or 0))
+            return self._note(event, change_place(event.source), verdict)
         return verdict
 
-    def _note(self, place: Place, at_ms: int) -> None:
-        self.place, self.at_ms = place, max(self.at_ms, at_ms)
+    def _note(self, event: Event, place: Place, verdict: Verdict) -> Verdict:
+        """Take note of a change's place; a row that has moved there already does not move again."""
+        if place != self.place:
+            self.moves = ()
+        self.place, self.at_ms = place, max(self.at_ms, int(event.source.get("ts_ms") or 0))
+        if event.old_key is not None:
+            move = json.dumps([event.old_key, event.key], sort_keys=True)
+            if move in self.moves:
+                return Verdict.DROP
+            self.moves += (move,)
+        return verdict
 
     def messages(self, event: Event) -> Iterable[bytes]:
         """Return what an event does, as messages."""
