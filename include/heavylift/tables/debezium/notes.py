@@ -77,8 +77,8 @@ def write_marks(session: Session, stream: str, marks: Iterable[Mark]) -> None:
             " next_offset, place, at_ms, snapshot, complete, moves)"
             " VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)"
             " ON CONFLICT (stream, topic) DO UPDATE SET"
-            " (next_offset, place, at_ms, snapshot, complete, moves) = (EXCLUDED.next_offset, EXCLUDED.place, EXCLUDED.at_ms, EXCLUDED.snapshot, EXCLUDED.complete,"
-            " EXCLUDED.moves)",
+            " (next_offset, place, at_ms, snapshot, complete, moves) = (EXCLUDED.next_offset, EXCLUDED.place,"
+            " EXCLUDED.at_ms, EXCLUDED.snapshot, EXCLUDED.complete, EXCLUDED.moves)",
             [
                 stream, mark.topic, mark.table.schema, mark.table.name, mark.topic_id, mark.offset,
                 _written(mark.place), mark.at_ms, _written(mark.snapshot), mark.complete,
