@@ -5,8 +5,8 @@ from heavylift.platforms.postgresql.connect import (
     SETTINGS,
     TYPES,
     Session,
-    conninfo,
     connect,
+    conninfo,
     session_options,
     where,
 )
@@ -16,8 +16,8 @@ __all__ = [
     "SETTINGS",
     "TYPES",
     "Session",
-    "conninfo",
     "connect",
+    "conninfo",
     "session_options",
     "where",
 ]
