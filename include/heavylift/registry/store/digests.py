@@ -56,9 +56,9 @@ def bucket_digests(
     """Return the digests of a table's rows by bucket, into which their keys' digests put them."""
     from psycopg import sql
 
-    query = sql.SQL(
-        "SELECT b, {} FROM (SELECT {} AS b, {} AS d FROM {} t OFFSET 0) r GROUP BY b"
-    ).format(_sums(), bucket(table, buckets), row_text(table, uris), catalog.relation(table.name))
+    query = sql.SQL("SELECT b, {} FROM (SELECT {} AS b, {} AS d FROM {} t OFFSET 0) r GROUP BY b").format(
+        _sums(), bucket(table, buckets), row_text(table, uris), catalog.relation(table.name)
+    )
     return {int(row[0]): _digest(row[1:]) for row in session.execute(query).fetchall()}
 
 
@@ -74,9 +74,7 @@ def bucket(table: StoreTable, buckets: int) -> sql.Composable:
     """Return the expression for the bucket of a row."""
     from psycopg import sql
 
-    return sql.SQL("(hashtextextended({}, 0) & {})").format(
-        key_text(table), sql.Literal(buckets - 1)
-    )
+    return sql.SQL("(hashtextextended({}, 0) & {})").format(key_text(table), sql.Literal(buckets - 1))
 
 
 def key_text(table: StoreTable) -> sql.Composable:
