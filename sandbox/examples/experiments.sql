@@ -172,7 +172,7 @@ INSERT INTO scorer_versions VALUES (md5('scorer'), 1, '{"name": "relevance", "ve
 INSERT INTO webhooks VALUES ('wh-1', 'on-model', 'tells the team', 'https://example.org/hook', 'ACTIVE',
         NULL, %(began)s, %(began)s + 1, NULL, 'default');
 
-INSERT INTO webhook_events VALUES ('wh-1', 'REGISTERED_MODEL', 'CREATED');
+INSERT INTO webhook_events VALUES ('wh-1', 'registered_model', 'created');
 
 INSERT INTO secrets VALUES ('s-1', 'llm key', '\x00ff10', '\x0102', 1, 'sk-…7', 'openai', NULL, NULL, 'user1',
         %(began)s, 'user1', %(began)s, 'default');

@@ -8,10 +8,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from heavylift.errors import CredentialError, PermanentError
+from heavylift.errors import CredentialError, HeavyliftError, PermanentError
 from heavylift.evidence.registry_records import MAX_NAMED, RegistryCompared, RegistryDifference
 from heavylift.registry.rest.artifacts import UNREADABLE, Owner, artifact_digests
-from heavylift.registry.rest.entities import Fields
 from heavylift.registry.rest.histories import Histories, History
 from heavylift.registry.rest.reading import Reader, Things
 
@@ -48,6 +47,10 @@ class Result:
         counter["source"] += len(source)
         counter["target"] += len(target)
         return common
+
+    def unreadable(self, what: str, place: str) -> None:
+        """Note that a sort of things could not be read: nothing of it is called equal."""
+        self._differs(what, place, "different", (UNREADABLE,))
 
     def _differs(self, what: str, name: str, kind: Kind, fields: tuple[str, ...] = ()) -> None:
         self._count(what, kind)
@@ -123,16 +126,21 @@ class Comparison:
     async def _sort(
         self, what: str, read: Callable[[Reader], Awaitable[Things]], experiment: str = ""
     ) -> list[str]:
-        """Compare one sort of things; what neither server has an interface for is noted as unread."""
-        sides = await asyncio.gather(_or_refused(read(self.source)), _or_refused(read(self.target)))
-        ours, theirs = sides
-        if ours is None and theirs is None:
-            self.result.unread.append(f"{what}s of experiment {experiment}" if experiment else f"{what}s")
+        """Compare one sort of things.
+
+        What neither server has an interface for is noted as unread; what cannot be read is a difference.
+        """
+        ours, theirs = await asyncio.gather(_or_error(read(self.source)), _or_error(read(self.target)))
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            return self.result.compare(what, ours, theirs)
+        place = f"{what}s of experiment {experiment}" if experiment else f"all {what}s"
+        if isinstance(ours, PermanentError) and isinstance(theirs, PermanentError):
+            self.result.unread.append(place)
             return []
-        if ours is None or theirs is None:
-            # One side has it: read it again, so that the other side's refusal is told.
-            await _both(lambda: read(self.source), lambda: read(self.target))
-        return self.result.compare(what, ours or {}, theirs or {})
+        for server, found in ((self.source.server, ours), (self.target.server, theirs)):
+            if isinstance(found, HeavyliftError):
+                self.result.unreadable(what, f"{place} on {server.name}: HL-{found.code}")
+        return []
 
     async def _histories(
         self, runs: Iterable[str], ours: Mapping[str, tuple[str, ...]], theirs: Mapping[str, tuple[str, ...]]
@@ -173,11 +181,11 @@ async def _both(source: Callable[[], Awaitable[T]], target: Callable[[], Awaitab
     return ours, theirs
 
 
-async def _or_refused(reading: Awaitable[dict[str, Fields]]) -> dict[str, Fields] | None:
-    """Return what was read, or None where the server has no such interface, or refuses this question."""
+async def _or_error(reading: Awaitable[Things]) -> Things | HeavyliftError:
+    """Return what was read, or why it was not; credentials that are refused end the comparison."""
     try:
         return await reading
     except CredentialError:
         raise
-    except PermanentError:
-        return None
+    except HeavyliftError as error:
+        return error
