@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from heavylift.evidence.records import EvidenceRef
+    from heavylift.evidence.registry_records import RegistryTableProof
     from heavylift.registry.requests import RegistryRequest
 
 T = TypeVar("T")
@@ -73,7 +74,7 @@ async def verify_registry(
     began = time.monotonic()
     found = await compare_servers(request, Work(tell=tell))
     source, target = request.source.store, request.target.store
-    tables = ()
+    tables: tuple[RegistryTableProof, ...] = ()
     if source is not None and target is not None:
         tables = await _in_thread(lambda _work: compare_stores(request, source, target), tell)
     record = verification(request, found, tables, began)

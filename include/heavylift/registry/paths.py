@@ -27,8 +27,8 @@ def choose_path(request: RegistryRequest) -> str:
         )
     stores_of(request)
     return (
-        "store level: both databases can be reached, so ids, times, deleted things and everything else that no"
-        " interface can write arrive as they are"
+        "store level: both databases can be reached, so ids, times, deleted things and everything else that"
+        " no interface can write arrive as they are"
     )
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the registries' integration tests: two stores, and servers over them where they are asked for."""
+"""Fixtures of the registries' tests: two stores, and servers over them where they are asked for."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ def translated(error: psycopg.Error, what: str, state: str, *, retry_safe: bool 
             got=said,
             expected="a role that may do this",
             state=state,
-            remedy="grant what docs/reference/tables.md (registry.md for MLflow) lists under privileges, or correct the connection",
+            remedy="grant what docs/reference/tables.md (registry.md for MLflow) lists under privileges, or"
+            " correct the connection",
             retry_safe=retry_safe,
             code="6010",
         )

@@ -94,7 +94,8 @@ class TrackingServer:
                 got="an answer that is no JSON object",
                 expected="MLflow's REST interface",
                 state="nothing was concluded",
-                remedy=f"check that connection {self.name!r} leads to a tracking server, and not to a proxy's page",
+                remedy=f"check that connection {self.name!r} leads to a tracking server, and not"
+                " to a proxy's page",
                 code="7140",
             )
         return found

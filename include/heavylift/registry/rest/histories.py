@@ -52,7 +52,11 @@ class Histories:
         return {run: await self._one(name, run) for run in runs}
 
     async def _many(self, name: str, runs: Sequence[str]) -> list[dict[str, Any]] | None:
-        query = {"run_id": list(runs), "metric_key": name, "max_results": _MOST_POINTS}
+        query: dict[str, str | int | Sequence[str]] = {
+            "run_id": list(runs),
+            "metric_key": name,
+            "max_results": _MOST_POINTS,
+        }
         try:
             answer = await self._server.get(_BULK, query)
         except NotFoundError:

@@ -85,7 +85,7 @@ class CatchUp:
         return self.changes
 
     def _stage(self, table: StoreTable, rows: int) -> TableChange:
-        """Find what differs, and bring the source's rows and the keys that have gone to the target's stage."""
+        """Find what differs; bring the source's rows, and the keys that have gone, to the target's stage."""
         from psycopg import sql
 
         change = TableChange(table)
@@ -204,8 +204,8 @@ class CatchUp:
                 got="a name that a row kept on the target still has",
                 expected="names that are free",
                 state="this run was taken back whole; the target is as it was",
-                remedy="a thing was deleted on the source and its name given to a new one: let deletions follow"
-                " (--deletes propagate), or rename what was kept on the target",
+                remedy="a thing was deleted on the source and its name given to a new one: let deletions"
+                " follow (--deletes propagate), or rename what was kept on the target",
                 code="7130",
             ) from error
 
@@ -298,7 +298,7 @@ def _values(table: StoreTable, keys: Sequence[Key]) -> sql.Composable:
     """Return a VALUES list of keys, each value cast to its column's type."""
     from psycopg import sql
 
-    types = [sql.SQL(table.column(name).type_name) for name in table.key]  # type: ignore[arg-type]
+    types = [sql.SQL(table.column(name).type_name) for name in table.key]
     rows = [
         sql.SQL("({})").format(
             sql.SQL(", ").join(

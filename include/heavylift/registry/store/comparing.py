@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -62,7 +62,7 @@ def _rows(
     buckets: int,
     wrong: list[int],
     uris: UriMap | None,
-) -> Iterator[_Row]:
+) -> Generator[_Row]:
     from psycopg import sql
 
     query = sql.SQL(

@@ -122,9 +122,7 @@ def _demand_empty(target: Session, catalog: StoreCatalog, table: StoreTable) -> 
 
     relation = catalog.relation(table.name)
     if table.name in PRISTINE:
-        target.execute(
-            sql.SQL("DELETE FROM {} WHERE {}").format(relation, sql.SQL(PRISTINE[table.name]))  # type: ignore[arg-type]
-        )
+        target.execute(sql.SQL("DELETE FROM {} WHERE {}").format(relation, sql.SQL(PRISTINE[table.name])))
     if target.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(relation)).fetchone() is not None:
         raise ConflictError(
             f"copying table {table.name}",
@@ -188,6 +186,6 @@ class _Indexes:
                 sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {}").format(
                     self._relation,
                     sql.Identifier(name),
-                    sql.SQL(definition),  # type: ignore[arg-type]  # the server's own text
+                    sql.SQL(definition),
                 )
             )

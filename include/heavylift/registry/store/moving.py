@@ -333,8 +333,8 @@ def _touched(request: RegistryRequest, tables: list[str]) -> ConflictError:
         got=f"rows on the target that somebody else has written, changed or deleted, in {', '.join(tables)}",
         expected="tables as the last run left them",
         state="nothing was touched",
-        remedy="keep clients away from the target's server until the switch; where what they wrote may be lost,"
-        " run once with --overwrite (and --deletes propagate to take out what they added)",
+        remedy="keep clients away from the target's server until the switch; where what they wrote may be"
+        " lost, run once with --overwrite (and --deletes propagate to take out what they added)",
         code="7112",
     )
 

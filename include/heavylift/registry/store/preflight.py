@@ -114,9 +114,9 @@ def _versions(sides: Sides) -> Iterator[Finding]:
             "store-version",
             "source",
             f"the source's schema is at revision {ours}, the target's at {theirs}",
-            "bring both to one version of MLflow: where the target is older, run mlflow db upgrade on it; where"
-            " the source is older, restore a copy of it into a database of its own, run mlflow db upgrade with"
-            " the target's MLflow on that copy, and name the copy as the source's store",
+            "bring both to one version of MLflow: where the target is older, run mlflow db upgrade on it;"
+            " where the source is older, restore a copy of it into a database of its own, run mlflow db"
+            " upgrade with the target's MLflow on that copy, and name the copy as the source's store",
         )
 
 
@@ -214,8 +214,8 @@ def _notes(sides: Sides, source: Session) -> Iterator[Finding]:
         Severity.NOTE,
         "space",
         "target",
-        f"about {sides.source.size_bytes:,} bytes of rows, and indexes of about the same size, will be written;"
-        " the server does not tell how much room its disk has",
+        f"about {sides.source.size_bytes:,} bytes of rows, and indexes of about the same size, will be"
+        " written; the server does not tell how much room its disk has",
         "look at the target's free space",
     )
     for name, column in (("secrets", "secret_id"), ("webhooks", "secret")):

@@ -28,7 +28,8 @@ def _unmapped(uris: UriMap, catalog: StoreCatalog, session: Session) -> Iterator
 
     query = sql.SQL(
         "SELECT artifact_location FROM {} WHERE artifact_location IS NOT NULL"
-        " UNION SELECT regexp_replace(artifact_uri, '/[^/]+/artifacts$', '') FROM {} WHERE artifact_uri IS NOT NULL"
+        " UNION SELECT regexp_replace(artifact_uri, '/[^/]+/artifacts$', '') FROM {}"
+        " WHERE artifact_uri IS NOT NULL"
         " UNION SELECT regexp_replace(artifact_location, '/models/[^/]+/artifacts$', '') FROM {} ORDER BY 1"
     ).format(catalog.relation("experiments"), catalog.relation("runs"), catalog.relation("logged_models"))
     roots: dict[str, None] = {}
@@ -47,8 +48,8 @@ def _unmapped(uris: UriMap, catalog: StoreCatalog, session: Session) -> Iterator
             severity=Severity.BLOCKER,
             subject="source",
             detail=f"artifacts lie under {shown}, and nothing says where they will lie",
-            remedy="map each prefix: --artifacts SOURCE=TARGET (to itself, where the target's server shall go on"
-            " reading it there); in the spec 'artifacts' of both sides",
+            remedy="map each prefix: --artifacts SOURCE=TARGET (to itself, where the target's server shall go"
+            " on reading it there); in the spec 'artifacts' of both sides",
         )
 
 
@@ -72,6 +73,7 @@ def _too_long(uris: UriMap, catalog: StoreCatalog, session: Session) -> Iterator
                 rule="uri-too-long",
                 severity=Severity.BLOCKER,
                 subject=f"{table}.{name}",
-                detail=f"{table}.{name} takes {limit} characters; {(row or ('some',))[0]} URIs would be longer",
+                detail=f"{table}.{name} takes {limit} characters;"
+                f" {(row or ('some',))[0]} URIs would be longer",
                 remedy="choose a shorter target prefix",
             )
