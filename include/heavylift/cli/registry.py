@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heavylift.cli.acts import note_act
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.registry_artifacts import move_artifacts
 from heavylift.cli.registry_options import (
@@ -25,11 +26,10 @@ from heavylift.cli.registry_options import (
     request_of,
 )
 from heavylift.cli.registry_text import looked, moved, reporter, verified
-from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, shell_actor
+from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
-    from heavylift.evidence.records import EvidenceRef
     from heavylift.registry.requests import RegistryRequest
 
 app = typer.Typer(no_args_is_help=True, help="Copy, sync and verify experiments and registered models.")
@@ -155,7 +155,7 @@ def verify(
     )
     record, ref = run(verify_registry(request, reporter()))
     details = {"passed": record.passed, "differences": record.difference_count}
-    _note_act(request, "registry.verified", (ref,), details)
+    note_act(request, request.registry, "registry.verified", (ref,), details)
     finish(
         {"verification": record.model_dump(mode="json")},
         text=verified(record),
@@ -180,7 +180,9 @@ def _move(
     refuse(preflight)
     mark_touched()
     record, ref = run((copy_registry if act == "copy" else sync_registry)(request, reporter()))
-    _note_act(request, f"registry.{act}", (ref,), {"rows": record.rows, "written": record.written})
+    note_act(
+        request, request.registry, f"registry.{act}", (ref,), {"rows": record.rows, "written": record.written}
+    )
     artifacts, passed = move_artifacts(request, *objects)
     document |= {act: record.model_dump(mode="json"), "artifacts": artifacts}
     text = [moved(record)]
@@ -191,29 +193,3 @@ def _move(
 
 def _verdict(artifacts: dict[str, Any]) -> str:
     return "copied and proved equal" if artifacts["passed"] else "NOT EQUAL"
-
-
-def _note_act(
-    request: RegistryRequest, action: str, evidence: tuple[EvidenceRef, ...], details: dict[str, Any]
-) -> None:
-    """Note in the audit trail what a command did."""
-    from heavylift.aio import run
-    from heavylift.evidence.audit import AuditTrail
-    from heavylift.evidence.audit_entry import Act
-    from heavylift.evidence.store import open_evidence
-
-    async def append() -> None:
-        async with open_evidence(request.evidence_url, request.evidence_connection) as store:
-            await AuditTrail(store, request.run.migration).append(
-                Act(
-                    actor=shell_actor(),
-                    action=action,
-                    phase=request.run.phase,
-                    run=request.run.run,
-                    subject=request.registry,
-                    evidence=evidence,
-                    details=details,
-                )
-            )
-
-    run(append())
