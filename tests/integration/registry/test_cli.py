@@ -129,11 +129,11 @@ PLANTED = {
     ),
     "a missing alias": (
         "DELETE FROM registered_model_aliases WHERE name = 'model-0'",
-        {("registered model", "different"), ("model version", "different")},
+        {("registered model", "different")},
     ),
     "an alias that points elsewhere": (
         "UPDATE registered_model_aliases SET version = 1 WHERE name = 'model-0'",
-        {("registered model", "different"), ("model version", "different")},
+        {("registered model", "different")},
     ),
     "a version too many": (
         "INSERT INTO model_versions (name, version, creation_time, status, source, workspace, current_stage)"
@@ -168,7 +168,7 @@ PLANTED = {
         {("trace", "different")},
     ),
     "an assessment": (
-        "DELETE FROM assessments WHERE trace_id = 'tr-' || md5('trace1')",
+        "DELETE FROM assessments WHERE trace_id = 'tr-' || md5('trace2')",
         {("trace", "different")},
     ),
     "a logged model's parameter": (

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from heavylift.errors import ConflictError, CredentialError, NotFoundError, UnsupportedError
+from heavylift.platforms.postgresql.connect import connect
 from heavylift.registry.store.moving import move_store
 from heavylift.registry.store.preflight import look
 from heavylift.registry.uris import uri_map
@@ -43,6 +45,17 @@ def test_large_tables_get_their_indexes_back(stores: TwoStores, monkeypatch: pyt
     stores.assert_equal()
     indexes = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' ORDER BY 1"
     assert stores.on_target(indexes) == stores.on_source(indexes)
+
+
+def test_somebody_who_reads_the_target_does_not_hold_the_copy_up(
+    stores: TwoStores, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heavylift.registry.store.loading.REBUILD_FROM_BYTES", 0)
+    monkeypatch.setattr("heavylift.registry.store.loading.LOCK_SECONDS", 0.05)
+    with closing(connect(stores.target, "reader", autocommit=False)) as reader:
+        reader.execute("SELECT count(*) FROM public.runs")
+        stores.copy()
+    stores.assert_equal()
 
 
 def test_an_empty_store_arrives_empty(store_sandbox: Stack) -> None:

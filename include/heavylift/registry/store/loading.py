@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 REBUILD_FROM_BYTES = 4 * 2**20
 """From this size on, indexes that are made afterwards cost less than indexes kept up row by row."""
 
+LOCK_SECONDS = 5
+"""How long to wait for a table that somebody else reads, before its indexes are left as they are."""
+
 PRISTINE = {"experiments": "experiment_id = 0", "workspaces": "name = 'default'"}
 """The rows that a server makes by itself on its first start; they give way to the source's."""
 
@@ -72,9 +75,7 @@ def load_table(
     target.execute("BEGIN")
     relation = sides.target.relation(table.name)
     _demand_empty(target, sides.target, table)
-    rebuilt = _Indexes(target, relation) if worth_rebuilding(table) and _owned(target, relation) else None
-    if rebuilt is not None:
-        rebuilt.drop()
+    rebuilt = _without_indexes(target, relation) if worth_rebuilding(table) else None
     done = pipe(
         source,
         target,
@@ -108,8 +109,26 @@ def worth_rebuilding(table: StoreTable) -> bool:
     return not table.referenced and table.size_bytes >= REBUILD_FROM_BYTES
 
 
+def _without_indexes(session: Session, relation: sql.Identifier) -> _Indexes | None:
+    """Take a table's indexes away; None where that is not to be had: they are then kept up row by row."""
+    import psycopg
+
+    if not _owned(session, relation):
+        return None
+    indexes = _Indexes(session, relation)
+    try:
+        with session.transaction():
+            # Somebody who looks at the table for long must not hold the copy up.
+            session.execute(f"SET LOCAL lock_timeout = {int(LOCK_SECONDS * 1000)}".encode())
+            indexes.drop()
+            session.execute("SET LOCAL lock_timeout = 0")
+    except psycopg.errors.LockNotAvailable:
+        return None
+    return indexes
+
+
 def _owned(session: Session, relation: sql.Identifier) -> bool:
-    """Tell whether the role may take a table's indexes away; without that they are kept up row by row."""
+    """Tell whether the role may take a table's indexes away."""
     row = session.execute(
         "SELECT pg_has_role(relowner, 'USAGE') FROM pg_class WHERE oid = %s::regclass",
         [relation.as_string(session)],

@@ -120,6 +120,8 @@ class _Run:
             return
         if differing:
             self._catch_up(differing)
+        # What it has read it holds locks on, which indexes that are made again would wait for.
+        self.reading.execute("COMMIT")
         if self.to_load:
             self._claim()
             self._load_all()
