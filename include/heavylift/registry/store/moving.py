@@ -20,6 +20,7 @@ from heavylift.errors import ConflictError, NotFoundError
 from heavylift.evidence.registry_records import RegistryLeftover, RegistryMoveRecord, RegistryTable
 from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
+from heavylift.platforms.postgresql.stopping import demand_going_on
 from heavylift.registry.paths import stores_of
 from heavylift.registry.store.catalog import StoreTable, in_order
 from heavylift.registry.store.catching_up import CatchUp, TableChange
@@ -202,6 +203,7 @@ class _Run:
         differing: list[StoreTable] = []
         with ThreadPoolExecutor(1) as pool:
             for number, table in enumerate(self.there):
+                demand_going_on(self.work.stop)
                 self._tell(f"comparing {table.name}", number)
                 wanted = pool.submit(table_digest, self.moment.session, sides.source, table, uris)
                 now = table_digest(self.reading, sides.target, table)
