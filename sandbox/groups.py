@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
@@ -20,6 +20,16 @@ Report = Callable[[Server, str, float], None]
 def missing(wanted: Iterable[Server], known: State, state_dir: Path, report: Report) -> list[Server]:
     """Return the servers that do not serve; what is left of their processes is ended."""
     return [server for server in wanted if not _serves(server, known, state_dir, report)]
+
+
+def waves(servers: Sequence[Server]) -> Iterator[list[Server]]:
+    """Yield servers in groups that may start at once: each after those that it needs."""
+    left = list(servers)
+    while left:
+        names = {server.name for server in left}
+        wave = [server for server in left if not names & set(server.needs)]
+        yield wave
+        left = [server for server in left if server not in wave]
 
 
 def _serves(server: Server, known: State, state_dir: Path, report: Report) -> bool:

@@ -84,7 +84,9 @@ class Server:
 
     ``prepare`` runs before the process starts and ``settle`` once it answers; both are safe to
     repeat. ``probe`` raises as long as the server does not serve real requests. A server ``on_request``
-    is started only where it is named.
+    is started only where it is named, or where one of those started needs it.
+
+    :param needs: servers that have to serve before this one is prepared.
     """
 
     name: str
@@ -99,6 +101,7 @@ class Server:
     deadline: float = 60.0
     scheme: str = "http"
     on_request: bool = False
+    needs: tuple[str, ...] = ()
 
     def address(self, place: Place) -> str:
         """Return where the server is reached, as a person would write it."""

@@ -88,8 +88,8 @@ class Stack:
         for server in missing:
             known = groups.allot(server.name, server.ports, server.secrets, known)
         state.save(self.state_dir, known)
-        if missing:
-            units = [(server, known.place(server.name, self.state_dir)) for server in missing]
+        for wave in groups.waves(missing):
+            units = [(server, known.place(server.name, self.state_dir)) for server in wave]
             groups.start(units, known.sandbox, self._owner, report)
         self._describe(known)
 

@@ -19,8 +19,10 @@ SERVERS: dict[str, Server] = {
         postgres.server("features_source", "Database of the source", "features"),
         postgres.server("features_target", "Database of the target", "features"),
         mariadb.server("mysql_source", "MySQL database of the source"),
-        mlflow.server("mlflow_source", "Experiments of the source"),
-        mlflow.server("mlflow_target", "Experiments of the target"),
+        mlflow.database("mlflow_source", "Experiments' database of the source"),
+        mlflow.database("mlflow_target", "Experiments' database of the target"),
+        mlflow.server("mlflow_source", "Experiments of the source", "aws_source"),
+        mlflow.server("mlflow_target", "Experiments of the target", "aws_target"),
         tansu.server("kafka_source", "Streams of the source"),
         tansu.server("kafka_target", "Streams of the target"),
     )
@@ -30,7 +32,9 @@ AIRFLOW_DB = airflow_db.server()
 
 
 def select(names: Sequence[str] | None) -> list[Server]:
-    """Return the servers asked for, or all that need not be asked for; order is the registry's.
+    """Return the servers asked for and what they need, or all that need not be asked for.
+
+    Their order is the registry's, in which whatever is needed comes first.
 
     :raises ConnectionConfigError: a name is not one of the sandbox's servers.
     """
@@ -46,4 +50,15 @@ def select(names: Sequence[str] | None) -> list[Server]:
             remedy="correct the names",
             code="9005",
         )
-    return [server for server in SERVERS.values() if server.name in names]
+    wanted = _with_needs(names)
+    return [server for server in SERVERS.values() if server.name in wanted]
+
+
+def _with_needs(names: Sequence[str]) -> set[str]:
+    found: set[str] = set()
+    waiting = list(names)
+    while waiting:
+        name = waiting.pop()
+        found.add(name)
+        waiting += [need for need in SERVERS[name].needs if need not in found]
+    return found

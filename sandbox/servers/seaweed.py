@@ -112,6 +112,11 @@ def _probe(place: Place) -> None:
     _call(place, "DELETE", bucket, None, (200, 204))
 
 
+def make_bucket(place: Place, bucket: str) -> None:
+    """Make a bucket on a server that serves; one that is there stays as it is."""
+    _call(place, "PUT", f"{place.url}/{bucket}", b"", (200, 409))
+
+
 def _call(place: Place, method: str, url: str, body: bytes | None, allowed: tuple[int, ...]) -> None:
     from botocore.auth import S3SigV4Auth
     from botocore.awsrequest import AWSRequest

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import typer
 
+from heavylift.cli.acts import note_act
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
-from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, shell_actor
+from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 from heavylift.cli.streams_options import (
     MIGRATION,
     AcceptExpired,
@@ -29,10 +30,6 @@ from heavylift.cli.streams_options import (
     request_of,
 )
 from heavylift.cli.streams_text import grouped, mirrored, planned, reporter, stands, verified
-
-if TYPE_CHECKING:
-    from heavylift.evidence.records import EvidenceRef
-    from heavylift.streams.requests import StreamRequest
 
 app = typer.Typer(no_args_is_help=True, help="Mirror topics, verify them, translate consumer groups.")
 
@@ -87,9 +84,21 @@ def mirror(
     refuse(plan)
     mark_touched()
     record, ref = run(mirror_stream(request, reporter()))
-    _note_act(request, "stream.mirrored", (plan_ref, ref), {"sent": record.sent, "complete": record.complete})
+    note_act(
+        request,
+        request.stream,
+        "stream.mirrored",
+        (plan_ref, ref),
+        {"sent": record.sent, "complete": record.complete},
+    )
     proof, proof_ref = run(verify_stream(request, reporter()))
-    _note_act(request, "stream.verified", (proof_ref,), {"passed": proof.passed, "equal": proof.equal})
+    note_act(
+        request,
+        request.stream,
+        "stream.verified",
+        (proof_ref,),
+        {"passed": proof.passed, "equal": proof.equal},
+    )
     document |= {
         "mirror": record.model_dump(mode="json", exclude={"samples"}),
         "verification": proof.model_dump(mode="json"),
@@ -127,7 +136,9 @@ def verify(
         options_of(topics, drained=drained),
     )
     record, ref = run(verify_stream(request, reporter()))
-    _note_act(request, "stream.verified", (ref,), {"passed": record.passed, "equal": record.equal})
+    note_act(
+        request, request.stream, "stream.verified", (ref,), {"passed": record.passed, "equal": record.equal}
+    )
     status = ExitStatus.DONE if record.passed else ExitStatus.FAILED
     finish(
         {"verification": record.model_dump(mode="json")},
@@ -173,7 +184,7 @@ def groups(
     if not dry_run:
         mark_touched()
         details = {"groups": record.groups, "positions": len(record.positions), "complete": record.complete}
-        _note_act(request, "stream.groups_translated", (ref,), details)
+        note_act(request, request.stream, "stream.groups_translated", (ref,), details)
     status = ExitStatus.DONE if record.complete else ExitStatus.FAILED
     finish({"groups": record.model_dump(mode="json")}, text=grouped(record), as_json=as_json, status=status)
 
@@ -197,29 +208,3 @@ def status(
     )
     found = run(stream_status(request))
     finish({"status": found.model_dump(mode="json")}, text=stands(found), as_json=as_json)
-
-
-def _note_act(
-    request: StreamRequest, action: str, evidence: tuple[EvidenceRef, ...], details: dict[str, Any]
-) -> None:
-    """Note in the audit trail what a command did."""
-    from heavylift.aio import run
-    from heavylift.evidence.audit import AuditTrail
-    from heavylift.evidence.audit_entry import Act
-    from heavylift.evidence.store import open_evidence
-
-    async def append() -> None:
-        async with open_evidence(request.evidence_url, request.evidence_connection) as store:
-            await AuditTrail(store, request.run.migration).append(
-                Act(
-                    actor=shell_actor(),
-                    action=action,
-                    phase=request.run.phase,
-                    run=request.run.run,
-                    subject=request.stream,
-                    evidence=evidence,
-                    details=details,
-                )
-            )
-
-    run(append())

@@ -1,0 +1,195 @@
+"""``heavylift registry``: copy a tracking server's whole history, keep it up to date, and prove it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from heavylift.cli.acts import note_act
+from heavylift.cli.output import ExitStatus, finish, mark_touched, note
+from heavylift.cli.registry_artifacts import move_artifacts
+from heavylift.cli.registry_options import (
+    MIGRATION,
+    Artifacts,
+    DryRun,
+    Migration,
+    Name,
+    Overwrite,
+    Parallel,
+    SourceArtifactsConn,
+    SourceConn,
+    SourceStoreConn,
+    TargetArtifactsConn,
+    TargetConn,
+    TargetStoreConn,
+    request_of,
+)
+from heavylift.cli.registry_text import looked, moved, reporter, verified
+from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
+from heavylift.spec.vocabulary import Deletes
+
+if TYPE_CHECKING:
+    from heavylift.registry.requests import RegistryRequest
+
+app = typer.Typer(no_args_is_help=True, help="Copy, sync and verify experiments and registered models.")
+
+
+@app.command()
+def copy(
+    source_conn: SourceConn,
+    target_conn: TargetConn,
+    source_store_conn: SourceStoreConn = None,
+    target_store_conn: TargetStoreConn = None,
+    artifacts: Artifacts = None,
+    source_artifacts_conn: SourceArtifactsConn = None,
+    target_artifacts_conn: TargetArtifactsConn = None,
+    name: Name = None,
+    migration: Migration = MIGRATION,
+    parallel: Parallel = 4,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Copy the whole history, with ids, times and deleted things, into an empty tracking store.
+
+    Safe to run again after any end: finished tables are brought up to date, and only the rest is copied.
+    Keep clients away from the target's server until the switch.
+    """
+    request = request_of(
+        source_conn,
+        target_conn,
+        source_store_conn,
+        target_store_conn,
+        artifacts,
+        name,
+        migration,
+        evidence,
+        evidence_conn,
+        parallel=parallel,
+        dry_run=dry_run,
+    )
+    _move(request, "copy", (source_artifacts_conn, target_artifacts_conn, evidence_conn), as_json=as_json)
+
+
+@app.command()
+def sync(
+    source_conn: SourceConn,
+    target_conn: TargetConn,
+    source_store_conn: SourceStoreConn = None,
+    target_store_conn: TargetStoreConn = None,
+    artifacts: Artifacts = None,
+    source_artifacts_conn: SourceArtifactsConn = None,
+    target_artifacts_conn: TargetArtifactsConn = None,
+    name: Name = None,
+    migration: Migration = MIGRATION,
+    parallel: Parallel = 4,
+    deletes: Annotated[
+        Deletes, typer.Option(help="when a thing has gone from the source: keep or propagate")
+    ] = Deletes.KEEP,
+    overwrite: Overwrite = False,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a copied history up to date, all of it to one moment; where nothing is new, write nothing.
+
+    What was deleted for good on the source stays on the target unless --deletes propagate.
+    """
+    request = request_of(
+        source_conn,
+        target_conn,
+        source_store_conn,
+        target_store_conn,
+        artifacts,
+        name,
+        migration,
+        evidence,
+        evidence_conn,
+        parallel=parallel,
+        deletes=deletes,
+        overwrite=overwrite,
+        dry_run=dry_run,
+    )
+    _move(request, "sync", (source_artifacts_conn, target_artifacts_conn, evidence_conn), as_json=as_json)
+
+
+@app.command()
+def verify(
+    source_conn: SourceConn,
+    target_conn: TargetConn,
+    source_store_conn: SourceStoreConn = None,
+    target_store_conn: TargetStoreConn = None,
+    artifacts: Artifacts = None,
+    name: Name = None,
+    migration: Migration = MIGRATION,
+    parallel: Parallel = 8,
+    no_artifacts: Annotated[
+        bool, typer.Option("--no-artifacts", help="leave the bytes of artifacts to heavylift objects verify")
+    ] = False,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare both servers field by field through their public interface, and both databases by digests.
+
+    Changes neither side. Nobody should write to the source meanwhile: what is newer there differs.
+    """
+    from heavylift.aio import run
+    from heavylift.registry.api import verify_registry
+
+    request = request_of(
+        source_conn,
+        target_conn,
+        source_store_conn,
+        target_store_conn,
+        artifacts,
+        name,
+        migration,
+        evidence,
+        evidence_conn,
+        parallel=parallel,
+        artifacts=not no_artifacts,
+    )
+    record, ref = run(verify_registry(request, reporter()))
+    details = {"passed": record.passed, "differences": record.difference_count}
+    note_act(request, request.registry, "registry.verified", (ref,), details)
+    finish(
+        {"verification": record.model_dump(mode="json")},
+        text=verified(record),
+        as_json=as_json,
+        status=ExitStatus.DONE if record.passed else ExitStatus.FAILED,
+    )
+
+
+def _move(
+    request: RegistryRequest, act: str, objects: tuple[str | None, str | None, str | None], *, as_json: bool
+) -> None:
+    from heavylift.aio import run
+    from heavylift.registry.api import copy_registry, preflight_registry, sync_registry
+    from heavylift.registry.store.preflight import refuse
+
+    preflight, _ = run(preflight_registry(request))
+    document: dict[str, Any] = {"preflight": preflight.model_dump(mode="json")}
+    if request.options.dry_run:
+        status = ExitStatus.DONE if preflight.passed else ExitStatus.FAILED
+        finish(document, text=looked(preflight), as_json=as_json, status=status)
+    note(looked(preflight))
+    refuse(preflight)
+    mark_touched()
+    record, ref = run((copy_registry if act == "copy" else sync_registry)(request, reporter()))
+    note_act(
+        request, request.registry, f"registry.{act}", (ref,), {"rows": record.rows, "written": record.written}
+    )
+    artifacts, passed = move_artifacts(request, *objects)
+    document |= {act: record.model_dump(mode="json"), "artifacts": artifacts}
+    text = [moved(record)]
+    text += [f"artifacts {each['source']} -> {each['target']}: {_verdict(each)}" for each in artifacts]
+    status = ExitStatus.DONE if passed else ExitStatus.FAILED
+    finish(document, text="\n".join(text), as_json=as_json, status=status)
+
+
+def _verdict(artifacts: dict[str, Any]) -> str:
+    return "copied and proved equal" if artifacts["passed"] else "NOT EQUAL"

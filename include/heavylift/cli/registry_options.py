@@ -1,0 +1,119 @@
+"""The options that ``registry`` commands share, and the request that they make."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from heavylift.cli.stores import evidence_connection
+from heavylift.connections import connection_from_env
+from heavylift.errors import SpecError
+
+if TYPE_CHECKING:
+    from heavylift.connections import Connection
+    from heavylift.registry.requests import RegistryPlace, RegistryRequest
+    from heavylift.registry.uris import UriMap
+
+MIGRATION = "shell"
+"""The migration under which evidence and the target's notes lie, unless ``--migration`` names one."""
+
+SourceConn = Annotated[str, typer.Option(help="connection id of the source's tracking server")]
+TargetConn = Annotated[str, typer.Option(help="connection id of the target's tracking server")]
+SourceStoreConn = Annotated[
+    str | None,
+    typer.Option(help="connection id of the source's database; default: the extra field store_connection"),
+]
+TargetStoreConn = Annotated[
+    str | None, typer.Option(help="connection id of the target's database; default likewise")
+]
+Artifacts = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="SOURCE_PREFIX=TARGET_PREFIX of artifact URIs, may be given again; default: the extra fields"
+        " artifacts of both connections",
+    ),
+]
+SourceArtifactsConn = Annotated[
+    str | None,
+    typer.Option(help="connection id of the object store of the source's artifacts: move them, too"),
+]
+TargetArtifactsConn = Annotated[str | None, typer.Option(help="connection id of the target's object store")]
+Name = Annotated[
+    str | None,
+    typer.Option("--name", help="names the registry in the target's notes; the same for every command on it"),
+]
+Migration = Annotated[str, typer.Option(help="name under which evidence and the target's notes are kept")]
+Parallel = Annotated[int, typer.Option(min=1, max=64, help="tables, or requests, at once")]
+Overwrite = Annotated[
+    bool,
+    typer.Option("--overwrite", help="what others have written to the target since the last run gives way"),
+]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="only look and tell; nothing is written to the target")
+]
+
+
+def request_of(
+    source_conn: str,
+    target_conn: str,
+    source_store_conn: str | None,
+    target_store_conn: str | None,
+    prefixes: list[str] | None,
+    name: str | None,
+    migration: str,
+    evidence: str | None,
+    evidence_conn: str | None,
+    **options: Any,
+) -> RegistryRequest:
+    """Return the request that a command's options make, in a run of its own.
+
+    :raises SpecError: a pair of prefixes cannot be read.
+    :raises ConnectionConfigError: a connection is not set.
+    """
+    from heavylift.evidence.records import RunKey
+    from heavylift.registry.requests import RegistryOptions, RegistryRequest
+
+    source, target = connection_from_env(source_conn), connection_from_env(target_conn)
+    return RegistryRequest(
+        run=RunKey(migration=migration, phase="registry", run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")),
+        registry=name or f"{source_conn}-{target_conn}",
+        source=_place(source, source_store_conn),
+        target=_place(target, target_store_conn),
+        evidence_url=evidence,
+        evidence_connection=evidence_connection(evidence_conn),
+        options=replace(RegistryOptions(uris=_map(source, target, prefixes)), **options),
+    )
+
+
+def _place(server: Connection, store_conn: str | None) -> RegistryPlace:
+    from heavylift.registry.requests import RegistryPlace
+
+    found = store_conn or server.text("store_connection")
+    return RegistryPlace(server, connection_from_env(found) if found else None)
+
+
+def _map(source: Connection, target: Connection, given: list[str] | None) -> UriMap:
+    from heavylift.registry.uris import uri_map
+
+    pairs = [_pair(text) for text in given or ()]
+    if not pairs:
+        roots = (source.text("artifacts"), target.text("artifacts"))
+        pairs = [(roots[0], roots[1])] if roots[0] and roots[1] else []
+    return uri_map(pairs)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    source, separator, target = text.partition("=")
+    if not separator:
+        raise SpecError(
+            "reading --artifacts",
+            got=repr(text),
+            expected="SOURCE_PREFIX=TARGET_PREFIX, such as s3://old/mlflow=gs://new/mlflow",
+            state="nothing was touched",
+            remedy="correct --artifacts",
+            code="7105",
+        )
+    return source, target

@@ -1,0 +1,91 @@
+"""What ``heavylift registry`` prints of a preflight, a move and a verification."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from heavylift.cli.output import note
+
+if TYPE_CHECKING:
+    from heavylift.evidence.records import Finding
+    from heavylift.evidence.registry_records import (
+        RegistryMoveRecord,
+        RegistryPreflightRecord,
+        RegistryVerificationRecord,
+    )
+    from heavylift.registry.work import RegistryProgress
+
+_LINE_EVERY_SECONDS = 2.0
+_SHOWN = 20
+
+
+def reporter(clock: Callable[[], float] = time.monotonic) -> Callable[[RegistryProgress], None]:
+    """Return what takes progress and prints a line every few seconds."""
+    told_at = clock()
+
+    def report(progress: RegistryProgress) -> None:
+        nonlocal told_at
+        now = clock()
+        if now - told_at < _LINE_EVERY_SECONDS:
+            return
+        told_at = now
+        tables = f" {progress.tables_done} of {progress.tables} tables" if progress.tables else ""
+        size = f", {progress.size_bytes:,} bytes" if progress.size_bytes else ""
+        note(f"{progress.doing}{tables}{size}")
+
+    return report
+
+
+def looked(record: RegistryPreflightRecord) -> str:
+    """Return a preflight: the way and why, and what stands in it."""
+    return "\n".join(
+        [
+            f"{record.source} -> {record.target}",
+            f"  {record.path_reason}",
+            f"  {record.tables} tables, about {record.row_estimate:,} rows, {record.size_bytes:,} bytes",
+            *(f"  {source} -> {target}" for source, target in record.uris),
+            *_findings(record.findings),
+        ]
+    )
+
+
+def moved(record: RegistryMoveRecord) -> str:
+    """Return what a copy or sync did."""
+    did = "would look at" if record.dry_run else "holds"
+    lines = [
+        f"{record.act}: the target {did} {record.rows:,} rows in {len(record.tables)} tables, as of"
+        f" {record.source_moment.isoformat()}; {record.inserted:,} inserted, {record.updated:,} updated,"
+        f" {record.deleted:,} deleted, {record.kept:,} kept that have gone; {record.seconds:.1f} s"
+    ]
+    lines += [
+        f"  {table.table}: {table.inserted:,} inserted, {table.updated:,} updated, {table.deleted:,} deleted"
+        for table in record.tables
+        if table.action == "changed"
+    ]
+    lines += [
+        f"  warning: {left.rows:,} rows of {left.table}.{left.column} still name {left.prefix}"
+        for left in record.leftovers
+    ]
+    return "\n".join(lines)
+
+
+def verified(record: RegistryVerificationRecord) -> str:
+    """Return a verification: the verdict, how it was reached, and the first differences."""
+    lines = [f"{'EQUAL' if record.passed else 'NOT EQUAL'}: {record.statement}"]
+    lines += [
+        f"  {each.kind}: {each.what} {each.id}" + (f" ({', '.join(each.fields)})" if each.fields else "")
+        for each in record.differences[:_SHOWN]
+    ]
+    if record.difference_count > _SHOWN:
+        lines.append(f"  and {record.difference_count - _SHOWN:,} more, in the evidence")
+    lines += [f"  not readable through the interface: {each}" for each in record.unread]
+    return "\n".join(lines)
+
+
+def _findings(findings: Iterable[Finding]) -> list[str]:
+    return [
+        f"  {finding.severity.value}: [{finding.rule}] {finding.detail}; {finding.remedy}"
+        for finding in findings
+    ]

@@ -1,0 +1,178 @@
+"""The records that prove a registry's move: preflight, copy, sync, verification.
+
+Each run's lie under ``<run>/~registries/<registry>/``. They hold counts, digests and ids; of what differs
+the ids and names of fields, never a value.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from heavylift.evidence.base import Record
+from heavylift.evidence.paths import safe_segment
+from heavylift.evidence.records import Finding, RunKey, utc_now
+
+MAX_NAMED = 1000
+"""How many differences a record names; the counts have all."""
+
+
+def registry_path(run: RunKey, registry: str, kind: str, number: int) -> str:
+    """Return the path of a registry's ``number``-th record of a kind, from 1.
+
+    :param kind: ``preflight``, ``copy``, ``sync``, ``registry-verification``.
+    """
+    # A dataset may have the same name; none can be called ~registries, since ~ is encoded in its name.
+    return f"{run.folder}/~registries/{safe_segment(registry)}/{kind}-{number}.json"
+
+
+class RegistryPreflightRecord(Record):
+    """What stands in the way of moving a registry; nothing has been changed.
+
+    :param path: ``store``, or empty where none is open.
+    :param path_reason: why, in a sentence.
+    """
+
+    schema_version: Literal["heavylift/registry-preflight/v1"] = "heavylift/registry-preflight/v1"
+    run: RunKey
+    registry: str
+    checked_at: datetime = Field(default_factory=utc_now)
+    source: str
+    target: str
+    source_version: str = ""
+    target_version: str = ""
+    path: Literal["store", ""] = ""
+    path_reason: str
+    tables: int = 0
+    row_estimate: int = 0
+    size_bytes: int = 0
+    uris: tuple[tuple[str, str], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    passed: bool
+
+
+class RegistryTable(Record):
+    """One table's part in a run.
+
+    :param action: ``copied`` in this run, ``changed`` row by row, or ``unchanged``.
+    :param kept: rows that have gone from the source and stay on the target.
+    :param digest: of the target's rows after it, as counted and digested by the server.
+    """
+
+    table: str
+    action: Literal["copied", "changed", "unchanged"]
+    rows: int
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    kept: int = 0
+    size_bytes: int = 0
+    digest: str
+
+
+class RegistryLeftover(Record):
+    """Rows of one column in which a prefix of the source still stands."""
+
+    table: str
+    column: str
+    prefix: str
+    rows: int
+
+
+class RegistryMoveRecord(Record):
+    """What one run did to the target's store, which is now the source's at one moment.
+
+    Adds up: each table is copied, changed or unchanged, and every digest was compared with the source's
+    before its transaction ended.
+
+    :param source_moment: the moment of the source, all tables alike.
+    :param written: rows inserted, updated and deleted; 0 means that nothing was written at all.
+    :param sequences: counters that were set.
+    """
+
+    schema_version: Literal["heavylift/registry-move/v1"] = "heavylift/registry-move/v1"
+    run: RunKey
+    registry: str
+    act: Literal["copy", "sync"]
+    path: Literal["store"] = "store"
+    source: str
+    target: str
+    store_version: str
+    source_moment: datetime
+    ended_at: datetime = Field(default_factory=utc_now)
+    tables: tuple[RegistryTable, ...]
+    rows: int
+    inserted: int
+    updated: int
+    deleted: int
+    kept: int
+    written: int
+    sequences: dict[str, int] = Field(default_factory=dict)
+    uris: tuple[tuple[str, str], ...] = ()
+    leftovers: tuple[RegistryLeftover, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    dry_run: bool = False
+    seconds: float
+
+
+class RegistryDifference(Record):
+    """One thing that is not equal: ``missing`` on the target, ``extra`` there, or ``different``.
+
+    :param what: ``experiment``, ``run``, ``metric``, ``model version``, ``artifact``, …
+    :param id: its id or name.
+    :param fields: the names of the fields that differ.
+    """
+
+    what: str
+    id: str
+    kind: Literal["missing", "extra", "different"]
+    fields: tuple[str, ...] = ()
+
+
+class RegistryCompared(Record):
+    """How many things of one sort were compared through the public interface."""
+
+    what: str
+    source: int
+    target: int
+    equal: int
+    different: int = 0
+    missing: int = 0
+    extra: int = 0
+
+
+class RegistryTableProof(Record):
+    """One table's digests, computed by both servers; ``equal`` after URIs are rewritten."""
+
+    table: str
+    source: str
+    target: str
+    equal: bool
+
+
+class RegistryVerificationRecord(Record):
+    """The independent proof: both servers read through their public interface, field by field.
+
+    Adds up for each sort: ``source = equal + different + missing``, ``target = equal + different + extra``.
+
+    :param tables: the second proof, by the databases; empty where they may not be used.
+    :param unread: what the interface could not be asked for, and so was not compared by it.
+    """
+
+    schema_version: Literal["heavylift/registry-verification/v1"] = "heavylift/registry-verification/v1"
+    run: RunKey
+    registry: str
+    source: str
+    target: str
+    verified_at: datetime = Field(default_factory=utc_now)
+    compared: tuple[RegistryCompared, ...]
+    differences: tuple[RegistryDifference, ...] = ()
+    difference_count: int
+    tables: tuple[RegistryTableProof, ...] = ()
+    unread: tuple[str, ...] = ()
+    artifacts_compared: bool
+    statement: str
+    passed: bool
+    seconds: float

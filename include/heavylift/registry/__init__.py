@@ -1,0 +1,1 @@
+"""Experiment histories and model registries: moved whole, brought up to date, proved equal."""

@@ -1,0 +1,135 @@
+"""What the movers of registries are asked to do: one registry, in one run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from heavylift.connections import Connection
+from heavylift.errors import NotFoundError, UnsupportedError
+from heavylift.evidence.records import RunKey
+from heavylift.registry.uris import UriMap, uri_map
+from heavylift.spec.sections_data import RegistryKind, RegistryPath
+from heavylift.spec.vocabulary import Deletes
+
+if TYPE_CHECKING:
+    from heavylift.spec.model import MigrationSpec
+    from heavylift.spec.sections_data import Registry, RegistrySide
+
+
+@dataclass(frozen=True)
+class RegistryPlace:
+    """A registry on one side.
+
+    :param connection: the server.
+    :param store: its database, where that may be used.
+    """
+
+    connection: Connection
+    store: Connection | None = None
+    kind: RegistryKind = RegistryKind.MLFLOW
+
+
+@dataclass(frozen=True)
+class RegistryOptions:
+    """How a registry is moved and proved; defaults are the spec's.
+
+    :param deletes: what becomes of a row of the target that has gone from the source.
+    :param parallel: tables that are copied at once, and requests that a verification makes at once.
+    :param artifacts: a verification reads the artifacts on both sides, too, and compares their digests.
+    :param overwrite: what others have written to the target's rows since the last run gives way.
+    """
+
+    path: RegistryPath = RegistryPath.AUTO
+    deletes: Deletes = Deletes.KEEP
+    uris: UriMap = field(default_factory=UriMap)
+    parallel: int = 4
+    artifacts: bool = True
+    overwrite: bool = False
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class RegistryRequest:
+    """One registry's move within one run.
+
+    :param evidence_url: the evidence store's URL; None leaves it to the connection.
+    """
+
+    run: RunKey
+    registry: str
+    source: RegistryPlace
+    target: RegistryPlace
+    evidence_url: str | None
+    evidence_connection: Connection | None
+    options: RegistryOptions = field(default_factory=RegistryOptions)
+
+    @property
+    def id(self) -> str:
+        """Return under which name the target's database notes how far this registry is."""
+        return f"{self.run.migration}/{self.registry}"
+
+
+def registry_request(
+    spec: MigrationSpec,
+    registry: str,
+    run: RunKey,
+    connections: Callable[[str], Connection],
+    *,
+    dry_run: bool = False,
+) -> RegistryRequest:
+    """Return the request that moves one registry of a spec.
+
+    :param connections: looks a connection up by its id.
+    :raises NotFoundError: the spec has no such registry.
+    :raises UnsupportedError: the spec asks for a part of it only.
+    """
+    found = _find(spec, registry)
+    if (found.experiments, found.models) != (("*",), ("*",)):
+        raise UnsupportedError(
+            f"moving registry {registry!r}",
+            got="a choice of experiments or models",
+            expected="all of them ('*')",
+            state="nothing was touched",
+            remedy="leave 'experiments' and 'models' out: the store moves whole",
+            code="7103",
+        )
+    return RegistryRequest(
+        run=run,
+        registry=registry,
+        source=_place(found.source, connections),
+        target=_place(found.target, connections),
+        evidence_url=spec.evidence.url,
+        evidence_connection=connections(spec.evidence.connection) if spec.evidence.connection else None,
+        options=RegistryOptions(
+            path=found.path,
+            deletes=found.deletes,
+            uris=_uris(found),
+            dry_run=dry_run,
+        ),
+    )
+
+
+def _uris(found: Registry) -> UriMap:
+    pair = (found.source.artifacts, found.target.artifacts)
+    return uri_map([(pair[0], pair[1])] if pair[0] and pair[1] else [])
+
+
+def _place(side: RegistrySide, connections: Callable[[str], Connection]) -> RegistryPlace:
+    store = side.store_connection
+    return RegistryPlace(connections(side.connection), connections(store) if store else None, side.kind)
+
+
+def _find(spec: MigrationSpec, name: str) -> Registry:
+    for registry in spec.registries:
+        if registry.name == name:
+            return registry
+    raise NotFoundError(
+        f"looking up registry {name!r} of migration {spec.migration!r}",
+        got="no such registry in the spec",
+        expected=", ".join(each.name for each in spec.registries) or "a registries section",
+        state="nothing was touched",
+        remedy="the spec was changed during the run: start a new run",
+        code="7102",
+    )

@@ -1,0 +1,71 @@
+"""Reads the artifacts of runs and logged models through a tracking server, as digests of their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+from heavylift.errors import HeavyliftError
+from heavylift.registry.rest.client import TrackingServer
+
+UNREADABLE = "unreadable"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """What artifacts belong to.
+
+    :param kind: ``run`` or ``logged model``.
+    """
+
+    kind: str
+    id: str
+
+    @property
+    def listing(self) -> tuple[str, str, dict[str, str]]:
+        """The path and parameters of a listing, and the parameter that names a folder."""
+        if self.kind == "run":
+            return "api/2.0/mlflow/artifacts/list", "path", {"run_id": self.id}
+        return f"api/2.0/mlflow/logged-models/{self.id}/artifacts/directories", "artifact_directory_path", {}
+
+    def file(self, path: str) -> tuple[str, dict[str, str]]:
+        """Return the path and parameters that send a file."""
+        if self.kind == "run":
+            return "get-artifact", {"run_uuid": self.id, "path": path}
+        inside = f"ajax-api/2.0/mlflow/logged-models/{self.id}/artifacts/files"
+        return inside, {"artifact_file_path": path}
+
+
+async def artifact_digests(server: TrackingServer, owner: Owner) -> dict[str, str]:
+    """Return the digests of an owner's files by path; a file or listing that fails is told as such."""
+    found: dict[str, str] = {}
+    try:
+        async for path in _files(server, owner, ""):
+            found[path] = await _digest(server, owner, path)
+    except HeavyliftError as error:
+        found[""] = f"{UNREADABLE} on {server.name}: HL-{error.code}"
+    return found
+
+
+async def _digest(server: TrackingServer, owner: Owner, path: str) -> str:
+    place, query = owner.file(path)
+    try:
+        return await server.digest(place, query)
+    except HeavyliftError as error:
+        return f"{UNREADABLE} on {server.name}: HL-{error.code}"
+
+
+async def _files(server: TrackingServer, owner: Owner, folder: str) -> AsyncIterator[str]:
+    place, parameter, query = owner.listing
+    asked: dict[str, Any] = {**query, parameter: folder} if folder else dict(query)
+    folders: list[str] = []
+    async for page in server.pages(place, "files", asked):
+        for each in page:
+            if each.get("is_dir"):
+                folders.append(str(each["path"]))
+            else:
+                yield str(each["path"])
+    for inner in folders:
+        async for path in _files(server, owner, inner):
+            yield path

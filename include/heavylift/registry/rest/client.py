@@ -1,0 +1,153 @@
+"""Asks a tracking server through its public REST interface."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from heavylift.connections import Connection
+from heavylift.errors import ConnectionConfigError, HeavyliftError, ServerUnavailableError
+from heavylift.platforms.http import HttpClient, HttpSettings, Request
+from heavylift.platforms.http_errors import error_for_status
+
+Query = Mapping[str, str | int | Sequence[str]]
+_OVERLOADED = ("QueuePool limit", "database is locked", "could not serialize")
+
+
+class TrackingServer:
+    """One tracking server; close it when done.
+
+    :param connection: host (a URL), and login and password or the extra field ``token``.
+    :param requests: how many at once.
+    """
+
+    def __init__(self, connection: Connection, requests: int) -> None:
+        self._root = server_url(connection)
+        self._headers = {"Accept": "application/json", **_authorisation(connection)}
+        self.name = connection.conn_id
+        self._http = HttpClient(
+            self._sign, _read_error, settings=HttpSettings(connections=requests, attempts=4)
+        )
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._http.close()
+
+    async def get(self, path: str, query: Query | None = None) -> dict[str, Any]:
+        """Return the answer to a GET."""
+        url = self._url(path, query)
+        return await self._ask(Request("GET", url, f"GET {path} on {self.name}", {}))
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answer to a POST; all that are sent here only read."""
+        content = json.dumps(body).encode()
+        headers = {"Content-Type": "application/json"}
+        return await self._ask(
+            Request("POST", self._url(path, None), f"POST {path} on {self.name}", headers, content)
+        )
+
+    async def pages(
+        self, path: str, field: str, query: Mapping[str, Any], *, post: bool = False
+    ) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield a search's results page by page.
+
+        :param field: which field of an answer holds them.
+        """
+        asked = dict(query)
+        while True:
+            answer = await (self.post(path, asked) if post else self.get(path, asked))
+            yield list(answer.get(field) or [])
+            token = answer.get("next_page_token")
+            if not token:
+                return
+            asked["page_token"] = token
+
+    async def digest(self, path: str, query: Query) -> str:
+        """Return the SHA-256 of a file that the server sends."""
+        what = f"GET {path} on {self.name}"
+        found = hashlib.sha256()
+        async with self._http.stream(Request("GET", self._url(path, query), what, {})) as answer:
+            async for chunk in self._http.body_chunks(answer, what):
+                found.update(chunk)
+        return found.hexdigest()
+
+    async def _sign(self, request: Request) -> Mapping[str, str]:
+        return {**self._headers, **request.headers}
+
+    def _url(self, path: str, query: Query | None) -> str:
+        asked = f"?{urlencode(query, doseq=True, quote_via=quote)}" if query else ""
+        return f"{self._root}/{path}{asked}"
+
+    async def _ask(self, request: Request) -> dict[str, Any]:
+        response = await self._http.send(request)
+        try:
+            found = json.loads(bytes(response.body) or b"{}")
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise ServerUnavailableError(
+                request.what,
+                got="an answer that is no JSON object",
+                expected="MLflow's REST interface",
+                state="nothing was concluded",
+                remedy=f"check that connection {self.name!r} leads to a tracking server, and not"
+                " to a proxy's page",
+                code="7140",
+            )
+        return found
+
+
+def server_url(connection: Connection) -> str:
+    """Return a tracking server's address, without a slash at its end.
+
+    :raises ConnectionConfigError: the connection is of another kind or has no host.
+    """
+    host = connection.host or ""
+    if connection.conn_type not in {"mlflow", "http", "https"} or not host:
+        raise ConnectionConfigError(
+            f"using connection {connection.conn_id!r} for MLflow",
+            got=f"the type {connection.conn_type!r}" + ("" if host else " and no host"),
+            expected="the type mlflow (or http), and the server's URL in the field host",
+            state="nothing was touched",
+            remedy=f"complete the connection {connection.conn_id!r}",
+            code="7141",
+        )
+    if "://" not in host:
+        scheme = "https" if connection.conn_type == "https" or connection.schema == "https" else "http"
+        host = f"{scheme}://{host}" + (f":{connection.port}" if connection.port else "")
+    return host.rstrip("/")
+
+
+def _authorisation(connection: Connection) -> dict[str, str]:
+    token = connection.text("token")
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    if connection.login:
+        pair = f"{connection.login}:{connection.password or ''}".encode()
+        return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
+    return {}
+
+
+def _read_error(
+    request: Request, status: int, _headers: Mapping[str, str], body: bytes
+) -> HeavyliftError | None:
+    try:
+        parts = json.loads(body)
+        code, message = str(parts.get("error_code", "")), str(parts.get("message", ""))
+    except (ValueError, AttributeError):
+        return None
+    if any(text in message for text in _OVERLOADED):
+        # The server says so with the status of a wrong request.
+        return ServerUnavailableError(
+            request.what,
+            got=f"HTTP {status} {code}: its connections to the database are used up",
+            expected="an answer",
+            state="nothing was concluded",
+            remedy="lower the number of requests at once, or raise MLFLOW_SQLALCHEMYSTORE_POOL_SIZE there",
+            code="7142",
+        )
+    return error_for_status(request.what, status, code)

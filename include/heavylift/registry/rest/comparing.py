@@ -1,0 +1,191 @@
+"""Compares two tracking servers field by field, by what their public interface tells and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, TypeVar
+
+from heavylift.errors import CredentialError, HeavyliftError, PermanentError
+from heavylift.evidence.registry_records import MAX_NAMED, RegistryCompared, RegistryDifference
+from heavylift.registry.rest.artifacts import UNREADABLE, Owner, artifact_digests
+from heavylift.registry.rest.histories import Histories, History
+from heavylift.registry.rest.reading import Reader, Things
+
+T = TypeVar("T")
+Kind = Literal["missing", "extra", "different"]
+
+
+@dataclass
+class Result:
+    """What a comparison found; differences beyond those that are named are counted."""
+
+    counts: dict[str, Counter[str]] = field(default_factory=dict)
+    differences: list[RegistryDifference] = field(default_factory=list)
+    difference_count: int = 0
+    unread: list[str] = field(default_factory=list)
+    points: int = 0
+
+    def compare(self, what: str, source: Mapping[str, T], target: Mapping[str, T]) -> list[str]:
+        """Compare things of one sort by id; return the ids that both sides have."""
+        common: list[str] = []
+        for name in sorted({*source, *target}):
+            if name not in target:
+                self._differs(what, name, "missing")
+            elif name not in source:
+                self._differs(what, name, "extra")
+            else:
+                common.append(name)
+                wrong = _wrong_fields(source[name], target[name])
+                if wrong is None:
+                    self._count(what, "equal")
+                else:
+                    self._differs(what, name, "different", wrong)
+        counter = self.counts.setdefault(what, Counter())
+        counter["source"] += len(source)
+        counter["target"] += len(target)
+        return common
+
+    def unreadable(self, what: str, place: str) -> None:
+        """Note that a sort of things could not be read: nothing of it is called equal."""
+        self._differs(what, place, "different", (UNREADABLE,))
+
+    def _differs(self, what: str, name: str, kind: Kind, fields: tuple[str, ...] = ()) -> None:
+        self._count(what, kind)
+        self.difference_count += 1
+        if len(self.differences) < MAX_NAMED:
+            self.differences.append(RegistryDifference(what=what, id=name, kind=kind, fields=fields))
+
+    def _count(self, what: str, kind: str) -> None:
+        self.counts.setdefault(what, Counter())[kind] += 1
+
+    def compared(self) -> tuple[RegistryCompared, ...]:
+        """Return the counts of each sort."""
+        names = ("source", "target", "equal", "different", "missing", "extra")
+        return tuple(
+            RegistryCompared(what=what, **{name: count[name] for name in names})
+            for what, count in self.counts.items()
+        )
+
+
+def _wrong_fields(source: object, target: object) -> tuple[str, ...] | None:
+    if source == target:
+        return None
+    if isinstance(source, Mapping) and isinstance(target, Mapping):
+        return tuple(sorted(name for name in {*source, *target} if source.get(name) != target.get(name)))
+    if isinstance(source, str) and isinstance(target, str):
+        return (UNREADABLE,) if UNREADABLE in source or UNREADABLE in target else ("content",)
+    return ("points",)
+
+
+@dataclass
+class Comparison:
+    """A comparison of two servers.
+
+    :param artifacts: compare artifacts, too, by the digests of what the servers send.
+    :param at_once: owners whose artifacts are read at once.
+    :param told: is called with what is being compared.
+    """
+
+    source: Reader
+    target: Reader
+    artifacts: bool
+    at_once: int
+    told: Callable[[str], None]
+    result: Result = field(default_factory=Result)
+
+    async def run(self) -> Result:
+        """Compare everything; one experiment after the other, so that memory is bounded by the largest."""
+        self.told("experiments")
+        ours, theirs = await _both(self.source.experiments, self.target.experiments)
+        for experiment in self.result.compare("experiment", ours, theirs):
+            self.told(f"experiment {experiment}")
+            await self._experiment(experiment)
+        self.told("registered models")
+        await self._sort("registered model", Reader.registered_models)
+        await self._sort("model version", Reader.model_versions)
+        await self._sort("webhook", Reader.webhooks)
+        await self._sort("evaluation dataset", Reader.evaluation_datasets)
+        return self.result
+
+    async def _experiment(self, experiment: str) -> None:
+        (ours, our_metrics), (theirs, their_metrics) = await _both(
+            lambda: self.source.runs(experiment), lambda: self.target.runs(experiment)
+        )
+        runs = self.result.compare("run", ours, theirs)
+        await self._histories(runs, our_metrics, their_metrics)
+        models = await self._sort("logged model", lambda side: side.logged_models(experiment), experiment)
+        await self._sort("trace", lambda side: side.traces(experiment), experiment)
+        await self._sort("scorer", lambda side: side.scorers(experiment), experiment)
+        if self.artifacts:
+            owners = [Owner("run", each) for each in runs] + [Owner("logged model", each) for each in models]
+            await self._artifacts(owners)
+
+    async def _sort(
+        self, what: str, read: Callable[[Reader], Awaitable[Things]], experiment: str = ""
+    ) -> list[str]:
+        """Compare one sort of things.
+
+        What neither server has an interface for is noted as unread; what cannot be read is a difference.
+        """
+        ours, theirs = await asyncio.gather(_or_error(read(self.source)), _or_error(read(self.target)))
+        if isinstance(ours, dict) and isinstance(theirs, dict):
+            return self.result.compare(what, ours, theirs)
+        place = f"{what}s of experiment {experiment}" if experiment else f"all {what}s"
+        if isinstance(ours, PermanentError) and isinstance(theirs, PermanentError):
+            self.result.unread.append(place)
+            return []
+        for server, found in ((self.source.server, ours), (self.target.server, theirs)):
+            if isinstance(found, HeavyliftError):
+                self.result.unreadable(what, f"{place} on {server.name}: HL-{found.code}")
+        return []
+
+    async def _histories(
+        self, runs: Iterable[str], ours: Mapping[str, tuple[str, ...]], theirs: Mapping[str, tuple[str, ...]]
+    ) -> None:
+        names = list(runs)
+        left, right = await _both(
+            lambda: _read(Histories(self.source.server), {name: ours[name] for name in names}),
+            lambda: _read(Histories(self.target.server), {name: theirs[name] for name in names}),
+        )
+        self.result.points += sum(points for points, _ in left.values())
+        self.result.compare("metric history", left, right)
+
+    async def _artifacts(self, owners: Iterable[Owner]) -> None:
+        limit = asyncio.Semaphore(self.at_once)
+
+        async def one(owner: Owner) -> None:
+            async with limit:
+                ours, theirs = await _both(
+                    lambda: artifact_digests(self.source.server, owner),
+                    lambda: artifact_digests(self.target.server, owner),
+                )
+            prefix = f"{owner.kind} {owner.id}: "
+            self.result.compare(
+                "artifact",
+                {prefix + path: digest for path, digest in ours.items()},
+                {prefix + path: digest for path, digest in theirs.items()},
+            )
+
+        await asyncio.gather(*(one(owner) for owner in owners))
+
+
+async def _read(histories: Histories, metrics: Mapping[str, tuple[str, ...]]) -> dict[str, History]:
+    return {f"{run}/{name}": history async for run, name, history in histories.of(metrics)}
+
+
+async def _both(source: Callable[[], Awaitable[T]], target: Callable[[], Awaitable[T]]) -> tuple[T, T]:
+    ours, theirs = await asyncio.gather(source(), target())
+    return ours, theirs
+
+
+async def _or_error(reading: Awaitable[Things]) -> Things | HeavyliftError:
+    """Return what was read, or why it was not; credentials that are refused end the comparison."""
+    try:
+        return await reading
+    except CredentialError:
+        raise
+    except HeavyliftError as error:
+        return error

@@ -1,0 +1,242 @@
+"""Looks for what stands in the way of a store-level move, on both sides, and changes neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heavylift.errors import ConflictError
+from heavylift.evidence.records import Finding, Severity
+from heavylift.evidence.registry_records import RegistryPreflightRecord
+from heavylift.platforms.postgresql.connect import connect, where
+from heavylift.platforms.postgresql.faults import told_as
+from heavylift.registry.paths import choose_path, stores_of
+from heavylift.registry.store.catalog import StoreCatalog, read_catalog
+from heavylift.registry.store.loading import PRISTINE, Sides
+from heavylift.registry.store.preflight_uris import uri_findings
+from heavylift.registry.store.state import StoreState, others, read_state
+
+if TYPE_CHECKING:
+    from heavylift.platforms.postgresql.connect import Session
+    from heavylift.registry.requests import RegistryRequest
+
+_IDENTITY = (
+    "SELECT pg_postmaster_start_time(), inet_server_port(), oid FROM pg_database"
+    " WHERE datname = current_database()"
+)
+
+
+@dataclass(frozen=True)
+class Looked:
+    """What a preflight has seen."""
+
+    record: RegistryPreflightRecord
+    sides: Sides
+    state: StoreState | None
+
+
+def look(request: RegistryRequest) -> Looked:
+    """Look at both stores.
+
+    :raises UnsupportedError: the store level is not open.
+    :raises NotFoundError: a database holds no tracking store.
+    :raises CredentialError: a server refuses the login.
+    """
+    reason = choose_path(request)
+    source, target = stores_of(request)
+    with (
+        told_as(f"looking at the stores of registry {request.registry!r}", "nothing was touched"),
+        closing(connect(source, "registry preflight")) as ours,
+        closing(connect(target, "registry preflight")) as theirs,
+    ):
+        sides = Sides(read_catalog(ours, where(source)), read_catalog(theirs, where(target)))
+        state = read_state(theirs, request.id)
+        findings = tuple(_findings(request, sides, state, ours, theirs))
+    open_ = not any(each.severity is Severity.BLOCKER for each in findings)
+    record = RegistryPreflightRecord(
+        run=request.run,
+        registry=request.registry,
+        source=where(source),
+        target=where(target),
+        source_version=sides.source.version,
+        target_version=sides.target.version,
+        path="store" if open_ else "",
+        path_reason=reason,
+        tables=len(sides.source.tables),
+        row_estimate=sum(max(table.row_estimate, 0) for table in sides.source.tables.values()),
+        size_bytes=sides.source.size_bytes,
+        uris=request.options.uris.pairs,
+        findings=findings,
+        passed=open_,
+    )
+    return Looked(record, sides, state)
+
+
+def refuse(record: RegistryPreflightRecord) -> None:
+    """Raise what stands in the way.
+
+    :raises ConflictError: all blockers of the record, with their remedies.
+    """
+    blockers = [each for each in record.findings if each.severity is Severity.BLOCKER]
+    if blockers:
+        raise ConflictError(
+            f"moving registry {record.registry!r} at store level",
+            got="; ".join(f"{each.rule}: {each.detail}" for each in blockers),
+            expected="nothing that stands in the way",
+            state="nothing was touched",
+            remedy="; ".join(dict.fromkeys(each.remedy for each in blockers)),
+            code="7111",
+        )
+
+
+def _findings(
+    request: RegistryRequest, sides: Sides, state: StoreState | None, source: Session, target: Session
+) -> Iterator[Finding]:
+    if source.execute(_IDENTITY).fetchone() == target.execute(_IDENTITY).fetchone():
+        yield _blocker(
+            "same-database", "target", "both connections lead to one database", "name another target"
+        )
+        return
+    yield from _versions(sides)
+    yield from _tables(sides)
+    yield from _privileges(sides, source, target)
+    yield from _occupied(request, sides, state, target)
+    yield from uri_findings(request.options.uris, sides.source, source)
+    yield from _notes(sides, source)
+
+
+def _versions(sides: Sides) -> Iterator[Finding]:
+    ours, theirs = sides.source.version, sides.target.version
+    if ours != theirs:
+        yield _blocker(
+            "store-version",
+            "source",
+            f"the source's schema is at revision {ours}, the target's at {theirs}",
+            "bring both to one version of MLflow: where the target is older, run mlflow db upgrade on it;"
+            " where the source is older, restore a copy of it into a database of its own, run mlflow db"
+            " upgrade with the target's MLflow on that copy, and name the copy as the source's store",
+        )
+
+
+def _tables(sides: Sides) -> Iterator[Finding]:
+    for name, table in sides.source.tables.items():
+        there = sides.target.tables.get(name)
+        if there is None:
+            # With equal revisions it is none of MLflow's.
+            yield _finding(
+                Severity.WARNING,
+                "foreign-table",
+                name,
+                "the target's store has no such table; it stays behind",
+                "make it on the target beforehand, if it is MLflow's (basic auth, say)",
+            )
+        elif there.signature != table.signature:
+            yield _blocker(
+                "table-differs", name, "its columns or key differ on the target", "make both schemas equal"
+            )
+        elif not table.key:
+            yield _blocker(
+                "no-key", name, "it has no primary key", "give it one on both sides, or move it away"
+            )
+
+
+def _privileges(sides: Sides, source: Session, target: Session) -> Iterator[Finding]:
+    lacking = _lacking(source, sides.source, "SELECT")
+    if lacking:
+        yield _blocker(
+            "select-right", lacking, "the source's role may not read it", "grant SELECT on all tables"
+        )
+    for right in ("SELECT", "INSERT", "UPDATE", "DELETE"):
+        lacking = _lacking(target, sides.target, right)
+        if lacking:
+            yield _blocker(
+                "write-right", lacking, f"the target's role lacks {right}", f"grant {right} on all tables"
+            )
+    row = target.execute(
+        "SELECT to_regnamespace('heavylift') IS NOT NULL OR"
+        " has_database_privilege(current_database(), 'CREATE')"
+    ).fetchone()
+    if row != (True,):
+        yield _blocker(
+            "create-right",
+            "schema heavylift",
+            "the target's role may not make the schema that notes how far the move is",
+            "grant CREATE on the database",
+        )
+
+
+def _lacking(session: Session, catalog: StoreCatalog, right: str) -> str:
+    rows = session.execute(
+        "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%s))"
+        " AND relname = ANY (%s) AND NOT has_table_privilege(oid, %s) ORDER BY 1",
+        [catalog.schema, list(catalog.tables), right],
+    ).fetchall()
+    return ", ".join(str(row[0]) for row in rows)
+
+
+def _occupied(
+    request: RegistryRequest, sides: Sides, state: StoreState | None, target: Session
+) -> Iterator[Finding]:
+    shared = others(target, request.id)
+    if shared:
+        yield _blocker(
+            "other-registry",
+            ", ".join(shared),
+            "another registry has been moved into this database",
+            "use a database for each, or the migration and registry names of that move",
+        )
+    noted = state.tables if state is not None else {}
+    occupied = [name for name in sides.target.tables if name not in noted and _has_rows(target, sides, name)]
+    if occupied and not shared:
+        yield _blocker(
+            "target-occupied",
+            ", ".join(occupied),
+            "the target's store has rows that this migration did not write; they are never written over",
+            "use a new tracking store: a database with MLflow's tables and no history",
+        )
+
+
+def _has_rows(target: Session, sides: Sides, name: str) -> bool:
+    from psycopg import sql
+
+    pristine = PRISTINE.get(name)
+    condition = sql.SQL(f"WHERE NOT ({pristine})" if pristine else "")
+    query = sql.SQL("SELECT EXISTS (SELECT FROM {} {})").format(sides.target.relation(name), condition)
+    return target.execute(query).fetchone() == (True,)
+
+
+def _notes(sides: Sides, source: Session) -> Iterator[Finding]:
+    from psycopg import sql
+
+    yield _finding(
+        Severity.NOTE,
+        "space",
+        "target",
+        f"about {sides.source.size_bytes:,} bytes of rows, and indexes of about the same size, will be"
+        " written; the server does not tell how much room its disk has",
+        "look at the target's free space",
+    )
+    for name, column in (("secrets", "secret_id"), ("webhooks", "secret")):
+        if name not in sides.source.tables:
+            continue
+        query = sql.SQL("SELECT EXISTS (SELECT FROM {} WHERE {} IS NOT NULL)")
+        relation = sides.source.relation(name)
+        if source.execute(query.format(relation, sql.Identifier(column))).fetchone() == (True,):
+            yield _finding(
+                Severity.WARNING,
+                "encryption-keys",
+                name,
+                "values in it are encrypted with keys that are in no table",
+                "give the target's server the same MLFLOW_CRYPTO_KEK_PASSPHRASE,"
+                " MLFLOW_CRYPTO_KEK_VERSION and MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
+            )
+
+
+def _blocker(rule: str, subject: str, detail: str, remedy: str) -> Finding:
+    return _finding(Severity.BLOCKER, rule, subject, f"{subject}: {detail}", remedy)
+
+
+def _finding(severity: Severity, rule: str, subject: str, detail: str, remedy: str) -> Finding:
+    return Finding(rule=rule, severity=severity, subject=subject, detail=detail, remedy=remedy)

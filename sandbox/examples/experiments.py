@@ -1,0 +1,83 @@
+"""Years of experiments for a tracking server: statements that fill MLflow's own tables, and artifacts.
+
+Everything is computed from numbers, so that two stores of one size are equal to the last byte. It is
+written past the server, because through it the same history takes minutes.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from heavylift.connections import Connection
+from heavylift.platforms.postgresql.connect import connect
+from sandbox.examples.objects import SeedObject
+from sandbox.examples.uploading import ensure_s3_bucket, put_all, s3_client
+
+BEGAN_MS = 1_760_000_000_000
+"""When the first run began."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much there is.
+
+    :param runs: of which every fifth is nested and every sixtieth deleted.
+    """
+
+    runs: int = 301
+    metrics: int = 10
+    steps: int = 50
+    models: int = 7
+    traces: int = 60
+
+
+SMALL = Sizes(runs=24, metrics=2, steps=5, models=4, traces=6)
+"""Enough for every kind of thing, and quickly there."""
+
+_FILES = ("MLmodel", "data/weights.bin", "data/ünï code.txt")
+_STATEMENTS = Path(__file__).with_suffix(".sql")
+
+
+def seed(store: Connection, artifact_root: str, sizes: Sizes = SMALL) -> None:
+    """Fill an empty tracking store.
+
+    :param store: its database, as MLflow made it.
+    :param artifact_root: the URL under which its experiments keep their artifacts.
+    """
+    values = {**asdict(sizes), "root": artifact_root, "began": BEGAN_MS}
+    with closing(connect(store, "seed", autocommit=False)) as session, session:
+        session.execute("SET search_path = public")
+        for statement in _STATEMENTS.read_text().split(";\n"):
+            if statement.strip():
+                session.execute(statement.encode(), values)
+    with closing(connect(store, "seed")) as session:
+        session.execute("ANALYZE")
+
+
+def seed_artifacts(store: Connection, objects: Connection, runs: int = 6) -> int:
+    """Put artifacts where some runs and logged models of a seeded store say that theirs are; return how many.
+
+    :param objects: the S3 server.
+    """
+    with closing(connect(store, "seed")) as session:
+        places = session.execute(
+            "(SELECT artifact_uri FROM public.runs ORDER BY start_time LIMIT %(most)s) UNION ALL"
+            " (SELECT artifact_location FROM public.logged_models WHERE lifecycle_stage = 'active'"
+            " ORDER BY model_id LIMIT %(most)s)",
+            {"most": runs},
+        ).fetchall()
+    client = s3_client(objects)
+    count = 0
+    for (uri,) in places:
+        bucket, _, folder = str(uri).removeprefix("s3://").partition("/")
+        ensure_s3_bucket(client, bucket)
+        files = [SeedObject(f"{folder}/{name}", partial(_content, f"{uri}/{name}")) for name in _FILES]
+        count += put_all(client, bucket, files)[0]
+    return count
+
+
+def _content(name: str) -> bytes:
+    return (name.encode() + b"\n") * 50
