@@ -194,7 +194,7 @@ def test_a_sync_copies_nothing_when_nothing_changed_and_then_what_did(journey: J
     assert synced is not None
     assert synced.moved.objects == seeded.added + seeded.changed
     assert_equal_by_rclone(journey)
-    [applied] = [row.evidence.changes for row in run.results().databases]
+    [applied] = [each.changes for each in run.results().databases]
     assert applied == written.changed
     assert_databases_equal(journey)
 
