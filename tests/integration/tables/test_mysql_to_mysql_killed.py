@@ -24,7 +24,7 @@ DONE = "SELECT count(done_at), count(*) FROM heavylift.stream_range WHERE schema
 @pytest.mark.parametrize("seed", [1, 2, 3])
 def test_killed_at_random_moments(sandbox: Stack, twin: MysqlTwin, seed: int) -> None:
     chance = random.Random(seed)
-    twin.on_source(*LEDGER, FILL, FILL)
+    twin.on_source(*LEDGER, FILL, FILL, "ANALYZE TABLE account")
     request = twin.request(**OPTIONS)
     with MysqlWriter(twin, seed=seed):
         for number in range(chance.randint(4, 6)):
@@ -45,7 +45,7 @@ def test_killed_at_random_moments(sandbox: Stack, twin: MysqlTwin, seed: int) ->
 
 
 def test_a_snapshot_goes_on_where_it_was_killed_and_settles(twin: MysqlTwin) -> None:
-    twin.on_source(*LEDGER, FILL, FILL)
+    twin.on_source(*LEDGER, FILL, FILL, "ANALYZE TABLE account")
     request = twin.request(**OPTIONS)
     process = start(request, OPTIONS)
     until = time.monotonic() + 60
