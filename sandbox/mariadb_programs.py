@@ -20,8 +20,8 @@ from sandbox import tools
 from sandbox.accounts import Account
 from sandbox.paths import TOOLS_DIR
 
-_PACKAGES = ("mariadb-server-core", "libaio1", "liburing2")
-"""What runs the server; everything else that it needs is on any Debian or Ubuntu."""
+_PACKAGES = ("mariadb-server-core", "mariadb-client", "libaio1", "liburing2")
+"""What runs the server and writes its schema down; all else that they need is on any Debian or Ubuntu."""
 _SYSTEM = (
     "usr/sbin",
     "usr/libexec",
@@ -49,6 +49,11 @@ class Programs:
     def server(self) -> list[str]:
         """Return the command, without anybody's settings files."""
         return [str(self.binary), "--no-defaults", f"--lc-messages-dir={self.share}"]
+
+    @property
+    def clients(self) -> Path:
+        """Return the folder of ``mariadb-dump`` and the other clients."""
+        return self.root / "usr" / "bin" if self.root != Path("/") else self.binary.parent.parent / "bin"
 
     @property
     def environment(self) -> dict[str, str]:
@@ -120,7 +125,7 @@ def _unpack(home: Path) -> None:
         raise _none("no mariadbd, and neither apt-get nor dpkg to fetch one")
     with tools.one_at_a_time("mariadb"):
         store = TOOLS_DIR / "mariadb"
-        if not list(store.glob("mariadb-server-core_*.deb")):
+        if not all(list(store.glob(f"{each}_*.deb")) for each in _PACKAGES[:2]):
             _fetch(apt, store)
         with tempfile.TemporaryDirectory(prefix="new-", dir=home.parent) as name:
             for package in sorted(store.glob("*.deb")):
@@ -147,7 +152,7 @@ def _fetch(apt: str, store: Path) -> None:
 
 def _download(apt: str, folder: Path) -> None:
     # Newer releases call libaio1 by another name, and need one of the two only.
-    needed = [_PACKAGES[0], *(each for each in _PACKAGES[1:] if not _is_there(each))]
+    needed = [*_PACKAGES[:2], *(each for each in _PACKAGES[2:] if not _is_there(each))]
     done = subprocess.run(
         [apt, "download", *needed], cwd=folder, capture_output=True, text=True, check=False, timeout=300
     )

@@ -19,6 +19,7 @@ SERVERS: dict[str, Server] = {
         postgres.server("features_source", "Database of the source", "features"),
         postgres.server("features_target", "Database of the target", "features"),
         mariadb.server("mysql_source", "MySQL database of the source"),
+        mariadb.server("mysql_target", "MySQL database of the target", number=2),
         mlflow.database("mlflow_source", "Experiments' database of the source"),
         mlflow.database("mlflow_target", "Experiments' database of the target"),
         mlflow.server("mlflow_source", "Experiments of the source", "aws_source"),

@@ -1,4 +1,4 @@
-"""A MySQL source database: a MariaDB instance of its own, with a binary log as the movers need it."""
+"""A MySQL database: a MariaDB instance of its own, with a binary log as the movers need it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+from functools import partial
 from pathlib import Path
 
 from heavylift.errors import ServerUnavailableError
@@ -22,7 +23,6 @@ DATABASE = "shop"
 # A killed server loses nothing that it committed without a sync of each commit; a crash of the whole
 # machine may, which a throw-away database need not survive.
 _SETTINGS = {
-    "server-id": "1",
     "log-bin": "mysql-bin",
     "binlog-format": "ROW",
     "binlog-row-image": "FULL",
@@ -39,13 +39,16 @@ _SETTINGS = {
 }
 
 
-def server(name: str, title: str) -> Server:
-    """Return one MariaDB instance with one database. It starts only where it is asked for by name."""
+def server(name: str, title: str, *, number: int = 1) -> Server:
+    """Return one MariaDB instance with one database. It starts only where it is asked for by name.
+
+    :param number: the server's own among those that read each other's logs.
+    """
     return Server(
         name=name,
         title=f"{title} (MariaDB)",
         ports=("sql",),
-        launch=_launch,
+        launch=partial(_launch, number=number),
         probe=_probe,
         connection=_connection,
         secrets=lambda: {"password": secrets.token_urlsafe(24)},
@@ -53,6 +56,11 @@ def server(name: str, title: str) -> Server:
         scheme="mysql",
         on_request=True,
     )
+
+
+def clients(name: str, state_dir: Path) -> Path:
+    """Return the folder of the programs that talk to a server: ``mariadb-dump`` among them."""
+    return _context(Place(name, state_dir, {}))[2].clients
 
 
 def _context(place: Place) -> tuple[Account, Path, Programs]:
@@ -119,7 +127,7 @@ def _make(place: Place, account: Account, area: Path, programs: Programs) -> Non
         )
 
 
-def _launch(place: Place) -> Launch:
+def _launch(place: Place, *, number: int) -> Launch:
     _account, home, programs = _context(place)
     data = home / "data"
     argv = [
@@ -128,6 +136,7 @@ def _launch(place: Place) -> Launch:
         f"--port={place.ports['sql']}",
         f"--socket={data / 'sock'}",
         f"--pid-file={data / 'pid'}",
+        f"--server-id={number}",
         *(f"--{name}={value}" for name, value in _SETTINGS.items()),
     ]
     return Launch(

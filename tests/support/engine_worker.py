@@ -31,6 +31,7 @@ def start(request: TablesRequest, options: Mapping[str, Any]) -> subprocess.Pope
         "sides": [_as_json(request.source.connection), _as_json(request.target.connection)],
         "engine": request.source.engine.value,
         "options": {**options, "method": request.options.method.value},
+        "target": request.target.engine.value,
     }
     path = os.pathsep.join([str(REPOSITORY / "include"), str(REPOSITORY)])
     process = subprocess.Popen(
@@ -63,7 +64,7 @@ def main() -> None:
         run=RunKey(**given["run"]),
         database="db",
         source=DatabaseSideRequest(DatabaseEngine(given["engine"]), source),
-        target=DatabaseSideRequest(DatabaseEngine.POSTGRESQL, target),
+        target=DatabaseSideRequest(DatabaseEngine(given["target"]), target),
         evidence_url=None,
         evidence_connection=None,
         options=TablesOptions(**{**given["options"], "method": CaptureMethod(given["options"]["method"])}),

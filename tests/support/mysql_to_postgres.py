@@ -14,7 +14,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any
 
-import pymysql
 from psycopg import sql
 
 from heavylift.connections import Connection, connection_from_json
@@ -22,8 +21,7 @@ from heavylift.evidence.records import RunKey
 from heavylift.spec.sections_data import DatabaseEngine
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.requests import DatabaseSideRequest, TablesOptions, TablesRequest
-
-Rows = list[tuple[Any, ...]]
+from tests.support.mysql_sessions import Rows, open_session, run_all
 
 
 @dataclass(frozen=True)
@@ -41,25 +39,11 @@ class MysqlToPostgres:
 
     def session(self) -> Any:
         """Open a session of the source, as an application would."""
-        session = pymysql.connect(
-            host=self.source.host,
-            port=self.source.port,
-            user=self.source.login,
-            password=self.source.password,
-            database=self.source.schema,
-            charset="utf8mb4",
-            autocommit=True,
-        )
-        with session.cursor() as cursor:
-            cursor.execute("SET time_zone = '+00:00', sql_mode = ''")
-        return session
+        return open_session(self.source)
 
     def on_source(self, *statements: str) -> Rows:
         """Run statements on the source; return the last one's rows."""
-        with self.session() as session, session.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-            return list(cursor.fetchall())
+        return run_all(self.source, *statements)
 
     def on_target(self, statement: str, *values: Any) -> Rows:
         """Run a statement on the target; return its rows."""

@@ -5,11 +5,9 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import Any
+from typing import Any, Protocol
 
 import pymysql
-
-from tests.support.mysql_to_postgres import MysqlToPostgres
 
 LEDGER = (
     "CREATE TABLE account (id bigint PRIMARY KEY AUTO_INCREMENT, owner varchar(40) NOT NULL,"
@@ -21,10 +19,17 @@ LEDGER = (
 TABLES = ("account", "entry", "trail")
 
 
+class Source(Protocol):
+    """A database that can be written to."""
+
+    def session(self) -> Any:
+        """Open a session of the source."""
+
+
 class MysqlWriter:
     """Writes in ``sessions`` threads until the block ends; ``commits`` tells how much it has done."""
 
-    def __init__(self, databases: MysqlToPostgres, seed: int, sessions: int = 2) -> None:
+    def __init__(self, databases: Source, seed: int, sessions: int = 2) -> None:
         self._databases = databases
         self._stop = threading.Event()
         self.commits = 0

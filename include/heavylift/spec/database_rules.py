@@ -8,7 +8,7 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_data import CaptureMethod, Database
-from heavylift.spec.support import DEBEZIUM_ONLY, SUPPORTED_ENGINES
+from heavylift.spec.support import DEBEZIUM_ONLY, SUPPORTED_TARGETS
 from heavylift.spec.vocabulary import Check, Phase
 
 
@@ -35,16 +35,16 @@ def database_rules(spec: MigrationSpec) -> Iterator[Broken]:
 
 
 def _engines_are_supported(database: Database, path: FieldPath) -> Iterator[Broken]:
-    for name in ("source", "target"):
-        engine = getattr(database, name).engine
-        if engine not in SUPPORTED_ENGINES[name]:
-            yield Broken(
-                "2180",
-                (*path, name, "engine"),
-                f"the product {engine.value!r}, understood but not yet supported by this version",
-                " or ".join(sorted(each.value for each in SUPPORTED_ENGINES[name])),
-                "take this database out of the spec; for now it has to be moved by other means",
-            )
+    source, target = database.source.engine, database.target.engine
+    if target not in SUPPORTED_TARGETS[source]:
+        yield Broken(
+            "2180",
+            (*path, "target", "engine"),
+            f"the product {target.value!r} as the target of {source.value}, understood but not yet supported"
+            " by this version",
+            " or ".join(sorted(each.value for each in SUPPORTED_TARGETS[source])),
+            "take this database out of the spec; for now it has to be moved by other means",
+        )
 
 
 def _is_pointless(check: Check, spec: MigrationSpec) -> bool:

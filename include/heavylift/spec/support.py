@@ -37,8 +37,12 @@ SUPPORTED_STREAM_ENGINES = frozenset({StreamEngine.KAFKA, StreamEngine.EVENT_HUB
 SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC})
 """Phases that have a DAG, and so can end with a gate."""
 
-SUPPORTED_ENGINES = {"source": frozenset(DatabaseEngine), "target": frozenset({DatabaseEngine.POSTGRESQL})}
-"""Database products that move, by side."""
+_MYSQL = frozenset({DatabaseEngine.MYSQL, DatabaseEngine.MARIADB})
+SUPPORTED_TARGETS = {
+    **dict.fromkeys(DatabaseEngine, frozenset({DatabaseEngine.POSTGRESQL})),
+    **dict.fromkeys(_MYSQL, _MYSQL | {DatabaseEngine.POSTGRESQL}),
+}
+"""Products to which a source's database moves."""
 
 DEBEZIUM_ONLY = frozenset({DatabaseEngine.SQLSERVER, DatabaseEngine.ORACLE, DatabaseEngine.DB2})
 """Source products that move by method debezium and no other."""

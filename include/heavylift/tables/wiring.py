@@ -21,14 +21,17 @@ _POSTGRESQL = DatabaseEngine.POSTGRESQL
 _LAGS = {"mysql": "mysql", "mariadb": "mysql", "kafka": "debezium"}
 """Types of the source's connection → the package that tells the lag, where it is not PostgreSQL's."""
 _DEBEZIUM = ("heavylift.tables.debezium.moving", "DebeziumEngine")
+_MYSQL = (DatabaseEngine.MYSQL, DatabaseEngine.MARIADB)
 _BINLOG = ("heavylift.tables.mysql.moving", "BinlogEngine")
+_TWIN = ("heavylift.tables.mysql.moving", "TwinEngine")
 _ENGINES: Mapping[tuple[DatabaseEngine, DatabaseEngine, CaptureMethod], tuple[str, str]] = {
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.AUTO): ("heavylift.tables.postgres.moving", "ChangesEngine"),
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.CHANGES): ("heavylift.tables.postgres.moving", "ChangesEngine"),
     (_POSTGRESQL, _POSTGRESQL, CaptureMethod.NATIVE): ("heavylift.tables.postgres.native", "NativeEngine"),
     **{
-        (product, _POSTGRESQL, method): _BINLOG
-        for product in (DatabaseEngine.MYSQL, DatabaseEngine.MARIADB)
+        (source, target, method): _BINLOG if target is _POSTGRESQL else _TWIN
+        for source in _MYSQL
+        for target in (_POSTGRESQL, *_MYSQL)
         for method in (CaptureMethod.AUTO, CaptureMethod.CHANGES)
     },
     **{(product, _POSTGRESQL, CaptureMethod.DEBEZIUM): _DEBEZIUM for product in DatabaseEngine},
@@ -64,8 +67,9 @@ def _unsupported(request: TablesRequest) -> UnsupportedError:
         f"moving database {request.database!r}",
         got=f"{request.source.engine.value} to {request.target.engine.value}"
         f" by method {request.options.method.value!r}",
-        expected="postgresql, mysql or mariadb to postgresql, by method 'auto' or 'changes'; 'native' is for"
-        " two PostgreSQL servers; other products by 'debezium'",
+        expected="postgresql, mysql or mariadb to postgresql, or mysql or mariadb to their own kind, by"
+        " method 'auto' or 'changes'; 'native' is for two PostgreSQL servers; other products to postgresql by"
+        " 'debezium'",
         state="nothing was touched",
         remedy="move this database by other means for now, or change 'method' in the spec",
         code="6300",

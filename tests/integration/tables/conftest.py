@@ -9,8 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from heavylift.tables.mysql.twin.programs import FOLDER
 from heavylift.tables.postgres.connect import connect
+from sandbox.servers import mariadb
 from sandbox.stack import Stack
+from tests.support.mysql_twin import MysqlTwin, mysql_twin
 from tests.support.own_postgres import OwnPostgres
 from tests.support.two_databases import TwoDatabases, run_sql, two_databases
 
@@ -50,3 +53,13 @@ def small(small_server: OwnPostgres, databases: TwoDatabases) -> Iterator[TwoDat
             "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE database = %s", [name]
         )
         session.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
+def twin(sandbox: Stack, monkeypatch: pytest.MonkeyPatch) -> Iterator[MysqlTwin]:
+    """Return one database on the first of two MariaDB servers, and room for it on the second."""
+    sandbox.ensure("mysql_source", "mysql_target")
+    clients = mariadb.clients("mysql_source", sandbox.state_dir)
+    monkeypatch.setenv(FOLDER, str(clients))
+    with mysql_twin(sandbox.env, clients) as made:
+        yield made

@@ -12,6 +12,7 @@ from heavylift.spec.sections_data import OnSchemaChange
 from heavylift.tables.engine import Work
 from heavylift.tables.mysql.moving import BinlogEngine
 from sandbox.stack import Stack
+from tests.support.mysql_family import FAMILY, FAMILY_CHANGES, FAMILY_TABLES
 from tests.support.mysql_to_postgres import MysqlToPostgres, mysql_to_postgres
 from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
 
@@ -23,9 +24,9 @@ ALL_TYPES = """CREATE TABLE t (id int unsigned AUTO_INCREMENT PRIMARY KEY, a tin
  u varchar(20) CHARACTER SET ucs2, tx text, bl blob, bn binary(5),
  vb varbinary(10), dt date, dtt datetime, dt6 datetime(6), dt3 datetime(3),
  ts timestamp NULL, ts6 timestamp(6) NULL, tm time, tm3 time(3), y year, e enum('a','b','ü'),
- st set('x','y','z'), j json, bt bit(12), b1 bit(1), gs int AS (i + 1) STORED, `Odd "Name` int, KEY k (i))"""
+ st set('x','y','z'), j json, bt bit(12), b1 bit(1), gs int AS (i + 1) STORED, `Odd "N %s` int, KEY k (i))"""
 ROWS = r"""INSERT INTO t (a,au,b,s,su,mi,mu,i,bi,ub,z,d,d2,d3,f,g,c,v,l,u,tx,bl,bn,vb,dt,dtt,dt6,dt3,ts,ts6,
- tm,tm3,y,e,st,j,bt,b1,`Odd "Name`) VALUES (-128,255,1,-32768,65535,-8388608,16777215,-2147483648,
+ tm,tm3,y,e,st,j,bt,b1,`Odd "N %s`) VALUES (-128,255,1,-32768,65535,-8388608,16777215,-2147483648,
  -9223372036854775808,18446744073709551615,42,-12345.67890,-0.000000000000000000000000000001,-999999999,1.1,
  1.1e-300,'hé  ','tab\tnl\nbs\\ x','café €','ucs ü','tïxt 🙂',x'00ff01',x'0100',x'ff00','1000-01-01',
  '9999-12-31 23:59:59','2020-02-29 01:02:03.000004','2020-01-01 00:00:00.120','2038-01-19 03:14:07',
@@ -282,3 +283,12 @@ def test_odd_values_are_moved_where_the_connection_says_how(databases: MysqlToPo
     odd.on_source("INSERT INTO o (d) VALUES ('0000-00-00')")
     with pytest.raises(PermanentError, match="HL-6405"):
         ENGINE.sync(refused, Work())
+
+
+def test_what_foreign_keys_do_silently_is_done_on_the_target(databases: MysqlToPostgres) -> None:
+    begin(databases, *FAMILY)
+    databases.on_source(*FAMILY_CHANGES)
+    sync(databases)
+    for table in FAMILY_TABLES:
+        databases.assert_equal(table)
+    assert_proved(databases)

@@ -3,29 +3,20 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
 
-import pymysql
 import pytest
 
-from heavylift.errors import ConflictError, TransientError
 from heavylift.tables.engine import Work
 from heavylift.tables.mysql.moving import BinlogEngine
 from sandbox.stack import Stack
 from tests.support.engine_worker import start
+from tests.support.mysql_faults import FILL, OPTIONS, kill_after, patiently, restart
 from tests.support.mysql_to_postgres import MysqlToPostgres, mysql_to_postgres
 from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
 
 ENGINE = BinlogEngine()
-OPTIONS: dict[str, Any] = {"range_bytes": 16384, "batch_changes": 200, "parallel_ranges": 2}
-FILL = (
-    "INSERT INTO account (owner, balance, note) SELECT concat('o', seq), seq / 7, repeat('n', seq % 300)"
-    " FROM seq_1_to_6000"
-)
-T = TypeVar("T")
 
 
 @pytest.fixture
@@ -33,44 +24,6 @@ def databases(sandbox: Stack) -> Iterator[MysqlToPostgres]:
     sandbox.ensure("mysql_source")
     with mysql_to_postgres(sandbox.env) as made:
         yield made
-
-
-def patiently(act: Callable[[], T], seconds: float = 60) -> T:
-    """Do it, once what is left of a killed run has let go, and a restarted server answers."""
-    until = time.monotonic() + seconds
-    while True:
-        try:
-            return act()
-        except (ConflictError, TransientError) as error:
-            if (isinstance(error, ConflictError) and error.code != "6020") or time.monotonic() > until:
-                raise
-            time.sleep(0.2)
-
-
-def kill_after(process: subprocess.Popen[str], seconds: float) -> None:
-    """Kill a worker after some time; it must not have ended by itself but for the server's restart."""
-    try:
-        output, _ = process.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
-        return
-    assert "HL-6020" in output or "HL-6412" in output, output
-
-
-def restart(sandbox: Stack, databases: MysqlToPostgres) -> None:
-    """Shut MariaDB down and start it again."""
-    databases.on_source("SHUTDOWN")
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        sandbox.ensure("mysql_source")
-        try:
-            databases.on_source("SELECT 1")
-        except pymysql.MySQLError:
-            time.sleep(0.2)
-        else:
-            return
-    raise AssertionError("MariaDB did not come back")
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])

@@ -310,7 +310,8 @@ CASES = [
     Case(
         "a database product of a later version",
         DATABASE.replace("connection: db_b", "engine: mysql, connection: db_b"),
-        "2180", "databases[0].target.engine", "mysql", ("not yet supported by this version", "postgresql"),
+        "2180", "databases[0].target.engine", "mysql",
+        ("'mysql' as the target of postgresql", "not yet supported by this version"),
     ),
     Case(
         "a product that is not decoded here",

@@ -43,8 +43,9 @@ def compare_databases(request: TablesRequest, work: Work, *, frozen: bool) -> Co
         )
     if frozen:
         from heavylift.tables.mysql import compare as mysql
+        from heavylift.tables.mysql.to_postgres import PostgresProduct
 
-        return mysql.compare_databases(direct, work, frozen=True)
+        return mysql.compare_databases(direct, work, PostgresProduct(), frozen=True)
     raise _live(request)
 
 

@@ -57,7 +57,12 @@ class Canonical:
             Kind.DATETIME: f"DATE_FORMAT({held}, '%Y-%m-%d %H:%i:%s.%f')",
             Kind.TIMESTAMP: f"DATE_FORMAT({held}, '%Y-%m-%d %H:%i:%s.%f')",
             Kind.BYTES: f"LOWER(HEX({name}))",
+            Kind.GEOMETRY: f"LOWER(HEX({name}))",
+            Kind.ORDINAL: f"CAST({name} + 0 AS CHAR)",
         }
+        if self.zero_dates is ZeroDates.KEEP and mapped.kind in TEMPORAL:
+            # Both sides write the same digits, also of dates that no calendar has.
+            return f"CONVERT(CAST({name} AS CHAR) USING utf8mb4)"
         return f"CONVERT({forms.get(mapped.kind, f'CAST({name} AS CHAR)')} USING utf8mb4)"
 
     def row_text(self, plan: Plan) -> str:

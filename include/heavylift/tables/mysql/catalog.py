@@ -1,4 +1,4 @@
-"""What tables a MySQL server has, as it spells them and as PostgreSQL will have them."""
+"""What tables a MySQL server has, as it spells them and as the target will have them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from heavylift.tables.model import ReplicaIdentity, Table, TableName, is_chosen
 from heavylift.tables.mysql.connect import Policy, ask, is_mariadb
+from heavylift.tables.mysql.twin.types import map_own
 from heavylift.tables.mysql.types import Mapped, SourceColumn, map_column
 
 if TYPE_CHECKING:
     from heavylift.tables.mysql.connect import Session
 
-SYSTEM = frozenset({"mysql", "sys", "information_schema", "performance_schema"})
+SYSTEM = frozenset({"mysql", "sys", "information_schema", "performance_schema", "heavylift"})
+"""Databases that are never chosen: the server's own, and the state of streams that end there."""
 
 _TABLES = """
 SELECT table_schema, table_name, coalesce(engine, ''), coalesce(table_rows, -1),
@@ -26,7 +28,7 @@ _COLUMNS = """
 SELECT table_schema, table_name, column_name, data_type, column_type, is_nullable,
     coalesce(character_maximum_length, 0), coalesce(numeric_precision, 0), coalesce(numeric_scale, 0),
     coalesce(datetime_precision, 0), coalesce(character_set_name, ''), column_default, extra,
-    coalesce(generation_expression, '')
+    coalesce(generation_expression, ''), coalesce(collation_name, '')
 FROM information_schema.columns
 WHERE table_schema NOT IN ('mysql', 'sys', 'information_schema', 'performance_schema')
 ORDER BY table_schema, table_name, ordinal_position
@@ -84,7 +86,7 @@ class ForeignKey:
 class SourceTable:
     """A table on both sides of the move.
 
-    :param table: as PostgreSQL will have it; without the columns that cannot be mapped.
+    :param table: as the target will have it; without the columns that cannot be mapped.
     :param unmapped: columns that cannot be.
     :param data_bytes: of the rows alone, without secondary indexes.
     """
@@ -117,14 +119,7 @@ def read_source(
 
     :param database: only tables of this one, as the connection names it; None: of all but the server's own.
     """
-    include, exclude = tuple(include), tuple(exclude)
-    found = {
-        TableName(row[0], row[1]): row
-        for row in ask(session, _TABLES)
-        if str(row[0]).lower() not in SYSTEM
-        and (database is None or row[0] == database)
-        and is_chosen(TableName(row[0], row[1]), include, exclude)
-    }
+    found = _chosen(session, include, exclude, database)
     columns = _columns(session, found)
     indexes = _indexes(session, found)
     foreign = _foreign(session, found)
@@ -132,6 +127,26 @@ def read_source(
         _table(name, found[name], columns.get(name, []), indexes.get(name, []), foreign.get(name, []), policy)
         for name in sorted(found)
     )
+
+
+def read_names(
+    session: Session, include: Iterable[str], exclude: Iterable[str] = (), *, database: str | None = None
+) -> tuple[TableName, ...]:
+    """Return the chosen tables' names, in order."""
+    return tuple(sorted(_chosen(session, include, exclude, database)))
+
+
+def _chosen(
+    session: Session, include: Iterable[str], exclude: Iterable[str], database: str | None
+) -> dict[TableName, Any]:
+    include, exclude = tuple(include), tuple(exclude)
+    return {
+        TableName(row[0], row[1]): row
+        for row in ask(session, _TABLES)
+        if str(row[0]).lower() not in SYSTEM
+        and (database is None or row[0] == database)
+        and is_chosen(TableName(row[0], row[1]), include, exclude)
+    }
 
 
 def _table(
@@ -142,7 +157,7 @@ def _table(
     foreign: list[ForeignKey],
     policy: Policy,
 ) -> SourceTable:
-    mapped = [map_column(column, policy) for column in columns]
+    mapped = [map_own(column) if policy.own else map_column(column, policy) for column in columns]
     held = tuple(each for each in mapped if each is not None)
     primary = next((index for index in indexes if index.name == "PRIMARY"), None)
     key = primary.columns if primary else ()
@@ -190,6 +205,7 @@ def _columns(session: Session, wanted: Iterable[TableName]) -> dict[TableName, l
             extra=row[12],
             generation=_decoded(row[13]),
             holds_json=(name, row[2]) in checked,
+            collation=row[14],
         )
         found.setdefault(name, []).append(column)
     return found

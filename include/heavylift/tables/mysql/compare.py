@@ -1,4 +1,4 @@
-"""Comparing MySQL with PostgreSQL as of one position, also while the source is written to."""
+"""Comparing MySQL with a target as of one position, also while the source is written to."""
 
 from __future__ import annotations
 
@@ -12,27 +12,24 @@ from typing import TYPE_CHECKING
 from heavylift.errors import TransientError
 from heavylift.spec.vocabulary import VerifyMode
 from heavylift.tables.engine import Comparison, TablesProgress
-from heavylift.tables.model import Table, TableName, demand_some
+from heavylift.tables.model import demand_some
 from heavylift.tables.mysql.catalog import SourceTable, read_source
 from heavylift.tables.mysql.connect import connect as connect_source
-from heavylift.tables.mysql.connect import policy_of, where
+from heavylift.tables.mysql.connect import where
 from heavylift.tables.mysql.moment import Moment, one_moment
 from heavylift.tables.mysql.side import Lent, MysqlSide
 from heavylift.tables.mysql.sync import stream_run
-from heavylift.tables.postgres.catalog import read_catalog
-from heavylift.tables.postgres.connect import connect
-from heavylift.tables.verify.postgres_side import PostgresSide
 from heavylift.tables.verify.sampling import SampleChoice
-from heavylift.tables.verify.sessions import Sessions
 from heavylift.tables.verify.tables import CompareOptions, compare_tables
 from heavylift.tables.verify.wording import Mode, statement
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import Work
+    from heavylift.tables.mysql.target import Product
     from heavylift.tables.requests import TablesRequest
 
 
-def compare_databases(request: TablesRequest, work: Work, *, frozen: bool) -> Comparison:
+def compare_databases(request: TablesRequest, work: Work, product: Product, *, frozen: bool) -> Comparison:
     """Compare all chosen tables, inside of both databases.
 
     :param frozen: nobody writes to the source. Otherwise the stream is applied to a position of the log and
@@ -40,25 +37,25 @@ def compare_databases(request: TablesRequest, work: Work, *, frozen: bool) -> Co
     :raises ConflictError: not frozen, and another run is at the stream.
     """
     if frozen:
-        with _moment(request) as (moment, tables):
-            return _compare(request, work, "frozen", moment, tables)
-    with stream_run(request, work) as run:
+        with _moment(request, product) as (moment, tables):
+            return _compare(request, work, product, "frozen", moment, tables)
+    with stream_run(request, work, product) as run:
         run.take_in_new_tables()
-        with _moment(request) as (moment, tables):
+        with _moment(request, product) as (moment, tables):
             run.apply(moment.place)
             if not run.tally.reached:
                 raise _out_of_time(request)
             run.complete_schema()
-            return _compare(request, work, "snapshot", moment, tables)
+            return _compare(request, work, product, "snapshot", moment, tables)
 
 
 @contextmanager
-def _moment(request: TablesRequest) -> Iterator[tuple[Moment, tuple[SourceTable, ...]]]:
+def _moment(request: TablesRequest, product: Product) -> Iterator[tuple[Moment, tuple[SourceTable, ...]]]:
     connection, options = request.source.connection, request.options
     session = connect_source(connection)
     try:
         tables = read_source(
-            session, policy_of(connection), options.tables, options.exclude, database=connection.schema
+            session, product.policy(connection), options.tables, options.exclude, database=connection.schema
         )
     finally:
         session.close()
@@ -68,32 +65,35 @@ def _moment(request: TablesRequest) -> Iterator[tuple[Moment, tuple[SourceTable,
 
 
 def _compare(
-    request: TablesRequest, work: Work, mode: Mode, moment: Moment, tables: tuple[SourceTable, ...]
+    request: TablesRequest,
+    work: Work,
+    product: Product,
+    mode: Mode,
+    moment: Moment,
+    tables: tuple[SourceTable, ...],
 ) -> Comparison:
     began = time.monotonic()
     options = request.options
-    theirs = Sessions("target", request.target.connection)
-    with connect(theirs.connection, "verify") as session:
-        there: dict[TableName, Table] = {table.name: table for table in read_catalog(session, ("*.*",))}
     ours = MysqlSide(
         Lent(request.source.connection, moment.sessions),
         {table.name: table for table in tables},
-        policy_of(request.source.connection).zero_dates,
+        product.policy(request.source.connection).zero_dates,
     )
     folder = Path(tempfile.mkdtemp(prefix="heavylift-differences-"))
-    compared, differences = compare_tables(
-        [(table.table, there.get(table.name)) for table in tables],
-        ours,
-        PostgresSide(theirs),
-        options=CompareOptions(
-            sample=SampleChoice() if options.verify is VerifyMode.SAMPLE else None,
-            parallel=options.parallel_ranges,
-            own_text=False,
-        ),
-        stop=work.stop,
-        tell=lambda line: work.tell(TablesProgress(step="verify", detail=line)),
-        file=folder / "differences.parquet",
-    )
+    with product.side(request, tables) as (there, theirs):
+        compared, differences = compare_tables(
+            [(table.table, there.get(table.name)) for table in tables],
+            ours,
+            theirs,
+            options=CompareOptions(
+                sample=SampleChoice() if options.verify is VerifyMode.SAMPLE else None,
+                parallel=options.parallel_ranges,
+                own_text=False,
+            ),
+            stop=work.stop,
+            tell=lambda line: work.tell(TablesProgress(step="verify", detail=line)),
+            file=folder / "differences.parquet",
+        )
     position = "" if mode == "frozen" else str(moment.place)
     return Comparison(
         mode=mode,
@@ -102,6 +102,7 @@ def _compare(
         differences=tuple(differences.listed),
         difference_count=differences.count,
         spilled=str(differences.file) if differences.file.exists() else None,
+        sequences_behind=product.numbering_behind(request, tables),
         statement=statement(compared, mode, position),
         seconds=time.monotonic() - began,
     )

@@ -37,6 +37,8 @@ class ZeroDates(StrEnum):
 
     REFUSE = "refuse"
     NULL = "null"
+    KEEP = "keep"
+    """A target of the source's own kind holds them as they are."""
 
 
 @dataclass(frozen=True)
@@ -45,15 +47,17 @@ class Policy:
 
     :param tinyint1: ``boolean``, or ``smallint`` where ``tinyint(1)`` holds more than 0 and 1.
     :param time: ``time``, or ``interval`` where values leave 00:00 to 24:00.
+    :param own: the target is of the source's own kind, and takes every value as it is.
     """
 
     zero_dates: ZeroDates = ZeroDates.REFUSE
     tinyint1: str = "boolean"
     time: str = "time"
+    own: bool = False
 
 
 _CHOICES = {
-    "zero_dates": tuple(each.value for each in ZeroDates),
+    "zero_dates": (ZeroDates.REFUSE.value, ZeroDates.NULL.value),
     "tinyint1": ("boolean", "smallint"),
     "time": ("time", "interval"),
 }
@@ -172,6 +176,11 @@ def one(session: Session, query: str, values: Any = None) -> Any:
 def quoted(*names: str) -> str:
     """Return a name as a statement writes it."""
     return ".".join("`" + name.replace("`", "``") + "`" for name in names)
+
+
+def text_literal(text: str) -> str:
+    """Return a text as a statement writes it that a person runs."""
+    return "'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 def where(connection: Connection) -> str:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
 from heavylift.tables.mysql.catalog import SourceTable
-from heavylift.tables.mysql.connect import ZeroDates, quoted
-from heavylift.tables.mysql.ranges import Range
+from heavylift.tables.mysql.connect import quoted
+from heavylift.tables.mysql.target import Job
 from heavylift.tables.mysql.values import Mender, mended
 from heavylift.tables.postgres.copy_text import copy_chunks
 from heavylift.tables.postgres.ranges import note_range
@@ -28,24 +27,11 @@ _FETCHED = 2_000
 _STAGE = sql.Identifier("pg_temp", "heavylift_stage")
 
 
-@dataclass(frozen=True)
-class Job:
-    """One range of one table.
-
-    :param merges: another range of the table was read at another position: a row may be there already.
-    """
-
-    table: SourceTable
-    range: Range
-    merges: bool
-    zero_dates: ZeroDates
-
-
 def do_job(
     job: Job,
     source: MySession,
-    target: Session,
     *,
+    target: Session,
     lease: Lease,
     position: int,
     stop: threading.Event,
@@ -89,14 +75,14 @@ def do_job(
 def _read(job: Job, source: MySession) -> Iterator[list[Row]]:
     from pymysql.cursors import SSCursor
 
-    condition, values = job.range.condition(job.table)
+    condition = job.range.condition(job.table)
     # Names are quoted, and everything else is the module's own.
     expressions = ", ".join(each.reading for each in job.table.columns)
     name = quoted(job.table.name.schema, job.table.name.name)
     query = f"SELECT {expressions} FROM {name}{condition}"
     places = Mender(job.table.name, job.table.columns, job.zero_dates).places()
     with source.cursor(SSCursor) as cursor:
-        cursor.execute(query.replace("%", "%%") if not values else query, values or None)
+        cursor.execute(query)
         while batch := cursor.fetchmany(_FETCHED):
             yield mended(batch, places)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -54,12 +54,14 @@ class Definitions:
 
     :param states: the stream's tables as the target knows them.
     :param catalog: the source's chosen tables as they are now.
+    :param retake: gives what a person runs on the target to have tables copied anew.
     :param told: takes what was seen and not followed, a line each.
     """
 
     request: TablesRequest
     states: Mapping[TableName, TableState]
     catalog: Mapping[TableName, SourceTable]
+    retake: Callable[[str, list[TableName]], str]
     told: list[str] = field(default_factory=list)
     additions: dict[tuple[TableName, str], Added] = field(default_factory=dict)
     _fresh: list[tuple[TableName, list[str]]] = field(default_factory=list)
@@ -108,7 +110,7 @@ class Definitions:
         if verb is Verb.ADD and self.request.options.on_schema_change is OnSchemaChange.APPLY_SAFE:
             self._add(ours[0], statement, place)
             return ()
-        raise _stop(self.request.stream, ours, place)
+        raise self._stopped(ours, place)
 
     def _created(self, statement: Statement) -> None:
         options = self.request.options
@@ -130,11 +132,14 @@ class Definitions:
         for each in statement.additions:
             added = _safe(each, mapped.get(each.column))
             if added is None:
-                raise _stop(self.request.stream, [name], place)
+                raise self._stopped([name], place)
             self.additions[name, each.column] = added
             names.append(each.column)
         self._more.setdefault(name, []).extend(names)
         self._fresh.append((name, names))
+
+    def _stopped(self, tables: list[TableName], place: str) -> ConflictError:
+        return _stop(self.retake(self.request.stream, tables[:3]), tables, place)
 
 
 def _safe(addition: Addition, mapped: Mapped | None) -> Added | None:
@@ -158,19 +163,7 @@ def _is_listed(mapped: Mapped) -> bool:
     return mapped.source.data_type in {"enum", "set"}
 
 
-def _retake(stream: str, tables: list[TableName]) -> str:
-    """Return what a person runs on the target to have tables copied anew."""
-    form = sql.SQL(
-        "DROP TABLE IF EXISTS {} CASCADE; DELETE FROM heavylift.stream_table WHERE stream = {}"
-        " AND schema_name = {} AND table_name = {}"
-    )
-    return "; ".join(
-        form.format(sql.Identifier(each.schema, each.name), stream, each.schema, each.name).as_string()
-        for each in tables[:3]
-    )
-
-
-def _stop(stream: str, tables: list[TableName], place: str) -> ConflictError:
+def _stop(retake: str, tables: list[TableName], place: str) -> ConflictError:
     return ConflictError(
         f"following a change of the definition of {', '.join(map(str, tables[:3]))}",
         got=f"a statement before {place} that is more than an added column with a known value",
@@ -178,7 +171,7 @@ def _stop(stream: str, tables: list[TableName], place: str) -> ConflictError:
         state="the stream stands right before it; the source's log keeps everything after it, for as long as"
         " its expiry allows",
         remedy="have the table copied anew as it is now, by this on the target, then run this again:"
-        f" {_retake(stream, tables)}",
+        f" {retake}",
         code="6430",
     )
 

@@ -9,18 +9,18 @@ from heavylift.evidence.records import Finding, Severity, utc_now
 from heavylift.evidence.table_records import DrainRecord
 from heavylift.tables.mysql.connect import one, quoted
 from heavylift.tables.mysql.sync import StreamRun, stream_run
-from heavylift.tables.postgres.drain import HEADROOM
 from heavylift.tables.postgres.lsn import lsn_to_text
-from heavylift.tables.postgres.sequences import advance_past_rows
-from heavylift.tables.postgres.state import read_tables
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import Work
     from heavylift.tables.mysql.catalog import SourceTable
+    from heavylift.tables.mysql.target import Product
     from heavylift.tables.requests import TablesRequest
 
 
-def drain_changes(request: TablesRequest, work: Work, *, within_seconds: float) -> DrainRecord:
+def drain_changes(
+    request: TablesRequest, work: Work, product: Product, *, within_seconds: float
+) -> DrainRecord:
     """Apply everything that is committed on the source now, and number new rows ahead of its own.
 
     To be called when nobody writes to the source any more; where somebody does, a finding says so.
@@ -29,7 +29,7 @@ def drain_changes(request: TablesRequest, work: Work, *, within_seconds: float) 
     :param within_seconds: not reaching the position in this time is told by the record, not raised.
     """
     started, clock = utc_now(), time.monotonic()
-    with stream_run(request, work) as run:
+    with stream_run(request, work, product) as run:
         run.take_in_new_tables()
         upto = run.apply(within_seconds=within_seconds)
         sequences: dict[str, int] = {}
@@ -38,6 +38,7 @@ def drain_changes(request: TablesRequest, work: Work, *, within_seconds: float) 
         if run.tally.reached:
             run.complete_schema()
             sequences = _advance(run)
+            run.findings += run.control.switch_on(run.lease)
         return DrainRecord(
             run=request.run,
             database=request.database,
@@ -70,21 +71,18 @@ def _look_for_writers(run: StreamRun, seconds_left: float) -> None:
 
 
 def _advance(run: StreamRun) -> dict[str, int]:
-    known = read_tables(run.control, run.request.stream)
+    known = run.control.tables(run.request.stream)
     done = {}
     with run.control.transaction():
-        run.lease.demand(run.control)
+        run.control.demand(run.lease)
         for name, table in run.catalog().items():
             if name in known and table.automatic:
-                sequence, value = _set(run, table)
+                sequence, value = run.control.advance_numbering(table, _highest(run, table))
                 done[sequence] = value
     return done
 
 
-def _set(run: StreamRun, table: SourceTable) -> tuple[str, int]:
-    """Set one identity column's sequence ahead of both sides' highest number; never back."""
-    column = table.automatic
+def _highest(run: StreamRun, table: SourceTable) -> int:
     # Names are quoted.
-    query = f"SELECT MAX({quoted(column)}) FROM {quoted(table.name.schema, table.name.name)}"
-    highest = max(int(one(run.source, query) or 0), table.next_number - 1, 0)
-    return advance_past_rows(run.control, table.name, column, highest + HEADROOM)
+    query = f"SELECT MAX({quoted(table.automatic)}) FROM {quoted(table.name.schema, table.name.name)}"
+    return max(int(one(run.source, query) or 0), table.next_number - 1, 0)

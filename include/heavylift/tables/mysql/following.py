@@ -48,7 +48,7 @@ class Follower:
             self._note(session, table, name, added.mapped.type_name)
             there.add(name)
         if there != wanted:
-            raise _unlike(table, sorted(there ^ wanted))
+            raise unlike(table, sorted(there ^ wanted))
 
     def _note(self, session: Session, table: TableName, name: str, type_name: str) -> None:
         state = self.states[table]
@@ -73,7 +73,8 @@ def no_healing(_session: Session, missing: list[Missing], _first: int) -> None:
         )
 
 
-def _unlike(table: TableName, columns: list[str]) -> ConflictError:
+def unlike(table: TableName, columns: list[str]) -> ConflictError:
+    """Return the error of columns that only one side has, and that no statement of the log explains."""
     return ConflictError(
         f"applying changes of {table}",
         got=f"columns that only one side has: {', '.join(columns[:10])}",

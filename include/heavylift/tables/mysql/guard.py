@@ -10,17 +10,17 @@ from heavylift.tables.mysql.lease import read_mark
 from heavylift.tables.mysql.log import birth_of
 from heavylift.tables.mysql.position import Place, current_place, log_files, place_from
 from heavylift.tables.mysql.start import system_of
-from heavylift.tables.postgres.state import StreamPhase, StreamState, read_stream, write_stream
+from heavylift.tables.postgres.state import StreamPhase, StreamState
 
 if TYPE_CHECKING:
     from heavylift.tables.mysql.connect import Session as MySession
-    from heavylift.tables.postgres.connect import Session
+    from heavylift.tables.mysql.target import Target
     from heavylift.tables.requests import TablesRequest
 
 _REMEDY = "take a new snapshot with --anew; nothing is skipped quietly"
 
 
-def demand_log(request: TablesRequest, state: StreamState, source: MySession, target: Session) -> Place:
+def demand_log(request: TablesRequest, state: StreamState, source: MySession, target: Target) -> Place:
     """Return the place from which the log goes on; refuse another server, and a log that is not all there.
 
     :raises PermanentError: it is another server; or log is lost, and the stream is marked invalid.
@@ -66,7 +66,7 @@ def _what_is_wrong(request: TablesRequest, state: StreamState, source: MySession
     return ""
 
 
-def mark_invalid(target: Session, state: StreamState, reason: str) -> None:
+def mark_invalid(target: Target, state: StreamState, reason: str) -> None:
     """Note that only a new snapshot helps."""
-    current = read_stream(target, state.id) or state
-    write_stream(target, replace(current, phase=StreamPhase.INVALID, reason=reason))
+    current = target.stream(state.id) or state
+    target.write_stream(replace(current, phase=StreamPhase.INVALID, reason=reason))

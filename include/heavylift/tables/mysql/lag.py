@@ -7,11 +7,13 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from heavylift.tables.mysql.connect import connect, where
+from heavylift.tables.mysql.connect import TYPES, connect, where
 from heavylift.tables.mysql.faults import told_as
 from heavylift.tables.mysql.position import behind, current_place, place_of_number
+from heavylift.tables.mysql.twin.state import read_stream
 from heavylift.tables.postgres.lag import Lag, applied_of
 from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
+from heavylift.tables.postgres.state import no_stream
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -25,7 +27,10 @@ async def read_lag(source: Connection, target: Connection, stream: str) -> Lag:
     :raises ServerUnavailableError: no answer.
     """
     # The target first: what the source writes meanwhile counts as lag, never as progress.
-    state, applied, applied_at = await applied_of(target, stream)
+    if target.conn_type in TYPES:
+        state, applied, applied_at = await asyncio.to_thread(_applied, target, stream)
+    else:
+        state, applied, applied_at = await applied_of(target, stream)
     # PyMySQL blocks; a watcher's loop must not.
     position, distance = await asyncio.to_thread(_distance, source, applied)
     age = (datetime.now(UTC) - applied_at).total_seconds() if applied_at else None
@@ -36,6 +41,19 @@ async def read_lag(source: Connection, target: Connection, stream: str) -> Lag:
         lag_bytes=distance,
         seconds=0.0 if applied and not distance else age,
     )
+
+
+def _applied(target: Connection, stream: str) -> tuple[str, str, datetime | None]:
+    with (
+        told_as(f"asking {where(target)} for a position", "nothing was touched"),
+        closing(connect(target)) as session,
+    ):
+        known = read_stream(session, stream)
+    if known is None:
+        raise no_stream(stream)
+    moments = [at for at in (known.applied_at, known.caught_up_at) if at is not None]
+    applied = "" if known.applied is None else lsn_to_text(known.applied)
+    return known.phase.value, applied, max(moments, default=None)
 
 
 def _distance(source: Connection, applied: str) -> tuple[str, int]:

@@ -29,6 +29,11 @@ class Seen:
     births: dict[int, str] = field(default_factory=dict)
     gtids: dict[int, str] = field(default_factory=dict)
 
+    def forget_before(self, applied: int) -> None:
+        """Forget the transactions that end before a position that is noted."""
+        for each in [at for at in list(self.gtids) if at < applied]:
+            self.gtids.pop(each, None)
+
 
 def mark(file: int, birth: str, gtid: str) -> str:
     """Return what is kept with a position."""
@@ -58,5 +63,4 @@ class LogLease(Lease):
                 [gtid, json.dumps({"file": file, "birth": self.seen.births[file]}),
                  mark(file, self.seen.births[file], gtid), self.stream],
             )  # fmt: skip
-            for each in [at for at in self.seen.gtids if at < applied]:
-                self.seen.gtids.pop(each, None)
+            self.seen.forget_before(applied)

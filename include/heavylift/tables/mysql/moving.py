@@ -1,27 +1,25 @@
-"""MySQL and MariaDB to PostgreSQL: the engine that operators and commands call."""
+"""MySQL and MariaDB to PostgreSQL or to their own kind: the engines that operators and commands call."""
 
 from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from heavylift.errors import UnsupportedError
 from heavylift.evidence.table_records import StreamStatus
 from heavylift.tables.mysql import compare as comparing
-from heavylift.tables.mysql import drain, preflight, snapshot, sync
+from heavylift.tables.mysql import drain, snapshot, sync
 from heavylift.tables.mysql.connect import connect as connect_source
 from heavylift.tables.mysql.faults import told_as as told_as_mysql
 from heavylift.tables.mysql.lease import read_mark
 from heavylift.tables.mysql.position import behind, current_place, log_files, place_from
-from heavylift.tables.mysql.ranges import read_ranges
-from heavylift.tables.postgres.apply import drop_origin
-from heavylift.tables.postgres.connect import connect
-from heavylift.tables.postgres.faults import told_as
+from heavylift.tables.mysql.start import stream_of
+from heavylift.tables.mysql.to_mysql import MysqlProduct
+from heavylift.tables.mysql.to_postgres import PostgresProduct
 from heavylift.tables.postgres.lsn import lsn_to_text
-from heavylift.tables.postgres.pump import stream_of
-from heavylift.tables.postgres.state import StreamPhase, TablePhase, leased, read_tables, write_stream
+from heavylift.tables.postgres.state import StreamPhase, TablePhase
 
 if TYPE_CHECKING:
     from heavylift.evidence.table_records import (
@@ -32,6 +30,7 @@ if TYPE_CHECKING:
         SyncRecord,
     )
     from heavylift.tables.engine import Comparison, Work
+    from heavylift.tables.mysql.target import Product
     from heavylift.tables.requests import TablesRequest
 
 _BYTES_A_CHANGE = 100
@@ -41,41 +40,43 @@ _BYTES_A_CHANGE = 100
 class BinlogEngine:
     """Snapshot under one read view, changes by row events; see :class:`TableEngine`."""
 
+    product: ClassVar[Product] = PostgresProduct()
+
     def preflight(self, request: TablesRequest, work: Work) -> PreflightRecord:
         """Look for what stands in the way; changes nothing on either side."""
         work.check("preflight")
         with (
             closing(connect_source(request.source.connection)) as source,
-            closing(connect(request.target.connection, "preflight")) as target,
+            closing(self.product.connect(request, "preflight")) as target,
         ):
-            return preflight.preflight(request, source=source, target=target)
+            return self.product.preflight(request, source, target)
 
     def snapshot(self, request: TablesRequest, work: Work) -> SnapshotRecord:
         """Copy everything as of one position, and begin the stream there; resumable, idempotent."""
-        return snapshot.snapshot_tables(request, work)
+        return snapshot.snapshot_tables(request, work, self.product)
 
     def sync(self, request: TablesRequest, work: Work) -> SyncRecord:
         """Apply what the source has committed until now, then return; resumable, idempotent."""
-        return sync.sync_changes(request, work)
+        return sync.sync_changes(request, work, self.product)
 
     def drain(self, request: TablesRequest, work: Work, *, within_seconds: float) -> DrainRecord:
         """Apply everything up to the source's position now, and advance the numbering of rows."""
-        return drain.drain_changes(request, work, within_seconds=within_seconds)
+        return drain.drain_changes(request, work, self.product, within_seconds=within_seconds)
 
     def compare(self, request: TablesRequest, work: Work, *, frozen: bool) -> Comparison:
         """Compare both databases, inside of both."""
-        return comparing.compare_databases(request, work, frozen=frozen)
+        return comparing.compare_databases(request, work, self.product, frozen=frozen)
 
     def prepare_reverse(self, request: TablesRequest, work: Work) -> ReverseRecord:
-        """Refuse: this version cannot write to MySQL.
+        """Refuse: this version has no way back to MySQL.
 
         :raises UnsupportedError: always.
         """
         del work
         raise UnsupportedError(
             f"preparing the way back of database {request.database!r}",
-            got="PostgreSQL to MySQL",
-            expected="a target of the source's own kind",
+            got=f"{request.target.engine.value} to {request.source.engine.value}",
+            expected="PostgreSQL on both sides: nothing reads changes back to MySQL or MariaDB yet",
             state="nothing was touched",
             remedy="set reverse: false for this database, and keep the source as it is until the soak ends: a"
             " rollback then loses what was written after the switch, unless the application writes to both",
@@ -86,14 +87,14 @@ class BinlogEngine:
         """Tell how the stream stands; changes nothing."""
         what = "asking both servers how the stream stands"
         with (
-            told_as(what, "nothing was touched"),
+            self.product.told_as(what, "nothing was touched"),
             told_as_mysql(what, "nothing was touched"),
             closing(connect_source(request.source.connection)) as source,
-            closing(connect(request.target.connection, "status")) as target,
+            closing(self.product.connect(request, "status")) as target,
         ):
             state = stream_of(target, request)
-            tables = read_tables(target, request.stream)
-            ranges = [each for own in read_ranges(target, request.stream).values() for each in own]
+            tables = target.tables(request.stream)
+            ranges = [each for own in target.ranges(request.stream).values() for each in own]
             here, _ = current_place(source)
             applied = place_from(state.applied, state.slot) if state.applied else None
             files = log_files(source)
@@ -126,15 +127,21 @@ class BinlogEngine:
     def end(self, request: TablesRequest) -> StreamStatus:
         """Note that the stream has ended; idempotent. The source holds nothing of it, and the tables stay."""
         with (
-            told_as(f"ending stream {request.stream}", "run this again"),
-            closing(connect(request.target.connection, "end")) as target,
+            self.product.told_as(f"ending stream {request.stream}", "run this again"),
+            closing(self.product.connect(request, "end")) as target,
         ):
             stream_of(target, request)
-            with leased(target, request.stream):
+            with target.leased(request.stream):
                 state = stream_of(target, request)
-                write_stream(target, replace(state, phase=StreamPhase.ENDED, reason="ended"))
-            drop_origin(target, request.stream)
+                target.write_stream(replace(state, phase=StreamPhase.ENDED, reason="ended"))
+            self.product.end(request)
         return self.status(request)
+
+
+class TwinEngine(BinlogEngine):
+    """The same between two servers of MySQL or MariaDB."""
+
+    product: ClassVar[Product] = MysqlProduct()
 
 
 def _age(distance: int | None, *moments: datetime | None) -> float | None:

@@ -7,17 +7,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from heavylift.tables.engine import TablesProgress, Work
-from heavylift.tables.mysql.copying import Job, do_job
 from heavylift.tables.mysql.faults import told_as as told_as_mysql
 from heavylift.tables.mysql.moment import Moment
-from heavylift.tables.postgres.connect import connect
-from heavylift.tables.postgres.faults import told_as
-from heavylift.tables.postgres.quiet import quieten
+from heavylift.tables.mysql.target import Job, Product
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -36,6 +32,7 @@ class Pool:
     """
 
     moment: Moment
+    product: Product
     target: Connection
     lease: Lease
     work: Work
@@ -69,20 +66,18 @@ class Pool:
         self, source: MySession, waiting: queue.SimpleQueue[Job], arrived: Callable[[Job], None]
     ) -> None:
         with (
-            told_as("copying tables", _STATE),
+            self.product.told_as("copying tables", _STATE),
             told_as_mysql("copying tables", _STATE),
-            closing(connect(self.target, "copy")) as target,
+            self.product.copier(self.target) as copy,
         ):
-            quieten(target)
             while not self._halt.is_set():
                 try:
                     job = waiting.get_nowait()
                 except queue.Empty:
                     return
-                do_job(
+                copy(
                     job,
                     source,
-                    target,
                     lease=self.lease,
                     position=self.moment.place.number,
                     stop=self._stop(),

@@ -1,8 +1,9 @@
-"""What stands in the way of moving a MySQL database to PostgreSQL, asked before anything is touched."""
+"""What stands in the way of moving a MySQL database, asked of both servers before anything is touched."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import Finding, Severity
@@ -10,18 +11,18 @@ from heavylift.evidence.table_records import PreflightRecord
 from heavylift.tables.model import demand_some
 from heavylift.tables.mysql import preflight_tables as of_tables
 from heavylift.tables.mysql.catalog import read_source
-from heavylift.tables.mysql.connect import ask, is_mariadb, one, policy_of, where
+from heavylift.tables.mysql.connect import Policy, ask, is_mariadb, one, where
 from heavylift.tables.mysql.faults import told_as as told_as_mysql
 from heavylift.tables.mysql.preflight_tables import Checked
-from heavylift.tables.postgres.connect import where as where_target
-from heavylift.tables.postgres.faults import told_as
-from heavylift.tables.postgres.preflight_common import blocker, listed, remark, setting, warning
-from heavylift.tables.postgres.state import has_state, read_tables
+from heavylift.tables.postgres.preflight_common import blocker, remark, warning
 
 if TYPE_CHECKING:
+    from heavylift.connections import Connection
     from heavylift.tables.mysql.connect import Session as MySession
-    from heavylift.tables.postgres.connect import Session
+    from heavylift.tables.mysql.target import Target
     from heavylift.tables.requests import TablesRequest
+
+Rule = Callable[[Checked], Iterator[Finding]]
 
 ENGINE = "binlog"
 _REASON = (
@@ -45,28 +46,43 @@ _MUST_BE = {"log_bin", "binlog_row_metadata"}
 _LEAST_DAYS = 1.0
 
 
-def preflight(request: TablesRequest, *, source: MySession, target: Session) -> PreflightRecord:
+@dataclass(frozen=True)
+class TargetChecks:
+    """What the preflight asks of one product of target.
+
+    :param where: names the target of a connection.
+    :param version: tells the target's version.
+    """
+
+    where: Callable[[Connection], str]
+    version: Callable[[Target], str]
+    rules: tuple[Rule, ...]
+
+
+def preflight(
+    request: TablesRequest, checks: TargetChecks, policy: Policy, *, source: MySession, target: Target
+) -> PreflightRecord:
     """Ask both servers for everything that could stand in the way, and change nothing.
+
+    :param checks: those of the target's product; its errors are the caller's to translate.
 
     :raises SpecError: the patterns choose no table.
     """
     options, connection = request.options, request.source.connection
     what = f"the preflight of database {request.database!r}"
-    with told_as(what, "nothing was touched"), told_as_mysql(what, "nothing was touched"):
-        policy = policy_of(connection)
+    with told_as_mysql(what, "nothing was touched"):
         tables = read_source(source, policy, options.tables, options.exclude, database=connection.schema)
         demand_some((t.name for t in tables), options.tables, where(connection))
-        ours = frozenset(read_tables(target, request.stream)) if has_state(target) else frozenset()
-        checked = Checked(request, source, target, tables, policy, ours)
-        findings = tuple(finding for rule in RULES for finding in rule(checked))
+        checked = Checked(request, source, target, tables, policy, frozenset(target.tables(request.stream)))
+        findings = tuple(finding for rule in (*SOURCE_RULES, *checks.rules) for finding in rule(checked))
         return PreflightRecord(
             run=request.run,
             database=request.database,
             direction=request.direction.value,
             source=where(connection),
-            target=where_target(request.target.connection),
+            target=checks.where(request.target.connection),
             source_version=str(source.get_server_info()),
-            target_version=setting(target, "server_version"),
+            target_version=checks.version(target),
             engine=ENGINE,
             engine_reason=_REASON,
             tables=len(tables),
@@ -174,67 +190,12 @@ def check_server(checked: Checked) -> Iterator[Finding]:
         )  # fmt: skip
 
 
-def check_target(checked: Checked) -> Iterator[Finding]:
-    """Look at what the target allows and what it already holds."""
-    if setting(checked.target, "server_encoding") != "UTF8":
-        yield blocker(
-            "encoding", "target", "its encoding is not UTF8", "make the target database with ENCODING 'UTF8'"
-        )
-    allowed = checked.target.execute("SELECT has_database_privilege(current_database(), 'CREATE')").fetchone()
-    if not (allowed and allowed[0]):
-        yield blocker(
-            "create-right", "target", "the role may not create schemas",
-            "GRANT CREATE ON DATABASE … TO …",
-        )  # fmt: skip
-    taken = [
-        table.name
-        for table in checked.tables
-        if table.name not in checked.ours
-        and checked.target.execute(
-            "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE n.nspname = %s AND c.relname = %s",
-            [table.name.schema, table.name.name],
-        ).fetchone()
-    ]
-    if taken:
-        yield blocker(
-            "target-occupied", listed(taken), "something of that name is there, and is never written over",
-            "rename or drop it on the target, or leave the table out",
-        )  # fmt: skip
-
-
-def check_rest(checked: Checked) -> Iterator[Finding]:
-    """List what is not carried over: triggers, views, routines, events."""
-    schemas = sorted({table.name.schema for table in checked.tables})
-    marks = ", ".join(["%s"] * len(schemas))
-    for kind, query in _OTHERS.items():
-        names = [f"{row[0]}.{row[1]}" for row in ask(checked.source, query.format(marks), schemas)]
-        if names:
-            yield warning(
-                "not-carried", kind, f"{len(names)} {kind}: {listed(names)}",
-                "write them anew for PostgreSQL; triggers only after the switch: the rows show their effects",
-            )  # fmt: skip
-
-
-_OTHERS = {
-    "triggers": "SELECT trigger_schema, trigger_name FROM information_schema.triggers"
-    " WHERE trigger_schema IN ({})",
-    "views": "SELECT table_schema, table_name FROM information_schema.views WHERE table_schema IN ({})",
-    "routines": "SELECT routine_schema, routine_name FROM information_schema.routines"
-    " WHERE routine_schema IN ({})",
-    "events": "SELECT event_schema, event_name FROM information_schema.events WHERE event_schema IN ({})",
-}
-
-RULES = (
+SOURCE_RULES: tuple[Rule, ...] = (
     check_server,
     check_log,
     check_rights,
+    of_tables.check_kinds,
     of_tables.check_engines,
     of_tables.check_keys,
-    of_tables.check_types,
-    of_tables.check_names,
-    of_tables.check_values,
-    check_target,
-    check_rest,
 )
-"""Every rule, in the order of its findings."""
+"""The rules about the source, whatever the target is, in the order of their findings."""

@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import Finding
-from heavylift.tables.model import TableName
+from heavylift.tables.model import TableName, is_chosen
 from heavylift.tables.mysql.catalog import SourceTable
-from heavylift.tables.mysql.connect import Policy, ZeroDates, one, quoted
+from heavylift.tables.mysql.connect import Policy, ZeroDates, ask, one, quoted
 from heavylift.tables.mysql.types import CHARSETS, TEMPORAL, Kind, Mapped
 from heavylift.tables.postgres.preflight_common import blocker, listed, remark, warning
 
 if TYPE_CHECKING:
     from heavylift.tables.mysql.connect import Session as MySession
-    from heavylift.tables.postgres.connect import Session
+    from heavylift.tables.mysql.target import Target
     from heavylift.tables.requests import TablesRequest
 
 _LONGEST_NAME = 63
+_VERSIONED = (
+    "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'SYSTEM VERSIONED'"
+)
 
 
 @dataclass(frozen=True)
@@ -30,7 +33,7 @@ class Checked:
 
     request: TablesRequest
     source: MySession
-    target: Session
+    target: Target
     tables: tuple[SourceTable, ...]
     policy: Policy
     ours: frozenset[TableName] = frozenset()
@@ -44,6 +47,18 @@ def check_engines(checked: Checked) -> Iterator[Finding]:
             yield blocker(
                 "table-engine", str(table.name), f"its engine is {table.engine or 'unknown'}",
                 f"ALTER TABLE {name} ENGINE = InnoDB, or leave it out",
+            )  # fmt: skip
+
+
+def check_kinds(checked: Checked) -> Iterator[Finding]:
+    """Look for what the patterns choose besides plain tables: their rows have a history, which is no row."""
+    options, schema = checked.request.options, checked.request.source.connection.schema
+    for row in ask(checked.source, _VERSIONED):
+        name = TableName(row[0], row[1])
+        if (schema is None or name.schema == schema) and is_chosen(name, options.tables, options.exclude):
+            yield blocker(
+                "table-kind", str(name), "it is system-versioned: its history cannot be written elsewhere",
+                "leave it out, or ALTER TABLE … DROP SYSTEM VERSIONING",
             )  # fmt: skip
 
 

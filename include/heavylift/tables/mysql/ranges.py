@@ -34,19 +34,16 @@ class Range:
     rows: int = 0
     size_bytes: int = 0
 
-    def condition(self, table: SourceTable) -> tuple[str, list[int]]:
-        """Return the range as a condition of MySQL's, with its values."""
+    def condition(self, table: SourceTable) -> str:
+        """Return the range as a condition of MySQL's."""
         if self.lower is None and self.upper is None:
-            return "", []
-        key = quoted(table.table.key[0])
-        parts, values = [], []
+            return ""
+        key, parts = quoted(table.table.key[0]), []
         if self.lower is not None:
-            parts.append(f"{key} >= %s")
-            values.append(self.lower)
+            parts.append(f"{key} >= {self.lower:d}")
         if self.upper is not None:
-            parts.append(f"{key} < %s")
-            values.append(self.upper)
-        return " WHERE " + " AND ".join(parts), values
+            parts.append(f"{key} < {self.upper:d}")
+        return " WHERE " + " AND ".join(parts)
 
 
 def plan_ranges(session: MySession, table: SourceTable, range_bytes: int) -> tuple[Range, ...]:

@@ -169,7 +169,7 @@ class Described:
             whole = b"%04d-%02d-%02d %02d:%02d:%02d" % (
                 year, month, day, packed >> 12 & 31, packed >> 6 & 63, packed & 63,
             )  # fmt: skip
-            return whole + _fraction(data[at + 5 : end]), end
+            return whole + fraction_of(data[at + 5 : end]), end
 
         return read
 
@@ -183,7 +183,7 @@ class Described:
                 return zero(name), end
             moment = datetime.fromtimestamp(seconds, UTC)
             whole = b"%04d-%02d-%02d %02d:%02d:%02d" % moment.timetuple()[:6]
-            return whole + _fraction(part) + b"+00", end
+            return whole + fraction_of(part) + b"+00", end
 
         return read
 
@@ -260,12 +260,12 @@ def _time(fraction: int) -> Read:
         whole = packed >> shift
         part = (packed & ((1 << shift) - 1)).to_bytes(size, "big")
         text = b"%02d:%02d:%02d" % (whole >> 12 & 1023, whole >> 6 & 63, whole & 63)
-        return sign + text + _fraction(part), end
+        return sign + text + fraction_of(part), end
 
     return read
 
 
-def _fraction(part: bytes) -> bytes:
+def fraction_of(part: bytes) -> bytes:
     """Return the digits behind the point: two for each byte."""
     return b".%0*d" % (2 * len(part), int.from_bytes(part, "big")) if part else b""
 

@@ -95,8 +95,8 @@ class MysqlSide:
     name: SideName = "source"
 
     def character(self) -> str:
-        """Return what no PostgreSQL side returns, so that both compute MD5."""
-        return "mysql"
+        """Return what no other side returns, so that both compute MD5."""
+        return f"mysql {self.name}"
 
     def stop(self) -> None:
         """Cancel what runs."""

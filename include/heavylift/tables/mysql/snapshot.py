@@ -1,4 +1,4 @@
-"""A consistent snapshot of MySQL's tables in PostgreSQL, from which the binary log goes on without a gap.
+"""A consistent snapshot of MySQL's tables on the target, from which the binary log goes on without a gap.
 
 Safe to run again after any interruption. What is left is then read as of a later position; a table that
 holds ranges of two positions is exact again once the log has been applied up to the later one, because
@@ -13,17 +13,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
 from heavylift.errors import ConflictError
 from heavylift.evidence.records import Finding, utc_now
 from heavylift.evidence.table_records import SnapshotRecord, TableCount
 from heavylift.tables.model import TableName, demand_some
-from heavylift.tables.mysql import schema
 from heavylift.tables.mysql.catalog import SourceTable, read_source
 from heavylift.tables.mysql.connect import connect as connect_source
-from heavylift.tables.mysql.connect import policy_of, where
-from heavylift.tables.mysql.copying import Job
+from heavylift.tables.mysql.connect import where
 from heavylift.tables.mysql.faults import told_as as told_as_mysql
 from heavylift.tables.mysql.guard import demand_log
 from heavylift.tables.mysql.lease import mark
@@ -31,25 +27,18 @@ from heavylift.tables.mysql.log import birth_of
 from heavylift.tables.mysql.moment import Moment, one_moment
 from heavylift.tables.mysql.pool import Pool
 from heavylift.tables.mysql.position import base_text
-from heavylift.tables.mysql.ranges import Range, plan_ranges, read_ranges, write_ranges
-from heavylift.tables.mysql.start import ensure_stream, forget
-from heavylift.tables.postgres.connect import connect
-from heavylift.tables.postgres.faults import told_as
+from heavylift.tables.mysql.ranges import Range, plan_ranges
+from heavylift.tables.mysql.start import ensure_stream, forget, stream_of
+from heavylift.tables.mysql.target import Job
 from heavylift.tables.postgres.guard import demand_valid
 from heavylift.tables.postgres.lsn import lsn_to_text
-from heavylift.tables.postgres.pump import stream_of
 from heavylift.tables.postgres.state import (
     Lease,
     StreamPhase,
     StreamState,
     TablePhase,
     TableState,
-    leased,
     names,
-    read_stream,
-    read_tables,
-    write_stream,
-    write_table,
 )
 
 if TYPE_CHECKING:
@@ -57,13 +46,13 @@ if TYPE_CHECKING:
 
     from heavylift.tables.engine import Work
     from heavylift.tables.mysql.connect import Session as MySession
-    from heavylift.tables.postgres.connect import Session
+    from heavylift.tables.mysql.target import Product, Target
     from heavylift.tables.requests import TablesRequest
 
 _KEPT = "ranges that were finished are noted on the target and stay"
 
 
-def snapshot_tables(request: TablesRequest, work: Work) -> SnapshotRecord:
+def snapshot_tables(request: TablesRequest, work: Work, product: Product) -> SnapshotRecord:
     """Copy the chosen tables as of one position of the log, and note that position.
 
     Idempotency: a complete snapshot is left as it is; one that was cut off goes on, and copies no finished
@@ -75,21 +64,21 @@ def snapshot_tables(request: TablesRequest, work: Work) -> SnapshotRecord:
     began = utc_now()
     what = f"taking the snapshot of database {request.database!r}"
     with (
-        told_as(what, _KEPT),
+        product.told_as(what, _KEPT),
         told_as_mysql(what, _KEPT),
         closing(connect_source(request.source.connection)) as source,
-        closing(connect(request.target.connection, "snapshot")) as target,
+        closing(product.connect(request, "snapshot")) as target,
     ):
         if request.options.anew:
             forget(request, target)
-        state = read_stream(target, request.stream)
+        state = target.stream(request.stream)
         if state is not None:
             demand_valid(state)
             if state.phase is StreamPhase.STREAMING:
                 return _record(request, target, began, already_complete=True)
-        findings = ensure_stream(request, source=source, target=target)
-        with leased(target, request.stream) as lease:
-            run = SnapshotRun(request, work, source, target, lease)
+        findings = ensure_stream(request, product, source=source, target=target)
+        with target.leased(request.stream) as lease:
+            run = SnapshotRun(request, work, product, source, target, lease)
             reused = run.run()
         return _record(request, target, began, reused).model_copy(
             update={"findings": (*findings, *run.findings)}
@@ -102,8 +91,9 @@ class SnapshotRun:
 
     request: TablesRequest
     work: Work
+    product: Product
     source: MySession
-    target: Session
+    target: Target
     lease: Lease
     findings: list[Finding] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
@@ -117,11 +107,11 @@ class SnapshotRun:
         state = stream_of(self.target, self.request)
         if state.consistent is not None:
             demand_log(self.request, state, self.source, self.target)
-        known = read_tables(self.target, state.id)
+        known = self.target.tables(state.id)
         if known:
             tables = tuple(table for table in tables if table.name in known)
             self._demand_same(tables, known)
-        ranges = read_ranges(self.target, state.id)
+        ranges = self.target.ranges(state.id)
         reused = {str(n): sum(r.done_at is not None for r in ranges.get(n, ())) for n in known}
         self.copy(tables, first=state.consistent is None)
         self._complete(tables)
@@ -131,7 +121,11 @@ class SnapshotRun:
         """Return the chosen tables as the source has them now."""
         options, connection = self.request.options, self.request.source.connection
         return read_source(
-            self.source, policy_of(connection), options.tables, options.exclude, database=connection.schema
+            self.source,
+            self.product.policy(connection),
+            options.tables,
+            options.exclude,
+            database=connection.schema,
         )
 
     def copy(self, tables: Sequence[SourceTable], *, first: bool) -> None:
@@ -139,7 +133,7 @@ class SnapshotRun:
 
         :param first: the stream begins at this moment.
         """
-        known = read_tables(self.target, self.lease.stream)
+        known = self.target.tables(self.lease.stream)
         left = [t for t in tables if t.name not in known or known[t.name].phase is not TablePhase.COPIED]
         if not left and not first:
             return
@@ -148,19 +142,20 @@ class SnapshotRun:
         with one_moment(connection, [t.name for t in tables], options.parallel_ranges) as moment:
             birth = birth_of(connection, moment.place)
             with self.target.transaction():
-                self.lease.demand(self.target)
+                self.target.demand(self.lease)
                 jobs = [job for table in left for job in self._jobs(table, moment, known.get(table.name))]
                 if first:
                     self._begin(moment, birth)
             rows = sum(max(0, table.table.row_estimate) for table in left)
-            pool = Pool(moment, self.request.target.connection, self.lease, self.work, rows or None)
+            pool = Pool(
+                moment, self.product, self.request.target.connection, self.lease, self.work, rows or None
+            )
             pool.run(jobs, lambda _job: None)
         self._note_copied(left)
 
     def _begin(self, moment: Moment, birth: str) -> None:
         state = stream_of(self.target, self.request)
-        write_stream(
-            self.target,
+        self.target.write_stream(
             replace(
                 state,
                 slot=base_text(moment.place),
@@ -172,8 +167,8 @@ class SnapshotRun:
 
     def _jobs(self, table: SourceTable, moment: Moment, state: TableState | None) -> list[Job]:
         """Return what is left of a table, within the caller's transaction."""
-        zero_dates = policy_of(self.request.source.connection).zero_dates
-        ranges = read_ranges(self.target, self.lease.stream).get(table.name, ())
+        zero_dates = self.product.policy(self.request.source.connection).zero_dates
+        ranges = self.target.ranges(self.lease.stream).get(table.name, ())
         arrived = [each for each in ranges if each.done_at is not None]
         if state is None or not arrived or not table.table.key:
             ranges = self._plan(table, moment, exists=state is not None)
@@ -182,38 +177,37 @@ class SnapshotRun:
 
     def _plan(self, table: SourceTable, moment: Moment, *, exists: bool) -> tuple[Range, ...]:
         if exists:
-            name = sql.Identifier(table.name.schema, table.name.name)
-            self.target.execute(sql.SQL("TRUNCATE {}").format(name))
+            self.target.empty(table.name)
         else:
-            self.findings += schema.make_table(self.target, table)
+            self.findings += self.target.make_table(self.lease.stream, table)
         position = moment.place.number
         state = TableState(table.name, TablePhase.COPYING, table.table.signature, "", copied=position)
-        write_table(self.target, self.lease.stream, state)
+        self.target.write_table(self.lease.stream, state)
         ranges = plan_ranges(self.source, table, self.request.options.range_bytes)
-        write_ranges(self.target, self.lease.stream, table.name, ranges)
+        self.target.write_ranges(self.lease.stream, table.name, ranges)
         return ranges
 
     def _note_copied(self, tables: Sequence[SourceTable]) -> None:
         with self.target.transaction():
-            self.lease.demand(self.target)
-            known = read_tables(self.target, self.lease.stream)
-            ranges = read_ranges(self.target, self.lease.stream)
+            self.target.demand(self.lease)
+            known = self.target.tables(self.lease.stream)
+            ranges = self.target.ranges(self.lease.stream)
             for table in tables:
                 own = ranges[table.name]
                 settled = max(each.done_at or 0 for each in own)
                 rows = sum(each.rows for each in own)
                 state = replace(known[table.name], phase=TablePhase.COPIED, settled=settled, rows=rows)
-                write_table(self.target, self.lease.stream, state)
+                self.target.write_table(self.lease.stream, state)
 
     def _complete(self, tables: Sequence[SourceTable]) -> None:
         """Open the stream, and make the rest of the schema where all tables are of one moment."""
         state = stream_of(self.target, self.request)
-        known = read_tables(self.target, state.id).values()
+        known = self.target.tables(state.id).values()
         if all((each.settled or 0) <= (state.applied or 0) for each in known):
-            self.findings += schema.finish(self.target, state.id, tables)
+            self.findings += self.target.finish(state.id, tables)
         with self.target.transaction():
-            self.lease.demand(self.target)
-            write_stream(self.target, replace(state, phase=StreamPhase.STREAMING))
+            self.target.demand(self.lease)
+            self.target.write_stream(replace(state, phase=StreamPhase.STREAMING))
 
     def _demand_same(self, tables: Sequence[SourceTable], known: dict[TableName, TableState]) -> None:
         changed = [t.name for t in tables if t.table.signature != known[t.name].signature]
@@ -232,14 +226,14 @@ class SnapshotRun:
 
 def _record(
     request: TablesRequest,
-    target: Session,
+    target: Target,
     began: datetime,
     reused: dict[str, int] | None = None,
     *,
     already_complete: bool = False,
 ) -> SnapshotRecord:
     state: StreamState = stream_of(target, request)
-    ranges, tables = read_ranges(target, state.id), read_tables(target, state.id)
+    ranges, tables = target.ranges(state.id), target.tables(state.id)
     counts = tuple(
         TableCount(
             table=str(name),

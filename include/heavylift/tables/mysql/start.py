@@ -4,26 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from psycopg import sql
-
 from heavylift.evidence.records import Finding
 from heavylift.tables.mysql.connect import is_mariadb, one
-from heavylift.tables.mysql.preflight import preflight
-from heavylift.tables.postgres.schema_notes import ensure_notes
 from heavylift.tables.postgres.snapshot_begin import demand_passed
-from heavylift.tables.postgres.state import (
-    StreamPhase,
-    StreamState,
-    ensure_state,
-    leased,
-    read_stream,
-    read_tables,
-    write_stream,
-)
+from heavylift.tables.postgres.state import StreamPhase, StreamState, no_stream
 
 if TYPE_CHECKING:
     from heavylift.tables.mysql.connect import Session as MySession
-    from heavylift.tables.postgres.connect import Session
+    from heavylift.tables.mysql.target import Product, Target
     from heavylift.tables.requests import TablesRequest
 
 ENGINE = "binlog"
@@ -36,49 +24,52 @@ def system_of(source: MySession) -> str:
     return f"mysql {one(source, 'SELECT @@server_uuid')}"
 
 
-def ensure_stream(request: TablesRequest, *, source: MySession, target: Session) -> tuple[Finding, ...]:
+def stream_of(target: Target, request: TablesRequest) -> StreamState:
+    """Return the request's stream as the target knows it.
+
+    :raises NotFoundError: it was never begun.
+    """
+    state = target.stream(request.stream)
+    if state is None:
+        raise no_stream(request.stream)
+    return state
+
+
+def ensure_stream(
+    request: TablesRequest, product: Product, *, source: MySession, target: Target
+) -> tuple[Finding, ...]:
     """Note the stream on the target where it is not, after a preflight without blockers.
 
     :return: the preflight's findings; none for a stream that is known.
     :raises ConflictError: the preflight has blockers.
     """
-    if read_stream(target, request.stream) is not None:
-        ensure_notes(target)
+    known = target.stream(request.stream)
+    if known is not None:
+        target.begin(known)
         return ()
-    record = preflight(request, source=source, target=target)
+    record = product.preflight(request, source, target)
     demand_passed(record)
-    state = StreamState(
-        id=request.stream,
-        engine=ENGINE,
-        source_system=system_of(source),
-        source_timeline=0,
-        source_database=request.source.connection.schema or "*",
-        slot="",
-        publication="",
-        phase=StreamPhase.COPYING,
+    target.begin(
+        StreamState(
+            id=request.stream,
+            engine=ENGINE,
+            source_system=system_of(source),
+            source_timeline=0,
+            source_database=request.source.connection.schema or "*",
+            slot="",
+            publication="",
+            phase=StreamPhase.COPYING,
+        )
     )
-    ensure_state(target)
-    ensure_notes(target)
-    with target.transaction():
-        # Of two that begin at once, the second must not write over what the first has noted since.
-        target.execute("SELECT pg_advisory_xact_lock(hashtext('heavylift.state'))")
-        if read_stream(target, request.stream) is None:
-            write_stream(target, state)
     return record.findings
 
 
-def forget(request: TablesRequest, target: Session) -> None:
+def forget(request: TablesRequest, target: Target) -> None:
     """Drop the tables that the stream has filled, and all that is noted of it.
 
     :raises ConflictError: a run is at work on the stream.
     """
-    if read_stream(target, request.stream) is None:
+    if target.stream(request.stream) is None:
         return
-    ensure_state(target)
-    with leased(target, request.stream) as lease, target.transaction():
-        tables = [sql.Identifier(name.schema, name.name) for name in read_tables(target, request.stream)]
-        if tables:
-            # In one statement, so that foreign keys among them do not matter.
-            target.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(sql.SQL(", ").join(tables)))
-        lease.demand(target)
-        target.execute("DELETE FROM heavylift.stream WHERE id = %s", [request.stream])
+    with target.leased(request.stream) as lease:
+        target.forget(lease)

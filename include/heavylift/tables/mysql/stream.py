@@ -41,11 +41,13 @@ class Known:
     """What is known of a chosen table when the run begins.
 
     :param columns: the catalogue's columns, by name.
+    :param described: reads its row images.
     """
 
     number: int
     columns: dict[str, SourceColumn]
     mender: Mender
+    described: type[Described] = Described
 
 
 class LogStream:
@@ -202,7 +204,7 @@ class LogStream:
             columns = [each.name for each in event.columns]
             if None in columns:
                 raise self._nameless(name)
-            readers = Described(name, tuple(event.columns), known.columns, known.mender).readers()
+            readers = known.described(name, tuple(event.columns), known.columns, known.mender).readers()
             found = (known, readers, len(columns))
             if self._shapes.get(known.number) != tuple(columns):
                 self._shapes[known.number] = tuple(columns)

@@ -9,42 +9,37 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from heavylift.errors import ConflictError, IntegrityError
+from heavylift.errors import ConflictError
 from heavylift.evidence.records import Finding, Severity, utc_now
 from heavylift.evidence.table_records import SyncRecord
 from heavylift.spec.sections_data import OnSchemaChange
 from heavylift.tables.engine import TablesProgress
 from heavylift.tables.model import TableName
-from heavylift.tables.mysql import schema
+from heavylift.tables.mysql.cascades import CascadeAssembler, Cascader, actions_of
 from heavylift.tables.mysql.catalog import SourceTable
 from heavylift.tables.mysql.connect import connect as connect_source
-from heavylift.tables.mysql.connect import policy_of
 from heavylift.tables.mysql.definitions import Definitions, NewTableError
 from heavylift.tables.mysql.faults import told_as as told_as_mysql
-from heavylift.tables.mysql.following import Follower, no_healing
 from heavylift.tables.mysql.guard import demand_log
 from heavylift.tables.mysql.lease import LogLease, Seen
 from heavylift.tables.mysql.log import open_log
 from heavylift.tables.mysql.position import Place, behind, current_place, log_files, place_from
 from heavylift.tables.mysql.snapshot import SnapshotRun
+from heavylift.tables.mysql.start import stream_of
 from heavylift.tables.mysql.stream import Known, LogStream
+from heavylift.tables.mysql.target import Applying
 from heavylift.tables.mysql.values import Mender
-from heavylift.tables.postgres.apply import Applier, NewLabelError, prepare_session
 from heavylift.tables.postgres.applying import apply_all
-from heavylift.tables.postgres.batches import Assembler
-from heavylift.tables.postgres.connect import connect
-from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.guard import demand_valid
 from heavylift.tables.postgres.lsn import lsn_to_text
-from heavylift.tables.postgres.pump import Tally, stream_of
+from heavylift.tables.postgres.pump import Tally
 from heavylift.tables.postgres.reader import Reader
-from heavylift.tables.postgres.schema_notes import FINISHED
-from heavylift.tables.postgres.state import StreamPhase, StreamState, leased, names, read_tables
+from heavylift.tables.postgres.state import StreamPhase, StreamState, names
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import Work
     from heavylift.tables.mysql.connect import Session as MySession
-    from heavylift.tables.postgres.connect import Session
+    from heavylift.tables.mysql.target import Product, Target
     from heavylift.tables.requests import TablesRequest
 
 _WHAT = "applying changes"
@@ -58,8 +53,9 @@ class StreamRun:
 
     request: TablesRequest
     work: Work
+    product: Product
     source: MySession
-    control: Session
+    control: Target
     lease: LogLease
     begun_at: StreamState
     tally: Tally
@@ -81,7 +77,7 @@ class StreamRun:
                 break
         if self.tally.reached:
             with self.control.transaction():
-                self.lease.caught_up(self.control, upto.number, asked_at)
+                self.control.caught_up(self.lease, upto.number, asked_at)
             self.tally.applied = max(self.tally.applied, upto.number)
         return upto
 
@@ -94,7 +90,7 @@ class StreamRun:
 
         :raises ConflictError: the spec says to stop where the source's schema changes.
         """
-        known = read_tables(self.control, self.request.stream)
+        known = self.control.tables(self.request.stream)
         new = [table for name, table in self.catalog().items() if name not in known]
         if not new:
             return
@@ -106,34 +102,32 @@ class StreamRun:
         self.tally.statements += [f"-- table {table.name} was added" for table in new]
         # Its indexes and foreign keys are still to be made.
         with self.control.transaction():
-            self.control.execute(
-                "DELETE FROM heavylift.stream_schema WHERE stream = %s AND entry = %s",
-                [self.request.stream, FINISHED],
-            )
+            self.control.reopen(self.request.stream)
 
     def complete_schema(self) -> None:
         """Make indexes and foreign keys, once the target is exactly the source at some position."""
         stream = self.request.stream
-        if schema.is_finished(self.control, stream):
+        if self.control.is_finished(stream):
             return
-        tables = read_tables(self.control, stream)
+        tables = self.control.tables(stream)
         if any(self.tally.applied < (table.settled or 0) for table in tables.values()):
             return
         chosen = [table for name, table in self.catalog().items() if name in tables]
-        self.findings += schema.finish(self.control, stream, chosen)
+        self.findings += self.control.finish(stream, chosen)
 
     def _snapshot(self) -> SnapshotRun:
-        return SnapshotRun(self.request, self.work, self.source, self.control, self.lease)
+        return SnapshotRun(self.request, self.work, self.product, self.source, self.control, self.lease)
 
     def _pump(self, upto: Place, until: float | None) -> None:
         state = stream_of(self.control, self.request)
-        states = read_tables(self.control, self.request.stream)
+        states = self.control.tables(self.request.stream)
         catalog = self.catalog()
-        definitions = Definitions(self.request, dict(states), catalog)
+        definitions = Definitions(self.request, dict(states), catalog, self.product.retake)
         start = place_from(state.applied or 0, state.slot)
-        known = _known(self.request, states, catalog)
-        keys = target_keys(self.control)
-        assembler = Assembler(start.number, keys, definitions.copied, self.request.options.batch_changes)
+        known = _known(self.request, self.product, states, catalog)
+        keys = self.control.keys()
+        limit, actions = self.request.options.batch_changes, actions_of(catalog.values())
+        assembler = CascadeAssembler(start.number, keys, definitions.copied, limit, actions)
         connection = self.request.source.connection
 
         @contextmanager
@@ -142,18 +136,15 @@ class StreamRun:
                 yield LogStream(events, start, upto.number, known.get, definitions, self.lease.seen)
 
         reader = Reader(opened, assembler, upto.number, until, self.work.stop)
-        with closing(connect(self.request.target.connection, "apply")) as session:
-            quiet, _has_origin = prepare_session(session, self.request.stream)
-            follower = Follower(self.request.stream, states, definitions, self.tally.statements)
-            applier = Applier(session, self.lease, follower, no_healing, quiet=quiet)
+        cascader = Cascader(actions, definitions.copied)
+        done = self.tally.statements
+        given = Applying(self.request, self.lease, states, definitions, catalog, cascader, done)
+        with self.product.applier(given) as applier:
             reader.start()
             try:
                 apply_all(reader, applier, self.tally, upto.number, lambda: self._tell(upto))
-            except NewLabelError as error:
-                raise _refused(error) from error
             finally:
                 self.tally.retried += applier.retried
-                applier.give_up()
                 reader.finish()
         self.findings += [_told(line) for line in dict.fromkeys(definitions.told)]
 
@@ -172,7 +163,7 @@ class StreamRun:
 
 
 @contextmanager
-def stream_run(request: TablesRequest, work: Work) -> Iterator[StreamRun]:
+def stream_run(request: TablesRequest, work: Work, product: Product) -> Iterator[StreamRun]:
     """Take hold of a stream for the block, after looking whether it can go on at all.
 
     :raises NotFoundError: the stream was never begun.
@@ -180,14 +171,14 @@ def stream_run(request: TablesRequest, work: Work) -> Iterator[StreamRun]:
     :raises PermanentError: the stream is invalid, or the source is another one, or has lost log.
     """
     with (
-        told_as(_WHAT, _STATE),
+        product.told_as(_WHAT, _STATE),
         told_as_mysql(_WHAT, _STATE),
         ExitStack() as stack,
     ):
         source = stack.enter_context(closing(connect_source(request.source.connection)))
-        control = stack.enter_context(closing(connect(request.target.connection, "lease")))
+        control = stack.enter_context(closing(product.connect(request, "lease")))
         stream_of(control, request)
-        held = stack.enter_context(leased(control, request.stream))
+        held = stack.enter_context(control.leased(request.stream))
         state = stream_of(control, request)
         demand_valid(state)
         if state.phase is not StreamPhase.STREAMING:
@@ -195,10 +186,10 @@ def stream_run(request: TablesRequest, work: Work) -> Iterator[StreamRun]:
         demand_log(request, state, source, control)
         tally = Tally(applied=state.applied or 0, applied_at=state.applied_at)
         lease = LogLease(held.stream, held.epoch, Seen())
-        yield StreamRun(request, work, source, control, lease, state, tally)
+        yield StreamRun(request, work, product, source, control, lease, state, tally)
 
 
-def sync_changes(request: TablesRequest, work: Work) -> SyncRecord:
+def sync_changes(request: TablesRequest, work: Work, product: Product) -> SyncRecord:
     """Apply every transaction that is committed on the source now, and none after.
 
     Idempotent: the position lies in the target, in the same transactions as the changes. On failure the
@@ -211,7 +202,7 @@ def sync_changes(request: TablesRequest, work: Work) -> SyncRecord:
     :raises TransientError: a server or the network has gone.
     """
     started, clock = utc_now(), time.monotonic()
-    with stream_run(request, work) as run:
+    with stream_run(request, work, product) as run:
         run.take_in_new_tables()
         upto = run.apply()
         if run.tally.reached:
@@ -219,27 +210,19 @@ def sync_changes(request: TablesRequest, work: Work) -> SyncRecord:
         return _record(run, started, time.monotonic() - clock, upto)
 
 
-def target_keys(session: Session) -> dict[TableName, tuple[str, ...]]:
-    """Return the primary key of each table on the target, which the snapshot made like the source's."""
-    rows = session.execute(
-        "SELECT n.nspname, c.relname, array_agg(a.attname::text ORDER BY k.ord)"
-        " FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace"
-        " CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, ord)"
-        " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.attnum"
-        " WHERE i.indisprimary GROUP BY 1, 2"
-    ).fetchall()
-    return {TableName(row[0], row[1]): tuple(row[2]) for row in rows}
-
-
 def _known(
-    request: TablesRequest, states: Iterable[TableName], catalog: dict[TableName, SourceTable]
+    request: TablesRequest,
+    product: Product,
+    states: Iterable[TableName],
+    catalog: dict[TableName, SourceTable],
 ) -> dict[TableName, Known]:
-    zero_dates = policy_of(request.source.connection).zero_dates
+    zero_dates = product.policy(request.source.connection).zero_dates
     found = {}
     for number, name in enumerate(states, start=1):
         table = catalog.get(name)
         columns = {each.source.name: each.source for each in table.columns} if table else {}
-        found[name] = Known(number, columns, Mender(name, table.columns if table else (), zero_dates))
+        mender = Mender(name, table.columns if table else (), zero_dates)
+        found[name] = Known(number, columns, mender, product.described)
     return found
 
 
@@ -303,17 +286,4 @@ def _appeared(tables: list[TableName]) -> ConflictError:
         state="no change was applied by this run",
         remedy="exclude them in the spec, or set on_schema_change: apply_safe, which copies them",
         code="6441",
-    )
-
-
-def _refused(error: NewLabelError) -> IntegrityError:
-    cause = error.__cause__
-    return IntegrityError(
-        _WHAT,
-        got=f"a value that its column's type on the target does not take ({type(cause).__name__})",
-        expected="tinyint(1) to hold 0 and 1 only, times within a day, valid JSON",
-        state="nothing of this batch was applied; the position stays",
-        remedy='correct the rows, or set "tinyint1": "smallint" or "time": "interval" in the source'
-        " connection's extra and have the table copied anew",
-        code="6442",
     )

@@ -31,6 +31,11 @@ class Kind(StrEnum):
     JSON = "json"
     JSONB = "jsonb"
     BYTES = "bytes"
+    ORDINAL = "ordinal"
+    """Labels by their number; only between two servers that have the same ones."""
+    NAMED = "named"
+    """UUIDs and addresses, as the server writes them."""
+    GEOMETRY = "geometry"
 
 
 TEMPORAL = frozenset({Kind.DATE, Kind.DATETIME, Kind.TIMESTAMP})
@@ -72,6 +77,7 @@ class SourceColumn:
     :param fraction: digits of seconds.
     :param default: as ``information_schema`` spells it.
     :param holds_json: MariaDB's JSON: a text under a check that it is JSON.
+    :param collation: of texts.
     """
 
     name: str
@@ -87,6 +93,7 @@ class SourceColumn:
     extra: str = ""
     generation: str = ""
     holds_json: bool = False
+    collation: str = ""
 
     @property
     def unsigned(self) -> bool:
@@ -101,12 +108,16 @@ class SourceColumn:
 
 @dataclass(frozen=True)
 class Mapped:
-    """What becomes of a column on the target."""
+    """What becomes of a column on the target.
+
+    :param own: the target is of the source's own kind, and computes generated columns itself.
+    """
 
     source: SourceColumn
     kind: Kind
     type_name: str
     oid: int
+    own: bool = False
 
     @property
     def column(self) -> Column:
@@ -117,7 +128,8 @@ class Mapped:
             type_modifier=-1,
             type_name=self.type_name,
             nullable=self.source.nullable,
-            identity="d" if self.source.automatic and self.kind is Kind.INTEGER else "",
+            generated=self.own and bool(self.source.generation),
+            identity="d" if self.source.automatic and (self.own or self.kind is Kind.INTEGER) else "",
         )
 
     @property
@@ -127,6 +139,8 @@ class Mapped:
         if self.kind is Kind.FLOAT:
             # A float's own text has six digits only; as a double it has all.
             return f"({name} + 0e0)"
+        if self.own and self.kind in {Kind.BITS, Kind.ORDINAL}:
+            return f"({name} + 0)"
         if self.kind is Kind.BITS:
             return f"LPAD(BIN({name} + 0), {self.source.length}, '0')"
         return name

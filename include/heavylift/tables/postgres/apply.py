@@ -13,7 +13,15 @@ from psycopg import errors, sql
 
 from heavylift.tables.postgres.batches import OUR_ORIGIN, Batch
 from heavylift.tables.postgres.faults import told_as
-from heavylift.tables.postgres.fold import Folded, Reshaped, Segment, Shape, TableFold, Truncated
+from heavylift.tables.postgres.fold import (
+    Cascaded,
+    Folded,
+    Reshaped,
+    Segment,
+    Shape,
+    TableFold,
+    Truncated,
+)
 from heavylift.tables.postgres.pgoutput import TruncateOption
 from heavylift.tables.postgres.quiet import demand_no_triggers, quieten
 from heavylift.tables.postgres.target_table import read_target_table
@@ -40,6 +48,10 @@ class NewLabelError(Exception):
     """A value is no label of an enum on the target: the source's enum may have got new ones."""
 
 
+def nothing_cascades(_session: Session, _segment: Cascaded) -> None:
+    """Do nothing: PostgreSQL's log has every row that a foreign key has changed."""
+
+
 class Applier:
     """Applies batches through one session of the target. Used by one thread.
 
@@ -48,6 +60,7 @@ class Applier:
         target follow, or raises.
     :param heal: called with rows that an update did not find, and where the batch begins.
     :param quiet: the session fires no triggers; else tables that have some are refused.
+    :param cascade: does to children what the source's foreign keys did without a word in its log.
     """
 
     def __init__(
@@ -58,8 +71,10 @@ class Applier:
         heal: Callable[[Session, list[Missing], int], None],
         *,
         quiet: bool,
+        cascade: Callable[[Session, Cascaded], None] = nothing_cascades,
     ) -> None:
         self._session = session
+        self._cascade = cascade
         self._lease = lease
         self._reshape = reshape
         self._heal = heal
@@ -138,6 +153,8 @@ class Applier:
                 self._heal(self._session, missing, first_lsn)
         elif isinstance(segment, Truncated):
             self._truncate(segment)
+        elif isinstance(segment, Cascaded):
+            self._cascade(self._session, segment)
         else:
             self._reshaped(segment)
 

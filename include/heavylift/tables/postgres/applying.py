@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from heavylift.tables.postgres.reader import Ended, Reader
 
 if TYPE_CHECKING:
-    from heavylift.tables.postgres.apply import Applier
+    from heavylift.tables.postgres.batches import Batch
     from heavylift.tables.postgres.pump import Tally
 
 TELL_SECONDS = 5.0
 
 
-def apply_all(reader: Reader, applier: Applier, tally: Tally, upto: int, tell: Callable[[], None]) -> None:
+class AppliesBatches(Protocol):
+    """What batches are applied by."""
+
+    def apply(self, batch: Batch) -> None:
+        """Apply a batch and, where it is complete, commit it with its position."""
+
+
+def apply_all(
+    reader: Reader, applier: AppliesBatches, tally: Tally, upto: int, tell: Callable[[], None]
+) -> None:
     """Apply what a reader gives until it ends; what went wrong while reading is raised here.
 
     :param tally: takes what was applied, and whether ``upto`` was reached.

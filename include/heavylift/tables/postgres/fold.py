@@ -226,4 +226,25 @@ class Reshaped:
     shape: Shape
 
 
-Segment = Folded | Truncated | Reshaped
+@dataclass(frozen=True)
+class Effect:
+    """A parent's row that went, or got other values in columns that foreign keys refer to.
+
+    :param position: where its transaction lies.
+    :param new: None for a row that went.
+    """
+
+    table: TableName
+    position: int
+    old: dict[str, bytes | None]
+    new: dict[str, bytes | None] | None = None
+
+
+@dataclass(frozen=True)
+class Cascaded:
+    """A barrier: what foreign keys do to children, where the source's log is silent about it."""
+
+    effects: list[Effect]
+
+
+Segment = Folded | Truncated | Reshaped | Cascaded

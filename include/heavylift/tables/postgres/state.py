@@ -298,7 +298,7 @@ class Lease:
             [lsn_to_text(applied), applied_at, changes, self.stream, self.epoch],
         )
         if done.rowcount != 1:
-            raise _taken_over(self.stream)
+            raise taken_over(self.stream)
 
     def caught_up(self, session: Session, applied: int, at: datetime) -> None:
         """Note, within the caller's transaction, that at ``at`` the source had nothing beyond ``applied``."""
@@ -315,7 +315,7 @@ class Lease:
             [self.stream, self.epoch],
         ).fetchone()
         if row is None:
-            raise _taken_over(self.stream)
+            raise taken_over(self.stream)
 
 
 @contextmanager
@@ -329,14 +329,7 @@ def leased(session: Session, stream: str) -> Iterator[Lease]:
     key = f"heavylift {stream}"
     row = session.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
     if not (row and row[0]):
-        raise TransientError(
-            f"taking hold of stream {stream!r}",
-            got="another run that is at work on it",
-            expected="one run at a time",
-            state="this run changed nothing",
-            remedy="wait for the other run, or end it; a run that was killed lets go within two minutes",
-            code="6020",
-        )
+        raise busy(stream)
     try:
         taken = session.execute(
             "UPDATE heavylift.stream SET epoch = epoch + 1 WHERE id = %s RETURNING epoch", [stream]
@@ -368,7 +361,20 @@ def no_stream(stream: str) -> NotFoundError:
     )
 
 
-def _taken_over(stream: str) -> ConflictError:
+def busy(stream: str, holder: str = "") -> TransientError:
+    """Return the error of a stream that somebody else holds."""
+    return TransientError(
+        f"taking hold of stream {stream!r}",
+        got=f"another run that is at work on it{holder}",
+        expected="one run at a time",
+        state="this run changed nothing",
+        remedy="wait for the other run, or end it; a run that was killed lets go within two minutes",
+        code="6020",
+    )
+
+
+def taken_over(stream: str) -> ConflictError:
+    """Return the error of a run whose stream another one has taken since."""
     return ConflictError(
         f"working on stream {stream!r}",
         got="a later run that has taken it over",
