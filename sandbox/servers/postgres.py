@@ -27,7 +27,7 @@ ELSEWHERE = "elsewhere"
 _SETTINGS = {
     "wal_level": "logical",
     "max_wal_senders": "20",
-    "max_replication_slots": "20",
+    "max_replication_slots": "40",
     "max_slot_wal_keep_size": "2GB",
     "max_worker_processes": "16",
     "max_connections": "80",
