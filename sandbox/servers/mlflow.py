@@ -93,15 +93,20 @@ def _make_tables(place: Place, address: str) -> None:
             return
         script = TOOLS_DIR / f"mlflow-{metadata.version('mlflow')}.sql"
         with tools.one_at_a_time("mlflow"):
-            if script.exists():
-                session.execute(script.read_bytes())
-                return
-            env = {**os.environ, **_ENV, "MLFLOW_BACKEND_STORE_URI": sqlalchemy_url(address)}
-            # The address is in the environment: arguments can be read by everybody on the machine.
-            code = "import os; from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine"
-            code += "; _initialize_tables(create_sqlalchemy_engine(os.environ['MLFLOW_BACKEND_STORE_URI']))"
-            tools.install("making MLflow's tables", [sys.executable, "-c", code], env=env)
-            _keep_tables(place, script)
+            if not script.exists():
+                _build_tables(address)
+                _keep_tables(place, script)
+                # PostgreSQL spells some checks otherwise once they were dumped: all take the script's.
+                session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+            session.execute(script.read_bytes())
+
+
+def _build_tables(address: str) -> None:
+    env = {**os.environ, **_ENV, "MLFLOW_BACKEND_STORE_URI": sqlalchemy_url(address)}
+    # The address is in the environment: arguments can be read by everybody on the machine.
+    code = "import os; from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine"
+    code += "; _initialize_tables(create_sqlalchemy_engine(os.environ['MLFLOW_BACKEND_STORE_URI']))"
+    tools.install("making MLflow's tables", [sys.executable, "-c", code], env=env)
 
 
 def _keep_tables(place: Place, script: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from abc import abstractmethod
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any
 
@@ -53,8 +54,9 @@ class _LagTrigger(BaseTrigger):
         """Return the class path and the arguments that make this trigger again; no secret among them."""
         return f"{type(self).__module__}.{type(self).__qualname__}", self._arguments()
 
+    @abstractmethod
     def _fires(self, lag: Lag) -> bool:
-        raise NotImplementedError
+        """Tell whether the task has something to do."""
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait until there is something for the task to do."""

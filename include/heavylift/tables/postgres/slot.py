@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from heavylift.tables.postgres.connect import Session
     from heavylift.tables.requests import TablesRequest
 
+_LOOK_AGAIN = 0.2
+"""Seconds until a session that was told to end is looked for again."""
+
 _STATUS = """
 SELECT s.slot_name, s.plugin, s.database, s.active, s.active_pid, coalesce(s.wal_status, ''),
     s.safe_wal_size, coalesce(pg_wal_lsn_diff(pg_current_wal_lsn(), s.restart_lsn), 0)::bigint,
@@ -185,7 +188,7 @@ def drop_slot(source: Session, slot: str, *, patience: float = 20.0) -> None:
             )
         # We hold the stream's lease: a reader now is what is left of a run that is gone.
         source.execute("SELECT pg_terminate_backend(%s)", [status.active_pid])
-        time.sleep(0.2)
+        time.sleep(_LOOK_AGAIN)
 
 
 def drop_publication(source: Session, publication: str) -> None:
