@@ -18,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from heavylift.errors import HeavyliftError
+from heavylift.report.databases import DatabaseRow, database_line
 from heavylift.spec import MigrationSpec, Phase, load_spec, migrations_dir
 from heavylift_airflow.progress import human_size
 from sandbox import paths
@@ -220,6 +221,8 @@ class Demo:
             f" ({human_size(summary.moved.size_bytes)}), unchanged {summary.unchanged.objects:,},"
             f" refused {summary.refused.objects:,}, failed {summary.failed.objects:,} objects"
         )
+        for each in results.databases:
+            self._console.print(f"  {database_line(DatabaseRow(each, ()))}", markup=False)
         for reason in summary.reasons:
             self._console.print(f"  {reason}", style="red", markup=False)
         if results.report:
