@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from heavylift.evidence.records import DeletesRecord, PhaseSummary, PlanRecord
     from heavylift.evidence.store import EvidenceStore
 
+_LARGE_BYTES = 2**20
+"""Objects of such a size on average need what small ones do without."""
+
 
 def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None, wait: bool = True) -> None:
     """Plan, copy, verify and conclude one transfer, and end the command.
@@ -25,6 +28,7 @@ def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None,
     :param wait: where the time window is closed, wait for it; otherwise stop and tell.
     """
     from heavylift.aio import run
+    from heavylift.checksums import crc32c_of
     from heavylift.cli.copying import copy_shards, processes_for, spread_over
     from heavylift.objects.api import plan_transfer, proved_before, verify_and_clean
 
@@ -36,6 +40,8 @@ def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None,
     mark_touched()
     if plan.same_as is None:
         _load_beforehand(request, comparing=True)
+    if plan.to_copy.size_bytes > _LARGE_BYTES * plan.to_copy.objects:
+        crc32c_of(memoryview(bytes(_LARGE_BYTES)))  # which loads what large objects need
     copied = copy_shards(request, plan, wait=wait)
     document = {
         "plan": plan.model_dump(mode="json"),

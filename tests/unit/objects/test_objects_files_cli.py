@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from heavylift.cli import app
 from heavylift.cli.run import run
-from heavylift.objects.compare_files import SLICE_ROWS, _cuts
+from heavylift.objects.compare_files import _cuts
 from heavylift.objects.row_files import INTEGER, TEXT, database, read_rows, write_rows
 
 COLUMNS = {"rel": TEXT, "size_bytes": INTEGER, "version": TEXT}
@@ -66,12 +67,21 @@ def test_slices_find_what_one_pass_finds(
     assert (found["equal"], found["missing"], found["extra"], found["changed"]) == (39_960, 40, 0, 0)
 
 
-def test_slices_are_equally_long_however_the_file_is_built(tmp_path: Path) -> None:
+@pytest.mark.parametrize("order", ["rel", "size_bytes % 7, rel"])
+@pytest.mark.parametrize("group", [2_048, 122_880])
+def test_slices_are_equally_long_however_the_file_is_built(
+    order: str, group: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heavylift.objects.compare_files.SLICE_ROWS", 20_000)
     path = listed(tmp_path / "long.parquet", [(f"key/{n:08d}", n, "v") for n in range(60_000)])
+    built = tmp_path / "built.parquet"
     with database() as db:
-        [first, second] = _cuts(db, path, SLICE_ROWS * 3)
-    assert abs(int(first[4:]) - 20_000) <= 1_000
-    assert abs(int(second[4:]) - 40_000) <= 1_000
+        query = f"FROM read_parquet('{path}') ORDER BY {order}"
+        db.execute(f"COPY ({query}) TO '{built}' (FORMAT parquet, ROW_GROUP_SIZE {group})")
+        cuts = [int(key[4:]) for key in _cuts(db, built, 60_000)]
+    ends = pairwise([0, *cuts, 60_000])
+    assert max(end - start for start, end in ends) <= 21_000
+    assert len(cuts) in {2, 3}
 
 
 @pytest.mark.parametrize("content", [b"", b"no parquet at all"])
