@@ -333,7 +333,7 @@ async def test_objects_of_others_are_counted_and_matter_where_deletes_do(
         assert plan.same_as is None
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", range(1, 1 + int(os.environ.get("HEAVYLIFT_STANDING_HISTORIES", "1"))))
 async def test_any_history_ends_as_it_would_without_standing_proofs(
     request_: TransferRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
