@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,8 @@ from heavylift.errors import TransientError
 from heavylift.spec.vocabulary import VerifyMode
 from heavylift.tables.engine import Comparison, TablesProgress
 from heavylift.tables.model import demand_some
-from heavylift.tables.mysql.catalog import SourceTable, read_source
+from heavylift.tables.mysql.catalog import SourceTable
+from heavylift.tables.mysql.chosen import chosen_tables
 from heavylift.tables.mysql.connect import connect as connect_source
 from heavylift.tables.mysql.connect import where
 from heavylift.tables.mysql.moment import Moment, one_moment
@@ -37,11 +38,17 @@ def compare_databases(request: TablesRequest, work: Work, product: Product, *, f
     :raises ConflictError: not frozen, and another run is at the stream.
     """
     if frozen:
-        with _moment(request, product) as (moment, tables):
+        with (
+            closing(connect_source(request.source.connection)) as source,
+            closing(product.connect(request, "verify")) as target,
+        ):
+            tables = chosen_tables(request, product, source, target)
+        with _moment(request, tables) as moment:
             return _compare(request, work, product, "frozen", moment, tables)
     with stream_run(request, work, product) as run:
         run.take_in_new_tables()
-        with _moment(request, product) as (moment, tables):
+        tables = tuple(run.catalog().values())
+        with _moment(request, tables) as moment:
             run.apply(moment.place)
             if not run.tally.reached:
                 raise _out_of_time(request)
@@ -50,18 +57,11 @@ def compare_databases(request: TablesRequest, work: Work, product: Product, *, f
 
 
 @contextmanager
-def _moment(request: TablesRequest, product: Product) -> Iterator[tuple[Moment, tuple[SourceTable, ...]]]:
+def _moment(request: TablesRequest, tables: Sequence[SourceTable]) -> Iterator[Moment]:
     connection, options = request.source.connection, request.options
-    session = connect_source(connection)
-    try:
-        tables = read_source(
-            session, product.policy(connection), options.tables, options.exclude, database=connection.schema
-        )
-    finally:
-        session.close()
     demand_some((table.name for table in tables), options.tables, where(connection))
     with one_moment(connection, [table.name for table in tables], options.parallel_ranges + 1) as moment:
-        yield moment, tables
+        yield moment
 
 
 def _compare(

@@ -18,6 +18,7 @@ from heavylift.tables.mysql.position import behind, current_place, log_files, pl
 from heavylift.tables.mysql.start import stream_of
 from heavylift.tables.mysql.to_mysql import MysqlProduct
 from heavylift.tables.mysql.to_postgres import PostgresProduct
+from heavylift.tables.mysql.twin import reverse
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.state import StreamPhase, TablePhase
 
@@ -68,7 +69,7 @@ class BinlogEngine:
         return comparing.compare_databases(request, work, self.product, frozen=frozen)
 
     def prepare_reverse(self, request: TablesRequest, work: Work) -> ReverseRecord:
-        """Refuse: this version has no way back to MySQL.
+        """Refuse: this version has no way back from PostgreSQL to MySQL.
 
         :raises UnsupportedError: always.
         """
@@ -76,7 +77,7 @@ class BinlogEngine:
         raise UnsupportedError(
             f"preparing the way back of database {request.database!r}",
             got=f"{request.target.engine.value} to {request.source.engine.value}",
-            expected="PostgreSQL on both sides: nothing reads changes back to MySQL or MariaDB yet",
+            expected="the same kind on both sides: nothing carries changes of PostgreSQL to MySQL or MariaDB",
             state="nothing was touched",
             remedy="set reverse: false for this database, and keep the source as it is until the soak ends: a"
             " rollback then loses what was written after the switch, unless the application writes to both",
@@ -139,9 +140,13 @@ class BinlogEngine:
 
 
 class TwinEngine(BinlogEngine):
-    """The same between two servers of MySQL or MariaDB."""
+    """The same between two servers of MySQL or MariaDB, also back again."""
 
     product: ClassVar[Product] = MysqlProduct()
+
+    def prepare_reverse(self, request: TablesRequest, work: Work) -> ReverseRecord:
+        """Make the stream that flows back, before anybody may write to the target."""
+        return reverse.prepare_reverse(request, work)
 
 
 def _age(distance: int | None, *moments: datetime | None) -> float | None:

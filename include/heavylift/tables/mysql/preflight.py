@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,6 +11,7 @@ from heavylift.evidence.table_records import PreflightRecord
 from heavylift.tables.model import demand_some
 from heavylift.tables.mysql import preflight_tables as of_tables
 from heavylift.tables.mysql.catalog import read_source
+from heavylift.tables.mysql.chosen import database_of
 from heavylift.tables.mysql.connect import Policy, ask, is_mariadb, one, where
 from heavylift.tables.mysql.faults import told_as as told_as_mysql
 from heavylift.tables.mysql.preflight_tables import Checked
@@ -18,6 +19,7 @@ from heavylift.tables.postgres.preflight_common import blocker, remark, warning
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
+    from heavylift.tables.model import TableName
     from heavylift.tables.mysql.connect import Session as MySession
     from heavylift.tables.mysql.target import Target
     from heavylift.tables.requests import TablesRequest
@@ -52,29 +54,42 @@ class TargetChecks:
 
     :param where: names the target of a connection.
     :param version: tells the target's version.
+    :param source: what is asked of the source; by default :data:`SOURCE_RULES`.
     """
 
     where: Callable[[Connection], str]
     version: Callable[[Target], str]
     rules: tuple[Rule, ...]
+    source: tuple[Rule, ...] | None = None
 
 
 def preflight(
-    request: TablesRequest, checks: TargetChecks, policy: Policy, *, source: MySession, target: Target
+    request: TablesRequest,
+    checks: TargetChecks,
+    policy: Policy,
+    *,
+    source: MySession,
+    target: Target,
+    only: Collection[TableName] | None = None,
 ) -> PreflightRecord:
     """Ask both servers for everything that could stand in the way, and change nothing.
 
     :param checks: those of the target's product; its errors are the caller's to translate.
-
+    :param only: the stream's tables, where they are known.
     :raises SpecError: the patterns choose no table.
     """
     options, connection = request.options, request.source.connection
     what = f"the preflight of database {request.database!r}"
     with told_as_mysql(what, "nothing was touched"):
-        tables = read_source(source, policy, options.tables, options.exclude, database=connection.schema)
+        found = read_source(source, policy, options.tables, options.exclude, database=database_of(request))
+        apart = target.left_out(request.stream)
+        tables = tuple(
+            table for table in found if table.name not in apart and (only is None or table.name in only)
+        )
         demand_some((t.name for t in tables), options.tables, where(connection))
         checked = Checked(request, source, target, tables, policy, frozenset(target.tables(request.stream)))
-        findings = tuple(finding for rule in (*SOURCE_RULES, *checks.rules) for finding in rule(checked))
+        rules = (*(SOURCE_RULES if checks.source is None else checks.source), *checks.rules)
+        findings = tuple(finding for rule in rules for finding in rule(checked))
         return PreflightRecord(
             run=request.run,
             database=request.database,
@@ -173,12 +188,6 @@ def check_rights(checked: Checked) -> Iterator[Finding]:
 
 def check_server(checked: Checked) -> Iterator[Finding]:
     """Look at the source's version, and whether it is a replica that may not write its own log."""
-    if checked.request.options.reverse:
-        yield warning(
-            "no-way-back", "source",
-            "changes made after the switch do not flow back to MySQL: a rollback loses them",
-            "set reverse: false for this database, and plan the way back by other means",
-        )  # fmt: skip
     number = int(str(one(checked.source, "SELECT @@server_id")))
     if number == 0:
         yield blocker("server-id", "source", "its server_id is 0", "set server_id, then restart the server")

@@ -62,6 +62,16 @@ def check_rest(checked: Checked) -> Iterator[Finding]:
             )  # fmt: skip
 
 
+def check_way_back(checked: Checked) -> Iterator[Finding]:
+    """Tell what a rollback would lose."""
+    if checked.request.options.reverse:
+        yield warning(
+            "no-way-back", "source",
+            "changes made after the switch do not flow back to MySQL: a rollback loses them",
+            "set reverse: false for this database, and plan the way back by other means",
+        )  # fmt: skip
+
+
 _OTHERS = {
     "triggers": "SELECT trigger_schema, trigger_name FROM information_schema.triggers"
     " WHERE trigger_schema IN ({})",
@@ -85,5 +95,6 @@ POSTGRES_CHECKS = TargetChecks(
         of_tables.check_values,
         check_target,
         check_rest,
+        check_way_back,
     ),
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from heavylift.evidence.records import Finding
 from heavylift.tables.model import TableName, is_chosen
 from heavylift.tables.mysql.catalog import SourceTable
+from heavylift.tables.mysql.chosen import database_of
 from heavylift.tables.mysql.connect import Policy, ZeroDates, ask, one, quoted
 from heavylift.tables.mysql.types import CHARSETS, TEMPORAL, Kind, Mapped
 from heavylift.tables.postgres.preflight_common import blocker, listed, remark, warning
@@ -52,7 +53,7 @@ def check_engines(checked: Checked) -> Iterator[Finding]:
 
 def check_kinds(checked: Checked) -> Iterator[Finding]:
     """Look for what the patterns choose besides plain tables: their rows have a history, which is no row."""
-    options, schema = checked.request.options, checked.request.source.connection.schema
+    options, schema = checked.request.options, database_of(checked.request)
     for row in ask(checked.source, _VERSIONED):
         name = TableName(row[0], row[1])
         if (schema is None or name.schema == schema) and is_chosen(name, options.tables, options.exclude):

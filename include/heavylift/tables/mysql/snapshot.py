@@ -17,7 +17,8 @@ from heavylift.errors import ConflictError
 from heavylift.evidence.records import Finding, utc_now
 from heavylift.evidence.table_records import SnapshotRecord, TableCount
 from heavylift.tables.model import TableName, demand_some
-from heavylift.tables.mysql.catalog import SourceTable, read_source
+from heavylift.tables.mysql.catalog import SourceTable
+from heavylift.tables.mysql.chosen import chosen_tables
 from heavylift.tables.mysql.connect import connect as connect_source
 from heavylift.tables.mysql.connect import where
 from heavylift.tables.mysql.faults import told_as as told_as_mysql
@@ -119,14 +120,7 @@ class SnapshotRun:
 
     def chosen(self) -> tuple[SourceTable, ...]:
         """Return the chosen tables as the source has them now."""
-        options, connection = self.request.options, self.request.source.connection
-        return read_source(
-            self.source,
-            self.product.policy(connection),
-            options.tables,
-            options.exclude,
-            database=connection.schema,
-        )
+        return chosen_tables(self.request, self.product, self.source, self.target)
 
     def copy(self, tables: Sequence[SourceTable], *, first: bool) -> None:
         """Copy what is missing of some tables, as of one moment.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import Finding
+from heavylift.tables.mysql.chosen import database_of
 from heavylift.tables.mysql.connect import is_mariadb, one
 from heavylift.tables.postgres.snapshot_begin import demand_passed
 from heavylift.tables.postgres.state import StreamPhase, StreamState, no_stream
@@ -55,7 +56,7 @@ def ensure_stream(
             engine=ENGINE,
             source_system=system_of(source),
             source_timeline=0,
-            source_database=request.source.connection.schema or "*",
+            source_database=database_of(request) or "*",
             slot="",
             publication="",
             phase=StreamPhase.COPYING,

@@ -33,6 +33,8 @@ checkpoints."""
 _GTIDS = {33, 34, 42, 162}
 _ROWS = {23: "I", 24: "U", 25: "D", 30: "I", 31: "U", 32: "D"}
 _STANDALONE = 1
+_MARKER = TableName("heavylift", "stream")
+"""The table of positions: what writes to it first is a transaction of ours."""
 _STATE = "nothing of what was read since the last commit was applied; the position stays"
 
 
@@ -55,6 +57,7 @@ class LogStream:
 
     :param known: gives what is known of a table; None for one whose changes are not wanted.
     :param end: where the log must reach at least; reading ends when there is no more.
+    :param back: the stream of the other direction; the transactions that it brought here are left out.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class LogStream:
         known: Callable[[TableName], Known | None],
         definitions: Definitions,
         seen: Seen,
+        back: str = "",
     ) -> None:
         self._events = events
         self._at = start
@@ -72,6 +76,8 @@ class LogStream:
         self._known = known
         self._definitions = definitions
         self._seen = seen
+        self._back = back.encode()
+        self._came_back = False
         self._ready: deque[bytes] = deque()
         self._tables: dict[int, tuple[Known, list[Read], int] | None] = {}
         self._maps: dict[int, Any] = {}
@@ -161,6 +167,7 @@ class LogStream:
             self._ready.append(messages.begin(self._begins, seconds))
 
     def _commit(self) -> None:
+        self._came_back = False
         if self._open:
             self._open = False
             if self._gtid:
@@ -169,8 +176,11 @@ class LogStream:
         self._begins = self._at.number
 
     def _rows(self, event: Any, kind: str) -> None:
+        if self._came_back:
+            return
         found = self._table(int(event.table_id))
         if found is None:
+            self._look_whose(event)
             return
         known, readers, width = found
         self._begin(event.timestamp)
@@ -189,6 +199,24 @@ class LogStream:
         else:
             pairs = zip(rows[::2], rows[1::2], strict=True)
             ready.extend([messages.updated(number, old, new) for old, new in pairs])
+
+    def _look_whose(self, event: Any) -> None:
+        """Leave the rest of a transaction out that the stream of the other direction has brought.
+
+        Each of its transactions begins with the change of that stream's position.
+        """
+        described = self._maps[int(event.table_id)]
+        if TableName(described.schema, described.table) != _MARKER or not self._back:
+            return
+        data = event.packet.read(event.event_size - event.packet.read_bytes)
+        # Behind a bit for each column that may be NULL comes the first one, the stream's id.
+        at = (int(event.number_of_columns) + 7) // 8
+        size = int.from_bytes(data[at : at + 2], "little")
+        if data[at + 2 : at + 2 + size] != self._back:
+            return
+        self._begin(event.timestamp)
+        self._came_back = True
+        self._ready += [messages.relation(0, _MARKER, ["id"]), messages.inserted(0, (self._back,))]
 
     def _table(self, number: int) -> tuple[Known, list[Read], int] | None:
         """Return how the rows of a table map are read; None where nobody wants them."""

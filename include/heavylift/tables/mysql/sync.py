@@ -34,7 +34,7 @@ from heavylift.tables.postgres.guard import demand_valid
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.pump import Tally
 from heavylift.tables.postgres.reader import Reader
-from heavylift.tables.postgres.state import StreamPhase, StreamState, names
+from heavylift.tables.postgres.state import StreamPhase, StreamState, TablePhase, names
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import Work
@@ -91,9 +91,17 @@ class StreamRun:
         :raises ConflictError: the spec says to stop where the source's schema changes.
         """
         known = self.control.tables(self.request.stream)
-        new = [table for name, table in self.catalog().items() if name not in known]
+        new = [
+            table
+            for name, table in self.catalog().items()
+            # One that was cut off has been begun, and is no less new.
+            if name not in known or known[name].phase is not TablePhase.COPIED
+        ]
         if not new:
             return
+        taken = self.control.occupied([table.name for table in new if table.name not in known])
+        if taken:
+            raise _occupied(taken)
         if self.request.options.on_schema_change is OnSchemaChange.STOP:
             raise _appeared([table.name for table in new])
         run = self._snapshot()
@@ -133,7 +141,8 @@ class StreamRun:
         @contextmanager
         def opened() -> Iterator[LogStream]:
             with open_log(connection, start) as events:
-                yield LogStream(events, start, upto.number, known.get, definitions, self.lease.seen)
+                back = self.request.reversed().stream
+                yield LogStream(events, start, upto.number, known.get, definitions, self.lease.seen, back)
 
         reader = Reader(opened, assembler, upto.number, until, self.work.stop)
         cascader = Cascader(actions, definitions.copied)
@@ -286,4 +295,15 @@ def _appeared(tables: list[TableName]) -> ConflictError:
         state="no change was applied by this run",
         remedy="exclude them in the spec, or set on_schema_change: apply_safe, which copies them",
         code="6441",
+    )
+
+
+def _occupied(tables: list[TableName]) -> ConflictError:
+    return ConflictError(
+        "taking in tables that the source has got since",
+        got=f"tables of their names on the target: {names(tables)}",
+        expected="nothing there that the stream has not made",
+        state="no change was applied by this run",
+        remedy="rename or drop them on the target, or exclude them in the spec; then run this again",
+        code="6443",
     )

@@ -135,6 +135,12 @@ class Target(Protocol):
     def is_finished(self, stream: str) -> bool:
         """Tell whether :meth:`finish` has run to its end."""
 
+    def left_out(self, stream: str) -> frozenset[TableName]:
+        """Return tables that the patterns choose on the stream's source, and that were never part of it."""
+
+    def occupied(self, names: Sequence[TableName]) -> list[TableName]:
+        """Return which of some tables are there."""
+
     def reopen(self, stream: str) -> None:
         """Take back the note of :meth:`finish`: a table has been added."""
 

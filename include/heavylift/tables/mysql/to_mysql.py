@@ -18,9 +18,10 @@ from heavylift.tables.mysql.twin.apply import OWN, TwinApplier, open_applier
 from heavylift.tables.mysql.twin.copying import copy_range
 from heavylift.tables.mysql.twin.images import OwnDescribed
 from heavylift.tables.mysql.twin.numbering import next_numbers
-from heavylift.tables.mysql.twin.preflight import TWIN_CHECKS
+from heavylift.tables.mysql.twin.preflight import BACK_CHECKS, TWIN_CHECKS
 from heavylift.tables.mysql.twin.session import open_writer
 from heavylift.tables.mysql.twin.target import TwinTarget, open_twin
+from heavylift.tables.requests import Direction
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -52,7 +53,10 @@ class MysqlProduct:
 
     def preflight(self, request: TablesRequest, source: Session, target: Target) -> PreflightRecord:
         """Look for what stands in the way."""
-        return preflight(request, TWIN_CHECKS, OWN, source=source, target=target)
+        back = request.direction is Direction.REVERSE
+        checks = BACK_CHECKS if back else TWIN_CHECKS
+        only = target.tables(request.stream) if back else None
+        return preflight(request, checks, OWN, source=source, target=target, only=only)
 
     @contextmanager
     def copier(self, connection: Connection) -> Iterator[Copies]:
@@ -101,5 +105,7 @@ class MysqlProduct:
         )
 
     def end(self, request: TablesRequest) -> None:
-        """Give nothing back: the notes say that the stream has ended."""
-        del request
+        """Give back the triggers that were taken away while changes flowed back; else there is nothing."""
+        if request.direction is Direction.REVERSE:
+            with closing(open_twin(request)) as target:
+                target.wake_triggers(request.stream)

@@ -146,6 +146,17 @@ class PostgresTarget:
         """Tell whether they are made."""
         return schema.is_finished(self.session, stream)
 
+    def left_out(self, stream: str) -> frozenset[TableName]:
+        """Return none: everything that the patterns choose is moved."""
+        del stream
+        return frozenset()
+
+    def occupied(self, names: Sequence[TableName]) -> list[TableName]:
+        """Return which of some tables are there."""
+        rows = self.session.execute("SELECT table_schema, table_name FROM information_schema.tables")
+        there = {TableName(row[0], row[1]) for row in rows}
+        return [name for name in names if name in there]
+
     def reopen(self, stream: str) -> None:
         """Take back the note that they are made."""
         self.session.execute(

@@ -8,13 +8,14 @@ table of positions; for that the table is part of both publications.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from heavylift.errors import ConflictError
+from heavylift.errors import ConflictError, PermanentError
 from heavylift.evidence.table_records import ReverseRecord
 from heavylift.tables.model import Table, TableName
 from heavylift.tables.postgres.catalog import read_catalog
@@ -67,8 +68,9 @@ def prepare_reverse(request: TablesRequest, work: Work) -> ReverseRecord:
         forward = stream_of(target, request)
         known = read_tables(target, request.stream)
         tables = [table for table in read_catalog(target, ("*.*",)) if table.name in known]
-        _demand_all(known, tables)
+        demand_all(known, (table.name for table in tables))
         state = read_stream(source, back.stream) if has_state(source) else None
+        demand_unbroken(state)
         if state is None or state.phase is not StreamPhase.STREAMING:
             with leased(target, request.stream):
                 work.check("preparing the way back")
@@ -142,8 +144,30 @@ def _is_gone(session: Session, publication: str) -> bool:
     return row is None
 
 
-def _demand_all(known: dict[TableName, TableState], tables: list[Table]) -> None:
-    missing = sorted(set(known) - {table.name for table in tables})
+def demand_unbroken(state: StreamState | None) -> None:
+    """Refuse to begin a way back over that has lost changes: what lies between would never come.
+
+    :raises PermanentError: it is invalid.
+    """
+    if state is not None and state.phase is StreamPhase.INVALID:
+        raise PermanentError(
+            "preparing the way back",
+            got=f"stream {state.id!r}, which is invalid" + (f": {state.reason}" if state.reason else ""),
+            expected="none yet, or one that has kept every change",
+            state="nothing was made; changes written to the target since are missing on the source",
+            remedy="a rollback would lose them: move the tables back by a migration of its own, with this"
+            " target as its source; or end the stream, if nobody has written to the target, and prepare anew",
+            retry_safe=False,
+            code="6048",
+        )
+
+
+def demand_all(known: Iterable[TableName], there: Iterable[TableName]) -> None:
+    """Refuse a way back of tables that the target lacks.
+
+    :raises ConflictError: there are such tables.
+    """
+    missing = sorted(set(known) - set(there))
     if missing:
         raise ConflictError(
             "preparing the way back",

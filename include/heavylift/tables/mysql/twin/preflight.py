@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 
 from heavylift.errors import UnsupportedError
 from heavylift.evidence.records import Finding
 from heavylift.tables.model import TableName
 from heavylift.tables.mysql.connect import ask, connect, is_mariadb, one, where
-from heavylift.tables.mysql.preflight import TargetChecks
-from heavylift.tables.mysql.preflight_tables import Checked
+from heavylift.tables.mysql.preflight import SOURCE_RULES, TargetChecks, check_log
+from heavylift.tables.mysql.preflight import check_rights as check_source_rights
+from heavylift.tables.mysql.preflight_tables import Checked, check_kinds
 from heavylift.tables.mysql.twin.definers import CURRENT, keeps_definers
 from heavylift.tables.mysql.twin.programs import find_program
 from heavylift.tables.postgres.preflight_common import blocker, listed, remark, warning
@@ -107,6 +109,17 @@ def check_rights(checked: Checked) -> Iterator[Finding]:
         )  # fmt: skip
 
 
+def check_way_back(checked: Checked) -> Iterator[Finding]:
+    """Look at whether the target's own log could be read, should changes have to flow back."""
+    if not checked.request.options.reverse:
+        return
+    there = replace(checked, source=_session(checked.target))
+    for found in (*check_log(there), *check_source_rights(there)):
+        if found.rule in {"binary-log", "binary-log-filter", "account-right"} and found.subject != "snapshot":
+            remedy = f"on the target, before the switch: {found.remedy}; or set reverse: false"
+            yield warning("way-back", found.subject, f"on the target: {found.detail}", remedy)
+
+
 def check_names(checked: Checked) -> Iterator[Finding]:
     """Look for tables that are there, and for collations that are not."""
     session = _session(checked.target)
@@ -172,5 +185,12 @@ def _session(target: Target) -> Session:
 TWIN_CHECKS = TargetChecks(
     where=where,
     version=lambda target: str(_session(target).get_server_info()),
-    rules=(check_types, check_program, check_server, check_rights, check_names, check_code),
+    rules=(check_types, check_program, check_server, check_rights, check_way_back, check_names, check_code),
 )
+BACK_CHECKS = TargetChecks(
+    where=where,
+    version=TWIN_CHECKS.version,
+    source=tuple(rule for rule in SOURCE_RULES if rule is not check_kinds),
+    rules=(check_types, check_server, check_rights),
+)
+"""What is asked before changes flow back: the tables are on both sides already."""

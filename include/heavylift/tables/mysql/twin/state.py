@@ -226,6 +226,30 @@ def read_ranges(session: Session, stream: str) -> dict[TableName, tuple[Range, .
     return {name: tuple(ranges) for name, ranges in found.items()}
 
 
+def read_notes(session: Session, stream: str, *, made: bool) -> dict[str, str]:
+    """Return the notes of a stream's objects: of what has been made, or of what waits."""
+    rows = ask(
+        session,
+        "SELECT entry, statement FROM heavylift.stream_schema WHERE stream = %s AND made = %s",
+        [stream, made],
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+def write_note(session: Session, stream: str, entry: str, statement: str, *, made: bool) -> None:
+    """Note an object, over what was noted of it."""
+    execute(
+        session,
+        "REPLACE INTO heavylift.stream_schema (stream, entry, statement, made) VALUES (%s, %s, %s, %s)",
+        [stream, entry, statement, made],
+    )
+
+
+def forget_note(session: Session, stream: str, entry: str) -> None:
+    """Forget an object."""
+    execute(session, "DELETE FROM heavylift.stream_schema WHERE stream = %s AND entry = %s", [stream, entry])
+
+
 @contextmanager
 def leased(session: Session, stream: str) -> Iterator[Lease]:
     """Hold the stream for the block, by a lock that ends with ``session``.
@@ -274,7 +298,10 @@ def advance(
     execute(
         session,
         "UPDATE heavylift.stream SET applied = GREATEST(coalesce(applied, 0), %s),"
-        f" applied_at = coalesce(%s, applied_at), changes = changes + %s, updated_at = {_NOW} WHERE id = %s",
+        # Never the value that is there: the log has only what changes, and the way back knows our
+        # transactions by this change.
+        " applied_at = coalesce(%s, applied_at), changes = changes + %s, updated_at ="
+        f" GREATEST({_NOW}, updated_at + INTERVAL 1 MICROSECOND) WHERE id = %s",
         [applied, _naive(applied_at), changes, lease.stream],
     )
     _note_file(session, lease, applied)

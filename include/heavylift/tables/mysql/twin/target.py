@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 from heavylift.evidence.records import Finding, Severity
 from heavylift.tables.model import TableName
 from heavylift.tables.mysql.catalog import SourceTable, read_names
+from heavylift.tables.mysql.chosen import database_of
 from heavylift.tables.mysql.connect import ask, connect, execute, one, quoted
 from heavylift.tables.mysql.ranges import Range
-from heavylift.tables.mysql.twin import state
+from heavylift.tables.mysql.twin import kept, state
 from heavylift.tables.mysql.twin.definers import keeps_definers
 from heavylift.tables.mysql.twin.dump import Entry
 from heavylift.tables.mysql.twin.numbering import next_numbers, wanted_number
@@ -32,6 +33,7 @@ from heavylift.tables.mysql.twin.schema import (
 )
 from heavylift.tables.mysql.twin.session import open_target, open_writer, transaction
 from heavylift.tables.postgres.state import Lease, StreamState, TableState
+from heavylift.tables.requests import Direction
 
 if TYPE_CHECKING:
     from heavylift.tables.mysql.connect import Session
@@ -108,7 +110,7 @@ class TwinTarget:
         """Drop what the stream has made, and all that is noted of it."""
         state.demand(self.session, lease)
         definer = self._define()
-        for statement in self._notes(lease.stream, made=True).values():
+        for statement in state.read_notes(self.session, lease.stream, made=True).values():
             if statement.startswith("DROP "):
                 execute(definer, statement)
         tables = [quoted(name.schema, name.name) for name in self.tables(lease.stream)]
@@ -122,7 +124,7 @@ class TwinTarget:
         self._make_database(table.name.schema)
         parts = builder.make_table(table)
         there = json.dumps({"keys": parts.keys, "foreign": parts.foreign})
-        self._note(stream, _rest(table), there, made=False)
+        state.write_note(self.session, stream, _rest(table), there, made=False)
         return []
 
     def empty(self, name: TableName) -> None:
@@ -132,7 +134,7 @@ class TwinTarget:
     def finish(self, stream: str, tables: Sequence[SourceTable]) -> list[Finding]:
         """Make secondary indexes, foreign keys, routines and views, each noted."""
         builder, findings = self._build(), list[Finding]()
-        waiting = self._notes(stream, made=False)
+        waiting = state.read_notes(self.session, stream, made=False)
         names = {table.name for table in tables}
         rest = [(t, json.loads(waiting[_rest(t)])) for t in tables if _rest(t) in waiting]
         for table, parts in rest:
@@ -144,18 +146,28 @@ class TwinTarget:
             findings += [_stays(table, name) for name in parts["foreign"] if name not in kept]
             if clauses:
                 builder.add(table.name, clauses)
-            self._note(stream, _rest(table), waiting[_rest(table)], made=True)
-        left, _ = self._make_noted(stream, CODE)
-        self._note(stream, FINISHED, "", made=True)
+            state.write_note(self.session, stream, _rest(table), waiting[_rest(table)], made=True)
+        left = [] if self._flows_back else self._make_noted(stream, CODE)[0]
+        state.write_note(self.session, stream, FINISHED, "", made=True)
         return [*findings, *left]
 
     def is_finished(self, stream: str) -> bool:
         """Tell whether they are made."""
-        return FINISHED in self._notes(stream, made=True)
+        return FINISHED in state.read_notes(self.session, stream, made=True)
+
+    def left_out(self, stream: str) -> frozenset[TableName]:
+        """Return what was not moved when the way back was prepared; nothing on the way there."""
+        return kept.apart(self.session, stream) if self._flows_back else frozenset()
+
+    def occupied(self, names: Sequence[TableName]) -> list[TableName]:
+        """Return which of some tables are there."""
+        rows = ask(self.session, "SELECT table_schema, table_name FROM information_schema.tables")
+        there = {TableName(row[0], row[1]) for row in rows}
+        return [name for name in names if name in there]
 
     def reopen(self, stream: str) -> None:
         """Take back the note that they are made."""
-        self._forget(stream, FINISHED)
+        state.forget_note(self.session, stream, FINISHED)
 
     def keys(self) -> dict[TableName, tuple[str, ...]]:
         """Return the primary key of each table."""
@@ -170,8 +182,16 @@ class TwinTarget:
         return found
 
     def switch_on(self, lease: Lease) -> list[Finding]:
-        """Make triggers and events, and let sequences go on where the source's stand."""
+        """Make triggers and events, and let sequences go on where the source's stand.
+
+        On the way back the target has its own, of which only the triggers were taken away meanwhile.
+        """
         state.demand(self.session, lease)
+        if self._flows_back:
+            self.wake_triggers(lease.stream)
+            own = self._sequences()
+            self._set_sequences([each for each in self._build().entries("sequence") if each.name in own])
+            return []
         findings, made = self._make_noted(lease.stream, AT_THE_END)
         self._set_sequences(self._build().entries("sequence"))
         asleep = [str(each.name) for each in made if each.kind == "event" and each.asleep != each.statement]
@@ -188,6 +208,21 @@ class TwinTarget:
         name = quoted(table.name.schema, table.name.name)
         execute(self._define(), f"ALTER TABLE {name} AUTO_INCREMENT = {wanted}")
         return title, wanted - 1
+
+    def wake_triggers(self, stream: str) -> None:
+        """Make triggers again that were taken away while changes flowed back."""
+        kept.wake_triggers(self.session, self._define(), stream)
+
+    @property
+    def _flows_back(self) -> bool:
+        return self.request.direction is Direction.REVERSE
+
+    def _sequences(self) -> frozenset[TableName]:
+        rows = ask(
+            self.session,
+            "SELECT table_schema, table_name FROM information_schema.tables WHERE table_type = 'SEQUENCE'",
+        )
+        return frozenset(TableName(row[0], row[1]) for row in rows)
 
     def _set_sequences(self, entries: Sequence[Entry]) -> None:
         if not entries:
@@ -224,45 +259,26 @@ class TwinTarget:
             schemas = chosen_schemas(source, self.request)
             return read_schema(source, connection, schemas)
 
-    def _notes(self, stream: str, *, made: bool) -> dict[str, str]:
-        rows = ask(
-            self.session,
-            "SELECT entry, statement FROM heavylift.stream_schema WHERE stream = %s AND made = %s",
-            [stream, made],
-        )
-        return {row[0]: row[1] for row in rows}
-
-    def _note(self, stream: str, entry: str, statement: str, *, made: bool) -> None:
-        execute(
-            self.session,
-            "REPLACE INTO heavylift.stream_schema (stream, entry, statement, made) VALUES (%s, %s, %s, %s)",
-            [stream, entry, statement, made],
-        )
-
     def _make_noted(self, stream: str, kinds: Sequence[str]) -> tuple[list[Finding], list[Entry]]:
         """Make the source's objects of some kinds; return what was left out, and what was made.
 
         Each is noted before it is made, and again afterwards: what a killed run has made is known for ours.
         """
-        done, meant = set(self._notes(stream, made=True)), set(self._notes(stream, made=False))
+        done, meant = (
+            set(state.read_notes(self.session, stream, made=True)),
+            set(state.read_notes(self.session, stream, made=False)),
+        )
         waiting = [each for each in self._build().entries(*kinds) if str(each) not in done]
         for entry in waiting:
-            self._note(stream, str(entry), drop_statement(entry), made=False)
+            state.write_note(self.session, stream, str(entry), drop_statement(entry), made=False)
         made, failed = self._build().make(waiting)
         ours = [entry for entry, error in failed if is_there(error) and str(entry) in meant]
         for entry in (*made, *ours):
-            self._note(stream, str(entry), drop_statement(entry), made=True)
+            state.write_note(self.session, stream, str(entry), drop_statement(entry), made=True)
         others = [(entry, error) for entry, error in failed if entry not in ours]
         for entry, _ in others:
-            self._forget(stream, str(entry))
+            state.forget_note(self.session, stream, str(entry))
         return [left_out(entry, error) for entry, error in others], [*made, *ours]
-
-    def _forget(self, stream: str, entry: str) -> None:
-        execute(
-            self.session,
-            "DELETE FROM heavylift.stream_schema WHERE stream = %s AND entry = %s",
-            [stream, entry],
-        )
 
 
 def open_twin(request: TablesRequest) -> TwinTarget:
@@ -272,8 +288,8 @@ def open_twin(request: TablesRequest) -> TwinTarget:
 
 def chosen_schemas(source: Session, request: TablesRequest) -> list[str]:
     """Return the databases of the chosen tables."""
-    options, connection = request.options, request.source.connection
-    found = read_names(source, options.tables, options.exclude, database=connection.schema)
+    options = request.options
+    found = read_names(source, options.tables, options.exclude, database=database_of(request))
     return sorted({name.schema for name in found})
 
 
