@@ -60,6 +60,10 @@ class MysqlTwin:
         """Return the same with the sides exchanged, for what is done to a source."""
         return replace(self, source=replace(self.target, schema=None), target=self.source)
 
+    def flipped_session(self) -> MysqlTwin:
+        """Return the same for an application that writes on the target after the switch."""
+        return replace(self, source=self.target, target=self.source)
+
     def request(self, **options: Any) -> TablesRequest:
         """Return a request that moves the whole database."""
         return TablesRequest(

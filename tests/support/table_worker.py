@@ -8,6 +8,7 @@ line of JSON on standard output, an error one line on standard error. Exit statu
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,9 +29,18 @@ RETRY, GIVE_UP = 3, 4
 
 
 def start(
-    act: str, source: Connection, target: Connection, migration: str, **options: Any
+    act: str,
+    source: Connection,
+    target: Connection,
+    migration: str,
+    *,
+    products: tuple[str, str] = ("postgresql", "postgresql"),
+    **options: Any,
 ) -> subprocess.Popen[str]:
-    """Start the worker; its output is to be read with ``communicate``."""
+    """Start the worker; its output is to be read with ``communicate``.
+
+    :param products: of source and target.
+    """
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.support.table_worker", act],
         stdin=subprocess.PIPE,
@@ -38,10 +48,20 @@ def start(
         stderr=subprocess.PIPE,
         text=True,
         cwd=REPOSITORY,
-        env={"PYTHONPATH": f"{REPOSITORY}/include:{REPOSITORY}", "PATH": "/usr/bin:/bin"},
+        env={
+            "PYTHONPATH": f"{REPOSITORY}/include:{REPOSITORY}",
+            "PATH": "/usr/bin:/bin",
+            **{name: os.environ[name] for name in ("HEAVYLIFT_MYSQL_BIN",) if name in os.environ},
+        },
     )
     assert process.stdin is not None
-    asked = {"source": asdict(source), "target": asdict(target), "migration": migration, "options": options}
+    asked = {
+        "source": asdict(source),
+        "target": asdict(target),
+        "migration": migration,
+        "products": products,
+        "options": options,
+    }
     process.stdin.write(json.dumps(asked))
     process.stdin.close()
     process.stdin = None
@@ -49,14 +69,14 @@ def start(
 
 
 def _request(asked: dict[str, Any], phase: str) -> TablesRequest:
-    def side(name: str) -> DatabaseSideRequest:
-        return DatabaseSideRequest(DatabaseEngine.POSTGRESQL, Connection(**asked[name]))
+    def side(number: int, name: str) -> DatabaseSideRequest:
+        return DatabaseSideRequest(DatabaseEngine(asked["products"][number]), Connection(**asked[name]))
 
     return TablesRequest(
         run=RunKey(migration=asked["migration"], phase=phase, run="r"),
         database="db",
-        source=side("source"),
-        target=side("target"),
+        source=side(0, "source"),
+        target=side(1, "target"),
         evidence_url=None,
         evidence_connection=None,
         options=TablesOptions(**asked["options"]),
@@ -65,9 +85,10 @@ def _request(asked: dict[str, Any], phase: str) -> TablesRequest:
 
 def main(act: str) -> int:
     """Run the act and print what came of it."""
-    from heavylift.tables.postgres.moving import ChangesEngine
+    from heavylift.tables.wiring import engine_for
 
-    request, engine = _request(json.load(sys.stdin), act), ChangesEngine()
+    request = _request(json.load(sys.stdin), act)
+    engine = engine_for(request)
     acts: dict[str, Callable[[], BaseModel]] = {
         "snapshot": lambda: engine.snapshot(request, Work()),
         "sync": lambda: engine.sync(request, Work()),

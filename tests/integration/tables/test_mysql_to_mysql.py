@@ -15,7 +15,6 @@ from heavylift.errors import (
     NotFoundError,
     PermanentError,
     TransientError,
-    UnsupportedError,
 )
 from heavylift.tables.engine import Work
 from heavylift.tables.mysql.moving import TwinEngine
@@ -240,11 +239,6 @@ def test_two_runs_never_both_apply(databases: MysqlTwin) -> None:
         databases.anywhere_on_target("UPDATE heavylift.stream SET epoch = epoch + 1")
         with pytest.raises(ConflictError, match="HL-6022"), target.transaction():
             target.demand(lease)
-
-
-def test_there_is_no_way_back_and_it_says_so(databases: MysqlTwin) -> None:
-    with pytest.raises(UnsupportedError, match="HL-6450"):
-        ENGINE.prepare_reverse(databases.request(), Work())
 
 
 def test_the_lag_is_told_without_an_engine(databases: MysqlTwin) -> None:

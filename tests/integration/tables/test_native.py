@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from heavylift.errors import ConflictError
+from heavylift.errors import ConflictError, PermanentError
 from heavylift.spec.sections_data import CaptureMethod
 from heavylift.tables.engine import Work
 from heavylift.tables.postgres.slot import slot_name
@@ -66,4 +66,21 @@ def test_what_a_subscription_would_pass_over_is_told(databases: TwoDatabases) ->
     databases.assert_equal("p")
     assert engine.snapshot(databases.request(method=CaptureMethod.NATIVE, anew=True), Work()).rows >= 0
     databases.assert_equal("p")
+    engine.end(request)
+
+
+def test_a_copy_that_the_target_refuses_is_told_and_not_waited_for(databases: TwoDatabases) -> None:
+    databases.on_source("CREATE TABLE good (id int PRIMARY KEY); CREATE TABLE bad (id int PRIMARY KEY)")
+    databases.on_source("INSERT INTO good VALUES (1); INSERT INTO bad VALUES (1)")
+    databases.on_target("CREATE TABLE bad (id int PRIMARY KEY)")
+    # It stands in the way of the rows, but of nothing that the preflight compares.
+    databases.on_target("ALTER TABLE bad ADD CONSTRAINT none CHECK (id > 5)")
+    request = databases.request(method=CaptureMethod.NATIVE)
+    engine = engine_for(request)
+    with pytest.raises(PermanentError, match=r"copying public\.bad .*failures of its workers.*HL-6600"):
+        engine.snapshot(request, Work())
+    databases.on_target("ALTER TABLE bad DROP CONSTRAINT none")
+    engine.snapshot(request, Work())
+    databases.assert_equal("bad")
+    databases.assert_equal("good")
     engine.end(request)

@@ -58,8 +58,8 @@ from heavylift.tables.postgres.subscription import (
     disable_subscription,
     drop_subscription,
     subscription_state,
-    wait_until,
 )
+from heavylift.tables.postgres.subscription_watch import wait_until
 from heavylift.tables.postgres.sync import position_of
 from heavylift.tables.verify.settle import Settling
 
@@ -242,7 +242,13 @@ def _subscribe(
             work.tell(TablesProgress(step="copy", detail=f"{found.copied} of {found.tables} tables copied"))
         return found is not None and found.copied == found.tables > 0
 
-    wait_until(copied, target, state.slot, check=lambda: work.check("the snapshot"))
+    wait_until(
+        copied,
+        target,
+        state.slot,
+        progress=lambda: _copied_so_far(target, state.slot),
+        check=lambda: work.check("the snapshot"),
+    )
     _await(source, target, state, work, position_of(source), None)
     here = confirmed(source, state.slot)
     findings += finish_schema(request, source=source, target=target, entries=entries, stop=work.stop)
@@ -267,9 +273,21 @@ def _await(
         lambda: confirmed(source, state.slot) >= upto,
         target,
         state.slot,
+        progress=lambda: confirmed(source, state.slot),
         check=lambda: work.check("waiting for the subscription"),
         within_seconds=within_seconds,
     )
+
+
+def _copied_so_far(target: Session, name: str) -> object:
+    """Return the state of each table, which changes a few times while it is copied, and never back."""
+    rows = target.execute(
+        "SELECT r.srrelid, r.srsubstate = 'r' FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+        " JOIN pg_subscription_rel r ON r.srsubid = s.oid"
+        " WHERE s.subname = %s AND d.datname = current_database() ORDER BY 1",
+        [name],
+    )
+    return rows.fetchall()
 
 
 def _note(held: _Held, asked_at: datetime, applied: int) -> int:

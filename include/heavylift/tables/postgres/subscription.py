@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from psycopg import errors, sql
 from psycopg.conninfo import make_conninfo
 
-from heavylift.errors import ConflictError, PermanentError
+from heavylift.errors import ConflictError
 from heavylift.tables.model import Table, TableName
 from heavylift.tables.postgres.catalog import holders
 from heavylift.tables.postgres.connect import conninfo
@@ -21,10 +20,6 @@ from heavylift.tables.postgres.state import names
 if TYPE_CHECKING:
     from heavylift.connections import Connection
     from heavylift.tables.postgres.connect import Session
-
-POLL_SECONDS = 0.2
-STUCK_SECONDS = 120.0
-"""A worker that has not been running for so long does not run into trouble, it is in it."""
 
 
 @dataclass(frozen=True)
@@ -147,44 +142,3 @@ def confirmed(source: Session, slot: str) -> int:
         "SELECT confirmed_flush_lsn::text FROM pg_replication_slots WHERE slot_name = %s", [slot]
     ).fetchone()
     return lsn_from_text(row[0]) if row and row[0] else 0
-
-
-def wait_until(
-    done: Callable[[], bool],
-    target: Session,
-    name: str,
-    *,
-    check: Callable[[], None],
-    within_seconds: float | None = None,
-) -> bool:
-    """Wait until ``done``; tell whether it came in time.
-
-    :param check: called again and again; leaves by raising.
-    :raises PermanentError: the subscription's worker does not run.
-    """
-    began = ran = time.monotonic()
-    while not done():
-        check()
-        now = time.monotonic()
-        state = subscription_state(target, name)
-        if state is not None and state.running:
-            ran = now
-        if state is None or not state.enabled or now - ran > STUCK_SECONDS:
-            raise _not_running(name, state)
-        if within_seconds is not None and now - began > within_seconds:
-            return False
-        time.sleep(POLL_SECONDS)
-    return True
-
-
-def _not_running(name: str, state: SubscriptionState | None) -> PermanentError:
-    got = "no subscription" if state is None else "a disabled one" if not state.enabled else "no worker of it"
-    return PermanentError(
-        f"following subscription {name}",
-        got=got,
-        expected="a subscription whose worker runs",
-        state="what PostgreSQL has applied stays; the slot keeps the rest on the source",
-        remedy="read the target server's log: it says why its worker ends (a conflict, a missing column,"
-        " a refused login); mend that, ALTER SUBSCRIPTION … ENABLE, then run this again",
-        code="6600",
-    )
