@@ -36,6 +36,7 @@ LANES: dict[str, Lane] = {
     "objects-huge": _real(copying.HUGE_S3),
     "tables-copy": tables_copying.copy,
     "tables-apply": applying.apply,
+    "tables-apply-many": applying.apply_many,
     "tables-receive": receiving.receive,
     "tables-verify": verifying.identical,
     "tables-verify-differing": verifying.differing,

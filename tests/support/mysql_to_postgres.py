@@ -136,11 +136,14 @@ _FORMS: dict[type, Callable[[Any], Any]] = {
 
 
 @contextmanager
-def mysql_to_postgres(env: Mapping[str, str]) -> Iterator[MysqlToPostgres]:
-    """Make the databases on ``mysql_source`` and ``features_target``, and drop them afterwards."""
+def mysql_to_postgres(env: Mapping[str, str], server: Connection | None = None) -> Iterator[MysqlToPostgres]:
+    """Make the databases on ``mysql_source`` and ``features_target``, and drop them afterwards.
+
+    :param server: where the second one is made instead.
+    """
     name = f"t_{secrets.token_hex(5)}"
     source = connection_from_json("mysql_source", env["AIRFLOW_CONN_MYSQL_SOURCE"])
-    server = connection_from_json("features_target", env["AIRFLOW_CONN_FEATURES_TARGET"])
+    server = server or connection_from_json("features_target", env["AIRFLOW_CONN_FEATURES_TARGET"])
     made = MysqlToPostgres(replace(source, schema=name), replace(server, schema=name))
     MysqlToPostgres(source, server).on_source(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     with connect(server, "test") as session:

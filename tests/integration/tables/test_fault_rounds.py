@@ -1,6 +1,6 @@
 """Randomised rounds: an application writes all the time, and everything that can fail does.
 
-``HEAVYLIFT_TABLE_ROUNDS`` sets how many rounds are run (default 2), ``HEAVYLIFT_TABLE_SEED`` the first
+``HEAVYLIFT_TABLE_ROUNDS`` sets how many rounds are run (default 1), ``HEAVYLIFT_TABLE_SEED`` the first
 one's seed, ``HEAVYLIFT_NAMIDIFF`` a second comparer, for the tables with a key. Each round moves a database
 under a live writer while the worker is killed, servers crash and the network is cut, and ends with an
 independent comparison of ordered dumps. In two of three rounds the application gives a table another column
@@ -10,12 +10,9 @@ faults.
 
 from __future__ import annotations
 
-import os
-import random
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 
 import pytest
@@ -23,14 +20,12 @@ import pytest
 from heavylift.evidence.table_records import DrainRecord, SyncRecord
 from tests.support import namidiff, table_worker
 from tests.support.cut_proxy import CutProxy, cut_proxy
+from tests.support.fault_rounds import Faults, seeds
 from tests.support.live_writer import LEDGER, TABLES, LiveWriter
 from tests.support.own_postgres import OwnPostgres
 from tests.support.two_databases import run_sql
 
-ROUNDS = int(os.environ.get("HEAVYLIFT_TABLE_ROUNDS") or 2)
-SEED = int(os.environ.get("HEAVYLIFT_TABLE_SEED") or 4000)
 FAULTS = ("kill", "crash source", "crash target", "cut source", "cut target")
-MOST_ATTEMPTS = 60
 KEYED = {
     "account": (("id",), ("owner", "balance", "note", "at")),
     "entry": (("account", "number"), ("amount", "body")),
@@ -70,53 +65,32 @@ def ring() -> Iterator[Ring]:
         target.remove()
 
 
-def run_until_done(
-    ring: Ring, act: str, name: str, rng: random.Random, faults: list[str], history: list[str]
-) -> str:
-    """Run an act again and again, each time struck by the next fault, until it is done; return its record."""
-    for _ in range(MOST_ATTEMPTS):
-        worker = table_worker.start(
-            act,
-            ring.source.connection(name, ring.to_source.port),
-            ring.target.connection(name, ring.to_target.port),
-            "m",
-            batch_changes=200,
-            range_bytes=64 * 1024,
-            parallel_ranges=2,
-        )
-        if faults:
-            fault, delay = faults.pop(), rng.uniform(0.5, 3.0)
-            history.append(f"{act}: {fault} after {delay:.2f} s")
-            with suppress(subprocess.TimeoutExpired):
-                worker.wait(delay)
-            ring.strike(fault, worker)
-        out, err = worker.communicate(timeout=240)
-        if worker.returncode == 0:
-            return out
-        history.append(f"{act}: exit {worker.returncode} {err.strip()[:300]}")
-        assert worker.returncode in {table_worker.RETRY, -signal.SIGKILL}, err
-    raise AssertionError(f"{act} was never done")
-
-
 @dataclass
 class Round:
     """One database that moves under faults."""
 
     ring: Ring
     seed: int
-    history: list[str]
+    faults: Faults
 
     def __post_init__(self) -> None:
-        self.rng = random.Random(self.seed)
         self.name = f"round{self.seed}"
         self.source = self.ring.source.connection(self.name)
         self.target = self.ring.target.connection(self.name)
 
     def act(self, act: str, faults: list[str]) -> str:
-        return run_until_done(self.ring, act, self.name, self.rng, faults, self.history)
+        return self.faults.until_done(act, self.start, faults)
 
-    def faults(self, least: int, most: int) -> list[str]:
-        return [self.rng.choice(FAULTS) for _ in range(self.rng.randint(least, most))]
+    def start(self, act: str) -> subprocess.Popen[str]:
+        return table_worker.start(
+            act,
+            self.ring.source.connection(self.name, self.ring.to_source.port),
+            self.ring.target.connection(self.name, self.ring.to_target.port),
+            "m",
+            batch_changes=200,
+            range_bytes=64 * 1024,
+            parallel_ranges=2,
+        )
 
     def begin(self) -> None:
         for server in (self.ring.source, self.ring.target):
@@ -129,7 +103,7 @@ class Round:
 
     def forth(self, ddl: str | None) -> None:
         """Move everything while the application writes and, in some rounds, changes its own table."""
-        faults = self.faults(3, 6)
+        faults = self.faults.some(3, 6)
         with LiveWriter(self.source, self.seed) as writer:
             writer.wait_for(100)
             early = faults[: len(faults) // 2]
@@ -150,9 +124,9 @@ class Round:
         with LiveWriter(self.target, self.seed + 1) as writer:
             for _ in range(2):
                 writer.wait_for(writer.commits + 150)
-                self.act("sync back", self.faults(1, 2))
+                self.act("sync back", self.faults.some(1, 2))
             assert not writer.unexpected, writer.unexpected
-        assert DrainRecord.model_validate_json(self.act("drain back", self.faults(0, 1))).reached
+        assert DrainRecord.model_validate_json(self.act("drain back", self.faults.some(0, 1))).reached
         self.compare()
         # What came back is not sent forth again.
         assert SyncRecord.model_validate_json(self.act("sync", [])).changes == 0
@@ -167,14 +141,14 @@ class Round:
                 assert namidiff.differences(self.source, self.target, table, key, columns) == []
 
 
-@pytest.mark.parametrize("seed", range(SEED, SEED + ROUNDS))
+@pytest.mark.parametrize("seed", seeds(4000))
 def test_nothing_is_lost_or_doubled_whatever_fails(ring: Ring, seed: int) -> None:
-    made = Round(ring, seed, [])
+    made = Round(ring, seed, Faults(seed, FAULTS, ring.strike))
     try:
         made.begin()
         made.forth(NEW_COLUMN if seed % 3 else None)
         if seed % 2 == 0:
             made.back()
     except BaseException:
-        print(f"seed {seed}:", *made.history, sep="\n  ")
+        print(made.faults.told())
         raise

@@ -12,6 +12,7 @@ from heavylift.tables.engine import Work
 from heavylift.tables.mysql.moving import TwinEngine
 from sandbox.stack import Stack
 from tests.support.engine_worker import start
+from tests.support.fault_rounds import seeds
 from tests.support.mysql_faults import FILL, OPTIONS, kill_after, patiently, restart
 from tests.support.mysql_twin import MysqlTwin
 from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
@@ -21,7 +22,7 @@ UNIQUE = "SELECT count(*) FROM information_schema.statistics WHERE table_schema 
 DONE = "SELECT count(done_at), count(*) FROM heavylift.stream_range WHERE schema_name = '{}'"
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", seeds(1))
 def test_killed_at_random_moments(sandbox: Stack, twin: MysqlTwin, seed: int) -> None:
     chance = random.Random(seed)
     twin.on_source(*LEDGER, FILL, FILL, "ANALYZE TABLE account")

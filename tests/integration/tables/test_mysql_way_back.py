@@ -13,6 +13,7 @@ from heavylift.tables.engine import Work
 from heavylift.tables.mysql.moving import BinlogEngine, TwinEngine
 from heavylift.tables.requests import TablesRequest
 from sandbox.stack import Stack
+from tests.support.fault_rounds import seeds
 from tests.support.mysql_family import FAMILY, FAMILY_TABLES, change_at_random
 from tests.support.mysql_faults import patiently, restart
 from tests.support.mysql_twin import MysqlTwin
@@ -148,7 +149,7 @@ def test_tables_and_columns_that_come_after_the_switch_flow_back(twin: MysqlTwin
     assert twin.on_source("SELECT * FROM taken") == [(5,)]
 
 
-@pytest.mark.parametrize("seed", [1])
+@pytest.mark.parametrize("seed", seeds(1))
 def test_the_way_back_survives_kills_and_restarts(sandbox: Stack, twin: MysqlTwin, seed: int) -> None:
     chance = random.Random(seed)
     twin.begin(*LEDGER)
