@@ -28,7 +28,7 @@ from heavylift.evidence.table_records import (
 from heavylift.spec.vocabulary import VerifyMode
 from heavylift.tables import wiring
 from heavylift.tables.differences import keep_differences
-from heavylift.tables.engine import Tell, Work, silent
+from heavylift.tables.engine import Tell, Work, no_snapshot_back, silent
 from heavylift.tables.requests import Direction, TablesRequest
 from heavylift.tables.working import in_thread
 
@@ -53,7 +53,7 @@ async def snapshot_tables(request: TablesRequest, tell: Tell = silent) -> tuple[
     :raises UnsupportedError: of the way back, whose target holds the tables already.
     """
     if request.direction is Direction.REVERSE:
-        raise _no_snapshot_back(request)
+        raise no_snapshot_back(request)
     return await _kept(request, "snapshot", lambda engine, work: engine.snapshot(request, work), tell)
 
 
@@ -178,17 +178,6 @@ def _is_equal(table: TableComparison, extent: VerifyMode, mode: str) -> bool:
     # counted at two moments.
     partly = extent is not VerifyMode.FULL or mode == "settled"
     return partly or table.equal == table.source_rows == table.target_rows
-
-
-def _no_snapshot_back(request: TablesRequest) -> UnsupportedError:
-    return UnsupportedError(
-        f"taking a snapshot of database {request.database!r} in reverse",
-        got="the direction reverse",
-        expected="forward: the way back begins without a snapshot, and would empty the source for one",
-        state="nothing was touched",
-        remedy="prepare the way back: heavylift tables reverse --act prepare, or ReverseSyncOperator",
-        code="6006",
-    )
 
 
 async def _kept(

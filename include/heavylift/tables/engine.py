@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from heavylift.errors import TransientError
+from heavylift.errors import TransientError, UnsupportedError
 from heavylift.evidence.table_records import (
     DrainRecord,
     PreflightRecord,
@@ -137,3 +137,15 @@ class TableEngine(Protocol):
     def end(self, request: TablesRequest) -> StreamStatus:
         """Give back what the stream holds on the source (slot, publication); idempotent."""
         ...
+
+
+def no_snapshot_back(request: TablesRequest) -> UnsupportedError:
+    """Return the error of a snapshot on the way back."""
+    return UnsupportedError(
+        f"taking a snapshot of database {request.database!r} in reverse",
+        got="the direction reverse",
+        expected="forward: the way back begins without a snapshot, and would empty the source for one",
+        state="nothing was touched",
+        remedy="prepare the way back: heavylift tables reverse --act prepare, or ReverseSyncOperator",
+        code="6006",
+    )

@@ -37,6 +37,8 @@ _ENGINES: Mapping[tuple[DatabaseEngine, DatabaseEngine, CaptureMethod], tuple[st
     **{(product, _POSTGRESQL, CaptureMethod.DEBEZIUM): _DEBEZIUM for product in DatabaseEngine},
 }
 """Products of source and target and the method → the module and class that moves between them."""
+_BACK = {(_POSTGRESQL, product): ("heavylift.tables.mysql.back.moving", "BackEngine") for product in _MYSQL}
+"""The same of pairs between which there is only a way back."""
 
 
 def engine_for(request: TablesRequest) -> TableEngine:
@@ -48,6 +50,8 @@ def engine_for(request: TablesRequest) -> TableEngine:
     # The way back is always read by us, whoever carried the way forth; none leads into topics.
     back, method = request.direction is Direction.REVERSE, request.options.method
     home = _ENGINES.get((*pair, CaptureMethod.CHANGES if back else method))
+    if back and home is None:
+        home = _BACK.get(pair)
     if back and method is CaptureMethod.DEBEZIUM:
         home = None
     if home is None or find_spec(home[0]) is None:

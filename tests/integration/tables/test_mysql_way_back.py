@@ -8,9 +8,9 @@ from contextlib import suppress
 
 import pytest
 
-from heavylift.errors import ConflictError, PermanentError, TransientError, UnsupportedError
+from heavylift.errors import ConflictError, PermanentError, TransientError
 from heavylift.tables.engine import Work
-from heavylift.tables.mysql.moving import BinlogEngine, TwinEngine
+from heavylift.tables.mysql.moving import TwinEngine
 from heavylift.tables.requests import TablesRequest
 from sandbox.stack import Stack
 from tests.support.fault_rounds import seeds
@@ -220,9 +220,3 @@ def test_a_new_table_whose_copy_was_cut_off_is_copied_after_all(
     twin.on_source("INSERT INTO late VALUES (3)")
     twin.sync()
     twin.assert_equal("k", "late")
-
-
-def test_from_postgresql_there_is_no_way_back_and_it_says_so(twin: MysqlTwin) -> None:
-    request = twin.request()
-    with pytest.raises(UnsupportedError, match="HL-6450"):
-        BinlogEngine().prepare_reverse(request, Work())

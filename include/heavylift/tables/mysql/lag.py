@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from heavylift.tables.mysql.connect import TYPES, connect, where
+from heavylift.tables.mysql.connect import connect, where
 from heavylift.tables.mysql.faults import told_as
 from heavylift.tables.mysql.position import behind, current_place, place_of_number
 from heavylift.tables.mysql.twin.state import read_stream
@@ -27,10 +27,7 @@ async def read_lag(source: Connection, target: Connection, stream: str) -> Lag:
     :raises ServerUnavailableError: no answer.
     """
     # The target first: what the source writes meanwhile counts as lag, never as progress.
-    if target.conn_type in TYPES:
-        state, applied, applied_at = await asyncio.to_thread(_applied, target, stream)
-    else:
-        state, applied, applied_at = await applied_of(target, stream)
+    state, applied, applied_at = await applied_of(target, stream)
     # PyMySQL blocks; a watcher's loop must not.
     position, distance = await asyncio.to_thread(_distance, source, applied)
     age = (datetime.now(UTC) - applied_at).total_seconds() if applied_at else None
@@ -43,7 +40,8 @@ async def read_lag(source: Connection, target: Connection, stream: str) -> Lag:
     )
 
 
-def _applied(target: Connection, stream: str) -> tuple[str, str, datetime | None]:
+def applied_there(target: Connection, stream: str) -> tuple[str, str, datetime | None]:
+    """Return what :func:`heavylift.tables.postgres.lag.applied_of` does, of a MySQL target; blocks."""
     with (
         told_as(f"asking {where(target)} for a position", "nothing was touched"),
         closing(connect(target)) as session,

@@ -7,10 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, ClassVar
 
-from heavylift.errors import UnsupportedError
 from heavylift.evidence.table_records import StreamStatus
 from heavylift.tables.mysql import compare as comparing
 from heavylift.tables.mysql import drain, snapshot, sync
+from heavylift.tables.mysql.back import prepare as back
 from heavylift.tables.mysql.connect import connect as connect_source
 from heavylift.tables.mysql.faults import told_as as told_as_mysql
 from heavylift.tables.mysql.lease import read_mark
@@ -69,20 +69,8 @@ class BinlogEngine:
         return comparing.compare_databases(request, work, self.product, frozen=frozen)
 
     def prepare_reverse(self, request: TablesRequest, work: Work) -> ReverseRecord:
-        """Refuse: this version has no way back from PostgreSQL to MySQL.
-
-        :raises UnsupportedError: always.
-        """
-        del work
-        raise UnsupportedError(
-            f"preparing the way back of database {request.database!r}",
-            got=f"{request.target.engine.value} to {request.source.engine.value}",
-            expected="the same kind on both sides: nothing carries changes of PostgreSQL to MySQL or MariaDB",
-            state="nothing was touched",
-            remedy="set reverse: false for this database, and keep the source as it is until the soak ends: a"
-            " rollback then loses what was written after the switch, unless the application writes to both",
-            code="6450",
-        )
+        """Make the stream that flows back, before anybody may write to the target."""
+        return back.prepare_reverse(request, work)
 
     def status(self, request: TablesRequest) -> StreamStatus:
         """Tell how the stream stands; changes nothing."""

@@ -9,7 +9,7 @@ from heavylift.evidence.records import Finding
 from heavylift.tables.mysql import preflight_tables as of_tables
 from heavylift.tables.mysql.connect import ask
 from heavylift.tables.mysql.preflight import TargetChecks
-from heavylift.tables.mysql.preflight_tables import Checked
+from heavylift.tables.mysql.preflight_tables import Checked, inexact
 from heavylift.tables.postgres.connect import where
 from heavylift.tables.postgres.preflight_common import blocker, listed, setting, warning
 
@@ -63,13 +63,10 @@ def check_rest(checked: Checked) -> Iterator[Finding]:
 
 
 def check_way_back(checked: Checked) -> Iterator[Finding]:
-    """Tell what a rollback would lose."""
+    """Look for what PostgreSQL could not give back as MySQL had it, should changes have to flow back."""
     if checked.request.options.reverse:
-        yield warning(
-            "no-way-back", "source",
-            "changes made after the switch do not flow back to MySQL: a rollback loses them",
-            "set reverse: false for this database, and plan the way back by other means",
-        )  # fmt: skip
+        for found in inexact(checked.tables, checked.policy.zero_dates):
+            yield warning("way-back", found.subject, f"after a switch: {found.detail}", found.remedy or "")
 
 
 _OTHERS = {

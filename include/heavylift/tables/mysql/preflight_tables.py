@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -172,3 +172,23 @@ def _told(checked: Checked, table: SourceTable, mapped: Mapped, count: int) -> F
 
 def _in_key(table: SourceTable, mapped: Mapped) -> bool:
     return mapped.source.name in table.table.key
+
+
+def inexact(tables: Sequence[SourceTable], zero_dates: ZeroDates) -> Iterator[Finding]:
+    """Look for what PostgreSQL could not give back as MySQL had it."""
+    leave = "set reverse: false for this database, or leave the table out of it"
+    if zero_dates is ZeroDates.NULL:
+        yield blocker(
+            "way-back-dates", "zero_dates", "dates that no calendar has became NULL, and would come back so",
+            'use "zero_dates": "refuse" and a new snapshot, or set reverse: false',
+        )  # fmt: skip
+    for table in tables:
+        if not table.table.key:
+            yield blocker("way-back-key", str(table.name), "its rows have no key to be found by", leave)
+        for column in table.columns:
+            text = column.kind is Kind.TEXT and not column.source.collation.endswith("_bin")
+            if column.source.name in table.table.key and text:
+                yield blocker(
+                    "way-back-key", f"{table.name}.{column.source.name}",
+                    f"to {column.source.collation} keys are equal that PostgreSQL tells apart", leave,
+                )  # fmt: skip

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from heavylift.errors import PermanentError
-from heavylift.tables.model import is_chosen
+from heavylift.tables.model import TableName, is_chosen
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.replication import Identity, identify
 from heavylift.tables.postgres.slot import SlotStatus, drop_slot, slot_status, unpublished
@@ -39,10 +40,27 @@ def guard(request: TablesRequest, state: StreamState, *, source: Session, target
     :param state: of the stream, once its consistent position is noted.
     :raises PermanentError: the stream is marked invalid; only a new snapshot helps.
     """
+    known = read_tables(target, state.id)
+    return watch_slot(request, state, source, known, lambda reason: _mark_invalid(target, state, reason))
+
+
+def watch_slot(
+    request: TablesRequest,
+    state: StreamState,
+    source: Session,
+    known: Iterable[TableName],
+    mark_invalid: Callable[[str], None],
+) -> SlotStatus:
+    """Do what :func:`guard` does, wherever the stream's state is kept.
+
+    :param known: the stream's tables.
+    :param mark_invalid: notes that the stream is lost, and why.
+    :raises PermanentError: see :func:`guard`.
+    """
     status = slot_status(source, state.slot)
-    reason = _what_is_wrong(status, state) or _what_is_left_out(request, state, source, target)
+    reason = _what_is_wrong(status, state) or _what_is_left_out(request, state, source, known)
     if reason:
-        _mark_invalid(target, state, reason)
+        mark_invalid(reason)
         raise _invalid(state, reason)
     if status is None:  # pragma: no cover - named above; tells mypy
         raise _invalid(state, "no slot")
@@ -51,7 +69,7 @@ def guard(request: TablesRequest, state: StreamState, *, source: Session, target
         reason = f"the slot kept {status.retained_bytes} bytes of log, more than the {limit} allowed"
         # First what endangers the source: a note that cannot be written leaves a missing slot to be found.
         drop_slot(source, state.slot)
-        _mark_invalid(target, state, reason)
+        mark_invalid(reason)
         raise PermanentError(
             f"guarding the source's disk for stream {state.id!r}",
             got=f"{status.retained_bytes} bytes of log kept by slot {state.slot}",
@@ -124,13 +142,11 @@ def _what_is_wrong(status: SlotStatus | None, state: StreamState) -> str:
     return ""
 
 
-def _what_is_left_out(request: TablesRequest, state: StreamState, source: Session, target: Session) -> str:
+def _what_is_left_out(
+    request: TablesRequest, state: StreamState, source: Session, known: Iterable[TableName]
+) -> str:
     """Tell of tables that are no longer published, or are others of the same name: changes are lost."""
-    chosen = [
-        name
-        for name in read_tables(target, state.id)
-        if is_chosen(name, request.options.tables, request.options.exclude)
-    ]
+    chosen = [name for name in known if is_chosen(name, request.options.tables, request.options.exclude)]
     out = unpublished(source, state.publication, chosen)
     if not out:
         return ""

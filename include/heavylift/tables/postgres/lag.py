@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from heavylift.tables.postgres.connect import conninfo, session_options, where
+from heavylift.tables.postgres.connect import TYPES, conninfo, session_options, where
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.lsn import lsn_from_text
 from heavylift.tables.postgres.state import no_stream
@@ -62,6 +63,11 @@ async def read_lag(source: Connection, target: Connection, stream: str) -> Lag:
 
 async def applied_of(target: Connection, stream: str) -> tuple[str, str, datetime | None]:
     """Return a stream's state, its applied position, and when that transaction was committed."""
+    if target.conn_type not in TYPES:
+        from heavylift.tables.mysql.lag import applied_there
+
+        # PyMySQL blocks; a watcher's loop must not.
+        return await asyncio.to_thread(applied_there, target, stream)
     if not (await _ask(target, _THERE))[0]:
         raise no_stream(stream)
     row = await _ask(target, _APPLIED, stream)

@@ -76,7 +76,7 @@ def prepare_reverse(request: TablesRequest, work: Work) -> ReverseRecord:
                 work.check("preparing the way back")
                 state = _make(back, target, source, tables)
         # The way forth must know what the way back writes, should it ever be taken up again.
-        _publish_marker(source, forward.publication)
+        publish_marker(source, forward.publication)
         return ReverseRecord(
             run=request.run,
             database=request.database,
@@ -109,7 +109,7 @@ def _make(back: TablesRequest, reads: Session, writes: Session, tables: list[Tab
     )
     write_stream(writes, state)
     ensure_publication(reads, name, tables)
-    _publish_marker(reads, name)
+    publish_marker(reads, name)
     drop_slot(reads, name)
     # Told before it is made: from here on nothing that is written to the target gets lost.
     row = reads.execute(
@@ -128,7 +128,8 @@ def _make(back: TablesRequest, reads: Session, writes: Session, tables: list[Tab
     return state
 
 
-def _publish_marker(session: Session, publication: str) -> None:
+def publish_marker(session: Session, publication: str) -> None:
+    """Add our table of positions to a publication, so that its changes tell whose a transaction is."""
     if _is_gone(session, publication) or MARKER in published(session, publication):
         return
     session.execute(

@@ -114,8 +114,11 @@ class TwinApplier:
         oid = shape.relation.oid
         if oid not in self._writers:
             table = self._tables[shape.table]
-            self._writers[oid] = writer(self.session, table, shape.columns, self._limit)
+            self._writers[oid] = self._writer_of(table, shape)
         return self._writers[oid]
+
+    def _writer_of(self, table: SourceTable, shape: Shape) -> TableWriter:
+        return writer(self.session, table, shape.columns, self._limit)
 
     def _read(self) -> None:
         patterns = [str(name) for name in self.given.states]

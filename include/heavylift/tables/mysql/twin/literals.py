@@ -46,25 +46,28 @@ def writer_of(mapped: Mapped) -> Write:
     if kind in {Kind.FLOAT, Kind.DOUBLE}:
         return _double
     if kind in _QUOTED:
-        return _text
+        return quoted_text
     if kind in {Kind.BYTES, Kind.GEOMETRY}:
-        return lambda value: b"_binary" + _text(value)
+        return lambda value: b"_binary" + quoted_text(value)
     if kind is Kind.JSONB or charset in {"", "utf8mb4"}:
-        return _text
+        return quoted_text
     introducer = b"_" + charset.encode()
     if charset in _WIDE:
         return lambda value: introducer + b" x'" + value.hex().encode() + b"'"
-    return lambda value: introducer + _text(value)
+    return lambda value: introducer + quoted_text(value)
 
 
-def written(table: SourceTable, columns: Sequence[str]) -> tuple[Written, ...]:
+def written(
+    table: SourceTable, columns: Sequence[str], literals: Callable[[Mapped], Write] = writer_of
+) -> tuple[Written, ...]:
     """Return the columns of a row that are written: all but those that the server computes.
 
     :param columns: the row's, in its order.
+    :param literals: gives what writes a column's values.
     """
     known = {each.source.name: each for each in table.columns}
     return tuple(
-        Written(known[name], at, writer_of(known[name]))
+        Written(known[name], at, literals(known[name]))
         for at, name in enumerate(columns)
         if name in known and not known[name].column.generated
     )
@@ -85,7 +88,7 @@ def same(column: Written, value: Value) -> bytes:
         return name + b" IS NULL"
     kind = column.mapped.kind
     if kind is Kind.TEXT:
-        return b"CAST(" + name + b" AS BINARY) = _binary" + _text(value)
+        return b"CAST(" + name + b" AS BINARY) = _binary" + quoted_text(value)
     if kind is Kind.GEOMETRY:
         return b"HEX(" + name + b") = '" + value.hex().upper().encode() + b"'"
     if kind is Kind.FLOAT:
@@ -104,7 +107,8 @@ def _double(value: bytes) -> bytes:
     return value if b"e" in value else value + b"e0"
 
 
-def _text(value: bytes) -> bytes:
+def quoted_text(value: bytes) -> bytes:
+    """Return bytes within quotes."""
     # Of all bytes only these two mean something within quotes; the session leaves backslashes their meaning.
     if b"\\" in value or b"'" in value:
         value = value.replace(b"\\", b"\\\\").replace(b"'", b"\\'")

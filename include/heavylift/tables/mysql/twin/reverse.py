@@ -16,7 +16,7 @@ from heavylift.evidence.table_records import ReverseRecord
 from heavylift.tables.model import TableName
 from heavylift.tables.mysql.catalog import SourceTable, read_source
 from heavylift.tables.mysql.chosen import database_of
-from heavylift.tables.mysql.connect import ask, connect
+from heavylift.tables.mysql.connect import connect
 from heavylift.tables.mysql.faults import told_as
 from heavylift.tables.mysql.lease import mark
 from heavylift.tables.mysql.log import birth_of
@@ -26,7 +26,6 @@ from heavylift.tables.mysql.start import ENGINE, stream_of, system_of
 from heavylift.tables.mysql.twin import kept
 from heavylift.tables.mysql.twin.apply import OWN
 from heavylift.tables.mysql.twin.preflight import BACK_CHECKS
-from heavylift.tables.mysql.twin.schema import read_schema
 from heavylift.tables.mysql.twin.target import TwinTarget, open_twin
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.reverse import demand_all, demand_unbroken
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from heavylift.evidence.records import Finding
     from heavylift.tables.engine import Work
     from heavylift.tables.mysql.connect import Session
-    from heavylift.tables.mysql.twin.dump import Entry
     from heavylift.tables.requests import TablesRequest
 
 
@@ -106,7 +104,7 @@ def _make(
     here.begin(begun)
     # An end that was cut off may have left some of them away.
     here.wake_triggers(back.stream)
-    triggers = _triggers(back, here, names)
+    triggers = here.triggers_of(names)
     apart = [name for name in _chosen(back, reads) if name not in names]
     # Nothing that is written to the target from here on gets lost.
     place, gtids = current_place(reads)
@@ -134,18 +132,3 @@ def _chosen(back: TablesRequest, reads: Session) -> list[TableName]:
     options = back.options
     found = read_source(reads, OWN, options.tables, options.exclude, database=database_of(back))
     return [table.name for table in found]
-
-
-def _triggers(back: TablesRequest, here: TwinTarget, names: set[TableName]) -> list[Entry]:
-    """Return the triggers of the tables that changes flow back to, in the order in which they fire."""
-    rows = ask(
-        here.session,
-        "SELECT trigger_schema, trigger_name, event_object_schema, event_object_table"
-        " FROM information_schema.triggers",
-    )
-    wanted = {TableName(row[0], row[1]) for row in rows if TableName(row[2], row[3]) in names}
-    if not wanted:
-        return []
-    connection = back.target.connection
-    entries = read_schema(here.session, connection, sorted({name.schema for name in wanted}))
-    return [each for each in entries if each.kind == "trigger" and each.name in wanted]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -208,6 +208,20 @@ class TwinTarget:
         name = quoted(table.name.schema, table.name.name)
         execute(self._define(), f"ALTER TABLE {name} AUTO_INCREMENT = {wanted}")
         return title, wanted - 1
+
+    def triggers_of(self, tables: Collection[TableName]) -> list[Entry]:
+        """Return the triggers that some tables have here, in the order in which they fire."""
+        rows = ask(
+            self.session,
+            "SELECT trigger_schema, trigger_name, event_object_schema, event_object_table"
+            " FROM information_schema.triggers",
+        )
+        wanted = {TableName(row[0], row[1]) for row in rows if TableName(row[2], row[3]) in tables}
+        if not wanted:
+            return []
+        schemas = sorted({name.schema for name in wanted})
+        entries = read_schema(self.session, self.request.target.connection, schemas)
+        return [each for each in entries if each.kind == "trigger" and each.name in wanted]
 
     def wake_triggers(self, stream: str) -> None:
         """Make triggers again that were taken away while changes flowed back."""

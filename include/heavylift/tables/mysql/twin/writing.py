@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heavylift.errors import IntegrityError
 from heavylift.tables.mysql.catalog import SourceTable
 from heavylift.tables.mysql.connect import quoted
-from heavylift.tables.mysql.twin.literals import Written, same, tuples_of, writer_of, written
+from heavylift.tables.mysql.twin.literals import Write, Written, same, tuples_of, writer_of, written
 from heavylift.tables.mysql.twin.session import STATEMENT_BYTES, Lenient, run
+from heavylift.tables.mysql.types import Mapped
 
 if TYPE_CHECKING:
     from heavylift.tables.mysql.connect import Session
@@ -28,6 +29,7 @@ class TableWriter:
     :param table: as the target has it.
     :param columns: those that are written, with their places in a row.
     :param limit: see :func:`heavylift.tables.mysql.twin.session.most_bytes`.
+    :param literals: gives what writes a column's values.
     """
 
     session: Session
@@ -35,6 +37,7 @@ class TableWriter:
     columns: tuple[Written, ...]
     limit: int
     lenient: Lenient
+    literals: Callable[[Mapped], Write] = writer_of
 
     @property
     def name(self) -> bytes:
@@ -66,7 +69,7 @@ class TableWriter:
         by_name = {each.source.name: each for each in self.table.columns}
         columns = [by_name[name] for name in names]
         spelled = [quoted(name).encode() for name in names]
-        writers = [writer_of(each) for each in columns]
+        writers = [self.literals(each) for each in columns]
         head = b"DELETE FROM " + self.name + b" WHERE "
         batch: list[bytes] = []
         for key in keys:
