@@ -146,6 +146,6 @@ def no_snapshot_back(request: TablesRequest) -> UnsupportedError:
         got="the direction reverse",
         expected="forward: the way back begins without a snapshot, and would empty the source for one",
         state="nothing was touched",
-        remedy="prepare the way back: heavylift tables reverse --act prepare, or ReverseSyncOperator",
+        remedy="prepare the way back: heavylift tables reverse prepare, or ReverseSyncOperator",
         code="6006",
     )

@@ -138,7 +138,7 @@ def test_a_value_that_would_not_come_back_exactly_stops_the_stream(
         databases, f"CREATE TABLE t (id int PRIMARY KEY, x {column})", "INSERT INTO t VALUES (1, NULL)"
     )
     databases.on_target(f"UPDATE t SET x = {value}")
-    with pytest.raises(IntegrityError, match="HL-64[57]"):
+    with pytest.raises(IntegrityError, match=r"HL-64[57]"):
         BACK.sync(back, Work())
     assert databases.on_source("SELECT x FROM t") == [(None,)]
     databases.on_target("UPDATE t SET x = NULL")

@@ -78,6 +78,6 @@ def _in_part(table: TableName) -> ConflictError:
         expected="REPLICA IDENTITY FULL, as it was set when the way back was prepared",
         state="nothing of this batch was applied; the position stays",
         remedy="ALTER TABLE … REPLICA IDENTITY FULL on the target; of rows changed meanwhile, compare with"
-        " heavylift tables reverse --act verify",
+        " heavylift tables reverse verify",
         code="6454",
     )
