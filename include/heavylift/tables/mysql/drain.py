@@ -5,11 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from heavylift.evidence.records import Finding, Severity, utc_now
+from heavylift.evidence.records import utc_now
 from heavylift.evidence.table_records import DrainRecord
 from heavylift.tables.mysql.connect import one, quoted
 from heavylift.tables.mysql.sync import StreamRun, stream_run
 from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.pump import still_written
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import Work
@@ -59,15 +60,7 @@ def _look_for_writers(run: StreamRun, seconds_left: float) -> None:
     run.apply(within_seconds=max(seconds_left, 1.0))
     changes = run.tally.kinds.total() - before
     if changes:
-        run.findings.append(
-            Finding(
-                rule="source-still-written",
-                severity=Severity.BLOCKER,
-                subject=run.request.database,
-                detail=f"{changes} changes were committed on the source after the drain had begun",
-                remedy="stop every writer of the source, then drain again",
-            )
-        )
+        run.findings.append(still_written(run.request.database, changes))
 
 
 def _advance(run: StreamRun) -> dict[str, int]:

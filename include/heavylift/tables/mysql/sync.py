@@ -31,8 +31,7 @@ from heavylift.tables.mysql.target import Applying
 from heavylift.tables.mysql.values import Mender
 from heavylift.tables.postgres.applying import apply_all
 from heavylift.tables.postgres.guard import demand_valid
-from heavylift.tables.postgres.lsn import lsn_to_text
-from heavylift.tables.postgres.pump import Tally
+from heavylift.tables.postgres.pump import Tally, sync_record
 from heavylift.tables.postgres.reader import Reader
 from heavylift.tables.postgres.state import StreamPhase, StreamState, TablePhase, names
 
@@ -210,13 +209,13 @@ def sync_changes(request: TablesRequest, work: Work, product: Product) -> SyncRe
     :raises PermanentError: the source has lost log that the stream needs.
     :raises TransientError: a server or the network has gone.
     """
-    started, clock = utc_now(), time.monotonic()
+    started = utc_now()
     with stream_run(request, work, product) as run:
         run.take_in_new_tables()
         upto = run.apply()
         if run.tally.reached:
             run.complete_schema()
-        return _record(run, started, time.monotonic() - clock, upto)
+        return _record(run, started, upto)
 
 
 def _known(
@@ -235,40 +234,19 @@ def _known(
     return found
 
 
-def _record(run: StreamRun, started: datetime, seconds: float, upto: Place) -> SyncRecord:
-    tally, request = run.tally, run.request
-    applied = place_from(tally.applied, run.begun_at.slot)
-    late = 0.0
-    if not tally.reached and tally.applied_at is not None:
-        late = max(0.0, (utc_now() - tally.applied_at).total_seconds())
+def _record(run: StreamRun, started: datetime, upto: Place) -> SyncRecord:
+    applied = place_from(run.tally.applied, run.begun_at.slot)
     files = log_files(run.source)
     kept = sum(size for name, size in files.items() if int(name.rpartition(".")[2]) >= applied.file)
-    return SyncRecord(
-        run=request.run,
-        database=request.database,
-        direction=request.direction.value,
-        engine=run.begun_at.engine,
-        started_at=started,
-        from_position=lsn_to_text(run.begun_at.applied or 0),
-        upto_position=lsn_to_text(upto.number),
-        applied_position=lsn_to_text(tally.applied),
-        caught_up=tally.reached,
-        transactions=tally.transactions,
-        transactions_skipped=tally.transactions_skipped,
-        inserts=tally.kinds["inserts"],
-        updates=tally.kinds["updates"],
-        deletes=tally.kinds["deletes"],
-        truncates=tally.kinds["truncates"],
-        skipped=tally.skipped,
-        batches=tally.batches,
-        batches_retried=tally.retried,
+    return sync_record(
+        run.request,
+        run.begun_at,
+        run.tally,
+        started=started,
+        upto=upto.number,
         lag_bytes=behind(run.source, applied),
-        lag_seconds=late,
         retained_bytes=kept,
-        schema_changes=tuple(tally.statements),
-        tables={str(name): number for name, number in sorted(tally.tables.items())},
-        seconds=seconds,
-        findings=tuple(run.findings),
+        findings=run.findings,
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from heavylift.evidence.records import Finding, Severity, utc_now
+from heavylift.evidence.records import utc_now
 from heavylift.evidence.table_records import DrainRecord
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.lsn import lsn_to_text
+from heavylift.tables.postgres.pump import still_written
 from heavylift.tables.postgres.sequences import copy_sequences
 from heavylift.tables.postgres.state import read_tables
 from heavylift.tables.postgres.sync import StreamRun, stream_run
@@ -60,15 +61,7 @@ def _look_for_writers(run: StreamRun, seconds_left: float) -> None:
     run.apply(within_seconds=max(seconds_left, 1.0))
     changes = run.tally.kinds.total() - before
     if changes:
-        run.findings.append(
-            Finding(
-                rule="source-still-written",
-                severity=Severity.BLOCKER,
-                subject=run.request.database,
-                detail=f"{changes} changes were committed on the source after the drain had begun",
-                remedy="stop every writer of the source, then drain again",
-            )
-        )
+        run.findings.append(still_written(run.request.database, changes))
 
 
 def _advance_sequences(run: StreamRun) -> dict[str, int]:

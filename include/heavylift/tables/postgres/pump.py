@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
 from heavylift.errors import ConflictError, TransientError
+from heavylift.evidence.records import Finding, Severity, utc_now
+from heavylift.evidence.table_records import SyncRecord
 from heavylift.tables.engine import TablesProgress
 from heavylift.tables.model import TableName, is_chosen
 from heavylift.tables.postgres.apply import Applier, NewLabelError, prepare_session
@@ -283,3 +285,63 @@ def stream_of(session: Session, request: TablesRequest) -> StreamState:
     if state is None:
         raise no_stream(request.stream)
     return state
+
+
+def sync_record(
+    request: TablesRequest,
+    begun_at: StreamState,
+    tally: Tally,
+    *,
+    started: datetime,
+    upto: int,
+    lag_bytes: int,
+    retained_bytes: int,
+    findings: Iterable[Finding],
+) -> SyncRecord:
+    """Return the record of a bounded run, of whatever engine.
+
+    :param begun_at: the stream as the run found it.
+    :param upto: the source's position when it began.
+    :param lag_bytes: what the source has written since the last position.
+    """
+    late = 0.0
+    if not tally.reached and tally.applied_at is not None:
+        late = max(0.0, (utc_now() - tally.applied_at).total_seconds())
+    return SyncRecord(
+        run=request.run,
+        database=request.database,
+        direction=request.direction.value,
+        engine=begun_at.engine,
+        started_at=started,
+        from_position=lsn_to_text(begun_at.applied or 0),
+        upto_position=lsn_to_text(upto),
+        applied_position=lsn_to_text(tally.applied),
+        caught_up=tally.reached,
+        transactions=tally.transactions,
+        transactions_skipped=tally.transactions_skipped,
+        inserts=tally.kinds["inserts"],
+        updates=tally.kinds["updates"],
+        deletes=tally.kinds["deletes"],
+        truncates=tally.kinds["truncates"],
+        skipped=tally.skipped,
+        batches=tally.batches,
+        batches_retried=tally.retried,
+        lag_bytes=lag_bytes,
+        lag_seconds=late,
+        retained_bytes=retained_bytes,
+        schema_changes=tuple(tally.statements),
+        tables={str(name): number for name, number in sorted(tally.tables.items())},
+        seconds=time.monotonic() - tally.began,
+        findings=tuple(findings),
+    )
+
+
+def still_written(database: str, changes: int) -> Finding:
+    """Return the finding of a source that somebody writes to while it is drained."""
+    return Finding(
+        rule="source-still-written",
+        severity=Severity.BLOCKER,
+        subject=database,
+        detail=f"{changes} changes were committed on the source after the drain had begun",
+        remedy="stop every writer of the source, then drain again",
+    )

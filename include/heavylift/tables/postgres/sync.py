@@ -18,7 +18,7 @@ from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.guard import demand_valid, guard, settle_source
-from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
+from heavylift.tables.postgres.lsn import lsn_from_text
 from heavylift.tables.postgres.partitions import (
     demand_same_parts,
     detached,
@@ -27,7 +27,7 @@ from heavylift.tables.postgres.partitions import (
     roots_of,
     unattached,
 )
-from heavylift.tables.postgres.pump import Pump, RunSessions, Tally, stream_of
+from heavylift.tables.postgres.pump import Pump, RunSessions, Tally, stream_of, sync_record
 from heavylift.tables.postgres.quiet import quieten
 from heavylift.tables.postgres.schema_copy import finish_schema, follow_relations, is_schema_finished
 from heavylift.tables.postgres.slot import publishable, slot_status
@@ -225,14 +225,14 @@ def sync_changes(request: TablesRequest, work: Work, *, upto: int | None = None)
     :raises PermanentError: the source has lost log that the stream needs.
     :raises TransientError: another run is at it, or a server or the network has gone.
     """
-    started, clock = utc_now(), time.monotonic()
+    started = utc_now()
     with stream_run(request, work) as run:
         run.take_in_new_tables()
         reached = run.apply(upto)
         if run.tally.reached:
             run.complete_schema()
             run.demand_all_tables()
-        return _record(run, started, time.monotonic() - clock, reached)
+        return _record(run, started, reached)
 
 
 def position_of(source: Session) -> int:
@@ -241,39 +241,17 @@ def position_of(source: Session) -> int:
     return lsn_from_text(row[0]) if row else 0
 
 
-def _record(run: StreamRun, started: datetime, seconds: float, upto: int) -> SyncRecord:
-    tally, request = run.tally, run.request
+def _record(run: StreamRun, started: datetime, upto: int) -> SyncRecord:
     status = slot_status(run.sessions.source, run.begun_at.slot)
-    here = position_of(run.sessions.source)
-    behind = 0.0
-    if not tally.reached and tally.applied_at is not None:
-        behind = max(0.0, (utc_now() - tally.applied_at).total_seconds())
-    return SyncRecord(
-        run=request.run,
-        database=request.database,
-        direction=request.direction.value,
-        engine=run.begun_at.engine,
-        started_at=started,
-        from_position=lsn_to_text(run.begun_at.applied or 0),
-        upto_position=lsn_to_text(upto),
-        applied_position=lsn_to_text(tally.applied),
-        caught_up=tally.reached,
-        transactions=tally.transactions,
-        transactions_skipped=tally.transactions_skipped,
-        inserts=tally.kinds["inserts"],
-        updates=tally.kinds["updates"],
-        deletes=tally.kinds["deletes"],
-        truncates=tally.kinds["truncates"],
-        skipped=tally.skipped,
-        batches=tally.batches,
-        batches_retried=tally.retried,
-        lag_bytes=max(0, here - tally.applied),
-        lag_seconds=behind,
+    return sync_record(
+        run.request,
+        run.begun_at,
+        run.tally,
+        started=started,
+        upto=upto,
+        lag_bytes=max(0, position_of(run.sessions.source) - run.tally.applied),
         retained_bytes=status.retained_bytes if status else 0,
-        schema_changes=tuple(tally.statements),
-        tables={str(name): number for name, number in sorted(tally.tables.items())},
-        seconds=seconds,
-        findings=tuple(run.findings),
+        findings=run.findings,
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from heavylift.evidence.records import Finding, Severity, utc_now
+from heavylift.evidence.records import Finding, utc_now
 from heavylift.evidence.table_records import DrainRecord, SyncRecord
 from heavylift.tables.engine import TablesProgress
 from heavylift.tables.model import Table, TableName
@@ -30,7 +30,7 @@ from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.guard import demand_same_source, demand_valid, watch_slot
 from heavylift.tables.postgres.lsn import lsn_to_text
-from heavylift.tables.postgres.pump import Tally
+from heavylift.tables.postgres.pump import Tally, still_written, sync_record
 from heavylift.tables.postgres.reader import Reader
 from heavylift.tables.postgres.replication import identify
 from heavylift.tables.postgres.slot import slot_status
@@ -158,39 +158,19 @@ def _with_identity(state: StreamState) -> StreamState:
 
 def sync_changes(request: TablesRequest, work: Work) -> SyncRecord:
     """Apply every transaction that is committed on the target now, and none after; idempotent."""
-    started, clock = utc_now(), time.monotonic()
+    started = utc_now()
     with back_run(request, work) as run:
         upto = run.apply()
-        tally, status = run.tally, slot_status(run.source, run.begun_at.slot)
-        late = 0.0
-        if not tally.reached and tally.applied_at is not None:
-            late = max(0.0, (utc_now() - tally.applied_at).total_seconds())
-        return SyncRecord(
-            run=request.run,
-            database=request.database,
-            direction=request.direction.value,
-            engine=run.begun_at.engine,
-            started_at=started,
-            from_position=lsn_to_text(run.begun_at.applied or 0),
-            upto_position=lsn_to_text(upto),
-            applied_position=lsn_to_text(tally.applied),
-            caught_up=tally.reached,
-            transactions=tally.transactions,
-            transactions_skipped=tally.transactions_skipped,
-            inserts=tally.kinds["inserts"],
-            updates=tally.kinds["updates"],
-            deletes=tally.kinds["deletes"],
-            truncates=tally.kinds["truncates"],
-            skipped=tally.skipped,
-            batches=tally.batches,
-            batches_retried=tally.retried,
-            lag_bytes=max(0, position_of(run.source) - tally.applied),
-            lag_seconds=late,
+        status = slot_status(run.source, run.begun_at.slot)
+        return sync_record(
+            request,
+            run.begun_at,
+            run.tally,
+            started=started,
+            upto=upto,
+            lag_bytes=max(0, position_of(run.source) - run.tally.applied),
             retained_bytes=status.retained_bytes if status else 0,
-            schema_changes=tuple(tally.statements),
-            tables={str(name): number for name, number in sorted(tally.tables.items())},
-            seconds=time.monotonic() - clock,
-            findings=tuple(run.findings),
+            findings=run.findings,
         )
 
 
@@ -207,7 +187,7 @@ def drain_changes(request: TablesRequest, work: Work, *, within_seconds: float) 
             before = run.tally.kinds.total()
             run.apply(within_seconds=max(within_seconds - (time.monotonic() - clock), 1.0))
             if run.tally.kinds.total() > before:
-                run.findings.append(_still_written(request.database, run.tally.kinds.total() - before))
+                run.findings.append(still_written(request.database, run.tally.kinds.total() - before))
         if run.tally.reached:
             numbers = _advance(run)
             run.control.wake_triggers(request.stream)
@@ -249,13 +229,3 @@ def _advance(run: BackRun) -> dict[str, int]:
             name, value = run.control.advance_numbering(table, highest)
             done[name] = value
     return done
-
-
-def _still_written(database: str, changes: int) -> Finding:
-    return Finding(
-        rule="source-still-written",
-        severity=Severity.BLOCKER,
-        subject=database,
-        detail=f"{changes} changes were committed after the drain had begun",
-        remedy="stop every writer, then drain again",
-    )
