@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import threading
@@ -50,13 +51,13 @@ def behind_relay(brokers: Brokers) -> Iterator[tuple[Brokers, Relay]]:
         process.wait()
 
 
-@pytest.mark.parametrize("seed", SEEDS[:2])
+@pytest.mark.parametrize("seed", SEEDS if "HEAVYLIFT_STREAM_SEEDS" in os.environ else SEEDS[:1])
 async def test_nothing_is_lost_or_repeated_where_connections_are_cut(
     behind_relay: tuple[Brokers, Relay], seed: int
 ) -> None:
     brokers, relay = behind_relay
     brokers.make("source", PARTITIONS)
-    brokers.fill("source", 3_000, seed=seed, partitions=PARTITIONS)
+    brokers.fill("source", 2_000, seed=seed, partitions=PARTITIONS)
     draw, done = random.Random(seed), threading.Event()
 
     def cut() -> None:

@@ -64,7 +64,7 @@ def test_every_type_comes_back_exactly(databases: MysqlToPostgres) -> None:
         "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns"
         " WHERE table_schema = %s AND column_name <> 'id'",
         databases.schema,
-    )[0][0].replace("%", "%%")
+    )[0][0]
     databases.on_target(f"INSERT INTO t ({names}) SELECT {names} FROM t WHERE id <= 3")
     databases.on_target("UPDATE t SET g = -g, tx = tx || ' x', bl = bl || '\\x27' WHERE id > 1")
     databases.on_target("DELETE FROM t WHERE id = 5")

@@ -42,7 +42,9 @@ class BackApplier(TwinApplier):
             raise _in_part(shape.table)
         literals = writer_back(self.policy)
         computed = frozenset(each.source.name for each in table.columns if each.column.generated)
-        lenient = Lenient(computed=computed)
+        # Labels are looked at before they are written.
+        listed = frozenset(each.source.name for each in table.columns if each.source.data_type == "enum")
+        lenient = Lenient(listed, computed)
         columns = written(table, shape.columns, literals)
         return TableWriter(self.session, table, columns, self._limit, lenient, literals)
 

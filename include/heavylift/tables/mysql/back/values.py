@@ -95,6 +95,8 @@ def _label(column: SourceColumn) -> Write:
     several = column.data_type == "set"
 
     def write(value: bytes) -> bytes:
+        if not value and not several and value not in known:
+            return b"0"  # what stands for a label that was never valid
         given = value.split(b",") if several and value else [value] if value or not several else []
         # The server puts the members of a set in their order, and takes a label in any case.
         if given != [each for each in known if each in given]:
