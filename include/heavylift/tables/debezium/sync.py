@@ -136,7 +136,7 @@ class StreamRun:
                 return opened(self.cluster, readers, ends.end, self.lease.seen, self.counted)
 
             start = total(marks.values())
-            assembler = Assembler(start, {}, lambda _table: 0, self.request.options.batch_changes)
+            assembler = Assembler(start, {}, lambda _table: 0, self.request.options.batch_changes, "")
             reader = Reader(open_stream, assembler, ends.position, until, self.work.stop)
             reader.start()
             try:

@@ -63,9 +63,10 @@ class CascadeAssembler(Assembler):
         keys: Mapping[TableName, tuple[str, ...]],
         copied: Callable[[TableName], int],
         limit: int,
+        back: str,
         actions: Actions,
     ) -> None:
-        super().__init__(start, keys, copied, limit)
+        super().__init__(start, keys, copied, limit, back)
         self._actions = actions
         self._below = {parent: _descendants(parent, actions) for parent in actions}
 

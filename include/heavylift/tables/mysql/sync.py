@@ -134,13 +134,13 @@ class StreamRun:
         known = _known(self.request, self.product, states, catalog)
         keys = self.control.keys()
         limit, actions = self.request.options.batch_changes, actions_of(catalog.values())
-        assembler = CascadeAssembler(start.number, keys, definitions.copied, limit, actions)
+        back = self.request.reversed().stream
+        assembler = CascadeAssembler(start.number, keys, definitions.copied, limit, back, actions)
         connection = self.request.source.connection
 
         @contextmanager
         def opened() -> Iterator[LogStream]:
             with open_log(connection, start) as events:
-                back = self.request.reversed().stream
                 yield LogStream(events, start, upto.number, known.get, definitions, self.lease.seen, back)
 
         reader = Reader(opened, assembler, upto.number, until, self.work.stop)

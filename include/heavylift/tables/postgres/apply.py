@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from psycopg import errors, sql
 
-from heavylift.tables.postgres.batches import OUR_ORIGIN, Batch
+from heavylift.tables.postgres.batches import Batch
+from heavylift.tables.postgres.batches import origin_of as origin_name
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.fold import (
     Cascaded,
@@ -187,7 +188,7 @@ class Applier:
 
 def origin_of(stream: str) -> str:
     """Return the replication origin under which a stream's transactions are known on its target."""
-    return f"{OUR_ORIGIN} {stream}"
+    return origin_name(stream.encode()).decode()
 
 
 def drop_origin(session: Session, stream: str) -> None:

@@ -33,11 +33,16 @@ from heavylift.tables.postgres.pgoutput import (
     Relation,
     Truncate,
     kind_and_relation,
+    read_row,
 )
 
 OUR_SCHEMA = "heavylift"
-OUR_ORIGIN = "heavylift"
-"""How the origins of our own transactions begin."""
+_NEW = ord("N")
+
+
+def origin_of(stream: bytes) -> bytes:
+    """Return the replication origin under which a stream's transactions are known on its target."""
+    return b"heavylift " + stream
 
 
 @dataclass
@@ -73,6 +78,8 @@ class Assembler:
     :param keys: the key of each table whose old rows the log holds whole.
     :param copied: per table, where its snapshot was taken: earlier transactions are in it.
     :param limit: a batch is full with so many changes.
+    :param back: the stream of the other direction: transactions that it brought here are left out. Those of
+        other streams are the application's as far as this one is concerned.
     """
 
     def __init__(
@@ -81,8 +88,11 @@ class Assembler:
         keys: Mapping[TableName, tuple[str, ...]],
         copied: Callable[[TableName], int],
         limit: int,
+        back: str,
     ) -> None:
         self._start = start
+        self._back = back.encode()
+        self._markers: set[int] = set()
         self._keys = keys
         self._copied = copied
         self._limit = limit
@@ -131,6 +141,8 @@ class Assembler:
         kind, oid = kind_and_relation(data)
         if kind not in (INSERT, UPDATE, DELETE):
             return False
+        if oid in self._markers:
+            self._look_whose(kind, oid, data)
         fold = self._folds.get(oid) or self._fold(oid)
         if fold is not None:
             if kind == UPDATE:
@@ -152,7 +164,7 @@ class Assembler:
             self._relation(message)
         elif isinstance(message, Truncate):
             self._truncate(message)
-        elif message.name.startswith(OUR_ORIGIN):
+        elif message.name.encode() == origin_of(self._back):
             self._skip_rest()
 
     def _begin(self, message: Begin) -> None:
@@ -162,6 +174,15 @@ class Assembler:
         if self._skips:
             self._batch.transactions_skipped += 1
         self._folds = {}
+
+    def _look_whose(self, kind: int, oid: int, data: bytes) -> None:
+        """Leave the rest of a transaction out that changes the other direction's position."""
+        new, position, _ = read_row(data, 6)
+        if kind == UPDATE and data[5] != _NEW:
+            new, _, _ = read_row(data, position + 1)
+        columns = self._shapes[oid].columns
+        if dict(zip(columns, new, strict=True)).get("id") == self._back:
+            self._skip_rest()
 
     def _skip_rest(self) -> None:
         """Leave the rest of the transaction out: it is one of ours, on its way back."""
@@ -188,9 +209,11 @@ class Assembler:
             return
         self._shapes[message.oid] = shape
         self._copied_at[message.oid] = self._copied(name)
-        if message.schema != OUR_SCHEMA:
-            self._close()
-            self._batch.segments.append(Reshaped(shape))
+        if message.schema == OUR_SCHEMA:
+            self._markers.add(message.oid)
+            return
+        self._close()
+        self._batch.segments.append(Reshaped(shape))
 
     def _fold(self, oid: int) -> TableFold | None:
         """Return where the current transaction's changes of a relation go; None where nowhere."""
@@ -207,8 +230,7 @@ class Assembler:
         begun = self._begun
         if begun is None or oid not in self._shapes:
             raise _out_of_order("a change outside of a transaction, or of a table not described")
-        if self._shapes[oid].table.schema == OUR_SCHEMA:
-            self._skip_rest()
+        if oid in self._markers:
             return False
         return begun.final_lsn >= self._copied_at[oid]
 

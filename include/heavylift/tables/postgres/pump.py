@@ -156,7 +156,13 @@ class Pump:
         start = state.applied or 0
         reader = Reader(
             lambda: replication_stream(request.source.connection, state.slot, state.publication, start),
-            Assembler(start, known.keys, known.copied, request.options.batch_changes),
+            Assembler(
+                start,
+                known.keys,
+                known.copied,
+                request.options.batch_changes,
+                request.reversed().stream,
+            ),
             upto,
             self.until,
             self.work.stop,

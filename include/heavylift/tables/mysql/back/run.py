@@ -92,7 +92,13 @@ class BackRun:
         definitions = Definitions(request, dict(states), {}, lambda _stream, _tables: "")
         reader = Reader(
             lambda: replication_stream(request.source.connection, state.slot, state.publication, start),
-            Assembler(start, self.control.keys(), definitions.copied, request.options.batch_changes),
+            Assembler(
+                start,
+                self.control.keys(),
+                definitions.copied,
+                request.options.batch_changes,
+                request.reversed().stream,
+            ),
             upto,
             until,
             self.work.stop,
