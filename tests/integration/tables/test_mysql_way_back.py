@@ -204,8 +204,11 @@ def test_what_the_targets_log_lacks_is_named_before_the_switch(twin: MysqlTwin) 
         ENGINE.prepare_reverse(twin.request(), Work())
 
 
+@pytest.mark.parametrize(
+    "cut_at", ["heavylift.tables.mysql.pool.Pool.run", "heavylift.tables.mysql.twin.state.write_table"]
+)
 def test_a_new_table_whose_copy_was_cut_off_is_copied_after_all(
-    twin: MysqlTwin, monkeypatch: pytest.MonkeyPatch
+    twin: MysqlTwin, monkeypatch: pytest.MonkeyPatch, cut_at: str
 ) -> None:
     twin.begin("CREATE TABLE k (id int PRIMARY KEY)")
     twin.on_source("CREATE TABLE late (id int PRIMARY KEY)", "INSERT INTO late VALUES (1), (2)")
@@ -214,7 +217,7 @@ def test_a_new_table_whose_copy_was_cut_off_is_copied_after_all(
         raise TransientError("copying", "cut", "no cut", "nothing", "again", code="6412")
 
     with monkeypatch.context() as patched:
-        patched.setattr("heavylift.tables.mysql.pool.Pool.run", cut)
+        patched.setattr(cut_at, cut)
         with pytest.raises(TransientError):
             twin.sync()
     twin.on_source("INSERT INTO late VALUES (3)")

@@ -98,11 +98,12 @@ class StreamRun:
         ]
         if not new:
             return
-        taken = self.control.occupied([table.name for table in new if table.name not in known])
-        if taken:
-            raise _occupied(taken)
         if self.request.options.on_schema_change is OnSchemaChange.STOP:
             raise _appeared([table.name for table in new])
+        unknown = [table.name for table in new if table.name not in known]
+        taken = self.control.claim(self.request.stream, unknown)
+        if taken:
+            raise _occupied(taken)
         run = self._snapshot()
         run.copy(new, first=False)
         self.findings += run.findings

@@ -138,8 +138,11 @@ class Target(Protocol):
     def left_out(self, stream: str) -> frozenset[TableName]:
         """Return tables that the patterns choose on the stream's source, and that were never part of it."""
 
-    def occupied(self, names: Sequence[TableName]) -> list[TableName]:
-        """Return which of some tables are there."""
+    def claim(self, stream: str, names: Sequence[TableName]) -> list[TableName]:
+        """Note that some tables are about to be made; return those that somebody else has made, and note none.
+
+        What a run that was cut off has claimed is the stream's own, noted as made or not.
+        """
 
     def reopen(self, stream: str) -> None:
         """Take back the note of :meth:`finish`: a table has been added."""

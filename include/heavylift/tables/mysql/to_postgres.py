@@ -151,8 +151,9 @@ class PostgresTarget:
         del stream
         return frozenset()
 
-    def occupied(self, names: Sequence[TableName]) -> list[TableName]:
-        """Return which of some tables are there."""
+    def claim(self, stream: str, names: Sequence[TableName]) -> list[TableName]:
+        """Return which of some tables are there: what is made is made in the transaction that notes it."""
+        del stream
         rows = self.session.execute("SELECT table_schema, table_name FROM information_schema.tables")
         there = {TableName(row[0], row[1]) for row in rows}
         return [name for name in names if name in there]

@@ -159,11 +159,15 @@ class TwinTarget:
         """Return what was not moved when the way back was prepared; nothing on the way there."""
         return kept.apart(self.session, stream) if self._flows_back else frozenset()
 
-    def occupied(self, names: Sequence[TableName]) -> list[TableName]:
-        """Return which of some tables are there."""
+    def claim(self, stream: str, names: Sequence[TableName]) -> list[TableName]:
+        """Note that some tables are about to be made: each is made before it is noted as made."""
+        ours = state.read_notes(self.session, stream, made=False)
         rows = ask(self.session, "SELECT table_schema, table_name FROM information_schema.tables")
         there = {TableName(row[0], row[1]) for row in rows}
-        return [name for name in names if name in there]
+        taken = [name for name in names if name in there and f"claimed {name}" not in ours]
+        for name in () if taken else names:
+            state.write_note(self.session, stream, f"claimed {name}", "", made=False)
+        return taken
 
     def reopen(self, stream: str) -> None:
         """Take back the note that they are made."""
