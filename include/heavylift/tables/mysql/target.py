@@ -139,7 +139,7 @@ class Target(Protocol):
         """Return tables that the patterns choose on the stream's source, and that were never part of it."""
 
     def claim(self, stream: str, names: Sequence[TableName]) -> list[TableName]:
-        """Note that some tables are about to be made; return those that somebody else has made, and note none.
+        """Note that some tables are about to be made; return those that others have made, and note none.
 
         What a run that was cut off has claimed is the stream's own, noted as made or not.
         """
