@@ -45,13 +45,13 @@ def test_what_is_written_after_the_switch_flows_back(twin: MysqlTwin) -> None:
     back = switch(twin)
     again = ENGINE.prepare_reverse(twin.request(), Work())
     with MysqlWriter(twin.flipped_session(), seed=5) as writer:
-        writer.wait_for(150)
+        writer.wait_for(80)
         # Preparing again does not move the place from which changes are kept.
         assert ENGINE.prepare_reverse(twin.request(), Work()).consistent_position == again.consistent_position
         assert ENGINE.sync(back, Work()).caught_up
         compared = ENGINE.compare(back, Work(), frozen=False)
         assert (compared.mode, compared.difference_count) == ("snapshot", 0)
-        writer.wait_for(writer.commits + 50)
+        writer.wait_for(writer.commits + 20)
     assert ENGINE.status(back).lag_bytes
     drained = ENGINE.drain(back, Work(), within_seconds=60)
     assert (drained.reached, drained.findings) == (True, ())
@@ -90,7 +90,7 @@ def test_triggers_and_foreign_keys_do_their_work_once(twin: MysqlTwin) -> None:
     back = switch(twin)
     before = twin.on_source("SHOW TRIGGERS")
     chance = random.Random(7)
-    change_at_random(twin.flipped_session(), chance, 80)
+    change_at_random(twin.flipped_session(), chance, 40)
     twin.on_target("INSERT INTO item (n) VALUES (5)")
     ENGINE.sync(back, Work())
     twin.assert_equal(*FAMILY_TABLES, "item", "tally")
@@ -156,7 +156,7 @@ def test_the_way_back_survives_kills_and_restarts(sandbox: Stack, twin: MysqlTwi
     back = switch(twin)
     with MysqlWriter(twin.flipped_session(), seed=seed) as writer:
         for number in range(4):
-            writer.wait_for(writer.commits + 60)
+            writer.wait_for(writer.commits + 30)
             process = start_act(
                 "sync back", twin.source, twin.target, f"m-{twin.schema}",
                 products=("mariadb", "mariadb"), batch_changes=50,
@@ -214,7 +214,9 @@ def test_a_new_table_whose_copy_was_cut_off_is_copied_after_all(
     twin.on_source("CREATE TABLE late (id int PRIMARY KEY)", "INSERT INTO late VALUES (1), (2)")
 
     def cut(*_: object, **__: object) -> None:
-        raise TransientError("copying", "cut", "no cut", "nothing", "again", code="6412")
+        raise TransientError(
+            "copying", got="a cut", expected="none", state="nothing", remedy="run it again", code="6412"
+        )
 
     with monkeypatch.context() as patched:
         patched.setattr(cut_at, cut)

@@ -30,7 +30,7 @@ def literal(column_type: str, value: bytes, **policy: str) -> bytes:
         ("int", b"-5", b"-5"),
         ("decimal(9,2)", b"1.50", b"1.50"),
         ("double", b"1e-300", b"1e-300"),
-        ("float", b"-0", b"-0e0"),
+        ("float", b"-0", b"'-0'"),
         ("bit(3)", b"101", b"b'101'"),
         ("blob", b"\\x00ff", b"x'00ff'"),
         ("date", b"0001-01-01", b"'0001-01-01'"),

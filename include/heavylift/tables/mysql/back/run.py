@@ -106,7 +106,7 @@ class BackRun:
         # PostgreSQL's log tells what foreign keys have done, row by row.
         cascader = Cascader({}, definitions.copied)
         given = Applying(request, self.lease, states, definitions, {}, cascader, self.tally.statements)
-        types = {t.name: {column.name: column.type_oid for column in t.columns} for t in self.tables()}
+        types = {table.name: _types(table, states[table.name]) for table in self.tables()}
         with open_back_applier(given, policy_of(request.target.connection), types) as applier:
             reader.start()
             try:
@@ -150,6 +150,12 @@ def back_run(request: TablesRequest, work: Work) -> Iterator[BackRun]:
         tally = Tally(applied=state.applied or 0, applied_at=state.applied_at)
         lease = LogLease(held.stream, held.epoch, Seen())
         yield BackRun(request, work, source, control, lease, state, tally)
+
+
+def _types(table: Table, noted: TableState) -> dict[str, int]:
+    """Return the numbers of the types that columns still have since the way back was prepared."""
+    known = {(name, type_name) for name, type_name, _ in noted.signature}
+    return {each.name: each.type_oid for each in table.columns if (each.name, each.type_name) in known}
 
 
 def system_text(system: str, timeline: int) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from heavylift.errors import IntegrityError
 from heavylift.tables.mysql.connect import Policy
-from heavylift.tables.mysql.twin.literals import Write, quoted_text
+from heavylift.tables.mysql.twin.literals import Write, double, quoted_text
 from heavylift.tables.mysql.types import Kind, Mapped, SourceColumn, labels, map_column
 
 _NUMBER = re.compile(rb"-?[0-9.]+(e[-+]?[0-9]+)?")
@@ -54,7 +54,7 @@ def _writer(mapped: Mapped) -> Write:
 
 
 def _double(column: SourceColumn) -> Write:
-    return _matching(column, _NUMBER, lambda value: value if b"e" in value else value + b"e0")
+    return _matching(column, _NUMBER, double)
 
 
 def _matching(column: SourceColumn, form: re.Pattern[bytes], write: Write) -> Write:

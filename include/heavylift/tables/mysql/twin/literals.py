@@ -44,7 +44,7 @@ def writer_of(mapped: Mapped) -> Write:
     if kind in _PLAIN:
         return _as_it_is
     if kind in {Kind.FLOAT, Kind.DOUBLE}:
-        return _double
+        return double
     if kind in _QUOTED:
         return quoted_text
     if kind in {Kind.BYTES, Kind.GEOMETRY}:
@@ -103,7 +103,10 @@ def _as_it_is(value: bytes) -> bytes:
     return value
 
 
-def _double(value: bytes) -> bytes:
+def double(value: bytes) -> bytes:
+    """Return a double; a zero below zero keeps its sign only as a text, which the column reads."""
+    if value.startswith(b"-") and not value.strip(b"-0."):
+        return b"'-0'"
     return value if b"e" in value else value + b"e0"
 
 
