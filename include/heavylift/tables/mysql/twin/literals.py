@@ -104,9 +104,7 @@ def _as_it_is(value: bytes) -> bytes:
 
 
 def double(value: bytes) -> bytes:
-    """Return a double; a zero below zero keeps its sign only as a text, which the column reads."""
-    if value.startswith(b"-") and not value.strip(b"-0."):
-        return b"'-0'"
+    """Return a double."""
     return value if b"e" in value else value + b"e0"
 
 
