@@ -66,7 +66,7 @@ def test_every_type_comes_back_exactly(databases: MysqlToPostgres) -> None:
         databases.schema,
     )[0][0]
     databases.on_target(f"INSERT INTO t ({names}) SELECT {names} FROM t WHERE id <= 3")
-    databases.on_target("UPDATE t SET g = -g, tx = tx || ' x', bl = bl || '\\x27' WHERE id > 1")
+    databases.on_target("UPDATE t SET g = 0 - g, tx = tx || ' x', bl = bl || '\\x27' WHERE id > 1")
     databases.on_target("DELETE FROM t WHERE id = 5")
     record = BACK.sync(back, Work())
     assert (record.inserts, record.deletes, record.updates > 300) == (3, 1, True)

@@ -11,6 +11,8 @@ from heavylift.tables.mysql.twin.literals import Write, double, quoted_text
 from heavylift.tables.mysql.types import Kind, Mapped, SourceColumn, labels, map_column
 
 _NUMBER = re.compile(rb"-?[0-9.]+(e[-+]?[0-9]+)?")
+_DOUBLE = re.compile(rb"(?!-0$)-?[0-9.]+(e[-+]?[0-9]+)?")
+"""No zero below zero: MariaDB loses its sign."""
 _DATE = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _TIME = re.compile(rb"-?[0-9]{1,3}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
 _MOMENT = re.compile(rb"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,6})?")
@@ -54,14 +56,14 @@ def _writer(mapped: Mapped) -> Write:
 
 
 def _double(column: SourceColumn) -> Write:
-    return _matching(column, _NUMBER, double)
+    return _matching(column, _DOUBLE, double)
 
 
 def _matching(column: SourceColumn, form: re.Pattern[bytes], write: Write) -> Write:
     def checked(value: bytes) -> bytes:
         if form.fullmatch(value) is None:
             raise _unlike(
-                column, "NaN, infinity, a date before Christ or beyond 9999, or a time beyond 999 hours"
+                column, "NaN, infinity, -0, a date before Christ or beyond 9999, or a time beyond 999 hours"
             )
         return write(value)
 
