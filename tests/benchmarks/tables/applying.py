@@ -46,7 +46,7 @@ def apply(bench: Bench, runs: int, scale: float) -> Result:
 
 def apply_many(bench: Bench, runs: int, scale: float) -> Result:
     """Measure the memory of one bounded sync over a backlog of a million changes."""
-    rows, changes = max(1000, int(ROWS * scale)), max(1000, int(MANY_CHANGES * scale))
+    rows, changes = max(1000, int(ROWS * scale / 5)), max(1000, int(MANY_CHANGES * scale))
     pair = sides(bench.stack(SOURCE, TARGET).env, "bench_many")
     bench.say(f"  filling the source: {rows:,} rows")
     pair.fill(rows)
