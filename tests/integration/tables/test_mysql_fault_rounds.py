@@ -72,14 +72,14 @@ class Round:
 
     def forth(self, faults: Faults) -> None:
         """Move everything while the application writes."""
-        self.databases.on_source(*LEDGER, FILL, "ANALYZE TABLE account")
-        coming = faults.some(3, 5)
+        self.databases.on_source(*LEDGER, FILL.replace("6000", "2000"), "ANALYZE TABLE account")
+        coming = faults.some(3, 4)
         with MysqlWriter(self.databases, seed=faults.seed) as writer:
-            writer.wait_for(50)
+            writer.wait_for(25)
             faults.until_done("snapshot", self.start, coming[:2])
             later = coming[2:]
             while later:
-                writer.wait_for(writer.commits + 50)
+                writer.wait_for(writer.commits + 25)
                 faults.until_done("sync", self.start, [later.pop()])
         drained = faults.until_done("drain", self.start, [])
         assert DrainRecord.model_validate_json(drained).reached
@@ -88,8 +88,8 @@ class Round:
         """Let the application write on the target, and everything flow back."""
         faults.until_done("reverse", self.start, [])
         with MysqlWriter(twin.flipped_session(), seed=faults.seed + 1) as writer:
-            for fault in faults.some(2, 3):
-                writer.wait_for(writer.commits + 50)
+            for fault in faults.some(1, 2):
+                writer.wait_for(writer.commits + 25)
                 faults.until_done("sync back", self.start, [fault])
         drained = faults.until_done("drain back", self.start, faults.some(0, 1))
         assert DrainRecord.model_validate_json(drained).reached
