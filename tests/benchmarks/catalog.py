@@ -41,11 +41,11 @@ LANES: dict[str, Lane] = {
     "tables-receive": receiving.receive,
     "tables-verify": verifying.identical,
     "tables-verify-differing": verifying.differing,
-    "streams-mirror": mirroring.mirror,
     "registry-copy": registry_copying.copy,
     "registry-idle": registry_copying.idle,
     "registry-verify": registry_verifying.verify,
     "registry-millions": registry_copying.millions,
+    "streams-mirror": mirroring.mirror,
 }
 
 

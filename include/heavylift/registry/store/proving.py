@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from typing import TYPE_CHECKING
 
@@ -31,23 +32,33 @@ def table_proofs(request: RegistryRequest, moment: Moment) -> tuple[RegistryTabl
         theirs.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         ours = moment.session
         sides = Sides(read_catalog(ours, where(moment.connection)), read_catalog(theirs, where(target)))
-        proving = _Proving(request, sides, ours, theirs)
-        return tuple(proving.of(table) for table in sides.source.tables.values())
+        with ThreadPoolExecutor(1) as pool:
+            proving = _Proving(request, sides, ours, theirs, pool)
+            return tuple(proving.of(table) for table in sides.source.tables.values())
 
 
 class _Proving:
-    """Compares table by table; each side is read at one moment."""
+    """Compares table by table; each side is read at one moment, both at the same time."""
 
-    def __init__(self, request: RegistryRequest, sides: Sides, source: Session, target: Session) -> None:
+    def __init__(
+        self,
+        request: RegistryRequest,
+        sides: Sides,
+        source: Session,
+        target: Session,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._pool = pool
         self._options = request.options
         self._sides = sides
         self._source = source
         self._target = target
 
     def of(self, table: StoreTable) -> RegistryTableProof:
-        left = table_digest(self._source, self._sides.source, table, self._options.uris)
+        wanted = self._pool.submit(table_digest, self._source, self._sides.source, table, self._options.uris)
         there = self._sides.target.tables.get(table.name)
         right = table_digest(self._target, self._sides.target, table) if there is not None else None
+        left = wanted.result()
         kept = self._kept(table, left, right) if right is not None else 0
         return RegistryTableProof(
             table=table.name,
