@@ -13,21 +13,25 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
 from heavylift.errors import HeavyliftError
 from heavylift.report.databases import DatabaseRow, database_line
+from heavylift.report.registries import RegistryRow, registry_line
 from heavylift.spec import MigrationSpec, Phase, load_spec, migrations_dir
+from heavylift.spec.registry_phase import spec_for
 from heavylift_airflow.progress import human_size
 from sandbox import paths
 from sandbox.demo_airflow import AirflowClient, TaskState
 from sandbox.demo_follow import RunFollower, View
+from sandbox.demo_history import look_at
 from sandbox.demo_rclone import check_all
 from sandbox.demo_results import RunResults, read_results, show_results, verify_audit
 from sandbox.demo_screen import screen
-from sandbox.examples import features, fraud_scoring
+from sandbox.examples import features, fraud_scoring, history
 from sandbox.model import Server
 from sandbox.stack import Stack
 from sandbox.waiting import until
@@ -35,7 +39,15 @@ from sandbox.waiting import until
 DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
 
 SCHEDULED_RUN_SECONDS = 4.0
-SERVERS = ("aws_source", "gcp_target", "features_source", "features_target")
+SERVERS = (
+    "aws_source",
+    "gcp_target",
+    "features_source",
+    "features_target",
+    "mlflow_source",
+    "mlflow_target",
+)
+PHASES = (Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY)
 
 
 @dataclass(frozen=True)
@@ -58,8 +70,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     if flags.rollback:
         print(
-            "./dev demo --rollback is not supported yet: this version moves datasets (the phases transfer"
-            " and sync) and has no rollback phase. Nothing was started.",
+            "./dev demo --rollback is not supported yet: this version moves data (the phases transfer,"
+            " sync and registry) and has no rollback phase. Nothing was started.",
             file=sys.stderr,
         )
         return REFUSED
@@ -108,8 +120,11 @@ class Demo:
         client = self._client(stack)
         self._end_leftovers(client)
         self._say("Seeding the fraud-scoring workload on the AWS side")
-        self._console.print(f"  {fraud_scoring.seed(stack.env)}\n  {features.seed(stack.env)}")
-        passed = self._transfer(client, stack) and self._incremental(client, stack)
+        for workload in (fraud_scoring, features, history):
+            self._console.print(f"  {workload.seed(stack.env)}")
+        history_run = self._begin(client, Phase.REGISTRY)
+        passed = self._transfer(client, stack) and self._registry(client, stack, history_run)
+        passed = passed and self._incremental(client, stack)
         self._where_to_look(stack)
         verdict = "[bold green]proved[/]" if passed else "[bold red]NOT proved[/]"
         self._say(f"The migration is {verdict}, {time.monotonic() - self._began:.0f} s after the start")
@@ -117,7 +132,7 @@ class Demo:
 
     def _end_leftovers(self, client: AirflowClient) -> None:
         """End what an interrupted demo left running: its clouds are gone, and it would be waited for."""
-        for phase in (Phase.TRANSFER, Phase.SYNC):
+        for phase in PHASES:
             dag_id = self.spec.dag_id(phase)
             client.wait_for_dag(dag_id)
             if client.end_runs(dag_id):
@@ -139,18 +154,47 @@ class Demo:
         if not idle:
             return False
         self._say("Changing the source, then running the sync again")
-        self._console.print(f"  {fraud_scoring.mutate(stack.env)}\n  {features.mutate(stack.env)}")
+        for workload in (fraud_scoring, features, history):
+            self._console.print(f"  {workload.mutate(stack.env)}")
+        registry = self.spec.dag_id(Phase.REGISTRY)
+        beside = client.trigger(registry, note="started by ./dev demo")
         synced, _ = self._run(client, stack, Phase.SYNC)
         client.pause(dag_id)
-        return synced and self._independent_checks(stack)
+        self._say(f"Its run of {registry}, which has begun beside the sync")
+        followed, _ = self._finish(client, stack, Phase.REGISTRY, beside)
+        client.pause(registry)
+        return synced and followed and self._independent_checks(stack) and self._same_history(stack)
+
+    def _registry(self, client: AirflowClient, stack: Stack, run_id: str) -> bool:
+        """Wait for the experiment history, and look at both servers without Heavylift's movers."""
+        dag_id = self.spec.dag_id(Phase.REGISTRY)
+        self._say(f"The run of {dag_id} that began beside it: the experiment history, with ids and times")
+        moved, results = self._finish(client, stack, Phase.REGISTRY, run_id)
+        show_results(self._console, results)
+        return moved and self._same_history(stack)
+
+    def _same_history(self, stack: Stack) -> bool:
+        seen = look_at(self.spec, stack.env)
+        verdict = "[green]equal[/]" if seen.equal else "[bold red]DIFFERENT[/]"
+        self._console.print(f"  both tracking servers: {verdict} ({seen})")
+        for each in seen.different:
+            self._console.print(f"    {each}", style="red", markup=False)
+        return seen.equal
 
     def _run(self, client: AirflowClient, stack: Stack, phase: Phase) -> tuple[bool, RunResults]:
         """Run one phase to its end; tell whether Airflow and the evidence both say it passed."""
+        return self._finish(client, stack, phase, self._begin(client, phase))
+
+    def _begin(self, client: AirflowClient, phase: Phase) -> str:
         dag_id = self.spec.dag_id(phase)
         client.unpause(dag_id)
-        run_id = self._begun_by_itself(client, dag_id, phase) or client.trigger(
-            dag_id, note="started by ./dev demo"
-        )
+        begun = self._begun_by_itself(client, dag_id, phase)
+        return begun or client.trigger(dag_id, note="started by ./dev demo")
+
+    def _finish(
+        self, client: AirflowClient, stack: Stack, phase: Phase, run_id: str
+    ) -> tuple[bool, RunResults]:
+        dag_id = self.spec.dag_id(phase)
         last = self._follow(client, dag_id, run_id)
         if last.state != "success":
             self._tell_failures(client, dag_id, run_id)
@@ -160,7 +204,7 @@ class Demo:
 
     def _begun_by_itself(self, client: AirflowClient, dag_id: str, phase: Phase) -> str | None:
         """Return the run that a scheduled DAG starts when it is switched on for the first time."""
-        if phase is not Phase.SYNC:
+        if phase is Phase.TRANSFER:
             return None
         begun = until(lambda: client.unfinished(dag_id), seconds=SCHEDULED_RUN_SECONDS)
         if not begun:
@@ -191,6 +235,7 @@ class Demo:
     def _independent_checks(self, stack: Stack) -> bool:
         self._say("Independent checks")
         results = check_all(self.spec, stack.env)
+        results += check_all(spec_for(self.spec, Phase.REGISTRY), stack.env)
         for result in results:
             verdict = "[green]equal[/]" if result.equal else "[bold red]DIFFERENT[/]"
             self._console.print(f"  rclone check --download {result.dataset}: {verdict} ({result.summary})")
@@ -223,6 +268,9 @@ class Demo:
         )
         for each in results.databases:
             self._console.print(f"  {database_line(DatabaseRow(each, ()))}", markup=False)
+        for registry in results.registries:
+            line = registry_line(RegistryRow(registry, (), datetime.now(UTC)))
+            self._console.print(f"  {line}", markup=False)
         for reason in summary.reasons:
             self._console.print(f"  {reason}", style="red", markup=False)
         if results.report:

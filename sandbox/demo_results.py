@@ -14,8 +14,10 @@ from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
 from heavylift.evidence.numbered import latest_number
 from heavylift.evidence.paths import gate_path, report_path, safe_segment, summary_path, verification_path
 from heavylift.evidence.records import GateResult, PhaseSummary, RunKey, VerificationRecord
+from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
 from heavylift.evidence.store import EvidenceStore, open_evidence
 from heavylift.spec import MigrationSpec, Phase
+from heavylift.spec.registry_phase import spec_for
 
 
 @dataclass(frozen=True)
@@ -28,15 +30,19 @@ class RunResults:
     summary: PhaseSummary | None
     verifications: tuple[VerificationRecord, ...]
     databases: tuple[DatabaseEvidence, ...]
+    registries: tuple[RegistryEvidence, ...]
     gates: tuple[GateResult, ...]
     report: str | None
     evidence: str
 
     @property
     def passed(self) -> bool:
-        """The run's own verification passed, and so did that of every dataset and of every database."""
+        """The run's own verification passed, and so did those of every dataset, database and registry."""
         proved = self.summary is not None and self.summary.passed
         equal = all(each.verification and each.verification.record.passed for each in self.databases)
+        equal = equal and all(
+            each.verification and each.verification.record.passed for each in self.registries
+        )
         return proved and equal and bool(self.verifications) and all(v.passed for v in self.verifications)
 
 
@@ -46,11 +52,13 @@ async def read_results(
     """Return the results of one Airflow run."""
     run = RunKey(migration=spec.migration, phase=phase.value, run=safe_segment(run_id))
     connection = connection_from_env(spec.evidence.connection, environ)
+    spec = spec_for(spec, phase)
     async with open_evidence(spec.evidence.url, connection) as store:
         return RunResults(
             summary=await _summary(store, run),
             verifications=tuple([v for d in spec.datasets if (v := await _verification(store, run, d.name))]),
             databases=tuple([await read_database(store, run, each.name) for each in spec.databases]),
+            registries=tuple([await read_registry(store, run, each.name) for each in spec.registries]),
             gates=tuple([g for gate in spec.gates_for(phase) if (g := await _gate(store, run, gate.name))]),
             report=await _report(store, run),
             evidence=store.url_of(run.folder),
@@ -102,6 +110,7 @@ def show_results(console: Console, results: RunResults) -> None:
         )
     console.print(table)
     _show_databases(console, results.databases)
+    _show_registries(console, results.registries)
     for gate in results.gates:
         checks = Table("check", "dataset", "result", "detail", title=f"Gate {gate.gate}")
         for check in gate.checks:
@@ -131,3 +140,24 @@ def _show_databases(console: Console, databases: tuple[DatabaseEvidence, ...]) -
             f"{proof.difference_count:,}" if proof else "",
         )
     console.print(table)
+
+
+def _show_registries(console: Console, registries: tuple[RegistryEvidence, ...]) -> None:
+    for each in registries:
+        if each.verification is None:
+            continue
+        proof = each.verification.record
+        table = Table("sort", "source", "target", "equal", "differing", title=f"Registry {each.registry}")
+        for sort in proof.compared:
+            if sort.source or sort.target:
+                differing = sort.different + sort.missing + sort.extra
+                counts = (sort.source, sort.target, sort.equal, differing)
+                table.add_row(sort.what, *(f"{count:,}" for count in counts))
+        table.add_row("database table", *(f"{len(proof.tables):,}",) * 2, *_equal_tables(each))
+        console.print(table)
+
+
+def _equal_tables(evidence: RegistryEvidence) -> tuple[str, str]:
+    tables = evidence.verification.record.tables if evidence.verification else ()
+    equal = sum(each.equal for each in tables)
+    return f"{equal:,}", f"{len(tables) - equal:,}"

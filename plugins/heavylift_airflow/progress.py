@@ -73,6 +73,59 @@ class ProgressReporter:
             stats.gauge("heavylift.copy.concurrency", progress.concurrency, tags=self._tags)
 
 
+class TimedReporter:
+    """Takes progress as often as it comes; every few seconds it logs, measures and stores it.
+
+    What is moved by a database's own means is told by a subclass for each kind.
+
+    :param tags: of the metrics.
+    :param store: keeps a value under a key where the UI shows it.
+    """
+
+    prefix = "heavylift"
+    gauges: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        log: Log,
+        tags: Mapping[str, str],
+        *,
+        store: Store | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        every_seconds: float = LOG_EVERY_SECONDS,
+    ) -> None:
+        self._log = log
+        self._tags = dict(tags)
+        self._store = store
+        self._clock = clock
+        self._every = every_seconds
+        self._due = clock() + every_seconds
+
+    def __call__(self, progress: Any) -> None:
+        """Take one report, a dataclass."""
+        now = self._clock()
+        if now < self._due:
+            return
+        self._due = now + self._every
+        self._log.info("%s", self.line(progress))
+        measure(self.prefix, {name: getattr(progress, name) for name in self.gauges}, self._tags)
+        if self._store is not None:
+            self._store("progress", asdict(progress))
+
+    def line(self, progress: Any) -> str:
+        """Return one line about how far the work is."""
+        return str(progress)
+
+
+def measure(prefix: str, values: Mapping[str, float | None], tags: Mapping[str, str]) -> None:
+    """Set gauges; what has no value is left as it was."""
+    from airflow.sdk.observability import stats
+
+    for name, value in values.items():
+        if value is not None:
+            stats.gauge(f"{prefix}.{name}", value, tags=dict(tags))
+
+
 def state_store_of(context: Context, log: Log) -> Store | None:
     """Return what keeps values in the running task's state store, or None where it has none.
 

@@ -28,7 +28,7 @@ class HeavyliftTask:
     the next attempt on.
 
     :param spec_path: the migration spec's file. (templated)
-    :param phase: the phase whose run this is: ``transfer`` or ``sync``.
+    :param phase: the phase whose run this is: ``transfer``, ``sync``, …
     """
 
     template_fields: Sequence[str] = ("spec_path",)
@@ -45,9 +45,10 @@ class HeavyliftTask:
 
         :raises SpecError: the spec cannot be used any more, or a run parameter cannot.
         """
-        from heavylift.spec import load_spec
+        from heavylift.spec import Phase, load_spec
+        from heavylift.spec.registry_phase import spec_for
 
-        return frame_of(context, load_spec(self.spec_path), self.phase)
+        return frame_of(context, spec_for(load_spec(self.spec_path), Phase(self.phase)), self.phase)
 
     def moving_frame(self, context: Context) -> TaskFrame:
         """Return the frame, for a task that has no place in a dry run.

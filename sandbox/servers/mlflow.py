@@ -18,7 +18,7 @@ from sandbox.paths import TOOLS_DIR
 from sandbox.pg_programs import find
 from sandbox.servers import postgres, seaweed
 
-_DATABASE = "mlflow"
+_DATABASE, _BUILD = "mlflow", "mlflow_build"
 # No usage reports, no job runner (it would start further processes), no look for a git program.
 _ENV = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -94,10 +94,13 @@ def _make_tables(place: Place, address: str) -> None:
         script = TOOLS_DIR / f"mlflow-{metadata.version('mlflow')}.sql"
         with tools.one_at_a_time("mlflow"):
             if not script.exists():
-                _build_tables(address)
+                # In a database of its own: whatever ends this, the store has all of its tables or none.
+                session.execute(f"DROP DATABASE IF EXISTS {_BUILD} WITH (FORCE)".encode())
+                session.execute(f"CREATE DATABASE {_BUILD}".encode())
+                _build_tables(postgres.address(place, _BUILD))
                 _keep_tables(place, script)
-                # PostgreSQL spells some checks otherwise once they were dumped: all take the script's.
-                session.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+                session.execute(f"DROP DATABASE {_BUILD} WITH (FORCE)".encode())
+            # Statements that are sent together are one transaction.
             session.execute(script.read_bytes())
 
 
@@ -113,14 +116,14 @@ def _keep_tables(place: Place, script: Path) -> None:
     account = unprivileged()
     programs = find(account, postgres.folder(place, account))
     argv = [programs["pg_dump"], "--no-owner", "--inserts", "-h", "127.0.0.1"]
-    argv += ["-p", str(place.ports["sql"]), "-U", postgres.USER, _DATABASE]
+    argv += ["-p", str(place.ports["sql"]), "-U", postgres.USER, _BUILD]
     env = {"PGPASSWORD": place.secrets["password"], "LC_ALL": "C"}
     done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ServerUnavailableError(
             "keeping MLflow's tables for the next sandbox",
             got=tools.tail(done.stderr),
-            state="the database has its tables; nothing half-written is kept",
+            state="the database has no tables yet; nothing half-written is kept",
             remedy="mend what pg_dump names and run the command again",
             code="9034",
         )

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from tests.benchmarks.lanes import Result
 from tests.benchmarks.objects import comparing, copying, listing, unchanged
 from tests.benchmarks.objects.servers import Bench
+from tests.benchmarks.registry import copying as registry_copying
+from tests.benchmarks.registry import verifying as registry_verifying
 from tests.benchmarks.streams import mirroring
 from tests.benchmarks.tables import applying, receiving, verifying
 from tests.benchmarks.tables import copying as tables_copying
@@ -40,6 +42,10 @@ LANES: dict[str, Lane] = {
     "tables-receive": receiving.receive,
     "tables-verify": verifying.identical,
     "tables-verify-differing": verifying.differing,
+    "registry-copy": registry_copying.copy,
+    "registry-idle": registry_copying.idle,
+    "registry-verify": registry_verifying.verify,
+    "registry-millions": registry_copying.millions,
     "streams-mirror": mirroring.mirror,
 }
 

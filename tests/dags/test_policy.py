@@ -10,6 +10,7 @@ import pytest
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable
 
 from heavylift.spec import MigrationSpec, Phase, load_spec, load_specs
+from heavylift.spec.registry_phase import spec_for
 from heavylift_airflow.phases.movement import movement_dag
 from heavylift_airflow.phases.runbook import read_runbook
 from heavylift_airflow.retry import HeavyliftRetryPolicy
@@ -18,8 +19,13 @@ from tests.dags.specs import write
 if TYPE_CHECKING:
     from airflow.dag_processing.dagbag import BundleDagBag
 
-PHASES = (Phase.TRANSFER, Phase.SYNC)
-every_phase = pytest.mark.parametrize("phase", PHASES, ids=lambda phase: phase.value)
+STATES = {Phase.TRANSFER: "transferred", Phase.SYNC: "synced", Phase.REGISTRY: "registered"}
+OWN_PARAMS: dict[Phase, dict[str, bool]] = {
+    Phase.TRANSFER: {"copy_anew": False},
+    Phase.SYNC: {"allow_many_deletes": False},
+    Phase.REGISTRY: {},
+}
+every_phase = pytest.mark.parametrize("phase", STATES, ids=lambda phase: phase.value)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +49,7 @@ def test_no_dag_file_has_an_import_error(dag_bag: BundleDagBag) -> None:
 
 
 def test_the_example_has_a_dag_for_each_phase(dag_bag: BundleDagBag, example: MigrationSpec) -> None:
-    assert set(dag_bag.dags) == {example.dag_id(phase) for phase in PHASES}
+    assert set(dag_bag.dags) == {example.dag_id(phase) for phase in STATES}
 
 
 @every_phase
@@ -69,7 +75,7 @@ def test_the_documentation_names_what_moves_and_is_the_runbook(
     dag_bag: BundleDagBag, example: MigrationSpec, phase: Phase
 ) -> None:
     text = dag_of(dag_bag, example, phase).doc_md or ""
-    for dataset in example.datasets:
+    for dataset in spec_for(example, phase).datasets:
         assert f"| {dataset.name} | `{dataset.source.url}` | `{dataset.target.url}` |" in text
     for heading in ("What this DAG does", "When it fails", "What a retry costs", "The tasks"):
         assert f"## {heading}" in text
@@ -115,7 +121,7 @@ def test_a_dataset_with_nothing_to_copy_is_verified_all_the_same(
     dag_bag: BundleDagBag, example: MigrationSpec, phase: Phase
 ) -> None:
     dag = dag_of(dag_bag, example, phase)
-    for dataset in example.datasets:
+    for dataset in spec_for(example, phase).datasets:
         copy = task_of(dag, f"{dataset.name}.copy")
         assert copy.is_mapped
         assert copy.upstream_task_ids == {f"{dataset.name}.plan"}
@@ -129,7 +135,7 @@ def test_tables_are_checked_where_the_spec_expects_something_of_them(
     dag_bag: BundleDagBag, example: MigrationSpec, phase: Phase
 ) -> None:
     dag = dag_of(dag_bag, example, phase)
-    for dataset in example.datasets:
+    for dataset in spec_for(example, phase).datasets:
         assert (f"{dataset.name}.check_tables" in dag.task_ids) == bool(dataset.expectations)
 
 
@@ -146,7 +152,7 @@ def test_the_gate_is_judged_waited_for_and_approved_before_anything_is_published
 
 
 def test_phases_are_chained_by_assets(dag_bag: BundleDagBag, example: MigrationSpec) -> None:
-    for phase, state in ((Phase.TRANSFER, "transferred"), (Phase.SYNC, "synced")):
+    for phase, state in STATES.items():
         dag = dag_of(dag_bag, example, phase)
         assert [asset.name for asset in task_of(dag, "publish_result").outlets] == [
             f"{example.migration}.{state}"
@@ -172,7 +178,7 @@ def test_the_form_has_sensible_defaults_in_named_sections(
     dag_bag: BundleDagBag, example: MigrationSpec, phase: Phase
 ) -> None:
     params = dag_of(dag_bag, example, phase).params
-    own = {"allow_many_deletes": False} if phase is Phase.SYNC else {"copy_anew": False}
+    own = OWN_PARAMS[phase]
     assert params.dump() == {"dry_run": False, "bandwidth_limit": None, "shard_objects": None} | own
     for name in params:
         schema = params.get_param(name).schema

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from heavylift.spec import load_spec
+from sandbox.demo import SERVERS
 from sandbox.demo_airflow import AirflowClient
 from sandbox.examples import features, fraud_scoring
 from sandbox.stack import Stack
@@ -25,6 +26,7 @@ CHANGES = {
     "retry_delay: 10s": "retry_delay: 1s",
     "max_retry_delay: 5m": "max_retry_delay: 2s",
     'sync: "0 * * * *"': "sync: null",
+    'registry: "30 * * * *"': "registry: null",
 }
 
 
@@ -58,7 +60,7 @@ def site(repository: Path) -> Iterator[Site]:
     write_nightly(specs, datetime.now(UTC) + timedelta(hours=12))
     stack = Stack.start(
         folder / "state",
-        ["aws_source", "gcp_target", "features_source", "features_target"],
+        SERVERS,
         airflow=True,
         airflow_settings={"HEAVYLIFT_MIGRATIONS": str(specs)},
     )

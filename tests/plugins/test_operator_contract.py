@@ -29,6 +29,12 @@ from heavylift_airflow.operators.closing import (
 )
 from heavylift_airflow.operators.deletes import DeleteGoneOperator
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from heavylift_airflow.operators.registries import (
+    CopyRegistryOperator,
+    PreflightRegistryOperator,
+    SyncRegistryOperator,
+    VerifyRegistryOperator,
+)
 from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
 from heavylift_airflow.operators.services.run import RunServiceOperator
 from heavylift_airflow.operators.streams import (
@@ -95,6 +101,10 @@ KINDS: dict[type, dict[str, Any]] = {
     DrainChangesOperator: {"database": "features", "within_seconds": 5.0},
     ReverseSyncOperator: {"database": "features", "act": "prepare"},
     EndStreamOperator: {"database": "features", "direction": "reverse"},
+    PreflightRegistryOperator: {"registry": "history"},
+    CopyRegistryOperator: {"registry": "history"},
+    SyncRegistryOperator: {"registry": "history"},
+    VerifyRegistryOperator: {"registry": "history", "frozen": True},
     ReplicationCaughtUpSensor: {"database": "features", "max_lag_seconds": 3.0},
 }
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,10 +23,13 @@ from heavylift.registry.uris import UriMap, uri_map
 from heavylift.registry.work import Work
 from heavylift.spec.vocabulary import Deletes
 from sandbox.examples.experiments import SMALL, Sizes, seed
+from sandbox.stack import Stack
 from tests.support.two_databases import Rows, run_sql
 
 SOURCE_ROOT, TARGET_ROOT = "s3://mlflow-source/artifacts", "gs://the-target/mlflow"
 MAP = uri_map([(SOURCE_ROOT, TARGET_ROOT), (f"{SOURCE_ROOT}-elsewhere", f"{TARGET_ROOT}/elsewhere")])
+ROOTS = (SOURCE_ROOT, "s3://mlflow-target/artifacts")
+"""Where the sandbox's two servers keep their artifacts."""
 SERVERS = ("mlflow_source_db", "mlflow_target_db")
 BLANK = "blank"
 
@@ -101,6 +104,33 @@ class TwoStores:
         return int(rows[0][0] or 0)
 
 
+Shell = Callable[..., tuple[int, Any]]
+"""Runs a command and returns its status and document."""
+
+MAPPED = [f"{ROOTS[0]}={ROOTS[1]}", f"{ROOTS[0]}-elsewhere={ROOTS[1]}/elsewhere"]
+OBJECTS = ("--source-artifacts-conn", "aws_source", "--target-artifacts-conn", "aws_target")
+
+
+def connection(stack: Stack, name: str) -> Connection:
+    """Return one of a sandbox's connections."""
+    return connection_from_json(name, stack.env[f"AIRFLOW_CONN_{name.upper()}"])
+
+
+def empty_store(side: Connection) -> None:
+    """Take everything out of a store but what each server makes by itself, and what Heavylift has noted."""
+    with connect(side, "test") as session:
+        session.execute("SET search_path = public")
+        session.execute("DROP SCHEMA IF EXISTS heavylift CASCADE")
+        rows = session.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'"
+            " AND relname <> ALL (%s)",
+            [[*_SERVERS_OWN, "experiments"]],
+        ).fetchall()
+        session.execute(("TRUNCATE " + ", ".join(f'"{row[0]}"' for row in rows) + " CASCADE").encode())
+        session.execute("DELETE FROM experiments WHERE experiment_id <> 0")
+
+
+_SERVERS_OWN = ("alembic_version", "job_locks", "scheduler_leases", "workspaces")
 _COLUMNS = (
     "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s"
     " ORDER BY ordinal_position"

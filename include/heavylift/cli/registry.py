@@ -17,6 +17,7 @@ from heavylift.cli.registry_options import (
     Name,
     Overwrite,
     Parallel,
+    Policy,
     SourceArtifactsConn,
     SourceConn,
     SourceStoreConn,
@@ -85,9 +86,7 @@ def sync(
     name: Name = None,
     migration: Migration = MIGRATION,
     parallel: Parallel = 4,
-    deletes: Annotated[
-        Deletes, typer.Option(help="when a thing has gone from the source: keep or propagate")
-    ] = Deletes.KEEP,
+    deletes: Policy = Deletes.KEEP,
     overwrite: Overwrite = False,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
@@ -129,13 +128,22 @@ def verify(
     no_artifacts: Annotated[
         bool, typer.Option("--no-artifacts", help="leave the bytes of artifacts to heavylift objects verify")
     ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live",
+            help="the source is in use: bring the target up to date first, and look twice at what differs",
+        ),
+    ] = False,
+    deletes: Policy = Deletes.KEEP,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare both servers field by field through their public interface, and both databases by digests.
 
-    Changes neither side. Nobody should write to the source meanwhile: what is newer there differs.
+    Without --live it changes neither side, and nobody should write to the source meanwhile: what is newer
+    there differs.
     """
     from heavylift.aio import run
     from heavylift.registry.api import verify_registry
@@ -152,7 +160,11 @@ def verify(
         evidence_conn,
         parallel=parallel,
         artifacts=not no_artifacts,
+        live=live,
+        deletes=deletes,
     )
+    if live:
+        mark_touched()
     record, ref = run(verify_registry(request, reporter()))
     details = {"passed": record.passed, "differences": record.difference_count}
     note_act(request, request.registry, "registry.verified", (ref,), details)

@@ -11,11 +11,10 @@ import typer
 from heavylift.cli.stores import evidence_connection
 from heavylift.connections import connection_from_env
 from heavylift.errors import SpecError
+from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
-    from heavylift.connections import Connection
-    from heavylift.registry.requests import RegistryPlace, RegistryRequest
-    from heavylift.registry.uris import UriMap
+    from heavylift.registry.requests import RegistryRequest
 
 MIGRATION = "shell"
 """The migration under which evidence and the target's notes lie, unless ``--migration`` names one."""
@@ -47,6 +46,7 @@ Name = Annotated[
 ]
 Migration = Annotated[str, typer.Option(help="name under which evidence and the target's notes are kept")]
 Parallel = Annotated[int, typer.Option(min=1, max=64, help="tables, or requests, at once")]
+Policy = Annotated[Deletes, typer.Option(help="when a thing has gone from the source: keep or propagate")]
 Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="what others have written to the target since the last run gives way"),
@@ -74,35 +74,19 @@ def request_of(
     :raises ConnectionConfigError: a connection is not set.
     """
     from heavylift.evidence.records import RunKey
-    from heavylift.registry.requests import RegistryOptions, RegistryRequest
+    from heavylift.registry.requests import RegistryOptions, RegistryRequest, place_of, prefixes_of
 
     source, target = connection_from_env(source_conn), connection_from_env(target_conn)
+    pairs = [_pair(text) for text in prefixes or ()]
     return RegistryRequest(
         run=RunKey(migration=migration, phase="registry", run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")),
         registry=name or f"{source_conn}-{target_conn}",
-        source=_place(source, source_store_conn),
-        target=_place(target, target_store_conn),
+        source=place_of(source, source_store_conn, connection_from_env),
+        target=place_of(target, target_store_conn, connection_from_env),
         evidence_url=evidence,
         evidence_connection=evidence_connection(evidence_conn),
-        options=replace(RegistryOptions(uris=_map(source, target, prefixes)), **options),
+        options=replace(RegistryOptions(uris=prefixes_of(source, target, pairs)), **options),
     )
-
-
-def _place(server: Connection, store_conn: str | None) -> RegistryPlace:
-    from heavylift.registry.requests import RegistryPlace
-
-    found = store_conn or server.text("store_connection")
-    return RegistryPlace(server, connection_from_env(found) if found else None)
-
-
-def _map(source: Connection, target: Connection, given: list[str] | None) -> UriMap:
-    from heavylift.registry.uris import uri_map
-
-    pairs = [_pair(text) for text in given or ()]
-    if not pairs:
-        roots = (source.text("artifacts"), target.text("artifacts"))
-        pairs = [(roots[0], roots[1])] if roots[0] and roots[1] else []
-    return uri_map(pairs)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -31,9 +31,9 @@ def reporter(clock: Callable[[], float] = time.monotonic) -> Callable[[RegistryP
         if now - told_at < _LINE_EVERY_SECONDS:
             return
         told_at = now
-        tables = f" {progress.tables_done} of {progress.tables} tables" if progress.tables else ""
-        size = f", {progress.size_bytes:,} bytes" if progress.size_bytes else ""
-        note(f"{progress.doing}{tables}{size}")
+        from heavylift.registry.wording import progress_line
+
+        note(progress_line(progress))
 
     return report
 
@@ -53,21 +53,15 @@ def looked(record: RegistryPreflightRecord) -> str:
 
 def moved(record: RegistryMoveRecord) -> str:
     """Return what a copy or sync did."""
-    did = "would look at" if record.dry_run else "holds"
-    lines = [
-        f"{record.act}: the target {did} {record.rows:,} rows in {len(record.tables)} tables, as of"
-        f" {record.source_moment.isoformat()}; {record.inserted:,} inserted, {record.updated:,} updated,"
-        f" {record.deleted:,} deleted, {record.kept:,} kept that have gone; {record.seconds:.1f} s"
-    ]
+    from heavylift.registry.wording import leftover_lines, move_line
+
+    lines = [move_line(record)]
     lines += [
         f"  {table.table}: {table.inserted:,} inserted, {table.updated:,} updated, {table.deleted:,} deleted"
         for table in record.tables
         if table.action == "changed"
     ]
-    lines += [
-        f"  warning: {left.rows:,} rows of {left.table}.{left.column} still name {left.prefix}"
-        for left in record.leftovers
-    ]
+    lines += [f"  warning: {line}" for line in leftover_lines(record)]
     return "\n".join(lines)
 
 

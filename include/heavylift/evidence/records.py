@@ -363,7 +363,7 @@ class PhaseSummary(Record):
 
     Adds up: ``found = moved + unchanged + refused + failed + vanished + left``.
 
-    :param datasets: all that the run had to move; ``databases`` and ``streams`` likewise.
+    :param datasets: all that the run had to move; ``databases``, ``streams``, ``registries`` likewise.
     :param gates: all that the run had to pass.
     :param left: planned, but no attempt has come to them.
     """
@@ -376,6 +376,7 @@ class PhaseSummary(Record):
     datasets: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
+    registries: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
     found: Tally
     moved: Tally

@@ -6,7 +6,7 @@ the ids and names of fields, never a value.
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from pydantic import Field
@@ -14,9 +14,19 @@ from pydantic import Field
 from heavylift.evidence.base import Record
 from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import Finding, RunKey, utc_now
+from heavylift.evidence.wording import counted
 
 MAX_NAMED = 1000
 """How many differences a record names; the counts have all."""
+
+
+def counted_things(number: int, what: str) -> str:
+    """Return ``1 run``, ``12 metric histories``."""
+    return counted(number, what, f"{what[:-1]}ies" if what.endswith("y") else "")
+
+
+REGISTRIES_FOLDER = "~registries"
+"""A dataset may have a registry's name; none can be called so, since ~ is encoded in its name."""
 
 
 def registry_path(run: RunKey, registry: str, kind: str, number: int) -> str:
@@ -24,8 +34,7 @@ def registry_path(run: RunKey, registry: str, kind: str, number: int) -> str:
 
     :param kind: ``preflight``, ``copy``, ``sync``, ``registry-verification``.
     """
-    # A dataset may have the same name; none can be called ~registries, since ~ is encoded in its name.
-    return f"{run.folder}/~registries/{safe_segment(registry)}/{kind}-{number}.json"
+    return f"{run.folder}/{REGISTRIES_FOLDER}/{safe_segment(registry)}/{kind}-{number}.json"
 
 
 class RegistryPreflightRecord(Record):
@@ -33,6 +42,7 @@ class RegistryPreflightRecord(Record):
 
     :param path: ``store``, or empty where none is open.
     :param path_reason: why, in a sentence.
+    :param copied: a copy of it is complete on the target, so that a sync can go on from there.
     """
 
     schema_version: Literal["heavylift/registry-preflight/v1"] = "heavylift/registry-preflight/v1"
@@ -50,6 +60,7 @@ class RegistryPreflightRecord(Record):
     size_bytes: int = 0
     uris: tuple[tuple[str, str], ...] = ()
     findings: tuple[Finding, ...] = ()
+    copied: bool = False
     passed: bool
 
 
@@ -116,6 +127,11 @@ class RegistryMoveRecord(Record):
     dry_run: bool = False
     seconds: float
 
+    @property
+    def started_at(self) -> datetime:
+        """When the run began."""
+        return self.ended_at - timedelta(seconds=self.seconds)
+
 
 class RegistryDifference(Record):
     """One thing that is not equal: ``missing`` on the target, ``extra`` there, or ``different``.
@@ -132,7 +148,12 @@ class RegistryDifference(Record):
 
 
 class RegistryCompared(Record):
-    """How many things of one sort were compared through the public interface."""
+    """How many things of one sort were compared through the public interface.
+
+    :param newer: those of the unequal ones that changed on the source between two readings.
+    :param kept: those of the unequal ones of which only the target has a part, or all, which has gone from
+        the source and is to stay.
+    """
 
     what: str
     source: int
@@ -141,15 +162,22 @@ class RegistryCompared(Record):
     different: int = 0
     missing: int = 0
     extra: int = 0
+    newer: int = 0
+    kept: int = 0
 
 
 class RegistryTableProof(Record):
-    """One table's digests, computed by both servers; ``equal`` after URIs are rewritten."""
+    """One table's digests, computed by both servers; ``equal`` after URIs are rewritten.
+
+    :param kept: rows that only the target has, which have gone from the source and are to stay; all others
+        are equal.
+    """
 
     table: str
     source: str
     target: str
     equal: bool
+    kept: int = 0
 
 
 class RegistryVerificationRecord(Record):
@@ -157,6 +185,9 @@ class RegistryVerificationRecord(Record):
 
     Adds up for each sort: ``source = equal + different + missing``, ``target = equal + different + extra``.
 
+    :param difference_count: of all that are neither ``newer`` nor ``kept``.
+    :param live: the source was written to meanwhile: what differed was synced and looked at again, and the
+        tables were compared at the moment that the target was brought to.
     :param tables: the second proof, by the databases; empty where they may not be used.
     :param unread: what the interface could not be asked for, and so was not compared by it.
     """
@@ -173,6 +204,7 @@ class RegistryVerificationRecord(Record):
     tables: tuple[RegistryTableProof, ...] = ()
     unread: tuple[str, ...] = ()
     artifacts_compared: bool
+    live: bool = False
     statement: str
     passed: bool
     seconds: float

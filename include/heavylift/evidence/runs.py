@@ -8,6 +8,7 @@ from datetime import datetime
 
 from heavylift.evidence.paths import original_text
 from heavylift.evidence.records import RunKey
+from heavylift.evidence.registry_records import REGISTRIES_FOLDER
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.stream_paths import STREAMS_FOLDER
 
@@ -19,7 +20,7 @@ _NO_PHASE = frozenset({"audit", "quarantine", "state", "uploads"})
 class SeenRun:
     """A run as a listing shows it.
 
-    :param datasets: folders of datasets, as path segments; ``databases`` and ``streams`` by name.
+    :param datasets: folders of datasets, as path segments; ``databases`` and so on by name.
     :param gates: gates that were evaluated, by name.
     :param summaries: how many summaries it has.
     """
@@ -32,6 +33,7 @@ class SeenRun:
     summaries: int = 0
     databases: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
+    registries: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -63,6 +65,7 @@ class _Gathered:
         self._gates: set[str] = set()
         self._databases: set[str] = set()
         self._streams: set[str] = set()
+        self._registries: set[str] = set()
         self._summaries = 0
 
     def add(self, rest: str, modified_at: datetime) -> None:
@@ -74,6 +77,8 @@ class _Gathered:
             self._databases.add(inside.partition("/")[0])
         elif folder == STREAMS_FOLDER:
             self._streams.add(inside.partition("/")[0])
+        elif folder == REGISTRIES_FOLDER:
+            self._registries.add(inside.partition("/")[0])
         elif re.fullmatch(r"summary-\d+\.json", rest):
             self._summaries += 1
         elif re.fullmatch(r"(plan|verification-\d+|check-\d+)\.json|shards/.+", inside):
@@ -89,6 +94,7 @@ class _Gathered:
             self._summaries,
             _names(self._databases),
             _names(self._streams),
+            _names(self._registries),
         )
 
 

@@ -33,6 +33,11 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
+def differ(number: int, noun: str, plural: str = "") -> str:
+    """Return ``1 row differs``, ``12,345 rows differ``."""
+    return f"{counted(number, noun, plural)} {'differs' if number == 1 else 'differ'}"
+
+
 def enumeration(items: Sequence[object], shown: int = _SHOWN) -> str:
     """Return the first few items, and how many more there are."""
     text = ", ".join(str(item) for item in items[:shown])

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from heavylift.evidence.records import CheckOutcome
+from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.evidence.stream_evidence import StreamEvidence
-from heavylift.gates import database_checks, stream_checks
+from heavylift.gates import database_checks, registry_checks, stream_checks
 from heavylift.gates.database_checks import DatabaseSubject
 from heavylift.gates.object_checks import checksums_equal, counts_equal, no_findings
 from heavylift.gates.table_checks import expectations_pass, profiles_equal
@@ -40,6 +41,14 @@ STREAM_JUDGES: Mapping[Check, Callable[[StreamEvidence], Verdict]] = {
 }
 """Check → how it is judged on a stream."""
 
+REGISTRY_JUDGES: Mapping[Check, Callable[[RegistryEvidence], Verdict]] = {
+    Check.COUNTS_EQUAL: registry_checks.counts_equal,
+    Check.CHECKSUMS_EQUAL: registry_checks.registries_equal,
+    Check.NO_FINDINGS: registry_checks.no_findings,
+    Check.REGISTRIES_EQUAL: registry_checks.registries_equal,
+}
+"""Check → how it is judged on a registry."""
+
 
 def judge(check: Check, evidence: DatasetEvidence) -> CheckOutcome:
     """Return the outcome of ``check`` on one dataset's evidence.
@@ -57,3 +66,8 @@ def judge_database(check: Check, subject: DatabaseSubject) -> CheckOutcome:
 def judge_stream(check: Check, evidence: StreamEvidence) -> CheckOutcome:
     """Return the outcome of ``check`` on one stream's evidence; it never passes on missing evidence."""
     return STREAM_JUDGES[check](evidence).outcome(check.value, evidence.stream)
+
+
+def judge_registry(check: Check, evidence: RegistryEvidence) -> CheckOutcome:
+    """Return the outcome of ``check`` on one registry's evidence; it never passes on missing evidence."""
+    return REGISTRY_JUDGES[check](evidence).outcome(check.value, evidence.registry)

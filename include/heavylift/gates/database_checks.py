@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from heavylift.evidence.database_evidence import DatabaseEvidence
-from heavylift.evidence.records import CheckOutcome, Severity
+from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.table_records import SyncRecord, TableVerificationRecord
-from heavylift.evidence.wording import counted, duration, enumeration, size
+from heavylift.evidence.wording import counted, differ, duration, enumeration, size
 from heavylift.gates.freshness import age_problem
 from heavylift.gates.verdict import Verdict
 
@@ -53,7 +53,7 @@ def tables_equal(subject: DatabaseSubject) -> Verdict:
     unsettled = [each.table for each in record.tables if each.unsettled]
     verdict.demand(
         not unequal and not record.difference_count,
-        f"{counted(record.difference_count, 'row')} that differ, in {enumeration(unequal, 3) or 'no table'}",
+        f"{differ(record.difference_count, 'row')}, in {enumeration(unequal, 3) or 'no table'}",
     )
     verdict.demand(not unsettled, f"rows that kept changing, in {enumeration(unsettled, 3)}")
     verdict.demand(
@@ -75,10 +75,7 @@ def no_findings(subject: DatabaseSubject) -> Verdict:
         verdict.against("there is neither a preflight nor a snapshot nor a sync")
         return verdict
     verdict.uses(*evidence.refs)
-    serious = [each for each in evidence.findings if each.severity is not Severity.NOTE]
-    named = enumeration([f"{each.severity.value} {each.rule} on {each.subject}" for each in serious], 3)
-    verdict.demand(not serious, f"{counted(len(serious), 'finding')}: {named}")
-    verdict.found(f"no blocker and no warning, {counted(len(evidence.findings), 'note')}")
+    verdict.demand_no_findings(evidence.findings)
     return verdict
 
 

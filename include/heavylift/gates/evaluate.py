@@ -10,19 +10,23 @@ from heavylift.evidence.database_evidence import read_database
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.paths import gate_path
 from heavylift.evidence.records import CheckOutcome, EvidenceRef, GateResult, RunKey, utc_now
+from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
 from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_dataset, read_latest
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evidence
 from heavylift.gates.checks import (
     DATABASE_JUDGES,
     JUDGES,
+    REGISTRY_JUDGES,
     STREAM_JUDGES,
     judge,
     judge_database,
+    judge_registry,
     judge_stream,
 )
 from heavylift.gates.database_checks import DatabaseSubject, judge_database_freshness
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
+from heavylift.gates.registry_checks import judge_registry_freshness
 from heavylift.gates.stream_checks import judge_stream_freshness
 from heavylift.spec.gates import Gate
 from heavylift.spec.vocabulary import Check
@@ -37,6 +41,7 @@ async def evaluate_gate(
     tabular: Collection[str] | None = None,
     databases: Mapping[str, float] | None = None,
     streams: Sequence[str] = (),
+    registries: Sequence[str] = (),
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
 
@@ -48,7 +53,7 @@ async def evaluate_gate(
         alone. None means all.
     :param databases: all databases that it answers for, and the lag in seconds under which each
         counts as caught up.
-    :param streams: all streams that it answers for.
+    :param streams: all streams that it answers for; ``registries`` likewise.
     :raises AuditError: a record of the run is damaged.
     """
     now = utc_now()
@@ -59,6 +64,8 @@ async def evaluate_gate(
         outcomes += _of_database(gate, DatabaseSubject(await read_database(store, run, name), max_lag), now)
     for name in streams:
         outcomes += _of_stream(gate, await read_stream_evidence(store, run, name), now)
+    for name in registries:
+        outcomes += _of_registry(gate, await read_registry(store, run, name), now)
     outcomes += _unjudged(gate, outcomes, datasets)
     result = GateResult(
         run=run,
@@ -120,6 +127,14 @@ def _of_stream(gate: Gate, evidence: StreamEvidence, now: datetime) -> list[Chec
     return outcomes
 
 
+def _of_registry(gate: Gate, evidence: RegistryEvidence, now: datetime) -> list[CheckOutcome]:
+    checks = [check for check in gate.checks if check in REGISTRY_JUDGES]
+    outcomes = [judge_registry(check, evidence) for check in checks]
+    if checks:
+        outcomes.append(judge_registry_freshness(evidence, timedelta(seconds=gate.max_age), now))
+    return outcomes
+
+
 def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str]) -> list[CheckOutcome]:
     """Return a failed outcome for each check that had nothing to judge: no gate passes on nothing."""
     judged = {outcome.name for outcome in outcomes}
@@ -134,6 +149,8 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 
 
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
+    if check is Check.REGISTRIES_EQUAL:
+        return "there is no registry to judge"
     if check not in JUDGES:
         return "there is no database and no stream to judge"
     if check in TABLE_CHECKS and datasets:

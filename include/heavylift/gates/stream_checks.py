@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from heavylift.evidence.records import CheckOutcome, Severity
+from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.stream_evidence import StreamEvidence
 from heavylift.evidence.stream_records import StreamVerificationRecord
-from heavylift.evidence.wording import counted, duration, enumeration
+from heavylift.evidence.wording import counted, duration
 from heavylift.gates.freshness import age_problem
 from heavylift.gates.verdict import Verdict
 
@@ -36,10 +36,7 @@ def no_findings(evidence: StreamEvidence) -> Verdict:
         verdict.against("there is neither a plan nor a mirror")
         return verdict
     verdict.uses(*evidence.refs)
-    serious = [each for each in evidence.findings if each.severity is not Severity.NOTE]
-    named = enumeration([f"{each.severity.value} {each.rule} on {each.subject}" for each in serious], 3)
-    verdict.demand(not serious, f"{counted(len(serious), 'finding')}: {named}")
-    verdict.found(f"no blocker and no warning, {counted(len(evidence.findings), 'note')}")
+    verdict.demand_no_findings(evidence.findings)
     return verdict
 
 

@@ -11,10 +11,11 @@ from heavylift.evidence.paths import summary_path
 from heavylift.evidence.records import EvidenceRef, PhaseSummary, RunKey
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of, read_dataset
 from heavylift.evidence.store import EvidenceStore
-from heavylift.evidence.wording import counted, enumeration
+from heavylift.evidence.wording import counted, differ, enumeration
 
 if TYPE_CHECKING:
     from heavylift.evidence.database_evidence import DatabaseEvidence
+    from heavylift.evidence.registry_evidence import RegistryEvidence
     from heavylift.evidence.stream_evidence import StreamEvidence
     from heavylift.spec.gates import Gate
 
@@ -26,12 +27,13 @@ async def summarise(
     gates: Sequence[Gate],
     databases: Sequence[str] = (),
     streams: Sequence[str] = (),
+    registries: Sequence[str] = (),
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
-    Passed only if the latest verification of every dataset, database and stream passed and is younger
-    than the last write to the target, no shard is unfinished, and every gate is open. With none of
-    them it does not pass.
+    Passed only if the latest verification of every dataset, database, stream and registry passed and is
+    younger than the last write to the target, no shard is unfinished, and every gate is open. With none
+    of them it does not pass.
 
     :raises AuditError: a record of the run is damaged.
     """
@@ -39,9 +41,10 @@ async def summarise(
     reasons = [reason for each in evidence for reason in _reasons(each)]
     reasons += await _of_databases(store, run, databases) if databases else []
     reasons += await _of_streams(store, run, streams) if streams else []
+    reasons += await _of_registries(store, run, registries) if registries else []
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
-    if not datasets and not databases and not streams:
-        reasons.append("the run has no dataset, no database and no stream")
+    if not (datasets or databases or streams or registries):
+        reasons.append("the run has no dataset, no database, no stream and no registry")
     counts = sum((counts_of(each) for each in evidence), Counts())
     return PhaseSummary(
         run=run,
@@ -50,6 +53,7 @@ async def summarise(
         datasets=tuple(datasets),
         databases=tuple(databases),
         streams=tuple(streams),
+        registries=tuple(registries),
         gates=tuple(gate.name for gate in gates),
         roots={each.dataset: each.verification.record.root for each in evidence if each.verification},
         audit_head=await AuditTrail(store, run.migration).head(),
@@ -111,6 +115,12 @@ async def _of_streams(store: EvidenceStore, run: RunKey, names: Sequence[str]) -
     ]
 
 
+async def _of_registries(store: EvidenceStore, run: RunKey, names: Sequence[str]) -> list[str]:
+    from heavylift.evidence.registry_evidence import read_registry
+
+    return [reason for name in names for reason in registry_reasons(await read_registry(store, run, name))]
+
+
 def database_reasons(evidence: DatabaseEvidence) -> list[str]:
     """Return why a database of the run does not count as moved."""
     name = evidence.database
@@ -122,8 +132,8 @@ def database_reasons(evidence: DatabaseEvidence) -> list[str]:
     if evidence.verification is None:
         reasons.append(f"{name}: it was not verified")
     elif not evidence.verification.record.passed:
-        rows = counted(evidence.verification.record.difference_count, "row")
-        reasons.append(f"{name}: its verification failed ({rows} differ)")
+        wrong = differ(evidence.verification.record.difference_count, "row")
+        reasons.append(f"{name}: its verification failed ({wrong})")
     elif evidence.is_stale:
         reasons.append(f"{name}: changes were applied after its verification")
     return reasons
@@ -141,11 +151,38 @@ def stream_reasons(evidence: StreamEvidence) -> list[str]:
         reasons.append(f"{name}: it was not verified")
     elif not evidence.verification.record.passed:
         found = evidence.verification.record
-        wrong = counted(found.missing + found.different + found.extra, "record")
-        reasons.append(f"{name}: its verification failed ({wrong} differ)")
+        wrong = differ(found.missing + found.different + found.extra, "record")
+        reasons.append(f"{name}: its verification failed ({wrong})")
     elif evidence.is_stale:
         reasons.append(f"{name}: records were mirrored after its verification")
     return reasons
+
+
+def registry_reasons(evidence: RegistryEvidence) -> list[str]:
+    """Return why a registry of the run does not count as moved."""
+    name = evidence.registry
+    reasons: list[str] = []
+    if evidence.preflight and not evidence.preflight.record.passed:
+        reasons.append(f"{name}: its preflight found what stands in the way")
+    if not evidence.moves:
+        reasons.append(f"{name}: there is neither a copy nor a sync")
+    if evidence.verification is None:
+        reasons.append(f"{name}: it was not verified")
+    elif not evidence.verification.record.passed:
+        reasons.append(f"{name}: its verification failed ({_wrong_things(evidence)})")
+    elif evidence.is_stale:
+        reasons.append(f"{name}: rows were written after its verification")
+    return reasons
+
+
+def _wrong_things(evidence: RegistryEvidence) -> str:
+    record = evidence.verification.record if evidence.verification else None
+    if record is None:
+        return ""
+    if record.difference_count:
+        return differ(record.difference_count, "thing")
+    unequal = [each.table for each in record.tables if not each.equal]
+    return f"the databases differ in {enumeration(unequal, 3)}" if unequal else "nothing was compared"
 
 
 def _differences(evidence: DatasetEvidence) -> str:

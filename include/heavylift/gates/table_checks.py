@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from heavylift.evidence.records import DatasetCheckRecord
 from heavylift.evidence.run_evidence import DatasetEvidence
-from heavylift.evidence.wording import counted, enumeration
+from heavylift.evidence.wording import counted, differ, enumeration
 from heavylift.gates.verdict import Verdict
 
 
@@ -35,7 +35,7 @@ def profiles_equal(evidence: DatasetEvidence) -> Verdict:
         return verdict
     unequal = [each for each in record.columns if not each.equal]
     named = enumeration([f"{each.figure} of {each.column}" for each in unequal], 3)
-    verdict.demand(not unequal, f"{counted(len(unequal), 'figure')} differ: {named}")
+    verdict.demand(not unequal, f"{differ(len(unequal), 'figure')}: {named}")
     verdict.demand(record.profiles_equal or bool(unequal), "the record says that profiles differ")
     verdict.demand(
         record.source_rows == record.target_rows,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from heavylift.evidence.records import CheckOutcome, EvidenceRef
+from collections.abc import Sequence
+
+from heavylift.evidence.records import CheckOutcome, EvidenceRef, Finding, Severity
+from heavylift.evidence.wording import counted, enumeration
 
 
 class Verdict:
@@ -29,6 +32,13 @@ class Verdict:
     def uses(self, *refs: EvidenceRef) -> None:
         """Note what the check is judged by."""
         self._refs.extend(refs)
+
+    def demand_no_findings(self, findings: Sequence[Finding]) -> None:
+        """Note against the check every blocker and warning; notes do not count."""
+        serious = [each for each in findings if each.severity is not Severity.NOTE]
+        named = enumeration([f"{each.severity.value} {each.rule} on {each.subject}" for each in serious], 3)
+        self.demand(not serious, f"{counted(len(serious), 'finding')}: {named}")
+        self.found(f"no blocker and no warning, {counted(len(findings), 'note')}")
 
     def outcome(self, name: str, subject: str) -> CheckOutcome:
         """Return the check's outcome."""

@@ -31,7 +31,7 @@ from heavylift.spec.vocabulary import Deletes, VerifyMethod, VerifyMode, Via
 MOST_PAGES = 100_000
 """Of one side: with more, their digests would take more memory than they are worth."""
 
-_PHASES = ("transfer", SYNC)
+_PHASES = ("transfer", SYNC, "registry")
 _FORM = 1
 """Another one makes what earlier versions have left behind void."""
 

@@ -20,19 +20,22 @@ from heavylift.evidence.registry_records import (
     registry_path,
 )
 from heavylift.evidence.store import open_evidence
-from heavylift.registry.store.moving import move_store
-from heavylift.registry.store.preflight import look
-from heavylift.registry.verifying import compare_servers, compare_stores, verification
+from heavylift.registry.settling import Judgement
+from heavylift.registry.verifying import compare_servers, verification
+from heavylift.registry.ways import Proofs, way_of
 from heavylift.registry.work import RegistryProgress, Tell, Work, silent
+from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from heavylift.evidence.records import EvidenceRef
-    from heavylift.evidence.registry_records import RegistryTableProof
     from heavylift.registry.requests import RegistryRequest
 
 T = TypeVar("T")
+
+MOST_LOOKS = 3
+"""How often a source that is written to is read: what is new at the second look is settled by a third."""
 
 
 async def preflight_registry(request: RegistryRequest) -> tuple[RegistryPreflightRecord, EvidenceRef]:
@@ -40,8 +43,16 @@ async def preflight_registry(request: RegistryRequest) -> tuple[RegistryPrefligh
 
     :raises UnsupportedError: no way is open.
     """
-    record = await _in_thread(lambda _work: look(request).record, silent)
+    record = await _in_thread(lambda _work: way_of(request).preflight(request), silent)
     return record, await _keep(request, "preflight", record)
+
+
+async def is_copied(request: RegistryRequest) -> bool:
+    """Tell whether a complete copy is on the target, as its own notes say; changes nothing.
+
+    :raises UnsupportedError: no way is open.
+    """
+    return (await _in_thread(lambda _work: way_of(request).preflight(request), silent)).copied
 
 
 async def copy_registry(
@@ -69,22 +80,56 @@ async def verify_registry(
 ) -> tuple[RegistryVerificationRecord, EvidenceRef]:
     """Compare both sides afresh: through the public interface, and where both are open by the databases.
 
+    With the option ``live`` the target is first brought up to date, and again before what differs is
+    looked at once more: teams may go on writing to the source.
+
     :return: the record tells whether they are equal; if not, nothing is raised.
     """
     began = time.monotonic()
-    found = await compare_servers(request, Work(tell=tell))
-    source, target = request.source.store, request.target.store
-    tables: tuple[RegistryTableProof, ...] = ()
-    if source is not None and target is not None:
-        tables = await _in_thread(lambda _work: compare_stores(request, source, target), tell)
-    record = verification(request, found, tables, began)
+    way = way_of(request)
+    follow, prove = way.follow if request.options.live else None, way.prove
+    tables: Proofs = ()
+    if follow is not None:
+        found, tables = await _settle(request, follow, tell)
+    else:
+        found = await compare_servers(request, Work(tell=tell), _judgement(request))
+        if prove is not None:
+            tables = await _in_thread(lambda _work: prove(request), tell)
+    record = verification(request, found, tables, began, live=follow is not None)
     return record, await _keep(request, "registry-verification", record)
+
+
+async def _settle(
+    request: RegistryRequest,
+    follow: Callable[[RegistryRequest, Work], tuple[RegistryMoveRecord, Proofs]],
+    tell: Tell,
+) -> tuple[Judgement, Proofs]:
+    """Compare while the source is written to: sync, compare, and where something differs again."""
+    tables: Proofs = ()
+    found = _judgement(request)
+    for number in range(MOST_LOOKS):
+        record, tables = await _in_thread(lambda work: follow(request, work), tell)
+        if record.written:
+            await _keep(request, "sync", record)
+        judgement = _judgement(request, found if number else None, noting=True)
+        found = await compare_servers(request, Work(tell=tell), judgement)
+        if found.is_settled:
+            break
+    return found, tables
+
+
+def _judgement(
+    request: RegistryRequest, earlier: Judgement | None = None, *, noting: bool = False
+) -> Judgement:
+    # The sync before has made sure that nobody else wrote there: what is too much has gone from the source.
+    keep = noting and request.options.deletes is Deletes.KEEP
+    return Judgement(keep=keep, noting=noting, earlier=earlier)
 
 
 async def _move(
     request: RegistryRequest, act: Literal["copy", "sync"], tell: Tell
 ) -> tuple[RegistryMoveRecord, EvidenceRef]:
-    record = await _in_thread(lambda work: move_store(request, work, act), tell)
+    record = await _in_thread(lambda work: way_of(request).move(request, work, act), tell)
     return record, await _keep(request, act, record)
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.evidence.records import RunKey
 from heavylift.registry.uris import UriMap, uri_map
+from heavylift.spec.registry_phase import moves_artifacts, prefixes_in_spec
 from heavylift.spec.sections_data import RegistryKind, RegistryPath
 from heavylift.spec.vocabulary import Deletes
 
@@ -39,6 +40,7 @@ class RegistryOptions:
     :param parallel: tables that are copied at once, and requests that a verification makes at once.
     :param artifacts: a verification reads the artifacts on both sides, too, and compares their digests.
     :param overwrite: what others have written to the target's rows since the last run gives way.
+    :param live: the source is being written to while it is verified: what changes meanwhile is told apart.
     """
 
     path: RegistryPath = RegistryPath.AUTO
@@ -48,6 +50,7 @@ class RegistryOptions:
     artifacts: bool = True
     overwrite: bool = False
     dry_run: bool = False
+    live: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,10 +81,12 @@ def registry_request(
     connections: Callable[[str], Connection],
     *,
     dry_run: bool = False,
+    live: bool = False,
 ) -> RegistryRequest:
     """Return the request that moves one registry of a spec.
 
     :param connections: looks a connection up by its id.
+    :param live: the source is written to while it is verified.
     :raises NotFoundError: the spec has no such registry.
     :raises UnsupportedError: the spec asks for a part of it only.
     """
@@ -95,30 +100,53 @@ def registry_request(
             remedy="leave 'experiments' and 'models' out: the store moves whole",
             code="7103",
         )
+    source, target = _place(found.source, connections), _place(found.target, connections)
     return RegistryRequest(
         run=run,
         registry=registry,
-        source=_place(found.source, connections),
-        target=_place(found.target, connections),
+        source=source,
+        target=target,
         evidence_url=spec.evidence.url,
         evidence_connection=connections(spec.evidence.connection) if spec.evidence.connection else None,
         options=RegistryOptions(
             path=found.path,
             deletes=found.deletes,
-            uris=_uris(found),
+            uris=prefixes_of(source.connection, target.connection, prefixes_in_spec(found)),
+            parallel=found.parallel,
+            # Their bytes are proved by the mover of objects, where it moves them.
+            artifacts=not moves_artifacts(found),
+            overwrite=found.overwrite,
             dry_run=dry_run,
+            live=live,
         ),
     )
 
 
-def _uris(found: Registry) -> UriMap:
-    pair = (found.source.artifacts, found.target.artifacts)
-    return uri_map([(pair[0], pair[1])] if pair[0] and pair[1] else [])
+def place_of(
+    server: Connection, store: str | None, connections: Callable[[str], Connection]
+) -> RegistryPlace:
+    """Return a server with its database.
+
+    :param store: the database's connection id; by default the server's extra field ``store_connection``.
+    """
+    found = store or server.text("store_connection")
+    return RegistryPlace(server, connections(found) if found else None)
+
+
+def prefixes_of(source: Connection, target: Connection, pairs: list[tuple[str, str]]) -> UriMap:
+    """Return the map of prefixes; by default of the extra field ``artifacts`` of both servers.
+
+    :raises SpecError: the pairs do not fit together.
+    """
+    roots = (source.text("artifacts"), target.text("artifacts"))
+    if not pairs and roots[0] and roots[1]:
+        pairs = [(roots[0], roots[1])]
+    return uri_map(pairs)
 
 
 def _place(side: RegistrySide, connections: Callable[[str], Connection]) -> RegistryPlace:
-    store = side.store_connection
-    return RegistryPlace(connections(side.connection), connections(store) if store else None, side.kind)
+    place = place_of(connections(side.connection), side.store_connection, connections)
+    return replace(place, kind=side.kind)
 
 
 def _find(spec: MigrationSpec, name: str) -> Registry:

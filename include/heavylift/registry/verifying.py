@@ -3,31 +3,36 @@
 from __future__ import annotations
 
 import time
-from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from heavylift.evidence.registry_records import RegistryTableProof, RegistryVerificationRecord
-from heavylift.platforms.postgresql.connect import connect, where
+from heavylift.evidence.registry_records import (
+    RegistryTableProof,
+    RegistryVerificationRecord,
+    counted_things,
+)
+from heavylift.evidence.wording import differ
 from heavylift.platforms.postgresql.faults import told_as
+from heavylift.registry.paths import stores_of
 from heavylift.registry.rest.client import TrackingServer, server_url
 from heavylift.registry.rest.comparing import Comparison, Result
 from heavylift.registry.rest.reading import Reader
-from heavylift.registry.store.catalog import read_catalog
-from heavylift.registry.store.digests import table_digest
-from heavylift.registry.store.loading import Sides
 from heavylift.registry.store.moment import moment_of
+from heavylift.registry.store.proving import table_proofs
 from heavylift.registry.work import RegistryProgress, Work
 
 if TYPE_CHECKING:
-    from heavylift.connections import Connection
     from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.settling import Judgement
+
+ResultT = TypeVar("ResultT", bound=Result)
 
 
-async def compare_servers(request: RegistryRequest, work: Work) -> Result:
+async def compare_servers(request: RegistryRequest, work: Work, found: ResultT) -> ResultT:
     """Read both servers through their public interface and compare them field by field.
 
     Nothing of the mover's is used or believed: not its state, not its counts, not the databases.
 
+    :param found: takes what is found, and is returned.
     :raises HeavyliftError: a server cannot be read; nothing was concluded.
     """
     options = request.options
@@ -40,47 +45,45 @@ async def compare_servers(request: RegistryRequest, work: Work) -> Result:
             artifacts=options.artifacts,
             at_once=options.parallel,
             told=lambda doing: work.tell(RegistryProgress(doing=f"comparing {doing}")),
+            result=found,
         )
-        return await comparison.run()
+        await comparison.run()
+        return found
     finally:
         await source.close()
         await target.close()
 
 
-def compare_stores(
-    request: RegistryRequest, source: Connection, target: Connection
-) -> tuple[RegistryTableProof, ...]:
+def compare_stores(request: RegistryRequest) -> tuple[RegistryTableProof, ...]:
     """Return the digests of every table on both sides, each side at one moment."""
-    proofs = []
+    source, _ = stores_of(request)
     with (
         told_as(f"comparing the stores of registry {request.registry!r}", "nothing was changed"),
-        moment_of(source) as ours,
-        closing(connect(target, "registry verify")) as theirs,
+        moment_of(source) as moment,
     ):
-        theirs.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        sides = Sides(read_catalog(ours.session, where(source)), read_catalog(theirs, where(target)))
-        for name, table in sides.source.tables.items():
-            left = table_digest(ours.session, sides.source, table, request.options.uris)
-            there = sides.target.tables.get(name)
-            right = table_digest(theirs, sides.target, table) if there is not None else None
-            proofs.append(
-                RegistryTableProof(table=name, source=str(left), target=str(right), equal=left == right)
-            )
-    return tuple(proofs)
+        return table_proofs(request, moment)
 
 
 def verification(
-    request: RegistryRequest, found: Result, tables: tuple[RegistryTableProof, ...], began: float
+    request: RegistryRequest,
+    found: Judgement,
+    tables: tuple[RegistryTableProof, ...],
+    began: float,
+    *,
+    live: bool = False,
 ) -> RegistryVerificationRecord:
     """Return the record of a comparison; it passes only if nothing at all speaks against it."""
     compared = found.compared()
     unequal = [proof.table for proof in tables if not proof.equal]
     passed = not found.difference_count and not unequal and any(each.source for each in compared)
-    things = ", ".join(f"{each.source:,} {each.what}s" for each in compared if each.source)
+    things = ", ".join(counted_things(each.source, each.what) for each in compared if each.source)
     statement = (
         f"read through the public interface of both servers: {things}; {found.points:,} points of metrics;"
-        f" {found.difference_count:,} differ"
+        f" {differ(found.difference_count, 'thing')}"
     )
+    for name, words in (("newer", "changed on the source meanwhile"), ("kept", "have gone and are kept")):
+        if number := found.total(name):
+            statement += f", {number:,} {words}"
     if tables:
         statement += f"; {len(tables) - len(unequal)} of {len(tables)} tables have equal digests"
         statement += f" (not {', '.join(unequal)})" if unequal else ""
@@ -95,6 +98,7 @@ def verification(
         tables=tables,
         unread=tuple(found.unread),
         artifacts_compared=request.options.artifacts,
+        live=live,
         statement=statement,
         passed=passed,
         seconds=time.monotonic() - began,

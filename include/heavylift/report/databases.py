@@ -10,12 +10,11 @@ from typing import Any
 from heavylift.evidence.database_evidence import DatabaseEvidence, database_counts
 from heavylift.evidence.records import Severity
 from heavylift.evidence.table_records import TableComparison, TableDifference
-from heavylift.evidence.wording import counted, duration, size
+from heavylift.evidence.wording import counted, differ, duration, size
 from heavylift.gates.summary import database_reasons
 from heavylift.report.story import RunStory
 
 MOST_TABLES = 500
-_STARTED = "run.started"
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def database_line(row: DatabaseRow) -> str:
         parts.append(f"{counted(evidence.changes, 'change')} applied, {row.lag} behind")
     if evidence.verification:
         record = evidence.verification.record
-        result = "equal" if record.passed else f"{counted(record.difference_count, 'row')} differ"
+        result = "equal" if record.passed else differ(record.difference_count, "row")
         parts.append(f"verified {counted(len(record.tables), 'table')}: {result}")
     return f"{row.name}: {'; '.join(parts) or 'nothing was moved'}"
 
@@ -138,10 +137,7 @@ def databases_proof(story: RunStory) -> str:
 
 def is_dry_run_of_databases(story: RunStory) -> bool:
     """Tell whether the run was started as a dry run, and no database was touched."""
-    if not story.databases or any(each.is_moved for each in story.databases):
-        return False
-    started = [act for act in story.trail.acts if act.action == _STARTED]
-    return bool(started and started[-1].details.get("dry_run"))
+    return bool(story.databases) and story.was_dry and not any(each.is_moved for each in story.databases)
 
 
 def dry_run_in_words(story: RunStory) -> str:
@@ -165,7 +161,7 @@ def database_advice(row: DatabaseRow, dag: str) -> Iterable[tuple[str, str]]:
         first = f", the first: {_named(proof.record.differences[0])}" if proof.record.differences else ""
         listed = (proof.record.rows or proof.ref).path
         yield (
-            f"{row.name}: {counted(proof.record.difference_count, 'row')} differ{first}",
+            f"{row.name}: {differ(proof.record.difference_count, 'row')}{first}",
             f"all of them are in {listed}; find out who wrote to the target, then copy the tables anew",
         )
     elif row.reasons and not blockers:

@@ -16,7 +16,8 @@ from heavylift.report.timeline import draw_timeline
 from heavylift.report.view import MOST_ACTS, View, answer_to, span_in_words
 
 _TEMPLATES = (
-    "report.html", "macros.html", "databases.html", "streams.html", "gone.html",
+    "report.html", "macros.html", "databases.html", "streams.html",
+    "registries.html", "gone.html",
     "forecast.html", "proof.html", "trail.html",
 )  # fmt: skip
 

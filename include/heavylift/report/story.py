@@ -12,12 +12,14 @@ from heavylift.evidence.audit_entry import AuditEntry
 from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
 from heavylift.evidence.paths import dataset_of_folder, gate_path, summary_path
 from heavylift.evidence.records import Approval, GateResult, PhaseSummary, RunKey, utc_now
+from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
 from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_all, read_dataset, read_latest
 from heavylift.evidence.runs import SeenRun, list_runs
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evidence
 from heavylift.gates.approval import gate_standing, read_approvals
 
+_STARTED = "run.started"
 MOST_ENTRIES = 2_000
 """How far back in the audit trail the acts of a run are looked for."""
 
@@ -70,11 +72,18 @@ class RunStory:
     others: tuple[tuple[SeenRun, PhaseSummary | None], ...]
     databases: tuple[DatabaseEvidence, ...] = ()
     streams: tuple[StreamEvidence, ...] = ()
+    registries: tuple[RegistryEvidence, ...] = ()
 
     @property
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
-        return bool(self.datasets) or not (self.databases or self.streams)
+        return bool(self.datasets) or not (self.databases or self.streams or self.registries)
+
+    @property
+    def was_dry(self) -> bool:
+        """Tell whether the run was started as a dry run."""
+        started = [act for act in self.trail.acts if act.action == _STARTED]
+        return bool(started and started[-1].details.get("dry_run"))
 
 
 async def read_story(
@@ -97,11 +106,10 @@ async def read_story(
     this = seen.pop(run, None)
     last_word = summary or await _summary(store, run)
     names = _names(last_word.datasets if last_word else (), this.datasets if this else ())
-    databases = dict.fromkeys(
-        [*(last_word.databases if last_word else ()), *(this.databases if this else ())]
+    databases, streams, registries, gates = (
+        dict.fromkeys([*getattr(last_word, sort, ()), *getattr(this, sort, ())])
+        for sort in ("databases", "streams", "registries", "gates")
     )
-    streams = dict.fromkeys([*(last_word.streams if last_word else ()), *(this.streams if this else ())])
-    gates = tuple(dict.fromkeys([*(last_word.gates if last_word else ()), *(this.gates if this else ())]))
     latest = list(reversed(seen.values()))[:others]
     return RunStory(
         run=run,
@@ -115,6 +123,7 @@ async def read_story(
         others=tuple([(each, await _summary(store, each.key)) for each in latest]),
         databases=tuple([await read_database(store, run, name) for name in databases]),
         streams=tuple([await read_stream_evidence(store, run, name) for name in streams]),
+        registries=tuple([await read_registry(store, run, name) for name in registries]),
     )
 
 

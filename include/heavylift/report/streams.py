@@ -9,7 +9,7 @@ from typing import Any
 
 from heavylift.evidence.stream_evidence import StreamEvidence
 from heavylift.evidence.stream_records import PartitionProof, RecordDifference
-from heavylift.evidence.wording import counted, duration
+from heavylift.evidence.wording import counted, differ, duration
 from heavylift.gates.summary import stream_reasons
 from heavylift.report.story import RunStory
 
@@ -111,7 +111,7 @@ def stream_line(row: StreamRow) -> str:
         parts.append(f"{counted(evidence.sent, 'record')} mirrored, {row.lag} behind")
     if evidence.verification:
         record = evidence.verification.record
-        result = "equal" if record.passed else f"{counted(_wrong(evidence), 'record')} differ"
+        result = "equal" if record.passed else differ(_wrong(evidence), "record")
         parts.append(f"verified {counted(len(record.partitions), 'partition')}: {result}")
     return f"{row.name}: {'; '.join(parts) or 'nothing was mirrored'}"
 
@@ -156,7 +156,7 @@ def stream_advice(row: StreamRow, dag: str) -> Iterable[tuple[str, str]]:
     if proof is not None and not proof.record.passed:
         first = f", the first: {_named(proof.record.differences[0])}" if proof.record.differences else ""
         yield (
-            f"{row.name}: {counted(_wrong(evidence), 'record')} differ{first}",
+            f"{row.name}: {differ(_wrong(evidence), 'record')}{first}",
             f"see {proof.ref.path}; find out who else writes to the target's topic",
         )
     elif row.reasons:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from markupsafe import Markup
 
 from heavylift.evidence.database_evidence import DatabaseEvidence
+from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.evidence.stream_evidence import StreamEvidence
 from heavylift.evidence.wording import counted, duration
@@ -55,10 +56,11 @@ class Lane:
 
 
 def lanes_of(story: RunStory) -> list[Lane]:
-    """Return a lane for each dataset, for each database, for each stream and for each gate."""
+    """Return a lane for each dataset, for each database, stream and registry, and for each gate."""
     lanes = [Lane(each.dataset, merge_bars(tuple(_bars(each)))) for each in story.datasets]
     lanes += [Lane(each.database, merge_bars(tuple(_database_bars(each)))) for each in story.databases]
     lanes += [Lane(each.stream, merge_bars(tuple(_stream_bars(each)))) for each in story.streams]
+    lanes += [Lane(each.registry, merge_bars(tuple(_registry_bars(each)))) for each in story.registries]
     lanes += [Lane(gate.name, marks=tuple(_marks(gate))) for gate in story.gates]
     return [lane for lane in lanes if lane.bars or lane.marks]
 
@@ -110,6 +112,16 @@ def _stream_bars(evidence: StreamEvidence) -> Iterable[Bar]:
         mirror = kept.record
         title = f"Mirror, attempt {number}: {counted(mirror.sent, 'record')}"
         yield Bar("copy" if mirror.complete else "bad", mirror.started_at, mirror.ended_at, title)
+    if evidence.verification:
+        proof = evidence.verification.record
+        yield _until("proof" if proof.passed else "bad", proof.verified_at, proof.seconds, "Verification")
+
+
+def _registry_bars(evidence: RegistryEvidence) -> Iterable[Bar]:
+    for kept in evidence.moves:
+        move = kept.record
+        title = f"{move.act.capitalize()}: {counted(move.written, 'row')} written"
+        yield Bar("copy", move.started_at, move.ended_at, title)
     if evidence.verification:
         proof = evidence.verification.record
         yield _until("proof" if proof.passed else "bad", proof.verified_at, proof.seconds, "Verification")

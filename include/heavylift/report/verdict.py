@@ -8,7 +8,7 @@ from enum import StrEnum
 from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, counts_of
 from heavylift.evidence.wording import counted, size
-from heavylift.gates.summary import database_reasons, stream_reasons
+from heavylift.gates.summary import database_reasons, registry_reasons, stream_reasons
 from heavylift.report.databases import (
     databases_proof,
     databases_so_far,
@@ -16,6 +16,12 @@ from heavylift.report.databases import (
     is_dry_run_of_databases,
 )
 from heavylift.report.deletions import deletions_of
+from heavylift.report.registries import (
+    is_dry_run_of_registries,
+    registries_dry,
+    registries_proof,
+    registries_so_far,
+)
 from heavylift.report.story import RunStory
 from heavylift.report.streams import is_dry_run_of_streams, streams_dry, streams_proof, streams_so_far
 
@@ -51,7 +57,10 @@ def headline_of(story: RunStory) -> Headline:
     A run is called passed only where its summary says so.
     """
     plans = [each.plan.record for each in story.datasets if each.plan]
-    is_dry = is_dry_run_of_databases(story) or is_dry_run_of_streams(story)
+    is_dry = any(
+        only_looked(story)
+        for only_looked in (is_dry_run_of_databases, is_dry_run_of_streams, is_dry_run_of_registries)
+    )
     if all(plan.dry_run for plan in plans) and (plans or is_dry):
         return _dry_run(story, plans)
     if story.summary is None:
@@ -83,6 +92,7 @@ def _dry_run(story: RunStory, plans: list[PlanRecord]) -> Headline:
         objects if plans else "",
         dry_run_in_words(story) if story.databases else "",
         streams_dry(story) if story.streams else "",
+        registries_dry(story) if story.registries else "",
     ]
     sentence = " ".join(part for part in parts if part)
     if blocked.objects:
@@ -109,6 +119,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
             reasons.append(f"{each.dataset}: objects were copied after the verification")
     reasons += [reason for each in story.databases for reason in database_reasons(each)]
     reasons += [reason for each in story.streams for reason in stream_reasons(each)]
+    reasons += [reason for each in story.registries for reason in registry_reasons(each)]
     if story.trail.problem:
         reasons.append("the audit trail is damaged")
     return tuple(reasons)
@@ -141,7 +152,7 @@ def _title(story: RunStory) -> str:
 
 
 def _proof(story: RunStory) -> str:
-    proofs = (_objects_proof(story), databases_proof(story), streams_proof(story))
+    proofs = (_objects_proof(story), databases_proof(story), streams_proof(story), registries_proof(story))
     parts = (*proofs, _gone(story), _gates(story))
     return " ".join(part for part in parts if part)
 
@@ -204,5 +215,6 @@ def _so_far(story: RunStory) -> str:
         f"the copy reports {there.objects:,} of {found} to be on the target" if story.has_objects else "",
         databases_so_far(story) if story.databases else "",
         streams_so_far(story) if story.streams else "",
+        registries_so_far(story) if story.registries else "",
     ]
     return ", and ".join(part for part in parts if part)

@@ -20,6 +20,7 @@ from heavylift.evidence.wording import duration, method_in_words
 from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.forecast import Forecast, forecasts_of
+from heavylift.report.registries import RegistryRow, registry_rows
 from heavylift.report.story import GateStory, RunStory
 from heavylift.report.streams import StreamRow, stream_rows
 from heavylift.report.throughput import Throughput, throughput_of
@@ -99,6 +100,7 @@ class View:
     findings_left_out: int
     databases: tuple[DatabaseRow, ...]
     streams: tuple[StreamRow, ...]
+    registries: tuple[RegistryRow, ...]
     deletions: Deletions
     forecasts: tuple[Forecast, ...]
     failures: tuple[FailureRow, ...]
@@ -136,6 +138,7 @@ def view_of(story: RunStory) -> View:
         findings_left_out=unlisted + max(0, len(findings) - MOST_FINDINGS),
         databases=database_rows(story),
         streams=stream_rows(story),
+        registries=registry_rows(story),
         deletions=deletions,
         forecasts=forecasts_of(story),
         failures=tuple(failures[:MOST_FAILURES]),
@@ -189,6 +192,7 @@ def _findings(story: RunStory) -> Iterable[Finding]:
             yield from each.deletes.record.findings
     yield from (finding for database in story.databases for finding in database.findings)
     yield from (finding for stream in story.streams for finding in stream.findings)
+    yield from (finding for registry in story.registries for finding in registry.findings)
 
 
 def _unlisted(evidence: DatasetEvidence) -> int:
@@ -228,6 +232,11 @@ def _span(story: RunStory) -> timedelta | None:
         begins += [kept.record.started_at for kept in stream.mirrors]
         ends += [kept.record.ended_at for kept in stream.mirrors]
         ends += [stream.verification.record.verified_at] if stream.verification else []
+    for registry in story.registries:
+        begins += [registry.preflight.record.checked_at] if registry.preflight else []
+        begins += [kept.record.started_at for kept in registry.moves]
+        ends += [kept.record.ended_at for kept in registry.moves]
+        ends += [registry.verification.record.verified_at] if registry.verification else []
     return max(ends) - min(begins) if begins and ends else None
 
 
@@ -235,6 +244,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     yield from _files_of_datasets(story)
     yield from (ref for database in story.databases for ref in database.refs)
     yield from (ref for stream in story.streams for ref in stream.refs)
+    yield from (ref for registry in story.registries for ref in registry.refs)
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)

@@ -42,6 +42,7 @@ def _matching(kind: str, pattern: str, expected: str, mend: Callable[[str], str]
     return AfterValidator(check)
 
 
+MOST_OF_A_NAME = 63
 _NAME = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _NAME_EXPECTED = "1 to 63 of a-z, 0-9 and -, beginning and ending with a letter or digit"
 _CONNECTION = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,199}"

@@ -74,3 +74,14 @@ DEFAULT_TRANSFER_GATE = Gate(
     approval=Approval(required=True),
 )
 """The gate of the transfer phase where the spec names none."""
+
+DEFAULT_REGISTRY_GATE = Gate(
+    name="registry-verified",
+    phase=Phase.REGISTRY,
+    description="Both servers hold the same history, read field by field through their public interface.",
+    checks=(Check.REGISTRIES_EQUAL,),
+)
+"""The gate of the registry phase where the spec names none; it runs on a schedule, and asks nobody."""
+
+DEFAULT_GATES = {gate.phase: (gate,) for gate in (DEFAULT_TRANSFER_GATE, DEFAULT_REGISTRY_GATE)}
+"""The gates of phases where a spec names none; other phases then have none."""

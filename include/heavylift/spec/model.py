@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from heavylift.spec.base import Name, SpecModel, Text
-from heavylift.spec.gates import DEFAULT_TRANSFER_GATE, Gate
+from heavylift.spec.gates import DEFAULT_GATES, Gate
 from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
 from heavylift.spec.sections_data import Database, Endpoint, Model, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
@@ -53,7 +53,8 @@ class MigrationSpec(SpecModel):
         default=None, description="Rules that the path of the data must keep."
     )
     gates: tuple[Gate, ...] = Field(
-        default=(), description="What must be proved before a phase may go on; transfer has a default gate."
+        default=(),
+        description="What must be proved before a phase goes on; transfer and registry have a default gate.",
     )
     cutover: Cutover | None = Field(default=None, description="How the live workload is switched.")
 
@@ -62,8 +63,6 @@ class MigrationSpec(SpecModel):
         return f"{self.migration}.{phase.value}"
 
     def gates_for(self, phase: Phase) -> tuple[Gate, ...]:
-        """Return the gates of ``phase``; for ``transfer`` the default gate where none is named."""
+        """Return the gates of ``phase``; where none is named its default gate, if it has one."""
         named = tuple(gate for gate in self.gates if gate.phase is phase)
-        if named or phase is not Phase.TRANSFER:
-            return named
-        return (DEFAULT_TRANSFER_GATE,)
+        return named or DEFAULT_GATES.get(phase, ())

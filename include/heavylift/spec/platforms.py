@@ -38,6 +38,9 @@ class Schedule(SpecModel):
         default=None,
         description="Five cron fields or a preset (@hourly, @daily, …), in UTC; by hand where null.",
     )
+    registry: CronSchedule | None = Field(
+        default=None, description="When registries are brought up to date, written likewise."
+    )
 
 
 class Notify(SpecModel):

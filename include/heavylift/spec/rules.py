@@ -11,6 +11,7 @@ from heavylift.spec.moments import moment_of
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.quantities import format_duration, format_size
+from heavylift.spec.registry_rules import registry_checks_have_registries, registry_rules
 from heavylift.spec.resolve import resolve_dataset
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_datasets import Dataset
@@ -42,6 +43,7 @@ def broken_rules(spec: MigrationSpec, *, whole: bool) -> Iterator[Broken]:
     if whole:
         yield from _gates_check_something(spec)
         yield from database_checks_have_databases(spec)
+        yield from registry_checks_have_registries(spec)
 
 
 def _names_are_unique(spec: MigrationSpec) -> Iterator[Broken]:
@@ -166,6 +168,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     service_rules,
     database_rules,
     stream_rules,
+    registry_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url
 from heavylift.spec.quantities import Seconds, SizeBytes
+from heavylift.spec.sections_datasets import LimitOverrides
 from heavylift.spec.vocabulary import Deletes, VerifyMode
 
 
@@ -148,7 +149,26 @@ class RegistrySide(SpecModel):
         default=None, description="Connection of its database, where that may be used."
     )
     artifacts: Url | None = Field(
-        default=None, description="Where its artifacts lie, where that may be used."
+        default=None,
+        description="Where its artifacts lie, if that may be used; named on both sides, they are moved.",
+    )
+    artifacts_connection: ConnectionId | None = Field(
+        default=None, description="Connection of that object store; by default the side's own."
+    )
+    artifact_uri: Text | None = Field(
+        default=None,
+        description="How the server writes that place, where it is not as in artifacts: wasbs://…, or"
+        " mlflow-artifacts: for a server that passes artifacts on.",
+    )
+
+
+class ArtifactPrefix(SpecModel):
+    """A further place in which a registry's artifacts lie."""
+
+    source: Text = Field(description="The prefix of artifact locations on the source.")
+    target: Text = Field(description="What it becomes on the target; itself where the objects stay.")
+    move: Flag = Field(
+        default=True, description="Move the objects below it, too; false where they stay, or go otherwise."
     )
 
 
@@ -159,6 +179,9 @@ class Registry(SpecModel):
     description: Text = Field(default="", description="For people.")
     source: RegistrySide = Field(description="The registry that is copied.")
     target: RegistrySide = Field(description="The registry that receives.")
+    more_artifacts: tuple[ArtifactPrefix, ...] = Field(
+        default=(), description="Further prefixes of artifact locations, in the same object stores."
+    )
     experiments: tuple[Pattern, ...] = Field(default=("*",), description="Experiments, as patterns of names.")
     models: tuple[Pattern, ...] = Field(
         default=("*",), description="Registered models, as patterns of names."
@@ -167,7 +190,20 @@ class Registry(SpecModel):
     on_name_conflict: OnNameConflict = Field(
         default=OnNameConflict.FAIL, description="fail, or map to a free name."
     )
-    deletes: Deletes = Field(default=Deletes.KEEP, description="When a thing has gone from the source.")
+    deletes: Deletes = Field(
+        default=Deletes.KEEP,
+        description="When a thing has gone from the source for good: keep or propagate; artifacts stay.",
+    )
+    overwrite: Flag = Field(
+        default=False,
+        description="What others have written to the target's rows since the last run gives way.",
+    )
+    parallel: Count = Field(
+        default=4, ge=1, le=64, description="Tables that are copied at once, and requests to a server."
+    )
+    limits: LimitOverrides = Field(
+        default=LimitOverrides(), description="Limits of the artifacts; by default from defaults.limits."
+    )
 
 
 class Tolerance(SpecModel):

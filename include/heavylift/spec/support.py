@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from heavylift.spec.sections_data import DatabaseEngine, StreamEngine
+from heavylift.spec.sections_data import DatabaseEngine, RegistryKind, RegistryPath, StreamEngine
 from heavylift.spec.vocabulary import Phase
 
 SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
@@ -19,7 +19,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "notify": False,
         "databases": True,
         "streams": True,
-        "registries": False,
+        "registries": True,
         "models": False,
         "endpoints": False,
         "pipelines": False,
@@ -34,7 +34,13 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
 SUPPORTED_STREAM_ENGINES = frozenset({StreamEngine.KAFKA, StreamEngine.EVENT_HUBS})
 """Products that streams are mirrored between: they speak the Kafka protocol."""
 
-SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC})
+SUPPORTED_REGISTRIES = frozenset({RegistryKind.MLFLOW})
+"""Products between which registries move."""
+
+SUPPORTED_PATHS = frozenset({RegistryPath.AUTO, RegistryPath.STORE})
+"""Ways on which registries move."""
+
+SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY})
 """Phases that have a DAG, and so can end with a gate."""
 
 _MYSQL = frozenset({DatabaseEngine.MYSQL, DatabaseEngine.MARIADB})

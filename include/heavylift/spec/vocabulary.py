@@ -107,3 +107,4 @@ class Check(StrEnum):
     PROFILES_EQUAL = "profiles_equal"
     TABLES_EQUAL = "tables_equal"
     REPLICATION_CAUGHT_UP = "replication_caught_up"
+    REGISTRIES_EQUAL = "registries_equal"

@@ -23,12 +23,12 @@ class BeginRunOperator(HeavyliftOperator, SkipMixin):
 
     Idempotency: a second run notes one more start and changes nothing else.
 
-    :param rival_dag_id: the DAG that must not run at the same time.
+    :param rival_dag_id: the DAG that must not run at the same time; None where there is none.
     :param gives_way: whether to skip the run, rather than to wait, while the rival runs.
     :raises TransientError: the rival runs; nothing has been moved.
     """
 
-    def __init__(self, *, rival_dag_id: str, gives_way: bool, **kwargs: Any) -> None:
+    def __init__(self, *, rival_dag_id: str | None = None, gives_way: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.rival_dag_id = rival_dag_id
         self.gives_way = gives_way
@@ -36,7 +36,8 @@ class BeginRunOperator(HeavyliftOperator, SkipMixin):
     def execute(self, context: Context) -> dict[str, str]:
         """Look for the rival, then note the start."""
         frame = self.frame(context)
-        if context["ti"].get_dr_count(dag_id=self.rival_dag_id, states=["running"]):
+        rival = self.rival_dag_id
+        if rival is not None and context["ti"].get_dr_count(dag_id=rival, states=["running"]):
             self._meet_rival(context)
         self.work.run(self._note(frame), f"start of run {frame.run.run}")
         return {"started_by": frame.actor}

@@ -21,8 +21,9 @@ MAX_REASONS = 10
 class PublishPhaseOperator(HeavyliftOperator):
     """Sends an event to the phase's asset, once the evidence shows that the phase is proved.
 
-    The latest verification of every dataset, database and stream must have passed, and every gate be open
-    and, where the spec says so, approved: all of it read from the evidence store and the audit trail.
+    The latest verification of every dataset, database, stream and registry must have passed, and every
+    gate be open and, where the spec says so, approved: all of it read from the evidence store and the
+    audit trail.
 
     Idempotency: a second run sends one more event and changes nothing else.
 
@@ -80,12 +81,12 @@ class SummariseRunOperator(HeavyliftOperator):
 
     It runs whatever happened before it, and it is the run's only leaf, so that the run's colour
     tells the truth. A dry run passes when every dataset has a plan that could be carried out, and
-    every database a preflight that passed.
+    every database and registry a preflight that passed.
 
     Idempotency: each run of the task adds a summary; the last one counts.
 
     :return: the counts of found, moved, unchanged, refused and failed objects; with databases also
-        ``databases``.
+        ``databases``, with registries ``registries``.
     :raises IncompleteError: the phase is not proved; all reasons are named.
     """
 
@@ -97,8 +98,9 @@ class SummariseRunOperator(HeavyliftOperator):
             name: getattr(summary, name).objects
             for name in ("found", "moved", "unchanged", "refused", "failed")
         }
-        if summary.databases:
-            counts["databases"] = len(summary.databases)
+        for sort in ("databases", "registries"):
+            if named := getattr(summary, sort):
+                counts[sort] = len(named)
         self.log.info("found %(found)s, moved %(moved)s, unchanged %(unchanged)s, refused %(refused)s,"
                       " failed %(failed)s objects", counts)  # fmt: skip
         return counts
@@ -142,7 +144,8 @@ async def summary_of(store: EvidenceStore, frame: TaskFrame, phase: str) -> Phas
     databases = [database.name for database in frame.spec.databases]
     streams = [stream.name for stream in frame.spec.streams]
     gates = frame.spec.gates_for(Phase(phase))
-    return await summarise(store, frame.run, datasets, gates, databases, streams)
+    registries = [registry.name for registry in frame.spec.registries]
+    return await summarise(store, frame.run, datasets, gates, databases, streams, registries)
 
 
 async def _latest_report(store: EvidenceStore, frame: TaskFrame) -> EvidenceRef | None:
@@ -166,7 +169,9 @@ async def _missing_plans(store: EvidenceStore, frame: TaskFrame) -> tuple[str, .
             reasons.append(f"{dataset.name}: there is no plan")
         elif any(finding.severity == "blocker" for finding in kept.record.findings):
             reasons.append(f"{dataset.name}: {kept.record.refused.objects} objects cannot be moved")
-    return tuple(reasons + await _unfit_databases(store, frame) + await _unfit_streams(store, frame))
+    for unfit in (_unfit_databases, _unfit_streams, _unfit_registries):
+        reasons += await unfit(store, frame)
+    return tuple(reasons)
 
 
 async def _unfit_streams(store: EvidenceStore, frame: TaskFrame) -> list[str]:
@@ -179,6 +184,19 @@ async def _unfit_streams(store: EvidenceStore, frame: TaskFrame) -> list[str]:
             reasons.append(f"{stream.name}: there is no plan")
         elif plan.record.refusals:
             reasons.append(f"{stream.name}: its plan found what stands in the way")
+    return reasons
+
+
+async def _unfit_registries(store: EvidenceStore, frame: TaskFrame) -> list[str]:
+    from heavylift.evidence.registry_evidence import read_registry
+
+    reasons: list[str] = []
+    for registry in frame.spec.registries:
+        found = (await read_registry(store, frame.run, registry.name)).preflight
+        if found is None:
+            reasons.append(f"{registry.name}: there is no preflight")
+        elif not found.record.passed:
+            reasons.append(f"{registry.name}: its preflight found what stands in the way")
     return reasons
 
 
@@ -205,7 +223,7 @@ def not_proved(what: str, reasons: Sequence[str], state: str) -> IncompleteError
     return IncompleteError(
         what,
         got="; ".join(reasons[:MAX_REASONS]) + more,
-        expected="a proof for every dataset, database and stream, and every gate open",
+        expected="a proof for all that moves, and every gate open",
         state=state,
         remedy="look at the first failed task of this run, mend what it says, clear it with Downstream",
         code="8017",

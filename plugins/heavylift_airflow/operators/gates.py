@@ -71,6 +71,7 @@ class EvaluateGateOperator(HeavyliftOperator):
                 tabular=[dataset.name for dataset in spec.datasets if dataset.expectations],
                 databases={database.name: database.max_lag for database in spec.databases},
                 streams=[stream.name for stream in spec.streams],
+                registries=[registry.name for registry in spec.registries],
             )
             self.evidence_path = ref.path
             await note(

@@ -21,8 +21,8 @@ from heavylift_airflow.operators.appliance_steps import DeviceStepOperator
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.form import form_params
-from heavylift_airflow.phases.movement import EPOCH, default_args
-from heavylift_airflow.phases.runbook import dag_document, read_runbook
+from heavylift_airflow.phases.movement import dag_settings
+from heavylift_airflow.phases.runbook import read_runbook
 
 _TITLE = "{{ task.device['device'] }}"
 
@@ -35,15 +35,9 @@ def appliance_dag(loaded: LoadedSpec) -> DAG | None:
         return None
     with DAG(
         dag_id=spec.dag_id(Phase.APPLIANCE),
-        description=spec.description.strip().split("\n")[0] or None,
-        doc_md=dag_document(spec, Phase.APPLIANCE),
         schedule=None,
-        start_date=EPOCH,
-        catchup=False,
-        max_active_runs=1,
-        tags={f"migration:{spec.migration}", f"phase:{Phase.APPLIANCE.value}"},
         params=form_params(),
-        default_args=default_args(spec),
+        **dag_settings(spec, Phase.APPLIANCE),
     ) as dag:
         _Builder(loaded).build(datasets)
     return dag

@@ -6,7 +6,12 @@ from airflow.sdk import Asset
 
 from heavylift.spec import Phase
 
-_STATES = {Phase.APPLIANCE: "reconciled", Phase.TRANSFER: "transferred", Phase.SYNC: "synced"}
+_STATES = {
+    Phase.APPLIANCE: "reconciled",
+    Phase.TRANSFER: "transferred",
+    Phase.SYNC: "synced",
+    Phase.REGISTRY: "registered",
+}
 
 
 def phase_asset(migration: str, phase: Phase) -> Asset:

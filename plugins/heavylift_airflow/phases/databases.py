@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 from airflow.sdk import BaseOperator, TaskGroup
 
 from heavylift.spec import Phase
@@ -15,9 +12,7 @@ from heavylift_airflow.operators.tables import (
     VerifyTablesOperator,
 )
 from heavylift_airflow.operators.tables_changes import SyncChangesOperator
-
-ArgumentsOf = Callable[[str], dict[str, Any]]
-"""From a task's name to the arguments that all tasks of the DAG have."""
+from heavylift_airflow.phases.parts import ArgumentsOf
 
 
 def group_of(database: Database) -> str:

@@ -62,6 +62,10 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
         f" connection `{stream.target.connection}` |"
         for stream in spec.streams
     ]
+    rows += [
+        f"| {registry.name} | server `{registry.source.connection}` | server `{registry.target.connection}` |"
+        for registry in spec.registries
+    ]
     return "\n".join(
         [
             f"# {spec.dag_id(phase)}",

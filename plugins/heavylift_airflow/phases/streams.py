@@ -10,7 +10,7 @@ from heavylift_airflow.operators.streams import (
     TranslateGroupsOperator,
     VerifyStreamOperator,
 )
-from heavylift_airflow.phases.databases import ArgumentsOf
+from heavylift_airflow.phases.parts import ArgumentsOf
 
 
 def add_stream(arguments: ArgumentsOf, begin: BaseOperator, stream: Stream) -> BaseOperator:

@@ -3,66 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from heavylift.cli import app
-from heavylift.cli.run import run
-from heavylift.connections import connection_from_json
-from sandbox.examples.experiments import seed, seed_artifacts
 from sandbox.examples.uploading import s3_client
 from sandbox.stack import Stack
-from tests.integration.conftest import new_state_dir
+from tests.support.stores import OBJECTS, Shell, connection
 from tests.support.two_databases import run_sql
-
-Shell = Callable[..., tuple[int, Any]]
-ROOTS = ("s3://mlflow-source/artifacts", "s3://mlflow-target/artifacts")
-MAPPED = [f"{ROOTS[0]}={ROOTS[1]}", f"{ROOTS[0]}-elsewhere={ROOTS[1]}/elsewhere"]
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[Stack]:
-    """Two MLflow servers over databases and object stores of their own; the source has a history."""
-    folder = new_state_dir()
-    stack = Stack.start(folder, ["mlflow_source", "mlflow_target"])
-    try:
-        seed(connection(stack, "mlflow_source_db"), ROOTS[0])
-        seed_artifacts(connection(stack, "mlflow_source_db"), connection(stack, "aws_source"))
-        yield stack
-    finally:
-        stack.stop()
-        shutil.rmtree(folder)
-
-
-def connection(stack: Stack, name: str) -> Any:
-    return connection_from_json(name, stack.env[f"AIRFLOW_CONN_{name.upper()}"])
-
-
-@pytest.fixture
-def shell(
-    servers: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Shell:
-    """Return a function that runs a command and returns its status and document."""
-    for name, value in servers.env.items():
-        monkeypatch.setenv(name, value)
-
-    def command(name: str, *more: str, artifacts: list[str] = MAPPED) -> tuple[int, Any]:
-        places = ["--source-conn", "mlflow_source", "--target-conn", "mlflow_target"]
-        maps = [part for each in artifacts for part in ("--artifacts", each)]
-        evidence = ["--evidence", tmp_path.as_uri()]
-        status = run(app, ["registry", name, *places, *maps, *evidence, "--json", *more])
-        return status, json.loads(capsys.readouterr().out)
-
-    return command
-
-
-OBJECTS = ("--source-artifacts-conn", "aws_source", "--target-artifacts-conn", "aws_target")
 
 
 def test_copy_sync_and_verify(servers: Stack, shell: Shell) -> None:
@@ -91,22 +41,6 @@ def test_copy_sync_and_verify(servers: Stack, shell: Shell) -> None:
 
     status, document = shell("sync", *OBJECTS)
     assert (status, document["sync"]["written"]) == (0, 0)
-
-
-@pytest.fixture(scope="module")
-def arrived() -> list[bool]:
-    """Tell whether everything has been copied already; the test that copies says so."""
-    return []
-
-
-@pytest.fixture
-def moved(servers: Stack, shell: Shell, arrived: list[bool]) -> Stack:
-    """Return the servers once everything has arrived."""
-    if not arrived:
-        status, _ = shell("copy", *OBJECTS)
-        assert status == 0
-        arrived.append(True)
-    return servers
 
 
 PLANTED = {

@@ -140,6 +140,18 @@ def test_a_run_that_lost_its_lease_commits_nothing(stores: TwoStores) -> None:
             lease.demand(session)
 
 
+def test_a_counter_alone_is_set_under_the_right_to_write(stores: TwoStores) -> None:
+    stores.copy()
+    epoch = "SELECT epoch FROM heavylift.registry_store"
+    ((before,),) = stores.on_target(epoch)
+    stores.on_source("SELECT setval('experiments_experiment_id_seq', 500)")
+    record = stores.sync()
+    assert (record.written, record.sequences) == (0, {"experiments_experiment_id_seq": 500})
+    assert stores.on_target(epoch) == [(before + 1,)]
+    assert stores.sync().sequences == {}
+    assert stores.on_target(epoch) == [(before + 1,)]
+
+
 @contextmanager
 def busy(stores: TwoStores, seed: int) -> Iterator[None]:
     """Write to the source as clients do, transaction after transaction, while the block runs."""

@@ -81,7 +81,7 @@ async def test_a_check_with_nothing_to_judge_keeps_the_gate_shut(store: Evidence
 
 
 BROKEN: dict[str, tuple[list[Any], str, str]] = {
-    "rows that differ": ([built.verification(different=2)], "tables_equal", "2 rows that differ"),
+    "rows that differ": ([built.verification(different=2)], "tables_equal", "2 rows differ"),
     "a missing row": (
         [built.verification(tables=(built.verification().tables[0].model_copy(
             update={"target_rows": 9, "missing": 1}),))],
@@ -168,7 +168,7 @@ async def test_a_blocked_preflight_and_a_failed_verification_are_reasons(store: 
 
 async def test_a_run_of_nothing_does_not_pass(store: EvidenceStore) -> None:
     summary = await summarise(store, RUN, [], [], [])
-    assert summary.reasons == ("the run has no dataset, no database and no stream",)
+    assert summary.reasons == ("the run has no dataset, no database, no stream and no registry",)
 
 
 async def test_counts_add_up_over_databases(store: EvidenceStore) -> None:

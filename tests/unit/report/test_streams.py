@@ -81,7 +81,7 @@ async def test_records_that_differ_are_shown_by_their_offsets_and_do_nothing(sto
     assert '<td class="n">–</td><td class="n">41</td>' in html
     headline = headline_of(await read_story(store, RUN))
     assert headline.standing is Standing.FAILED
-    assert headline.reasons == (f"{NAME}: its verification failed (1 record differ)",)
+    assert headline.reasons == (f"{NAME}: its verification failed (1 record differs)",)
 
 
 async def test_a_summary_that_the_evidence_contradicts_is_not_believed(store: EvidenceStore) -> None:

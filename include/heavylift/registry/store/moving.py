@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from heavylift.errors import ConflictError, NotFoundError
-from heavylift.evidence.registry_records import RegistryLeftover, RegistryMoveRecord, RegistryTable
+from heavylift.evidence.registry_records import (
+    RegistryLeftover,
+    RegistryMoveRecord,
+    RegistryTable,
+    RegistryTableProof,
+)
 from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
 from heavylift.platforms.postgresql.stopping import demand_going_on
@@ -29,6 +33,8 @@ from heavylift.registry.store.leftovers import leftovers
 from heavylift.registry.store.loading import Loaded, load_table, worth_rebuilding
 from heavylift.registry.store.moment import Moment, moment_of
 from heavylift.registry.store.preflight import Looked, look, refuse
+from heavylift.registry.store.proving import table_proofs
+from heavylift.registry.store.refusals import no_quarantine, not_copied, touched_by_others
 from heavylift.registry.store.sequences import sequences_behind, set_sequences
 from heavylift.registry.store.state import Lease, StoreState, leased, note_complete, read_state
 from heavylift.registry.work import RegistryProgress, Work
@@ -59,13 +65,37 @@ def move_store(request: RegistryRequest, work: Work, act: Literal["copy", "sync"
     :raises ConflictError: something stands in the way, or others have written to the target.
     :raises NotFoundError: a sync before the copy is complete.
     """
+    return _moved(request, work, act, lambda _moment: None)
+
+
+def sync_and_prove(
+    request: RegistryRequest, work: Work
+) -> tuple[RegistryMoveRecord, tuple[RegistryTableProof, ...]]:
+    """Bring a copied store up to date, then compare all tables with the source at the very same moment.
+
+    Between databases of which one is written to nothing else can be compared without excuses.
+
+    :raises ConflictError: something stands in the way, or others have written to the target.
+    :raises NotFoundError: it has not been copied.
+    """
+    proofs: list[RegistryTableProof] = []
+    record = _moved(request, work, "sync", lambda moment: proofs.extend(table_proofs(request, moment)))
+    return record, tuple(proofs)
+
+
+def _moved(
+    request: RegistryRequest,
+    work: Work,
+    act: Literal["copy", "sync"],
+    then: Callable[[Moment], None],
+) -> RegistryMoveRecord:
     began = time.monotonic()
     looked = look(request)
     refuse(looked.record)
     if request.options.deletes is Deletes.QUARANTINE:
-        raise _no_quarantine(request)
+        raise no_quarantine(request)
     if act == "sync" and (looked.state is None or not looked.state.complete):
-        raise _not_copied(request)
+        raise not_copied(request)
     source, target = stores_of(request)
     with (
         told_as(f"moving registry {request.registry!r}", _STATE),
@@ -76,7 +106,9 @@ def move_store(request: RegistryRequest, work: Work, act: Literal["copy", "sync"
         # Read again under the lease: another run may have ended meanwhile.
         run = _Run(request, work, looked, lease, moment, reading, read_state(reading, request.id))
         run.move()
-        return run.record(act, began)
+        record = run.record(act, began)
+        then(moment)
+        return record
 
 
 @contextmanager
@@ -213,7 +245,7 @@ class _Run:
                 if wanted.result() != now:
                     differing.append(table)
         if touched and not self.request.options.overwrite:
-            raise _touched(self.request, touched)
+            raise touched_by_others(self.request, touched)
         return differing
 
     def _catch_up(self, differing: list[StoreTable]) -> None:
@@ -307,7 +339,7 @@ class _Run:
         sides = self.looked.sides
         with closing(connect(target, "registry target")) as session:
             self.sequences = sequences_behind(self.moment.session, session, sides.source, sides.target)
-            set_sequences(session, sides.target, self.sequences)
+            self._set_sequences(session)
             written = {each.table.name for each in self.changes} | set(self.loaded)
             tables = [table for table in self.tables if table.name in written]
             self.left = tuple(
@@ -317,6 +349,16 @@ class _Run:
             if self.claimed and (self.state is None or not self.state.complete):
                 self.lease.demand(session)
                 note_complete(session, self.lease)
+
+    def _set_sequences(self, session: Session) -> None:
+        if not self.sequences:
+            return
+        self._claim()
+        session.execute("BEGIN")
+        # What is set cannot be taken back; so nobody may take the right away meanwhile.
+        self.lease.demand(session)
+        set_sequences(session, self.looked.sides.target, self.sequences)
+        session.execute("COMMIT")
 
     def _tell(self, doing: str, done: int) -> None:
         self.work.tell(
@@ -329,37 +371,3 @@ class _Run:
                 total_bytes=sum(table.size_bytes for table in self.to_load),
             )
         )
-
-
-def _touched(request: RegistryRequest, tables: list[str]) -> ConflictError:
-    return ConflictError(
-        f"bringing registry {request.registry!r} up to date",
-        got=f"rows on the target that somebody else has written, changed or deleted, in {', '.join(tables)}",
-        expected="tables as the last run left them",
-        state="nothing was touched",
-        remedy="keep clients away from the target's server until the switch; where what they wrote may be"
-        " lost, run once with --overwrite (and --deletes propagate to take out what they added)",
-        code="7112",
-    )
-
-
-def _not_copied(request: RegistryRequest) -> NotFoundError:
-    return NotFoundError(
-        f"syncing registry {request.registry!r}",
-        got="no complete copy on the target",
-        expected="a copy that a sync can go on from",
-        state="nothing was touched",
-        remedy="run heavylift registry copy first, to its end, with the same migration and registry names",
-        code="7113",
-    )
-
-
-def _no_quarantine(request: RegistryRequest) -> ConflictError:
-    return ConflictError(
-        f"moving registry {request.registry!r}",
-        got="deletes: quarantine",
-        expected="keep or propagate: rows of a database have no quarantine",
-        state="nothing was touched",
-        remedy="choose keep or propagate",
-        code="7114",
-    )

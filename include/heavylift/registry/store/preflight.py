@@ -69,6 +69,7 @@ def look(request: RegistryRequest) -> Looked:
         size_bytes=sides.source.size_bytes,
         uris=request.options.uris.pairs,
         findings=findings,
+        copied=state is not None and state.complete,
         passed=open_,
     )
     return Looked(record, sides, state)

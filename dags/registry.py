@@ -1,0 +1,16 @@
+"""One Airflow DAG ``<migration>.registry`` for each spec with registries: copies them, then keeps up.
+
+It runs on the spec's schedule. Specs that cannot be used are shown by spec_errors.py; they keep no
+other DAG from loading.
+"""
+
+from __future__ import annotations
+
+from heavylift.spec import Phase
+from heavylift_airflow.phases.registry import registry_dag
+from heavylift_airflow.phases.specs import specs_to_build
+
+for loaded in specs_to_build(Phase.REGISTRY):
+    dag = registry_dag(loaded)
+    if dag is not None:
+        globals()[dag.dag_id] = dag

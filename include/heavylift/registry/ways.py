@@ -1,0 +1,52 @@
+"""The ways on which a registry can move; whoever acts on one takes it from here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from heavylift.registry.store.moving import move_store, sync_and_prove
+from heavylift.registry.store.preflight import look
+from heavylift.registry.verifying import compare_stores
+
+if TYPE_CHECKING:
+    from heavylift.evidence.registry_records import (
+        RegistryMoveRecord,
+        RegistryPreflightRecord,
+        RegistryTableProof,
+    )
+    from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.work import Work
+
+Act = Literal["copy", "sync"]
+Proofs = tuple["RegistryTableProof", ...]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of moving a registry; everything here blocks, and runs in a thread.
+
+    :param preflight: looks for what stands in the way, and changes nothing.
+    :param move: copies, or brings up to date.
+    :param prove: a proof besides that of the interface; None where there is no other.
+    :param follow: brings up to date and proves that at one moment of a source that is written to; None where
+        no moment can be held.
+    """
+
+    preflight: Callable[[RegistryRequest], RegistryPreflightRecord]
+    move: Callable[[RegistryRequest, Work, Act], RegistryMoveRecord]
+    prove: Callable[[RegistryRequest], Proofs] | None
+    follow: Callable[[RegistryRequest, Work], tuple[RegistryMoveRecord, Proofs]] | None
+
+
+STORE = Way(lambda request: look(request).record, move_store, compare_stores, sync_and_prove)
+"""From database to database."""
+
+_UNPROVED = Way(STORE.preflight, STORE.move, None, None)
+"""Databases that are not both named: a verification still compares the servers."""
+
+
+def way_of(request: RegistryRequest) -> Way:
+    """Return the way of a request; whether it is open its preflight tells, and why it is the way."""
+    return STORE if request.source.store and request.target.store else _UNPROVED

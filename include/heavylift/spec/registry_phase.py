@@ -1,0 +1,70 @@
+"""What one phase sees of a spec: registries have a phase of their own, their artifacts are datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from heavylift.locations import parse_location
+from heavylift.spec.model import MigrationSpec
+from heavylift.spec.place_rules import SCHEMES
+from heavylift.spec.platforms import Side
+from heavylift.spec.sections_data import Registry, RegistrySide
+from heavylift.spec.sections_datasets import Dataset, Place
+from heavylift.spec.vocabulary import Phase, Platform
+
+_PLATFORMS = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE, "file": Platform.KUBERNETES}
+
+
+def spec_for(spec: MigrationSpec, phase: Phase) -> MigrationSpec:
+    """Return the spec as ``phase`` carries it out.
+
+    The registry phase has the registries, and the artifacts of each as datasets; all other phases have
+    the rest. So whatever moves, judges and tells of datasets does the same for artifacts.
+    """
+    if phase is not Phase.REGISTRY:
+        return spec.model_copy(update={"registries": ()})
+    found = tuple(dataset for each in spec.registries for dataset in artifacts_of(spec, each))
+    return spec.model_copy(update={"datasets": found, "databases": (), "streams": ()})
+
+
+def artifacts_of(spec: MigrationSpec, registry: Registry) -> tuple[Dataset, ...]:
+    """Return the datasets of a registry's artifacts: one for each prefix whose objects are moved."""
+    return tuple(
+        # Checked already, part by part; a name that is too long is told of the registry.
+        Dataset.model_construct(
+            name=f"{registry.name}-artifacts" + (f"-{number}" if number > 1 else ""),
+            description=f"Artifacts of registry {registry.name}.",
+            source=_place(source, registry.source, spec.source),
+            target=_place(target, registry.target, spec.target),
+            limits=registry.limits,
+        )
+        for number, (source, target) in enumerate(_moved(registry), start=1)
+    )
+
+
+def prefixes_in_spec(registry: Registry) -> list[tuple[str, str]]:
+    """Return what becomes of each prefix of artifact locations, as far as the spec says."""
+    source, target = (side.artifact_uri or side.artifacts for side in (registry.source, registry.target))
+    pairs = [(source, target)] if source and target else []
+    return pairs + [(each.source, each.target) for each in registry.more_artifacts]
+
+
+def moves_artifacts(registry: Registry) -> bool:
+    """Tell whether artifacts of a registry are moved with it."""
+    return next(_moved(registry), None) is not None
+
+
+def _moved(registry: Registry) -> Iterator[tuple[str, str]]:
+    source, target = registry.source.artifacts, registry.target.artifacts
+    if source is not None and target is not None:
+        yield source, target
+    for each in registry.more_artifacts:
+        if each.move:
+            yield each.source, each.target
+
+
+def _place(url: str, side: RegistrySide, around: Side) -> Place:
+    scheme = parse_location(url).scheme
+    # A store of its own may be another platform's, which decides on what its traffic costs.
+    platform = None if scheme in SCHEMES[around.platform] else _PLATFORMS.get(scheme)
+    return Place.model_construct(url=url, connection=side.artifacts_connection, platform=platform)

@@ -1,0 +1,238 @@
+"""Operators that move one registry: preflight, copy, sync, verify."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from heavylift.errors import IntegrityError
+from heavylift_airflow.hooks.object_store import look_up
+from heavylift_airflow.operators.base import HeavyliftOperator
+from heavylift_airflow.progress import TimedReporter, state_store_of
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from heavylift.evidence.records import EvidenceRef
+    from heavylift.evidence.registry_records import (
+        RegistryMoveRecord,
+        RegistryPreflightRecord,
+        RegistryVerificationRecord,
+    )
+    from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.work import RegistryProgress
+    from heavylift_airflow.context import TaskFrame
+
+MAX_NAMED = 5
+"""How many differences an error message names; the evidence lists more."""
+
+
+class RegistryOperator(HeavyliftOperator):
+    """An operator that acts on one registry of the spec.
+
+    :param registry: the registry's name in the spec. (templated)
+    """
+
+    template_fields: Sequence[str] = (*HeavyliftOperator.template_fields, "registry")
+
+    def __init__(self, *, registry: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.registry = registry
+
+    def request(self, frame: TaskFrame, *, live: bool = False) -> RegistryRequest:
+        """Return the library's request for this registry in this run."""
+        from heavylift.registry.requests import registry_request
+
+        return registry_request(
+            frame.spec, self.registry, frame.run, look_up, dry_run=frame.options.dry_run, live=live
+        )
+
+    def reporter(self, context: Context, frame: TaskFrame) -> RegistryReporter:
+        """Return what takes the progress of this task's work."""
+        tags = {"migration": frame.spec.migration, "registry": self.registry}
+        return RegistryReporter(self.log, tags, store=state_store_of(context, self.log))
+
+    async def note(self, frame: TaskFrame, action: str, ref: EvidenceRef, details: dict[str, Any]) -> None:
+        """Note in the audit trail what this task did, and link to its evidence."""
+        from heavylift_airflow.trail import note
+
+        self.evidence_path = ref.path
+        async with self.evidence(frame) as store:
+            await note(store, frame, action, subject=self.registry, evidence=(ref,), details=details)
+
+    def tell_move(self, record: RegistryMoveRecord) -> dict[str, Any]:
+        """Log what a copy or sync did, and return its figures."""
+        from heavylift.registry.wording import leftover_lines, move_figures, move_line
+
+        self.log.info("registry %r: %s", self.registry, move_line(record))
+        for line in leftover_lines(record):
+            self.log.warning("registry %r: %s", self.registry, line)
+        return move_figures(record)
+
+
+class PreflightRegistryOperator(RegistryOperator):
+    """Chooses the way a registry moves, looks for what stands in it, and changes neither side.
+
+    It also runs in a dry run. Idempotency: each run of the task writes a preflight of its own.
+
+    :return: ``{"passed", "path", "copied", "tables", "rows_estimated", "size_bytes", "blockers",
+        "warnings"}``.
+    :raises ConflictError: something stands in the way; each is named with its remedy.
+    :raises UnsupportedError: no way is open.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Look, note it in the audit trail, and fail where something stands in the way."""
+        from heavylift.registry.store.preflight import refuse
+        from heavylift.registry.wording import preflight_figures, preflight_line
+
+        frame = self.frame(context)
+        record = self.work.run(self._look(frame), f"preflight of registry {self.registry!r}")
+        self.log.info("registry %r: %s", self.registry, preflight_line(record))
+        for finding in record.findings:
+            self.log.warning("%s: %s: %s. To fix: %s", finding.severity.value, finding.subject,
+                             finding.detail, finding.remedy)  # fmt: skip
+        refuse(record)
+        return preflight_figures(record)
+
+    async def _look(self, frame: TaskFrame) -> RegistryPreflightRecord:
+        from heavylift.registry.api import preflight_registry
+        from heavylift.registry.wording import preflight_figures
+
+        record, ref = await preflight_registry(self.request(frame))
+        await self.note(frame, "registry.checked", ref, preflight_figures(record))
+        return record
+
+
+class CopyRegistryOperator(RegistryOperator):
+    """Copies a whole registry as of one moment of the source; skipped where a complete copy is there.
+
+    Idempotency: the target's database notes each table that has arrived, so a retry after a crash copies
+    only the rest and brings the others to its own moment. Stopping it ends it between two statements;
+    no unfinished table is ever visible.
+
+    :return: ``{"rows", "inserted", "updated", "deleted", "kept", "written", "tables", "leftovers",
+        "source_moment"}``.
+    :raises ConflictError: something stands in the way; nothing was touched.
+    :raises TransientError: it was cut short, or another run is at work; a retry goes on with the rest.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Copy, and note it in the audit trail."""
+        frame = self.moving_frame(context)
+        record = self.work.run(
+            self._copy(frame, self.reporter(context, frame)), f"copy of registry {self.registry!r}"
+        )
+        if record is None:
+            raise AirflowSkipException("a complete copy is there: the sync goes on from it")
+        return self.tell_move(record)
+
+    async def _copy(self, frame: TaskFrame, reporter: RegistryReporter) -> RegistryMoveRecord | None:
+        from heavylift.registry.api import copy_registry, is_copied
+        from heavylift.registry.wording import move_figures
+
+        request = self.request(frame)
+        if await is_copied(request):
+            return None
+        record, ref = await copy_registry(request, reporter)
+        await self.note(frame, "registry.copied", ref, move_figures(record))
+        return record
+
+
+class SyncRegistryOperator(RegistryOperator):
+    """Brings a copied registry up to date, all of it to one moment; where nothing is new, writes nothing.
+
+    Idempotency: both databases are compared, so a second run does only what is left. All changes are one
+    transaction: a run that is stopped has changed nothing.
+
+    :return: as of :class:`CopyRegistryOperator`.
+    :raises NotFoundError: there is no complete copy.
+    :raises ConflictError: others have written to the target's rows; nothing was touched.
+    :raises TransientError: a server went away, or another run is at work; a retry does it.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Sync, and note it in the audit trail."""
+        frame = self.moving_frame(context)
+        record = self.work.run(
+            self._sync(frame, self.reporter(context, frame)), f"sync of registry {self.registry!r}"
+        )
+        return self.tell_move(record)
+
+    async def _sync(self, frame: TaskFrame, reporter: RegistryReporter) -> RegistryMoveRecord:
+        from heavylift.registry.api import sync_registry
+        from heavylift.registry.wording import move_figures
+
+        record, ref = await sync_registry(self.request(frame), reporter)
+        await self.note(frame, "registry.synced", ref, move_figures(record))
+        return record
+
+
+class VerifyRegistryOperator(RegistryOperator):
+    """Compares both servers field by field through their public interface, and both databases by digests.
+
+    While teams write to the source it first brings the target up to date; what then differs is brought
+    up to date and read once more, and what the source shows changed between the readings is told apart.
+    Idempotency: each run of the task writes a verification of its own.
+
+    :param frozen: nobody writes to the source any more, as at a cutover: nothing is synced or excused.
+    :return: ``{"passed", "differences", "equal", "different", "missing", "extra", "newer", "kept", "tables",
+        "tables_unequal", "unread"}``.
+    :raises IntegrityError: the sides differ; the first things are named, the evidence has more.
+    :raises TransientError: a server could not be read, so that nothing was concluded.
+    """
+
+    def __init__(self, *, registry: str, frozen: bool = False, **kwargs: Any) -> None:
+        super().__init__(registry=registry, **kwargs)
+        self.frozen = frozen
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Compare, note it in the audit trail, and fail where the sides differ."""
+        from heavylift.registry.wording import verification_figures
+
+        frame = self.moving_frame(context)
+        record = self.work.run(
+            self._verify(frame, self.reporter(context, frame)), f"verification of registry {self.registry!r}"
+        )
+        figures = verification_figures(record)
+        context["ti"].xcom_push(key="verification", value=figures)
+        if not record.passed:
+            raise _differs(record, self.evidence_path or "")
+        self.log.info("registry %r: %s", self.registry, record.statement)
+        return figures
+
+    async def _verify(self, frame: TaskFrame, reporter: RegistryReporter) -> RegistryVerificationRecord:
+        from heavylift.registry.api import verify_registry
+        from heavylift.registry.wording import verification_figures
+
+        record, ref = await verify_registry(self.request(frame, live=not self.frozen), reporter)
+        await self.note(frame, "registry.verified", ref, verification_figures(record))
+        return record
+
+
+class RegistryReporter(TimedReporter):
+    """Tells how far a registry is: metrics ``heavylift.registry.*``."""
+
+    prefix = "heavylift.registry"
+    gauges = ("tables_done", "rows", "size_bytes")
+
+    def line(self, progress: RegistryProgress) -> str:
+        """Return one line about how far the work is."""
+        from heavylift.registry.wording import progress_line
+
+        return progress_line(progress)
+
+
+def _differs(record: RegistryVerificationRecord, path: str) -> IntegrityError:
+    named = ", ".join(f"{each.kind} {each.what} {each.id}" for each in record.differences[:MAX_NAMED])
+    return IntegrityError(
+        f"verification of registry {record.registry!r}",
+        got=record.statement + (f" ({named})" if named else ""),
+        expected="equal things on both servers",
+        state=f"nothing was changed by comparing; up to 1,000 differences are named in {path}",
+        remedy="find out who else writes to the target's server, and stop that; then clear this registry's"
+        " sync_registry with Downstream",
+        code="8220",
+    )

@@ -1,0 +1,133 @@
+"""What the DAGs of the phases that move data have in common: a dataset's tasks, a gate's, the last ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
+
+from heavylift.spec import Dataset, Gate, MigrationSpec, Phase
+from heavylift.spec.resolve import resolve_dataset
+from heavylift.spec.vocabulary import Deletes, Via
+from heavylift_airflow.operators.checks import CheckDatasetOperator
+from heavylift_airflow.operators.closing import (
+    BuildReportOperator,
+    PublishPhaseOperator,
+    SummariseRunOperator,
+)
+from heavylift_airflow.operators.deletes import DeleteGoneOperator
+from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
+from heavylift_airflow.operators.services.run import RunServiceOperator
+from heavylift_airflow.operators.transfer import (
+    CopyObjectsOperator,
+    PlanTransferOperator,
+    VerifyObjectsOperator,
+)
+from heavylift_airflow.phases.assets import phase_asset
+from heavylift_airflow.phases.runbook import read_runbook
+from heavylift_airflow.sensors.gate import GateSensor
+
+
+class Parts:
+    """Adds tasks to the DAG that is being defined.
+
+    :param spec: as the phase sees it.
+    :param path: the spec's file, as tasks find it.
+    """
+
+    def __init__(self, spec: MigrationSpec, path: str, phase: Phase) -> None:
+        self.spec = spec
+        self.phase = phase
+        self._common = {"spec_path": path, "phase": phase.value}
+        self._runbook = read_runbook(phase)
+
+    def arguments(self, task_id: str) -> dict[str, Any]:
+        """Return the arguments that all tasks of the DAG have."""
+        return {**self._common, "task_id": task_id, "doc_md": self._runbook.task(task_id)}
+
+    def dataset(self, before: BaseOperator, dataset: Dataset) -> BaseOperator:
+        """Add one dataset's tasks and return the last of them.
+
+        :param before: what must be done first; it may have been skipped.
+        """
+        with TaskGroup(group_id=dataset.name, tooltip=dataset.description):
+            plan = PlanTransferOperator(
+                **self.arguments("plan"), dataset=dataset.name, **self._unless_failed(before)
+            )
+            copy = CopyObjectsOperator.partial(
+                **self.arguments("copy"),
+                dataset=dataset.name,
+                map_index_template="{{ task.shard_title }}",
+                max_active_tis_per_dagrun=resolve_dataset(self.spec, dataset).limits.max_tasks,
+            ).expand(shard=plan.output)
+            # With nothing to copy the mapped task is skipped, and the proof is still wanted.
+            verify = VerifyObjectsOperator(
+                **self.arguments("verify"), dataset=dataset.name, trigger_rule=TriggerRule.NONE_FAILED
+            )
+            before >> plan >> copy
+            following = self._deletes(dataset, verify) if self._deletes_gone(dataset) else verify
+            copy >> following
+            if dataset.via is not Via.HEAVYLIFT:
+                # Beside the workers, which move what the service cannot.
+                kind = RunAzCopyOperator if dataset.via is Via.AZCOPY else RunServiceOperator
+                plan >> kind(**self.arguments("run_service"), dataset=dataset.name) >> following
+            if not dataset.expectations:
+                return verify
+            check = CheckDatasetOperator(**self.arguments("check_tables"), dataset=dataset.name)
+            verify >> check
+            return check
+
+    def finish(self, proved: list[BaseOperator], gates: tuple[Gate, ...]) -> None:
+        """Add the gates, and the tasks that tell, report and have the last word."""
+        opened = [self._gate(proved, gate) for gate in gates]
+        publish = PublishPhaseOperator(
+            **self.arguments("publish_result"), outlets=[phase_asset(self.spec.migration, self.phase)]
+        )
+        report = BuildReportOperator(**self.arguments("build_report"), trigger_rule=TriggerRule.ALL_DONE)
+        summarise = SummariseRunOperator(**self.arguments("summarise_run"), trigger_rule=TriggerRule.ALL_DONE)
+        publish.set_upstream(opened or proved)
+        publish >> report >> summarise
+
+    def _unless_failed(self, before: BaseOperator) -> dict[str, Any]:
+        # The first task of a run skips all others where it must; no rule may override that.
+        is_first = not before.upstream_task_ids
+        return {} if is_first else {"trigger_rule": TriggerRule.NONE_FAILED}
+
+    def _deletes_gone(self, dataset: Dataset) -> bool:
+        return self.phase is Phase.SYNC and dataset.deletes is not Deletes.KEEP
+
+    def _deletes(self, dataset: Dataset, verify: BaseOperator) -> BaseOperator:
+        """Add the task that deals with what has gone from the source, once everything is copied."""
+        deletes = DeleteGoneOperator(
+            **self.arguments("deletes"), dataset=dataset.name, trigger_rule=TriggerRule.NONE_FAILED
+        )
+        deletes >> verify
+        return deletes
+
+    def _gate(self, proved: list[BaseOperator], gate: Gate) -> BaseOperator:
+        """Add one gate's tasks and return the last of them."""
+        # No dataset can be called so: their names have no underscore.
+        with TaskGroup(group_id=f"gate_{gate.name}", tooltip=gate.description):
+            evaluate = EvaluateGateOperator(
+                **self.arguments("evaluate"), gate=gate.name, trigger_rule=TriggerRule.ALL_DONE
+            )
+            opened = GateSensor(**self.arguments("wait"), gate=gate.name)
+            evaluate.set_upstream(proved)
+            evaluate >> opened
+            if not gate.approval.required:
+                return opened
+            approve = GateApprovalOperator(
+                **self.arguments("approve"),
+                gate=gate.name,
+                response_timeout=timedelta(seconds=gate.approval.timeout),
+                assigned_users=[{"id": user, "name": user} for user in gate.approval.assigned_users] or None,
+            )
+            opened >> approve
+            return approve
+
+
+ArgumentsOf = Callable[[str], dict[str, Any]]
+"""From a task's name to the arguments that all tasks of the DAG have."""

@@ -1,0 +1,60 @@
+"""The DAG of registries: copied once, brought up to date again and again, proved each time."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
+
+from heavylift.spec import LoadedSpec, Phase
+from heavylift.spec.registry_phase import artifacts_of, spec_for
+from heavylift.spec.sections_data import Registry
+from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.operators.registries import (
+    CopyRegistryOperator,
+    PreflightRegistryOperator,
+    SyncRegistryOperator,
+    VerifyRegistryOperator,
+)
+from heavylift_airflow.phases.form import form_params
+from heavylift_airflow.phases.movement import cron_of, dag_settings
+from heavylift_airflow.phases.parts import Parts
+
+
+def registry_dag(loaded: LoadedSpec) -> DAG | None:
+    """Return the DAG of one spec's registries, or None where it has none."""
+    spec = spec_for(loaded.spec, Phase.REGISTRY)
+    if not spec.registries:
+        return None
+    with DAG(
+        dag_id=spec.dag_id(Phase.REGISTRY),
+        schedule=cron_of(spec.schedule.registry),
+        # With a schedule it writes unasked, so somebody has to switch it on.
+        is_paused_upon_creation=True if spec.schedule.registry else None,
+        params=form_params(Phase.REGISTRY),
+        **dag_settings(spec, Phase.REGISTRY),
+    ) as dag:
+        parts = Parts(spec, str(loaded.path.absolute()), Phase.REGISTRY)
+        begin = BeginRunOperator(**parts.arguments("begin_run"))
+        proved = [_registry(parts, begin, registry) for registry in spec.registries]
+        parts.finish(proved, spec.gates_for(Phase.REGISTRY))
+    return dag
+
+
+def _registry(parts: Parts, begin: BaseOperator, registry: Registry) -> BaseOperator:
+    """Add one registry's tasks, its artifacts' among them, and return the last of them.
+
+    Artifacts follow what names them, so that whatever the target's server tells of is there at the end.
+    """
+    name = registry.name
+    rule: dict[str, Any] = {"trigger_rule": TriggerRule.NONE_FAILED}
+    with TaskGroup(group_id=f"registry_{name}", tooltip=registry.description):
+        preflight = PreflightRegistryOperator(**parts.arguments("preflight_registry"), registry=name)
+        copy = CopyRegistryOperator(**parts.arguments("copy_registry"), registry=name)
+        # A copy that is there already skips the task before.
+        sync = SyncRegistryOperator(**parts.arguments("sync_registry"), registry=name, **rule)
+        verify = VerifyRegistryOperator(**parts.arguments("verify_registry"), registry=name, **rule)
+        begin >> preflight >> copy >> sync
+    moved = [parts.dataset(sync, dataset) for dataset in artifacts_of(parts.spec, registry)]
+    verify.set_upstream(moved or [sync])
+    return verify

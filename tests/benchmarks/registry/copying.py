@@ -1,0 +1,116 @@
+"""The lanes that copy a store: beside the peer, with nothing new, and with millions of rows."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sandbox.examples.experiments import Sizes
+from sandbox.servers.mlflow import sqlalchemy_url
+from tests.benchmarks.goals import Goal
+from tests.benchmarks.lanes import Result
+from tests.benchmarks.measure import Contender, NoFigureError, Step, alternate
+from tests.benchmarks.objects.servers import Bench
+from tests.benchmarks.registry import PEER, US, peer
+from tests.benchmarks.registry.seeded import Seeded, seeded, sizes
+
+WITH_TABLES = "heavylift, tables made"
+MILLIONS = 20
+LEAST_ROWS_A_SECOND = 150_000
+MOST_IDLE_SECONDS = 2.0
+_OBJECTS = ("--source-artifacts-conn", "aws_source", "--target-artifacts-conn", "aws_target")
+
+
+def copy(bench: Bench, runs: int, scale: float) -> Result:
+    """Copy everything, artifacts too, beside the peer in its best case."""
+    sized = sizes(scale)
+    with seeded(bench, sized, artifacts=True) as ours:
+        rows = ours.rows()
+        contenders = [_ours(ours), _with_tables(ours), peer.contender(bench, sized)]
+        found = alternate(contenders, runs, bench.say)
+    goals = (Goal("wall_seconds", 1 / 100, (PEER,)),)
+    return Result(f"{sized.runs:,} runs, {rows:,} rows and their artifacts", US, found, goals)
+
+
+def idle(bench: Bench, runs: int, scale: float) -> Result:
+    """Sync a copied store to which nothing has come: it must write nothing."""
+    sized = sizes(scale)
+    with seeded(bench, sized) as ours:
+        ours.make_room()
+        _once(ours.command("copy", "first"))
+        before = ours.stores.writes()
+
+        def check(_number: int, printed: Path) -> Mapping[str, float]:
+            written = _document(printed)["sync"]["written"]
+            if written or ours.stores.writes() != before:
+                raise NoFigureError(f"{written} rows were written, by the servers' own count"
+                                    f" {ours.stores.writes() - before}")  # fmt: skip
+            return {}
+
+        idle_sync = Contender(US, lambda number: [ours.command("sync", f"idle-{number}")], check)
+        found = alternate([idle_sync], runs, bench.say)
+        rows = ours.rows()
+    goals = (Goal("wall_seconds", MOST_IDLE_SECONDS),)
+    return Result(f"a sync of nothing new, {rows:,} rows", US, found, goals)
+
+
+def millions(bench: Bench, runs: int, scale: float) -> Result:
+    """Copy a store of three million rows."""
+    sized = sizes(MILLIONS * scale)
+    with seeded(bench, Sizes(sized.runs, traces=60)) as ours:
+        rows = ours.rows()
+        found = alternate([_ours(ours, rows, artifacts=False)], runs, bench.say)
+    goals = (
+        Goal("microseconds_a_row", 1e6 / LEAST_ROWS_A_SECOND),
+        Goal("peak_mib", 400 * 1e6 / 2**20),
+    )
+    return Result(f"{sized.runs:,} runs, {rows:,} rows", US, found, goals)
+
+
+def _ours(ours: Seeded, rows: int = 0, *, artifacts: bool = True) -> Contender:
+    def check(_number: int, printed: Path) -> Mapping[str, float]:
+        ours.demand_equal()
+        seconds = _document(printed)["copy"]["seconds"]
+        return {"store_seconds": seconds} | ({"microseconds_a_row": seconds / rows * 1e6} if rows else {})
+
+    objects = _OBJECTS if artifacts else ()
+    return Contender(
+        US,
+        lambda number: [ours.command("copy", f"copy-{number}", *objects)],
+        check,
+        lambda _: ours.make_room(),
+    )
+
+
+def _with_tables(ours: Seeded) -> Contender:
+    def steps(number: int) -> list[Step]:
+        store = ours.stores.target
+        url = sqlalchemy_url(
+            f"postgresql://{store.login}:{store.password}@{store.host}:{store.port}/{store.schema}"
+        )
+        code = "import os; from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine"
+        code += "; _initialize_tables(create_sqlalchemy_engine(os.environ['STORE']))"
+        make = Step([sys.executable, "-c", code], {"STORE": url, "MLFLOW_DISABLE_TELEMETRY": "true"})
+        return [make, ours.command("copy", f"made-{number}", *_OBJECTS)]
+
+    def check(_number: int, _printed: Path) -> Mapping[str, float]:
+        ours.demand_equal()
+        return {}
+
+    return Contender(WITH_TABLES, steps, check, lambda _: ours.empty_database())
+
+
+def _once(step: Step) -> None:
+    subprocess.run(
+        step.command, env={**os.environ, **step.environment}, check=True, stdout=subprocess.DEVNULL
+    )
+
+
+def _document(printed: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(printed.read_text())
+    return found

@@ -1,0 +1,61 @@
+"""A process that runs tasks of a registry one after the other, to be killed.
+
+``python -m tests.support.registry_task SPEC TASK…``; each task's name is printed before it runs, and its
+result after.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.support.isolated import REPOSITORY
+
+
+def start(spec: Path, env: dict[str, str], *tasks: str) -> subprocess.Popen[str]:
+    """Start the process; its output is to be read line by line."""
+    paths = ":".join(str(REPOSITORY / each) for each in ("include", "plugins", ""))
+    settings = {
+        "PYTHONPATH": paths,
+        "PATH": "/usr/bin:/bin",
+        "PYTHONUNBUFFERED": "1",
+        "AIRFLOW_HOME": str(spec.parent / "airflow"),
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.support.registry_task", str(spec), *tasks],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        cwd=REPOSITORY,
+        env={**env, **settings},
+    )
+
+
+def main(spec: str, *tasks: str) -> None:
+    """Run the tasks."""
+    from airflow.sdk.exceptions import AirflowSkipException
+
+    from heavylift_airflow.operators import registries
+    from tests.plugins.world import context_of
+
+    kinds: dict[str, Any] = {
+        "preflight": registries.PreflightRegistryOperator,
+        "copy": registries.CopyRegistryOperator,
+        "sync": registries.SyncRegistryOperator,
+        "verify": registries.VerifyRegistryOperator,
+    }
+    for name in tasks:
+        task = kinds[name](task_id=name, spec_path=spec, phase="registry", registry="history")
+        print(f"BEGUN {name}")
+        try:
+            print(f"DONE {json.dumps(task.execute(context_of(task)))}")
+        except AirflowSkipException:
+            print("DONE null")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,147 @@
+"""Registries in a spec: what is carried out, what is refused by name, and what each phase sees of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heavylift.connections import Connection
+from heavylift.evidence.records import RunKey
+from heavylift.registry.requests import registry_request
+from heavylift.spec import Phase
+from heavylift.spec.registry_phase import spec_for
+from heavylift.spec.resolve import find_dataset
+from heavylift.spec.vocabulary import Platform
+from tests.unit.spec.samples import changed, load, problems_of
+
+SOURCE = {"connection": "mlflow_a", "store_connection": "db_a", "artifacts": "s3://old/artifacts"}
+TARGET = {"connection": "mlflow_b", "store_connection": "db_b", "artifacts": "gs://new/artifacts"}
+RUN = RunKey(migration="fraud-scoring", phase="registry", run="r")
+
+
+def spec(**fields: Any) -> str:
+    registry = {"name": "history", "source": SOURCE, "target": TARGET, **fields}
+    return changed(registries=[registry])
+
+
+def gate(check: str, phase: str = "registry") -> dict[str, Any]:
+    return {"name": "proved", "phase": phase, "checks": [check]}
+
+
+def test_the_phase_has_the_registries_and_their_artifacts_and_nothing_else(tmp_path: Path) -> None:
+    further = {"source": "s3://old/more", "target": "gs://new/more"}
+    stays = {"source": "s3://public/models", "target": "s3://public/models", "move": False}
+    loaded = load(tmp_path, spec(more_artifacts=[further, stays], limits={"max_concurrency": 3}))
+    seen = spec_for(loaded, Phase.REGISTRY)
+    assert [each.name for each in seen.datasets] == ["history-artifacts", "history-artifacts-2"]
+    assert (seen.databases, seen.streams) == ((), ())
+    first = find_dataset(seen, "history-artifacts")
+    assert (first.source.url, first.target.url) == ("s3://old/artifacts", "gs://new/artifacts")
+    assert (first.source.connection, first.limits.max_concurrency) == ("aws_source", 3)
+    [default] = seen.gates_for(Phase.REGISTRY)
+    assert ([check.value for check in default.checks], default.approval.required) == (
+        ["registries_equal"],
+        False,
+    )
+    for phase in (Phase.TRANSFER, Phase.SYNC):
+        other = spec_for(loaded, phase)
+        assert (other.registries, other.datasets) == ((), loaded.datasets)
+
+
+def test_a_store_of_another_platform_needs_its_own_connection(tmp_path: Path) -> None:
+    target = {**TARGET, "artifacts": "s3://new/artifacts"}
+    [problem] = problems_of(tmp_path, spec(target=target))
+    assert (problem.code, problem.field) == ("2229", "registries[0].target.artifacts_connection")
+    seen = spec_for(load(tmp_path, spec(target={**target, "artifacts_connection": "minio"})), Phase.REGISTRY)
+    place = find_dataset(seen, "history-artifacts").target
+    assert (place.connection, place.platform) == ("minio", Platform.AWS)
+
+
+def test_the_request_takes_what_the_spec_says_and_else_what_the_servers_connection_says(
+    tmp_path: Path,
+) -> None:
+    extra = {"store_connection": "db_of_extra", "artifacts": "s3://of-extra"}
+
+    def connections(name: str) -> Connection:
+        return Connection(name, "mlflow", host="http://h", extra=extra if name.startswith("mlflow") else {})
+
+    said = {
+        "source": {**SOURCE, "artifact_uri": "mlflow-artifacts:"},
+        "target": {**TARGET, "artifact_uri": "wasbs://new@account.blob.core.windows.net"},
+        "more_artifacts": [{"source": "dbfs:/x", "target": "gs://new/x", "move": False}],
+        "overwrite": True,
+        "parallel": 7,
+    }
+    request = registry_request(load(tmp_path, spec(**said)), "history", RUN, connections, live=True)
+    assert set(request.options.uris.pairs) == {
+        ("mlflow-artifacts:", "wasbs://new@account.blob.core.windows.net"),
+        ("dbfs:/x", "gs://new/x"),
+    }
+    options = request.options
+    assert (options.overwrite, options.parallel, options.live, options.artifacts) == (True, 7, True, False)
+    assert request.source.store is not None
+    assert request.source.store.conn_id == "db_a"
+    bare = {"source": {"connection": "mlflow_a"}, "target": {"connection": "mlflow_b"}}
+    request = registry_request(load(tmp_path, spec(**bare)), "history", RUN, connections)
+    assert request.target.store is not None
+    assert request.target.store.conn_id == "db_of_extra"
+    assert request.options.uris.pairs == (("s3://of-extra", "s3://of-extra"),)
+    assert request.options.artifacts, "nobody else proves their bytes"
+
+
+@pytest.mark.parametrize(
+    ("fields", "code", "field", "said"),
+    [
+        ({"target": {**TARGET, "kind": "vertex"}}, "2220", "target.kind", "'vertex', understood but not"),
+        ({"experiments": ["fraud-*"]}, "2221", "experiments", "all of them"),
+        ({"models": ["a"]}, "2221", "models", "all of them"),
+        ({"target": {**TARGET, "connection": "mlflow_a"}}, "2222", "target.connection", "another server"),
+        ({"deletes": "quarantine"}, "2224", "deletes", "keep or propagate"),
+        ({"source": {**SOURCE, "artifacts": None}}, "2225", "source.artifacts", "on both sides"),
+        ({"on_name_conflict": "map"}, "2228", "on_name_conflict", "expected fail"),
+        ({"name": "training"}, "2230", "name", "another name"),
+        ({"name": "x" * 60}, "2231", "name", "at most 53 characters"),
+        (
+            {"more_artifacts": [{"source": "dbfs:/x", "target": "gs://new/x"}]},
+            "2232",
+            "more_artifacts[0].source",
+            "move: false",
+        ),
+        (
+            {"target": {**TARGET, "artifacts": "s3://old/artifacts/x", "artifacts_connection": "aws_source"}},
+            "2152",
+            "target.artifacts",
+            "none lies inside the other",
+        ),
+    ],
+)
+def test_what_cannot_be_carried_out_is_refused_by_name(
+    tmp_path: Path, fields: dict[str, Any], code: str, field: str, said: str
+) -> None:
+    text = spec(**fields)
+    if code == "2230":
+        text = text.replace("name: training-data", "name: training-artifacts")
+    [problem] = problems_of(tmp_path, text)
+    assert (problem.code, problem.field) == (code, f"registries[0].{field}")
+    assert said in problem.render()
+
+
+@pytest.mark.parametrize(
+    ("check", "phase", "registries", "code"),
+    [
+        ("registries_equal", "registry", True, None),
+        ("no_findings", "registry", True, None),
+        ("registries_equal", "transfer", True, "2226"),
+        ("tables_equal", "registry", True, "2183"),
+        ("expectations_pass", "registry", True, "2154"),
+        ("registries_equal", "registry", False, "2227"),
+    ],
+)
+def test_gates_judge_registries_where_they_are_moved(
+    tmp_path: Path, check: str, phase: str, registries: bool, code: str | None
+) -> None:
+    registry = {"name": "history", "source": SOURCE, "target": TARGET}
+    text = changed(registries=[registry] if registries else [], gates=[gate(check, phase)])
+    assert [each.code for each in problems_of(tmp_path, text)] == ([code] if code else [])
