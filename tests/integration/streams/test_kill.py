@@ -21,7 +21,7 @@ from tests.integration.streams.brokers import Brokers, counted
 
 REPOSITORY = Path(__file__).parents[3]
 SEEDS = [int(seed) for seed in os.environ.get("HEAVYLIFT_STREAM_SEEDS", "11,12").split(",")]
-RECORDS = 2_000
+RECORDS = 4_000
 PARTITIONS = 3
 
 
