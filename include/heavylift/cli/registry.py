@@ -11,12 +11,16 @@ from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.registry_artifacts import move_artifacts
 from heavylift.cli.registry_options import (
     MIGRATION,
+    AcceptLosses,
     Artifacts,
     DryRun,
     Migration,
     Name,
+    NoArtifacts,
+    OnConflict,
     Overwrite,
     Parallel,
+    Path,
     Policy,
     SourceArtifactsConn,
     SourceConn,
@@ -28,6 +32,7 @@ from heavylift.cli.registry_options import (
 )
 from heavylift.cli.registry_text import looked, moved, reporter, verified
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
+from heavylift.spec.sections_data import OnNameConflict, RegistryPath
 from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
@@ -47,13 +52,19 @@ def copy(
     target_artifacts_conn: TargetArtifactsConn = None,
     name: Name = None,
     migration: Migration = MIGRATION,
+    path: Path = RegistryPath.AUTO,
+    on_name_conflict: OnConflict = OnNameConflict.FAIL,
+    accept_losses: AcceptLosses = False,
+    no_artifacts: NoArtifacts = False,
     parallel: Parallel = 4,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
     dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
-    """Copy the whole history, with ids, times and deleted things, into an empty tracking store.
+    """Copy the whole history: at store level with ids, times and deleted things, into an empty store.
+
+    Through the interface (--path api) into any server: what it cannot keep stands in tags or is listed.
 
     Safe to run again after any end: finished tables are brought up to date, and only the rest is copied.
     Keep clients away from the target's server until the switch.
@@ -69,6 +80,11 @@ def copy(
         evidence,
         evidence_conn,
         parallel=parallel,
+        path=path,
+        on_name_conflict=on_name_conflict,
+        accept_losses=accept_losses,
+        artifacts=not no_artifacts,
+        stores=(source_artifacts_conn, target_artifacts_conn),
         dry_run=dry_run,
     )
     _move(request, "copy", (source_artifacts_conn, target_artifacts_conn, evidence_conn), as_json=as_json)
@@ -85,6 +101,10 @@ def sync(
     target_artifacts_conn: TargetArtifactsConn = None,
     name: Name = None,
     migration: Migration = MIGRATION,
+    path: Path = RegistryPath.AUTO,
+    on_name_conflict: OnConflict = OnNameConflict.FAIL,
+    accept_losses: AcceptLosses = False,
+    no_artifacts: NoArtifacts = False,
     parallel: Parallel = 4,
     deletes: Policy = Deletes.KEEP,
     overwrite: Overwrite = False,
@@ -108,6 +128,11 @@ def sync(
         evidence,
         evidence_conn,
         parallel=parallel,
+        path=path,
+        on_name_conflict=on_name_conflict,
+        accept_losses=accept_losses,
+        artifacts=not no_artifacts,
+        stores=(source_artifacts_conn, target_artifacts_conn),
         deletes=deletes,
         overwrite=overwrite,
         dry_run=dry_run,
@@ -124,10 +149,9 @@ def verify(
     artifacts: Artifacts = None,
     name: Name = None,
     migration: Migration = MIGRATION,
+    path: Path = RegistryPath.AUTO,
     parallel: Parallel = 8,
-    no_artifacts: Annotated[
-        bool, typer.Option("--no-artifacts", help="leave the bytes of artifacts to heavylift objects verify")
-    ] = False,
+    no_artifacts: NoArtifacts = False,
     live: Annotated[
         bool,
         typer.Option(
@@ -159,6 +183,7 @@ def verify(
         evidence,
         evidence_conn,
         parallel=parallel,
+        path=path,
         artifacts=not no_artifacts,
         live=live,
         deletes=deletes,
@@ -195,11 +220,12 @@ def _move(
     note_act(
         request, request.registry, f"registry.{act}", (ref,), {"rows": record.rows, "written": record.written}
     )
-    artifacts, passed = move_artifacts(request, *objects)
+    # Through the interface each run's artifacts lie elsewhere, and have been moved with it.
+    artifacts, passed = move_artifacts(request, *objects) if record.path == "store" else ([], True)
     document |= {act: record.model_dump(mode="json"), "artifacts": artifacts}
     text = [moved(record)]
     text += [f"artifacts {each['source']} -> {each['target']}: {_verdict(each)}" for each in artifacts]
-    status = ExitStatus.DONE if passed else ExitStatus.FAILED
+    status = ExitStatus.DONE if passed and record.passed else ExitStatus.FAILED
     finish(document, text="\n".join(text), as_json=as_json, status=status)
 
 

@@ -11,6 +11,7 @@ import typer
 from heavylift.cli.stores import evidence_connection
 from heavylift.connections import connection_from_env
 from heavylift.errors import SpecError
+from heavylift.spec.sections_data import OnNameConflict, RegistryPath
 from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
@@ -51,6 +52,27 @@ Overwrite = Annotated[
     bool,
     typer.Option("--overwrite", help="what others have written to the target since the last run gives way"),
 ]
+Path = Annotated[
+    RegistryPath,
+    typer.Option(
+        "--path", help="store (both databases), api (the interface alone), or auto, which tells why"
+    ),
+]
+OnConflict = Annotated[
+    OnNameConflict,
+    typer.Option(
+        "--on-name-conflict",
+        help="through the interface: another thing has a name: fail, or map to a free one",
+    ),
+]
+AcceptLosses = Annotated[
+    bool,
+    typer.Option("--accept-losses", help="what the interface cannot carry, and is listed, is no failure"),
+]
+NoArtifacts = Annotated[
+    bool,
+    typer.Option("--no-artifacts", help="leave the bytes of artifacts to heavylift objects"),
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="only look and tell; nothing is written to the target")
 ]
@@ -66,10 +88,12 @@ def request_of(
     migration: str,
     evidence: str | None,
     evidence_conn: str | None,
+    stores: tuple[str | None, str | None] = (None, None),
     **options: Any,
 ) -> RegistryRequest:
     """Return the request that a command's options make, in a run of its own.
 
+    :param stores: connection ids of both object stores.
     :raises SpecError: a pair of prefixes cannot be read.
     :raises ConnectionConfigError: a connection is not set.
     """
@@ -81,8 +105,8 @@ def request_of(
     return RegistryRequest(
         run=RunKey(migration=migration, phase="registry", run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")),
         registry=name or f"{source_conn}-{target_conn}",
-        source=place_of(source, source_store_conn, connection_from_env),
-        target=place_of(target, target_store_conn, connection_from_env),
+        source=place_of(source, source_store_conn, connection_from_env, stores[0]),
+        target=place_of(target, target_store_conn, connection_from_env, stores[1]),
         evidence_url=evidence,
         evidence_connection=evidence_connection(evidence_conn),
         options=replace(RegistryOptions(uris=prefixes_of(source, target, pairs)), **options),

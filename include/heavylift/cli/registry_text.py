@@ -11,8 +11,11 @@ from heavylift.cli.output import note
 if TYPE_CHECKING:
     from heavylift.evidence.records import Finding
     from heavylift.evidence.registry_records import (
+        RegistryKept,
+        RegistryLoss,
         RegistryMoveRecord,
         RegistryPreflightRecord,
+        RegistryTable,
         RegistryVerificationRecord,
     )
     from heavylift.registry.work import RegistryProgress
@@ -40,6 +43,16 @@ def reporter(clock: Callable[[], float] = time.monotonic) -> Callable[[RegistryP
 
 def looked(record: RegistryPreflightRecord) -> str:
     """Return a preflight: the way and why, and what stands in it."""
+    if record.sorts:
+        return "\n".join(
+            [
+                f"{record.source} -> {record.target}",
+                f"  {record.path_reason}",
+                *_sorts(record.sorts, "would be "),
+                *_not_kept(record.kept_as_tags, record.losses),
+                *_findings(record.findings[:_SHOWN]),
+            ]
+        )
     return "\n".join(
         [
             f"{record.source} -> {record.target}",
@@ -51,8 +64,45 @@ def looked(record: RegistryPreflightRecord) -> str:
     )
 
 
+def _sorts(sorts: Iterable[RegistryTable], would: str) -> list[str]:
+    return [
+        f"  {each.table}: {each.rows:,} on the source, {each.inserted:,} {would}made,"
+        f" {each.updated:,} {would}changed, {each.deleted:,} {would}deleted,"
+        f" {each.kept:,} kept that have gone"
+        for each in sorts
+    ]
+
+
+def _not_kept(kept: Iterable[RegistryKept], losses: Iterable[RegistryLoss]) -> list[str]:
+    lines = [f"  as tags only: {each.what}: {', '.join(each.fields)}" for each in kept]
+    for loss in losses:
+        count = f"{loss.count:,} " if loss.count else ""
+        which = f" (such as {', '.join(loss.examples)})" if loss.examples else ""
+        lines.append(f"  LOST: {count}{loss.what}: {loss.item}: {loss.reason}{which}")
+    return lines
+
+
+def _moved_by_interface(record: RegistryMoveRecord) -> str:
+    lines = [
+        f"{record.act}: {record.inserted:,} made, {record.updated:,} changed, {record.deleted:,} deleted,"
+        f" {record.kept:,} kept that have gone, {record.failure_count:,} failed; {record.written:,} requests"
+        f" that write; {record.seconds:.1f} s",
+        *_sorts(record.tables, ""),
+        *_not_kept((), record.losses),
+        *(f"  FAILED: {each.what} {each.id}: {each.reason}" for each in record.failures[:_SHOWN]),
+        *(f"  fallback: {each}" for each in record.fallbacks),
+    ]
+    if record.failure_count > _SHOWN:
+        lines.append(f"  and {record.failure_count - _SHOWN:,} more, in the evidence")
+    if not record.passed:
+        lines.append("  NOT WHOLE: what failed or is lost stands above (losses: --accept-losses)")
+    return "\n".join(lines)
+
+
 def moved(record: RegistryMoveRecord) -> str:
     """Return what a copy or sync did."""
+    if record.path == "api":
+        return _moved_by_interface(record)
     from heavylift.registry.wording import leftover_lines, move_line
 
     lines = [move_line(record)]

@@ -37,11 +37,80 @@ def registry_path(run: RunKey, registry: str, kind: str, number: int) -> str:
     return f"{run.folder}/{REGISTRIES_FOLDER}/{safe_segment(registry)}/{kind}-{number}.json"
 
 
+class RegistryTable(Record):
+    """One table's part in a run; of one that went through the interface, one sort of things.
+
+    :param action: ``copied`` in this run, ``changed`` row by row, or ``unchanged``.
+    :param kept: rows that have gone from the source and stay on the target.
+    :param digest: of the target's rows after it, as counted and digested by the server; empty for a sort.
+    """
+
+    table: str
+    action: Literal["copied", "changed", "unchanged"]
+    rows: int
+    inserted: int = 0
+    updated: int = 0
+    deleted: int = 0
+    kept: int = 0
+    size_bytes: int = 0
+    digest: str = ""
+
+
+class RegistryLoss(Record):
+    """Something that the interface cannot carry, and that is kept nowhere.
+
+    :param what: the sort of thing that it is of.
+    :param count: how many; 0 where the interface does not even tell that.
+    :param examples: ids of a few.
+    """
+
+    what: str
+    item: str
+    reason: str
+    count: int = 0
+    examples: tuple[str, ...] = ()
+
+
+class RegistryKept(Record):
+    """Fields that the interface gives anew; the source's values are kept as tags ``heavylift.source.*``."""
+
+    what: str
+    fields: tuple[str, ...]
+
+
+class RegistryFailure(Record):
+    """Something that was not moved, or that stays as somebody else has made it on the target."""
+
+    what: str
+    id: str
+    reason: str
+    code: str = ""
+
+
+class RegistryIdMap(Record):
+    """Which thing of the source is which on the target; the same stands in the target's tags.
+
+    :param registered_models: by name; the same unless another thing had it.
+    """
+
+    schema_version: Literal["heavylift/registry-ids/v1"] = "heavylift/registry-ids/v1"
+    run: RunKey
+    registry: str
+    experiments: dict[str, str]
+    runs: dict[str, str]
+    logged_models: dict[str, str]
+    evaluation_datasets: dict[str, str]
+    registered_models: dict[str, str]
+
+
 class RegistryPreflightRecord(Record):
     """What stands in the way of moving a registry; nothing has been changed.
 
-    :param path: ``store``, or empty where none is open.
+    :param path: ``store``, ``api``, or empty where none is open.
     :param path_reason: why, in a sentence.
+    :param sorts: for ``api``: what would be done to each sort of things.
+    :param kept_as_tags: what arrives as tags only.
+    :param losses: what does not arrive.
     :param copied: a copy of it is complete on the target, so that a sync can go on from there.
     """
 
@@ -53,8 +122,11 @@ class RegistryPreflightRecord(Record):
     target: str
     source_version: str = ""
     target_version: str = ""
-    path: Literal["store", ""] = ""
+    path: Literal["store", "api", ""] = ""
     path_reason: str
+    sorts: tuple[RegistryTable, ...] = ()
+    kept_as_tags: tuple[RegistryKept, ...] = ()
+    losses: tuple[RegistryLoss, ...] = ()
     tables: int = 0
     row_estimate: int = 0
     size_bytes: int = 0
@@ -62,25 +134,6 @@ class RegistryPreflightRecord(Record):
     findings: tuple[Finding, ...] = ()
     copied: bool = False
     passed: bool
-
-
-class RegistryTable(Record):
-    """One table's part in a run.
-
-    :param action: ``copied`` in this run, ``changed`` row by row, or ``unchanged``.
-    :param kept: rows that have gone from the source and stay on the target.
-    :param digest: of the target's rows after it, as counted and digested by the server.
-    """
-
-    table: str
-    action: Literal["copied", "changed", "unchanged"]
-    rows: int
-    inserted: int = 0
-    updated: int = 0
-    deleted: int = 0
-    kept: int = 0
-    size_bytes: int = 0
-    digest: str
 
 
 class RegistryLeftover(Record):
@@ -93,7 +146,10 @@ class RegistryLeftover(Record):
 
 
 class RegistryMoveRecord(Record):
-    """What one run did to the target's store, which is now the source's at one moment.
+    """What one run did to the target, whose store is now the source's at one moment.
+
+    Through the interface there is no one moment: ``source_moment`` is when reading began, ``tables`` are
+    sorts of things, ``written`` is 0 only if nothing at all was sent.
 
     Adds up: each table is copied, changed or unchanged, and every digest was compared with the source's
     before its transaction ended.
@@ -101,13 +157,18 @@ class RegistryMoveRecord(Record):
     :param source_moment: the moment of the source, all tables alike.
     :param written: rows inserted, updated and deleted; 0 means that nothing was written at all.
     :param sequences: counters that were set.
+    :param kept_as_tags: what arrived as tags only.
+    :param losses: what did not arrive.
+    :param failures: what was refused, up to the number that a record names.
+    :param fallbacks: routes that a server lacks, and what was done instead.
+    :param passed: nothing failed, and nothing is lost, or that was accepted.
     """
 
     schema_version: Literal["heavylift/registry-move/v1"] = "heavylift/registry-move/v1"
     run: RunKey
     registry: str
     act: Literal["copy", "sync"]
-    path: Literal["store"] = "store"
+    path: Literal["store", "api"] = "store"
     source: str
     target: str
     store_version: str
@@ -124,6 +185,12 @@ class RegistryMoveRecord(Record):
     uris: tuple[tuple[str, str], ...] = ()
     leftovers: tuple[RegistryLeftover, ...] = ()
     findings: tuple[Finding, ...] = ()
+    kept_as_tags: tuple[RegistryKept, ...] = ()
+    losses: tuple[RegistryLoss, ...] = ()
+    failures: tuple[RegistryFailure, ...] = ()
+    failure_count: int = 0
+    fallbacks: tuple[str, ...] = ()
+    passed: bool = True
     dry_run: bool = False
     seconds: float
 

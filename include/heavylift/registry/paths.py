@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from heavylift.errors import UnsupportedError
 from heavylift.platforms.postgresql.connect import TYPES
@@ -13,23 +14,51 @@ if TYPE_CHECKING:
     from heavylift.registry.requests import RegistryPlace, RegistryRequest
 
 
-def choose_path(request: RegistryRequest) -> str:
-    """Return why the store level is the way for a request; whether it is open the preflight tells.
+@dataclass(frozen=True)
+class Choice:
+    """The way that was chosen.
 
-    :raises UnsupportedError: it cannot be the way, and this version has no other.
+    :param reason: why, in a sentence.
+    """
+
+    path: Literal["store", "api"]
+    reason: str
+
+
+def choose_path(request: RegistryRequest) -> Choice:
+    """Return which way a request goes; whether it is open the preflight tells.
+
+    :raises UnsupportedError: none is.
     """
     for place in (request.source, request.target):
         if place.kind is not RegistryKind.MLFLOW:
             raise _unsupported(request, f"a registry of kind {place.kind.value!r}", "MLflow on both sides")
     if request.options.path is RegistryPath.API:
-        raise _unsupported(
-            request, "path 'api'", "'auto' or 'store': this version does not copy through the interface"
-        )
+        return Choice("api", f"through the interface, as asked for: {_KEEPS}")
+    if request.options.path is RegistryPath.AUTO:
+        lacking = _lacking(request.source, "source") or _lacking(request.target, "target")
+        if lacking:
+            return Choice("api", f"through the interface, since there is {lacking}: {_KEEPS}")
     stores_of(request)
-    return (
+    return Choice(
+        "store",
         "store level: both databases can be reached, so ids, times, deleted things and everything else that"
-        " no interface can write arrive as they are"
+        " no interface can write arrive as they are",
     )
+
+
+_KEEPS = (
+    "ids of experiments, runs and logged models and the times of their making are given anew there; the"
+    " source's stand in tags, and what does not arrive at all is listed"
+)
+
+
+def _lacking(place: RegistryPlace, side: str) -> str:
+    if place.store is None:
+        return f"no connection to the database behind the {side}'s server {place.connection.conn_id!r}"
+    if place.store.conn_type not in TYPES:
+        return f"a {side} store of type {place.store.conn_type!r}, which is not PostgreSQL"
+    return ""
 
 
 def stores_of(request: RegistryRequest) -> tuple[Connection, Connection]:
@@ -41,20 +70,15 @@ def stores_of(request: RegistryRequest) -> tuple[Connection, Connection]:
 
 
 def _store(request: RegistryRequest, place: RegistryPlace, side: str) -> Connection:
-    if place.store is None:
+    lacking = _lacking(place, side)
+    if place.store is None or lacking:
         raise _unsupported(
             request,
-            f"no connection to the database behind the {side}'s server {place.connection.conn_id!r}",
-            "one for each side: only the store level keeps ids and times",
-            remedy=f"name it: 'store_connection' in the spec or in the extra field of connection"
-            f" {place.connection.conn_id!r}, or --{side}-store-conn",
-        )
-    if place.store.conn_type not in TYPES:
-        raise _unsupported(
-            request,
-            f"a {side} store of type {place.store.conn_type!r}",
-            "PostgreSQL on both sides",
-            remedy="move the store into PostgreSQL first, or name another connection",
+            lacking,
+            "PostgreSQL on both sides, and a connection to each",
+            remedy="name it: 'store_connection' in the spec or in the extra field of connection"
+            f" {place.connection.conn_id!r}, or --{side}-store-conn; without databases there is"
+            " heavylift registry … --path api",
         )
     return place.store
 

@@ -11,7 +11,7 @@ from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.evidence.records import RunKey
 from heavylift.registry.uris import UriMap, uri_map
 from heavylift.spec.registry_phase import moves_artifacts, prefixes_in_spec
-from heavylift.spec.sections_data import RegistryKind, RegistryPath
+from heavylift.spec.sections_data import OnNameConflict, RegistryKind, RegistryPath
 from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
@@ -25,11 +25,14 @@ class RegistryPlace:
 
     :param connection: the server.
     :param store: its database, where that may be used.
+    :param artifacts: the object store of its artifacts; through the interface they are then copied from
+        store to store, and without it through the servers.
     """
 
     connection: Connection
     store: Connection | None = None
     kind: RegistryKind = RegistryKind.MLFLOW
+    artifacts: Connection | None = None
 
 
 @dataclass(frozen=True)
@@ -38,8 +41,11 @@ class RegistryOptions:
 
     :param deletes: what becomes of a row of the target that has gone from the source.
     :param parallel: tables that are copied at once, and requests that a verification makes at once.
-    :param artifacts: a verification reads the artifacts on both sides, too, and compares their digests.
+    :param artifacts: a verification reads the artifacts on both sides, too, and compares their digests; a
+        move through the interface copies them.
     :param overwrite: what others have written to the target's rows since the last run gives way.
+    :param on_name_conflict: through the interface: what to do where another thing has a name.
+    :param accept_losses: what the interface cannot carry does not make a run fail.
     :param live: the source is being written to while it is verified: what changes meanwhile is told apart.
     """
 
@@ -49,6 +55,8 @@ class RegistryOptions:
     parallel: int = 4
     artifacts: bool = True
     overwrite: bool = False
+    on_name_conflict: OnNameConflict = OnNameConflict.FAIL
+    accept_losses: bool = False
     dry_run: bool = False
     live: bool = False
 
@@ -109,13 +117,15 @@ def registry_request(
         evidence_url=spec.evidence.url,
         evidence_connection=connections(spec.evidence.connection) if spec.evidence.connection else None,
         options=RegistryOptions(
-            path=found.path,
+            # A phase moves artifacts by prefix, which does not fit the places that the interface gives anew.
+            path=RegistryPath.STORE if found.path is RegistryPath.AUTO else found.path,
             deletes=found.deletes,
             uris=prefixes_of(source.connection, target.connection, prefixes_in_spec(found)),
             parallel=found.parallel,
             # Their bytes are proved by the mover of objects, where it moves them.
             artifacts=not moves_artifacts(found),
             overwrite=found.overwrite,
+            on_name_conflict=found.on_name_conflict,
             dry_run=dry_run,
             live=live,
         ),
@@ -123,14 +133,19 @@ def registry_request(
 
 
 def place_of(
-    server: Connection, store: str | None, connections: Callable[[str], Connection]
+    server: Connection,
+    store: str | None,
+    connections: Callable[[str], Connection],
+    artifacts: str | None = None,
 ) -> RegistryPlace:
     """Return a server with its database.
 
     :param store: the database's connection id; by default the server's extra field ``store_connection``.
+    :param artifacts: the connection id of its artifacts' object store.
     """
     found = store or server.text("store_connection")
-    return RegistryPlace(server, connections(found) if found else None)
+    objects = connections(artifacts) if artifacts else None
+    return RegistryPlace(server, connections(found) if found else None, artifacts=objects)
 
 
 def prefixes_of(source: Connection, target: Connection, pairs: list[tuple[str, str]]) -> UriMap:

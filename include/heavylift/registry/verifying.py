@@ -12,13 +12,16 @@ from heavylift.evidence.registry_records import (
 )
 from heavylift.evidence.wording import differ
 from heavylift.platforms.postgresql.faults import told_as
-from heavylift.registry.paths import stores_of
+from heavylift.registry.paths import choose_path, stores_of
 from heavylift.registry.rest.client import TrackingServer, server_url
 from heavylift.registry.rest.comparing import Comparison, Result
 from heavylift.registry.rest.reading import Reader
+from heavylift.registry.rest.translating import SourceView, TargetView
 from heavylift.registry.store.moment import moment_of
 from heavylift.registry.store.proving import table_proofs
+from heavylift.registry.uris import UriMap
 from heavylift.registry.work import RegistryProgress, Work
+from heavylift.spec.sections_data import RegistryPath
 
 if TYPE_CHECKING:
     from heavylift.registry.requests import RegistryRequest
@@ -39,9 +42,10 @@ async def compare_servers(request: RegistryRequest, work: Work, found: ResultT) 
     source = TrackingServer(request.source.connection, options.parallel)
     target = TrackingServer(request.target.connection, options.parallel)
     try:
+        ours, theirs = await _sides(request, source, target)
         comparison = Comparison(
-            source=Reader(source, options.uris),
-            target=Reader(target, None),
+            source=ours,
+            target=theirs,
             artifacts=options.artifacts,
             at_once=options.parallel,
             told=lambda doing: work.tell(RegistryProgress(doing=f"comparing {doing}")),
@@ -52,6 +56,24 @@ async def compare_servers(request: RegistryRequest, work: Work, found: ResultT) 
     finally:
         await source.close()
         await target.close()
+
+
+async def _sides(
+    request: RegistryRequest, source: TrackingServer, target: TrackingServer
+) -> tuple[Reader, Reader]:
+    """Return how both sides are read: as they are, or where ids were given anew by what the tags tell."""
+    options = request.options
+    as_they_are = Reader(source, options.uris), Reader(target, None)
+    if options.path is RegistryPath.STORE or choose_path(request).path == "store":
+        return as_they_are
+    ours = SourceView()
+    back = UriMap(tuple((new, old) for old, new in options.uris.pairs))
+    theirs = TargetView(request.id, ours, back)
+    await theirs.learn(target)
+    if options.path is RegistryPath.AUTO and not theirs.origins:
+        # Nothing came through the interface: it was copied by databases that are not named here.
+        return as_they_are
+    return Reader(source, None, ours), Reader(target, None, theirs)
 
 
 def compare_stores(request: RegistryRequest) -> tuple[RegistryTableProof, ...]:

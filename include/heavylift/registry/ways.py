@@ -6,9 +6,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from heavylift.aio import run
+from heavylift.evidence.numbered import write_next
+from heavylift.evidence.registry_records import registry_path
+from heavylift.evidence.store import open_evidence
+from heavylift.registry.interface.moving import look_ahead, move_interface
+from heavylift.registry.paths import choose_path
 from heavylift.registry.store.moving import move_store, sync_and_prove
 from heavylift.registry.store.preflight import look
 from heavylift.registry.verifying import compare_stores
+from heavylift.registry.work import Work
+from heavylift.spec.sections_data import RegistryPath
 
 if TYPE_CHECKING:
     from heavylift.evidence.registry_records import (
@@ -17,7 +25,6 @@ if TYPE_CHECKING:
         RegistryTableProof,
     )
     from heavylift.registry.requests import RegistryRequest
-    from heavylift.registry.work import Work
 
 Act = Literal["copy", "sync"]
 Proofs = tuple["RegistryTableProof", ...]
@@ -43,10 +50,31 @@ class Way:
 STORE = Way(lambda request: look(request).record, move_store, compare_stores, sync_and_prove)
 """From database to database."""
 
+
+def _move_interface(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
+    return run(_move_and_map(request, work, act))
+
+
+async def _move_and_map(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
+    record, ids = await move_interface(request, work, act)
+    if not record.dry_run:
+        async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+            await write_next(store, lambda n: registry_path(request.run, request.registry, "ids", n), ids)
+    return record
+
+
+INTERFACE = Way(lambda request: run(look_ahead(request, Work())), _move_interface, None, None)
+"""From server to server."""
+
 _UNPROVED = Way(STORE.preflight, STORE.move, None, None)
 """Databases that are not both named: a verification still compares the servers."""
 
 
 def way_of(request: RegistryRequest) -> Way:
-    """Return the way of a request; whether it is open its preflight tells, and why it is the way."""
-    return STORE if request.source.store and request.target.store else _UNPROVED
+    """Return the way of a request; whether it is open its preflight tells, and why it is the way.
+
+    :raises UnsupportedError: none is.
+    """
+    if request.options.path is RegistryPath.STORE:
+        return STORE if request.source.store and request.target.store else _UNPROVED
+    return STORE if choose_path(request).path == "store" else INTERFACE

@@ -41,7 +41,7 @@ async def artifact_digests(server: TrackingServer, owner: Owner) -> dict[str, st
     """Return the digests of an owner's files by path; a file or listing that fails is told as such."""
     found: dict[str, str] = {}
     try:
-        async for path in _files(server, owner, ""):
+        async for path, _ in artifact_files(server, owner):
             found[path] = await _digest(server, owner, path)
     except HeavyliftError as error:
         found[""] = f"{UNREADABLE} on {server.name}: HL-{error.code}"
@@ -56,7 +56,10 @@ async def _digest(server: TrackingServer, owner: Owner, path: str) -> str:
         return f"{UNREADABLE} on {server.name}: HL-{error.code}"
 
 
-async def _files(server: TrackingServer, owner: Owner, folder: str) -> AsyncIterator[str]:
+async def artifact_files(
+    server: TrackingServer, owner: Owner, folder: str = ""
+) -> AsyncIterator[tuple[str, int]]:
+    """Yield path and size of each of an owner's files, or of those below a folder."""
     place, parameter, query = owner.listing
     asked: dict[str, Any] = {**query, parameter: folder} if folder else dict(query)
     folders: list[str] = []
@@ -65,7 +68,7 @@ async def _files(server: TrackingServer, owner: Owner, folder: str) -> AsyncIter
             if each.get("is_dir"):
                 folders.append(str(each["path"]))
             else:
-                yield str(each["path"])
+                yield str(each["path"]), int(each.get("file_size") or 0)
     for inner in folders:
-        async for path in _files(server, owner, inner):
-            yield path
+        async for found in artifact_files(server, owner, inner):
+            yield found

@@ -10,12 +10,26 @@ from typing import Any
 from urllib.parse import quote, urlencode
 
 from heavylift.connections import Connection
-from heavylift.errors import ConnectionConfigError, HeavyliftError, ServerUnavailableError
+from heavylift.errors import (
+    AlreadyExistsError,
+    ConnectionConfigError,
+    HeavyliftError,
+    NotFoundError,
+    ServerUnavailableError,
+)
 from heavylift.platforms.http import HttpClient, HttpSettings, Request
 from heavylift.platforms.http_errors import error_for_status
 
 Query = Mapping[str, str | int | Sequence[str]]
-_OVERLOADED = ("QueuePool limit", "database is locked", "could not serialize")
+_OVERLOADED = (
+    "QueuePool limit",
+    "database is locked",
+    "could not serialize",
+    "deadlock detected",
+    # Two requests that bring one dataset at the same moment: the second finds it when it comes again.
+    "UniqueViolation",
+    "UNIQUE constraint failed",
+)
 
 
 class TrackingServer:
@@ -23,14 +37,15 @@ class TrackingServer:
 
     :param connection: host (a URL), and login and password or the extra field ``token``.
     :param requests: how many at once.
+    :param attempts: how often each is tried.
     """
 
-    def __init__(self, connection: Connection, requests: int) -> None:
+    def __init__(self, connection: Connection, requests: int, attempts: int = 4) -> None:
         self._root = server_url(connection)
         self._headers = {"Accept": "application/json", **_authorisation(connection)}
         self.name = connection.conn_id
         self._http = HttpClient(
-            self._sign, _read_error, settings=HttpSettings(connections=requests, attempts=4)
+            self._sign, _read_error, settings=HttpSettings(connections=requests, attempts=attempts)
         )
 
     async def close(self) -> None:
@@ -43,12 +58,8 @@ class TrackingServer:
         return await self._ask(Request("GET", url, f"GET {path} on {self.name}", {}))
 
     async def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the answer to a POST; all that are sent here only read."""
-        content = json.dumps(body).encode()
-        headers = {"Content-Type": "application/json"}
-        return await self._ask(
-            Request("POST", self._url(path, None), f"POST {path} on {self.name}", headers, content)
-        )
+        """Return the answer to a POST that only reads."""
+        return await self._ask(self._with_body("POST", path, body))
 
     async def pages(
         self, path: str, field: str, query: Mapping[str, Any], *, post: bool = False
@@ -66,6 +77,23 @@ class TrackingServer:
                 return
             asked["page_token"] = token
 
+    async def text(self, path: str) -> str:
+        """Return the answer to a GET as a line of text; empty where the server has no such page."""
+        what = f"GET {path} on {self.name}"
+        try:
+            answer = await self._http.send(Request("GET", self._url(path, None), what, {}))
+        except NotFoundError:
+            return ""
+        return bytes(answer.body[:100]).decode(errors="replace").strip()
+
+    async def content(self, path: str, query: Query, *, most_bytes: int) -> bytes:
+        """Return a file that the server sends, whole.
+
+        :param most_bytes: a longer one is an error.
+        """
+        request = Request("GET", self._url(path, query), f"GET {path} on {self.name}", {})
+        return bytes((await self._http.send(request, most_bytes=most_bytes)).body)
+
     async def digest(self, path: str, query: Query) -> str:
         """Return the SHA-256 of a file that the server sends."""
         what = f"GET {path} on {self.name}"
@@ -74,6 +102,13 @@ class TrackingServer:
             async for chunk in self._http.body_chunks(answer, what):
                 found.update(chunk)
         return found.hexdigest()
+
+    def _with_body(
+        self, method: str, path: str, body: Mapping[str, Any], more: Mapping[str, str] | None = None
+    ) -> Request:
+        headers = {"Content-Type": "application/json", **(more or {})}
+        what = f"{method} {path} on {self.name}"
+        return Request(method, self._url(path, None), what, headers, json.dumps(body).encode())
 
     async def _sign(self, request: Request) -> Mapping[str, str]:
         return {**self._headers, **request.headers}
@@ -149,5 +184,14 @@ def _read_error(
             state="nothing was concluded",
             remedy="lower the number of requests at once, or raise MLFLOW_SQLALCHEMYSTORE_POOL_SIZE there",
             code="7142",
+        )
+    if code == "RESOURCE_ALREADY_EXISTS":
+        return AlreadyExistsError(
+            request.what,
+            got=f"HTTP {status} {code}",
+            expected="a free name",
+            state="what has the name was not touched",
+            remedy="rename or remove it, or choose another name",
+            code="7143",
         )
     return error_for_status(request.what, status, code)

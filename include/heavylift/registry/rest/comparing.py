@@ -106,7 +106,8 @@ class Comparison:
         self.told("registered models")
         await self._sort("registered model", Reader.registered_models)
         await self._sort("model version", Reader.model_versions)
-        await self._sort("webhook", Reader.webhooks)
+        # One after the other: which of the target's are meant is known by the source's names alone.
+        await self._sort("webhook", Reader.webhooks, in_turn=True)
         await self._sort("evaluation dataset", Reader.evaluation_datasets)
         return self.result
 
@@ -124,13 +125,21 @@ class Comparison:
             await self._artifacts(owners)
 
     async def _sort(
-        self, what: str, read: Callable[[Reader], Awaitable[Things]], experiment: str = ""
+        self,
+        what: str,
+        read: Callable[[Reader], Awaitable[Things]],
+        experiment: str = "",
+        *,
+        in_turn: bool = False,
     ) -> list[str]:
         """Compare one sort of things.
 
         What neither server has an interface for is noted as unread; what cannot be read is a difference.
         """
-        ours, theirs = await asyncio.gather(_or_error(read(self.source)), _or_error(read(self.target)))
+        if in_turn:
+            ours, theirs = await _or_error(read(self.source)), await _or_error(read(self.target))
+        else:
+            ours, theirs = await asyncio.gather(_or_error(read(self.source)), _or_error(read(self.target)))
         if isinstance(ours, dict) and isinstance(theirs, dict):
             return self.result.compare(what, ours, theirs)
         place = f"{what}s of experiment {experiment}" if experiment else f"all {what}s"
@@ -147,8 +156,8 @@ class Comparison:
     ) -> None:
         names = list(runs)
         left, right = await _both(
-            lambda: _read(Histories(self.source.server), {name: ours[name] for name in names}),
-            lambda: _read(Histories(self.target.server), {name: theirs[name] for name in names}),
+            lambda: _read(self.source, {name: ours[name] for name in names}),
+            lambda: _read(self.target, {name: theirs[name] for name in names}),
         )
         self.result.points += sum(points for points, _ in left.values())
         self.result.compare("metric history", left, right)
@@ -159,8 +168,8 @@ class Comparison:
         async def one(owner: Owner) -> None:
             async with limit:
                 ours, theirs = await _both(
-                    lambda: artifact_digests(self.source.server, owner),
-                    lambda: artifact_digests(self.target.server, owner),
+                    lambda: artifact_digests(self.source.server, _owner(self.source, owner)),
+                    lambda: artifact_digests(self.target.server, _owner(self.target, owner)),
                 )
             prefix = f"{owner.kind} {owner.id}: "
             self.result.compare(
@@ -172,8 +181,15 @@ class Comparison:
         await asyncio.gather(*(one(owner) for owner in owners))
 
 
-async def _read(histories: Histories, metrics: Mapping[str, tuple[str, ...]]) -> dict[str, History]:
-    return {f"{run}/{name}": history async for run, name, history in histories.of(metrics)}
+async def _read(side: Reader, metrics: Mapping[str, tuple[str, ...]]) -> dict[str, History]:
+    shown = {side.actual("run", run): run for run in metrics}
+    asked = {actual: metrics[run] for actual, run in shown.items()}
+    histories = Histories(side.server).of(asked)
+    return {f"{shown[actual]}/{name}": history async for actual, name, history in histories}
+
+
+def _owner(side: Reader, owner: Owner) -> Owner:
+    return Owner(owner.kind, side.actual(owner.kind, owner.id))
 
 
 async def _both(source: Callable[[], Awaitable[T]], target: Callable[[], Awaitable[T]]) -> tuple[T, T]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from typing import Any
 
 from heavylift.registry.rest.client import TrackingServer
 from heavylift.registry.rest.entities import Fields, fields_of
+from heavylift.registry.rest.views import AsItIs, View
 from heavylift.registry.uris import UriMap
 
 _V2, _V3 = "api/2.0/mlflow", "api/3.0/mlflow"
@@ -21,44 +22,51 @@ class Reader:
     """One side of a comparison.
 
     :param uris: for the source: as what its URIs must stand on the target.
+    :param view: as what this side's things are seen; ids that go in and come out are as seen.
     """
 
-    def __init__(self, server: TrackingServer, uris: UriMap | None) -> None:
+    def __init__(self, server: TrackingServer, uris: UriMap | None, view: View | None = None) -> None:
         self.server = server
         self._uris = uris
+        self._view = view or AsItIs()
+
+    def actual(self, kind: str, shown: str) -> str:
+        """Return the server's own id of a thing."""
+        return self._view.actual(kind, shown)
 
     async def experiments(self) -> Things:
         """Return all experiments, the deleted ones too."""
         query = {"view_type": "ALL", "max_results": _PAGE}
-        return await self._all(
-            f"{_V2}/experiments/search", "experiments", query, ("experiment_id",), post=True
-        )
+        path = f"{_V2}/experiments/search"
+        return await self._all("experiment", path, "experiments", query, post=True)
 
     async def runs(self, experiment: str) -> tuple[Things, dict[str, tuple[str, ...]]]:
         """Return an experiment's runs, the deleted ones too, and the names of each one's metrics."""
-        query = {"experiment_ids": [experiment], "run_view_type": "ALL", "max_results": _PAGE}
+        actual = self.actual("experiment", experiment)
+        query = {"experiment_ids": [actual], "run_view_type": "ALL", "max_results": _PAGE}
         found: Things = {}
         metrics: dict[str, tuple[str, ...]] = {}
         async for page in self.server.pages(f"{_V2}/runs/search", "runs", query, post=True):
             for run in page:
-                name = str(run["info"]["run_id"])
-                found[name] = fields_of(run, self._uris)
                 # A metric that was logged for several datasets is named once for each.
                 named = {str(each["key"]) for each in run.get("data", {}).get("metrics", ())}
-                metrics[name] = tuple(sorted(named))
+                name = self._put(found, "run", run)
+                if name is not None:
+                    metrics[name] = tuple(sorted(named))
         return found, metrics
 
     async def logged_models(self, experiment: str) -> Things:
         """Return an experiment's logged models; the interface does not show deleted ones."""
-        query = {"experiment_ids": [experiment], "max_results": 100}
+        query = {"experiment_ids": [self.actual("experiment", experiment)], "max_results": 100}
         path = f"{_V2}/logged-models/search"
-        return await self._all(path, "models", query, ("info", "model_id"), post=True)
+        return await self._all("logged model", path, "models", query, post=True)
 
     async def traces(self, experiment: str) -> Things:
         """Return an experiment's traces, with tags, metadata, assessments and spans."""
-        place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+        actual = self.actual("experiment", experiment)
+        place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": actual}}
         query = {"locations": [place], "max_results": _TRACE_PAGE}
-        found = await self._all(f"{_V3}/traces/search", "traces", query, ("trace_id",), post=True)
+        found = await self._all("trace", f"{_V3}/traces/search", "traces", query, post=True)
         names = sorted(found)
         for start in range(0, len(names), _TRACES_AT_ONCE):
             asked = {"trace_ids": names[start : start + _TRACES_AT_ONCE]}
@@ -71,11 +79,12 @@ class Reader:
 
     async def scorers(self, experiment: str) -> Things:
         """Return an experiment's scorers."""
-        answer = await self.server.get(f"{_V3}/scorers/list", {"experiment_id": experiment})
-        return {
-            f"{experiment}/{each['scorer_name']}/{each.get('scorer_version', 0)}": fields_of(each, self._uris)
-            for each in answer.get("scorers") or []
-        }
+        query = {"experiment_id": self.actual("experiment", experiment)}
+        answer = await self.server.get(f"{_V3}/scorers/list", query)
+        found: Things = {}
+        for each in answer.get("scorers") or []:
+            self._put(found, "scorer", each)
+        return found
 
     async def registered_models(self) -> Things:
         """Return registered models and prompts, with tags and aliases."""
@@ -89,7 +98,7 @@ class Reader:
                     model["aliases"] = [
                         {"key": each["alias"], "value": each["version"]} for each in model.get("aliases", ())
                     ]
-                    found[str(model["name"])] = fields_of(model, self._uris)
+                    self._put(found, "registered model", model)
         return found
 
     async def model_versions(self) -> Things:
@@ -99,22 +108,25 @@ class Reader:
             path = f"{_V2}/model-versions/search"
             async for page in self.server.pages(path, "model_versions", query):
                 for each in page:
-                    found[f"{each['name']}/{each['version']}"] = fields_of(each, self._uris)
+                    self._put(found, "model version", each)
         return found
 
     async def webhooks(self) -> Things:
         """Return all webhooks; their secrets are not shown."""
         query = {"max_results": 100}
-        return await self._all(f"{_V2}/webhooks", "webhooks", query, ("webhook_id",))
+        return await self._all("webhook", f"{_V2}/webhooks", "webhooks", query)
 
     async def evaluation_datasets(self) -> Things:
         """Return all evaluation datasets with their records."""
         query = {"max_results": 50}
-        found = await self._all(f"{_V3}/datasets/search", "datasets", query, ("dataset_id",), post=True)
+        path = f"{_V3}/datasets"
+        found = await self._all("evaluation dataset", f"{path}/search", "datasets", query, post=True)
         for name in found:
-            async for record in self._records(f"{_V3}/datasets/{name}/records"):
-                key = str(record.get("dataset_record_id", ""))
-                found[name] |= fields_of({"records": {key: [record]}}, self._uris)
+            actual = self.actual("evaluation dataset", name)
+            async for record in self._records(f"{path}/{actual}/records"):
+                seen = self._view.thing("record", record)
+                if seen is not None:
+                    found[name] |= fields_of({"records": {seen[0]: [seen[1]]}}, self._uris)
         return found
 
     async def _records(self, path: str) -> AsyncIterator[dict[str, Any]]:
@@ -129,16 +141,23 @@ class Reader:
             query["page_token"] = answer["next_page_token"]
 
     async def _all(
-        self, path: str, field: str, query: dict[str, Any], id_at: Sequence[str], *, post: bool = False
+        self, kind: str, path: str, field: str, query: dict[str, Any], *, post: bool = False
     ) -> Things:
         found: Things = {}
         async for page in self.server.pages(path, field, query, post=post):
             for thing in page:
-                name: Any = thing
-                for step in id_at:
-                    name = name[step]
-                found[str(name)] = fields_of(thing, self._uris)
+                self._put(found, kind, thing)
         return found
+
+    def _put(self, found: Things, kind: str, thing: dict[str, Any]) -> str | None:
+        """Take a thing in as it is seen; return its id, None where it is left out."""
+        seen = self._view.thing(kind, thing)
+        if seen is None:
+            return None
+        # Two that are seen as one are not one.
+        name = seen[0] if seen[0] not in found else f"{seen[0]} again"
+        found[name] = fields_of(seen[1], self._uris)
+        return name
 
     @staticmethod
     def _models_and_prompts(size: int) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -44,7 +44,7 @@ def look(request: RegistryRequest) -> Looked:
     :raises NotFoundError: a database holds no tracking store.
     :raises CredentialError: a server refuses the login.
     """
-    reason = choose_path(request)
+    reason = choose_path(request).reason
     source, target = stores_of(request)
     with (
         told_as(f"looking at the stores of registry {request.registry!r}", "nothing was touched"),
@@ -83,7 +83,7 @@ def refuse(record: RegistryPreflightRecord) -> None:
     blockers = [each for each in record.findings if each.severity is Severity.BLOCKER]
     if blockers:
         raise ConflictError(
-            f"moving registry {record.registry!r} at store level",
+            f"moving registry {record.registry!r}",
             got="; ".join(f"{each.rule}: {each.detail}" for each in blockers),
             expected="nothing that stands in the way",
             state="nothing was touched",

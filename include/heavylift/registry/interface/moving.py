@@ -1,0 +1,293 @@
+"""Moves a registry through the public interfaces of both servers, and keeps it up to date.
+
+Everything is found again by the tags that it was made with, so a run that was killed leaves nothing that the
+next one would make twice, and a run that finds nothing new sends nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from heavylift.errors import ConflictError, NotFoundError
+from heavylift.evidence.records import Finding, Severity
+from heavylift.evidence.registry_records import (
+    RegistryIdMap,
+    RegistryKept,
+    RegistryMoveRecord,
+    RegistryPreflightRecord,
+    RegistryTable,
+)
+from heavylift.registry.interface.artifacts import Artifacts
+from heavylift.registry.interface.context import Context, Maps, Tally
+from heavylift.registry.interface.evaluation import EvaluationDatasets
+from heavylift.registry.interface.experiments import SORT as EXPERIMENTS
+from heavylift.registry.interface.experiments import Experiments, any_ours, put_to_rest
+from heavylift.registry.interface.filling import Filling, ModelPoints
+from heavylift.registry.interface.logged import LoggedModels
+from heavylift.registry.interface.losses import KEPT_AS_TAGS, note_hidden
+from heavylift.registry.interface.merging import Policy
+from heavylift.registry.interface.names import Provenance
+from heavylift.registry.interface.others import Scorers, Webhooks
+from heavylift.registry.interface.registered import RegisteredModels
+from heavylift.registry.interface.runs import Runs
+from heavylift.registry.interface.server import WritingServer
+from heavylift.registry.interface.traces import Traces
+from heavylift.registry.paths import choose_path
+from heavylift.registry.rest.client import TrackingServer, server_url
+from heavylift.registry.work import Work
+from heavylift.spec.sections_data import OnNameConflict
+from heavylift.spec.vocabulary import Deletes
+
+if TYPE_CHECKING:
+    from heavylift.registry.requests import RegistryRequest
+
+Act = Literal["copy", "sync"]
+_NAME_TAKEN = frozenset({"HL-7161", "HL-7162"})
+_KEPT = tuple(RegistryKept(what=what, fields=fields) for what, fields in KEPT_AS_TAGS)
+
+
+async def look_ahead(request: RegistryRequest, work: Work) -> RegistryPreflightRecord:
+    """Go through the whole move and write nothing: what would be done, what is lost, what stands in the way.
+
+    Histories are read, and points counted, only for a dry run.
+    """
+    reason = choose_path(request).reason
+    looking = replace(request, options=replace(request.options, dry_run=True))
+    async with _opened(looking, work, "copy", histories=request.options.dry_run) as context:
+        copied = await any_ours(context)
+        await _run(context)
+        version = await _version(context.source), await _version(context.target)
+    findings = tuple(_findings(context.tally))
+    passed = not any(each.severity is Severity.BLOCKER for each in findings)
+    return RegistryPreflightRecord(
+        run=request.run,
+        registry=request.registry,
+        source=server_url(request.source.connection),
+        target=server_url(request.target.connection),
+        source_version=version[0],
+        target_version=version[1],
+        path="api" if passed else "",
+        path_reason=reason,
+        sorts=_sorts(context.tally),
+        kept_as_tags=_KEPT,
+        losses=context.tally.losses(),
+        uris=request.options.uris.pairs,
+        findings=findings,
+        copied=copied,
+        passed=passed,
+    )
+
+
+async def move_interface(
+    request: RegistryRequest, work: Work, act: Act
+) -> tuple[RegistryMoveRecord, RegistryIdMap]:
+    """Copy everything, or bring what was copied up to date; return what was done, and the map of ids.
+
+    :raises NotFoundError: a sync before a copy.
+    """
+    began, moment = time.monotonic(), datetime.now(UTC)
+    choose_path(request)
+    if request.options.deletes is Deletes.QUARANTINE:
+        raise _no_quarantine(request)
+    async with _opened(request, work, act) as context:
+        if act == "sync" and not await any_ours(context):
+            raise _not_copied(request)
+        await _run(context)
+        version = await _version(context.target)
+    tally = context.tally
+    record = RegistryMoveRecord(
+        run=request.run,
+        registry=request.registry,
+        act=act,
+        path="api",
+        source=server_url(request.source.connection),
+        target=server_url(request.target.connection),
+        store_version=version,
+        source_moment=moment,
+        tables=_sorts(tally),
+        rows=tally.count("found"),
+        inserted=tally.count("created"),
+        updated=tally.count("changed"),
+        deleted=tally.count("deleted"),
+        kept=tally.count("kept"),
+        written=context.target.sent.total() if not request.options.dry_run else 0,
+        uris=request.options.uris.pairs,
+        kept_as_tags=_KEPT,
+        losses=tally.losses(),
+        failures=tuple(tally.failures),
+        failure_count=tally.failure_count,
+        fallbacks=tuple(sorted(tally.fallbacks)),
+        passed=_passed(tally, accept=request.options.accept_losses),
+        dry_run=request.options.dry_run,
+        seconds=time.monotonic() - began,
+    )
+    return record, _id_map(request, context.maps)
+
+
+def _passed(tally: Tally, *, accept: bool) -> bool:
+    lost = any(tally.lost_counts.values())
+    return not tally.failure_count and (accept or not lost)
+
+
+@asynccontextmanager
+async def _opened(
+    request: RegistryRequest, work: Work, act: Act, *, histories: bool = True
+) -> AsyncIterator[Context]:
+    options = request.options
+    _demand_two(request)
+    source = TrackingServer(request.source.connection, options.parallel)
+    target = WritingServer(request.target.connection, options.parallel, writes=not options.dry_run)
+    try:
+        context = Context(
+            source=source,
+            target=target,
+            provenance=Provenance(request.id),
+            policy=Policy(options.deletes is Deletes.PROPAGATE, options.overwrite),
+            uris=options.uris,
+            map_names=options.on_name_conflict is OnNameConflict.MAP,
+            parallel=options.parallel,
+            work=work,
+            full=act == "copy" and histories,
+            histories=histories,
+        )
+        if options.artifacts and histories:
+            places = request.source.artifacts, request.target.artifacts
+            context.artifacts = Artifacts(context, *places)
+        yield context
+    finally:
+        await source.close()
+        await target.close()
+
+
+async def _run(context: Context) -> None:
+    await note_hidden(context)
+    experiments = Experiments(context)
+    await experiments.move()
+    of_runs = [Runs(context, each) for each in experiments.found]
+    points: ModelPoints = {}
+    for runs in of_runs:
+        context.tell(f"making runs of experiment {runs.experiment.id}")
+        await runs.make()
+    for runs in of_runs:
+        await LoggedModels(context, runs, points).move()
+    for number, runs in enumerate(of_runs):
+        context.tell(f"experiment {runs.experiment.id}", number, len(of_runs))
+        await Filling(context, runs, points).run()
+        await Traces(context, runs).move()
+        await Scorers(context, runs).move()
+    if context.artifacts is not None:
+        await context.artifacts.from_store_to_store()
+    await RegisteredModels(context).move()
+    await EvaluationDatasets(context).move()
+    for runs in of_runs:
+        await _close(context, runs)
+    # Last, so that they do not tell anybody of what was written here.
+    await Webhooks(context).move()
+
+
+async def _close(context: Context, runs: Runs) -> None:
+    """Delete and restore what is deleted and restored on the source."""
+    if runs.experiment.gone and not runs.experiment.deleted:
+        await put_to_rest(context, runs.experiment)
+        if not runs.experiment.fresh and not runs.experiment.woken:
+            context.tally.changed(EXPERIMENTS)
+        for state in runs.states.values():
+            state.deleted = True
+    await runs.settle()
+
+
+def _sorts(tally: Tally) -> tuple[RegistryTable, ...]:
+    found = []
+    for sort, count in tally.sorts.items():
+        changed = count["changed"] or count["deleted"]
+        action: Literal["copied", "changed", "unchanged"] = "changed" if changed else "unchanged"
+        if count["created"]:
+            action = "copied"
+        found.append(
+            RegistryTable(
+                table=sort,
+                action=action,
+                rows=count["found"],
+                inserted=count["created"],
+                updated=count["changed"],
+                deleted=count["deleted"],
+                kept=count["kept"],
+            )
+        )
+    return tuple(found)
+
+
+def _findings(tally: Tally) -> list[Finding]:
+    found = []
+    for each in tally.failures:
+        taken = each.code in _NAME_TAKEN
+        found.append(
+            Finding(
+                rule="name-taken" if taken else "not-moved",
+                severity=Severity.BLOCKER if taken else Severity.WARNING,
+                subject=each.id,
+                detail=f"{each.what} {each.id!r}: {each.reason}",
+                remedy="free the name, or say --on-name-conflict map" if taken else "see the reason",
+            )
+        )
+    found += [
+        Finding(rule="route-absent", severity=Severity.WARNING, subject="server", detail=each)
+        for each in sorted(tally.fallbacks)
+    ]
+    return found
+
+
+async def _version(server: TrackingServer) -> str:
+    return await server.text("version")
+
+
+def _id_map(request: RegistryRequest, maps: Maps) -> RegistryIdMap:
+    return RegistryIdMap(
+        run=request.run,
+        registry=request.registry,
+        experiments=maps.experiments,
+        runs=maps.runs,
+        logged_models=maps.models,
+        evaluation_datasets=maps.datasets,
+        registered_models=maps.names,
+    )
+
+
+def _demand_two(request: RegistryRequest) -> None:
+    source, target = server_url(request.source.connection), server_url(request.target.connection)
+    if source == target:
+        raise ConflictError(
+            f"moving registry {request.registry!r}",
+            got=f"one server on both sides, {source}",
+            expected="two servers",
+            state="nothing was touched",
+            remedy="name another target",
+            code="7165",
+        )
+
+
+def _no_quarantine(request: RegistryRequest) -> ConflictError:
+    return ConflictError(
+        f"moving registry {request.registry!r} through its interface",
+        got="deletes: quarantine",
+        expected="keep or propagate: a tracking server has no quarantine",
+        state="nothing was touched",
+        remedy="choose keep or propagate",
+        code="7166",
+    )
+
+
+def _not_copied(request: RegistryRequest) -> NotFoundError:
+    return NotFoundError(
+        f"syncing registry {request.registry!r} through its interface",
+        got="no experiment on the target that this migration made",
+        expected="a copy that a sync can go on from",
+        state="nothing was touched",
+        remedy="run heavylift registry copy first, with the same migration and registry names",
+        code="7164",
+    )

@@ -1,0 +1,136 @@
+"""Writes to a tracking server: as many requests at once as it bears, and nothing made twice.
+
+A request that makes something and gets no answer may or may not have been carried out. So it is never
+simply sent again: what it should have made is looked for first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import random
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+from heavylift.connections import Connection
+from heavylift.errors import NotFoundError, TransientError
+from heavylift.platforms.http import Request
+from heavylift.platforms.limiter import AdaptiveLimit
+from heavylift.platforms.overload import asks_for_less
+from heavylift.registry.rest.client import TrackingServer
+
+T = TypeVar("T")
+ATTEMPTS = 8
+_BASE_SECONDS, _MOST_SECONDS = 0.2, 15.0
+_BUSY_DATABASE = "7142"
+
+
+class WritingServer(TrackingServer):
+    """The target of a move.
+
+    :param writes: False makes it tell what would be written, and write nothing.
+    """
+
+    def __init__(self, connection: Connection, requests: int, *, writes: bool = True) -> None:
+        super().__init__(connection, requests, attempts=1)
+        self.writes = writes
+        self.sent: Counter[str] = Counter()
+        self._limit = AdaptiveLimit(requests, start=min(4, requests))
+        self._made = itertools.count(1)
+
+    async def write(
+        self, method: str, path: str, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Send what may be carried out twice without harm; until there is an answer."""
+        self.sent[path.partition("/")[2] or path] += 1
+        if not self.writes:
+            return {}
+        return await self._ask(self._with_body(method, path, body, headers))
+
+    async def upload(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> None:
+        """Send a file; a second time it replaces itself."""
+        self.sent["artifact"] += 1
+        what = f"{method} {path} on {self.name}"
+        headers = {"Content-Type": "application/octet-stream"}
+        await self._ask(Request(method, self._url(quote(path), query), what, headers, body))
+
+    async def create(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        pick: Callable[[dict[str, Any]], T],
+        find: Callable[[], Awaitable[T | None]],
+        planned: Callable[[str], T],
+    ) -> T:
+        """Make something once, however often an answer is lost.
+
+        :param pick: takes the new thing's id out of an answer.
+        :param find: looks for the thing on the server.
+        :param planned: returns a stand-in for the id where nothing is written.
+        """
+        self.sent[path.partition("/")[2] or path] += 1
+        if not self.writes:
+            return planned(f"planned-{next(self._made)}")
+        attempt = 1
+        while True:
+            try:
+                return pick(await self._once(self._with_body("POST", path, body)))
+            except TransientError as error:
+                if attempt == ATTEMPTS:
+                    raise
+                await asyncio.sleep(_pause(attempt, error))
+                found = await find()
+                if found is not None:
+                    return found
+            attempt += 1
+
+    async def gone(self, method: str, path: str, body: Mapping[str, Any]) -> None:
+        """Send what takes something away; that it is away already is as good."""
+        try:
+            await self.write(method, path, body)
+        except NotFoundError:
+            return
+
+    async def text(self, path: str) -> str:
+        """Return the answer to a GET as a line of text; empty where the server has no such page."""
+        return await _again(lambda: super(WritingServer, self).text(path))
+
+    async def _ask(self, request: Request) -> dict[str, Any]:
+        return await _again(lambda: self._once(request))
+
+    async def _once(self, request: Request) -> dict[str, Any]:
+        await self._limit.enter()
+        try:
+            answer = await super()._ask(request)
+        except BaseException as error:
+            busy = asks_for_less(error) or getattr(error, "code", "") == _BUSY_DATABASE
+            self._limit.leave(busy)
+            raise
+        self._limit.leave()
+        return answer
+
+
+async def _again(act: Callable[[], Awaitable[T]]) -> T:
+    """Do what may be done twice, until it is done."""
+    attempt = 1
+    while True:
+        try:
+            return await act()
+        except TransientError as error:
+            if attempt == ATTEMPTS:
+                raise
+            await asyncio.sleep(_pause(attempt, error))
+        attempt += 1
+
+
+def segment(text: str) -> str:
+    """Return a text as one segment of a path."""
+    return quote(text, safe="")
+
+
+def _pause(attempt: int, error: TransientError) -> float:
+    asked = float(error.retry_after) if error.retry_after.isdigit() else 0.0
+    ceiling = min(_BASE_SECONDS * 2**attempt, _MOST_SECONDS)
+    return min(asked, _MOST_SECONDS) or random.uniform(0, ceiling)  # noqa: S311 - jitter, not a secret

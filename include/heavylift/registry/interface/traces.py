@@ -1,0 +1,271 @@
+"""Traces: with their own ids, spans and assessments, which the interface takes as they are."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from heavylift.errors import IncompleteError, NotFoundError
+from heavylift.registry.interface import names
+from heavylift.registry.interface.context import Context, optional
+from heavylift.registry.interface.merging import Merge, note, noted
+from heavylift.registry.interface.names import to_target
+from heavylift.registry.interface.runs import Runs
+from heavylift.registry.interface.server import segment
+from heavylift.registry.rest.client import TrackingServer
+
+_API = "api/3.0/mlflow/traces"
+_SPANS = "v1/traces"
+SORT = "traces"
+ROUTE = "traces/search"
+_AT_ONCE = 50
+_ASSESSMENT = "\0assessment "
+_MADE_BY_SERVER = "mlflow.artifactLocation"
+_RUN_KEYS = ("mlflow.sourceRun",)
+_MODEL_KEYS = ("mlflow.modelId",)
+_ASSESSED_BY_RUN = "mlflow.assessment.sourceRunId"
+
+
+@dataclass
+class _There:
+    tags: Mapping[str, str]
+    fields: Mapping[str, str]
+
+
+@dataclass
+class Traces:
+    """The traces of one experiment."""
+
+    context: Context
+    runs: Runs
+    there: dict[str, _There] = field(default_factory=dict)
+
+    async def move(self) -> None:
+        """Write what is missing, and bring the rest up to date."""
+        context, experiment = self.context, self.runs.experiment
+        left = set()
+        if not experiment.fresh:
+            await self._index()
+            left = set(self.there)
+        infos = await optional(trace_infos(context.source, experiment.id), context.tally, f"source {ROUTE}")
+        context.tally.found(SORT, len(infos))
+        for start in range(0, len(infos), _AT_ONCE):
+            context.tell(f"traces of experiment {experiment.id}")
+            await self._group(infos[start : start + _AT_ONCE])
+        await self._gone(left - {str(info["trace_id"]) for info in infos})
+
+    async def _index(self) -> None:
+        context = self.context
+        infos = trace_infos(context.target, self.runs.experiment.target_id)
+        for info in await optional(infos, context.tally, f"target {ROUTE}"):
+            tags = info.get("tags") or {}
+            source = context.provenance.source_id(tags)
+            if source is not None:
+                self.there[source] = _There(tags, _fields(info, None))
+
+    async def _group(self, infos: Sequence[Mapping[str, Any]]) -> None:
+        context = self.context
+        due: dict[str, tuple[Mapping[str, Any], Merge]] = {}
+        for info in infos:
+            source = str(info["trace_id"])
+            there = self.there.get(source)
+            earlier = noted(there.tags) if there else None
+            merge = context.policy.merge(_fields(info, context), there.fields if there else {}, earlier)
+            if (
+                there is None
+                or earlier is None
+                or merge
+                or context.full
+                or info.get("state") == "IN_PROGRESS"
+            ):
+                due[source] = (info, merge)
+            else:
+                context.tally.merged(SORT, source, merge)
+        if not due:
+            return
+        spans = await self._spans_of(context.source, list(due))
+        known = await self._spans_of(context.target, [each for each in due if each in self.there])
+        await context.each(
+            SORT,
+            due,
+            lambda source: self._one(*due[source], spans.get(source, {}), known.get(source, {})),
+            str,
+        )
+
+    async def _spans_of(self, server: TrackingServer, traces: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """Return the spans of some traces, by trace and span."""
+        if not traces:
+            return {}
+        answer = await server.get(f"{_API}/batchGet", {"trace_ids": list(traces)})
+        return {
+            str(each["trace_info"]["trace_id"]): {
+                str(span["span_id"]): span for span in each.get("spans") or []
+            }
+            for each in answer.get("traces") or []
+        }
+
+    async def _one(
+        self, info: Mapping[str, Any], merge: Merge, spans: Mapping[str, Any], known: Mapping[str, Any]
+    ) -> None:
+        source = str(info["trace_id"])
+        there = self.there.get(source)
+        missing = [span for name, span in spans.items() if known.get(name) != span]
+        unfinished = there is None or noted(there.tags) is None
+        if not missing and not merge and not unfinished:
+            self.context.tally.merged(SORT, source, merge)
+            return
+        await self.runs.awake()
+        if there is None:
+            await self._demand_free(source)
+            await self._start(info, self._own(source))
+        await self._send_spans(source, missing)
+        kept = {key: there.fields[key] for key in merge.kept} if there else {}
+        wanted = _fields(info, self.context)
+        done = note({**wanted, **kept})
+        # Written a second time, so that what the server worked out from the spans gives way.
+        await self._start(info, self._own(source) | done, without=merge.conflicts)
+        for key in merge.delete:
+            await self._delete(source, key)
+        if there is None:
+            self.context.tally.created(SORT)
+        self.context.tally.merged(SORT, source, merge, changes=False)
+        if there is not None:
+            self.context.tally.changed(SORT)
+        self._tell_lost(info, spans)
+
+    def _own(self, source: str) -> dict[str, str]:
+        return self.context.provenance.tags(source)
+
+    async def _demand_free(self, trace: str) -> None:
+        """Make sure that no trace of somebody else has the id."""
+        answer = await self.context.target.get(f"{_API}/batchGet", {"trace_ids": [trace]})
+        for each in answer.get("traces") or []:
+            if self.context.provenance.source_id(each["trace_info"].get("tags") or {}) != trace:
+                raise IncompleteError(
+                    f"writing trace {trace}",
+                    got="a trace of that id on the target, which this migration did not make",
+                    expected="a free id",
+                    state="the other one was not touched; this one was not moved",
+                    remedy="remove the other one, if it is a copy that was made before",
+                    code="7162",
+                )
+
+    async def _start(
+        self, info: Mapping[str, Any], own: Mapping[str, str], without: Iterable[str] = ()
+    ) -> None:
+        maps = self.context.maps
+        body = dict(info)
+        place = {"experiment_id": self.runs.experiment.target_id}
+        body["trace_location"] = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": place}
+        left_out = set(without)
+        tags = {to_target(k): v for k, v in (info.get("tags") or {}).items() if k != _MADE_BY_SERVER}
+        body["tags"] = {k: v for k, v in tags.items() if k not in left_out} | dict(own)
+        body["trace_metadata"] = _metadata(info, self.context)
+        body["assessments"] = [
+            _assessment(each, maps.runs)
+            for each in info.get("assessments") or ()
+            if _ASSESSMENT + str(each["assessment_id"]) not in left_out
+        ]
+        await self.context.target.write("POST", _API, {"trace": {"trace_info": body}})
+
+    async def _send_spans(self, trace: str, spans: Sequence[Mapping[str, Any]]) -> None:
+        ours = [span for span in spans if _trace_of(span) == trace]
+        if len(ours) < len(spans):
+            self.context.tally.lose("trace", "its spans", "they carry another id than their trace", trace)
+        if not ours:
+            return
+        # As the server spells it: ids stay in base64 where the names are not OTLP's own.
+        body = {"resource_spans": [{"scope_spans": [{"spans": ours}]}]}
+        headers = {"X-MLflow-Experiment-Id": self.runs.experiment.target_id}
+        try:
+            await self.context.target.write("POST", _SPANS, body, headers)
+        except NotFoundError:
+            self.context.tally.fallbacks.add(f"target {_SPANS}: spans are left out")
+            self.context.tally.lose("trace", "its spans", "the target takes none", trace)
+            return
+        self.context.tally.created("spans", len(ours))
+
+    def _tell_lost(self, info: Mapping[str, Any], spans: Mapping[str, Any]) -> None:
+        if not spans and info.get("state") != "IN_PROGRESS":
+            self.context.tally.lose(
+                "trace",
+                "its spans",
+                "the source does not send them (none, or kept among its artifacts)",
+                str(info["trace_id"]),
+            )
+
+    async def _delete(self, trace: str, key: str) -> None:
+        path = f"{_API}/{segment(trace)}"
+        if key.startswith(_ASSESSMENT):
+            assessment = segment(key.removeprefix(_ASSESSMENT))
+            await self.context.target.gone("DELETE", f"{path}/assessments/{assessment}", {})
+        else:
+            await self.context.target.gone("DELETE", f"{path}/tags", {"key": key})
+
+    async def _gone(self, left: Iterable[str]) -> None:
+        names_ = sorted(left)
+        if not self.context.policy.propagate:
+            self.context.tally.kept(SORT, len(names_))
+            return
+        for start in range(0, len(names_), _AT_ONCE):
+            part = names_[start : start + _AT_ONCE]
+            body = {"experiment_id": self.runs.experiment.target_id, "request_ids": part}
+            await self.context.target.write("POST", f"{_API}/delete-traces", body)
+            self.context.tally.deleted(SORT, len(part))
+
+
+def _fields(info: Mapping[str, Any], context: Context | None) -> dict[str, str]:
+    """Return what may change of a trace: tags, assessments, state and times.
+
+    :param context: for a trace of the source, which is told in the target's terms.
+    """
+    runs = context.maps.runs if context else {}
+    found = {
+        (to_target(key) if context else key): str(value)
+        for key, value in (info.get("tags") or {}).items()
+        if key != _MADE_BY_SERVER and (context is not None or not names.is_ours(key))
+    }
+    for each in info.get("assessments") or ():
+        found[_ASSESSMENT + str(each["assessment_id"])] = _line(_assessment(each, runs))
+    for name in ("state", "request_time", "execution_duration", "request_preview", "response_preview"):
+        if info.get(name):
+            found[f"\0{name}"] = str(info[name])
+    return found
+
+
+def _metadata(info: Mapping[str, Any], context: Context) -> dict[str, str]:
+    found = {str(key): str(value) for key, value in (info.get("trace_metadata") or {}).items()}
+    for keys, ids in ((_RUN_KEYS, context.maps.runs), (_MODEL_KEYS, context.maps.models)):
+        for key in keys:
+            if key in found:
+                found[key] = ids.get(found[key], found[key])
+    return found
+
+
+def _assessment(each: Mapping[str, Any], runs: Mapping[str, str]) -> dict[str, Any]:
+    found = dict(each)
+    metadata = dict(found.get("metadata") or {})
+    if _ASSESSED_BY_RUN in metadata:
+        metadata[_ASSESSED_BY_RUN] = runs.get(str(metadata[_ASSESSED_BY_RUN]), metadata[_ASSESSED_BY_RUN])
+        found["metadata"] = metadata
+    return found
+
+
+def _line(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _trace_of(span: Mapping[str, Any]) -> str:
+    return "tr-" + base64.b64decode(str(span.get("trace_id", ""))).hex()
+
+
+async def trace_infos(server: TrackingServer, experiment: str) -> AsyncIterator[dict[str, Any]]:
+    """Yield an experiment's traces without their spans."""
+    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+    query = {"locations": [place], "max_results": 500}
+    async for page in server.pages(f"{_API}/search", "traces", query, post=True):
+        for each in page:
+            yield each
