@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from heavylift.evidence.estimates import EgressLine, Money, PriceNote
-from heavylift.objects.prices import GIB, EgressPrice, PriceBook
+from heavylift.facts.prices import GIB, EgressPrice, PriceBook
 
 _OWN_LINE = "no cloud bills this side's bytes; what your own line costs is not known"
 

@@ -129,7 +129,7 @@ def _read_own(own: Path) -> list[dict[str, str]]:
 
 
 def _table(name: str) -> list[dict[str, str]]:
-    text = files("heavylift.objects").joinpath("data", name).read_text(encoding="utf-8")
+    text = files("heavylift.facts").joinpath("data", name).read_text(encoding="utf-8")
     return list(csv.DictReader(text.splitlines()))
 
 

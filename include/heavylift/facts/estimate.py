@@ -17,8 +17,8 @@ from heavylift.evidence.estimates import (
     SizeClass,
 )
 from heavylift.evidence.records import Tally
-from heavylift.objects.egress import egress_line
-from heavylift.objects.prices import PriceBook
+from heavylift.facts.egress import egress_line
+from heavylift.facts.prices import PriceBook
 
 LINK_SHARE = 0.75
 """How much of a line's nominal rate a transfer gets: the middle of the 70-80 % in strategy_rules.csv."""

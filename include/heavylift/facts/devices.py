@@ -59,7 +59,7 @@ class DeviceModel:
 @cache
 def device_table() -> dict[str, DeviceModel]:
     """Return the models that Heavylift knows, by id. Facts about offers age: look at ``date``."""
-    text = files(__package__).joinpath("devices.csv").read_text(encoding="utf-8")
+    text = files(__package__).joinpath("data", "devices.csv").read_text(encoding="utf-8")
     return {row["id"]: _from_row(row) for row in csv.DictReader(text.splitlines())}
 
 
