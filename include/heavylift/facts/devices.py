@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 
 from heavylift.errors import SpecError
+from heavylift.facts.tables import table
 from heavylift.spec.appliances import Device, FileNames
 from heavylift.spec.vocabulary import Platform
 
@@ -59,8 +58,7 @@ class DeviceModel:
 @cache
 def device_table() -> dict[str, DeviceModel]:
     """Return the models that Heavylift knows, by id. Facts about offers age: look at ``date``."""
-    text = files(__package__).joinpath("data", "devices.csv").read_text(encoding="utf-8")
-    return {row["id"]: _from_row(row) for row in csv.DictReader(text.splitlines())}
+    return {row["id"]: _from_row(row) for row in table("devices.csv")}
 
 
 def resolve_device(device: Device, target: Platform) -> DeviceModel:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from heavylift.evidence.estimates import AdviceRecord, Option
 from heavylift.evidence.wording import counted
 from heavylift.facts.estimate import LINK_SHARE, Workload
-from heavylift.facts.prices import table
 from heavylift.facts.rates import (
     APPLIANCE_BYTES,
     DAY,
@@ -23,6 +22,7 @@ from heavylift.facts.rates import (
     WORKER_OBJECTS_PER_SECOND,
     online_days,
 )
+from heavylift.facts.tables import table
 from heavylift.objects.costing import platforms_of
 from heavylift.objects.diff import Difference
 from heavylift.objects.requests import TransferRequest
