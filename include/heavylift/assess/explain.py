@@ -59,7 +59,7 @@ def _unknown(plan: Plan) -> str:
 
 def _head(plan: Plan) -> Iterator[str]:
     yield from summary(plan)
-    yield f"  made from  input {plan.input_sha256[:12]}…, tables {plan.tables_sha256[:12]}…, prices of {plan.start}"
+    yield f"  made from  input {plan.input_sha256[:12]}…, tables {plan.tables_sha256[:12]}…, for {plan.start}"
 
 
 def _target(plan: Plan) -> Iterator[str]:
@@ -117,14 +117,12 @@ def _risks(plan: Plan) -> Iterator[str]:
 def _waves(plan: Plan, most: int | None) -> Iterator[str]:
     yield f"Waves: {len(plan.waves):,}"
     waves = {wave.number: wave for wave in plan.waves}
-    told = 0
     last = 0
-    for component in plan.components:
+    for told, component in enumerate(plan.components):
         if component.wave != last:
             last = component.wave
             yield from _wave(waves[last])
-        told += 1
-        if most is not None and told > most:
+        if most is not None and told >= most:
             yield f"  … and {counted(len(plan.components) - most, 'component')} more"
             return
         yield from _component(component)

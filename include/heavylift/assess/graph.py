@@ -59,7 +59,7 @@ def moving_order(graph: Graph, components: Sequence[Component]) -> list[tuple[in
 
     It depends on the graph, owners and ids alone: not on sizes or lines.
     """
-    groups = graph.groups()
+    groups = [tuple(sorted(group, key=lambda number: components[number].id)) for group in graph.groups()]
     group_of = [0] * len(graph.ids)
     for place, group in enumerate(groups):
         for number in group:

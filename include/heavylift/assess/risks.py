@@ -155,7 +155,7 @@ def _of_switching(ground: Ground) -> list[Risk]:
         largest = max(cycles, key=len)
         found.append(
             _risk(
-                "R-CYCLE", "A cycle must be switched in one go", LOW if len(largest) < 5 else MEDIUM, "medium",
+                "R-CYCLE", "A cycle is switched in one go", LOW if len(largest) < 5 else MEDIUM, "medium",
                 f"{counted(len(cycles), 'cycle')}, the largest of {len(largest)}",
                 "components of the cycle that answer from the target", "fewer than all of them at the end",
                 "a-switch-takes-too-long", sum(len(group) for group in cycles),
@@ -194,7 +194,8 @@ _OF_RULES: tuple[tuple[str, str, tuple[str, ...], float, Impact, str, str, str],
      "replicas that are ready", "fewer than two", "a-single-point-fails"),
     ("R-GAP", "Something that nobody listed is missed", ("AS-302",), MEDIUM, "high",
      "errors of name or connection at the target", "any after the switch", "something-was-not-listed"),
-    ("R-CODE", "Code or artifacts do not run at the target", ("AS-104", "AS-110", "AS-111", "AS-220", "AS-221"),
+    ("R-CODE", "Code or artifacts do not run at the target",
+     ("AS-104", "AS-110", "AS-111", "AS-220", "AS-221"),
      MEDIUM, "medium", "failed starts and revalidations", "any in a rehearsal", "it-does-not-run-there"),
 )  # fmt: skip
 

@@ -10,6 +10,7 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from random import Random
 
 from heavylift.assess.carrying import Carrier, changes_per_second
@@ -59,10 +60,11 @@ class _Bin:
     seconds_per_byte: float
 
 
-def draw_luck(samples: int = SAMPLES, seed: int = SEED) -> list[Luck]:
+@cache
+def draw_luck(samples: int = SAMPLES, seed: int = SEED) -> tuple[Luck, ...]:
     """Return the luck of each simulated move; the same for the same seed."""
     random = Random(seed)  # noqa: S311 - a simulation, nobody's secret
-    return [
+    return tuple(
         Luck(
             share=random.triangular(*_SHARE),
             measured=random.triangular(*_MEASURED),
@@ -71,7 +73,7 @@ def draw_luck(samples: int = SAMPLES, seed: int = SEED) -> list[Luck]:
             turnaround=random.random(),
         )
         for _ in range(samples)
-    ]
+    )
 
 
 def simulate(
@@ -141,12 +143,15 @@ def _turnaround(carrier: Carrier, luck: Luck) -> float:
 def _bins(components: Sequence[Component], choices: Sequence[Choice], carrier: Carrier) -> Iterable[_Bin]:
     sums: dict[tuple[float, float], float] = defaultdict(float)
     # Few components are reckoned one by one; of many, those that differ by less than 1 % are one.
+    never_slower = 1 / carrier.rate(max(*_SHARE, *_MEASURED))
     rounded = _up if len(components) > _MOST_EXACT else float
     for component, choice in zip(components, choices, strict=True):
         if choice.route != "online" or choice.way.strategy == "none":
             continue
         changes = changes_per_second(component) if choice.syncs else 0.0
         per_byte = component.objects / carrier.objects_per_second / component.size_bytes
+        if per_byte <= never_slower:
+            per_byte = 0.0  # the line is always the slower: it need not be told apart
         sums[rounded(changes), rounded(per_byte)] += component.size_bytes
     return (_Bin(volume, changes, per_byte) for (changes, per_byte), volume in sorted(sums.items()))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from heavylift.facts.tables import overridden
 
 
+@cache
 def jurisdiction_of(platform: str, region: str, folder: Path | None = None) -> str | None:
     """Return the jurisdiction of a region (``EU``, ``UK``, ``US``), or None where it is not known.
 
@@ -21,7 +22,6 @@ def jurisdiction_of(platform: str, region: str, folder: Path | None = None) -> s
     return max(found)[1] if found else None
 
 
-@cache
 def _prefixes(platform: str, folder: Path | None) -> tuple[tuple[str, str], ...]:
     return tuple(
         (row["prefix"], row["jurisdiction"])
