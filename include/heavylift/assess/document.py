@@ -38,9 +38,8 @@ def digest_of_input(given: PlanInput) -> str:
     return sha.hexdigest()
 
 
-def to_document(plan: Plan) -> bytes:
-    """Return the plan as one JSON document with its digest."""
-    digest = digest_of(plan)
+def to_document(plan: Plan, digest: str) -> bytes:
+    """Return the plan as one JSON document with its ``digest``, as :func:`digest_of` tells it."""
     return b'{"digest":"%s","plan":%s}\n' % (digest.encode(), plan.model_dump_json().encode())
 
 
@@ -82,7 +81,14 @@ def require_approved(plan: Plan, approved: str) -> None:
     :param approved: the digest that the approval names.
     :raises ConflictError: it is another plan; nothing of it may be carried out.
     """
-    digest = digest_of(plan)
+    require_digest(plan, digest_of(plan), approved)
+
+
+def require_digest(plan: Plan, digest: str, approved: str) -> None:
+    """Do nothing where ``digest``, which is the plan's, is the one that was approved.
+
+    :raises ConflictError: it is another plan; nothing of it may be carried out.
+    """
     if digest != approved:
         raise ConflictError(
             f"carrying out the plan of {plan.migration!r}",

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from heavylift.assess.document import digest_of
 from heavylift.evidence.assess_records import ComponentPlan, Plan, Wave
 from heavylift.evidence.pricing_words import money, origin
 from heavylift.evidence.wording import counted, enumeration, size
@@ -13,12 +12,12 @@ from heavylift.evidence.wording import counted, enumeration, size
 _MOST_CYCLE = 8
 
 
-def explain(plan: Plan, most_components: int | None = None) -> Iterator[str]:
+def explain(plan: Plan, digest: str, most_components: int | None = None) -> Iterator[str]:
     """Yield the plan line by line: what was decided, why, and what was not chosen.
 
     :param most_components: stop telling of single components after so many; None for all.
     """
-    yield from _head(plan)
+    yield from _head(plan, digest)
     yield from _target(plan)
     yield from _carrying(plan)
     yield from _costs(plan)
@@ -29,7 +28,7 @@ def explain(plan: Plan, most_components: int | None = None) -> Iterator[str]:
     yield from (f"  {text}" for text in plan.assumptions)
 
 
-def summary(plan: Plan) -> list[str]:
+def summary(plan: Plan, digest: str) -> list[str]:
     """Return the plan in a few lines."""
     severities = Counter(finding.severity for finding in plan.findings)
     found = ", ".join(counted(severities[word], word) for word in ("blocker", "warning", "note"))
@@ -39,7 +38,7 @@ def summary(plan: Plan) -> list[str]:
         f"  time       {band(plan)}",
         f"  cost       {money(plan.costs.total)}" + _unknown(plan),
         f"  findings   {found}",
-        f"  digest     {digest_of(plan)}",
+        f"  digest     {digest}",
         *(f"  not met    {text}" for text in plan.unmet),
     ]
 
@@ -57,8 +56,8 @@ def _unknown(plan: Plan) -> str:
     return f", and what has no known price: {', '.join(plan.costs.unknown)}" if plan.costs.unknown else ""
 
 
-def _head(plan: Plan) -> Iterator[str]:
-    yield from summary(plan)
+def _head(plan: Plan, digest: str) -> Iterator[str]:
+    yield from summary(plan, digest)
     yield f"  made from  input {plan.input_sha256[:12]}…, tables {plan.tables_sha256[:12]}…, for {plan.start}"
 
 

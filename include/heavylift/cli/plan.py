@@ -38,20 +38,27 @@ def plan(
     The same input and tables give the same plan and digest. Exits 1 where the plan does not meet what it
     must keep to; it says what not.
     """
+    import gc
+
     from heavylift.assess.basis import load_basis
-    from heavylift.assess.document import digest_of, parse_input, require_approved, to_document
+    from heavylift.assess.document import digest_of, parse_input, require_digest, to_document
     from heavylift.assess.plan import make_plan
 
+    # Nothing that is made here goes in circles, and looking for that takes a fifth of the time.
+    gc.disable()
     made = make_plan(parse_input(_read(source), str(source)), load_basis(facts, prices))
+    digest = digest_of(made)
     if expect is not None:
-        require_approved(made, expect)
-    for path, data in ((out, to_document), (page, _page), (mermaid, _mermaid)):
-        if path is not None:
-            mark_touched()
-            path.write_bytes(data(made))
+        require_digest(made, digest, expect)
+    if out is not None:
+        _write(out, to_document(made, digest))
+    if page is not None:
+        _write(page, _page(made, digest))
+    if mermaid is not None:
+        _write(mermaid, _mermaid(made))
     finish(
-        {"digest": digest_of(made), "plan": made if as_json else None},
-        text="\n".join(_text(made, explain)) if not as_json else "",
+        {"digest": digest, "plan": made if as_json else None},
+        text="" if as_json else "\n".join(_text(made, digest, explain)),
         as_json=as_json,
         status=ExitStatus.DONE if made.met else ExitStatus.FAILED,
     )
@@ -67,20 +74,25 @@ def _read(path: Path) -> bytes:
             expected="a file that can be read",
             state="nothing was planned",
             remedy="name the right file",
-            code="4210",
+            code="6910",
         ) from error
 
 
-def _text(made: Plan, in_full: bool) -> list[str]:
+def _write(path: Path, data: bytes) -> None:
+    mark_touched()
+    path.write_bytes(data)
+
+
+def _text(made: Plan, digest: str, in_full: bool) -> list[str]:
     from heavylift.assess.explain import explain, summary
 
-    return list(explain(made, _SHOWN)) if in_full else summary(made)
+    return list(explain(made, digest, _SHOWN)) if in_full else summary(made, digest)
 
 
-def _page(made: Plan) -> bytes:
+def _page(made: Plan, digest: str) -> bytes:
     from heavylift.report.planning import render_plan
 
-    return render_plan(made).encode()
+    return render_plan(made, digest).encode()
 
 
 def _mermaid(made: Plan) -> bytes:

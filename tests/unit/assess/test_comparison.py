@@ -128,10 +128,17 @@ def test_the_nearest_types_are_named_with_what_they_lack() -> None:
 
 def test_rows_of_ones_own_take_the_place_of_built_in_ones(tmp_path: Path) -> None:
     rows = table("gpu_instances.csv")
-    mine = dict(rows[0]) | {"provider": "kubernetes", "instance_type": "rack-1", "accel_vendor": "nvidia",
-                            "accel_model": "H100", "accel_count": "8", "accel_mem_gib_each": "80"}  # fmt: skip
+    mine = dict(rows[0]) | {
+        "provider": "kubernetes",
+        "instance_type": "rack-1",
+        "accel_vendor": "nvidia",
+        "accel_model": "H100",
+        "accel_count": "8",
+        "accel_mem_gib_each": "80",
+    }
     path = tmp_path / "gpu_instances.csv"
-    path.write_text(",".join(mine) + "\n" + ",".join(f'"{value}"' for value in mine.values()) + "\n")
+    values = ",".join(f'"{value}"' for value in mine.values())
+    path.write_text(f"{','.join(mine)}\n{values}\n")
     assert len(overridden("gpu_instances.csv", tmp_path)) == len(rows) + 1
     match = load_accelerators(tmp_path).match(Need(memory_gib_each=80, model="H100"), "kubernetes")
     assert match.instance is not None
