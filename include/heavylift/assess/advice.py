@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from heavylift.assess.basis import Basis
@@ -45,6 +46,18 @@ def fate_of(component: Component, source: str, target: str, basis: Basis) -> Fat
     level: Level = service.level if service else "unknown"
     treatment, advice = _judge(component, target, service, accelerator)
     return Fate(treatment, advice, service.capability if service else "", level, service, accelerator)
+
+
+def fates_of(components: Iterable[Component], source: str, target: str, basis: Basis) -> list[Fate]:
+    """Return what becomes of each component; those that are alike are judged once."""
+    known: dict[tuple[object, ...], Fate] = {}
+    fates = []
+    for component in components:
+        key = (component.service, component.kind, component.accelerator, component.formats)
+        if key not in known:
+            known[key] = fate_of(component, source, target, basis)
+        fates.append(known[key])
+    return fates
 
 
 def compiled_for(component: Component) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from heavylift.evidence.assess_input import Component
 from heavylift.evidence.canonical import canonical_json, sha256_hex
 from heavylift.facts.accelerators import AcceleratorMap, AcceleratorMatch, Need, load_accelerators, need_of
-from heavylift.facts.devices import DeviceModel, device_table
+from heavylift.facts.devices import DeviceModel, load_devices
 from heavylift.facts.prices import PriceBook, load_prices
 from heavylift.facts.regimes import Regime, load_regimes
 from heavylift.facts.regions import jurisdiction_of
@@ -110,7 +110,7 @@ def load_basis(folder: Path | None = None, prices: Path | None = None) -> Basis:
         accelerators=load_accelerators(folder),
         regimes=load_regimes(folder),
         prices=book,
-        devices=device_table(),
+        devices=load_devices(folder),
         folder=folder,
         sha256=sha256_hex(canonical_json({"tables": rows, "prices": own})),
     )

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from heavylift.assess.advice import Fate, fate_of
+from heavylift.assess.advice import Fate, fates_of
 from heavylift.assess.basis import Basis
 from heavylift.assess.carrying import Carrier, carriers
 from heavylift.assess.costs import Bill, costs_of
@@ -64,7 +64,7 @@ def make_plan(given: PlanInput, basis: Basis) -> Plan:
     """
     _demand_unique(given.components)
     target, choice = choose_target(given, basis)
-    fates = _fates(given, target, basis)
+    fates = fates_of(given.components, given.source, target.platform, basis)
     drafts = _drafts(given, target, basis, [fate.capability for fate in fates], draw_luck())
     taken, why = _take(drafts, given.constraints)
     graph = build_graph(given.components, given.dependencies)
@@ -111,17 +111,6 @@ def _demand_unique(components: Sequence[Component]) -> None:
             remedy="give each component an id of its own in the input",
             code="6901",
         )
-
-
-def _fates(given: PlanInput, target: Target, basis: Basis) -> list[Fate]:
-    known: dict[tuple[object, ...], Fate] = {}
-    fates = []
-    for component in given.components:
-        key = (component.service, component.kind, component.accelerator, component.formats)
-        if key not in known:
-            known[key] = fate_of(component, given.source, target.platform, basis)
-        fates.append(known[key])
-    return fates
 
 
 def _drafts(

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from heavylift.assess.advice import Fate, fate_of
+from heavylift.assess.advice import Fate, fates_of
 from heavylift.assess.basis import Basis
 from heavylift.assess.residency import broken_residency
 from heavylift.evidence.assess_input import Driver, PlanInput, Target
@@ -48,22 +49,18 @@ def choose_target(given: PlanInput, basis: Basis) -> tuple[Target, TargetChoice]
 
 
 def _judge(given: PlanInput, target: Target, basis: Basis) -> _Judged:
-    fates: dict[tuple[object, ...], Fate] = {}
-    counts: dict[tuple[object, ...], int] = {}
-    barred = 0
-    for component in given.components:
-        key = (component.service, component.kind, component.accelerator, component.formats)
-        if key not in fates:
-            fates[key] = fate_of(component, given.source, target.platform, basis)
-        counts[key] = counts.get(key, 0) + 1
-        barred += bool(broken_residency(component, given.constraints, target, basis))
-    hardware = [(fate, counts[key]) for key, fate in fates.items() if fate.accelerator]
+    judged = fates_of(given.components, given.source, target.platform, basis)
+    # What is alike is one object: counted by identity, which costs nothing.
+    counts = Counter(map(id, judged))
+    fates = {fate: counts[id(fate)] for fate in {id(each): each for each in judged}.values()}
+    barred = sum(1 for each in given.components if broken_residency(each, given.constraints, target, basis))
+    hardware = [(fate, count) for fate, count in fates.items() if fate.accelerator]
     total = len(given.components)
     lacking = sorted(set(given.constraints.certifications) - set(target.certifications))
     excluded = f"{barred} components may not lie in {target.region}" if barred else ""
     if lacking:
         excluded = "; ".join(filter(None, (excluded, f"not certified for {', '.join(lacking)}")))
-    effort = sum(_effort(fate) * counts[key] for key, fate in fates.items()) / total
+    effort = sum(_effort(fate) * count for fate, count in fates.items()) / total
     scores: Scores = {
         "cost": None,
         "performance": _share(hardware, {"equivalent": 1.0, "partial": 0.7}),

@@ -6,16 +6,25 @@ default that somebody measured: where a number is not known it is None, and the 
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, model_validator
 
 from heavylift.evidence.base import Record
 
 Platform = Literal["aws", "gcp", "azure", "kubernetes"]
 Driver = Literal["cost", "performance", "compliance", "hardware", "effort"]
-Bytes = Annotated[int, Field(ge=0)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Bytes = Annotated[int, Field(ge=0, le=10**20)]
+Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=1, le=1e18, allow_inf_nan=False)]
+Number = Annotated[int, Field(ge=1, le=10**9)]
+# Bounds far beyond anything real: within them no sum of the plan overflows.
+
+
+def _a_day(text: str) -> str:
+    date.fromisoformat(text)
+    return text
 
 
 class AcceleratorUse(Record):
@@ -30,10 +39,10 @@ class AcceleratorUse(Record):
     instance_type: str = ""
     vendor: str = ""
     model: str = ""
-    count: int | None = Field(default=None, ge=1)
+    count: Number | None = None
     memory_gib_each: Amount | None = None
     network_gbps: Amount | None = None
-    machines: int = Field(default=1, ge=1)
+    machines: Number = 1
 
 
 class Licence(Record):
@@ -82,7 +91,7 @@ class Component(Record):
     hard_deletes: bool | None = None
     log_access: bool | None = None
     log_retention_seconds: Amount | None = None
-    partitions: int = Field(default=1, ge=1)
+    partitions: Number = 1
     downtime_seconds: Amount | None = None
     rpo_seconds: Amount | None = None
     rto_seconds: Amount | None = None
@@ -97,7 +106,7 @@ class Component(Record):
     links: tuple[str, ...] = ()
     keys: tuple[str, ...] = ()
     replicas: int | None = Field(default=None, ge=0)
-    quotas: dict[str, float] = Field(default_factory=dict)
+    quotas: dict[str, Amount] = Field(default_factory=dict)
     monthly_usd: Amount = 0.0
 
 
@@ -116,7 +125,7 @@ class Line(Record):
     """
 
     name: str
-    bits_per_second: float = Field(gt=0, allow_inf_nan=False)
+    bits_per_second: Rate
     measured: bool = False
     usd_per_month: Amount = 0.0
     setup_days: Amount = 0.0
@@ -130,11 +139,17 @@ class Devices(Record):
     """
 
     model: str = ""
-    at_once: int = Field(default=1, ge=1)
+    at_once: Number = 1
     owned: bool = False
-    copy_bytes_per_second: float = Field(default=900e6, gt=0, allow_inf_nan=False)
+    copy_bytes_per_second: Rate = 900e6
     turnaround_days: tuple[Amount, Amount, Amount] = (7.0, 8.5, 10.0)
     usd_per_round: Amount | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Devices:
+        if list(self.turnaround_days) != sorted(self.turnaround_days):
+            raise ValueError("turnaround_days are fewest, likely and most, in this order")
+        return self
 
 
 class Target(Record):
@@ -149,7 +164,7 @@ class Target(Record):
     platform: Platform
     region: str = ""
     missing: tuple[str, ...] = ()
-    quotas: dict[str, float] = Field(default_factory=dict)
+    quotas: dict[str, Amount] = Field(default_factory=dict)
     monthly_usd: Amount | None = None
     certifications: tuple[str, ...] = ()
 
@@ -173,16 +188,16 @@ class Constraints(Record):
     :param accepted_references: ids outside the list that somebody has looked at and accepts.
     """
 
-    start: str = Field(pattern=r"^\d{4}-\d\d-\d\d$")
-    downtime_seconds: float = Field(default=4 * 3600.0, ge=0, allow_inf_nan=False)
+    start: Annotated[str, Field(pattern=r"^\d{4}-\d\d-\d\d$"), AfterValidator(_a_day)]
+    downtime_seconds: Amount = 4 * 3600.0
     rpo_seconds: Amount | None = None
     rto_seconds: Amount | None = None
-    deadline_days: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    deadline_days: Annotated[Amount, Field(gt=0)] | None = None
     lines: tuple[Line, ...] = Field(min_length=1)
     devices: Devices | None = None
-    workers: int = Field(default=32, ge=1)
-    wave_bytes: int = Field(default=200 * 10**12, gt=0)
-    wave_components: int = Field(default=500, gt=0)
+    workers: Number = 32
+    wave_bytes: Annotated[Bytes, Field(gt=0)] = 200 * 10**12
+    wave_components: Number = 500
     residency: tuple[str, ...] = ()
     customer: str = ""
     purpose: Literal["leave", "in-parallel"] = "leave"
@@ -190,7 +205,7 @@ class Constraints(Record):
     keep_days: Amount = 14.0
     certifications: tuple[str, ...] = ()
     accepted_references: tuple[str, ...] = ()
-    weights: dict[Driver, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    weights: dict[Driver, Amount] = Field(default_factory=dict)
 
 
 class PlanInput(Record):

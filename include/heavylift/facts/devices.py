@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache
+from pathlib import Path
 
 from heavylift.errors import SpecError
-from heavylift.facts.tables import table
+from heavylift.facts.tables import overridden
 from heavylift.spec.appliances import Device, FileNames
 from heavylift.spec.vocabulary import Platform
 
@@ -58,7 +59,15 @@ class DeviceModel:
 @cache
 def device_table() -> dict[str, DeviceModel]:
     """Return the models that Heavylift knows, by id. Facts about offers age: look at ``date``."""
-    return {row["id"]: _from_row(row) for row in table("devices.csv")}
+    return load_devices(None)
+
+
+def load_devices(folder: Path | None) -> dict[str, DeviceModel]:
+    """Return the models, with the rows of ``folder`` in place of the built-in ones.
+
+    :raises SpecError: the folder's table cannot be used.
+    """
+    return {row["id"]: _from_row(row) for row in overridden("devices.csv", folder)}
 
 
 def resolve_device(device: Device, target: Platform) -> DeviceModel:

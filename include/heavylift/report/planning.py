@@ -18,6 +18,7 @@ from heavylift.report.timeline import WIDTH, Bar, Lane, draw_lanes
 
 MOST_COMPONENTS = 200
 MOST_WAVES = 24
+_MOST_DAYS = 100_000
 _LEFT, _BAR, _ROW = 180, 18, 34
 
 
@@ -63,7 +64,7 @@ def draw_waves(plan: Plan) -> Markup:
             ),
         )
         for wave in plan.waves
-        if wave.end_days > wave.start_days
+        if wave.start_days < wave.end_days < _MOST_DAYS
     ]
     drawn = draw_lanes(lanes)
     return drawn.svg if drawn else Markup()

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heavylift.assess.basis import load_basis
 from heavylift.assess.costs import egress_cost
 from heavylift.evidence.assess_input import Component, Devices, Line, Target
 from heavylift.evidence.assess_records import CostLine, Plan
 from heavylift.facts.egress import price_lists
 from heavylift.facts.regimes import load_regimes, regimes_for
+from heavylift.facts.tables import table
 from tests.unit.assess.inputs import BASIS, GBIT, TB, TIB, constraints, dataset, planned
 
 FAST = (Line(name="line", bits_per_second=1000 * GBIT),)
@@ -150,3 +153,16 @@ def test_no_device_is_offered_that_cannot_be_had() -> None:
 def test_a_cloud_takes_no_device() -> None:
     plan = planned(dataset(size_bytes=600 * TB), constraints=constraints(devices=Devices()))
     assert any("plugged into aws" in each.reason for each in plan.scenarios)
+
+
+def test_a_device_of_ones_own_table_can_be_taken(tmp_path: Path) -> None:
+    row = table("devices.csv")[0] | {
+        "id": "van",
+        "provider": "aws",
+        "usable_bytes": str(10**15),
+        "offered": "us",
+    }
+    values = ",".join(f'"{value}"' for value in row.values())
+    (tmp_path / "devices.csv").write_text(f"{','.join(row)}\n{values}\n")
+    assert load_basis(tmp_path).devices["van"].capacity_bytes == 10**15
+    assert load_basis(tmp_path).sha256 != BASIS.sha256

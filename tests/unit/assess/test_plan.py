@@ -161,6 +161,42 @@ def test_input_that_cannot_be_read_is_refused_by_name(data: bytes) -> None:
         parse_input(data, "x")
 
 
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("constraints", "start"), "2026-02-30"),
+        (("constraints", "lines"), []),
+        (("constraints", "lines"), [{"name": "l", "bits_per_second": 0}]),
+        (("constraints", "devices"), {"turnaround_days": [9, 5, 1]}),
+        (("components", 0, "size_bytes"), -1),
+        (("components", 0, "size_bytes"), 10**400),
+        (("components", 0, "quotas"), {"gpus": "NaN"}),
+        (("components", 0, "unknown_field"), 1),
+        (("components", 0, "id"), ""),
+        (("targets",), []),
+        (("source",), "moon"),
+    ],
+)
+def test_a_field_out_of_range_is_named(path: tuple[str | int, ...], value: object) -> None:
+    document = json.loads(given(dataset()).model_dump_json())
+    inner = document
+    for step in path[:-1]:
+        inner = inner[step]
+    inner[path[-1]] = value
+    with pytest.raises(SpecError, match=str(path[-1])):
+        parse_input(json.dumps(document).encode(), "x")
+
+
+def test_the_largest_numbers_that_are_allowed_give_a_plan() -> None:
+    part = dataset(size_bytes=10**20, objects=10**20, monthly_usd=1e15, sync_key=True)
+    limits = constraints(lines=(Line(name="l", bits_per_second=1),), keep_days=1e15, workers=1)
+    plan = planned(part, dataset("b", size_bytes=10**20, change_bytes_per_day=10**20), constraints=limits)
+    assert not plan.met
+    html = render_plan(plan, digest_of(plan))
+    assert "<svg" in html
+    assert list(explain(plan, digest_of(plan)))
+
+
 def test_every_decision_is_said_in_words() -> None:
     plan = planned(
         dataset(size_bytes=50 * TB), Component(id="b", kind="endpoint"), dependencies=needs(("b", "data"))
