@@ -37,7 +37,7 @@ Run = Annotated[str | None, typer.Option(help="The run of the offline path; by d
 @app.command()
 def devices(as_json: AsJson = False) -> None:
     """Show the table of devices, with the source of each figure. Changes nothing."""
-    from heavylift.objects.appliances.devices import device_table
+    from heavylift.facts.devices import device_table
 
     rows = [
         f"{model.id:<28} {terabytes(model.capacity_bytes):>9}  {model.title}; offered: {model.offered};"

@@ -12,22 +12,20 @@ from dataclasses import dataclass
 
 from heavylift.evidence.estimates import AdviceRecord, Option
 from heavylift.evidence.wording import counted
+from heavylift.facts.estimate import LINK_SHARE, Workload
+from heavylift.facts.rates import (
+    APPLIANCE_BYTES,
+    DAY,
+    MOST_WORKERS,
+    WEEK_RULE_DAYS,
+    WORKER_BYTES_PER_SECOND,
+    WORKER_OBJECTS_PER_SECOND,
+    online_days,
+)
+from heavylift.facts.tables import table
 from heavylift.objects.costing import platforms_of
 from heavylift.objects.diff import Difference
-from heavylift.objects.estimate import LINK_SHARE, Workload
-from heavylift.objects.prices import table
 from heavylift.objects.requests import TransferRequest
-
-DAY = 86_400
-WEEK_RULE_DAYS = 7.0
-"""strategy_rules.csv, "week rule": offline when the line would take more than about a week."""
-
-APPLIANCE_BYTES = 40 * 10**12
-"""strategy_rules.csv: a device is worth its shipping above about 40 TB."""
-
-MOST_WORKERS = 32
-WORKER_BYTES_PER_SECOND = 100 * 10**6
-WORKER_OBJECTS_PER_SECOND = 200
 
 _CLOUDS = {"aws", "gcp", "azure"}
 _NAMES = {"aws": "S3", "gcp": "Cloud Storage", "azure": "Azure Blob", "kubernetes": "your own machines"}
@@ -111,17 +109,6 @@ def advise_workload(
             needs_tags=None if request.options.metadata.tags else False,
         )
     )
-
-
-def online_days(size_bytes: int, objects: int, bits_per_second: float, workers: int) -> float:
-    """Return the days that so many workers take over a line.
-
-    The line's share of strategy_rules.csv, or what the workers can move, whichever is slower:
-    ``T = V * 8 / (B * u)``; small objects take as long as their requests.
-    """
-    rate = min(bits_per_second / 8 * LINK_SHARE, workers * WORKER_BYTES_PER_SECOND)
-    by_requests = objects / (workers * WORKER_OBJECTS_PER_SECOND)
-    return max(size_bytes / rate, by_requests) / DAY
 
 
 def _deadline(case: MoveCase) -> float:

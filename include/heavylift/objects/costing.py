@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from heavylift.evidence.estimates import EstimateRecord, SizeClass
 from heavylift.evidence.records import Tally
+from heavylift.facts.estimate import Workload, estimate
+from heavylift.facts.prices import load_prices
 from heavylift.locations import SCHEMES
 from heavylift.objects.diff import Difference
-from heavylift.objects.estimate import Workload, estimate
 from heavylift.objects.listing import LISTED, Listing
-from heavylift.objects.prices import load_prices
 from heavylift.objects.requests import TransferRequest
 from heavylift.spec.vocabulary import Via
 

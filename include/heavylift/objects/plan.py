@@ -23,11 +23,11 @@ from heavylift.evidence.records import (
 )
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import EvidenceStore
+from heavylift.facts.estimate import refuse_too_dear
 from heavylift.objects.advice import advise_plan
 from heavylift.objects.beside import ARCHIVED, ARCHIVED_REMEDY, classes_of, describe, refuse_archived
 from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
-from heavylift.objects.estimate import refuse_too_dear
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.keeping import keep_rows
 from heavylift.objects.naming import refuse_unholdable

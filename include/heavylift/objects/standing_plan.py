@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import MAX_LISTED, PlanRecord, Tally
+from heavylift.facts.estimate import refuse_too_dear
 from heavylift.objects.advice import advise_workload
 from heavylift.objects.beside import describe
 from heavylift.objects.costing import estimate_workload, idle_workload
-from heavylift.objects.estimate import refuse_too_dear
 from heavylift.objects.gone import policy_of
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.standing import Recalled

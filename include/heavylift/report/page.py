@@ -18,18 +18,18 @@ from heavylift.report.view import MOST_ACTS, View, answer_to, span_in_words
 _TEMPLATES = (
     "report.html", "macros.html", "databases.html", "streams.html",
     "registries.html", "gone.html",
-    "forecast.html", "proof.html", "trail.html",
+    "forecast.html", "proof.html", "trail.html", "plan.html",
 )  # fmt: skip
 
 
 def render_page(view: View) -> str:
     """Return the page: one HTML file that loads nothing and runs no script."""
-    template = _environment().get_template("report.html")
+    template = environment().get_template("report.html")
     return template.render(
         view=view,
         story=view.story,
         headline=view.headline,
-        style=Markup(_resource("report.css")),  # noqa: S704 - our own file
+        style=style(),
         timeline=draw_timeline(view.story),
         throughput=draw_throughput(view.throughput) if view.throughput else Markup(),
         acts=view.story.trail.acts[-MOST_ACTS:],
@@ -37,8 +37,14 @@ def render_page(view: View) -> str:
     )
 
 
+def style() -> Markup:
+    """Return the style of every page."""
+    return Markup(_resource("report.css"))  # noqa: S704 - our own file
+
+
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Return the templates; everything that is put into them is escaped."""
     environment = Environment(
         loader=DictLoader({name: _resource(name) for name in _TEMPLATES}),
         autoescape=True,

@@ -169,7 +169,11 @@ class Timeline:
 
 def draw_timeline(story: RunStory) -> Timeline | None:
     """Return the timeline, or None where nothing took time."""
-    lanes = lanes_of(story)
+    return draw_lanes(lanes_of(story))
+
+
+def draw_lanes(lanes: list[Lane]) -> Timeline | None:
+    """Return the timeline of ``lanes``, the first of them where there are many; None without a bar."""
     bars = [bar for lane in lanes for bar in lane.bars]
     if not bars:
         return None

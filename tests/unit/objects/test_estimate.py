@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from heavylift.errors import ConflictError, SpecError
 from heavylift.evidence.estimates import EstimateRecord, PriceNote
 from heavylift.evidence.records import PlanRecord, RunKey, Tally
+from heavylift.facts.egress import egress_line, tier_sum
+from heavylift.facts.estimate import Workload, estimate, refuse_too_dear, request_lines
+from heavylift.facts.prices import GIB, EgressPrice, load_prices
+from heavylift.facts.tables import table
 from heavylift.locations import Location
 from heavylift.objects.api import TransferOptions, TransferRequest, plan_transfer
-from heavylift.objects.egress import egress_line, tier_sum
-from heavylift.objects.estimate import Workload, estimate, refuse_too_dear, request_lines
-from heavylift.objects.prices import GIB, EgressPrice, load_prices, table
 from heavylift.objects.requests import CostOptions
 from heavylift.objects.wording import estimate_line, estimate_lines
 from heavylift.platforms.places import Place

@@ -30,8 +30,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import Tally
+from heavylift.facts.devices import BLOCK_BYTES, FILE_OVERHEAD_BYTES, DeviceModel
 from heavylift.objects.appliances.database import count
-from heavylift.objects.appliances.devices import BLOCK_BYTES, FILE_OVERHEAD_BYTES, DeviceModel
 from heavylift.objects.appliances.escaping import PARENTS, mark_escaped
 from heavylift.objects.diff import Refused
 from heavylift.objects.row_files import insert_rows

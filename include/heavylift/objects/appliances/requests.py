@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heavylift.connections import Connection
 from heavylift.errors import SpecError
 from heavylift.evidence.records import RunKey
-from heavylift.objects.appliances.devices import DeviceModel, resolve_device
+from heavylift.facts.devices import DeviceModel, resolve_device
 from heavylift.objects.requests import TransferRequest, transfer_request
 from heavylift.spec import MigrationSpec, find_dataset
 from heavylift.spec.appliances import Appliance

@@ -11,8 +11,8 @@ from heavylift.connections import Connection
 from heavylift.errors import AuditError, ConflictError, PermanentError, SpecError
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
+from heavylift.facts.devices import device_table, resolve_device
 from heavylift.objects.appliances.custody import DeviceCustody, Step, read_custody, record_step
-from heavylift.objects.appliances.devices import device_table, resolve_device
 from heavylift.objects.appliances.mounting import mount_point
 from heavylift.objects.appliances.records import Custody
 from heavylift.objects.appliances.requests import ApplianceRequest, appliance_request

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from heavylift.facts.devices import DeviceModel
 from heavylift.objects.appliances.database import database
-from heavylift.objects.appliances.devices import DeviceModel
 from heavylift.objects.appliances.names import escaped_path
 from heavylift.objects.appliances.packing import (
     NO_DEVICE_LEFT,

@@ -10,11 +10,11 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from importlib.resources import files
 from pathlib import Path
 
 from heavylift.errors import SpecError
 from heavylift.evidence.estimates import PriceNote
+from heavylift.facts.tables import table
 
 GIB = 2**30
 
@@ -80,9 +80,9 @@ def load_prices(own: Path | None = None) -> PriceBook:
     :raises SpecError: the file cannot be read, has other columns, or a price that is no number.
     """
     book = PriceBook(
-        egress=tuple(_egress(_table("egress_prices.csv"), "egress_prices.csv")),
-        requests=tuple(_units(_table("request_prices.csv"), "provider", "request", "usd_per_1000")),
-        services=tuple(_units(_table("service_prices.csv"), "service", "unit", "usd")),
+        egress=tuple(_egress(table("egress_prices.csv"), "egress_prices.csv")),
+        requests=tuple(_units(table("request_prices.csv"), "provider", "request", "usd_per_1000")),
+        services=tuple(_units(table("service_prices.csv"), "service", "unit", "usd")),
     )
     return book if own is None else _overridden(book, own)
 
@@ -126,16 +126,6 @@ def _read_own(own: Path) -> list[dict[str, str]]:
             return list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise _unusable(own, type(error).__name__) from error
-
-
-def _table(name: str) -> list[dict[str, str]]:
-    text = files("heavylift.objects").joinpath("data", name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-def table(name: str) -> list[dict[str, str]]:
-    """Return the rows of one of the built-in tables of facts."""
-    return _table(name)
 
 
 def _egress(rows: list[dict[str, str]], where: str) -> Iterator[EgressPrice]:

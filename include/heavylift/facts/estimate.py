@@ -17,8 +17,8 @@ from heavylift.evidence.estimates import (
     SizeClass,
 )
 from heavylift.evidence.records import Tally
-from heavylift.objects.egress import egress_line
-from heavylift.objects.prices import PriceBook
+from heavylift.facts.egress import egress_line
+from heavylift.facts.prices import PriceBook
 
 LINK_SHARE = 0.75
 """How much of a line's nominal rate a transfer gets: the middle of the 70-80 % in strategy_rules.csv."""
@@ -70,7 +70,7 @@ def estimate(
         write an object and part, like Heavylift's.
     :param max_bandwidth: bytes a second of one task, where a limit is set.
     """
-    requests = tuple(_priced(line, workload, book) for line in request_lines(workload))
+    requests = priced_requests(workload, book)
     egress = egress_line(
         workload.source,
         workload.target,
@@ -79,7 +79,7 @@ def estimate(
         book,
     )
     service = _service(via, workload.to_move, book)
-    unknown = [_unpriced(workload, line) for line in requests if line.cost.high is None and line.high]
+    unknown = unpriced_requests(workload, requests)
     if egress.cost.high is None and egress.high_bytes:
         unknown.append(f"egress from {egress.provider}")
     if service.cost.high is None and workload.to_move.objects:
@@ -98,6 +98,16 @@ def estimate(
         unknown=tuple(unknown),
         max_cost_usd=max_cost_usd,
     )
+
+
+def priced_requests(workload: Workload, book: PriceBook) -> tuple[RequestLine, ...]:
+    """Return the requests of plan, copy and verification with what they cost."""
+    return tuple(_priced(line, workload, book) for line in request_lines(workload))
+
+
+def unpriced_requests(workload: Workload, requests: Iterable[RequestLine]) -> list[str]:
+    """Return in words which requests have no known price."""
+    return [_unpriced(workload, line) for line in requests if line.cost.high is None and line.high]
 
 
 def request_lines(workload: Workload) -> list[RequestLine]:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from heavylift.errors import SpecError
+from heavylift.facts.tables import overridden
 from heavylift.spec.appliances import Device, FileNames
 from heavylift.spec.vocabulary import Platform
 
@@ -59,8 +59,15 @@ class DeviceModel:
 @cache
 def device_table() -> dict[str, DeviceModel]:
     """Return the models that Heavylift knows, by id. Facts about offers age: look at ``date``."""
-    text = files(__package__).joinpath("devices.csv").read_text(encoding="utf-8")
-    return {row["id"]: _from_row(row) for row in csv.DictReader(text.splitlines())}
+    return load_devices(None)
+
+
+def load_devices(folder: Path | None) -> dict[str, DeviceModel]:
+    """Return the models, with the rows of ``folder`` in place of the built-in ones.
+
+    :raises SpecError: the folder's table cannot be used.
+    """
+    return {row["id"]: _from_row(row) for row in overridden("devices.csv", folder)}
 
 
 def resolve_device(device: Device, target: Platform) -> DeviceModel:

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 from heavylift.evidence.estimates import EgressLine, Money, PriceNote
-from heavylift.objects.prices import GIB, EgressPrice, PriceBook
+from heavylift.facts.prices import GIB, EgressPrice, PriceBook
 
 _OWN_LINE = "no cloud bills this side's bytes; what your own line costs is not known"
 
 
-def tier_sum(size_bytes: int, tiers: Iterable[EgressPrice], *, free: bool) -> float | None:
-    """Return what ``size_bytes`` cost over ``tiers``, or None where a tier has no price.
+@dataclass(frozen=True)
+class TierShare:
+    """What falls into one tier."""
+
+    gib: float
+    usd_per_gib: float
+
+    @property
+    def usd(self) -> float:
+        """What it costs."""
+        return self.gib * self.usd_per_gib
+
+
+def tier_shares(size_bytes: float, tiers: Iterable[EgressPrice], *, free: bool) -> list[TierShare] | None:
+    """Return what falls into each tier, or None where a tier that is needed has no price.
 
     :param free: take the month's free allowance off; without it, other traffic has used it up.
     """
@@ -21,17 +35,28 @@ def tier_sum(size_bytes: int, tiers: Iterable[EgressPrice], *, free: bool) -> fl
     left = size_bytes / GIB
     if free:
         left = max(0.0, left - max(tier.free_gib for tier in ordered))
-    cost = 0.0
+    shares: list[TierShare] = []
     for number, tier in enumerate(ordered):
         last = number == len(ordered) - 1
         # Beyond the last known tier its own rate goes on: rates fall with volume, so that is not too low.
         room = float("inf") if last or tier.to_gib is None else tier.to_gib - tier.from_gib
         taken = min(left, room)
-        if taken > 0 and tier.usd_per_gib is None:
+        if taken <= 0:
+            break
+        if tier.usd_per_gib is None:
             return None
-        cost += taken * (tier.usd_per_gib or 0.0)
+        shares.append(TierShare(taken, tier.usd_per_gib))
         left -= taken
-    return cost
+    return shares
+
+
+def tier_sum(size_bytes: float, tiers: Iterable[EgressPrice], *, free: bool) -> float | None:
+    """Return what ``size_bytes`` cost over ``tiers``, or None where a tier has no price.
+
+    :param free: take the month's free allowance off.
+    """
+    shares = tier_shares(size_bytes, tiers, free=free)
+    return None if shares is None else sum((share.usd for share in shares), 0.0)
 
 
 def egress_line(source: str, target: str, low_bytes: int, high_bytes: int, book: PriceBook) -> EgressLine:
@@ -53,7 +78,7 @@ def egress_line(source: str, target: str, low_bytes: int, high_bytes: int, book:
             prices=(note,),
         )
     inside = source == target
-    tiers = _tiers(book, source, "inter-" if inside else "internet")
+    tiers = price_lists(book, source, "inter-" if inside else "internet")
     lows = [tier_sum(low_bytes, rows, free=True) for rows in tiers.values()]
     highs = [tier_sum(high_bytes, rows, free=False) for rows in tiers.values()]
     known = [value for value in (*lows, *highs) if value is not None]
@@ -68,7 +93,8 @@ def egress_line(source: str, target: str, low_bytes: int, high_bytes: int, book:
     )
 
 
-def _tiers(book: PriceBook, provider: str, kind: str) -> dict[str, list[EgressPrice]]:
+def price_lists(book: PriceBook, provider: str, kind: str) -> dict[str, list[EgressPrice]]:
+    """Return a provider's lists of tiers whose names have ``kind`` in them."""
     found: dict[str, list[EgressPrice]] = {}
     for price in book.egress:
         if price.provider == provider and kind in price.tier:

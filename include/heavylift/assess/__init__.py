@@ -1,0 +1,1 @@
+"""Findings, comparison of platforms and the plan of a move: pure functions over records."""

@@ -1,0 +1,1 @@
+"""Dated tables of facts (prices, limits, devices, services, accelerators) and the arithmetic over them."""
