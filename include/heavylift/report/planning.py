@@ -51,7 +51,10 @@ def render_plan(plan: Plan, digest: str) -> str:
 def draw_waves(plan: Plan) -> Markup:
     """Return the waves over the days of the move, in the middle case; empty where nothing takes time."""
     start = datetime.fromisoformat(plan.start).replace(tzinfo=UTC)
-    lanes = [
+    first = plan.waves[0].start_days if plan.waves else 0.0
+    ready = Bar("plan", start, start + timedelta(days=min(first, _MOST_DAYS)), "Until the line is there")
+    lanes = [Lane("Line ordered", (ready,))] if first else []
+    lanes += [
         Lane(
             f"Wave {wave.number}",
             (

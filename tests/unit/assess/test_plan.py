@@ -16,7 +16,7 @@ from heavylift.cli.run import run
 from heavylift.errors import ConflictError, IntegrityError, SpecError
 from heavylift.evidence.assess_input import Component, Line, Target
 from heavylift.report.mermaid import MOST_EDGES, MOST_NODES, draw_graph
-from heavylift.report.planning import render_plan
+from heavylift.report.planning import draw_waves, render_plan
 from tests.unit.assess.inputs import BASIS, GBIT, TB, constraints, dataset, given, needs, planned
 from tests.unit.house.modules import REPOSITORY
 
@@ -266,6 +266,15 @@ def test_the_page_loads_nothing_and_escapes_what_it_shows() -> None:
     assert html.count("<svg") == 2
     assert "http://" not in html.replace("http://www.w3.org", "")
     assert digest_of(plan) in html
+
+
+def test_the_days_until_the_line_is_there_are_in_the_picture() -> None:
+    part = dataset(size_bytes=50 * TB)
+    for setup_days, there in ((10, True), (0, False)):
+        line = Line(name="l", bits_per_second=GBIT, setup_days=setup_days)
+        svg = draw_waves(planned(part, constraints=constraints(lines=(line,))))
+        assert ("Line ordered" in svg) == there
+        assert "Wave 1" in svg
 
 
 def write_input(path: Path) -> str:
