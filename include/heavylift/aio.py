@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import Coroutine
+import threading
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+P = TypeVar("P")
 _COLLECT_AFTER = 20_000
 """Objects between two collections; Python's 700 costs a copy of small objects several per cent."""
 
@@ -25,6 +27,27 @@ def run(work: Coroutine[Any, Any, T]) -> T:
             return runner.run(work)
     finally:
         gc.unfreeze()
+
+
+async def in_thread(act: Callable[[threading.Event, Callable[[P], None]], T], tell: Callable[[P], None]) -> T:
+    """Run ``act`` in a thread of its own; when cancelled, ask it to stop and wait until it has left.
+
+    :param act: takes the event that asks it to stop, and what takes its progress.
+    :param tell: takes progress on the event loop.
+    """
+    stop = threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def relay(progress: P) -> None:
+        loop.call_soon_threadsafe(tell, progress)
+
+    running = asyncio.ensure_future(asyncio.to_thread(act, stop, relay))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait({running})
+        raise
 
 
 def loop_factory() -> Any:

@@ -6,6 +6,7 @@ reads, so that a connection is written once; inside Airflow a hook builds the sa
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from collections.abc import Mapping
@@ -43,6 +44,26 @@ class Connection:
         """Return the extra field ``name`` as a truth value; ``"true"``/``"1"`` count as true."""
         value = self.extra.get(name, False)
         return value.lower() in {"1", "true", "yes"} if isinstance(value, str) else bool(value)
+
+
+def http_address(connection: Connection) -> str:
+    """Return the URL of a server that speaks HTTP, no slash at its end; empty where there is no host."""
+    host = connection.host or ""
+    if host and "://" not in host:
+        scheme = "https" if connection.conn_type == "https" or connection.schema == "https" else "http"
+        host = f"{scheme}://{host}" + (f":{connection.port}" if connection.port else "")
+    return host.rstrip("/")
+
+
+def http_authorisation(connection: Connection) -> dict[str, str]:
+    """Return the headers that say who we are: by the extra field ``token``, or by login and password."""
+    token = connection.text("token")
+    if token:
+        return {"Authorization": f"Bearer {token}"}
+    if connection.login:
+        pair = f"{connection.login}:{connection.password or ''}".encode()
+        return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
+    return {}
 
 
 def connection_from_json(conn_id: str, text: str) -> Connection:

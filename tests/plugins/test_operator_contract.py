@@ -29,6 +29,13 @@ from heavylift_airflow.operators.closing import (
 )
 from heavylift_airflow.operators.deletes import DeleteGoneOperator
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from heavylift_airflow.operators.models import CheckModelOperator, RevalidateModelOperator
+from heavylift_airflow.operators.models_closing import (
+    BuildModelsReportOperator,
+    EvaluateModelsGateOperator,
+    PublishModelsOperator,
+    SummariseModelsOperator,
+)
 from heavylift_airflow.operators.registries import (
     CopyRegistryOperator,
     PreflightRegistryOperator,
@@ -67,6 +74,7 @@ DEVICE: dict[str, Any] = {
     "dataset": "data",
     "device": {"device": "data-01", "objects": 2, "size_bytes": 3},
 }
+MODEL = {"model": "fraud", "version": "3"}
 SHARD = {"shard": 1, "objects": 2, "size_bytes": 3}
 KINDS: dict[type, dict[str, Any]] = {
     BeginRunOperator: {"rival_dag_id": "m.sync", "gives_way": True},
@@ -94,6 +102,12 @@ KINDS: dict[type, dict[str, Any]] = {
     DeviceStepOperator: {**DEVICE, "state": "shipped"},
     PublishShipmentOperator: {},
     SummariseShipmentOperator: {},
+    CheckModelOperator: {"model": MODEL},
+    RevalidateModelOperator: {"model": MODEL, "baseline": None},
+    EvaluateModelsGateOperator: {"gate": "proved"},
+    PublishModelsOperator: {},
+    BuildModelsReportOperator: {},
+    SummariseModelsOperator: {},
     PreflightTablesOperator: {"database": "features"},
     SnapshotTablesOperator: {"database": "features"},
     VerifyTablesOperator: {"database": "features", "direction": "reverse", "frozen": True},

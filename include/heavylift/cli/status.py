@@ -65,6 +65,7 @@ def _document(story: RunStory) -> dict[str, Any]:
     from heavylift.report.advice import advice_on
     from heavylift.report.databases import database_rows
     from heavylift.report.deletions import deletions_of
+    from heavylift.report.models import model_rows
     from heavylift.report.registries import registry_rows
     from heavylift.report.streams import stream_rows
     from heavylift.report.verdict import headline_of, total_counts
@@ -81,6 +82,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "databases": [each.document for each in database_rows(story)],
         "streams": [each.document for each in stream_rows(story)],
         "registries": [each.document for each in registry_rows(story)],
+        "models": [each.document for each in model_rows(story)],
         "deletions": [each.document for each in deletions_of(story).rows if each.counts],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
         "advice": [{"problem": each.problem, "remedy": each.remedy} for each in advice_on(story)],
@@ -102,6 +104,7 @@ def _text(story: RunStory) -> str:
     from heavylift.report.advice import advice_on
     from heavylift.report.databases import database_line, database_rows
     from heavylift.report.deletions import deletion_in_words, deletions_of
+    from heavylift.report.models import model_line, model_rows
     from heavylift.report.registries import registry_line, registry_rows
     from heavylift.report.streams import stream_line, stream_rows
     from heavylift.report.verdict import headline_of, total_counts
@@ -121,6 +124,7 @@ def _text(story: RunStory) -> str:
     lines += [f"  database  {database_line(row)}" for row in database_rows(story)]
     lines += [f"  stream    {stream_line(row)}" for row in stream_rows(story)]
     lines += [f"  registry  {registry_line(row)}" for row in registry_rows(story)]
+    lines += [f"  model     {model_line(row)}" for row in model_rows(story)]
     if (deletions := deletions_of(story)).rows:
         lines.append(f"  deletions {deletion_in_words(deletions)}")
     lines += [f"  gate      {each.standing}" for each in story.gates]

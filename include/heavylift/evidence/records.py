@@ -364,6 +364,7 @@ class PhaseSummary(Record):
     Adds up: ``found = moved + unchanged + refused + failed + vanished + left``.
 
     :param datasets: all that the run had to move; ``databases``, ``streams``, ``registries`` likewise.
+    :param models: all that it had to check and compare, each with its version.
     :param gates: all that the run had to pass.
     :param left: planned, but no attempt has come to them.
     """
@@ -377,6 +378,7 @@ class PhaseSummary(Record):
     databases: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
+    models: tuple[tuple[str, str], ...] = ()
     gates: tuple[str, ...] = ()
     found: Tally
     moved: Tally

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from heavylift.evidence.model_records import MODELS_FOLDER
 from heavylift.evidence.paths import original_text
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.registry_records import REGISTRIES_FOLDER
@@ -34,6 +35,7 @@ class SeenRun:
     databases: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
+    models: tuple[tuple[str, str], ...] = ()
 
     @property
     def title(self) -> str:
@@ -66,6 +68,7 @@ class _Gathered:
         self._databases: set[str] = set()
         self._streams: set[str] = set()
         self._registries: set[str] = set()
+        self._models: set[tuple[str, str]] = set()
         self._summaries = 0
 
     def add(self, rest: str, modified_at: datetime) -> None:
@@ -79,6 +82,9 @@ class _Gathered:
             self._streams.add(inside.partition("/")[0])
         elif folder == REGISTRIES_FOLDER:
             self._registries.add(inside.partition("/")[0])
+        elif folder == MODELS_FOLDER and inside.count("/") == 2:
+            model, part, _ = inside.split("/")
+            self._models.add((model, part.removeprefix("v-") if part.startswith("v-") else ""))
         elif re.fullmatch(r"summary-\d+\.json", rest):
             self._summaries += 1
         elif re.fullmatch(r"(plan|verification-\d+|check-\d+)\.json|shards/.+", inside):
@@ -95,8 +101,13 @@ class _Gathered:
             _names(self._databases),
             _names(self._streams),
             _names(self._registries),
+            tuple(sorted((_text(model), _text(version)) for model, version in self._models)),
         )
 
 
 def _names(segments: set[str]) -> tuple[str, ...]:
-    return tuple(sorted(original_text(segment) or segment for segment in segments))
+    return tuple(sorted(_text(segment) for segment in segments))
+
+
+def _text(segment: str) -> str:
+    return original_text(segment) or segment

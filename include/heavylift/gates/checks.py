@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from heavylift.evidence.model_evidence import ModelEvidence
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.evidence.stream_evidence import StreamEvidence
-from heavylift.gates import database_checks, registry_checks, stream_checks
+from heavylift.gates import database_checks, model_checks, registry_checks, stream_checks
 from heavylift.gates.database_checks import DatabaseSubject
 from heavylift.gates.object_checks import checksums_equal, counts_equal, no_findings
 from heavylift.gates.table_checks import expectations_pass, profiles_equal
@@ -49,6 +50,13 @@ REGISTRY_JUDGES: Mapping[Check, Callable[[RegistryEvidence], Verdict]] = {
 }
 """Check → how it is judged on a registry."""
 
+MODEL_JUDGES: Mapping[Check, Callable[[ModelEvidence], Verdict]] = {
+    Check.MODELS_COMPATIBLE: model_checks.compatible,
+    Check.MODELS_AGREE: model_checks.agree,
+    Check.NO_FINDINGS: model_checks.no_findings,
+}
+"""Check → how it is judged on a model."""
+
 
 def judge(check: Check, evidence: DatasetEvidence) -> CheckOutcome:
     """Return the outcome of ``check`` on one dataset's evidence.
@@ -71,3 +79,8 @@ def judge_stream(check: Check, evidence: StreamEvidence) -> CheckOutcome:
 def judge_registry(check: Check, evidence: RegistryEvidence) -> CheckOutcome:
     """Return the outcome of ``check`` on one registry's evidence; it never passes on missing evidence."""
     return REGISTRY_JUDGES[check](evidence).outcome(check.value, evidence.registry)
+
+
+def judge_model(check: Check, evidence: ModelEvidence) -> CheckOutcome:
+    """Return the outcome of ``check`` on one model's evidence; it never passes on missing evidence."""
+    return MODEL_JUDGES[check](evidence).outcome(check.value, evidence.name)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 from heavylift.errors import AuditError
 from heavylift.evidence.database_evidence import read_database
+from heavylift.evidence.model_evidence import ModelEvidence, ModelVersions, read_model_evidence
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.paths import gate_path
 from heavylift.evidence.records import CheckOutcome, EvidenceRef, GateResult, RunKey, utc_now
@@ -17,15 +18,18 @@ from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evide
 from heavylift.gates.checks import (
     DATABASE_JUDGES,
     JUDGES,
+    MODEL_JUDGES,
     REGISTRY_JUDGES,
     STREAM_JUDGES,
     judge,
     judge_database,
+    judge_model,
     judge_registry,
     judge_stream,
 )
 from heavylift.gates.database_checks import DatabaseSubject, judge_database_freshness
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
+from heavylift.gates.model_checks import judge_model_freshness
 from heavylift.gates.registry_checks import judge_registry_freshness
 from heavylift.gates.stream_checks import judge_stream_freshness
 from heavylift.spec.gates import Gate
@@ -42,6 +46,7 @@ async def evaluate_gate(
     databases: Mapping[str, float] | None = None,
     streams: Sequence[str] = (),
     registries: Sequence[str] = (),
+    models: ModelVersions = (),
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
 
@@ -54,6 +59,7 @@ async def evaluate_gate(
     :param databases: all databases that it answers for, and the lag in seconds under which each
         counts as caught up.
     :param streams: all streams that it answers for; ``registries`` likewise.
+    :param models: all models that it answers for, each with its version.
     :raises AuditError: a record of the run is damaged.
     """
     now = utc_now()
@@ -66,6 +72,8 @@ async def evaluate_gate(
         outcomes += _of_stream(gate, await read_stream_evidence(store, run, name), now)
     for name in registries:
         outcomes += _of_registry(gate, await read_registry(store, run, name), now)
+    for name, version in models:
+        outcomes += _of_model(gate, await read_model_evidence(store, run, name, version), now)
     outcomes += _unjudged(gate, outcomes, datasets)
     result = GateResult(
         run=run,
@@ -135,6 +143,14 @@ def _of_registry(gate: Gate, evidence: RegistryEvidence, now: datetime) -> list[
     return outcomes
 
 
+def _of_model(gate: Gate, evidence: ModelEvidence, now: datetime) -> list[CheckOutcome]:
+    checks = [check for check in gate.checks if check in MODEL_JUDGES]
+    outcomes = [judge_model(check, evidence) for check in checks]
+    if checks:
+        outcomes.append(judge_model_freshness(evidence, timedelta(seconds=gate.max_age), now))
+    return outcomes
+
+
 def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str]) -> list[CheckOutcome]:
     """Return a failed outcome for each check that had nothing to judge: no gate passes on nothing."""
     judged = {outcome.name for outcome in outcomes}
@@ -151,6 +167,8 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
     if check is Check.REGISTRIES_EQUAL:
         return "there is no registry to judge"
+    if check in MODEL_JUDGES and check not in JUDGES:
+        return "there is no model to judge"
     if check not in JUDGES:
         return "there is no database and no stream to judge"
     if check in TABLE_CHECKS and datasets:

@@ -15,6 +15,7 @@ from heavylift.evidence.wording import counted, differ, enumeration
 
 if TYPE_CHECKING:
     from heavylift.evidence.database_evidence import DatabaseEvidence
+    from heavylift.evidence.model_evidence import ModelEvidence, ModelVersions
     from heavylift.evidence.registry_evidence import RegistryEvidence
     from heavylift.evidence.stream_evidence import StreamEvidence
     from heavylift.spec.gates import Gate
@@ -28,12 +29,13 @@ async def summarise(
     databases: Sequence[str] = (),
     streams: Sequence[str] = (),
     registries: Sequence[str] = (),
+    models: ModelVersions = (),
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
     Passed only if the latest verification of every dataset, database, stream and registry passed and is
-    younger than the last write to the target, no shard is unfinished, and every gate is open. With none
-    of them it does not pass.
+    younger than the last write to the target, no shard is unfinished, every model was checked and
+    agrees, and every gate is open. With none of them it does not pass.
 
     :raises AuditError: a record of the run is damaged.
     """
@@ -42,9 +44,11 @@ async def summarise(
     reasons += await _of_databases(store, run, databases) if databases else []
     reasons += await _of_streams(store, run, streams) if streams else []
     reasons += await _of_registries(store, run, registries) if registries else []
+    versions = tuple(models)
+    reasons += await _of_models(store, run, versions) if versions else []
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
-    if not (datasets or databases or streams or registries):
-        reasons.append("the run has no dataset, no database, no stream and no registry")
+    if not (datasets or databases or streams or registries or versions):
+        reasons.append("the run has no dataset, no database, no stream, no registry and no model")
     counts = sum((counts_of(each) for each in evidence), Counts())
     return PhaseSummary(
         run=run,
@@ -54,6 +58,7 @@ async def summarise(
         databases=tuple(databases),
         streams=tuple(streams),
         registries=tuple(registries),
+        models=versions,
         gates=tuple(gate.name for gate in gates),
         roots={each.dataset: each.verification.record.root for each in evidence if each.verification},
         audit_head=await AuditTrail(store, run.migration).head(),
@@ -105,6 +110,16 @@ async def _of_databases(store: EvidenceStore, run: RunKey, names: Sequence[str])
     from heavylift.evidence.database_evidence import read_database
 
     return [reason for name in names for reason in database_reasons(await read_database(store, run, name))]
+
+
+async def _of_models(store: EvidenceStore, run: RunKey, versions: ModelVersions) -> list[str]:
+    from heavylift.evidence.model_evidence import read_model_evidence
+
+    return [
+        reason
+        for name, version in versions
+        for reason in model_reasons(await read_model_evidence(store, run, name, version))
+    ]
 
 
 async def _of_streams(store: EvidenceStore, run: RunKey, names: Sequence[str]) -> list[str]:
@@ -183,6 +198,21 @@ def _wrong_things(evidence: RegistryEvidence) -> str:
         return differ(record.difference_count, "thing")
     unequal = [each.table for each in record.tables if not each.equal]
     return f"the databases differ in {enumeration(unequal, 3)}" if unequal else "nothing was compared"
+
+
+def model_reasons(evidence: ModelEvidence) -> list[str]:
+    """Return why a version of a model in the run does not count as proved."""
+    name = evidence.name
+    reasons: list[str] = []
+    if evidence.check is not None and not evidence.check.record.passed:
+        reasons.append(f"{name}: {evidence.check.record.statement}")
+    if evidence.comparison is None:
+        reasons.append(f"{name}: it was not compared")
+    elif not evidence.comparison.record.passed:
+        reasons.append(f"{name}: {evidence.comparison.record.statement}")
+    if evidence.is_of_other_bytes:
+        reasons.append(f"{name}: what was compared is not what was checked")
+    return reasons
 
 
 def _differences(evidence: DatasetEvidence) -> str:

@@ -6,12 +6,11 @@ act has done is written to the evidence store before it returns.
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal, TypeVar
 
+from heavylift.aio import in_thread
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.registry_records import (
     RegistryMoveRecord,
@@ -23,7 +22,7 @@ from heavylift.evidence.store import open_evidence
 from heavylift.registry.settling import Judgement
 from heavylift.registry.verifying import compare_servers, verification
 from heavylift.registry.ways import Proofs, way_of
-from heavylift.registry.work import RegistryProgress, Tell, Work, silent
+from heavylift.registry.work import Tell, Work, silent
 from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
@@ -142,17 +141,4 @@ async def _keep(request: RegistryRequest, kind: str, record: BaseModel) -> Evide
 
 
 async def _in_thread(act: Callable[[Work], T], tell: Tell) -> T:
-    """Run ``act`` in a thread; when cancelled, ask it to stop and wait until it has left."""
-    stop = threading.Event()
-    loop = asyncio.get_running_loop()
-
-    def relay(progress: RegistryProgress) -> None:
-        loop.call_soon_threadsafe(tell, progress)
-
-    running = asyncio.ensure_future(asyncio.to_thread(act, Work(stop, relay)))
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        stop.set()
-        await asyncio.wait({running})
-        raise
+    return await in_thread(lambda stop, relay: act(Work(stop, relay)), tell)

@@ -10,6 +10,7 @@ from heavylift.errors import AuditError
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import AuditEntry
 from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
+from heavylift.evidence.model_evidence import ModelEvidence, read_model_evidence
 from heavylift.evidence.paths import dataset_of_folder, gate_path, summary_path
 from heavylift.evidence.records import Approval, GateResult, PhaseSummary, RunKey, utc_now
 from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
@@ -73,11 +74,12 @@ class RunStory:
     databases: tuple[DatabaseEvidence, ...] = ()
     streams: tuple[StreamEvidence, ...] = ()
     registries: tuple[RegistryEvidence, ...] = ()
+    models: tuple[ModelEvidence, ...] = ()
 
     @property
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
-        return bool(self.datasets) or not (self.databases or self.streams or self.registries)
+        return bool(self.datasets) or not (self.databases or self.streams or self.registries or self.models)
 
     @property
     def was_dry(self) -> bool:
@@ -106,9 +108,9 @@ async def read_story(
     this = seen.pop(run, None)
     last_word = summary or await _summary(store, run)
     names = _names(last_word.datasets if last_word else (), this.datasets if this else ())
-    databases, streams, registries, gates = (
+    databases, streams, registries, models, gates = (
         dict.fromkeys([*getattr(last_word, sort, ()), *getattr(this, sort, ())])
-        for sort in ("databases", "streams", "registries", "gates")
+        for sort in ("databases", "streams", "registries", "models", "gates")
     )
     latest = list(reversed(seen.values()))[:others]
     return RunStory(
@@ -124,6 +126,7 @@ async def read_story(
         databases=tuple([await read_database(store, run, name) for name in databases]),
         streams=tuple([await read_stream_evidence(store, run, name) for name in streams]),
         registries=tuple([await read_registry(store, run, name) for name in registries]),
+        models=tuple([await read_model_evidence(store, run, *each) for each in models]),
     )
 
 

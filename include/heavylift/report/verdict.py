@@ -8,7 +8,7 @@ from enum import StrEnum
 from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, counts_of
 from heavylift.evidence.wording import counted, size
-from heavylift.gates.summary import database_reasons, registry_reasons, stream_reasons
+from heavylift.gates.summary import database_reasons, model_reasons, registry_reasons, stream_reasons
 from heavylift.report.databases import (
     databases_proof,
     databases_so_far,
@@ -16,6 +16,7 @@ from heavylift.report.databases import (
     is_dry_run_of_databases,
 )
 from heavylift.report.deletions import deletions_of
+from heavylift.report.models import models_proof, models_so_far
 from heavylift.report.registries import (
     is_dry_run_of_registries,
     registries_dry,
@@ -120,6 +121,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
     reasons += [reason for each in story.databases for reason in database_reasons(each)]
     reasons += [reason for each in story.streams for reason in stream_reasons(each)]
     reasons += [reason for each in story.registries for reason in registry_reasons(each)]
+    reasons += [reason for each in story.models for reason in model_reasons(each)]
     if story.trail.problem:
         reasons.append("the audit trail is damaged")
     return tuple(reasons)
@@ -148,11 +150,16 @@ def _title(story: RunStory) -> str:
         return f"Moved and proved, except for {counted(behind, 'object')} that the spec lets stay behind"
     if newer:
         return "Everything that was planned is on the target; the source has changed since"
+    if story.models and not (story.datasets or story.databases or story.streams):
+        return "Every model answers on the target as on the source"
     return "Everything the source had is on the target"
 
 
 def _proof(story: RunStory) -> str:
-    proofs = (_objects_proof(story), databases_proof(story), streams_proof(story), registries_proof(story))
+    proofs = (
+        _objects_proof(story), databases_proof(story), streams_proof(story), registries_proof(story),
+        models_proof(story),
+    )  # fmt: skip
     parts = (*proofs, _gone(story), _gates(story))
     return " ".join(part for part in parts if part)
 
@@ -216,5 +223,6 @@ def _so_far(story: RunStory) -> str:
         databases_so_far(story) if story.databases else "",
         streams_so_far(story) if story.streams else "",
         registries_so_far(story) if story.registries else "",
+        models_so_far(story) if story.models else "",
     ]
     return ", and ".join(part for part in parts if part)

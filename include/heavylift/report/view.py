@@ -20,6 +20,7 @@ from heavylift.evidence.wording import duration, method_in_words
 from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.forecast import Forecast, forecasts_of
+from heavylift.report.models import ModelRow, model_rows
 from heavylift.report.registries import RegistryRow, registry_rows
 from heavylift.report.story import GateStory, RunStory
 from heavylift.report.streams import StreamRow, stream_rows
@@ -101,6 +102,7 @@ class View:
     databases: tuple[DatabaseRow, ...]
     streams: tuple[StreamRow, ...]
     registries: tuple[RegistryRow, ...]
+    models: tuple[ModelRow, ...]
     deletions: Deletions
     forecasts: tuple[Forecast, ...]
     failures: tuple[FailureRow, ...]
@@ -139,6 +141,7 @@ def view_of(story: RunStory) -> View:
         databases=database_rows(story),
         streams=stream_rows(story),
         registries=registry_rows(story),
+        models=model_rows(story),
         deletions=deletions,
         forecasts=forecasts_of(story),
         failures=tuple(failures[:MOST_FAILURES]),
@@ -193,6 +196,7 @@ def _findings(story: RunStory) -> Iterable[Finding]:
     yield from (finding for database in story.databases for finding in database.findings)
     yield from (finding for stream in story.streams for finding in stream.findings)
     yield from (finding for registry in story.registries for finding in registry.findings)
+    yield from (finding for model in story.models for finding in model.findings)
 
 
 def _unlisted(evidence: DatasetEvidence) -> int:
@@ -237,6 +241,10 @@ def _span(story: RunStory) -> timedelta | None:
         begins += [kept.record.started_at for kept in registry.moves]
         ends += [kept.record.ended_at for kept in registry.moves]
         ends += [registry.verification.record.verified_at] if registry.verification else []
+    for model in story.models:
+        if model.check:
+            begins.append(model.check.record.checked_at - timedelta(seconds=model.check.record.seconds))
+        ends += [model.comparison.record.compared_at] if model.comparison else []
     return max(ends) - min(begins) if begins and ends else None
 
 
@@ -245,6 +253,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     yield from (ref for database in story.databases for ref in database.refs)
     yield from (ref for stream in story.streams for ref in stream.refs)
     yield from (ref for registry in story.registries for ref in registry.refs)
+    yield from (ref for model in story.models for ref in model.refs)
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)

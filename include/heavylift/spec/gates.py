@@ -83,5 +83,15 @@ DEFAULT_REGISTRY_GATE = Gate(
 )
 """The gate of the registry phase where the spec names none; it runs on a schedule, and asks nobody."""
 
-DEFAULT_GATES = {gate.phase: (gate,) for gate in (DEFAULT_TRANSFER_GATE, DEFAULT_REGISTRY_GATE)}
+DEFAULT_REVALIDATE_GATE = Gate(
+    name="models-revalidated",
+    phase=Phase.REVALIDATE,
+    description="Every model fits the target, and answers there as on the source.",
+    checks=(Check.MODELS_COMPATIBLE, Check.MODELS_AGREE),
+)
+"""The gate of the revalidate phase where the spec names none."""
+
+DEFAULT_GATES = {
+    gate.phase: (gate,) for gate in (DEFAULT_TRANSFER_GATE, DEFAULT_REGISTRY_GATE, DEFAULT_REVALIDATE_GATE)
+}
 """The gates of phases where a spec names none; other phases then have none."""

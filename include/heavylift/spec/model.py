@@ -9,8 +9,9 @@ from pydantic import ConfigDict, Field
 from heavylift.spec.base import Name, SpecModel, Text
 from heavylift.spec.gates import DEFAULT_GATES, Gate
 from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
-from heavylift.spec.sections_data import Database, Endpoint, Model, Registry, Stream
+from heavylift.spec.sections_data import Database, Endpoint, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
+from heavylift.spec.sections_models import Model
 from heavylift.spec.sections_platform import Access, Compliance, Cutover, Infrastructure, Pipeline
 from heavylift.spec.vocabulary import Phase
 
@@ -54,7 +55,8 @@ class MigrationSpec(SpecModel):
     )
     gates: tuple[Gate, ...] = Field(
         default=(),
-        description="What must be proved before a phase goes on; transfer and registry have a default gate.",
+        description="What must be proved before a phase goes on; transfer, registry and revalidate have"
+        " a default gate.",
     )
     cutover: Cutover | None = Field(default=None, description="How the live workload is switched.")
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from heavylift.spec.database_rules import database_checks_have_databases, database_rules
 from heavylift.spec.model import MigrationSpec
+from heavylift.spec.model_rules import model_rules
 from heavylift.spec.moments import moment_of
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
@@ -169,6 +170,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     database_rules,
     stream_rules,
     registry_rules,
+    model_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

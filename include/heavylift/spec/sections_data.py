@@ -206,37 +206,6 @@ class Registry(SpecModel):
     )
 
 
-class Tolerance(SpecModel):
-    """How far a prediction may differ."""
-
-    absolute: Number = Field(default=0.0, ge=0.0, description="Largest accepted absolute difference.")
-    relative: Number = Field(
-        default=1e-6, ge=0.0, le=1.0, description="Largest accepted relative difference."
-    )
-    max_mismatch_rate: Number = Field(
-        default=0.001,
-        ge=0.0,
-        le=1.0,
-        description="Largest accepted rate of predictions beyond the tolerance.",
-    )
-
-
-class Model(SpecModel):
-    """A model that must behave on the target as on the source."""
-
-    name: Name = Field(description="Unique in this file.")
-    description: Text = Field(default="", description="For people.")
-    registry: Name | None = Field(default=None, description="The entry of registries that holds it.")
-    registered_name: Text = Field(description="Its name in the registry.")
-    versions: tuple[Text, ...] = Field(default=(), description="Versions or aliases; all where empty.")
-    golden_inputs: Url | None = Field(default=None, description="Inputs on which both sides are compared.")
-    tolerance: Tolerance = Field(default=Tolerance(), description="How far a prediction may differ.")
-    max_latency_ratio: Number = Field(
-        default=1.1, gt=0.0, description="Largest accepted ratio of P95 latency, target to source."
-    )
-    convert_to: tuple[Text, ...] = Field(default=(), description="Portable forms to make: onnx, safetensors.")
-
-
 class EndpointKind(StrEnum):
     """Products that serve predictions."""
 

@@ -20,7 +20,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "databases": True,
         "streams": True,
         "registries": True,
-        "models": False,
+        "models": True,
         "endpoints": False,
         "pipelines": False,
         "infrastructure": False,
@@ -40,7 +40,7 @@ SUPPORTED_REGISTRIES = frozenset({RegistryKind.MLFLOW})
 SUPPORTED_PATHS = frozenset({RegistryPath.AUTO, RegistryPath.STORE})
 """Ways on which registries move."""
 
-SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY})
+SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY, Phase.REVALIDATE})
 """Phases that have a DAG, and so can end with a gate."""
 
 _MYSQL = frozenset({DatabaseEngine.MYSQL, DatabaseEngine.MARIADB})

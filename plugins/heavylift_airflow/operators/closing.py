@@ -70,10 +70,13 @@ class BuildReportOperator(HeavyliftOperator):
         from heavylift_airflow.trail import note
 
         async with self.evidence(frame) as store:
-            ref = await build_report(store, frame.run, await summary_of(store, frame, self.phase))
+            ref = await build_report(store, frame.run, await self._summary(store, frame))
             self.evidence_path = ref.path
             await note(store, frame, "report.built", evidence=(ref,))
         return {"report": ref.path, "sha256": ref.sha256, "size_bytes": ref.size_bytes}
+
+    async def _summary(self, store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:
+        return await summary_of(store, frame, self.phase)
 
 
 class SummariseRunOperator(HeavyliftOperator):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from heavylift.evidence.records import CheckOutcome, EvidenceRef, GateResult
     from heavylift.evidence.run_evidence import Kept
+    from heavylift.spec import MigrationSpec
     from heavylift_airflow.context import TaskFrame
 
 MAX_NAMED = 5
@@ -61,18 +62,9 @@ class EvaluateGateOperator(HeavyliftOperator):
         from heavylift.gates.evaluate import evaluate_gate
         from heavylift_airflow.trail import note
 
-        spec = frame.spec
+        gate = find_gate(frame.spec, self.phase, self.gate)
         async with self.evidence(frame) as store:
-            result, ref = await evaluate_gate(
-                store,
-                frame.run,
-                find_gate(spec, self.phase, self.gate),
-                [dataset.name for dataset in spec.datasets],
-                tabular=[dataset.name for dataset in spec.datasets if dataset.expectations],
-                databases={database.name: database.max_lag for database in spec.databases},
-                streams=[stream.name for stream in spec.streams],
-                registries=[registry.name for registry in spec.registries],
-            )
+            result, ref = await evaluate_gate(store, frame.run, gate, **self.subjects(frame.spec))
             self.evidence_path = ref.path
             await note(
                 store,
@@ -83,6 +75,16 @@ class EvaluateGateOperator(HeavyliftOperator):
                 details=gate_summary(result),
             )
         return result
+
+    def subjects(self, spec: MigrationSpec) -> dict[str, Any]:
+        """Return all that a gate of this phase answers for."""
+        return {
+            "datasets": [dataset.name for dataset in spec.datasets],
+            "tabular": [dataset.name for dataset in spec.datasets if dataset.expectations],
+            "databases": {database.name: database.max_lag for database in spec.databases},
+            "streams": [stream.name for stream in spec.streams],
+            "registries": [registry.name for registry in spec.registries],
+        }
 
 
 class GateApprovalOperator(HeavyliftTask, ApprovalOperator):

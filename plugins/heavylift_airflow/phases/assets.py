@@ -11,6 +11,7 @@ _STATES = {
     Phase.TRANSFER: "transferred",
     Phase.SYNC: "synced",
     Phase.REGISTRY: "registered",
+    Phase.REVALIDATE: "revalidated",
 }
 
 

@@ -22,6 +22,13 @@ def form_params(phase: Phase | None = None, *, databases: bool = False) -> dict[
     return params | (_database_params() if databases and phase is Phase.TRANSFER else {})
 
 
+def dry_run_param(description: str) -> dict[str, Param]:
+    """Return the parameter that makes a run look and do nothing."""
+    return {
+        DRY_RUN: Param(False, type="boolean", title="Dry run", section="What to do", description=description)
+    }
+
+
 def _database_params() -> dict[str, Param]:
     return {
         COPY_ANEW: Param(
@@ -49,13 +56,7 @@ def _delete_params() -> dict[str, Param]:
 
 def _movement_params() -> dict[str, Param]:
     return {
-        DRY_RUN: Param(
-            False,
-            type="boolean",
-            title="Dry run",
-            section="What to do",
-            description="List both sides, look at databases, write the plan; move nothing, open no gate.",
-        ),
+        **dry_run_param("List both sides, look at databases, write the plan; move nothing, open no gate."),
         BANDWIDTH_LIMIT: Param(
             None,
             type=["null", "string"],

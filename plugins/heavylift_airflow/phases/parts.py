@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import BaseOperator, TaskGroup, TriggerRule
@@ -18,7 +16,6 @@ from heavylift_airflow.operators.closing import (
     SummariseRunOperator,
 )
 from heavylift_airflow.operators.deletes import DeleteGoneOperator
-from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
 from heavylift_airflow.operators.services.run import RunServiceOperator
 from heavylift_airflow.operators.transfer import (
@@ -27,8 +24,9 @@ from heavylift_airflow.operators.transfer import (
     VerifyObjectsOperator,
 )
 from heavylift_airflow.phases.assets import phase_asset
+from heavylift_airflow.phases.gates import ArgumentsOf as ArgumentsOf
+from heavylift_airflow.phases.gates import add_gate
 from heavylift_airflow.phases.runbook import read_runbook
-from heavylift_airflow.sensors.gate import GateSensor
 
 
 class Parts:
@@ -82,7 +80,7 @@ class Parts:
 
     def finish(self, proved: list[BaseOperator], gates: tuple[Gate, ...]) -> None:
         """Add the gates, and the tasks that tell, report and have the last word."""
-        opened = [self._gate(proved, gate) for gate in gates]
+        opened = [add_gate(self.arguments, proved, gate) for gate in gates]
         publish = PublishPhaseOperator(
             **self.arguments("publish_result"), outlets=[phase_asset(self.spec.migration, self.phase)]
         )
@@ -106,28 +104,3 @@ class Parts:
         )
         deletes >> verify
         return deletes
-
-    def _gate(self, proved: list[BaseOperator], gate: Gate) -> BaseOperator:
-        """Add one gate's tasks and return the last of them."""
-        # No dataset can be called so: their names have no underscore.
-        with TaskGroup(group_id=f"gate_{gate.name}", tooltip=gate.description):
-            evaluate = EvaluateGateOperator(
-                **self.arguments("evaluate"), gate=gate.name, trigger_rule=TriggerRule.ALL_DONE
-            )
-            opened = GateSensor(**self.arguments("wait"), gate=gate.name)
-            evaluate.set_upstream(proved)
-            evaluate >> opened
-            if not gate.approval.required:
-                return opened
-            approve = GateApprovalOperator(
-                **self.arguments("approve"),
-                gate=gate.name,
-                response_timeout=timedelta(seconds=gate.approval.timeout),
-                assigned_users=[{"id": user, "name": user} for user in gate.approval.assigned_users] or None,
-            )
-            opened >> approve
-            return approve
-
-
-ArgumentsOf = Callable[[str], dict[str, Any]]
-"""From a task's name to the arguments that all tasks of the DAG have."""

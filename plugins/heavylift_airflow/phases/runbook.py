@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from heavylift.spec import Gate, MigrationSpec, Phase
+from heavylift.spec.sections_models import Model
 
 _TASK_HEADING = re.compile(r"^### `(?P<task>[a-z_]+)`.*$", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,3} ", re.MULTILINE)
@@ -66,6 +67,8 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
         f"| {registry.name} | server `{registry.source.connection}` | server `{registry.target.connection}` |"
         for registry in spec.registries
     ]
+    if phase is Phase.REVALIDATE:
+        rows = [_model_line(model) for model in spec.models]
     return "\n".join(
         [
             f"# {spec.dag_id(phase)}",
@@ -74,7 +77,7 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
             "",
             f"Owner: {spec.owner}. From {spec.source.platform} to {spec.target.platform}.",
             "",
-            "| dataset | source | target |",
+            f"| {'model' if phase is Phase.REVALIDATE else 'dataset'} | source | target |",
             "|---|---|---|",
             *rows,
             "",
@@ -83,6 +86,17 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
             read_runbook(phase).text,
         ]
     )
+
+
+def _model_line(model: Model) -> str:
+    sides = [
+        f"`{place.url}`" if place else f"endpoint `{endpoint}`"
+        for place, endpoint in (
+            (model.source, model.source_endpoint),
+            (model.target, model.target_endpoint),
+        )
+    ]
+    return f"| {model.name} | {sides[0]} | {sides[1]} |"
 
 
 def _gate_line(gate: Gate) -> str:

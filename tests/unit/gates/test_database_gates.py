@@ -168,7 +168,7 @@ async def test_a_blocked_preflight_and_a_failed_verification_are_reasons(store: 
 
 async def test_a_run_of_nothing_does_not_pass(store: EvidenceStore) -> None:
     summary = await summarise(store, RUN, [], [], [])
-    assert summary.reasons == ("the run has no dataset, no database, no stream and no registry",)
+    assert summary.reasons == ("the run has no dataset, no database, no stream, no registry and no model",)
 
 
 async def test_counts_add_up_over_databases(store: EvidenceStore) -> None:

@@ -265,7 +265,8 @@ CASES = [
     ),
     Case(
         "gate of a later phase", MINIMAL + edited("transfer", "cutover", GATE), "2141", "gates[0].phase",
-        "cutover", ("'cutover', understood but not yet supported", "expected registry or sync or transfer"),
+        "cutover",
+        ("'cutover', understood but not yet", "expected registry or revalidate or sync or transfer"),
     ),
     Case(
         "two datasets of one name",
@@ -361,7 +362,7 @@ def test_a_section_of_a_later_version_is_refused_by_name(section: str, tmp_path:
     assert problem.field == section
     assert text.split("\n")[problem.mark.line - 1].startswith(section)
     assert f"'{section}', which is understood but not yet supported by this version" in problem.render()
-    assert "(datasets, gates, databases, streams, registries)" in problem.render()
+    assert "(datasets, gates, databases, streams, registries, models)" in problem.render()
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:
@@ -386,7 +387,7 @@ datasets:
   - name: four
     source: s3://fraud/four/
     target: gs://fraud/three/
-{GATE.replace("moved", "no moved")}models: [1]
+{GATE.replace("moved", "no moved")}pipelines: [1]
 """
     problems = problems_of(tmp_path, text)
     assert [problem.mark for problem in problems] == sorted(problem.mark for problem in problems)
@@ -399,8 +400,8 @@ datasets:
         ("2120", "datasets[1].owner"),
         ("2158", "datasets[3].target.url"),
         ("2127", "gates[0].name"),
-        ("2140", "models"),
-        ("2123", "models[0]"),
+        ("2140", "pipelines"),
+        ("2123", "pipelines[0]"),
     ]
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from heavylift.connections import Connection
+from heavylift.connections import Connection, http_address, http_authorisation
 from heavylift.errors import (
     AlreadyExistsError,
     ConnectionConfigError,
@@ -42,7 +41,7 @@ class TrackingServer:
 
     def __init__(self, connection: Connection, requests: int, attempts: int = 4) -> None:
         self._root = server_url(connection)
-        self._headers = {"Accept": "application/json", **_authorisation(connection)}
+        self._headers = {"Accept": "application/json", **http_authorisation(connection)}
         self.name = connection.conn_id
         self._http = HttpClient(
             self._sign, _read_error, settings=HttpSettings(connections=requests, attempts=attempts)
@@ -151,20 +150,7 @@ def server_url(connection: Connection) -> str:
             remedy=f"complete the connection {connection.conn_id!r}",
             code="7141",
         )
-    if "://" not in host:
-        scheme = "https" if connection.conn_type == "https" or connection.schema == "https" else "http"
-        host = f"{scheme}://{host}" + (f":{connection.port}" if connection.port else "")
-    return host.rstrip("/")
-
-
-def _authorisation(connection: Connection) -> dict[str, str]:
-    token = connection.text("token")
-    if token:
-        return {"Authorization": f"Bearer {token}"}
-    if connection.login:
-        pair = f"{connection.login}:{connection.password or ''}".encode()
-        return {"Authorization": "Basic " + base64.b64encode(pair).decode()}
-    return {}
+    return http_address(connection)
 
 
 def _read_error(

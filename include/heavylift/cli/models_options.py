@@ -1,0 +1,172 @@
+"""The options that ``models`` commands share, and the request that they make."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from heavylift.cli.stores import evidence_connection
+from heavylift.connections import connection_from_env
+from heavylift.errors import SpecError
+
+if TYPE_CHECKING:
+    from heavylift.connections import Connection
+    from heavylift.models.requests import ModelRequest
+    from heavylift.models.runtime import Runtime
+    from heavylift.platforms.places import Place
+
+MIGRATION = "shell"
+"""The migration under which evidence lies, unless ``--migration`` names one."""
+
+Source = Annotated[str | None, typer.Argument(help="The model on the source: a URL, or a path here.")]
+Target = Annotated[str | None, typer.Argument(help="The same model on the target.")]
+SourceConn = Annotated[str | None, typer.Option(help="connection id of the source's store")]
+TargetConn = Annotated[str | None, typer.Option(help="connection id of the target's store")]
+SourceRuntime = Annotated[
+    Path | None, typer.Option(help="YAML or JSON that describes what the source runs it on")
+]
+TargetRuntime = Annotated[
+    Path | None, typer.Option(help="the same of the target; fields as target_runtime of a spec has them")
+]
+Requirement = Annotated[
+    list[str] | None,
+    typer.Option(help="a package with its version, for a model that is one file; repeatable"),
+]
+Accept = Annotated[list[str] | None, typer.Option(help="a rule whose findings are accepted; repeatable")]
+Trust = Annotated[
+    list[str] | None,
+    typer.Option(help="a full name that pickles may import though it is not known; repeatable"),
+]
+Offline = Annotated[bool, typer.Option("--offline", help="use packages that were downloaded before only")]
+Name = Annotated[str | None, typer.Option("--name", help="names the model in the evidence")]
+Version = Annotated[str, typer.Option("--version", help="names its version in the evidence")]
+Migration = Annotated[str, typer.Option(help="name under which evidence is kept")]
+
+
+def request_of(
+    source: str | None,
+    target: str | None,
+    source_conn: str | None,
+    target_conn: str | None,
+    name: str | None,
+    version: str,
+    migration: str,
+    evidence: str | None,
+    evidence_conn: str | None,
+) -> ModelRequest:
+    """Return the request that a command's arguments make, in a run of its own.
+
+    :raises SpecError: a URL cannot be read.
+    :raises ConnectionConfigError: a connection is not set.
+    """
+    from heavylift.evidence.records import RunKey
+    from heavylift.models.requests import ModelRequest
+
+    run = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    return ModelRequest(
+        run=RunKey(migration=migration, phase="revalidate", run=run),
+        model=name or _last_part(source or target or "model"),
+        version=version,
+        source=place_of(source, source_conn) if source else None,
+        target=place_of(target, target_conn) if target else None,
+        evidence_url=evidence,
+        evidence_connection=evidence_connection(evidence_conn),
+    )
+
+
+def place_of(text: str, conn: str | None) -> Place:
+    """Return the place that a URL or a path names."""
+    from heavylift.locations import parse_location
+    from heavylift.platforms.places import Place
+
+    location = parse_location(text if "://" in text else Path(text).absolute().as_uri())
+    if location.scheme == "file":
+        return Place(location)
+    if conn is None:
+        raise SpecError(
+            f"opening {location}",
+            got="no connection",
+            expected="the connection of its store",
+            state="nothing was touched",
+            remedy="add --source-conn, --target-conn or --golden-conn",
+            code="7580",
+        )
+    return Place(location, connection_from_env(conn))
+
+
+def with_check(
+    request: ModelRequest,
+    source_runtime: Path | None,
+    target_runtime: Path | None,
+    requirement: list[str] | None,
+    accept: list[str] | None,
+    trust: list[str] | None,
+    *,
+    offline: bool,
+) -> ModelRequest:
+    """Return the request with the options of the check."""
+    from heavylift.models.rules import RULES
+
+    unknown = sorted(set(accept or ()) - {name for name, rule in RULES.items() if rule.acceptable})
+    if unknown:
+        raise SpecError(
+            "reading --accept",
+            got=", ".join(unknown),
+            expected="rules that may be accepted: "
+            + ", ".join(n for n, rule in RULES.items() if rule.acceptable),
+            state="nothing was touched",
+            remedy="correct --accept",
+            code="7581",
+        )
+    options = replace(
+        request.check,
+        source_runtime=_runtime(source_runtime),
+        target_runtime=_runtime(target_runtime),
+        requirements=tuple(requirement or ()),
+        accept=frozenset(accept or ()),
+        trusted=frozenset(trust or ()),
+        offline=offline,
+    )
+    return replace(request, check=options)
+
+
+def endpoint_of(conn: str | None) -> Connection | None:
+    """Return the connection of a scoring server, where one is named."""
+    return connection_from_env(conn) if conn else None
+
+
+def _runtime(path: Path | None) -> Runtime | None:
+    if path is None:
+        return None
+    import yaml
+    from pydantic import ValidationError
+
+    from heavylift.models.requests import runtime_of
+    from heavylift.spec.sections_models import ModelRuntime
+
+    try:
+        return runtime_of(ModelRuntime.model_validate(yaml.safe_load(path.read_text("utf-8")) or {}))
+    except (OSError, ValueError, yaml.YAMLError, ValidationError) as error:
+        raise SpecError(
+            f"reading the runtime {path}",
+            got=" ".join(str(error).split())[:300],
+            expected="the fields of target_runtime (docs/reference/spec.md)",
+            state="nothing was touched",
+            remedy="correct the file",
+            code="7582",
+        ) from error
+
+
+def _last_part(text: str) -> str:
+    return text.rstrip("/").rpartition("/")[2] or "model"
+
+
+def latency_plan(requests: int, warm_up: int, max_ratio: float, *, skip: bool) -> Any:
+    """Return how durations are compared; None where they are not."""
+    from heavylift.models.latency import LatencyPlan
+
+    return None if skip else LatencyPlan(requests=requests, warm_up=warm_up, max_ratio=max_ratio)

@@ -1,0 +1,76 @@
+"""What a run has left behind about a model: its versions' checks and comparisons.
+
+Read by gates and summaries, so that both judge the same files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from heavylift.evidence.model_records import (
+    ModelCheckRecord,
+    ModelComparisonRecord,
+    model_path,
+)
+from heavylift.evidence.records import EvidenceRef, Finding, RunKey
+from heavylift.evidence.run_evidence import Kept, read_latest
+from heavylift.evidence.store import EvidenceStore
+
+
+@dataclass(frozen=True)
+class ModelEvidence:
+    """The latest records of one version of a model in one run."""
+
+    model: str
+    version: str = ""
+    check: Kept[ModelCheckRecord] | None = None
+    comparison: Kept[ModelComparisonRecord] | None = None
+
+    @property
+    def name(self) -> str:
+        """The model and its version, for people."""
+        return f"{self.model} {self.version}" if self.version else self.model
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the records have found."""
+        found = [
+            finding for kept in (self.check, self.comparison) if kept for finding in kept.record.findings
+        ]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def refs(self) -> tuple[EvidenceRef, ...]:
+        """The files that all this was read from."""
+        return tuple(kept.ref for kept in (self.check, self.comparison) if kept)
+
+    @property
+    def is_of_other_bytes(self) -> bool:
+        """Tell whether what was compared is not what was checked."""
+        if self.check is None or self.comparison is None:
+            return False
+        checked, compared = self.check.record, self.comparison.record
+        pairs = ((checked.digest, compared.source.digest), (checked.target_digest, compared.target.digest))
+        return any(one and other and one != other for one, other in pairs)
+
+
+ModelVersions = Iterable[tuple[str, str]]
+"""Names of models, each with a version; empty where the model has none."""
+
+
+async def read_model_evidence(store: EvidenceStore, run: RunKey, model: str, version: str) -> ModelEvidence:
+    """Read the latest records of one version in ``run``; what does not exist is None.
+
+    :raises AuditError: a record is damaged.
+    """
+    return ModelEvidence(
+        model,
+        version,
+        check=await read_latest(
+            store, lambda n: model_path(run, model, version, "model-check", n), ModelCheckRecord
+        ),
+        comparison=await read_latest(
+            store, lambda n: model_path(run, model, version, "model-comparison", n), ModelComparisonRecord
+        ),
+    )

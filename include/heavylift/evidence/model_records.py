@@ -1,0 +1,202 @@
+"""The records that prove a model's move: its check before it, and its comparison after it.
+
+Each run's lie under ``<run>/~models/<model>/``. They hold digests, names, figures and a sample of scores
+for the plots; of the golden inputs they hold nothing.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from heavylift.evidence.base import Record
+from heavylift.evidence.paths import safe_segment
+from heavylift.evidence.records import Finding, RunKey, utc_now
+
+MODELS_FOLDER = "~models"
+
+
+def model_folder(run: RunKey, model: str) -> str:
+    """Return the folder of one model in a run; no dataset's can be called so."""
+    return f"{run.folder}/{MODELS_FOLDER}/{safe_segment(model)}"
+
+
+def model_path(run: RunKey, model: str, version: str, kind: str, number: int) -> str:
+    """Return the path of the ``number``-th record of a kind about one version, from 1.
+
+    :param version: empty where the model has no versions.
+    :param kind: ``model-check`` or ``model-comparison``.
+    """
+    part = f"v-{safe_segment(version)}" if version else "only"
+    return f"{model_folder(run, model)}/{part}/{kind}-{number}.json"
+
+
+class ModelFile(Record):
+    """One file of a model.
+
+    :param kind: what it is by its content.
+    :param looked_at_by: who has read it from beginning to end: ``opcodes``, ``modelscan``.
+    """
+
+    path: str
+    size_bytes: int
+    sha256: str
+    kind: str
+    looked_at_by: tuple[str, ...] = ()
+
+
+class ModelCheckRecord(Record):
+    """What is known of one version of a model before it is run anywhere.
+
+    :param digest: one digest for all files, names included; ``target_digest`` likewise, where it has arrived.
+    :param requirements: as the model gives them; ``lock`` is what they come to for the target.
+    :param accepted: rules whose findings a person has accepted for this model; they count as notes.
+    """
+
+    schema_version: Literal["heavylift/model-check/v1"] = "heavylift/model-check/v1"
+    run: RunKey
+    model: str
+    version: str = ""
+    source_url: str
+    target_url: str = ""
+    checked_at: datetime = Field(default_factory=utc_now)
+    form: str
+    flavors: tuple[str, ...] = ()
+    python: str = ""
+    runtime: str = ""
+    signature_sha256: str = ""
+    digest: str
+    target_digest: str = ""
+    files: tuple[ModelFile, ...] = ()
+    scanner: str = ""
+    requirements: tuple[str, ...] = ()
+    lock: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    accepted: tuple[str, ...] = ()
+    statement: str
+    passed: bool
+    seconds: float
+
+
+class ComparedOutput(Record):
+    """How one column of answers compares.
+
+    :param noise: largest difference of the source from itself; of labels the rate.
+    :param excused: labels that differ where the scores are too close to tell.
+    """
+
+    name: str
+    kind: str
+    compared: int
+    mismatched: int
+    excused: int = 0
+    largest_absolute: float = 0.0
+    largest_relative: float = 0.0
+    tolerance_absolute: float = 0.0
+    tolerance_relative: float = 0.0
+    tolerance_why: str = ""
+    noise: float = 0.0
+
+
+class ComparedMetric(Record):
+    """One measure on one part of the rows.
+
+    :param slice: empty for all rows, else ``column=value``.
+    :param low: of the interval of ``target - source`` at 95 %, turned so that negative is worse.
+    :param allowed_drop: how much worse the target may be.
+    """
+
+    metric: str
+    slice: str = ""
+    rows: int
+    source: float
+    target: float
+    low: float
+    high: float
+    allowed_drop: float
+    passed: bool
+
+
+class ComparedLatency(Record):
+    """How long both sides take, milliseconds, and the ratio that decides.
+
+    :param quantiles: such as ``p95`` → source, target, ratio, and the bound of the ratio at 98 %.
+    :param curve: share of requests, source, target.
+    """
+
+    requests: int
+    judged: str
+    max_ratio: float
+    quantiles: dict[str, tuple[float, float, float, float]]
+    curve: tuple[tuple[float, float, float], ...] = ()
+    passed: bool
+
+
+class ModelSide(Record):
+    """Where and how one side was run.
+
+    :param isolation: ``network`` where its process had none, nor sight of other processes; else why not.
+    """
+
+    url: str
+    digest: str = ""
+    python: str = ""
+    environment: str = ""
+    isolation: str = ""
+    load_seconds: float = 0.0
+    rows_per_second: float = 0.0
+    peak_bytes: int | None = None
+
+
+class ModelBaseline(Record):
+    """What a model did when it was measured, for a later comparison: small enough for an XCom.
+
+    :param machine: where; durations of another machine are not compared.
+    """
+
+    schema_version: Literal["heavylift/model-baseline/v1"] = "heavylift/model-baseline/v1"
+    model: str
+    version: str = ""
+    measured_at: datetime = Field(default_factory=utc_now)
+    machine: str = ""
+    golden_sha256: str = ""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    latency_ms: dict[str, float] = Field(default_factory=dict)
+
+
+class ModelComparisonRecord(Record):
+    """The proof that a model behaves on the target as on the source.
+
+    :param mismatched: rows with any answer that differs; ``mismatch_bound`` is the most that the rate can be
+        at 95 %, after these.
+    :param points: pairs of answers, source and target: a sample, for the plot.
+    :param baseline: what the source did in this run, for later ones.
+    """
+
+    schema_version: Literal["heavylift/model-comparison/v1"] = "heavylift/model-comparison/v1"
+    run: RunKey
+    model: str
+    version: str = ""
+    compared_at: datetime = Field(default_factory=utc_now)
+    source: ModelSide
+    target: ModelSide
+    golden: str
+    golden_sha256: str
+    rows: int
+    distance: Literal["same", "framework", "runtime"]
+    outputs: tuple[ComparedOutput, ...] = ()
+    mismatched: int
+    mismatch_bound: float
+    max_mismatch_rate: float
+    metrics: tuple[ComparedMetric, ...] = ()
+    latency: ComparedLatency | None = None
+    points: tuple[tuple[float, float], ...] = ()
+    baseline: ModelBaseline | None = None
+    findings: tuple[Finding, ...] = ()
+    reasons: tuple[str, ...] = ()
+    statement: str
+    passed: bool
+    seed: int
+    seconds: float

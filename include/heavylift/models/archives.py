@@ -1,0 +1,197 @@
+"""Looks into archives and compressed files: whatever lies in them is looked at as if it lay outside."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import json
+import lzma
+import re
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from typing import IO, Any, BinaryIO, cast
+
+from heavylift.models.looking import Look, Trust, judge_names
+from heavylift.models.opcodes import Global
+
+MAX_DEPTH = 4
+MAX_EXPANDED_BYTES = 16 * 2**30
+_IN_MEMORY = 16 * 2**20
+_CHUNK = 2**20
+_TENSOR = re.compile(r"(?:[^/]+/)?data/\d+\Z")
+_SKOPS_LOADERS = frozenset(
+    {
+        "BytearrayNode", "BytesNode", "CachedNode", "ConstructorFromReduceNode", "DTypeNode",
+        "DefaultDictNode", "DictNode", "FunctionNode", "JsonNode", "ListNode", "LossNode",
+        "MaskedArrayNode", "MethodNode", "NdArrayNode", "ObjectNode", "OperatorFuncNode",
+        "PartialNode", "QuantileForestNode", "RandomGeneratorNode", "RandomStateNode", "SetNode",
+        "SliceNode", "SparseMatrixNode", "TreeNode", "TupleNode", "TypeNode",
+        "_DictWithDeprecatedKeysNode",
+    }
+)  # fmt: skip
+
+
+class _TooLargeError(Exception):
+    """What lies in an archive is larger than is looked at."""
+
+
+def look_into(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust, depth: int) -> Look | None:
+    """Look into an archive or a compressed file; None where it is neither."""
+    if depth >= MAX_DEPTH and (head[:4] == b"PK\x03\x04" or _opener(head) is not None):
+        return Look(name, "nested archive", understood=False)
+    if head[:4] == b"PK\x03\x04":
+        return _zip(stream, name, trust, depth)
+    opener = _opener(head)
+    return _compressed(opener, stream, name, trust, depth) if opener else None
+
+
+def _opener(head: bytes) -> Callable[[BinaryIO], Iterator[bytes]] | None:
+    if head[:2] == b"\x1f\x8b":
+        return lambda stream: _chunks(gzip.GzipFile(fileobj=stream, mode="rb"))
+    if head[:3] == b"BZh":
+        return lambda stream: _chunks(bz2.BZ2File(stream))
+    if head[:6] == b"\xfd7zXZ\x00" or head[:3] == b"\x5d\x00\x00":
+        return lambda stream: _chunks(lzma.LZMAFile(stream))
+    if head[:1] == b"\x78" and head[1:2] in {b"\x01", b"\x5e", b"\x9c", b"\xda"}:
+        return _inflate
+    return None
+
+
+def _chunks(opened: Any) -> Iterator[bytes]:
+    while chunk := opened.read(_CHUNK):
+        yield chunk
+
+
+def _inflate(stream: BinaryIO) -> Iterator[bytes]:
+    inflater = zlib.decompressobj()
+    while chunk := stream.read(_CHUNK):
+        data = inflater.decompress(chunk, _CHUNK)
+        while data or inflater.unconsumed_tail:
+            yield data
+            data = inflater.decompress(inflater.unconsumed_tail, _CHUNK)
+    yield inflater.flush()
+
+
+def _compressed(
+    opener: Callable[[BinaryIO], Iterator[bytes]], stream: BinaryIO, name: str, trust: Trust, depth: int
+) -> Look:
+    from heavylift.models.scanning import look_at
+
+    stream.seek(0)
+    try:
+        with _spooled(opener(stream)) as inner:
+            look = look_at(inner, _size(inner), name, trust, depth + 1)
+    except (OSError, EOFError, zlib.error, lzma.LZMAError, _TooLargeError) as error:
+        return _unreadable(name, "compressed file", error)
+    look.kind = f"compressed {look.kind}"
+    return look
+
+
+def _zip(stream: BinaryIO, name: str, trust: Trust, depth: int) -> Look:
+    try:
+        with zipfile.ZipFile(stream) as archive:
+            members = [each for each in archive.infolist() if not each.is_dir()]
+            if sum(each.file_size for each in members) > MAX_EXPANDED_BYTES:
+                raise _TooLargeError(f"more than {MAX_EXPANDED_BYTES} bytes")
+            return _members(archive, members, name, trust, depth)
+    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError, NotImplementedError,
+            _TooLargeError, ValueError) as error:  # fmt: skip
+        return _unreadable(name, "zip archive", error)
+
+
+def _members(
+    archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], name: str, trust: Trust, depth: int
+) -> Look:
+    from heavylift.models.scanning import look_at
+
+    names = {each.filename for each in members}
+    torch = any(each.endswith("data.pkl") for each in names)
+    skops = "schema.json" in names
+    look = Look(name, "torch archive" if torch else "skops" if skops else "zip archive", understood=True)
+    for member in members:
+        if torch and _TENSOR.search(member.filename):
+            continue
+        with archive.open(member) as opened, _spooled(_chunks(opened)) as inner:
+            inside = look_at(inner, _size(inner), f"{name}!{member.filename}", trust, depth + 1)
+        look.understood &= inside.understood
+        look.suspicions += inside.suspicions
+        if not inside.understood and not inside.suspicions:
+            look.add("unscanned-file", f"its member {member.filename} is not understood ({inside.kind})")
+    if skops:
+        _skops(archive, look, trust)
+    if "config.json" in names and b'"Lambda"' in archive.read("config.json"):
+        look.add("malicious-code", "its configuration has a Lambda layer, which is code")
+    return look
+
+
+def _skops(archive: zipfile.ZipFile, look: Look, trust: Trust) -> None:
+    """Read the types that a skops file makes objects of."""
+    try:
+        schema = json.loads(archive.read("schema.json"))
+    except (ValueError, RecursionError):
+        look.understood = False
+        look.add("unscanned-file", "its schema.json cannot be read")
+        return
+    names: list[Global] = []
+    loaders: set[str] = set()
+    try:
+        for node in _nodes(schema):
+            names += _named(node)
+            loaders.add(str(node.get("__loader__", "")))
+    except RecursionError:
+        look.understood = False
+    judge_names(look, names, trust, "the file")
+    strange = sorted(loader for loader in loaders - _SKOPS_LOADERS if loader)
+    if strange:
+        look.understood = False
+        look.add("unscanned-file", f"nodes of kinds that are not known: {', '.join(strange[:8])}")
+
+
+def _nodes(value: Any) -> Iterator[dict[str, Any]]:
+    waiting = [value]
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, dict):
+            if "__class__" in item or "__loader__" in item:
+                yield item
+            waiting += item.values()
+        elif isinstance(item, list):
+            waiting += item
+
+
+def _named(node: dict[str, Any]) -> Iterator[Global]:
+    kind, module = node.get("__class__"), node.get("__module__")
+    # A node without a class points to one that was read before.
+    if kind is not None and (module, kind) != ("builtins", "NoneType"):
+        yield Global(str(module), str(kind))
+
+
+def _spooled(chunks: Iterator[bytes]) -> BinaryIO:
+    """Return what ``chunks`` are, to be read and sought in; on disk where it is large."""
+    made: IO[bytes] = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - the caller closes it
+    total = 0
+    try:
+        for chunk in chunks:
+            total += len(chunk)
+            if total > MAX_EXPANDED_BYTES:
+                raise _TooLargeError(f"more than {MAX_EXPANDED_BYTES} bytes")
+            made.write(chunk)
+    except BaseException:
+        made.close()
+        raise
+    made.seek(0)
+    return cast("BinaryIO", made)
+
+
+def _size(stream: BinaryIO) -> int:
+    size = stream.seek(0, 2)
+    stream.seek(0)
+    return size
+
+
+def _unreadable(name: str, kind: str, error: Exception) -> Look:
+    look = Look(name, kind, understood=False)
+    look.add("unscanned-file", f"the {kind} cannot be read ({type(error).__name__}: {str(error)[:100]})")
+    return look

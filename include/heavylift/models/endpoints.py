@@ -1,0 +1,179 @@
+"""Asks a scoring server over HTTP, as MLflow's ``/invocations``: for endpoints, and for both sides alike."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heavylift.connections import Connection, http_address, http_authorisation
+from heavylift.errors import ConnectionConfigError, IntegrityError, ServerUnavailableError
+from heavylift.models.golden import Golden
+from heavylift.models.outputs import SCORES, Outputs
+from heavylift.models.sessions import Predicted
+
+BATCH = 500
+_MAX_ANSWER = 256 * 2**20
+
+
+@dataclass
+class EndpointSession:
+    """One scoring server and the rows that it is asked about.
+
+    :param connection: host (a URL with its path, or to which ``/invocations`` is added), login and password
+        or the extra field ``token``.
+    """
+
+    name: str
+    connection: Connection
+    golden: Golden
+    seconds: float = 60.0
+    check: Callable[[], None] = lambda: None
+    _http: http.client.HTTPConnection | None = None
+    _bodies: dict[int, bytes] = field(default_factory=dict)
+
+    def __enter__(self) -> EndpointSession:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._http is not None:
+            self._http.close()
+
+    def predict(self) -> Predicted:
+        """Answer all golden inputs, some hundreds at a time."""
+        began, parts = time.perf_counter(), []
+        for begin in range(0, self.golden.rows, BATCH):
+            self.check()
+            numbers = range(begin, min(begin + BATCH, self.golden.rows))
+            answered = _columns(self._post(self._body(numbers)))
+            if any(len(each) != len(numbers) for each in answered.values()):
+                raise self._nonsense("another number of answers than rows")
+            parts.append(answered)
+        if any(list(each) != list(parts[0]) for each in parts):
+            raise self._nonsense("answers in different columns")
+        columns = {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
+        return Predicted(Outputs(columns), time.perf_counter() - began)
+
+    def time(self, rows: Sequence[int]) -> list[float]:
+        """Ask about single rows; the durations hold the way there and back."""
+        durations = []
+        for number in rows:
+            if number not in self._bodies:
+                self._bodies[number] = self._body([number])
+            began = time.perf_counter_ns()
+            self._post(self._bodies[number], parse=False)
+            durations.append((time.perf_counter_ns() - began) / 1e6)
+        return durations
+
+    def peak_bytes(self) -> None:
+        """Return None: a server does not tell."""
+        return
+
+    def _body(self, numbers: Sequence[int]) -> bytes:
+        golden = self.golden
+        if list(golden.columns.values()) == ["tensor"]:
+            return json.dumps({"inputs": golden.values["tensor"][list(numbers)].tolist()}).encode()
+        data = [[_cell(golden, name, number) for name in golden.columns] for number in numbers]
+        return json.dumps({"dataframe_split": {"columns": list(golden.columns), "data": data}}).encode()
+
+    def _post(self, body: bytes, *, parse: bool = True) -> Any:
+        url = urlsplit(_url(self.connection))
+        headers = {"Content-Type": "application/json", **http_authorisation(self.connection)}
+        # A server may close a connection that was idle; one attempt anew is no lost request.
+        for attempt in (1, 2):
+            http_connection = self._open(url.scheme, url.netloc)
+            try:
+                http_connection.request("POST", url.path or "/", body, headers)
+                answer = http_connection.getresponse()
+                content = answer.read(_MAX_ANSWER)
+                break
+            except (OSError, http.client.HTTPException) as error:
+                http_connection.close()
+                self._http = None
+                if attempt == 2:
+                    raise self._unavailable(type(error).__name__) from error
+        if answer.status != 200:
+            raise self._unavailable(f"HTTP {answer.status}")
+        if not parse:
+            return None
+        try:
+            return json.loads(content)
+        except ValueError as error:
+            raise self._nonsense("an answer that is no JSON") from error
+
+    def _open(self, scheme: str, netloc: str) -> http.client.HTTPConnection:
+        if self._http is None:
+            kind = http.client.HTTPSConnection if scheme == "https" else http.client.HTTPConnection
+            self._http = kind(netloc, timeout=self.seconds)
+        return self._http
+
+    def _unavailable(self, got: str) -> ServerUnavailableError:
+        return ServerUnavailableError(
+            f"asking {self.name}",
+            got=got,
+            expected="HTTP 200",
+            state="nothing was changed; there is no result",
+            remedy=f"look at the endpoint behind connection {self.connection.conn_id!r}, then run this again",
+            code="7560",
+        )
+
+    def _nonsense(self, got: str) -> IntegrityError:
+        return IntegrityError(
+            f"reading what {self.name} answered",
+            got=got,
+            expected='{"predictions": […]} with one entry a row',
+            state="nothing was changed; there is no result",
+            remedy=f"check that connection {self.connection.conn_id!r} leads to a scoring server",
+            code="7561",
+        )
+
+
+def _columns(document: Any) -> dict[str, NDArray[Any]]:
+    """Return an answer's columns: of plain values, of lists (scores), or of records."""
+    rows = document.get("predictions", document) if isinstance(document, dict) else document
+    if isinstance(rows, list) and rows and isinstance(rows[0], dict):
+        return {str(name): _array([row.get(name) for row in rows]) for name in rows[0]}
+    if isinstance(rows, list) and rows and isinstance(rows[0], list):
+        return {SCORES + str(n): _array([row[n] for row in rows]) for n in range(len(rows[0]))}
+    return {"answer": _array(rows if isinstance(rows, list) else [rows])}
+
+
+def _array(values: list[Any]) -> NDArray[Any]:
+    # JSON writes 1.0 as 1: a column is whole only where the server never says otherwise.
+    made = np.array([np.nan if each is None else each for each in values])
+    return made if made.dtype.kind in "biufU" else np.array([str(each) for each in values])
+
+
+def _cell(golden: Golden, name: str, number: int) -> Any:
+    if name in golden.missing and golden.missing[name][number]:
+        return None
+    value = golden.values[name][number]
+    if golden.columns[name] == "time":
+        return str(value)
+    plain = value.item()
+    return None if isinstance(plain, float) and plain != plain else plain
+
+
+def _url(connection: Connection) -> str:
+    host = connection.host or ""
+    if connection.conn_type not in {"http", "https", "mlflow"} or not host:
+        raise ConnectionConfigError(
+            f"using connection {connection.conn_id!r} for a scoring server",
+            got=f"the type {connection.conn_type!r}" + ("" if host else " and no host"),
+            expected="the type http, and the server's URL in the field host",
+            state="nothing was touched",
+            remedy=f"complete the connection {connection.conn_id!r}",
+            code="7562",
+        )
+    address = http_address(connection)
+    return address if urlsplit(address).path.strip("/") else f"{address}/invocations"

@@ -1,0 +1,150 @@
+"""Golden inputs: the rows on which both sides are asked, with their truth where it is known."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from heavylift.errors import IntegrityError, SpecError
+
+MAX_ROWS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Golden:
+    """Rows, as columns.
+
+    :param columns: name → kind (``number``, ``text``, ``time``, ``tensor``), in order.
+    :param truth: what each row should be answered with, where that is known.
+    :param slices: column → the part of the rows that each belongs to.
+    :param origin: where they come from, for people.
+    """
+
+    origin: str
+    columns: dict[str, str]
+    values: dict[str, NDArray[Any]]
+    missing: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
+    truth: NDArray[Any] | None = None
+    slices: dict[str, NDArray[Any]] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        """How many rows there are."""
+        return len(next(iter(self.values.values()), ()))
+
+    def write(self, path: Path) -> list[dict[str, str]]:
+        """Write the inputs for a model's process, and return what it has to know of the columns."""
+        arrays = {str(n): self.values[name] for n, name in enumerate(self.columns)}
+        arrays |= {
+            f"missing-{n}": self.missing[name] for n, name in enumerate(self.columns) if name in self.missing
+        }
+        np.savez(path, allow_pickle=False, **arrays)
+        return [{"name": name, "kind": kind} for name, kind in self.columns.items()]
+
+
+def read_golden(
+    path: Path, origin: str, *, label: str = "", slices: Sequence[str] = (), drop: Sequence[str] = ()
+) -> Golden:
+    """Read golden inputs from a Parquet, CSV or JSON file.
+
+    :param label: the column with the truth; it is no input.
+    :param slices: columns that divide the rows; they are inputs as well.
+    :param drop: further columns that are no inputs.
+    :raises SpecError: a named column is not there.
+    :raises IntegrityError: the file cannot be read.
+    """
+    frame = _frame(path, origin)
+    if isinstance(frame, np.ndarray):
+        return Golden(origin, {"tensor": "tensor"}, {"tensor": frame})
+    for name in (label, *slices, *drop):
+        if name and name not in frame.columns:
+            raise SpecError(
+                f"reading golden inputs {origin}",
+                got=f"no column {name!r}",
+                expected=f"one of {', '.join(map(str, frame.columns[:20]))}",
+                state="nothing was run or changed",
+                remedy="correct label, slices or drop of the model in the spec",
+                code="7540",
+            )
+    if not 0 < len(frame) <= MAX_ROWS:
+        raise _unreadable(origin, f"{len(frame)} rows", f"1 to {MAX_ROWS} rows")
+    truth = frame[label].to_numpy() if label else None
+    parts = {name: frame[name].astype(str).to_numpy(dtype=str) for name in slices}
+    inputs = frame.drop(columns=[*({label} if label else ()), *drop])
+    columns: dict[str, str] = {}
+    values: dict[str, NDArray[Any]] = {}
+    missing: dict[str, NDArray[np.bool_]] = {}
+    for name in inputs.columns:
+        _take(str(name), inputs[name], columns, values, missing)
+    return Golden(origin, columns, values, missing, truth, parts)
+
+
+def _take(
+    name: str,
+    series: Any,
+    columns: dict[str, str],
+    values: dict[str, NDArray[Any]],
+    missing: dict[str, NDArray[np.bool_]],
+) -> None:
+    kind = series.dtype.kind
+    if kind in "biuf" and isinstance(series.dtype, np.dtype):
+        columns[name], values[name] = "number", series.to_numpy()
+    elif kind in "biuf":
+        columns[name], values[name] = "number", series.to_numpy(dtype="float64", na_value=np.nan)
+    elif kind == "M":
+        columns[name], values[name] = "time", series.to_numpy(dtype="datetime64[ns]")
+    else:
+        columns[name] = "text"
+        missing[name] = series.isna().to_numpy()
+        values[name] = series.fillna("").astype(str).to_numpy(dtype=str)
+
+
+def _frame(path: Path, origin: str) -> Any:
+    import pandas as pd  # type: ignore[import-untyped]
+
+    try:
+        if origin.lower().endswith((".parquet", ".pq")):
+            return pd.read_parquet(path)
+        if origin.lower().endswith((".csv", ".csv.gz")):
+            return pd.read_csv(path, compression="gzip" if origin.endswith(".gz") else None)
+        return _json(pd, path.read_text("utf-8"))
+    except (ValueError, OSError, KeyError, TypeError) as error:
+        raise _unreadable(
+            origin, f"{type(error).__name__}: {str(error)[:200]}", "Parquet, CSV or JSON"
+        ) from error
+
+
+def _json(pd: Any, text: str) -> Any:
+    """Read rows as MLflow writes examples: split, records, or bare arrays."""
+    document = json.loads(text)
+    if isinstance(document, dict):
+        split = document.get("dataframe_split", document)
+        if isinstance(split, dict) and "data" in split:
+            return pd.DataFrame(split["data"], columns=split.get("columns"))
+        for key in ("dataframe_records", "instances", "inputs"):
+            if key in document:
+                document = document[key]
+                break
+    if isinstance(document, list) and document and isinstance(document[0], dict):
+        return pd.DataFrame(document)
+    array = np.asarray(document)
+    if array.dtype == object or array.ndim < 1:
+        raise ValueError("rows of unequal length")
+    return array
+
+
+def _unreadable(origin: str, got: str, expected: str) -> IntegrityError:
+    return IntegrityError(
+        f"reading golden inputs {origin}",
+        got=got,
+        expected=expected,
+        state="nothing was run or changed",
+        remedy="write the golden inputs anew; docs/reference/models.md tells the forms",
+        code="7541",
+    )

@@ -1,0 +1,124 @@
+"""Which names a pickle may import: known to build data only, known to act, or neither.
+
+What builds data is listed by name or by the way that a library names its classes; whatever is in
+neither list is *unknown* and is let through only where a person says so. What acts on the machine is
+never let through.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+
+from heavylift.models.opcodes import Global
+
+
+class Standing(StrEnum):
+    """What is known of a name."""
+
+    DATA = "data"
+    UNKNOWN = "unknown"
+    ACTS = "acts"
+
+
+_BUILTINS_DATA = frozenset(
+    {
+        "set", "frozenset", "dict", "list", "tuple", "int", "float", "bool", "str", "bytes",
+        "bytearray", "complex", "slice", "range", "object", "Ellipsis", "NotImplemented",
+    }
+)  # fmt: skip
+_EXACT = frozenset(
+    {
+        "collections.OrderedDict", "collections.defaultdict", "collections.deque", "collections.Counter",
+        "copyreg._reconstructor", "copy_reg._reconstructor", "_codecs.encode",
+        "datetime.datetime", "datetime.date", "datetime.time", "datetime.timedelta", "datetime.timezone",
+        "decimal.Decimal", "fractions.Fraction", "uuid.UUID", "pathlib.PurePosixPath",
+        "numpy.dtype", "numpy.ndarray", "numpy.matrix",
+        "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
+        "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
+        "numpy.core.numeric._frombuffer", "numpy._core.numeric._frombuffer",
+        "numpy.random._pickle.__randomstate_ctor", "numpy.random._pickle.__generator_ctor",
+        "numpy.random._pickle.__bit_generator_ctor", "numpy.random._mt19937.MT19937",
+        "numpy.random._pcg64.PCG64", "numpy.random._pcg64.PCG64DXSM", "numpy.random._philox.Philox",
+        "numpy.random._sfc64.SFC64", "numpy.random.bit_generator.SeedSequence",
+        "numpy.random.mtrand.RandomState",
+        "numpy.random._generator.Generator", "numpy.ma.core._mareconstruct", "numpy.ma.core.MaskedArray",
+        "joblib.numpy_pickle.NumpyArrayWrapper",
+        "sklearn._loss.link.Interval", "sklearn.tree._tree.Tree",
+        "sklearn.neighbors._kd_tree.newObj", "sklearn.neighbors._ball_tree.newObj",
+        "sklearn.metrics._dist_metrics.newObj",
+        "pandas._libs.internals._unpickle_block", "pandas.core.internals.managers.BlockManager",
+        "pandas.core.internals.managers.SingleBlockManager", "pandas.core.indexes.base._new_Index",
+        "pandas.core.indexes.base.Index", "pandas.core.indexes.range.RangeIndex",
+        "pandas.core.frame.DataFrame", "pandas.core.series.Series",
+        "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",
+        "pandas.core.arrays.categorical.Categorical", "pandas.core.dtypes.dtypes.CategoricalDtype",
+        "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
+        "torch._utils._rebuild_parameter", "torch.Size", "torch.device",
+    }
+)  # fmt: skip
+_NUMPY_SCALARS = re.compile(
+    r"numpy\.(?:u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)|bool_?|str_|bytes_)"
+)
+_TORCH = re.compile(
+    r"torch\.(?:(?:Float|Double|Half|BFloat16|Int|Long|Short|Char|Byte|Bool)Storage"
+    r"|u?int(?:8|16|32|64)|float(?:16|32|64)|bfloat16|bool)"
+)
+# A class of these libraries: private modules below the package, then a name that begins like a class.
+_CLASSES = re.compile(
+    r"(?:sklearn(?:\.[a-z_][a-z0-9_]*)*|scipy\.sparse(?:\._[a-z]+)*|xgboost\.(?:core|sklearn)"
+    r"|lightgbm\.(?:basic|sklearn|engine)|catboost\.core|imblearn(?:\.[a-z_]+)*)\._*[A-Z]\w*"
+)
+_SPARSE = re.compile(r"scipy\.sparse(?:\._[a-z]+)*\.(?:csr|csc|coo|bsr|dia|dok|lil)_(?:matrix|array)")
+# Parts of these libraries that run text, read files or start processes.
+_NOT_THESE = re.compile(
+    r"sklearn\.(?:utils\._testing|externals|datasets|conftest|_build_utils|tests)\b|.*\.tests?\."
+)
+# Imports whatever it is told to, and takes an attribute of it.
+_IMPORTERS = re.compile(r"numpy(?:\._core|\.core)(?:\.\w+)*\._ufunc_reconstruct")
+# Functions of scikit-learn and numpy that models keep as attributes; none does more than compute.
+_FUNCTIONS = re.compile(
+    r"numpy\.(?:log1p?|exp(?:m1)?|sqrt|abs(?:olute)?|sign|square|log(?:2|10)|mean|median|nan(?:mean|median))"
+    r"|sklearn\.feature_selection\._univariate_selection\.(?:f_classif|f_regression|chi2)"
+    r"|sklearn\.feature_selection\._mutual_info\.mutual_info_(?:classif|regression)"
+    r"|sklearn\.metrics\.pairwise\.\w+_kernel"
+    r"|sklearn\.metrics\._(?:classification|regression|ranking)\.[a-z]\w*"
+    r"|sklearn(?:\.[a-z_]\w*)*\.__pyx_unpickle_\w+"
+    r"|scipy\.special(?:\._ufuncs)?\.(?:expit|logit|erf|gammaln|xlogy|boxcox1?p?|inv_boxcox1?p?)"
+)
+
+_ACTS_MODULES = re.compile(
+    r"(?:os|posix|nt|posixpath|ntpath|subprocess|sys|runpy|code|codeop|importlib|imp|pty|platform|shutil|socket"
+    r"|ssl|http|urllib|urllib2|requests|httpx|aiohttp|httplib|ftplib|smtplib|telnetlib|webbrowser|ctypes"
+    r"|multiprocessing|threading|concurrent|asyncio|pickle|_pickle|cPickle|dill|cloudpickle|marshal|shelve|pdb"
+    r"|bdb|cProfile|profile|timeit|trace|doctest|unittest|pip|setuptools|distutils|venv|ensurepip|site|signal"
+    r"|resource|tempfile|glob|fileinput|io|_io|builtins|__builtin__|nose|numpy\.testing|numpy\.f2py|pandas\.io"
+    r"|torch\.hub|torch\.utils|torch\.jit|torch\.serialization|torch\._dynamo|torch\._inductor|joblib\.parallel"
+    r"|types|inspect|gc|weakref|atexit|commands|lib2to3|idlelib|pydoc|linecache|operator|functools"
+    r"|logging|configparser|sqlite3|ast|test|_posixsubprocess|tkinter|zipimport|pkgutil|mlflow)(?:\.|$)"
+)
+
+
+def standing_of(name: Global, trusted: frozenset[str] = frozenset()) -> Standing:
+    """Return what is known of ``name``.
+
+    :param trusted: full names that a person vouches for; what acts is not to be had so.
+    """
+    full = str(name)
+    # A name with a dot in it walks through attributes of what it names: numpy's "os", say.
+    if "." in name.name or "?" in full:
+        return Standing.ACTS
+    if name.module in {"builtins", "__builtin__"} and name.name in _BUILTINS_DATA:
+        return Standing.DATA
+    if full in _EXACT or _is_data(full):
+        return Standing.DATA
+    if _ACTS_MODULES.match(name.module) or _IMPORTERS.fullmatch(full):
+        return Standing.ACTS
+    return Standing.DATA if full in trusted else Standing.UNKNOWN
+
+
+def _is_data(full: str) -> bool:
+    if _NOT_THESE.match(full):
+        return False
+    patterns = (_NUMPY_SCALARS, _TORCH, _CLASSES, _SPARSE, _FUNCTIONS)
+    return any(pattern.fullmatch(full) for pattern in patterns)

@@ -1,0 +1,160 @@
+"""Reads what a model says of itself: an MLflow folder's MLmodel and requirements, or a single file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from heavylift.errors import SpecError
+
+_MLMODEL = "MLmodel"
+_MAX_TEXT = 16 * 2**20
+_FORMS = {".onnx": "onnx", ".skops": "skops", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle"}
+_PYTHON = re.compile(r"^\s*python\s*(?:==?|=)\s*([\d.]+)\s*$")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A model as it lies in a folder.
+
+    :param form: how it is loaded: ``mlflow``, ``onnx``, ``skops``, ``pickle``, or empty.
+    :param path: what is loaded, relative to the folder; empty for the folder itself.
+    :param flavors: MLflow's flavors, or the form.
+    :param requirements: lines of packages, as the model gives them.
+    :param signature: names and types of inputs and outputs, as JSON.
+    :param example: the input example's file.
+    """
+
+    form: str
+    path: str = ""
+    flavors: tuple[str, ...] = ()
+    python: str = ""
+    mlflow_version: str = ""
+    requirements: tuple[str, ...] = ()
+    signature: Mapping[str, Any] = field(default_factory=dict)
+    example: str = ""
+    serialization: str = ""
+    code_paths: bool = False
+
+
+def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, ...] = ()) -> Layout:
+    """Return how the model in ``folder`` is laid out; nothing of it is run.
+
+    :param names: its files.
+    :param requirements: of a model that is a file by itself, which cannot tell them.
+    :raises SpecError: it is neither an MLflow model nor one file.
+    """
+    if _MLMODEL in names:
+        return _mlflow(folder, names)
+    if len(names) == 1:
+        form = _FORMS.get(Path(names[0]).suffix.lower(), "")
+        return Layout(form, names[0], (form or "unknown",), requirements=requirements)
+    found = f"{len(names)} files and no {_MLMODEL}" if names else "no file"
+    raise SpecError(
+        "reading a model",
+        got=found,
+        expected=f"a folder with a file {_MLMODEL}, or one file",
+        state="nothing was run or changed",
+        remedy="name the folder that MLflow's save_model or log_model wrote, or the model's one file",
+        code="7510",
+    )
+
+
+def _mlflow(folder: Path, names: tuple[str, ...]) -> Layout:
+    document = _yaml(folder / _MLMODEL)
+    flavors = document.get("flavors")
+    if not isinstance(flavors, dict) or not flavors:
+        raise _unreadable(_MLMODEL, "no flavors")
+    function = flavors.get("python_function") or {}
+    info = document.get("saved_input_example_info") or {}
+    example = str(info.get("artifact_path") or "") if isinstance(info, dict) else ""
+    own = [value for name, value in flavors.items() if name != "python_function" and isinstance(value, dict)]
+    return Layout(
+        form="mlflow",
+        flavors=tuple(sorted(map(str, flavors))),
+        python=_python(folder, names, function),
+        mlflow_version=str(document.get("mlflow_version") or ""),
+        requirements=_requirements(folder, names),
+        signature=_signature(document.get("signature")),
+        example=example if example in names else "",
+        serialization=next(
+            (str(each["serialization_format"]) for each in own if each.get("serialization_format")), ""
+        ),
+        code_paths=any(isinstance(each, dict) and each.get("code") for each in flavors.values()),
+    )
+
+
+def _requirements(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
+    if "requirements.txt" in names:
+        lines = _text(folder / "requirements.txt").splitlines()
+        return tuple(line.strip() for line in lines if line.strip() and not line.strip().startswith("#"))
+    for name in ("conda.yaml", "python_env.yaml"):
+        if name in names:
+            dependencies = _yaml(folder / name).get("dependencies")
+            inner = [each.get("pip") for each in dependencies or () if isinstance(each, dict)]
+            listed = inner[0] if inner and isinstance(inner[0], list) else dependencies
+            return tuple(
+                str(each) for each in listed or () if isinstance(each, str) and not _PYTHON.match(each)
+            )
+    return ()
+
+
+def _python(folder: Path, names: tuple[str, ...], function: Any) -> str:
+    told = function.get("python_version") if isinstance(function, dict) else None
+    if told:
+        return str(told)
+    if "python_env.yaml" in names:
+        return str(_yaml(folder / "python_env.yaml").get("python") or "")
+    if "conda.yaml" in names:
+        lines = [str(each) for each in _yaml(folder / "conda.yaml").get("dependencies") or ()]
+        return next((found[1] for line in lines if (found := _PYTHON.match(line))), "")
+    return ""
+
+
+def _signature(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {}
+    made: dict[str, Any] = {}
+    for part in ("inputs", "outputs", "params"):
+        text = value.get(part)
+        try:
+            made[part] = json.loads(text) if isinstance(text, str) else text
+        except ValueError as error:
+            raise _unreadable(_MLMODEL, f"a signature whose {part} are no JSON") from error
+    return made
+
+
+def _yaml(path: Path) -> dict[str, Any]:
+    try:
+        found = yaml.safe_load(_text(path))
+    except (yaml.YAMLError, RecursionError) as error:
+        raise _unreadable(path.name, "no YAML") from error
+    if not isinstance(found, dict):
+        raise _unreadable(path.name, "no mapping")
+    return found
+
+
+def _text(path: Path) -> str:
+    if path.stat().st_size > _MAX_TEXT:
+        raise _unreadable(path.name, f"more than {_MAX_TEXT} bytes")
+    try:
+        return path.read_text("utf-8")
+    except UnicodeDecodeError as error:
+        raise _unreadable(path.name, "no UTF-8 text") from error
+
+
+def _unreadable(name: str, got: str) -> SpecError:
+    return SpecError(
+        f"reading {name} of a model",
+        got=got,
+        expected="what MLflow writes",
+        state="nothing was run or changed",
+        remedy="save the model again with MLflow, or check the files by heavylift objects verify",
+        code="7511",
+    )

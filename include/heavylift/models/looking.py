@@ -1,0 +1,81 @@
+"""What a look at one file of a model has found, and how severe it is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from heavylift.models.known_globals import Standing, standing_of
+from heavylift.models.opcodes import Global, PickleProgram
+
+MOST_NAMED = 8
+"""How many names a finding lists."""
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """Something in a file that a person should know.
+
+    :param rule: the rule's id; see :mod:`heavylift.models.rules`.
+    """
+
+    rule: str
+    detail: str
+
+
+@dataclass
+class Look:
+    """One file of a model, or one member of an archive in it.
+
+    :param kind: what it is by its content: ``text``, ``pickle``, ``skops``, ``safetensors``, …
+    :param understood: it was looked at from beginning to end; otherwise it is unscanned.
+    """
+
+    path: str
+    kind: str
+    understood: bool
+    suspicions: list[Suspicion] = field(default_factory=list)
+
+    def add(self, rule: str, detail: str) -> None:
+        """Note one suspicion."""
+        self.suspicions.append(Suspicion(rule, detail))
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What a person vouches for.
+
+    :param globals: full names that pickles may import although they are not known.
+    """
+
+    globals: frozenset[str] = frozenset()
+
+
+def judge_names(look: Look, names: Iterable[Global], trust: Trust, what: str) -> None:
+    """Note which of the names that a file imports act on the machine, and which are not known."""
+    by_standing: dict[Standing, list[str]] = {each: [] for each in Standing}
+    for name in dict.fromkeys(names):
+        by_standing[standing_of(name, trust.globals)].append(str(name))
+    acting, unknown = by_standing[Standing.ACTS], by_standing[Standing.UNKNOWN]
+    if acting:
+        look.add("malicious-code", f"{what} imports {_listed(acting)}")
+    if unknown:
+        look.add("unknown-global", f"{what} imports {_listed(unknown)}")
+
+
+def judge_program(look: Look, program: PickleProgram, trust: Trust) -> None:
+    """Note what a pickle would do, and whether it could be read to its end."""
+    judge_names(look, program.names, trust, "the pickle")
+    odd = [each for each in program.calls if each == "?" or each.endswith("are set)")]
+    if odd:
+        look.add(
+            "malicious-code", f"the pickle calls {_listed(list(dict.fromkeys(odd)))}, which is no plain name"
+        )
+    if program.problem:
+        look.understood = False
+        look.add("damaged-pickle", f"the pickle cannot be read to its end ({program.problem})")
+
+
+def _listed(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more

@@ -1,0 +1,272 @@
+"""A model's process, seen from outside: started shut off, asked over a pipe, and ended whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+
+from heavylift.errors import IncompleteError, IntegrityError
+from heavylift.models.golden import Golden
+from heavylift.models.outputs import Outputs
+
+_HERE = Path(__file__).parent
+_MAX_LINE = 64 * 2**20
+_LOOK_EVERY = 0.2
+_TAIL = 600
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one model's process may use.
+
+    :param seconds: longest wait for one answer.
+    :param cpu_seconds: of processor time in all.
+    """
+
+    memory_bytes: int = 8 * 2**30
+    cpu_seconds: int = 3600
+    seconds: float = 600.0
+    file_bytes: int = 2 * 2**30
+
+    @property
+    def resources(self) -> dict[str, int]:
+        """The limits as the operating system knows them."""
+        return {
+            "RLIMIT_AS": self.memory_bytes,
+            "RLIMIT_CPU": self.cpu_seconds,
+            "RLIMIT_FSIZE": self.file_bytes,
+            "RLIMIT_NOFILE": 1024,
+            "RLIMIT_CORE": 0,
+        }
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Answers to all rows.
+
+    :param notes: what the model could not tell.
+    """
+
+    outputs: Outputs
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
+class Session(Protocol):
+    """A model that answers: a process of our own, or an endpoint."""
+
+    name: str
+
+    def predict(self) -> Predicted:
+        """Answer all golden inputs."""
+        ...
+
+    def time(self, rows: Sequence[int]) -> list[float]:
+        """Answer single rows one after the other; return milliseconds."""
+        ...
+
+    def peak_bytes(self) -> int | None:
+        """Return the most memory that was held; None where it cannot be known."""
+        ...
+
+
+@dataclass
+class ModelProcess:
+    """One model in its own interpreter.
+
+    :param name: for messages.
+    :param interpreter: of the model's environment.
+    :param check: called while waiting; raises where the work is to stop.
+    """
+
+    name: str
+    interpreter: Path
+    form: str
+    model: Path
+    limits: Limits = field(default_factory=Limits)
+    check: Callable[[], None] = lambda: None
+    python: str = ""
+    isolation: str = ""
+    load_seconds: float = 0.0
+    _process: subprocess.Popen[bytes] | None = None
+    _scratch: str = ""
+    _waiting: bytes = b""
+
+    def __enter__(self) -> ModelProcess:
+        self._scratch = tempfile.mkdtemp(prefix="heavylift-model-")
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _start(self) -> None:
+        limits = {"parent": os.getpid(), "resources": self.limits.resources}
+        argv = [
+            sys.executable, "-I", str(_HERE / "launcher.py"), json.dumps(limits),
+            str(self.interpreter), "-IB", str(_HERE / "worker.py"),
+        ]  # fmt: skip
+        with Path(self._scratch, "said").open("wb") as said:
+            self._process = subprocess.Popen(  # noqa: S603 - our own launcher, no shell
+                argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, cwd=self._scratch,
+                env=self._environment(), start_new_session=True,
+            )  # fmt: skip
+        hello = self._ask("hello")
+        self.python, self.isolation = str(hello["python"]), str(hello["isolation"])
+
+    def _environment(self) -> dict[str, str]:
+        """Return all that the process finds in its environment: nothing of ours."""
+        return {
+            "PATH": f"{self.interpreter.parent}:/usr/bin:/bin",
+            "HOME": self._scratch,
+            "TMPDIR": self._scratch,
+            "LANG": "C.UTF-8",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MLFLOW_TRACKING_URI": f"file://{self._scratch}/mlruns",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "DO_NOT_TRACK": "true",
+            "VIRTUAL_ENV": str(self.interpreter.parent.parent),
+            # One thread adds up in one order: the same bits each time, and durations that compare.
+            **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+        }
+
+    def load(self, golden: Golden) -> None:
+        """Load the model and give it the golden inputs.
+
+        :raises IncompleteError: it cannot be loaded.
+        """
+        self.load_seconds = float(self._ask("load", form=self.form, path=str(self.model))["seconds"])
+        path = Path(self._scratch, "inputs.npz")
+        columns = golden.write(path)
+        self._ask("inputs", path=str(path), columns=columns)
+
+    def predict(self) -> Predicted:
+        """Answer all golden inputs."""
+        path = Path(self._scratch, "outputs.npz")
+        path.unlink(missing_ok=True)
+        told = self._ask("predict", path=str(path))
+        try:
+            with np.load(path, allow_pickle=False) as kept:
+                columns = {str(name): kept[str(n)] for n, name in enumerate(told["columns"])}
+        except (ValueError, OSError, KeyError) as error:
+            raise self._nonsense(f"answers that cannot be read: {type(error).__name__}") from error
+        return Predicted(Outputs(columns), float(told["seconds"]), tuple(map(str, told["notes"])))
+
+    def time(self, rows: Sequence[int]) -> list[float]:
+        """Answer single rows; the durations are taken inside the process, around the model alone."""
+        return [float(each) / 1e6 for each in self._ask("time", rows=list(rows))["nanoseconds"]]
+
+    def peak_bytes(self) -> int:
+        """Return the most memory that the process has held."""
+        return int(self._ask("usage")["peak_bytes"])
+
+    def close(self) -> None:
+        """End the process and all that it has started, and take its files away."""
+        process = self._process
+        if process is not None:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                self._process = None
+            process.wait()
+            for pipe in (process.stdin, process.stdout):
+                if pipe is not None:
+                    pipe.close()
+            self._process = None
+        shutil.rmtree(self._scratch, ignore_errors=True)
+
+    def _ask(self, what: str, **arguments: Any) -> Mapping[str, Any]:
+        process = self._process
+        if process is None or process.stdin is None:
+            raise self._failed(what, "it has ended")
+        try:
+            process.stdin.write(json.dumps({"do": what, **arguments}).encode() + b"\n")
+            process.stdin.flush()
+        except BrokenPipeError as error:
+            raise self._failed(what, "it has ended") from error
+        try:
+            answer = json.loads(self._line(what))
+        except ValueError as error:
+            raise self._nonsense("an answer that is no JSON") from error
+        if not isinstance(answer, dict) or "ok" not in answer:
+            raise self._failed(what, str(answer.get("error") if isinstance(answer, dict) else answer)[:1000])
+        return dict(answer["ok"])
+
+    def _line(self, what: str) -> bytes:
+        """Return the next line of the process, which must come in time and not be endless."""
+        process = self._process
+        if process is None or process.stdout is None:
+            raise self._failed(what, "it has ended")
+        deadline = time.monotonic() + self.limits.seconds
+        with selectors.DefaultSelector() as selector:
+            selector.register(process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self._waiting:
+                self.check()
+                if time.monotonic() > deadline:
+                    raise self._failed(what, f"no answer within {self.limits.seconds:.0f} s")
+                if not selector.select(_LOOK_EVERY):
+                    continue
+                chunk = os.read(process.stdout.fileno(), 2**20)
+                if not chunk:
+                    raise self._failed(what, self._ending(process))
+                self._waiting += chunk
+                if len(self._waiting) > _MAX_LINE:
+                    raise self._nonsense(f"an answer of more than {_MAX_LINE} bytes")
+        line, _, self._waiting = self._waiting.partition(b"\n")
+        return line
+
+    @staticmethod
+    def _ending(process: subprocess.Popen[bytes]) -> str:
+        status = process.wait()
+        return (
+            f"it was ended by signal {-status} (a limit?)" if status < 0 else f"it ended with status {status}"
+        )
+
+    def _said(self) -> str:
+        path = Path(self._scratch, "said")
+        if not path.exists():
+            return ""
+        with path.open("rb") as stream:
+            stream.seek(max(0, path.stat().st_size - _TAIL))
+            return " ".join(stream.read().decode("utf-8", "replace").split())
+
+    def _failed(self, what: str, got: str) -> IncompleteError:
+        said = self._said()
+        return IncompleteError(
+            f"asking {self.name} to {what}",
+            got=got + (f"; it said: …{said}" if said else ""),
+            expected="an answer within its limits of memory, time and files",
+            state="its process is ended; nothing was changed",
+            remedy="read what it said; raise the model's limits if one was met, or correct its requirements",
+            code="7550",
+        )
+
+    def _nonsense(self, got: str) -> IntegrityError:
+        return IntegrityError(
+            f"reading what {self.name} answered",
+            got=got,
+            expected="rows of numbers or texts",
+            state="its process is ended; nothing was changed",
+            remedy="look at what the model does when it is loaded: it may write where it should not",
+            code="7551",
+        )

@@ -1,0 +1,271 @@
+"""Runs one model in its own environment and answers questions about it.
+
+Started as a file by the model's interpreter, with the model's libraries and none of Heavylift's: commands
+come as lines of JSON on standard input, answers go the same way, tables lie in files. Whatever the model
+prints goes to standard error. Written for Python 3.8 and newer.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import sys
+import time
+import traceback
+from typing import Any
+
+_MOST_COLUMNS = 4096
+_SCORES = "score:"
+
+
+class Worker:
+    """Holds the model and the inputs between commands."""
+
+    def __init__(self) -> None:
+        self.model: Any = None
+        self.table: Any = None
+        self.notes: list[str] = []
+        self.singles: dict[int, Any] = {}
+
+    def hello(self, _command: dict[str, Any]) -> dict[str, Any]:
+        """Tell where this runs."""
+        return {
+            "python": ".".join(map(str, sys.version_info[:3])),
+            "isolation": os.environ.get("HEAVYLIFT_ISOLATION", "none"),
+        }
+
+    def load(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Load the model."""
+        began = time.perf_counter()
+        self.model = _LOADERS[command["form"]](command["path"])
+        return {"seconds": time.perf_counter() - began}
+
+    def inputs(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Take the inputs from a file."""
+        self.table = _read_table(command["path"], command["columns"])
+        self.singles = {}
+        return {"rows": len(self.table)}
+
+    def predict(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Answer all rows at once, and write the answers into a file."""
+        import numpy
+
+        self.notes = []
+        began = time.perf_counter()
+        answered = self.model.predict(self.table)
+        seconds = time.perf_counter() - began
+        columns = _columns(answered, "answer")
+        if not any(name.startswith(_SCORES) for name in columns):
+            columns.update(self._scores())
+        columns = {name: _plain(values) for name, values in columns.items()}
+        numpy.savez(command["path"], **{str(n): values for n, values in enumerate(columns.values())})
+        return {"columns": list(columns), "seconds": seconds, "notes": self.notes}
+
+    def _scores(self) -> dict[str, Any]:
+        """Return the probabilities of classes, where the model tells any."""
+        ask = getattr(self.model, "scores", None)
+        if ask is None:
+            return {}
+        try:
+            found = ask(self.table)
+        except Exception as error:  # noqa: BLE001 - the model's own code may raise anything
+            self.notes.append(f"it told no probabilities: {type(error).__name__}: {str(error)[:200]}")
+            return {}
+        return {} if found is None else {_SCORES + str(n): found[:, n] for n in range(found.shape[1])}
+
+    def time(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Answer rows one at a time; return how long each took, in nanoseconds."""
+        durations = []
+        for number in command["rows"]:
+            if number not in self.singles:
+                self.singles[number] = _one(self.table, number)
+            single = self.singles[number]
+            began = time.perf_counter_ns()
+            self.model.predict(single)
+            durations.append(time.perf_counter_ns() - began)
+        return {"nanoseconds": durations}
+
+    def usage(self, _command: dict[str, Any]) -> dict[str, Any]:
+        """Tell the most memory that this process has held."""
+        return {"peak_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024}
+
+
+class _Plain:
+    """A model that was a file by itself, an object with ``predict``."""
+
+    def __init__(self, model: Any) -> None:
+        self.raw = model
+
+    def predict(self, table: Any) -> Any:
+        return self.raw.predict(table)
+
+    def scores(self, table: Any) -> Any:
+        ask = getattr(self.raw, "predict_proba", None)
+        return None if ask is None else ask(table)
+
+
+class _Mlflow:
+    """A model as MLflow keeps it."""
+
+    def __init__(self, path: str) -> None:
+        import mlflow.pyfunc
+
+        self.model = mlflow.pyfunc.load_model(path)
+        schema = self.model.metadata.get_input_schema()
+        self.names: list[str] | None = (
+            list(schema.input_names()) if schema and schema.has_input_names() else None
+        )
+
+    def predict(self, table: Any) -> Any:
+        return self.model.predict(table)
+
+    def scores(self, table: Any) -> Any:
+        raw = self.model.get_raw_model() if hasattr(self.model, "get_raw_model") else None
+        ask = getattr(raw, "predict_proba", None)
+        if ask is None:
+            return None
+        return ask(table[self.names] if self.names and hasattr(table, "columns") else table)
+
+
+class _Onnx:
+    """A model of ONNX, run by its own runtime."""
+
+    def __init__(self, path: str) -> None:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+    def predict(self, table: Any) -> Any:
+        import numpy
+
+        wanted = self.session.get_inputs()
+        if len(wanted) == 1:
+            values = numpy.asarray(table)
+            fed = {wanted[0].name: values.astype(_ONNX_TYPES.get(wanted[0].type, values.dtype))}
+        else:
+            fed = {
+                each.name: numpy.asarray(table[each.name])
+                .reshape(-1, 1)
+                .astype(_ONNX_TYPES.get(each.type, "O"))
+                for each in wanted
+            }
+        answers = self.session.run(None, fed)
+        return {output.name: answer for output, answer in zip(self.session.get_outputs(), answers)}  # noqa: B905 - Python 3.8
+
+
+_ONNX_TYPES = {
+    "tensor(float)": "float32", "tensor(double)": "float64", "tensor(float16)": "float16",
+    "tensor(int64)": "int64", "tensor(int32)": "int32", "tensor(bool)": "bool",
+}  # fmt: skip
+
+
+def _unpickled(path: str) -> Any:
+    import joblib
+
+    return _Plain(joblib.load(path))
+
+
+def _unskopsed(path: str) -> Any:
+    import skops.io
+
+    # Its types were read and judged before this process was started.
+    return _Plain(skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path)))
+
+
+_LOADERS = {"mlflow": _Mlflow, "onnx": _Onnx, "pickle": _unpickled, "skops": _unskopsed}
+
+
+def _read_table(path: str, columns: list[dict[str, Any]]) -> Any:
+    import numpy
+    import pandas  # type: ignore[import-untyped]
+
+    with numpy.load(path, allow_pickle=False) as kept:
+        if columns and columns[0]["kind"] == "tensor":
+            return kept["0"]
+        made = {}
+        for number, column in enumerate(columns):
+            values = kept[str(number)]
+            if column["kind"] == "text":
+                values = values.astype(object)
+                values[kept[f"missing-{number}"]] = None
+            made[column["name"]] = values
+    return pandas.DataFrame(made)
+
+
+def _one(table: Any, number: int) -> Any:
+    return (
+        table.iloc[[number]].reset_index(drop=True) if hasattr(table, "iloc") else table[number : number + 1]
+    )
+
+
+def _columns(answer: Any, name: str) -> dict[str, Any]:
+    """Return an answer as named columns."""
+    import numpy
+
+    if hasattr(answer, "columns") and hasattr(answer, "iloc"):
+        return {str(column): answer[column].to_numpy() for column in answer.columns}
+    if isinstance(answer, dict):
+        found: dict[str, Any] = {}
+        for key, value in answer.items():
+            found.update(_columns(value, str(key)))
+        return found
+    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
+        keys = list(answer[0])
+        return {_SCORES + str(n): numpy.array([row[key] for row in answer]) for n, key in enumerate(keys)}
+    values = answer.toarray() if hasattr(answer, "toarray") else numpy.asarray(answer)
+    if values.ndim <= 1:
+        return {name: numpy.atleast_1d(values)}
+    flat = values.reshape(len(values), -1)
+    if flat.shape[1] > _MOST_COLUMNS:
+        raise ValueError(f"an answer of {flat.shape[1]} values a row; at most {_MOST_COLUMNS}")
+    prefix = _SCORES if "proba" in name.lower() else name + "-"
+    return {prefix + str(n): flat[:, n] for n in range(flat.shape[1])}
+
+
+def _plain(values: Any) -> Any:
+    """Return a column that can be written without pickling."""
+    import numpy
+
+    if values.dtype.kind in "biuf":
+        return values
+    if values.dtype.kind in "mM":
+        return values.astype("int64")
+    if values.dtype.kind == "O":
+        numbers = [value for value in values if not isinstance(value, (str, bytes)) and value is not None]
+        if len(numbers) == len(values) and all(isinstance(value, (int, float)) for value in numbers):
+            return numpy.array([float(value) for value in values])
+    return numpy.array([str(value) for value in values])
+
+
+def _answer(worker: Worker, line: str) -> tuple[dict[str, Any], bool]:
+    command = json.loads(line)
+    if command["do"] == "end":
+        return {}, False
+    try:
+        return {"ok": getattr(worker, command["do"])(command)}, True
+    except BaseException as error:  # noqa: BLE001 - everything that a model does wrong is told
+        traceback.print_exc()
+        said = f"{type(error).__name__}: {str(error)[:1000]}"
+        return {"error": said}, not isinstance(error, (KeyboardInterrupt, SystemExit))
+
+
+def main() -> None:
+    """Answer commands until there are no more."""
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    worker = Worker()
+    going = True
+    while going:
+        line = sys.stdin.readline()
+        if not line:
+            return
+        answer, going = _answer(worker, line)
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    main()

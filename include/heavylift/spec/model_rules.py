@@ -1,0 +1,135 @@
+"""Rules on models: two places to compare, versions where the URLs want them, what is not carried out yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from heavylift.locations import parse_location
+from heavylift.spec.model import MigrationSpec
+from heavylift.spec.place_rules import SCHEMES
+from heavylift.spec.problems import FieldPath
+from heavylift.spec.rule import Broken
+from heavylift.spec.sections_models import VERSION_MARK, Model
+from heavylift.spec.vocabulary import Check, Phase
+
+MODEL_CHECKS = frozenset({Check.MODELS_COMPATIBLE, Check.MODELS_AGREE})
+
+
+def model_rules(spec: MigrationSpec) -> Iterator[Broken]:
+    """Yield what is wrong with the models of ``spec``."""
+    for index, model in enumerate(spec.models):
+        path: FieldPath = ("models", index)
+        yield from _not_yet(model, path)
+        yield from _both_sides(model, path)
+        yield from _versions(model, path)
+        yield from _measured(model, path)
+        yield from _platforms(spec, model, path)
+    yield from _gates(spec)
+
+
+def _not_yet(model: Model, path: FieldPath) -> Iterator[Broken]:
+    if model.registry is not None or model.registered_name:
+        name = "registry" if model.registry is not None else "registered_name"
+        yield Broken(
+            "7590",
+            (*path, name),
+            "a model named by its registry, understood but not yet supported by this version",
+            "source and target, the URLs of the model's folders",
+            "MLflow's model-versions/get-download-uri tells a version's folder",
+        )
+    if model.convert_to:
+        yield Broken(
+            "7591",
+            (*path, "convert_to"),
+            "a conversion, understood but not yet supported by this version",
+            "no conversion",
+            "convert it by the framework's own means, and compare both forms as source and target",
+        )
+
+
+def _both_sides(model: Model, path: FieldPath) -> Iterator[Broken]:
+    for side, other in (("source", "target"), ("target", "source")):
+        there = getattr(model, side) is not None
+        endpoint = getattr(model, f"{side}_endpoint") is not None
+        if there and endpoint:
+            yield Broken(
+                "7592", (*path, f"{side}_endpoint"), f"both {side} and {side}_endpoint", "one of the two"
+            )
+        elif not there and not endpoint and not (model.registry or model.registered_name):
+            yield Broken(
+                "7593",
+                (*path, "name"),
+                f"a model without {side}",
+                f"{side} or {side}_endpoint beside {other}",
+            )
+    if model.source_endpoint is not None and model.source_endpoint == model.target_endpoint:
+        yield Broken(
+            "7594",
+            (*path, "target_endpoint"),
+            f"the source's own connection {model.target_endpoint!r}",
+            "the connection of another server",
+        )
+    if (
+        (model.source_endpoint or model.target_endpoint)
+        and model.golden_inputs is None
+        and model.source is None
+    ):
+        yield Broken(
+            "7595",
+            (*path, "golden_inputs"),
+            "no golden inputs for an endpoint",
+            "the URL of a file with inputs",
+        )
+
+
+def _versions(model: Model, path: FieldPath) -> Iterator[Broken]:
+    for side in ("source", "target"):
+        place = getattr(model, side)
+        if place is None:
+            continue
+        if bool(model.versions) != (VERSION_MARK in place.url):
+            yield Broken(
+                "7596",
+                (*path, side, "url"),
+                f"{place.url} with {len(model.versions)} versions",
+                f"{VERSION_MARK} in the URL where versions are listed, and nowhere else",
+            )
+
+
+def _measured(model: Model, path: FieldPath) -> Iterator[Broken]:
+    if model.metrics and model.label is None:
+        yield Broken(
+            "7597", (*path, "metrics"), "metrics without a label", "label: the column with the truth"
+        )
+    if (model.label or model.slices or model.drop) and model.golden_inputs is None:
+        yield Broken(
+            "7595", (*path, "golden_inputs"), "columns of golden inputs that are not named", "golden_inputs"
+        )
+
+
+def _platforms(spec: MigrationSpec, model: Model, path: FieldPath) -> Iterator[Broken]:
+    for name, side in (("source", spec.source), ("target", spec.target)):
+        place = getattr(model, name)
+        if place is None:
+            continue
+        platform, scheme = place.platform or side.platform, parse_location(place.url).scheme
+        if scheme not in SCHEMES[platform]:
+            yield Broken(
+                "7598",
+                (*path, name, "url"),
+                f"{scheme}:// for the {name} platform {platform.value}",
+                " or ".join(f"{each}://" for each in SCHEMES[platform]),
+                "where this model alone lies elsewhere, give its place its own platform and connection",
+            )
+
+
+def _gates(spec: MigrationSpec) -> Iterator[Broken]:
+    for index, gate in enumerate(spec.gates):
+        for position, check in enumerate(gate.checks):
+            if check in MODEL_CHECKS and (gate.phase is not Phase.REVALIDATE or not spec.models):
+                yield Broken(
+                    "7599",
+                    ("gates", index, "checks", position),
+                    f"the check {check.value!r}, which would check nothing",
+                    "a gate of the phase revalidate, and an entry of models",
+                )

@@ -1,0 +1,114 @@
+"""The last tasks of the revalidate phase: judge its gate, tell the next phase, have the last word."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heavylift_airflow.operators.closing import (
+    MAX_REASONS,
+    BuildReportOperator,
+    PublishPhaseOperator,
+    SummariseRunOperator,
+    not_proved,
+)
+from heavylift_airflow.operators.gates import EvaluateGateOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from heavylift.evidence.records import PhaseSummary
+    from heavylift.evidence.store import EvidenceStore
+    from heavylift.spec import MigrationSpec
+    from heavylift_airflow.context import TaskFrame
+
+
+class EvaluateModelsGateOperator(EvaluateGateOperator):
+    """Judges a gate of the revalidate phase, which answers for models alone.
+
+    :raises IncompleteError: the gate is closed; the failed checks are named.
+    """
+
+    def subjects(self, spec: MigrationSpec) -> dict[str, Any]:
+        """Return all models with their versions."""
+        return {"datasets": [], "models": model_versions(spec)}
+
+
+class PublishModelsOperator(PublishPhaseOperator):
+    """Sends an event to the phase's asset once every model is proved and every gate open.
+
+    :raises IncompleteError: something is missing; no event is sent.
+    """
+
+    async def _summary(self, frame: TaskFrame) -> PhaseSummary:
+        async with self.evidence(frame) as store:
+            return await models_summary(store, frame)
+
+
+class BuildModelsReportOperator(BuildReportOperator):
+    """Writes the run's report, with the plots of parity and latency."""
+
+    async def _summary(self, store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:
+        return await models_summary(store, frame)
+
+
+class SummariseModelsOperator(SummariseRunOperator):
+    """Has the last word on a run: fails unless every model was checked, compared, and passed.
+
+    A dry run passes when every model that has files was checked and nothing stands in its way.
+
+    :return: ``{"models", "passed"}``.
+    :raises IncompleteError: a model is not proved; all reasons are named.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Summarise the run, keep the summary, and fail where it did not pass."""
+        frame = self.frame(context)
+        summary = self.work.run(self._summarise(frame), "summary of the run")
+        counts = {"models": len(summary.models), "passed": summary.passed}
+        self.log.info("%s", counts)
+        return counts
+
+    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
+        from heavylift.gates.summary import write_summary
+        from heavylift_airflow.trail import note
+
+        async with self.evidence(frame) as store:
+            summary = await models_summary(store, frame)
+            dry_run = frame.options.dry_run
+            missing = await _unchecked(store, frame) if dry_run else list(summary.reasons)
+            ref = await write_summary(store, summary)
+            self.evidence_path = ref.path
+            details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
+            await note(store, frame, "run.finished", evidence=(ref,), details=details)
+        if missing:
+            raise not_proved(f"run {frame.run.run}", missing, "both sides' models are as they were")
+        return summary
+
+
+def model_versions(spec: MigrationSpec) -> list[tuple[str, str]]:
+    """Return all models of a spec, each with its versions."""
+    return [(model.name, version) for model in spec.models for version in model.versions or ("",)]
+
+
+async def models_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:
+    """Return the summary of the run as the evidence tells it now; writes nothing."""
+    from heavylift.gates.summary import summarise
+    from heavylift.spec import Phase
+
+    gates = frame.spec.gates_for(Phase.REVALIDATE)
+    return await summarise(store, frame.run, [], gates, models=model_versions(frame.spec))
+
+
+async def _unchecked(store: EvidenceStore, frame: TaskFrame) -> list[str]:
+    """Return why a dry run does not pass: models that were not checked, or cannot go."""
+    from heavylift.evidence.model_evidence import read_model_evidence
+
+    reasons = []
+    for model in frame.spec.models:
+        for version in (model.versions or ("",)) if model.source else ():
+            found = await read_model_evidence(store, frame.run, model.name, version)
+            if found.check is None:
+                reasons.append(f"{found.name}: it was not checked")
+            elif not found.check.record.passed:
+                reasons.append(f"{found.name}: {found.check.record.statement}")
+    return reasons

@@ -1,0 +1,184 @@
+"""What counts as equal: by dtype and distance, never below the source's own noise; and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import os
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from heavylift.models.comparing import Policy, compare
+from heavylift.models.outputs import Outputs
+
+TRIALS = int(os.environ.get("HEAVYLIFT_TRIALS", "10"))
+ROWS, FEATURES = 1000, 6
+SAME = Policy("same")
+
+
+def outputs(**columns: Any) -> Outputs:
+    return Outputs({name.replace("_", ":"): np.asarray(values) for name, values in columns.items()})
+
+
+def mismatched(source: Outputs, target: Outputs, policy: Policy, again: Outputs | None = None) -> int:
+    found = compare(source, again or source, target, policy)
+    assert not found.problem
+    return found.mismatched
+
+
+@pytest.mark.parametrize(
+    ("distance", "dtype", "within", "beyond"),
+    [
+        ("same", np.float64, 2e-16, 1e-14),
+        ("same", np.float32, 1e-7, 1e-5),
+        ("framework", np.float64, 5e-7, 5e-6),
+        ("framework", np.float32, 5e-6, 5e-5),
+        ("runtime", np.float32, 5e-4, 5e-3),
+        ("runtime", np.float16, 5e-3, 5e-2),
+    ],
+)
+def test_the_tolerance_is_by_number_and_distance(
+    distance: str, dtype: type, within: float, beyond: float
+) -> None:
+    one = np.linspace(1, 2, 50).astype(dtype)
+    for change, expected in ((within, 0), (beyond, 1)):
+        other = one.astype(np.float64)
+        other[7] *= 1 + change
+        target = outputs(answer=other.astype(dtype))
+        assert mismatched(outputs(answer=one), target, Policy(distance)) == expected
+
+
+def test_a_person_s_tolerance_wins() -> None:
+    one, other = outputs(answer=[1.0, 2.0]), outputs(answer=[1.1, 2.0])
+    assert mismatched(one, other, Policy("same", absolute=0.2)) == 0
+    assert mismatched(one, other, Policy("runtime", relative=0.05)) == 1
+
+
+def test_what_the_source_differs_from_itself_is_not_held_against_the_target() -> None:
+    generator = np.random.default_rng(0)
+    base = generator.normal(size=200)
+    noisy = [outputs(answer=base + 1e-4 * generator.uniform(-1, 1, 200)) for _ in range(3)]
+    assert mismatched(noisy[0], noisy[2], SAME, again=noisy[1]) == 0
+    found = compare(noisy[0], noisy[1], outputs(answer=base + 0.01), SAME)
+    assert found.mismatched == 200
+    assert found.columns[0].noise > 0
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_what_is_no_number_is_equal_to_itself_only(value: float) -> None:
+    one = outputs(answer=[1.0, value])
+    assert mismatched(one, outputs(answer=[1.0, value]), SAME) == 0
+    assert mismatched(one, outputs(answer=[1.0, 2.0]), SAME) == 1
+    assert mismatched(outputs(answer=[1.0, 2.0]), one, SAME) == 1
+
+
+def test_a_label_that_differs_counts_unless_the_scores_are_too_close_to_tell() -> None:
+    close = outputs(answer=["a", "b"], score_0=[0.5, 0.1], score_1=[0.5, 0.9])
+    flipped = outputs(answer=["b", "b"], score_0=[0.5, 0.1], score_1=[0.5, 0.9])
+    wrong = outputs(answer=["a", "a"], score_0=[0.5, 0.1], score_1=[0.5, 0.9])
+    found = compare(close, close, flipped, Policy("runtime"))
+    assert (found.mismatched, found.columns[0].excused) == (0, 1)
+    assert mismatched(close, wrong, Policy("runtime")) == 1
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        (outputs(answer=[1.0]), "2 and 1 rows"),
+        (outputs(other=[1.0, 2.0]), "different columns"),
+        (outputs(answer=["1", "2"]), "float64 and <U1"),
+        (outputs(answer=np.float32([1.0, 2.0])), "float64 and float32"),
+        (outputs(), "different columns"),
+    ],
+)
+def test_what_has_another_shape_is_another_model(target: Outputs, words: str) -> None:
+    one = outputs(answer=[1.0, 2.0])
+    found = compare(one, one, target, SAME)
+    assert words in found.problem
+    assert not found.holds(1.0)
+
+
+def test_nothing_answered_is_nothing_proved() -> None:
+    assert not compare(outputs(), outputs(), outputs(), SAME).holds(1.0)
+    none = outputs(answer=np.array([], float))
+    assert compare(none, none, none, SAME).bound == 1.0
+
+
+def data(seed: int) -> tuple[Any, Any, Any]:
+    """Return rows and labels to train on, and rows to ask about."""
+    generator = np.random.default_rng(seed)
+    rows = generator.normal(size=(2 * ROWS, FEATURES))
+    weights = generator.normal(size=FEATURES)
+    labels = (rows @ weights + 0.5 * generator.normal(size=2 * ROWS) > 0).astype(int)
+    return rows[:ROWS], labels[:ROWS], rows[ROWS:]
+
+
+def model_of(seed: int, kind: int) -> Any:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+
+    if kind == 0:
+        return LogisticRegression()
+    if kind == 1:
+        return RandomForestClassifier(n_estimators=10, max_depth=6, random_state=seed, n_jobs=1)
+    return MLPClassifier((8,), max_iter=20, random_state=seed)
+
+
+def answers(model: Any, rows: Any) -> Outputs:
+    scores = model.predict_proba(rows)
+    return Outputs({"answer": model.predict(rows), "score:0": scores[:, 0], "score:1": scores[:, 1]})
+
+
+def requantised(model: Any) -> Any:
+    """Return the model with its numbers in half as many bits."""
+    made = copy.deepcopy(model)
+    if hasattr(made, "estimators_"):
+        for tree in made.estimators_:
+            state = tree.tree_.__getstate__()
+            state["values"] = state["values"].astype(np.float32).astype(np.float64)
+            state["nodes"]["threshold"] = state["nodes"]["threshold"].astype(np.float32)
+            tree.tree_.__setstate__(state)
+        return made
+    for name in ("coef_", "intercept_", "coefs_", "intercepts_"):
+        found = getattr(made, name, None)
+        if found is not None:
+            down = [np.asarray(each).astype(np.float32).astype(np.float64) for each in found]
+            setattr(made, name, down if isinstance(found, list) else np.array(down))
+    return made
+
+
+def trial(seed: int, variant: str) -> bool:
+    """Tell whether a target passes that is ``variant`` of the source."""
+    import warnings
+
+    train, labels, asked = data(seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # twenty rounds are too few for the network, and enough here
+        model = model_of(seed, seed % 3).fit(train, labels)
+        if variant == "equal":
+            target = pickle.loads(pickle.dumps(model))
+        elif variant == "retrained":
+            again = np.random.default_rng(seed + 1).integers(0, ROWS, ROWS)
+            target = model_of(seed, seed % 3).fit(train[again], labels[again])
+        elif variant == "mis-versioned":
+            target = model_of(seed, (seed + 1) % 3).fit(train, labels)
+        else:
+            target = requantised(model)
+    rows = asked[:, [1, 0, *range(2, FEATURES)]] if variant == "one feature swapped" else asked
+    target = model if variant == "one feature swapped" else target
+    source = answers(model, asked)
+    return compare(source, answers(model, asked), answers(target, rows), SAME).holds(0.001)
+
+
+@pytest.mark.parametrize("variant", ["retrained", "requantised", "mis-versioned", "one feature swapped"])
+def test_another_model_is_refused(variant: str) -> None:
+    passed = [seed for seed in range(TRIALS) if trial(seed, variant)]
+    assert len(passed) <= 0.05 * TRIALS, f"passed with the seeds {passed}"
+
+
+def test_an_equal_model_is_not_refused() -> None:
+    refused = [seed for seed in range(TRIALS) if not trial(seed, "equal")]
+    assert len(refused) <= 0.01 * TRIALS, f"refused with the seeds {refused}"

@@ -1,0 +1,140 @@
+"""Golden inputs: three forms, what is no input taken out, and handed over without pickling."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from heavylift.errors import IntegrityError, SpecError
+from heavylift.models.golden import read_golden
+from heavylift.models.worker import Worker
+
+ROWS = pd.DataFrame(
+    {
+        "n": [1, 2, 3],
+        "x": [0.1, float("nan"), 1e-300],
+        "t": ["a", None, "ü"],
+        "b": [True, False, True],
+        "w": pd.to_datetime(["2026-01-01T00:00:00", None, "2026-01-03T04:05:06"]),
+        "y": [0, 1, 0],
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "form", ["golden.parquet", "golden.csv", "golden.csv.gz", "split.json", "records.json"]
+)
+def test_every_form_gives_the_same_rows(tmp_path: Path, form: str) -> None:
+    path = tmp_path / form
+    plain = ROWS.drop(columns="w")
+    if form.endswith(".parquet"):
+        plain.to_parquet(path)
+    elif ".csv" in form:
+        plain.to_csv(path, index=False)
+    else:
+        path.write_text(plain.to_json(orient=form.partition(".")[0], double_precision=15))
+    golden = read_golden(path, form, label="y", slices=["t"], drop=["b"])
+    assert list(golden.columns) == ["n", "x", "t"]
+    assert golden.rows == 3
+    assert golden.truth is not None
+    assert golden.truth.tolist() == [0, 1, 0]
+    assert golden.slices["t"][0] == "a"
+    assert golden.values["x"][0] == 0.1
+    assert golden.missing["t"].tolist() == [False, True, False]
+
+
+def test_a_model_s_process_gets_the_rows_as_they_are(tmp_path: Path) -> None:
+    ROWS.to_parquet(tmp_path / "g.parquet")
+    golden = read_golden(tmp_path / "g.parquet", "g.parquet", label="y")
+    columns = golden.write(tmp_path / "inputs.npz")
+    worker = Worker()
+    assert worker.inputs({"path": str(tmp_path / "inputs.npz"), "columns": columns}) == {"rows": 3}
+    table = worker.table
+    assert list(table.columns) == ["n", "x", "t", "b", "w"]
+    assert table.t.isna().tolist() == [False, True, False]
+    assert table.t.dropna().tolist() == ["a", "ü"]
+    pd.testing.assert_series_equal(table.x, ROWS.x)
+    pd.testing.assert_series_equal(table.w.astype("datetime64[ns]"), ROWS.w.astype("datetime64[ns]"))
+
+
+def test_bare_arrays_are_tensors(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text(json.dumps({"inputs": [[[1.0, 2.0]], [[3.0, 4.0]]]}))
+    golden = read_golden(tmp_path / "a.json", "a.json")
+    assert golden.values["tensor"].shape == (2, 1, 2)
+    columns = golden.write(tmp_path / "inputs.npz")
+    worker = Worker()
+    worker.inputs({"path": str(tmp_path / "inputs.npz"), "columns": columns})
+    assert np.array_equal(worker.table, golden.values["tensor"])
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "error", "code"),
+    [
+        ("g.parquet", b"no parquet", IntegrityError, "7541"),
+        ("g.json", b"{", IntegrityError, "7541"),
+        ("g.json", b"[[1], [1, 2]]", IntegrityError, "7541"),
+        ("g.csv", b"a,b\n", IntegrityError, "7541"),
+        ("g.csv", b"a,b\n1,2\n", SpecError, "7540"),
+    ],
+)
+def test_what_cannot_be_read_is_told(
+    tmp_path: Path, name: str, content: bytes, error: type[Exception], code: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(error, match=code):
+        read_golden(tmp_path / name, name, label="y" if code == "7540" else "")
+
+
+class Model:
+    """Answers what it is told to."""
+
+    def __init__(self, answer: Any, scores: Any = None) -> None:
+        self.answer, self.told = answer, scores
+
+    def predict(self, _table: Any) -> Any:
+        return self.answer
+
+    def scores(self, _table: Any) -> Any:
+        if isinstance(self.told, Exception):
+            raise self.told
+        return self.told
+
+
+@pytest.mark.parametrize(
+    ("answer", "columns"),
+    [
+        (np.array([1, 2]), ["answer"]),
+        ([1.5, 2.5], ["answer"]),
+        (np.ones((2, 3)), ["answer-0", "answer-1", "answer-2"]),
+        (np.ones((2, 2, 2)), ["answer-0", "answer-1", "answer-2", "answer-3"]),
+        (pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}), ["a", "b"]),
+        (pd.Series(["x", "y"]), ["answer"]),
+        ({"label": np.array([0, 1]), "probabilities": np.ones((2, 2))}, ["label", "score:0", "score:1"]),
+        ([{"no": 0.2, "yes": 0.8}, {"no": 0.5, "yes": 0.5}], ["score:0", "score:1"]),
+        ([None, "x"], ["answer"]),
+    ],
+)
+def test_whatever_a_model_answers_becomes_columns_without_objects(
+    tmp_path: Path, answer: Any, columns: list[str]
+) -> None:
+    worker = Worker()
+    worker.model = Model(answer)
+    told = worker.predict({"path": str(tmp_path / "out.npz")})
+    assert told["columns"] == columns
+    with np.load(tmp_path / "out.npz", allow_pickle=False) as kept:
+        assert all(len(kept[name]) == 2 for name in kept.files)
+
+
+def test_scores_are_told_or_it_is_told_why_not(tmp_path: Path) -> None:
+    worker = Worker()
+    worker.model = Model(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]))
+    assert worker.predict({"path": str(tmp_path / "a.npz")})["columns"] == ["answer", "score:0", "score:1"]
+    worker.model = Model(np.array([0, 1]), ValueError("not fitted"))
+    told = worker.predict({"path": str(tmp_path / "b.npz")})
+    assert told["columns"] == ["answer"]
+    assert told["notes"] == ["it told no probabilities: ValueError: not fitted"]

@@ -1,0 +1,184 @@
+"""Every file is looked at without being loaded: what acts is found, what is not understood blocks."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import json
+import lzma
+import pickle
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from heavylift.models.looking import Look, Trust
+from heavylift.models.scanning import look_at
+from tests.unit.models.pickles import HARMLESS, SYSTEM, WICKED, calling, skops, zipped
+
+NOBODY = Trust()
+
+
+def look(data: bytes, name: str = "model.pkl", trust: Trust = NOBODY) -> Look:
+    return look_at(io.BytesIO(data), len(data), name, trust)
+
+
+def rules(found: Look) -> set[str]:
+    return {each.rule for each in found.suspicions}
+
+
+@pytest.mark.parametrize("what", WICKED)
+@pytest.mark.parametrize("name", ["model.pkl", "notes.txt", "weights.bin", "schema"])
+def test_what_acts_on_its_loader_is_found_whatever_its_name(what: str, name: str) -> None:
+    assert "malicious-code" in rules(look(WICKED[what], name))
+
+
+@pytest.mark.parametrize("what", HARMLESS)
+def test_what_holds_data_only_passes(what: str) -> None:
+    found = look(HARMLESS[what])
+    assert (found.kind, found.understood, found.suspicions) == ("pickle", True, [])
+
+
+@pytest.mark.parametrize(
+    "pack", [gzip.compress, bz2.compress, lzma.compress, zlib.compress, lambda data: zipped(inner=data)]
+)
+def test_packing_hides_nothing(pack: object) -> None:
+    assert callable(pack)
+    assert "malicious-code" in rules(look(pack(SYSTEM), "model.joblib"))
+    assert "malicious-code" in rules(look(pack(pack(SYSTEM)), "model.joblib"))
+
+
+def test_what_is_packed_too_often_is_not_understood() -> None:
+    data = SYSTEM
+    for _ in range(6):
+        data = gzip.compress(data)
+    assert not look(data).understood
+
+
+def test_a_torch_archive_is_looked_into() -> None:
+    wicked = zipped(archive__data_dot_pkl=SYSTEM, archive__data__0=b"\x00" * 16, archive__version=b"3\n")
+    assert "malicious-code" in rules(look(wicked, "model.pt"))
+    sound = zipped(
+        archive__data_dot_pkl=calling("collections", "OrderedDict"),
+        archive__data__0=b"\x9f" * 16,
+        archive__version=b"3\n",
+    )
+    found = look(sound, "model.pt")
+    assert (found.kind, found.understood, rules(found)) == ("torch archive", True, set())
+
+
+def test_an_array_of_objects_is_a_pickle() -> None:
+    made = io.BytesIO()
+    np.save(made, np.arange(5.0))
+    assert look(made.getvalue(), "a.npy").understood
+    header = made.getvalue().replace(b"'<f8'", b"'|O' ")
+    assert "malicious-code" in rules(look(header[:128] + SYSTEM, "a.npy"))
+
+
+@pytest.mark.parametrize(
+    ("types", "expected"),
+    [
+        ([("sklearn.linear_model._logistic", "LogisticRegression"), ("builtins", "str")], set()),
+        ([("sklearn.tree._tree", "Tree")], set()),
+        ([("os", "system")], {"malicious-code"}),
+        ([("builtins", "eval")], {"malicious-code"}),
+        ([("mine.code", "Model")], {"unknown-global"}),
+    ],
+)
+def test_skops_files_are_judged_by_their_types(types: list[tuple[str, str]], expected: set[str]) -> None:
+    found = look(skops(*types), "model.skops")
+    assert (found.kind, rules(found)) == ("skops", expected)
+
+
+def test_an_unknown_name_needs_a_person_and_a_known_danger_is_not_to_be_had() -> None:
+    unknown = calling("mine.model", "Scorer")
+    assert rules(look(unknown)) == {"unknown-global"}
+    assert not rules(look(unknown, trust=Trust(frozenset({"mine.model.Scorer"}))))
+    assert "malicious-code" in rules(look(SYSTEM, trust=Trust(frozenset({"posix.system"}))))
+
+
+def safetensors(extra: bytes = b"") -> bytes:
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    return struct.pack("<Q", len(header)) + header + b"\0" * 8 + extra
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "kind", "understood"),
+    [
+        (safetensors(), "w.safetensors", "safetensors", True),
+        (safetensors(SYSTEM), "w.safetensors", "unknown", False),
+        (b"PAR1....PAR1", "x.parquet", "parquet", True),
+        (b"{L\0\0\0\0\0\0\0\7learner", "model.ubj", "ubjson", True),
+        (b'{"a": 1}', "x.json", "text", True),
+        (b"", "empty", "text", True),
+        (b"\x00\x01\x02\x03" * 50, "weights.dat", "unknown", False),
+        (b"\x89HDF\r\n\x1a\n" + b"\0" * 64, "model.h5", "unknown", False),
+    ],
+)
+def test_formats_are_told_by_their_content(data: bytes, name: str, kind: str, understood: bool) -> None:
+    found = look(data, name)
+    assert (found.kind, found.understood, found.suspicions) == (kind, understood, [])
+
+
+@pytest.mark.parametrize(
+    ("data", "name", "rule"),
+    [
+        (b"\x7fELF\x02", "libmodel.so", "native-code"),
+        (b"ftrt\x00\x01", "model.bin", "compiled-artifact"),
+        (b"\x00\x01", "model.plan", "compiled-artifact"),
+        (b"\x01\x02", "model.neff", "compiled-artifact"),
+        (b"x = 1\n", "code/model.py", "custom-code"),
+        (b"#!/bin/sh\n", "run", "custom-code"),
+        (b"\x80\x04\x95\x00", "model.pkl", "damaged-pickle"),
+    ],
+)
+def test_what_is_more_than_data_is_named(data: bytes, name: str, rule: str) -> None:
+    assert rule in rules(look(data, name))
+
+
+@pytest.mark.parametrize(
+    "text", ["Read me.\n", "name: x\ncats\nare\nR\n", "c,d\n1,2\n", "(see above)\n", "import duties\n"]
+)
+def test_plain_text_is_no_pickle(text: str) -> None:
+    found = look(text.encode(), "README.txt")
+    assert (found.kind, found.suspicions) == ("text", [])
+
+
+def test_arrays_that_joblib_writes_between_opcodes_are_stepped_over(tmp_path: object) -> None:
+    import joblib
+
+    made = io.BytesIO()
+    # Bytes that are opcodes, and end a pickle, lie in the arrays.
+    joblib.dump(
+        {"a": np.frombuffer(b"cos\nsystem\n." * 8, np.uint8), "b": np.arange(40.0).reshape(5, 8), "c": "end"},
+        made,
+    )
+    found = look(made.getvalue(), "model.joblib")
+    assert (found.kind, found.understood, found.suspicions) == ("pickle", True, [])
+
+
+def test_objects_in_an_array_of_joblib_are_looked_at() -> None:
+    import joblib
+
+    made = io.BytesIO()
+    joblib.dump(np.array([{1, 2}, "x"], dtype=object), made)
+    assert look(made.getvalue()).suspicions == []
+    poisoned = made.getvalue()[: made.getvalue().index(b"\x80", 1)] + SYSTEM
+    assert "malicious-code" in rules(look(poisoned))
+
+
+def test_models_of_scikit_learn_pass_as_pickles() -> None:
+    from sklearn.ensemble import RandomForestClassifier
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    rows, labels = np.random.default_rng(1).normal(size=(30, 3)), [0, 1] * 15
+    for model in (
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        RandomForestClassifier(n_estimators=3, random_state=0),
+    ):
+        found = look(pickle.dumps(model.fit(rows, labels)))
+        assert (found.kind, found.understood, found.suspicions) == ("pickle", True, [])
