@@ -29,7 +29,7 @@ def graph(
     accept: Annotated[
         list[str] | None,
         typer.Option(
-            help="TARGET=REASON: references to TARGET (* for any text) may stay unanswered; may be given again"
+            help="TARGET=REASON: references to TARGET (* for any text) may stay open; may be given again"
         ),
     ] = None,
     accept_file: Annotated[Path | None, typer.Option(help="YAML: a list of {target: …, reason: …}")] = None,

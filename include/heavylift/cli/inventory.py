@@ -40,7 +40,7 @@ def inventory(
     ] = False,
     permissions: Annotated[
         bool,
-        typer.Option("--permissions", help="only print the policy that is needed; asks the platform nothing"),
+        typer.Option("--permissions", help="only print the policy that is needed"),
     ] = False,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,

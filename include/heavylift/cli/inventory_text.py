@@ -34,8 +34,8 @@ def reporter(clock: Callable[[], float] = time.monotonic) -> Callable[[Progress]
         told_at = now
         left = (now - began_at) / progress.units_done * (progress.units - progress.units_done)
         note(
-            f"{progress.units_done} of {progress.units} types and regions read, {progress.components:,} components,"
-            f" about {left:.0f} s left"
+            f"{progress.units_done} of {progress.units} types and regions read,"
+            f" {progress.components:,} components, about {left:.0f} s left"
         )
 
     return report
@@ -72,7 +72,8 @@ def diff_lines(diff: InventoryDiff | None) -> list[str]:
 def finding_lines(findings: Iterable[InventoryFinding]) -> list[str]:
     """Return findings, each with its remedy."""
     return [
-        f"  {finding.severity.value}: [{finding.rule}] {finding.native_type}: {finding.detail}; {finding.remedy}"
+        f"  {finding.severity.value}: [{finding.rule}] {finding.native_type}: {finding.detail};"
+        f" {finding.remedy}"
         for finding in findings
     ]
 
@@ -92,7 +93,8 @@ def graph_text(record: GraphRecord, outside: Iterable[OutsideReference]) -> str:
         f" {record.unexplained:,} not"
     )
     rows = [
-        f"  {each.why.value}: {each.reference.target} from {each.reference.component} ({each.reference.field})"
+        f"  {each.why.value}: {each.reference.target}"
+        f" from {each.reference.component} ({each.reference.field})"
         for each in outside
         if not each.explained
     ]

@@ -197,7 +197,13 @@ class InventoryFinding(Record):
     """
 
     rule: Literal[
-        "permission_missing", "region_not_readable", "not_supported", "type_not_read", "truncated", "id_twice"
+        "permission_missing",
+        "no_answer",
+        "region_not_readable",
+        "not_supported",
+        "type_not_read",
+        "truncated",
+        "id_twice",
     ]
     severity: Severity
     subject: str

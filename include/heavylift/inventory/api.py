@@ -52,8 +52,8 @@ async def take_inventory(
 ) -> tuple[InventoryRecord, EvidenceRef]:
     """Read all components of a platform, and compare them with the previous inventory.
 
-    Idempotency: each call reads afresh and writes the next record of the run; a call that was killed is gone on
-    with by the next one, which reads only what was not read.
+    Idempotency: each call reads afresh and writes the next record of the run; after a call that was killed
+    the next one reads only what was not read.
 
     :raises IncompleteError: some types gave no answer for now; what was read is kept.
     :raises CredentialError: the platform does not accept the credentials.

@@ -159,9 +159,12 @@ def _incomplete(failed: dict[str, TransientError], units: int, components: int) 
     names = ", ".join(sorted(failed)[:_NAMED]) + (" …" if len(failed) > _NAMED else "")
     return IncompleteError(
         "taking the inventory",
-        got=f"no answer for {len(failed)} of {units} types and regions ({names}); the first: {first.what}: {first.got}",
+        got=f"no answer for {len(failed)} of {units} types and regions ({names}); the first:"
+        f" {first.what}: {first.got}",
         expected="an answer for each",
-        state=f"{units - len(failed)} were read, with {components} components, and are kept; no inventory was written",
-        remedy="run the same command again: it reads only what is missing; lower --max-requests where it is throttling",
+        state=f"{units - len(failed)} were read, with {components} components, and are kept; no inventory was"
+        " written",
+        remedy="run the same command again: it reads only what is missing; lower --max-requests where the"
+        " platform throttles",
         code="7621",
     )

@@ -37,7 +37,7 @@ def why_outside(reference: Reference, scope: Scope) -> OutsideReference:
 
 def _why(target: str, scope: Scope) -> Outside:
     if "|" in target:
-        types, region, name = target.split("|", 2)
+        types, _region, name = target.split("|", 2)
         if name.startswith("alias/aws/"):
             return Outside.PLATFORM
         if scope.unread & set(types.split(",")):

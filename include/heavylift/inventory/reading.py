@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
-from heavylift.errors import CredentialError, NotFoundError, UnsupportedError
+from heavylift.errors import CredentialError, NotFoundError, ServerUnavailableError, UnsupportedError
 from heavylift.evidence.canonical import sha256_hex
 from heavylift.evidence.inventory_records import Component, InventoryFinding, Reference
 from heavylift.evidence.records import Severity
@@ -24,12 +24,14 @@ from heavylift.inventory.values import (
     text_at,
     time_at,
 )
-from heavylift.platforms.control import DENIED, Account, ControlPlane
+from heavylift.platforms.control import DENIED, SERVER_FAULT, UNKNOWN_OPERATION, Account, ControlPlane
 
 CHUNK = 100
 """Components that are described side by side, and kept together."""
 
 GLOBAL = "global"
+_NOTHING_LISTED = "no component of this type could be listed"
+_LISTED_WITHOUT = "components are listed without what it tells"
 T = TypeVar("T")
 Spread = Callable[[Callable[[dict[str, Any]], Any], list[dict[str, Any]]], Iterable[Any]]
 """Applies a function to many items, side by side."""
@@ -149,13 +151,11 @@ class UnitReader:
             return  # the parent went meanwhile, and all that belonged to it
         except CredentialError as error:
             if error.code == DENIED:
-                self._denied(
-                    operation, permission, "no component of this type could be listed", Severity.BLOCKER
-                )
+                self._denied(operation, permission, _NOTHING_LISTED, Severity.BLOCKER)
                 return
             self._closed(error)
         except UnsupportedError as error:
-            if error.code != "7604":
+            if error.code != UNKNOWN_OPERATION:
                 raise
             self.troubles.add(
                 "not_supported",
@@ -163,6 +163,23 @@ class UnitReader:
                 f"the server does not know {operation}: {error.got}",
                 error.remedy,
             )
+        except ServerUnavailableError as error:
+            self._faulty(operation, error, Severity.BLOCKER)
+
+    def _faulty(self, operation: str, error: ServerUnavailableError, severity: Severity) -> None:
+        """Note that the server answers with a fault each time: waiting longer would not mend it.
+
+        :raises ServerUnavailableError: it gave no answer at all, which a later run may get.
+        """
+        if error.code != SERVER_FAULT:
+            raise error
+        self.troubles.add(
+            "no_answer",
+            f"{self._row.service}:{operation}",
+            f"{operation} fails in {self._unit.place} each time: {error.got}",
+            "run the inventory again later; if it stays so, look up by hand what this type has there",
+            severity=severity,
+        )
 
     def _closed(self, error: CredentialError) -> None:
         self.troubles.add(
@@ -227,11 +244,9 @@ class UnitReader:
         except CredentialError as error:
             if error.code != DENIED:
                 raise
-            self._denied(
-                operation, permission, "components are listed without what it tells", Severity.WARNING
-            )
+            self._denied(operation, permission, _LISTED_WITHOUT, Severity.WARNING)
         except UnsupportedError as error:
-            if error.code != "7604":
+            if error.code != UNKNOWN_OPERATION:
                 raise
             self.troubles.add(
                 "not_supported",
@@ -240,6 +255,8 @@ class UnitReader:
                 error.remedy,
                 severity=Severity.NOTE,
             )
+        except ServerUnavailableError as error:
+            self._faulty(operation, error, Severity.WARNING)
         return None, False
 
     def _id(self, known: Mapping[str, Any]) -> str:

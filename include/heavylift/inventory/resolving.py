@@ -81,7 +81,7 @@ class Resolver:
     def _arn(self, arn: str) -> str | None:
         found = self._ids.get(arn)
         while found is None:
-            # An object in a bucket, a version of a function, a stream of a table: the longest id that holds it.
+            # An object in a bucket, a version of a function: the longest id that holds it.
             cut = max(arn.rfind("/"), arn.rfind(":"))
             if arn.count(":", 0, cut) < 5:
                 return None

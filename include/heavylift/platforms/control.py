@@ -70,3 +70,9 @@ class ControlPlane(Protocol):
 
 DENIED = "7601"
 """The code of the ``CredentialError`` that tells that a permission is missing."""
+
+UNKNOWN_OPERATION = "7604"
+"""The code of the ``UnsupportedError`` that tells that the server does not know an operation."""
+
+SERVER_FAULT = "7606"
+"""The code of the ``ServerUnavailableError`` of a server that does answer, every time with a fault."""

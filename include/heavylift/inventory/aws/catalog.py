@@ -16,7 +16,6 @@ ROWS: tuple[Row, ...] = (*SAGEMAKER, *DATA, *PLATFORM)
 _OURS = (
     ("sts", "GetCallerIdentity"),
     ("ec2", "DescribeRegions"),
-    ("resourcegroupstaggingapi", "GetResources"),
 )
 
 

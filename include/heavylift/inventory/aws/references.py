@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from heavylift.evidence.inventory_records import How, Reference
@@ -52,11 +53,13 @@ class _Place:
     leaf: str
     how: How
 
-    def below(self, key: str) -> _Place:
+    def below(self, key: str, value: Any) -> _Place:
         how = self.how
         if how in (How.API_FIELD, How.EVENT_SOURCE):
             lower = key.lower()
             how = How.ENVIRONMENT if lower in VALUES_HIDDEN else MODES.get(lower, how)
+            if how is How.ARGUMENT and isinstance(value, Mapping):
+                how = self.how  # a description of the command, such as Glue's
         return _Place(f"{self.field}.{key}" if self.field else key, key, how)
 
     def item(self, index: int) -> _Place:
@@ -103,7 +106,7 @@ def _map(holder: Holder, value: Mapping[str, Any], place: _Place) -> Iterator[_F
     for key, each in value.items():
         if key == "_id":
             continue
-        inner = place.below(str(key))
+        inner = place.below(str(key), each)
         policy = document_of(each) if POLICIES.search(str(key)) else None
         if policy is not None:
             for field, arn in granted(policy):
@@ -120,10 +123,10 @@ def _map(holder: Holder, value: Mapping[str, Any], place: _Place) -> Iterator[_F
 
 
 def _pairs_in_list(holder: Holder, value: list[Any], place: _Place) -> Iterator[_Found]:
-    """Yield what the metrics of a dashboard name: ``["AWS/SageMaker", "Invocations", "EndpointName", "x"]``."""
+    """Yield what a dashboard's metrics name: ``["AWS/SageMaker", "Invocations", "EndpointName", "x"]``."""
     if place.how is not How.DEFINITION:
         return
-    for name, following in zip(value, value[1:], strict=False):
+    for name, following in pairwise(value):
         if isinstance(name, str) and isinstance(following, str) and name in DIMENSIONS:
             yield _by_name(holder, place, DIMENSIONS[name], following, How.DEFINITION)
 

@@ -80,7 +80,7 @@ SAGEMAKER = (
         Kind.MODEL,
         "ModelPackage",
         "ModelPackageSummaryList",
-        name="join('/', not_null([ModelPackageGroupName, to_string(ModelPackageVersion)], [ModelPackageName]))",
+        name="ModelPackageName || join('/', [ModelPackageGroupName, to_string(ModelPackageVersion)])",
         detail_arguments={"ModelPackageName": "ModelPackageArn"},
         framework="InferenceSpecification.Containers[0].Framework",
         parent=Parent(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from heavylift.connections import Connection
@@ -169,10 +169,10 @@ class AwsControlPlane:
             endpoint_url=endpoint_setting(self._connection, service),
             verify=self._connection.extra.get("verify"),
             config=Config(
-                retries={"mode": "standard", "max_attempts": _ATTEMPTS},
+                retries={"mode": "standard", "total_max_attempts": _attempts(self._connection)},
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
-                max_pool_connections=self._parallel,
+                max_pool_connections=2 * self._parallel,  # listings go beside the descriptions
             ),
         )
         # Before each request that goes out, those that botocore repeats included.
@@ -192,6 +192,14 @@ class AwsControlPlane:
                 remedy="run the same command again; it goes on with what was not read",
                 code="7611",
             )
+
+
+def _attempts(connection: Connection) -> int:
+    """Return ``config_kwargs.retries.max_attempts``, botocore's own setting, or what suits most."""
+    kwargs = connection.extra.get("config_kwargs")
+    retries = kwargs.get("retries") if isinstance(kwargs, Mapping) else None
+    given = retries.get("max_attempts") if isinstance(retries, Mapping) else None
+    return 1 + int(given) if isinstance(given, int) else _ATTEMPTS
 
 
 def permission_of_operation(service: str, operation: str) -> str:
