@@ -142,9 +142,7 @@ class Seeder:
         place = {} if self._region == "us-east-1" else {"LocationConstraint": self._region}
         self.buckets, self.images = [], []
         for name in self.names:
-            s3.create_bucket(
-                Bucket=f"data-{name}", **({"CreateBucketConfiguration": place} if place else {})
-            )
+            s3.create_bucket(Bucket=f"data-{name}", **({"CreateBucketConfiguration": place} if place else {}))
             key = self.pick(self.keys)
             rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}}
             s3.put_bucket_encryption(
@@ -350,9 +348,7 @@ class Seeder:
             self._other_jobs(sagemaker, name, role, image, source, target)
             self._stores_of_models(sagemaker, name, role, image)
 
-    def _other_jobs(
-        self, sagemaker: Any, name: str, role: str, image: str, source: str, target: str
-    ) -> None:
+    def _other_jobs(self, sagemaker: Any, name: str, role: str, image: str, source: str, target: str) -> None:
         argued = self.pick(self.buckets)
         made = sagemaker.create_processing_job(
             ProcessingJobName=f"prep-{name}",
@@ -500,13 +496,9 @@ class Seeder:
                 name=f"flow-{name}", definition=json.dumps(definition), roleArn=role
             )["stateMachineArn"]
             self.truth.outside.add(f"s3://{gone}/x")
-            machine = self.truth.add(
-                "StepFunctions::StateMachine", made, uses=[role], infers=[function]
-            )
+            machine = self.truth.add("StepFunctions::StateMachine", made, uses=[role], infers=[function])
             made = events.put_rule(Name=f"nightly-{name}", ScheduleExpression="rate(1 day)")["RuleArn"]
-            events.put_targets(
-                Rule=f"nightly-{name}", Targets=[{"Id": "1", "Arn": machine, "RoleArn": role}]
-            )
+            events.put_targets(Rule=f"nightly-{name}", Targets=[{"Id": "1", "Arn": machine, "RoleArn": role}])
             self.truth.add("Events::Rule", made, uses=[machine, role])
 
     def _watching(self) -> None:
