@@ -146,7 +146,7 @@ class UnitReader:
                 self._row.service, operation, self._unit.region, arguments, self._row.last_token
             ):
                 for item in at(items, page) or ():
-                    yield {**item} if isinstance(item, Mapping) else {"_": item}
+                    yield plain(item) if isinstance(item, Mapping) else {"_": item}
         except NotFoundError:
             return  # the parent went meanwhile, and all that belonged to it
         except CredentialError as error:
@@ -222,7 +222,7 @@ class UnitReader:
             return self._asked(extra.operation, extra.permission, asked, extra.items)[0]
 
         def every(answers: Iterable[Mapping[str, Any]]) -> list[Any]:
-            return [each for answer in answers for each in at(extra.items, answer) or ()]
+            return [each for answer in answers for each in at(extra.items, plain(answer)) or ()]
 
         pages = self._plane.pages(self._row.service, extra.operation, self._unit.region, asked)
         return self._tried(extra.operation, extra.permission, lambda: every(pages))[0]
@@ -231,7 +231,8 @@ class UnitReader:
         self, operation: str, permission: str, arguments: Mapping[str, Any], path: str
     ) -> tuple[Any, bool]:
         def ask() -> Any:
-            return at(path, self._plane.call(self._row.service, operation, self._unit.region, arguments))
+            answer = self._plane.call(self._row.service, operation, self._unit.region, arguments)
+            return at(path, plain(answer))
 
         return self._tried(operation, permission, ask)
 
@@ -274,7 +275,7 @@ class UnitReader:
 
     def _component(self, key: str, known: dict[str, Any]) -> Read:
         row, unit = self._row, self._unit
-        document = plain({key: value for key, value in known.items() if key not in ("_id", "_parent", "_")})
+        document = {key: value for key, value in known.items() if key not in ("_id", "_parent", "_")}
         id = known["_id"]
         region = text_at(row.region, known) or unit.place
         size = number_at(row.size_bytes, known)
@@ -311,7 +312,7 @@ class UnitReader:
 
 def item_key(item: Mapping[str, Any]) -> str:
     """Return what tells a listed item from all others; another one where its listing has changed."""
-    return sha256_hex(compact(plain(item)).encode())[:24]
+    return sha256_hex(compact(item).encode())[:24]
 
 
 def _name(row: Row, known: Mapping[str, Any], id: str) -> str:

@@ -56,10 +56,10 @@ SAGEMAKER = (
     _row(Kind.JOB, "CompilationJob", "CompilationJobSummaries"),
     _row(Kind.JOB, "AutoMLJob", "AutoMLJobSummaries", detail="DescribeAutoMLJobV2"),
     _row(Kind.JOB, "LabelingJob", "LabelingJobSummaryList"),
-    _row(Kind.MODEL, "Model", "Models", status=""),
+    _row(Kind.MODEL, "Model", "Models", status="", last_used=""),
     _row(Kind.MODEL, "ModelCard", "ModelCardSummaries"),
     _row(Kind.ENDPOINT, "Endpoint", "Endpoints"),
-    _row(Kind.ENDPOINT, "EndpointConfig", "EndpointConfigs", status=""),
+    _row(Kind.ENDPOINT, "EndpointConfig", "EndpointConfigs", status="", last_used=""),
     _row(Kind.ENDPOINT, "InferenceComponent", "InferenceComponents"),
     _row(
         Kind.TRAINING_PIPELINE, "Pipeline", "PipelineSummaries", last_used="LastRunTime || LastModifiedTime"
@@ -75,6 +75,7 @@ SAGEMAKER = (
         "ModelPackageGroup",
         "ModelPackageGroupSummaryList",
         owner="CreatedBy.UserProfileName",
+        last_used="",
     ),
     _row(
         Kind.MODEL,
@@ -106,6 +107,6 @@ SAGEMAKER = (
     _definition("ModelQuality"),
     _definition("ModelBias"),
     _definition("ModelExplainability"),
-    _row(Kind.CLUSTER, "Cluster", "ClusterSummaries"),
+    _row(Kind.CLUSTER, "Cluster", "ClusterSummaries", last_used=""),
 )
 """What is read of SageMaker."""
