@@ -18,6 +18,9 @@ _FIELDS = tuple(
 _RESTLESS = frozenset(
     {
         "LastModifiedTime",
+        "LatestRestorableTime",
+        "EarliestRestorableTime",
+        "EarliestBacktrackTime",
         "LastAccessedDate",
         "RoleLastUsed",
         "LastAccessTime",

@@ -170,7 +170,11 @@ def test_a_missing_permission_is_a_finding_that_names_it(account: World, tmp_pat
 
 
 def _demand_permissions(endpoint: str, *, after: int) -> None:
+    # Of a form, which urllib would call it, moto sees no body.
     request = urllib.request.Request(
-        f"{endpoint}/moto-api/reset-auth", data=str(after).encode(), method="POST"
+        f"{endpoint}/moto-api/reset-auth",
+        data=str(after).encode(),
+        headers={"Content-Type": "text/plain"},
+        method="POST",
     )
     urllib.request.urlopen(request).close()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import botocore.session
 import pytest
 
 from heavylift.errors import CredentialError, NotFoundError
 from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.aws.catalog import ROWS, calls_of, permissions
+from heavylift.inventory.platforms import needed_policy
 from heavylift.inventory.reading import Read, Unit, UnitReader
 from heavylift.inventory.rows import Row
 from heavylift.platforms.aws.control import permission_of_operation
@@ -98,3 +102,9 @@ def test_all_permissions_only_read() -> None:
     assert all(verb.startswith(("List", "Describe", "Get")) for verb in verbs)
     assert "secretsmanager:GetSecretValue" not in needed
     assert {"states:ListStateMachines", "s3:ListAllMyBuckets", "sagemaker:ListFeatureGroups"} <= set(needed)
+
+
+def test_the_page_shows_the_policy_that_the_tables_need() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "inventory.md").read_text(encoding="utf-8")
+    shown = page.split("```json\n")[1].split("```")[0]
+    assert json.loads(shown) == needed_policy()
