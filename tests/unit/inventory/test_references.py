@@ -12,8 +12,6 @@ from heavylift.inventory.aws.references import Holder, references_of
 HOLDER = Holder(
     "arn:aws:lambda:us-east-1:111122223333:function:f", "AWS::Lambda::Function", "lambda", "us-east-1"
 )
-    "arn:aws:lambda:us-east-1:111122223333:function:f", "AWS::Lambda::Function", "lambda", "us-east-1"
-)
 
 
 def found(document: dict[str, Any], service: str = "lambda") -> set[tuple[str, How]]:
@@ -28,7 +26,7 @@ def found(document: dict[str, Any], service: str = "lambda") -> set[tuple[str, H
             {"Role": "arn:aws:iam::111122223333:role/r"},
             {("arn:aws:iam::111122223333:role/r", How.API_FIELD)},
         ),
-        ({"Model": {"ModelDataUrl": "s3://b/m.tar.gz"}}, {("s3://b/m.tar.gz", How.API_FIELD)}),
+        ({"Model": {"ModelDataUrl": "s3://bkt/m.tar.gz"}}, {("s3://bkt/m.tar.gz", How.API_FIELD)}),
         (
             {"Environment": {"Variables": {"URL": "postgresql://me:pw@db.example.com:5432/x?password=pw"}}},
             {("host:db.example.com", How.CONNECTION_STRING)},
@@ -41,8 +39,8 @@ def found(document: dict[str, Any], service: str = "lambda") -> set[tuple[str, H
             },
         ),
         (
-            {"ContainerArguments": ["--data", "s3://b/x", "--from=gs://other/y"]},
-            {("s3://b/x", How.ARGUMENT), ("gs://other/y", How.ARGUMENT)},
+            {"ContainerArguments": ["--data", "s3://bkt/x", "--from=gs://other/y"]},
+            {("s3://bkt/x", How.ARGUMENT), ("gs://other/y", How.ARGUMENT)},
         ),
         (
             {"SubnetIds": ["subnet-0a1b2c3d"]},
