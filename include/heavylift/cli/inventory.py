@@ -1,0 +1,109 @@
+"""``heavylift inventory``: list the components of a platform; changes nothing on it."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from heavylift.cli.acts import note_act
+from heavylift.cli.inventory_options import Asked, Conn, Migration, PlatformName, SpecFile, asked
+from heavylift.cli.inventory_text import inventory_text, reporter
+from heavylift.cli.output import ExitStatus, emit, finish, note
+from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
+
+if TYPE_CHECKING:
+    from heavylift.evidence.records import RunKey
+    from heavylift.inventory.requests import InventoryOptions
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.command()
+def inventory(
+    spec: SpecFile = None,
+    platform: PlatformName = None,
+    conn: Conn = None,
+    migration: Migration = None,
+    region: Annotated[
+        list[str] | None, typer.Option(help="only this region, may be given again; default: all enabled ones")
+    ] = None,
+    skip: Annotated[
+        list[str] | None, typer.Option(help="leave a type out, e.g. AWS::EC2::Volume; may be given again")
+    ] = None,
+    parallel: Annotated[int, typer.Option(min=1, max=128, help="requests at once")] = 16,
+    max_requests: Annotated[float, typer.Option(min=0.1, help="requests a second, at most")] = 50,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="begin anew, even where a run was interrupted")
+    ] = False,
+    permissions: Annotated[
+        bool,
+        typer.Option("--permissions", help="only print the policy that is needed"),
+    ] = False,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the components of a platform, and what changed since the last time. Reads only.
+
+    A run that was interrupted less than a day ago goes on with what it has not read.
+    """
+    from heavylift.inventory.requests import InventoryOptions
+
+    if permissions:
+        _print_permissions()
+        return
+    whose = asked(spec, platform, conn, migration, evidence, evidence_conn)
+    options = InventoryOptions(tuple(region or ()), tuple(skip or ()), parallel, max_requests)
+    _take(whose, options, fresh=fresh, as_json=as_json)
+
+
+def _take(whose: Asked, options: InventoryOptions, *, fresh: bool, as_json: bool) -> None:
+    from heavylift.aio import run
+    from heavylift.inventory.api import take_inventory
+    from heavylift.inventory.requests import InventoryRequest
+
+    request = InventoryRequest(
+        run=_run_key(whose, fresh=fresh),
+        platform=whose.platform,
+        connection=whose.connection,
+        evidence_url=whose.evidence_url,
+        evidence_connection=whose.evidence_connection,
+        options=options,
+    )
+    record, ref = run(take_inventory(request, reporter()))
+    details = {"components": record.component_count, "complete": record.complete}
+    note_act(request, record.connection, "inventory.taken", (ref,), details)
+    finish(
+        {"inventory": record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
+        text=inventory_text(record),
+        as_json=as_json,
+        status=ExitStatus.DONE if record.complete else ExitStatus.FAILED,
+    )
+
+
+def _run_key(whose: Asked, *, fresh: bool) -> RunKey:
+    from heavylift.aio import run
+    from heavylift.evidence.records import RunKey
+    from heavylift.evidence.store import open_evidence
+    from heavylift.inventory.requests import PHASE
+    from heavylift.inventory.runs import unfinished_run
+
+    async def unfinished() -> RunKey | None:
+        async with open_evidence(whose.evidence_url, whose.evidence_connection) as store:
+            return await unfinished_run(store, whose.migration, whose.connection.conn_id)
+
+    found = None if fresh else run(unfinished())
+    if found is not None:
+        note(f"going on with run {found.run}, which was interrupted; --fresh begins anew")
+        return found
+    return RunKey(migration=whose.migration, phase=PHASE, run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f"))
+
+
+def _print_permissions() -> None:
+    from heavylift.inventory.platforms import needed_policy
+
+    policy = needed_policy()
+    emit(policy, text=json.dumps(policy, indent=2), as_json=True)

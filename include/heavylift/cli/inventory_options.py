@@ -1,0 +1,100 @@
+"""The options that ``inventory`` and ``graph`` share, and what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from heavylift.cli.stores import evidence_connection
+from heavylift.connections import connection_from_env
+from heavylift.errors import SpecError
+
+if TYPE_CHECKING:
+    from heavylift.connections import Connection
+    from heavylift.spec.vocabulary import Platform
+
+MIGRATION = "shell"
+"""The migration under which evidence lies, where no spec and no ``--migration`` names one."""
+
+SpecFile = Annotated[
+    Path | None, typer.Argument(metavar="[SPEC]", help="spec file: its source is what is read")
+]
+PlatformName = Annotated[str | None, typer.Option("--platform", help="without SPEC: aws")]
+Conn = Annotated[str | None, typer.Option("--conn", metavar="ID", help="without SPEC: its connection")]
+Migration = Annotated[
+    str | None, typer.Option(help=f"without SPEC: name under which evidence is kept; default: {MIGRATION}")
+]
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Whose inventory is meant, and where its evidence lies."""
+
+    migration: str
+    platform: Platform
+    connection: Connection
+    evidence_url: str | None
+    evidence_connection: Connection | None
+
+
+def asked(
+    spec: Path | None,
+    platform: str | None,
+    conn: str | None,
+    migration: str | None,
+    evidence: str | None,
+    evidence_conn: str | None,
+) -> Asked:
+    """Return what the options mean.
+
+    :raises SpecError: neither a spec nor a platform and its connection, or both.
+    """
+    from heavylift.spec.vocabulary import Platform
+
+    if (spec is None) == (conn is None):
+        raise SpecError(
+            "reading the command line",
+            got="both a spec and --conn" if spec else "neither a spec nor --conn",
+            expected="SPEC, or --platform and --conn",
+            state="nothing was touched",
+            remedy="name one of them",
+            code="7640",
+        )
+    if spec is not None:
+        return _of_spec(spec, evidence, evidence_conn)
+    try:
+        named = Platform(platform or "aws")
+    except ValueError:
+        raise SpecError(
+            "reading --platform",
+            got=repr(platform),
+            expected=", ".join(each.value for each in Platform),
+            state="nothing was touched",
+            remedy="correct --platform",
+            code="7641",
+        ) from None
+    return Asked(
+        migration or MIGRATION,
+        named,
+        connection_from_env(conn or ""),
+        evidence,
+        evidence_connection(evidence_conn),
+    )
+
+
+def _of_spec(path: Path, evidence: str | None, evidence_conn: str | None) -> Asked:
+    from heavylift.spec.load import load_spec
+
+    spec = load_spec(path)
+    # A store that the command line names needs no connection of the spec's.
+    stored = evidence_conn or (None if evidence else spec.evidence.connection)
+    return Asked(
+        spec.migration,
+        spec.source.platform,
+        connection_from_env(spec.source.connection),
+        evidence or spec.evidence.url,
+        evidence_connection(stored),
+    )

@@ -1,0 +1,1 @@
+"""The inventory: what a platform holds, what depends on what, and what was overlooked."""

@@ -1,0 +1,1 @@
+"""AWS: which types are read, by which calls, and which of their fields point to other components."""

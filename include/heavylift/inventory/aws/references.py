@@ -1,0 +1,194 @@
+"""Walks an answer of AWS's API and tells every place that names something else."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+from heavylift.evidence.inventory_records import How, Reference
+from heavylift.inventory.aws.fields import (
+    CONFIDENCE,
+    DIMENSIONS,
+    MODES,
+    NAMES,
+    POLICIES,
+    SHAPES,
+    VARIABLES,
+    relation_of,
+)
+from heavylift.inventory.aws.policies import document_of, granted
+from heavylift.inventory.aws.shapes import hosts, named
+from heavylift.inventory.scrub import VALUES_HIDDEN
+
+MAX_REFERENCES = 2000
+"""Of one component; who has more is cut, and a finding tells."""
+
+_WITH_HOSTS = frozenset({How.ENVIRONMENT, How.ARGUMENT, How.DEFINITION})
+_STATIC = frozenset({How.ENVIRONMENT, How.ARGUMENT, How.TEXT})
+_KEY_FIELD = re.compile(r"(?i)(kms|master|encryption).*key|^key(id|arn)$|^keyid$")
+_UUID = re.compile(r"^(?:mrk-)?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$|^mrk-[0-9a-f]{32}$|^alias/\S+$")
+_ALARM = re.compile(r"\b(?:ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*[\"']?([^\"')]+)[\"']?\s*\)")
+_LOW = 0.6
+
+
+@dataclass(frozen=True)
+class Holder:
+    """The component whose answer is walked."""
+
+    id: str
+    native_type: str
+    service: str
+    region: str
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where the walk is."""
+
+    field: str
+    leaf: str
+    how: How
+
+    def below(self, key: str, value: Any) -> _Place:
+        how = self.how
+        if how in (How.API_FIELD, How.EVENT_SOURCE):
+            lower = key.lower()
+            how = How.ENVIRONMENT if lower in VALUES_HIDDEN else MODES.get(lower, how)
+            if how is How.ARGUMENT and isinstance(value, Mapping):
+                how = self.how  # a description of the command, such as Glue's
+        return _Place(f"{self.field}.{key}" if self.field else key, key, how)
+
+    def item(self, index: int) -> _Place:
+        return _Place(f"{self.field}[{index}]", self.leaf, self.how)
+
+
+def references_of(holder: Holder, document: Mapping[str, Any]) -> list[Reference]:
+    """Return what ``document`` names, each once; what names nothing but itself is left to the resolver.
+
+    :param document: the answers about one component, plain JSON, not yet scrubbed.
+    """
+    found: dict[tuple[str, str, How], Reference] = {}
+    for place, target, how, confidence in _walk(holder, document, _Place("", "", How.API_FIELD)):
+        if target in (holder.id, "") or len(found) >= MAX_REFERENCES:
+            continue
+        relation = relation_of(holder.native_type, place.field, target, how)
+        found.setdefault(
+            (target, relation, how),
+            Reference(holder.id, place.field, target, relation, how, confidence),
+        )
+    return list(found.values())
+
+
+_Found = tuple[_Place, str, How, float]
+
+
+def _walk(holder: Holder, value: Any, place: _Place) -> Iterator[_Found]:
+    if isinstance(value, Mapping):
+        yield from _map(holder, value, place)
+    elif isinstance(value, list):
+        yield from _pairs_in_list(holder, value, place)
+        for index, each in enumerate(value):
+            yield from _walk(holder, each, place.item(index))
+    elif isinstance(value, str) and value:
+        yield from _string(holder, value, place)
+
+
+def _map(holder: Holder, value: Mapping[str, Any], place: _Place) -> Iterator[_Found]:
+    name, named_value = value.get("Name", value.get("name")), value.get("Value", value.get("value"))
+    if isinstance(name, str) and isinstance(named_value, str):
+        if place.leaf == "Dimensions" and name in DIMENSIONS:
+            yield _by_name(holder, place, DIMENSIONS[name], named_value, How.API_NAME)
+        yield from _variable(holder, name, named_value, place)
+    for key, each in value.items():
+        if key == "_id":
+            continue
+        inner = place.below(str(key), each)
+        policy = document_of(each) if POLICIES.search(str(key)) else None
+        if policy is not None:
+            for field, arn in granted(policy):
+                yield (
+                    _Place(f"{inner.field}.{field}", "", How.POLICY),
+                    arn,
+                    How.POLICY,
+                    CONFIDENCE[How.POLICY],
+                )
+            continue
+        if isinstance(each, str):
+            yield from _variable(holder, str(key), each, inner)
+        yield from _walk(holder, each, inner)
+
+
+def _pairs_in_list(holder: Holder, value: list[Any], place: _Place) -> Iterator[_Found]:
+    """Yield what a dashboard's metrics name: ``["AWS/SageMaker", "Invocations", "EndpointName", "x"]``."""
+    if place.how is not How.DEFINITION:
+        return
+    for name, following in pairwise(value):
+        if isinstance(name, str) and isinstance(following, str) and name in DIMENSIONS:
+            yield _by_name(holder, place, DIMENSIONS[name], following, How.DEFINITION)
+
+
+def _string(holder: Holder, value: str, place: _Place) -> Iterator[_Found]:
+    if place.how is How.DEFINITION and value.lstrip()[:1] in ("{", "["):
+        parsed = _parsed(value)
+        if parsed is not None:
+            yield from _walk(holder, parsed, place)
+            return
+    confidence = CONFIDENCE[place.how]
+    for target in named(value):
+        typed = _typed(holder, target)
+        yield place, typed, place.how, confidence
+    if place.how in _WITH_HOSTS or "SelfManagedEventSource" in place.field:
+        for host, connects in hosts(value):
+            how = How.CONNECTION_STRING if connects and place.how is not How.EVENT_SOURCE else place.how
+            yield place, host, how, CONFIDENCE[how]
+    yield from _names(holder, value, place)
+
+
+def _names(holder: Holder, value: str, place: _Place) -> Iterator[_Found]:
+    if place.how in _STATIC or value.startswith(("arn:", "$")):
+        return
+    types = NAMES.get((holder.service, place.leaf))
+    if types is not None:
+        how = How.API_NAME if place.how is How.API_FIELD else place.how
+        yield _by_name(holder, place, types, value, how)
+    if _KEY_FIELD.search(place.leaf) and _UUID.match(value):
+        yield _by_name(holder, place, "AWS::KMS::Key", value, How.API_NAME)
+    if place.leaf == "AlarmRule":
+        for found in _ALARM.finditer(value):
+            if not found[1].startswith("arn:"):
+                types = "AWS::CloudWatch::Alarm,AWS::CloudWatch::CompositeAlarm"
+                yield _by_name(holder, place, types, found[1], How.DEFINITION)
+
+
+def _variable(holder: Holder, name: str, value: str, place: _Place) -> Iterator[_Found]:
+    """Yield what a variable names by its value alone, as its own name suggests."""
+    if place.how is not How.ENVIRONMENT or ("/" in value.split("|")[0] and "secret" not in name.lower()):
+        return
+    if value.startswith(("arn:", "s3:")) or " " in value:
+        return
+    for pattern, types in VARIABLES:
+        if pattern.search(name):
+            yield place, f"{types}|{holder.region}|{value}", How.ENVIRONMENT, _LOW
+            return
+
+
+def _by_name(holder: Holder, place: _Place, types: str, value: str, how: How) -> _Found:
+    return place, f"{types}|{holder.region}|{value}", how, CONFIDENCE[how]
+
+
+def _typed(holder: Holder, target: str) -> str:
+    before = target.partition("-")[0]
+    if before in SHAPES and ":" not in target:
+        return f"{SHAPES[before]}|{holder.region}|{target}"
+    return target
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
