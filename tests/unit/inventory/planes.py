@@ -49,10 +49,7 @@ class ShapedPlane:
         if model.input_shape is not None:
             report = ParamValidator().validate(dict(arguments), model.input_shape)
             assert not report.has_errors(), f"{service}:{operation}: {report.generate_report()}"
-        answer: dict[str, Any] = answer_of(model.output_shape)
-        # What we make must be what the service may answer, by botocore's own judgement.
-        Stubber(_client(service))._validate_operation_response(operation, answer)
-        return answer
+        return _answer(service, operation)
 
     def pages(
         self, service: str, operation: str, region: str, arguments: Answer, last_token: str = ""
@@ -60,6 +57,15 @@ class ShapedPlane:
         del last_token
         answer = self.call(service, operation, region, arguments)
         yield {name: value for name, value in answer.items() if name not in _TOKENS}
+
+
+@lru_cache
+def _answer(service: str, operation: str) -> dict[str, Any]:
+    model = _SESSION.get_service_model(service).operation_model(operation)
+    answer: dict[str, Any] = answer_of(model.output_shape)
+    # What we make must be what the service may answer, by botocore's own judgement.
+    Stubber(_client(service))._validate_operation_response(operation, answer)
+    return answer
 
 
 @lru_cache
