@@ -207,5 +207,11 @@ def test_the_example_is_right_and_says_what_the_sandbox_has(repository: Path) ->
     assert gate.name == "transfer-verified"
     assert gate.approval.required
     assert gate.approval.assigned_users == ()
-    of_others = {Check.TABLES_EQUAL, Check.REPLICATION_CAUGHT_UP, Check.REGISTRIES_EQUAL}
+    of_others = {
+        Check.TABLES_EQUAL,
+        Check.REPLICATION_CAUGHT_UP,
+        Check.REGISTRIES_EQUAL,
+        Check.MODELS_AGREE,
+        Check.MODELS_COMPATIBLE,
+    }
     assert set(gate.checks) == set(Check) - of_others

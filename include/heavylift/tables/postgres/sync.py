@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from heavylift.errors import ConflictError
+from heavylift.errors import ConflictError, TransientError
 from heavylift.evidence.records import Finding, utc_now
 from heavylift.evidence.table_records import SyncRecord
 from heavylift.spec.sections_data import OnSchemaChange
@@ -230,9 +230,21 @@ def sync_changes(request: TablesRequest, work: Work, *, upto: int | None = None)
         run.take_in_new_tables()
         reached = run.apply(upto)
         if run.tally.reached:
-            run.complete_schema()
-            run.demand_all_tables()
+            _complete(run)
         return _record(run, started, reached)
+
+
+def _complete(run: StreamRun) -> None:
+    """Finish what may be finished at the end of a run.
+
+    Where somebody asks to stop meanwhile, the next run does the rest, and what was applied counts.
+    """
+    try:
+        run.complete_schema()
+        run.demand_all_tables()
+    except TransientError:
+        if not run.work.stop.is_set():
+            raise
 
 
 def position_of(source: Session) -> int:
