@@ -22,7 +22,7 @@ class HistoryLook:
     """What both servers show.
 
     :param counts: things of each sort on the source.
-    :param points: of the metrics' histories that were compared.
+    :param points: of the metrics' histories that were compared: one metric of each of the newest runs.
     :param different: what is not the same, the first few by name.
     """
 
@@ -37,7 +37,7 @@ class HistoryLook:
 
     def __str__(self) -> str:
         things = ", ".join(f"{count:,} {what}" for what, count in self.counts.items())
-        return f"{things}, {self.points:,} points of metrics"
+        return f"{things}; of metrics, {self.points:,} points of the newest runs"
 
 
 def look_at(spec: MigrationSpec, environ: Mapping[str, str]) -> HistoryLook:

@@ -14,8 +14,8 @@ from heavylift.evidence.records import Approval, EvidenceRef, GateResult, RunKey
 from heavylift.evidence.run_evidence import Kept, read_all
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.wording import enumeration
+from heavylift.gates.age import age_problem
 from heavylift.gates.evaluate import latest_gate_result
-from heavylift.gates.freshness import age_problem
 from heavylift.spec.gates import Gate
 
 APPROVED, REJECTED = "gate.approved", "gate.rejected"

@@ -9,7 +9,6 @@ from heavylift.evidence.database_evidence import DatabaseEvidence
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.table_records import SyncRecord, TableVerificationRecord
 from heavylift.evidence.wording import counted, differ, duration, enumeration, size
-from heavylift.gates.freshness import age_problem
 from heavylift.gates.verdict import Verdict
 
 
@@ -113,21 +112,16 @@ def judge_database_freshness(subject: DatabaseSubject, max_age: timedelta, now: 
     verdict, evidence = Verdict(), subject.evidence
     record = _verification(evidence, verdict)
     if record is not None:
-        problem = age_problem(record.verified_at, max_age, now)
-        verdict.demand(problem is None, f"the verification {problem}")
+        verdict.demand_younger("verification", record.verified_at, max_age, now)
         verdict.demand(
             not evidence.is_stale,
             "changes were applied after the verification: it has to be made again",
         )
-        verdict.found(f"verification of {record.verified_at:%Y-%m-%d %H:%M:%S} UTC")
     return verdict.outcome("freshness", evidence.database)
 
 
 def _verification(evidence: DatabaseEvidence, verdict: Verdict) -> TableVerificationRecord | None:
-    if evidence.verification is None:
-        verdict.against("there is no verification")
-        return None
-    verdict.uses(evidence.verification.ref)
-    record = evidence.verification.record
-    verdict.demand(bool(record.tables), "the verification has compared no table")
+    record = verdict.judged_by(evidence.verification)
+    if record is not None:
+        verdict.demand(bool(record.tables), "the verification has compared no table")
     return record

@@ -6,8 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from heavylift.evidence.records import CheckOutcome
-from heavylift.evidence.run_evidence import CLOCK_SKEW, DatasetEvidence
-from heavylift.evidence.wording import duration
+from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.gates.verdict import Verdict
 from heavylift.spec.vocabulary import Check
 
@@ -46,20 +45,8 @@ def _judge(
     now: datetime,
     verdict: Verdict,
 ) -> None:
-    problem = age_problem(made_at, max_age, now)
-    verdict.demand(problem is None, f"the {what} {problem}")
+    verdict.demand_younger(what, made_at, max_age, now)
     verdict.demand(
         not evidence.precedes_last_copy(made_at),
         f"objects were copied after the {what}: it has to be made again",
     )
-    verdict.found(f"{what} of {made_at:%Y-%m-%d %H:%M:%S} UTC")
-
-
-def age_problem(made_at: datetime, max_age: timedelta, now: datetime) -> str | None:
-    """Return why something made at ``made_at`` does not count, or None."""
-    age = now - made_at
-    if age > max_age:
-        return f"is {duration(age)} old, more than {duration(max_age)}"
-    if age < -CLOCK_SKEW:
-        return f"is dated {duration(-age)} in the future: mend the workers' clocks"
-    return None

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from heavylift.evidence.model_evidence import ModelEvidence
 from heavylift.evidence.records import CheckOutcome
-from heavylift.gates.freshness import age_problem
 from heavylift.gates.verdict import Verdict
 
 
@@ -57,7 +56,5 @@ def judge_model_freshness(evidence: ModelEvidence, max_age: timedelta, now: date
         ("comparison", evidence.comparison.record.compared_at if evidence.comparison else None),
     ):
         if made_at is not None:
-            problem = age_problem(made_at, max_age, now)
-            verdict.demand(problem is None, f"the {what} {problem}")
-            verdict.found(f"{what} of {made_at:%Y-%m-%d %H:%M:%S} UTC")
+            verdict.demand_younger(what, made_at, max_age, now)
     return verdict.outcome("freshness", evidence.name)

@@ -6,16 +6,15 @@ from datetime import datetime, timedelta
 
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.registry_evidence import RegistryEvidence
-from heavylift.evidence.registry_records import RegistryVerificationRecord, counted_things
+from heavylift.evidence.registry_records import counted_things
 from heavylift.evidence.wording import counted, differ, enumeration
-from heavylift.gates.freshness import age_problem
 from heavylift.gates.verdict import Verdict
 
 
 def registries_equal(evidence: RegistryEvidence) -> Verdict:
     """Judge that all was proved equal, through the interface and by the databases where they are open."""
     verdict = Verdict()
-    record = _verification(evidence, verdict)
+    record = verdict.judged_by(evidence.verification)
     if record is None:
         return verdict
     named = enumeration([f"{each.kind} {each.what} {each.id}" for each in record.differences], 3)
@@ -31,7 +30,7 @@ def registries_equal(evidence: RegistryEvidence) -> Verdict:
 def counts_equal(evidence: RegistryEvidence) -> Verdict:
     """Judge that both servers show as many things of each sort, but for what is excused by name."""
     verdict = Verdict()
-    record = _verification(evidence, verdict)
+    record = verdict.judged_by(evidence.verification)
     if record is None:
         return verdict
     for each in record.compared:
@@ -63,18 +62,8 @@ def no_findings(evidence: RegistryEvidence) -> Verdict:
 def judge_registry_freshness(evidence: RegistryEvidence, max_age: timedelta, now: datetime) -> CheckOutcome:
     """Return whether the verification is younger than ``max_age`` and than the last write."""
     verdict = Verdict()
-    record = _verification(evidence, verdict)
+    record = verdict.judged_by(evidence.verification)
     if record is not None:
-        problem = age_problem(record.verified_at, max_age, now)
-        verdict.demand(problem is None, f"the verification {problem}")
+        verdict.demand_younger("verification", record.verified_at, max_age, now)
         verdict.demand(not evidence.is_stale, "rows were written after the verification")
-        verdict.found(f"verification of {record.verified_at:%Y-%m-%d %H:%M:%S} UTC")
     return verdict.outcome("freshness", evidence.registry)
-
-
-def _verification(evidence: RegistryEvidence, verdict: Verdict) -> RegistryVerificationRecord | None:
-    if evidence.verification is None:
-        verdict.against("there is no verification")
-        return None
-    verdict.uses(evidence.verification.ref)
-    return evidence.verification.record

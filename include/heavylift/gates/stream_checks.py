@@ -6,16 +6,14 @@ from datetime import datetime, timedelta
 
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.stream_evidence import StreamEvidence
-from heavylift.evidence.stream_records import StreamVerificationRecord
 from heavylift.evidence.wording import counted, duration
-from heavylift.gates.freshness import age_problem
 from heavylift.gates.verdict import Verdict
 
 
 def records_equal(evidence: StreamEvidence) -> Verdict:
     """Judge that what was mirrored is on the target, record for record, read afresh from both sides."""
     verdict = Verdict()
-    record = _verification(evidence, verdict)
+    record = verdict.judged_by(evidence.verification)
     if record is None:
         return verdict
     for number, what in (
@@ -58,18 +56,8 @@ def mirror_caught_up(evidence: StreamEvidence) -> Verdict:
 def judge_stream_freshness(evidence: StreamEvidence, max_age: timedelta, now: datetime) -> CheckOutcome:
     """Return whether the verification is younger than ``max_age`` and than the last mirror."""
     verdict = Verdict()
-    record = _verification(evidence, verdict)
+    record = verdict.judged_by(evidence.verification)
     if record is not None:
-        problem = age_problem(record.verified_at, max_age, now)
-        verdict.demand(problem is None, f"the verification {problem}")
+        verdict.demand_younger("verification", record.verified_at, max_age, now)
         verdict.demand(not evidence.is_stale, "records were mirrored after the verification")
-        verdict.found(f"verification of {record.verified_at:%Y-%m-%d %H:%M:%S} UTC")
     return verdict.outcome("freshness", evidence.stream)
-
-
-def _verification(evidence: StreamEvidence, verdict: Verdict) -> StreamVerificationRecord | None:
-    if evidence.verification is None:
-        verdict.against("there is no verification")
-        return None
-    verdict.uses(evidence.verification.ref)
-    return evidence.verification.record

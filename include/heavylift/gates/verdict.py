@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime, timedelta
 
+from heavylift.evidence.parsing import RecordT
 from heavylift.evidence.records import CheckOutcome, EvidenceRef, Finding, Severity
+from heavylift.evidence.run_evidence import Kept
 from heavylift.evidence.wording import counted, enumeration
+from heavylift.gates.age import age_problem
 
 
 class Verdict:
@@ -39,6 +43,20 @@ class Verdict:
         named = enumeration([f"{each.severity.value} {each.rule} on {each.subject}" for each in serious], 3)
         self.demand(not serious, f"{counted(len(serious), 'finding')}: {named}")
         self.found(f"no blocker and no warning, {counted(len(findings), 'note')}")
+
+    def judged_by(self, verification: Kept[RecordT] | None) -> RecordT | None:
+        """Return what the verification says; without one that is noted against the check."""
+        if verification is None:
+            self.against("there is no verification")
+            return None
+        self.uses(verification.ref)
+        return verification.record
+
+    def demand_younger(self, what: str, made_at: datetime, max_age: timedelta, now: datetime) -> None:
+        """Note against the check that ``what`` is older than ``max_age``."""
+        problem = age_problem(made_at, max_age, now)
+        self.demand(problem is None, f"the {what} {problem}")
+        self.found(f"{what} of {made_at:%Y-%m-%d %H:%M:%S} UTC")
 
     def outcome(self, name: str, subject: str) -> CheckOutcome:
         """Return the check's outcome."""

@@ -37,6 +37,10 @@ class _TooLargeError(Exception):
     """What lies in an archive is larger than is looked at."""
 
 
+_DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, _TooLargeError)
+"""What compressed data raise that cannot be expanded; all of it means: not looked at, which blocks."""
+
+
 def look_into(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust, depth: int) -> Look | None:
     """Look into an archive or a compressed file; None where it is neither."""
     if depth >= MAX_DEPTH and (head[:4] == b"PK\x03\x04" or _opener(head) is not None):
@@ -83,7 +87,7 @@ def _compressed(
     try:
         with _spooled(opener(stream)) as inner:
             look = look_at(inner, _size(inner), name, trust, depth + 1)
-    except (OSError, EOFError, zlib.error, lzma.LZMAError, _TooLargeError) as error:
+    except _DAMAGED as error:
         return _unreadable(name, "compressed file", error)
     look.kind = f"compressed {look.kind}"
     return look
@@ -96,8 +100,8 @@ def _zip(stream: BinaryIO, name: str, trust: Trust, depth: int) -> Look:
             if sum(each.file_size for each in members) > MAX_EXPANDED_BYTES:
                 raise _TooLargeError(f"more than {MAX_EXPANDED_BYTES} bytes")
             return _members(archive, members, name, trust, depth)
-    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, RuntimeError, NotImplementedError,
-            _TooLargeError, ValueError) as error:  # fmt: skip
+    except (*_DAMAGED, zipfile.BadZipFile, RuntimeError, ValueError) as error:
+        # RuntimeError: it is encrypted, or packed by a method that this Python does not know.
         return _unreadable(name, "zip archive", error)
 
 

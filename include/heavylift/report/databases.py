@@ -8,10 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 from heavylift.evidence.database_evidence import DatabaseEvidence, database_counts
-from heavylift.evidence.records import Severity
 from heavylift.evidence.table_records import TableComparison, TableDifference
 from heavylift.evidence.wording import counted, differ, duration, size
 from heavylift.gates.summary import database_reasons
+from heavylift.report.blockers import blocker_advice, blockers_of, would_stop
 from heavylift.report.story import RunStory
 
 MOST_TABLES = 500
@@ -145,17 +145,14 @@ def dry_run_in_words(story: RunStory) -> str:
     found = [each.preflight.record for each in story.databases if each.preflight]
     rows = sum(max(0, record.row_estimate) for record in found)
     words = f"About {counted(rows, 'row')} in {counted(len(found), 'database')} would be copied."
-    blockers = sum(finding.severity is Severity.BLOCKER for record in found for finding in record.findings)
-    return words + (f" {counted(blockers, 'finding')} would stop it." if blockers else "")
+    return words + would_stop(finding for record in found for finding in record.findings)
 
 
 def database_advice(row: DatabaseRow, dag: str) -> Iterable[tuple[str, str]]:
     """Yield what is wrong with a database and what mends it."""
     evidence, group = row.evidence, f"database_{row.name}"
-    blockers = [each for each in evidence.findings if each.severity is Severity.BLOCKER]
-    for each in blockers[:3]:
-        remedy = each.remedy or "see the preflight"
-        yield f"{row.name}: {each.detail}", f"{remedy}; then clear task {group}.preflight_tables"
+    blockers = blockers_of(evidence.findings)
+    yield from blocker_advice(row.name, blockers, f"{group}.preflight_tables")
     proof = evidence.verification
     if proof is not None and not proof.record.passed:
         first = f", the first: {_named(proof.record.differences[0])}" if proof.record.differences else ""

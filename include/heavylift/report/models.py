@@ -9,9 +9,9 @@ from typing import Any
 from markupsafe import Markup
 
 from heavylift.evidence.model_evidence import ModelEvidence
-from heavylift.evidence.records import Severity
 from heavylift.evidence.wording import counted
 from heavylift.gates.summary import model_reasons
+from heavylift.report.blockers import MOST_TOLD, blockers_of
 from heavylift.report.model_plots import draw_latency, draw_parity
 from heavylift.report.story import RunStory
 
@@ -44,7 +44,7 @@ class ModelRow:
     @property
     def blockers(self) -> int:
         """How many findings stand in the way."""
-        return sum(each.severity is Severity.BLOCKER for each in self.evidence.findings)
+        return len(blockers_of(self.evidence.findings))
 
     @property
     def parity(self) -> Markup:
@@ -113,8 +113,8 @@ def models_proof(story: RunStory) -> str:
 
 def model_advice(row: ModelRow, dag: str) -> Iterable[tuple[str, str]]:
     """Yield what is wrong with a model and what mends it."""
-    blockers = [each for each in row.evidence.findings if each.severity is Severity.BLOCKER]
-    for each in blockers[:3]:
+    blockers = blockers_of(row.evidence.findings)
+    for each in blockers[:MOST_TOLD]:
         yield f"{row.name}: {each.rule}: {each.subject}: {each.detail}", each.remedy
     if row.reasons and not blockers:
         yield (

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from heavylift.evidence.records import Severity
 from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.registry_records import (
     RegistryCompared,
@@ -17,6 +16,7 @@ from heavylift.evidence.registry_records import (
 )
 from heavylift.evidence.wording import counted, differ, duration
 from heavylift.gates.summary import registry_reasons
+from heavylift.report.blockers import blocker_advice, blockers_of, would_stop
 from heavylift.report.story import RunStory
 
 MOST_DIFFERENCES = 200
@@ -168,17 +168,14 @@ def registries_dry(story: RunStory) -> str:
     rows = sum(max(0, record.row_estimate) for record in found)
     registries = counted(len(found), "registry", "registries")
     words = f"About {counted(rows, 'row')} in {registries} would be copied or compared."
-    blockers = sum(finding.severity is Severity.BLOCKER for record in found for finding in record.findings)
-    return words + (f" {counted(blockers, 'finding')} would stop it." if blockers else "")
+    return words + would_stop(finding for record in found for finding in record.findings)
 
 
 def registry_advice(row: RegistryRow, dag: str) -> Iterable[tuple[str, str]]:
     """Yield what is wrong with a registry and what mends it."""
     evidence, group = row.evidence, f"registry_{row.name}"
-    blockers = [each for each in evidence.findings if each.severity is Severity.BLOCKER]
-    for each in blockers[:3]:
-        remedy = each.remedy or "see the preflight"
-        yield f"{row.name}: {each.detail}", f"{remedy}; then clear task {group}.preflight_registry"
+    blockers = blockers_of(evidence.findings)
+    yield from blocker_advice(row.name, blockers, f"{group}.preflight_registry")
     proof = evidence.verification
     if proof is not None and not proof.record.passed:
         first = f", the first: {_named(proof.record.differences[0])}" if proof.record.differences else ""

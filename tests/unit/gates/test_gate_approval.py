@@ -96,7 +96,7 @@ async def test_an_old_result_does_not_count(
     store: EvidenceStore, objects: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("heavylift.gates.evaluate.utc_now", built.long_ago)
-    monkeypatch.setattr("heavylift.gates.freshness.CLOCK_SKEW", built.utc_now() - built.long_ago())
+    monkeypatch.setattr("heavylift.gates.age.CLOCK_SKEW", built.utc_now() - built.long_ago())
     await evaluate_gate(store, RUN, gate(), ["train"])
     is_open, why = await gate_is_open(store, RUN, gate())
     assert not is_open

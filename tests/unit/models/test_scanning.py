@@ -9,6 +9,7 @@ import json
 import lzma
 import pickle
 import struct
+import zipfile
 import zlib
 
 import numpy as np
@@ -48,6 +49,27 @@ def test_packing_hides_nothing(pack: object) -> None:
     assert callable(pack)
     assert "malicious-code" in rules(look(pack(SYSTEM), "model.joblib"))
     assert "malicious-code" in rules(look(pack(pack(SYSTEM)), "model.joblib"))
+
+
+@pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_archive_that_cannot_be_expanded_is_not_understood(packing: int) -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", packing) as archive:
+        archive.writestr("weights.bin", bytes(range(256)) * 40)
+    data = bytearray(made.getvalue())
+    for at in range(60, len(data) - 120):
+        data[at] ^= 0x5A
+    assert not look(bytes(data), "model.zip").understood
+
+
+def test_an_archive_that_is_encrypted_or_packed_in_an_unknown_way_is_not_understood() -> None:
+    sound = zipped(weights=b"\x00" * 16)
+    for name, flags, method in (("encrypted", 1, 0), ("unknown", 0, 97)):
+        data = bytearray(sound)
+        for at, start in ((0, 6), (sound.index(b"PK\x01\x02"), 8)):
+            data[at + start] |= flags
+            data[at + start + 2] = method
+        assert not look(bytes(data), "model.zip").understood, name
 
 
 def test_what_is_packed_too_often_is_not_understood() -> None:
