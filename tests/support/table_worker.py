@@ -87,18 +87,18 @@ def main(act: str) -> int:
     """Run the act and print what came of it."""
     from heavylift.tables.wiring import engine_for
 
-    request = _request(json.load(sys.stdin), act)
+    forth = _request(json.load(sys.stdin), act)
+    # The way back may be carried by another engine than the way forth.
+    request = forth.reversed() if act.endswith(" back") else forth
     engine = engine_for(request)
     acts: dict[str, Callable[[], BaseModel]] = {
         "snapshot": lambda: engine.snapshot(request, Work()),
         "sync": lambda: engine.sync(request, Work()),
         "drain": lambda: engine.drain(request, Work(), within_seconds=120),
         "reverse": lambda: engine.prepare_reverse(request, Work()),
-        "sync back": lambda: engine.sync(request.reversed(), Work()),
-        "drain back": lambda: engine.drain(request.reversed(), Work(), within_seconds=120),
     }
     try:
-        print(acts[act]().model_dump_json())
+        print(acts[act.removesuffix(" back")]().model_dump_json())
     except HeavyliftError as error:
         print(error, file=sys.stderr)
         return RETRY if isinstance(error, TransientError) else GIVE_UP

@@ -174,7 +174,7 @@ def test_a_lost_slot_and_another_type_stop_it(databases: MysqlToPostgres) -> Non
 
 @pytest.mark.parametrize("seed", seeds(1))
 def test_the_way_back_survives_kills(databases: MysqlToPostgres, seed: int) -> None:
-    chance = random.Random(seed)
+    chance, reached = random.Random(seed), set[int]()
     back = switch(databases, KEYED, "INSERT INTO k (v) SELECT seq FROM seq_1_to_500")
     for number in range(6):
         for part in range(10):
@@ -187,11 +187,17 @@ def test_the_way_back_survives_kills(databases: MysqlToPostgres, seed: int) -> N
             "sync back", databases.source, databases.target, f"m-{databases.schema}",
             products=PRODUCTS, batch_changes=40,
         )  # fmt: skip
+        # From here on it reads and applies; starting alone may take longer than any wait before a kill.
+        reading = "SELECT 1 FROM pg_replication_slots WHERE database = current_database() AND active"
+        while worker.poll() is None and not databases.on_target(reading):
+            pass
         with suppress(subprocess.TimeoutExpired):
-            worker.wait(chance.uniform(0.5, 1.5))
+            worker.wait(chance.uniform(0, 0.7))
         worker.kill()
         _, told = worker.communicate()
         assert worker.returncode in {0, table_worker.RETRY, -9}, told
+        reached |= {worker.returncode}
+    assert -9 in reached
     assert patiently(lambda: BACK.drain(back, Work(), within_seconds=60)).reached
     databases.assert_equal("k")
     assert_proved(back)
