@@ -52,6 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--clean", action="store_true", help="throw the servers' data away too")
     test = commands.add_parser("test", help="run the tests")
     test.add_argument("layer", nargs="?", choices=layers.LAYERS)
+    test.add_argument("--all", action="store_true", help="run the long tests, too")
     test.add_argument("arguments", nargs="*", metavar="-- PYTEST-ARGS")
     commands.add_parser("check", help="run every check that needs no server")
     again = commands.add_parser("lock", help="resolve requirements.in again")
@@ -68,7 +69,7 @@ def _run(options: argparse.Namespace) -> int:
         "up": lambda: _up(options.only, options.airflow),
         "status": lambda: overview.show(paths.STATE_DIR),
         "down": lambda: _down(clean=options.clean),
-        "test": lambda: layers.main(options.layer, options.arguments),
+        "test": lambda: layers.main(options.layer, options.arguments, long=options.all),
         "check": checks.main,
         "lock": lambda: lock.main(upgrade=options.upgrade),
     }

@@ -3,6 +3,9 @@
 Two pieces run at a time, for most of them wait for servers and for processes that they start; the
 longest begin first, each with servers of its own, and what one prints is shown when it has ended. The
 end-to-end tests come last and alone: Airflow's timing is part of what they look at.
+
+Tests marked ``long`` (rounds of faults, more seeds and pairs of what a shorter test shows already) run
+only when asked for; the continuous integration asks for them.
 """
 
 from __future__ import annotations
@@ -49,6 +52,7 @@ BESIDE_EACH_OTHER = (
     *(Piece(layer) for layer in ("plugins", "contract", "dags")),
 )
 ALONE = Piece("e2e")
+_NOT_LONG = ("-m", "not long")
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,14 @@ class Result:
     seconds: float
 
 
-def main(layer: str | None, arguments: Sequence[str]) -> int:
+def main(layer: str | None, arguments: Sequence[str], *, long: bool) -> int:
     """Run one layer or all; return 0 if every test passed.
 
     A piece without tests counts as failed: silence is no proof.
+
+    :param long: run the tests marked ``long``, too.
     """
+    arguments = arguments if long else (*_NOT_LONG, *arguments)
     if layer is not None:
         results = {layer: _run(Piece(layer), arguments)}
     else:
@@ -72,6 +79,8 @@ def main(layer: str | None, arguments: Sequence[str]) -> int:
         for name, result in results.items():
             word = "passed" if result.status == 0 else "FAILED"
             print(f"  {word:<7} {result.seconds:6.0f} s  {name}")
+    if not long:
+        print("\nThe long tests (deselected above) were not run: ./dev test --all runs them, too.")
     statuses = {result.status for result in results.values()}
     if _INTERRUPTED in statuses:
         return 3

@@ -51,6 +51,9 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the layers as markers and put the network guard in place."""
     for layer in LAYERS:
         config.addinivalue_line("markers", f"{layer}: set by tests/conftest.py for tests/{layer}/")
+    config.addinivalue_line(
+        "markers", "long: run by ./dev test --all, not by ./dev test; see sandbox/layers.py"
+    )
     network.install()
 
 

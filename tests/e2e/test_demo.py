@@ -17,6 +17,7 @@ import pytest
 from sandbox import demo
 from sandbox.demo_airflow import AirflowClient, TaskState
 from sandbox.demo_follow import RunFollower, steps_of
+from tests.support.longer import first_then_long
 
 
 def test_a_rollback_is_refused_by_name_and_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
@@ -64,7 +65,7 @@ def commands_naming(folder: Path) -> list[str]:
     return [command for command in commands if str(folder) in command]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", first_then_long([signal.SIGINT, signal.SIGTERM]))
 def test_an_interrupted_demo_leaves_no_process(number: signal.Signals, repository: Path) -> None:
     folder = Path(tempfile.mkdtemp(prefix="heavylift-demo-"))
     folder.chmod(0o711)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from heavylift.spec import Phase
 from heavylift.spec.registry_phase import spec_for
 from sandbox.demo_history import look_at
@@ -28,6 +30,7 @@ def finished(run: Run) -> dict[str, str]:
     return run.states()
 
 
+@pytest.mark.long
 def test_the_history_moves_and_then_follows(journey: Journey) -> None:
     history.seed(journey.stack.env)
     states = finished(journey.start(Phase.REGISTRY))

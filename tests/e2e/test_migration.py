@@ -62,7 +62,7 @@ def test_a_dry_run_moves_nothing_and_is_green(journey: Journey) -> None:
 @pytest.fixture(scope="module")
 def killed(journey: Journey) -> Run:
     """Return a transfer, one of whose copy tasks was killed with SIGKILL while it ran."""
-    run = journey.start(Phase.TRANSFER, bandwidth_limit="400KiB/s")
+    run = journey.start(Phase.TRANSFER, bandwidth_limit="1MiB/s")
 
     def running_copy(tasks: list[TaskState]) -> TaskState | None:
         found = (t for t in tasks if t.task_id == "models.copy" and t.state == "running" and t.pid)

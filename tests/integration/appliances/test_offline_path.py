@@ -21,6 +21,7 @@ from heavylift.platforms.wiring import open_store
 from tests.integration.objects.places import Servers
 from tests.integration.objects.test_between_clouds import contents, fill
 from tests.support import shell
+from tests.support.longer import first_then_long
 
 MIB = 2**20
 PLATFORMS = {"aws_target": "aws", "gcp_target": "gcp"}
@@ -90,7 +91,7 @@ class Journey:
         await self.appliance("step", device, "shipped", "--tracking", "1Z", "--seal", "4711")
 
 
-@pytest.fixture(params=["gcp_target", "aws_target"])
+@pytest.fixture(params=first_then_long(["gcp_target", "aws_target"]))
 async def journey(
     request: pytest.FixtureRequest, servers: Servers, new_container: Callable[[], str], tmp_path: Path
 ) -> Journey:

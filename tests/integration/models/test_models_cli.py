@@ -59,6 +59,7 @@ def test_a_copied_model_is_compatible_and_agrees(models: Path, shell: Shell) -> 
     assert found["baseline"]["metrics"]["auc"] > 0.9
 
 
+@pytest.mark.long
 def test_a_retrained_model_is_refused_against_a_pickle_too(models: Path, shell: Shell) -> None:
     status, document = shell(
         "compare", models / "pickled", models / "retrained", *golden(models), "--no-latency"

@@ -16,12 +16,15 @@ import pytest
 from tests.integration.objects.fault_rounds import Round, Running
 from tests.integration.objects.places import Servers
 from tests.integration.objects.round_figures import Figures
+from tests.support.longer import first_then_long
 
 ROUNDS = int(os.environ.get("HEAVYLIFT_FAULT_ROUNDS") or 6)
 FIRST = int(os.environ.get("HEAVYLIFT_FAULT_SEED") or random.SystemRandom().randrange(10**6))
 
 
-@pytest.mark.parametrize("seed", range(FIRST, FIRST + ROUNDS), ids=lambda seed: f"seed-{seed}")
+@pytest.mark.parametrize(
+    "seed", first_then_long(range(FIRST, FIRST + ROUNDS)), ids=lambda seed: f"seed-{seed}"
+)
 async def test_a_round_of_faults(
     servers: Servers,
     new_container: Callable[[], str],

@@ -27,6 +27,7 @@ from tests.integration.objects.places import Servers
 from tests.integration.objects.proxied import DIALECTS, connection_text, origin
 from tests.support.fault_proxy import FaultProxy, running
 from tests.support.fault_schedule import Schedule
+from tests.support.longer import first_then_long
 
 REPOSITORY = Path(__file__).parents[3]
 PARTS = int(os.environ.get("HEAVYLIFT_FAULT_PARTS") or 24)
@@ -79,7 +80,7 @@ async def killed_midway(servers: Servers, source: Place, target: Place, server: 
     return judge.finished_parts(servers, server, container, KEY)
 
 
-@pytest.mark.parametrize("server", ["aws_target", "gcp_target", "azure_target"])
+@pytest.mark.parametrize("server", first_then_long(["aws_target", "gcp_target", "azure_target"]))
 async def test_only_unfinished_parts_are_sent_again(
     servers: Servers, new_container: Callable[[], str], server: str
 ) -> None:

@@ -27,6 +27,7 @@ from tests.integration.objects.places import Servers, transfer
 from tests.integration.objects.test_between_clouds import contents, fill
 from tests.support import shell
 from tests.support.fault_proxy import FaultProxy, fault_proxy
+from tests.support.longer import first_then_long
 
 MIB = 2**20
 REPOSITORY = Path(__file__).parents[3]
@@ -70,7 +71,7 @@ def writes(proxy: FaultProxy) -> list[str]:
     return [line for line in proxy.seen if line.split(" ")[0] not in {"GET", "HEAD"}]
 
 
-@pytest.mark.parametrize("target", ["aws_target", "gcp_target", "azure_target"])
+@pytest.mark.parametrize("target", first_then_long(["aws_target", "gcp_target", "azure_target"]))
 async def test_a_sync_of_nothing_new_asks_about_no_object_and_writes_nothing(
     servers: Servers, new_container: Callable[[], str], tmp_path: Path, target: str
 ) -> None:
@@ -169,12 +170,14 @@ class Writer:
 
 @pytest.mark.parametrize(
     ("source", "target"),
-    [
-        ("aws_source", "aws_target"),
-        ("aws_source", "gcp_target"),
-        ("file", "aws_target"),
-        ("aws_source", "file"),
-    ],
+    first_then_long(
+        [
+            ("aws_source", "aws_target"),
+            ("aws_source", "gcp_target"),
+            ("file", "aws_target"),
+            ("aws_source", "file"),
+        ]
+    ),
 )
 async def test_objects_that_change_while_they_are_copied_end_as_one_version_whole(
     servers: Servers, new_container: Callable[[], str], tmp_path: Path, source: str, target: str

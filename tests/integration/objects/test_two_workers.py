@@ -13,6 +13,8 @@ import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import pytest
+
 from heavylift.evidence.records import RunKey, ShardResult
 from heavylift.evidence.run_evidence import counts_of, read_dataset
 from heavylift.evidence.store import open_evidence
@@ -144,6 +146,7 @@ async def test_two_shards_on_two_workers_and_a_kill_of_one(
     await evidence_is_whole(request, tmp_path)
 
 
+@pytest.mark.long
 async def test_one_shard_by_two_workers_ends_right_and_says_so(
     servers: Servers, new_container: Callable[[], str], tmp_path: Path
 ) -> None:

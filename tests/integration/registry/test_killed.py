@@ -17,6 +17,7 @@ from heavylift.registry.work import RegistryProgress, Work
 from sandbox.examples.experiments import Sizes
 from sandbox.stack import Stack
 from tests.integration.registry.test_sync import A_DAY
+from tests.support.longer import first_then_long
 from tests.support.registry_worker import start
 from tests.support.stores import TwoStores, two_stores
 
@@ -52,7 +53,7 @@ def finish(stores: TwoStores, **options: str) -> RegistryMoveRecord:
                 raise
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", first_then_long([1, 2, 3]))
 def test_a_killed_copy_goes_on_while_the_source_changes(store_sandbox: Stack, seed: int) -> None:
     chance = random.Random(seed)
     with two_stores(store_sandbox.env, sizes=SIZES) as stores:
@@ -75,7 +76,7 @@ def test_a_killed_copy_goes_on_while_the_source_changes(store_sandbox: Stack, se
         stores.assert_equal()
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.02, 0.1, 0.3])
+@pytest.mark.parametrize("delay", first_then_long([0.1, 0.0, 0.02, 0.3]))
 def test_a_killed_sync_leaves_all_or_nothing(store_sandbox: Stack, delay: float) -> None:
     with two_stores(store_sandbox.env, sizes=SIZES) as stores:
         stores.copy()

@@ -12,6 +12,7 @@ import pytest
 from heavylift.errors import ConflictError, NotFoundError, TransientError
 from heavylift.platforms.postgresql.connect import connect
 from heavylift.registry.store.state import leased
+from tests.support.longer import first_then_long
 from tests.support.stores import TwoStores
 
 # What clients do in a day: new runs, points, renamed and deleted things, moved aliases.
@@ -194,7 +195,7 @@ def busy(stores: TwoStores, seed: int) -> Iterator[None]:
         writer.join()
 
 
-@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("seed", first_then_long([1, 2]))
 def test_each_run_is_one_moment_of_a_source_that_is_written_to(stores: TwoStores, seed: int) -> None:
     torn = (
         "SELECT count(*) FROM runs r WHERE run_uuid IN (SELECT run_uuid FROM metrics WHERE key = 'm') AND"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 import yaml
 
 from heavylift.platforms.postgresql.connect import connect
@@ -82,6 +83,7 @@ def when_let_go(store: Any) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.long
 def test_each_task_goes_on_where_a_killed_one_was(servers: Stack, tmp_path: Path) -> None:
     source, target = (connection(servers, f"mlflow_{side}_db") for side in ("source", "target"))
     empty_store(target)

@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, TopicPartition
 from heavylift.errors import ConflictError
 from heavylift.streams.api import mirror_stream, verify_stream
 from tests.integration.streams.brokers import Brokers, counted
+from tests.support.longer import first_then_long
 
 REPOSITORY = Path(__file__).parents[3]
 SEEDS = [int(seed) for seed in os.environ.get("HEAVYLIFT_STREAM_SEEDS", "11,12").split(",")]
@@ -59,14 +60,16 @@ async def proved(brokers: Brokers) -> None:
 
 @pytest.mark.parametrize(
     ("place", "count"),
-    [
-        ("before_map", 2),
-        ("before_map", 4),
-        ("after_map", 1),
-        ("after_map", 4),
-        ("sending", 1),
-        ("sending", 900),
-    ],
+    first_then_long(
+        [
+            ("before_map", 2),
+            ("before_map", 4),
+            ("after_map", 1),
+            ("after_map", 4),
+            ("sending", 1),
+            ("sending", 900),
+        ]
+    ),
 )
 async def test_death_at_each_step_of_a_batch(brokers: Brokers, place: str, count: int) -> None:
     brokers.make("source", PARTITIONS)
@@ -77,7 +80,7 @@ async def test_death_at_each_step_of_a_batch(brokers: Brokers, place: str, count
     await proved(brokers)
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", first_then_long(SEEDS))
 async def test_death_at_random_moments(brokers: Brokers, seed: int) -> None:
     draw = random.Random(seed)
     brokers.make("source", PARTITIONS)

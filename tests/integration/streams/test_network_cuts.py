@@ -51,6 +51,7 @@ def behind_relay(brokers: Brokers) -> Iterator[tuple[Brokers, Relay]]:
         process.wait()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", SEEDS if "HEAVYLIFT_STREAM_SEEDS" in os.environ else SEEDS[:1])
 async def test_nothing_is_lost_or_repeated_where_connections_are_cut(
     behind_relay: tuple[Brokers, Relay], seed: int

@@ -132,6 +132,7 @@ def kill_after(worker: subprocess.Popen[str], seconds: float) -> None:
         assert "HL-6020" in output, output
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1])
 def test_a_live_database_arrives_although_both_programs_are_killed(debezium: Debezium, seed: int) -> None:
     chance, request = random.Random(seed), debezium.request(batch_changes=200)
@@ -163,6 +164,7 @@ def test_a_live_database_arrives_although_both_programs_are_killed(debezium: Deb
     print(f"seed {seed}: {writer.commits} commits; {[f.detail for f in drained.findings[1:]]}")
 
 
+@pytest.mark.long
 def test_the_commands_of_the_documentation(debezium: Debezium, tmp_path: Path) -> None:
     debezium.pair.on_source(FILL)
     extra = {**debezium.broker.extra, "database_engine": "postgresql", "database_conn": "own_source"}

@@ -141,6 +141,7 @@ class Round:
                 assert namidiff.differences(self.source, self.target, table, key, columns) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", seeds(4000))
 def test_nothing_is_lost_or_doubled_whatever_fails(ring: Ring, seed: int) -> None:
     made = Round(ring, seed, Faults(seed, FAULTS, ring.strike))

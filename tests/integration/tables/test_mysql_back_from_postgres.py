@@ -172,6 +172,7 @@ def test_a_lost_slot_and_another_type_stop_it(databases: MysqlToPostgres) -> Non
         ENGINE.prepare_reverse(databases.request(), Work())
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", seeds(1))
 def test_the_way_back_survives_kills(databases: MysqlToPostgres, seed: int) -> None:
     chance, reached = random.Random(seed), set[int]()

@@ -103,6 +103,7 @@ def proxied() -> Iterator[Callable[[Connection], CutProxy]]:
         yield lambda connection: stack.enter_context(cut_proxy(connection.port or 3306))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", seeds(6000))
 def test_mariadb_to_its_own_kind_and_back(
     sandbox: Stack, twin: MysqlTwin, proxied: Callable[[Connection], CutProxy], seed: int
@@ -124,6 +125,7 @@ def test_mariadb_to_its_own_kind_and_back(
         raise
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", seeds(7000))
 def test_mariadb_to_postgresql(sandbox: Stack, proxied: Callable[[Connection], CutProxy], seed: int) -> None:
     sandbox.ensure("mysql_source")

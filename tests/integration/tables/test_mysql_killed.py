@@ -27,6 +27,7 @@ def databases(sandbox: Stack) -> Iterator[MysqlToPostgres]:
         yield made
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", seeds(1))
 def test_killed_at_random_moments(sandbox: Stack, databases: MysqlToPostgres, seed: int) -> None:
     chance = random.Random(seed)

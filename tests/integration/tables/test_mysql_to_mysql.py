@@ -19,6 +19,7 @@ from heavylift.errors import (
 from heavylift.tables.engine import Work
 from heavylift.tables.mysql.moving import TwinEngine
 from heavylift.tables.wiring import lag_reader
+from tests.support.longer import first_then_long
 from tests.support.mysql_family import FAMILY, FAMILY_CHANGES, FAMILY_TABLES, change_at_random
 from tests.support.mysql_twin import MysqlTwin
 from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
@@ -169,7 +170,7 @@ def test_what_foreign_keys_do_silently_is_done_on_the_target(databases: MysqlTwi
     databases.assert_proved()
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", first_then_long([1, 2, 3]))
 def test_families_that_change_at_random_end_equal(databases: MysqlTwin, seed: int) -> None:
     chance = random.Random(seed)
     databases.begin(*FAMILY)

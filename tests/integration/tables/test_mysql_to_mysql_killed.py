@@ -22,6 +22,7 @@ UNIQUE = "SELECT count(*) FROM information_schema.statistics WHERE table_schema 
 DONE = "SELECT count(done_at), count(*) FROM heavylift.stream_range WHERE schema_name = '{}'"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", seeds(1))
 def test_killed_at_random_moments(sandbox: Stack, twin: MysqlTwin, seed: int) -> None:
     chance = random.Random(seed)

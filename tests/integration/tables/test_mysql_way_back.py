@@ -149,6 +149,7 @@ def test_tables_and_columns_that_come_after_the_switch_flow_back(twin: MysqlTwin
     assert twin.on_source("SELECT * FROM taken") == [(5,)]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", seeds(1))
 def test_the_way_back_survives_kills_and_restarts(sandbox: Stack, twin: MysqlTwin, seed: int) -> None:
     chance = random.Random(seed)

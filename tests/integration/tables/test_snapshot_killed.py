@@ -18,6 +18,7 @@ from heavylift.tables.postgres.schema_copy import finish_schema, is_schema_finis
 from heavylift.tables.postgres.snapshot import snapshot_tables
 from heavylift.tables.postgres.sync import sync_changes
 from tests.support.fault_rounds import seeds
+from tests.support.longer import first_then_long
 from tests.support.snapshot_worker import start
 from tests.support.two_databases import TwoDatabases
 
@@ -86,7 +87,7 @@ def kill_at(databases: TwoDatabases, process: subprocess.Popen[str], share: floa
     return process.returncode == -signal.SIGKILL
 
 
-@pytest.mark.parametrize("seed", seeds(1, 2))
+@pytest.mark.parametrize("seed", first_then_long(seeds(1, 2)))
 def test_killed_at_random_moments(databases: TwoDatabases, seed: int) -> None:
     chance = random.Random(seed)
     databases.on_source(TABLES)
