@@ -55,8 +55,12 @@ def test_what_is_written_after_the_switch_flows_back_and_not_in_a_circle(databas
         writer.wait_for(writer.commits + 100)
         compared = ENGINE.compare(back, Work(), frozen=False)
         assert compared.difference_count == 0
+    databases.on_target("CREATE TABLE born_after_the_switch (id int PRIMARY KEY)")
     drained = ENGINE.drain(back, Work(), within_seconds=60)
     assert drained.reached
+    (left_out,) = drained.findings
+    assert (left_out.rule, "born_after_the_switch" in left_out.detail) == ("way-back-left-out", True)
+    databases.on_target("DROP TABLE born_after_the_switch")
     assert_all_equal(databases)
     forth = ENGINE.sync(request, Work())
     assert forth.changes == 0

@@ -90,6 +90,10 @@ def test_the_way_back_and_forth_again(databases: MysqlToPostgres) -> None:
     databases.on_target("UPDATE k SET id = id + 1000, v = 'ü''\\' WHERE id <= 10")
     databases.on_target("TRUNCATE gone")
     databases.on_target("INSERT INTO k (v) VALUES ('new')")
+    databases.on_target("CREATE TABLE born_after_the_switch (id int PRIMARY KEY)")
+    (left_out,) = BACK.sync(back, Work()).findings
+    assert (left_out.rule, "born_after_the_switch" in left_out.detail) == ("way-back-left-out", True)
+    databases.on_target("DROP TABLE born_after_the_switch")
     assert BACK.sync(back, Work()).caught_up
     for table in ("k", "gone"):
         databases.assert_equal(table)

@@ -35,6 +35,7 @@ def drain_changes(request: TablesRequest, work: Work, *, within_seconds: float) 
     with stream_run(request, work) as run:
         upto = run.apply(within_seconds=within_seconds)
         sequences: dict[str, int] = {}
+        run.tell_left_out()
         if run.tally.reached:
             _look_for_writers(run, within_seconds - (time.monotonic() - clock))
         if run.tally.reached:

@@ -18,6 +18,7 @@ from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.guard import demand_valid, guard, settle_source
+from heavylift.tables.postgres.left_out import left_out
 from heavylift.tables.postgres.lsn import lsn_from_text
 from heavylift.tables.postgres.partitions import (
     demand_same_parts,
@@ -84,6 +85,7 @@ class StreamRun:
         """
         sessions = self.sessions
         if self.request.direction is Direction.REVERSE:
+            self.tell_left_out()
             return
         self.take_in_new_parts()
         tables = new_tables(self.request, source=sessions.source, target=sessions.control)
@@ -104,6 +106,12 @@ class StreamRun:
         )
         self.findings += findings
         self.tally.statements += [f"-- table {table.name} was added" for table in tables]
+
+    def tell_left_out(self) -> None:
+        """Add a finding of the tables that the way back does not carry; the way there carries all."""
+        if self.request.direction is Direction.REVERSE:
+            known = read_tables(self.sessions.control, self.request.stream)
+            self.findings += left_out(self.request, self.sessions.source, known)
 
     def take_in_new_parts(self) -> bool:
         """Bring partitions in that the stream's tables have got on the source; tell whether there were any.

@@ -29,6 +29,7 @@ from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.guard import demand_same_source, demand_valid, watch_slot
+from heavylift.tables.postgres.left_out import left_out
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.pump import Tally, still_written, sync_record
 from heavylift.tables.postgres.reader import Reader
@@ -149,7 +150,8 @@ def back_run(request: TablesRequest, work: Work) -> Iterator[BackRun]:
         watch_slot(request, state, source, known, lambda reason: mark_invalid(control, state, reason))
         tally = Tally(applied=state.applied or 0, applied_at=state.applied_at)
         lease = LogLease(held.stream, held.epoch, Seen())
-        yield BackRun(request, work, source, control, lease, state, tally)
+        findings = list(left_out(request, source, known))
+        yield BackRun(request, work, source, control, lease, state, tally, findings)
 
 
 def _types(table: Table, noted: TableState) -> dict[str, int]:
