@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
@@ -14,7 +15,6 @@ from heavylift.platforms.control import Account, Answer
 from tests.support.shaped_answers import answer_of
 
 ACCOUNT = Account("111122223333")
-_SESSION = botocore.session.Session()
 _TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker", "LastEvaluatedTableName", "PaginationToken")
 
 
@@ -45,7 +45,7 @@ class ShapedPlane:
     def call(self, service: str, operation: str, region: str, arguments: Answer) -> Answer:
         self.asked.append(f"{service}:{operation}")
         self._refuse(service, operation)
-        model = _SESSION.get_service_model(service).operation_model(operation)
+        model = _session().get_service_model(service).operation_model(operation)
         if model.input_shape is not None:
             report = ParamValidator().validate(dict(arguments), model.input_shape)
             assert not report.has_errors(), f"{service}:{operation}: {report.generate_report()}"
@@ -61,7 +61,7 @@ class ShapedPlane:
 
 @lru_cache
 def _answer(service: str, operation: str) -> dict[str, Any]:
-    model = _SESSION.get_service_model(service).operation_model(operation)
+    model = _session().get_service_model(service).operation_model(operation)
     answer: dict[str, Any] = answer_of(model.output_shape)
     # What we make must be what the service may answer, by botocore's own judgement.
     Stubber(_client(service))._validate_operation_response(operation, answer)
@@ -69,7 +69,19 @@ def _answer(service: str, operation: str) -> dict[str, Any]:
 
 
 @lru_cache
+def _session() -> botocore.session.Session:
+    return botocore.session.Session()
+
+
+def forget_models() -> None:
+    """Let go of the services' models: two gigabytes, which would slow everything that runs after."""
+    for kept in (_answer, _client, _session):
+        kept.cache_clear()
+    gc.collect()
+
+
+@lru_cache
 def _client(service: str) -> Any:
-    return _SESSION.create_client(
+    return _session().create_client(
         service, region_name="us-east-1", aws_access_key_id="a", aws_secret_access_key="b"
     )

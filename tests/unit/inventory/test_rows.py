@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
-import botocore.session
 import pytest
 
 from heavylift.errors import CredentialError, NotFoundError
@@ -17,10 +17,15 @@ from heavylift.inventory.rows import Row
 from heavylift.platforms.aws.control import permission_of_operation
 from heavylift.platforms.control import DENIED
 from tests.support.shaped_answers import WHEN
-from tests.unit.inventory.planes import ACCOUNT, ShapedPlane
+from tests.unit.inventory.planes import ACCOUNT, ShapedPlane, forget_models
 
-SESSION = botocore.session.Session()
 NAMES = [row.native_type for row in ROWS]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def models() -> Iterator[None]:
+    yield
+    forget_models()
 
 
 def read(row: Row, plane: ShapedPlane) -> tuple[list[Read], UnitReader]:

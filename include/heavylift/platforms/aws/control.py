@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 from heavylift.connections import Connection
@@ -85,7 +86,7 @@ class AwsControlPlane:
 
     def permission(self, service: str, operation: str) -> str:
         """Return the IAM action that ``operation`` needs, where it is called as the operation."""
-        return _permission_of(self._session.get_service_model(service), service, operation)
+        return permission_of_operation(service, operation)
 
     def call(self, service: str, operation: str, region: str, arguments: Answer) -> Answer:
         """Return the answer of one call; botocore repeats it where that may help."""
@@ -204,13 +205,15 @@ def _attempts(connection: Connection) -> int:
 
 def permission_of_operation(service: str, operation: str) -> str:
     """Return the IAM action of ``operation``; reads botocore's model, and needs no credentials."""
+    return f"{_PREFIXES.get(service) or _signing_name(service)}:{operation}"
+
+
+@cache
+def _signing_name(service: str) -> str:
     import botocore.session
 
-    return _permission_of(botocore.session.get_session().get_service_model(service), service, operation)
-
-
-def _permission_of(model: Any, service: str, operation: str) -> str:
-    return f"{_PREFIXES.get(service, model.signing_name)}:{operation}"
+    # Only the name is kept: the models of thirty services take gigabytes.
+    return str(botocore.session.get_session().get_service_model(service).signing_name)
 
 
 def _has_more(answer: Answer) -> bool:

@@ -10,6 +10,9 @@ import pytest
 
 from tests.support.isolated import run_python
 
+# Two processes that import all of Airflow, for a file that seldom changes.
+pytestmark = pytest.mark.long
+
 Services = dict[str, dict[str, Any]]
 
 # What the images of PostgreSQL and Redis bring, and what Airflow's image brings.
