@@ -15,6 +15,7 @@ from heavylift.errors import IntegrityError
 from heavylift.tables.model import TableName
 from heavylift.tables.postgres.fold import (
     Folded,
+    KeyedFold,
     Reshaped,
     Segment,
     Shape,
@@ -38,6 +39,8 @@ from heavylift.tables.postgres.pgoutput import (
 
 OUR_SCHEMA = "heavylift"
 _NEW = ord("N")
+_FIRST = 8
+"""The first batch is this part of a full one, the next twice as large, and so on."""
 
 
 def origin_of(stream: bytes) -> bytes:
@@ -80,6 +83,8 @@ class Assembler:
     :param limit: a batch is full with so many changes.
     :param back: the stream of the other direction: transactions that it brought here are left out. Those of
         other streams are the application's as far as this one is concerned.
+    :param spell: make rows ready for COPY at once, in the thread that reads: the one that applies has more
+        to do.
     """
 
     def __init__(
@@ -89,13 +94,18 @@ class Assembler:
         copied: Callable[[TableName], int],
         limit: int,
         back: str,
+        *,
+        spell: bool = False,
     ) -> None:
         self._start = start
+        self._spell = spell
         self._back = back.encode()
         self._markers: set[int] = set()
         self._keys = keys
         self._copied = copied
         self._limit = limit
+        # The first batches are small, so that the target has something to do while the source is read.
+        self._full_at = max(1, limit // _FIRST)
         self._shapes: dict[int, Shape] = {}
         self._copied_at: dict[int, int] = {}
         self._batch = Batch()
@@ -115,7 +125,7 @@ class Assembler:
     @property
     def is_full(self) -> bool:
         """Tell whether the batch should be taken now."""
-        return self._in_batch >= self._limit
+        return self._in_batch >= self._full_at
 
     @property
     def has_something(self) -> bool:
@@ -134,6 +144,7 @@ class Assembler:
             batch.end_lsn = 0
         self._batch = Batch(first_lsn=self._begun.final_lsn if self._begun else 0)
         self._in_batch = 0
+        self._full_at = min(self._limit, self._full_at * 2)
         return batch
 
     def row(self, data: bytes) -> bool:
@@ -251,6 +262,8 @@ class Assembler:
         if self._open:
             self._batch.segments.append(Folded(self._open))
         for fold in self._open.values():
+            if self._spell and isinstance(fold, KeyedFold):
+                fold.spell()
             kinds = {"inserts": fold.inserts, "updates": fold.updates, "deletes": fold.deletes}
             self._batch.kinds.update(kinds)
             self._batch.tables[fold.shape.table] += sum(kinds.values())

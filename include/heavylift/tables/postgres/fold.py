@@ -8,12 +8,13 @@ new table shapes are barriers: what came before is applied before them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from operator import itemgetter
 
 from heavylift.errors import IntegrityError
 from heavylift.tables.model import TableName
+from heavylift.tables.postgres.copy_text import copy_chunks
 from heavylift.tables.postgres.pgoutput import UNCHANGED, Relation, Row, TruncateOption, read_row
 
 Key = tuple[bytes | None, ...]
@@ -82,6 +83,19 @@ class KeyedFold:
         self.entries: dict[Key, Row | Partial | None] = {}
         self.inserts = self.updates = self.deletes = 0
         self._key_of = _key_of(shape.key_at)
+        self._spelled: tuple[bytes, ...] | None = None
+
+    def whole(self) -> list[Row]:
+        """Return the rows to be there afterwards that lack nothing."""
+        return [entry for entry in self.entries.values() if isinstance(entry, tuple)]
+
+    def spell(self) -> None:
+        """Make the whole rows ready for COPY; no change may be taken in any more."""
+        self._spelled = tuple(copy_chunks(self.whole()))
+
+    def spelled(self) -> Iterable[bytes]:
+        """Return the whole rows, all columns of each, in the text form of COPY."""
+        return copy_chunks(self.whole()) if self._spelled is None else self._spelled
 
     def insert(self, data: bytes) -> None:
         """Take a message of a new row in."""

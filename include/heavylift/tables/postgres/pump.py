@@ -162,6 +162,7 @@ class Pump:
                 known.copied,
                 request.options.batch_changes,
                 request.reversed().stream,
+                spell=True,
             ),
             upto,
             self.until,

@@ -120,7 +120,7 @@ class KeyedWriter:
             change places within the batch.
         """
         gone = [key for key, entry in fold.entries.items() if entry is None]
-        whole = [entry for entry in fold.entries.values() if isinstance(entry, tuple)]
+        whole = fold.whole()
         partial = [(key, entry) for key, entry in fold.entries.items() if isinstance(entry, Partial)]
         rewrite = rewrite or not self._upserts
         missing: list[Key] = []
@@ -138,7 +138,11 @@ class KeyedWriter:
         if kept:
             missing += self._update_partly(kept)
         if whole:
-            self._copy(self._comes, [f"c{at}" for at, _ in self._columns], map(self._picked, whole))
+            columns = [f"c{at}" for at, _ in self._columns]
+            if len(columns) == len(self._shape.columns):
+                self._copy_text(self._comes, columns, fold.spelled())
+            else:
+                self._copy(self._comes, columns, map(self._picked, whole))
         if whole or filled:
             self._session.execute(self._insert if rewrite else self._upsert, prepare=True)
         return [Missing(self._shape, tuple(missing))] if missing else []
@@ -148,14 +152,15 @@ class KeyedWriter:
         self._session.execute(sql.SQL("TRUNCATE {}, {}").format(self._goes, self._comes))
 
     def _picked(self, row: Row) -> Row:
-        if len(self._columns) == len(row):
-            return row
         return tuple([row[at] for at, _ in self._columns])
 
     def _copy(self, table: sql.Composable, columns: Sequence[str], rows: Iterable[Row]) -> None:
+        self._copy_text(table, columns, copy_chunks(rows))
+
+    def _copy_text(self, table: sql.Composable, columns: Sequence[str], chunks: Iterable[bytes]) -> None:
         statement = sql.SQL("COPY {} ({}) FROM STDIN").format(table, spelled(columns))
         with self._session.cursor().copy(statement) as copy:
-            for chunk in copy_chunks(rows):
+            for chunk in chunks:
                 copy.write(chunk)
 
     def _by_absence(self, entries: Iterable[tuple[Key, Partial]]) -> dict[tuple[int, ...], Lacking]:
