@@ -6,6 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from heavylift.errors import CredentialError
+
 Answer = Mapping[str, Any]
 """What a call answers, by the names of the platform's API."""
 
@@ -27,7 +29,7 @@ class ControlPlane(Protocol):
 
     Every method raises
 
-    - ``CredentialError`` with ``code`` :data:`DENIED` where a permission is missing;
+    - ``CredentialError`` with a ``code`` of :data:`DENIALS` where a permission is missing;
     - ``NotFoundError`` where what is asked about is not there;
     - ``UnsupportedError`` where the server does not know the operation;
     - ``TransientError`` where it gave no usable answer after several tries.
@@ -58,6 +60,10 @@ class ControlPlane(Protocol):
         """Return the answer of one call."""
         ...
 
+    def close(self) -> None:
+        """Close what is open; nothing is asked afterwards."""
+        ...
+
     def pages(
         self, service: str, operation: str, region: str, arguments: Answer, last_token: str = ""
     ) -> Iterator[Answer]:
@@ -76,3 +82,24 @@ UNKNOWN_OPERATION = "7604"
 
 SERVER_FAULT = "7606"
 """The code of the ``ServerUnavailableError`` of a server that does answer, every time with a fault."""
+
+DENIALS = frozenset({DENIED, "7651"})
+"""All codes of a missing permission; each raise site has its own."""
+
+UNKNOWN_OPERATIONS = frozenset({UNKNOWN_OPERATION, "7652", "7653"})
+"""All codes of an operation that the server does not know, or has switched off."""
+
+SERVER_FAULTS = frozenset({SERVER_FAULT, "7654"})
+"""All codes of a server that answers every time with a fault."""
+
+
+def denied(what: str, got: str, permission: str) -> CredentialError:
+    """Return the error that tells of a missing permission, for platforms that have no reading of their own."""
+    return CredentialError(
+        what,
+        got=got,
+        expected=f"the permission {permission}",
+        state="nothing was changed",
+        remedy=f"grant {permission}",
+        code="7651",
+    )

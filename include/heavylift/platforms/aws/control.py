@@ -130,6 +130,9 @@ class AwsControlPlane:
                 return
             asked[given] = token
 
+    def close(self) -> None:
+        """Do nothing: botocore closes its connections by itself."""
+
     def _tokens(self, service: str, operation: str) -> tuple[str, tuple[str, ...]]:
         """Return in which parameter the next page is asked for, and which fields of an answer may name it."""
         client = self._client(service, self._any_region(service))
