@@ -27,10 +27,8 @@ PlatformName = Annotated[
     str | None,
     typer.Option(
         "--platform",
-        
         help="without SPEC: aws (default), gcp, azure, kubernetes, mlflow, postgresql, mysql, kafka, files,"
         " objects",
-    ,
     ),
 ]
 Conn = Annotated[str | None, typer.Option("--conn", metavar="ID", help="without SPEC: its connection")]

@@ -1,4 +1,4 @@
-"""What reading a platform needs, as the platform grants it: a role to be applied, or a list of permissions."""
+"""What reading a platform needs: a role as the platform applies it, or a list of permissions."""
 
 from __future__ import annotations
 

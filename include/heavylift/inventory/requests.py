@@ -37,7 +37,8 @@ class System(StrEnum):
 class InventoryOptions:
     """How an inventory is read.
 
-    :param regions: only these (of Kubernetes: namespaces; of PostgreSQL: databases); empty means all that the account may use.
+    :param regions: only these (of Kubernetes: namespaces; of PostgreSQL: databases); empty means all that
+        the account may use.
     :param skip: native types that are not read; each is told in the record by a finding.
     :param parallel: requests at once.
     :param max_requests: a second, at most; None means no cap.

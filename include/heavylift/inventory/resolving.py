@@ -103,7 +103,8 @@ class Resolver:
         if id.startswith("arn:"):
             self._by_service[id.split(":", 3)[2]].append(id)
             self.seen_types.add(arn_type(id))
-        for alias in dict.fromkeys(_aliases(component)):
+        known_as = component.attributes.get(KNOWN_AS) if KNOWN_AS in component.attributes_json else ()
+        for alias in dict.fromkeys((*_aliases(component), *(known_as or ()))):
             self._known[alias].append(id)
             host, port = _cut_port(alias)
             if port:
@@ -201,8 +202,6 @@ def _aliases(component: Component) -> Iterator[str]:
             yield f"{id.rpartition(':')[0]}:{alias}"
     elif kind == "AWS::EFS::FileSystem":
         yield f"host:{component.name}.efs.{component.region}.amazonaws.com"
-    elif KNOWN_AS in component.attributes_json:
-        yield from (str(alias) for alias in component.attributes.get(KNOWN_AS) or ())
     elif kind in _HOSTED:
         attributes = component.attributes
         for field in _HOSTED[kind]:

@@ -64,10 +64,7 @@ def named(text: str, shapes: Mapping[str, str]) -> Iterator[str]:
     for scheme, pattern in (("s3", _S3), ("s3", _S3_HTTPS), ("gs", _GS_HTTPS)):
         for found in pattern.finditer(text):
             yield f"{scheme}://{found[1]}{(found[2] or '').rstrip('.')}"
-    for found in _BLOBS.finditer(text):
-        yield f"az://{found[2]}/{found[1]}{found[3] or ''}"
-    for found in _BLOBS_HTTPS.finditer(text):
-        yield f"az://{found[1]}/{found[2]}{found[3] or ''}"
+    yield from _blobs(text)
     for found in _ABROAD.finditer(text):
         yield f"{found[1]}://{found[2].rpartition('@')[2]}"
     for found in _IMAGE.finditer(text):
@@ -77,6 +74,13 @@ def named(text: str, shapes: Mapping[str, str]) -> Iterator[str]:
     if shapes and "arn:" not in text:
         for found in _ids(tuple(shapes)).finditer(text):
             yield found[0]
+
+
+def _blobs(text: str) -> Iterator[str]:
+    for found in _BLOBS.finditer(text):
+        yield f"az://{found[2]}/{found[1]}{found[3] or ''}"
+    for found in _BLOBS_HTTPS.finditer(text):
+        yield f"az://{found[1]}/{found[2]}{found[3] or ''}"
 
 
 def hosts(text: str) -> Iterator[tuple[str, bool]]:

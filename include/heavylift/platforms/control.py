@@ -94,7 +94,7 @@ SERVER_FAULTS = frozenset({SERVER_FAULT, "7654"})
 
 
 def denied(what: str, got: str, permission: str) -> CredentialError:
-    """Return the error that tells of a missing permission, for platforms that have no reading of their own."""
+    """Return the error that tells of a missing permission; AWS has a reading of its own."""
     return CredentialError(
         what,
         got=got,

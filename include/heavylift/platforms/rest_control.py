@@ -1,7 +1,7 @@
 """A control plane that speaks JSON over HTTP: read calls, limited in rate, safe in threads.
 
-An operation is written as its request line, ``GET /apis/apps/v1/deployments``. Places in braces are filled from
-the arguments (``{+name}`` keeps its slashes); what is left of the arguments becomes the query.
+An operation is written as its request line, ``GET /apis/apps/v1/deployments``. Places in braces are filled
+from the arguments (``{+name}`` keeps its slashes); what is left of the arguments becomes the query.
 """
 
 from __future__ import annotations

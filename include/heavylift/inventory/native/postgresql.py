@@ -72,7 +72,8 @@ SELECT s.subname AS name, pg_catalog.pg_get_userbyid(s.subowner) AS owner, s.sub
  WHERE d.datname = pg_catalog.current_database() ORDER BY 1
 """
 _FUNCTIONS = f"""
-SELECT n.nspname AS schema, p.proname AS name, p.oid::text AS oid, l.lanname AS language, p.prosrc AS definition
+SELECT n.nspname AS schema, p.proname AS name, p.oid::text AS oid, l.lanname AS language,
+       p.prosrc AS definition
   FROM pg_catalog.pg_proc p JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
   JOIN pg_catalog.pg_language l ON l.oid = p.prolang
  WHERE {_OWN} AND p.prosrc ~* '(dblink|https?://|s3://|gs://|host=)'
@@ -99,7 +100,8 @@ ROWS = (
         _HOME + "/slots/{name}", "name", **_GLOBAL,
     ),
     Row(
-        "postgresql", "PostgreSQL::Schema", Kind.DATABASE, "schemas", "rows", _IN + "/{name}", "name", owner="owner",
+        "postgresql", "PostgreSQL::Schema", Kind.DATABASE, "schemas", "rows", _IN + "/{name}", "name",
+        owner="owner",
     ),
     Row(
         "postgresql", "PostgreSQL::Table", Kind.DATASET, "tables", "rows", _IN + "/{schema}/{name}", "name",

@@ -40,8 +40,8 @@ class Access:
 def access(connection: Connection) -> Access:
     """Return how a connection reaches its cluster.
 
-    By ``host`` and the extra field ``token`` (with ``ca_file``), by ``kube_config`` or ``kube_config_path`` with
-    ``cluster_context``, or with ``in_cluster`` by the pod's own service account.
+    By ``host`` and the extra field ``token`` (with ``ca_file``), by ``kube_config`` or
+    ``kube_config_path`` with ``cluster_context``, or with ``in_cluster`` by the pod's own service account.
 
     :raises ConnectionConfigError: nothing of these, or something that is not supported.
     """
@@ -51,10 +51,7 @@ def access(connection: Connection) -> Access:
         tls = ssl.create_default_context(cafile=str(_OWN / "ca.crt"))
         return Access(_OWN_URL, token_file=_OWN / "token", tls=tls)
     config = _config(connection)
-    if config is None:
-        found = _by_host(connection)
-    else:
-        found = _by_config(connection, config)
+    found = _by_host(connection) if config is None else _by_config(connection, config)
     if not may_carry_tokens(found.url):
         raise _wrong(connection, f"the address {found.url}", "https://, for credentials are sent", "7671")
     return found
