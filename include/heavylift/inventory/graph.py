@@ -51,6 +51,7 @@ def build_graph(
         accounts=frozenset(component.account for component in components),
         regions=frozenset(regions),
         seen_types=frozenset(resolver.seen_types),
+        native_types=frozenset(resolver.native_types),
         unread=frozenset(finding.native_type for finding in findings if finding.rule != "truncated"),
     )
     edges = _Edges()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from heavylift.evidence.inventory_records import Component
@@ -14,6 +14,7 @@ MAX_MATCHES = 25
 """A wildcard that means more components than this grants a type, and names none in particular."""
 
 _QUEUE_URL = re.compile(r"https://(?:sqs\.)?([a-z0-9-]+)?.*/(\d{12})/([\w.-]+)$")
+_REGISTRIES = re.compile(r"-docker\.pkg\.dev/|\.azurecr\.")
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
 _ANYWHERE = "*"
 _HOSTED: dict[str, tuple[str, ...]] = {
@@ -46,6 +47,7 @@ class Resolver:
         self._with_port: set[str] = set()
         self._by_service: dict[str, list[str]] = defaultdict(list)
         self.seen_types: set[tuple[str, str]] = set()
+        self.native_types: set[str] = set()
         for component in components:
             self._add(component)
 
@@ -58,23 +60,24 @@ class Resolver:
             return (target,)
         if target.startswith(SELECTED):
             return self._selected(target, source)
-        if "|" in target:
-            found = self._typed(target, source)
-        elif target.startswith("arn:") and ("*" in target or "?" in target):
+        if target.startswith("arn:") and ("*" in target or "?" in target):
             return self._matching(target)
-        elif target.startswith("arn:"):
-            found = self._arn(target, source)
-        elif target.startswith(STORES):
-            found = self._container(target, source)
-        elif target.startswith("https://"):
-            found = self._queue(target, source)
-        elif target.startswith("host:"):
-            found = self._host(target, source)
-        elif target.startswith(("/", "projects/")):
-            found = self._path(target, source)
-        else:
-            found = self._one(target, source)
+        found = self._way(target)(target, source)
         return (found,) if found else ()
+
+    def _way(self, target: str) -> Callable[[str, str], str | None]:
+        """Return what finds targets of this form."""
+        if "|" in target:
+            return self._typed
+        ways: tuple[tuple[str | tuple[str, ...], Callable[[str, str], str | None]], ...] = (
+            ("arn:", self._arn),
+            (STORES, self._container),
+            ("https://", self._queue),
+            ("host:", self._host),
+            ("image:", self._image),
+            (("/", "projects/"), self._path),
+        )
+        return next((way for beginning, way in ways if target.startswith(beginning)), self._one)
 
     def _selected(self, target: str, source: str) -> tuple[str, ...]:
         """Return all that a selector by labels means, in the same cluster."""
@@ -102,7 +105,8 @@ class Resolver:
             self._known[f"{kind}|{region}|{component.name}"].append(id)
         if id.startswith("arn:"):
             self._by_service[id.split(":", 3)[2]].append(id)
-            self.seen_types.add(arn_type(id))
+        self.seen_types.add(resource_type(id))
+        self.native_types.add(kind)
         known_as = component.attributes.get(KNOWN_AS) if KNOWN_AS in component.attributes_json else ()
         for alias in dict.fromkeys((*_aliases(component), *(known_as or ()))):
             self._known[alias].append(id)
@@ -135,6 +139,14 @@ class Resolver:
         parts = rest.split("/")
         container = "/".join(parts[:2] if scheme == "az" else parts[:1])
         return self._one(f"{scheme}://{container}", source)
+
+    def _image(self, image: str, source: str) -> str | None:
+        """Return the repository that holds an image; of Google and Azure the registry is what there is."""
+        found = self._one(image, source)
+        while found is None and "/" in image and _REGISTRIES.search(image):
+            image = image.rpartition("/")[0]
+            found = self._one(image, source)
+        return found
 
     def _path(self, path: str, source: str) -> str | None:
         """Return the longest thing that holds what a path of Google or Azure names."""
@@ -178,6 +190,17 @@ def _cut_port(alias: str) -> tuple[str, str]:
     """Return ``host:name`` and the port of ``host:name:port``; another alias has no port."""
     head, _, port = alias.rpartition(":")
     return (head, port) if alias.startswith("host:") and port.isdigit() and ":" in head else (alias, "")
+
+
+def resource_type(id: str) -> tuple[str, str]:
+    """Return of what type the resource is that an id of AWS, Google or Azure means."""
+    if id.startswith("arn:"):
+        return arn_type(id)
+    if "/providers/" in id.lower():
+        parts = id.lower().rpartition("/providers/")[2].split("/")
+        return "azure", "/".join([parts[0], *parts[1::2]])
+    path = id[id.find("projects/") :].split("/") if "projects/" in id else [""]
+    return "gcp", path[-2] if len(path) > 2 else ""
 
 
 def arn_type(arn: str) -> tuple[str, str]:

@@ -86,10 +86,10 @@ SERVER_FAULT = "7606"
 DENIALS = frozenset({DENIED, "7651"})
 """All codes of a missing permission; each raise site has its own."""
 
-UNKNOWN_OPERATIONS = frozenset({UNKNOWN_OPERATION, "7652", "7653"})
+UNKNOWN_OPERATIONS = frozenset({UNKNOWN_OPERATION, "7652"})
 """All codes of an operation that the server does not know, or has switched off."""
 
-SERVER_FAULTS = frozenset({SERVER_FAULT, "7654"})
+SERVER_FAULTS = frozenset({SERVER_FAULT, "7654", "7666"})
 """All codes of a server that answers every time with a fault."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from heavylift.errors import (
@@ -38,16 +38,16 @@ class Reading:
     :param told: finds reason and message in an error answer.
     :param permission: request line → the permission that it needs.
     :param off: reasons that tell of a service that is not switched on, or unknown there.
+    :param slow: reasons that ask for fewer requests, whatever the status.
     :param absent: a path that is not known means that there is nothing of the kind; else that the server
         does not know the operation.
-    :param renew: tells whether asking again with another token may help.
     """
 
     told: Callable[[Mapping[str, Any]], Told] = no_reason
     permission: Callable[[str], str] = str
     off: frozenset[str] = frozenset()
+    slow: frozenset[str] = frozenset()
     absent: bool = True
-    renew: Callable[[Request], bool] = field(default=lambda _request: False)
 
     def read(
         self, request: Request, status: int, _headers: Mapping[str, str], body: bytes
@@ -58,6 +58,8 @@ class Reading:
         what = request.what
         if reason in self.off or status in (405, 501) or (status == 404 and not self.absent):
             return _off(what, got)
+        if reason in self.slow:
+            status = 429
         if status == 401:
             return _refused(what, got)
         if status == 403:

@@ -17,19 +17,20 @@ from heavylift.platforms.mysql.connect import connect, is_mariadb
 from heavylift.platforms.mysql.faults import told_as
 
 _PAGE = 1000
-_SYSTEM = "('information_schema', 'mysql', 'performance_schema', 'sys')"
 _SCHEMAS = (
     "SELECT s.schema_name AS name, s.default_character_set_name AS charset, s.default_collation_name"
     " AS collation,"
     " (SELECT SUM(t.data_length + t.index_length) FROM information_schema.tables t"
     "  WHERE t.table_schema = s.schema_name) AS bytes"
-    " FROM information_schema.schemata s WHERE s.schema_name NOT IN " + _SYSTEM + " ORDER BY 1"
+    " FROM information_schema.schemata s WHERE s.schema_name NOT IN"
+    " ('information_schema', 'mysql', 'performance_schema', 'sys') ORDER BY 1"
 )
 _TABLES = (
     "SELECT table_schema AS `schema`, table_name AS name, table_type AS relation, engine,"
     " table_rows AS rows_estimated,"
     " data_length + index_length AS bytes, table_collation AS collation, create_time AS created"
-    " FROM information_schema.tables WHERE table_schema NOT IN " + _SYSTEM + " ORDER BY 1, 2"
+    " FROM information_schema.tables WHERE table_schema NOT IN"
+    " ('information_schema', 'mysql', 'performance_schema', 'sys') ORDER BY 1, 2"
 )
 _SERVERS = (
     "SELECT Server_name AS name, Host AS host, Db AS db, Port AS port, Wrapper AS wrapper FROM mysql.servers"
