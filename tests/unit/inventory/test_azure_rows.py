@@ -1,7 +1,7 @@
 """Every row of Azure: its request is one of the vendor's packages, its answer of the published model.
 
-``tests/support/data/azure-shapes.json.gz`` holds, for each listing, the newest version of the API that the vendor's
-packages use (named in it with their versions) and one item with every field of its model filled.
+``tests/support/data/azure-shapes.json.gz`` holds, for each listing, the newest version of the API that the
+vendor's packages use (named in it with their versions) and one item with every field of its model filled.
 """
 
 from __future__ import annotations

@@ -85,7 +85,10 @@ def _ml(plural: str, kind: str, means: Kind, **more: Any) -> Row:
 
 MACHINE_LEARNING = (
     _row(_ML, _WS, "MachineLearning::Workspace", Kind.EXPERIMENT_STORE, framework="kind"),
-    _ml("computes", "Compute", Kind.CLUSTER, keep_tags="tags", region="location", status="properties.provisioningState"),
+    _ml(
+        "computes", "Compute", Kind.CLUSTER, keep_tags="tags", region="location",
+        status="properties.provisioningState",
+    ),
     _ml("datastores", "Datastore", Kind.DATASET, status=""),
     _ml("data", "DataAsset", Kind.DATASET, status="", below="versions"),
     _ml("models", "Model", Kind.MODEL_REGISTRY, below="versions"),
@@ -213,7 +216,8 @@ PLATFORM = (
         _WATCH, "scheduledQueryRules", "Monitor::QueryRule", Kind.ALERT, version="2023-12-01", status="",
     ),
     _row(
-        _WATCH, "actionGroups", "Monitor::ActionGroup", Kind.ALERT, version="2023-01-01", created="", status="",
+        _WATCH, "actionGroups", "Monitor::ActionGroup", Kind.ALERT, version="2023-01-01", created="",
+        status="",
     ),
     _row("Microsoft.Portal", "dashboards", "Portal::Dashboard", Kind.DASHBOARD, created="", status=""),
     _row(

@@ -26,7 +26,8 @@ VERTEX = (
     _vertex("models", "Model", Kind.MODEL, framework="containerSpec.imageUri"),
     _vertex("endpoints", "Endpoint", Kind.ENDPOINT),
     _vertex(
-        "deploymentResourcePools", "DeploymentResourcePool", Kind.ENDPOINT, name="", last_used="", keep_tags=""
+        "deploymentResourcePools", "DeploymentResourcePool", Kind.ENDPOINT, name="", last_used="",
+        keep_tags="",
     ),
     _vertex("customJobs", "CustomJob", Kind.JOB, status="state"),
     _vertex("hyperparameterTuningJobs", "HyperparameterTuningJob", Kind.JOB, status="state"),

@@ -27,8 +27,8 @@ _SLOW = frozenset({"TooManyRequests", "SubscriptionRequestsThrottled"})
 class AzureControlPlane:
     """Reads one subscription; its listings reach over all resource groups and regions.
 
-    :param connection: type ``azure``; the extra field ``subscriptionId`` names the subscription, ``endpoint_url``
-        replaces the address (sovereign clouds, private endpoints).
+    :param connection: type ``azure``; the extra field ``subscriptionId`` names the subscription,
+        ``endpoint_url`` replaces the address (sovereign clouds, private endpoints).
     """
 
     def __init__(
