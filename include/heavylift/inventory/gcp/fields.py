@@ -14,7 +14,7 @@ _NAME = re.compile(
     r"(projects/[a-z0-9:.-]+/[A-Za-z]+/[^\s\"'?@]+)"
 )
 _ACCOUNT = re.compile(r"(?:serviceAccount:)?([a-z0-9.-]+@[a-z0-9.-]+\.gserviceaccount\.com)")
-_BIGQUERY = re.compile(r"bq://([a-z0-9:.-]+)\.([A-Za-z0-9_]+)(?:\.([A-Za-z0-9_]+))?")
+_BIGQUERY = re.compile(r"bq://((?:[a-z0-9.-]+:)?[a-z0-9-]+)\.([A-Za-z0-9_]+)(?:\.([A-Za-z0-9_]+))?")
 _PLACE = re.compile(r"projects/[^/]+(?:/global|/(?:locations|zones|regions)/[^/]+)?")
 _OWN = re.compile(r".*/(?:machineTypes|diskTypes|acceleratorTypes|licenses)/[^/]+")
 """What the platform itself offers, and nobody made."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _API = "api/2.0/mlflow"
 _HOME = "mlflow://{account}"
 _TAGS = "tags"
-_MOST = "1000"
+_MOST = 1000
 
 ROWS = (
     Row(
@@ -109,7 +109,7 @@ class MlflowPlane:
 
     def account(self) -> Account:
         """Return the server, once it has answered."""
-        self.call("mlflow", f"GET {_API}/experiments/search", "", {"max_results": "1"})
+        self.call("mlflow", f"GET {_API}/experiments/search", "", {"max_results": 1})
         return self._account
 
     def regions(self) -> list[str]:
