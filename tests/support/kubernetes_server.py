@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ class Cluster:
     :param forbidden: plurals whose listing is refused.
     :param expire_once: plurals whose first token to go on has expired when it is used.
     :param page: most objects of one page.
+    :param delay: seconds before each answer.
     """
 
     objects: dict[tuple[str, str], list[dict[str, Any]]] = field(default_factory=dict)
@@ -35,6 +37,7 @@ class Cluster:
     page: int = 3
     asked: list[str] = field(default_factory=list)
     accepted: dict[str, str] = field(default_factory=dict)
+    delay: float = 0.0
     url: str = ""
 
     def add(self, api: str, plural: str, kind: str, name: str, namespace: str = "", **more: Any) -> None:
@@ -103,6 +106,7 @@ def serving(cluster: Cluster) -> Iterator[Cluster]:
             parts = urlsplit(self.path)
             query = {name: values[0] for name, values in parse_qs(parts.query).items()}
             cluster.asked.append(self.path)
+            time.sleep(cluster.delay)
             if self.headers.get("Authorization") != f"Bearer {TOKEN}":
                 status, answer = 401, _status(401, "Unauthorized", "Unauthorized")
             else:

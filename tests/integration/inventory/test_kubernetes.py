@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
+from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from heavylift.errors import CredentialError
 from heavylift.evidence.inventory_records import InventoryRecord
@@ -40,14 +46,18 @@ def taken(cluster: Cluster, evidence: Path, *, run: str = "first", **more: Any) 
     return take("kubernetes", connection(cluster), evidence, run=run, **more)
 
 
-def test_what_is_served_is_of_the_published_shape(cluster: tuple[Cluster, ClusterTruth]) -> None:
+def test_what_is_served_is_of_the_published_shape() -> None:
+    made = Cluster()
+    seed(made)
     shapes = json.loads(gzip.decompress(SHAPES.read_bytes()))
+    # One tree of definitions; checking that itself for each object would take minutes.
+    shared = Registry().with_resource("urn:k", DRAFT202012.create_resource(shapes))
     checked = 0
-    for each in (item for items in cluster[0].objects.values() for item in items):
+    for each in (item for items in made.objects.values() for item in items):
         name = f"{each['apiVersion']}/{each['kind']}"
         if name in shapes["kinds"]:
-            schema = {"$ref": f"#/definitions/{shapes['kinds'][name]}", "definitions": shapes["definitions"]}
-            jsonschema.validate(each, schema)
+            schema = {"$ref": f"urn:k#/definitions/{shapes['kinds'][name]}"}
+            Draft202012Validator(schema, registry=shared).validate(each)
             checked += 1
     assert checked >= 30
 
@@ -127,3 +137,40 @@ def test_namespaces_can_be_chosen(cluster: tuple[Cluster, ClusterTruth], tmp_pat
 def test_a_refused_token_ends_the_run(cluster: tuple[Cluster, ClusterTruth], tmp_path: Path) -> None:
     with pytest.raises(CredentialError, match="accepted"):
         take("kubernetes", connection(cluster[0], "another"), tmp_path)
+
+
+def test_a_killed_run_goes_on_with_what_was_not_read(
+    cluster: tuple[Cluster, ClusterTruth], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, truth = cluster
+    made.delay = 0.2
+    monkeypatch.setenv("AIRFLOW_CONN_CLUSTER", json.dumps(connection(made)))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[3] / "include"))
+    command = [
+        sys.executable,
+        "-m",
+        "heavylift",
+        "inventory",
+        "--platform",
+        "kubernetes",
+        "--conn",
+        "cluster",
+    ]
+    command += ["--evidence", tmp_path.as_uri(), "--json"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while len(list(tmp_path.rglob("done.json"))) < 6 and process.poll() is None:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    process.kill()
+    _, told = process.communicate()
+    assert process.returncode == -signal.SIGKILL, told
+    read, made.delay = len(list(tmp_path.rglob("done.json"))), 0.0
+    asked = len(made.asked)
+    again = subprocess.run(command, capture_output=True, text=True, check=False)
+    record = InventoryRecord.model_validate(json.loads(again.stdout)["inventory"])
+    assert again.returncode == 0, again.stderr
+    assert "going on with run" in again.stderr
+    assert record.units_kept >= read >= 6
+    assert len(made.asked) - asked <= record.units - record.units_kept + 20
+    assert record.component_count == len(truth.components)

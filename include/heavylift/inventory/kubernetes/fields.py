@@ -60,7 +60,7 @@ _GOOGLE = "iam.gke.io/gcp-service-account"
 _AZURE = "azure.workload.identity/client-id"
 _INSIDE = re.compile(r"host:(?:[a-z0-9-]+\.)?([a-z0-9-]+\.[a-z0-9-]+)\.svc(?:\.cluster\.local)?(:\d+)?")
 _BARE = re.compile(r"host:([a-z0-9-]+)(:\d+)?")
-_OWN = frozenset({"localhost"})
+_OWN = re.compile(r"host:(?:localhost|127\.[0-9.]+|0\.0\.0\.0)(?::\d+)?$")
 _RELATIONS = {
     "Secret": "reads_secret",
     "ConfigMap": "configured_by",
@@ -176,12 +176,14 @@ def image_name(image: str) -> str:
 
 
 def _read_as(namespace: str, target: str) -> str:
-    """Return a host inside the cluster by its full name."""
+    """Return a host inside the cluster by its full name; what means the pod itself names nothing."""
+    if _OWN.match(target):
+        return ""
     inside = _INSIDE.fullmatch(target)
     if inside:
         return f"host:{inside[1]}.svc.cluster.local{inside[2] or ''}"
     bare = _BARE.fullmatch(target)
-    if bare and bare[1] not in _OWN and not bare[1].isdigit() and namespace != GLOBAL:
+    if bare and not bare[1].isdigit() and namespace != GLOBAL:
         return f"host:{bare[1]}.{namespace}.svc.cluster.local{bare[2] or ''}"
     return target
 
