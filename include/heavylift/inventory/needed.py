@@ -25,8 +25,14 @@ def needed(platform: str, rows: Iterable[Row]) -> dict[str, Any]:
         return _cluster_role(rows)
     named = {permission for row in rows for _, permission in requests_of(row) if permission}
     if platform == "gcp":
+        from heavylift.platforms.gcp.control import OWN
+
+        named |= set(OWN.values())
         return {"title": "Heavylift inventory", "stage": "GA", "includedPermissions": sorted(named)}
     if platform == "azure":
+        from heavylift.platforms.azure.control import PERMISSION
+
+        named.add(PERMISSION)
         return {
             "Name": "Heavylift inventory",
             "Description": "Reads what an inventory lists",
@@ -63,10 +69,11 @@ def _cluster_role(rows: Iterable[Row]) -> dict[str, Any]:
     groups: dict[str, set[str]] = defaultdict(set)
     for row in rows:
         groups["" if row.service == "core" else row.service].add(row.listing.rpartition("/")[2])
-    rules = [
+    rules: list[dict[str, Any]] = [
         {"apiGroups": [group], "resources": sorted(resources), "verbs": ["list"]}
         for group, resources in sorted(groups.items())
     ]
+    rules.append({"nonResourceURLs": ["/version"], "verbs": ["get"]})
     return {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "ClusterRole",

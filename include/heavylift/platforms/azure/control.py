@@ -17,6 +17,7 @@ from heavylift.platforms.tokens import TokenCache, may_carry_tokens
 
 ENDPOINT = "https://management.azure.com"
 SUBSCRIPTION = "GET subscriptions/{account}?api-version=2022-12-01"
+PERMISSION = "Microsoft.Resources/subscriptions/read"
 _OFF = frozenset(
     {"MissingSubscriptionRegistration", "SubscriptionNotRegistered", "NoRegisteredProviderFound"}
     | {"InvalidResourceType", "InvalidResourceNamespace"}
@@ -50,7 +51,7 @@ class AzureControlPlane:
             lambda _service, _region: self._endpoint,
             authorisation,
             Paging("", "nextLink"),
-            Reading(told=_told, off=_OFF, slow=_SLOW),
+            Reading(told=_told, permission=lambda _what: PERMISSION, off=_OFF, slow=_SLOW),
             fixed={"account": self._subscription},
             most_requests_per_second=most_requests_per_second,
             parallel=parallel,

@@ -25,6 +25,15 @@ _OFF = frozenset({"SERVICE_DISABLED", "accessNotConfigured", "API_DISABLED"})
 _SLOW = frozenset({"rateLimitExceeded", "userRateLimitExceeded", "RATE_LIMIT_EXCEEDED", "quotaExceeded"})
 _PARTLY = ("unreachable", "unreachables", "missingZones", "failedLocation")
 _REGIONAL = frozenset({"aiplatform"})
+_PROJECT = "GET v3/projects/{project}"
+_REGIONS = "GET compute/v1/projects/{project}/regions"
+_VERTEX = "GET v1/projects/{project}/locations"
+OWN = {
+    _PROJECT: "resourcemanager.projects.get",
+    _REGIONS: "compute.regions.list",
+    _VERTEX: "aiplatform.locations.list",
+}
+"""What the plane itself asks, and the permission for it."""
 _PATH = re.compile(r"/(projects/.+)$")
 
 
@@ -58,7 +67,7 @@ class GoogleControlPlane:
             self._address,
             authorisation,
             Paging("pageToken", "nextPageToken"),
-            Reading(told=_told, off=_OFF, slow=_SLOW),
+            Reading(told=_told, permission=lambda what: OWN.get(what, what), off=_OFF, slow=_SLOW),
             fixed={"project": self._project},
             most_requests_per_second=most_requests_per_second,
             parallel=parallel,
@@ -76,7 +85,7 @@ class GoogleControlPlane:
         :raises CredentialError: Google does not accept the credentials.
         """
         try:
-            found = self._rest.call("cloudresourcemanager", "GET v3/projects/{project}", "", {})
+            found = self._rest.call("cloudresourcemanager", _PROJECT, "", {})
             self._number = str(found.get("name") or "").rpartition("/")[2]
         except UnsupportedError:
             self._number = ""
@@ -85,14 +94,14 @@ class GoogleControlPlane:
     def regions(self) -> list[str]:
         """Return the regions of Compute Engine; where that is off, those of Vertex AI."""
         try:
-            pages = self._rest.pages("compute", "GET compute/v1/projects/{project}/regions", "", {})
+            pages = self._rest.pages("compute", _REGIONS, "", {})
             return sorted(str(each["name"]) for page in pages for each in page.get("items") or ())
         except UnsupportedError:
             return sorted(self._with_vertex())
 
     def _with_vertex(self) -> frozenset[str]:
         if self._vertex is None:
-            pages = self._rest.pages("aiplatform", "GET v1/projects/{project}/locations", "", {})
+            pages = self._rest.pages("aiplatform", _VERTEX, "", {})
             self._vertex = frozenset(
                 str(each["locationId"]) for page in pages for each in page.get("locations") or ()
             )
