@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from heavylift.errors import SpecError
 from heavylift.inventory.reading import Unit
 from heavylift.inventory.requests import System
+from heavylift.platforms.control import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,16 +59,11 @@ def open_plane(request: InventoryRequest, stop: threading.Event) -> ControlPlane
     :raises ConnectionConfigError: the connection is of another type.
     """
     module, name = _PLANES[request.platform.value]
-    more: dict[str, Any] = {}
-    if request.platform.value == System.KUBERNETES.value:
-        more["namespaces"] = request.options.regions
-    plane: ControlPlane = getattr(import_module(module), name)(
-        request.connection,
-        most_requests_per_second=request.options.max_requests,
-        parallel=request.options.parallel,
-        stop=stop,
-        **more,
-    )
+    options = request.options
+    limits = Limits(options.max_requests, options.parallel, stop)
+    # A namespace of Kubernetes is a region to the reader, and has to be known before anything is asked.
+    more = {"namespaces": options.regions} if request.platform.value == System.KUBERNETES.value else {}
+    plane: ControlPlane = getattr(import_module(module), name)(request.connection, limits, **more)
     return plane
 
 

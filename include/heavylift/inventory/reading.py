@@ -27,7 +27,7 @@ from heavylift.inventory.values import (
 )
 from heavylift.inventory.words import words_of
 from heavylift.platforms.control import (
-    DENIALS,
+    DENIED,
     SERVER_FAULTS,
     UNKNOWN_OPERATIONS,
     Account,
@@ -159,7 +159,7 @@ class UnitReader:
         except NotFoundError:
             return  # the parent went meanwhile, and all that belonged to it
         except CredentialError as error:
-            if error.code in DENIALS:
+            if error.code == DENIED:
                 self._denied(operation, permission, _NOTHING_LISTED, Severity.BLOCKER)
                 return
             self._closed(error)
@@ -252,7 +252,7 @@ class UnitReader:
         except NotFoundError:
             return None, True
         except CredentialError as error:
-            if error.code not in DENIALS:
+            if error.code != DENIED:
                 raise
             self._denied(operation, permission, _LISTED_WITHOUT, Severity.WARNING)
         except UnsupportedError as error:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from heavylift.errors import CredentialError
+from heavylift.errors import CredentialError, UnsupportedError
 
 Answer = Mapping[str, Any]
 """What a call answers, by the names of the platform's API."""
@@ -24,12 +25,26 @@ class Account:
     partition: str = "aws"
 
 
+@dataclass(frozen=True)
+class Limits:
+    """How a plane may ask.
+
+    :param most_requests_per_second: over all threads, repeated requests included; None means no cap.
+    :param parallel: requests at once.
+    :param stop: set it to have every further request refused, so that threads leave soon.
+    """
+
+    most_requests_per_second: float | None = None
+    parallel: int = 16
+    stop: threading.Event = field(default_factory=threading.Event)
+
+
 class ControlPlane(Protocol):
     """Reads a platform's API; safe to use from many threads.
 
     Every method raises
 
-    - ``CredentialError`` with a ``code`` of :data:`DENIALS` where a permission is missing;
+    - ``CredentialError`` with ``code`` :data:`DENIED` where a permission is missing;
     - ``NotFoundError`` where what is asked about is not there;
     - ``UnsupportedError`` where the server does not know the operation;
     - ``TransientError`` where it gave no usable answer after several tries.
@@ -83,9 +98,6 @@ UNKNOWN_OPERATION = "7604"
 SERVER_FAULT = "7606"
 """The code of the ``ServerUnavailableError`` of a server that does answer, every time with a fault."""
 
-DENIALS = frozenset({DENIED, "7651"})
-"""All codes of a missing permission; each raise site has its own."""
-
 UNKNOWN_OPERATIONS = frozenset({UNKNOWN_OPERATION, "7652"})
 """All codes of an operation that the server does not know, or has switched off."""
 
@@ -94,12 +106,24 @@ SERVER_FAULTS = frozenset({SERVER_FAULT, "7654", "7666"})
 
 
 def denied(what: str, got: str, permission: str) -> CredentialError:
-    """Return the error that tells of a missing permission; AWS has a reading of its own."""
+    """Return the error that tells of a missing permission."""
     return CredentialError(
         what,
         got=got,
         expected=f"the permission {permission}",
         state="nothing was changed",
         remedy=f"grant {permission}",
-        code="7651",
+        code="7601",
+    )
+
+
+def stopped() -> UnsupportedError:
+    """Return the error of a request that is not sent any more."""
+    return UnsupportedError(
+        "reading the inventory",
+        got="a request to stop",
+        expected="time to go on",
+        state="what was read is kept",
+        remedy="run the same command again; it goes on with what was not read",
+        code="7611",
     )

@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
 from heavylift.errors import PermanentError, UnsupportedError
-from heavylift.platforms.control import Answer
+from heavylift.platforms.control import Answer, Limits, stopped
 from heavylift.platforms.http import HttpClient, HttpSettings, Request
 from heavylift.platforms.request_rate import RequestRate
 from heavylift.platforms.rest_faults import Reading, not_json
@@ -55,7 +55,6 @@ class RestPlane:
     :param authorisation: makes the headers that say who we are.
     :param reading: how this platform refuses.
     :param fixed: places that hold for all operations, such as the project.
-    :param stop: set it to have every further request refused, so that threads leave soon.
     """
 
     def __init__(
@@ -66,19 +65,18 @@ class RestPlane:
         reading: Reading,
         *,
         fixed: Mapping[str, str] | None = None,
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
+        limits: Limits | None = None,
         attempts: int = ATTEMPTS,
-        stop: threading.Event | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self._address, self._authorisation = address, authorisation
         self.paging, self._reading = paging, reading
         self.fixed = dict(fixed or {})
-        self._rate = RequestRate(most_requests_per_second)
-        self._stop = stop or threading.Event()
+        limits = limits or Limits()
+        self._rate = RequestRate(limits.most_requests_per_second)
+        self._stop = limits.stop
         self._requests = 0
-        settings = HttpSettings(connections=parallel, attempts=attempts)
+        settings = HttpSettings(connections=limits.parallel, attempts=attempts)
         self._http = HttpClient(self._sign, reading.read, settings=settings, tls=tls)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="inventory-http", daemon=True)
@@ -181,12 +179,36 @@ class RestPlane:
         if seconds and not self._stop.is_set():
             await asyncio.sleep(seconds)
         if self._stop.is_set():
-            raise UnsupportedError(
-                "reading the inventory",
-                got="a request to stop",
-                expected="time to go on",
-                state="what was read is kept",
-                remedy="run the same command again; it goes on with what was not read",
-                code="7657",
-            )
+            raise stopped()
         return {**request.headers, **await self._authorisation()}
+
+
+class OverRest:
+    """What control planes over REST share; each says in its own way who is asked, and where."""
+
+    def __init__(self, rest: RestPlane) -> None:
+        self._rest = rest
+
+    @property
+    def requests(self) -> int:
+        """Requests sent up to now, with those that were repeated."""
+        return self._rest.requests
+
+    def offers(self, service: str, region: str) -> bool:
+        """Tell that everything may be there; what is not says so itself."""
+        return bool(service or region)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._rest.close()
+
+    def call(self, service: str, operation: str, region: str, arguments: Answer) -> Answer:
+        """Return the answer of one call."""
+        return self._rest.call(service, operation, region, arguments)
+
+    def pages(
+        self, service: str, operation: str, region: str, arguments: Answer, last_token: str = ""
+    ) -> Iterator[Answer]:
+        """Yield all pages of a listing."""
+        del last_token
+        yield from self._rest.pages(service, operation, region, arguments)

@@ -17,7 +17,7 @@ from heavylift.errors import (
     ThrottledError,
     UnsupportedError,
 )
-from heavylift.platforms.control import DENIALS, SERVER_FAULTS, UNKNOWN_OPERATIONS
+from heavylift.platforms.control import DENIED, SERVER_FAULTS, UNKNOWN_OPERATIONS, Limits
 from heavylift.platforms.rest_control import Paging, RestPlane
 from heavylift.platforms.rest_faults import Reading
 from tests.support.rest_server import Api, serving
@@ -45,7 +45,7 @@ def plane(api: Api, reading: Reading | None = None, **more: Any) -> RestPlane:
 @pytest.mark.parametrize(
     ("status", "answer", "kind", "codes"),
     [
-        (403, {}, CredentialError, DENIALS),
+        (403, {}, CredentialError, {DENIED}),
         (401, {}, CredentialError, {"7659"}),
         (404, {}, NotFoundError, {"7660"}),
         (403, {"code": "OFF"}, UnsupportedError, UNKNOWN_OPERATIONS),
@@ -95,7 +95,7 @@ def test_what_may_change_something_is_never_sent(api: Api, operation: str) -> No
 
 def test_a_request_to_stop_ends_a_wait_for_the_rate(api: Api) -> None:
     stop = threading.Event()
-    made = plane(api, most_requests_per_second=1000, stop=stop)
+    made = plane(api, limits=Limits(1000, stop=stop))
     try:
         made.call("s", "GET x", "", {})
         stop.set()
@@ -109,7 +109,7 @@ def test_a_request_to_stop_ends_a_wait_for_the_rate(api: Api) -> None:
 
 
 def test_requests_keep_to_the_rate(api: Api) -> None:
-    made = plane(api, most_requests_per_second=50)
+    made = plane(api, limits=Limits(50))
     try:
         began = time.monotonic()
         for _ in range(20):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,9 +13,9 @@ from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError
 from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.native.fields import LINKS, link
-from heavylift.inventory.native.plane import NativePlane, Question, Turns
+from heavylift.inventory.native.plane import NativePlane, Question
 from heavylift.inventory.rows import Extra, Row
-from heavylift.platforms.control import Account, Answer, denied
+from heavylift.platforms.control import Account, Answer, Limits, denied
 
 MOST = 2_000_000
 """Entries that are counted below one folder; beyond, the sums are told to be at least."""
@@ -46,13 +45,10 @@ class FilesPlane(NativePlane):
     def __init__(
         self,
         connection: Connection,
+        limits: Limits | None = None,
         *,
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
-        stop: threading.Event | None = None,
         most: int = MOST,
     ) -> None:
-        del parallel
         path = connection.text("path") or connection.host or ""
         self._root = Path(path)
         if connection.conn_type not in ("fs", "file") or not path.startswith("/") or not self._root.is_dir():
@@ -70,8 +66,7 @@ class FilesPlane(NativePlane):
             "folders": Question(self._folders, _PERMISSION),
             "count": Question(self._count, _PERMISSION),
         }
-        turns = Turns(most_requests_per_second, stop or threading.Event())
-        super().__init__(turns, Account(str(self._root), "files"), questions)
+        super().__init__(limits, Account(str(self._root), "files"), questions)
 
     def _about(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
         found = os.statvfs(self._root)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from heavylift.errors import CredentialError
 from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.native.fields import LINKS, link
-from heavylift.inventory.native.plane import NativePlane, Question, Turns, known_hosts
+from heavylift.inventory.native.plane import NativePlane, Question, known_hosts
 from heavylift.inventory.rows import Extra, Row
-from heavylift.platforms.control import Account, Answer, denied
+from heavylift.platforms.control import Account, Answer, Limits, denied
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -47,12 +47,8 @@ class KafkaPlane(NativePlane):
     def __init__(
         self,
         connection: Connection,
-        *,
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
-        stop: threading.Event | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        del parallel
         from heavylift.kafka.cluster import Cluster
 
         self._cluster = Cluster(connection, "source")
@@ -70,8 +66,7 @@ class KafkaPlane(NativePlane):
             "configs": Question(self._configs, "DescribeConfigs on Topic *"),
             "groups": Question(self._groups, "Describe on Group *"),
         }
-        turns = Turns(most_requests_per_second, stop or threading.Event())
-        super().__init__(turns, Account(named, "kafka"), questions)
+        super().__init__(limits, Account(named, "kafka"), questions)
 
     def account(self) -> Account:
         """Return the cluster, once it has answered."""

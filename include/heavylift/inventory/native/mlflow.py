@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,9 @@ from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.native.fields import LINKS, link
 from heavylift.inventory.native.plane import known_hosts
 from heavylift.inventory.rows import Row
-from heavylift.platforms.control import Account, Answer
+from heavylift.platforms.control import Account, Answer, Limits
 from heavylift.platforms.http_message import split_url
-from heavylift.platforms.rest_control import Headers, Paging, RestPlane
+from heavylift.platforms.rest_control import Headers, OverRest, Paging, RestPlane
 from heavylift.platforms.rest_faults import Reading, Told
 from heavylift.platforms.tokens import may_carry_tokens
 
@@ -54,16 +53,13 @@ ROWS = (
 """Every type of MLflow that is read; runs are the experiments' own business (the phase ``registry``)."""
 
 
-class MlflowPlane:
+class MlflowPlane(OverRest):
     """Reads one tracking server through its public interface."""
 
     def __init__(
         self,
         connection: Connection,
-        *,
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
-        stop: threading.Event | None = None,
+        limits: Limits | None = None,
     ) -> None:
         url, headers = http_address(connection), http_authorisation(connection)
         if not url or connection.conn_type not in ("mlflow", "http", "https"):
@@ -92,20 +88,14 @@ class MlflowPlane:
         async def authorisation() -> Headers:
             return headers
 
-        self._rest = RestPlane(
+        rest = RestPlane(
             lambda _service, _region: url,
             authorisation,
             Paging("page_token", "next_page_token"),
             Reading(told=_told, permission=_permission, absent=False),
-            most_requests_per_second=most_requests_per_second,
-            parallel=parallel,
-            stop=stop,
+            limits=limits,
         )
-
-    @property
-    def requests(self) -> int:
-        """Requests sent up to now, with those that were repeated."""
-        return self._rest.requests
+        super().__init__(rest)
 
     def account(self) -> Account:
         """Return the server, once it has answered."""
@@ -116,22 +106,10 @@ class MlflowPlane:
         """Return the server itself: it has no parts."""
         return ["server"]
 
-    def offers(self, service: str, region: str) -> bool:
-        """Tell that a server offers all types, or says itself that it does not."""
-        return bool(service and region)
-
     def permission(self, service: str, operation: str) -> str:
         """Return what a request needs."""
         del service
         return _permission(operation)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._rest.close()
-
-    def call(self, service: str, operation: str, region: str, arguments: Answer) -> Answer:
-        """Return the answer of one call."""
-        return self._rest.call(service, operation, region, arguments)
 
     def pages(
         self, service: str, operation: str, region: str, arguments: Answer, last_token: str = ""

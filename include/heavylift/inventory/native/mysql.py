@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,9 +9,9 @@ from heavylift.connections import Connection
 from heavylift.errors import CredentialError
 from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.native.fields import LINKS, link
-from heavylift.inventory.native.plane import NativePlane, Question, Turns, known_hosts
+from heavylift.inventory.native.plane import NativePlane, Question, known_hosts
 from heavylift.inventory.rows import Row
-from heavylift.platforms.control import Account, Answer, denied
+from heavylift.platforms.control import Account, Answer, Limits, denied
 from heavylift.platforms.mysql.connect import connect, is_mariadb
 from heavylift.platforms.mysql.faults import told_as
 
@@ -73,12 +72,8 @@ class MysqlPlane(NativePlane):
     def __init__(
         self,
         connection: Connection,
-        *,
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
-        stop: threading.Event | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        del parallel  # each question is one session; there are as many as units at once
         self._connection = connection
         host, port = connection.host or "localhost", connection.port or 3306
         self._home = f"mysql://{host}:{port}"
@@ -91,8 +86,7 @@ class MysqlPlane(NativePlane):
             "foreign_servers": Question(self._servers, "SELECT ON mysql.servers"),
             "replicas": Question(self._replicas, "REPLICATION CLIENT (MariaDB: REPLICA MONITOR)"),
         }
-        turns = Turns(most_requests_per_second, stop or threading.Event())
-        super().__init__(turns, Account(f"{host}:{port}", "mysql"), questions)
+        super().__init__(limits, Account(f"{host}:{port}", "mysql"), questions)
 
     def account(self) -> Account:
         """Return the server, once it has answered."""

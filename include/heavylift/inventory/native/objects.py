@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import ConnectionConfigError, CredentialError
 from heavylift.evidence.inventory_records import Kind
-from heavylift.inventory.native.plane import NativePlane, Question, Turns
+from heavylift.inventory.native.plane import NativePlane, Question
 from heavylift.inventory.rows import Extra, Row
 from heavylift.locations import Location
-from heavylift.platforms.control import Account, Answer, denied
+from heavylift.platforms.control import Account, Answer, Limits, denied
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -44,12 +43,9 @@ class ObjectsPlane(NativePlane):
     def __init__(
         self,
         connection: Connection,
-        *,
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
-        stop: threading.Event | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        self._connection, self._parallel = connection, parallel
+        self._connection = connection
         scheme = _SCHEMES.get(connection.conn_type)
         if scheme is None:
             raise ConnectionConfigError(
@@ -62,14 +58,11 @@ class ObjectsPlane(NativePlane):
             )
         self._scheme = scheme
         listing, objects = _PERMISSIONS[scheme]
-        self._stopped = stop or threading.Event()
         questions = {
             "containers": Question(self._containers, listing),
             "count": Question(self._count, objects),
         }
-        super().__init__(
-            Turns(most_requests_per_second, self._stopped), Account(connection.conn_id), questions
-        )
+        super().__init__(limits, Account(connection.conn_id), questions)
 
     def _containers(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
         try:
@@ -93,14 +86,14 @@ class ObjectsPlane(NativePlane):
         from heavylift.platforms.aws.control import AwsControlPlane
         from heavylift.platforms.aws.settings import region_of
 
-        plane = AwsControlPlane(self._connection, parallel=self._parallel, stop=self._stopped)
+        plane = AwsControlPlane(self._connection, self._turns.limits)
         for page in plane.pages("s3", "ListBuckets", region_of(self._connection), {}):
             yield [str(each["Name"]) for each in page.get("Buckets") or ()]
 
     def _names_gs(self) -> Iterator[list[str]]:
         from heavylift.platforms.gcp.control import GoogleControlPlane
 
-        plane = GoogleControlPlane(self._connection, parallel=self._parallel, stop=self._stopped)
+        plane = GoogleControlPlane(self._connection, self._turns.limits)
         try:
             for page in plane.pages("storage", "GET storage/v1/b?project={project}", "", {}):
                 yield [str(each["name"]) for each in page.get("items") or ()]

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from heavylift.errors import UnsupportedError
-from heavylift.platforms.control import Account, Answer
+from heavylift.platforms.control import Account, Answer, Limits, stopped
 from heavylift.platforms.request_rate import RequestRate
 
 Listing = Callable[[str, Answer], Iterator[Answer]]
@@ -26,16 +25,13 @@ class Question:
     permission: str
 
 
-@dataclass
 class Turns:
     """Counts questions, holds them to a rate, and refuses all once it is told to stop."""
 
-    per_second: float | None = None
-    stop: threading.Event = field(default_factory=threading.Event)
-    count: int = 0
-
-    def __post_init__(self) -> None:
-        self._rate = RequestRate(self.per_second)
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.limits = limits or Limits()
+        self.count = 0
+        self._rate = RequestRate(self.limits.most_requests_per_second)
         self._lock = threading.Lock()
 
     def take(self) -> None:
@@ -46,15 +42,9 @@ class Turns:
         with self._lock:
             self.count += 1
             seconds = self._rate.delay()
-        if self.stop.wait(seconds) if seconds else self.stop.is_set():
-            raise UnsupportedError(
-                "reading the inventory",
-                got="a request to stop",
-                expected="time to go on",
-                state="what was read is kept",
-                remedy="run the same command again; it goes on with what was not read",
-                code="7665",
-            )
+        stop = self.limits.stop
+        if stop.wait(seconds) if seconds else stop.is_set():
+            raise stopped()
 
 
 class NativePlane:
@@ -63,8 +53,8 @@ class NativePlane:
     :param account: names the server in ids.
     """
 
-    def __init__(self, turns: Turns, account: Account, questions: Mapping[str, Question]) -> None:
-        self._turns, self._account, self._questions = turns, account, questions
+    def __init__(self, limits: Limits | None, account: Account, questions: Mapping[str, Question]) -> None:
+        self._turns, self._account, self._questions = Turns(limits), account, questions
 
     @property
     def requests(self) -> int:

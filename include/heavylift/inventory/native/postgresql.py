@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,9 +10,9 @@ from heavylift.connections import Connection
 from heavylift.errors import CredentialError
 from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.native.fields import LINKS, link
-from heavylift.inventory.native.plane import NativePlane, Question, Turns, known_hosts
+from heavylift.inventory.native.plane import NativePlane, Question, known_hosts
 from heavylift.inventory.rows import Extra, Row
-from heavylift.platforms.control import Account, Answer, denied
+from heavylift.platforms.control import Account, Answer, Limits, denied
 from heavylift.platforms.postgresql.connect import connect
 from heavylift.platforms.postgresql.faults import told_as
 
@@ -135,12 +134,8 @@ class PostgresPlane(NativePlane):
     def __init__(
         self,
         connection: Connection,
-        *,
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
-        stop: threading.Event | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        del parallel  # each question is one session; there are as many as units at once
         self._connection = replace(connection, schema=connection.schema or "postgres")
         host, port = connection.host or "localhost", connection.port or 5432
         self._home = f"postgresql://{host}:{port}"
@@ -159,8 +154,7 @@ class PostgresPlane(NativePlane):
             "subscriptions": Question(self._subscriptions, "SELECT (subconninfo) ON pg_subscription"),
             "functions": Question(self._functions, "CONNECT on the database"),
         }
-        turns = Turns(most_requests_per_second, stop or threading.Event())
-        super().__init__(turns, Account(f"{host}:{port}", "postgresql"), questions)
+        super().__init__(limits, Account(f"{host}:{port}", "postgresql"), questions)
 
     def regions(self) -> list[str]:
         """Return the databases that the login may enter."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError
 from heavylift.platforms.azure.credentials import token_fetcher
-from heavylift.platforms.control import Account, Answer
-from heavylift.platforms.rest_control import Headers, Paging, RestPlane
+from heavylift.platforms.control import Account, Limits
+from heavylift.platforms.rest_control import Headers, OverRest, Paging, RestPlane
 from heavylift.platforms.rest_faults import Reading, Told
 from heavylift.platforms.tokens import TokenCache, may_carry_tokens
 
@@ -25,7 +24,7 @@ _OFF = frozenset(
 _SLOW = frozenset({"TooManyRequests", "SubscriptionRequestsThrottled"})
 
 
-class AzureControlPlane:
+class AzureControlPlane(OverRest):
     """Reads one subscription; its listings reach over all resource groups and regions.
 
     :param connection: type ``azure``; the extra field ``subscriptionId`` names the subscription,
@@ -35,10 +34,7 @@ class AzureControlPlane:
     def __init__(
         self,
         connection: Connection,
-        *,
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
-        stop: threading.Event | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._subscription = _subscription_of(connection)
         self._endpoint = (connection.text("endpoint_url") or ENDPOINT).rstrip("/")
@@ -47,21 +43,15 @@ class AzureControlPlane:
         async def authorisation() -> Headers:
             return {"Authorization": f"Bearer {(await tokens.get()).value}"} if tokens else {}
 
-        self._rest = RestPlane(
+        rest = RestPlane(
             lambda _service, _region: self._endpoint,
             authorisation,
             Paging("", "nextLink"),
             Reading(told=_told, permission=lambda _what: PERMISSION, off=_OFF, slow=_SLOW),
             fixed={"account": self._subscription},
-            most_requests_per_second=most_requests_per_second,
-            parallel=parallel,
-            stop=stop,
+            limits=limits,
         )
-
-    @property
-    def requests(self) -> int:
-        """Requests sent up to now, with those that were repeated."""
-        return self._rest.requests
+        super().__init__(rest)
 
     def account(self) -> Account:
         """Return the subscription, once it has answered.
@@ -75,29 +65,10 @@ class AzureControlPlane:
         """Return one word for all regions: every listing reaches over all of them."""
         return ["subscription"]
 
-    def offers(self, service: str, region: str) -> bool:
-        """Tell that every provider may be there; one that is not registered says so."""
-        return bool(service and region)
-
     def permission(self, service: str, operation: str) -> str:
         """Return what to grant where a row does not name its permission."""
         del operation
         return f"{service}/*/read"
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._rest.close()
-
-    def call(self, service: str, operation: str, region: str, arguments: Answer) -> Answer:
-        """Return the answer of one call."""
-        return self._rest.call(service, operation, region, arguments)
-
-    def pages(
-        self, service: str, operation: str, region: str, arguments: Answer, last_token: str = ""
-    ) -> Iterator[Answer]:
-        """Yield all pages; each names the address of the next, which must be Azure's."""
-        del last_token
-        yield from self._rest.pages(service, operation, region, arguments)
 
 
 def _tokens(connection: Connection, endpoint: str) -> TokenCache:

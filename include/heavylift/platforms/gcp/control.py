@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -14,9 +13,9 @@ from heavylift.errors import (
     ServerUnavailableError,
     UnsupportedError,
 )
-from heavylift.platforms.control import Account, Answer
+from heavylift.platforms.control import Account, Answer, Limits
 from heavylift.platforms.gcp.credentials import is_anonymous, token_fetcher, unencrypted
-from heavylift.platforms.rest_control import Headers, Paging, RestPlane
+from heavylift.platforms.rest_control import Headers, OverRest, Paging, RestPlane
 from heavylift.platforms.rest_faults import Reading, Told
 from heavylift.platforms.tokens import TokenCache, may_carry_tokens
 
@@ -37,7 +36,7 @@ OWN = {
 _PATH = re.compile(r"/(projects/.+)$")
 
 
-class GoogleControlPlane:
+class GoogleControlPlane(OverRest):
     """Reads one project.
 
     :param connection: the extra field ``project`` names the project; ``endpoint_url`` replaces Google's
@@ -47,10 +46,7 @@ class GoogleControlPlane:
     def __init__(
         self,
         connection: Connection,
-        *,
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
-        stop: threading.Event | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._project = _project_of(connection)
         self._endpoint = (connection.text("endpoint_url") or "").rstrip("/")
@@ -63,21 +59,15 @@ class GoogleControlPlane:
 
         self._number = ""
         self._vertex: frozenset[str] | None = None
-        self._rest = RestPlane(
+        rest = RestPlane(
             self._address,
             authorisation,
             Paging("pageToken", "nextPageToken"),
             Reading(told=_told, permission=lambda what: OWN.get(what, what), off=_OFF, slow=_SLOW),
             fixed={"project": self._project},
-            most_requests_per_second=most_requests_per_second,
-            parallel=parallel,
-            stop=stop,
+            limits=limits,
         )
-
-    @property
-    def requests(self) -> int:
-        """Requests sent up to now, with those that were repeated."""
-        return self._rest.requests
+        super().__init__(rest)
 
     def account(self) -> Account:
         """Return the project; its number is noted, for some answers write it instead of the name.
@@ -120,10 +110,6 @@ class GoogleControlPlane:
     def permission(self, service: str, operation: str) -> str:
         """Return what to grant where a row does not name its permission."""
         return f"{service}.{operation.rpartition('/')[2].rpartition(':')[2]}.list"
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._rest.close()
 
     def call(self, service: str, operation: str, region: str, arguments: Answer) -> Answer:
         """Return the answer of one call."""

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from heavylift.connections import Connection
 from heavylift.errors import HeavyliftError, ServerUnavailableError
-from heavylift.platforms.control import Account, Answer
+from heavylift.platforms.control import Account, Answer, Limits
 from heavylift.platforms.kubernetes.kubeconfig import Access, access, cluster_name
 from heavylift.platforms.kubernetes.objects import shown
-from heavylift.platforms.rest_control import Headers, Paging, RestPlane
+from heavylift.platforms.rest_control import Headers, OverRest, Paging, RestPlane
 from heavylift.platforms.rest_faults import EXPIRED, Reading, Told
 
 PAGE = 500
@@ -21,7 +20,7 @@ WHOLE = "cluster"
 _NAMES_ALONE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 
-class KubernetesControlPlane:
+class KubernetesControlPlane(OverRest):
     """Reads one cluster.
 
     :param namespaces: only these; what belongs to no namespace is read in any case.
@@ -30,11 +29,9 @@ class KubernetesControlPlane:
     def __init__(
         self,
         connection: Connection,
+        limits: Limits | None = None,
         *,
         namespaces: tuple[str, ...] = (),
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
-        stop: threading.Event | None = None,
     ) -> None:
         found = access(connection)
         self._name = cluster_name(connection, found.url)
@@ -43,22 +40,16 @@ class KubernetesControlPlane:
         async def authorisation() -> Headers:
             return found.authorisation()
 
-        self._rest = RestPlane(
+        rest = RestPlane(
             lambda _service, _region: found.url,
             authorisation,
             Paging("continue", "metadata.continue"),
             Reading(told=_told, permission=permission_of),
-            most_requests_per_second=most_requests_per_second,
-            parallel=parallel,
-            stop=stop,
+            limits=limits,
             tls=found.tls,
         )
+        super().__init__(rest)
         self.access: Access = found
-
-    @property
-    def requests(self) -> int:
-        """Requests sent up to now, with those that were repeated."""
-        return self._rest.requests
 
     def account(self) -> Account:
         """Return the cluster; its version is asked, so that credentials that are refused show at once."""
@@ -69,18 +60,10 @@ class KubernetesControlPlane:
         """Return the namespaces that are read, or one word for all of them."""
         return sorted(self._namespaces) or [WHOLE]
 
-    def offers(self, service: str, region: str) -> bool:
-        """Tell that every group may be there; one that is not answers with nothing."""
-        return bool(service or region)
-
     def permission(self, service: str, operation: str) -> str:
         """Return the verb and resource that a role must allow."""
         del service
         return permission_of(operation)
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._rest.close()
 
     def call(self, service: str, operation: str, region: str, arguments: Answer) -> Answer:
         """Return one object, or what else answers."""
