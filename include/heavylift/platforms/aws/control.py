@@ -25,6 +25,8 @@ _TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker")
 
 class AwsControlPlane:
     """Reads one account through one connection; its botocore clients are made once per service and region."""
+
+    def __init__(
         self,
         connection: Connection,
         limits: Limits | None = None,
