@@ -57,7 +57,9 @@ def test_what_is_served_is_of_the_published_shape() -> None:
         name = f"{each['apiVersion']}/{each['kind']}"
         if name in shapes["kinds"]:
             schema = {"$ref": f"urn:k#/definitions/{shapes['kinds'][name]}"}
-            Draft202012Validator(schema, registry=shared).validate(each)
+            judge = Draft202012Validator(schema, registry=shared)
+            judge.validate(each)
+            assert not judge.is_valid({**each, "misspelt": 1})
             checked += 1
     assert checked >= 30
 

@@ -173,12 +173,18 @@ def test_what_a_login_may_not_see_is_told(database: Server, tmp_path: Path) -> N
     try:
         raw = {**database.raw, "login": role, "password": SECRET}
         record = take("postgresql", raw, tmp_path, regions=(database.mark,)).record
+        with login(database.raw, database.mark) as session:
+            session.execute(f'REVOKE CONNECT ON DATABASE "{database.mark}" FROM PUBLIC')
+        closed = take("postgresql", raw, tmp_path, run="closed", regions=(database.mark,)).record
     finally:
         with login(database.raw, database.mark) as session:
+            session.execute(f'GRANT CONNECT ON DATABASE "{database.mark}" TO PUBLIC')
             session.execute(f"DROP ROLE {role}")
     missing = {each.permission for each in record.findings if each.rule == "permission_missing"}
     assert missing == {"SELECT (subconninfo) ON pg_subscription"}
     assert not record.complete
+    blockers = {each.native_type for each in closed.findings if each.severity == "blocker"}
+    assert {"PostgreSQL::Table", "PostgreSQL::Schema"} <= blockers
 
 
 def test_schemas_and_tables_of_a_mysql_server(servers: dict[str, dict[str, Any]], tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ _MOST = 1000
 ROWS = (
     Row(
         "mlflow", "MLflow::Server", Kind.EXPERIMENT_STORE, "server", "rows", _HOME, "name", is_global=True,
-        framework="version", aliases=("[hosts]",),
+        aliases=("[hosts]",),
     ),
     Row(
         "mlflow", "MLflow::Experiment", Kind.EXPERIMENT_STORE, f"GET {_API}/experiments/search",

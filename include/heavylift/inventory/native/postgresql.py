@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import Any
 
@@ -129,7 +130,7 @@ _KINDS = {"r": "table", "p": "partitioned table", "m": "materialised view", "f":
 
 
 class PostgresPlane(NativePlane):
-    """Reads one server; its regions are the databases that we may enter."""
+    """Reads one server; its regions are its databases."""
 
     def __init__(
         self,
@@ -157,8 +158,8 @@ class PostgresPlane(NativePlane):
         super().__init__(limits, Account(f"{host}:{port}", "postgresql"), questions)
 
     def regions(self) -> list[str]:
-        """Return the databases that the login may enter."""
-        query = f"SELECT datname FROM pg_catalog.pg_database d WHERE NOT datistemplate AND {_VISIBLE}"  # noqa: S608
+        """Return all databases; of one that the login may not enter findings tell, for each type."""
+        query = "SELECT datname FROM pg_catalog.pg_database WHERE NOT datistemplate AND datallowconn"
         return sorted(str(row["datname"]) for row in self._ask("databases", "", query))
 
     def _ask(self, operation: str, database: str, query: str) -> list[dict[str, Any]]:
@@ -166,15 +167,13 @@ class PostgresPlane(NativePlane):
 
         chosen = replace(self._connection, schema=database or self._connection.schema)
         what = f"reading {operation} of {self._home}/{chosen.schema}"
-        session = connect(chosen, "inventory")
         try:
-            with told_as(what, _STATE), session.cursor(row_factory=dict_row) as cursor:
+            with closing(connect(chosen, "inventory")) as session, told_as(what, _STATE):
+                cursor = session.cursor(row_factory=dict_row)
                 cursor.execute("SET default_transaction_read_only = on")
                 return list(cursor.execute(query).fetchall())
         except CredentialError as error:
             raise denied(what, error.got, self.permission("postgresql", operation)) from error
-        finally:
-            session.close()
 
     def _paged(self, rows: list[dict[str, Any]]) -> Iterator[Answer]:
         for start in range(0, len(rows), _PAGE):
