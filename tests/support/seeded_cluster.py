@@ -180,7 +180,7 @@ def _serving(
     )
     service = truth.add("Service", id_of("core", "Service", "serve", team), uses=[serve])
     plain = {"app": "tracking"}
-    container = {"name": "main", "image": "ghcr.io/mlflow/mlflow"}
+    container = {"name": "main", "image": "registry.example.org/mlflow/mlflow"}
     cluster.add(
         APPS, "statefulsets", "StatefulSet", "tracking", team,
         spec={
@@ -191,7 +191,7 @@ def _serving(
     )  # fmt: skip
     stateful = id_of("apps", "StatefulSet", "tracking", team)
     truth.add("StatefulSet", stateful, uses=[tracking])
-    truth.outside.add("image:ghcr.io/mlflow/mlflow")
+    truth.outside.add("image:registry.example.org/mlflow/mlflow")
     cluster.add(
         CORE, "services", "Service", "tracking", team, spec={"selector": plain, "ports": [{"port": 5000}]}
     )
