@@ -36,6 +36,10 @@ def graph(
     around: Annotated[
         str | None, typer.Option(metavar="ID", help="draw only what is near this component")
     ] = None,
+    also: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CONN", help="join this connection's last inventory, too; may be given again"),
+    ] = None,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="print the picture, and nothing else")] = False,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
@@ -49,7 +53,7 @@ def graph(
 
     whose = asked(spec, platform, conn, migration, evidence, evidence_conn)
     acceptances = [*_from_file(accept_file), *(_accepted(text) for text in accept or ())]
-    drawn = run(_make(whose, acceptances, around or ""))
+    drawn = run(_make(whose, acceptances, around or "", also or []))
     record = drawn.record
     unexplained = [each for each in drawn.graph.outside if not each.explained]
     finish(
@@ -73,12 +77,14 @@ def graph(
     )
 
 
-async def _make(whose: Asked, acceptances: list[Acceptance], around: str) -> Drawn:
+async def _make(whose: Asked, acceptances: list[Acceptance], around: str, also: list[str]) -> Drawn:
     from heavylift.evidence.store import open_evidence
     from heavylift.inventory.api import make_graph
 
     async with open_evidence(whose.evidence_url, whose.evidence_connection, create=False) as store:
-        return await make_graph(store, whose.migration, whose.connection.conn_id, acceptances, around=around)
+        return await make_graph(
+            store, whose.migration, whose.connection.conn_id, acceptances, around=around, also=also
+        )
 
 
 def _accepted(text: str) -> Acceptance:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heavylift.cli.acts import note_act
-from heavylift.cli.inventory_options import Asked, Conn, Migration, PlatformName, SpecFile, asked
+from heavylift.cli.inventory_options import Asked, Conn, Migration, PlatformName, SpecFile, asked, system_of
 from heavylift.cli.inventory_text import inventory_text, reporter
 from heavylift.cli.output import ExitStatus, emit, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
@@ -28,7 +28,11 @@ def inventory(
     conn: Conn = None,
     migration: Migration = None,
     region: Annotated[
-        list[str] | None, typer.Option(help="only this region, may be given again; default: all enabled ones")
+        list[str] | None,
+        typer.Option(
+            help="only this region (Kubernetes: namespace; PostgreSQL: database), may be given again;"
+            " default: all"
+        ),
     ] = None,
     skip: Annotated[
         list[str] | None, typer.Option(help="leave a type out, e.g. AWS::EC2::Volume; may be given again")
@@ -53,7 +57,7 @@ def inventory(
     from heavylift.inventory.requests import InventoryOptions
 
     if permissions:
-        _print_permissions()
+        _print_permissions(platform)
         return
     whose = asked(spec, platform, conn, migration, evidence, evidence_conn)
     options = InventoryOptions(tuple(region or ()), tuple(skip or ()), parallel, max_requests)
@@ -102,8 +106,8 @@ def _run_key(whose: Asked, *, fresh: bool) -> RunKey:
     return RunKey(migration=whose.migration, phase=PHASE, run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f"))
 
 
-def _print_permissions() -> None:
+def _print_permissions(platform: str | None) -> None:
     from heavylift.inventory.platforms import needed_policy
 
-    policy = needed_policy()
+    policy = needed_policy(system_of(platform))
     emit(policy, text=json.dumps(policy, indent=2), as_json=True)

@@ -14,6 +14,7 @@ from heavylift.errors import SpecError
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
+    from heavylift.inventory.requests import System
     from heavylift.spec.vocabulary import Platform
 
 MIGRATION = "shell"
@@ -22,7 +23,14 @@ MIGRATION = "shell"
 SpecFile = Annotated[
     Path | None, typer.Argument(metavar="[SPEC]", help="spec file: its source is what is read")
 ]
-PlatformName = Annotated[str | None, typer.Option("--platform", help="without SPEC: aws")]
+PlatformName = Annotated[
+    str | None,
+    typer.Option(
+        "--platform",
+        help="without SPEC: aws (default), gcp, azure, kubernetes, mlflow, postgresql, mysql, kafka, files,"
+        " objects",
+    ),
+]
 Conn = Annotated[str | None, typer.Option("--conn", metavar="ID", help="without SPEC: its connection")]
 Migration = Annotated[
     str | None, typer.Option(help=f"without SPEC: name under which evidence is kept; default: {MIGRATION}")
@@ -34,7 +42,7 @@ class Asked:
     """Whose inventory is meant, and where its evidence lies."""
 
     migration: str
-    platform: Platform
+    platform: Platform | System
     connection: Connection
     evidence_url: str | None
     evidence_connection: Connection | None
@@ -52,8 +60,6 @@ def asked(
 
     :raises SpecError: neither a spec nor a platform and its connection, or both.
     """
-    from heavylift.spec.vocabulary import Platform
-
     if (spec is None) == (conn is None):
         raise SpecError(
             "reading the command line",
@@ -65,24 +71,33 @@ def asked(
         )
     if spec is not None:
         return _of_spec(spec, evidence, evidence_conn)
-    try:
-        named = Platform(platform or "aws")
-    except ValueError:
-        raise SpecError(
-            "reading --platform",
-            got=repr(platform),
-            expected=", ".join(each.value for each in Platform),
-            state="nothing was touched",
-            remedy="correct --platform",
-            code="7641",
-        ) from None
     return Asked(
         migration or MIGRATION,
-        named,
+        system_of(platform),
         connection_from_env(conn or ""),
         evidence,
         evidence_connection(evidence_conn),
     )
+
+
+def system_of(platform: str | None) -> System:
+    """Return what ``--platform`` means.
+
+    :raises SpecError: nothing that is known.
+    """
+    from heavylift.inventory.requests import System
+
+    try:
+        return System(platform or "aws")
+    except ValueError:
+        raise SpecError(
+            "reading --platform",
+            got=repr(platform),
+            expected=", ".join(each.value for each in System),
+            state="nothing was touched",
+            remedy="correct --platform",
+            code="7641",
+        ) from None
 
 
 def _of_spec(path: Path, evidence: str | None, evidence_conn: str | None) -> Asked:

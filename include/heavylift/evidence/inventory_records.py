@@ -308,6 +308,8 @@ class GraphRecord(Record):
     schema_version: Literal["heavylift/graph/v1"] = "heavylift/graph/v1"
     run: RunKey
     inventory: str
+    also: tuple[str, ...] = ()
+    """Further inventories that it was joined with."""
     made_at: datetime = Field(default_factory=utc_now)
     components: int
     edges: int

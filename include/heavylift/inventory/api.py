@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heavylift.errors import NotFoundError
-from heavylift.evidence.inventory_files import read_components, read_references, write_outside, write_rows
+from heavylift.evidence.inventory_files import read_components, write_outside, write_rows
 from heavylift.evidence.inventory_records import (
     Acceptance,
     Component,
@@ -32,6 +32,7 @@ from heavylift.inventory.assemble import Assembled, assemble
 from heavylift.inventory.collect import Collected, Collector, Tell, silent
 from heavylift.inventory.diff import compared
 from heavylift.inventory.graph import Graph, build_graph
+from heavylift.inventory.joining import join
 from heavylift.inventory.mermaid import picture
 from heavylift.inventory.outside import accepted
 from heavylift.inventory.parts import Parts
@@ -62,22 +63,25 @@ async def take_inventory(
     check_options(request)
     stop = threading.Event()
     plane = await asyncio.to_thread(open_plane, request, stop)
-    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
-        begun = await begin(store, request, plane)
-        units = units_of(request, plane, begun.regions)
-        parts = Parts(store, request, begun.number)
-        collector = Collector(
-            plane,
-            begun.account,
-            parts,
-            request.platform.value,
-            parallel=request.options.parallel,
-            stop=stop,
-            tell=tell,
-        )
-        collected = await collector.run(units)
-        assembled = await assemble(parts, units)
-        return await _keep(store, request, begun, collected, assembled, plane, began)
+    try:
+        async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+            begun = await begin(store, request, plane)
+            units = units_of(request, plane, begun.regions)
+            parts = Parts(store, request, begun.number)
+            collector = Collector(
+                plane,
+                begun.account,
+                parts,
+                request.platform.value,
+                parallel=request.options.parallel,
+                stop=stop,
+                tell=tell,
+            )
+            collected = await collector.run(units)
+            assembled = await assemble(parts, units)
+            return await _keep(store, request, begun, collected, assembled, plane, began)
+    finally:
+        await asyncio.to_thread(plane.close)
 
 
 async def _keep(
@@ -165,25 +169,18 @@ async def make_graph(
     acceptances: Sequence[Acceptance] = (),
     *,
     around: str = "",
+    also: Sequence[str] = (),
 ) -> Drawn:
     """Make the graph of the latest inventory of a connection, and judge whether everything is accounted for.
 
     :param around: id of a component: the picture shows only what is near it.
+    :param also: further connections, whose latest inventories are joined with it.
     :raises NotFoundError: there is no inventory, or no such component.
     """
     began = time.monotonic()
-    found = await latest_inventory(store, migration, connection)
-    if found is None:
-        raise NotFoundError(
-            f"making the graph of {connection!r} in migration {migration!r}",
-            got="no inventory in the evidence store",
-            expected="one",
-            state="nothing was written",
-            remedy="run heavylift inventory first, with the same --evidence and --migration",
-            code="7622",
-        )
-    path, record = found
-    components = await read_components(store, record.components)
+    (path, record), *others = [await _latest(store, migration, each) for each in (connection, *also)]
+    joined = await join(store, [record, *(other for _, other in others)])
+    components = joined.components
     if around and all(component.id != around for component in components):
         raise NotFoundError(
             "drawing the graph",
@@ -193,8 +190,7 @@ async def make_graph(
             remedy="take the id from the inventory",
             code="7623",
         )
-    references = await read_references(store, record.references)
-    graph = build_graph(components, references, record.regions, record.findings)
+    graph = build_graph(components, joined.references, joined.regions, joined.findings)
     outside, unused = accepted(graph.outside, acceptances)
     drawn = picture(components, graph.edges, around=around)
     folder = inventory_folder(record.run, connection)
@@ -204,6 +200,7 @@ async def make_graph(
     made = GraphRecord(
         run=record.run,
         inventory=path,
+        also=tuple(other for other, _ in others),
         components=len(components),
         edges=len(graph.edges),
         explicit_edges=sum(edge.explicit for edge in graph.edges),
@@ -220,11 +217,25 @@ async def make_graph(
         edge_rows=edges,
         outside_rows=await write_outside(store, f"{folder}/outside-{number}.parquet", outside),
         picture=await store.write_bytes(f"{folder}/graph-{number}.mmd", drawn.encode(), MARKDOWN),
-        passed=unexplained == 0 and record.complete,
+        passed=unexplained == 0 and joined.complete,
         seconds=round(time.monotonic() - began, 3),
     )
     _, ref = await write_next(store, lambda n: graph_path(record.run, connection, n), made, known=number - 1)
     return Drawn(made, ref, Graph(graph.edges, tuple(outside), graph.cycles), drawn)
+
+
+async def _latest(store: EvidenceStore, migration: str, connection: str) -> tuple[str, InventoryRecord]:
+    found = await latest_inventory(store, migration, connection)
+    if found is None:
+        raise NotFoundError(
+            f"making the graph of {connection!r} in migration {migration!r}",
+            got="no inventory in the evidence store",
+            expected="one",
+            state="nothing was written",
+            remedy="run heavylift inventory first, with the same --evidence and --migration",
+            code="7622",
+        )
+    return found
 
 
 def _tally(names: Iterable[str]) -> dict[str, int]:

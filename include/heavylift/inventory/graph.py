@@ -16,7 +16,7 @@ from heavylift.evidence.inventory_records import (
     Reference,
 )
 from heavylift.inventory.outside import Scope, why_outside
-from heavylift.inventory.resolving import Resolver
+from heavylift.inventory.resolving import STORES, Resolver
 
 _FIELDS = 4
 _EXACT, _SAME_PLACE = 0.9, 0.8
@@ -51,6 +51,7 @@ def build_graph(
         accounts=frozenset(component.account for component in components),
         regions=frozenset(regions),
         seen_types=frozenset(resolver.seen_types),
+        native_types=frozenset(resolver.native_types),
         unread=frozenset(finding.native_type for finding in findings if finding.rule != "truncated"),
     )
     edges = _Edges()
@@ -58,7 +59,7 @@ def build_graph(
     writers: dict[str, set[str]] = defaultdict(set)
     readers: list[tuple[str, Reference]] = []
     for reference in references:
-        found = resolver.find(reference.target)
+        found = resolver.find(reference.target, reference.component)
         for target in found:
             if target != reference.component:
                 edges.add(reference, target)
@@ -78,7 +79,7 @@ def _note_artefact(
 ) -> None:
     """Note who writes and reads a place inside a bucket; a whole bucket is no artefact."""
     place = reference.target.rstrip("/")
-    if not place.startswith("s3://") or place.count("/") < 3:
+    if not place.startswith(STORES) or place.count("/") < (4 if place.startswith("az://") else 3):
         return
     if reference.relation == "writes":
         writers[place].add(reference.component)

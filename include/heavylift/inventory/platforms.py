@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from heavylift.errors import SpecError, UnsupportedError
+from heavylift.errors import SpecError
 from heavylift.inventory.reading import Unit
-from heavylift.spec.vocabulary import Platform
+from heavylift.inventory.requests import System
+from heavylift.platforms.control import Limits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,25 +17,40 @@ if TYPE_CHECKING:
     from heavylift.inventory.requests import InventoryRequest
     from heavylift.inventory.rows import Row
     from heavylift.platforms.control import ControlPlane
+    from heavylift.spec.vocabulary import Platform
+
+_ROWS = {
+    "aws": "heavylift.inventory.aws.catalog",
+    "gcp": "heavylift.inventory.gcp.catalog",
+    "azure": "heavylift.inventory.azure.catalog",
+    "kubernetes": "heavylift.inventory.kubernetes.rows",
+    "mlflow": "heavylift.inventory.native.mlflow",
+    "postgresql": "heavylift.inventory.native.postgresql",
+    "mysql": "heavylift.inventory.native.mysql",
+    "kafka": "heavylift.inventory.native.kafka",
+    "files": "heavylift.inventory.native.files",
+    "objects": "heavylift.inventory.native.objects",
+}
+"""The module whose ``ROWS`` a platform has; none of them costs an import before it is asked for."""
+
+_PLANES = {
+    "aws": ("heavylift.platforms.aws.control", "AwsControlPlane"),
+    "gcp": ("heavylift.platforms.gcp.control", "GoogleControlPlane"),
+    "azure": ("heavylift.platforms.azure.control", "AzureControlPlane"),
+    "kubernetes": ("heavylift.platforms.kubernetes.control", "KubernetesControlPlane"),
+    "mlflow": ("heavylift.inventory.native.mlflow", "MlflowPlane"),
+    "postgresql": ("heavylift.inventory.native.postgresql", "PostgresPlane"),
+    "mysql": ("heavylift.inventory.native.mysql", "MysqlPlane"),
+    "kafka": ("heavylift.inventory.native.kafka", "KafkaPlane"),
+    "files": ("heavylift.inventory.native.files", "FilesPlane"),
+    "objects": ("heavylift.inventory.native.objects", "ObjectsPlane"),
+}
 
 
-def rows_of(platform: Platform) -> tuple[Row, ...]:
-    """Return the types that are read of a platform.
-
-    :raises UnsupportedError: none, in this version.
-    """
-    if platform is Platform.AWS:
-        from heavylift.inventory.aws.catalog import ROWS
-
-        return ROWS
-    raise UnsupportedError(
-        f"taking the inventory of {platform.value}",
-        got=f"platform {platform.value}",
-        expected="aws",
-        state="nothing was touched",
-        remedy="take this platform's inventory by hand; docs/limitations.md tells what is read",
-        code="7624",
-    )
+def rows_of(platform: Platform | System) -> tuple[Row, ...]:
+    """Return the types that are read of a platform."""
+    rows: tuple[Row, ...] = import_module(_ROWS[platform.value]).ROWS
+    return rows
 
 
 def open_plane(request: InventoryRequest, stop: threading.Event) -> ControlPlane:
@@ -41,14 +58,13 @@ def open_plane(request: InventoryRequest, stop: threading.Event) -> ControlPlane
 
     :raises ConnectionConfigError: the connection is of another type.
     """
-    from heavylift.platforms.aws.control import AwsControlPlane
-
-    return AwsControlPlane(
-        request.connection,
-        most_requests_per_second=request.options.max_requests,
-        parallel=request.options.parallel,
-        stop=stop,
-    )
+    module, name = _PLANES[request.platform.value]
+    options = request.options
+    limits = Limits(options.max_requests, options.parallel, stop)
+    # A namespace of Kubernetes is a region to the reader, and has to be known before anything is asked.
+    more = {"namespaces": options.regions} if request.platform.value == System.KUBERNETES.value else {}
+    plane: ControlPlane = getattr(import_module(module), name)(request.connection, limits, **more)
+    return plane
 
 
 def check_options(request: InventoryRequest) -> None:
@@ -80,9 +96,13 @@ def units_of(request: InventoryRequest, plane: ControlPlane, regions: Sequence[s
     return units
 
 
-def needed_policy() -> dict[str, Any]:
-    """Return the IAM policy that an inventory of AWS needs; it needs no credentials to be made."""
-    from heavylift.inventory.aws.catalog import policy
-    from heavylift.platforms.aws.control import permission_of_operation
+def needed_policy(platform: System | Platform = System.AWS) -> dict[str, Any]:
+    """Return what an inventory of a platform needs; it needs no credentials to be made."""
+    if platform.value == System.AWS.value:
+        from heavylift.inventory.aws.catalog import policy
+        from heavylift.platforms.aws.control import permission_of_operation
 
-    return policy(permission_of_operation)
+        return policy(permission_of_operation)
+    from heavylift.inventory.needed import needed
+
+    return needed(platform.value, rows_of(platform))

@@ -11,10 +11,11 @@ from heavylift.errors import CredentialError, NotFoundError, ServerUnavailableEr
 from heavylift.evidence.canonical import sha256_hex
 from heavylift.evidence.inventory_records import Component, InventoryFinding, Reference
 from heavylift.evidence.records import Severity
-from heavylift.inventory.aws.references import MAX_REFERENCES, Holder, references_of
-from heavylift.inventory.rows import Extra, Row
+from heavylift.inventory.references import MAX_REFERENCES, Holder, references_of
+from heavylift.inventory.rows import KNOWN_AS, Extra, Row
 from heavylift.inventory.scrub import scrubbed
 from heavylift.inventory.values import (
+    aliases_at,
     at,
     compact,
     filled,
@@ -24,7 +25,14 @@ from heavylift.inventory.values import (
     text_at,
     time_at,
 )
-from heavylift.platforms.control import DENIED, SERVER_FAULT, UNKNOWN_OPERATION, Account, ControlPlane
+from heavylift.inventory.words import words_of
+from heavylift.platforms.control import (
+    DENIED,
+    SERVER_FAULTS,
+    UNKNOWN_OPERATIONS,
+    Account,
+    ControlPlane,
+)
 
 CHUNK = 100
 """Components that are described side by side, and kept together."""
@@ -109,6 +117,7 @@ class UnitReader:
     def __init__(self, plane: ControlPlane, account: Account, unit: Unit, platform: str) -> None:
         self._plane, self._account, self._unit, self._platform = plane, account, unit, platform
         self._row = unit.row
+        self._words = words_of(platform)
         self.troubles = Troubles(unit)
 
     def chunks(self, spread: Spread, known: Callable[[str], bool]) -> Iterator[list[Read]]:
@@ -125,7 +134,7 @@ class UnitReader:
         if row.parent is None:
             yield from self._list({}, None)
             return
-        parents = self._pages(row.parent.operation, "", {}, row.parent.items)
+        parents = self._pages(row.parent.operation, row.parent.permission, {}, row.parent.items)
         for parent in parents or ():
             arguments = {name: at(path, parent) for name, path in row.parent.arguments.items()}
             yield from self._list(arguments, parent)
@@ -155,7 +164,7 @@ class UnitReader:
                 return
             self._closed(error)
         except UnsupportedError as error:
-            if error.code != UNKNOWN_OPERATION:
+            if error.code not in UNKNOWN_OPERATIONS:
                 raise
             self.troubles.add(
                 "not_supported",
@@ -171,7 +180,7 @@ class UnitReader:
 
         :raises ServerUnavailableError: it gave no answer at all, which a later run may get.
         """
-        if error.code != SERVER_FAULT:
+        if error.code not in SERVER_FAULTS:
             raise error
         self.troubles.add(
             "no_answer",
@@ -247,7 +256,7 @@ class UnitReader:
                 raise
             self._denied(operation, permission, _LISTED_WITHOUT, Severity.WARNING)
         except UnsupportedError as error:
-            if error.code != UNKNOWN_OPERATION:
+            if error.code not in UNKNOWN_OPERATIONS:
                 raise
             self.troubles.add(
                 "not_supported",
@@ -260,13 +269,15 @@ class UnitReader:
             self._faulty(operation, error, Severity.WARNING)
         return None, False
 
+    @property
+    def _fixed(self) -> dict[str, str]:
+        unit = self._unit
+        return {"partition": self._account.partition, "account": self._account.id, "region": unit.region}
+
     def _id(self, known: Mapping[str, Any]) -> str:
-        fixed = {
-            "partition": self._account.partition,
-            "account": self._account.id,
-            "region": self._unit.region,
-        }
-        found = filled(self._row.id, known, fixed).removesuffix(":*")
+        found = filled(self._row.id, known, self._fixed).removesuffix(":*")
+        if self._row.fold_id:
+            found = found.lower()
         if found:
             return found
         # Only a listing's item is known, for lack of a permission: its name is all that tells it from others.
@@ -276,10 +287,12 @@ class UnitReader:
     def _component(self, key: str, known: dict[str, Any]) -> Read:
         row, unit = self._row, self._unit
         document = {key: value for key, value in known.items() if key not in ("_id", "_parent", "_")}
+        if row.aliases:
+            document[KNOWN_AS] = aliases_at(row.aliases, known, self._fixed)
         id = known["_id"]
         region = text_at(row.region, known) or unit.place
         size = number_at(row.size_bytes, known)
-        holder = Holder(id, row.native_type, row.service, region)
+        holder = Holder(id, row.native_type, row.service, region, self._words)
         references = references_of(holder, document)
         if len(references) == MAX_REFERENCES:
             self.troubles.add(
@@ -305,9 +318,14 @@ class UnitReader:
             framework=text_at(row.framework, known).strip(),
             status=text_at(row.status, known),
             tags_json=compact(scrubbed(tags_at(row.keep_tags, known))),
-            attributes_json=compact(scrubbed(document)),
+            attributes_json=compact(scrubbed(_kept(document))),
         )
         return Read(key, component, tuple(references))
+
+
+def _kept(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer without what was only there to be walked."""
+    return {key: value for key, value in document.items() if not key.startswith("_")}
 
 
 def item_key(item: Mapping[str, Any]) -> str:

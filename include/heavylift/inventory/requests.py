@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import RunKey
@@ -17,11 +18,27 @@ PHASE = "assess"
 """The phase whose runs inventories belong to."""
 
 
+class System(StrEnum):
+    """What an inventory is taken of: the platforms of a spec, and single servers beside them."""
+
+    AWS = "aws"
+    GCP = "gcp"
+    AZURE = "azure"
+    KUBERNETES = "kubernetes"
+    MLFLOW = "mlflow"
+    POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+    KAFKA = "kafka"
+    FILES = "files"
+    OBJECTS = "objects"
+
+
 @dataclass(frozen=True)
 class InventoryOptions:
     """How an inventory is read.
 
-    :param regions: only these; empty means all that the account may use.
+    :param regions: only these (of Kubernetes: namespaces; of PostgreSQL: databases); empty means all that
+        the account may use.
     :param skip: native types that are not read; each is told in the record by a finding.
     :param parallel: requests at once.
     :param max_requests: a second, at most; None means no cap.
@@ -42,7 +59,7 @@ class InventoryRequest:
     """
 
     run: RunKey
-    platform: Platform
+    platform: Platform | System
     connection: Connection
     evidence_url: str | None
     evidence_connection: Connection | None

@@ -45,6 +45,7 @@ class Parent:
     items: str
     arguments: Mapping[str, str]
     and_without: bool = False
+    permission: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class Row:
     :param detail: the operation that describes one; ``detail_at`` is the path in its answer.
     :param listing_permission: where the permission is not called as the operation.
     :param keep_tags: path of the tags: a map, or a list of ``Key`` and ``Value``.
+    :param aliases: templates of other names under which references mean it, such as ``gs://{name}``; one
+        that is a list in the answer is written ``[path]``.
+    :param fold_id: the platform writes its ids now with capitals and now without.
     :param last_token: listings that go on after the last name: the parameter's name.
     """
 
@@ -88,7 +92,12 @@ class Row:
     status: str = ""
     keep_tags: str = ""
     last_token: str = ""
+    aliases: tuple[str, ...] = ()
+    fold_id: bool = False
 
+
+KNOWN_AS = "known_as"
+"""The attribute that holds a component's aliases."""
 
 TAGS = "Tags || tags || TagList || TagSet"
 """Where most answers have their tags."""

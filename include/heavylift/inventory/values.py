@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
-from string import Formatter
 from typing import Any
 
+_PLACES = re.compile(r"\{([^}]+)\}")
 _FIRST_MILLISECONDS = 100_000_000_000
 """A number of seconds as large as this would be in the year 5138: it is milliseconds."""
 
@@ -93,12 +94,19 @@ def filled(template: str, document: Any, fixed: Mapping[str, str]) -> str:
     """
     if "{" not in template:
         return text_at(template, document)
-    values = {
-        name: fixed.get(name) or text_at(name, document)
-        for _, name, _, _ in Formatter().parse(template)
-        if name
-    }
-    return template.format(**values) if all(values.values()) else ""
+    values = {path: fixed.get(path) or text_at(path, document) for path in _PLACES.findall(template)}
+    return _PLACES.sub(lambda found: values[found[1]], template) if all(values.values()) else ""
+
+
+def aliases_at(templates: Iterable[str], document: Any, fixed: Mapping[str, str]) -> list[str]:
+    """Return the names that ``templates`` mean: text with ``{paths}``, or the list at ``[path]``."""
+    names: list[str] = []
+    for template in templates:
+        if template.startswith("["):
+            names += [str(each) for each in at(template[1:-1], document) or ()]
+        else:
+            names.append(filled(template, document, fixed))
+    return [name for name in dict.fromkeys(names) if name]
 
 
 def plain(value: Any) -> Any:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+from heavylift.errors import CredentialError, UnsupportedError
 
 Answer = Mapping[str, Any]
 """What a call answers, by the names of the platform's API."""
@@ -20,6 +23,20 @@ class Account:
 
     id: str
     partition: str = "aws"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How a plane may ask.
+
+    :param most_requests_per_second: over all threads, repeated requests included; None means no cap.
+    :param parallel: requests at once.
+    :param stop: set it to have every further request refused, so that threads leave soon.
+    """
+
+    most_requests_per_second: float | None = None
+    parallel: int = 16
+    stop: threading.Event = field(default_factory=threading.Event)
 
 
 class ControlPlane(Protocol):
@@ -58,6 +75,10 @@ class ControlPlane(Protocol):
         """Return the answer of one call."""
         ...
 
+    def close(self) -> None:
+        """Close what is open; nothing is asked afterwards."""
+        ...
+
     def pages(
         self, service: str, operation: str, region: str, arguments: Answer, last_token: str = ""
     ) -> Iterator[Answer]:
@@ -76,3 +97,33 @@ UNKNOWN_OPERATION = "7604"
 
 SERVER_FAULT = "7606"
 """The code of the ``ServerUnavailableError`` of a server that does answer, every time with a fault."""
+
+UNKNOWN_OPERATIONS = frozenset({UNKNOWN_OPERATION, "7652"})
+"""All codes of an operation that the server does not know, or has switched off."""
+
+SERVER_FAULTS = frozenset({SERVER_FAULT, "7654", "7666"})
+"""All codes of a server that answers every time with a fault."""
+
+
+def denied(what: str, got: str, permission: str) -> CredentialError:
+    """Return the error that tells of a missing permission."""
+    return CredentialError(
+        what,
+        got=got,
+        expected=f"the permission {permission}",
+        state="nothing was changed",
+        remedy=f"grant {permission}",
+        code="7601",
+    )
+
+
+def stopped() -> UnsupportedError:
+    """Return the error of a request that is not sent any more."""
+    return UnsupportedError(
+        "reading the inventory",
+        got="a request to stop",
+        expected="time to go on",
+        state="what was read is kept",
+        remedy="run the same command again; it goes on with what was not read",
+        code="7611",
+    )

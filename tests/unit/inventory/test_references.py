@@ -7,15 +7,16 @@ from typing import Any
 import pytest
 
 from heavylift.evidence.inventory_records import How
-from heavylift.inventory.aws.references import Holder, references_of
+from heavylift.inventory.aws.fields import WORDS
+from heavylift.inventory.references import Holder, references_of
 
 HOLDER = Holder(
-    "arn:aws:lambda:us-east-1:111122223333:function:f", "AWS::Lambda::Function", "lambda", "us-east-1"
+    "arn:aws:lambda:us-east-1:111122223333:function:f", "AWS::Lambda::Function", "lambda", "us-east-1", WORDS
 )
 
 
 def found(document: dict[str, Any], service: str = "lambda") -> set[tuple[str, How]]:
-    holder = Holder(HOLDER.id, HOLDER.native_type, service, HOLDER.region)
+    holder = Holder(HOLDER.id, HOLDER.native_type, service, HOLDER.region, WORDS)
     return {(each.target, each.how) for each in references_of(holder, document)}
 
 
@@ -29,13 +30,13 @@ def found(document: dict[str, Any], service: str = "lambda") -> set[tuple[str, H
         ({"Model": {"ModelDataUrl": "s3://bkt/m.tar.gz"}}, {("s3://bkt/m.tar.gz", How.API_FIELD)}),
         (
             {"Environment": {"Variables": {"URL": "postgresql://me:pw@db.example.com:5432/x?password=pw"}}},
-            {("host:db.example.com", How.CONNECTION_STRING)},
+            {("host:db.example.com:5432", How.CONNECTION_STRING)},
         ),
         (
             {"Environment": {"Variables": {"BROKERS": "b-1.k.example.com:9092,b-2.k.example.com:9092"}}},
             {
-                ("host:b-1.k.example.com", How.CONNECTION_STRING),
-                ("host:b-2.k.example.com", How.CONNECTION_STRING),
+                ("host:b-1.k.example.com:9092", How.CONNECTION_STRING),
+                ("host:b-2.k.example.com:9092", How.CONNECTION_STRING),
             },
         ),
         (

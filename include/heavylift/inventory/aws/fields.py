@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from heavylift.evidence.inventory_records import How
+from heavylift.inventory.vocabulary import Vocabulary
 
 _S = "AWS::SageMaker::"
 _DEFINITIONS = ",".join(
@@ -109,20 +110,6 @@ MODES: dict[str, How] = {
 
 POLICIES = re.compile(r"PolicyDocument$|^Policy$|^Document$")
 
-CONFIDENCE: dict[How, float] = {
-    How.API_FIELD: 1.0,
-    How.API_NAME: 1.0,
-    How.EVENT_SOURCE: 1.0,
-    How.DEFINITION: 0.95,
-    How.CONNECTION_STRING: 0.9,
-    How.LINEAGE: 0.9,
-    How.ENVIRONMENT: 0.85,
-    How.ARGUMENT: 0.85,
-    How.POLICY: 0.8,
-    How.TEXT: 0.5,
-}
-"""How sure a reference is, by how it was found; a judgement, not a measurement."""
-
 _RELATIONS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), relation)
     for pattern, relation in (
@@ -156,6 +143,19 @@ def relation_of(component_type: str, field: str, target: str, how: How) -> str:
     for pattern, relation in _RELATIONS:
         if pattern.search(target):
             return relation
-    if target.startswith("s3://") or "AWS::S3::Bucket" in target:
+    if target.startswith(("s3://", "gs://", "abfss://", "wasbs://")) or "AWS::S3::Bucket" in target:
         return "writes" if _WRITES.search(field) else "reads"
     return "uses"
+
+
+WORDS = Vocabulary(
+    relation_of=relation_of,
+    names=NAMES,
+    dimensions=DIMENSIONS,
+    variables=VARIABLES,
+    shapes=SHAPES,
+    modes=MODES,
+    policies=POLICIES,
+    keys=True,
+)
+"""What the walk knows of AWS."""

@@ -12,7 +12,7 @@ from heavylift.errors import ConnectionConfigError, CredentialError, HeavyliftEr
 from heavylift.platforms.aws.control_faults import refusal, unreachable
 from heavylift.platforms.aws.credentials import find_credentials
 from heavylift.platforms.aws.settings import endpoint_setting, region_of
-from heavylift.platforms.control import Account, Answer
+from heavylift.platforms.control import Account, Answer, Limits, stopped
 from heavylift.platforms.request_rate import RequestRate
 
 _READS = ("List", "Describe", "Get", "BatchGet", "Search")
@@ -24,19 +24,12 @@ _TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker")
 
 
 class AwsControlPlane:
-    """Reads one account through one connection; its botocore clients are made once per service and region.
-
-    :param most_requests_per_second: over all threads, repeated requests included; None means no cap.
-    :param stop: set it to have every further request refused, so that threads leave soon.
-    """
+    """Reads one account through one connection; its botocore clients are made once per service and region."""
 
     def __init__(
         self,
         connection: Connection,
-        *,
-        most_requests_per_second: float | None = None,
-        parallel: int = 16,
-        stop: threading.Event | None = None,
+        limits: Limits | None = None,
     ) -> None:
         if connection.conn_type != "aws":
             raise ConnectionConfigError(
@@ -50,9 +43,8 @@ class AwsControlPlane:
         import botocore.session
 
         self._connection = connection
-        self._parallel = parallel
-        self._rate = RequestRate(most_requests_per_second)
-        self._stop = stop or threading.Event()
+        self._limits = limits or Limits()
+        self._rate = RequestRate(self._limits.most_requests_per_second)
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         self._requests = 0
@@ -130,6 +122,9 @@ class AwsControlPlane:
                 return
             asked[given] = token
 
+    def close(self) -> None:
+        """Do nothing: botocore closes its connections by itself."""
+
     def _tokens(self, service: str, operation: str) -> tuple[str, tuple[str, ...]]:
         """Return in which parameter the next page is asked for, and which fields of an answer may name it."""
         client = self._client(service, self._any_region(service))
@@ -173,7 +168,7 @@ class AwsControlPlane:
                 retries={"mode": "standard", "total_max_attempts": _attempts(self._connection)},
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
-                max_pool_connections=2 * self._parallel,  # listings go beside the descriptions
+                max_pool_connections=2 * self._limits.parallel,  # listings go beside the descriptions
             ),
         )
         # Before each request that goes out, those that botocore repeats included.
@@ -184,15 +179,9 @@ class AwsControlPlane:
         with self._lock:
             self._requests += 1
             seconds = self._rate.delay()
-        if self._stop.wait(seconds) if seconds else self._stop.is_set():
-            raise UnsupportedError(
-                "reading the inventory",
-                got="a request to stop",
-                expected="time to go on",
-                state="what was read is kept",
-                remedy="run the same command again; it goes on with what was not read",
-                code="7611",
-            )
+        stop = self._limits.stop
+        if stop.wait(seconds) if seconds else stop.is_set():
+            raise stopped()
 
 
 def _attempts(connection: Connection) -> int:

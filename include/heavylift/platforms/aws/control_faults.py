@@ -14,6 +14,7 @@ from heavylift.errors import (
     ThrottledError,
     UnsupportedError,
 )
+from heavylift.platforms.control import denied
 
 _DENIED = re.compile(
     r"AccessDenied|UnauthorizedOperation|AuthorizationError|NotAuthorized|^Forbidden$|^403$|AccessDeniedException"
@@ -101,18 +102,6 @@ def refusal(what: str, response: Any, permission: str) -> HeavyliftError:
         state="nothing was changed",
         remedy="mend what the answer names, or leave the type out (--skip)",
         code="7607",
-    )
-
-
-def denied(what: str, got: str, permission: str) -> CredentialError:
-    """Return the error that tells of a missing permission."""
-    return CredentialError(
-        what,
-        got=got,
-        expected=f"the permission {permission}",
-        state="nothing was changed",
-        remedy=f"grant {permission}",
-        code="7601",
     )
 
 

@@ -16,30 +16,31 @@ if TYPE_CHECKING:
 SCOPE = "https://storage.azure.com/.default"
 
 
-def token_fetcher(connection: Connection) -> Callable[[], Token]:
+def token_fetcher(connection: Connection, scope: str = SCOPE) -> Callable[[], Token]:
     """Return a blocking function that fetches a fresh access token for the connection.
 
     With ``tenant_id``, login and password are a service principal's; else azure-identity's
     default chain, to which ``managed_identity_client_id`` and ``workload_identity_tenant_id``
     are passed on.
 
+    :param scope: whom the token is for.
     :raises ConnectionConfigError: from a call: ``tenant_id`` without login or password.
     :raises CredentialError: from a call: refused, or no credential found.
     """
 
     def fetch() -> Token:
-        return _fetch(connection)
+        return _fetch(connection, scope)
 
     return fetch
 
 
-def _fetch(connection: Connection) -> Token:
+def _fetch(connection: Connection, scope: str) -> Token:
     from azure.core.exceptions import AzureError, ClientAuthenticationError
 
     what = f"fetching an Azure access token for connection {connection.conn_id!r}"
     try:
         # A new credential each time: the old one would answer from its own cache.
-        token = _credential(connection).get_token(SCOPE)
+        token = _credential(connection).get_token(scope)
     except ClientAuthenticationError as error:
         raise CredentialError(
             what,

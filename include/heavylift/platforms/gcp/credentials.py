@@ -26,12 +26,14 @@ def is_anonymous(connection: Connection) -> bool:
     return any(connection.flag(name) for name in ("anonymous", "is_anonymous", _OLD_PREFIX + "is_anonymous"))
 
 
-def token_fetcher(connection: Connection) -> Callable[[], Token]:
+def token_fetcher(connection: Connection, scopes: tuple[str, ...] = SCOPES) -> Callable[[], Token]:
     """Return a blocking function that fetches a fresh access token for the connection.
 
     ``keyfile_dict``, ``key_path`` or ``credential_config_file`` (workload identity federation)
     name the credentials, at most one of them; else the environment's default. With
     ``impersonation_chain`` the last account of the chain is impersonated.
+
+    :param scopes: what the token may be used for.
 
     :raises ConnectionConfigError: from the first call: fields that contradict or are unreadable.
     :raises CredentialError: from any call: refused.
@@ -40,24 +42,24 @@ def token_fetcher(connection: Connection) -> Callable[[], Token]:
 
     def fetch() -> Token:
         if not made:
-            made.append(_credentials(connection))
+            made.append(_credentials(connection, scopes))
         return _refresh(made[0], connection)
 
     return fetch
 
 
-def _credentials(connection: Connection) -> Credentials:
+def _credentials(connection: Connection, scopes: tuple[str, ...]) -> Credentials:
     from google.auth import exceptions
 
     try:
-        base = _base_credentials(connection)
+        base = _base_credentials(connection, scopes)
     except exceptions.DefaultCredentialsError as error:
         raise _refused(connection, error, "3262") from error
     chain = _field(connection, "impersonation_chain")
-    return _impersonated(base, chain) if chain else base
+    return _impersonated(base, chain, scopes) if chain else base
 
 
-def _base_credentials(connection: Connection) -> Credentials:
+def _base_credentials(connection: Connection, scopes: tuple[str, ...]) -> Credentials:
     given = [name for name in (*_KINDS, *_UNSUPPORTED) if _field(connection, name)]
     if len(given) > 1 or set(given) & set(_UNSUPPORTED):
         raise _misconfigured(
@@ -69,11 +71,11 @@ def _base_credentials(connection: Connection) -> Credentials:
     if not given:
         import google.auth
 
-        credentials, _ = google.auth.default(scopes=SCOPES)
+        credentials, _ = google.auth.default(scopes=scopes)
         return credentials
     info = _read_info(connection, given[0])
     try:
-        return _from_info(info)
+        return _from_info(info, scopes)
     except (ValueError, KeyError) as error:
         # The text of the error may hold parts of the key.
         raise _misconfigured(
@@ -84,7 +86,7 @@ def _base_credentials(connection: Connection) -> Credentials:
         ) from None
 
 
-def _from_info(info: dict[str, Any]) -> Credentials:
+def _from_info(info: dict[str, Any], scopes: tuple[str, ...]) -> Credentials:
     from google.auth import external_account_authorized_user, impersonated_credentials
     from google.oauth2 import credentials, service_account
 
@@ -97,7 +99,7 @@ def _from_info(info: dict[str, Any]) -> Credentials:
             impersonated_credentials.Credentials.from_impersonated_service_account_info
         ),
     }
-    return makers[info["type"]](info, scopes=SCOPES)  # type: ignore[no-any-return]
+    return makers[info["type"]](info, scopes=scopes)  # type: ignore[no-any-return]
 
 
 def _external_account(info: dict[str, Any], scopes: tuple[str, ...]) -> Any:
@@ -110,7 +112,7 @@ def _external_account(info: dict[str, Any], scopes: tuple[str, ...]) -> Any:
     return identity_pool.Credentials.from_info(info, scopes=scopes)  # type: ignore[no-untyped-call]
 
 
-def _impersonated(base: Credentials, chain: Any) -> Credentials:
+def _impersonated(base: Credentials, chain: Any, scopes: tuple[str, ...]) -> Credentials:
     from google.auth import impersonated_credentials
 
     accounts = [part.strip() for part in chain.split(",")] if isinstance(chain, str) else list(chain)
@@ -118,7 +120,7 @@ def _impersonated(base: Credentials, chain: Any) -> Credentials:
         source_credentials=base,
         target_principal=accounts[-1],
         delegates=accounts[:-1],
-        target_scopes=list(SCOPES),
+        target_scopes=list(scopes),
     )
 
 

@@ -26,7 +26,8 @@ which was killed still reads, too many connections, no memory, the system's own 
 _DENIED = ("28", "42501")
 _FULL = ("53100", "53400", "54")
 _REFUSED_AT_LOGIN = ("password authentication failed", "no pg_hba.conf entry", "no password supplied",
-                     "role \"", "certificate", "authentication failed")  # fmt: skip
+                     "role \"", "certificate", "authentication failed",
+                     "permission denied for database")  # fmt: skip
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from confluent_kafka import ConsumerGroupState, ConsumerGroupTopicPartitions, Ka
 
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.stream_records import GroupPartition, StreamGroupsRecord
-from heavylift.kafka.cluster import NOBODY, Cluster, PartitionKey
-from heavylift.kafka.faults import of
+from heavylift.kafka.cluster import Cluster, PartitionKey
+from heavylift.kafka.groups import committed, group_names
 from heavylift.patterns import selector
 from heavylift.streams.kafka.map_topic import map_topic_name, read_state, write_records
 from heavylift.streams.kafka.preflight import chosen
@@ -59,24 +59,16 @@ class _Translation:
 
     def _groups(self) -> list[str]:
         meant = selector(self._request.options.consumer_groups)
-        with self._source.asking("listing consumer groups"):
-            listed = self._source.admin.list_consumer_groups(request_timeout=self._source.timeout).result()
-        for error in listed.errors:
-            raise of(error.args[0], "listing consumer groups on the source", self._source.conn_id)
-        names = {found.group_id for found in listed.valid} - {NOBODY}
-        return sorted(name for name in names if meant(name))
+        return [name for name in group_names(self._source) if meant(name)]
 
     def _group(self, group: str, topics: set[str], state: MapState, write: bool) -> list[GroupPartition]:
-        committed = {
-            key: offset for key, offset in _committed(self._source, group).items() if key[0] in topics
-        }
-        if not committed:
+        read = {key: offset for key, offset in committed(self._source, group).items() if key[0] in topics}
+        if not read:
             return []
-        there = _committed(self._target, group)
+        there = committed(self._target, group)
         active = self._is_active(group)
         found = [
-            self._position(group, key, offset, state, there, active)
-            for key, offset in sorted(committed.items())
+            self._position(group, key, offset, state, there, active) for key, offset in sorted(read.items())
         ]
         unmapped = [position for position in found if position is None]
         if unmapped:
@@ -148,15 +140,6 @@ class _Translation:
             else position
             for position in positions
         ]
-
-
-def _committed(cluster: Cluster, group: str) -> dict[PartitionKey, int]:
-    with cluster.asking(f"reading the positions of group {group!r}"):
-        answers = cluster.admin.list_consumer_group_offsets(
-            [ConsumerGroupTopicPartitions(group)], request_timeout=cluster.timeout
-        )
-        found = answers[group].result(cluster.timeout).topic_partitions
-    return {(at.topic, at.partition): at.offset for at in found if at.error is None and at.offset >= _NONE}
 
 
 def _noted(group: str, positions: Iterable[GroupPartition]) -> list[Pair]:

@@ -1,4 +1,4 @@
-"""Walks an answer of AWS's API and tells every place that names something else."""
+"""Walks an answer of a platform's API and tells every place that names something else."""
 
 from __future__ import annotations
 
@@ -10,19 +10,10 @@ from itertools import pairwise
 from typing import Any
 
 from heavylift.evidence.inventory_records import How, Reference
-from heavylift.inventory.aws.fields import (
-    CONFIDENCE,
-    DIMENSIONS,
-    MODES,
-    NAMES,
-    POLICIES,
-    SHAPES,
-    VARIABLES,
-    relation_of,
-)
 from heavylift.inventory.aws.policies import document_of, granted
-from heavylift.inventory.aws.shapes import hosts, named
 from heavylift.inventory.scrub import VALUES_HIDDEN
+from heavylift.inventory.shapes import hosts, named
+from heavylift.inventory.vocabulary import CONFIDENCE, Vocabulary
 
 MAX_REFERENCES = 2000
 """Of one component; who has more is cut, and a finding tells."""
@@ -43,6 +34,7 @@ class Holder:
     native_type: str
     service: str
     region: str
+    words: Vocabulary
 
 
 @dataclass(frozen=True)
@@ -53,11 +45,11 @@ class _Place:
     leaf: str
     how: How
 
-    def below(self, key: str, value: Any) -> _Place:
+    def below(self, key: str, value: Any, modes: Mapping[str, How]) -> _Place:
         how = self.how
         if how in (How.API_FIELD, How.EVENT_SOURCE):
             lower = key.lower()
-            how = How.ENVIRONMENT if lower in VALUES_HIDDEN else MODES.get(lower, how)
+            how = How.ENVIRONMENT if lower in VALUES_HIDDEN else modes.get(lower, how)
             if how is How.ARGUMENT and isinstance(value, Mapping):
                 how = self.how  # a description of the command, such as Glue's
         return _Place(f"{self.field}.{key}" if self.field else key, key, how)
@@ -72,15 +64,23 @@ def references_of(holder: Holder, document: Mapping[str, Any]) -> list[Reference
     :param document: the answers about one component, plain JSON, not yet scrubbed.
     """
     found: dict[tuple[str, str, How], Reference] = {}
-    for place, target, how, confidence in _walk(holder, document, _Place("", "", How.API_FIELD)):
+    for place, target, how, confidence, known in _every(holder, document):
         if target in (holder.id, "") or len(found) >= MAX_REFERENCES:
             continue
-        relation = relation_of(holder.native_type, place.field, target, how)
+        relation = known or holder.words.relation_of(holder.native_type, place, target, how)
         found.setdefault(
             (target, relation, how),
-            Reference(holder.id, place.field, target, relation, how, confidence),
+            Reference(holder.id, place, target, relation, how, confidence),
         )
     return list(found.values())
+
+
+def _every(holder: Holder, document: Mapping[str, Any]) -> Iterator[tuple[str, str, How, float, str]]:
+    """Yield (field, target, how, confidence, relation or empty): links first, for they are the surest."""
+    for link in holder.words.links(holder.id, holder.region, document):
+        yield link.field, link.target, link.how, CONFIDENCE[link.how], link.relation
+    for place, target, how, confidence in _walk(holder, document, _Place("", "", How.API_FIELD)):
+        yield place.field, holder.words.read_as(holder.region, target), how, confidence, ""
 
 
 _Found = tuple[_Place, str, How, float]
@@ -100,14 +100,14 @@ def _walk(holder: Holder, value: Any, place: _Place) -> Iterator[_Found]:
 def _map(holder: Holder, value: Mapping[str, Any], place: _Place) -> Iterator[_Found]:
     name, named_value = value.get("Name", value.get("name")), value.get("Value", value.get("value"))
     if isinstance(name, str) and isinstance(named_value, str):
-        if place.leaf == "Dimensions" and name in DIMENSIONS:
-            yield _by_name(holder, place, DIMENSIONS[name], named_value, How.API_NAME)
+        if place.leaf == "Dimensions" and name in holder.words.dimensions:
+            yield _by_name(holder, place, holder.words.dimensions[name], named_value, How.API_NAME)
         yield from _variable(holder, name, named_value, place)
     for key, each in value.items():
-        if key == "_id":
+        if str(key).startswith("_"):
             continue
-        inner = place.below(str(key), each)
-        policy = document_of(each) if POLICIES.search(str(key)) else None
+        inner = place.below(str(key), each, holder.words.modes)
+        policy = document_of(each) if holder.words.policies.search(str(key)) else None
         if policy is not None:
             for field, arn in granted(policy):
                 yield (
@@ -127,8 +127,8 @@ def _pairs_in_list(holder: Holder, value: list[Any], place: _Place) -> Iterator[
     if place.how is not How.DEFINITION:
         return
     for name, following in pairwise(value):
-        if isinstance(name, str) and isinstance(following, str) and name in DIMENSIONS:
-            yield _by_name(holder, place, DIMENSIONS[name], following, How.DEFINITION)
+        if isinstance(name, str) and isinstance(following, str) and name in holder.words.dimensions:
+            yield _by_name(holder, place, holder.words.dimensions[name], following, How.DEFINITION)
 
 
 def _string(holder: Holder, value: str, place: _Place) -> Iterator[_Found]:
@@ -138,7 +138,7 @@ def _string(holder: Holder, value: str, place: _Place) -> Iterator[_Found]:
             yield from _walk(holder, parsed, place)
             return
     confidence = CONFIDENCE[place.how]
-    for target in named(value):
+    for target in named(value, holder.words.shapes):
         typed = _typed(holder, target)
         yield place, typed, place.how, confidence
     if place.how in _WITH_HOSTS or "SelfManagedEventSource" in place.field:
@@ -151,11 +151,11 @@ def _string(holder: Holder, value: str, place: _Place) -> Iterator[_Found]:
 def _names(holder: Holder, value: str, place: _Place) -> Iterator[_Found]:
     if place.how in _STATIC or value.startswith(("arn:", "$")):
         return
-    types = NAMES.get((holder.service, place.leaf))
+    types = holder.words.names.get((holder.service, place.leaf))
     if types is not None:
         how = How.API_NAME if place.how is How.API_FIELD else place.how
         yield _by_name(holder, place, types, value, how)
-    if _KEY_FIELD.search(place.leaf) and _UUID.match(value):
+    if holder.words.keys and _KEY_FIELD.search(place.leaf) and _UUID.match(value):
         yield _by_name(holder, place, "AWS::KMS::Key", value, How.API_NAME)
     if place.leaf == "AlarmRule":
         for found in _ALARM.finditer(value):
@@ -170,7 +170,7 @@ def _variable(holder: Holder, name: str, value: str, place: _Place) -> Iterator[
         return
     if value.startswith(("arn:", "s3:")) or " " in value:
         return
-    for pattern, types in VARIABLES:
+    for pattern, types in holder.words.variables:
         if pattern.search(name):
             yield place, f"{types}|{holder.region}|{value}", How.ENVIRONMENT, _LOW
             return
@@ -182,8 +182,8 @@ def _by_name(holder: Holder, place: _Place, types: str, value: str, how: How) ->
 
 def _typed(holder: Holder, target: str) -> str:
     before = target.partition("-")[0]
-    if before in SHAPES and ":" not in target:
-        return f"{SHAPES[before]}|{holder.region}|{target}"
+    if before in holder.words.shapes and ":" not in target:
+        return f"{holder.words.shapes[before]}|{holder.region}|{target}"
     return target
 
 

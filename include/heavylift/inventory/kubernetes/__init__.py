@@ -1,0 +1,1 @@
+"""The tables of Kubernetes: its types, and what names what in its answers."""

@@ -1,0 +1,1 @@
+"""Kubernetes over its REST API."""

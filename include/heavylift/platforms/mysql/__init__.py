@@ -1,0 +1,1 @@
+"""MySQL and MariaDB: connections and what their errors mean."""
