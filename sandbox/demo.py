@@ -19,6 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from heavylift.errors import HeavyliftError
+from heavylift.evidence.records import PhaseSummary
 from heavylift.report.databases import DatabaseRow, database_line
 from heavylift.report.registries import RegistryRow, registry_line
 from heavylift.spec import MigrationSpec, Phase, load_spec, migrations_dir
@@ -31,7 +32,7 @@ from sandbox.demo_history import look_at
 from sandbox.demo_rclone import check_all
 from sandbox.demo_results import RunResults, read_results, show_results, verify_audit
 from sandbox.demo_screen import screen
-from sandbox.examples import features, fraud_scoring, history
+from sandbox.examples import account, features, fraud_scoring, history
 from sandbox.model import Server
 from sandbox.stack import Stack
 from sandbox.waiting import until
@@ -41,13 +42,14 @@ DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
 SCHEDULED_RUN_SECONDS = 4.0
 SERVERS = (
     "aws_source",
+    "aws_control",
     "gcp_target",
     "features_source",
     "features_target",
     "mlflow_source",
     "mlflow_target",
 )
-PHASES = (Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY)
+PHASES = (Phase.ASSESS, Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY)
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     console = Console(highlight=False)
     if flags.rollback:
         print(
-            "./dev demo --rollback is not supported yet: this version moves data (the phases transfer,"
-            " sync and registry) and has no rollback phase. Nothing was started.",
+            "./dev demo --rollback is not supported yet: this version plans and moves (the phases assess,"
+            " transfer, sync and registry) and has no rollback phase. Nothing was started.",
             file=sys.stderr,
         )
         return REFUSED
@@ -120,10 +122,14 @@ class Demo:
         client = self._client(stack)
         self._end_leftovers(client)
         self._say("Seeding the fraud-scoring workload on the AWS side")
+        self._console.print(f"  {account.seed(stack.env)}")
+        assess_run = self._begin(client, Phase.ASSESS)
         for workload in (fraud_scoring, features, history):
             self._console.print(f"  {workload.seed(stack.env)}")
         history_run = self._begin(client, Phase.REGISTRY)
-        passed = self._transfer(client, stack) and self._registry(client, stack, history_run)
+        passed = self._assess(client, stack, assess_run)
+        passed = passed and self._transfer(client, stack)
+        passed = passed and self._registry(client, stack, history_run)
         passed = passed and self._incremental(client, stack)
         self._where_to_look(stack)
         verdict = "[bold green]proved[/]" if passed else "[bold red]NOT proved[/]"
@@ -137,6 +143,14 @@ class Demo:
             client.wait_for_dag(dag_id)
             if client.end_runs(dag_id):
                 self._console.print(f"  Ended an unfinished run of {dag_id} from an earlier demo.")
+
+    def _assess(self, client: AirflowClient, stack: Stack, run_id: str) -> bool:
+        """Wait for the plan, which reads and changes nothing; the demo approves it as a person would."""
+        dag_id = self.spec.dag_id(Phase.ASSESS)
+        self._say(f"The run of {dag_id} that began first: everything listed, what depends on what, a plan")
+        planned, results = self._finish(client, stack, Phase.ASSESS, run_id)
+        show_results(self._console, results)
+        return planned
 
     def _transfer(self, client: AirflowClient, stack: Stack) -> bool:
         dag_id = self.spec.dag_id(Phase.TRANSFER)
@@ -205,7 +219,7 @@ class Demo:
 
     def _begun_by_itself(self, client: AirflowClient, dag_id: str, phase: Phase) -> str | None:
         """Return the run that a scheduled DAG starts when it is switched on for the first time."""
-        if phase is Phase.TRANSFER:
+        if phase in (Phase.ASSESS, Phase.TRANSFER):
             return None
         begun = until(lambda: client.unfinished(dag_id), seconds=SCHEDULED_RUN_SECONDS)
         if not begun:
@@ -265,11 +279,10 @@ class Demo:
         if summary is None:
             self._console.print("  The run left no summary.", style="red")
             return
-        self._console.print(
-            f"  found {summary.found.objects:,}, moved {summary.moved.objects:,}"
-            f" ({human_size(summary.moved.size_bytes)}), unchanged {summary.unchanged.objects:,},"
-            f" refused {summary.refused.objects:,}, failed {summary.failed.objects:,} objects"
-        )
+        if results.assessment is not None:
+            self._console.print(f"  {results.assessment.line}", markup=False)
+        else:
+            self._tell_counts(summary)
         for each in results.databases:
             self._console.print(f"  {database_line(DatabaseRow(each, ()))}", markup=False)
         for registry in results.registries:
@@ -279,6 +292,13 @@ class Demo:
             self._console.print(f"  {reason}", style="red", markup=False)
         if results.report:
             self._console.print(f"  Report: {results.report.removeprefix('file://')}", soft_wrap=True)
+
+    def _tell_counts(self, summary: PhaseSummary) -> None:
+        self._console.print(
+            f"  found {summary.found.objects:,}, moved {summary.moved.objects:,}"
+            f" ({human_size(summary.moved.size_bytes)}), unchanged {summary.unchanged.objects:,},"
+            f" refused {summary.refused.objects:,}, failed {summary.failed.objects:,} objects"
+        )
 
     def _where_to_look(self, stack: Stack) -> None:
         user, password = stack.airflow_login or ("", "")

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from heavylift.connections import connection_from_env
+from heavylift.evidence.assess_evidence import read_assess
 from heavylift.evidence.audit_verify import AuditReport, verify_trail
 from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
 from heavylift.evidence.numbered import latest_number
@@ -16,6 +17,8 @@ from heavylift.evidence.paths import gate_path, report_path, safe_segment, summa
 from heavylift.evidence.records import GateResult, PhaseSummary, RunKey, VerificationRecord
 from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
 from heavylift.evidence.store import EvidenceStore, open_evidence
+from heavylift.gates.summary import assess_reasons
+from heavylift.report.assessment import AssessView
 from heavylift.spec import MigrationSpec, Phase
 from heavylift.spec.registry_phase import spec_for
 
@@ -31,6 +34,7 @@ class RunResults:
     verifications: tuple[VerificationRecord, ...]
     databases: tuple[DatabaseEvidence, ...]
     registries: tuple[RegistryEvidence, ...]
+    assessment: AssessView | None
     gates: tuple[GateResult, ...]
     report: str | None
     evidence: str
@@ -39,6 +43,8 @@ class RunResults:
     def passed(self) -> bool:
         """The run's own verification passed, and so did those of every dataset, database and registry."""
         proved = self.summary is not None and self.summary.passed
+        if self.assessment is not None:
+            return proved and not self.assessment.reasons
         equal = all(each.verification and each.verification.record.passed for each in self.databases)
         equal = equal and all(
             each.verification and each.verification.record.passed for each in self.registries
@@ -59,6 +65,7 @@ async def read_results(
             verifications=tuple([v for d in spec.datasets if (v := await _verification(store, run, d.name))]),
             databases=tuple([await read_database(store, run, each.name) for each in spec.databases]),
             registries=tuple([await read_registry(store, run, each.name) for each in spec.registries]),
+            assessment=await _assessment(store, run) if phase is Phase.ASSESS else None,
             gates=tuple([g for gate in spec.gates_for(phase) if (g := await _gate(store, run, gate.name))]),
             report=await _report(store, run),
             evidence=store.url_of(run.folder),
@@ -75,6 +82,11 @@ async def verify_audit(spec: MigrationSpec, environ: Mapping[str, str]) -> Audit
 async def _summary(store: EvidenceStore, run: RunKey) -> PhaseSummary | None:
     number = await latest_number(store, lambda n: summary_path(run, n))
     return await store.read_record(summary_path(run, number), PhaseSummary) if number else None
+
+
+async def _assessment(store: EvidenceStore, run: RunKey) -> AssessView:
+    found = await read_assess(store, run)
+    return AssessView(found, tuple(assess_reasons(found)))
 
 
 async def _report(store: EvidenceStore, run: RunKey) -> str | None:
@@ -95,10 +107,27 @@ async def _gate(store: EvidenceStore, run: RunKey, gate: str) -> GateResult | No
 
 def show_results(console: Console, results: RunResults) -> None:
     """Print the verifications and the gates' checks."""
+    if results.verifications:
+        _show_verifications(console, results.verifications)
+    _show_databases(console, results.databases)
+    _show_registries(console, results.registries)
+    for gate in results.gates:
+        checks = Table("check", "of", "result", "detail", title=f"Gate {gate.gate}")
+        for check in gate.checks:
+            checks.add_row(
+                check.name,
+                check.subject,
+                "[green]passed[/]" if check.passed else "[bold red]failed[/]",
+                check.detail,
+            )
+        console.print(checks)
+
+
+def _show_verifications(console: Console, verifications: tuple[VerificationRecord, ...]) -> None:
     table = Table(
         "dataset", "objects", "MiB", "equal", "missing", "different", "proved by", title="Verification"
     )
-    for record in results.verifications:
+    for record in verifications:
         table.add_row(
             record.dataset,
             f"{record.source.objects:,}",
@@ -109,18 +138,6 @@ def show_results(console: Console, results: RunResults) -> None:
             ", ".join(f"{name} {count:,}" for name, count in sorted(record.methods.items())),
         )
     console.print(table)
-    _show_databases(console, results.databases)
-    _show_registries(console, results.registries)
-    for gate in results.gates:
-        checks = Table("check", "dataset", "result", "detail", title=f"Gate {gate.gate}")
-        for check in gate.checks:
-            checks.add_row(
-                check.name,
-                check.subject,
-                "[green]passed[/]" if check.passed else "[bold red]failed[/]",
-                check.detail,
-            )
-        console.print(checks)
 
 
 def _show_databases(console: Console, databases: tuple[DatabaseEvidence, ...]) -> None:

@@ -1,4 +1,8 @@
-"""What a plan of many components takes: ``python -m tests.benchmarks.plan_scale 100000``."""
+"""What a plan of many components takes: ``python -m tests.benchmarks.plan_scale 100000 [--inventory]``.
+
+With ``--inventory`` it begins with the components and references of an inventory: the graph, the translation
+and the assessment's own counting are in the time, and so are writing and reading their files.
+"""
 
 from __future__ import annotations
 
@@ -79,23 +83,60 @@ def main() -> None:
     """Make a plan and print what it took."""
     import gc
 
+    count = int(sys.argv[1])
+    gc.collect()
+    gc.disable()
+    told = from_inventory(count) if "--inventory" in sys.argv else from_input(count)
+    print(f"{told}, {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024:,} MiB")
+
+
+def from_input(count: int) -> str:
+    """Plan what :func:`make_input` tells."""
     from heavylift.assess.basis import load_basis
     from heavylift.assess.document import digest_of, parse_input, to_document
     from heavylift.assess.plan import make_plan
 
-    data = make_input(int(sys.argv[1]))
-    gc.collect()
-    gc.disable()
+    data = make_input(count)
     wall, cpu = time.monotonic(), time.process_time()
     plan = make_plan(parse_input(data, "made up"), load_basis())
     made = time.process_time() - cpu
     document = to_document(plan, digest_of(plan))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    print(
+    return (
         f"{len(plan.components):,} components, {len(plan.waves):,} waves, {len(plan.findings):,} findings:"
         f" plan {made:.1f} s of CPU, with digest and document {time.process_time() - cpu:.1f} s,"
-        f" {time.monotonic() - wall:.1f} s on the clock, {peak:,} MiB, document {len(document) >> 20} MiB"
+        f" {time.monotonic() - wall:.1f} s on the clock, document {len(document) >> 20} MiB"
     )
+
+
+def from_inventory(count: int) -> str:
+    """Assess an account as large as ``count``, from what its inventory has in the evidence store."""
+    import asyncio
+    import tempfile
+    from pathlib import Path
+
+    from heavylift.assess.api import make_assessment
+    from heavylift.evidence.store import open_evidence
+    from heavylift.inventory.api import make_graph
+    from tests.benchmarks.made_account import keep_inventory, spec_of
+
+    async def measure(folder: Path) -> str:
+        async with open_evidence(folder.as_uri()) as store:
+            await keep_inventory(store, count)
+            spec = spec_of(folder)
+            wall, cpu = time.monotonic(), time.process_time()
+            graph = await make_graph(store, spec.migration, "account")
+            drawn = time.process_time() - cpu
+            edges = graph.record.edges
+            del graph
+            record, _ = await make_assessment(store, spec, "account")
+            return (
+                f"{record.components:,} components, {edges:,} edges, {record.wave_count:,} waves:"
+                f" graph {drawn:.1f} s of CPU, all {time.process_time() - cpu:.1f} s,"
+                f" {time.monotonic() - wall:.1f} s on the clock, document {record.plan.size_bytes >> 20} MiB"
+            )
+
+    with tempfile.TemporaryDirectory() as name:
+        return asyncio.run(measure(Path(name)))
 
 
 if __name__ == "__main__":

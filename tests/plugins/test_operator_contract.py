@@ -20,6 +20,13 @@ from heavylift_airflow.operators.appliance import (
 )
 from heavylift_airflow.operators.appliance_closing import PublishShipmentOperator, SummariseShipmentOperator
 from heavylift_airflow.operators.appliance_steps import DeviceStepOperator
+from heavylift_airflow.operators.assess import MakeGraphOperator, MakePlanOperator, TakeInventoryOperator
+from heavylift_airflow.operators.assess_closing import (
+    BuildPlanReportOperator,
+    EvaluatePlanGateOperator,
+    PublishPlanOperator,
+    SummarisePlanOperator,
+)
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.checks import CheckDatasetOperator
 from heavylift_airflow.operators.closing import (
@@ -102,6 +109,13 @@ KINDS: dict[type, dict[str, Any]] = {
     DeviceStepOperator: {**DEVICE, "state": "shipped"},
     PublishShipmentOperator: {},
     SummariseShipmentOperator: {},
+    TakeInventoryOperator: {},
+    MakeGraphOperator: {},
+    MakePlanOperator: {},
+    EvaluatePlanGateOperator: {"gate": "proved"},
+    PublishPlanOperator: {},
+    BuildPlanReportOperator: {},
+    SummarisePlanOperator: {},
     CheckModelOperator: {"model": MODEL},
     RevalidateModelOperator: {"model": MODEL, "baseline": None},
     EvaluateModelsGateOperator: {"gate": "proved"},

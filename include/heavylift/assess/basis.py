@@ -34,6 +34,14 @@ _OF_KIND = {
     "dashboard": "dashboards",
     "alert": "metrics+alerts",
     "log group": "logs",
+    "job": "managed training job",
+    "notebook": "notebooks",
+    "function": "functions",
+    "workflow": "workflow",
+    "instance": "virtual machine",
+    "volume": "block volume",
+    "workload": "Kubernetes",
+    "monitor": "model monitoring",
 }
 """What a kind of component is, where nobody named its service."""
 

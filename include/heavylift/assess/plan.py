@@ -54,7 +54,7 @@ class _Draft:
 
     @property
     def stuck(self) -> int:
-        return sum(1 for choice in self.choices if choice.way.strategy == "none")
+        return sum(1 for choice in self.choices if choice.way.strategy == "none" and choice.route != "none")
 
 
 def make_plan(given: PlanInput, basis: Basis) -> Plan:
@@ -280,6 +280,10 @@ def _unmet(given: PlanInput, draft: _Draft, findings: Sequence[Finding]) -> tupl
     if draft.stuck:
         unmet.append(
             f"{counted(draft.stuck, 'component')} without a way (rule AS-250); time and cost leave them out"
+        )
+    if unmeasured := sum(1 for each in given.components if not each.is_measured):
+        unmet.append(
+            f"{counted(unmeasured, 'component')} of unknown size (rule AS-242); time and cost leave them out"
         )
     deadline, days = given.constraints.deadline_days, draft.duration.p90
     if days is None:

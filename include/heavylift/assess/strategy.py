@@ -71,8 +71,18 @@ _REDEPLOY = Choice(
 )
 
 
+_UNMEASURED = Choice(
+    Way("none", "its size is not known", None, 0.0, 0, 0.0),
+    "none",
+    "its size is not known: time and cost leave it out",
+    (),
+)
+
+
 def choose(component: Component, capability: str, carrier: Carrier, constraints: Constraints) -> Choice:
     """Return how a component's data is carried and switched."""
+    if not component.is_measured:
+        return _UNMEASURED
     if not component.size_bytes:
         return _REDEPLOY
     limit = downtime_limit(component, constraints)

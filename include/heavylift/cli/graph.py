@@ -52,7 +52,10 @@ def graph(
     from heavylift.aio import run
 
     whose = asked(spec, platform, conn, migration, evidence, evidence_conn)
-    acceptances = [*_from_file(accept_file), *(_accepted(text) for text in accept or ())]
+    from heavylift.inventory.requests import acceptances_of
+
+    explained = acceptances_of(whose.spec) if whose.spec else []
+    acceptances = [*explained, *_from_file(accept_file), *(_accepted(text) for text in accept or ())]
     drawn = run(_make(whose, acceptances, around or "", also or []))
     record = drawn.record
     unexplained = [each for each in drawn.graph.outside if not each.explained]

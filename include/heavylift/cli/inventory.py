@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
@@ -15,8 +16,9 @@ from heavylift.cli.output import ExitStatus, emit, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 
 if TYPE_CHECKING:
-    from heavylift.evidence.records import RunKey
-    from heavylift.inventory.requests import InventoryOptions
+    from heavylift.evidence.inventory_records import InventoryRecord
+    from heavylift.evidence.records import EvidenceRef, RunKey
+    from heavylift.inventory.requests import InventoryOptions, InventoryRequest
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -38,7 +40,9 @@ def inventory(
         list[str] | None, typer.Option(help="leave a type out, e.g. AWS::EC2::Volume; may be given again")
     ] = None,
     parallel: Annotated[int, typer.Option(min=1, max=128, help="requests at once")] = 16,
-    max_requests: Annotated[float, typer.Option(min=0.1, help="requests a second, at most")] = 50,
+    max_requests: Annotated[
+        float | None, typer.Option(min=0.1, help="requests a second, at most; default: the spec's, or 50")
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="begin anew, even where a run was interrupted")
     ] = False,
@@ -54,22 +58,35 @@ def inventory(
 
     A run that was interrupted less than a day ago goes on with what it has not read.
     """
-    from heavylift.inventory.requests import InventoryOptions
+    from heavylift.inventory.requests import InventoryOptions, options_of
 
     if permissions:
         _print_permissions(platform)
         return
     whose = asked(spec, platform, conn, migration, evidence, evidence_conn)
-    options = InventoryOptions(tuple(region or ()), tuple(skip or ()), parallel, max_requests)
-    _take(whose, options, fresh=fresh, as_json=as_json)
+    given = options_of(whose.spec) if whose.spec else InventoryOptions()
+    options = dataclasses.replace(
+        given,
+        regions=tuple(region or ()) or given.regions,
+        skip=tuple(skip or ()) or given.skip,
+        parallel=parallel,
+        max_requests=given.max_requests if max_requests is None else max_requests,
+    )
+    request = request_of(whose, options, fresh=fresh)
+    record, ref = take(request)
+    finish(
+        {"inventory": record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
+        text=inventory_text(record),
+        as_json=as_json,
+        status=ExitStatus.DONE if record.complete else ExitStatus.FAILED,
+    )
 
 
-def _take(whose: Asked, options: InventoryOptions, *, fresh: bool, as_json: bool) -> None:
-    from heavylift.aio import run
-    from heavylift.inventory.api import take_inventory
+def request_of(whose: Asked, options: InventoryOptions, *, fresh: bool) -> InventoryRequest:
+    """Return the request for an inventory; a run that was interrupted not long ago goes on."""
     from heavylift.inventory.requests import InventoryRequest
 
-    request = InventoryRequest(
+    return InventoryRequest(
         run=_run_key(whose, fresh=fresh),
         platform=whose.platform,
         connection=whose.connection,
@@ -77,15 +94,17 @@ def _take(whose: Asked, options: InventoryOptions, *, fresh: bool, as_json: bool
         evidence_connection=whose.evidence_connection,
         options=options,
     )
+
+
+def take(request: InventoryRequest) -> tuple[InventoryRecord, EvidenceRef]:
+    """Take an inventory, telling how far it is, and note it in the audit trail."""
+    from heavylift.aio import run
+    from heavylift.inventory.api import take_inventory
+
     record, ref = run(take_inventory(request, reporter()))
     details = {"components": record.component_count, "complete": record.complete}
     note_act(request, record.connection, "inventory.taken", (ref,), details)
-    finish(
-        {"inventory": record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
-        text=inventory_text(record),
-        as_json=as_json,
-        status=ExitStatus.DONE if record.complete else ExitStatus.FAILED,
-    )
+    return record, ref
 
 
 def _run_key(whose: Asked, *, fresh: bool) -> RunKey:

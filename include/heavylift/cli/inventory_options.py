@@ -15,6 +15,7 @@ from heavylift.errors import SpecError
 if TYPE_CHECKING:
     from heavylift.connections import Connection
     from heavylift.inventory.requests import System
+    from heavylift.spec.model import MigrationSpec
     from heavylift.spec.vocabulary import Platform
 
 MIGRATION = "shell"
@@ -46,6 +47,24 @@ class Asked:
     connection: Connection
     evidence_url: str | None
     evidence_connection: Connection | None
+    spec: MigrationSpec | None = None
+
+    @property
+    def of_spec(self) -> MigrationSpec:
+        """The spec that was named.
+
+        :raises SpecError: none was.
+        """
+        if self.spec is not None:
+            return self.spec
+        raise SpecError(
+            "reading the command line",
+            got="no spec",
+            expected="SPEC",
+            state="nothing was touched",
+            remedy="name the migration's spec",
+            code="7644",
+        )
 
 
 def asked(
@@ -70,7 +89,7 @@ def asked(
             code="7640",
         )
     if spec is not None:
-        return _of_spec(spec, evidence, evidence_conn)
+        return asked_by_spec(spec, evidence, evidence_conn)
     return Asked(
         migration or MIGRATION,
         system_of(platform),
@@ -100,7 +119,9 @@ def system_of(platform: str | None) -> System:
         ) from None
 
 
-def _of_spec(path: Path, evidence: str | None, evidence_conn: str | None) -> Asked:
+def asked_by_spec(path: Path, evidence: str | None, evidence_conn: str | None) -> Asked:
+    """Return what a spec means: its source, as its section ``assess`` says."""
+    from heavylift.inventory.requests import inventory_connection
     from heavylift.spec.load import load_spec
 
     spec = load_spec(path)
@@ -109,7 +130,8 @@ def _of_spec(path: Path, evidence: str | None, evidence_conn: str | None) -> Ask
     return Asked(
         spec.migration,
         spec.source.platform,
-        connection_from_env(spec.source.connection),
+        connection_from_env(inventory_connection(spec)),
         evidence or spec.evidence.url,
         evidence_connection(stored),
+        spec,
     )

@@ -63,6 +63,7 @@ async def _read(
 
 def _document(story: RunStory) -> dict[str, Any]:
     from heavylift.report.advice import advice_on
+    from heavylift.report.assessment import assess_view
     from heavylift.report.databases import database_rows
     from heavylift.report.deletions import deletions_of
     from heavylift.report.models import model_rows
@@ -83,6 +84,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "streams": [each.document for each in stream_rows(story)],
         "registries": [each.document for each in registry_rows(story)],
         "models": [each.document for each in model_rows(story)],
+        "assessment": found.document if (found := assess_view(story)) else None,
         "deletions": [each.document for each in deletions_of(story).rows if each.counts],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
         "advice": [{"problem": each.problem, "remedy": each.remedy} for each in advice_on(story)],
@@ -102,6 +104,7 @@ def _marks_text(marks: list[dict[str, Any]]) -> list[str]:
 def _text(story: RunStory) -> str:
     from heavylift.evidence.wording import counted, size
     from heavylift.report.advice import advice_on
+    from heavylift.report.assessment import assess_view
     from heavylift.report.databases import database_line, database_rows
     from heavylift.report.deletions import deletion_in_words, deletions_of
     from heavylift.report.models import model_line, model_rows
@@ -125,6 +128,8 @@ def _text(story: RunStory) -> str:
     lines += [f"  stream    {stream_line(row)}" for row in stream_rows(story)]
     lines += [f"  registry  {registry_line(row)}" for row in registry_rows(story)]
     lines += [f"  model     {model_line(row)}" for row in model_rows(story)]
+    if found := assess_view(story):
+        lines.append(f"  plan      {found.line}")
     if (deletions := deletions_of(story)).rows:
         lines.append(f"  deletions {deletion_in_words(deletions)}")
     lines += [f"  gate      {each.standing}" for each in story.gates]

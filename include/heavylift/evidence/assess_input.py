@@ -76,6 +76,7 @@ class Component(Record):
     :param replicas: how many run at once; None where that makes no sense.
     :param quotas: what it needs of a target's quotas, by name.
     :param monthly_usd: what it costs on the source, for the time in which both sides run.
+    :param unknown: of its numbers, those that nobody knows and that therefore stand for nothing.
     """
 
     id: str = Field(min_length=1)
@@ -108,6 +109,12 @@ class Component(Record):
     replicas: int | None = Field(default=None, ge=0)
     quotas: dict[str, Amount] = Field(default_factory=dict)
     monthly_usd: Amount = 0.0
+    unknown: tuple[Literal["size_bytes", "change_bytes_per_day"], ...] = ()
+
+    @property
+    def is_measured(self) -> bool:
+        """Tell whether its size is known."""
+        return "size_bytes" not in self.unknown
 
 
 class Dependency(Record):

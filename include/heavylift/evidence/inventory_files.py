@@ -30,14 +30,14 @@ RowT = TypeVar("RowT", Component, Reference, Edge)
 
 async def write_rows(store: EvidenceStore, path: str, rows: Sequence[RowT], kind: type[RowT]) -> EvidenceRef:
     """Write rows of one kind under ``path``; the same rows make the same bytes."""
-    return await store.write_bytes(path, _parquet(_columns(kind), (_values(row) for row in rows)), PARQUET)
+    return await store.write_bytes(path, _parquet(_COLUMNS[kind], (_values(row) for row in rows)), PARQUET)
 
 
 async def write_outside(store: EvidenceStore, path: str, rows: Sequence[OutsideReference]) -> EvidenceRef:
     """Write references that point outside the inventory."""
     values = ((*_values(row.reference), row.why.value, row.explained) for row in rows)
     return await store.write_bytes(
-        path, _parquet([*_columns(Reference), "why", "explained"], values), PARQUET
+        path, _parquet([*_COLUMNS[Reference], "why", "explained"], values), PARQUET
     )
 
 
@@ -84,18 +84,20 @@ def _reference(row: dict[str, Any]) -> Reference:
     return Reference(**{**row, "how": How(row["how"])})
 
 
-def _columns(kind: type[Any]) -> list[str]:
-    return [field.name for field in dataclasses.fields(kind)]
+# Asked for each row: looking them up anew would be half of what writing takes.
+_COLUMNS = {
+    kind: tuple(field.name for field in dataclasses.fields(kind)) for kind in (Component, Reference, Edge)
+}
 
 
 def _values(row: Any) -> tuple[Any, ...]:
     return tuple(
         list(value) if isinstance(value, tuple) else value
-        for value in (getattr(row, name) for name in _columns(type(row)))
+        for value in (getattr(row, name) for name in _COLUMNS[type(row)])
     )
 
 
-def _parquet(columns: list[str], rows: Iterable[tuple[Any, ...]]) -> bytes:
+def _parquet(columns: Sequence[str], rows: Iterable[tuple[Any, ...]]) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

@@ -331,10 +331,15 @@ class GraphRecord(Record):
     seconds: float
 
 
+INVENTORY_FOLDER, ASSESS_FOLDER = "~inventory", "~assess"
+ASSESS_FOLDERS = frozenset({INVENTORY_FOLDER, ASSESS_FOLDER})
+"""Where inventories and assessments of a run lie."""
+
+
 def inventory_folder(run: RunKey, connection: str) -> str:
     """Return the folder of one connection's inventory in a run."""
     # A dataset may have the same name; none can be called ~inventory, since ~ is encoded in its name.
-    return f"{run.folder}/~inventory/{safe_segment(connection)}"
+    return f"{run.folder}/{INVENTORY_FOLDER}/{safe_segment(connection)}"
 
 
 def inventory_path(run: RunKey, connection: str, number: int) -> str:

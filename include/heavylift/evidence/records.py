@@ -333,7 +333,7 @@ class CheckOutcome(Record):
 
 
 class GateResult(Record):
-    """The result of one evaluation of one gate; the gate is open only if ``passed``."""
+    """The result of one evaluation of one gate; open only if ``passed``. Some gates judge a plan."""
 
     schema_version: Literal["heavylift/gate/v1"] = "heavylift/gate/v1"
     run: RunKey
@@ -342,10 +342,11 @@ class GateResult(Record):
     checks: tuple[CheckOutcome, ...]
     passed: bool
     approval_required: bool = False
+    plan_digest: str = ""
 
 
 class Approval(Record):
-    """A person's answer, bound to the exact gate result they saw."""
+    """A person's answer, bound to the exact gate result they saw, and to the plan that it judges, if any."""
 
     schema_version: Literal["heavylift/approval/v1"] = "heavylift/approval/v1"
     run: RunKey
@@ -356,6 +357,7 @@ class Approval(Record):
     approver_name: str
     responded_at: datetime
     comment: str = ""
+    plan_digest: str = ""
 
 
 class PhaseSummary(Record):
@@ -365,6 +367,7 @@ class PhaseSummary(Record):
 
     :param datasets: all that the run had to move; ``databases``, ``streams``, ``registries`` likewise.
     :param models: all that it had to check and compare, each with its version.
+    :param plan_digest: of the plan that the run made, in the phase assess.
     :param gates: all that the run had to pass.
     :param left: planned, but no attempt has come to them.
     """
@@ -379,6 +382,7 @@ class PhaseSummary(Record):
     streams: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
     models: tuple[tuple[str, str], ...] = ()
+    plan_digest: str = ""
     gates: tuple[str, ...] = ()
     found: Tally
     moved: Tally

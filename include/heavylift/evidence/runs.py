@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from heavylift.evidence.inventory_records import ASSESS_FOLDERS
 from heavylift.evidence.model_records import MODELS_FOLDER
 from heavylift.evidence.paths import original_text
 from heavylift.evidence.records import RunKey
@@ -24,6 +25,7 @@ class SeenRun:
     :param datasets: folders of datasets, as path segments; ``databases`` and so on by name.
     :param gates: gates that were evaluated, by name.
     :param summaries: how many summaries it has.
+    :param assessed: whether it has an inventory or a plan.
     """
 
     key: RunKey
@@ -36,6 +38,7 @@ class SeenRun:
     streams: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
     models: tuple[tuple[str, str], ...] = ()
+    assessed: bool = False
 
     @property
     def title(self) -> str:
@@ -70,6 +73,7 @@ class _Gathered:
         self._registries: set[str] = set()
         self._models: set[tuple[str, str]] = set()
         self._summaries = 0
+        self._assessed = False
 
     def add(self, rest: str, modified_at: datetime) -> None:
         self._times = [min([*self._times, modified_at]), max([*self._times, modified_at])]
@@ -85,6 +89,8 @@ class _Gathered:
         elif folder == MODELS_FOLDER and inside.count("/") == 2:
             model, part, _ = inside.split("/")
             self._models.add((model, part.removeprefix("v-") if part.startswith("v-") else ""))
+        elif folder in ASSESS_FOLDERS:
+            self._assessed = True
         elif re.fullmatch(r"summary-\d+\.json", rest):
             self._summaries += 1
         elif re.fullmatch(r"(plan|verification-\d+|check-\d+)\.json|shards/.+", inside):
@@ -102,6 +108,7 @@ class _Gathered:
             _names(self._streams),
             _names(self._registries),
             tuple(sorted((_text(model), _text(version)) for model, version in self._models)),
+            self._assessed,
         )
 
 

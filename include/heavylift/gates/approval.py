@@ -31,11 +31,14 @@ async def record_approval(store: EvidenceStore, approval: Approval) -> EvidenceR
     A second call with the same answer writes nothing twice, except for the part that a killed
     first call did not come to.
 
+    The digest of the plan is that of the result that was answered, whatever ``approval`` says.
+
     :raises NotFoundError: the gate result that was answered does not exist.
     :raises AuditError: that result has changed since.
     :raises PermanentError: it is the result of another gate or run.
     """
     result = await _demand_result(store, approval)
+    approval = approval.model_copy(update={"plan_digest": result.plan_digest})
     ref = await _keep(store, approval)
     action = APPROVED if approval.approved else REJECTED
     if await find_answer_in_trail(store, approval, ref, result.evaluated_at) is None:
@@ -47,7 +50,7 @@ async def record_approval(store: EvidenceStore, approval: Approval) -> EvidenceR
                 run=approval.run.run,
                 subject=approval.gate,
                 evidence=(ref, approval.gate_result),
-                details={"name": approval.approver_name},
+                details={"name": approval.approver_name, **_plan(approval)},
             )
         )
     return ref
@@ -133,6 +136,10 @@ async def find_answer_in_trail(
         if entry.action == action and ref in entry.evidence and entry.actor == approval.approver_id:
             return entry
     return None
+
+
+def _plan(approval: Approval) -> dict[str, str]:
+    return {"plan_digest": approval.plan_digest} if approval.plan_digest else {}
 
 
 async def _keep(store: EvidenceStore, approval: Approval) -> EvidenceRef:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from heavylift.evidence.assess_evidence import AssessEvidence
 from heavylift.evidence.model_evidence import ModelEvidence
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.evidence.stream_evidence import StreamEvidence
-from heavylift.gates import database_checks, model_checks, registry_checks, stream_checks
+from heavylift.gates import assess_checks, database_checks, model_checks, registry_checks, stream_checks
 from heavylift.gates.database_checks import DatabaseSubject
 from heavylift.gates.object_checks import checksums_equal, counts_equal, no_findings
 from heavylift.gates.table_checks import expectations_pass, profiles_equal
@@ -58,6 +59,15 @@ MODEL_JUDGES: Mapping[Check, Callable[[ModelEvidence], Verdict]] = {
 """Check → how it is judged on a model."""
 
 
+ASSESS_JUDGES: Mapping[Check, Callable[[AssessEvidence], Verdict]] = {
+    Check.INVENTORY_COMPLETE: assess_checks.inventory_complete,
+    Check.REFERENCES_EXPLAINED: assess_checks.references_explained,
+    Check.BLOCKERS_ACCEPTED: assess_checks.blockers_accepted,
+    Check.DEADLINE_KEPT: assess_checks.deadline_kept,
+}
+"""Check → how it is judged on an assessment."""
+
+
 def judge(check: Check, evidence: DatasetEvidence) -> CheckOutcome:
     """Return the outcome of ``check`` on one dataset's evidence.
 
@@ -84,3 +94,8 @@ def judge_registry(check: Check, evidence: RegistryEvidence) -> CheckOutcome:
 def judge_model(check: Check, evidence: ModelEvidence) -> CheckOutcome:
     """Return the outcome of ``check`` on one model's evidence; it never passes on missing evidence."""
     return MODEL_JUDGES[check](evidence).outcome(check.value, evidence.name)
+
+
+def judge_assessment(check: Check, evidence: AssessEvidence) -> CheckOutcome:
+    """Return the outcome of ``check`` on a run's assessment; it never passes on missing evidence."""
+    return ASSESS_JUDGES[check](evidence).outcome(check.value, assess_checks.SUBJECT)

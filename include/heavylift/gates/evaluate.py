@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from heavylift.errors import AuditError
+from heavylift.evidence.assess_evidence import AssessEvidence, read_assess
 from heavylift.evidence.database_evidence import read_database
 from heavylift.evidence.model_evidence import ModelEvidence, ModelVersions, read_model_evidence
 from heavylift.evidence.numbered import write_next
@@ -15,13 +16,16 @@ from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
 from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_dataset, read_latest
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evidence
+from heavylift.gates.assess_checks import judge_assess_freshness
 from heavylift.gates.checks import (
+    ASSESS_JUDGES,
     DATABASE_JUDGES,
     JUDGES,
     MODEL_JUDGES,
     REGISTRY_JUDGES,
     STREAM_JUDGES,
     judge,
+    judge_assessment,
     judge_database,
     judge_model,
     judge_registry,
@@ -47,6 +51,8 @@ async def evaluate_gate(
     streams: Sequence[str] = (),
     registries: Sequence[str] = (),
     models: ModelVersions = (),
+    assessment: bool = False,
+    plan_gates: Sequence[Gate] = (),
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
 
@@ -60,6 +66,8 @@ async def evaluate_gate(
         counts as caught up.
     :param streams: all streams that it answers for; ``registries`` likewise.
     :param models: all models that it answers for, each with its version.
+    :param assessment: whether it answers for the run's assessment.
+    :param plan_gates: the gates at which the plan is approved, for the check ``plan_approved``.
     :raises AuditError: a record of the run is damaged.
     """
     now = utc_now()
@@ -74,6 +82,9 @@ async def evaluate_gate(
         outcomes += _of_registry(gate, await read_registry(store, run, name), now)
     for name, version in models:
         outcomes += _of_model(gate, await read_model_evidence(store, run, name, version), now)
+    assessed = await read_assess(store, run) if assessment else None
+    outcomes += _of_assessment(gate, assessed, now) if assessed else []
+    outcomes += await _of_plan(store, run.migration, gate, plan_gates)
     outcomes += _unjudged(gate, outcomes, datasets)
     result = GateResult(
         run=run,
@@ -82,6 +93,7 @@ async def evaluate_gate(
         checks=tuple(outcomes),
         passed=all(outcome.passed for outcome in outcomes),
         approval_required=gate.approval.required,
+        plan_digest=assessed.plan_digest if assessed else "",
     )
     _number, ref = await write_next(store, lambda number: gate_path(run, gate.name, number), result)
     return result, ref
@@ -151,6 +163,24 @@ def _of_model(gate: Gate, evidence: ModelEvidence, now: datetime) -> list[CheckO
     return outcomes
 
 
+def _of_assessment(gate: Gate, evidence: AssessEvidence, now: datetime) -> list[CheckOutcome]:
+    checks = [check for check in gate.checks if check in ASSESS_JUDGES]
+    outcomes = [judge_assessment(check, evidence) for check in checks]
+    if checks:
+        outcomes.append(judge_assess_freshness(evidence, timedelta(seconds=gate.max_age), now))
+    return outcomes
+
+
+async def _of_plan(
+    store: EvidenceStore, migration: str, gate: Gate, plan_gates: Sequence[Gate]
+) -> list[CheckOutcome]:
+    if Check.PLAN_APPROVED not in gate.checks:
+        return []
+    from heavylift.gates.plan_checks import judge_plan_approved
+
+    return [await judge_plan_approved(store, migration, plan_gates)]
+
+
 def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str]) -> list[CheckOutcome]:
     """Return a failed outcome for each check that had nothing to judge: no gate passes on nothing."""
     judged = {outcome.name for outcome in outcomes}
@@ -165,6 +195,8 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 
 
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
+    if check in ASSESS_JUDGES:
+        return "there is no assessment to judge"
     if check is Check.REGISTRIES_EQUAL:
         return "there is no registry to judge"
     if check in MODEL_JUDGES and check not in JUDGES:

@@ -14,6 +14,7 @@ from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.wording import counted, differ, enumeration
 
 if TYPE_CHECKING:
+    from heavylift.evidence.assess_evidence import AssessEvidence
     from heavylift.evidence.database_evidence import DatabaseEvidence
     from heavylift.evidence.model_evidence import ModelEvidence, ModelVersions
     from heavylift.evidence.registry_evidence import RegistryEvidence
@@ -30,6 +31,7 @@ async def summarise(
     streams: Sequence[str] = (),
     registries: Sequence[str] = (),
     models: ModelVersions = (),
+    assessment: bool = False,
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
@@ -46,8 +48,10 @@ async def summarise(
     reasons += await _of_registries(store, run, registries) if registries else []
     versions = tuple(models)
     reasons += await _of_models(store, run, versions) if versions else []
+    assessed = await _assessed(store, run) if assessment else None
+    reasons += assess_reasons(assessed) if assessed else []
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
-    if not (datasets or databases or streams or registries or versions):
+    if not (datasets or databases or streams or registries or versions or assessment):
         reasons.append("the run has no dataset, no database, no stream, no registry and no model")
     counts = sum((counts_of(each) for each in evidence), Counts())
     return PhaseSummary(
@@ -59,6 +63,7 @@ async def summarise(
         streams=tuple(streams),
         registries=tuple(registries),
         models=versions,
+        plan_digest=assessed.plan_digest if assessed else "",
         gates=tuple(gate.name for gate in gates),
         roots={each.dataset: each.verification.record.root for each in evidence if each.verification},
         audit_head=await AuditTrail(store, run.migration).head(),
@@ -120,6 +125,12 @@ async def _of_models(store: EvidenceStore, run: RunKey, versions: ModelVersions)
         for name, version in versions
         for reason in model_reasons(await read_model_evidence(store, run, name, version))
     ]
+
+
+async def _assessed(store: EvidenceStore, run: RunKey) -> AssessEvidence:
+    from heavylift.evidence.assess_evidence import read_assess
+
+    return await read_assess(store, run)
 
 
 async def _of_streams(store: EvidenceStore, run: RunKey, names: Sequence[str]) -> list[str]:
@@ -213,6 +224,20 @@ def model_reasons(evidence: ModelEvidence) -> list[str]:
     if evidence.is_of_other_bytes:
         reasons.append(f"{name}: what was compared is not what was checked")
     return reasons
+
+
+def assess_reasons(evidence: AssessEvidence) -> list[str]:
+    """Return why an assessment does not count as made."""
+    missing = [
+        what
+        for what, kept in (
+            ("inventory", evidence.inventory),
+            ("graph", evidence.graph),
+            ("plan", evidence.assessment),
+        )
+        if kept is None
+    ]
+    return [f"there is no {what}" for what in missing] + [why for why in [evidence.staleness] if why]
 
 
 def _differences(evidence: DatasetEvidence) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heavylift.errors import NotFoundError
+from heavylift.evidence.assess_evidence import latest_inventory
 from heavylift.evidence.inventory_files import read_components, write_outside, write_rows
 from heavylift.evidence.inventory_records import (
     Acceptance,
@@ -37,10 +38,12 @@ from heavylift.inventory.mermaid import picture
 from heavylift.inventory.outside import accepted
 from heavylift.inventory.parts import Parts
 from heavylift.inventory.platforms import check_options, open_plane, units_of
-from heavylift.inventory.runs import Begun, begin, latest_inventory
+from heavylift.inventory.runs import Begun, begin
+from heavylift.inventory.sizes import with_sizes
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.records import RunKey
     from heavylift.evidence.store import EvidenceStore
     from heavylift.inventory.requests import InventoryRequest
     from heavylift.platforms.control import ControlPlane
@@ -79,6 +82,7 @@ async def take_inventory(
             )
             collected = await collector.run(units)
             assembled = await assemble(parts, units)
+            await with_sizes(plane, request, parts, assembled, stop)
             return await _keep(store, request, begun, collected, assembled, plane, began)
     finally:
         await asyncio.to_thread(plane.close)
@@ -170,15 +174,20 @@ async def make_graph(
     *,
     around: str = "",
     also: Sequence[str] = (),
+    run: RunKey | None = None,
 ) -> Drawn:
     """Make the graph of the latest inventory of a connection, and judge whether everything is accounted for.
 
     :param around: id of a component: the picture shows only what is near it.
     :param also: further connections, whose latest inventories are joined with it.
+    :param run: only this run's inventory will do.
     :raises NotFoundError: there is no inventory, or no such component.
     """
     began = time.monotonic()
-    (path, record), *others = [await _latest(store, migration, each) for each in (connection, *also)]
+    (path, record), *others = [
+        await _latest(store, migration, each, run if each == connection else None)
+        for each in (connection, *also)
+    ]
     joined = await join(store, [record, *(other for _, other in others)])
     components = joined.components
     if around and all(component.id != around for component in components):
@@ -224,8 +233,10 @@ async def make_graph(
     return Drawn(made, ref, Graph(graph.edges, tuple(outside), graph.cycles), drawn)
 
 
-async def _latest(store: EvidenceStore, migration: str, connection: str) -> tuple[str, InventoryRecord]:
-    found = await latest_inventory(store, migration, connection)
+async def _latest(
+    store: EvidenceStore, migration: str, connection: str, run: RunKey | None = None
+) -> tuple[str, InventoryRecord]:
+    found = await latest_inventory(store, migration, connection, run)
     if found is None:
         raise NotFoundError(
             f"making the graph of {connection!r} in migration {migration!r}",

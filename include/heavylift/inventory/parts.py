@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from heavylift.evidence.inventory_records import (
     UnitRecord,
     inventory_folder,
 )
+from heavylift.evidence.numbered import write_next
 from heavylift.evidence.paths import safe_segment
 from heavylift.inventory.reading import Read
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from heavylift.inventory.requests import InventoryRequest
 
 GZIP = "application/gzip"
+_SIZES = "~sizes"
 
 
 @dataclass
@@ -60,6 +62,19 @@ class Parts:
             for unit in units
             if (path := f"{self._of(unit)}/done.json") in there
         }
+
+    async def sizes(self) -> dict[str, tuple[int, int]]:
+        """Return the bytes and objects of what was measured, by id."""
+        known: dict[str, tuple[int, int]] = {}
+        for path in await self._store.names(f"{self._folder}/{_SIZES}"):
+            found = await self._store.read_json(path)
+            known |= {id: (int(size), int(objects)) for id, (size, objects) in found["sizes"].items()}
+        return known
+
+    async def keep_sizes(self, found: Mapping[str, tuple[int, int]]) -> None:
+        """Keep what was measured."""
+        document = {"schema_version": "heavylift/inventory-sizes/v1", "sizes": dict(found)}
+        await write_next(self._store, lambda n: f"{self._folder}/{_SIZES}/{n:06d}.json", document)
 
     async def kept(self, unit: Unit) -> Kept:
         """Return what the store has of an unfinished unit."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from heavylift.errors import SpecError
 from heavylift.evidence.base import Record
-from heavylift.evidence.inventory_records import InventoryRecord, inventory_folder, inventory_path
+from heavylift.evidence.inventory_records import inventory_folder, inventory_path
 from heavylift.evidence.numbered import latest_number
 from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import RunKey, utc_now
@@ -56,6 +56,7 @@ async def begin(store: EvidenceStore, request: InventoryRequest, plane: ControlP
     number = 1 + await latest_number(store, lambda n: inventory_path(request.run, connection, n))
     path = _begun_path(request.run, connection, number)
     account = await asyncio.to_thread(plane.account)
+    _demand_account(request, account)
     regions = await asyncio.to_thread(_regions, request, plane)
     if not await store.exists(path):
         record = BegunRecord(
@@ -80,6 +81,19 @@ async def begin(store: EvidenceStore, request: InventoryRequest, plane: ControlP
     )
 
 
+def _demand_account(request: InventoryRequest, account: Account) -> None:
+    wanted = request.options.account
+    if wanted and account.id != wanted:
+        raise SpecError(
+            f"taking the inventory through connection {request.connection.conn_id!r}",
+            got=f"account {account.id}",
+            expected=f"account {wanted}, as the spec says (assess.account)",
+            state="nothing was read",
+            remedy="correct the connection's credentials, or assess.account",
+            code="7628",
+        )
+
+
 def _regions(request: InventoryRequest, plane: ControlPlane) -> tuple[str, ...]:
     enabled = plane.regions()
     if not request.options.regions:
@@ -95,24 +109,6 @@ def _regions(request: InventoryRequest, plane: ControlPlane) -> tuple[str, ...]:
             code="7627",
         )
     return tuple(sorted(set(request.options.regions)))
-
-
-async def latest_inventory(
-    store: EvidenceStore, migration: str, connection: str
-) -> tuple[str, InventoryRecord] | None:
-    """Return the path and record of the newest finished inventory of a connection, or None."""
-    pattern = re.compile(rf".*/~inventory/{re.escape(safe_segment(connection))}/inventory-\d+\.json")
-    newest = max(
-        [
-            (file.modified_at, file.path)
-            async for file in store.files(f"{migration}/{PHASE}")
-            if pattern.fullmatch(file.path)
-        ],
-        default=None,
-    )
-    if newest is None:
-        return None
-    return newest[1], await store.read_record(newest[1], InventoryRecord)
 
 
 async def unfinished_run(store: EvidenceStore, migration: str, connection: str) -> RunKey | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heavylift.errors import AuditError
+from heavylift.evidence.assess_evidence import AssessEvidence, read_assess
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import AuditEntry
 from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
@@ -75,11 +76,13 @@ class RunStory:
     streams: tuple[StreamEvidence, ...] = ()
     registries: tuple[RegistryEvidence, ...] = ()
     models: tuple[ModelEvidence, ...] = ()
+    assess: AssessEvidence | None = None
 
     @property
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
-        return bool(self.datasets) or not (self.databases or self.streams or self.registries or self.models)
+        others = self.databases or self.streams or self.registries or self.models or self.assess
+        return bool(self.datasets) or not others
 
     @property
     def was_dry(self) -> bool:
@@ -126,6 +129,7 @@ async def read_story(
         databases=tuple([await read_database(store, run, name) for name in databases]),
         streams=tuple([await read_stream_evidence(store, run, name) for name in streams]),
         registries=tuple([await read_registry(store, run, name) for name in registries]),
+        assess=await read_assess(store, run) if this and this.assessed else None,
         models=tuple([await read_model_evidence(store, run, *each) for each in models]),
     )
 

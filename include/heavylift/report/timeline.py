@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from markupsafe import Markup
 
+from heavylift.evidence.assess_evidence import AssessEvidence
 from heavylift.evidence.database_evidence import DatabaseEvidence
 from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.run_evidence import DatasetEvidence
@@ -61,6 +62,7 @@ def lanes_of(story: RunStory) -> list[Lane]:
     lanes += [Lane(each.database, merge_bars(tuple(_database_bars(each)))) for each in story.databases]
     lanes += [Lane(each.stream, merge_bars(tuple(_stream_bars(each)))) for each in story.streams]
     lanes += [Lane(each.registry, merge_bars(tuple(_registry_bars(each)))) for each in story.registries]
+    lanes += _assess_lanes(story.assess) if story.assess else []
     lanes += [Lane(gate.name, marks=tuple(_marks(gate))) for gate in story.gates]
     return [lane for lane in lanes if lane.bars or lane.marks]
 
@@ -125,6 +127,19 @@ def _registry_bars(evidence: RegistryEvidence) -> Iterable[Bar]:
     if evidence.verification:
         proof = evidence.verification.record
         yield _until("proof" if proof.passed else "bad", proof.verified_at, proof.seconds, "Verification")
+
+
+def _assess_lanes(evidence: AssessEvidence) -> Iterable[Lane]:
+    if evidence.inventory:
+        taken = evidence.inventory.record
+        title = f"Inventory: {counted(taken.component_count, 'component')}"
+        yield Lane("inventory", (Bar("copy", taken.began_at, taken.ended_at, title),))
+    if evidence.graph:
+        graph = evidence.graph.record
+        yield Lane("graph", (_until("plan", graph.made_at, graph.seconds, "Graph"),))
+    if evidence.assessment:
+        made = evidence.assessment.record
+        yield Lane("plan", (_until("plan", made.made_at, made.seconds, "Plan"),))
 
 
 def merge_bars(bars: tuple[Bar, ...], at_most: int = _MOST_BARS) -> tuple[Bar, ...]:

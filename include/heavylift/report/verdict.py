@@ -8,7 +8,14 @@ from enum import StrEnum
 from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, counts_of
 from heavylift.evidence.wording import counted, size
-from heavylift.gates.summary import database_reasons, model_reasons, registry_reasons, stream_reasons
+from heavylift.gates.summary import (
+    assess_reasons,
+    database_reasons,
+    model_reasons,
+    registry_reasons,
+    stream_reasons,
+)
+from heavylift.report.assessment import assess_proof, assess_so_far
 from heavylift.report.databases import (
     databases_proof,
     databases_so_far,
@@ -62,6 +69,10 @@ def headline_of(story: RunStory) -> Headline:
         only_looked(story)
         for only_looked in (is_dry_run_of_databases, is_dry_run_of_streams, is_dry_run_of_registries)
     )
+    if story.assess is not None and story.was_dry and not assess_reasons(story.assess):
+        return Headline(
+            Standing.OPEN, "Dry run", "The plan is made, and nobody was asked", assess_proof(story.assess)
+        )
     if all(plan.dry_run for plan in plans) and (plans or is_dry):
         return _dry_run(story, plans)
     if story.summary is None:
@@ -80,6 +91,10 @@ def headline_of(story: RunStory) -> Headline:
             Standing.FAILED, "Not passed any more", "The summary passed, but the evidence no longer does",
             "What has come since:", since,
         )  # fmt: skip
+    if story.assess is not None:
+        return Headline(
+            Standing.PASSED, "Passed", "Everything is listed, and the plan is approved", _proof(story)
+        )
     if story.run.phase == APPLIANCE:
         return Headline(Standing.PASSED, "Passed", "Every device is reconciled or lost", _brought(story))
     return Headline(Standing.PASSED, "Passed", _title(story), _proof(story))
@@ -122,6 +137,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
     reasons += [reason for each in story.streams for reason in stream_reasons(each)]
     reasons += [reason for each in story.registries for reason in registry_reasons(each)]
     reasons += [reason for each in story.models for reason in model_reasons(each)]
+    reasons += assess_reasons(story.assess) if story.assess else []
     if story.trail.problem:
         reasons.append("the audit trail is damaged")
     return tuple(reasons)
@@ -158,7 +174,7 @@ def _title(story: RunStory) -> str:
 def _proof(story: RunStory) -> str:
     proofs = (
         _objects_proof(story), databases_proof(story), streams_proof(story), registries_proof(story),
-        models_proof(story),
+        models_proof(story), assess_proof(story.assess),
     )  # fmt: skip
     parts = (*proofs, _gone(story), _gates(story))
     return " ".join(part for part in parts if part)
@@ -224,5 +240,6 @@ def _so_far(story: RunStory) -> str:
         streams_so_far(story) if story.streams else "",
         registries_so_far(story) if story.registries else "",
         models_so_far(story) if story.models else "",
+        assess_so_far(story.assess) if story.assess else "",
     ]
     return ", and ".join(part for part in parts if part)

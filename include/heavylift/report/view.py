@@ -17,6 +17,7 @@ from heavylift.evidence.records import (
 )
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of
 from heavylift.evidence.wording import duration, method_in_words
+from heavylift.report.assessment import AssessView, assess_view
 from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.forecast import Forecast, forecasts_of
@@ -103,6 +104,7 @@ class View:
     streams: tuple[StreamRow, ...]
     registries: tuple[RegistryRow, ...]
     models: tuple[ModelRow, ...]
+    assess: AssessView | None
     deletions: Deletions
     forecasts: tuple[Forecast, ...]
     failures: tuple[FailureRow, ...]
@@ -142,6 +144,7 @@ def view_of(story: RunStory) -> View:
         streams=stream_rows(story),
         registries=registry_rows(story),
         models=model_rows(story),
+        assess=assess_view(story),
         deletions=deletions,
         forecasts=forecasts_of(story),
         failures=tuple(failures[:MOST_FAILURES]),
@@ -245,6 +248,20 @@ def _span(story: RunStory) -> timedelta | None:
         if model.check:
             begins.append(model.check.record.checked_at - timedelta(seconds=model.check.record.seconds))
         ends += [model.comparison.record.compared_at] if model.comparison else []
+    return _between([*begins, *_began(story)], [*ends, *_planned(story)])
+
+
+def _began(story: RunStory) -> list[datetime]:
+    inventory = story.assess.inventory if story.assess else None
+    return [inventory.record.began_at] if inventory else []
+
+
+def _planned(story: RunStory) -> list[datetime]:
+    plan = story.assess.assessment if story.assess else None
+    return [plan.record.made_at] if plan else []
+
+
+def _between(begins: list[datetime], ends: list[datetime]) -> timedelta | None:
     return max(ends) - min(begins) if begins and ends else None
 
 
@@ -254,6 +271,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     yield from (ref for stream in story.streams for ref in stream.refs)
     yield from (ref for registry in story.registries for ref in registry.refs)
     yield from (ref for model in story.models for ref in model.refs)
+    yield from story.assess.refs if story.assess else ()
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)

@@ -91,7 +91,29 @@ DEFAULT_REVALIDATE_GATE = Gate(
 )
 """The gate of the revalidate phase where the spec names none."""
 
+DEFAULT_ASSESS_GATE = Gate(
+    name="plan-approved",
+    phase=Phase.ASSESS,
+    description="Everything is listed and accounted for, nothing unaccepted stands in the way, and somebody"
+    " has agreed to exactly this plan.",
+    checks=(
+        Check.INVENTORY_COMPLETE,
+        Check.REFERENCES_EXPLAINED,
+        Check.BLOCKERS_ACCEPTED,
+        Check.DEADLINE_KEPT,
+    ),
+    approval=Approval(required=True),
+    max_age=30 * DAY,
+)
+"""The gate of the assess phase where the spec names none; a plan that is a month old is made anew."""
+
 DEFAULT_GATES = {
-    gate.phase: (gate,) for gate in (DEFAULT_TRANSFER_GATE, DEFAULT_REGISTRY_GATE, DEFAULT_REVALIDATE_GATE)
+    gate.phase: (gate,)
+    for gate in (
+        DEFAULT_ASSESS_GATE,
+        DEFAULT_TRANSFER_GATE,
+        DEFAULT_REGISTRY_GATE,
+        DEFAULT_REVALIDATE_GATE,
+    )
 }
 """The gates of phases where a spec names none; other phases then have none."""

@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Field
 from heavylift.spec.base import Name, SpecModel, Text
 from heavylift.spec.gates import DEFAULT_GATES, Gate
 from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
+from heavylift.spec.sections_assess import Assess
 from heavylift.spec.sections_data import Database, Endpoint, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_models import Model
@@ -37,6 +38,9 @@ class MigrationSpec(SpecModel):
     schedule: Schedule = Field(default=Schedule(), description="When the phases that repeat are started.")
     notify: Notify | None = Field(default=None, description="Whom to tell of what.")
     defaults: Defaults = Field(default=Defaults(), description="What holds unless a dataset says otherwise.")
+    assess: Assess | None = Field(
+        default=None, description="What is looked at on the source, and what the plan must keep to."
+    )
     datasets: tuple[Dataset, ...] = Field(default=(), description="Objects that move.")
     databases: tuple[Database, ...] = Field(default=(), description="Databases that move while written to.")
     streams: tuple[Stream, ...] = Field(default=(), description="Streams that are mirrored.")
@@ -55,8 +59,8 @@ class MigrationSpec(SpecModel):
     )
     gates: tuple[Gate, ...] = Field(
         default=(),
-        description="What must be proved before a phase goes on; transfer, registry and revalidate have"
-        " a default gate.",
+        description="What must be proved before a phase goes on; assess, transfer, registry and"
+        " revalidate have a default gate.",
     )
     cutover: Cutover | None = Field(default=None, description="How the live workload is switched.")
 

@@ -18,9 +18,13 @@ _PLATFORMS = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE, "fil
 def spec_for(spec: MigrationSpec, phase: Phase) -> MigrationSpec:
     """Return the spec as ``phase`` carries it out.
 
-    The registry phase has the registries, and the artifacts of each as datasets; all other phases have
-    the rest. So whatever moves, judges and tells of datasets does the same for artifacts.
+    The assess phase only looks, and moves none of it. The registry phase has the registries, and the
+    artifacts of each as datasets; all other phases have the rest. So whatever moves, judges and tells of
+    datasets does the same for artifacts.
     """
+    if phase is Phase.ASSESS:
+        nothing = dict.fromkeys(("datasets", "databases", "streams", "registries", "models"), ())
+        return spec.model_copy(update=nothing)
     if phase is not Phase.REGISTRY:
         return spec.model_copy(update={"registries": ()})
     found = tuple(dataset for each in spec.registries for dataset in artifacts_of(spec, each))

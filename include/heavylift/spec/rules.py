@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
+from heavylift.spec.assess_rules import assess_rules
 from heavylift.spec.database_rules import database_checks_have_databases, database_rules
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.model_rules import model_rules
@@ -171,6 +172,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     stream_rules,
     registry_rules,
     model_rules,
+    assess_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

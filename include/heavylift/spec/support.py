@@ -10,10 +10,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from heavylift.spec.sections_data import DatabaseEngine, RegistryKind, RegistryPath, StreamEngine
-from heavylift.spec.vocabulary import Phase
+from heavylift.spec.vocabulary import Phase, Platform
 
 SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
     {
+        "assess": True,
         "datasets": True,
         "gates": True,
         "notify": False,
@@ -40,7 +41,10 @@ SUPPORTED_REGISTRIES = frozenset({RegistryKind.MLFLOW})
 SUPPORTED_PATHS = frozenset({RegistryPath.AUTO, RegistryPath.STORE})
 """Ways on which registries move."""
 
-SUPPORTED_PHASES = frozenset({Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY, Phase.REVALIDATE})
+SUPPORTED_INVENTORIES = frozenset({Platform.AWS})
+"""Platforms whose components can be listed, and that the phase assess therefore takes as a source."""
+
+SUPPORTED_PHASES = frozenset({Phase.ASSESS, Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY, Phase.REVALIDATE})
 """Phases that have a DAG, and so can end with a gate."""
 
 _MYSQL = frozenset({DatabaseEngine.MYSQL, DatabaseEngine.MARIADB})

@@ -110,3 +110,8 @@ class Check(StrEnum):
     REGISTRIES_EQUAL = "registries_equal"
     MODELS_COMPATIBLE = "models_compatible"
     MODELS_AGREE = "models_agree"
+    INVENTORY_COMPLETE = "inventory_complete"
+    REFERENCES_EXPLAINED = "references_explained"
+    BLOCKERS_ACCEPTED = "blockers_accepted"
+    DEADLINE_KEPT = "deadline_kept"
+    PLAN_APPROVED = "plan_approved"

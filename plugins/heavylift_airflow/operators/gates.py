@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from heavylift.evidence.records import CheckOutcome, EvidenceRef, GateResult
     from heavylift.evidence.run_evidence import Kept
-    from heavylift.spec import MigrationSpec
+    from heavylift.spec import Gate, MigrationSpec
     from heavylift_airflow.context import TaskFrame
 
 MAX_NAMED = 5
@@ -64,7 +64,9 @@ class EvaluateGateOperator(HeavyliftOperator):
 
         gate = find_gate(frame.spec, self.phase, self.gate)
         async with self.evidence(frame) as store:
-            result, ref = await evaluate_gate(store, frame.run, gate, **self.subjects(frame.spec))
+            result, ref = await evaluate_gate(
+                store, frame.run, gate, **self.subjects(frame.spec), plan_gates=plan_gates(frame.spec)
+            )
             self.evidence_path = ref.path
             await note(
                 store,
@@ -174,6 +176,13 @@ class GateApprovalOperator(HeavyliftTask, ApprovalOperator):
             return await record_approval(store, approval)
 
 
+def plan_gates(spec: MigrationSpec) -> tuple[Gate, ...]:
+    """Return the gates at which the migration's plan is approved: any later gate may demand that it was."""
+    from heavylift.spec import Phase
+
+    return spec.gates_for(Phase.ASSESS)
+
+
 def gate_summary(result: GateResult) -> dict[str, Any]:
     """Return a gate result's figures."""
     return {
@@ -195,12 +204,18 @@ def approval_text(kept: Kept[GateResult], frame: TaskFrame, dag_id: str) -> str:
             "|---|---|---|---|",
             *rows,
             "",
+            *_plan_lines(kept),
             f"[The result as evidence]({evidence_url(dag_id, kept.ref.path)}),"
             f" SHA-256 `{kept.ref.sha256[:16]}…`, of {kept.record.evaluated_at:%Y-%m-%d %H:%M:%S} UTC.",
             "",
             "Your answer is kept in the audit trail and is bound to exactly this result.",
         ]
     )
+
+
+def _plan_lines(kept: Kept[GateResult]) -> list[str]:
+    digest = kept.record.plan_digest
+    return [f"You are asked about the plan with the digest `{digest}`.", ""] if digest else []
 
 
 def _row(check: CheckOutcome) -> str:

@@ -7,6 +7,7 @@ from airflow.sdk import Asset
 from heavylift.spec import Phase
 
 _STATES = {
+    Phase.ASSESS: "assessed",
     Phase.APPLIANCE: "reconciled",
     Phase.TRANSFER: "transferred",
     Phase.SYNC: "synced",

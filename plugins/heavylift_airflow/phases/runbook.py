@@ -13,6 +13,7 @@ from heavylift.spec.sections_models import Model
 
 _TASK_HEADING = re.compile(r"^### `(?P<task>[a-z_]+)`.*$", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,3} ", re.MULTILINE)
+_SUBJECTS = {Phase.REVALIDATE: "model", Phase.ASSESS: "what is looked at"}
 _FOLDER_VARIABLE = "HEAVYLIFT_RUNBOOKS"
 
 
@@ -69,6 +70,8 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
     ]
     if phase is Phase.REVALIDATE:
         rows = [_model_line(model) for model in spec.models]
+    if phase is Phase.ASSESS:
+        rows = [_assess_line(spec)]
     return "\n".join(
         [
             f"# {spec.dag_id(phase)}",
@@ -77,7 +80,7 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
             "",
             f"Owner: {spec.owner}. From {spec.source.platform} to {spec.target.platform}.",
             "",
-            f"| {'model' if phase is Phase.REVALIDATE else 'dataset'} | source | target |",
+            f"| {_SUBJECTS.get(phase, 'dataset')} | source | target |",
             "|---|---|---|",
             *rows,
             "",
@@ -86,6 +89,17 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
             read_runbook(phase).text,
         ]
     )
+
+
+def _assess_line(spec: MigrationSpec) -> str:
+    assess, own = spec.assess, spec.target
+    connection = (assess.connection if assess else None) or spec.source.connection
+    regions = ", ".join(assess.regions if assess else ()) or "all regions"
+    places = [(each.platform or own.platform, each.region) for each in (assess.targets if assess else ())]
+    named = [
+        f"{platform} {region or ''}".strip() for platform, region in places or [(own.platform, own.region)]
+    ]
+    return f"| everything | connection `{connection}`, {regions} | {', '.join(named)} |"
 
 
 def _model_line(model: Model) -> str:

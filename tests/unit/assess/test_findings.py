@@ -68,6 +68,11 @@ CASES = (
     Case("AS-222", {"formats": ("pickle",), "pickle_scan": "unsafe"}, {"formats": ("pickle",)}),
     Case("AS-230", {"replicas": 1}, {"replicas": 2}, others=3),
     Case("AS-240", {"keys": ("k" * 1025,)}, {"keys": ("a/b",)}),
+    Case("AS-242", {"unknown": ("size_bytes",)}, {"unknown": ("change_bytes_per_day",)}),
+    Case(
+        "AS-243", {"size_bytes": 50 * TB, "unknown": ("change_bytes_per_day",)},
+        {"size_bytes": 10**9, "unknown": ("change_bytes_per_day",)},
+    ),
     Case("AS-241", {"largest_object_bytes": 6 * 2**40}, {"largest_object_bytes": 2**40}),
     Case(
         "AS-250", {"size_bytes": 50 * TB, "change_bytes_per_day": 10**15},

@@ -10,13 +10,15 @@ from typer.testing import CliRunner
 
 from heavylift.assess.document import digest_of, from_document, parse_input, require_approved, to_document
 from heavylift.assess.explain import explain
+from heavylift.assess.picture import MOST_ARROWS, MOST_NODES, graph_of
 from heavylift.assess.plan import make_plan
 from heavylift.cli import app
 from heavylift.cli.run import run
 from heavylift.errors import ConflictError, IntegrityError, SpecError
 from heavylift.evidence.assess_input import Component, Line, Target
-from heavylift.report.mermaid import MOST_EDGES, MOST_NODES, draw_graph
-from heavylift.report.planning import draw_waves, render_plan
+from heavylift.report.mermaid import draw_graph
+from heavylift.report.plan_pictures import draw_waves
+from heavylift.report.planning import render_plan
 from tests.unit.assess.inputs import BASIS, GBIT, TB, constraints, dataset, given, needs, planned
 from tests.unit.house.modules import REPOSITORY
 
@@ -241,20 +243,20 @@ def test_every_runbook_that_a_risk_names_is_there() -> None:
 
 
 def test_the_graph_stays_small_and_names_mean_nothing_to_mermaid() -> None:
-    few = draw_graph(planned(dataset('a"]; click'), dataset("b"), dependencies=needs(("b", 'a"]; click'))))
+    plan = planned(dataset('a"]; click'), dataset("b"), dependencies=needs(("b", 'a"]; click')))
+    few = draw_graph(graph_of(plan))
     assert 'n0["a#34;#93;#59; click"]' in few
     assert "n0 --> n1" in few
     parts = [dataset(f"c{n}", size_bytes=0) for n in range(500)]
-    many = draw_graph(
-        planned(
-            *parts,
-            dependencies=needs(*((f"c{n}", f"c{n // 2}") for n in range(1, 500))),
-            constraints=constraints(wave_components=2),
-        )
+    plan = planned(
+        *parts,
+        dependencies=needs(*((f"c{n}", f"c{n // 2}") for n in range(1, 500))),
+        constraints=constraints(wave_components=2),
     )
+    many = draw_graph(graph_of(plan))
     lines = many.splitlines()
     assert sum("[" in line and "subgraph" not in line for line in lines) == MOST_NODES
-    assert sum("-->" in line for line in lines) <= MOST_EDGES
+    assert sum("-->" in line for line in lines) <= MOST_ARROWS
     assert "left out" in many
 
 
@@ -272,7 +274,7 @@ def test_the_days_until_the_line_is_there_are_in_the_picture() -> None:
     part = dataset(size_bytes=50 * TB)
     for setup_days, there in ((10, True), (0, False)):
         line = Line(name="l", bits_per_second=GBIT, setup_days=setup_days)
-        svg = draw_waves(planned(part, constraints=constraints(lines=(line,))))
+        svg = draw_waves((plan := planned(part, constraints=constraints(lines=(line,)))).start, plan.waves)
         assert ("Line ordered" in svg) == there
         assert "Wave 1" in svg
 

@@ -23,6 +23,7 @@ from heavylift.spec import (
     load_spec,
     resolve_datasets,
 )
+from heavylift.spec.assess_rules import ASSESS_CHECKS
 from heavylift.spec.vocabulary import TableFormat
 from tests.unit.spec.samples import HEAD, MINIMAL, changed, load, with_dataset
 
@@ -213,5 +214,7 @@ def test_the_example_is_right_and_says_what_the_sandbox_has(repository: Path) ->
         Check.REGISTRIES_EQUAL,
         Check.MODELS_AGREE,
         Check.MODELS_COMPATIBLE,
+        Check.PLAN_APPROVED,
+        *ASSESS_CHECKS,
     }
     assert set(gate.checks) == set(Check) - of_others

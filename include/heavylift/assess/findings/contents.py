@@ -127,8 +127,19 @@ def _too_large(scene: Scene) -> str:
     return f"an object of {size(scene.component.largest_object_bytes)}, at most {size(most)} are held"
 
 
+def _unmeasured(scene: Scene) -> str:
+    return "" if scene.component.is_measured else "nobody tells how large it is"
+
+
+def _unknown_changes(scene: Scene) -> str:
+    component = scene.component
+    if "change_bytes_per_day" not in component.unknown or not scene.choice.syncs:
+        return ""
+    return f"nobody tells how much of it changes; {scene.choice.way.strategy} is reckoned as if nothing did"
+
+
 def _no_way(scene: Scene) -> str:
-    if scene.choice.way.strategy != "none":
+    if scene.choice.way.strategy != "none" or not scene.component.is_measured:
         return ""
     return "; ".join(f"{each.way}: {each.reason}" for each in scene.choice.rejected)
 
@@ -185,6 +196,14 @@ CONTENT_RULES = (
     Rule(
         "AS-241", "blocker", "An object larger than the target holds", _too_large,
         "split it at the source",
+    ),
+    Rule(
+        "AS-242", "blocker", "A size that nobody knows", _unmeasured,
+        "state it (assess.components[].size in the spec), or let it be measured",
+    ),
+    Rule(
+        "AS-243", "warning", "A change rate that nobody knows", _unknown_changes,
+        "state it (assess.components[].change_per_day in the spec); 0 where it rests",
     ),
     Rule(
         "AS-250", "blocker", "No way of switching fits", _no_way,

@@ -9,6 +9,7 @@ from heavylift.inventory.aws.data_rows import DATA
 from heavylift.inventory.aws.platform_rows import PLATFORM
 from heavylift.inventory.aws.sagemaker_rows import SAGEMAKER
 from heavylift.inventory.rows import Row
+from heavylift.inventory.sizes import CALLS
 
 ROWS: tuple[Row, ...] = (*SAGEMAKER, *DATA, *PLATFORM)
 """Every type of AWS that is read."""
@@ -32,6 +33,7 @@ def calls_of(row: Row) -> list[tuple[str, str]]:
 def permissions(permission_of: Callable[[str, str], str], rows: Iterable[Row] = ROWS) -> list[str]:
     """Return every permission that an inventory of ``rows`` needs, sorted; all of them only read."""
     needed = {permission_of(service, operation) for service, operation in _OURS}
+    needed |= {own or permission_of(service, operation) for service, operation, own in CALLS}
     for row in rows:
         needed |= {
             permission or permission_of(row.service, operation) for operation, permission in calls_of(row)

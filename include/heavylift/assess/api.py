@@ -1,0 +1,260 @@
+"""What operators and commands call: make the plan of a migration from its spec and its latest inventory."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from heavylift.assess.accepting import judge_findings, judge_gaps
+from heavylift.assess.baselines import baselines_of
+from heavylift.assess.basis import Basis, load_basis
+from heavylift.assess.document import digest_of, to_document
+from heavylift.assess.from_spec import constraints_of, settings_of, targets_of
+from heavylift.assess.picture import graph_of
+from heavylift.assess.plan import make_plan
+from heavylift.assess.translate.join import Translated, translate
+from heavylift.assess.translate.known import Known
+from heavylift.errors import ConflictError, NotFoundError
+from heavylift.evidence.assess_evidence import latest_graph, latest_inventory
+from heavylift.evidence.assess_input import PlanInput
+from heavylift.evidence.assess_records import Plan
+from heavylift.evidence.assessment_records import (
+    AssessmentRecord,
+    OutsideTold,
+    assess_folder,
+    assessment_path,
+    plan_document_path,
+)
+from heavylift.evidence.inventory_files import read_components, read_edges, read_outside
+from heavylift.evidence.inventory_records import Component, GraphRecord, InventoryRecord, OutsideReference
+from heavylift.evidence.numbered import latest_number, write_next, write_next_bytes
+from heavylift.evidence.records import MAX_LISTED, RunKey
+from heavylift.evidence.run_evidence import Kept
+from heavylift.evidence.store import JSON
+
+if TYPE_CHECKING:
+    from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.store import EvidenceStore
+    from heavylift.spec.model import MigrationSpec
+
+MOST_WAVES = 100
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What an inventory and its graph tell, read from the evidence store."""
+
+    inventory: InventoryRecord
+    graph: Kept[GraphRecord]
+    components: list[Component]
+    outside: list[OutsideReference]
+    translated: Translated
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A plan, its input and its digest."""
+
+    given: PlanInput
+    plan: Plan
+    digest: str
+    seen: Seen
+
+
+async def plan_of(
+    store: EvidenceStore,
+    spec: MigrationSpec,
+    connection: str,
+    *,
+    run: RunKey | None = None,
+    facts: Path | None = None,
+    prices: Path | None = None,
+) -> Planned:
+    """Return the plan of a spec's migration; writes nothing.
+
+    The same inventory, spec and tables give the same plan, to the digest.
+
+    :param connection: whose inventory.
+    :param run: only this run's inventory will do; the newest where left out.
+    :raises NotFoundError: there is no inventory, or no graph of it.
+    :raises SpecError: the spec has no section ``assess``, or a table of one's own cannot be used.
+    """
+    settings_of(spec)
+    basis = load_basis(facts, prices)
+    seen = await _see(store, spec, connection, run, basis)
+    # It computes for a minute where there are very many: whoever waits must be able to stop it.
+    return await asyncio.to_thread(_plan, spec, basis, seen)
+
+
+async def make_assessment(
+    store: EvidenceStore, spec: MigrationSpec, connection: str, run: RunKey | None = None
+) -> tuple[AssessmentRecord, EvidenceRef]:
+    """Make the plan and keep it as evidence, with its input and what stands in its way.
+
+    Idempotency: each call adds a numbered assessment; the plan of the same inventory and spec has the same
+    digest. After a call that was killed the next one makes the plan again.
+
+    :param run: whose inventory is meant, and where it is kept; the newest inventory's where left out.
+    :raises NotFoundError: there is no inventory, or no graph of it.
+    """
+    began = time.monotonic()
+    planned = await plan_of(store, spec, connection, run=run)
+    key = planned.seen.inventory.run
+    number = 1 + await latest_number(store, lambda n: assessment_path(key, n))
+    given = planned.given.model_dump_json().encode()
+    _, input_ref = await write_next_bytes(
+        store, lambda n: f"{assess_folder(key)}/input-{n}.json", given, JSON, known=number - 1
+    )
+    document = to_document(planned.plan, planned.digest)
+    _, plan_ref = await write_next_bytes(
+        store, lambda n: plan_document_path(key, n), document, JSON, known=number - 1
+    )
+    inventory_ref = await store.ref_of(planned.seen.graph.record.inventory)
+    record = _record(planned, spec, connection, (inventory_ref, input_ref, plan_ref))
+    record = record.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
+    _, ref = await write_next(store, lambda n: assessment_path(key, n), record, known=number - 1)
+    return record, ref
+
+
+async def _see(
+    store: EvidenceStore, spec: MigrationSpec, connection: str, run: RunKey | None, basis: Basis
+) -> Seen:
+    found = await latest_inventory(store, spec.migration, connection, run)
+    graph = await latest_graph(store, spec.migration, connection, run)
+    if found is None or graph is None:
+        missing = "inventory" if found is None else "graph"
+        raise NotFoundError(
+            f"planning migration {spec.migration!r}",
+            got=f"no {missing} of connection {connection!r} in the evidence store",
+            expected="an inventory, and the graph of it",
+            state="nothing was planned",
+            remedy=f"run 'heavylift {missing} SPEC' first, with the same --evidence",
+            code="6921",
+        )
+    path, inventory = found
+    if graph.record.inventory != path:
+        raise ConflictError(
+            f"planning migration {spec.migration!r}",
+            got=f"a graph of the inventory {graph.record.inventory}",
+            expected=f"one of the newest, {path}",
+            state="nothing was planned",
+            remedy="run 'heavylift graph SPEC' again",
+            code="6922",
+        )
+    settings = settings_of(spec)
+    components = await read_components(store, inventory.components)
+    edges = await read_edges(store, graph.record.edge_rows)
+    outside = await read_outside(store, graph.record.outside_rows)
+    known = Known(settings.components)
+    translated = translate(components, edges, outside, known, basis, settings.owner_tags)
+    return Seen(inventory, graph, components, outside, translated)
+
+
+def _plan(spec: MigrationSpec, basis: Basis, seen: Seen) -> Planned:
+    if not seen.translated.components:
+        raise NotFoundError(
+            f"planning migration {spec.migration!r}",
+            got=f"an inventory of account {seen.inventory.account} without a single component",
+            expected="something that moves",
+            state="nothing was planned",
+            remedy="look at the connection, assess.regions and assess.skip",
+            code="6923",
+        )
+    given = PlanInput(
+        migration=spec.migration,
+        source=spec.source.platform.value,
+        targets=targets_of(spec),
+        constraints=constraints_of(settings_of(spec), seen.inventory.began_at.date()),
+        components=seen.translated.components,
+        dependencies=seen.translated.dependencies,
+    )
+    plan = make_plan(given, basis)
+    return Planned(given, plan, digest_of(plan), seen)
+
+
+def _record(
+    planned: Planned,
+    spec: MigrationSpec,
+    connection: str,
+    refs: tuple[EvidenceRef, EvidenceRef, EvidenceRef],
+) -> AssessmentRecord:
+    settings, plan, seen = settings_of(spec), planned.plan, planned.seen
+    judged = judge_findings(plan.findings, settings.accept)
+    gaps, unused_gaps = judge_gaps(seen.inventory.findings, settings.gaps)
+    parts, p90 = planned.given.components, plan.duration.p90
+    limit = planned.given.constraints.deadline_days
+    return AssessmentRecord(
+        run=seen.inventory.run,
+        connection=connection,
+        account=seen.inventory.account,
+        source=plan.source,
+        target=plan.target.name,
+        start=plan.start,
+        inventory=refs[0],
+        graph=seen.graph.ref,
+        input=refs[1],
+        plan=refs[2],
+        plan_digest=planned.digest,
+        components=len(plan.components),
+        kinds=seen.inventory.counts,
+        dependencies=len(plan.dependencies),
+        size_bytes=sum(each.size_bytes for each in parts),
+        unknown_sizes=sum(not each.is_measured for each in parts),
+        unknown_changes=sum("change_bytes_per_day" in each.unknown for each in parts),
+        gaps=gaps,
+        open_gaps=sum(not gap.accepted for gap in gaps),
+        outside=seen.graph.record.outside,
+        explained=seen.graph.record.explained,
+        unexplained=seen.graph.record.unexplained,
+        outside_told=_outside(seen.outside),
+        rules=judged.rules,
+        blockers=judged.blockers,
+        accepted_blockers=judged.accepted,
+        open_blockers=judged.blockers - judged.accepted,
+        blockers_told=judged.told,
+        unused=(*judged.unused, *unused_gaps, *seen.translated.unmet, *seen.graph.record.unused_acceptances),
+        treatments=_tally(each.treatment for each in plan.components),
+        strategies=_tally(each.strategy for each in plan.components),
+        wave_count=len(plan.waves),
+        waves=tuple(each.model_copy(update={"cycles": ()}) for each in plan.waves[:MOST_WAVES]),
+        duration=plan.duration,
+        costs=plan.costs,
+        choice=plan.choice,
+        scenarios=plan.scenarios,
+        risks=plan.risks,
+        assumptions=plan.assumptions,
+        deadline_days=limit,
+        deadline_kept=p90 is not None and (limit is None or p90 <= limit),
+        met=plan.met,
+        unmet=plan.unmet,
+        picture=graph_of(plan),
+        baselines=baselines_of(seen.components),
+        seconds=0.0,
+    )
+
+
+def _outside(found: Sequence[OutsideReference]) -> tuple[OutsideTold, ...]:
+    counts = Counter(each.reference.target for each in found if not each.explained)
+    first: dict[str, OutsideReference] = {}
+    for each in found:
+        if not each.explained:
+            first.setdefault(each.reference.target, each)
+    return tuple(
+        OutsideTold(
+            target=target,
+            why=first[target].why.value,
+            component=first[target].reference.component,
+            field=first[target].reference.field,
+            references=count,
+        )
+        for target, count in counts.most_common(MAX_LISTED)
+    )
+
+
+def _tally(words: Iterable[str]) -> dict[str, int]:
+    return dict(sorted(Counter(words).items()))

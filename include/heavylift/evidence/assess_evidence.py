@@ -1,0 +1,131 @@
+"""What a run of the phase assess has left behind: inventory, graph, assessment.
+
+Read by gates, summaries and reports, so that all three judge the same files.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+from heavylift.evidence.assessment_records import AssessmentRecord, assessment_path
+from heavylift.evidence.inventory_records import INVENTORY_FOLDER, GraphRecord, InventoryRecord
+from heavylift.evidence.paths import safe_segment
+from heavylift.evidence.records import RunKey
+from heavylift.evidence.run_evidence import Kept, read_kept, read_latest
+from heavylift.evidence.runs import list_runs
+
+if TYPE_CHECKING:
+    from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.parsing import RecordT
+    from heavylift.evidence.store import EvidenceStore
+
+ASSESS_PHASE = "assess"
+"""The phase that this evidence belongs to."""
+
+_CONNECTION = rf"/{INVENTORY_FOLDER}/[^/]+"
+
+
+@dataclass(frozen=True)
+class AssessEvidence:
+    """The latest records of one run."""
+
+    run: RunKey
+    inventory: Kept[InventoryRecord] | None = None
+    graph: Kept[GraphRecord] | None = None
+    assessment: Kept[AssessmentRecord] | None = None
+
+    @property
+    def refs(self) -> tuple[EvidenceRef, ...]:
+        """The files that all this was read from, and those that they refer to."""
+        found = [kept.ref for kept in (self.inventory, self.graph, self.assessment) if kept]
+        if self.inventory:
+            found += [self.inventory.record.components, self.inventory.record.references]
+        if self.graph:
+            record = self.graph.record
+            found += [record.edge_rows, record.outside_rows, record.picture]
+        if self.assessment:
+            found += [self.assessment.record.input, self.assessment.record.plan]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def plan_digest(self) -> str:
+        """The digest of the run's plan; empty where it has none."""
+        return self.assessment.record.plan_digest if self.assessment else ""
+
+    @property
+    def staleness(self) -> str:
+        """Why the assessment is not of what the run has now; empty where it is."""
+        if self.assessment is None or self.inventory is None or self.graph is None:
+            return ""
+        if self.assessment.record.inventory != self.inventory.ref:
+            return "an inventory was taken after the plan was made"
+        if self.assessment.record.graph != self.graph.ref:
+            return "a graph was made after the plan"
+        return ""
+
+
+async def read_assess(store: EvidenceStore, run: RunKey) -> AssessEvidence:
+    """Read the latest records of ``run``; what does not exist is None.
+
+    :raises AuditError: a record is damaged.
+    """
+    assessment = await read_latest(store, lambda n: assessment_path(run, n), AssessmentRecord)
+    return AssessEvidence(
+        run,
+        await _newest(store, run.folder, "", "inventory", InventoryRecord),
+        await _newest(store, run.folder, "", "graph", GraphRecord),
+        assessment,
+    )
+
+
+async def latest_inventory(
+    store: EvidenceStore, migration: str, connection: str, run: RunKey | None = None
+) -> tuple[str, InventoryRecord] | None:
+    """Return the path and record of the newest finished inventory of a connection, or None.
+
+    :param run: only this run's.
+    """
+    folder = run.folder if run else f"{migration}/{ASSESS_PHASE}"
+    kept = await _newest(store, folder, connection, "inventory", InventoryRecord)
+    return (kept.ref.path, kept.record) if kept else None
+
+
+async def latest_graph(
+    store: EvidenceStore, migration: str, connection: str, run: RunKey | None = None
+) -> Kept[GraphRecord] | None:
+    """Return the newest graph of a connection, or None; ``run`` as in :func:`latest_inventory`."""
+    folder = run.folder if run else f"{migration}/{ASSESS_PHASE}"
+    return await _newest(store, folder, connection, "graph", GraphRecord)
+
+
+async def latest_assessment(
+    store: EvidenceStore, migration: str, run: RunKey | None = None
+) -> Kept[AssessmentRecord] | None:
+    """Return the newest assessment of a migration, or None; with ``run`` only that run's."""
+    if run is not None:
+        return await read_latest(store, lambda n: assessment_path(run, n), AssessmentRecord)
+    newest: Kept[AssessmentRecord] | None = None
+    for seen in await list_runs(store, migration, ASSESS_PHASE):
+        kept = await read_latest(store, partial(assessment_path, seen.key), AssessmentRecord)
+        if kept and (newest is None or kept.record.made_at >= newest.record.made_at):
+            newest = kept
+    return newest
+
+
+async def _newest(
+    store: EvidenceStore, folder: str, connection: str, kind: str, model: type[RecordT]
+) -> Kept[RecordT] | None:
+    place = f"/{INVENTORY_FOLDER}/{re.escape(safe_segment(connection))}" if connection else _CONNECTION
+    pattern = re.compile(rf".*{place}/{kind}-(\d+)\.json")
+    newest = max(
+        [
+            (file.modified_at, int(match[1]), file.path)
+            async for file in store.files(folder)
+            if (match := pattern.fullmatch(file.path))
+        ],
+        default=None,
+    )
+    return await read_kept(store, newest[2], model) if newest else None

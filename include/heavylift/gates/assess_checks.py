@@ -1,0 +1,98 @@
+"""Checks of an assessment: all is listed and accounted for, and nothing unaccepted stands in the way."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from heavylift.evidence.assess_evidence import AssessEvidence
+from heavylift.evidence.assessment_records import AssessmentRecord
+from heavylift.evidence.records import CheckOutcome
+from heavylift.evidence.wording import counted, enumeration
+from heavylift.gates.verdict import Verdict
+
+SUBJECT = "plan"
+"""What the outcomes name as their subject."""
+
+_SHOWN = 5
+
+
+def inventory_complete(evidence: AssessEvidence) -> Verdict:
+    """Judge that all could be listed, or that somebody has accepted by name what could not."""
+    verdict, record = _begun(evidence)
+    if record is None:
+        return verdict
+    open_ = [f"{gap.subject}: {gap.detail}" for gap in record.gaps if not gap.accepted]
+    verdict.demand(not open_, f"{counted(len(open_), 'gap')} of the inventory: {enumeration(open_, _SHOWN)}")
+    verdict.found(f"{counted(record.components, 'component')} of account {record.account}")
+    if record.gaps:
+        accepted = [f"{gap.subject} ({gap.accepted})" for gap in record.gaps if gap.accepted]
+        verdict.found(f"accepted: {enumeration(accepted, _SHOWN)}")
+    return verdict
+
+
+def references_explained(evidence: AssessEvidence) -> Verdict:
+    """Judge that every reference is answered by a component, or explained."""
+    verdict, record = _begun(evidence)
+    if record is None:
+        return verdict
+    named = enumeration([f"{each.target} ({each.why})" for each in record.outside_told], _SHOWN)
+    verdict.demand(
+        record.unexplained == 0,
+        f"{counted(record.unexplained, 'reference')} to what is in no list and nobody has explained: {named}",
+    )
+    verdict.found(
+        f"{counted(record.dependencies, 'dependency', 'dependencies')},"
+        f" {counted(record.explained, 'reference')} to outside explained"
+    )
+    return verdict
+
+
+def blockers_accepted(evidence: AssessEvidence) -> Verdict:
+    """Judge that no finding stands in the way that nobody has accepted; unknown sizes are such findings."""
+    verdict, record = _begun(evidence)
+    if record is None:
+        return verdict
+    named = enumeration([f"{each.rule} of {each.component}" for each in record.blockers_told], _SHOWN)
+    verdict.demand(
+        record.open_blockers == 0, f"{counted(record.open_blockers, 'unaccepted blocker')}: {named}"
+    )
+    verdict.found(
+        f"{counted(record.blockers, 'blocker')}, {record.accepted_blockers:,} of them accepted;"
+        f" {counted(record.unknown_sizes, 'unknown size')}"
+    )
+    return verdict
+
+
+def deadline_kept(evidence: AssessEvidence) -> Verdict:
+    """Judge that the move ends nine times in ten, and by the deadline where there is one."""
+    verdict, record = _begun(evidence)
+    if record is None:
+        return verdict
+    days, limit = record.duration.p90, record.deadline_days
+    if days is None:
+        verdict.against("in more than one of ten simulated moves catching up never ends")
+        return verdict
+    allowed = "there is no deadline" if limit is None else f"{limit:g} are allowed"
+    verdict.demand(record.deadline_kept, f"{days:,.1f} days nine times in ten, and {allowed}")
+    verdict.found(f"{days:,.1f} days nine times in ten; {allowed}")
+    return verdict
+
+
+def judge_assess_freshness(evidence: AssessEvidence, max_age: timedelta, now: datetime) -> CheckOutcome:
+    """Return whether inventory and plan are younger than ``max_age``, and the plan is of that inventory."""
+    verdict = Verdict()
+    if evidence.inventory:
+        verdict.demand_younger("inventory", evidence.inventory.record.ended_at, max_age, now)
+    if evidence.assessment:
+        verdict.demand_younger("plan", evidence.assessment.record.made_at, max_age, now)
+    verdict.demand(not evidence.staleness, evidence.staleness)
+    return verdict.outcome("freshness", SUBJECT)
+
+
+def _begun(evidence: AssessEvidence) -> tuple[Verdict, AssessmentRecord | None]:
+    verdict = Verdict()
+    if evidence.assessment is None:
+        verdict.against("no plan was made")
+        return verdict, None
+    verdict.uses(evidence.assessment.ref)
+    return verdict, evidence.assessment.record

@@ -1,0 +1,96 @@
+"""Rules about the ``assess`` section and the checks that stand on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from heavylift.spec.model import MigrationSpec
+from heavylift.spec.rule import Broken
+from heavylift.spec.sections_assess import BucketSizes
+from heavylift.spec.support import SUPPORTED_INVENTORIES
+from heavylift.spec.vocabulary import Check, Phase, Platform
+
+ASSESS_CHECKS = frozenset(
+    {
+        Check.INVENTORY_COMPLETE,
+        Check.REFERENCES_EXPLAINED,
+        Check.BLOCKERS_ACCEPTED,
+        Check.DEADLINE_KEPT,
+    }
+)
+"""Checks that judge an assessment."""
+
+
+def assess_rules(spec: MigrationSpec) -> Iterator[Broken]:
+    """Yield what is wrong with the assess section of ``spec``."""
+    if spec.assess is not None:
+        yield from _platform(spec)
+        yield from _names(spec)
+    yield from _gates(spec)
+
+
+def _platform(spec: MigrationSpec) -> Iterator[Broken]:
+    platform = spec.source.platform
+    if platform not in SUPPORTED_INVENTORIES:
+        able = " or ".join(sorted(each.value for each in SUPPORTED_INVENTORIES))
+        yield Broken(
+            "2191",
+            ("source", "platform"),
+            f"a source on {platform.value} with assess, understood but not yet supported by this version",
+            f"a source on {able}, or no section assess",
+            "make the plan of such a source from a file: heavylift plan INPUT.json",
+        )
+    assess = spec.assess
+    if assess and platform is not Platform.AWS and assess.bucket_sizes is BucketSizes.LISTINGS:
+        yield Broken("2192", ("assess", "bucket_sizes"), "listings", "metrics or none: only AWS has buckets")
+
+
+def _names(spec: MigrationSpec) -> Iterator[Broken]:
+    seen: dict[str, int] = {}
+    for index, line in enumerate(spec.assess.lines if spec.assess else ()):
+        if line.name in seen:
+            got = f"the name {line.name!r} a second time"
+            expected = f"another name than lines[{seen[line.name]}]"
+            yield Broken("2193", ("assess", "lines", index, "name"), got, expected)
+        seen.setdefault(line.name, index)
+
+
+def _gates(spec: MigrationSpec) -> Iterator[Broken]:
+    for index, gate in enumerate(spec.gates):
+        for position, check in enumerate(gate.checks):
+            path = ("gates", index, "checks", position)
+            if check in ASSESS_CHECKS and (gate.phase is not Phase.ASSESS or spec.assess is None):
+                yield Broken(
+                    "2194",
+                    path,
+                    f"the check {check.value!r}, which would check nothing",
+                    "a gate of the phase assess, and a section assess",
+                )
+            if check is Check.PLAN_APPROVED and (gate.phase is Phase.ASSESS or spec.assess is None):
+                yield Broken(
+                    "2195",
+                    path,
+                    "the check 'plan_approved', which nothing could make true here",
+                    "a gate of a later phase, and a section assess",
+                    "a plan is approved at the gate of the phase assess",
+                )
+            if gate.phase is Phase.ASSESS and check not in ASSESS_CHECKS | {Check.PLAN_APPROVED}:
+                yield Broken(
+                    "2196",
+                    path,
+                    f"the check {check.value!r} at a gate of the phase assess, which moves nothing",
+                    " or ".join(sorted(each.value for each in ASSESS_CHECKS)),
+                )
+    yield from _some_approval(spec)
+
+
+def _some_approval(spec: MigrationSpec) -> Iterator[Broken]:
+    wanted = any(Check.PLAN_APPROVED in gate.checks for gate in spec.gates)
+    gates = spec.gates_for(Phase.ASSESS)
+    if wanted and spec.assess is not None and not any(gate.approval.required for gate in gates):
+        yield Broken(
+            "2197",
+            ("gates",),
+            "plan_approved, and no gate of the phase assess asks a person",
+            "approval: {required: true} in a gate of the phase assess",
+        )

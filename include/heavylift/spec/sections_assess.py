@@ -1,0 +1,215 @@
+"""The ``assess`` section: what is looked at on the source, and what the plan must keep to."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from heavylift.spec.base import ConnectionId, Count, Flag, Number, SpecModel, Text, wrong
+from heavylift.spec.quantities import BytesPerSecond, Seconds, SizeBytes
+from heavylift.spec.vocabulary import Platform
+
+DAY = 86_400
+TB = 10**12
+
+_ShortText = Annotated[Text, Field(min_length=1, max_length=1000)]
+_Money = Annotated[Number, Field(ge=0.0, le=1e12)]
+_Weight = Annotated[Number, Field(ge=0.0, le=1000.0)]
+
+
+def _check_target(value: str) -> str:
+    if not value.strip("*").strip():
+        raise wrong("pattern", "a reference's target; '*' stands for any text, but not alone")
+    return value
+
+
+class BucketSizes(StrEnum):
+    """Where the sizes of buckets come from."""
+
+    METRICS = "metrics"
+    LISTINGS = "listings"
+    NONE = "none"
+
+
+class AssessTarget(SpecModel):
+    """One place that the workload may move to."""
+
+    platform: Platform | None = Field(default=None, description="By default the spec's target.")
+    region: Text | None = Field(default=None, description="By default the region of the spec's target.")
+    missing: tuple[Text, ...] = Field(
+        default=(), description="Capabilities, services or instance types that the region does not offer."
+    )
+    quotas: dict[str, _Money] = Field(default={}, description="What may be used there, by name.")
+    monthly_usd: _Money | None = Field(
+        default=None, description="What the workload costs there, where somebody has reckoned it."
+    )
+    certifications: tuple[Text, ...] = Field(default=(), description="What the place is certified for.")
+
+
+class AssessLine(SpecModel):
+    """A line between source and target that can be used or ordered."""
+
+    name: _ShortText = Field(description="For people.")
+    bandwidth: BytesPerSecond = Field(ge=1, le=10**15, description="Its rate.")
+    measured: Flag = Field(
+        default=False, description="Whether a transfer got that rate; otherwise it is what the line can do."
+    )
+    usd_per_month: _Money = Field(default=0.0, description="What it costs.")
+    setup: Seconds = Field(default=0, le=3650 * DAY, description="How long until it can be used.")
+
+
+class Drivers(SpecModel):
+    """How much each driver weighs in the choice between targets."""
+
+    cost: _Weight | None = Field(default=None, description="What egress and the target cost.")
+    performance: _Weight | None = Field(default=None, description="How well accelerators fit.")
+    compliance: _Weight | None = Field(default=None, description="Residency and certifications.")
+    hardware: _Weight | None = Field(default=None, description="Whether the accelerators are there.")
+    effort: _Weight | None = Field(default=None, description="How much has to be redesigned.")
+
+
+class AssessComponent(SpecModel):
+    """What people know of some components that no platform tells."""
+
+    match: _ShortText = Field(
+        description="Id or name of a component, or a pattern of them (* stands for any text); later entries"
+        " win."
+    )
+    owner: Text | None = Field(default=None, description="Who decides about it.")
+    service: Text | None = Field(
+        default=None, description="Its service, where the inventory's is not what counts."
+    )
+    size: SizeBytes | None = Field(default=None, le=10**18, description="How large it is.")
+    objects: Count | None = Field(default=None, ge=0, description="How many objects it has.")
+    largest_object: SizeBytes | None = Field(default=None, description="How large its largest object is.")
+    change_per_day: SizeBytes | None = Field(
+        default=None, le=10**18, description="How much of it is written anew in a day; 0 where it rests."
+    )
+    downtime: Seconds | None = Field(default=None, description="Longest pause of writes that it bears.")
+    rpo: Seconds | None = Field(default=None, description="How much may be lost at the switch, in time.")
+    rto: Seconds | None = Field(default=None, description="How soon it must be back after a failed switch.")
+    reverse_sync: Flag | None = Field(default=None, description="Whether changes are carried back.")
+    sync_key: Flag | None = Field(default=None, description="Whether changes are found by a key or a time.")
+    hard_deletes: Flag | None = Field(default=None, description="Whether rows are deleted without a trace.")
+    log_access: Flag | None = Field(default=None, description="Whether its log of changes can be read.")
+    log_retention: Seconds | None = Field(default=None, description="How long the source keeps that log.")
+    partitions: Count | None = Field(
+        default=None, ge=1, le=10**6, description="Parts that can be switched one at a time."
+    )
+    residency: tuple[Text, ...] = Field(
+        default=(), description="Jurisdictions or regions where it may lie; anywhere where empty."
+    )
+    formats: tuple[Text, ...] = Field(default=(), description="Of artifacts: pickle, neuron, safetensors, …")
+    replicas: Count | None = Field(default=None, ge=0, description="How many run at once.")
+    monthly_usd: _Money | None = Field(default=None, description="What it costs on the source.")
+    instance_type: Text | None = Field(default=None, description="The instance type that it runs on today.")
+    memory_gib: _Money | None = Field(
+        default=None, description="What its work needs of each accelerator, as measured."
+    )
+
+
+class AcceptedReference(SpecModel):
+    """References to something outside the inventory that are all right as they are."""
+
+    target: Annotated[_ShortText, AfterValidator(_check_target)] = Field(
+        description="What is referred to; '*' stands for any text, but not alone."
+    )
+    reason: _ShortText = Field(description="Why; kept as evidence.")
+
+
+class AcceptedFinding(SpecModel):
+    """Findings that somebody accepts."""
+
+    rule: Annotated[str, Field(pattern=r"^AS-[0-9]{3}$")] = Field(
+        description="The rule's id, such as AS-242."
+    )
+    component: _ShortText = Field(
+        default="*", description="Id of a component, or a pattern of ids (* stands for any text)."
+    )
+    reason: _ShortText = Field(description="Why; kept as evidence.")
+
+
+class AcceptedGap(SpecModel):
+    """Something that the inventory could not read, and need not."""
+
+    subject: _ShortText = Field(
+        description="The finding's subject, type or permission, or a pattern of them (* stands for any text)."
+    )
+    reason: _ShortText = Field(description="Why; kept as evidence.")
+
+
+class Assess(SpecModel):
+    """What is looked at on the source, and what the plan must keep to."""
+
+    connection: ConnectionId | None = Field(
+        default=None, description="Connection with which the source is read; by default the source's."
+    )
+    account: Text | None = Field(
+        default=None, description="The account, subscription or project; another one is refused."
+    )
+    regions: tuple[Text, ...] = Field(
+        default=(), description="Regions that are read; all that are enabled where empty."
+    )
+    skip: tuple[Text, ...] = Field(
+        default=(), description="Types that are not read, such as AWS::EC2::Volume; each is a gap."
+    )
+    max_requests: Number = Field(default=50.0, ge=0.1, le=10_000.0, description="Requests a second, at most.")
+    bucket_sizes: BucketSizes = Field(
+        default=BucketSizes.METRICS,
+        description="Where sizes of buckets come from: metrics, listings (where metrics have none), or none.",
+    )
+    listing_limit: Count = Field(
+        default=1_000_000,
+        ge=1,
+        le=10**9,
+        description="Objects of one bucket that are listed at most; a larger one's size stays unknown.",
+    )
+    targets: tuple[AssessTarget, ...] = Field(
+        default=(), max_length=20, description="Places to choose from; by default the spec's target."
+    )
+    lines: tuple[AssessLine, ...] = Field(
+        min_length=1, max_length=20, description="Lines that can be used or ordered."
+    )
+    start: date | None = Field(
+        default=None, description="First day of the move, as YYYY-MM-DD; by default the day of the inventory."
+    )
+    deadline: Seconds | None = Field(
+        default=None, ge=3600, le=3650 * DAY, description="Until everything has moved, nine times in ten."
+    )
+    downtime: Seconds = Field(default=4 * 3600, description="Longest pause of writes of one wave.")
+    rpo: Seconds | None = Field(default=None, description="How much may be lost at a switch, in time.")
+    rto: Seconds | None = Field(default=None, description="How soon it must be back after a failed switch.")
+    workers: Count = Field(default=32, ge=1, le=100_000, description="Tasks that copy at once.")
+    wave_size: SizeBytes = Field(default=200 * TB, ge=1, description="Bytes of one wave, at most.")
+    wave_components: Count = Field(
+        default=500, ge=1, le=10**6, description="Components of one wave, at most."
+    )
+    keep: Seconds = Field(default=14 * DAY, description="How long the source is kept after the last wave.")
+    residency: tuple[Text, ...] = Field(
+        default=(), description="Jurisdictions or regions where data may lie; anywhere where empty."
+    )
+    certifications: tuple[Text, ...] = Field(default=(), description="What the target must be certified for.")
+    customer: Text = Field(
+        default="", description="Jurisdiction of who signed the source's contract: EU, UK, US."
+    )
+    leaving: Flag = Field(default=True, description="Whether the source is left, or both are used on.")
+    claims: tuple[Text, ...] = Field(
+        default=(), description="Egress offers that the provider has granted in writing, by id."
+    )
+    drivers: Drivers = Field(default=Drivers(), description="How much each driver weighs.")
+    owner_tags: tuple[Text, ...] = Field(
+        default=("owner", "team"), description="Tags that name a component's owner, the first that is there."
+    )
+    components: tuple[AssessComponent, ...] = Field(
+        default=(), max_length=10_000, description="What people know of components."
+    )
+    references: tuple[AcceptedReference, ...] = Field(
+        default=(), description="References to outside the inventory that are explained."
+    )
+    accept: tuple[AcceptedFinding, ...] = Field(default=(), description="Findings that are accepted.")
+    gaps: tuple[AcceptedGap, ...] = Field(
+        default=(), description="What the inventory could not read, and need not."
+    )

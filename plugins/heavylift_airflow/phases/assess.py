@@ -1,0 +1,56 @@
+"""The DAG that looks at the source: inventory, graph, findings and plan; then its gate, and a person."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, TriggerRule
+
+from heavylift.spec import LoadedSpec, Phase
+from heavylift_airflow.operators.assess import MakeGraphOperator, MakePlanOperator, TakeInventoryOperator
+from heavylift_airflow.operators.assess_closing import (
+    BuildPlanReportOperator,
+    EvaluatePlanGateOperator,
+    PublishPlanOperator,
+    SummarisePlanOperator,
+)
+from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.phases.assets import phase_asset
+from heavylift_airflow.phases.form import dry_run_param
+from heavylift_airflow.phases.gates import add_gate
+from heavylift_airflow.phases.movement import dag_settings
+from heavylift_airflow.phases.parts import Parts
+
+
+def assess_dag(loaded: LoadedSpec) -> DAG | None:
+    """Return the DAG that assesses one spec's source, or None where it has no section ``assess``."""
+    spec = loaded.spec
+    if spec.assess is None:
+        return None
+    with DAG(
+        dag_id=spec.dag_id(Phase.ASSESS),
+        schedule=None,
+        params=dry_run_param("Make inventory, graph, plan and report; judge no gate and ask nobody."),
+        **dag_settings(spec, Phase.ASSESS),
+    ) as dag:
+        _build(Parts(spec, str(loaded.path.absolute()), Phase.ASSESS))
+    return dag
+
+
+def _build(parts: Parts) -> None:
+    """Add all tasks to the DAG that is being defined."""
+    spec, task = parts.spec, parts.arguments
+    begin = BeginRunOperator(**task("begin_run"))
+    inventory = TakeInventoryOperator(**task("take_inventory"))
+    graph = MakeGraphOperator(**task("make_graph"))
+    plan = MakePlanOperator(**task("make_plan"))
+    begin >> inventory >> graph >> plan
+    # Whoever is asked looks at the pictures first: the report is there before the question.
+    report = BuildPlanReportOperator(**task("build_report"), trigger_rule=TriggerRule.ALL_DONE)
+    plan >> report
+    opened = [add_gate(task, report, gate, EvaluatePlanGateOperator) for gate in spec.gates_for(Phase.ASSESS)]
+    publish = PublishPlanOperator(
+        **task("publish_result"), outlets=[phase_asset(spec.migration, Phase.ASSESS)]
+    )
+    final = BuildPlanReportOperator(**task("build_final_report"), trigger_rule=TriggerRule.ALL_DONE)
+    summarise = SummarisePlanOperator(**task("summarise_run"), trigger_rule=TriggerRule.ALL_DONE)
+    publish.set_upstream(opened or [plan])
+    publish >> final >> summarise

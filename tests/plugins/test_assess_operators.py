@@ -1,0 +1,223 @@
+"""The assess phase as Airflow runs it, on a small account: judged, approved, killed and resumed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
+
+from heavylift.errors import IncompleteError, NotFoundError
+from heavylift.inventory import api
+from heavylift_airflow.operators.assess import MakeGraphOperator, MakePlanOperator, TakeInventoryOperator
+from heavylift_airflow.operators.assess_closing import (
+    BuildPlanReportOperator,
+    EvaluatePlanGateOperator,
+    PublishPlanOperator,
+    SummarisePlanOperator,
+)
+from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from tests.plugins.world import World, context_of
+from tests.support.assess_task import killed_again_and_again
+from tests.support.small_account import PARTNER, SmallPlane
+
+GATE = "plan-approved"
+ASSESS: dict[str, Any] = {
+    "connection": "account",
+    "lines": [{"name": "today", "bandwidth": "125MB/s"}],
+    "start": "2026-12-01",
+    "references": [
+        {"target": f"host:{PARTNER}", "reason": "the partner stays"},
+        {"target": "image:763104351884.*", "reason": "the vendor's image"},
+    ],
+    "components": [{"match": "training", "change_per_day": "1GB"}],
+}
+STEPS = (TakeInventoryOperator, MakeGraphOperator, MakePlanOperator)
+
+
+@pytest.fixture
+def account(world: World, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Return a migration whose source is the small account."""
+    platforms = {
+        "source": {"platform": "aws", "connection": "account"},
+        "target": {"platform": "gcp", "connection": "there", "region": "europe-west4"},
+    }
+    world.save(**platforms, datasets=[], gates=[], assess=ASSESS)
+    monkeypatch.setenv("AIRFLOW_CONN_ACCOUNT", '{"conn_type": "aws"}')
+    use(monkeypatch)
+    return world
+
+
+@pytest.fixture(autouse=True)
+def _no_api_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Airflow stores the question through its API server; there is none in this layer."""
+    from airflow.providers.standard.operators import hitl
+
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **_question: None)
+
+
+def use(monkeypatch: pytest.MonkeyPatch, plane: SmallPlane | None = None) -> SmallPlane:
+    made = plane or SmallPlane()
+    monkeypatch.setattr(api, "open_plane", lambda _request, _stop: made)
+    return made
+
+
+def task(world: World, kind: type, phase: str = "assess", **more: Any) -> Any:
+    return kind(task_id="task", spec_path=world.spec_path, phase=phase, **more)
+
+
+def run(world: World, kind: type, **more: Any) -> Any:
+    made = task(world, kind, **more)
+    return made.execute(context_of(made))
+
+
+def approve(world: World, option: str = "Approve") -> str:
+    """Ask, and answer; returns what was shown."""
+    made = task(world, GateApprovalOperator, gate=GATE, response_timeout=timedelta(hours=1))
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        made.execute(context_of(made))
+    event = {
+        "chosen_options": [option],
+        "params_input": {},
+        "responded_at": datetime(2026, 11, 29, 12, tzinfo=UTC),
+        "responded_by_user": {"id": "eva", "name": "Eva"},
+    }
+    again = task(world, GateApprovalOperator, gate=GATE, response_timeout=timedelta(hours=1))
+    again.execute_complete(context_of(again), event, **{"asked_about": waiting.value.kwargs["asked_about"]})
+    return str(made.body)
+
+
+def planned(world: World) -> dict[str, Any]:
+    for kind in STEPS:
+        figures = run(world, kind)
+    return dict(figures)
+
+
+def test_the_phase_ends_with_a_plan_that_a_person_has_agreed_to(account: World) -> None:
+    inventory, graph = run(account, TakeInventoryOperator), run(account, MakeGraphOperator)
+    assert inventory["components"] == 7
+    assert inventory["complete"] is True
+    assert graph["unexplained"] == 0
+    made = task(account, MakePlanOperator)
+    context = context_of(made)
+    plan = made.execute(context)
+    assert (plan["open_blockers"], plan["unknown_sizes"], plan["components"]) == (0, 0, 7)
+    [job] = context["ti"].pushed["baseline"]["jobs"]
+    assert (job["instance_type"], job["median_seconds"], job["machine_hours"]) == ("ml.p4d.24xlarge", 7200, 4)
+    assert run(account, BuildPlanReportOperator)["report"].endswith("report-1.html")
+    assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
+    with pytest.raises(IncompleteError, match="waits for approval"):
+        run(account, SummarisePlanOperator)
+    assert f"`{plan['plan_digest']}`" in approve(account)
+    publish = task(account, PublishPlanOperator)
+    proof = publish.execute({**context_of(publish), "outlet_events": {}})
+    assert proof["plan_digest"] == plan["plan_digest"]
+    assert run(account, SummarisePlanOperator) == {"plan_digest": plan["plan_digest"], "passed": True}
+    [answer] = [entry for entry in account.trail() if entry.action == "gate.approved"]
+    assert (answer.actor, answer.details["plan_digest"]) == ("eva", plan["plan_digest"])
+
+
+def test_an_unknown_size_shuts_the_gate_until_it_is_stated_or_accepted(
+    account: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    use(monkeypatch, SmallPlane(measured=False))
+    monkeypatch.setattr("heavylift.inventory.sizes._Meter._listed", lambda *_: None)
+    figures = planned(account)
+    assert (figures["unknown_sizes"], figures["open_blockers"]) == (1, 1)
+    with pytest.raises(IncompleteError, match=r"AS-242 of arn:aws:s3:::training.*HL-8014"):
+        run(account, EvaluatePlanGateOperator, gate=GATE)
+    accept = [{"rule": "AS-242", "component": "arn:aws:s3:::training", "reason": "it stays"}]
+    account.save(assess={**ASSESS, "accept": accept})
+    assert run(account, MakePlanOperator)["open_blockers"] == 0
+    assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
+    stated = [{"match": "training", "size": "4GB", "change_per_day": 0}]
+    account.save(assess={**ASSESS, "components": stated})
+    assert run(account, MakePlanOperator)["unknown_sizes"] == 0
+
+
+def test_a_reference_that_nobody_explained_and_a_gap_shut_the_gate(account: World) -> None:
+    account.save(assess={**ASSESS, "references": [], "skip": ["AWS::EC2::Volume"]})
+    planned(account)
+    with pytest.raises(IncompleteError, match=r"1 gap of the inventory: AWS::EC2::Volume.*api\.partner"):
+        run(account, EvaluatePlanGateOperator, gate=GATE)
+    gaps = [{"subject": "AWS::EC2::Volume", "reason": "there are none"}]
+    account.save(assess={**ASSESS, "skip": ["AWS::EC2::Volume"], "gaps": gaps})
+    run(account, MakeGraphOperator)
+    run(account, MakePlanOperator)
+    assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
+
+
+def test_a_later_phase_may_demand_the_approved_plan_and_no_other(account: World) -> None:
+    later = {"name": "go", "phase": "transfer", "checks": ["plan_approved"]}
+    account.save(gates=[later])
+
+    def judge() -> bool:
+        return bool(run(account, EvaluateGateOperator, phase="transfer", gate="go")["passed"])
+
+    with pytest.raises(IncompleteError, match="has no plan"):
+        judge()
+    first = planned(account)
+    run(account, EvaluatePlanGateOperator, gate=GATE)
+    # Whoever marks the approval successful in the UI has left no answer.
+    with pytest.raises(IncompleteError, match=f"plan {first['plan_digest'][:12]}.*waits for approval"):
+        judge()
+    approve(account)
+    assert judge()
+    account.save(assess={**ASSESS, "deadline": "90d", "downtime": "1h"})
+    other = run(account, MakePlanOperator)
+    assert other["plan_digest"] != first["plan_digest"]
+    with pytest.raises(IncompleteError, match=f"plan {other['plan_digest'][:12]}.* is not approved"):
+        judge()
+    run(account, EvaluatePlanGateOperator, gate=GATE)
+    approve(account, "Reject")
+    with pytest.raises(IncompleteError, match="was rejected by Eva"):
+        judge()
+    approve(account)
+    assert judge()
+    document = next(account.run_folder("assess").glob("~assess/plan-2.json"))
+    document.write_bytes(document.read_bytes().replace(b'"waves"', b'"Waves"'))
+    with pytest.raises(IncompleteError, match="is not what it was"):
+        judge()
+
+
+def test_a_gate_of_another_run_or_an_older_inventory_does_not_count(account: World) -> None:
+    planned(account)
+    run(account, TakeInventoryOperator)
+    with pytest.raises(IncompleteError, match="an inventory was taken after the plan was made"):
+        run(account, EvaluatePlanGateOperator, gate=GATE)
+    made = task(account, MakeGraphOperator)
+    with pytest.raises(NotFoundError, match="7622"):
+        made.execute(context_of(made, run_id="another"))
+
+
+def test_a_dry_run_plans_and_asks_nobody(account: World) -> None:
+    planned(account)
+    judge = task(account, EvaluatePlanGateOperator, gate=GATE)
+    with pytest.raises(AirflowSkipException):
+        judge.execute(context_of(judge, dry_run=True))
+    last = task(account, SummarisePlanOperator)
+    assert last.execute(context_of(last, dry_run=True))["passed"] is False
+
+
+@pytest.mark.parametrize(("kind", "step"), list(zip(STEPS, (25, 1, 1), strict=True)))
+def test_a_killed_task_that_is_tried_again_ends_as_if_it_had_not_been(
+    account: World, monkeypatch: pytest.MonkeyPatch, kind: type, step: int
+) -> None:
+    for before in STEPS[: STEPS.index(kind)]:
+        run(account, before)
+    env = {**account.connections, "AIRFLOW_CONN_ACCOUNT": '{"conn_type": "aws"}'}
+    assert killed_again_and_again(Path(account.spec_path), env, kind.__name__, step) >= 3
+    figures = run(account, kind)
+    fresh = World(account.root / "fresh")
+    fresh.save(**{key: account.spec[key] for key in ("source", "target", "assess")}, datasets=[], gates=[])
+    for name, value in fresh.connections.items():
+        monkeypatch.setenv(name, value)
+    for each in STEPS[: STEPS.index(kind)]:
+        run(fresh, each)
+    expected = run(fresh, kind)
+    assert {name: figures[name] for name in expected if name != "requests"} == {
+        name: value for name, value in expected.items() if name != "requests"
+    }
+    assert not any(figures.get(name) for name in ("appeared", "gone", "changed"))

@@ -1,0 +1,69 @@
+"""The section ``assess``: what is right, and what is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from heavylift.spec import Check, Phase
+from tests.unit.spec.samples import HEAD, load, problems_of
+
+LINES = "assess: {lines: [{name: today, bandwidth: 125MB/s}]}\n"
+GATE = "gates: [{name: go, phase: PHASE, checks: [CHECK]}]\n"
+MOVES = "datasets: [{name: a, source: s3://some/a/, target: gs://some/a/}]\n"
+
+
+def test_a_line_is_enough_and_the_gate_asks_a_person(tmp_path: Path) -> None:
+    spec = load(tmp_path, HEAD + LINES)
+    [gate] = spec.gates_for(Phase.ASSESS)
+    assert gate.approval.required
+    assert set(gate.checks) == {
+        Check.INVENTORY_COMPLETE, Check.REFERENCES_EXPLAINED, Check.BLOCKERS_ACCEPTED, Check.DEADLINE_KEPT,
+    }  # fmt: skip
+    assert spec.assess is not None
+    assert spec.assess.lines[0].bandwidth == 125 * 10**6
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "field"),
+    [
+        (HEAD + "assess: {}\n", "2121", "assess.lines"),
+        (HEAD.replace("aws, c", "azure, c", 1) + LINES, "2191", "source.platform"),
+        (
+            HEAD + "assess: {lines: [{name: a, bandwidth: 1MB/s}, {name: a, bandwidth: 2MB/s}]}\n", "2193",
+            "assess.lines[1].name",
+        ),
+        (
+            HEAD + LINES + MOVES + GATE.replace("PHASE", "transfer").replace("CHECK", "deadline_kept"),
+            "2194", "gates[0].checks[0]",
+        ),
+        (
+            HEAD + MOVES + GATE.replace("PHASE", "transfer").replace("CHECK", "plan_approved"), "2195",
+            "gates[0].checks[0]",
+        ),
+        (
+            HEAD + LINES + GATE.replace("PHASE", "assess").replace("CHECK", "counts_equal"), "2196",
+            "gates[0].checks[0]",
+        ),
+        (
+            HEAD + LINES + MOVES
+            + "gates:\n- {name: go, phase: transfer, checks: [plan_approved]}\n"
+            + "- {name: plan, phase: assess, checks: [deadline_kept]}\n",
+            "2197", "gates",
+        ),
+        (
+            HEAD + "assess: {lines: [{name: a, bandwidth: 1MB/s}], references: [{target: '*', reason: x}]}\n",
+            "", "assess.references[0].target",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_meant_is_told_where_and_why(text: str, code: str, field: str, tmp_path: Path) -> None:
+    found = problems_of(tmp_path, text)
+    assert [problem.field for problem in found if not code or problem.code == code] == [field], found
+
+
+def test_a_later_gate_may_demand_the_approved_plan(tmp_path: Path) -> None:
+    gate = GATE.replace("PHASE", "transfer").replace("CHECK", "plan_approved")
+    spec = load(tmp_path, HEAD + LINES + MOVES + gate)
+    assert spec.gates_for(Phase.TRANSFER)[0].checks == (Check.PLAN_APPROVED,)
