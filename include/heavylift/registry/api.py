@@ -91,7 +91,7 @@ async def verify_registry(
     if follow is not None:
         found, tables = await _settle(request, follow, tell)
     else:
-        found = await compare_servers(request, Work(tell=tell), _judgement(request))
+        found = await way.compare(request, Work(tell=tell), _judgement(request))
         if prove is not None:
             tables = await _in_thread(lambda _work: prove(request), tell)
     record = verification(request, found, tables, began, live=follow is not None)

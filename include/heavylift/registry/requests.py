@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.evidence.records import RunKey
+from heavylift.registry.catalogues.wiring import kind_of
 from heavylift.registry.uris import UriMap, uri_map
 from heavylift.spec.registry_phase import moves_artifacts, prefixes_in_spec
 from heavylift.spec.sections_data import OnNameConflict, RegistryKind, RegistryPath
@@ -145,7 +146,8 @@ def place_of(
     """
     found = store or server.text("store_connection")
     objects = connections(artifacts) if artifacts else None
-    return RegistryPlace(server, connections(found) if found else None, artifacts=objects)
+    store_connection = connections(found) if found else None
+    return RegistryPlace(server, store_connection, kind_of(server), objects)
 
 
 def prefixes_of(source: Connection, target: Connection, pairs: list[tuple[str, str]]) -> UriMap:
