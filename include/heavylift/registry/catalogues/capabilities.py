@@ -136,6 +136,9 @@ class Capabilities:
     :param numbers: whether versions keep their numbers, or are given new ones.
     :param number: which numbers are kept, where they are.
     :param empty_models: it can hold a model without versions.
+    :param needs_image: it takes no version without a container image that it can pull.
+    :param default_image: the image of a version that has none.
+    :param roots: the only places below which artifacts may lie; empty where there are no such.
     """
 
     platform: str
@@ -148,3 +151,12 @@ class Capabilities:
     numbers: Literal["kept", "given"] = "given"
     number: Rule = ANY
     empty_models: bool = True
+    needs_image: bool = False
+    default_image: str = ""
+    roots: tuple[str, ...] = ()
+
+    def takes(self, uri: str) -> bool:
+        """Tell whether an artifact may lie at a URI."""
+        if self.roots and not any(uri == each or uri.startswith(f"{each}/") for each in self.roots):
+            return False
+        return not self.schemes or uri.partition(":")[0] in self.schemes

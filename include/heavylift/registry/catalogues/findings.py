@@ -95,6 +95,16 @@ def _artifacts(request: RegistryRequest, plan: Plan) -> Iterator[Finding]:
             "name what becomes of each: --artifacts OLD=NEW, if need be OLD=OLD",
         )
         return
+    lacking = [thing.fitted.id for thing in plan.things() if thing.fitted.lacks_image]
+    if lacking:
+        yield _finding(
+            "image-needed",
+            Severity.BLOCKER,
+            "target",
+            f"{len(lacking)} versions have no container image that the target can pull: {_listed(lacking)}",
+            "copy the image to the target's registry, and name it in the extra field serving_image of the"
+            " target's connection",
+        )
     if not request.options.artifacts:
         return
     for source, target in request.options.uris.changing:

@@ -18,6 +18,7 @@ from heavylift.registry.uris import UriMap
 
 _URIS = ("containers/*/artifact", "reports/*/uri", "inference/sample")
 _USERS = "metadata/"
+_IMAGE = "containers/0/image"
 _EXAMPLES = 5
 What = Literal["registered model", "model version"]
 
@@ -41,6 +42,7 @@ class Fitted:
     :param leaves: what reading it there should yield.
     :param kept: paths that are kept as pairs.
     :param unmapped: URIs of artifacts that no prefix covers, or that the target does not take.
+    :param lacks_image: the target demands an image that it can pull, and there is none.
     """
 
     id: str
@@ -50,6 +52,7 @@ class Fitted:
     kept: tuple[str, ...] = ()
     lost: tuple[Lost, ...] = ()
     unmapped: tuple[str, ...] = ()
+    lacks_image: bool = False
 
 
 @dataclass(frozen=True)
@@ -174,14 +177,19 @@ class _Fitting:
 
 def _fit(what: What, name: str, leaves: Leaves, target: Capabilities, holder: Holder, uris: UriMap) -> Fitted:
     fitting = _Fitting(what, name, holder, marks.COUNT)
-    unmapped = []
+    unmapped, unpulled = [], False
     for path in sorted(leaves, key=_importance):
         value = leaves[path]
         if is_uri(path):
-            if not uris.covers(value) or (target.schemes and _scheme(uris.of(value)) not in target.schemes):
+            if not uris.covers(value) or not target.takes(uris.of(value)):
                 unmapped.append(value)
             value = uris.of(value)
         fitting.put(path, value)
+    if what == "model version" and target.needs_image and _IMAGE not in fitting.native:
+        if target.default_image:
+            fitting.native[_IMAGE] = fitting.leaves[_IMAGE] = target.default_image
+        else:
+            unpulled = True
     return Fitted(
         name,
         fitting.native,
@@ -190,6 +198,7 @@ def _fit(what: What, name: str, leaves: Leaves, target: Capabilities, holder: Ho
         tuple(fitting.kept),
         tuple(fitting.lost),
         tuple(unmapped),
+        unpulled,
     )
 
 
@@ -200,10 +209,6 @@ def _importance(path: str) -> tuple[int, str]:
     """Where pairs are few, the user's own go first, and when a thing was made last."""
     rank = next((number for number, start in enumerate(_ORDER) if path.startswith(start)), len(_ORDER))
     return rank + (path.startswith("made/")), path
-
-
-def _scheme(uri: str) -> str:
-    return uri.partition(":")[0]
 
 
 def told(lost: Iterable[Lost]) -> tuple[RegistryLoss, ...]:

@@ -57,7 +57,9 @@ def build(kind: type[T], leaves: Mapping[str, str], **identity: Any) -> T:
 
     :param identity: fields by which it is known.
     """
-    fields = {name: _value(hint, name, leaves) for name, hint in _hints(kind).items() if name not in IDENTITY}
+    hashable: Any = kind
+    hints = _hints(hashable)
+    fields = {name: _value(hint, name, leaves) for name, hint in hints.items() if name not in IDENTITY}
     return kind(**fields, **identity)
 
 
