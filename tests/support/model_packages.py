@@ -18,33 +18,25 @@ JOB = "arn:aws:sagemaker:eu-west-1:123456789012:training-job/fraud-train"
 
 @dataclass(frozen=True)
 class Account:
-    """One account of moto's server: accounts are told apart by the access key.
-
-    :param key: an access key; a number of twelve digits is the account itself.
-    """
+    """One region of moto's server; each has a Model Registry of its own."""
 
     endpoint: str
-    conn_id: str
-    key: str = "123456789012"
+    region: str = REGION
 
     @property
     def connection(self) -> Connection:
-        """The connection of the account."""
-        extra = {
-            "endpoint_url": self.endpoint,
-            "region_name": REGION,
-            "config_kwargs": {"s3": {"addressing_style": "path"}},
-        }
-        return Connection(self.conn_id, "aws", self.key, "secret", extra=extra)
+        """The connection of the region."""
+        extra = {"endpoint_url": self.endpoint, "region_name": self.region}
+        return Connection(f"sagemaker_{self.region}", "aws", "testing", "testing", extra=extra)
 
     def client(self, service: str) -> Any:
         """Return botocore's own client."""
         return botocore.session.get_session().create_client(
             service,
-            region_name=REGION,
+            region_name=self.region,
             endpoint_url=self.endpoint,
-            aws_access_key_id=self.key,
-            aws_secret_access_key="secret",
+            aws_access_key_id="testing",
+            aws_secret_access_key="testing",
         )
 
     def packages(self, group: str) -> list[dict[str, Any]]:
@@ -81,16 +73,10 @@ def fill(account: Account) -> None:
     for number, status in ((1, "Rejected"), (2, "Approved"), (3, "PendingManualApproval")):
         sagemaker.create_model_package(**package("fraud", number, status))
     _trial(sagemaker)
-    source = {
-        "S3DataSource": {
-            "S3Uri": f"s3://{BUCKET}/churn/1/",
-            "S3DataType": "S3Prefix",
-            "CompressionType": "None",
-        }
-    }
+    place = {"S3Uri": f"s3://{BUCKET}/churn/1/", "S3DataType": "S3Prefix", "CompressionType": "None"}
     sagemaker.create_model_package(
         ModelPackageGroupName="churn",
-        InferenceSpecification={"Containers": [{"Image": IMAGE, "ModelDataSource": source}]},
+        InferenceSpecification={"Containers": [{"Image": IMAGE, "ModelDataSource": {"S3DataSource": place}}]},
     )
 
 
@@ -120,6 +106,7 @@ def package(group: str, number: int, status: str) -> dict[str, Any]:
         "ModelMetrics": {"ModelQuality": {"Statistics": report}},
         "MetadataProperties": {"CommitId": "abc123", "GeneratedBy": JOB, "Repository": "https://git/fraud"},
         "CustomerMetadataProperties": {"owner": "risk team", "data.version": str(number)},
+        "SamplePayloadUrl": f"s3://{BUCKET}/{group}/{number}/quality.json",
         "Domain": "MACHINE_LEARNING",
         "Task": "CLASSIFICATION",
     }
