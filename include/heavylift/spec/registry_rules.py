@@ -10,9 +10,9 @@ from heavylift.spec.base import MOST_OF_A_NAME
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import SCHEMES, place_rules
 from heavylift.spec.problems import FieldPath
-from heavylift.spec.registry_phase import artifacts_of, spec_for
+from heavylift.spec.registry_phase import artifacts_of, converts, spec_for
 from heavylift.spec.rule import Broken
-from heavylift.spec.sections_data import OnNameConflict, Registry
+from heavylift.spec.sections_data import OnNameConflict, Registry, RegistryPath
 from heavylift.spec.support import SUPPORTED_PATHS, SUPPORTED_REGISTRIES
 from heavylift.spec.vocabulary import Check, Deletes, Phase
 
@@ -101,6 +101,9 @@ def _ways(registry: Registry, path: FieldPath) -> Iterator[Broken]:
             f"the path {registry.path.value!r}, understood but not yet supported by this version",
             " or ".join(sorted(each.value for each in SUPPORTED_PATHS)),
         )
+    if converts(registry):
+        yield from _converted(registry, path)
+        return
     if registry.deletes is Deletes.QUARANTINE:
         yield Broken(
             "2224",
@@ -114,6 +117,26 @@ def _ways(registry: Registry, path: FieldPath) -> Iterator[Broken]:
             (*path, "on_name_conflict"),
             f"{registry.on_name_conflict.value}: a store moves whole, into one that is empty",
             OnNameConflict.FAIL.value,
+        )
+
+
+def _converted(registry: Registry, path: FieldPath) -> Iterator[Broken]:
+    kinds = f"{registry.source.kind.value} to {registry.target.kind.value}"
+    if registry.path is not RegistryPath.AUTO:
+        yield Broken(
+            "2233",
+            (*path, "path"),
+            f"the path {registry.path.value!r} from {kinds}",
+            f"{RegistryPath.AUTO.value}: there is one way between them",
+            "leave path out",
+        )
+    if registry.deletes is not Deletes.KEEP:
+        yield Broken(
+            "2234",
+            (*path, "deletes"),
+            f"{registry.deletes.value} from {kinds}",
+            f"{Deletes.KEEP.value}: between registries of two kinds nothing is ever deleted",
+            "leave deletes out",
         )
 
 

@@ -34,7 +34,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
 SUPPORTED_STREAM_ENGINES = frozenset({StreamEngine.KAFKA, StreamEngine.EVENT_HUBS})
 """Products that streams are mirrored between: they speak the Kafka protocol."""
 
-SUPPORTED_REGISTRIES = frozenset({RegistryKind.MLFLOW})
+SUPPORTED_REGISTRIES = frozenset(RegistryKind)
 """Products between which registries move."""
 
 SUPPORTED_PATHS = frozenset({RegistryPath.AUTO, RegistryPath.STORE})

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
 from heavylift.connections import Connection
-from heavylift.errors import ConnectionConfigError, PermanentError
+from heavylift.errors import ConnectionConfigError, NotFoundError, PermanentError
 from heavylift.platforms.azure.credentials import token_fetcher
 from heavylift.registry.catalogues.azure_ml_shapes import (
     CAPABILITIES,
@@ -125,7 +125,10 @@ class AzureMlCatalogue:
         state = _state(await self._api.write("PUT", path, body))
 
         async def look() -> str | None:
-            found = _state(await self._api.get(path)) or "Succeeded"
+            try:
+                found = _state(await self._api.get(path)) or "Succeeded"
+            except NotFoundError:
+                return None
             return found if found in _ENDED else None
 
         if state not in _ENDED:

@@ -10,7 +10,8 @@ from heavylift.registry.catalogues.capabilities import ANY, Capabilities, Holder
 from heavylift.registry.catalogues.description import Container, Lineage, Made, Version
 
 TAGS = Pairs(key=Rule(512, shortest=1), value=Rule(5000))
-_TYPES = {"mlflow": "mlflow_model", "triton": "triton_model", "custom": "custom_model"}
+_TYPES = {"mlflow": "mlflow_model", "triton": "triton_model"}
+"""Formats by kind; every other is a custom model."""
 _KINDS = {word: kind for kind, word in _TYPES.items()}
 _ONCE = {"containers/0/artifact": ANY, "kind": Rule(form="|".join(_TYPES))}
 _KNOWN = frozenset(

@@ -116,6 +116,10 @@ class Holder:
                 return bad or rule.wrong(value)
         return "no place for it there"
 
+    def has_place(self, path: str) -> bool:
+        """Tell whether a path has a place of its own there."""
+        return any(fnmatchcase(path, pattern) for pattern in self.native)
+
     def is_frozen(self, path: str) -> bool:
         """Tell whether a path cannot be changed."""
         return any(fnmatchcase(path, pattern) for pattern in self.frozen)

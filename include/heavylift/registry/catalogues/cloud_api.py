@@ -111,11 +111,11 @@ class CloudApi:
 
         :raises TransientError: it is not there after ten minutes; it goes on there.
         """
-        for _ in range(_MOST_LOOKS):
+        for number in range(_MOST_LOOKS):
             found = await look()
             if found is not None:
                 return found
-            await asyncio.sleep(_LOOK_SECONDS)
+            await asyncio.sleep(min(_LOOK_SECONDS, _LOOK_SECONDS * 2 ** (number - 5)))
         raise TransientError(
             what,
             got="no end after ten minutes",

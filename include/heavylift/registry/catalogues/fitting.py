@@ -181,7 +181,7 @@ def _fit(what: What, name: str, leaves: Leaves, target: Capabilities, holder: Ho
     for path in sorted(leaves, key=_importance):
         value = leaves[path]
         if is_uri(path):
-            if not uris.covers(value) or not target.takes(uris.of(value)):
+            if not uris.covers(value) or (holder.has_place(path) and not target.takes(uris.of(value))):
                 unmapped.append(value)
             value = uris.of(value)
         fitting.put(path, value)

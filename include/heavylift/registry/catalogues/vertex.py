@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from heavylift.connections import Connection
-from heavylift.errors import ConnectionConfigError, PermanentError
+from heavylift.errors import ConnectionConfigError, NotFoundError, PermanentError
 from heavylift.platforms.gcp.credentials import is_anonymous, token_fetcher
 from heavylift.registry.catalogues.cloud_api import CloudApi
 from heavylift.registry.catalogues.description import Made, Model, Version
@@ -124,8 +124,7 @@ class VertexCatalogue:
             resource = f"{self._parent}/models/{model_id}"
             model = {"modelId": model_id}
         else:
-            await self._settled(resource)
-            found = await self._find(resource, write.pairs)
+            found = await self._begun(resource, write.pairs)
             if found:
                 return found
             model = {"parentModel": resource}
@@ -135,7 +134,7 @@ class VertexCatalogue:
         answer = await self._api.create(
             f"v1/{self._parent}/models:upload",
             {**model, "model": body},
-            lambda: self._find(resource, write.pairs),
+            lambda: self._begun(resource, write.pairs),
         )
         self._names[name] = resource
         if isinstance(answer, str):
@@ -183,18 +182,21 @@ class VertexCatalogue:
         return self._api.pages(path, "models", {"pageSize": _PAGE}, "nextPageToken", "pageToken")
 
     async def _find(self, resource: str, marks: Mapping[str, str]) -> str | None:
-        try:
-            async for each in self._versions(resource):
-                labels: Raw = each.get("labels") or {}
-                if all(labels.get(mark) == marks.get(mark) for mark in _IDENTITY):
-                    return str(each["versionId"])
-        except PermanentError as error:
-            if error.code != _GONE:
-                raise
+        async for each in self._versions(resource):
+            labels: Raw = each.get("labels") or {}
+            if all(labels.get(mark) == marks.get(mark) for mark in _IDENTITY):
+                return str(each["versionId"])
         return None
 
+    async def _begun(self, resource: str, marks: Mapping[str, str]) -> str | None:
+        """Wait for uploads that were begun before, since what they make would be made twice; then look."""
+        try:
+            await self._settled(resource)
+        except NotFoundError:
+            return None
+        return await self._find(resource, marks)
+
     async def _settled(self, resource: str) -> None:
-        """Wait for uploads that a run before has begun: what they make would be made twice."""
         path = f"v1/{resource}/operations"
         async for each in self._api.pages(
             path, "operations", {"pageSize": _PAGE}, "nextPageToken", "pageToken"
@@ -228,9 +230,6 @@ class VertexCatalogue:
         await self._api.write(
             "POST", f"v1/{resource}@{number}:mergeVersionAliases", {"versionAliases": [alias]}
         )
-
-
-_GONE = "3004"
 
 
 def _model_id(name: str, marks: Mapping[str, str]) -> str:
