@@ -13,7 +13,7 @@ from heavylift.spec.problems import FieldPath
 from heavylift.spec.registry_phase import artifacts_of, converts, spec_for
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_data import OnNameConflict, Registry, RegistryPath
-from heavylift.spec.support import SUPPORTED_PATHS, SUPPORTED_REGISTRIES
+from heavylift.spec.support import SUPPORTED_PATHS
 from heavylift.spec.vocabulary import Check, Deletes, Phase
 
 _ALL = ("*",)
@@ -31,7 +31,6 @@ def registry_rules(spec: MigrationSpec) -> Iterator[Broken]:
         further = list(_further_artifacts(registry, path))
         misplaced = misplaced or bool(further)
         yield from further
-        yield from _products(registry, path)
         yield from _whole(registry, path)
         yield from _ways(registry, path)
         yield from _artifacts(spec, registry, path)
@@ -66,19 +65,6 @@ def registry_checks_have_registries(spec: MigrationSpec) -> Iterator[Broken]:
                     " or ".join(sorted(each.value for each in _IN_REGISTRY)) + ", and an entry of registries",
                     "name a registry, or take the check out",
                 )
-
-
-def _products(registry: Registry, path: FieldPath) -> Iterator[Broken]:
-    for side in ("source", "target"):
-        kind = getattr(registry, side).kind
-        if kind not in SUPPORTED_REGISTRIES:
-            yield Broken(
-                "2220",
-                (*path, side, "kind"),
-                f"a registry of kind {kind.value!r}, understood but not yet supported by this version",
-                " or ".join(sorted(each.value for each in SUPPORTED_REGISTRIES)),
-                "take this registry out of the spec; for now it has to be moved by other means",
-            )
 
 
 def _whole(registry: Registry, path: FieldPath) -> Iterator[Broken]:
