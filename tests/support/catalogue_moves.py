@@ -79,7 +79,7 @@ class CatalogueMoves:
             [sys.executable, "-m", "tests.support.catalogue_moves"],
             cwd=REPOSITORY,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
         )
 
 

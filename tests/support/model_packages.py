@@ -53,9 +53,9 @@ class Account:
         return {key: client.get_object(Bucket=bucket, Key=key)["Body"].read() for key in keys}
 
 
-def fill(account: Account) -> None:
-    """Make a group of three versions with everything that a package can have, and one with a little."""
-    sagemaker, s3 = account.client("sagemaker"), account.client("s3")
+def fill_bucket(account: Account) -> None:
+    """Put the objects that packages name."""
+    s3 = account.client("s3")
     s3.create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION})
     for number in (1, 2, 3):
         s3.put_object(
@@ -64,6 +64,11 @@ def fill(account: Account) -> None:
         s3.put_object(Bucket=BUCKET, Key=f"fraud/{number}/quality.json", Body=b'{"auc": 0.9}')
     s3.put_object(Bucket=BUCKET, Key="churn/1/MLmodel", Body=b"flavors: {}")
     s3.put_object(Bucket=BUCKET, Key="churn/1/data/model.skops", Body=b"\x00" * 100)
+
+
+def fill(account: Account) -> None:
+    """Make a group of three versions with everything that a package can have, and one with a little."""
+    sagemaker = account.client("sagemaker")
     sagemaker.create_model_package_group(
         ModelPackageGroupName="fraud",
         ModelPackageGroupDescription="Finds fraud – daily",

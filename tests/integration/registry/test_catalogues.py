@@ -4,19 +4,28 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from heavylift.cli import app
+from heavylift.cli.run import run
+from heavylift.connections import Connection
 from heavylift.errors import ConflictError, NotFoundError
+from heavylift.spec.sections_data import OnNameConflict
 from sandbox.stack import Stack
 from tests.integration.conftest import new_state_dir
+from tests.support.azure_ml_server import AzureMlServer
 from tests.support.catalogue_moves import CatalogueMoves, started
 from tests.support.losing_proxy import LosingProxy, losing
-from tests.support.model_packages import BUCKET, REGION, TARGET_BUCKET, Account, fill, package
+from tests.support.model_packages import BUCKET, REGION, TARGET_BUCKET, Account, fill, fill_bucket, package
+from tests.support.registry_task import start
 from tests.support.tracking_server import Server, servers
+from tests.support.vertex_server import VertexServer
 
 MOVED = f"s3://{TARGET_BUCKET}/moved"
 PAIRS = ((f"s3://{BUCKET}", MOVED),)
@@ -56,6 +65,7 @@ def running_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     try:
         given = json.loads(stack.env["AIRFLOW_CONN_AWS_CONTROL"])["extra"]
         aws = Account((given if isinstance(given, dict) else json.loads(given))["endpoint_url"])
+        fill_bucket(aws)
         fill(aws)
         aws.client("s3").create_bucket(
             Bucket=TARGET_BUCKET, CreateBucketConfiguration={"LocationConstraint": REGION}
@@ -149,12 +159,14 @@ def bare(package: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_what_is_new_or_changed_follows_and_planted_differences_are_found(world: World) -> None:
-    moves = world.to_mlflow
+    aws = replace(world.aws, region="eu-west-2")
+    fill(aws)
+    moves = replace(world.to_mlflow, source=aws.connection)
     with pytest.raises(NotFoundError, match="HL-7189"):
         moves.sync()
     moves.copy()
-    sagemaker, s3 = world.aws.client("sagemaker"), world.aws.client("s3")
-    third = world.aws.packages("fraud")[2]
+    sagemaker, s3 = aws.client("sagemaker"), world.aws.client("s3")
+    third = aws.packages("fraud")[2]
     metadata = {"owner": "fraud team", "data.version": "3"}
     sagemaker.update_model_package(
         ModelPackageArn=third["ModelPackageArn"],
@@ -183,6 +195,8 @@ def test_what_is_new_or_changed_follows_and_planted_differences_are_found(world:
         ("model version", "extra", "fraud/(target's) 5", ()),
         ("artifact", "different", "fraud/2 containers/0/artifact: ", ("content",)),
     }
+    for name in ("model.tar.gz", "quality.json"):
+        s3.delete_object(Bucket=BUCKET, Key=f"fraud/4/{name}")
     with pytest.raises(ConflictError, match=r"foreign-version.*changed-by-others"):
         moves.sync()
     assert world.versions()["fraud/1"]["owner"] == "someone"
@@ -194,13 +208,115 @@ def tag(name: str, version: str, key: str, value: str) -> dict[str, str]:
     return {"name": name, "version": version, "key": key, "value": value}
 
 
+@pytest.fixture
+def shell(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, Any]]:
+    """Return a function that runs a command and returns its status and document."""
+    for each in (world.aws.connection, world.mlflow.connection):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{each.conn_id.upper()}", as_json(each))
+
+    def command(name: str, *more: str) -> tuple[int, Any]:
+        places = ["--source-conn", world.aws.connection.conn_id, "--target-conn", "catalogue"]
+        rest = ["--artifacts", f"{PAIRS[0][0]}={PAIRS[0][1]}", "--evidence", tmp_path.as_uri(), "--json"]
+        if name != "verify":
+            rest += ["--target-artifacts-conn", world.aws.connection.conn_id]
+        status = run(app, ["registry", name, *places, *rest, *more])
+        return status, json.loads(capsys.readouterr().out)
+
+    return command
+
+
+def as_json(connection: Connection) -> str:
+    fields = {"conn_type": connection.conn_type, "login": connection.login, "host": connection.host}
+    return json.dumps({**fields, "password": connection.password, "extra": dict(connection.extra)})
+
+
+def test_the_types_of_the_connections_decide(
+    world: World, shell: Callable[..., tuple[int, Any]], tmp_path: Path
+) -> None:
+    status, document = shell("copy", "--losses")
+    assert status == 0
+    assert [each["what"] for each in document["preflight"]["losses"]] == ["experiment"]
+    assert world.versions() == {}
+    status, document = shell("copy")
+    assert (status, world.versions()) == (1, {})
+    assert "losses-not-accepted" in json.dumps(document)
+    status, document = shell("copy", "--accept-losses")
+    assert (status, document["copy"]["path"], document["copy"]["failure_count"]) == (0, "catalogue", 0)
+    status, document = shell("sync", "--accept-losses")
+    assert (status, document["sync"]["written"]) == (0, 0)
+    status, document = shell("verify", "--no-artifacts")
+    assert status == 0, document
+    kept = {each.name for each in tmp_path.rglob("*.json")}
+    assert {"preflight-1.json", "copy-1.json", "sync-1.json", "registry-verification-1.json"} <= kept
+
+
+def test_the_tasks_of_a_spec_move_it(world: World, tmp_path: Path) -> None:
+    conn = world.aws.connection.conn_id
+    side = {"connection": conn, "kind": "sagemaker", "artifacts": PAIRS[0][0], "artifacts_connection": conn}
+    there = {"connection": "catalogue", "artifacts": PAIRS[0][1], "artifacts_connection": conn}
+    spec = {
+        "apiVersion": "heavylift/v1",
+        "migration": "models",
+        "owner": "team",
+        "source": {"platform": "aws", "connection": conn},
+        "target": {"platform": "aws", "connection": conn},
+        "evidence": {"url": (tmp_path / "evidence").as_uri()},
+        "registries": [{"name": "history", "source": side, "target": there, "accept_losses": True}],
+    }
+    file = tmp_path / "models.yaml"
+    file.write_text(yaml.safe_dump(spec))
+    evidence = Connection("evidence", "file")
+    env = {
+        f"AIRFLOW_CONN_{each.conn_id.upper()}": as_json(each)
+        for each in (world.aws.connection, world.mlflow.connection, evidence)
+    }
+    process = start(file, env, "preflight", "copy", "sync", "verify")
+    told, _ = process.communicate(timeout=300)
+    assert process.returncode == 0, told[-3000:]
+    done = [json.loads(line[5:]) for line in told.splitlines() if line.startswith("DONE ")]
+    assert done[0]["passed"]
+    assert (done[1]["inserted"], done[2]["written"]) == (14, 0)
+    assert (done[3]["passed"], done[3]["differences"]) == (True, 0)
+    assert len(world.versions()) == 4
+
+
+@pytest.mark.parametrize("kind", [VertexServer, AzureMlServer])
+def test_what_other_clouds_hold_of_it_is_told_and_arrives(
+    world: World, kind: type[VertexServer] | type[AzureMlServer]
+) -> None:
+    target = kind()
+    root = "gs://vertex" if isinstance(target, VertexServer) else "az://models"
+    pairs = ((f"s3://{BUCKET}", root),)
+    moves = CatalogueMoves(
+        world.aws.connection, target.connection, pairs, options={"artifacts": False}, name="clouds"
+    )
+    lost = {(each.what, each.item): each.count for each in moves.look().losses}
+    record = moves.copy()
+    assert record.passed, record.failures
+    assert {(each.what, each.item): each.count for each in record.losses} == lost
+    if isinstance(target, VertexServer):
+        assert lost["model version", "containers/*/image"] == 4
+        assert lost["registered model", "metadata/team"] == 1
+        labels = [each["labels"] for versions in target.models.values() for each in versions]
+        assert sum(each.get("heavylift-kept--approval") == "approved" for each in labels) == 1
+    else:
+        assert set(lost) == {("experiment", "all")}
+        tags = target.models["fraud"]["versions"]["2"]["properties"]["tags"]
+        assert tags["heavylift.kept.approval"] == "approved"
+    proof = moves.verify()
+    assert proof.passed, proof.differences
+    written = len(target.writes)
+    assert (moves.sync().written, len(target.writes), target.rejected) == (0, written, [])
+    target.close()
+
+
 def test_a_name_that_is_taken_is_refused_or_mapped(world: World) -> None:
     world.mlflow.ask("POST", "api/2.0/mlflow/registered-models/create", {"name": "churn"})
     with pytest.raises(ConflictError, match="name-taken"):
         world.to_mlflow.copy()
     assert world.versions() == {}
-    from heavylift.spec.sections_data import OnNameConflict
-
     record = world.to_mlflow.copy(on_name_conflict=OnNameConflict.MAP)
     assert record.passed
     assert {name.rpartition("/")[0] for name in world.versions()} != {"churn", "fraud"}
