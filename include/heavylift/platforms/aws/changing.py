@@ -12,18 +12,24 @@ from heavylift.platforms.control import Answer
 
 
 class AwsChanges(AwsControlPlane):
-    """Sends the operations that its user names, and no others.
+    """Sends the operations that its user names, and no others, as the identity of a plane that reads.
 
     A request that gets no answer is not sent again here: whether it was carried out only its sender can
     find out.
 
+    :param reads: whose session it shares, so that a service's model is read once.
     :param allowed: names of operations.
     """
 
     def __init__(
-        self, connection: Connection, allowed: AbstractSet[str], *, stop: threading.Event | None = None
+        self,
+        connection: Connection,
+        reads: AwsControlPlane,
+        allowed: AbstractSet[str],
+        *,
+        stop: threading.Event | None = None,
     ) -> None:
-        super().__init__(connection, stop=stop)
+        super().__init__(connection, stop=stop, session=reads.session)
         self._allowed = allowed
         self._tries = 1
 

@@ -24,12 +24,17 @@ _TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker")
 
 
 class AwsControlPlane:
-    """Reads one account through one connection; its botocore clients are made once per service and region."""
+    """Reads one account through one connection; its botocore clients are made once per service and region.
+
+    :param session: of another plane of this connection; None makes one.
+    """
 
     def __init__(
         self,
         connection: Connection,
         limits: Limits | None = None,
+        *,
+        session: Any = None,
     ) -> None:
         if connection.conn_type != "aws":
             raise ConnectionConfigError(
@@ -49,9 +54,15 @@ class AwsControlPlane:
         self._clients: dict[tuple[str, str], Any] = {}
         self._requests = 0
         self._tries = _attempts(connection)
-        self._session = botocore.session.Session(profile=connection.text("profile_name"))
-        # The refreshing credentials themselves, so that a long run outlives its first token.
-        self._session._credentials = find_credentials(connection)
+        self._session = session or botocore.session.Session(profile=connection.text("profile_name"))
+        if session is None:
+            # The refreshing credentials themselves, so that a long run outlives its first token.
+            self._session._credentials = find_credentials(connection)
+
+    @property
+    def session(self) -> Any:
+        """The botocore session, for another plane of the same connection."""
+        return self._session
 
     @property
     def requests(self) -> int:

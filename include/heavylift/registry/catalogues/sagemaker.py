@@ -49,7 +49,7 @@ class SageMakerCatalogue:
 
     def __init__(self, connection: Connection, parallel: int, stop: threading.Event | None = None) -> None:
         self._reads = AwsControlPlane(connection, parallel=parallel, stop=stop)
-        self._writes = AwsChanges(connection, _WRITES, stop=stop)
+        self._writes = AwsChanges(connection, self._reads, _WRITES, stop=stop)
         self._region = region_of(connection)
         self._limit = asyncio.Semaphore(parallel)
         self._conn_id = connection.conn_id
