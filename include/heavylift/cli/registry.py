@@ -153,6 +153,8 @@ def verify(
     source_store_conn: SourceStoreConn = None,
     target_store_conn: TargetStoreConn = None,
     artifacts: Artifacts = None,
+    source_artifacts_conn: SourceArtifactsConn = None,
+    target_artifacts_conn: TargetArtifactsConn = None,
     name: Name = None,
     migration: Migration = MIGRATION,
     path: Path = RegistryPath.AUTO,
@@ -191,6 +193,7 @@ def verify(
         parallel=parallel,
         path=path,
         artifacts=not no_artifacts,
+        stores=(source_artifacts_conn, target_artifacts_conn),
         live=live,
         deletes=deletes,
     )

@@ -219,8 +219,7 @@ def shell(
     def command(name: str, *more: str) -> tuple[int, Any]:
         places = ["--source-conn", world.aws.connection.conn_id, "--target-conn", "catalogue"]
         rest = ["--artifacts", f"{PAIRS[0][0]}={PAIRS[0][1]}", "--evidence", tmp_path.as_uri(), "--json"]
-        if name != "verify":
-            rest += ["--target-artifacts-conn", world.aws.connection.conn_id]
+        rest += ["--target-artifacts-conn", world.aws.connection.conn_id]
         status = run(app, ["registry", name, *places, *rest, *more])
         return status, json.loads(capsys.readouterr().out)
 
@@ -246,7 +245,7 @@ def test_the_types_of_the_connections_decide(
     assert (status, document["copy"]["path"], document["copy"]["failure_count"]) == (0, "catalogue", 0)
     status, document = shell("sync", "--accept-losses")
     assert (status, document["sync"]["written"]) == (0, 0)
-    status, document = shell("verify", "--no-artifacts")
+    status, document = shell("verify")
     assert status == 0, document
     kept = {each.name for each in tmp_path.rglob("*.json")}
     assert {"preflight-1.json", "copy-1.json", "sync-1.json", "registry-verification-1.json"} <= kept
@@ -310,6 +309,19 @@ def test_what_other_clouds_hold_of_it_is_told_and_arrives(
     written = len(target.writes)
     assert (moves.sync().written, len(target.writes), target.rejected) == (0, written, [])
     target.close()
+
+
+def test_a_file_of_somebody_elses_is_not_written_over(world: World) -> None:
+    s3 = world.aws.client("s3")
+    s3.put_object(Bucket=TARGET_BUCKET, Key="moved/fraud/2/model.tar.gz", Body=b"another")
+    record = world.to_mlflow.copy()
+    assert [(each.id, each.code) for each in record.failures] == [("fraud", "HL-7180")]
+    assert not record.passed
+    assert set(world.versions()) == {"fraud/1", "churn/1"}
+    assert world.aws.objects(TARGET_BUCKET)["moved/fraud/2/model.tar.gz"] == b"another"
+    s3.delete_object(Bucket=TARGET_BUCKET, Key="moved/fraud/2/model.tar.gz")
+    record = world.to_mlflow.copy()
+    assert (record.passed, sorted(world.versions())[-1]) == (True, "fraud/3")
 
 
 def test_a_name_that_is_taken_is_refused_or_mapped(world: World) -> None:

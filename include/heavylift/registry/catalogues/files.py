@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from heavylift.checksums import Algorithm, digest
 from heavylift.connections import Connection
-from heavylift.errors import UnsupportedError
+from heavylift.errors import ConflictError, UnsupportedError
 from heavylift.locations import parse_location
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.ports import ObjectAttributes
@@ -165,10 +165,14 @@ class Places:
         await self._stack.aclose()
 
 
-async def copy_files(source: Files, target: Files, source_uri: str, target_uri: str) -> tuple[int, int]:
+async def copy_files(
+    source: Files, target: Files, source_uri: str, target_uri: str, *, overwrite: bool = False
+) -> tuple[int, int]:
     """Make what lies below one URI lie below another, and leave what is there already.
 
+    :param overwrite: another file of the same name gives way.
     :return: how many files there are, and how many were written.
+    :raises ConflictError: another file has a name; it is not touched.
     """
     there = {each.path: each.size_bytes async for each in target.below(target_uri)}
     files = written = 0
@@ -177,6 +181,8 @@ async def copy_files(source: Files, target: Files, source_uri: str, target_uri: 
         if there.get(each.path) == each.size_bytes:
             continue
         replaces = each.path in there
+        if replaces and not overwrite:
+            raise _taken(_joined(target_uri, each.path), there[each.path], each.size_bytes)
         if isinstance(source, StoreFiles) and isinstance(target, StoreFiles) and each.listed is not None:
             key = _joined(key_of(target_uri), each.path)
             await copy_object(source.store, target.store, each.listed, key, replaces=replaces)
@@ -215,6 +221,17 @@ def _bounded(file: File) -> None:
             remedy="move artifacts from store to store (heavylift objects), and run with --no-artifacts",
             code="7182",
         )
+
+
+def _taken(uri: str, there: int, wanted: int) -> ConflictError:
+    return ConflictError(
+        f"copying an artifact to {uri}",
+        got=f"another file there, of {there:,} bytes",
+        expected=f"none, or the same of {wanted:,} bytes",
+        state="it was not touched; this version and the later ones of the model were not registered",
+        remedy="map the prefix to a free place, or let the source win with --overwrite",
+        code="7180",
+    )
 
 
 def _not_served(uri: str) -> UnsupportedError:

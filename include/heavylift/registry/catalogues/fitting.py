@@ -17,7 +17,7 @@ from heavylift.registry.catalogues.leaves import Leaves, leaves_of
 from heavylift.registry.uris import UriMap
 
 _URIS = ("containers/*/artifact", "reports/*/uri", "inference/sample")
-_USERS = "metadata/"
+_USERS, _ALIASES = "metadata/", "aliases/"
 _IMAGE = "containers/0/image"
 _EXAMPLES = 5
 What = Literal["registered model", "model version"]
@@ -105,10 +105,22 @@ def fit(model: Model, target: Capabilities, uris: UriMap) -> FittedModel:
     return FittedModel(
         model.name,
         name_there(model.name, target),
-        _fit("registered model", model.name, leaves_of(model), target, target.model, uris),
+        _fit("registered model", model.name, _model_leaves(model, lost), target, target.model, uris),
         versions,
         tuple(lost),
     )
+
+
+def _model_leaves(model: Model, lost: list[Lost]) -> Leaves:
+    """Return a model's leaves without aliases of versions that are not there: they would name another one."""
+    numbers = {each.number for each in model.versions}
+    leaves = leaves_of(model)
+    for path in [
+        each for each, value in leaves.items() if each.startswith(_ALIASES) and value not in numbers
+    ]:
+        lost.append(Lost("registered model", path, "its version is not there", model.name))
+        del leaves[path]
+    return leaves
 
 
 def name_there(name: str, target: Capabilities) -> str:

@@ -207,7 +207,8 @@ class Move:
             if not is_uri(path) or there == uri or version.there.get(path) == there:
                 continue
             source, target = await self.places[0].at(uri), await self.places[1].at(there)
-            files, written = await copy_files(source, target, uri, there)
+            overwrite = self.request.options.overwrite
+            files, written = await copy_files(source, target, uri, there, overwrite=overwrite)
             if not files:
                 raise NotFoundError(
                     f"copying the artifacts of model version {version.fitted.id}",
