@@ -251,6 +251,7 @@ def test_the_types_of_the_connections_decide(
     assert {"preflight-1.json", "copy-1.json", "sync-1.json", "registry-verification-1.json"} <= kept
 
 
+@pytest.mark.long
 def test_the_tasks_of_a_spec_move_it(world: World, tmp_path: Path) -> None:
     conn = world.aws.connection.conn_id
     side = {"connection": conn, "kind": "sagemaker", "artifacts": PAIRS[0][0], "artifacts_connection": conn}
