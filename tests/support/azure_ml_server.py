@@ -11,11 +11,11 @@ import threading
 import urllib.parse
 from dataclasses import dataclass, field
 from functools import cache
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from heavylift.connections import Connection
+from tests.support.json_server import JsonServer
 
 _PYTHON = {"string": str, "boolean": bool, "object": dict, "array": list}
 _MADE = {
@@ -46,31 +46,11 @@ class AzureMlServer:
     rejected: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def _answer(self) -> None:
-                raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-                status, body = outer.answer(self.command, self.path, json.loads(raw) if raw else None)
-                data = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_GET = do_PUT = do_POST = do_DELETE = do_PATCH = _answer  # noqa: N815
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._lock = threading.Lock()
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = JsonServer(self.answer)
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
     @property
     def connection(self) -> Connection:
@@ -80,7 +60,7 @@ class AzureMlServer:
             self.place.replace("workspaces", "workspace").replace("registries", "registry"): "w",
             "datastore_container": "models",
             "anonymous": True,
-            "endpoint_url": f"http://127.0.0.1:{self._server.server_port}",
+            "endpoint_url": self._server.url,
         }
         return Connection("azure_ml", "azure", extra=extra)
 

@@ -6,15 +6,14 @@ Uploads are operations that end after some looks; numbers go up from 1; the firs
 
 from __future__ import annotations
 
-import json
 import threading
 import urllib.parse
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from heavylift.connections import Connection
 from tests.support.discovery import BadRequestError, load
+from tests.support.json_server import JsonServer
 
 PARENT = "projects/p/locations/europe-west4"
 _TIME = "2026-11-01T00:00:00.000000Z"
@@ -37,42 +36,18 @@ class VertexServer:
     rejected: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def _answer(self) -> None:
-                raw = self.rfile.read(int(self.headers.get("content-length") or 0))
-                status, body = outer.answer(self.command, self.path, json.loads(raw) if raw else None)
-                if status == 0:
-                    self.connection.close()
-                    return
-                data = json.dumps(body).encode()
-                self.send_response(status)
-                self.send_header("content-type", "application/json")
-                self.send_header("content-length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_GET = do_POST = do_PATCH = do_DELETE = _answer  # noqa: N815
-
-            def log_message(self, *_: Any) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self._lock = threading.Lock()
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
+        self._server = JsonServer(self.answer)
 
     def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        self._server.close()
 
     @property
     def connection(self) -> Connection:
-        url = f"http://127.0.0.1:{self._server.server_port}"
         extra = {
             "project": "p",
             "location": "europe-west4",
-            "endpoint_url": url,
+            "endpoint_url": self._server.url,
             "anonymous": True,
             "serving_image": "europe-docker.pkg.dev/p/serving/adapter:1",
         }
