@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Set as AbstractSet
 
 from heavylift.connections import Connection
 from heavylift.errors import UnsupportedError
 from heavylift.platforms.aws.control import AwsControlPlane
-from heavylift.platforms.control import Answer
+from heavylift.platforms.control import Answer, Limits
 
 
 class AwsChanges(AwsControlPlane):
@@ -26,10 +25,9 @@ class AwsChanges(AwsControlPlane):
         connection: Connection,
         reads: AwsControlPlane,
         allowed: AbstractSet[str],
-        *,
-        stop: threading.Event | None = None,
+        limits: Limits | None = None,
     ) -> None:
-        super().__init__(connection, stop=stop, session=reads.session)
+        super().__init__(connection, limits, session=reads.session)
         self._allowed = allowed
         self._tries = 1
 

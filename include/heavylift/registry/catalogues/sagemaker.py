@@ -13,6 +13,7 @@ from heavylift.errors import AlreadyExistsError, PermanentError, TransientError
 from heavylift.platforms.aws.changing import AwsChanges
 from heavylift.platforms.aws.control import AwsControlPlane
 from heavylift.platforms.aws.settings import region_of
+from heavylift.platforms.control import Limits
 from heavylift.registry.catalogues.description import Version
 from heavylift.registry.catalogues.leaves import build
 from heavylift.registry.catalogues.ports import (
@@ -48,8 +49,9 @@ class SageMakerCatalogue:
     capabilities = CAPABILITIES
 
     def __init__(self, connection: Connection, parallel: int, stop: threading.Event | None = None) -> None:
-        self._reads = AwsControlPlane(connection, parallel=parallel, stop=stop)
-        self._writes = AwsChanges(connection, self._reads, _WRITES, stop=stop)
+        limits = Limits(parallel=parallel, stop=stop or threading.Event())
+        self._reads = AwsControlPlane(connection, limits)
+        self._writes = AwsChanges(connection, self._reads, _WRITES, limits)
         self._region = region_of(connection)
         self._limit = asyncio.Semaphore(parallel)
         self._conn_id = connection.conn_id
