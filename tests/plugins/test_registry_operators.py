@@ -107,9 +107,8 @@ def stand_in(world: World, monkeypatch: pytest.MonkeyPatch) -> StandIn:
         value = {"conn_type": kind, "host": "http://127.0.0.1:9"}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(value))
     made = StandIn()
-    way = Way(made.preflight, made.move, made.prove, made.follow)
+    way = Way(made.preflight, made.move, made.compare, made.prove, made.follow)
     monkeypatch.setattr(api, "way_of", lambda _request: way)
-    monkeypatch.setattr(api, "compare_servers", made.compare)
     return made
 
 

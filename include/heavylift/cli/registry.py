@@ -14,6 +14,7 @@ from heavylift.cli.registry_options import (
     AcceptLosses,
     Artifacts,
     DryRun,
+    Losses,
     Migration,
     Name,
     NoArtifacts,
@@ -55,6 +56,7 @@ def copy(
     path: Path = RegistryPath.AUTO,
     on_name_conflict: OnConflict = OnNameConflict.FAIL,
     accept_losses: AcceptLosses = False,
+    losses: Losses = False,
     no_artifacts: NoArtifacts = False,
     parallel: Parallel = 4,
     evidence: Evidence = None,
@@ -65,6 +67,9 @@ def copy(
     """Copy the whole history: at store level with ids, times and deleted things, into an empty store.
 
     Through the interface (--path api) into any server: what it cannot keep stands in tags or is listed.
+    The types of the connections tell which registries these are: aws (SageMaker), google_cloud_platform
+    (Vertex AI), azure (Azure ML), mlflow or http. Between two of them registered models move, and what
+    the target cannot hold must be accepted first: --losses lists it, --accept-losses accepts it.
 
     Safe to run again after any end: finished tables are brought up to date, and only the rest is copied.
     Keep clients away from the target's server until the switch.
@@ -82,10 +87,10 @@ def copy(
         parallel=parallel,
         path=path,
         on_name_conflict=on_name_conflict,
-        accept_losses=accept_losses,
+        accept_losses=accept_losses or losses,
         artifacts=not no_artifacts,
         stores=(source_artifacts_conn, target_artifacts_conn),
-        dry_run=dry_run,
+        dry_run=dry_run or losses,
     )
     _move(request, "copy", (source_artifacts_conn, target_artifacts_conn, evidence_conn), as_json=as_json)
 
@@ -104,6 +109,7 @@ def sync(
     path: Path = RegistryPath.AUTO,
     on_name_conflict: OnConflict = OnNameConflict.FAIL,
     accept_losses: AcceptLosses = False,
+    losses: Losses = False,
     no_artifacts: NoArtifacts = False,
     parallel: Parallel = 4,
     deletes: Policy = Deletes.KEEP,
@@ -130,12 +136,12 @@ def sync(
         parallel=parallel,
         path=path,
         on_name_conflict=on_name_conflict,
-        accept_losses=accept_losses,
+        accept_losses=accept_losses or losses,
         artifacts=not no_artifacts,
         stores=(source_artifacts_conn, target_artifacts_conn),
         deletes=deletes,
         overwrite=overwrite,
-        dry_run=dry_run,
+        dry_run=dry_run or losses,
     )
     _move(request, "sync", (source_artifacts_conn, target_artifacts_conn, evidence_conn), as_json=as_json)
 
@@ -147,6 +153,8 @@ def verify(
     source_store_conn: SourceStoreConn = None,
     target_store_conn: TargetStoreConn = None,
     artifacts: Artifacts = None,
+    source_artifacts_conn: SourceArtifactsConn = None,
+    target_artifacts_conn: TargetArtifactsConn = None,
     name: Name = None,
     migration: Migration = MIGRATION,
     path: Path = RegistryPath.AUTO,
@@ -185,6 +193,7 @@ def verify(
         parallel=parallel,
         path=path,
         artifacts=not no_artifacts,
+        stores=(source_artifacts_conn, target_artifacts_conn),
         live=live,
         deletes=deletes,
     )

@@ -69,6 +69,10 @@ AcceptLosses = Annotated[
     bool,
     typer.Option("--accept-losses", help="what the interface cannot carry, and is listed, is no failure"),
 ]
+Losses = Annotated[
+    bool,
+    typer.Option("--losses", help="only list what the target cannot hold, with counts; nothing is written"),
+]
 NoArtifacts = Annotated[
     bool,
     typer.Option("--no-artifacts", help="leave the bytes of artifacts to heavylift objects"),

@@ -101,7 +101,7 @@ def _moved_by_interface(record: RegistryMoveRecord) -> str:
 
 def moved(record: RegistryMoveRecord) -> str:
     """Return what a copy or sync did."""
-    if record.path == "api":
+    if record.path != "store":
         return _moved_by_interface(record)
     from heavylift.registry.wording import leftover_lines, move_line
 

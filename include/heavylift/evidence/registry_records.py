@@ -106,9 +106,10 @@ class RegistryIdMap(Record):
 class RegistryPreflightRecord(Record):
     """What stands in the way of moving a registry; nothing has been changed.
 
-    :param path: ``store``, ``api``, or empty where none is open.
+    :param path: ``store``, ``api``, ``catalogue`` (registered models, where a side is not MLflow), or empty
+        where none is open.
     :param path_reason: why, in a sentence.
-    :param sorts: for ``api``: what would be done to each sort of things.
+    :param sorts: for ``api`` and ``catalogue``: what would be done to each sort of things.
     :param kept_as_tags: what arrives as tags only.
     :param losses: what does not arrive.
     :param copied: a copy of it is complete on the target, so that a sync can go on from there.
@@ -122,7 +123,7 @@ class RegistryPreflightRecord(Record):
     target: str
     source_version: str = ""
     target_version: str = ""
-    path: Literal["store", "api", ""] = ""
+    path: Literal["store", "api", "catalogue", ""] = ""
     path_reason: str
     sorts: tuple[RegistryTable, ...] = ()
     kept_as_tags: tuple[RegistryKept, ...] = ()
@@ -168,7 +169,7 @@ class RegistryMoveRecord(Record):
     run: RunKey
     registry: str
     act: Literal["copy", "sync"]
-    path: Literal["store", "api"] = "store"
+    path: Literal["store", "api", "catalogue"] = "store"
     source: str
     target: str
     store_version: str

@@ -20,8 +20,8 @@ from heavylift.evidence.registry_records import (
 )
 from heavylift.evidence.store import open_evidence
 from heavylift.registry.settling import Judgement
-from heavylift.registry.verifying import compare_servers, verification
-from heavylift.registry.ways import Proofs, way_of
+from heavylift.registry.verifying import verification
+from heavylift.registry.ways import Proofs, Way, way_of
 from heavylift.registry.work import Tell, Work, silent
 from heavylift.spec.vocabulary import Deletes
 
@@ -89,9 +89,9 @@ async def verify_registry(
     follow, prove = way.follow if request.options.live else None, way.prove
     tables: Proofs = ()
     if follow is not None:
-        found, tables = await _settle(request, follow, tell)
+        found, tables = await _settle(request, way, follow, tell)
     else:
-        found = await compare_servers(request, Work(tell=tell), _judgement(request))
+        found = await way.compare(request, Work(tell=tell), _judgement(request))
         if prove is not None:
             tables = await _in_thread(lambda _work: prove(request), tell)
     record = verification(request, found, tables, began, live=follow is not None)
@@ -100,6 +100,7 @@ async def verify_registry(
 
 async def _settle(
     request: RegistryRequest,
+    way: Way,
     follow: Callable[[RegistryRequest, Work], tuple[RegistryMoveRecord, Proofs]],
     tell: Tell,
 ) -> tuple[Judgement, Proofs]:
@@ -111,7 +112,7 @@ async def _settle(
         if record.written:
             await _keep(request, "sync", record)
         judgement = _judgement(request, found if number else None, noting=True)
-        found = await compare_servers(request, Work(tell=tell), judgement)
+        found = await way.compare(request, Work(tell=tell), judgement)
         if found.is_settled:
             break
     return found, tables

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.evidence.records import RunKey
+from heavylift.registry.catalogues.wiring import kind_of
 from heavylift.registry.uris import UriMap, uri_map
-from heavylift.spec.registry_phase import moves_artifacts, prefixes_in_spec
+from heavylift.spec.registry_phase import converts, moves_artifacts, prefixes_in_spec
 from heavylift.spec.sections_data import OnNameConflict, RegistryKind, RegistryPath
 from heavylift.spec.vocabulary import Deletes
 
@@ -117,15 +118,15 @@ def registry_request(
         evidence_url=spec.evidence.url,
         evidence_connection=connections(spec.evidence.connection) if spec.evidence.connection else None,
         options=RegistryOptions(
-            # A phase moves artifacts by prefix, which does not fit the places that the interface gives anew.
-            path=RegistryPath.STORE if found.path is RegistryPath.AUTO else found.path,
+            path=_path(found),
             deletes=found.deletes,
             uris=prefixes_of(source.connection, target.connection, prefixes_in_spec(found)),
             parallel=found.parallel,
             # Their bytes are proved by the mover of objects, where it moves them.
-            artifacts=not moves_artifacts(found),
+            artifacts=_with_artifacts(found),
             overwrite=found.overwrite,
             on_name_conflict=found.on_name_conflict,
+            accept_losses=found.accept_losses,
             dry_run=dry_run,
             live=live,
         ),
@@ -145,7 +146,8 @@ def place_of(
     """
     found = store or server.text("store_connection")
     objects = connections(artifacts) if artifacts else None
-    return RegistryPlace(server, connections(found) if found else None, artifacts=objects)
+    store_connection = connections(found) if found else None
+    return RegistryPlace(server, store_connection, kind_of(server), objects)
 
 
 def prefixes_of(source: Connection, target: Connection, pairs: list[tuple[str, str]]) -> UriMap:
@@ -159,8 +161,25 @@ def prefixes_of(source: Connection, target: Connection, pairs: list[tuple[str, s
     return uri_map(pairs)
 
 
+def _path(registry: Registry) -> RegistryPath:
+    if registry.path is RegistryPath.AUTO and not converts(registry):
+        # A phase moves artifacts by prefix, which does not fit the places that the interface gives anew.
+        return RegistryPath.STORE
+    return registry.path
+
+
+def _with_artifacts(registry: Registry) -> bool:
+    if not converts(registry):
+        return not moves_artifacts(registry)
+    return bool(registry.source.artifacts and registry.target.artifacts) or any(
+        each.move for each in registry.more_artifacts
+    )
+
+
 def _place(side: RegistrySide, connections: Callable[[str], Connection]) -> RegistryPlace:
-    place = place_of(connections(side.connection), side.store_connection, connections)
+    place = place_of(
+        connections(side.connection), side.store_connection, connections, side.artifacts_connection
+    )
     return replace(place, kind=side.kind)
 
 

@@ -7,6 +7,7 @@ source shows changed is newer.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -47,6 +48,11 @@ class Judgement(Result):
             noted = self.seen.setdefault(what, {})
             noted.update((name, _print(thing)) for name, thing in source.items())
         return super().compare(what, source, target)
+
+    def stays(self, what: str, number: int) -> None:
+        """Count things of the target that have gone from the source, and that were never to be deleted."""
+        for name in ("target", "extra", "kept"):
+            self.counts.setdefault(what, Counter())[name] += number
 
     def unreadable(self, what: str, place: str) -> None:
         """Note that a sort of things could not be read: nothing of it is called equal, or newer."""

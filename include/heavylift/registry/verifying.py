@@ -21,10 +21,10 @@ from heavylift.registry.store.moment import moment_of
 from heavylift.registry.store.proving import table_proofs
 from heavylift.registry.uris import UriMap
 from heavylift.registry.work import RegistryProgress, Work
-from heavylift.spec.sections_data import RegistryPath
+from heavylift.spec.sections_data import RegistryKind, RegistryPath
 
 if TYPE_CHECKING:
-    from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.requests import RegistryPlace, RegistryRequest
     from heavylift.registry.settling import Judgement
 
 ResultT = TypeVar("ResultT", bound=Result)
@@ -76,6 +76,12 @@ async def _sides(
     return Reader(source, None, ours), Reader(target, None, theirs)
 
 
+def _address(place: RegistryPlace) -> str:
+    if place.kind is RegistryKind.MLFLOW:
+        return server_url(place.connection)
+    return f"{place.kind.value} ({place.connection.conn_id})"
+
+
 def compare_stores(request: RegistryRequest) -> tuple[RegistryTableProof, ...]:
     """Return the digests of every table on both sides, each side at one moment."""
     source, _ = stores_of(request)
@@ -112,8 +118,8 @@ def verification(
     return RegistryVerificationRecord(
         run=request.run,
         registry=request.registry,
-        source=server_url(request.source.connection),
-        target=server_url(request.target.connection),
+        source=_address(request.source),
+        target=_address(request.target),
         compared=compared,
         differences=tuple(found.differences),
         difference_count=found.difference_count,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,13 +10,15 @@ from heavylift.aio import run
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.registry_records import registry_path
 from heavylift.evidence.store import open_evidence
+from heavylift.registry.catalogues import moving as catalogues
+from heavylift.registry.catalogues.verifying import compare_catalogues
 from heavylift.registry.interface.moving import look_ahead, move_interface
 from heavylift.registry.paths import choose_path
 from heavylift.registry.store.moving import move_store, sync_and_prove
 from heavylift.registry.store.preflight import look
-from heavylift.registry.verifying import compare_stores
+from heavylift.registry.verifying import compare_servers, compare_stores
 from heavylift.registry.work import Work
-from heavylift.spec.sections_data import RegistryPath
+from heavylift.spec.sections_data import RegistryKind, RegistryPath
 
 if TYPE_CHECKING:
     from heavylift.evidence.registry_records import (
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
         RegistryTableProof,
     )
     from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.settling import Judgement
 
 Act = Literal["copy", "sync"]
 Proofs = tuple["RegistryTableProof", ...]
@@ -36,6 +39,7 @@ class Way:
 
     :param preflight: looks for what stands in the way, and changes nothing.
     :param move: copies, or brings up to date.
+    :param compare: reads both sides afresh and compares them.
     :param prove: a proof besides that of the interface; None where there is no other.
     :param follow: brings up to date and proves that at one moment of a source that is written to; None where
         no moment can be held.
@@ -43,11 +47,12 @@ class Way:
 
     preflight: Callable[[RegistryRequest], RegistryPreflightRecord]
     move: Callable[[RegistryRequest, Work, Act], RegistryMoveRecord]
+    compare: Callable[[RegistryRequest, Work, Judgement], Awaitable[Judgement]]
     prove: Callable[[RegistryRequest], Proofs] | None
     follow: Callable[[RegistryRequest, Work], tuple[RegistryMoveRecord, Proofs]] | None
 
 
-STORE = Way(lambda request: look(request).record, move_store, compare_stores, sync_and_prove)
+STORE = Way(lambda request: look(request).record, move_store, compare_servers, compare_stores, sync_and_prove)
 """From database to database."""
 
 
@@ -63,10 +68,21 @@ async def _move_and_map(request: RegistryRequest, work: Work, act: Act) -> Regis
     return record
 
 
-INTERFACE = Way(lambda request: run(look_ahead(request, Work())), _move_interface, None, None)
+INTERFACE = Way(
+    lambda request: run(look_ahead(request, Work())), _move_interface, compare_servers, None, None
+)
 """From server to server."""
 
-_UNPROVED = Way(STORE.preflight, STORE.move, None, None)
+CATALOGUE = Way(
+    lambda request: run(catalogues.look_ahead(request, Work())),
+    lambda request, work, act: run(catalogues.move_catalogue(request, work, act)),
+    compare_catalogues,
+    None,
+    None,
+)
+"""From a registry of one kind to one of another: registered models."""
+
+_UNPROVED = Way(STORE.preflight, STORE.move, compare_servers, None, None)
 """Databases that are not both named: a verification still compares the servers."""
 
 
@@ -75,6 +91,8 @@ def way_of(request: RegistryRequest) -> Way:
 
     :raises UnsupportedError: none is.
     """
+    if {request.source.kind, request.target.kind} != {RegistryKind.MLFLOW}:
+        return CATALOGUE
     if request.options.path is RegistryPath.STORE:
         return STORE if request.source.store and request.target.store else _UNPROVED
     return STORE if choose_path(request).path == "store" else INTERFACE

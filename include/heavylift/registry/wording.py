@@ -35,6 +35,10 @@ def preflight_figures(record: RegistryPreflightRecord) -> Figures:
 
 def preflight_line(record: RegistryPreflightRecord) -> str:
     """Return one line about a preflight."""
+    if record.path == "catalogue":
+        sorts = ", ".join(f"{each.rows:,} {each.table}" for each in record.sorts) or "nothing"
+        lost = sum(each.count for each in record.losses)
+        return f"{record.source} -> {record.target}: {sorts}; {lost:,} lost; {record.path_reason}"
     there = "a complete copy is there" if record.copied else "nothing has been copied completely yet"
     return (
         f"{record.source} -> {record.target}: {counted(record.tables, 'table')}, about"

@@ -8,7 +8,7 @@ from heavylift.locations import parse_location
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import SCHEMES
 from heavylift.spec.platforms import Side
-from heavylift.spec.sections_data import Registry, RegistrySide
+from heavylift.spec.sections_data import Registry, RegistryKind, RegistrySide
 from heavylift.spec.sections_datasets import Dataset, Place
 from heavylift.spec.vocabulary import Phase, Platform
 
@@ -54,11 +54,18 @@ def prefixes_in_spec(registry: Registry) -> list[tuple[str, str]]:
 
 
 def moves_artifacts(registry: Registry) -> bool:
-    """Tell whether artifacts of a registry are moved with it."""
+    """Tell whether artifacts of a registry are moved beside it, as datasets."""
     return next(_moved(registry), None) is not None
 
 
+def converts(registry: Registry) -> bool:
+    """Tell whether a side is not MLflow: then registered models move, with what their versions name."""
+    return {registry.source.kind, registry.target.kind} != {RegistryKind.MLFLOW}
+
+
 def _moved(registry: Registry) -> Iterator[tuple[str, str]]:
+    if converts(registry):
+        return
     source, target = registry.source.artifacts, registry.target.artifacts
     if source is not None and target is not None:
         yield source, target

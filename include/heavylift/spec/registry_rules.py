@@ -10,10 +10,10 @@ from heavylift.spec.base import MOST_OF_A_NAME
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import SCHEMES, place_rules
 from heavylift.spec.problems import FieldPath
-from heavylift.spec.registry_phase import artifacts_of, spec_for
+from heavylift.spec.registry_phase import artifacts_of, converts, spec_for
 from heavylift.spec.rule import Broken
-from heavylift.spec.sections_data import OnNameConflict, Registry
-from heavylift.spec.support import SUPPORTED_PATHS, SUPPORTED_REGISTRIES
+from heavylift.spec.sections_data import OnNameConflict, Registry, RegistryPath
+from heavylift.spec.support import SUPPORTED_PATHS
 from heavylift.spec.vocabulary import Check, Deletes, Phase
 
 _ALL = ("*",)
@@ -31,7 +31,6 @@ def registry_rules(spec: MigrationSpec) -> Iterator[Broken]:
         further = list(_further_artifacts(registry, path))
         misplaced = misplaced or bool(further)
         yield from further
-        yield from _products(registry, path)
         yield from _whole(registry, path)
         yield from _ways(registry, path)
         yield from _artifacts(spec, registry, path)
@@ -68,19 +67,6 @@ def registry_checks_have_registries(spec: MigrationSpec) -> Iterator[Broken]:
                 )
 
 
-def _products(registry: Registry, path: FieldPath) -> Iterator[Broken]:
-    for side in ("source", "target"):
-        kind = getattr(registry, side).kind
-        if kind not in SUPPORTED_REGISTRIES:
-            yield Broken(
-                "2220",
-                (*path, side, "kind"),
-                f"a registry of kind {kind.value!r}, understood but not yet supported by this version",
-                " or ".join(sorted(each.value for each in SUPPORTED_REGISTRIES)),
-                "take this registry out of the spec; for now it has to be moved by other means",
-            )
-
-
 def _whole(registry: Registry, path: FieldPath) -> Iterator[Broken]:
     for name in ("experiments", "models"):
         if getattr(registry, name) != _ALL:
@@ -101,6 +87,9 @@ def _ways(registry: Registry, path: FieldPath) -> Iterator[Broken]:
             f"the path {registry.path.value!r}, understood but not yet supported by this version",
             " or ".join(sorted(each.value for each in SUPPORTED_PATHS)),
         )
+    if converts(registry):
+        yield from _converted(registry, path)
+        return
     if registry.deletes is Deletes.QUARANTINE:
         yield Broken(
             "2224",
@@ -114,6 +103,26 @@ def _ways(registry: Registry, path: FieldPath) -> Iterator[Broken]:
             (*path, "on_name_conflict"),
             f"{registry.on_name_conflict.value}: a store moves whole, into one that is empty",
             OnNameConflict.FAIL.value,
+        )
+
+
+def _converted(registry: Registry, path: FieldPath) -> Iterator[Broken]:
+    kinds = f"{registry.source.kind.value} to {registry.target.kind.value}"
+    if registry.path is not RegistryPath.AUTO:
+        yield Broken(
+            "2233",
+            (*path, "path"),
+            f"the path {registry.path.value!r} from {kinds}",
+            f"{RegistryPath.AUTO.value}: there is one way between them",
+            "leave path out",
+        )
+    if registry.deletes is not Deletes.KEEP:
+        yield Broken(
+            "2234",
+            (*path, "deletes"),
+            f"{registry.deletes.value} from {kinds}",
+            f"{Deletes.KEEP.value}: between registries of two kinds nothing is ever deleted",
+            "leave deletes out",
         )
 
 

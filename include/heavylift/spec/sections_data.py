@@ -143,8 +143,11 @@ class OnNameConflict(StrEnum):
 class RegistrySide(SpecModel):
     """A registry on one side."""
 
-    kind: RegistryKind = Field(default=RegistryKind.MLFLOW, description="The product.")
-    connection: ConnectionId = Field(description="The Airflow connection of the server.")
+    kind: RegistryKind = Field(
+        default=RegistryKind.MLFLOW,
+        description="The product; where one side is not mlflow, registered models move, and nothing else.",
+    )
+    connection: ConnectionId = Field(description="The Airflow connection of the server, or of the account.")
     store_connection: ConnectionId | None = Field(
         default=None, description="Connection of its database, where that may be used."
     )
@@ -197,6 +200,10 @@ class Registry(SpecModel):
     overwrite: Flag = Field(
         default=False,
         description="What others have written to the target's rows since the last run gives way.",
+    )
+    accept_losses: Flag = Field(
+        default=False,
+        description="Between registries of two kinds: move although the target cannot hold everything.",
     )
     parallel: Count = Field(
         default=4, ge=1, le=64, description="Tables that are copied at once, and requests to a server."

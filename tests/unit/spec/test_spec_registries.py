@@ -13,6 +13,7 @@ from heavylift.registry.requests import registry_request
 from heavylift.spec import Phase
 from heavylift.spec.registry_phase import spec_for
 from heavylift.spec.resolve import find_dataset
+from heavylift.spec.sections_data import RegistryKind, RegistryPath
 from heavylift.spec.vocabulary import Platform
 from tests.unit.spec.samples import changed, load, problems_of
 
@@ -91,10 +92,33 @@ def test_the_request_takes_what_the_spec_says_and_else_what_the_servers_connecti
     assert request.options.artifacts, "nobody else proves their bytes"
 
 
+def test_registries_of_two_kinds_move_by_what_their_versions_name(tmp_path: Path) -> None:
+    said = {
+        "source": {**SOURCE, "kind": "sagemaker", "connection": "aws", "artifacts_connection": "s3_a"},
+        "target": {**TARGET, "kind": "vertex", "connection": "gcp"},
+        "on_name_conflict": "map",
+        "accept_losses": True,
+    }
+    found = load(tmp_path, spec(**said))
+    request = registry_request(found, "history", RUN, lambda name: Connection(name, "any"))
+    assert (request.source.kind, request.target.kind) == (RegistryKind.SAGEMAKER, RegistryKind.VERTEX)
+    assert request.options.path is RegistryPath.AUTO
+    assert request.options.accept_losses
+    assert request.options.artifacts, "the library moves what versions name, and nothing else"
+    assert request.source.artifacts == Connection("s3_a", "any")
+    assert spec_for(found, Phase.REGISTRY).datasets == ()
+
+
 @pytest.mark.parametrize(
     ("fields", "code", "field", "said"),
     [
-        ({"target": {**TARGET, "kind": "vertex"}}, "2220", "target.kind", "'vertex', understood but not"),
+        ({"target": {**TARGET, "kind": "vertex"}, "path": "store"}, "2233", "path", "one way between them"),
+        (
+            {"source": {**SOURCE, "kind": "sagemaker"}, "deletes": "propagate"},
+            "2234",
+            "deletes",
+            "nothing is ever deleted",
+        ),
         ({"experiments": ["fraud-*"]}, "2221", "experiments", "all of them"),
         ({"models": ["a"]}, "2221", "models", "all of them"),
         ({"target": {**TARGET, "connection": "mlflow_a"}}, "2222", "target.connection", "another server"),

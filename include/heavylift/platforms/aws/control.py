@@ -24,12 +24,17 @@ _TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker")
 
 
 class AwsControlPlane:
-    """Reads one account through one connection; its botocore clients are made once per service and region."""
+    """Reads one account through one connection; its botocore clients are made once per service and region.
+
+    :param session: of another plane of this connection; None makes one.
+    """
 
     def __init__(
         self,
         connection: Connection,
         limits: Limits | None = None,
+        *,
+        session: Any = None,
     ) -> None:
         if connection.conn_type != "aws":
             raise ConnectionConfigError(
@@ -48,9 +53,16 @@ class AwsControlPlane:
         self._lock = threading.Lock()
         self._clients: dict[tuple[str, str], Any] = {}
         self._requests = 0
-        self._session = botocore.session.Session(profile=connection.text("profile_name"))
-        # The refreshing credentials themselves, so that a long run outlives its first token.
-        self._session._credentials = find_credentials(connection)
+        self._tries = _attempts(connection)
+        self._session = session or botocore.session.Session(profile=connection.text("profile_name"))
+        if session is None:
+            # The refreshing credentials themselves, so that a long run outlives its first token.
+            self._session._credentials = find_credentials(connection)
+
+    @property
+    def session(self) -> Any:
+        """The botocore session, for another plane of the same connection."""
+        return self._session
 
     @property
     def requests(self) -> int:
@@ -91,6 +103,9 @@ class AwsControlPlane:
                 remedy="report it as a defect of Heavylift",
                 code="7610",
             )
+        return self._asked(service, operation, region, arguments)
+
+    def _asked(self, service: str, operation: str, region: str, arguments: Answer) -> Answer:
         from botocore import xform_name
         from botocore.exceptions import BotoCoreError, ClientError
 
@@ -165,7 +180,7 @@ class AwsControlPlane:
             endpoint_url=endpoint_setting(self._connection, service),
             verify=self._connection.extra.get("verify"),
             config=Config(
-                retries={"mode": "standard", "total_max_attempts": _attempts(self._connection)},
+                retries={"mode": "standard", "total_max_attempts": self._tries},
                 connect_timeout=_CONNECT_SECONDS,
                 read_timeout=_READ_SECONDS,
                 max_pool_connections=2 * self._limits.parallel,  # listings go beside the descriptions

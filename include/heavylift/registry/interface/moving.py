@@ -73,7 +73,7 @@ async def look_ahead(request: RegistryRequest, work: Work) -> RegistryPreflightR
         target_version=version[1],
         path="api" if passed else "",
         path_reason=reason,
-        sorts=_sorts(context.tally),
+        sorts=sorts(context.tally),
         kept_as_tags=_KEPT,
         losses=context.tally.losses(),
         uris=request.options.uris.pairs,
@@ -109,7 +109,7 @@ async def move_interface(
         target=server_url(request.target.connection),
         store_version=version,
         source_moment=moment,
-        tables=_sorts(tally),
+        tables=sorts(tally),
         rows=tally.count("found"),
         inserted=tally.count("created"),
         updated=tally.count("changed"),
@@ -201,7 +201,8 @@ async def _close(context: Context, runs: Runs) -> None:
     await runs.settle()
 
 
-def _sorts(tally: Tally) -> tuple[RegistryTable, ...]:
+def sorts(tally: Tally) -> tuple[RegistryTable, ...]:
+    """Return what became of each sort of things."""
     found = []
     for sort, count in tally.sorts.items():
         changed = count["changed"] or count["deleted"]

@@ -95,10 +95,10 @@ class WritingServer(TrackingServer):
 
     async def text(self, path: str) -> str:
         """Return the answer to a GET as a line of text; empty where the server has no such page."""
-        return await _again(lambda: super(WritingServer, self).text(path))
+        return await again(lambda: super(WritingServer, self).text(path))
 
     async def _ask(self, request: Request) -> dict[str, Any]:
-        return await _again(lambda: self._once(request))
+        return await again(lambda: self._once(request))
 
     async def _once(self, request: Request) -> dict[str, Any]:
         await self._limit.enter()
@@ -112,8 +112,8 @@ class WritingServer(TrackingServer):
         return answer
 
 
-async def _again(act: Callable[[], Awaitable[T]]) -> T:
-    """Do what may be done twice, until it is done."""
+async def again(act: Callable[[], Awaitable[T]]) -> T:
+    """Do what may be done twice, until it is done; a transient error is one only after several attempts."""
     attempt = 1
     while True:
         try:

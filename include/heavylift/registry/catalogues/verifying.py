@@ -1,0 +1,68 @@
+"""Proves a move between registries: both are read afresh and compared field by field."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from heavylift.registry.catalogues.fitting import is_uri
+from heavylift.registry.catalogues.moving import opened
+from heavylift.registry.catalogues.planning import Thing
+
+if TYPE_CHECKING:
+    from heavylift.registry.catalogues.files import Places
+    from heavylift.registry.catalogues.moving import Move
+    from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.settling import Judgement
+    from heavylift.registry.work import Work
+
+MODEL, VERSION, ARTIFACT = "registered model", "model version", "artifact"
+
+
+async def compare_catalogues(request: RegistryRequest, work: Work, found: Judgement) -> Judgement:
+    """Read both registries and compare what the target holds with what it can hold of the source.
+
+    Nothing that a mover noted is believed but the marks that tell which thing is a copy of which.
+    """
+    async with opened(request, work) as move:
+        await move.look()
+        plan = move.plan
+        found.compare(
+            MODEL,
+            {each.fitted.name: each.itself.fitted.leaves for each in plan.models},
+            {each.fitted.name: each.itself.there for each in plan.models if each.itself.is_there},
+        )
+        versions = [version for each in plan.models for version in each.versions]
+        strangers: dict[str, dict[str, str]] = {
+            f"{each.fitted.name}/(target's) {number}": {} for each in plan.models for number in each.strangers
+        }
+        found.compare(
+            VERSION,
+            {each.fitted.id: each.fitted.leaves for each in versions},
+            {each.fitted.id: each.there for each in versions if each.is_there} | strangers,
+        )
+        found.stays(MODEL, len(plan.gone))
+        found.stays(VERSION, sum(len(each.gone) for each in plan.models))
+        if request.options.artifacts:
+            await _artifacts(move, versions, found)
+        return found
+
+
+async def _artifacts(move: Move, versions: list[Thing], found: Judgement) -> None:
+    """Compare the files by digests of their bytes, one version at a time."""
+    uris = move.request.options.uris
+    for version in versions:
+        if not version.is_there:
+            continue
+        move.tell(f"comparing artifacts of {version.fitted.id}")
+        ours: dict[str, str] = {}
+        theirs: dict[str, str] = {}
+        for path, uri in version.leaves.items():
+            if is_uri(path) and uris.of(uri) != uri:
+                ours |= await _digests(move.places[0], uri, f"{version.fitted.id} {path}")
+                theirs |= await _digests(move.places[1], uris.of(uri), f"{version.fitted.id} {path}")
+        found.compare(ARTIFACT, ours, theirs)
+
+
+async def _digests(places: Places, uri: str, name: str) -> dict[str, str]:
+    files = await places.at(uri)
+    return {f"{name}: {each.path}": await files.digest(each) async for each in files.below(uri)}
