@@ -344,6 +344,11 @@ class Connection(asyncio.BufferedProtocol):
         """Return whether another exchange may follow on this line."""
         return self.usable and self._finished and self._keep_alive and not self._sending
 
+    @property
+    def nothing_came(self) -> bool:
+        """Whether not one byte has come in answer to the latest request."""
+        return self._head_bytes == 0 and self._answer is None
+
     # --- endings
 
     def _finish(self) -> None:
