@@ -8,7 +8,7 @@ import numpy as np
 
 from heavylift.baselines.intervals import ratio_figures
 from heavylift.baselines.requests import Held
-from heavylift.errors import PreconditionError, SpecError
+from heavylift.errors import SpecError
 from heavylift.evidence.baseline_records import (
     BaselineComparison,
     ComparedStep,
@@ -23,11 +23,10 @@ def check_comparable(
 ) -> None:
     """Refuse, before anything is sent, what could not be compared afterwards.
 
-    :raises PreconditionError: other requests, or other arrivals.
-    :raises SpecError: no rate that both have.
+    :raises SpecError: other requests, other arrivals, or no rate that both have.
     """
     if before.requests_sha256 != requests_sha256 or before.arrivals != arrivals:
-        raise PreconditionError(
+        raise SpecError(
             f"comparing with the baseline {held.path}",
             got=f"requests {requests_sha256[:16]}…, {arrivals} arrivals",
             expected=f"requests {before.requests_sha256[:16]}…, {before.arrivals} arrivals, as it has",
