@@ -18,6 +18,7 @@ from heavylift.errors import SpecError
 
 if TYPE_CHECKING:
     from heavylift.baselines.requests import BaselineRequest
+    from heavylift.evidence.baseline_records import PredictionCost
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -52,6 +53,15 @@ def baseline(
     usd_per_hour: Annotated[
         str | None, typer.Option(help="price of the endpoint, for the cost of 1,000 predictions")
     ] = None,
+    billing: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="bill in FOCUS format (CSV, Parquet), in place of that"),
+    ] = None,
+    billing_resource: Annotated[str, typer.Option(help="ResourceId of the endpoint in the bill")] = "",
+    billing_service: Annotated[str, typer.Option(help="ServiceName of the endpoint in the bill")] = "",
+    billing_from: Annotated[datetime | None, typer.Option(help="UTC: when counting began")] = None,
+    billing_to: Annotated[datetime | None, typer.Option(help="UTC: when counting ended, exclusive")] = None,
+    predictions: Annotated[int, typer.Option(help="that it served between the two")] = 0,
     seed: Annotated[int, typer.Option(help="of everything that is drawn")] = 20260101,
     migration: Annotated[str, typer.Option(help="name under which evidence is kept")] = MIGRATION,
     evidence: Evidence = None,
@@ -91,6 +101,7 @@ def baseline(
         path=path,
         held=held,
         usd_per_hour=_price(usd_per_hour),
+        cost=_billed(billing, billing_resource, billing_service, billing_from, billing_to, predictions),
     )
     (_show if dry_run else _take)(request, as_json=as_json)
 
@@ -166,6 +177,26 @@ def _price(text: str | None) -> str | None:
     if text is not None:
         cost_of_hours(text, 1.0)  # refused now, and not after the measurement
     return text
+
+
+def _billed(
+    bill: Path | None,
+    resource: str,
+    service: str,
+    start: datetime | None,
+    end: datetime | None,
+    predictions: int,
+) -> PredictionCost | None:
+    if bill is None:
+        return None
+    from heavylift.baselines.bills import read_bill
+    from heavylift.baselines.cost import Charged, cost_of_bill
+
+    if start is None or end is None or not (resource or service):
+        got = "no resource or service, or no time"
+        raise _wrong("--billing", got, "--billing-resource or -service, --billing-from and -to", "7696")
+    charged = Charged(resource, service, start.replace(tzinfo=UTC), end.replace(tzinfo=UTC))
+    return cost_of_bill(read_bill(bill), charged, predictions)
 
 
 def _wrong(option: str, got: str, expected: str, code: str) -> SpecError:

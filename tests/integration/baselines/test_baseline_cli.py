@@ -103,15 +103,15 @@ def test_a_rate_beyond_the_capacity_is_told_and_ends_it(shell: Shell) -> None:
 
 
 def test_a_baseline_is_held_against_an_earlier_one(shell: Shell) -> None:
-    timing = ("--rates", "100", "--step-seconds", "2")
+    timing = ("--rates", "50", "--step-seconds", "2")
     with asked_server(Behaviour(service=0.02)) as server:
         _, first, _ = shell.run(server, *QUICK, *timing)
         held = ("--compare", first["evidence"]["path"], "--judged", "0.5")
-        status, same, _ = shell.run(server, *QUICK, *timing, *held, "--max-ratio", "1.5")
+        status, same, _ = shell.run(server, *QUICK, *timing, *held, "--max-ratio", "2")
     assert same["baseline"]["comparison"]["passed"], same["baseline"]["comparison"]
     assert status == 0
-    with asked_server(Behaviour(service=0.06)) as server:
-        status, slower, _ = shell.run(server, *QUICK, *timing, *held, "--max-ratio", "1.5")
+    with asked_server(Behaviour(service=0.1)) as server:
+        status, slower, _ = shell.run(server, *QUICK, *timing, *held, "--max-ratio", "2")
         refused, error, _ = shell.run(server, *QUICK, "--rates", "7", *held)
     assert status == 1
     assert "slower-than-baseline" in {each["rule"] for each in slower["baseline"]["findings"]}

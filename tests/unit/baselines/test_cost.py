@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from heavylift.baselines.bills import read_bill
 from heavylift.baselines.cost import Charged, cost_of_bill, cost_of_hours
 from heavylift.errors import SpecError
 
@@ -61,3 +65,32 @@ def test_the_price_of_an_hour_is_divided_by_what_was_sustained() -> None:
     assert cost_of_hours("1.20", 5).per_thousand == "0.066667"
     with pytest.raises(SpecError, match="amount"):
         cost_of_hours("cheap", 5)
+
+
+@pytest.mark.parametrize("ending", ["csv", "parquet"])
+def test_a_bill_is_read_from_csv_and_parquet(tmp_path: Path, ending: str) -> None:
+    rows = [{**row("0.736", hour), "Tags": "{}"} for hour in range(3)]
+    file = tmp_path / f"bill.{ending}"
+    if ending == "csv":
+        lines = [",".join(rows[0]), *(",".join(map(str, each.values())) for each in rows)]
+        file.write_text("\n".join(lines))
+    else:
+        pq.write_table(pa.Table.from_pylist(rows), file)
+    assert cost_of_bill(read_bill(file), DAY, 1000).per_thousand == "2.208000"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("bill.csv", b"Cost,Day\n1,2\n", "no column BilledCost"),
+        ("bill.parquet", b"no parquet at all", "no Parquet"),
+        ("none.csv", None, "FileNotFoundError"),
+    ],
+)
+def test_a_file_that_is_no_bill_is_refused(
+    tmp_path: Path, name: str, content: bytes | None, told: str
+) -> None:
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    with pytest.raises(SpecError, match=told):
+        list(read_bill(tmp_path / name))
