@@ -1,4 +1,4 @@
-"""Reads the rows of a bill in FOCUS format (https://focus.finops.org), CSV or Parquet, one after the other."""
+"""Reads the rows of a bill in FOCUS format (https://focus.finops.org), CSV or Parquet, one by one."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ def baseline(
     ] = None,
     billing: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="bill in FOCUS format (CSV, Parquet), in place of that"),
+        typer.Option(metavar="FILE", help="FOCUS bill (CSV, Parquet), in place of that"),
     ] = None,
     billing_resource: Annotated[str, typer.Option(help="ResourceId of the endpoint in the bill")] = "",
     billing_service: Annotated[str, typer.Option(help="ServiceName of the endpoint in the bill")] = "",

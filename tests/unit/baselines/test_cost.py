@@ -87,9 +87,7 @@ def test_a_bill_is_read_from_csv_and_parquet(tmp_path: Path, ending: str) -> Non
         ("none.csv", None, "FileNotFoundError"),
     ],
 )
-def test_a_file_that_is_no_bill_is_refused(
-    tmp_path: Path, name: str, content: bytes | None, told: str
-) -> None:
+def test_what_is_no_bill_is_refused(tmp_path: Path, name: str, content: bytes | None, told: str) -> None:
     if content is not None:
         (tmp_path / name).write_bytes(content)
     with pytest.raises(SpecError, match=told):
