@@ -167,8 +167,8 @@ class Connection(asyncio.BufferedProtocol):
         """End what is under way."""
         self.usable = False
         ends_here = self._answer is not None and self._size < 0 and not self._is_chunked()
-        if self._answer is not None and not self._finished and ends_here and exc is None:
-            # A body without a length ends where the line does.
+        if ends_here and not self._finished and exc is None and self._error is None:
+            # A body without a length ends where the other side closes the line, not where we cut it.
             self._finish()
         elif self._parser is not None and not self._finished:
             self._fail(self._error or exc or BrokenConnectionError("the line was closed"))
@@ -343,6 +343,11 @@ class Connection(asyncio.BufferedProtocol):
     def reusable(self) -> bool:
         """Return whether another exchange may follow on this line."""
         return self.usable and self._finished and self._keep_alive and not self._sending
+
+    @property
+    def nothing_came(self) -> bool:
+        """Whether not one byte has come in answer to the latest request."""
+        return self._head_bytes == 0 and self._answer is None
 
     # --- endings
 

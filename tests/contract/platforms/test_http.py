@@ -179,6 +179,21 @@ async def test_a_cut_body_is_an_error_and_not_a_short_one() -> None:
     assert got == []
 
 
+async def begin_without_a_length(exchange: Exchange) -> None:
+    """Announce a body that ends with the line, send some of it, and then nothing."""
+    await exchange.read_body()
+    exchange.writer.write(b"HTTP/1.1 200 OK\r\n\r\nsome")
+    await asyncio.Event().wait()
+
+
+async def test_a_body_without_a_length_that_we_cut_is_an_error_and_not_a_short_one() -> None:
+    async with scripted(begin_without_a_length) as server:
+        http = client(IMPATIENT)
+        with pytest.raises(ServerUnavailableError):
+            await http.send(request(server))
+        await http.close()
+
+
 async def test_opening_a_stream_is_tried_again() -> None:
     async with scripted(answer(503), hang_up, answer(200, b"fine")) as server:
         http = client()

@@ -1,0 +1,153 @@
+"""Measures the baseline of a live endpoint and keeps it as evidence."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import numpy as np
+
+from heavylift.baselines.bodies import Bodies, read_bodies
+from heavylift.baselines.client import this_machine
+from heavylift.baselines.comparing import check_comparable, compared
+from heavylift.baselines.cost import cost_of_hours
+from heavylift.baselines.endpoint import Endpoint, address
+from heavylift.baselines.measuring import Measured, measure
+from heavylift.baselines.requests import BaselineRequest, Held
+from heavylift.baselines.wording import findings_of, statement_of
+from heavylift.evidence.base import EvidenceRef
+from heavylift.evidence.baseline_records import (
+    BaselineComparison,
+    EndpointBaseline,
+    PredictionCost,
+    baseline_path,
+)
+from heavylift.evidence.records import Severity
+from heavylift.evidence.store import EvidenceStore, open_evidence
+
+Tell = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What is known before anything is sent."""
+
+    bodies: Bodies
+    address: str
+    before: EndpointBaseline | None = None
+    before_sha256: str = ""
+
+
+async def prepare(request: BaselineRequest) -> Prepared:
+    """Read and check everything that a measurement needs, and send nothing.
+
+    :raises SpecError: the requests can't be used, or share no rate with the baseline to compare with.
+    :raises ConnectionConfigError: the connection leads to no HTTP endpoint.
+    :raises NotFoundError: no such baseline to compare with.
+    """
+    bodies = await asyncio.to_thread(read_bodies, request.requests)
+    url = address(request.connection, request.path)
+    shown = urlsplit(url)
+    told = f"{shown.scheme}://{shown.netloc}{shown.path}"
+    if request.held is None:
+        return Prepared(bodies, told)
+    async with open_evidence(request.evidence_url, request.evidence_connection, create=False) as store:
+        before, ref = await _read(store, request.held)
+    plan = request.plan
+    check_comparable(before, request.held, bodies.sha256, plan.rates, plan.arrivals)
+    return Prepared(bodies, told, before, ref.sha256)
+
+
+async def _read(store: EvidenceStore, held: Held) -> tuple[EndpointBaseline, EvidenceRef]:
+    before = await store.read_record(held.path, EndpointBaseline)
+    return before, await store.ref_of(held.path)
+
+
+async def measure_baseline(
+    request: BaselineRequest, tell: Tell = lambda _: None
+) -> tuple[EndpointBaseline, EvidenceRef]:
+    """Measure an endpoint and write the record: whole, at the end, or not at all.
+
+    :raises CredentialError: the endpoint refuses the credentials.
+    :raises ServerUnavailableError: it does not answer at the beginning.
+    """
+    began = time.monotonic()
+    prepared = await prepare(request)
+    plan = request.plan
+    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+        endpoint = Endpoint(
+            request.connection,
+            prepared.bodies.bodies,
+            path=request.path,
+            headers=request.headers,
+            connections=plan.connections,
+            timeout_seconds=plan.timeout_seconds,
+        )
+        async with aclosing(_Closing(endpoint)):
+            await endpoint.probe(plan.timeout_seconds)
+            measured = await measure(endpoint, len(prepared.bodies.bodies), plan, tell)
+        record = _record(request, prepared, measured, time.monotonic() - began)
+        ref = await store.write_json(baseline_path(request.run, request.connection.conn_id), record)
+    return record, ref
+
+
+class _Closing:
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._endpoint = endpoint
+
+    async def aclose(self) -> None:
+        await self._endpoint.close()
+
+
+def _record(
+    request: BaselineRequest, prepared: Prepared, measured: Measured, seconds: float
+) -> EndpointBaseline:
+    plan, steps = request.plan, measured.steps
+    machine = this_machine()
+    sustained = [step.rate for step in steps if step.sustained]
+    comparison: BaselineComparison | None = None
+    if prepared.before is not None and request.held is not None:
+        generator = np.random.default_rng(plan.seed)
+        comparison = compared(
+            prepared.before, prepared.before_sha256, request.held, plan.rates, steps, machine, generator
+        )
+    best = max(sustained, default=None)
+    findings = findings_of(request.connection.conn_id, plan, measured, comparison)
+    return EndpointBaseline(
+        run=request.run,
+        connection=request.connection.conn_id,
+        address=prepared.address,
+        machine=machine,
+        requests_sha256=prepared.bodies.sha256,
+        bodies=len(prepared.bodies.bodies),
+        arrivals=plan.arrivals,
+        seed=plan.seed,
+        connections=plan.connections,
+        timeout_seconds=plan.timeout_seconds,
+        warm_up_requests=measured.warm_up,
+        max_error_rate=plan.max_error_rate,
+        min_achieved=plan.min_achieved,
+        steps=steps,
+        not_tried=plan.rates[len(steps) :],
+        noise_floor=measured.floor,
+        max_sustained=best,
+        ceiling_reached=bool(steps) and not steps[-1].sustained and steps[-1].limited_by != "client",
+        comparison=comparison,
+        cost=_cost(request, best),
+        findings=findings,
+        statement=statement_of(steps, comparison),
+        passed=best is not None and not any(each.severity is Severity.BLOCKER for each in findings),
+        took_seconds=round(seconds, 3),
+    )
+
+
+def _cost(request: BaselineRequest, sustained: float | None) -> PredictionCost | None:
+    if request.cost is not None:
+        return request.cost
+    if request.usd_per_hour is None or sustained is None:
+        return None
+    return cost_of_hours(request.usd_per_hour, sustained)

@@ -1,0 +1,71 @@
+"""The golden or recorded requests: a file with one JSON document a line, or one document."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from heavylift.errors import SpecError
+
+MOST_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """The bodies that are sent.
+
+    :param sha256: of all bodies, in their order: measurements are comparable where it is the same.
+    """
+
+    bodies: tuple[bytes, ...]
+    sha256: str
+
+
+def read_bodies(path: Path) -> Bodies:
+    """Read a file of requests.
+
+    :raises SpecError: it can't be read, is empty, too long, or no JSON; its content is never shown.
+    """
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= MOST_BYTES else b""
+    except OSError as error:
+        raise _unusable(path, error.strerror or type(error).__name__, "7670") from error
+    if size > MOST_BYTES:
+        raise _unusable(path, f"{size:,} bytes; at most {MOST_BYTES:,} are held in memory", "7671")
+    bodies = _bodies(path, content)
+    if not bodies:
+        raise _unusable(path, "no request in it", "7672")
+    digest = hashlib.sha256()
+    for body in bodies:
+        digest.update(len(body).to_bytes(8, "big") + body)
+    return Bodies(bodies, digest.hexdigest())
+
+
+def _bodies(path: Path, content: bytes) -> tuple[bytes, ...]:
+    try:
+        json.loads(content)
+    except ValueError:
+        pass  # not one document: then one a line, each checked below
+    else:
+        return (content.strip(),)
+    lines = [(number, line.strip()) for number, line in enumerate(content.splitlines(), 1) if line.strip()]
+    for number, line in lines:
+        try:
+            json.loads(line)
+        except ValueError:
+            raise _unusable(path, f"line {number} is no JSON document", "7673") from None
+    return tuple(line for _, line in lines)
+
+
+def _unusable(path: Path, got: str, code: str) -> SpecError:
+    return SpecError(
+        f"reading the requests in {path}",
+        got=got,
+        expected="a file with one JSON document a line, each the body of a request",
+        state="nothing was sent",
+        remedy="correct --requests",
+        code=code,
+    )
