@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from heavylift.connections import Connection
-from heavylift.errors import UnsupportedError
+from heavylift.errors import NotFoundError, ServerUnavailableError, UnsupportedError
+from heavylift.registry.interface import server
 from heavylift.registry.interface.artifacts import Artifacts, Place, owner_of, root_of, route_for
 from heavylift.registry.interface.merging import Policy, note, noted, pairs
 from heavylift.registry.interface.names import Provenance, is_ours, to_target
@@ -172,3 +173,29 @@ def test_what_a_target_has_no_route_for_is_refused() -> None:
     assert route_for(run, "f", 5)[1] == {"run_uuid": "x", "path": "f"}
     with pytest.raises(UnsupportedError):
         route_for(run, "f", 11 * 2**20)
+
+
+class Answers(server.WritingServer):
+    """Answers requests as it is told, one after the other."""
+
+    def __init__(self, *errors: Exception | None) -> None:
+        super().__init__(Connection("m", "http", host="http://127.0.0.1:9"), 1)
+        self.errors = list(errors)
+
+    async def _once(self, request: Any) -> dict[str, Any]:
+        error = self.errors.pop(0)
+        if error is not None:
+            raise error
+        return {}
+
+
+async def test_an_end_whose_answer_was_lost_counts_when_it_is_refused_the_second_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(server, "_BASE_SECONDS", 0.0)
+    lost, refused = ServerUnavailableError("w", got="a reset"), NotFoundError("w", got="HTTP 404")
+    answers = Answers(lost, refused)
+    await answers.turn("experiments/delete", {"experiment_id": "1"})
+    assert answers.errors == []
+    with pytest.raises(NotFoundError):
+        await Answers(refused).turn("experiments/delete", {"experiment_id": "1"})

@@ -186,20 +186,20 @@ class Experiments:
                 self.context.tally.kept(SORT)
                 continue
             body = {"experiment_id": each["experiment_id"]}
-            await self.context.target.write("POST", f"{_API}/delete", body)
+            await self.context.target.turn(f"{_API}/delete", body)
             self.context.tally.deleted(SORT)
 
 
 async def wake(context: Context, experiment: Experiment) -> None:
     """Make a deleted experiment of the target active, so that it can be written to; its runs follow."""
     if experiment.deleted:
-        await context.target.write("POST", f"{_API}/restore", {"experiment_id": experiment.target_id})
+        await context.target.turn(f"{_API}/restore", {"experiment_id": experiment.target_id})
         experiment.deleted, experiment.woken = False, True
 
 
 async def put_to_rest(context: Context, experiment: Experiment) -> None:
     """Delete an experiment that is deleted on the source; all of its runs are deleted with it."""
-    await context.target.write("POST", f"{_API}/delete", {"experiment_id": experiment.target_id})
+    await context.target.turn(f"{_API}/delete", {"experiment_id": experiment.target_id})
     experiment.deleted = True
 
 
