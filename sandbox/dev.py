@@ -29,7 +29,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments and arguments[0] in _FORWARDED:
             return _FORWARDED[arguments[0]](arguments[1:])
-        return _run(_parser().parse_args(arguments))
+        # argparse takes the first word behind "--" for the layer.
+        ours, theirs = _split(arguments)
+        return _run(_parser().parse_args(ours, argparse.Namespace(arguments=theirs)))
     except KeyboardInterrupt:
         print("\ndev: interrupted; it is safe to run this again.", file=sys.stderr)
         return INTERRUPTED
@@ -53,11 +55,17 @@ def _parser() -> argparse.ArgumentParser:
     test = commands.add_parser("test", help="run the tests")
     test.add_argument("layer", nargs="?", choices=layers.LAYERS)
     test.add_argument("--all", action="store_true", help="run the long tests, too")
-    test.add_argument("arguments", nargs="*", metavar="-- PYTEST-ARGS")
+    test.epilog = "What stands behind -- is given to pytest."
     commands.add_parser("check", help="run every check that needs no server")
     again = commands.add_parser("lock", help="resolve requirements.in again")
     again.add_argument("--upgrade", action="store_true", help="take newer versions where there are any")
     return parser
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Return what stands before the first ``--``, and what stands behind it."""
+    at = arguments.index("--") if "--" in arguments else len(arguments)
+    return arguments[:at], arguments[at + 1 :]
 
 
 def _names(text: str) -> list[str]:

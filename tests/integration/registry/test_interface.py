@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import pytest
 from aiohttp import web
 
 from heavylift.errors import CredentialError, NotFoundError
 from heavylift.evidence.registry_records import RegistryIdMap, RegistryMoveRecord
+from heavylift.registry.interface import server
 from tests.support import history
 from tests.support.fault_proxy import FaultProxy, running
 from tests.support.fault_schedule import Schedule, Storm
@@ -246,7 +247,8 @@ def test_faults_on_the_way_change_nothing(pair: Pair, seed: int) -> None:
     async def spoilt() -> Counter[str]:
         async with running(FaultProxy(pair.target.url, Schedule(seed, rates))) as proxy:
             moves = Moves(pair.source.connection, replace(pair.target.connection, host=proxy.url))
-            await asyncio.to_thread(moves.copy)
+            record, _ = await asyncio.to_thread(moves.copy)
+            assert record.failures == ()
             return proxy.done
 
     done = asyncio.run(spoilt())
@@ -254,6 +256,35 @@ def test_faults_on_the_way_change_nothing(pair: Pair, seed: int) -> None:
     proof = pair.moves.verify()
     assert proof.passed, proof.differences
     assert pair.moves.copy()[0].written == 0
+
+
+@dataclass
+class Forgetful(FaultProxy):
+    """Carries out each write, and answers it only when it is sent again."""
+
+    forgotten: set[tuple[str, str, bytes]] = field(default_factory=set)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        sent = (request.method, request.raw_path, body)
+        if request.method in {"GET", "HEAD"} or sent in self.forgotten:
+            return await super().handle(request)
+        self.forgotten.add(sent)
+        return await self._pass_on(request, body, "lost")
+
+
+def test_each_write_may_lose_its_answer(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(server, "_BASE_SECONDS", 0.01)
+
+    async def forgetfully() -> RegistryMoveRecord:
+        async with running(Forgetful(pair.target.url, Schedule(0))) as proxy:
+            moves = Moves(pair.source.connection, replace(pair.target.connection, host=proxy.url))
+            record, _ = await asyncio.to_thread(moves.copy)
+            assert len(proxy.forgotten) > 50
+            return record
+
+    assert asyncio.run(forgetfully()).failures == ()
+    assert_whole(pair)
 
 
 def test_credentials_that_are_refused_end_it(pair: Pair) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sandbox import layers
+from sandbox import dev, layers
 
 
 @pytest.fixture
@@ -32,3 +32,14 @@ def test_the_long_tests_are_left_out_unless_asked_for(
     assert layers.main(None, ["-x"], long=True) == 0
     assert "--all" not in capsys.readouterr().out
     assert commands == [["tests/e2e", "-m", "not long", "-x"], ["tests/e2e", "-x"]]
+
+
+def test_what_stands_behind_two_dashes_is_pytests(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    monkeypatch.setattr(layers, "main", lambda *given, **options: asked.append((*given, options)) or 0)
+    assert dev.main(["test", "--all", "--", "--durations=5", "-x"]) == 0
+    assert dev.main(["test", "unit", "--", "-k", "x"]) == 0
+    assert asked == [
+        (None, ["--durations=5", "-x"], {"long": True}),
+        ("unit", ["-k", "x"], {"long": False}),
+    ]

@@ -76,7 +76,8 @@ def _of_text(value: str, path: str, leaf: str, how: How) -> Iterator[Link]:
     if table:
         deeper = f"/tables/{table[3]}" if table[3] else ""
         target = f"projects/{table[1]}/datasets/{table[2]}{deeper}"
-        yield Link(path, target, how, "writes" if "utput" in path or "estination" in path else "reads")
+        is_written = any(word in path.lower() for word in ("output", "destination"))
+        yield Link(path, target, how, "writes" if is_written else "reads")
 
 
 def _of_object(value: Mapping[str, Any], path: str) -> Iterator[Link]:

@@ -23,6 +23,8 @@ PARENT_RUN = "mlflow.parentRunId"
 RUN_NAME = "mlflow.runName"
 MODEL_VERSIONS = "mlflow.modelVersions"
 IS_PROMPT = "mlflow.prompt.is_prompt"
+ONLY_PROMPTS = f"tags.`{IS_PROMPT}` = 'true'"
+"""Filter of a search that would otherwise leave prompts out."""
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ SORT = "registered models"
 ROUTE = "registered-models/search"
 _DESCRIPTION, _ALIAS = "\0description", "\0alias "
 _EXPERIMENTS_OF_PROMPT = "_mlflow_experiment_ids"
-_PROMPTS = "tags.`mlflow.prompt.is_prompt` = 'true'"
-_SEARCHES: tuple[dict[str, Any], ...] = ({}, {"filter": _PROMPTS})
+
+_SEARCHES: tuple[dict[str, Any], ...] = ({}, {"filter": names.ONLY_PROMPTS})
 
 
 @dataclass

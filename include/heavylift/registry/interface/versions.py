@@ -111,7 +111,7 @@ class Versions:
     async def _find(self, source_id: str) -> int | None:
         found = [
             int(each["version"])
-            async for each in versions_of(self.context.target, self.target_name)
+            async for each in versions_of(self.context.target, self.target_name, prompts=self.is_prompt)
             if self.context.provenance.source_id(tags_of(each.get("tags"))) == source_id
         ]
         return max(found, default=None)
@@ -261,11 +261,15 @@ def target_place(uri: str, maps: Maps, context: Context) -> str:
     return maps.places[head] + rest if head else context.uris.of(uri)
 
 
-async def versions_of(server: TrackingServer, name: str) -> AsyncIterator[dict[str, Any]]:
-    """Yield the versions of one registered model; deleted ones the interface does not show."""
+async def versions_of(server: TrackingServer, name: str, *, prompts: bool) -> AsyncIterator[dict[str, Any]]:
+    """Yield the versions of one registered model; deleted ones the interface does not show.
+
+    :param prompts: the model is a prompt, which a search leaves out unless it is asked for prompts.
+    """
     quoted = name.replace("'", "\\'") if "'" in name and '"' in name else name
     sign = '"' if "'" in name and '"' not in name else "'"
-    query = {"max_results": 1000, "filter": f"name={sign}{quoted}{sign}", "order_by": ["version_number ASC"]}
+    chosen = f"name={sign}{quoted}{sign}" + (f" AND {names.ONLY_PROMPTS}" if prompts else "")
+    query = {"max_results": 1000, "filter": chosen, "order_by": ["version_number ASC"]}
     async for page in server.pages(f"{_API}/search", "model_versions", query):
         for each in page:
             yield each
