@@ -28,6 +28,8 @@ from tests.e2e.conftest import Site
 from tests.e2e.journey import Journey, Run
 from tests.e2e.specs import NIGHTLY, OFFLINE, next_opening, write_nightly
 
+pytestmark = pytest.mark.long
+
 # Begin and plan come before the copy, and they must be done by the opening, also on a slow machine.
 AHEAD = timedelta(seconds=60)
 OBJECTS = 8

@@ -199,6 +199,7 @@ def test_planted_differences_are_found(pair: Pair) -> None:
     assert found == {*PLANTED.values(), ("artifact", "content"), ("artifact", "missing")}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("at", [30, 75])
 def test_killed_it_goes_on_and_makes_nothing_twice(pair: Pair, at: int) -> None:
     async def killed() -> int:
@@ -240,6 +241,7 @@ def assert_whole(pair: Pair) -> None:
     assert pair.moves.copy()[0].written == 0
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", [1])
 def test_faults_on_the_way_change_nothing(pair: Pair, seed: int) -> None:
     rates = {"reset": 0.03, "lost": 0.05, "error": 0.03, "throttle": 0.03, "error_after": 0.03}

@@ -23,6 +23,8 @@ from tests.integration.conftest import new_state_dir
 from tests.integration.streams.brokers import Brokers, counted
 from tests.integration.streams.test_kill import PARTITIONS, proved, watch_until, worker
 
+pytestmark = pytest.mark.long
+
 
 class DurableBroker:
     """A broker that keeps its records in a bucket, so that kill -9 takes none of them."""

@@ -80,6 +80,7 @@ async def test_death_at_each_step_of_a_batch(brokers: Brokers, place: str, count
     await proved(brokers)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", first_then_long(SEEDS))
 async def test_death_at_random_moments(brokers: Brokers, seed: int) -> None:
     draw = random.Random(seed)
@@ -117,6 +118,7 @@ def watch_until(brokers: Brokers, wanted: int, process: subprocess.Popen[str]) -
         consumer.close()
 
 
+@pytest.mark.long
 async def test_of_two_runners_the_second_is_refused(brokers: Brokers) -> None:
     brokers.make("source", 1)
     brokers.fill("source", 3_000, partitions=1)

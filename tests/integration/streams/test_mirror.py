@@ -62,6 +62,7 @@ async def test_the_end_is_found_where_the_broker_reports_it_too_low(brokers: Bro
     assert sum(end for _, end in reported.values()) < 4_000, "this broker reports true ends: choose another"
 
 
+@pytest.mark.long
 async def test_a_topic_that_is_written_to_meanwhile_ends_and_the_next_run_takes_the_rest(
     brokers: Brokers,
 ) -> None:
@@ -170,6 +171,7 @@ async def test_a_stream_into_itself_is_refused(brokers: Brokers) -> None:
     await refused(brokers, ConflictError, r"same brokers as source and target.*HL-6522")
 
 
+@pytest.mark.long
 async def test_a_target_that_lost_records_is_refused(brokers: Brokers) -> None:
     brokers.make("source", 1)
     brokers.fill("source", 20, partitions=1)

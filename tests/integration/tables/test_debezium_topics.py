@@ -20,6 +20,8 @@ from tests.support.debezium_events import FIELDS, Record, Table, with_schema
 from tests.support.debezium_topics import Debezium, debezium_topics
 from tests.support.two_databases import TwoDatabases
 
+pytestmark = pytest.mark.long
+
 ENGINE = DebeziumEngine()
 T = Table()
 

@@ -109,6 +109,7 @@ def test_a_database_moves_while_it_is_written_to(databases: MysqlToPostgres) -> 
     assert ENGINE.end(request).state == "ended"
 
 
+@pytest.mark.long
 def test_keys_that_differ_in_case_and_rows_without_a_key(databases: MysqlToPostgres) -> None:
     begin(
         databases,
@@ -161,6 +162,7 @@ def test_truncate_and_added_columns_are_followed(databases: MysqlToPostgres) -> 
     assert_proved(databases)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "statement",
     [
@@ -225,6 +227,7 @@ def test_what_is_not_a_whole_row_event_stops_the_stream(
     assert databases.on_target("SELECT count(*) FROM k") == [(0,)]
 
 
+@pytest.mark.long
 def test_purged_and_reset_logs_make_the_stream_invalid(databases: MysqlToPostgres) -> None:
     begin(databases, "CREATE TABLE k (id int PRIMARY KEY)", "INSERT INTO k VALUES (1)")
     databases.on_source("FLUSH BINARY LOGS", "INSERT INTO k VALUES (2)")
@@ -285,6 +288,7 @@ def test_odd_values_are_moved_where_the_connection_says_how(databases: MysqlToPo
         ENGINE.sync(refused, Work())
 
 
+@pytest.mark.long
 def test_what_foreign_keys_do_silently_is_done_on_the_target(databases: MysqlToPostgres) -> None:
     begin(databases, *FAMILY)
     databases.on_source(*FAMILY_CHANGES)

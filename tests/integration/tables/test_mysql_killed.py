@@ -17,6 +17,8 @@ from tests.support.mysql_faults import FILL, OPTIONS, kill_after, patiently, res
 from tests.support.mysql_to_postgres import MysqlToPostgres, mysql_to_postgres
 from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
 
+pytestmark = pytest.mark.long
+
 ENGINE = BinlogEngine()
 
 

@@ -17,6 +17,8 @@ from tests.support.mysql_faults import FILL, OPTIONS, kill_after, patiently, res
 from tests.support.mysql_twin import MysqlTwin
 from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
 
+pytestmark = pytest.mark.long
+
 ENGINE = TwinEngine()
 UNIQUE = "SELECT count(*) FROM information_schema.statistics WHERE table_schema = '{}' AND index_name = 'tag'"
 DONE = "SELECT count(done_at), count(*) FROM heavylift.stream_range WHERE schema_name = '{}'"

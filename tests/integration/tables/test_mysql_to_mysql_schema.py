@@ -10,6 +10,8 @@ from heavylift.tables.mysql.moving import TwinEngine
 from tests.support.mysql_family import FAMILY
 from tests.support.mysql_twin import MysqlTwin
 
+pytestmark = pytest.mark.long
+
 ENGINE = TwinEngine()
 
 

@@ -21,6 +21,8 @@ from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
 from tests.support.table_worker import RETRY
 from tests.support.table_worker import start as start_act
 
+pytestmark = pytest.mark.long
+
 ENGINE = TwinEngine()
 TRIGGERED = (
     "CREATE TABLE item (id int AUTO_INCREMENT PRIMARY KEY, n int)",

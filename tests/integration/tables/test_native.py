@@ -41,6 +41,7 @@ def test_a_database_moves_by_its_own_replication_and_is_proved_all_the_same(data
                                " WHERE datname = current_database()") == [(0,)]  # fmt: skip
 
 
+@pytest.mark.long
 def test_what_a_subscription_would_pass_over_is_told(databases: TwoDatabases) -> None:
     databases.on_source(
         "CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id);"
@@ -69,6 +70,7 @@ def test_what_a_subscription_would_pass_over_is_told(databases: TwoDatabases) ->
     engine.end(request)
 
 
+@pytest.mark.long
 def test_a_copy_that_the_target_refuses_is_told_and_not_waited_for(databases: TwoDatabases) -> None:
     databases.on_source("CREATE TABLE good (id int PRIMARY KEY); CREATE TABLE bad (id int PRIMARY KEY)")
     databases.on_source("INSERT INTO good VALUES (1); INSERT INTO bad VALUES (1)")

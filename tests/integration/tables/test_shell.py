@@ -135,6 +135,7 @@ def test_a_row_that_somebody_changed_on_the_target_is_found(databases: TwoDataba
     assert "ledger" in status.stdout
 
 
+@pytest.mark.long
 def test_a_snapshot_that_is_killed_goes_on(databases: TwoDatabases, shell: Shell) -> None:
     databases.on_source(LEDGER)
     databases.on_source(

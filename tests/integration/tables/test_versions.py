@@ -17,6 +17,8 @@ from tests.support.live_writer import LEDGER, TABLES, LiveWriter
 from tests.support.own_postgres import OwnPostgres
 from tests.support.two_databases import TwoDatabases, run_sql
 
+pytestmark = pytest.mark.long
+
 ENGINE = ChangesEngine()
 
 
