@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from heavylift.assess.translate.rows import HELD, Attributes, Row, first_at, number_at, values_at
+from heavylift.assess.translate.rows import GIB, HELD, Attributes, Row, first_at, number_at, values_at
 
-GIB = 2**30
 _ENDED = frozenset({"Completed", "Failed", "Stopped", "COMPLETED", "FAILED", "STOPPED"})
 _LONGEST_QUEUE_HOURS = 24
 """What a stream keeps for longer is history that somebody reads again, and no mere passage."""
