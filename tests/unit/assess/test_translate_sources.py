@@ -12,6 +12,7 @@ from heavylift.assess.translate.gcp_rows import ROWS as GCP_ROWS
 from heavylift.assess.translate.kubernetes_rows import ROWS as KUBERNETES_ROWS
 from heavylift.assess.translate.table import row_of
 from heavylift.evidence.assess_input import Component
+from heavylift.evidence.inventory_records import Component as Listed
 from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.platforms import rows_of
 from heavylift.platforms.kubernetes.objects import shown
@@ -347,3 +348,20 @@ def test_googles_jobs_that_have_ended_tell_how_long_they_took() -> None:
     [found] = baselines_of([job])
     assert (found.instance_type, found.median_seconds, found.machine_hours) == ("a2-highgpu-2g", 7200.0, 6.0)
     assert [part.accelerator is not None for part in translated(job)] == [True]
+
+
+def test_of_ended_jobs_the_latest_stands_for_each_device_beside_one_machine_type() -> None:
+    def job(id: str, day: int, device: str) -> Listed:
+        spec = {"machineType": "n1-standard-8", "acceleratorType": device, "acceleratorCount": 1}
+        return listed(
+            "GCP::VertexAI::CustomJob", id, Kind.JOB, platform="gcp", status="JOB_STATE_FAILED",
+            created_at=f"2026-11-{day:02}T00:00:00+00:00",
+            attributes={"jobSpec": {"workerPoolSpecs": [{"machineSpec": spec}]}},
+        )  # fmt: skip
+
+    parts = translated(
+        job("old", 1, "NVIDIA_TESLA_T4"),
+        job("new", 2, "NVIDIA_TESLA_T4"),
+        job("other", 1, "NVIDIA_TESLA_V100"),
+    )
+    assert {part.id for part in parts if part.accelerator} == {"new", "other"}

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 from heavylift.assess.translate.groups import Groups, Several
-from heavylift.assess.translate.rows import GIB, HELD, Attributes, Row, first_at, number_at
+from heavylift.assess.translate.rows import (
+    GIB,
+    HELD,
+    LONGEST_QUEUE_HOURS,
+    Attributes,
+    Row,
+    first_at,
+    follows_time,
+    number_at,
+)
 
 _ENDED = frozenset({"Completed", "Failed", "Canceled"})
-_LONGEST_QUEUE_HOURS = 24
 
 
 def _server_size(found: Attributes) -> int | None:
@@ -38,11 +45,7 @@ def _keeps_history(found: Attributes) -> bool:
     hours = number_at("properties.retentionDescription.retentionTimeInHours", found)
     if hours is None:
         hours = 24 * (number_at("properties.messageRetentionInDays", found) or 0)
-    return hours > _LONGEST_QUEUE_HOURS
-
-
-def _follows_time(_found: Attributes) -> Mapping[str, Any]:
-    return {"sync_key": True}
+    return hours > LONGEST_QUEUE_HOURS
 
 
 _INSIDE = "properties.properties"
@@ -111,7 +114,7 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         "Azure::DataFactory::Pipeline": Row("ETL"),
         "Azure::DataFactory::Dataset": Row("data catalogue"),
         "Azure::DataFactory::Trigger": Row("scheduler"),
-        "Azure::Monitor::LogWorkspace": Row("logs", HELD, more=_follows_time),
+        "Azure::Monitor::LogWorkspace": Row("logs", HELD, more=follows_time),
         "Azure::Network::PrivateEndpoint": Row("private connectivity"),
     }
 )  # fmt: skip

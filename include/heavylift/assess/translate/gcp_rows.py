@@ -10,9 +10,11 @@ from heavylift.assess.translate.groups import Groups, Several, device_of
 from heavylift.assess.translate.rows import (
     GIB,
     HELD,
+    LONGEST_QUEUE_HOURS,
     Attributes,
     Row,
     first_at,
+    follows_time,
     number_at,
     number_of,
     values_at,
@@ -23,7 +25,6 @@ _ENDS = ("SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED")
 _ENDED = frozenset(f"{of}_STATE_{end}" for of in ("JOB", "PIPELINE") for end in _ENDS) | frozenset(
     f"JOB_STATE_{end}" for end in ("DONE", "UPDATED", "DRAINED")
 )
-_A_DAY = 86_400
 
 
 def _sql_size(found: Attributes) -> int | None:
@@ -68,11 +69,7 @@ def _keeps_images(found: Attributes) -> bool:
 
 def _keeps_history(found: Attributes) -> bool:
     kept = str(found.get("messageRetentionDuration") or "").removesuffix("s")
-    return kept.replace(".", "", 1).isdigit() and float(kept) > _A_DAY
-
-
-def _follows_time(_found: Attributes) -> Mapping[str, Any]:
-    return {"sync_key": True}
+    return kept.replace(".", "", 1).isdigit() and float(kept) > LONGEST_QUEUE_HOURS * 3600
 
 
 def _compiled(found: Attributes) -> tuple[str, ...]:
@@ -183,7 +180,7 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         "GCP::Filestore::Instance": Row("shared file system", HELD, size=_share_size),
         "GCP::PubSub::Topic": Row("stream", HELD, holds=_keeps_history),
         "GCP::PubSub::Subscription": Row("stream"),
-        "GCP::ManagedKafka::Cluster": Row("managed Kafka", HELD, more=_follows_time),
+        "GCP::ManagedKafka::Cluster": Row("managed Kafka", HELD, more=follows_time),
         "GCP::ArtifactRegistry::Repository": Row("container registry", HELD, holds=_keeps_images),
         "GCP::GKE::Cluster": Row(
             "Kubernetes",
@@ -218,7 +215,7 @@ ROWS: Mapping[str, Row] = MappingProxyType(
                 "gceSetup", "machineType", "acceleratorConfigs[].type", "acceleratorConfigs[].coreCount"
             ),
         ),
-        "GCP::Logging::Bucket": Row("logs", HELD, more=_follows_time),
+        "GCP::Logging::Bucket": Row("logs", HELD, more=follows_time),
     }
 )  # fmt: skip
 """Native type → what it means to a plan."""

@@ -223,8 +223,14 @@ def _latest_jobs(listed: Iterable[Listed], wanted: Mapping[str, Row]) -> set[str
         row = wanted[each.id]
         if each.status not in row.ends:
             running.add(each.id)
-        elif row.instance:
-            types = ",".join(str(name) for name in values_at(row.instance, each.attributes))
-            key = (each.native_type, types)
+        elif row.instance or row.uses:
+            key = (each.native_type, _machines(row, each.attributes))
             latest[key] = max(latest.get(key, ("", "")), (each.created_at, each.id))
     return running | {id for _, id in latest.values()}
+
+
+def _machines(row: Row, attributes: Attributes) -> str:
+    """Return which machines a job has run on: one type may have now these devices beside it, now those."""
+    if row.uses is None:
+        return ",".join(str(name) for name in values_at(row.instance, attributes))
+    return ",".join(f"{use.instance_type} {use.model} {use.count}" for use in row.uses(attributes))

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from heavylift.assess.translate.groups import device_of
-from heavylift.assess.translate.rows import HELD, Attributes, Row, first_at, number_of
+from heavylift.assess.translate.rows import HELD, Attributes, Row, first_at, follows_time, number_of
 from heavylift.evidence.assess_input import AcceleratorUse
 from heavylift.platforms.kubernetes.objects import number_of as quantity_of
 
@@ -143,7 +143,7 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         "Kubernetes::SparkApplication": Row("ETL"),
         "Kubernetes::ServiceMonitor": Row("metrics+alerts"),
         # Its messages lie in claims, which are counted themselves.
-        "Kubernetes::Kafka": Row("managed Kafka", more=lambda _found: {"sync_key": True}),
+        "Kubernetes::Kafka": Row("managed Kafka", more=follows_time),
         "Kubernetes::PostgresCluster": Row("relational", HELD, size=_storage),
     }
 )  # fmt: skip

@@ -9,6 +9,8 @@ from typing import Any
 from heavylift.evidence.assess_input import AcceleratorUse
 
 GIB = 2**30
+LONGEST_QUEUE_HOURS = 24
+"""What a stream keeps for longer is history that somebody reads again, and no mere passage."""
 
 Attributes = Mapping[str, Any]
 
@@ -81,3 +83,8 @@ def number_of(value: Any) -> int | None:
     if isinstance(value, str) and value.isdecimal():
         return int(value)
     return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def follows_time(_found: Attributes) -> Mapping[str, Any]:
+    """Return what holds of a log: what is new in it is found by its time."""
+    return {"sync_key": True}
