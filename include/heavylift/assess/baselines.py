@@ -7,20 +7,21 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from heavylift.assess.translate.rows import first_at, values_at
+from heavylift.assess.translate.rows import first_at, number_of, values_at
 from heavylift.assess.translate.table import row_of
 from heavylift.evidence.assessment_records import JobBaseline
 
 if TYPE_CHECKING:
     from heavylift.evidence.inventory_records import Component
 
-_DONE = frozenset({"Completed", "COMPLETED"})
+_DONE = frozenset({"Completed", "COMPLETED", "JOB_STATE_SUCCEEDED"})
 _MOST = 100
 _P95 = 0.95
 _SPANS = (
     ("TrainingStartTime", "TrainingEndTime"),
     ("ProcessingStartTime", "ProcessingEndTime"),
     ("TransformStartTime", "TransformEndTime"),
+    ("startTime", "endTime"),
 )
 
 
@@ -35,7 +36,7 @@ def baselines_of(listed: Iterable[Component]) -> tuple[JobBaseline, ...]:
         seconds = _seconds(attributes)
         if seconds is None:
             continue
-        machines = sum(n for n in values_at(row.machines, attributes) if isinstance(n, int)) or 1
+        machines = sum(number_of(n) or 0 for n in values_at(row.machines, attributes)) or 1
         instance = str(first_at(row.instance, attributes) or "unknown")
         found[each.native_type, instance].append((seconds, machines))
     made = [_baseline(*key, jobs) for key, jobs in found.items()]

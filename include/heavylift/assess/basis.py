@@ -5,9 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from heavylift.evidence.assess_input import Component
+from heavylift.evidence.assess_input import AcceleratorUse, Component
 from heavylift.evidence.canonical import canonical_json, sha256_hex
-from heavylift.facts.accelerators import AcceleratorMap, AcceleratorMatch, Need, load_accelerators, need_of
+from heavylift.facts.accelerators import (
+    AcceleratorMap,
+    AcceleratorMatch,
+    Need,
+    base_of,
+    load_accelerators,
+    need_of,
+)
 from heavylift.facts.devices import DeviceModel, load_devices
 from heavylift.facts.prices import PriceBook, load_prices
 from heavylift.facts.regimes import Regime, load_regimes
@@ -82,17 +89,20 @@ class Basis:
     def need(self, component: Component, source: str) -> Need | None:
         """Return what a component needs of accelerators: what it states, else what it runs on."""
         use = component.accelerator
-        if use is None:
-            return None
+        return None if use is None else self.need_of_use(use, source)
+
+    def need_of_use(self, use: AcceleratorUse, source: str) -> Need:
+        """Return what work needs of accelerators that runs on ``use`` today."""
         today = self.accelerators.find(source, use.instance_type) if use.instance_type else None
         base = need_of(today) if today else Need()
         stated = use.memory_gib_each is not None
+        memory = base.memory_gib_each if today else self.accelerators.memory_of(source, use.model)
         network = base.network_gbps if use.network_gbps is None else use.network_gbps
         return Need(
             vendor=use.vendor.lower() or base.vendor,
-            model=use.model or base.model,
+            model=base_of(use.model) or base.model,
             count=use.count or base.count,
-            memory_gib_each=use.memory_gib_each if stated else base.memory_gib_each,
+            memory_gib_each=use.memory_gib_each if stated else memory,
             stated=stated,
             network_gbps=network,
             rdma=base.rdma and network > 0,

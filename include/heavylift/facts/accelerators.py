@@ -14,6 +14,7 @@ _RESERVED = 0.9
 """The same device is listed with its nominal memory by one platform and with what programs get by another."""
 
 _JOINED_GBPS = 400
+_MEMORY = re.compile(r"-(\d+)GB$")
 
 _ARM = ("T4G", "GB200", "GB300")
 """Models whose hosts have ARM processors."""
@@ -42,7 +43,7 @@ class InstanceType:
     @property
     def base_model(self) -> str:
         """The model without the memory that some tables add to its name."""
-        return re.sub(r"-(?:NVL-)?\d+GB$", "", self.model)
+        return base_of(self.model)
 
     @property
     def arm(self) -> bool:
@@ -96,11 +97,26 @@ class AcceleratorMap:
         """Return an instance type; SageMaker's ``ml.`` prefix is looked through."""
         return self._by_name.get((provider, name.lower().removeprefix("ml.")))
 
+    def memory_of(self, provider: str, model: str) -> float | None:
+        """Return the memory of a device by its name, or as all of a provider's types with it have it."""
+        named = _MEMORY.search(model)
+        if named:
+            return float(named[1])
+        theirs = {
+            each.memory_gib_each for each in self.types if (each.provider, each.model) == (provider, model)
+        }
+        return theirs.pop() if len(theirs) == 1 else None
+
     def match(self, need: Need, target: str) -> AcceleratorMatch:
         """Return the type of ``target`` that takes over what ``need`` tells."""
         if (need, target) not in self._known:
             self._known[need, target] = _match(need, [t for t in self.types if t.provider == target], target)
         return self._known[need, target]
+
+
+def base_of(model: str) -> str:
+    """Return a model's name without the memory that some tables add to it."""
+    return re.sub(r"-(?:NVL-)?\d+GB$", "", model)
 
 
 def load_accelerators(folder: Path | None = None) -> AcceleratorMap:

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_assess import BucketSizes
-from heavylift.spec.support import SUPPORTED_INVENTORIES
 from heavylift.spec.vocabulary import Check, Phase, Platform
 
 ASSESS_CHECKS = frozenset(
@@ -30,19 +29,15 @@ def assess_rules(spec: MigrationSpec) -> Iterator[Broken]:
 
 
 def _platform(spec: MigrationSpec) -> Iterator[Broken]:
-    platform = spec.source.platform
-    if platform not in SUPPORTED_INVENTORIES:
-        able = " or ".join(sorted(each.value for each in SUPPORTED_INVENTORIES))
-        yield Broken(
-            "2191",
-            ("source", "platform"),
-            f"a source on {platform.value} with assess, understood but not yet supported by this version",
-            f"a source on {able}, or no section assess",
-            "make the plan of such a source from a file: heavylift plan INPUT.json",
-        )
     assess = spec.assess
-    if assess and platform is not Platform.AWS and assess.bucket_sizes is BucketSizes.LISTINGS:
-        yield Broken("2192", ("assess", "bucket_sizes"), "listings", "metrics or none: only AWS has buckets")
+    if assess and spec.source.platform is not Platform.AWS and assess.bucket_sizes is BucketSizes.LISTINGS:
+        yield Broken(
+            "2192",
+            ("assess", "bucket_sizes"),
+            "listings",
+            "metrics or none: buckets are listed on AWS alone",
+            "state the sizes in assess.components",
+        )
 
 
 def _names(spec: MigrationSpec) -> Iterator[Broken]:

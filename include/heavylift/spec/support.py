@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from heavylift.spec.sections_data import DatabaseEngine, RegistryPath, StreamEngine
-from heavylift.spec.vocabulary import Phase, Platform
+from heavylift.spec.vocabulary import Phase
 
 SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
     {
@@ -37,9 +37,6 @@ SUPPORTED_STREAM_ENGINES = frozenset({StreamEngine.KAFKA, StreamEngine.EVENT_HUB
 
 SUPPORTED_PATHS = frozenset({RegistryPath.AUTO, RegistryPath.STORE})
 """Ways on which registries move."""
-
-SUPPORTED_INVENTORIES = frozenset({Platform.AWS})
-"""Platforms whose components can be listed, and that the phase assess therefore takes as a source."""
 
 SUPPORTED_PHASES = frozenset({Phase.ASSESS, Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY, Phase.REVALIDATE})
 """Phases that have a DAG, and so can end with a gate."""

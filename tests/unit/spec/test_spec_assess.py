@@ -25,11 +25,21 @@ def test_a_line_is_enough_and_the_gate_asks_a_person(tmp_path: Path) -> None:
     assert spec.assess.lines[0].bandwidth == 125 * 10**6
 
 
+@pytest.mark.parametrize("platform", ["aws", "gcp", "azure", "kubernetes"])
+def test_a_source_may_lie_on_any_platform(tmp_path: Path, platform: str) -> None:
+    spec = load(tmp_path, HEAD.replace("aws, c", f"{platform}, c", 1) + LINES)
+    assert spec.source.platform == platform
+    assert spec.gates_for(Phase.ASSESS)
+
+
 @pytest.mark.parametrize(
     ("text", "code", "field"),
     [
         (HEAD + "assess: {}\n", "2121", "assess.lines"),
-        (HEAD.replace("aws, c", "azure, c", 1) + LINES, "2191", "source.platform"),
+        (
+            HEAD.replace("aws, c", "gcp, c", 1) + LINES.replace("{lines", "{bucket_sizes: listings, lines"),
+            "2192", "assess.bucket_sizes",
+        ),
         (
             HEAD + "assess: {lines: [{name: a, bandwidth: 1MB/s}, {name: a, bandwidth: 2MB/s}]}\n", "2193",
             "assess.lines[1].name",

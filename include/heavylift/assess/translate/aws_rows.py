@@ -6,12 +6,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from heavylift.assess.translate.rows import HELD, Attributes, Row, first_at, number_at, values_at
+from heavylift.assess.translate.rows import (
+    GIB,
+    HELD,
+    LONGEST_QUEUE_HOURS,
+    Attributes,
+    Row,
+    first_at,
+    follows_time,
+    number_at,
+    values_at,
+)
 
-GIB = 2**30
 _ENDED = frozenset({"Completed", "Failed", "Stopped", "COMPLETED", "FAILED", "STOPPED"})
-_LONGEST_QUEUE_HOURS = 24
-"""What a stream keeps for longer is history that somebody reads again, and no mere passage."""
 
 
 def _is_no_member(found: Attributes) -> bool:
@@ -37,7 +44,7 @@ def _notebook_size(found: Attributes) -> int | None:
 
 
 def _keeps_history(found: Attributes) -> bool:
-    return (number_at("RetentionPeriodHours", found) or 0) > _LONGEST_QUEUE_HOURS
+    return (number_at("RetentionPeriodHours", found) or 0) > LONGEST_QUEUE_HOURS
 
 
 def _zones(found: Attributes) -> int | None:
@@ -47,10 +54,6 @@ def _zones(found: Attributes) -> int | None:
 def _table_log(found: Attributes) -> Mapping[str, Any]:
     streams = bool(first_at("StreamSpecification.StreamEnabled", found))
     return {"log_access": True, "log_retention_seconds": 86_400.0} if streams else {}
-
-
-def _follows_time(_found: Attributes) -> Mapping[str, Any]:
-    return {"sync_key": True}
 
 
 _IMAGES = ("PrimaryContainer.Image", "Containers[].Image", "InferenceSpecification.Containers[].Image")
@@ -85,7 +88,7 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         "AWS::DynamoDB::Table": Row("key-value", HELD, more=_table_log),
         "AWS::Kinesis::Stream": Row("stream", HELD, holds=_keeps_history),
         "AWS::KinesisFirehose::DeliveryStream": Row("stream"),
-        "AWS::MSK::Cluster": Row("managed Kafka", HELD, size=_broker_size, more=_follows_time),
+        "AWS::MSK::Cluster": Row("managed Kafka", HELD, size=_broker_size, more=follows_time),
         "AWS::SQS::Queue": Row("queue"),
         "AWS::SNS::Topic": Row("stream"),
         # What a catalogue describes lies in buckets, which are counted themselves.
@@ -120,7 +123,7 @@ ROWS: Mapping[str, Row] = MappingProxyType(
         "AWS::CloudWatch::Dashboard": Row("dashboards"),
         "AWS::CloudWatch::Alarm": Row("metrics+alerts"),
         "AWS::CloudWatch::CompositeAlarm": Row("metrics+alerts"),
-        "AWS::Logs::LogGroup": Row("logs", HELD, more=_follows_time),
+        "AWS::Logs::LogGroup": Row("logs", HELD, more=follows_time),
         "AWS::SageMaker::NotebookInstance": Row(
             "notebooks", HELD, size=_notebook_size, instance="InstanceType"
         ),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heavylift.assess.translate.known import Known
-from heavylift.assess.translate.rows import Attributes, Row, values_at
+from heavylift.assess.translate.rows import Attributes, Row, number_of, values_at
 from heavylift.assess.translate.table import ACCELERATED, row_of
 from heavylift.evidence.assess_input import AcceleratorUse, Component, Dependency
 from heavylift.evidence.inventory_records import How
@@ -102,7 +102,7 @@ def _component(each: Listed, row: Row, world: _World) -> Component:
         fields["formats"] = row.formats(attributes)
     if row.more:
         fields |= row.more(attributes)
-    if row.instance and each.id in world.busy:
+    if (row.instance or row.uses) and each.id in world.busy:
         fields["accelerator"] = _accelerator(each, row, world.via.get(each.id, attributes), world.basis)
     fields |= _volume(each, row, attributes, told)
     fields |= {name: value for name, value in told.items() if name != "accelerator"}
@@ -134,12 +134,36 @@ def _volume(each: Listed, row: Row, attributes: Attributes, told: Mapping[str, A
 
 def _accelerator(each: Listed, row: Row, attributes: Attributes, basis: Basis) -> AcceleratorUse | None:
     platform = each.platform
+    if row.uses:
+        return _greatest(platform, row.uses(attributes), basis)
     types = [str(name) for name in values_at(row.instance, attributes)]
     found = next((name for name in types if _is_accelerated(platform, name, basis)), None)
     if found is None:
         return None
-    counts = [n for n in values_at(row.machines, attributes) if isinstance(n, int)] if row.machines else []
+    counts = _counts(row.machines, attributes)
     return AcceleratorUse(instance_type=found, machines=max(1, sum(counts)))
+
+
+def _counts(path: str, attributes: Attributes) -> list[int]:
+    found = (number_of(value) for value in values_at(path, attributes)) if path else ()
+    return [count for count in found if count is not None]
+
+
+def _greatest(platform: str, uses: Iterable[AcceleratorUse], basis: Basis) -> AcceleratorUse | None:
+    """Return what the most demanding machines use, with how many of them there are; None where none does."""
+    found = [
+        use for use in uses if use.count or use.vendor or _is_accelerated(platform, use.instance_type, basis)
+    ]
+    if not found:
+        return None
+
+    def demand(use: AcceleratorUse) -> tuple[float, int]:
+        need = basis.need_of_use(use, platform)
+        return need.memory_gib_each or 0.0, need.count
+
+    most = max(found, key=demand)
+    alike = sum(use.machines for use in found if use.model_copy(update={"machines": most.machines}) == most)
+    return most.model_copy(update={"machines": alike})
 
 
 def _is_accelerated(platform: str, name: str, basis: Basis) -> bool:
@@ -199,8 +223,14 @@ def _latest_jobs(listed: Iterable[Listed], wanted: Mapping[str, Row]) -> set[str
         row = wanted[each.id]
         if each.status not in row.ends:
             running.add(each.id)
-        elif row.instance:
-            types = ",".join(str(name) for name in values_at(row.instance, each.attributes))
-            key = (each.native_type, types)
+        elif row.instance or row.uses:
+            key = (each.native_type, _machines(row, each.attributes))
             latest[key] = max(latest.get(key, ("", "")), (each.created_at, each.id))
     return running | {id for _, id in latest.values()}
+
+
+def _machines(row: Row, attributes: Attributes) -> str:
+    """Return which machines a job has run on: one type may have now these devices beside it, now those."""
+    if row.uses is None:
+        return ",".join(str(name) for name in values_at(row.instance, attributes))
+    return ",".join(f"{use.instance_type} {use.model} {use.count}" for use in row.uses(attributes))

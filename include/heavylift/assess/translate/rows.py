@@ -6,6 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from heavylift.evidence.assess_input import AcceleratorUse
+
+GIB = 2**30
+LONGEST_QUEUE_HOURS = 24
+"""What a stream keeps for longer is history that somebody reads again, and no mere passage."""
+
 Attributes = Mapping[str, Any]
 
 HELD, MADE_AGAIN = True, False
@@ -23,6 +29,7 @@ class Row:
     :param size: its bytes by its attributes, where the inventory has no size; None where they do not tell.
     :param instance: path of its instance types, the first accelerated one counts.
     :param machines: path of their numbers, which add up.
+    :param uses: what its groups of equal machines use, where more than instance types tells that.
     :param replicas: how many run at once, where that can be told.
     :param via: the type whose attributes tell instances and numbers, where this one only refers to it.
     :param ends: what its status says once it has done its work for good.
@@ -36,6 +43,7 @@ class Row:
     size: Callable[[Attributes], int | None] | None = None
     instance: str = ""
     machines: str = ""
+    uses: Callable[[Attributes], tuple[AcceleratorUse, ...]] | None = None
     replicas: Callable[[Attributes], int | None] | None = None
     via: str = ""
     ends: frozenset[str] = frozenset()
@@ -45,7 +53,7 @@ class Row:
     @property
     def reads(self) -> bool:
         """Tell whether anything of it is in the attributes; parsing them takes most of the time."""
-        asked = (self.holds, self.size, self.replicas, self.more, self.formats)
+        asked = (self.holds, self.size, self.uses, self.replicas, self.more, self.formats)
         return bool(self.instance or self.via or any(asked))
 
 
@@ -67,5 +75,16 @@ def first_at(path: str, document: Any) -> Any:
 
 def number_at(path: str, document: Any) -> int | None:
     """Return the first value at ``path`` as a whole number, or None where it is none."""
-    found = first_at(path, document)
-    return int(found) if isinstance(found, int | float) and not isinstance(found, bool) else None
+    return number_of(first_at(path, document))
+
+
+def number_of(value: Any) -> int | None:
+    """Return a whole number, also one that Google writes as text; None where it is none."""
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def follows_time(_found: Attributes) -> Mapping[str, Any]:
+    """Return what holds of a log: what is new in it is found by its time."""
+    return {"sync_key": True}

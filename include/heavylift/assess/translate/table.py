@@ -7,11 +7,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from heavylift.assess.translate.aws_rows import ROWS as AWS_ROWS
+from heavylift.assess.translate.azure_rows import ROWS as AZURE_ROWS
+from heavylift.assess.translate.gcp_rows import ROWS as GCP_ROWS
+from heavylift.assess.translate.kubernetes_rows import ROWS as KUBERNETES_ROWS
 from heavylift.assess.translate.rows import HELD, Row
 from heavylift.evidence.inventory_records import Kind
 
-ROWS: Mapping[str, Row] = MappingProxyType({**AWS_ROWS})
-"""Native type → its row; another platform's rows are added here."""
+ROWS: Mapping[str, Row] = MappingProxyType({**AWS_ROWS, **GCP_ROWS, **AZURE_ROWS, **KUBERNETES_ROWS})
+"""Native type → its row."""
 
 _HOLDS_DATA = frozenset({Kind.DATASET, Kind.DATABASE, Kind.VOLUME, Kind.IMAGE})
 _NO_ROW = MappingProxyType({kind: Row("", HELD if kind in _HOLDS_DATA else False) for kind in Kind})
