@@ -181,6 +181,7 @@ async def test_a_killed_load_goes_on_where_it_was(journey: Journey) -> None:
     assert again["root_digest"] == loaded["root_digest"]
 
 
+@pytest.mark.long
 async def test_a_flipped_bit_is_found_before_shipping_and_after_the_ingest(journey: Journey) -> None:
     await journey.appliance("plan")
     device = await journey.deliver("images-02")
@@ -213,6 +214,7 @@ async def test_a_flipped_bit_is_found_before_shipping_and_after_the_ingest(journ
     assert await contents(journey.goal) == digests(OBJECTS)
 
 
+@pytest.mark.long
 async def test_the_objects_of_a_lost_device_travel_on_another_one(journey: Journey) -> None:
     plan = (await journey.appliance("plan"))["plan"]
     await journey.deliver("images-01")

@@ -81,6 +81,7 @@ def test_no_secret_is_kept(account: World, taken: InventoryRecord) -> None:
     assert [secret for secret in account.truth.secrets if secret in kept] == []
 
 
+@pytest.mark.long
 def test_a_second_run_tells_what_appeared_went_and_changed(account: World, taken: InventoryRecord) -> None:
     seeder = account.seeder()
     kinesis, lambdas = seeder.client("kinesis"), seeder.client("lambda")
@@ -130,6 +131,7 @@ def test_a_killed_run_goes_on_with_what_was_not_read(
     assert record.counts == whole.counts
 
 
+@pytest.mark.long
 def test_a_missing_permission_is_a_finding_that_names_it(account: World, tmp_path: Path) -> None:
     import boto3
 

@@ -158,6 +158,7 @@ def bare(package: dict[str, Any]) -> dict[str, Any]:
     return found | {"metadata": {k: v for k, v in own.items() if not k.startswith("heavylift.")}}
 
 
+@pytest.mark.long
 def test_what_is_new_or_changed_follows_and_planted_differences_are_found(world: World) -> None:
     aws = replace(world.aws, region="eu-west-2")
     fill(aws)
@@ -363,6 +364,7 @@ def lost_answers(world: World, region: str, proxy: LosingProxy) -> CatalogueMove
     return replace(moves, target=target, stores=(None, replace(world.aws, region=region).connection))
 
 
+@pytest.mark.long
 def test_from_mlflow_with_lost_answers_and_kills_nothing_is_made_twice(world: World) -> None:
     number = fill_mlflow(world.mlflow)
     region = "eu-central-1"

@@ -142,6 +142,7 @@ def planted(servers: Stack, statement: str) -> Iterator[None]:
         )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("what", PLANTED)
 def test_a_planted_difference_is_found_through_the_interface(moved: Stack, shell: Shell, what: str) -> None:
     statement, expected = PLANTED[what]

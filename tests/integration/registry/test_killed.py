@@ -53,6 +53,7 @@ def finish(stores: TwoStores, **options: str) -> RegistryMoveRecord:
                 raise
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", first_then_long([1, 2, 3]))
 def test_a_killed_copy_goes_on_while_the_source_changes(store_sandbox: Stack, seed: int) -> None:
     chance = random.Random(seed)
@@ -91,6 +92,7 @@ def test_a_killed_sync_leaves_all_or_nothing(store_sandbox: Stack, delay: float)
         stores.assert_equal()
 
 
+@pytest.mark.long
 def test_stopped_on_request_it_goes_on_later(store_sandbox: Stack) -> None:
     with two_stores(store_sandbox.env, sizes=SIZES) as stores:
         work = Work()

@@ -51,6 +51,7 @@ def busy(servers: Stack) -> Iterator[list[int]]:
         writer.join()
 
 
+@pytest.mark.long
 def test_a_source_in_use_is_proved_and_what_is_newer_is_told_apart(moved: Stack, shell: Shell) -> None:
     with busy(moved) as written:
         status, document = shell("verify", "--live", "--no-artifacts")

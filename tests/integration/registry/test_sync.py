@@ -195,6 +195,7 @@ def busy(stores: TwoStores, seed: int) -> Iterator[None]:
         writer.join()
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", first_then_long([1, 2]))
 def test_each_run_is_one_moment_of_a_source_that_is_written_to(stores: TwoStores, seed: int) -> None:
     torn = (
