@@ -22,12 +22,13 @@ from sandbox.http import request
 from sandbox.processes import Ident
 from sandbox.stack import stop_all
 
+pytestmark = pytest.mark.long
+
 OWNER = """
 import sys
 from pathlib import Path
 from sandbox.stack import Stack
 
-pytestmark = pytest.mark.long
 stack = Stack.start(Path(sys.argv[1]), ["gcp_target"], airflow=True)
 print(stack.airflow_url, *stack.airflow_login, flush=True)
 sys.stdin.read()
