@@ -72,7 +72,7 @@ class _Finder(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         named = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
-        own = [value for value in (named.get("code"), *node.args[:1]) if value is not None]
+        own = [value for value in (named.get("code"), *node.args) if value is not None]
         for value in own:
             for code in _codes_in(value):
                 self._add(_site_of_call(code, self.path, node, named, keyword="code" in named))
@@ -160,7 +160,8 @@ def _site_of_call(code: str, path: str, node: ast.Call, named: dict[str, ast.exp
         parts |= {name: named[name] for name in _SITUATION if name in named}
         situation = _sentence({name: _text(value) for name, value in parts.items()})
     else:
-        values = [*node.args[1:], *(named[name] for name in _SITUATION if name in named)]
+        others = [value for value in node.args if code not in _codes_in(value)]
+        values = [*others, *(named[name] for name in _SITUATION if name in named)]
         situation = "; ".join(text for value in values if (text := _literal(value)))
     return Site(code, path, node.lineno, kind, situation, remedy, keyword)
 

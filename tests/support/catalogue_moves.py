@@ -78,6 +78,7 @@ class CatalogueMoves:
         return subprocess.Popen(
             [sys.executable, "-m", "tests.support.catalogue_moves"],
             cwd=REPOSITORY,
+            env={"PYTHONPATH": f"{REPOSITORY}/include:{REPOSITORY}", "PATH": "/usr/bin:/bin"},
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from contextlib import aclosing
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -87,20 +86,14 @@ async def measure_baseline(
             connections=plan.connections,
             timeout_seconds=plan.timeout_seconds,
         )
-        async with aclosing(_Closing(endpoint)):
+        try:
             await endpoint.probe(plan.timeout_seconds)
             measured = await measure(endpoint, len(prepared.bodies.bodies), plan, tell)
+        finally:
+            await endpoint.close()
         record = _record(request, prepared, measured, time.monotonic() - began)
         ref = await store.write_json(baseline_path(request.run, request.connection.conn_id), record)
     return record, ref
-
-
-class _Closing:
-    def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
-
-    async def aclose(self) -> None:
-        await self._endpoint.close()
 
 
 def _record(

@@ -86,6 +86,7 @@ class _Made:
         from heavylift.aio import run
         from heavylift.evidence.store import open_evidence
 
+        # As in `plan`: nothing that is made here goes in circles.
         gc.disable()
 
         async def make() -> None:

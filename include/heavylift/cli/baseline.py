@@ -78,11 +78,14 @@ def baseline(
     went away, or it is not shown to be as fast as the baseline of --compare.
     """
     from heavylift.baselines.requests import BaselineRequest, Held, LoadPlan
+    from heavylift.evidence.assess_evidence import ASSESS_PHASE
     from heavylift.evidence.records import RunKey
 
     held = Held(compare, _quantile(judged), max_ratio) if compare else None
     request = BaselineRequest(
-        run=RunKey(migration=migration, phase="assess", run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")),
+        run=RunKey(
+            migration=migration, phase=ASSESS_PHASE, run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+        ),
         connection=connection_from_env(source_conn),
         requests=requests,
         plan=LoadPlan(

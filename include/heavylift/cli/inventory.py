@@ -109,9 +109,9 @@ def take(request: InventoryRequest) -> tuple[InventoryRecord, EvidenceRef]:
 
 def _run_key(whose: Asked, *, fresh: bool) -> RunKey:
     from heavylift.aio import run
+    from heavylift.evidence.assess_evidence import ASSESS_PHASE
     from heavylift.evidence.records import RunKey
     from heavylift.evidence.store import open_evidence
-    from heavylift.inventory.requests import PHASE
     from heavylift.inventory.runs import unfinished_run
 
     async def unfinished() -> RunKey | None:
@@ -122,7 +122,9 @@ def _run_key(whose: Asked, *, fresh: bool) -> RunKey:
     if found is not None:
         note(f"going on with run {found.run}, which was interrupted; --fresh begins anew")
         return found
-    return RunKey(migration=whose.migration, phase=PHASE, run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f"))
+    return RunKey(
+        migration=whose.migration, phase=ASSESS_PHASE, run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
+    )
 
 
 def _print_permissions(platform: str | None) -> None:

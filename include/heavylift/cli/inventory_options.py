@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from heavylift.connections import Connection
     from heavylift.inventory.requests import System
     from heavylift.spec.model import MigrationSpec
-    from heavylift.spec.vocabulary import Platform
 
 MIGRATION = "shell"
 """The migration under which evidence lies, where no spec and no ``--migration`` names one."""
@@ -43,7 +42,7 @@ class Asked:
     """Whose inventory is meant, and where its evidence lies."""
 
     migration: str
-    platform: Platform | System
+    platform: System
     connection: Connection
     evidence_url: str | None
     evidence_connection: Connection | None
@@ -121,7 +120,7 @@ def system_of(platform: str | None) -> System:
 
 def asked_by_spec(path: Path, evidence: str | None, evidence_conn: str | None) -> Asked:
     """Return what a spec means: its source, as its section ``assess`` says."""
-    from heavylift.inventory.requests import inventory_connection
+    from heavylift.inventory.requests import System, inventory_connection
     from heavylift.spec.load import load_spec
 
     spec = load_spec(path)
@@ -129,7 +128,7 @@ def asked_by_spec(path: Path, evidence: str | None, evidence_conn: str | None) -
     stored = evidence_conn or (None if evidence else spec.evidence.connection)
     return Asked(
         spec.migration,
-        spec.source.platform,
+        System(spec.source.platform.value),
         connection_from_env(inventory_connection(spec)),
         evidence or spec.evidence.url,
         evidence_connection(stored),

@@ -16,7 +16,8 @@ from heavylift.evidence.inventory_records import (
     Reference,
 )
 from heavylift.inventory.outside import Scope, why_outside
-from heavylift.inventory.resolving import STORES, Resolver
+from heavylift.inventory.resolving import Resolver
+from heavylift.inventory.shapes import STORES
 
 _FIELDS = 4
 _EXACT, _SAME_PLACE = 0.9, 0.8

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from heavylift.inventory.requests import InventoryRequest
     from heavylift.inventory.rows import Row
     from heavylift.platforms.control import ControlPlane
-    from heavylift.spec.vocabulary import Platform
 
 _ROWS = {
     "aws": "heavylift.inventory.aws.catalog",
@@ -47,7 +46,7 @@ _PLANES = {
 }
 
 
-def rows_of(platform: Platform | System) -> tuple[Row, ...]:
+def rows_of(platform: System) -> tuple[Row, ...]:
     """Return the types that are read of a platform."""
     rows: tuple[Row, ...] = import_module(_ROWS[platform.value]).ROWS
     return rows
@@ -62,7 +61,7 @@ def open_plane(request: InventoryRequest, stop: threading.Event) -> ControlPlane
     options = request.options
     limits = Limits(options.max_requests, options.parallel, stop)
     # A namespace of Kubernetes is a region to the reader, and has to be known before anything is asked.
-    more = {"namespaces": options.regions} if request.platform.value == System.KUBERNETES.value else {}
+    more = {"namespaces": options.regions} if request.platform is System.KUBERNETES else {}
     plane: ControlPlane = getattr(import_module(module), name)(request.connection, limits, **more)
     return plane
 
@@ -96,9 +95,9 @@ def units_of(request: InventoryRequest, plane: ControlPlane, regions: Sequence[s
     return units
 
 
-def needed_policy(platform: System | Platform = System.AWS) -> dict[str, Any]:
+def needed_policy(platform: System = System.AWS) -> dict[str, Any]:
     """Return what an inventory of a platform needs; it needs no credentials to be made."""
-    if platform.value == System.AWS.value:
+    if platform is System.AWS:
         from heavylift.inventory.aws.catalog import policy
         from heavylift.platforms.aws.control import permission_of_operation
 

@@ -10,14 +10,10 @@ from typing import TYPE_CHECKING
 from heavylift.evidence.inventory_records import Acceptance
 from heavylift.evidence.records import RunKey
 from heavylift.spec.sections_assess import BucketSizes
-from heavylift.spec.vocabulary import Platform
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
     from heavylift.spec.model import MigrationSpec
-
-PHASE = "assess"
-"""The phase whose runs inventories belong to."""
 
 
 class System(StrEnum):
@@ -67,7 +63,7 @@ class InventoryRequest:
     """
 
     run: RunKey
-    platform: Platform | System
+    platform: System
     connection: Connection
     evidence_url: str | None
     evidence_connection: Connection | None
@@ -109,7 +105,7 @@ def inventory_request(
     evidence = spec.evidence
     return InventoryRequest(
         run=run,
-        platform=spec.source.platform,
+        platform=System(spec.source.platform.value),
         connection=connections(inventory_connection(spec)),
         evidence_url=evidence.url,
         evidence_connection=connections(evidence.connection) if evidence.connection else None,

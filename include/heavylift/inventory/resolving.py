@@ -9,6 +9,7 @@ from typing import Any
 
 from heavylift.evidence.inventory_records import Component
 from heavylift.inventory.rows import KNOWN_AS
+from heavylift.inventory.shapes import STORES
 
 MAX_MATCHES = 25
 """A wildcard that means more components than this grants a type, and names none in particular."""
@@ -25,8 +26,6 @@ _HOSTED: dict[str, tuple[str, ...]] = {
     "AWS::SageMaker::MlflowTrackingServer": ("TrackingServerUrl",),
 }
 """Attributes that hold a component's hosts."""
-STORES = ("s3://", "gs://", "az://")
-"""Schemes of URIs that begin with the name of a container."""
 SELECTED = "pods:"
 """What targets begin with that mean everything with certain labels."""
 _ONE_NAME = frozenset({"AWS::S3::Bucket", "AWS::EC2::Volume", "AWS::EFS::FileSystem"})

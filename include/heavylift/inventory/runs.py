@@ -9,12 +9,12 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Literal
 
 from heavylift.errors import SpecError
+from heavylift.evidence.assess_evidence import ASSESS_PHASE
 from heavylift.evidence.base import Record
-from heavylift.evidence.inventory_records import inventory_folder, inventory_path
+from heavylift.evidence.inventory_records import INVENTORY_FOLDER, inventory_folder, inventory_path
 from heavylift.evidence.numbered import latest_number
 from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import RunKey, utc_now
-from heavylift.inventory.requests import PHASE
 from heavylift.platforms.control import Account
 
 if TYPE_CHECKING:
@@ -113,15 +113,16 @@ def _regions(request: InventoryRequest, plane: ControlPlane) -> tuple[str, ...]:
 
 async def unfinished_run(store: EvidenceStore, migration: str, connection: str) -> RunKey | None:
     """Return the newest run whose inventory of a connection was interrupted not long ago, or None."""
-    names = set(await store.names(f"{migration}/{PHASE}"))
-    folder = rf"{re.escape(migration)}/{PHASE}/([^/]+)/~inventory/{re.escape(safe_segment(connection))}"
+    names = set(await store.names(f"{migration}/{ASSESS_PHASE}"))
+    place = re.escape(safe_segment(connection))
+    folder = rf"{re.escape(migration)}/{ASSESS_PHASE}/([^/]+)/{INVENTORY_FOLDER}/{place}"
     begun = re.compile(rf"{folder}/begun-(\d+)\.json")
     found: list[tuple[datetime, RunKey]] = []
     for name in names:
         match = begun.fullmatch(name)
         if match is None:
             continue
-        run = RunKey(migration=migration, phase=PHASE, run=match[1])
+        run = RunKey(migration=migration, phase=ASSESS_PHASE, run=match[1])
         if inventory_path(run, connection, int(match[2])) not in names:
             record = await store.read_record(name, BegunRecord)
             found.append((record.began_at, run))

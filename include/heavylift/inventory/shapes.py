@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
+STORES = ("s3://", "gs://", "az://")
+"""Schemes of URIs that begin with the name of a container; :func:`named` writes no others of stores."""
+
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12}|aws)?:[^\s\"'`,;<>(){}\[\]]+")
 _S3 = re.compile(r"\bs3[an]?://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/[^\s\"'`,;?<>]*)?")
 _S3_HTTPS = re.compile(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heavylift.evidence.inventory_records import How
+from heavylift.inventory.shapes import STORES
 
 CONFIDENCE: dict[How, float] = {
     How.API_FIELD: 1.0,
@@ -89,6 +90,6 @@ def plain_relation(_type: str, field_: str, target: str, _how: How) -> str:
     """Return what a reference means where only its field and target tell."""
     if target.startswith("image:"):
         return "runs_image"
-    if target.startswith(("s3://", "gs://", "abfss://", "wasbs://", "az://")):
+    if target.startswith(STORES):
         return "writes" if WRITES.search(field_) else "reads"
     return "uses"

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 from functools import lru_cache
+from importlib import import_module
 
 from heavylift.inventory.vocabulary import Vocabulary
+
+_WORDS = {
+    "aws": "heavylift.inventory.aws.fields",
+    "gcp": "heavylift.inventory.gcp.fields",
+    "azure": "heavylift.inventory.azure.fields",
+    "kubernetes": "heavylift.inventory.kubernetes.fields",
+}
+_NATIVE = "heavylift.inventory.native.fields"
+"""Of single servers, whose planes tell themselves what is named."""
 
 
 @lru_cache
 def words_of(platform: str) -> Vocabulary:
     """Return what the walk knows of a platform."""
-    if platform == "aws":
-        from heavylift.inventory.aws.fields import WORDS
-
-        return WORDS
-    if platform == "kubernetes":
-        from heavylift.inventory.kubernetes.fields import WORDS as KUBERNETES
-
-        return KUBERNETES
-    if platform == "gcp":
-        from heavylift.inventory.gcp.fields import WORDS as GCP
-
-        return GCP
-    if platform == "azure":
-        from heavylift.inventory.azure.fields import WORDS as AZURE
-
-        return AZURE
-    from heavylift.inventory.native.fields import WORDS as NATIVE
-
-    return NATIVE
+    words: Vocabulary = import_module(_WORDS.get(platform, _NATIVE)).WORDS
+    return words

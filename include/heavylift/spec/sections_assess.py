@@ -159,13 +159,13 @@ class Assess(SpecModel):
     max_requests: Number = Field(default=50.0, ge=0.1, le=10_000.0, description="Requests a second, at most.")
     bucket_sizes: BucketSizes = Field(
         default=BucketSizes.METRICS,
-        description="Where sizes of buckets come from: metrics, listings (where metrics have none), or none.",
+        description="Where sizes of buckets come from: metrics, listings (of larger ones metrics), or none.",
     )
     listing_limit: Count = Field(
         default=1_000_000,
         ge=1,
         le=10**9,
-        description="Objects of one bucket that are listed at most; a larger one's size stays unknown.",
+        description="Objects of one bucket that are listed at most; a larger one's size is its metric's.",
     )
     targets: tuple[AssessTarget, ...] = Field(
         default=(), max_length=20, description="Places to choose from; by default the spec's target."

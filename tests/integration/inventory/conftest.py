@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from heavylift.connections import Connection, connection_from_fields
+from heavylift.evidence.assess_evidence import ASSESS_PHASE
 from heavylift.evidence.inventory_files import read_components
 from heavylift.evidence.inventory_records import Component, InventoryRecord
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
 from heavylift.inventory.api import Drawn, make_graph, take_inventory
-from heavylift.inventory.requests import PHASE, InventoryOptions, InventoryRequest
-from heavylift.spec.vocabulary import Platform
+from heavylift.inventory.requests import InventoryOptions, InventoryRequest, System
 from sandbox.stack import Stack
 from tests.integration.conftest import new_state_dir
 from tests.support.seeded_account import ACCOUNT, Seeder, Truth, own_keys, seed_account
@@ -46,8 +46,8 @@ class World:
 
     def request(self, run: str, *, regions: tuple[str, ...] = REGIONS) -> InventoryRequest:
         return InventoryRequest(
-            run=RunKey(migration="seeded", phase=PHASE, run=run),
-            platform=Platform.AWS,
+            run=RunKey(migration="seeded", phase=ASSESS_PHASE, run=run),
+            platform=System.AWS,
             connection=self.connection,
             evidence_url=self.evidence.as_uri(),
             evidence_connection=None,

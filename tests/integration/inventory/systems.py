@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from heavylift.connections import connection_from_fields
+from heavylift.evidence.assess_evidence import ASSESS_PHASE
 from heavylift.evidence.inventory_files import read_components
 from heavylift.evidence.inventory_records import Component, InventoryRecord
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
 from heavylift.inventory.api import Drawn, make_graph, take_inventory
-from heavylift.inventory.requests import PHASE, InventoryOptions, InventoryRequest, System
+from heavylift.inventory.requests import InventoryOptions, InventoryRequest, System
 
 MIGRATION = "systems"
 
@@ -43,7 +44,7 @@ def take(
     """Take an inventory through a connection of that form."""
     name = conn or system
     request = InventoryRequest(
-        run=RunKey(migration=MIGRATION, phase=PHASE, run=f"{run}-{name}"),
+        run=RunKey(migration=MIGRATION, phase=ASSESS_PHASE, run=f"{run}-{name}"),
         platform=System(system),
         connection=connection_from_fields(name, raw),
         evidence_url=evidence.as_uri(),

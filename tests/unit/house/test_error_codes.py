@@ -77,10 +77,14 @@ def act(key, late):
     if late == "6999":
         raise ThingError(f"moving {key}", got=f"{key} | late", remedy="wait", code="6004")
     raise Other("x", code="6005" if late else "6006")
+
+def host(key):
+    raise _wrong(key, "no host", "6007")
 """
     )
     found = {site.code: site for site in find_sites(tmp_path)}
-    assert sorted(found) == ["6001", "6002", "6003", "6004", "6005", "6006"]
+    assert sorted(found) == ["6001", "6002", "6003", "6004", "6005", "6006", "6007"]
+    assert (found["6007"].kind, found["6007"].situation) == ("_wrong", "no host")
     assert found["6001"].situation == "A thing is broken."
     assert found["6004"] == Site(
         "6004", "include/heavylift/thing/module.py", 11, "ThingError",

@@ -14,6 +14,8 @@ from heavylift.errors import ConnectionConfigError
 from heavylift.platforms.kubernetes.kubeconfig import Access, access, cluster_name
 
 TOKEN = "the-token"
+TLS = {"server": "https://k.example.com"}
+NO_CERTIFICATE, NO_BASE64 = "bm9uZQ==", "bm9"
 
 
 def reached(extra: dict[str, Any], **fields: Any) -> Access:
@@ -33,6 +35,10 @@ def config(user: dict[str, Any], **cluster: Any) -> dict[str, Any]:
         ],
         "users": [{"name": "u", "user": user}],
     }
+
+
+def authority(data: str) -> dict[str, Any]:
+    return config({"token": TOKEN}, **TLS, **{"certificate-authority-data": data})
 
 
 def test_a_token_and_a_host() -> None:
@@ -64,14 +70,17 @@ def test_a_kubeconfig_file_and_a_token_file_that_is_renewed(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("extra", "fields", "code"),
     [
-        ({}, {}, "7672"),
-        ({"token": TOKEN}, {"host": "http://k.example.com"}, "7671"),
-        ({}, {"conn_type": "aws"}, "7670"),
-        ({"kube_config": "a: [b"}, {}, "7673"),
-        ({"kube_config_path": "/not/there"}, {}, "7673"),
-        ({"kube_config": config({}, server="")}, {}, "7674"),
-        ({"kube_config": config({"token": TOKEN}, **{"insecure-skip-tls-verify": True})}, {}, "7674"),
-        ({"kube_config": config({"exec": {"command": "aws"}})}, {}, "7675"),
+        ({}, {}, "7633"),
+        ({"token": TOKEN}, {"host": "http://k.example.com"}, "7632"),
+        ({}, {"conn_type": "aws"}, "7631"),
+        ({"kube_config": "a: [b"}, {}, "7634"),
+        ({"kube_config_path": "/not/there"}, {}, "7634"),
+        ({"kube_config": config({}, server="")}, {}, "7635"),
+        ({"kube_config": config({"token": TOKEN}, **{"insecure-skip-tls-verify": True})}, {}, "7635"),
+        ({"kube_config": config({"exec": {"command": "aws"}})}, {}, "7636"),
+        ({"kube_config": authority(NO_CERTIFICATE)}, {}, "7637"),
+        ({"kube_config": authority(NO_BASE64)}, {}, "7637"),
+        ({"token": TOKEN, "ca_file": "/not/there"}, {"host": "https://k.example.com"}, "7637"),
     ],
 )
 def test_what_is_refused(extra: dict[str, Any], fields: dict[str, Any], code: str) -> None:

@@ -85,3 +85,10 @@ def test_no_target_holds_a_credential() -> None:
     references = references_of(HOLDER, document)
     assert {each.target for each in references} >= {"host:h.example.com"}
     assert secret not in repr(references)
+
+
+def test_a_container_of_another_cloud_is_read_or_written_as_ones_own() -> None:
+    target = "az://acct/models/x"
+    written = WORDS.relation_of("AWS::SageMaker::TrainingJob", "OutputDataConfig", target, How.API_FIELD)
+    read = WORDS.relation_of("AWS::Lambda::Function", "Environment.SOURCE", target, How.ENVIRONMENT)
+    assert (written, read) == ("writes", "reads")

@@ -16,10 +16,9 @@ from heavylift.evidence.inventory_records import InventoryRecord
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
 from heavylift.inventory import api
-from heavylift.inventory.requests import InventoryOptions, InventoryRequest
+from heavylift.inventory.requests import InventoryOptions, InventoryRequest, System
 from heavylift.platforms.control import DENIED
 from heavylift.spec.sections_assess import BucketSizes
-from heavylift.spec.vocabulary import Platform
 from tests.support.small_account import BUCKET, SmallPlane
 
 
@@ -48,7 +47,7 @@ def take(
     monkeypatch.setattr(api, "open_plane", lambda _request, _stop: plane)
     request = InventoryRequest(
         run=RunKey(migration="m", phase="assess", run="r"),
-        platform=Platform.AWS,
+        platform=System.AWS,
         connection=connection_from_fields("account", {"conn_type": "aws"}),
         evidence_url=folder.as_uri(),
         evidence_connection=None,

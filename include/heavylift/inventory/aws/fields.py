@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from heavylift.evidence.inventory_records import How
+from heavylift.inventory.shapes import STORES
 from heavylift.inventory.vocabulary import Vocabulary
 
 _S = "AWS::SageMaker::"
@@ -143,7 +144,7 @@ def relation_of(component_type: str, field: str, target: str, how: How) -> str:
     for pattern, relation in _RELATIONS:
         if pattern.search(target):
             return relation
-    if target.startswith(("s3://", "gs://", "abfss://", "wasbs://")) or "AWS::S3::Bucket" in target:
+    if target.startswith(STORES) or "AWS::S3::Bucket" in target:
         return "writes" if _WRITES.search(field) else "reads"
     return "uses"
 

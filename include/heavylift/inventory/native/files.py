@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -98,23 +100,27 @@ class FilesPlane(NativePlane):
 
     def _sums(self, start: Path, *, deep: bool) -> dict[str, Any]:
         """Add up what lies below ``start``; links are counted and not followed."""
-        files = size = links = others = entries = 0
+        files = size = links = others = 0
         newest = 0.0
-        waiting = [str(start)]
-        while waiting and entries < self._most:
-            with os.scandir(waiting.pop()) as found:
-                for entry in found:
-                    entries += 1
-                    if entries > self._most:
-                        break
-                    about = entry.stat(follow_symlinks=False)
-                    if stat.S_ISDIR(about.st_mode):
-                        if deep:
-                            waiting.append(entry.path)
-                    elif stat.S_ISREG(about.st_mode):
-                        files, size, newest = files + 1, size + about.st_size, max(newest, about.st_mtime)
-                    else:
-                        links, others = links + stat.S_ISLNK(about.st_mode), others + 1
+        entries = _below(start, deep=deep)
+        for about in islice(entries, self._most):
+            if stat.S_ISREG(about.st_mode):
+                files, size, newest = files + 1, size + about.st_size, max(newest, about.st_mtime)
+            elif not stat.S_ISDIR(about.st_mode):
+                links, others = links + stat.S_ISLNK(about.st_mode), others + 1
         told = datetime.fromtimestamp(newest, UTC).isoformat() if files else ""
         sums = {"files": files, "bytes": size, "newest": told, "links": links, "not_files": others}
-        return {**sums, "at_least": bool(waiting) or entries > self._most}
+        return {**sums, "at_least": next(entries, None) is not None}
+
+
+def _below(start: Path, *, deep: bool) -> Iterator[os.stat_result]:
+    """Yield all that lies in a folder, and below it; what vanishes meanwhile was no part of it."""
+    waiting = [str(start)]
+    while waiting:
+        with suppress(FileNotFoundError), os.scandir(waiting.pop()) as found:
+            for entry in found:
+                with suppress(FileNotFoundError):
+                    about = entry.stat(follow_symlinks=False)
+                    if deep and stat.S_ISDIR(about.st_mode):
+                        waiting.append(entry.path)
+                    yield about

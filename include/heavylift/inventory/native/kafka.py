@@ -6,12 +6,11 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from heavylift.errors import CredentialError
 from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.native.fields import LINKS, link
 from heavylift.inventory.native.plane import NativePlane, Question, known_hosts
 from heavylift.inventory.rows import Extra, Row
-from heavylift.platforms.control import Account, Answer, Limits, denied
+from heavylift.platforms.control import Account, Answer, Limits
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -56,10 +55,8 @@ class KafkaPlane(NativePlane):
         first, *others = [part.strip() for part in self._cluster.address.split(",")]
         named = connection.text("cluster_name") or first
         self._home = f"kafka://{named}"
-        aliases = connection.extra.get("aliases") or []
-        more = aliases if isinstance(aliases, list) else str(aliases).split(",")
         host, _, port = first.rpartition(":")
-        self._hosts = known_hosts(host, int(port), [*others, *more])
+        self._hosts = known_hosts(connection, host, int(port), *others)
         questions = {
             "cluster": Question(self._about, "Describe on Cluster"),
             "topics": Question(self._topics, "Describe on Topic *"),
@@ -77,12 +74,8 @@ class KafkaPlane(NativePlane):
         self, service: str, operation: str, region: str, arguments: Answer, last_token: str = ""
     ) -> Iterator[Answer]:
         """Yield all pages of a question, one question after the other: they share one client."""
-        try:
-            with self._lock:
-                answers = list(super().pages(service, operation, region, arguments, last_token))
-        except CredentialError as error:
-            what = f"reading {operation} of {self._home}"
-            raise denied(what, error.got, self.permission(service, operation)) from error
+        with self.asking(f"reading {operation} of {self._home}", operation), self._lock:
+            answers = list(super().pages(service, operation, region, arguments, last_token))
         yield from answers
 
     def _about(self, _region: str, _arguments: Answer) -> Iterator[Answer]:

@@ -83,7 +83,7 @@ class MlflowPlane(OverRest):
         origin, _ = split_url(url)
         self._account = Account(f"{origin.host}:{origin.port}", "mlflow")
         self._home = f"mlflow://{self._account.id}"
-        self._hosts = known_hosts(origin.host, origin.port, connection.extra.get("aliases"))
+        self._hosts = known_hosts(connection, origin.host, origin.port)
 
         async def authorisation() -> Headers:
             return headers

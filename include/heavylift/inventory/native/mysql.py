@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Any
 
 from heavylift.connections import Connection
-from heavylift.errors import CredentialError
 from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.native.fields import LINKS, link
-from heavylift.inventory.native.plane import NativePlane, Question, known_hosts
+from heavylift.inventory.native.plane import NativePlane, Question, known_hosts, paged
 from heavylift.inventory.rows import Row
-from heavylift.platforms.control import Account, Answer, Limits, denied
+from heavylift.platforms.control import Account, Answer, Limits
 from heavylift.platforms.mysql.connect import connect, is_mariadb
 from heavylift.platforms.mysql.faults import told_as
 
-_PAGE = 1000
 _SCHEMAS = (
     "SELECT s.schema_name AS name, s.default_character_set_name AS charset, s.default_collation_name"
     " AS collation,"
@@ -77,7 +76,7 @@ class MysqlPlane(NativePlane):
         self._connection = connection
         host, port = connection.host or "localhost", connection.port or 3306
         self._home = f"mysql://{host}:{port}"
-        self._hosts = known_hosts(host, port, connection.extra.get("aliases"))
+        self._hosts = known_hosts(connection, host, port)
         seen = "SELECT on each schema (or SHOW DATABASES): what an account may not see is left out"
         questions = {
             "server": Question(self._server, "a login"),
@@ -95,21 +94,16 @@ class MysqlPlane(NativePlane):
 
     def _ask(self, operation: str, query: str, older: str = "") -> list[dict[str, Any]]:
         what = f"reading {operation} of {self._home}"
-        session = connect(self._connection)
-        try:
-            with told_as(what, "nothing was changed"), session.cursor() as cursor:
-                cursor.execute("SET SESSION TRANSACTION READ ONLY")
-                cursor.execute(older if older and is_mariadb(session) else query)
-                names = [column[0] for column in cursor.description or ()]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
-        except CredentialError as error:
-            raise denied(what, error.got, self.permission("mysql", operation)) from error
-        finally:
-            session.close()
-
-    def _paged(self, rows: list[dict[str, Any]]) -> Iterator[Answer]:
-        for start in range(0, len(rows), _PAGE):
-            yield {"rows": rows[start : start + _PAGE]}
+        with (
+            closing(connect(self._connection)) as session,
+            self.asking(what, operation),
+            told_as(what, "nothing was changed"),
+            session.cursor() as cursor,
+        ):
+            cursor.execute("SET SESSION TRANSACTION READ ONLY")
+            cursor.execute(older if older and is_mariadb(session) else query)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def _server(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
         yield {
@@ -118,20 +112,20 @@ class MysqlPlane(NativePlane):
 
     def _schemas(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
         inside = [link("server", self._home, "belongs_to")]
-        yield from self._paged([{**row, LINKS: inside} for row in self._ask("schemas", _SCHEMAS)])
+        yield from paged([{**row, LINKS: inside} for row in self._ask("schemas", _SCHEMAS)])
 
     def _tables(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
         rows = self._ask("tables", _TABLES)
         for row in rows:
             row[LINKS] = [link("schema", f"{self._home}/{row['schema']}", "belongs_to")]
-        yield from self._paged(rows)
+        yield from paged(rows)
 
     def _servers(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
         rows = self._ask("foreign_servers", _SERVERS)
         for row in rows:
             target = f"host:{str(row['host']).lower()}:{row['port'] or 3306}"
             row[LINKS] = [link("server", self._home, "belongs_to"), link("host", target, "reads")]
-        yield from self._paged(rows)
+        yield from paged(rows)
 
     def _replicas(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
         found = []
@@ -144,4 +138,4 @@ class MysqlPlane(NativePlane):
                 link("host", f"host:{host.lower()}:{port}", "reads"),
             ]
             found.append({"host": host, "port": port, "running": running, LINKS: links})
-        yield from self._paged(found)
+        yield from paged(found)

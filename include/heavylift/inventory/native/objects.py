@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from heavylift.errors import ConnectionConfigError, CredentialError
+from heavylift.errors import ConnectionConfigError
 from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.native.plane import NativePlane, Question
 from heavylift.inventory.rows import Extra, Row
 from heavylift.locations import Location
-from heavylift.platforms.control import Account, Answer, Limits, denied
+from heavylift.platforms.control import Account, Answer, Limits
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -65,12 +65,9 @@ class ObjectsPlane(NativePlane):
         super().__init__(limits, Account(connection.conn_id), questions)
 
     def _containers(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
-        try:
+        with self.asking(f"listing the containers of {self._connection.conn_id!r}", "containers"):
             for names in getattr(self, f"_names_{self._scheme}")():
                 yield {"rows": [self._row(name) for name in names]}
-        except CredentialError as error:
-            what = f"listing the containers of {self._connection.conn_id!r}"
-            raise denied(what, error.got, self.permission("objects", "containers")) from error
 
     def _row(self, name: str) -> dict[str, Any]:
         if self._scheme == "s3":
@@ -110,10 +107,8 @@ class ObjectsPlane(NativePlane):
 
     def _count(self, _region: str, arguments: Answer) -> Iterator[Answer]:
         name = str(arguments["name"])
-        try:
+        with self.asking(f"listing {name}", "count"):
             yield {"sums": asyncio.run(self._sums(Location(self._scheme, name)))}
-        except CredentialError as error:
-            raise denied(f"listing {name}", error.got, self.permission("objects", "count")) from error
 
     async def _sums(self, location: Location) -> dict[str, Any]:
         from heavylift.platforms.wiring import open_store

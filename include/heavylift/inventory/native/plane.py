@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from heavylift.platforms.control import Account, Answer, Limits, stopped
+from heavylift.connections import Connection
+from heavylift.errors import CredentialError
+from heavylift.platforms.control import Account, Answer, Limits, denied, stopped
 from heavylift.platforms.request_rate import RequestRate
+
+_PAGE = 1000
 
 Listing = Callable[[str, Answer], Iterator[Answer]]
 """(region, arguments) → pages."""
@@ -81,6 +86,14 @@ class NativePlane:
     def close(self) -> None:
         """Close what is open."""
 
+    @contextmanager
+    def asking(self, what: str, operation: str) -> Iterator[None]:
+        """Tell a refusal within the block as the permission that ``operation`` lacks."""
+        try:
+            yield
+        except CredentialError as error:
+            raise denied(what, error.got, self._questions[operation].permission) from error
+
     def call(self, service: str, operation: str, region: str, arguments: Answer) -> Answer:
         """Return the first page of an answer; empty where there is none."""
         first: dict[str, Any] = {}
@@ -95,8 +108,18 @@ class NativePlane:
         yield from self._questions[operation].pages(region, arguments)
 
 
-def known_hosts(host: str, port: int, more: Any) -> list[str]:
-    """Return the names under which a server is called: its own, and those of the extra field ``aliases``."""
+def paged(rows: list[dict[str, Any]]) -> Iterator[Answer]:
+    """Yield rows in pages."""
+    for start in range(0, len(rows), _PAGE):
+        yield {"rows": rows[start : start + _PAGE]}
+
+
+def known_hosts(connection: Connection, host: str, port: int, *others: str) -> list[str]:
+    """Return the names under which a server is called: its own, and those of the extra field ``aliases``.
+
+    :param others: further names, with their ports or without.
+    """
+    more = connection.extra.get("aliases")
     names = more if isinstance(more, list) else str(more or "").split(",")
-    found = [host, *(str(name).strip() for name in names)]
+    found = [host, *others, *(str(name).strip() for name in names)]
     return [f"host:{name.lower()}" + ("" if ":" in name else f":{port}") for name in found if name]

@@ -8,16 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from heavylift.connections import Connection
-from heavylift.errors import CredentialError
 from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.native.fields import LINKS, link
-from heavylift.inventory.native.plane import NativePlane, Question, known_hosts
+from heavylift.inventory.native.plane import NativePlane, Question, known_hosts, paged
 from heavylift.inventory.rows import Extra, Row
-from heavylift.platforms.control import Account, Answer, Limits, denied
+from heavylift.platforms.control import Account, Answer, Limits
 from heavylift.platforms.postgresql.connect import connect
 from heavylift.platforms.postgresql.faults import told_as
 
-_PAGE = 1000
 _STATE = "nothing was changed"
 _OWN = "n.nspname NOT LIKE 'pg\\_%%' AND n.nspname <> 'information_schema'"
 _VISIBLE = "pg_catalog.has_database_privilege(d.oid, 'CONNECT')"
@@ -140,7 +138,7 @@ class PostgresPlane(NativePlane):
         self._connection = replace(connection, schema=connection.schema or "postgres")
         host, port = connection.host or "localhost", connection.port or 5432
         self._home = f"postgresql://{host}:{port}"
-        self._hosts = known_hosts(host, port, connection.extra.get("aliases"))
+        self._hosts = known_hosts(connection, host, port)
         catalog = "SELECT on the system catalogs"
         monitor = "pg_read_all_stats (in pg_monitor), or CONNECT on the database"
         questions = {
@@ -167,17 +165,14 @@ class PostgresPlane(NativePlane):
 
         chosen = replace(self._connection, schema=database or self._connection.schema)
         what = f"reading {operation} of {self._home}/{chosen.schema}"
-        try:
-            with closing(connect(chosen, "inventory")) as session, told_as(what, _STATE):
-                cursor = session.cursor(row_factory=dict_row)
-                cursor.execute("SET default_transaction_read_only = on")
-                return list(cursor.execute(query).fetchall())
-        except CredentialError as error:
-            raise denied(what, error.got, self.permission("postgresql", operation)) from error
-
-    def _paged(self, rows: list[dict[str, Any]]) -> Iterator[Answer]:
-        for start in range(0, len(rows), _PAGE):
-            yield {"rows": rows[start : start + _PAGE]}
+        with (
+            self.asking(what, operation),
+            closing(connect(chosen, "inventory")) as session,
+            told_as(what, _STATE),
+        ):
+            cursor = session.cursor(row_factory=dict_row)
+            cursor.execute("SET default_transaction_read_only = on")
+            return list(cursor.execute(query).fetchall())
 
     def _server(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
         rows = self._ask("server", "", _SERVER)
@@ -185,21 +180,21 @@ class PostgresPlane(NativePlane):
 
     def _databases(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
         inside = [link("server", self._home, "belongs_to")]
-        yield from self._paged([{**row, LINKS: inside} for row in self._ask("databases", "", _DATABASES)])
+        yield from paged([{**row, LINKS: inside} for row in self._ask("databases", "", _DATABASES)])
 
     def _slots(self, _region: str, _arguments: Answer) -> Iterator[Answer]:
         rows = self._ask("slots", "", _SLOTS)
         for row in rows:
             home = f"{self._home}/{row['database']}" if row["database"] else self._home
             row[LINKS] = [link("database", home, "belongs_to")]
-        yield from self._paged(rows)
+        yield from paged(rows)
 
     def _extensions(self, _region: str, arguments: Answer) -> Iterator[Answer]:
         yield {"rows": self._ask("extensions", str(arguments["database"]), _EXTENSIONS)}
 
     def _schemas(self, region: str, _arguments: Answer) -> Iterator[Answer]:
         inside = [link("database", f"{self._home}/{region}", "belongs_to")]
-        yield from self._paged([{**row, LINKS: inside} for row in self._ask("schemas", region, _SCHEMAS)])
+        yield from paged([{**row, LINKS: inside} for row in self._ask("schemas", region, _SCHEMAS)])
 
     def _tables(self, region: str, _arguments: Answer) -> Iterator[Answer]:
         rows = self._ask("tables", region, _TABLES)
@@ -209,7 +204,7 @@ class PostgresPlane(NativePlane):
             if row["foreign_server"]:
                 target = f"{self._home}/{region}/servers/{row['foreign_server']}"
                 row[LINKS].append(link("foreign_server", target, "reads"))
-        yield from self._paged(rows)
+        yield from paged(rows)
 
     def _servers(self, region: str, _arguments: Answer) -> Iterator[Answer]:
         rows = self._ask("foreign_servers", region, _SERVERS)
@@ -217,11 +212,11 @@ class PostgresPlane(NativePlane):
             options = dict(str(each).partition("=")[::2] for each in row.pop("options") or ())
             row["options"] = {name: options[name] for name in _REACH if name in options}
             row[LINKS] = [*_belongs(self._home, region), *_reaches("options", options)]
-        yield from self._paged(rows)
+        yield from paged(rows)
 
     def _publications(self, region: str, _arguments: Answer) -> Iterator[Answer]:
         rows = self._ask("publications", region, _PUBLICATIONS)
-        yield from self._paged([{**row, LINKS: _belongs(self._home, region)} for row in rows])
+        yield from paged([{**row, LINKS: _belongs(self._home, region)} for row in rows])
 
     def _subscriptions(self, region: str, _arguments: Answer) -> Iterator[Answer]:
         from psycopg.conninfo import conninfo_to_dict
@@ -231,13 +226,13 @@ class PostgresPlane(NativePlane):
             reach = conninfo_to_dict(row.pop("conninfo"))
             row["publisher"] = {name: str(reach[name]) for name in _REACH if reach.get(name)}
             row[LINKS] = [*_belongs(self._home, region), *_reaches("publisher", row["publisher"])]
-        yield from self._paged(rows)
+        yield from paged(rows)
 
     def _functions(self, region: str, _arguments: Answer) -> Iterator[Answer]:
         rows = self._ask("functions", region, _FUNCTIONS)
         for row in rows:
             row[LINKS] = [link("schema", f"{self._home}/{region}/{row['schema']}", "belongs_to")]
-        yield from self._paged(rows)
+        yield from paged(rows)
 
 
 def _belongs(home: str, database: str) -> list[dict[str, str]]:

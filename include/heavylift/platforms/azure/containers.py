@@ -11,6 +11,8 @@ from heavylift.platforms.azure.wire import ContainerWire
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.pacing import Pacer
 
+_PAGE = 5000
+
 
 def account_name(connection: Connection) -> str:
     """Return the storage account that a connection leads to."""
@@ -20,7 +22,7 @@ def account_name(connection: Connection) -> str:
 async def container_names(connection: Connection) -> AsyncIterator[list[str]]:
     """Yield the names of all containers, page by page."""
     wire = ContainerWire(Location("az", ""), connection, settings=HttpSettings(), pacer=Pacer())
-    query = {"comp": "list", "maxresults": "5000"}
+    query = {"comp": "list", "maxresults": str(_PAGE)}
     try:
         while True:
             answer = await wire.read_xml(wire.request("GET", "list of containers", None, query=query))

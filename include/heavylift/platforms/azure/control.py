@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError
-from heavylift.platforms.azure.credentials import token_fetcher
+from heavylift.platforms.azure.manager import endpoint_of, fetch_of, subscription_of
 from heavylift.platforms.control import Account, Limits
 from heavylift.platforms.rest_control import Headers, OverRest, Paging, RestPlane
 from heavylift.platforms.rest_faults import Reading, Told
 from heavylift.platforms.tokens import TokenCache, may_carry_tokens
 
-ENDPOINT = "https://management.azure.com"
 SUBSCRIPTION = "GET subscriptions/{account}?api-version=2022-12-01"
 PERMISSION = "Microsoft.Resources/subscriptions/read"
 _OFF = frozenset(
@@ -37,8 +35,12 @@ class AzureControlPlane(OverRest):
         limits: Limits | None = None,
     ) -> None:
         self._subscription = _subscription_of(connection)
-        self._endpoint = (connection.text("endpoint_url") or ENDPOINT).rstrip("/")
-        tokens = None if connection.flag("anonymous") else _tokens(connection, self._endpoint)
+        self._endpoint = endpoint_of(connection)
+        fetch = fetch_of(connection)
+        if fetch and not may_carry_tokens(self._endpoint):
+            got, expected = f"the endpoint {self._endpoint}", "https:// where access tokens are sent"
+            raise _wrong(connection, got, expected, "7638")
+        tokens = TokenCache(fetch) if fetch else None
 
         async def authorisation() -> Headers:
             return {"Authorization": f"Bearer {(await tokens.get()).value}"} if tokens else {}
@@ -71,19 +73,11 @@ class AzureControlPlane(OverRest):
         return f"{service}/*/read"
 
 
-def _tokens(connection: Connection, endpoint: str) -> TokenCache:
-    if not may_carry_tokens(endpoint):
-        raise _wrong(connection, f"the endpoint {endpoint}", "https:// where access tokens are sent", "7685")
-    tenant = connection.text("tenantId") or connection.text("tenant_id")
-    known = replace(connection, extra={**connection.extra, **({"tenant_id": tenant} if tenant else {})})
-    return TokenCache(token_fetcher(known, f"{endpoint}/.default"))
-
-
 def _subscription_of(connection: Connection) -> str:
-    found = connection.text("subscriptionId") or connection.text("subscription_id")
+    found = subscription_of(connection)
     if connection.conn_type not in ("azure", "azure_data_factory", "wasb") or not found:
         got = f"the type {connection.conn_type!r}" + ("" if found else " and no subscriptionId")
-        raise _wrong(connection, got, "the type azure, and the extra field subscriptionId", "7686")
+        raise _wrong(connection, got, "the type azure, and the extra field subscriptionId", "7639")
     return found.lower()
 
 

@@ -19,7 +19,7 @@ SCOPE = "https://storage.azure.com/.default"
 def token_fetcher(connection: Connection, scope: str = SCOPE) -> Callable[[], Token]:
     """Return a blocking function that fetches a fresh access token for the connection.
 
-    With ``tenant_id``, login and password are a service principal's; else azure-identity's
+    With ``tenant_id`` (or ``tenantId``), login and password are a service principal's; else azure-identity's
     default chain, to which ``managed_identity_client_id`` and ``workload_identity_tenant_id``
     are passed on.
 
@@ -65,7 +65,8 @@ def _fetch(connection: Connection, scope: str) -> Token:
 def _credential(connection: Connection) -> TokenCredential:
     from azure.identity import ClientSecretCredential, DefaultAzureCredential
 
-    tenant = extra_field(connection, "tenant_id")
+    # Airflow's provider for Azure spells it in its own way.
+    tenant = extra_field(connection, "tenant_id") or connection.text("tenantId")
     if not tenant:
         names = ("managed_identity_client_id", "workload_identity_tenant_id")
         given = {name: str(value) for name in names if (value := extra_field(connection, name))}

@@ -46,15 +46,24 @@ def access(connection: Connection) -> Access:
     :raises ConnectionConfigError: nothing of these, or something that is not supported.
     """
     if connection.conn_type not in ("kubernetes", "http", "https"):
-        raise _wrong(connection, f"the type {connection.conn_type!r}", "the type kubernetes", "7670")
+        raise _wrong(connection, f"the type {connection.conn_type!r}", "the type kubernetes", "7631")
+    try:
+        found = _found(connection)
+    except (OSError, ValueError) as error:
+        # ssl.SSLError and binascii.Error are among them; their texts may hold what was read.
+        got = f"{type(error).__name__} while reading certificates or keys"
+        raise _wrong(connection, got, "certificates and keys that can be read", "7637") from None
+    if not may_carry_tokens(found.url):
+        raise _wrong(connection, f"the address {found.url}", "https://, for credentials are sent", "7632")
+    return found
+
+
+def _found(connection: Connection) -> Access:
     if _given(connection, "in_cluster"):
         tls = ssl.create_default_context(cafile=str(_OWN / "ca.crt"))
         return Access(_OWN_URL, token_file=_OWN / "token", tls=tls)
     config = _config(connection)
-    found = _by_host(connection) if config is None else _by_config(connection, config)
-    if not may_carry_tokens(found.url):
-        raise _wrong(connection, f"the address {found.url}", "https://, for credentials are sent", "7671")
-    return found
+    return _by_host(connection) if config is None else _by_config(connection, config)
 
 
 def _by_host(connection: Connection) -> Access:
@@ -64,7 +73,7 @@ def _by_host(connection: Connection) -> Access:
             connection,
             "neither a host nor a kubeconfig",
             "host with extra.token, extra.kube_config, extra.kube_config_path, or extra.in_cluster",
-            "7672",
+            "7633",
         )
     authority = connection.text("ca_file")
     tls = ssl.create_default_context(cafile=authority) if authority else None
@@ -88,7 +97,7 @@ def _config(connection: Connection) -> Mapping[str, Any] | None:
             raise ValueError("no mapping")
     except (OSError, ValueError, yaml.YAMLError) as error:
         got = f"{type(error).__name__} while reading the kubeconfig"
-        raise _wrong(connection, got, "a readable kubeconfig", "7673") from None
+        raise _wrong(connection, got, "a readable kubeconfig", "7634") from None
     return config
 
 
@@ -100,13 +109,13 @@ def _by_config(connection: Connection, config: Mapping[str, Any]) -> Access:
     url = str(cluster.get("server") or "").rstrip("/")
     if not url or cluster.get("insecure-skip-tls-verify"):
         got = "a cluster whose certificate is not checked" if url else f"no cluster for context {wanted!r}"
-        raise _wrong(connection, got, "a context with a server and its certificate-authority", "7674")
+        raise _wrong(connection, got, "a context with a server and its certificate-authority", "7635")
     if user.get("exec") or user.get("auth-provider"):
         raise _wrong(
             connection,
             "a user whose credentials a program fetches",
             "a token, a token file or a client certificate; `kubectl create token` makes a token",
-            "7675",
+            "7636",
         )
     token, file = user.get("token"), user.get("tokenFile")
     headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -11,7 +11,7 @@ from urllib.parse import parse_qsl, quote, urlsplit
 
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError, NotFoundError, PermanentError
-from heavylift.platforms.azure.credentials import token_fetcher
+from heavylift.platforms.azure.manager import endpoint_of, fetch_of, subscription_of
 from heavylift.registry.catalogues.azure_ml_shapes import (
     CAPABILITIES,
     TAGS,
@@ -36,8 +36,6 @@ from heavylift.registry.catalogues.ports import (
 )
 
 API_VERSION = "2025-12-01"
-_ENDPOINT = "https://management.azure.com"
-_SCOPE = f"{_ENDPOINT}/.default"
 _PROVIDER = "providers/Microsoft.MachineLearningServices"
 _DATASTORE = "workspaceblobstore"
 _ENDED = frozenset({"Succeeded", "Failed", "Canceled"})
@@ -53,10 +51,10 @@ class AzureMlCatalogue:
 
     def __init__(self, connection: Connection, parallel: int) -> None:
         self._path = _path_of(connection)
-        fetch = None if connection.flag("anonymous") else token_fetcher(connection, _SCOPE)
-        endpoint = connection.text("endpoint_url") or _ENDPOINT
         query = {"api-version": API_VERSION}
-        self._api = CloudApi(connection.conn_id, endpoint, fetch, parallel, query)
+        self._api = CloudApi(
+            connection.conn_id, endpoint_of(connection), fetch_of(connection), parallel, query
+        )
         self._limit = asyncio.Semaphore(parallel)
         container = connection.text("datastore_container") or ""
         datastore = connection.text("datastore") or _DATASTORE
@@ -176,7 +174,7 @@ def _state(raw: Raw) -> str:
 
 
 def _path_of(connection: Connection) -> str:
-    subscription = connection.text("subscription_id") or connection.text("subscriptionId")
+    subscription = subscription_of(connection)
     group = connection.text("resource_group")
     workspace, registry = connection.text("workspace"), connection.text("registry")
     if connection.conn_type != "azure" or not subscription or not group or bool(workspace) is bool(registry):

@@ -23,7 +23,8 @@ from heavylift.registry.catalogues.ports import (
 )
 from heavylift.registry.interface.names import pairs_of, tags_of
 from heavylift.registry.interface.server import WritingServer
-from heavylift.registry.rest.client import server_url
+from heavylift.registry.interface.versions import versions_of
+from heavylift.registry.rest.client import ONLY_PROMPTS, server_url
 
 _MODELS, _VERSIONS = "api/2.0/mlflow/registered-models", "api/2.0/mlflow/model-versions"
 _RUN = "api/2.0/mlflow/runs/get"
@@ -69,7 +70,7 @@ class MLflowCatalogue:
 
     async def beside(self) -> Sequence[tuple[str, str, int]]:
         """Return counts of experiments and prompts."""
-        query = {"filter": "tags.`mlflow.prompt.is_prompt` = 'true'"}
+        query = {"filter": ONLY_PROMPTS}
         prompts = [each async for each in self._found(f"{_MODELS}/search", "registered_models", query)]
         experiments = [
             each
@@ -127,9 +128,7 @@ class MLflowCatalogue:
         }
 
         async def find() -> str | None:
-            quote = '"' if "'" in name else "'"
-            query = {"filter": f"name = {quote}{name}{quote}"}
-            async for each in self._found(f"{_VERSIONS}/search", "model_versions", query):
+            async for each in versions_of(self.server, name, prompts=False):
                 tags = tags_of(each.get("tags"))
                 if all(tags.get(mark) == write.pairs.get(mark) for mark in _identity()):
                     return str(each["version"])

@@ -22,9 +22,6 @@ _EARLIER = f"{OWN}earlier."
 PARENT_RUN = "mlflow.parentRunId"
 RUN_NAME = "mlflow.runName"
 MODEL_VERSIONS = "mlflow.modelVersions"
-IS_PROMPT = "mlflow.prompt.is_prompt"
-ONLY_PROMPTS = f"tags.`{IS_PROMPT}` = 'true'"
-"""Filter of a search that would otherwise leave prompts out."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from heavylift.registry.interface.experiments import name_taken
 from heavylift.registry.interface.merging import Merge, note, noted
 from heavylift.registry.interface.names import pairs_of, tags_of, to_target
 from heavylift.registry.interface.versions import Versions, listed
-from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.rest.client import IS_PROMPT, ONLY_PROMPTS, TrackingServer
 
 _API = "api/2.0/mlflow/registered-models"
 SORT = "registered models"
@@ -20,7 +20,7 @@ ROUTE = "registered-models/search"
 _DESCRIPTION, _ALIAS = "\0description", "\0alias "
 _EXPERIMENTS_OF_PROMPT = "_mlflow_experiment_ids"
 
-_SEARCHES: tuple[dict[str, Any], ...] = ({}, {"filter": names.ONLY_PROMPTS})
+_SEARCHES: tuple[dict[str, Any], ...] = ({}, {"filter": ONLY_PROMPTS})
 
 
 @dataclass
@@ -88,7 +88,7 @@ class RegisteredModels:
         if there is None:
             context.maps.names[name] = await self._make(model, fields, taken)
         target_name = context.maps.names[name]
-        is_prompt = tags_of(model.get("tags")).get(names.IS_PROMPT, "").lower() == "true"
+        is_prompt = tags_of(model.get("tags")).get(IS_PROMPT, "").lower() == "true"
         moving = Versions(context, name, target_name, is_prompt, 1 if there is None else 0)
         await moving.move(versions, their_versions if there is not None else [])
         if there is None:

@@ -11,7 +11,7 @@ from heavylift.registry.interface import names
 from heavylift.registry.interface.context import Context, Maps
 from heavylift.registry.interface.merging import note, noted, pairs
 from heavylift.registry.interface.names import pairs_of, tags_of, to_target
-from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.rest.client import IS_PROMPT, ONLY_PROMPTS, TrackingServer
 
 _API = "api/2.0/mlflow/model-versions"
 SORT = "model versions"
@@ -119,7 +119,7 @@ class Versions:
     def _placeholder(self) -> dict[str, Any]:
         tags = self.context.provenance.tags(names.PLACEHOLDER)
         if self.is_prompt:
-            tags[names.IS_PROMPT] = "true"
+            tags[IS_PROMPT] = "true"
         source = "dummy-source" if self.is_prompt else f"s3://{names.PLACEHOLDER}/none"
         return {"name": self.target_name, "source": source, "tags": pairs_of(tags)}
 
@@ -268,7 +268,7 @@ async def versions_of(server: TrackingServer, name: str, *, prompts: bool) -> As
     """
     quoted = name.replace("'", "\\'") if "'" in name and '"' in name else name
     sign = '"' if "'" in name and '"' not in name else "'"
-    chosen = f"name={sign}{quoted}{sign}" + (f" AND {names.ONLY_PROMPTS}" if prompts else "")
+    chosen = f"name={sign}{quoted}{sign}" + (f" AND {ONLY_PROMPTS}" if prompts else "")
     query = {"max_results": 1000, "filter": chosen, "order_by": ["version_number ASC"]}
     async for page in server.pages(f"{_API}/search", "model_versions", query):
         for each in page:

@@ -29,6 +29,9 @@ _OVERLOADED = (
     "UniqueViolation",
     "UNIQUE constraint failed",
 )
+IS_PROMPT = "mlflow.prompt.is_prompt"
+ONLY_PROMPTS = f"tags.`{IS_PROMPT}` = 'true'"
+"""Filter of a search that would otherwise leave prompts out."""
 
 
 class TrackingServer:

@@ -6,14 +6,13 @@ import json
 from collections.abc import AsyncIterator
 from typing import Any
 
-from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
 from heavylift.registry.rest.entities import Fields, fields_of
 from heavylift.registry.rest.views import AsItIs, View
 from heavylift.registry.uris import UriMap
 
 _V2, _V3 = "api/2.0/mlflow", "api/3.0/mlflow"
 _PAGE, _TRACE_PAGE, _TRACES_AT_ONCE = 1000, 500, 50
-_PROMPT = "tags.`mlflow.prompt.is_prompt` = 'true'"
 
 Things = dict[str, Fields]
 
@@ -162,4 +161,4 @@ class Reader:
     @staticmethod
     def _models_and_prompts(size: int) -> tuple[dict[str, Any], dict[str, Any]]:
         # Without a filter the interface leaves prompts out.
-        return {"max_results": size}, {"max_results": size, "filter": _PROMPT}
+        return {"max_results": size}, {"max_results": size, "filter": ONLY_PROMPTS}

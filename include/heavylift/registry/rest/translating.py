@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heavylift.errors import NotFoundError
-from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
 from heavylift.registry.rest.views import Raw, own_id
 from heavylift.registry.uris import UriMap
 
@@ -138,7 +138,7 @@ class TargetView:
             async for page in server.pages(f"{api}/runs/search", "runs", query, post=True):
                 self._learn("run", page)
             await self._learn_models(server, experiment)
-        for more in ({}, {"filter": "tags.`mlflow.prompt.is_prompt` = 'true'"}):
+        for more in ({}, {"filter": ONLY_PROMPTS}):
             query = {"max_results": 1000, **more}
             async for page in server.pages(f"{api}/registered-models/search", "registered_models", query):
                 self._learn("registered model", page)
