@@ -60,3 +60,18 @@ def test_the_page_says_what_is_looked_at_and_is_the_runbook(dag: DAG) -> None:
     assert "Gate **plan-approved**: inventory_complete, references_explained" in text
     for heading in ("What this DAG does", "When it fails", "What a retry costs", "The tasks"):
         assert f"## {heading}" in text
+
+
+def test_what_is_beside_the_source_is_listed_beside_it(tmp_path: Path) -> None:
+    also = [
+        {"system": "postgresql", "connection": "shop.db"},
+        {"system": "mlflow", "connection": "tracking"},
+    ]
+    [loaded] = load_specs(write(tmp_path, "some", assess={**ASSESS, "also": also}).parent).valid
+    made = assess_dag(loaded)
+    assert made is not None
+    lists = {"take_inventory", "also_1.take_inventory", "also_2.take_inventory"}
+    assert made.get_task("make_graph").upstream_task_ids == lists
+    assert made.get_task("also_1.take_inventory").beside == "shop.db"
+    assert made.task_group_dict["also_1"].group_display_name == "shop.db"
+    assert "| beside it | `shop.db` (postgresql), `tracking` (mlflow) | gcp |" in (made.doc_md or "")

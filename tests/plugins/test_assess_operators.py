@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
-from heavylift.errors import IncompleteError, NotFoundError
+from heavylift.errors import ConflictError, IncompleteError, NotFoundError
 from heavylift.inventory import api
+from heavylift.inventory.platforms import open_plane
 from heavylift_airflow.operators.assess import MakeGraphOperator, MakePlanOperator, TakeInventoryOperator
 from heavylift_airflow.operators.assess_closing import (
     BuildPlanReportOperator,
@@ -135,6 +137,34 @@ def test_an_unknown_size_shuts_the_gate_until_it_is_stated_or_accepted(
     stated = [{"match": "training", "size": "4GB", "change_per_day": 0}]
     account.save(assess={**ASSESS, "components": stated})
     assert run(account, MakePlanOperator)["unknown_sizes"] == 0
+
+
+def test_what_is_beside_the_source_is_in_the_graph_the_plan_and_the_proof(
+    account: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    folder = tmp_path / "share"
+    (folder / "features").mkdir(parents=True)
+    (folder / "features" / "a").write_bytes(b"x" * 7)
+    monkeypatch.setenv("AIRFLOW_CONN_SHARE", json.dumps({"conn_type": "fs", "extra": {"path": str(folder)}}))
+    own = api.open_plane
+    monkeypatch.setattr(
+        api, "open_plane", lambda asked, stop: (own if asked.platform == "aws" else open_plane)(asked, stop)
+    )
+    also = [{"system": "files", "connection": "share"}]
+    account.save(assess={**ASSESS, "also": also})
+    run(account, TakeInventoryOperator)
+    with pytest.raises(NotFoundError, match=r"'share'.*HL-7622"):
+        run(account, MakeGraphOperator)
+    assert run(account, TakeInventoryOperator, beside="share")["components"] == 2
+    run(account, MakeGraphOperator)
+    assert run(account, MakePlanOperator)["components"] == 7 + 2
+    assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
+    # What is listed anew has to be in the graph, and in the plan, again.
+    run(account, TakeInventoryOperator, beside="share")
+    with pytest.raises(IncompleteError, match="an inventory was taken after the plan was made"):
+        run(account, EvaluatePlanGateOperator, gate=GATE)
+    with pytest.raises(ConflictError, match=r"without the newest inventory of 'share'.*HL-6924"):
+        run(account, MakePlanOperator)
 
 
 def test_a_reference_that_nobody_explained_and_a_gap_shut_the_gate(account: World) -> None:

@@ -30,7 +30,7 @@ from heavylift.evidence.assessment_records import (
     assessment_path,
     plan_document_path,
 )
-from heavylift.evidence.inventory_files import read_components, read_edges, read_outside
+from heavylift.evidence.inventory_files import read_edges, read_joined, read_outside
 from heavylift.evidence.inventory_records import Component, GraphRecord, InventoryRecord, OutsideReference
 from heavylift.evidence.numbered import latest_number, write_next, write_next_bytes
 from heavylift.evidence.records import MAX_LISTED, RunKey
@@ -50,6 +50,7 @@ class Seen:
     """What an inventory and its graph tell, read from the evidence store."""
 
     inventory: InventoryRecord
+    others: tuple[InventoryRecord, ...]
     graph: Kept[GraphRecord]
     components: list[Component]
     outside: list[OutsideReference]
@@ -114,8 +115,11 @@ async def make_assessment(
     _, plan_ref = await write_next_bytes(
         store, lambda n: plan_document_path(key, n), document, JSON, known=number - 1
     )
-    inventory_ref = await store.ref_of(planned.seen.graph.record.inventory)
+    graph = planned.seen.graph.record
+    inventory_ref = await store.ref_of(graph.inventory)
     record = _record(planned, spec, connection, (inventory_ref, input_ref, plan_ref))
+    also = [await store.ref_of(other) for other in graph.also]
+    record = record.model_copy(update={"also": tuple(also)})
     record = record.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
     _, ref = await write_next(store, lambda n: assessment_path(key, n), record, known=number - 1)
     return record, ref
@@ -147,12 +151,33 @@ async def _see(
             code="6922",
         )
     settings = settings_of(spec)
-    components = await read_components(store, inventory.components)
+    others = await _others(store, spec, graph.record, run)
+    components = await read_joined(store, (inventory, *others))
     edges = await read_edges(store, graph.record.edge_rows)
     outside = await read_outside(store, graph.record.outside_rows)
     known = Known(settings.components)
     translated = translate(components, edges, outside, known, basis, settings.owner_tags)
-    return Seen(inventory, graph, components, outside, translated)
+    return Seen(inventory, others, graph, components, outside, translated)
+
+
+async def _others(
+    store: EvidenceStore, spec: MigrationSpec, graph: GraphRecord, run: RunKey | None
+) -> tuple[InventoryRecord, ...]:
+    """Return the newest inventories of what the spec names beside its source; the graph must have them."""
+    found = []
+    for also in settings_of(spec).also:
+        newest = await latest_inventory(store, spec.migration, also.connection, run)
+        if newest is None or newest[0] not in graph.also:
+            raise ConflictError(
+                f"planning migration {spec.migration!r}",
+                got=f"a graph without the {'newest ' if newest else ''}inventory of {also.connection!r}",
+                expected="one of all that assess.also names",
+                state="nothing was planned",
+                remedy="run 'heavylift inventory SPEC' and 'heavylift graph SPEC' again",
+                code="6924",
+            )
+        found.append(newest[1])
+    return tuple(found)
 
 
 def _plan(spec: MigrationSpec, basis: Basis, seen: Seen) -> Planned:
@@ -185,7 +210,8 @@ def _record(
 ) -> AssessmentRecord:
     settings, plan, seen = settings_of(spec), planned.plan, planned.seen
     judged = judge_findings(plan.findings, settings.accept)
-    gaps, unused_gaps = judge_gaps(seen.inventory.findings, settings.gaps)
+    told = [finding for each in (seen.inventory, *seen.others) for finding in each.findings]
+    gaps, unused_gaps = judge_gaps(told, settings.gaps)
     parts, p90 = planned.given.components, plan.duration.p90
     limit = planned.given.constraints.deadline_days
     return AssessmentRecord(
@@ -201,7 +227,7 @@ def _record(
         plan=refs[2],
         plan_digest=planned.digest,
         components=len(plan.components),
-        kinds=seen.inventory.counts,
+        kinds=_tally(each.kind.value for each in seen.components),
         dependencies=len(plan.dependencies),
         size_bytes=sum(each.size_bytes for each in parts),
         unknown_sizes=sum(not each.is_measured for each in parts),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heavylift.cli.acts import note_act
-from heavylift.cli.inventory_options import Asked, asked_by_spec
+from heavylift.cli.inventory_options import Asked, asked_beside, asked_by_spec
 from heavylift.cli.output import ExitStatus, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 
@@ -39,16 +39,17 @@ def assess(
     done in Airflow. An inventory that was interrupted goes on.
     """
     from heavylift.cli.assess_text import assess_text
-    from heavylift.cli.inventory import request_of, take
+    from heavylift.cli.inventory import requests_of, take
     from heavylift.inventory.requests import options_of
 
     whose = asked_by_spec(spec, evidence, evidence_conn)
     # Before a platform is asked for minutes.
     _demand_section(whose)
-    request = request_of(whose, options_of(whose.of_spec), fresh=fresh)
-    inventory, _ = take(request)
-    note(f"{inventory.component_count:,} components; making the plan")
-    found = _Made(request, whose).run()
+    wanted = [(whose, options_of(whose.of_spec)), *asked_beside(whose)]
+    requests = requests_of(wanted, fresh=fresh)
+    components = sum(take(request)[0].component_count for request in requests)
+    note(f"{components:,} components; making the plan")
+    found = _Made(requests[0], whose).run()
     passed = all(result.passed for result in found.gates)
     finish(
         {
@@ -106,12 +107,13 @@ class _Made:
         from heavylift.gates.evaluate import evaluate_gate
         from heavylift.gates.summary import summarise, write_summary
         from heavylift.inventory.api import make_graph
-        from heavylift.inventory.requests import acceptances_of
+        from heavylift.inventory.requests import acceptances_of, further_connections
         from heavylift.report.build import build_report
         from heavylift.spec.vocabulary import Phase
 
         run, connection = self._request.run, self._request.connection.conn_id
-        await make_graph(store, spec.migration, connection, acceptances_of(spec), run=run)
+        also = further_connections(spec)
+        await make_graph(store, spec.migration, connection, acceptances_of(spec), also=also, run=run)
         self.record, self.ref = await make_assessment(store, spec, connection, run)
         gates = spec.gates_for(Phase.ASSESS)
         for gate in gates:

@@ -52,11 +52,12 @@ def graph(
     from heavylift.aio import run
 
     whose = asked(spec, platform, conn, migration, evidence, evidence_conn)
-    from heavylift.inventory.requests import acceptances_of
+    from heavylift.inventory.requests import acceptances_of, further_connections
 
     explained = acceptances_of(whose.spec) if whose.spec else []
     acceptances = [*explained, *_from_file(accept_file), *(_accepted(text) for text in accept or ())]
-    drawn = run(_make(whose, acceptances, around or "", also or []))
+    beside = [*(further_connections(whose.spec) if whose.spec else ()), *(also or ())]
+    drawn = run(_make(whose, acceptances, around or "", list(dict.fromkeys(beside))))
     record = drawn.record
     unexplained = [each for each in drawn.graph.outside if not each.explained]
     finish(

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from heavylift.cli.acts import note_act
-from heavylift.cli.inventory_options import Asked, Conn, Migration, PlatformName, SpecFile, asked, system_of
+from heavylift.cli.inventory_options import (
+    Asked,
+    Conn,
+    Migration,
+    PlatformName,
+    SpecFile,
+    asked,
+    asked_beside,
+    system_of,
+)
 from heavylift.cli.inventory_text import inventory_text, reporter
 from heavylift.cli.output import ExitStatus, emit, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
@@ -56,6 +66,8 @@ def inventory(
 ) -> None:
     """List the components of a platform, and what changed since the last time. Reads only.
 
+    With a spec also those of the connections that it names beside its source (assess.also).
+
     A run that was interrupted less than a day ago goes on with what it has not read.
     """
     from heavylift.inventory.requests import InventoryOptions, options_of
@@ -72,22 +84,37 @@ def inventory(
         parallel=parallel,
         max_requests=given.max_requests if max_requests is None else max_requests,
     )
-    request = request_of(whose, options, fresh=fresh)
-    record, ref = take(request)
+    beside = [
+        (each, dataclasses.replace(given, parallel=parallel, max_requests=options.max_requests))
+        for each, given in asked_beside(whose)
+    ]
+    taken = [take(request) for request in requests_of([(whose, options), *beside], fresh=fresh)]
+    told = [
+        {"inventory": record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")}
+        for record, ref in taken
+    ]
     finish(
-        {"inventory": record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
-        text=inventory_text(record),
+        {**told[0], "also": told[1:]},
+        text="\n\n".join(inventory_text(record) for record, _ in taken),
         as_json=as_json,
-        status=ExitStatus.DONE if record.complete else ExitStatus.FAILED,
+        status=ExitStatus.DONE if all(record.complete for record, _ in taken) else ExitStatus.FAILED,
     )
 
 
-def request_of(whose: Asked, options: InventoryOptions, *, fresh: bool) -> InventoryRequest:
-    """Return the request for an inventory; a run that was interrupted not long ago goes on."""
+def requests_of(wanted: Sequence[tuple[Asked, InventoryOptions]], *, fresh: bool) -> list[InventoryRequest]:
+    """Return the requests for the inventories of one run; one that was interrupted not long ago goes on.
+
+    :param wanted: the source, then what is beside it.
+    """
+    run = _run_key([whose for whose, _ in wanted], fresh=fresh)
+    return [_request(whose, options, run) for whose, options in wanted]
+
+
+def _request(whose: Asked, options: InventoryOptions, run: RunKey) -> InventoryRequest:
     from heavylift.inventory.requests import InventoryRequest
 
     return InventoryRequest(
-        run=_run_key(whose, fresh=fresh),
+        run=run,
         platform=whose.platform,
         connection=whose.connection,
         evidence_url=whose.evidence_url,
@@ -107,16 +134,22 @@ def take(request: InventoryRequest) -> tuple[InventoryRecord, EvidenceRef]:
     return record, ref
 
 
-def _run_key(whose: Asked, *, fresh: bool) -> RunKey:
+def _run_key(wanted: Sequence[Asked], *, fresh: bool) -> RunKey:
     from heavylift.aio import run
     from heavylift.evidence.assess_evidence import ASSESS_PHASE
     from heavylift.evidence.records import RunKey
     from heavylift.evidence.store import open_evidence
     from heavylift.inventory.runs import unfinished_run
 
+    whose = wanted[0]
+
     async def unfinished() -> RunKey | None:
         async with open_evidence(whose.evidence_url, whose.evidence_connection) as store:
-            return await unfinished_run(store, whose.migration, whose.connection.conn_id)
+            for each in wanted:
+                found = await unfinished_run(store, whose.migration, each.connection.conn_id)
+                if found is not None:
+                    return found
+        return None
 
     found = None if fresh else run(unfinished())
     if found is not None:

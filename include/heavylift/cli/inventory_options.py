@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,8 +14,9 @@ from heavylift.errors import SpecError
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
-    from heavylift.inventory.requests import System
+    from heavylift.inventory.requests import InventoryOptions
     from heavylift.spec.model import MigrationSpec
+    from heavylift.spec.vocabulary import System
 
 MIGRATION = "shell"
 """The migration under which evidence lies, where no spec and no ``--migration`` names one."""
@@ -103,7 +104,7 @@ def system_of(platform: str | None) -> System:
 
     :raises SpecError: nothing that is known.
     """
-    from heavylift.inventory.requests import System
+    from heavylift.spec.vocabulary import System
 
     try:
         return System(platform or "aws")
@@ -118,10 +119,26 @@ def system_of(platform: str | None) -> System:
         ) from None
 
 
+def asked_beside(whose: Asked) -> list[tuple[Asked, InventoryOptions]]:
+    """Return what a spec names beside its source, and how it is read."""
+    from heavylift.inventory.requests import further, options_further
+
+    spec = whose.spec
+    return [
+        (
+            replace(whose, platform=also.system, connection=connection_from_env(also.connection)),
+            options_further(spec, also),
+        )
+        for also in (further(spec) if spec else ())
+        if spec
+    ]
+
+
 def asked_by_spec(path: Path, evidence: str | None, evidence_conn: str | None) -> Asked:
     """Return what a spec means: its source, as its section ``assess`` says."""
-    from heavylift.inventory.requests import System, inventory_connection
+    from heavylift.inventory.requests import inventory_connection
     from heavylift.spec.load import load_spec
+    from heavylift.spec.vocabulary import System
 
     spec = load_spec(path)
     # A store that the command line names needs no connection of the spec's.

@@ -30,19 +30,28 @@ _CONNECTION = rf"/{INVENTORY_FOLDER}/[^/]+"
 
 @dataclass(frozen=True)
 class AssessEvidence:
-    """The latest records of one run."""
+    """The latest records of one run.
+
+    :param inventory: the source's; ``others`` are those of the servers, stores and accounts beside it.
+    """
 
     run: RunKey
     inventory: Kept[InventoryRecord] | None = None
     graph: Kept[GraphRecord] | None = None
     assessment: Kept[AssessmentRecord] | None = None
+    others: tuple[Kept[InventoryRecord], ...] = ()
+
+    @property
+    def inventories(self) -> tuple[Kept[InventoryRecord], ...]:
+        """The source's inventory, then all others."""
+        return (*([self.inventory] if self.inventory else []), *self.others)
 
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
         """The files that all this was read from, and those that they refer to."""
-        found = [kept.ref for kept in (self.inventory, self.graph, self.assessment) if kept]
-        if self.inventory:
-            found += [self.inventory.record.components, self.inventory.record.references]
+        found = [kept.ref for kept in (*self.inventories, self.graph, self.assessment) if kept]
+        for kept in self.inventories:
+            found += [kept.record.components, kept.record.references]
         if self.graph:
             record = self.graph.record
             found += [record.edge_rows, record.outside_rows, record.picture]
@@ -60,7 +69,8 @@ class AssessEvidence:
         """Why the assessment is not of what the run has now; empty where it is."""
         if self.assessment is None or self.inventory is None or self.graph is None:
             return ""
-        if self.assessment.record.inventory != self.inventory.ref:
+        planned = {self.assessment.record.inventory, *self.assessment.record.also}
+        if any(kept.ref not in planned for kept in self.inventories):
             return "an inventory was taken after the plan was made"
         if self.assessment.record.graph != self.graph.ref:
             return "a graph was made after the plan"
@@ -73,12 +83,17 @@ async def read_assess(store: EvidenceStore, run: RunKey) -> AssessEvidence:
     :raises AuditError: a record is damaged.
     """
     assessment = await read_latest(store, lambda n: assessment_path(run, n), AssessmentRecord)
-    return AssessEvidence(
-        run,
-        await _newest(store, run.folder, "", "inventory", InventoryRecord),
-        await _newest(store, run.folder, "", "graph", GraphRecord),
-        assessment,
-    )
+    graph = await _newest(store, run.folder, "", "graph", GraphRecord)
+    newest: dict[str, Kept[InventoryRecord]] = {}
+    for folder, path in sorted((await _newest_paths(store, run.folder, "", "inventory")).items()):
+        kept = await read_kept(store, path, InventoryRecord)
+        if kept is not None:
+            newest[folder] = kept
+    # The source's is the one beside which the graph lies; before there is a graph, the one begun first.
+    began = sorted(newest, key=lambda folder: newest[folder].record.began_at)
+    own = graph.ref.path.rpartition("/")[0] if graph else next(iter(began), "")
+    others = tuple(kept for folder, kept in newest.items() if folder != own)
+    return AssessEvidence(run, newest.get(own), graph, assessment, others)
 
 
 async def latest_inventory(
@@ -118,14 +133,22 @@ async def latest_assessment(
 async def _newest(
     store: EvidenceStore, folder: str, connection: str, kind: str, model: type[RecordT]
 ) -> Kept[RecordT] | None:
+    paths = await _newest_paths(store, folder, connection, kind)
+    # The last of the folders is that of the newest file.
+    return await read_kept(store, [*paths.values()][-1], model) if paths else None
+
+
+async def _newest_paths(store: EvidenceStore, folder: str, connection: str, kind: str) -> dict[str, str]:
+    """Return the newest file of a kind in each folder, the newest of all last."""
     place = f"/{INVENTORY_FOLDER}/{re.escape(safe_segment(connection))}" if connection else _CONNECTION
-    pattern = re.compile(rf".*{place}/{kind}-(\d+)\.json")
-    newest = max(
-        [
-            (file.modified_at, int(match[1]), file.path)
-            async for file in store.files(folder)
-            if (match := pattern.fullmatch(file.path))
-        ],
-        default=None,
-    )
-    return await read_kept(store, newest[2], model) if newest else None
+    pattern = re.compile(rf"(.*{place})/{kind}-(\d+)\.json")
+    found = [
+        (file.modified_at, int(match[2]), match[1], file.path)
+        async for file in store.files(folder)
+        if (match := pattern.fullmatch(file.path))
+    ]
+    newest: dict[str, str] = {}
+    for _, _, where, path in sorted(found):
+        newest.pop(where, None)
+        newest[where] = path
+    return newest

@@ -135,7 +135,8 @@ class AssessmentRecord(Record):
 
     Adds up: ``outside = explained + unexplained``, ``blockers = accepted_blockers + open_blockers``.
 
-    :param inventory: the record that it was made from; ``graph`` likewise.
+    :param inventory: the record that it was made from, ``also`` those of what is beside the source;
+        ``graph`` likewise.
     :param plan: the plan as a document; ``plan_digest`` is its digest, which is what is approved.
     :param input: what the plan was made from; ``heavylift plan`` makes the same plan of it.
     :param unknown_sizes: components whose size nobody knows.
@@ -158,6 +159,7 @@ class AssessmentRecord(Record):
     plan: EvidenceRef
     plan_digest: str
     components: int
+    also: tuple[EvidenceRef, ...] = ()
     kinds: dict[str, int]
     dependencies: int
     size_bytes: int

@@ -20,6 +20,7 @@ from heavylift.evidence.store import PARQUET
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.inventory_records import InventoryRecord
     from heavylift.evidence.store import EvidenceStore
 
 _ROWS_AT_ONCE = 20_000
@@ -47,6 +48,24 @@ async def read_components(store: EvidenceStore, ref: EvidenceRef) -> list[Compon
     :raises AuditError: the file is not what it was.
     """
     return [Component(**{**row, "kind": Kind(row["kind"])}) for row in _rows(await store.read_verified(ref))]
+
+
+async def read_joined(store: EvidenceStore, records: Iterable[InventoryRecord]) -> list[Component]:
+    """Return the components of several inventories; what two of them have counts once, as the first has it.
+
+    Where the first does not tell a size, the one that does tells it: a listing of a store's buckets, of
+    which the platform's interface only knows the names.
+
+    :raises AuditError: a file is not what it was.
+    """
+    found: dict[str, Component] = {}
+    for record in records:
+        for component in await read_components(store, record.components):
+            before = found.setdefault(component.id, component)
+            if before.size_bytes is None and component.size_bytes is not None:
+                size, objects = component.size_bytes, component.objects
+                found[component.id] = dataclasses.replace(before, size_bytes=size, objects=objects)
+    return list(found.values())
 
 
 async def read_references(store: EvidenceStore, ref: EvidenceRef) -> list[Reference]:

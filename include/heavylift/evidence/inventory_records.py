@@ -123,6 +123,10 @@ EXPLICIT = frozenset({How.API_FIELD, How.API_NAME, How.EVENT_SOURCE})
 """Ways that the platform itself vouches for; all others are inferred."""
 
 
+RUNS_ON = "runs_on"
+"""The relation between a server and what its platform lists it as."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """One place in which a component names something.

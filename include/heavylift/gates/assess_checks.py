@@ -23,7 +23,8 @@ def inventory_complete(evidence: AssessEvidence) -> Verdict:
         return verdict
     open_ = [f"{gap.subject}: {gap.detail}" for gap in record.gaps if not gap.accepted]
     verdict.demand(not open_, f"{counted(len(open_), 'gap')} of the inventory: {enumeration(open_, _SHOWN)}")
-    verdict.found(f"{counted(record.components, 'component')} of account {record.account}")
+    beside = f" and {counted(len(record.also), 'connection')} beside it" if record.also else ""
+    verdict.found(f"{counted(record.components, 'component')} of account {record.account}{beside}")
     if record.gaps:
         accepted = [f"{gap.subject} ({gap.accepted})" for gap in record.gaps if gap.accepted]
         verdict.found(f"accepted: {enumeration(accepted, _SHOWN)}")
@@ -81,8 +82,8 @@ def deadline_kept(evidence: AssessEvidence) -> Verdict:
 def judge_assess_freshness(evidence: AssessEvidence, max_age: timedelta, now: datetime) -> CheckOutcome:
     """Return whether inventory and plan are younger than ``max_age``, and the plan is of that inventory."""
     verdict = Verdict()
-    if evidence.inventory:
-        verdict.demand_younger("inventory", evidence.inventory.record.ended_at, max_age, now)
+    for kept in evidence.inventories:
+        verdict.demand_younger(f"inventory of {kept.record.connection}", kept.record.ended_at, max_age, now)
     if evidence.assessment:
         verdict.demand_younger("plan", evidence.assessment.record.made_at, max_age, now)
     verdict.demand(not evidence.staleness, evidence.staleness)

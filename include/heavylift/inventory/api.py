@@ -180,14 +180,11 @@ async def make_graph(
 
     :param around: id of a component: the picture shows only what is near it.
     :param also: further connections, whose latest inventories are joined with it.
-    :param run: only this run's inventory will do.
+    :param run: only this run's inventories will do.
     :raises NotFoundError: there is no inventory, or no such component.
     """
     began = time.monotonic()
-    (path, record), *others = [
-        await _latest(store, migration, each, run if each == connection else None)
-        for each in (connection, *also)
-    ]
+    (path, record), *others = [await _latest(store, migration, each, run) for each in (connection, *also)]
     joined = await join(store, [record, *(other for _, other in others)])
     components = joined.components
     if around and all(component.id != around for component in components):

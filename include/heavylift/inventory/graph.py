@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from heavylift.evidence.inventory_records import (
     EXPLICIT,
+    RUNS_ON,
     Component,
     Edge,
     How,
@@ -17,6 +18,7 @@ from heavylift.evidence.inventory_records import (
 )
 from heavylift.inventory.outside import Scope, why_outside
 from heavylift.inventory.resolving import Resolver
+from heavylift.inventory.rows import KNOWN_AS
 from heavylift.inventory.shapes import STORES
 
 _FIELDS = 4
@@ -56,6 +58,8 @@ def build_graph(
         unread=frozenset(finding.native_type for finding in findings if finding.rule != "truncated"),
     )
     edges = _Edges()
+    for server, platforms, host in resolver.hosted():
+        edges.add(Reference(server, KNOWN_AS, host, RUNS_ON, How.API_FIELD, 1.0), platforms)
     outside: list[OutsideReference] = []
     writers: dict[str, set[str]] = defaultdict(set)
     readers: list[tuple[str, Reference]] = []

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from heavylift.evidence.inventory_files import read_components, read_references
+from heavylift.evidence.inventory_files import read_joined, read_references
 
 if TYPE_CHECKING:
     from heavylift.evidence.inventory_records import (
@@ -33,16 +33,13 @@ class Joined:
 
 
 async def join(store: EvidenceStore, records: Sequence[InventoryRecord]) -> Joined:
-    """Return what all inventories have; what two of them have counts once, as the first has it."""
-    components: dict[str, Component] = {}
+    """Return what all inventories have; what two of them have counts once."""
     references: dict[tuple[str, str, str, str], Reference] = {}
     for record in records:
-        for component in await read_components(store, record.components):
-            components.setdefault(component.id, component)
         for each in await read_references(store, record.references):
             references.setdefault((each.component, each.field, each.target, each.relation), each)
     return Joined(
-        list(components.values()),
+        await read_joined(store, records),
         list(references.values()),
         tuple(dict.fromkeys(region for record in records for region in record.regions)),
         tuple(finding for record in records for finding in record.findings),

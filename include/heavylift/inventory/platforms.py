@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import SpecError
 from heavylift.inventory.reading import Unit
-from heavylift.inventory.requests import System
 from heavylift.platforms.control import Limits
+from heavylift.spec.vocabulary import System
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

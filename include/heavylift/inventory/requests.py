@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.inventory_records import Acceptance
 from heavylift.evidence.records import RunKey
-from heavylift.spec.sections_assess import BucketSizes
+from heavylift.spec.sections_assess import AssessAlso, BucketSizes
+from heavylift.spec.vocabulary import System
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
     from heavylift.spec.model import MigrationSpec
-
-
-class System(StrEnum):
-    """What an inventory is taken of: the platforms of a spec, and single servers beside them."""
-
-    AWS = "aws"
-    GCP = "gcp"
-    AZURE = "azure"
-    KUBERNETES = "kubernetes"
-    MLFLOW = "mlflow"
-    POSTGRESQL = "postgresql"
-    MYSQL = "mysql"
-    KAFKA = "kafka"
-    FILES = "files"
-    OBJECTS = "objects"
 
 
 @dataclass(frozen=True)
@@ -91,26 +76,42 @@ def options_of(spec: MigrationSpec) -> InventoryOptions:
     )
 
 
+def further(spec: MigrationSpec) -> tuple[AssessAlso, ...]:
+    """Return what a spec names beside its source: servers, stores and accounts."""
+    return spec.assess.also if spec.assess else ()
+
+
+def further_connections(spec: MigrationSpec) -> tuple[str, ...]:
+    """Return the ids of the connections with which that is read."""
+    return tuple(each.connection for each in further(spec))
+
+
 def inventory_request(
-    spec: MigrationSpec,
-    run: RunKey,
-    connections: Callable[[str], Connection],
-    options: InventoryOptions | None = None,
+    spec: MigrationSpec, run: RunKey, connections: Callable[[str], Connection], connection: str = ""
 ) -> InventoryRequest:
-    """Return the request that reads a spec's source.
+    """Return the request that reads a spec's source, or what the spec names beside it.
 
     :param connections: looks a connection up by its id.
-    :param options: in place of what the spec's section ``assess`` says.
+    :param connection: which of :func:`further_connections`; the source's where empty.
     """
     evidence = spec.evidence
+    system, options = System(spec.source.platform.value), options_of(spec)
+    if connection:
+        also = next(each for each in further(spec) if each.connection == connection)
+        system, options = also.system, options_further(spec, also)
     return InventoryRequest(
         run=run,
-        platform=System(spec.source.platform.value),
-        connection=connections(inventory_connection(spec)),
+        platform=system,
+        connection=connections(connection or inventory_connection(spec)),
         evidence_url=evidence.url,
         evidence_connection=connections(evidence.connection) if evidence.connection else None,
-        options=options or options_of(spec),
+        options=options,
     )
+
+
+def options_further(spec: MigrationSpec, also: AssessAlso) -> InventoryOptions:
+    """Return how one of the further connections is read."""
+    return replace(options_of(spec), regions=also.regions, skip=also.skip, account=also.account or "")
 
 
 def acceptances_of(spec: MigrationSpec) -> list[Acceptance]:

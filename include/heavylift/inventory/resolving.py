@@ -28,6 +28,8 @@ _HOSTED: dict[str, tuple[str, ...]] = {
 """Attributes that hold a component's hosts."""
 SELECTED = "pods:"
 """What targets begin with that mean everything with certain labels."""
+SERVERS = frozenset({"PostgreSQL::Server", "MySQL::Server", "Kafka::Cluster", "MLflow::Server"})
+"""What answers for itself; a platform may run it, and then lists it under the same host."""
 _ONE_NAME = frozenset({"AWS::S3::Bucket", "AWS::EC2::Volume", "AWS::EFS::FileSystem"})
 """Types whose names are unique beyond their region."""
 
@@ -36,7 +38,8 @@ class Resolver:
     """All names under which components are known; built once, then asked for each reference.
 
     Two components may have one name, in two accounts or clusters. Then the one of the same account as the
-    component that names it is meant; where there is none such, nothing can be told, and nothing is.
+    component that names it is meant; where there is none such, the one server among them, which tells itself
+    on what it runs; else nothing can be told, and nothing is.
     """
 
     def __init__(self, components: Iterable[Component]) -> None:
@@ -44,6 +47,7 @@ class Resolver:
         self._accounts: dict[str, tuple[str, str]] = {}
         self._known: dict[str, list[str]] = defaultdict(list)
         self._with_port: set[str] = set()
+        self._servers: dict[str, list[str]] = {}
         self._by_service: dict[str, list[str]] = defaultdict(list)
         self.seen_types: set[tuple[str, str]] = set()
         self.native_types: set[str] = set()
@@ -89,7 +93,17 @@ class Resolver:
             return several[0] if several else self._ids.get(name)
         home = self._accounts.get(source)
         near = [id for id in several if self._accounts[id] == home]
+        if len(near) != 1:
+            near = [id for id in several if id in self._servers]
         return near[0] if len(near) == 1 else None
+
+    def hosted(self) -> Iterator[tuple[str, str, str]]:
+        """Yield each server, what a platform runs it as, and the host under which both are known."""
+        for id, hosts in self._servers.items():
+            for host in hosts:
+                for other in self._known.get(host, ()):
+                    if other not in self._servers:
+                        yield id, other, host
 
     def _add(self, component: Component) -> None:
         id, kind = component.id, component.native_type
@@ -110,6 +124,8 @@ class Resolver:
         for alias in dict.fromkeys((*_aliases(component), *(known_as or ()))):
             self._known[alias].append(id)
             host, port = _cut_port(alias)
+            if kind in SERVERS and alias.startswith("host:"):
+                self._servers.setdefault(id, []).append(host)
             if port:
                 self._known[host].append(id)
                 self._with_port.add(host)

@@ -142,10 +142,11 @@ def assess_proof(evidence: AssessEvidence | None) -> str:
     record = evidence.assessment.record
     parts = counted(record.components, "component")
     needs = counted(record.dependencies, "dependency", "dependencies")
+    beside = f" with {counted(len(record.also), 'connection')} beside it" if record.also else ""
     return (
-        f"{parts} of account {record.account} and {needs} between them, {size(record.size_bytes)} of known"
-        f" size, move to {record.target} in {counted(record.wave_count, 'wave')}. The plan's digest is"
-        f" {record.plan_digest}."
+        f"{parts} of account {record.account}{beside} and {needs} between them,"
+        f" {size(record.size_bytes)} of known size, move to {record.target} in"
+        f" {counted(record.wave_count, 'wave')}. The plan's digest is {record.plan_digest}."
     )
 
 

@@ -130,10 +130,11 @@ def _registry_bars(evidence: RegistryEvidence) -> Iterable[Bar]:
 
 
 def _assess_lanes(evidence: AssessEvidence) -> Iterable[Lane]:
-    if evidence.inventory:
-        taken = evidence.inventory.record
+    for kept in evidence.inventories:
+        taken = kept.record
         title = f"Inventory: {counted(taken.component_count, 'component')}"
-        yield Lane("inventory", (Bar("copy", taken.began_at, taken.ended_at, title),))
+        label = "inventory" if kept is evidence.inventory else f"inventory of {taken.connection}"
+        yield Lane(label, (Bar("copy", taken.began_at, taken.ended_at, title),))
     if evidence.graph:
         graph = evidence.graph.record
         yield Lane("graph", (_until("plan", graph.made_at, graph.seconds, "Graph"),))

@@ -252,8 +252,7 @@ def _span(story: RunStory) -> timedelta | None:
 
 
 def _began(story: RunStory) -> list[datetime]:
-    inventory = story.assess.inventory if story.assess else None
-    return [inventory.record.began_at] if inventory else []
+    return [kept.record.began_at for kept in story.assess.inventories] if story.assess else []
 
 
 def _planned(story: RunStory) -> list[datetime]:

@@ -25,6 +25,7 @@ def assess_rules(spec: MigrationSpec) -> Iterator[Broken]:
     if spec.assess is not None:
         yield from _platform(spec)
         yield from _names(spec)
+        yield from _also(spec)
     yield from _gates(spec)
 
 
@@ -36,7 +37,7 @@ def _platform(spec: MigrationSpec) -> Iterator[Broken]:
             ("assess", "bucket_sizes"),
             "listings",
             "metrics or none: buckets are listed on AWS alone",
-            "state the sizes in assess.components",
+            "name the store in assess.also (system: objects), or state the sizes in assess.components",
         )
 
 
@@ -48,6 +49,19 @@ def _names(spec: MigrationSpec) -> Iterator[Broken]:
             expected = f"another name than lines[{seen[line.name]}]"
             yield Broken("2193", ("assess", "lines", index, "name"), got, expected)
         seen.setdefault(line.name, index)
+
+
+def _also(spec: MigrationSpec) -> Iterator[Broken]:
+    assess = spec.assess
+    if assess is None:
+        return
+    seen = {assess.connection or spec.source.connection: "what the source is read with"}
+    for index, each in enumerate(assess.also):
+        if each.connection in seen:
+            got = f"the connection {each.connection!r}, {seen[each.connection]}"
+            expected = "a connection that is not read yet"
+            yield Broken("2191", ("assess", "also", index, "connection"), got, expected)
+        seen.setdefault(each.connection, f"that of also[{index}]")
 
 
 def _gates(spec: MigrationSpec) -> Iterator[Broken]:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field
 
 from heavylift.spec.base import ConnectionId, Count, Flag, Number, SpecModel, Text, wrong
 from heavylift.spec.quantities import BytesPerSecond, Seconds, SizeBytes
-from heavylift.spec.vocabulary import Platform
+from heavylift.spec.vocabulary import Platform, System
 
 DAY = 86_400
 TB = 10**12
@@ -141,6 +141,21 @@ class AcceptedGap(SpecModel):
     reason: _ShortText = Field(description="Why; kept as evidence.")
 
 
+class AssessAlso(SpecModel):
+    """A server, store or further account whose components belong to the workload."""
+
+    system: System = Field(description="What it is.")
+    connection: ConnectionId = Field(description="Connection with which it is read.")
+    account: Text | None = Field(
+        default=None, description="The account that must answer; another one is refused."
+    )
+    regions: tuple[Text, ...] = Field(
+        default=(),
+        description="Only these (of kubernetes namespaces, of postgresql databases); all where empty.",
+    )
+    skip: tuple[Text, ...] = Field(default=(), description="Types that are not read; each is a gap.")
+
+
 class Assess(SpecModel):
     """What is looked at on the source, and what the plan must keep to."""
 
@@ -155,6 +170,11 @@ class Assess(SpecModel):
     )
     skip: tuple[Text, ...] = Field(
         default=(), description="Types that are not read, such as AWS::EC2::Volume; each is a gap."
+    )
+    also: tuple[AssessAlso, ...] = Field(
+        default=(),
+        max_length=50,
+        description="What is listed beside the source: databases, brokers, tracking servers, stores.",
     )
     max_requests: Number = Field(default=50.0, ge=0.1, le=10_000.0, description="Requests a second, at most.")
     bucket_sizes: BucketSizes = Field(

@@ -14,6 +14,21 @@ class Platform(StrEnum):
     KUBERNETES = "kubernetes"
 
 
+class System(StrEnum):
+    """What an inventory is taken of: the platforms of a spec, and single servers beside them."""
+
+    AWS = "aws"
+    GCP = "gcp"
+    AZURE = "azure"
+    KUBERNETES = "kubernetes"
+    MLFLOW = "mlflow"
+    POSTGRESQL = "postgresql"
+    MYSQL = "mysql"
+    KAFKA = "kafka"
+    FILES = "files"
+    OBJECTS = "objects"
+
+
 class Phase(StrEnum):
     """One step of a migration; each is one Airflow DAG, ``<migration>.<phase>``."""
 

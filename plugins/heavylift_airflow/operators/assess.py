@@ -22,22 +22,28 @@ _TELL_EVERY = 25
 
 
 class TakeInventoryOperator(HeavyliftOperator):
-    """Lists the components of the spec's source, with read calls only.
+    """Lists the components of the spec's source, or of what the spec names beside it, with read calls only.
 
     Idempotency: each run of the task takes an inventory of its own. After an attempt that was killed or
     lacked answers the next one reads only what was not read. What could not be read is a finding, never a
     silently shorter list.
 
+    :param beside: connection of an entry of ``assess.also``; the source's where empty.
     :return: ``{"components", "complete", "gaps", "requests"}``, and ``appeared``, ``gone``, ``changed`` where
         there was an inventory before.
     :raises IncompleteError: some types gave no answer for now; what was read is kept.
     :raises CredentialError: the platform does not accept the credentials.
     """
 
+    def __init__(self, *, beside: str = "", **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.beside = beside
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Take the inventory, and note it in the audit trail."""
         frame = self.frame(context)
-        record = self.work.run(self._take(frame), f"inventory of {frame.spec.source.platform.value}")
+        what = self.beside or frame.spec.source.platform.value
+        record = self.work.run(self._take(frame), f"inventory of {what}")
         for finding in record.findings[:MAX_NAMED]:
             self.log.warning(
                 "%s [%s] %s. To fix: %s", finding.severity.value, finding.rule, finding.detail, finding.remedy
@@ -51,7 +57,7 @@ class TakeInventoryOperator(HeavyliftOperator):
         from heavylift.inventory.requests import inventory_request
         from heavylift_airflow.trail import note
 
-        request = inventory_request(frame.spec, frame.run, look_up)
+        request = inventory_request(frame.spec, frame.run, look_up, self.beside)
         record, ref = await take_inventory(request, self.tell)
         self.evidence_path = ref.path
         async with self.evidence(frame) as store:
@@ -89,12 +95,15 @@ class MakeGraphOperator(HeavyliftOperator):
 
     async def _make(self, frame: TaskFrame) -> GraphRecord:
         from heavylift.inventory.api import make_graph
-        from heavylift.inventory.requests import acceptances_of, inventory_connection
+        from heavylift.inventory.requests import acceptances_of, further_connections, inventory_connection
         from heavylift_airflow.trail import note
 
         spec, connection = frame.spec, inventory_connection(frame.spec)
         async with self.evidence(frame) as store:
-            drawn = await make_graph(store, spec.migration, connection, acceptances_of(spec), run=frame.run)
+            drawn = await make_graph(
+                store, spec.migration, connection, acceptances_of(spec),
+                also=further_connections(spec), run=frame.run,
+            )  # fmt: skip
             self.evidence_path = drawn.ref.path
             details = graph_figures(drawn.record)
             await note(store, frame, "graph.made", subject=connection, evidence=(drawn.ref,), details=details)

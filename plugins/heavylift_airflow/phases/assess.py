@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, TriggerRule
+from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
 
+from heavylift.inventory.requests import further_connections
 from heavylift.spec import LoadedSpec, Phase
 from heavylift_airflow.operators.assess import MakeGraphOperator, MakePlanOperator, TakeInventoryOperator
 from heavylift_airflow.operators.assess_closing import (
@@ -40,9 +41,13 @@ def _build(parts: Parts) -> None:
     spec, task = parts.spec, parts.arguments
     begin = BeginRunOperator(**task("begin_run"))
     inventory = TakeInventoryOperator(**task("take_inventory"))
+    beside = [
+        _listed_beside(parts, f"also_{number}", connection)
+        for number, connection in enumerate(further_connections(spec), 1)
+    ]
     graph = MakeGraphOperator(**task("make_graph"))
     plan = MakePlanOperator(**task("make_plan"))
-    begin >> inventory >> graph >> plan
+    begin >> [inventory, *beside] >> graph >> plan
     # Whoever is asked looks at the pictures first: the report is there before the question.
     report = BuildPlanReportOperator(**task("build_report"), trigger_rule=TriggerRule.ALL_DONE)
     plan >> report
@@ -54,3 +59,10 @@ def _build(parts: Parts) -> None:
     summarise = SummarisePlanOperator(**task("summarise_run"), trigger_rule=TriggerRule.ALL_DONE)
     publish.set_upstream(opened or [plan])
     publish >> final >> summarise
+
+
+def _listed_beside(parts: Parts, group: str, connection: str) -> BaseOperator:
+    """Add the inventory of what the spec names beside its source."""
+    # A connection's id may have signs that a group's may not.
+    with TaskGroup(group_id=group, group_display_name=connection, tooltip="Beside the source"):
+        return TakeInventoryOperator(**parts.arguments("take_inventory"), beside=connection)

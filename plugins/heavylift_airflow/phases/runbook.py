@@ -99,7 +99,12 @@ def _assess_line(spec: MigrationSpec) -> str:
     named = [
         f"{platform} {region or ''}".strip() for platform, region in places or [(own.platform, own.region)]
     ]
-    return f"| everything | connection `{connection}`, {regions} | {', '.join(named)} |"
+    where = ", ".join(named)
+    beside = ", ".join(
+        f"`{each.connection}` ({each.system.value})" for each in (assess.also if assess else ())
+    )
+    lines = [f"| everything | connection `{connection}`, {regions} | {where} |"]
+    return "\n".join([*lines, *([f"| beside it | {beside} | {where} |"] if beside else [])])
 
 
 def _model_line(model: Model) -> str:

@@ -15,7 +15,8 @@ from heavylift.evidence.inventory_records import Component, InventoryRecord
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
 from heavylift.inventory.api import Drawn, make_graph, take_inventory
-from heavylift.inventory.requests import InventoryOptions, InventoryRequest, System
+from heavylift.inventory.requests import InventoryOptions, InventoryRequest
+from heavylift.spec.vocabulary import System
 
 MIGRATION = "systems"
 

@@ -10,17 +10,27 @@ from heavylift.assess.baselines import baselines_of
 from heavylift.assess.translate.azure_rows import ROWS as AZURE_ROWS
 from heavylift.assess.translate.gcp_rows import ROWS as GCP_ROWS
 from heavylift.assess.translate.kubernetes_rows import ROWS as KUBERNETES_ROWS
+from heavylift.assess.translate.native_rows import ROWS as NATIVE_ROWS
 from heavylift.assess.translate.table import row_of
 from heavylift.evidence.assess_input import Component
+from heavylift.evidence.inventory_records import RUNS_ON, Edge, How, Kind
 from heavylift.evidence.inventory_records import Component as Listed
-from heavylift.evidence.inventory_records import Kind
 from heavylift.inventory.platforms import rows_of
 from heavylift.platforms.kubernetes.objects import shown
-from heavylift.spec.vocabulary import Platform
+from heavylift.spec.vocabulary import System
 from tests.unit.assess.inputs import BASIS
 from tests.unit.assess.test_translate import GIB, listed, translated
 
-TABLES = {Platform.GCP: GCP_ROWS, Platform.AZURE: AZURE_ROWS, Platform.KUBERNETES: KUBERNETES_ROWS}
+SERVERS = (System.POSTGRESQL, System.MYSQL, System.KAFKA, System.MLFLOW, System.FILES, System.OBJECTS)
+TABLES = {
+    System.GCP: GCP_ROWS,
+    System.AZURE: AZURE_ROWS,
+    System.KUBERNETES: KUBERNETES_ROWS,
+    **{
+        each: {name: row for name, row in NATIVE_ROWS.items() if name.lower().startswith(each.value)}
+        for each in SERVERS
+    },
+}
 
 SUFFICES = {
     "its kind holds data, and its size is in the inventory or told by nobody": (
@@ -63,7 +73,7 @@ SUFFICES = {
 
 
 @pytest.mark.parametrize("platform", list(TABLES))
-def test_every_type_that_is_read_has_a_row_or_a_reason(platform: Platform) -> None:
+def test_every_type_that_is_read_has_a_row_or_a_reason(platform: System) -> None:
     reasons = {name for names in SUFFICES.values() for name in names.split()}
     read = {row.native_type: row for row in rows_of(platform)}
     table = TABLES[platform]
@@ -365,3 +375,41 @@ def test_of_ended_jobs_the_latest_stands_for_each_device_beside_one_machine_type
         job("other", 1, "NVIDIA_TESLA_V100"),
     )
     assert {part.id for part in parts if part.accelerator} == {"new", "other"}
+
+
+INSTANCE = "arn:aws:rds:eu-west-1:111122223333:db:features"
+
+
+@pytest.mark.parametrize(("joined", "sizes"), [(False, [0, 3 * GIB, 0]), (True, [100 * GIB, 0, 0, 0])])
+def test_data_of_a_server_that_the_platform_lists_counts_once(joined: bool, sizes: list[int]) -> None:
+    home = "postgresql://db.internal:5432"
+    parts = [
+        listed("PostgreSQL::Server", home, Kind.DATABASE, platform="postgresql"),
+        listed("PostgreSQL::Database", f"{home}/shop", Kind.DATABASE, size_bytes=3 * GIB),
+        listed("PostgreSQL::Table", f"{home}/shop/public/orders", size_bytes=2 * GIB),
+    ]
+    edges = []
+    if joined:
+        instance = listed("AWS::RDS::DBInstance", INSTANCE, Kind.DATABASE, size_bytes=100 * GIB)
+        parts = [instance, *parts]
+        edges = [Edge(home, INSTANCE, RUNS_ON, How.API_FIELD, 1.0)]
+    assert [part.size_bytes for part in translated(*parts, edges=edges)] == sizes
+
+
+@pytest.mark.parametrize(
+    ("settings", "unknown"),
+    [
+        ({}, UNKNOWN),
+        ({"retention.ms": "3600000"}, NOTHING),
+        ({"retention.ms": "3600000", "cleanup.policy": "compact"}, UNKNOWN),
+        ({"retention.ms": "-1"}, UNKNOWN),
+        ({"retention.ms": "604800000"}, UNKNOWN),
+    ],
+)
+def test_a_topic_holds_data_where_it_keeps_it_for_longer_than_a_queue(
+    settings: dict[str, str], unknown: tuple[str, ...]
+) -> None:
+    topic = listed("Kafka::Topic", "kafka://k/topics/t", Kind.STREAM, attributes={"settings": settings})
+    [part] = translated(topic)
+    assert part.unknown == unknown
+    assert part.sync_key is True

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from heavylift.evidence.inventory_records import Component, How, Kind, Outside, Reference
+from heavylift.evidence.inventory_files import read_joined, write_rows
+from heavylift.evidence.inventory_records import Component, How, InventoryRecord, Kind, Outside, Reference
+from heavylift.evidence.records import RunKey
+from heavylift.evidence.store import EvidenceStore, open_evidence
 from heavylift.inventory.graph import Graph, build_graph
 from heavylift.inventory.references import Holder, references_of
 from heavylift.inventory.values import compact
@@ -122,3 +128,50 @@ def test_a_bare_host_inside_a_cluster_is_a_service_of_its_namespace() -> None:
 def test_what_a_native_plane_found_is_not_kept_as_an_attribute() -> None:
     document = {"_links": [{"field": "f", "target": "host:x:1", "relation": "reads"}]}
     assert walked("postgresql", document) == {("host:x:1", How.API_FIELD)}
+
+
+RDS = Component(
+    "arn:aws:rds:us-east-1:111122223333:db:features", "aws", "rds", Kind.DATABASE, "AWS::RDS::DBInstance",
+    "features", "us-east-1", "111122223333",
+    attributes_json=compact({"Endpoint": {"Address": "db.internal", "Port": 5432}}),
+)  # fmt: skip
+
+
+def test_a_server_runs_on_what_its_platform_lists_under_the_same_host() -> None:
+    value = {"FEATURES": "postgresql://u:p@db.internal:5432/x"}
+    found = graph(value, POSTGRES, RDS).edges
+    assert {(edge.source, edge.target, edge.relation) for edge in found if edge.relation == "runs_on"} == {
+        (POSTGRES.id, RDS.id, "runs_on")
+    }
+    assert (FUNCTION, POSTGRES.id) in {(edge.source, edge.target) for edge in found}
+    # A host alone is both: the function's own account lists the instance, a pod's cluster neither.
+    found = graph({"DB": "host=db.internal dbname=x"}, POSTGRES, RDS).edges
+    assert (FUNCTION, RDS.id) in {(edge.source, edge.target) for edge in found}
+    pod = component("k8s://c/pod", "kubernetes", "Kubernetes::Pod", "c")
+    asks = Reference(pod.id, "env", "host:db.internal", "uses", How.ENVIRONMENT, 0.9)
+    found = build_graph([pod, POSTGRES, RDS], [asks]).edges
+    assert (pod.id, POSTGRES.id) in {(edge.source, edge.target) for edge in found}
+
+
+async def test_a_size_comes_from_whichever_inventory_tells_it(tmp_path: Path) -> None:
+    bare = replace(GCS, size_bytes=None)
+    sized = replace(GCS, platform="objects", size_bytes=7, objects=2)
+    async with open_evidence(tmp_path.as_uri(), None) as store:
+        records = [
+            await kept(store, f"{number}.parquet", [each]) for number, each in enumerate((bare, sized))
+        ]
+        [found] = await read_joined(store, records)
+        [other] = await read_joined(store, records[::-1])
+    assert (found.platform, found.size_bytes, found.objects) == ("gcp", 7, 2)
+    assert (other.platform, other.size_bytes) == ("objects", 7)
+
+
+async def kept(store: EvidenceStore, path: str, components: list[Component]) -> InventoryRecord:
+    rows = await write_rows(store, path, components, Component)
+    references = await write_rows(store, f"r-{path}", [], Reference)
+    return InventoryRecord(
+        run=RunKey(migration="m", phase="assess", run="r"), platform="gcp", connection="c", account="p",
+        regions=(), began_at=datetime(2026, 11, 29, tzinfo=UTC), counts={}, types={},
+        component_count=len(components), reference_count=0, components=rows, references=references, units=1,
+        complete=True, seconds=0.0,
+    )  # fmt: skip

@@ -11,9 +11,9 @@ import pytest
 from heavylift.inventory.kubernetes.fields import image_name
 from heavylift.inventory.kubernetes.rows import CORE, ROWS
 from heavylift.inventory.platforms import needed_policy, rows_of
-from heavylift.inventory.requests import System
 from heavylift.platforms.kubernetes.control import permission_of
 from heavylift.platforms.kubernetes.objects import number_of, shown
+from heavylift.spec.vocabulary import System
 
 SHAPES = Path(__file__).parents[2] / "support" / "data" / "kubernetes-shapes.json.gz"
 

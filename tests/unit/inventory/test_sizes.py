@@ -16,9 +16,10 @@ from heavylift.evidence.inventory_records import InventoryRecord
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
 from heavylift.inventory import api
-from heavylift.inventory.requests import InventoryOptions, InventoryRequest, System
+from heavylift.inventory.requests import InventoryOptions, InventoryRequest
 from heavylift.platforms.control import DENIED
 from heavylift.spec.sections_assess import BucketSizes
+from heavylift.spec.vocabulary import System
 from tests.support.small_account import BUCKET, SmallPlane
 
 

@@ -41,6 +41,10 @@ def test_a_source_may_lie_on_any_platform(tmp_path: Path, platform: str) -> None
             "2192", "assess.bucket_sizes",
         ),
         (
+            HEAD + LINES.replace("{lines", "{also: [{system: kafka, connection: aws_source}], lines"),
+            "2191", "assess.also[0].connection",
+        ),
+        (
             HEAD + "assess: {lines: [{name: a, bandwidth: 1MB/s}, {name: a, bandwidth: 2MB/s}]}\n", "2193",
             "assess.lines[1].name",
         ),

@@ -15,7 +15,7 @@ from heavylift.assess.translate.known import Known
 from heavylift.assess.translate.rows import Attributes, Row, number_of, values_at
 from heavylift.assess.translate.table import ACCELERATED, row_of
 from heavylift.evidence.assess_input import AcceleratorUse, Component, Dependency
-from heavylift.evidence.inventory_records import How
+from heavylift.evidence.inventory_records import RUNS_ON, How
 
 if TYPE_CHECKING:
     from heavylift.assess.basis import Basis
@@ -59,6 +59,7 @@ def translate(
         links=_links(edges, outside),
         via=_via(edges, by_id, wanted),
         busy=_latest_jobs(listed, wanted),
+        elsewhere=_counted_elsewhere(edges, wanted),
         known=known,
         basis=basis,
         tags=tuple(tag.lower() for tag in owner_tags),
@@ -80,6 +81,7 @@ class _World:
     links: Mapping[str, Sequence[str]]
     via: Mapping[str, Attributes]
     busy: set[str]
+    elsewhere: frozenset[str]
     known: Known
     basis: Basis
     tags: Sequence[str]
@@ -104,7 +106,8 @@ def _component(each: Listed, row: Row, world: _World) -> Component:
         fields |= row.more(attributes)
     if (row.instance or row.uses) and each.id in world.busy:
         fields["accelerator"] = _accelerator(each, row, world.via.get(each.id, attributes), world.basis)
-    fields |= _volume(each, row, attributes, told)
+    if _server_of(each.id) not in world.elsewhere:
+        fields |= _volume(each, row, attributes, told)
     fields |= {name: value for name, value in told.items() if name != "accelerator"}
     if "accelerator" in told:
         fields["accelerator"] = _merged(fields.get("accelerator"), told["accelerator"])
@@ -209,6 +212,20 @@ def _via(
         if row and row.via and other is not None and other.native_type == row.via:
             found.setdefault(edge.source, other.attributes)
     return found
+
+
+def _counted_elsewhere(edges: Iterable[Edge], wanted: Mapping[str, Row]) -> frozenset[str]:
+    """Return the servers whose data is that of what a platform lists them as, and is counted there."""
+    return frozenset(
+        edge.source
+        for edge in edges
+        if edge.relation == RUNS_ON and edge.target in wanted and wanted[edge.target].data
+    )
+
+
+def _server_of(id: str) -> str:
+    """Return the server that the id of something in it begins with: ``postgresql://db.internal:5432``."""
+    return "/".join(id.split("/", 3)[:3])
 
 
 def _latest_jobs(listed: Iterable[Listed], wanted: Mapping[str, Row]) -> set[str]:

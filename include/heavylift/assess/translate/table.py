@@ -10,10 +10,13 @@ from heavylift.assess.translate.aws_rows import ROWS as AWS_ROWS
 from heavylift.assess.translate.azure_rows import ROWS as AZURE_ROWS
 from heavylift.assess.translate.gcp_rows import ROWS as GCP_ROWS
 from heavylift.assess.translate.kubernetes_rows import ROWS as KUBERNETES_ROWS
+from heavylift.assess.translate.native_rows import ROWS as NATIVE_ROWS
 from heavylift.assess.translate.rows import HELD, Row
 from heavylift.evidence.inventory_records import Kind
 
-ROWS: Mapping[str, Row] = MappingProxyType({**AWS_ROWS, **GCP_ROWS, **AZURE_ROWS, **KUBERNETES_ROWS})
+ROWS: Mapping[str, Row] = MappingProxyType(
+    {**AWS_ROWS, **GCP_ROWS, **AZURE_ROWS, **KUBERNETES_ROWS, **NATIVE_ROWS}
+)
 """Native type → its row."""
 
 _HOLDS_DATA = frozenset({Kind.DATASET, Kind.DATABASE, Kind.VOLUME, Kind.IMAGE})

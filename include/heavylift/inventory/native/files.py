@@ -109,8 +109,10 @@ class FilesPlane(NativePlane):
             elif not stat.S_ISDIR(about.st_mode):
                 links, others = links + stat.S_ISLNK(about.st_mode), others + 1
         told = datetime.fromtimestamp(newest, UTC).isoformat() if files else ""
-        sums = {"files": files, "bytes": size, "newest": told, "links": links, "not_files": others}
-        return {**sums, "at_least": next(entries, None) is not None}
+        # What was not counted to its end has no size: one that is too small would be planned with.
+        told_as = "" if next(entries, None) is None else "_at_least"
+        sums = {f"files{told_as}": files, f"bytes{told_as}": size}
+        return {**sums, "newest": told, "links": links, "not_files": others}
 
 
 def _below(start: Path, *, deep: bool) -> Iterator[os.stat_result]:
