@@ -122,10 +122,9 @@ class Demo:
         client = self._client(stack)
         self._end_leftovers(client)
         self._say("Seeding the fraud-scoring workload on the AWS side")
-        self._console.print(f"  {account.seed(stack.env)}")
-        assess_run = self._begin(client, Phase.ASSESS)
-        for workload in (fraud_scoring, features, history):
+        for workload in (account, fraud_scoring, features, history):
             self._console.print(f"  {workload.seed(stack.env)}")
+        assess_run = self._begin(client, Phase.ASSESS)
         history_run = self._begin(client, Phase.REGISTRY)
         passed = self._assess(client, stack, assess_run)
         passed = passed and self._transfer(client, stack)

@@ -206,7 +206,20 @@ def test_a_later_phase_may_demand_the_approved_plan_and_no_other(account: World)
         judge()
     approve(account)
     assert judge()
-    document = next(account.run_folder("assess").glob("~assess/plan-2.json"))
+    # How fast it may go is nobody's business but the operator's; what moves is the approver's.
+    moved = {"name": "a", "source": "s3://training/a/", "target": "gs://training/a/"}
+    account.save(datasets=[moved])
+    with pytest.raises(IncompleteError, match="moves something else than when the plan was made"):
+        judge()
+    assert run(account, MakePlanOperator)["plan_digest"] != other["plan_digest"]
+    with pytest.raises(IncompleteError, match="is not approved"):
+        judge()
+    run(account, EvaluatePlanGateOperator, gate=GATE)
+    approve(account)
+    assert judge()
+    account.save(datasets=[{**moved, "limits": {"max_concurrency": 3}, "description": "slowly"}])
+    assert judge()
+    document = next(account.run_folder("assess").glob("~assess/plan-3.json"))
     document.write_bytes(document.read_bytes().replace(b'"waves"', b'"Waves"'))
     with pytest.raises(IncompleteError, match="is not what it was"):
         judge()

@@ -73,6 +73,7 @@ async def plan_of(
     connection: str,
     *,
     run: RunKey | None = None,
+    carried: str = "",
     facts: Path | None = None,
     prices: Path | None = None,
 ) -> Planned:
@@ -80,6 +81,7 @@ async def plan_of(
 
     The same inventory, spec and tables give the same plan, to the digest.
 
+    :param carried: digest of what the spec moves, which becomes part of the plan's.
     :param connection: whose inventory.
     :param run: only this run's inventory will do; the newest where left out.
     :raises NotFoundError: there is no inventory, or no graph of it.
@@ -89,22 +91,28 @@ async def plan_of(
     basis = load_basis(facts, prices)
     seen = await _see(store, spec, connection, run, basis)
     # It computes for a minute where there are very many: whoever waits must be able to stop it.
-    return await asyncio.to_thread(_plan, spec, basis, seen)
+    return await asyncio.to_thread(_plan, spec, basis, seen, carried)
 
 
 async def make_assessment(
-    store: EvidenceStore, spec: MigrationSpec, connection: str, run: RunKey | None = None
+    store: EvidenceStore,
+    spec: MigrationSpec,
+    connection: str,
+    run: RunKey | None = None,
+    *,
+    carried: str = "",
 ) -> tuple[AssessmentRecord, EvidenceRef]:
     """Make the plan and keep it as evidence, with its input and what stands in its way.
 
     Idempotency: each call adds a numbered assessment; the plan of the same inventory and spec has the same
     digest. After a call that was killed the next one makes the plan again.
 
+    :param carried: digest of what the spec moves; approvals of the plan hold for that alone.
     :param run: whose inventory is meant, and where it is kept; the newest inventory's where left out.
     :raises NotFoundError: there is no inventory, or no graph of it.
     """
     began = time.monotonic()
-    planned = await plan_of(store, spec, connection, run=run)
+    planned = await plan_of(store, spec, connection, run=run, carried=carried)
     key = planned.seen.inventory.run
     number = 1 + await latest_number(store, lambda n: assessment_path(key, n))
     given = planned.given.model_dump_json().encode()
@@ -119,7 +127,7 @@ async def make_assessment(
     inventory_ref = await store.ref_of(graph.inventory)
     record = _record(planned, spec, connection, (inventory_ref, input_ref, plan_ref))
     also = [await store.ref_of(other) for other in graph.also]
-    record = record.model_copy(update={"also": tuple(also)})
+    record = record.model_copy(update={"also": tuple(also), "carried": carried})
     record = record.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
     _, ref = await write_next(store, lambda n: assessment_path(key, n), record, known=number - 1)
     return record, ref
@@ -180,7 +188,7 @@ async def _others(
     return tuple(found)
 
 
-def _plan(spec: MigrationSpec, basis: Basis, seen: Seen) -> Planned:
+def _plan(spec: MigrationSpec, basis: Basis, seen: Seen, carried: str) -> Planned:
     if not seen.translated.components:
         raise NotFoundError(
             f"planning migration {spec.migration!r}",
@@ -192,6 +200,7 @@ def _plan(spec: MigrationSpec, basis: Basis, seen: Seen) -> Planned:
         )
     given = PlanInput(
         migration=spec.migration,
+        carried=carried,
         source=spec.source.platform.value,
         targets=targets_of(spec),
         constraints=constraints_of(settings_of(spec), seen.inventory.began_at.date()),

@@ -31,7 +31,7 @@ from heavylift.evidence.assess_records import (
     Scenario,
     Wave,
 )
-from heavylift.evidence.wording import counted, enumeration
+from heavylift.evidence.wording import counted, days_in_words, enumeration
 from heavylift.facts.rates import DAY
 
 ASSUMPTIONS = (
@@ -289,7 +289,7 @@ def _unmet(given: PlanInput, draft: _Draft, findings: Sequence[Finding]) -> tupl
     if days is None:
         unmet.append("in more than one of ten simulated moves catching up never ends")
     elif deadline is not None and days > deadline:
-        unmet.append(f"{days:,.1f} days nine times in ten, and {deadline:g} are allowed")
+        unmet.append(f"{days_in_words(days)} nine times in ten, and {deadline:g} days are allowed")
     if missing := sum(1 for finding in findings if finding.rule == DANGLING):
         unmet.append(f"{counted(missing, 'reference')} to something that is in no list (rule {DANGLING})")
     return tuple(unmet)

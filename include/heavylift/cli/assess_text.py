@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.pricing_words import money
-from heavylift.evidence.wording import counted, enumeration, size
+from heavylift.evidence.wording import counted, days_in_words, enumeration, size
 
 if TYPE_CHECKING:
     from heavylift.evidence.assessment_records import AssessmentRecord
@@ -18,7 +18,7 @@ _SHOWN = 10
 def assess_text(record: AssessmentRecord, gates: Sequence[GateResult], report: str) -> str:
     """Return what was found, what stands in the way, and what the gate says."""
     days = record.duration.p90
-    end = "never ends" if days is None else f"{days:,.1f} days nine times in ten"
+    end = "never ends" if days is None else f"{days_in_words(days)} nine times in ten"
     lines = [
         f"{record.source} to {record.target}: {counted(record.components, 'component')},"
         f" {counted(record.dependencies, 'dependency', 'dependencies')}, {size(record.size_bytes)} known",

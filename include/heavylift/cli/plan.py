@@ -79,12 +79,20 @@ def _from_spec(
     from heavylift.assess.api import Planned, plan_of
     from heavylift.cli.inventory_options import asked_by_spec
     from heavylift.evidence.store import open_evidence
+    from heavylift.spec.carried import carried_digest
 
     whose = asked_by_spec(path, evidence, conn)
 
     async def make() -> Planned:
         async with open_evidence(whose.evidence_url, whose.evidence_connection, create=False) as store:
-            return await plan_of(store, whose.of_spec, whose.connection.conn_id, facts=facts, prices=prices)
+            return await plan_of(
+                store,
+                whose.of_spec,
+                whose.connection.conn_id,
+                carried=carried_digest(whose.of_spec),
+                facts=facts,
+                prices=prices,
+            )
 
     planned = run(make())
     return planned.plan, planned.digest

@@ -216,10 +216,14 @@ class Constraints(Record):
 
 
 class PlanInput(Record):
-    """All that a plan is made from."""
+    """All that a plan is made from.
+
+    :param carried: digest of what a spec moves; whoever approves the plan approves that.
+    """
 
     format: Literal[1] = 1
     migration: str = Field(min_length=1)
+    carried: str = ""
     source: Platform
     targets: tuple[Target, ...] = Field(min_length=1)
     constraints: Constraints

@@ -138,6 +138,8 @@ class AssessmentRecord(Record):
     :param inventory: the record that it was made from, ``also`` those of what is beside the source;
         ``graph`` likewise.
     :param plan: the plan as a document; ``plan_digest`` is its digest, which is what is approved.
+    :param carried: digest of what the spec moved when the plan was made
+        (:func:`heavylift.spec.carried.carried_digest`).
     :param input: what the plan was made from; ``heavylift plan`` makes the same plan of it.
     :param unknown_sizes: components whose size nobody knows.
     :param gaps: what the inventory could not read; ``open_gaps`` of them are not accepted.
@@ -158,6 +160,7 @@ class AssessmentRecord(Record):
     input: EvidenceRef
     plan: EvidenceRef
     plan_digest: str
+    carried: str = ""
     components: int
     also: tuple[EvidenceRef, ...] = ()
     kinds: dict[str, int]

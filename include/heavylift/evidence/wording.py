@@ -66,6 +66,14 @@ def duration(span: timedelta) -> str:
     return " ".join(f"{value} {unit}" for value, unit in parts[:2] if value)
 
 
+def days_in_words(days: float) -> str:
+    """Return how long something takes that is told in days: short spans in hours."""
+    hours = days * 24
+    if hours < 1:
+        return "less than an hour"
+    return counted(round(hours), "hour") if hours < 48 else f"{days:,.1f} days"
+
+
 def method_in_words(method: str) -> str:
     """Return how objects were proved equal, from the name in a verification record."""
     how, _, algorithm = method.rpartition(":")

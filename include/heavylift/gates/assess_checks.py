@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from heavylift.evidence.assess_evidence import AssessEvidence
 from heavylift.evidence.assessment_records import AssessmentRecord
 from heavylift.evidence.records import CheckOutcome
-from heavylift.evidence.wording import counted, enumeration
+from heavylift.evidence.wording import counted, days_in_words, enumeration
 from heavylift.gates.verdict import Verdict
 
 SUBJECT = "plan"
@@ -73,9 +73,9 @@ def deadline_kept(evidence: AssessEvidence) -> Verdict:
     if days is None:
         verdict.against("in more than one of ten simulated moves catching up never ends")
         return verdict
-    allowed = "there is no deadline" if limit is None else f"{limit:g} are allowed"
-    verdict.demand(record.deadline_kept, f"{days:,.1f} days nine times in ten, and {allowed}")
-    verdict.found(f"{days:,.1f} days nine times in ten; {allowed}")
+    allowed = "there is no deadline" if limit is None else f"{limit:g} days are allowed"
+    verdict.demand(record.deadline_kept, f"{days_in_words(days)} nine times in ten, and {allowed}")
+    verdict.found(f"{days_in_words(days)} nine times in ten; {allowed}")
     return verdict
 
 

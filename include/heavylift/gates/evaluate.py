@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 from heavylift.errors import AuditError
 from heavylift.evidence.assess_evidence import AssessEvidence, read_assess
@@ -39,6 +40,9 @@ from heavylift.gates.stream_checks import judge_stream_freshness
 from heavylift.spec.gates import Gate
 from heavylift.spec.vocabulary import Check
 
+if TYPE_CHECKING:
+    from heavylift.gates.plan_checks import PlanDemand
+
 
 async def evaluate_gate(
     store: EvidenceStore,
@@ -52,7 +56,7 @@ async def evaluate_gate(
     registries: Sequence[str] = (),
     models: ModelVersions = (),
     assessment: bool = False,
-    plan_gates: Sequence[Gate] = (),
+    plan: PlanDemand | None = None,
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
 
@@ -67,7 +71,7 @@ async def evaluate_gate(
     :param streams: all streams that it answers for; ``registries`` likewise.
     :param models: all models that it answers for, each with its version.
     :param assessment: whether it answers for the run's assessment.
-    :param plan_gates: the gates at which the plan is approved, for the check ``plan_approved``.
+    :param plan: where the plan is approved and for what, for the check ``plan_approved``.
     :raises AuditError: a record of the run is damaged.
     """
     now = utc_now()
@@ -84,7 +88,7 @@ async def evaluate_gate(
         outcomes += _of_model(gate, await read_model_evidence(store, run, name, version), now)
     assessed = await read_assess(store, run) if assessment else None
     outcomes += _of_assessment(gate, assessed, now) if assessed else []
-    outcomes += await _of_plan(store, run.migration, gate, plan_gates)
+    outcomes += await _of_plan(store, run.migration, gate, plan)
     outcomes += _unjudged(gate, outcomes, datasets)
     result = GateResult(
         run=run,
@@ -172,13 +176,13 @@ def _of_assessment(gate: Gate, evidence: AssessEvidence, now: datetime) -> list[
 
 
 async def _of_plan(
-    store: EvidenceStore, migration: str, gate: Gate, plan_gates: Sequence[Gate]
+    store: EvidenceStore, migration: str, gate: Gate, plan: PlanDemand | None
 ) -> list[CheckOutcome]:
-    if Check.PLAN_APPROVED not in gate.checks:
+    if Check.PLAN_APPROVED not in gate.checks or plan is None:
         return []
     from heavylift.gates.plan_checks import judge_plan_approved
 
-    return [await judge_plan_approved(store, migration, plan_gates)]
+    return [await judge_plan_approved(store, migration, plan)]
 
 
 def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str]) -> list[CheckOutcome]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from heavylift.evidence.assess_evidence import ASSESS_PHASE, latest_assessment
 from heavylift.evidence.assessment_records import AssessmentRecord
@@ -18,15 +19,25 @@ from heavylift.spec.vocabulary import Check
 _SHOWN = 12
 
 
-async def judge_plan_approved(
-    store: EvidenceStore, migration: str, plan_gates: Sequence[Gate]
-) -> CheckOutcome:
+@dataclass(frozen=True)
+class PlanDemand:
+    """What a plan must be approved for.
+
+    :param gates: those of the phase assess, as the spec has them now.
+    :param carried: digest of what the spec moves now.
+    """
+
+    gates: Sequence[Gate]
+    carried: str
+
+
+async def judge_plan_approved(store: EvidenceStore, migration: str, demand: PlanDemand) -> CheckOutcome:
     """Return whether the newest plan's digest was approved at every gate of the phase assess.
 
     Judged by the audit trail and the plan's own file; the state of a task plays no part. A newer plan with
-    another digest has to be approved anew.
+    another digest has to be approved anew, and so has a spec that moves something else than when the plan
+    was made.
 
-    :param plan_gates: the gates of the phase assess, as the spec has them now.
     :raises AuditError: a record, an approval or the trail is damaged.
     """
     verdict = Verdict()
@@ -37,7 +48,11 @@ async def judge_plan_approved(
         verdict.against(f"the plan {kept.record.plan.path} is not what it was when it was made")
     else:
         verdict.uses(kept.ref, kept.record.plan)
-        await _judge(store, migration, plan_gates, kept, verdict)
+        verdict.demand(
+            kept.record.carried == demand.carried,
+            "the spec moves something else than when the plan was made: assess it again",
+        )
+        await _judge(store, migration, demand.gates, kept, verdict)
     return verdict.outcome(Check.PLAN_APPROVED.value, "plan")
 
 

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from heavylift.evidence.assess_evidence import AssessEvidence
 from heavylift.evidence.assessment_records import AssessmentRecord
 from heavylift.evidence.pricing_words import money
-from heavylift.evidence.wording import counted, enumeration, size
+from heavylift.evidence.wording import counted, days_in_words, enumeration, size
 from heavylift.gates.summary import assess_reasons
 from heavylift.report.dependencies import alone_in, draw_dependencies
 from heavylift.report.mermaid import draw_graph
@@ -78,7 +78,7 @@ class AssessView:
             found = counted(inventory.record.component_count, "component") if inventory else "nothing"
             return f"{found} listed; there is no plan"
         days = record.duration.p90
-        end = "never ends" if days is None else f"{days:,.1f} days nine times in ten"
+        end = "never ends" if days is None else f"{days_in_words(days)} nine times in ten"
         named = counted(record.unexplained, "unexplained reference")
         return (
             f"{counted(record.components, 'component')}, {counted(record.wave_count, 'wave')}, {end},"

@@ -9,7 +9,7 @@ from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
 
 from heavylift import __version__
-from heavylift.evidence.wording import counted, duration, size
+from heavylift.evidence.wording import counted, days_in_words, duration, size
 from heavylift.report.text import visible, when
 from heavylift.report.throughput import draw_throughput
 from heavylift.report.timeline import draw_timeline
@@ -54,7 +54,13 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        counted=counted, size=size, when=when, duration=duration, span=span_in_words, answer=answer_to
+        counted=counted,
+        size=size,
+        days=days_in_words,
+        when=when,
+        duration=duration,
+        span=span_in_words,
+        answer=answer_to,
     )
     return environment
 

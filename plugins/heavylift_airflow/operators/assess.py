@@ -142,11 +142,15 @@ class MakePlanOperator(HeavyliftOperator):
     async def _make(self, frame: TaskFrame) -> AssessmentRecord:
         from heavylift.assess.api import make_assessment
         from heavylift.inventory.requests import inventory_connection
+        from heavylift.spec import load_spec
+        from heavylift.spec.carried import carried_digest
         from heavylift_airflow.trail import note
 
         connection = inventory_connection(frame.spec)
         async with self.evidence(frame) as store:
-            record, ref = await make_assessment(store, frame.spec, connection, frame.run)
+            # The frame's spec is what this phase sees; the approval holds for all that later ones carry out.
+            carried = carried_digest(load_spec(self.spec_path))
+            record, ref = await make_assessment(store, frame.spec, connection, frame.run, carried=carried)
             self.evidence_path = ref.path
             await note(
                 store, frame, "plan.made", subject=record.plan_digest, evidence=_refs(record, ref),

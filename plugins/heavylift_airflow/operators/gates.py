@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from heavylift.evidence.records import CheckOutcome, EvidenceRef, GateResult
     from heavylift.evidence.run_evidence import Kept
-    from heavylift.spec import Gate, MigrationSpec
+    from heavylift.gates.plan_checks import PlanDemand
+    from heavylift.spec import MigrationSpec
     from heavylift_airflow.context import TaskFrame
 
 MAX_NAMED = 5
@@ -65,7 +66,7 @@ class EvaluateGateOperator(HeavyliftOperator):
         gate = find_gate(frame.spec, self.phase, self.gate)
         async with self.evidence(frame) as store:
             result, ref = await evaluate_gate(
-                store, frame.run, gate, **self.subjects(frame.spec), plan_gates=plan_gates(frame.spec)
+                store, frame.run, gate, **self.subjects(frame.spec), plan=plan_demand(self.spec_path)
             )
             self.evidence_path = ref.path
             await note(
@@ -176,11 +177,15 @@ class GateApprovalOperator(HeavyliftTask, ApprovalOperator):
             return await record_approval(store, approval)
 
 
-def plan_gates(spec: MigrationSpec) -> tuple[Gate, ...]:
-    """Return the gates at which the migration's plan is approved: any later gate may demand that it was."""
-    from heavylift.spec import Phase
+def plan_demand(spec_path: str) -> PlanDemand:
+    """Return what the migration's plan must be approved for: any later gate may demand that it was."""
+    from heavylift.gates.plan_checks import PlanDemand
+    from heavylift.spec import Phase, load_spec
+    from heavylift.spec.carried import carried_digest
 
-    return spec.gates_for(Phase.ASSESS)
+    # As it was loaded: a phase sees only its part, and the approval is for the whole.
+    spec = load_spec(spec_path)
+    return PlanDemand(spec.gates_for(Phase.ASSESS), carried_digest(spec))
 
 
 def gate_summary(result: GateResult) -> dict[str, Any]:

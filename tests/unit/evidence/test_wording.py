@@ -9,7 +9,7 @@ import pytest
 
 from heavylift.evidence.numbered import latest_number, write_next
 from heavylift.evidence.store import EvidenceStore
-from heavylift.evidence.wording import counted, duration, enumeration, method_in_words, size
+from heavylift.evidence.wording import counted, days_in_words, duration, enumeration, method_in_words, size
 from tests.unit.evidence.memory_store import MemoryStore
 
 
@@ -19,6 +19,20 @@ from tests.unit.evidence.memory_store import MemoryStore
 )
 def test_sizes(size_bytes: int, words: str) -> None:
     assert size(size_bytes) == words
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [
+        (0.0, "less than an hour"),
+        (1 / 24, "1 hour"),
+        (0.5, "12 hours"),
+        (3.25, "3.2 days"),
+        (1200, "1,200.0 days"),
+    ],
+)
+def test_days(days: float, words: str) -> None:
+    assert days_in_words(days) == words
 
 
 @pytest.mark.parametrize(
