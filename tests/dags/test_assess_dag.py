@@ -75,3 +75,16 @@ def test_what_is_beside_the_source_is_listed_beside_it(tmp_path: Path) -> None:
     assert made.get_task("also_1.take_inventory").beside == "shop.db"
     assert made.task_group_dict["also_1"].group_display_name == "shop.db"
     assert "| beside it | `shop.db` (postgresql), `tracking` (mlflow) | gcp |" in (made.doc_md or "")
+
+
+def test_live_endpoints_are_measured_one_after_the_other(tmp_path: Path) -> None:
+    wanted = [{"connection": name, "requests": "s3://golden/rows.jsonl"} for name in ("a", "b")]
+    [loaded] = load_specs(write(tmp_path, "some", assess={**ASSESS, "baselines": wanted}).parent).valid
+    made = assess_dag(loaded)
+    assert made is not None
+    first, second = (made.get_task(f"endpoint_{number}.measure_baseline") for number in (1, 2))
+    assert (first.upstream_task_ids, second.upstream_task_ids) == ({"begin_run"}, {first.task_id})
+    assert second.trigger_rule == "all_done"
+    assert made.get_task("build_report").upstream_task_ids == {"make_plan", first.task_id, second.task_id}
+    for task in (first, second):
+        assert "*To do:*" in (task.doc_md or "")

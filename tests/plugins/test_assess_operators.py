@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
-from heavylift.errors import ConflictError, IncompleteError, NotFoundError
+from heavylift.errors import ConflictError, IncompleteError, NotFoundError, ServerUnavailableError
 from heavylift.inventory import api
 from heavylift.inventory.platforms import open_plane
 from heavylift_airflow.operators.assess import MakeGraphOperator, MakePlanOperator, TakeInventoryOperator
@@ -20,8 +20,10 @@ from heavylift_airflow.operators.assess_closing import (
     PublishPlanOperator,
     SummarisePlanOperator,
 )
+from heavylift_airflow.operators.baselines import MeasureBaselineOperator
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 from tests.plugins.world import World, context_of
+from tests.support.asked_server import Behaviour, asked_server
 from tests.support.assess_task import killed_again_and_again
 from tests.support.small_account import PARTNER, SmallPlane
 
@@ -165,6 +167,40 @@ def test_what_is_beside_the_source_is_in_the_graph_the_plan_and_the_proof(
         run(account, EvaluatePlanGateOperator, gate=GATE)
     with pytest.raises(ConflictError, match=r"without the newest inventory of 'share'.*HL-6924"):
         run(account, MakePlanOperator)
+
+
+def test_a_live_endpoint_is_measured_told_and_demanded(
+    account: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    bodies = tmp_path / "golden.jsonl"
+    bodies.write_text('{"inputs": [1]}\n{"inputs": [2]}\n')
+    wanted = {"connection": "scoring", "requests": bodies.as_uri(), "rates": [40.0], "step": "1s"}
+    account.save(assess={**ASSESS, "baselines": [{**wanted, "warm_up": "0s", "usd_per_hour": 0.72}]})
+    planned(account)
+    with pytest.raises(IncompleteError, match="scoring was not measured"):
+        run(account, EvaluatePlanGateOperator, gate=GATE)
+    with asked_server(Behaviour(service=0.002)) as server:
+        monkeypatch.setenv("AIRFLOW_CONN_SCORING", json.dumps({"conn_type": "http", "host": server.url}))
+        made = task(account, MeasureBaselineOperator, endpoint="scoring")
+        context = context_of(made)
+        figures = made.execute(context)
+    # One step, and the endpoint against itself for two.
+    assert (figures["max_sustained"], figures["requests"]) == (40.0, 40)
+    kept = context["ti"].pushed["baseline"]
+    assert kept["steps"][0]["quantiles_ms"]["0.5"] >= 2
+    assert kept["noise_floor"]["0.5"] > 0
+    assert kept["usd_per_thousand"] == "0.005000"
+    assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
+    [entry] = [each for each in account.trail() if each.action == "baseline.measured"]
+    assert entry.subject == "scoring"
+    run(account, BuildPlanReportOperator)
+    page = next(account.run_folder("assess").glob("report-*.html")).read_text()
+    assert "Latency of scoring over requests a second, 1 rates: P50, P95, P99" in page
+    assert "1,000 predictions cost 0.005000 USD" in page
+    # The endpoint has gone: nothing is kept of an attempt that saw no answer.
+    with pytest.raises(ServerUnavailableError):
+        run(account, MeasureBaselineOperator, endpoint="scoring")
+    assert len([*account.run_folder("assess").rglob("endpoint-baseline-*.json")]) == 1
 
 
 def test_a_reference_that_nobody_explained_and_a_gap_shut_the_gate(account: World) -> None:

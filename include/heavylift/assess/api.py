@@ -269,6 +269,7 @@ def _record(
         unmet=plan.unmet,
         picture=graph_of(plan),
         baselines=baselines_of(seen.components),
+        baselines_wanted=tuple(each.connection for each in settings.baselines),
         seconds=0.0,
     )
 

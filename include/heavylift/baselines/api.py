@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,12 +9,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from heavylift.baselines.bodies import Bodies, read_bodies
+from heavylift.baselines.bodies import Bodies
 from heavylift.baselines.client import this_machine
 from heavylift.baselines.comparing import check_comparable, compared
 from heavylift.baselines.cost import cost_of_hours
 from heavylift.baselines.endpoint import Endpoint, address
 from heavylift.baselines.measuring import Measured, measure
+from heavylift.baselines.recorded import fetch_bodies
 from heavylift.baselines.requests import BaselineRequest, Held
 from heavylift.baselines.wording import findings_of, statement_of
 from heavylift.evidence.base import EvidenceRef
@@ -25,6 +25,7 @@ from heavylift.evidence.baseline_records import (
     PredictionCost,
     baseline_path,
 )
+from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import Severity
 from heavylift.evidence.store import EvidenceStore, open_evidence
 
@@ -48,7 +49,7 @@ async def prepare(request: BaselineRequest) -> Prepared:
     :raises ConnectionConfigError: the connection leads to no HTTP endpoint.
     :raises NotFoundError: no such baseline to compare with.
     """
-    bodies = await asyncio.to_thread(read_bodies, request.requests)
+    bodies = await fetch_bodies(request.requests)
     url = address(request.connection, request.path)
     shown = urlsplit(url)
     told = f"{shown.scheme}://{shown.netloc}{shown.path}"
@@ -92,7 +93,8 @@ async def measure_baseline(
         finally:
             await endpoint.close()
         record = _record(request, prepared, measured, time.monotonic() - began)
-        ref = await store.write_json(baseline_path(request.run, request.connection.conn_id), record)
+        conn_id = request.connection.conn_id
+        _, ref = await write_next(store, lambda n: baseline_path(request.run, conn_id, n), record)
     return record, ref
 
 

@@ -32,19 +32,28 @@ def read_bodies(path: Path) -> Bodies:
         size = path.stat().st_size
         content = path.read_bytes() if size <= MOST_BYTES else b""
     except OSError as error:
-        raise _unusable(path, error.strerror or type(error).__name__, "7670") from error
+        raise unusable(str(path), error.strerror or type(error).__name__, "7670") from error
     if size > MOST_BYTES:
-        raise _unusable(path, f"{size:,} bytes; at most {MOST_BYTES:,} are held in memory", "7671")
-    bodies = _bodies(path, content)
+        raise unusable(str(path), f"{size:,} bytes; at most {MOST_BYTES:,} are held in memory", "7671")
+    return bodies_of(str(path), content)
+
+
+def bodies_of(shown: str, content: bytes) -> Bodies:
+    """Return the bodies that a file or object has.
+
+    :param shown: what errors call it.
+    :raises SpecError: it is empty or no JSON.
+    """
+    bodies = _bodies(shown, content)
     if not bodies:
-        raise _unusable(path, "no request in it", "7672")
+        raise unusable(shown, "no request in it", "7672")
     digest = hashlib.sha256()
     for body in bodies:
         digest.update(len(body).to_bytes(8, "big") + body)
     return Bodies(bodies, digest.hexdigest())
 
 
-def _bodies(path: Path, content: bytes) -> tuple[bytes, ...]:
+def _bodies(shown: str, content: bytes) -> tuple[bytes, ...]:
     try:
         json.loads(content)
     except ValueError:
@@ -56,16 +65,17 @@ def _bodies(path: Path, content: bytes) -> tuple[bytes, ...]:
         try:
             json.loads(line)
         except ValueError:
-            raise _unusable(path, f"line {number} is no JSON document", "7673") from None
+            raise unusable(shown, f"line {number} is no JSON document", "7673") from None
     return tuple(line for _, line in lines)
 
 
-def _unusable(path: Path, got: str, code: str) -> SpecError:
+def unusable(shown: str, got: str, code: str) -> SpecError:
+    """Return the error that tells why requests cannot be used."""
     return SpecError(
-        f"reading the requests in {path}",
+        f"reading the requests in {shown}",
         got=got,
         expected="a file with one JSON document a line, each the body of a request",
         state="nothing was sent",
-        remedy="correct --requests",
+        remedy="correct --requests, or requests of the baseline in the spec",
         code=code,
     )

@@ -9,6 +9,7 @@ from typing import Literal
 from heavylift.connections import Connection
 from heavylift.evidence.baseline_records import PredictionCost
 from heavylift.evidence.records import RunKey
+from heavylift.platforms.places import Place
 
 PHASE = "assess"
 Arrivals = Literal["poisson", "even"]
@@ -61,13 +62,13 @@ class Held:
 class BaselineRequest:
     """The baseline of one endpoint.
 
-    :param requests: a file of bodies, one JSON document a line.
+    :param requests: a file or object with bodies, one JSON document a line.
     :param usd_per_hour: what the endpoint costs while it stands; divided by what it was shown to sustain.
     """
 
     run: RunKey
     connection: Connection
-    requests: Path
+    requests: Path | Place
     plan: LoadPlan
     evidence_url: str | None = None
     evidence_connection: Connection | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +12,7 @@ from heavylift.cli.acts import note_act
 from heavylift.cli.inventory_options import Asked, asked_beside, asked_by_spec
 from heavylift.cli.output import ExitStatus, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
+from heavylift.connections import connection_from_env
 
 if TYPE_CHECKING:
     from heavylift.evidence.assessment_records import AssessmentRecord
@@ -80,6 +82,7 @@ class _Made:
     def __init__(self, request: InventoryRequest, whose: Asked) -> None:
         self._request, self._whose = request, whose
         self.gates: list[GateResult] = []
+        self.measured: list[tuple[str, bool, EvidenceRef]] = []
 
     def run(self) -> _Made:
         import gc
@@ -100,10 +103,21 @@ class _Made:
             "open_blockers": self.record.open_blockers,
         }
         note_act(self._request, self.record.connection, "plan.made", (self.ref,), details)
+        for connection, passed, ref in self.measured:
+            note_act(self._request, connection, "baseline.measured", (ref,), {"passed": passed})
         return self
+
+    def _stored(self) -> dict[str, Any]:
+        """Return where the command line has evidence kept, whatever the spec says."""
+        return {
+            "evidence_url": self._whose.evidence_url,
+            "evidence_connection": self._whose.evidence_connection,
+        }
 
     async def _make(self, store: EvidenceStore, spec: MigrationSpec) -> None:
         from heavylift.assess.api import make_assessment
+        from heavylift.baselines.api import measure_baseline
+        from heavylift.baselines.from_spec import baseline_request, baselines_wanted
         from heavylift.gates.evaluate import evaluate_gate
         from heavylift.gates.summary import summarise, write_summary
         from heavylift.inventory.api import make_graph
@@ -117,6 +131,11 @@ class _Made:
         await make_graph(store, spec.migration, connection, acceptances_of(spec), also=also, run=run)
         carried = carried_digest(spec)
         self.record, self.ref = await make_assessment(store, spec, connection, run, carried=carried)
+        for wanted in baselines_wanted(spec):
+            note(f"measuring the endpoint of {wanted.connection}")
+            asked = baseline_request(spec, run, connection_from_env, wanted)
+            measured, ref = await measure_baseline(replace(asked, **self._stored()), note)
+            self.measured.append((measured.connection, measured.passed, ref))
         gates = spec.gates_for(Phase.ASSESS)
         for gate in gates:
             result, _ = await evaluate_gate(store, run, gate, [], assessment=True)

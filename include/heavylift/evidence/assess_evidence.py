@@ -11,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.assessment_records import AssessmentRecord, assessment_path
+from heavylift.evidence.baseline_records import BASELINES_FOLDER, EndpointBaseline
 from heavylift.evidence.inventory_records import INVENTORY_FOLDER, GraphRecord, InventoryRecord
 from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import RunKey
@@ -40,6 +41,7 @@ class AssessEvidence:
     graph: Kept[GraphRecord] | None = None
     assessment: Kept[AssessmentRecord] | None = None
     others: tuple[Kept[InventoryRecord], ...] = ()
+    baselines: tuple[Kept[EndpointBaseline], ...] = ()
 
     @property
     def inventories(self) -> tuple[Kept[InventoryRecord], ...]:
@@ -49,7 +51,8 @@ class AssessEvidence:
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
         """The files that all this was read from, and those that they refer to."""
-        found = [kept.ref for kept in (*self.inventories, self.graph, self.assessment) if kept]
+        kept_all = (*self.inventories, self.graph, self.assessment, *self.baselines)
+        found = [kept.ref for kept in kept_all if kept]
         for kept in self.inventories:
             found += [kept.record.components, kept.record.references]
         if self.graph:
@@ -93,7 +96,16 @@ async def read_assess(store: EvidenceStore, run: RunKey) -> AssessEvidence:
     began = sorted(newest, key=lambda folder: newest[folder].record.began_at)
     own = graph.ref.path.rpartition("/")[0] if graph else next(iter(began), "")
     others = tuple(kept for folder, kept in newest.items() if folder != own)
-    return AssessEvidence(run, newest.get(own), graph, assessment, others)
+    baselines = await _baselines(store, run)
+    return AssessEvidence(run, newest.get(own), graph, assessment, others, baselines)
+
+
+async def _baselines(store: EvidenceStore, run: RunKey) -> tuple[Kept[EndpointBaseline], ...]:
+    """Return the newest baseline of each endpoint of a run."""
+    pattern = re.compile(rf"(.*/{BASELINES_FOLDER}/[^/]+)/endpoint-baseline-(\d+)\.json")
+    paths = await _newest_matching(store, run.folder, pattern)
+    found = [await read_kept(store, paths[folder], EndpointBaseline) for folder in sorted(paths)]
+    return tuple(kept for kept in found if kept is not None)
 
 
 async def latest_inventory(
@@ -139,9 +151,12 @@ async def _newest(
 
 
 async def _newest_paths(store: EvidenceStore, folder: str, connection: str, kind: str) -> dict[str, str]:
-    """Return the newest file of a kind in each folder, the newest of all last."""
     place = f"/{INVENTORY_FOLDER}/{re.escape(safe_segment(connection))}" if connection else _CONNECTION
-    pattern = re.compile(rf"(.*{place})/{kind}-(\d+)\.json")
+    return await _newest_matching(store, folder, re.compile(rf"(.*{place})/{kind}-(\d+)\.json"))
+
+
+async def _newest_matching(store: EvidenceStore, folder: str, pattern: re.Pattern[str]) -> dict[str, str]:
+    """Return the newest file in each folder, the newest of all last; a pattern has folder and number."""
     found = [
         (file.modified_at, int(match[2]), match[1], file.path)
         async for file in store.files(folder)

@@ -138,6 +138,8 @@ class AssessmentRecord(Record):
     :param inventory: the record that it was made from, ``also`` those of what is beside the source;
         ``graph`` likewise.
     :param plan: the plan as a document; ``plan_digest`` is its digest, which is what is approved.
+    :param baselines: how long jobs took on the source; ``baselines_wanted`` are the connections of endpoints
+        that are to be measured.
     :param carried: digest of what the spec moved when the plan was made
         (:func:`heavylift.spec.carried.carried_digest`).
     :param input: what the plan was made from; ``heavylift plan`` makes the same plan of it.
@@ -195,5 +197,6 @@ class AssessmentRecord(Record):
     met: bool
     unmet: tuple[str, ...] = ()
     picture: GraphPicture = GraphPicture()
+    baselines_wanted: tuple[str, ...] = ()
     baselines: tuple[JobBaseline, ...] = ()
     seconds: float

@@ -20,9 +20,14 @@ BASELINES_FOLDER = "~baselines"
 Limit = Literal["", "endpoint", "errors", "connections", "client"]
 
 
-def baseline_path(run: RunKey, connection: str) -> str:
-    """Return the path of the baseline of one endpoint in a run."""
-    return f"{run.folder}/{BASELINES_FOLDER}/{safe_segment(connection)}/endpoint-baseline.json"
+def baseline_folder(run: RunKey, connection: str) -> str:
+    """Return the folder of the baselines of one endpoint in a run."""
+    return f"{run.folder}/{BASELINES_FOLDER}/{safe_segment(connection)}"
+
+
+def baseline_path(run: RunKey, connection: str, number: int) -> str:
+    """Return the path of the ``number``-th baseline of one endpoint in a run, from 1."""
+    return f"{baseline_folder(run, connection)}/endpoint-baseline-{number}.json"
 
 
 class HistogramRecord(Record):

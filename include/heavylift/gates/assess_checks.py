@@ -79,6 +79,25 @@ def deadline_kept(evidence: AssessEvidence) -> Verdict:
     return verdict
 
 
+def baselines_measured(evidence: AssessEvidence) -> Verdict:
+    """Judge that each endpoint of which the spec wants a baseline has one, and sustained some rate."""
+    verdict, record = _begun(evidence)
+    if record is None:
+        return verdict
+    found = {kept.record.connection: kept for kept in evidence.baselines}
+    for wanted in record.baselines_wanted:
+        kept = found.get(wanted)
+        if kept is None:
+            verdict.against(f"{wanted} was not measured")
+            continue
+        verdict.uses(kept.ref)
+        verdict.demand(kept.record.passed, f"{wanted}: {kept.record.statement}")
+        verdict.found(f"{wanted}: {kept.record.statement}")
+    if not record.baselines_wanted:
+        verdict.found("no endpoint is to be measured")
+    return verdict
+
+
 def judge_assess_freshness(evidence: AssessEvidence, max_age: timedelta, now: datetime) -> CheckOutcome:
     """Return whether inventory and plan are younger than ``max_age``, and the plan is of that inventory."""
     verdict = Verdict()

@@ -64,6 +64,7 @@ ASSESS_JUDGES: Mapping[Check, Callable[[AssessEvidence], Verdict]] = {
     Check.REFERENCES_EXPLAINED: assess_checks.references_explained,
     Check.BLOCKERS_ACCEPTED: assess_checks.blockers_accepted,
     Check.DEADLINE_KEPT: assess_checks.deadline_kept,
+    Check.BASELINES_MEASURED: assess_checks.baselines_measured,
 }
 """Check → how it is judged on an assessment."""
 

@@ -10,11 +10,13 @@ from markupsafe import Markup
 
 from heavylift.evidence.assess_evidence import AssessEvidence
 from heavylift.evidence.assessment_records import AssessmentRecord
+from heavylift.evidence.baseline_records import EndpointBaseline
 from heavylift.evidence.pricing_words import money
 from heavylift.evidence.wording import counted, days_in_words, enumeration, size
 from heavylift.gates.summary import assess_reasons
 from heavylift.report.dependencies import alone_in, draw_dependencies
 from heavylift.report.mermaid import draw_graph
+from heavylift.report.model_plots import draw_rates
 from heavylift.report.plan_pictures import draw_costs, draw_waves
 from heavylift.report.story import RunStory
 
@@ -55,6 +57,11 @@ class AssessView:
     def waves(self) -> Markup:
         """The waves over the days of the move; empty where nothing takes time."""
         return draw_waves(self.record.start, self.record.waves) if self.record else Markup()
+
+    @property
+    def endpoints(self) -> list[tuple[EndpointBaseline, Markup]]:
+        """The measured endpoints, each with its latency over the rates."""
+        return [(kept.record, draw_rates(kept.record)) for kept in self.evidence.baselines]
 
     @property
     def costs(self) -> Markup:

@@ -1,4 +1,4 @@
-"""Two plots of a model's comparison as SVG: answers against answers, and both latency curves."""
+"""Plots of models and endpoints as SVG: answers against answers, latency curves, latency over rates."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from markupsafe import Markup
 
+from heavylift.evidence.baseline_records import EndpointBaseline
 from heavylift.evidence.model_records import ComparedLatency
 from heavylift.report.timeline import WIDTH
 
@@ -70,6 +71,43 @@ def draw_latency(latency: ComparedLatency) -> Markup:
     source, target = (latency.quantiles[latency.judged][side] for side in (0, 1))
     label = f"Latency by share of requests; {latency.judged}: source {source:.3g} ms, target {target:.3g} ms"
     return _svg(label, [*levels, *names, *curves])
+
+
+_DRAWN = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99))
+
+
+def draw_rates(baseline: EndpointBaseline) -> Markup:
+    """Return an endpoint's latency over the rates that it was asked at; empty where nothing was answered."""
+    steps = [step for step in baseline.steps if step.answered]
+    if not steps:
+        return Markup()
+    lines = {
+        name: [(n, each.ms) for n, step in enumerate(steps) for each in step.quantiles if each.quantile == at]
+        for name, at in _DRAWN
+    }
+    top = max(value for points in lines.values() for _, value in points) or 1.0
+
+    def across(position: float) -> float:
+        return _LEFT + (WIDTH - _LEFT - _RIGHT) * (position + 0.5) / len(steps)
+
+    def up(value: float) -> float:
+        return _TOP + _PLOT * (1 - value / top)
+
+    path = Markup('<path d="M{}" class="curve {}"/>')
+    dot = Markup('<circle cx="{:.2f}" cy="{:.2f}" r="3.2" class="dot"/>')
+    name = Markup('<text x="{:.2f}" y="{:.2f}" class="level">{}</text>')
+    tick = Markup('<text x="{:.2f}" y="{}" class="tick">{}</text>')
+    parts = _grid([top * share for share in _TICKS], up, " ms")
+    for n, step in enumerate(steps):
+        rate = f"{step.rate:g}/s" + ("" if step.sustained else " not sustained")
+        parts.append(tick.format(across(n), _TOP + _PLOT + 20, rate))
+    for title, points in lines.items():
+        drawn = [(across(n), up(value)) for n, value in points]
+        parts.append(path.format("L".join(f"{x:.2f} {y:.2f}" for x, y in drawn), title))
+        parts += [dot.format(x, y) for x, y in drawn]
+        parts.append(name.format(drawn[-1][0] + 40, drawn[-1][1] + 4, title.upper()))
+    label = f"Latency of {baseline.connection} over requests a second, {len(steps)} rates: P50, P95, P99"
+    return _svg(label, parts)
 
 
 def _slow(share: float) -> float:

@@ -15,6 +15,7 @@ ASSESS_CHECKS = frozenset(
         Check.REFERENCES_EXPLAINED,
         Check.BLOCKERS_ACCEPTED,
         Check.DEADLINE_KEPT,
+        Check.BASELINES_MEASURED,
     }
 )
 """Checks that judge an assessment."""
@@ -26,6 +27,7 @@ def assess_rules(spec: MigrationSpec) -> Iterator[Broken]:
         yield from _platform(spec)
         yield from _names(spec)
         yield from _also(spec)
+        yield from _baselines(spec)
     yield from _gates(spec)
 
 
@@ -62,6 +64,15 @@ def _also(spec: MigrationSpec) -> Iterator[Broken]:
             expected = "a connection that is not read yet"
             yield Broken("2191", ("assess", "also", index, "connection"), got, expected)
         seen.setdefault(each.connection, f"that of also[{index}]")
+
+
+def _baselines(spec: MigrationSpec) -> Iterator[Broken]:
+    seen: set[str] = set()
+    for index, each in enumerate(spec.assess.baselines if spec.assess else ()):
+        if each.connection in seen:
+            got = f"the connection {each.connection!r} a second time"
+            yield Broken("2200", ("assess", "baselines", index, "connection"), got, "another endpoint")
+        seen.add(each.connection)
 
 
 def _gates(spec: MigrationSpec) -> Iterator[Broken]:

@@ -101,6 +101,7 @@ DEFAULT_ASSESS_GATE = Gate(
         Check.REFERENCES_EXPLAINED,
         Check.BLOCKERS_ACCEPTED,
         Check.DEADLINE_KEPT,
+        Check.BASELINES_MEASURED,
     ),
     approval=Approval(required=True),
     max_age=30 * DAY,

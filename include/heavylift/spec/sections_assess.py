@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from heavylift.spec.base import ConnectionId, Count, Flag, Number, SpecModel, Text, wrong
+from heavylift.spec.base import ConnectionId, Count, Flag, Number, SpecModel, Text, Url, wrong
 from heavylift.spec.quantities import BytesPerSecond, Seconds, SizeBytes
 from heavylift.spec.vocabulary import Platform, System
 
@@ -156,6 +156,42 @@ class AssessAlso(SpecModel):
     skip: tuple[Text, ...] = Field(default=(), description="Types that are not read; each is a gap.")
 
 
+def _check_rates(values: tuple[float, ...]) -> tuple[float, ...]:
+    if not values or not all(0 < rate < 1e6 for rate in values) or list(values) != sorted(set(values)):
+        raise wrong("rates", "numbers above 0, ascending, such as [5, 10, 20]")
+    return values
+
+
+class AssessBaseline(SpecModel):
+    """An endpoint that is asked, at stepped rates, what it does today. It is a load on the live endpoint."""
+
+    connection: ConnectionId = Field(description="Connection of the endpoint, type http.")
+    requests: Url = Field(
+        description="File or object with the bodies of requests, one JSON document a line: golden or recorded"
+        " ones."
+    )
+    requests_connection: ConnectionId | None = Field(
+        default=None, description="Connection of requests; by default the source's."
+    )
+    path: Text = Field(default="", description="In place of the path of the connection's URL.")
+    rates: Annotated[tuple[Number, ...], AfterValidator(_check_rates)] = Field(
+        default=(1.0, 2.0, 5.0, 10.0, 20.0),
+        description="Requests a second, ascending; the first that is not sustained ends it.",
+    )
+    step: Seconds = Field(default=10, ge=1, le=DAY, description="How long at each rate.")
+    warm_up: Seconds = Field(default=3, le=DAY, description="Before that, not counted.")
+    connections: Count = Field(default=64, ge=1, le=4096, description="Open at once, at most.")
+    timeout: Seconds = Field(
+        default=30, ge=1, le=3600, description="From the moment a request is due; then it is an error."
+    )
+    max_error_rate: Annotated[Number, Field(ge=0.0, le=1.0)] = Field(
+        default=0.01, description="Share of errors of a rate that still counts as sustained."
+    )
+    usd_per_hour: _Money | None = Field(
+        default=None, description="Price of the endpoint, for the cost of 1,000 predictions."
+    )
+
+
 class Assess(SpecModel):
     """What is looked at on the source, and what the plan must keep to."""
 
@@ -175,6 +211,9 @@ class Assess(SpecModel):
         default=(),
         max_length=50,
         description="What is listed beside the source: databases, brokers, tracking servers, stores.",
+    )
+    baselines: tuple[AssessBaseline, ...] = Field(
+        default=(), max_length=100, description="Live endpoints that are measured; a load on each of them."
     )
     max_requests: Number = Field(default=50.0, ge=0.1, le=10_000.0, description="Requests a second, at most.")
     bucket_sizes: BucketSizes = Field(

@@ -129,4 +129,5 @@ class Check(StrEnum):
     REFERENCES_EXPLAINED = "references_explained"
     BLOCKERS_ACCEPTED = "blockers_accepted"
     DEADLINE_KEPT = "deadline_kept"
+    BASELINES_MEASURED = "baselines_measured"
     PLAN_APPROVED = "plan_approved"

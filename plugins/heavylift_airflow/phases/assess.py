@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
 
-from heavylift.inventory.requests import further_connections
 from heavylift.spec import LoadedSpec, Phase
 from heavylift_airflow.operators.assess import MakeGraphOperator, MakePlanOperator, TakeInventoryOperator
 from heavylift_airflow.operators.assess_closing import (
@@ -13,6 +12,7 @@ from heavylift_airflow.operators.assess_closing import (
     PublishPlanOperator,
     SummarisePlanOperator,
 )
+from heavylift_airflow.operators.baselines import MeasureBaselineOperator
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.form import dry_run_param
@@ -42,15 +42,15 @@ def _build(parts: Parts) -> None:
     begin = BeginRunOperator(**task("begin_run"))
     inventory = TakeInventoryOperator(**task("take_inventory"))
     beside = [
-        _listed_beside(parts, f"also_{number}", connection)
-        for number, connection in enumerate(further_connections(spec), 1)
+        _listed_beside(parts, f"also_{number}", each.connection)
+        for number, each in enumerate(spec.assess.also if spec.assess else (), 1)
     ]
     graph = MakeGraphOperator(**task("make_graph"))
     plan = MakePlanOperator(**task("make_plan"))
     begin >> [inventory, *beside] >> graph >> plan
     # Whoever is asked looks at the pictures first: the report is there before the question.
     report = BuildPlanReportOperator(**task("build_report"), trigger_rule=TriggerRule.ALL_DONE)
-    plan >> report
+    [plan, *_baselines(parts, begin)] >> report
     opened = [add_gate(task, report, gate, EvaluatePlanGateOperator) for gate in spec.gates_for(Phase.ASSESS)]
     publish = PublishPlanOperator(
         **task("publish_result"), outlets=[phase_asset(spec.migration, Phase.ASSESS)]
@@ -59,6 +59,23 @@ def _build(parts: Parts) -> None:
     summarise = SummarisePlanOperator(**task("summarise_run"), trigger_rule=TriggerRule.ALL_DONE)
     publish.set_upstream(opened or [plan])
     publish >> final >> summarise
+
+
+def _baselines(parts: Parts, begin: BaseOperator) -> list[BaseOperator]:
+    """Add the measurements of live endpoints, one after the other: they would be each other's noise."""
+    measured: list[BaseOperator] = []
+    for number, wanted in enumerate(parts.spec.assess.baselines if parts.spec.assess else (), 1):
+        with TaskGroup(
+            group_id=f"endpoint_{number}", group_display_name=wanted.connection, tooltip="A live endpoint"
+        ):
+            task = MeasureBaselineOperator(
+                **parts.arguments("measure_baseline"),
+                endpoint=wanted.connection,
+                trigger_rule=TriggerRule.ALL_DONE if measured else TriggerRule.ALL_SUCCESS,
+            )
+        task.set_upstream(measured[-1] if measured else begin)
+        measured.append(task)
+    return measured
 
 
 def _listed_beside(parts: Parts, group: str, connection: str) -> BaseOperator:

@@ -10,6 +10,7 @@ from heavylift.spec import Check, Phase
 from tests.unit.spec.samples import HEAD, load, problems_of
 
 LINES = "assess: {lines: [{name: today, bandwidth: 125MB/s}]}\n"
+ENDPOINT = "connection: e, requests: 's3://golden/rows.jsonl'"
 GATE = "gates: [{name: go, phase: PHASE, checks: [CHECK]}]\n"
 MOVES = "datasets: [{name: a, source: s3://some/a/, target: gs://some/a/}]\n"
 
@@ -20,6 +21,7 @@ def test_a_line_is_enough_and_the_gate_asks_a_person(tmp_path: Path) -> None:
     assert gate.approval.required
     assert set(gate.checks) == {
         Check.INVENTORY_COMPLETE, Check.REFERENCES_EXPLAINED, Check.BLOCKERS_ACCEPTED, Check.DEADLINE_KEPT,
+        Check.BASELINES_MEASURED,
     }  # fmt: skip
     assert spec.assess is not None
     assert spec.assess.lines[0].bandwidth == 125 * 10**6
@@ -43,6 +45,14 @@ def test_a_source_may_lie_on_any_platform(tmp_path: Path, platform: str) -> None
         (
             HEAD + LINES.replace("{lines", "{also: [{system: kafka, connection: aws_source}], lines"),
             "2191", "assess.also[0].connection",
+        ),
+        (
+            HEAD + LINES.replace("{lines", f"{{baselines: [{{{ENDPOINT}, rates: [5, 2]}}], lines"),
+            "", "assess.baselines[0].rates",
+        ),
+        (
+            HEAD + LINES.replace("{lines", f"{{baselines: [&b {{{ENDPOINT}}}, *b], lines"),
+            "2200", "assess.baselines[1].connection",
         ),
         (
             HEAD + "assess: {lines: [{name: a, bandwidth: 1MB/s}, {name: a, bandwidth: 2MB/s}]}\n", "2193",

@@ -1,0 +1,89 @@
+"""The operator that measures what a live endpoint does, before anything moves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heavylift_airflow.hooks.object_store import look_up
+from heavylift_airflow.operators.base import HeavyliftOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from heavylift.evidence.baseline_records import EndpointBaseline
+    from heavylift_airflow.context import TaskFrame
+
+
+class MeasureBaselineOperator(HeavyliftOperator):
+    """Asks one live endpoint at stepped rates, open-loop, and keeps latency, throughput and errors.
+
+    It is a load on the endpoint, and bills, logs and scales it like any other. Idempotency: each run of the
+    task measures afresh and keeps a record of its own, whole, at the end; one that was killed leaves none.
+
+    :param endpoint: connection of an entry of ``assess.baselines``.
+    :return: ``{"endpoint", "passed", "max_sustained", "requests", "statement"}``; the XCom ``baseline`` has
+        the quantiles of each rate, the noise floor and the cost of 1,000 predictions.
+    :raises AirflowSkipException: this is a dry run: nothing is sent.
+    :raises CredentialError: the endpoint refuses the credentials.
+    :raises ServerUnavailableError: it does not answer at the beginning.
+    """
+
+    def __init__(self, *, endpoint: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.endpoint = endpoint
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Measure, hand over the figures, and note it in the audit trail."""
+        frame = self.moving_frame(context)
+        record = self.work.run(self._measure(frame), f"baseline of {self.endpoint}")
+        for finding in record.findings:
+            self.log.warning(
+                "%s [%s] %s. To fix: %s", finding.severity.value, finding.rule, finding.detail, finding.remedy
+            )
+        context["ti"].xcom_push(key="baseline", value=baseline_of(record))
+        figures = {
+            "endpoint": self.endpoint,
+            "passed": record.passed,
+            "max_sustained": record.max_sustained,
+            "requests": sum(step.planned - step.not_sent for step in record.steps),
+            "statement": record.statement,
+        }
+        self.log.info("%s", figures)
+        return figures
+
+    async def _measure(self, frame: TaskFrame) -> EndpointBaseline:
+        from heavylift.baselines.api import measure_baseline
+        from heavylift.baselines.from_spec import baseline_request, baselines_wanted
+        from heavylift_airflow.trail import note
+
+        wanted = next(each for each in baselines_wanted(frame.spec) if each.connection == self.endpoint)
+        request = baseline_request(frame.spec, frame.run, look_up, wanted)
+        record, ref = await measure_baseline(request, lambda line: self.log.info("%s", line))
+        self.evidence_path = ref.path
+        details = {"passed": record.passed, "max_sustained": record.max_sustained}
+        async with self.evidence(frame) as store:
+            await note(
+                store, frame, "baseline.measured", subject=self.endpoint, evidence=(ref,), details=details
+            )
+        return record
+
+
+def baseline_of(record: EndpointBaseline) -> dict[str, Any]:
+    """Return what later phases hold a target against; the histograms stay in the evidence store."""
+    floor = record.noise_floor
+    return {
+        "connection": record.connection,
+        "requests_sha256": record.requests_sha256,
+        "max_sustained": record.max_sustained,
+        "steps": [
+            {
+                "rate": step.rate,
+                "achieved": step.achieved,
+                "error_rate": step.error_rate,
+                "quantiles_ms": {f"{each.quantile:g}": each.ms for each in step.quantiles},
+            }
+            for step in record.steps
+        ],
+        "noise_floor": {f"{each.quantile:g}": each.ratio for each in floor.ratios} if floor else None,
+        "usd_per_thousand": record.cost.per_thousand if record.cost else None,
+    }
