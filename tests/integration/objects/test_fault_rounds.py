@@ -1,6 +1,6 @@
 """Rounds of faults: nothing lost, nothing wrong, nothing falsely reported.
 
-``HEAVYLIFT_FAULT_ROUNDS`` sets how many rounds are run (default 6), ``HEAVYLIFT_FAULT_SEED`` the first one's
+``HEAVYLIFT_FAULT_ROUNDS`` sets how many rounds are run (default 3), ``HEAVYLIFT_FAULT_SEED`` the first one's
 seed; the following rounds have the following seeds, so that any round can be run again by itself.
 """
 
@@ -18,7 +18,7 @@ from tests.integration.objects.places import Servers
 from tests.integration.objects.round_figures import Figures
 from tests.support.longer import first_then_long
 
-ROUNDS = int(os.environ.get("HEAVYLIFT_FAULT_ROUNDS") or 6)
+ROUNDS = int(os.environ.get("HEAVYLIFT_FAULT_ROUNDS") or 3)
 FIRST = int(os.environ.get("HEAVYLIFT_FAULT_SEED") or random.SystemRandom().randrange(10**6))
 
 

@@ -54,7 +54,7 @@ def finish(stores: TwoStores, **options: str) -> RegistryMoveRecord:
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("seed", first_then_long([1, 2, 3]))
+@pytest.mark.parametrize("seed", first_then_long([1, 2]))
 def test_a_killed_copy_goes_on_while_the_source_changes(store_sandbox: Stack, seed: int) -> None:
     chance = random.Random(seed)
     with two_stores(store_sandbox.env, sizes=SIZES) as stores:
@@ -77,7 +77,7 @@ def test_a_killed_copy_goes_on_while_the_source_changes(store_sandbox: Stack, se
         stores.assert_equal()
 
 
-@pytest.mark.parametrize("delay", first_then_long([0.1, 0.0, 0.02, 0.3]))
+@pytest.mark.parametrize("delay", first_then_long([0.1, 0.02]))
 def test_a_killed_sync_leaves_all_or_nothing(store_sandbox: Stack, delay: float) -> None:
     with two_stores(store_sandbox.env, sizes=SIZES) as stores:
         stores.copy()
