@@ -203,6 +203,28 @@ def test_a_live_endpoint_is_measured_told_and_demanded(
     assert len([*account.run_folder("assess").rglob("endpoint-baseline-*.json")]) == 1
 
 
+def test_data_that_nothing_moves_shuts_a_gate_that_asks_for_it(account: World) -> None:
+    wanted = {"name": GATE, "phase": "assess", "checks": ["everything_carried"]}
+    account.save(gates=[{**wanted, "approval": {"required": True}}], datasets=[])
+    planned(account)
+    told = r"2 components with data that no section.*arn:aws:s3:::training"
+    with pytest.raises(IncompleteError, match=told):
+        run(account, EvaluatePlanGateOperator, gate=GATE)
+    stays = [{"match": "*:rds:*", "reason": "it is remade"}]
+    account.save(assess={**ASSESS, "stays": stays})
+    account.save(datasets=[{"name": "a", "source": "s3://training", "target": "gs://training"}])
+    run(account, MakePlanOperator)
+    assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
+    account.save(
+        datasets=[], assess={**ASSESS, "stays": [*stays, {"match": "training", "reason": "made anew"}]}
+    )
+    run(account, MakePlanOperator)
+    assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
+    run(account, BuildPlanReportOperator)
+    page = next(account.run_folder("assess").glob("report-*.html")).read_text()
+    assert "2 components with data that no section of the spec moves as a whole" in page
+
+
 def test_a_reference_that_nobody_explained_and_a_gap_shut_the_gate(account: World) -> None:
     account.save(assess={**ASSESS, "references": [], "skip": ["AWS::EC2::Volume"]})
     planned(account)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +15,7 @@ from heavylift.assess.baselines import baselines_of
 from heavylift.assess.basis import Basis, load_basis
 from heavylift.assess.document import digest_of, to_document
 from heavylift.assess.from_spec import constraints_of, settings_of, targets_of
+from heavylift.assess.left_behind import Held, left_behind
 from heavylift.assess.picture import graph_of
 from heavylift.assess.plan import make_plan
 from heavylift.assess.translate.join import Translated, translate
@@ -31,11 +32,18 @@ from heavylift.evidence.assessment_records import (
     plan_document_path,
 )
 from heavylift.evidence.inventory_files import read_edges, read_joined, read_outside
-from heavylift.evidence.inventory_records import Component, GraphRecord, InventoryRecord, OutsideReference
+from heavylift.evidence.inventory_records import (
+    Component,
+    Edge,
+    GraphRecord,
+    InventoryRecord,
+    OutsideReference,
+)
 from heavylift.evidence.numbered import latest_number, write_next, write_next_bytes
 from heavylift.evidence.records import MAX_LISTED, RunKey
 from heavylift.evidence.run_evidence import Kept
 from heavylift.evidence.store import JSON
+from heavylift.spec.carried import carried_digest
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
@@ -53,6 +61,7 @@ class Seen:
     others: tuple[InventoryRecord, ...]
     graph: Kept[GraphRecord]
     components: list[Component]
+    edges: list[Edge]
     outside: list[OutsideReference]
     translated: Translated
 
@@ -100,18 +109,23 @@ async def make_assessment(
     connection: str,
     run: RunKey | None = None,
     *,
-    carried: str = "",
+    whole: MigrationSpec | None = None,
+    database_of: Callable[[str], str] = lambda _connection: "",
 ) -> tuple[AssessmentRecord, EvidenceRef]:
     """Make the plan and keep it as evidence, with its input and what stands in its way.
 
     Idempotency: each call adds a numbered assessment; the plan of the same inventory and spec has the same
     digest. After a call that was killed the next one makes the plan again.
 
-    :param carried: digest of what the spec moves; approvals of the plan hold for that alone.
+    :param whole: the spec as it was loaded, where ``spec`` is what the phase sees of it: approvals of the
+        plan hold for what that moves.
+    :param database_of: tells the name of the database that a connection leads to.
     :param run: whose inventory is meant, and where it is kept; the newest inventory's where left out.
     :raises NotFoundError: there is no inventory, or no graph of it.
     """
     began = time.monotonic()
+    whole = whole or spec
+    carried = carried_digest(whole)
     planned = await plan_of(store, spec, connection, run=run, carried=carried)
     key = planned.seen.inventory.run
     number = 1 + await latest_number(store, lambda n: assessment_path(key, n))
@@ -127,6 +141,7 @@ async def make_assessment(
     inventory_ref = await store.ref_of(graph.inventory)
     record = _record(planned, spec, connection, (inventory_ref, input_ref, plan_ref))
     also = [await store.ref_of(other) for other in graph.also]
+    record = _with_left(record, planned.seen, whole, database_of)
     record = record.model_copy(update={"also": tuple(also), "carried": carried})
     record = record.model_copy(update={"seconds": round(time.monotonic() - began, 3)})
     _, ref = await write_next(store, lambda n: assessment_path(key, n), record, known=number - 1)
@@ -165,7 +180,7 @@ async def _see(
     outside = await read_outside(store, graph.record.outside_rows)
     known = Known(settings.components)
     translated = translate(components, edges, outside, known, basis, settings.owner_tags)
-    return Seen(inventory, others, graph, components, outside, translated)
+    return Seen(inventory, others, graph, components, edges, outside, translated)
 
 
 async def _others(
@@ -271,6 +286,22 @@ def _record(
         baselines=baselines_of(seen.components),
         baselines_wanted=tuple(each.connection for each in settings.baselines),
         seconds=0.0,
+    )
+
+
+def _with_left(
+    record: AssessmentRecord, seen: Seen, whole: MigrationSpec, database_of: Callable[[str], str]
+) -> AssessmentRecord:
+    held = Held(seen.components, seen.edges, (seen.inventory, *seen.others))
+    stays = settings_of(whole).stays
+    left, unused = left_behind(seen.translated.components, held, whole, database_of, stays)
+    return record.model_copy(
+        update={
+            "left_behind": left[:MAX_LISTED],
+            "left_count": len(left),
+            "open_left": sum(not each.accepted for each in left),
+            "unused": (*record.unused, *unused),
+        }
     )
 
 

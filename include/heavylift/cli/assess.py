@@ -123,14 +123,14 @@ class _Made:
         from heavylift.inventory.api import make_graph
         from heavylift.inventory.requests import acceptances_of, further_connections
         from heavylift.report.build import build_report
-        from heavylift.spec.carried import carried_digest
         from heavylift.spec.vocabulary import Phase
 
         run, connection = self._request.run, self._request.connection.conn_id
         also = further_connections(spec)
         await make_graph(store, spec.migration, connection, acceptances_of(spec), also=also, run=run)
-        carried = carried_digest(spec)
-        self.record, self.ref = await make_assessment(store, spec, connection, run, carried=carried)
+        self.record, self.ref = await make_assessment(
+            store, spec, connection, run, database_of=lambda conn: connection_from_env(conn).schema or ""
+        )
         for wanted in baselines_wanted(spec):
             note(f"measuring the endpoint of {wanted.connection}")
             asked = baseline_request(spec, run, connection_from_env, wanted)

@@ -41,6 +41,21 @@ def plan_document_path(run: RunKey, number: int) -> str:
     return f"{assess_folder(run)}/plan-{number}.json"
 
 
+class LeftBehind(Record):
+    """Something that holds data and that the spec does not move, or not as a whole.
+
+    :param size_bytes: None where nobody knows it.
+    :param moves: what of it moves, in words; empty where nothing does.
+    :param accepted: why that is all right; empty where nobody said.
+    """
+
+    component: str
+    kind: str
+    size_bytes: int | None
+    moves: str = ""
+    accepted: str = ""
+
+
 class Gap(Record):
     """Something that the inventory could not read.
 
@@ -145,6 +160,8 @@ class AssessmentRecord(Record):
     :param input: what the plan was made from; ``heavylift plan`` makes the same plan of it.
     :param unknown_sizes: components whose size nobody knows.
     :param gaps: what the inventory could not read; ``open_gaps`` of them are not accepted.
+    :param left_behind: the first of ``left_count`` components that hold data and do not move, or not as a
+        whole; ``open_left`` of them nobody has accepted.
     :param unused: acceptances and entries of the spec that have met nothing.
     :param deadline_kept: it ends nine times in ten, and by the deadline where there is one.
     """
@@ -175,6 +192,9 @@ class AssessmentRecord(Record):
     outside: int
     explained: int
     unexplained: int
+    left_behind: tuple[LeftBehind, ...] = ()
+    left_count: int = 0
+    open_left: int = 0
     outside_told: tuple[OutsideTold, ...] = ()
     rules: tuple[RuleTold, ...] = ()
     blockers: int

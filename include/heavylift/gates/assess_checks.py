@@ -98,6 +98,21 @@ def baselines_measured(evidence: AssessEvidence) -> Verdict:
     return verdict
 
 
+def everything_carried(evidence: AssessEvidence) -> Verdict:
+    """Judge that whatever holds data is moved by a section of the spec, or stays by somebody's word."""
+    verdict, record = _begun(evidence)
+    if record is None:
+        return verdict
+    open_ = [each.component for each in record.left_behind if not each.accepted]
+    verdict.demand(
+        record.open_left == 0,
+        f"{counted(record.open_left, 'component')} with data that no section of the spec moves as a whole,"
+        f" and nobody has said why: {enumeration(open_, _SHOWN)}",
+    )
+    verdict.found(f"{counted(record.left_count - record.open_left, 'component')} with data stay as accepted")
+    return verdict
+
+
 def judge_assess_freshness(evidence: AssessEvidence, max_age: timedelta, now: datetime) -> CheckOutcome:
     """Return whether inventory and plan are younger than ``max_age``, and the plan is of that inventory."""
     verdict = Verdict()

@@ -65,6 +65,7 @@ ASSESS_JUDGES: Mapping[Check, Callable[[AssessEvidence], Verdict]] = {
     Check.BLOCKERS_ACCEPTED: assess_checks.blockers_accepted,
     Check.DEADLINE_KEPT: assess_checks.deadline_kept,
     Check.BASELINES_MEASURED: assess_checks.baselines_measured,
+    Check.EVERYTHING_CARRIED: assess_checks.everything_carried,
 }
 """Check → how it is judged on an assessment."""
 

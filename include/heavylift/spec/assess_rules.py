@@ -16,6 +16,7 @@ ASSESS_CHECKS = frozenset(
         Check.BLOCKERS_ACCEPTED,
         Check.DEADLINE_KEPT,
         Check.BASELINES_MEASURED,
+        Check.EVERYTHING_CARRIED,
     }
 )
 """Checks that judge an assessment."""

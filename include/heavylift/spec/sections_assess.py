@@ -141,6 +141,15 @@ class AcceptedGap(SpecModel):
     reason: _ShortText = Field(description="Why; kept as evidence.")
 
 
+class AcceptedStay(SpecModel):
+    """Components that hold data and stay where they are, or move by other means."""
+
+    match: _ShortText = Field(
+        description="Id or name of a component, or a pattern of them (* stands for any text)."
+    )
+    reason: _ShortText = Field(description="Why; kept as evidence.")
+
+
 class AssessAlso(SpecModel):
     """A server, store or further account whose components belong to the workload."""
 
@@ -271,4 +280,7 @@ class Assess(SpecModel):
     accept: tuple[AcceptedFinding, ...] = Field(default=(), description="Findings that are accepted.")
     gaps: tuple[AcceptedGap, ...] = Field(
         default=(), description="What the inventory could not read, and need not."
+    )
+    stays: tuple[AcceptedStay, ...] = Field(
+        default=(), description="What holds data and no section moves, and need not (everything_carried)."
     )

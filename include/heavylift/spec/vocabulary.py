@@ -130,4 +130,5 @@ class Check(StrEnum):
     BLOCKERS_ACCEPTED = "blockers_accepted"
     DEADLINE_KEPT = "deadline_kept"
     BASELINES_MEASURED = "baselines_measured"
+    EVERYTHING_CARRIED = "everything_carried"
     PLAN_APPROVED = "plan_approved"

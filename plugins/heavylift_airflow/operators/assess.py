@@ -143,20 +143,26 @@ class MakePlanOperator(HeavyliftOperator):
         from heavylift.assess.api import make_assessment
         from heavylift.inventory.requests import inventory_connection
         from heavylift.spec import load_spec
-        from heavylift.spec.carried import carried_digest
         from heavylift_airflow.trail import note
 
         connection = inventory_connection(frame.spec)
         async with self.evidence(frame) as store:
             # The frame's spec is what this phase sees; the approval holds for all that later ones carry out.
-            carried = carried_digest(load_spec(self.spec_path))
-            record, ref = await make_assessment(store, frame.spec, connection, frame.run, carried=carried)
+            whole = load_spec(self.spec_path)
+            record, ref = await make_assessment(
+                store, frame.spec, connection, frame.run, whole=whole, database_of=database_of
+            )
             self.evidence_path = ref.path
             await note(
                 store, frame, "plan.made", subject=record.plan_digest, evidence=_refs(record, ref),
                 details=plan_figures(record),
             )  # fmt: skip
         return record
+
+
+def database_of(connection: str) -> str:
+    """Return the name of the database that a connection leads to."""
+    return look_up(connection).schema or ""
 
 
 def inventory_figures(record: InventoryRecord) -> dict[str, Any]:

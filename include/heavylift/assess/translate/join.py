@@ -106,7 +106,7 @@ def _component(each: Listed, row: Row, world: _World) -> Component:
         fields |= row.more(attributes)
     if (row.instance or row.uses) and each.id in world.busy:
         fields["accelerator"] = _accelerator(each, row, world.via.get(each.id, attributes), world.basis)
-    if _server_of(each.id) not in world.elsewhere:
+    if server_of(each.id) not in world.elsewhere:
         fields |= _volume(each, row, attributes, told)
     fields |= {name: value for name, value in told.items() if name != "accelerator"}
     if "accelerator" in told:
@@ -223,7 +223,7 @@ def _counted_elsewhere(edges: Iterable[Edge], wanted: Mapping[str, Row]) -> froz
     )
 
 
-def _server_of(id: str) -> str:
+def server_of(id: str) -> str:
     """Return the server that the id of something in it begins with: ``postgresql://db.internal:5432``."""
     return "/".join(id.split("/", 3)[:3])
 
