@@ -106,7 +106,8 @@ class RegistryIdMap(Record):
 class RegistryPreflightRecord(Record):
     """What stands in the way of moving a registry; nothing has been changed.
 
-    :param path: ``store``, ``api``, ``catalogue`` (registered models, where a side is not MLflow), or empty
+    :param path: ``store``, ``api``, ``catalogue`` (registered models, where a side is not MLflow),
+        ``features`` (a feature store), or empty
         where none is open.
     :param path_reason: why, in a sentence.
     :param sorts: for ``api`` and ``catalogue``: what would be done to each sort of things.
@@ -123,7 +124,7 @@ class RegistryPreflightRecord(Record):
     target: str
     source_version: str = ""
     target_version: str = ""
-    path: Literal["store", "api", "catalogue", ""] = ""
+    path: Literal["store", "api", "catalogue", "features", ""] = ""
     path_reason: str
     sorts: tuple[RegistryTable, ...] = ()
     kept_as_tags: tuple[RegistryKept, ...] = ()
@@ -169,7 +170,7 @@ class RegistryMoveRecord(Record):
     run: RunKey
     registry: str
     act: Literal["copy", "sync"]
-    path: Literal["store", "api", "catalogue"] = "store"
+    path: Literal["store", "api", "catalogue", "features"] = "store"
     source: str
     target: str
     store_version: str

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from heavylift.aio import in_thread
+from heavylift.environments import Solver
 from heavylift.errors import SpecError
 from heavylift.evidence.model_records import (
     ModelBaseline,
@@ -26,7 +27,6 @@ from heavylift.evidence.model_records import (
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.store import open_evidence
 from heavylift.models.checking import Checked, check, look
-from heavylift.models.environments import Solver
 from heavylift.models.fetching import FetchedModel, fetch_model
 from heavylift.models.golden import Golden, read_golden
 from heavylift.models.requests import ModelRequest

@@ -8,11 +8,11 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from heavylift.environments import Solved, Solver
 from heavylift.errors import ServerUnavailableError
 from heavylift.evidence.model_records import ModelCheckRecord, ModelFile
 from heavylift.evidence.records import Finding, Severity
 from heavylift.models import modelscan
-from heavylift.models.environments import Solved, Solver
 from heavylift.models.fetching import FetchedModel
 from heavylift.models.layout import Layout, read_layout
 from heavylift.models.looking import Look, Trust

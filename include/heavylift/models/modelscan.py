@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from heavylift.environments import Solver
 from heavylift.errors import HeavyliftError
-from heavylift.models.environments import Solver
 
 VERSION = "0.8.8"
 

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heavylift.connections import Connection
+from heavylift.environments import Solved, Solver
 from heavylift.errors import ConflictError, UnsupportedError
 from heavylift.evidence.model_records import ModelSide
 from heavylift.evidence.records import Severity
 from heavylift.models.checking import Checked, target_python
 from heavylift.models.endpoints import EndpointSession
-from heavylift.models.environments import Solved, Solver
 from heavylift.models.golden import Golden
 from heavylift.models.requests import ModelRequest
 from heavylift.models.runtime import Runtime, minor_of, plain_requirements

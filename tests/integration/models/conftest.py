@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from heavylift.models.environments import CACHE_VARIABLE
+from heavylift.environments import CACHE_VARIABLE
 
 MAKER = Path(__file__).with_name("make_models.py")
 

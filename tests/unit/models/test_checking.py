@@ -17,7 +17,7 @@ from heavylift.evidence.records import RunKey
 from heavylift.locations import parse_location
 from heavylift.models import checking
 from heavylift.models.api import check_model
-from heavylift.models.environments import Solved, Solver
+from heavylift.environments import Solved, Solver
 from heavylift.models.fetching import fetch_model
 from heavylift.models.layout import read_layout
 from heavylift.models.modelscan import Scanned, read_report

@@ -8,7 +8,7 @@ import pytest
 
 from heavylift.errors import ConnectionConfigError, ServerUnavailableError, UnsupportedError
 from heavylift.models import environments
-from heavylift.models.environments import CACHE_VARIABLE, Solved, Solver, cache_folder
+from heavylift.environments import CACHE_VARIABLE, Solved, Solver, cache_folder
 
 # Notes its arguments and variables; makes what uv would.
 FAKE = """#!/bin/sh

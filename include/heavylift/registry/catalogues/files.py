@@ -166,23 +166,32 @@ class Places:
 
 
 async def copy_files(
-    source: Files, target: Files, source_uri: str, target_uri: str, *, overwrite: bool = False
+    source: Files,
+    target: Files,
+    source_uri: str,
+    target_uri: str,
+    *,
+    overwrite: bool = False,
+    exactly: bool = False,
 ) -> tuple[int, int]:
     """Make what lies below one URI lie below another, and leave what is there already.
 
     :param overwrite: another file of the same name gives way.
+    :param exactly: a file is there already only if its bytes are the same, not where its size is.
     :return: how many files there are, and how many were written.
     :raises ConflictError: another file has a name; it is not touched.
     """
-    there = {each.path: each.size_bytes async for each in target.below(target_uri)}
+    there = {each.path: each async for each in target.below(target_uri)}
     files = written = 0
     async for each in source.below(source_uri):
         files += 1
-        if there.get(each.path) == each.size_bytes:
+        found = there.get(each.path)
+        same_size = found is not None and found.size_bytes == each.size_bytes
+        if found and same_size and (not exactly or await source.digest(each) == await target.digest(found)):
             continue
-        replaces = each.path in there
-        if replaces and not overwrite:
-            raise _taken(_joined(target_uri, each.path), there[each.path], each.size_bytes)
+        if found is not None and not overwrite:
+            raise _taken(_joined(target_uri, each.path), found.size_bytes, each.size_bytes)
+        replaces = found is not None
         if isinstance(source, StoreFiles) and isinstance(target, StoreFiles) and each.listed is not None:
             key = _joined(key_of(target_uri), each.path)
             await copy_object(source.store, target.store, each.listed, key, replaces=replaces)

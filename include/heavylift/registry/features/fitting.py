@@ -1,0 +1,155 @@
+"""What of a view a feature store can hold, and what is lost: pure, and known before anything moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from heavylift.evidence.registry_records import RegistryLoss
+from heavylift.registry.catalogues.leaves import Leaves, leaves_of
+from heavylift.registry.catalogues.marks import COUNT
+from heavylift.registry.features.capabilities import FeatureCapabilities
+from heavylift.registry.features.description import Feature, View
+from heavylift.registry.uris import UriMap
+
+_EXAMPLES = 5
+VIEW = "feature view"
+READ = "parquet"
+"""The format of histories that is read."""
+
+
+@dataclass(frozen=True)
+class Lost:
+    """Something of one view that the target cannot hold as it is."""
+
+    item: str
+    reason: str
+    id: str
+
+
+@dataclass(frozen=True)
+class FittedView:
+    """A view as the target can hold it.
+
+    :param impossible: why it cannot be held at all; empty where it can.
+    :param unmapped: no prefix tells where its history goes.
+    """
+
+    view: View
+    lost: tuple[Lost, ...] = ()
+    impossible: str = ""
+    unmapped: bool = False
+
+    @property
+    def leaves(self) -> Leaves:
+        """What reading it there should yield."""
+        return leaves_of(self.view)
+
+
+def fit_view(
+    view: View, source: FeatureCapabilities, target: FeatureCapabilities, uris: UriMap
+) -> FittedView:
+    """Return a view as the target can hold it, with what is lost of it."""
+    lost = [
+        *_meanings(view, source, target),
+        *(Lost(item, reason, f"{view.name}/{name}") for name, item, reason in _of_features(view, target)),
+        *_of_metadata(view, target),
+    ]
+    if view.owner and not target.owner:
+        lost.append(Lost("owner", "no place for it there", view.name))
+    features = {
+        name: replace(
+            each,
+            type=target.types.get(each.type, each.type),
+            description=each.description if target.feature_descriptions else "",
+            tags=each.tags if target.feature_tags else {},
+        )
+        for name, each in view.features.items()
+    }
+    there = uris.of(view.offline)
+    fitted = replace(
+        view,
+        features=features,
+        key_types={name: target.types.get(kind, kind) for name, kind in view.key_types.items()},
+        entities=(view.entities or view.keys) if target.entities else (),
+        offline=there,
+        offline_format=READ if view.offline else "",
+        owner=view.owner if target.owner else "",
+        metadata=_kept_metadata(view, target),
+    )
+    covered = not view.offline or uris.covers(view.offline)
+    return FittedView(fitted, tuple(lost), _impossible(view, fitted, target), unmapped=not covered)
+
+
+def told(fitted: list[FittedView]) -> tuple[RegistryLoss, ...]:
+    """Return what is lost, each sort of it once, with counts and examples."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for each in (lost for view in fitted for lost in view.lost):
+        groups.setdefault((each.item, each.reason), []).append(each.id)
+    return tuple(
+        RegistryLoss(what=VIEW, item=item, reason=reason, count=len(ids), examples=tuple(ids[:_EXAMPLES]))
+        for (item, reason), ids in groups.items()
+    )
+
+
+def _meanings(view: View, source: FeatureCapabilities, target: FeatureCapabilities) -> Iterator[Lost]:
+    if source.tombstones and not target.tombstones and view.offline:
+        yield Lost("deletions in the history", "rows that delete a key are left out there", view.name)
+    if view.ttl and source.ttl_joins != target.ttl_joins:
+        where = "there" if target.ttl_joins else "on the source only"
+        yield Lost("ttl_seconds", f"it bounds joins with the history, too, {where}", view.name)
+    if view.entities and not target.entities:
+        yield Lost("entities", "no place for their names there", view.name)
+
+
+def _of_features(view: View, target: FeatureCapabilities) -> Iterator[tuple[str, str, str]]:
+    for name, kind in view.key_types.items():
+        if (becomes := target.types.get(kind, kind)) != kind:
+            yield name, f"type {kind}", f"becomes {becomes}"
+    for name, each in view.features.items():
+        yield from ((name, item, reason) for item, reason in _of_feature(each, target))
+
+
+def _of_feature(each: Feature, target: FeatureCapabilities) -> Iterator[tuple[str, str]]:
+    becomes = target.types.get(each.type, each.type)
+    if becomes != each.type:
+        yield f"type {each.type}", f"becomes {becomes}"
+    if each.description and not target.feature_descriptions:
+        yield "description of a feature", "no place for it there"
+    if each.tags and not target.feature_tags:
+        yield "tags of a feature", "no place for them there"
+
+
+def _of_metadata(view: View, target: FeatureCapabilities) -> Iterator[Lost]:
+    kept = _kept_metadata(view, target)
+    for key, value in view.metadata.items():
+        if key not in kept:
+            reason = target.pairs.wrong(key, value) or f"at most {target.pairs.most} tags there"
+            yield Lost(f"metadata/{key}", reason, view.name)
+
+
+def _kept_metadata(view: View, target: FeatureCapabilities) -> dict[str, str]:
+    taken = {key: value for key, value in view.metadata.items() if not target.pairs.wrong(key, value)}
+    room = target.pairs.most - COUNT if target.pairs.most else len(taken)
+    return dict(list(taken.items())[: max(room, 0)])
+
+
+def _impossible(view: View, fitted: View, target: FeatureCapabilities) -> str:
+    """Return why a view cannot be held there; empty where it can."""
+    if not view.keys:
+        return "it has no key"
+    if view.offline_format and view.offline_format != READ:
+        # The files of such a table hold rows that are superseded, too.
+        return f"its history is a table of format {view.offline_format}, and only {READ} files are read"
+    if target.most_keys and len(view.keys) > target.most_keys:
+        return f"it has {len(view.keys)} keys, and at most {target.most_keys} can be held"
+    for name, kind in view.columns.items():
+        if kind not in target.types:
+            return f"{name} is of type {kind}, which cannot be held"
+        if bad := target.names.wrong(name):
+            return f"the name {name!r}: {bad}"
+    if bad := target.names.wrong(view.name):
+        return f"the name {view.name!r}: {bad}"
+    if target.schemes and fitted.offline and fitted.offline.partition(":")[0] not in target.schemes:
+        return f"its history would lie at {fitted.offline}, and only {', '.join(target.schemes)} is read"
+    return ""

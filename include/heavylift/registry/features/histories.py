@@ -1,0 +1,353 @@
+"""Histories as tables of DuckDB, out of core: digests, differences, newest rows and joins by time.
+
+Both sides are read as one shape: keys and features cast to the target's types, the event time in UTC, the
+newest of rows that share key and event time last.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heavylift.errors import IntegrityError, PermanentError
+from heavylift.registry.features.description import History, View, sql_type
+
+if TYPE_CHECKING:
+    import duckdb
+
+SOURCE, TARGET = "source", "target"
+MEMORY_BYTES = 512 * 2**20
+_TIME, _CREATED, _DELETED, _ROW = "_time", "_created", "_deleted", "_row"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a whole history comes to.
+
+    :param digest: of all rows, whatever their order.
+    """
+
+    rows: int
+    keys: int
+    first: str
+    last: str
+    digest: str
+
+
+@dataclass(frozen=True)
+class RowDifference:
+    """One row that is not equal: ``missing`` on the target, ``extra`` there, or ``different``."""
+
+    kind: str
+    id: str
+    fields: tuple[str, ...] = ()
+
+
+@dataclass
+class Histories:
+    """The histories of one view on both sides.
+
+    :param view: as the target holds it: its types are those that both sides are read as.
+    :param lacking: features that the files of a side do not have, by side.
+    """
+
+    db: duckdb.DuckDBPyConnection
+    view: View
+    lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def read(self, side: str, paths: Sequence[str], history: History) -> None:
+        """Make the table of a side.
+
+        :raises IntegrityError: a column that rows are known by is not in the files, or does not fit.
+        """
+        listed = ", ".join(_text(path) for path in paths)
+        files = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
+        try:
+            found = {str(row[0]) for row in self.db.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()}
+        except Exception as error:
+            raise _unread(self.view.name, side, type(error).__name__) from error
+        needed = (*self.view.keys, self.view.event_time)
+        if absent := [name for name in needed if name not in found]:
+            raise _unread(self.view.name, side, f"files without {', '.join(absent)}")
+        self.lacking[side] = tuple(name for name in self.view.features if name not in found)
+        columns = [f"{_cast(name, kind, found)} AS {_name(name)}" for name, kind in self.view.columns.items()]
+        created = history.created if history.created in found else ""
+        deleted = history.deleted if history.deleted in found else ""
+        self.db.execute(
+            f"CREATE OR REPLACE VIEW {side}_all AS SELECT {', '.join(columns)},"
+            f" {_moment(self.view.event_time, history.time_form)} AS {_TIME},"
+            f" {_moment(created, 'timestamp') if created else 'NULL::TIMESTAMP'} AS {_CREATED},"
+            f" {f'coalesce(CAST({_name(deleted)} AS BOOLEAN), false)' if deleted else 'false'} AS {_DELETED}"
+            f" FROM {files}"
+        )
+        self.db.execute(
+            f"CREATE OR REPLACE VIEW {side} AS SELECT *, hash({self._all}) AS {_ROW}"
+            f" FROM {side}_all WHERE NOT {_DELETED}"
+        )
+        # What is dated or keyed by nothing could be proved nowhere.
+        empty = " OR ".join(f"{_name(name)} IS NULL" for name in self.view.keys)
+        bad = self._one(f"SELECT count(*) FROM {side} WHERE {_TIME} IS NULL OR {empty}")[0]
+        if bad:
+            raise _unread(self.view.name, side, f"{bad:,} rows without key or event time")
+
+    def summary(self, side: str) -> Summary:
+        """Return count, distinct keys, first and last event time, and a digest of a side."""
+        rows, first, last, total, mixed = self._one(
+            f"SELECT count(*), min({_TIME}), max({_TIME}), sum({_ROW}::HUGEINT), bit_xor({_ROW}) FROM {side}"
+        )
+        keys = self._one(f"SELECT count(*) FROM (SELECT 1 FROM {side} GROUP BY {self._keys})")[0]
+        moments = [each.isoformat() if each is not None else "" for each in (first, last)]
+        return Summary(rows, keys, moments[0], moments[1], f"{total or 0:x}-{mixed or 0:016x}")
+
+    def differences(self, most: int) -> tuple[dict[str, int], list[RowDifference]]:
+        """Return counts of equal, different, missing and extra rows, and the first of those that differ."""
+        ids = f"{self._keys}, {_TIME}"
+        sides = [
+            f"(SELECT *, row_number() OVER (PARTITION BY {ids} ORDER BY {_ROW}) AS _n FROM {side})"
+            for side in (SOURCE, TARGET)
+        ]
+        joined = f"{sides[0]} s FULL JOIN {sides[1]} t USING ({ids}, _n)"
+        kind = (
+            f"CASE WHEN t.{_ROW} IS NULL THEN 'missing' WHEN s.{_ROW} IS NULL THEN 'extra'"
+            f" WHEN s.{_ROW} = t.{_ROW} THEN 'equal' ELSE 'different' END"
+        )
+        counts = dict.fromkeys(("equal", "different", "missing", "extra"), 0)
+        counts |= dict(
+            self.db.execute(f"SELECT {kind} AS kind, count(*) FROM {joined} GROUP BY kind").fetchall()
+        )
+        changed = ", ".join(
+            f"CASE WHEN s.{_name(name)} IS DISTINCT FROM t.{_name(name)} THEN {_text(name)} END"
+            for name in self.view.features
+        )
+        rows = self.db.execute(
+            f"SELECT {kind} AS kind, {self._keys}, {_TIME}, [{changed}] FROM {joined}"
+            f" WHERE kind <> 'equal' ORDER BY {ids} LIMIT {int(most)}"
+        ).fetchall()
+        named = [
+            RowDifference(
+                row[0],
+                f"{self.view.name}: {_told(row[1:-2])} at {row[-2].isoformat()}Z",
+                tuple(each for each in row[-1] or () if each) if row[0] == "different" else (),
+            )
+            for row in rows
+        ]
+        return counts, named
+
+    def sample_keys(self, number: int, seed: int) -> list[tuple[object, ...]]:
+        """Return keys of the source's newest rows, drawn by a seed; keys that are deleted are left out."""
+        self._newest("newest", SOURCE)
+        return list(
+            self.db.execute(
+                f"SELECT {self._keys} FROM newest ORDER BY hash({self._keys}, {int(seed)})"
+                f" LIMIT {int(number)}"
+            ).fetchall()
+        )
+
+    def newest_times(self, side: str, keys: Sequence[tuple[object, ...]]) -> list[float]:
+        """Return the event time of each key's newest row, in seconds since 1970; 0 where there is none."""
+        self._newest(f"newest_{side}", side)
+        found = {
+            tuple(row[:-1]): float(row[-1])
+            for row in self.db.execute(
+                f"SELECT {self._keys}, epoch_us({_TIME}) / 1e6 FROM newest_{side}"
+                f" WHERE ({self._keys}) IN (SELECT ({self._keys}) FROM sampled)"
+            ).fetchall()
+        } if self._sampled(keys) else {}  # fmt: skip
+        return [found.get(tuple(key), 0.0) for key in keys]
+
+    def write(self, path: Path, side: str, history: History) -> int:
+        """Write a side's rows as one Parquet file in the form that every feature store reads.
+
+        :param history: names the column that orders rows of one event time.
+        :return: how many rows.
+        """
+        return self._copied(self._plain(side, history), path)
+
+    def write_newest(self, path: Path, side: str, history: History, not_before: float) -> int:
+        """Write the newest row of each key, but those older than a moment in seconds since 1970."""
+        self._newest("newest", side)
+        where = f" WHERE epoch_us({_TIME}) >= {int(not_before * 1e6)}"
+        return self._copied(self._plain("newest", history) + where, path)
+
+    def write_frame(self, path: Path, number: int, seed: int) -> int:
+        """Write keys and moments near rows of the source: before, at and after them, and far after."""
+        span = max(2 * self.view.ttl, 86_400)
+        drawn = f"hash({self._keys}, {_TIME}, {int(seed)})"
+        shift = f"(({drawn} // 3) % {span})::BIGINT"
+        self.db.execute(
+            f"CREATE OR REPLACE TABLE frame AS SELECT DISTINCT {self._keys},"
+            f" {_TIME} + to_seconds(CASE {drawn} % 8 WHEN 0 THEN 0 WHEN 1 THEN -{shift} ELSE {shift} END)"
+            f" AS event_timestamp FROM (SELECT * FROM {SOURCE} ORDER BY {drawn} LIMIT {int(number)})"
+        )
+        return self._copied("SELECT * FROM frame", path)
+
+    def join(self, side: str, ttl: int) -> None:
+        """Join the frame with a side's history: what was newest at each moment, if not too old."""
+        self._unique(side)
+        young = f"h.{_TIME} >= f.event_timestamp - to_seconds({ttl})" if ttl else f"h.{_TIME} IS NOT NULL"
+        features = ", ".join(
+            f"CASE WHEN {young} THEN h.{_name(name)} END AS {_name(name)}" for name in self.view.features
+        )
+        on = " AND ".join(f"f.{_name(name)} = h.{_name(name)}" for name in self.view.keys)
+        keys = ", ".join(f"f.{_name(name)}" for name in self.view.keys)
+        self.db.execute(
+            f"CREATE OR REPLACE TABLE joined_{side} AS SELECT {keys}, f.event_timestamp, {features}"
+            f" FROM frame f ASOF LEFT JOIN unique_{side} h ON {on} AND f.event_timestamp >= h.{_TIME}"
+        )
+
+    def read_join(self, name: str, path: Path) -> None:
+        """Take in what a feature store itself has joined."""
+        moment = _moment("event_timestamp", "timestamp")
+        columns = ", ".join(
+            f"{_cast(each, kind, {each})} AS {_name(each)}" for each, kind in self.view.columns.items()
+        )
+        self.db.execute(
+            f"CREATE OR REPLACE TABLE joined_{name} AS SELECT {columns},"
+            f" {moment} AS event_timestamp FROM read_parquet({_text(str(path))})"
+        )
+
+    def unequal_joins(self, one: str, other: str, most: int) -> tuple[int, int, list[RowDifference]]:
+        """Return how many rows the other join has, how many of one's differ there, and the first of these.
+
+        A row that the other lacks counts as one without features: Feast leaves out what it found nothing for.
+        """
+        ids = f"{self._keys}, event_timestamp"
+        changed = ", ".join(
+            f"CASE WHEN s.{_name(name)} IS DISTINCT FROM t.{_name(name)} THEN {_text(name)} END"
+            for name in self.view.features
+        )
+        self.db.execute(
+            f"CREATE OR REPLACE TABLE unequal AS SELECT {ids},"
+            f" list_filter([{changed}], lambda x: x IS NOT NULL) AS fields"
+            f" FROM joined_{one} s LEFT JOIN joined_{other} t USING ({ids})"
+        )
+        rows = int(self._one(f"SELECT count(*) FROM joined_{other}")[0])
+        bad = int(self._one("SELECT count(*) FILTER (len(fields) > 0) FROM unequal")[0])
+        found = self.db.execute(
+            f"SELECT * FROM unequal WHERE len(fields) > 0 ORDER BY {ids} LIMIT {int(most)}"
+        ).fetchall()
+        named = [
+            RowDifference(
+                "different", f"{self.view.name}: {_told(row[:-2])} at {row[-2].isoformat()}Z", tuple(row[-1])
+            )
+            for row in found
+        ]
+        return rows, bad, named
+
+    def filled_rows(self, name: str) -> int:
+        """Return how many rows of a join have any feature at all: a join of nothing proves nothing."""
+        some = " OR ".join(f"{_name(each)} IS NOT NULL" for each in self.view.features) or "false"
+        return int(self._one(f"SELECT count(*) FILTER ({some}) FROM joined_{name}")[0])
+
+    @property
+    def _keys(self) -> str:
+        return ", ".join(map(_name, self.view.keys))
+
+    @property
+    def _all(self) -> str:
+        return ", ".join([*map(_name, self.view.columns), _TIME, _CREATED])
+
+    def _plain(self, table: str, history: History) -> str:
+        columns = [*map(_name, self.view.columns), f"{_TIME} AS {_name(self.view.event_time)}"]
+        if history.created:
+            columns.append(f"{_CREATED} AS {_name(history.created)}")
+        return f"SELECT {', '.join(columns)} FROM {table}"
+
+    def _copied(self, query: str, path: Path) -> int:
+        self.db.execute(f"COPY ({query}) TO {_text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        return int(self._one(f"SELECT count(*) FROM read_parquet({_text(str(path))})")[0])
+
+    def _newest(self, name: str, side: str) -> None:
+        self.db.execute(
+            f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM (SELECT * FROM {side}_all"
+            f" QUALIFY row_number() OVER (PARTITION BY {self._keys}"
+            f" ORDER BY {_TIME} DESC, {_CREATED} DESC NULLS LAST) = 1) WHERE NOT {_DELETED}"
+        )
+
+    def _unique(self, side: str) -> None:
+        self.db.execute(
+            f"CREATE OR REPLACE VIEW unique_{side} AS SELECT * FROM {side} QUALIFY row_number()"
+            f" OVER (PARTITION BY {self._keys}, {_TIME} ORDER BY {_CREATED} DESC NULLS LAST, {_ROW}) = 1"
+        )
+
+    def _sampled(self, keys: Sequence[tuple[object, ...]]) -> bool:
+        columns = ", ".join(f"{_name(name)} {sql_type(self.view.key_types[name])}" for name in self.view.keys)
+        self.db.execute(f"CREATE OR REPLACE TABLE sampled ({columns})")
+        if keys:
+            marks = ", ".join("?" for _ in self.view.keys)
+            self.db.executemany(f"INSERT INTO sampled VALUES ({marks})", [list(key) for key in keys])
+        return bool(keys)
+
+    def _one(self, query: str) -> tuple[Any, ...]:
+        row = self.db.execute(query).fetchone()
+        return tuple(row or ())
+
+
+@contextmanager
+def opened_histories(view: View, work: Path, memory_bytes: int = MEMORY_BYTES) -> Iterator[Histories]:
+    """Open a database for one view's histories; what does not fit in memory lies in ``work``."""
+    import duckdb
+
+    config: dict[str, Any] = {
+        "threads": 1,
+        "memory_limit": f"{memory_bytes // 2**20}MiB",
+        "temp_directory": str(work / "spill"),
+        "preserve_insertion_order": False,
+    }
+    with duckdb.connect(":memory:", config=config) as db:
+        # Standard output is a document's.
+        db.execute("SET enable_progress_bar = false")
+        db.execute("SET TimeZone = 'UTC'")
+        try:
+            yield Histories(db, view)
+        except duckdb.Error as error:
+            raise PermanentError(
+                f"comparing the histories of feature view {view.name!r}",
+                got=f"{type(error).__name__}: {str(error).splitlines()[0][:300]}",
+                expected="files that fit the definition",
+                state="nothing was concluded",
+                remedy="look which column does not fit its type, or give more room in the temporary folder",
+                code="7708",
+            ) from error
+
+
+def _cast(name: str, kind: str, found: set[str] | Mapping[str, object]) -> str:
+    column = _name(name) if name in found else "NULL"
+    if "timestamp" in kind:
+        # By way of a moment, as a column without a zone means UTC and one to the nanosecond casts no other way.
+        column = f"CAST({column} AS {sql_type(kind).replace('TIMESTAMP', 'TIMESTAMPTZ')})"
+    return f"CAST({column} AS {sql_type(kind)})"
+
+
+def _moment(name: str, form: str) -> str:
+    """Return the expression of a column as a moment in UTC, to the microsecond."""
+    column = _name(name)
+    if form == "seconds":
+        return f"make_timestamp(CAST(round(CAST({column} AS DOUBLE) * 1e6) AS BIGINT))"
+    return f"CAST(CAST({column} AS TIMESTAMPTZ) AS TIMESTAMP)"
+
+
+def _name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _text(text: str) -> str:
+    return "'" + text.replace("'", "''") + "'"
+
+
+def _told(key: Sequence[object]) -> str:
+    return ", ".join(str(each) for each in key)
+
+
+def _unread(view: str, side: str, got: str) -> IntegrityError:
+    return IntegrityError(
+        f"reading the history of feature view {view!r} on the {side}",
+        got=got,
+        expected="Parquet files with its keys, its event time and its features",
+        state="nothing was concluded, and nothing was changed",
+        remedy="correct the definition, or the files that do not belong to it",
+        code="7709",
+    )

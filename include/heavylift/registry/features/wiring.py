@@ -1,0 +1,39 @@
+"""Which feature store a connection leads to; the one place that knows all adapters."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from heavylift.errors import ConnectionConfigError
+
+if TYPE_CHECKING:
+    from heavylift.connections import Connection
+    from heavylift.registry.features.feast_process import FeastProcesses
+    from heavylift.registry.features.ports import FeatureStore
+
+
+def open_feature_store(
+    connection: Connection, processes: FeastProcesses, parallel: int, stop: threading.Event
+) -> FeatureStore:
+    """Return the adapter of a connection; close it when done.
+
+    :raises ConnectionConfigError: no feature store is known for its type, or it lacks a field.
+    """
+    if connection.conn_type == "aws":
+        from heavylift.registry.features.sagemaker import SageMakerFeatures
+
+        return SageMakerFeatures(connection, parallel, stop)
+    if connection.conn_type == "feast":
+        from heavylift.registry.features.feast import FeastStore
+
+        return FeastStore(connection, processes)
+    raise ConnectionConfigError(
+        f"using connection {connection.conn_id!r} for a feature store",
+        got=f"the type {connection.conn_type!r}",
+        expected="aws (SageMaker Feature Store) or feast",
+        state="nothing was touched",
+        remedy="name a connection of one of these types; see docs/reference/feature-stores.md for what is not"
+        " served",
+        code="7710",
+    )
