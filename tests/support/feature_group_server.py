@@ -1,0 +1,163 @@
+"""SageMaker Feature Store for tests: moto makes and describes groups, the rest is answered here.
+
+moto lacks ListFeatureGroups, DescribeFeatureMetadata and the runtime, and forgets online stores and
+descriptions. Each request is checked by botocore's models; what they do not allow is kept in ``rejected``.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import botocore.session
+import boto3
+from botocore.validate import ParamValidator
+from moto.server import ThreadedMotoServer
+
+from heavylift.connections import Connection
+
+KEYS = {"aws_access_key_id": "test", "aws_secret_access_key": "test", "region_name": "us-east-1"}
+
+
+class FeatureGroupServer:
+    """A server for both of the services.
+
+    :ivar records: group → key → record, as the online store has it.
+    :ivar metadata: (group, feature) → description and parameters.
+    :ivar unprocessed: how many keys of a batch are left out the first time.
+    """
+
+    def __init__(self) -> None:
+        self.records: dict[str, dict[str, list[dict[str, Any]]]] = {}
+        self.metadata: dict[tuple[str, str], dict[str, Any]] = {}
+        self.created: dict[str, dict[str, Any]] = {}
+        self.rejected: list[str] = []
+        self.asked: list[str] = []
+        self.unprocessed = 0
+        self.page = 1
+        session = botocore.session.get_session()
+        self._models = [
+            session.get_service_model(name) for name in ("sagemaker", "sagemaker-featurestore-runtime")
+        ]
+        self._moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+        self._moto.start()
+        host, port = self._moto.get_host_and_port()
+        self.moto_url = f"http://{host}:{port}"
+        self._control = boto3.client("sagemaker", endpoint_url=self.moto_url, **KEYS)
+        self.s3 = boto3.client("s3", endpoint_url=self.moto_url, **KEYS)
+        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
+        threading.Thread(target=self._http.serve_forever, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self._http.server_address[1]}"
+
+    @property
+    def connection(self) -> Connection:
+        """The connection to it; S3 is moto's."""
+        extra = {
+            "region_name": "us-east-1",
+            "endpoint_url": self.url,
+            "service_config": {"s3": {"endpoint_url": self.moto_url}},
+        }
+        return Connection("sagemaker", "aws", login="test", password="test", extra=extra)
+
+    def close(self) -> None:
+        """Stop both servers."""
+        self._http.shutdown()
+        self._http.server_close()
+        self._moto.stop()
+
+    def create(self, **request: Any) -> str:
+        """Make a group in moto, and return where its history lies."""
+        self.created[request["FeatureGroupName"]] = request
+        self._control.create_feature_group(**request)
+        told = self._control.describe_feature_group(FeatureGroupName=request["FeatureGroupName"])
+        return str(told["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"])
+
+    def answer(self, operation: str, asked: dict[str, Any]) -> dict[str, Any]:
+        """Return what the service would."""
+        self._check(operation, asked)
+        self.asked.append(operation)
+        return getattr(self, f"_{operation}")(asked)
+
+    def _check(self, operation: str, asked: dict[str, Any]) -> None:
+        for model in self._models:
+            if operation in model.operation_names:
+                shape = model.operation_model(operation).input_shape
+                report = ParamValidator().validate(asked, shape)
+                unknown = set(asked) - set(shape.members)
+                if report.has_errors() or unknown:
+                    self.rejected.append(f"{operation}: {report.generate_report()} {sorted(unknown)}")
+                return
+        self.rejected.append(f"{operation}: no such operation")
+
+    def _ListFeatureGroups(self, asked: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        names = sorted(self.created)
+        start = int(asked.get("NextToken") or 0)
+        arn = "arn:aws:sagemaker:us-east-1:123456789012:feature-group"
+        listed = [
+            {"FeatureGroupName": name, "FeatureGroupArn": f"{arn}/{name}", "CreationTime": 1.0}
+            for name in names[start : start + self.page]
+        ]
+        more = {"NextToken": str(start + self.page)} if start + self.page < len(names) else {}
+        return {"FeatureGroupSummaries": listed, **more}
+
+    def _DescribeFeatureGroup(self, asked: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        name = asked["FeatureGroupName"]
+        told = self._control.describe_feature_group(FeatureGroupName=name)
+        told.pop("ResponseMetadata")
+        told["CreationTime"] = told["CreationTime"].timestamp()
+        made = self.created[name]
+        told |= {each: made[each] for each in ("OnlineStoreConfig", "Description") if each in made}
+        if "OfflineStoreConfig" not in made:
+            del told["OfflineStoreConfig"]
+        definitions, half = made["FeatureDefinitions"], len(made["FeatureDefinitions"]) // 2
+        if asked.get("NextToken"):
+            return {**told, "FeatureDefinitions": definitions[half:]}
+        return {**told, "FeatureDefinitions": definitions[:half], "NextToken": "more"}
+
+    def _DescribeFeatureMetadata(self, asked: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        return self.metadata.get((asked["FeatureGroupName"], asked["FeatureName"]), {})
+
+    def _ListTags(self, asked: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        name = asked["ResourceArn"].rpartition("/")[2]
+        return {"Tags": next((g.get("Tags", []) for n, g in self.created.items() if n.lower() == name), [])}
+
+    def _BatchGetRecord(self, asked: dict[str, Any]) -> dict[str, Any]:  # noqa: N802
+        (group,) = asked["Identifiers"]
+        names = group["RecordIdentifiersValueAsString"]
+        left, self.unprocessed = names[: self.unprocessed], 0
+        held = self.records.get(group["FeatureGroupName"], {})
+        records = [
+            {
+                "FeatureGroupName": group["FeatureGroupName"],
+                "RecordIdentifierValueAsString": name,
+                "Record": held[name],
+            }
+            for name in names
+            if name in held and name not in left
+        ]
+        unprocessed = [{**group, "RecordIdentifiersValueAsString": left}] if left else []
+        return {"Records": records, "Errors": [], "UnprocessedIdentifiers": unprocessed}
+
+    def _handler(self) -> type[BaseHTTPRequestHandler]:
+        server = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                target = self.headers.get("X-Amz-Target") or self.path
+                operation = target.rpartition(".")[2].rpartition("/")[2]
+                answer = json.dumps(server.answer(operation, json.loads(body or b"{}"))).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/x-amz-json-1.1")
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_: Any) -> None:
+                """Say nothing."""
+
+        return Handler
