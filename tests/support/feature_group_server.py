@@ -10,9 +10,10 @@ import json
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.request import Request, urlopen
 
-import botocore.session
 import boto3
+import botocore.session
 from botocore.validate import ParamValidator
 from moto.server import ThreadedMotoServer
 
@@ -27,6 +28,7 @@ class FeatureGroupServer:
     :ivar records: group → key → record, as the online store has it.
     :ivar metadata: (group, feature) → description and parameters.
     :ivar unprocessed: how many keys of a batch are left out the first time.
+    :ivar refuses: the online store answers nothing but errors.
     """
 
     def __init__(self) -> None:
@@ -36,6 +38,7 @@ class FeatureGroupServer:
         self.rejected: list[str] = []
         self.asked: list[str] = []
         self.unprocessed = 0
+        self.refuses = False
         self.page = 1
         session = botocore.session.get_session()
         self._models = [
@@ -45,6 +48,8 @@ class FeatureGroupServer:
         self._moto.start()
         host, port = self._moto.get_host_and_port()
         self.moto_url = f"http://{host}:{port}"
+        # Its state is the process's, and outlives a server.
+        urlopen(Request(f"{self.moto_url}/moto-api/reset", method="POST")).close()
         self._control = boto3.client("sagemaker", endpoint_url=self.moto_url, **KEYS)
         self.s3 = boto3.client("s3", endpoint_url=self.moto_url, **KEYS)
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
@@ -127,6 +132,10 @@ class FeatureGroupServer:
         (group,) = asked["Identifiers"]
         names = group["RecordIdentifiersValueAsString"]
         left, self.unprocessed = names[: self.unprocessed], 0
+        if self.refuses:
+            error = {"ErrorCode": "AccessForbidden", "ErrorMessage": "no", **group}
+            error["RecordIdentifierValueAsString"] = error.pop("RecordIdentifiersValueAsString")[0]
+            return {"Records": [], "Errors": [error], "UnprocessedIdentifiers": []}
         held = self.records.get(group["FeatureGroupName"], {})
         records = [
             {

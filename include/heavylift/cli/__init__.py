@@ -15,6 +15,7 @@ SUBCOMMANDS = (
     Subcommand("tables", "Move tables while they are written to."),
     Subcommand("streams", "Mirror topics, verify them, translate consumer groups."),
     Subcommand("registry", "Copy, sync and verify experiments and registered models."),
+    Subcommand("features", "Copy and verify feature stores."),
     Subcommand("models", "Check and compare models."),
     Subcommand("inventory", "List the components of a platform.", single=True),
     Subcommand("graph", "Show what depends on what.", single=True),

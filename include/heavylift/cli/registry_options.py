@@ -105,7 +105,7 @@ def request_of(
     from heavylift.registry.requests import RegistryOptions, RegistryRequest, place_of, prefixes_of
 
     source, target = connection_from_env(source_conn), connection_from_env(target_conn)
-    pairs = [_pair(text) for text in prefixes or ()]
+    pairs = [pair_of(text, "--artifacts") for text in prefixes or ()]
     return RegistryRequest(
         run=RunKey(migration=migration, phase="registry", run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")),
         registry=name or f"{source_conn}-{target_conn}",
@@ -117,15 +117,19 @@ def request_of(
     )
 
 
-def _pair(text: str) -> tuple[str, str]:
+def pair_of(text: str, option: str) -> tuple[str, str]:
+    """Return the two prefixes that one value of an option names.
+
+    :raises SpecError: it cannot be read.
+    """
     source, separator, target = text.partition("=")
     if not separator:
         raise SpecError(
-            "reading --artifacts",
+            f"reading {option}",
             got=repr(text),
             expected="SOURCE_PREFIX=TARGET_PREFIX, such as s3://old/mlflow=gs://new/mlflow",
             state="nothing was touched",
-            remedy="correct --artifacts",
+            remedy=f"correct {option}",
             code="7105",
         )
     return source, target

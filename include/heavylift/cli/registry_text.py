@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from heavylift.cli.output import note
 
 if TYPE_CHECKING:
+    from heavylift.evidence.feature_records import FeatureVerificationRecord
     from heavylift.evidence.records import Finding
     from heavylift.evidence.registry_records import (
         RegistryKept,
@@ -115,8 +116,8 @@ def moved(record: RegistryMoveRecord) -> str:
     return "\n".join(lines)
 
 
-def verified(record: RegistryVerificationRecord) -> str:
-    """Return a verification: the verdict, how it was reached, and the first differences."""
+def verdict(record: RegistryVerificationRecord | FeatureVerificationRecord) -> list[str]:
+    """Return the verdict and the first differences."""
     lines = [f"{'EQUAL' if record.passed else 'NOT EQUAL'}: {record.statement}"]
     lines += [
         f"  {each.kind}: {each.what} {each.id}" + (f" ({', '.join(each.fields)})" if each.fields else "")
@@ -124,6 +125,12 @@ def verified(record: RegistryVerificationRecord) -> str:
     ]
     if record.difference_count > _SHOWN:
         lines.append(f"  and {record.difference_count - _SHOWN:,} more, in the evidence")
+    return lines
+
+
+def verified(record: RegistryVerificationRecord) -> str:
+    """Return a verification: the verdict, how it was reached, and the first differences."""
+    lines = verdict(record)
     lines += [f"  not readable through the interface: {each}" for each in record.unread]
     return "\n".join(lines)
 

@@ -11,13 +11,13 @@ import pytest
 import yaml
 
 from heavylift.aio import run
+from heavylift.environments import Solved, Solver
 from heavylift.errors import NotFoundError, SpecError, UnsupportedError
 from heavylift.evidence.model_records import ModelCheckRecord
 from heavylift.evidence.records import RunKey
 from heavylift.locations import parse_location
 from heavylift.models import checking
 from heavylift.models.api import check_model
-from heavylift.environments import Solved, Solver
 from heavylift.models.fetching import fetch_model
 from heavylift.models.layout import read_layout
 from heavylift.models.modelscan import Scanned, read_report

@@ -137,26 +137,27 @@ class Histories:
         return counts, named
 
     def sample_keys(self, number: int, seed: int) -> list[tuple[object, ...]]:
-        """Return keys of the source's newest rows, drawn by a seed; keys that are deleted are left out."""
-        self._newest("newest", SOURCE)
+        """Return keys of the source, drawn by a seed; those that are deleted are among them."""
         return list(
             self.db.execute(
-                f"SELECT {self._keys} FROM newest ORDER BY hash({self._keys}, {int(seed)})"
-                f" LIMIT {int(number)}"
+                f"SELECT {self._keys} FROM {SOURCE}_all GROUP BY {self._keys}"
+                f" ORDER BY hash({self._keys}, {int(seed)}), {self._keys} LIMIT {int(number)}"
             ).fetchall()
         )
 
-    def newest_times(self, side: str, keys: Sequence[tuple[object, ...]]) -> list[float]:
-        """Return the event time of each key's newest row, in seconds since 1970; 0 where there is none."""
-        self._newest(f"newest_{side}", side)
-        found = {
-            tuple(row[:-1]): float(row[-1])
-            for row in self.db.execute(
-                f"SELECT {self._keys}, epoch_us({_TIME}) / 1e6 FROM newest_{side}"
-                f" WHERE ({self._keys}) IN (SELECT ({self._keys}) FROM sampled)"
-            ).fetchall()
-        } if self._sampled(keys) else {}  # fmt: skip
-        return [found.get(tuple(key), 0.0) for key in keys]
+    def newest_times(self, keys: Sequence[tuple[object, ...]]) -> list[float]:
+        """Return when each key's newest row of the source became true, in seconds since 1970."""
+        columns = ", ".join(f"{_name(name)} {sql_type(self.view.key_types[name])}" for name in self.view.keys)
+        self.db.execute(f"CREATE OR REPLACE TABLE sampled ({columns})")
+        marks = ", ".join("?" for _ in self.view.keys)
+        if keys:
+            self.db.executemany(f"INSERT INTO sampled VALUES ({marks})", [list(key) for key in keys])
+        rows = self.db.execute(
+            f"SELECT {self._keys}, epoch_us(max({_TIME})) / 1e6 FROM {SOURCE}_all"
+            f" SEMI JOIN sampled USING ({self._keys}) GROUP BY {self._keys}"
+        ).fetchall()
+        found = {tuple(row[:-1]): float(row[-1]) for row in rows}
+        return [found[tuple(key)] for key in keys]
 
     def write(self, path: Path, side: str, history: History) -> int:
         """Write a side's rows as one Parquet file in the form that every feature store reads.
@@ -273,14 +274,6 @@ class Histories:
             f" OVER (PARTITION BY {self._keys}, {_TIME} ORDER BY {_CREATED} DESC NULLS LAST, {_ROW}) = 1"
         )
 
-    def _sampled(self, keys: Sequence[tuple[object, ...]]) -> bool:
-        columns = ", ".join(f"{_name(name)} {sql_type(self.view.key_types[name])}" for name in self.view.keys)
-        self.db.execute(f"CREATE OR REPLACE TABLE sampled ({columns})")
-        if keys:
-            marks = ", ".join("?" for _ in self.view.keys)
-            self.db.executemany(f"INSERT INTO sampled VALUES ({marks})", [list(key) for key in keys])
-        return bool(keys)
-
     def _one(self, query: str) -> tuple[Any, ...]:
         row = self.db.execute(query).fetchone()
         return tuple(row or ())
@@ -317,7 +310,7 @@ def opened_histories(view: View, work: Path, memory_bytes: int = MEMORY_BYTES) -
 def _cast(name: str, kind: str, found: set[str] | Mapping[str, object]) -> str:
     column = _name(name) if name in found else "NULL"
     if "timestamp" in kind:
-        # By way of a moment, as a column without a zone means UTC and one to the nanosecond casts no other way.
+        # A column without a zone means UTC, and one to the nanosecond casts no other way.
         column = f"CAST({column} AS {sql_type(kind).replace('TIMESTAMP', 'TIMESTAMPTZ')})"
     return f"CAST({column} AS {sql_type(kind)})"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from heavylift.connections import Connection
@@ -67,3 +68,16 @@ class FeatureRequest:
     def id(self) -> str:
         """Return the name that marks on the target bear."""
         return f"{self.run.migration}/{self.store}"
+
+
+def place_of(
+    store: Connection, objects: str | None, connections: Callable[[str], Connection]
+) -> FeaturePlace:
+    """Return one side's place.
+
+    :param objects: connection id of the object store of its histories; by default a SageMaker connection
+        serves S3, too.
+    """
+    if objects:
+        return FeaturePlace(store, connections(objects))
+    return FeaturePlace(store, store if store.conn_type == "aws" else None)

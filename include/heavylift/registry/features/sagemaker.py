@@ -193,11 +193,12 @@ def _type_of(definition: Raw) -> str:
 
 
 def _record(view: View, record: Sequence[Raw]) -> Served:
-    values = {
-        str(each["FeatureName"]): each.get("ValueAsStringList") or each.get("ValueAsString") for each in record
-    }
+    values: dict[str, Any] = {}
+    for each in record:
+        values[str(each["FeatureName"])] = each.get("ValueAsStringList") or each.get("ValueAsString")
     at = values.get(view.event_time)
-    return Served({name: values.get(name) for name in view.features}, None if at is None else _seconds(str(at)))
+    served = {name: values.get(name) for name in view.features}
+    return Served(served, None if at is None else _seconds(str(at)))
 
 
 def _seconds(text: str) -> float:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from heavylift.registry.features.requests import FeatureRequest
     from heavylift.registry.work import Work
 
-ROW, KEY, JOIN, COLUMN = "history row", "online key", "joined row", "history column"
+HISTORY, COLUMN, ROW, KEY, JOIN = "history", "history column", "history row", "online key", "joined row"
 _OWN = "own"
 
 
@@ -95,6 +95,9 @@ async def verify_feature_store(
 
 
 async def _view(move: FeatureMove, view: PlannedView, there: HeldView, found: Proofs) -> None:
+    if not await move.places[1].listed(there.view.offline):
+        found.differ(HISTORY, [RowDifference("missing", f"{view.name}: {there.view.offline}")], 1)
+        return
     with tempfile.TemporaryDirectory(prefix="heavylift-features-") as folder:
         scratch = Path(folder)
         ours = await move.places[0].local(view.held.view.offline, scratch / SOURCE)
@@ -142,7 +145,7 @@ def _online(
         view.fitted.view,
         (view.held.view.ttl, there.view.ttl),
         options.now,
-        histories.newest_times(SOURCE, keys),
+        histories.newest_times(keys),
     )
     parity = compare_served(
         sides, keys, move.source.online(view.held.view, keys), move.target.online(there.view, keys)
@@ -177,8 +180,8 @@ def _joins(
     joined, wrong, named = histories.unequal_joins(SOURCE, TARGET, MAX_NAMED)
     found.differ(JOIN, named, wrong)
     own_rows, own_wrong = None, 0
-    features = set(there.view.features) >= set(view.fitted.view.features)
-    if features and rows and move.target.joined(there.view, frame, answer):
+    whole = set(there.view.features) >= set(view.fitted.view.features) and not histories.lacking[TARGET]
+    if whole and rows and move.target.joined(there.view, frame, answer):
         histories.read_join(_OWN, answer)
         own_rows, own_wrong, own_named = histories.unequal_joins(TARGET, _OWN, MAX_NAMED)
         found.differ(f"{JOIN} of the target itself", own_named, own_wrong)
