@@ -86,7 +86,7 @@ ROWS = {
     ),
     "a column without its feature": (
         "SELECT * EXCLUDE (trips) FROM '{path}'",
-        ("history column", "missing"),
+        ("joined row of the target itself", "missing"),
     ),
 }
 

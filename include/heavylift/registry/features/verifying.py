@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heavylift.errors import IncompleteError
 from heavylift.evidence.feature_records import (
     FeatureHistoryProof,
     FeatureJoinProof,
@@ -34,7 +35,8 @@ if TYPE_CHECKING:
     from heavylift.registry.work import Work
 
 HISTORY, COLUMN, ROW, KEY, JOIN = "history", "history column", "history row", "online key", "joined row"
-_OWN = "own"
+OWN_JOIN = "joined row of the target itself"
+_OWN, _TOLD = "own", 300
 
 
 @dataclass
@@ -179,12 +181,7 @@ def _joins(
     histories.join(TARGET, there.view.ttl)
     joined, wrong, named = histories.unequal_joins(SOURCE, TARGET, MAX_NAMED)
     found.differ(JOIN, named, wrong)
-    own_rows, own_wrong = None, 0
-    whole = set(there.view.features) >= set(view.fitted.view.features) and not histories.lacking[TARGET]
-    if whole and rows and move.target.joined(there.view, frame, answer):
-        histories.read_join(_OWN, answer)
-        own_rows, own_wrong, own_named = histories.unequal_joins(TARGET, _OWN, MAX_NAMED)
-        found.differ(f"{JOIN} of the target itself", own_named, own_wrong)
+    own_rows, own_wrong = _joined_there(move, view, there, histories, found, (frame, answer))
     found.joins.append(
         FeatureJoinProof(
             view=view.name,
@@ -197,6 +194,29 @@ def _joins(
             passed=joined == rows and not wrong and not own_wrong,
         )
     )
+
+
+def _joined_there(
+    move: FeatureMove,
+    view: PlannedView,
+    there: HeldView,
+    histories: Histories,
+    found: Proofs,
+    files: tuple[Path, Path],
+) -> tuple[int | None, int]:
+    """Let the target itself join the frame; return how many rows it gave, and how many are wrong."""
+    if set(view.fitted.view.features) - set(there.view.features):
+        return None, 0  # told by the definitions
+    try:
+        if not move.target.joined(there.view, *files):
+            return None, 0
+    except IncompleteError as error:
+        found.differ(OWN_JOIN, [RowDifference("missing", f"{view.name}: {error.got[:_TOLD]}")], 1)
+        return 0, 1
+    histories.read_join(_OWN, files[1])
+    rows, wrong, named = histories.unequal_joins(TARGET, _OWN, MAX_NAMED)
+    found.differ(OWN_JOIN, named, wrong)
+    return rows, wrong
 
 
 def _record(
