@@ -1,4 +1,4 @@
-"""One Airflow DAG ``<migration>.registry`` for each spec with registries: copies them, then keeps up.
+"""One Airflow DAG ``<migration>.registry`` for each spec with registries or feature stores: copies, keeps up.
 
 It runs on the spec's schedule. Specs that cannot be used are shown by spec_errors.py; they keep no
 other DAG from loading.

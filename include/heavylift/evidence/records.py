@@ -381,6 +381,7 @@ class PhaseSummary(Record):
     databases: tuple[str, ...] = ()
     streams: tuple[str, ...] = ()
     registries: tuple[str, ...] = ()
+    feature_stores: tuple[str, ...] = ()
     models: tuple[tuple[str, str], ...] = ()
     plan_digest: str = ""
     gates: tuple[str, ...] = ()

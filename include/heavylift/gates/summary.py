@@ -16,6 +16,7 @@ from heavylift.evidence.wording import counted, differ, enumeration
 if TYPE_CHECKING:
     from heavylift.evidence.assess_evidence import AssessEvidence
     from heavylift.evidence.database_evidence import DatabaseEvidence
+    from heavylift.evidence.feature_evidence import FeatureEvidence
     from heavylift.evidence.model_evidence import ModelEvidence, ModelVersions
     from heavylift.evidence.registry_evidence import RegistryEvidence
     from heavylift.evidence.stream_evidence import StreamEvidence
@@ -32,6 +33,7 @@ async def summarise(
     registries: Sequence[str] = (),
     models: ModelVersions = (),
     assessment: bool = False,
+    feature_stores: Sequence[str] = (),
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
@@ -46,12 +48,13 @@ async def summarise(
     reasons += await _of_databases(store, run, databases) if databases else []
     reasons += await _of_streams(store, run, streams) if streams else []
     reasons += await _of_registries(store, run, registries) if registries else []
+    reasons += await _of_feature_stores(store, run, feature_stores) if feature_stores else []
     versions = tuple(models)
     reasons += await _of_models(store, run, versions) if versions else []
     assessed = await _assessed(store, run) if assessment else None
     reasons += assess_reasons(assessed) if assessed else []
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
-    if not (datasets or databases or streams or registries or versions or assessment):
+    if not (datasets or databases or streams or registries or feature_stores or versions or assessment):
         reasons.append("the run has no dataset, no database, no stream, no registry and no model")
     counts = sum((counts_of(each) for each in evidence), Counts())
     return PhaseSummary(
@@ -62,6 +65,7 @@ async def summarise(
         databases=tuple(databases),
         streams=tuple(streams),
         registries=tuple(registries),
+        feature_stores=tuple(feature_stores),
         models=versions,
         plan_digest=assessed.plan_digest if assessed else "",
         gates=tuple(gate.name for gate in gates),
@@ -147,6 +151,14 @@ async def _of_registries(store: EvidenceStore, run: RunKey, names: Sequence[str]
     return [reason for name in names for reason in registry_reasons(await read_registry(store, run, name))]
 
 
+async def _of_feature_stores(store: EvidenceStore, run: RunKey, names: Sequence[str]) -> list[str]:
+    from heavylift.evidence.feature_evidence import read_feature_store
+
+    return [
+        reason for name in names for reason in feature_reasons(await read_feature_store(store, run, name))
+    ]
+
+
 def database_reasons(evidence: DatabaseEvidence) -> list[str]:
     """Return why a database of the run does not count as moved."""
     name = evidence.database
@@ -186,7 +198,17 @@ def stream_reasons(evidence: StreamEvidence) -> list[str]:
 
 def registry_reasons(evidence: RegistryEvidence) -> list[str]:
     """Return why a registry of the run does not count as moved."""
-    name = evidence.registry
+    return _unmoved(evidence.registry, evidence, _wrong_things(evidence))
+
+
+def feature_reasons(evidence: FeatureEvidence) -> list[str]:
+    """Return why a feature store of the run does not count as moved."""
+    record = evidence.verification.record if evidence.verification else None
+    wrong = differ(record.difference_count, "thing") if record and record.difference_count else ""
+    return _unmoved(evidence.store, evidence, wrong or "nothing was compared")
+
+
+def _unmoved(name: str, evidence: RegistryEvidence | FeatureEvidence, wrong: str) -> list[str]:
     reasons: list[str] = []
     if evidence.preflight and not evidence.preflight.record.passed:
         reasons.append(f"{name}: its preflight found what stands in the way")
@@ -195,7 +217,7 @@ def registry_reasons(evidence: RegistryEvidence) -> list[str]:
     if evidence.verification is None:
         reasons.append(f"{name}: it was not verified")
     elif not evidence.verification.record.passed:
-        reasons.append(f"{name}: its verification failed ({_wrong_things(evidence)})")
+        reasons.append(f"{name}: its verification failed ({wrong})")
     elif evidence.is_stale:
         reasons.append(f"{name}: rows were written after its verification")
     return reasons

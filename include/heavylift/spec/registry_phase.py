@@ -12,21 +12,22 @@ from heavylift.spec.sections_data import Registry, RegistryKind, RegistrySide
 from heavylift.spec.sections_datasets import Dataset, Place
 from heavylift.spec.vocabulary import Phase, Platform
 
+_MOVED = ("datasets", "databases", "streams", "registries", "feature_stores", "models")
 _PLATFORMS = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE, "file": Platform.KUBERNETES}
 
 
 def spec_for(spec: MigrationSpec, phase: Phase) -> MigrationSpec:
     """Return the spec as ``phase`` carries it out.
 
-    The assess phase only looks, and moves none of it. The registry phase has the registries, and the
-    artifacts of each as datasets; all other phases have the rest. So whatever moves, judges and tells of
-    datasets does the same for artifacts.
+    The assess phase only looks, and moves none of it. The registry phase has feature stores, registries,
+    and the artifacts of these as datasets; all other phases have the rest. So whatever moves, judges and
+    tells of datasets does the same for artifacts.
     """
     if phase is Phase.ASSESS:
-        nothing = dict.fromkeys(("datasets", "databases", "streams", "registries", "models"), ())
+        nothing = dict.fromkeys(_MOVED, ())
         return spec.model_copy(update=nothing)
     if phase is not Phase.REGISTRY:
-        return spec.model_copy(update={"registries": ()})
+        return spec.model_copy(update={"registries": (), "feature_stores": ()})
     found = tuple(dataset for each in spec.registries for dataset in artifacts_of(spec, each))
     return spec.model_copy(update={"datasets": found, "databases": (), "streams": ()})
 

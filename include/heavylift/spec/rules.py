@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from heavylift.spec.assess_rules import assess_rules
 from heavylift.spec.database_rules import database_checks_have_databases, database_rules
+from heavylift.spec.feature_rules import feature_rules
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.model_rules import model_rules
 from heavylift.spec.moments import moment_of
@@ -27,6 +28,7 @@ _NAMED_SECTIONS = (
     "databases",
     "streams",
     "registries",
+    "feature_stores",
     "models",
     "endpoints",
     "pipelines",
@@ -171,6 +173,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     database_rules,
     stream_rules,
     registry_rules,
+    feature_rules,
     model_rules,
     assess_rules,
     _phases_are_supported,

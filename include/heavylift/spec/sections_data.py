@@ -213,6 +213,45 @@ class Registry(SpecModel):
     )
 
 
+class FeatureStoreSide(SpecModel):
+    """A feature store on one side."""
+
+    connection: ConnectionId = Field(description="The Airflow connection of the store, of type aws or feast.")
+    history_connection: ConnectionId | None = Field(
+        default=None,
+        description="Connection of the object store of its histories; by default of SageMaker its own.",
+    )
+
+
+class HistoryPrefix(SpecModel):
+    """A place in which histories lie."""
+
+    source: Text = Field(description="The prefix of histories on the source.")
+    target: Text = Field(description="What it becomes on the target; itself where the files stay.")
+
+
+class FeatureStore(SpecModel):
+    """Feature views with their histories, and what is served of them."""
+
+    name: Name = Field(description="Unique in this file.")
+    description: Text = Field(default="", description="For people.")
+    source: FeatureStoreSide = Field(description="The store that is copied.")
+    target: FeatureStoreSide = Field(description="The store that receives.")
+    history: tuple[HistoryPrefix, ...] = Field(
+        min_length=1, description="What becomes of each prefix of offline histories."
+    )
+    accept_losses: Flag = Field(
+        default=False, description="Move although the target cannot hold everything; the losses are listed."
+    )
+    overwrite: Flag = Field(
+        default=False, description="What others have changed on the target since the last run gives way."
+    )
+    sample: Count = Field(
+        default=1000, ge=1, le=100_000, description="Keys to read online, and rows of a frame to join."
+    )
+    parallel: Count = Field(default=4, ge=1, le=64, description="Requests at once.")
+
+
 class EndpointKind(StrEnum):
     """Products that serve predictions."""
 

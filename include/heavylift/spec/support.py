@@ -21,6 +21,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "databases": True,
         "streams": True,
         "registries": True,
+        "feature_stores": True,
         "models": True,
         "endpoints": False,
         "pipelines": False,

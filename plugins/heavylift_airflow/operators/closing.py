@@ -89,7 +89,7 @@ class SummariseRunOperator(HeavyliftOperator):
     Idempotency: each run of the task adds a summary; the last one counts.
 
     :return: the counts of found, moved, unchanged, refused and failed objects; with databases also
-        ``databases``, with registries ``registries``.
+        ``databases``, with registries ``registries``, with feature stores ``feature_stores``.
     :raises IncompleteError: the phase is not proved; all reasons are named.
     """
 
@@ -101,7 +101,7 @@ class SummariseRunOperator(HeavyliftOperator):
             name: getattr(summary, name).objects
             for name in ("found", "moved", "unchanged", "refused", "failed")
         }
-        for sort in ("databases", "registries"):
+        for sort in ("databases", "registries", "feature_stores"):
             if named := getattr(summary, sort):
                 counts[sort] = len(named)
         self.log.info("found %(found)s, moved %(moved)s, unchanged %(unchanged)s, refused %(refused)s,"
@@ -148,7 +148,10 @@ async def summary_of(store: EvidenceStore, frame: TaskFrame, phase: str) -> Phas
     streams = [stream.name for stream in frame.spec.streams]
     gates = frame.spec.gates_for(Phase(phase))
     registries = [registry.name for registry in frame.spec.registries]
-    return await summarise(store, frame.run, datasets, gates, databases, streams, registries)
+    features = [each.name for each in frame.spec.feature_stores]
+    return await summarise(
+        store, frame.run, datasets, gates, databases, streams, registries, feature_stores=features
+    )
 
 
 async def _latest_report(store: EvidenceStore, frame: TaskFrame) -> EvidenceRef | None:
@@ -172,7 +175,7 @@ async def _missing_plans(store: EvidenceStore, frame: TaskFrame) -> tuple[str, .
             reasons.append(f"{dataset.name}: there is no plan")
         elif any(finding.severity == "blocker" for finding in kept.record.findings):
             reasons.append(f"{dataset.name}: {kept.record.refused.objects} objects cannot be moved")
-    for unfit in (_unfit_databases, _unfit_streams, _unfit_registries):
+    for unfit in (_unfit_databases, _unfit_streams, _unfit_registries, _unfit_features):
         reasons += await unfit(store, frame)
     return tuple(reasons)
 
@@ -200,6 +203,19 @@ async def _unfit_registries(store: EvidenceStore, frame: TaskFrame) -> list[str]
             reasons.append(f"{registry.name}: there is no preflight")
         elif not found.record.passed:
             reasons.append(f"{registry.name}: its preflight found what stands in the way")
+    return reasons
+
+
+async def _unfit_features(store: EvidenceStore, frame: TaskFrame) -> list[str]:
+    from heavylift.evidence.feature_evidence import read_feature_store
+
+    reasons: list[str] = []
+    for each in frame.spec.feature_stores:
+        found = (await read_feature_store(store, frame.run, each.name)).preflight
+        if found is None:
+            reasons.append(f"{each.name}: there is no preflight")
+        elif not found.record.passed:
+            reasons.append(f"{each.name}: its preflight found what stands in the way")
     return reasons
 
 

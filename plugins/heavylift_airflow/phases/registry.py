@@ -1,4 +1,4 @@
-"""The DAG of registries: copied once, brought up to date again and again, proved each time."""
+"""The DAG of registries and feature stores: copied, brought up to date again and again, proved each time."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
 
 from heavylift.spec import LoadedSpec, Phase
 from heavylift.spec.registry_phase import artifacts_of, spec_for
-from heavylift.spec.sections_data import Registry
+from heavylift.spec.sections_data import FeatureStore, Registry
 from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.operators.features import (
+    CopyFeatureStoreOperator,
+    PreflightFeatureStoreOperator,
+    VerifyFeatureStoreOperator,
+)
 from heavylift_airflow.operators.registries import (
     CopyRegistryOperator,
     PreflightRegistryOperator,
@@ -22,9 +27,9 @@ from heavylift_airflow.phases.parts import Parts
 
 
 def registry_dag(loaded: LoadedSpec) -> DAG | None:
-    """Return the DAG of one spec's registries, or None where it has none."""
+    """Return the DAG of one spec's registries and feature stores, or None where it has none."""
     spec = spec_for(loaded.spec, Phase.REGISTRY)
-    if not spec.registries:
+    if not (spec.registries or spec.feature_stores):
         return None
     with DAG(
         dag_id=spec.dag_id(Phase.REGISTRY),
@@ -37,6 +42,7 @@ def registry_dag(loaded: LoadedSpec) -> DAG | None:
         parts = Parts(spec, str(loaded.path.absolute()), Phase.REGISTRY)
         begin = BeginRunOperator(**parts.arguments("begin_run"))
         proved = [_registry(parts, begin, registry) for registry in spec.registries]
+        proved += [_feature_store(parts, begin, each) for each in spec.feature_stores]
         parts.finish(proved, spec.gates_for(Phase.REGISTRY))
     return dag
 
@@ -57,4 +63,14 @@ def _registry(parts: Parts, begin: BaseOperator, registry: Registry) -> BaseOper
         begin >> preflight >> copy >> sync
     moved = [parts.dataset(sync, dataset) for dataset in artifacts_of(parts.spec, registry)]
     verify.set_upstream(moved or [sync])
+    return verify
+
+
+def _feature_store(parts: Parts, begin: BaseOperator, store: FeatureStore) -> BaseOperator:
+    """Add one feature store's tasks, and return the last of them."""
+    with TaskGroup(group_id=f"features_{store.name}", tooltip=store.description):
+        preflight = PreflightFeatureStoreOperator(**parts.arguments("preflight_features"), store=store.name)
+        copy = CopyFeatureStoreOperator(**parts.arguments("copy_features"), store=store.name)
+        verify = VerifyFeatureStoreOperator(**parts.arguments("verify_features"), store=store.name)
+        begin >> preflight >> copy >> verify
     return verify

@@ -68,6 +68,11 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
         f"| {registry.name} | server `{registry.source.connection}` | server `{registry.target.connection}` |"
         for registry in spec.registries
     ]
+    rows += [
+        f"| {each.name} | feature store `{each.source.connection}` |"
+        f" feature store `{each.target.connection}` |"
+        for each in spec.feature_stores
+    ]
     if phase is Phase.REVALIDATE:
         rows = [_model_line(model) for model in spec.models]
     if phase is Phase.ASSESS:

@@ -17,6 +17,7 @@ from heavylift.errors import ConflictError
 from heavylift.registry.features.moving import FeatureMove
 from tests.support.feature_moves import FeatureMoves
 from tests.support.isolated import REPOSITORY
+from tests.support.longer import first_then_long
 
 
 def lake(moves: FeatureMoves) -> Path:
@@ -113,6 +114,7 @@ def lose_feature(moves: FeatureMoves) -> None:
     moves.processes.of(moves.target).ask("apply", repository=moves.target.extra["repository"], view=view)
 
 
+@pytest.mark.long
 def test_planted_differences_are_found(moves: FeatureMoves) -> None:
     assert moves.copy().passed
     path = lake(moves) / "driver_stats/a.parquet"
@@ -135,7 +137,7 @@ def test_planted_differences_are_found(moves: FeatureMoves) -> None:
     assert moves.differing() == set()
 
 
-@pytest.mark.parametrize("step", ["_define", "_history", "_serve"])
+@pytest.mark.parametrize("step", first_then_long(["_serve", "_history", "_define"]))
 def test_a_run_that_was_cut_is_gone_on_with(
     moves: FeatureMoves, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -192,6 +194,7 @@ def test_what_others_have_is_not_touched(moves: FeatureMoves) -> None:
         moves.copy()
 
 
+@pytest.mark.long
 def test_new_rows_follow(moves: FeatureMoves) -> None:
     assert moves.copy().passed
     source = Path(moves.source.extra["repository"]) / "data/driver_stats"

@@ -5,10 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from heavylift.connections import Connection
+from heavylift.errors import NotFoundError
 from heavylift.evidence.records import RunKey
-from heavylift.registry.uris import UriMap
+from heavylift.registry.uris import UriMap, uri_map
+
+if TYPE_CHECKING:
+    from heavylift.spec.model import MigrationSpec
 
 SAMPLE = 1000
 """Keys that are read online, and rows of a frame that is joined: at 95 % at most 0.3 % differ unseen."""
@@ -81,3 +86,48 @@ def place_of(
     if objects:
         return FeaturePlace(store, connections(objects))
     return FeaturePlace(store, store if store.conn_type == "aws" else None)
+
+
+def feature_request(
+    spec: MigrationSpec,
+    store: str,
+    run: RunKey,
+    connections: Callable[[str], Connection],
+    *,
+    dry_run: bool = False,
+) -> FeatureRequest:
+    """Return the request that moves one feature store of a spec.
+
+    :param connections: looks a connection up by its id.
+    :raises NotFoundError: the spec has no such feature store.
+    """
+    found = next((each for each in spec.feature_stores if each.name == store), None)
+    if found is None:
+        raise NotFoundError(
+            f"looking up feature store {store!r} of migration {spec.migration!r}",
+            got="no such feature store in the spec",
+            expected=", ".join(each.name for each in spec.feature_stores) or "a feature_stores section",
+            state="nothing was touched",
+            remedy="the spec was changed during the run: start a new run",
+            code="7717",
+        )
+    source, target = (
+        place_of(connections(side.connection), side.history_connection, connections)
+        for side in (found.source, found.target)
+    )
+    return FeatureRequest(
+        run=run,
+        store=store,
+        source=source,
+        target=target,
+        evidence_url=spec.evidence.url,
+        evidence_connection=connections(spec.evidence.connection) if spec.evidence.connection else None,
+        options=FeatureOptions(
+            uris=uri_map((each.source, each.target) for each in found.history),
+            accept_losses=found.accept_losses,
+            overwrite=found.overwrite,
+            dry_run=dry_run,
+            parallel=found.parallel,
+            sample=found.sample,
+        ),
+    )
