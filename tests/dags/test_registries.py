@@ -103,3 +103,21 @@ def test_it_survives_serialisation(tmp_path: Path) -> None:
 )
 def test_the_runbook_knows_what_goes_wrong(trouble: str) -> None:
     assert trouble in read_runbook(Phase.REGISTRY).text
+
+
+def test_feature_stores_have_their_chain_and_need_no_gate(tmp_path: Path) -> None:
+    store = {
+        "name": "drivers",
+        "source": {"connection": "feast_a"},
+        "target": {"connection": "feast_b"},
+        "history": [{"source": "s3://old/features", "target": "s3://new/features"}],
+    }
+    dag = dag_of(tmp_path / "a", registries=[], datasets=[], feature_stores=[store])
+    chain = ["begin_run", *(f"features_drivers.{act}_features" for act in ("preflight", "copy", "verify"))]
+    for before, after in pairwise(chain):
+        assert dag.get_task(after).upstream_task_ids == {before}
+    assert not any("gate" in each for each in dag.task_ids)
+    both = dag_of(tmp_path / "b", feature_stores=[store])
+    assert both.has_task("features_drivers.verify_features")
+    assert both.has_task("registry_history.verify_registry")
+    assert "feature store `feast_a`" in (both.doc_md or "")

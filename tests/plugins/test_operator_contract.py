@@ -35,6 +35,11 @@ from heavylift_airflow.operators.closing import (
     SummariseRunOperator,
 )
 from heavylift_airflow.operators.deletes import DeleteGoneOperator
+from heavylift_airflow.operators.features import (
+    CopyFeatureStoreOperator,
+    PreflightFeatureStoreOperator,
+    VerifyFeatureStoreOperator,
+)
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 from heavylift_airflow.operators.models import CheckModelOperator, RevalidateModelOperator
 from heavylift_airflow.operators.models_closing import (
@@ -129,6 +134,9 @@ KINDS: dict[type, dict[str, Any]] = {
     DrainChangesOperator: {"database": "features", "within_seconds": 5.0},
     ReverseSyncOperator: {"database": "features", "act": "prepare"},
     EndStreamOperator: {"database": "features", "direction": "reverse"},
+    PreflightFeatureStoreOperator: {"store": "features"},
+    CopyFeatureStoreOperator: {"store": "features"},
+    VerifyFeatureStoreOperator: {"store": "features"},
     PreflightRegistryOperator: {"registry": "history"},
     CopyRegistryOperator: {"registry": "history"},
     SyncRegistryOperator: {"registry": "history"},

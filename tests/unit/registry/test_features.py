@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from heavylift.aio import run
@@ -17,7 +16,7 @@ from heavylift.errors import ConflictError, ConnectionConfigError, IntegrityErro
 from heavylift.evidence.feature_records import FeatureVerificationRecord
 from heavylift.registry.features import feast, moving, sagemaker
 from heavylift.registry.features.capabilities import FeatureCapabilities
-from heavylift.registry.features.description import Feature, History, View
+from heavylift.registry.features.description import Feature, History
 from heavylift.registry.features.feast_process import FeastProcesses
 from heavylift.registry.features.fitting import fit_view, told
 from heavylift.registry.features.online import Sides, compare_served, is_same
@@ -25,66 +24,7 @@ from heavylift.registry.features.ports import Served
 from heavylift.registry.uris import uri_map
 from heavylift.registry.work import Work
 from tests.support.feature_moves import FeatureMoves
-from tests.support.memory_features import MemoryFeatures
-
-NOW = 1_795_000_000
-VIEW = View(
-    name="drivers",
-    keys=("driver_id",),
-    key_types={"driver_id": "int64"},
-    entities=("driver",),
-    event_time="became",
-    features={"rate": Feature("float64"), "trips": Feature("int64", "how many", {"unit": "1"})},
-    online="yes",
-    ttl_seconds="86400",
-    offline_format="parquet",
-    description="drivers",
-    metadata={"team": "risk"},
-)
-ROWS = (
-    "SELECT i::BIGINT AS driver_id,"
-    " make_timestamp(({now} - 3600 * j - i)::BIGINT * 1000000::BIGINT) AS became,"
-    " i / 3.0 + j AS rate, (i * j)::BIGINT AS trips FROM range(50) a(i), range(4) b(j)"
-)
-
-
-class Pair:
-    """Two stores in memory, the source of which has one view with a history."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.source, self.target = MemoryFeatures("memory://a"), MemoryFeatures("memory://b")
-        (folder / "a/drivers").mkdir(parents=True)
-        self.query(f"COPY ({ROWS.format(now=NOW)}) TO '{folder}/a/drivers/x.parquet' (FORMAT parquet)")
-        view = replace(VIEW, offline=f"file://{folder}/a/drivers")
-        self.source.apply(view, History(), {})
-        newest = folder / "newest.parquet"
-        self.query(
-            f"COPY (SELECT * FROM '{folder}/a/drivers/x.parquet' QUALIFY row_number() OVER"
-            f" (PARTITION BY driver_id ORDER BY became DESC) = 1) TO '{newest}' (FORMAT parquet)"
-        )
-        self.source.serve(view, newest)
-        pairs = ((f"file://{folder}/a", f"file://{folder}/b"),)
-        self.moves = FeatureMoves(
-            Connection("a", "memory"), Connection("b", "memory"), pairs, {"moment": float(NOW)}
-        )
-
-    def open(self, connection: Connection, *_: Any) -> MemoryFeatures:
-        return {"a": self.source, "b": self.target}[connection.conn_id]
-
-    def query(self, query: str) -> None:
-        with duckdb.connect() as db:
-            db.execute(query)
-
-    def rewrite(self, select: str) -> None:
-        """Replace the target's history by a query over it."""
-        path = self.folder / "b/drivers/x.parquet"
-        self.query(f"CREATE TABLE t AS {select.format(path=path)}; COPY t TO '{path}' (FORMAT parquet)")
-
-    def found(self) -> set[tuple[str, str]]:
-        proof = self.moves.verify()
-        assert proof.passed is (not proof.differences)
-        return {(each.what, each.kind) for each in proof.differences}
+from tests.support.memory_features import NOW, VIEW, Pair
 
 
 @pytest.fixture

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 from heavylift.connections import Connection
+from heavylift.errors import NotFoundError
 from heavylift.evidence.records import RunKey
+from heavylift.registry.features.requests import feature_request
 from heavylift.registry.requests import registry_request
 from heavylift.spec import Phase
 from heavylift.spec.registry_phase import spec_for
@@ -169,3 +171,36 @@ def test_gates_judge_registries_where_they_are_moved(
     registry = {"name": "history", "source": SOURCE, "target": TARGET}
     text = changed(registries=[registry] if registries else [], gates=[gate(check, phase)])
     assert [each.code for each in problems_of(tmp_path, text)] == ([code] if code else [])
+
+
+FEATURES: dict[str, Any] = {
+    "name": "drivers",
+    "source": {"connection": "feast_a"},
+    "target": {"connection": "feast_b"},
+    "history": [{"source": "s3://old/f", "target": "gs://new/f"}],
+}
+
+
+def test_feature_stores_are_read_with_their_prefixes(tmp_path: Path) -> None:
+    loaded = load(tmp_path, changed(feature_stores=[{**FEATURES, "accept_losses": True, "sample": 50}]))
+    seen = spec_for(loaded, Phase.REGISTRY)
+    assert (len(seen.feature_stores), seen.gates_for(Phase.REGISTRY)) == (1, ())
+    assert spec_for(loaded, Phase.TRANSFER).feature_stores == ()
+    request = feature_request(loaded, "drivers", RUN, lambda name: Connection(name, "aws"))
+    assert request.options.uris.of("s3://old/f/a") == "gs://new/f/a"
+    assert (request.options.accept_losses, request.options.sample) == (True, 50)
+    assert request.source.history is request.source.connection
+    with pytest.raises(NotFoundError, match=r"expected drivers.*HL-7717"):
+        feature_request(loaded, "other", RUN, lambda name: Connection(name, "feast"))
+
+
+@pytest.mark.parametrize(
+    ("fields", "code"),
+    [
+        ({"target": {"connection": "feast_a"}}, "7718"),
+        ({"history": [*FEATURES["history"], {"source": "s3://old/f/", "target": "gs://b"}]}, "7719"),
+    ],
+)
+def test_feature_stores_that_do_not_fit_are_refused(tmp_path: Path, fields: Any, code: str) -> None:
+    problems = problems_of(tmp_path, changed(feature_stores=[{**FEATURES, **fields}]))
+    assert [each.code for each in problems] == [code]
