@@ -270,7 +270,8 @@ class Histories:
 
     def _unique(self, side: str) -> None:
         self.db.execute(
-            f"CREATE OR REPLACE VIEW unique_{side} AS SELECT * FROM {side} QUALIFY row_number()"
+            f"CREATE OR REPLACE VIEW unique_{side} AS SELECT * FROM {side}"
+            f" SEMI JOIN frame USING ({self._keys}) QUALIFY row_number()"
             f" OVER (PARTITION BY {self._keys}, {_TIME} ORDER BY {_CREATED} DESC NULLS LAST, {_ROW}) = 1"
         )
 
