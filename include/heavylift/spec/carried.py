@@ -15,6 +15,7 @@ _SECTIONS = (
     "databases",
     "streams",
     "registries",
+    "feature_stores",
     "models",
     "endpoints",
     "pipelines",
