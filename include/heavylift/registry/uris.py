@@ -118,10 +118,10 @@ def uri_map(pairs: Iterable[tuple[str, str]]) -> UriMap:
 
 def _wrong(got: str, expected: str) -> SpecError:
     return SpecError(
-        "reading the map of artifact prefixes",
+        "reading the map of prefixes",
         got=got,
         expected=expected,
         state="nothing was touched",
-        remedy="correct --artifacts, or 'artifacts' of the registry in the spec",
+        remedy="correct --artifacts (of feature stores --history), or the prefixes in the spec",
         code="7101",
     )

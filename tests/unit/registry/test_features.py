@@ -138,17 +138,25 @@ def test_rows_that_are_too_old_are_not_served_anew(pair: Pair) -> None:
     assert len(pair.target.served["drivers"]) == 21
 
 
-def test_a_history_that_says_time_in_text_is_made_anew(pair: Pair) -> None:
+@pytest.mark.parametrize(
+    ("form", "written", "later"),
+    [
+        ("iso8601", "strftime(became, '%Y-%m-%dT%H:%M:%SZ')", "'2027-01-01T00:00:00Z'"),
+        ("seconds", "epoch_us(became) / 1e6", "1.8e9"),
+    ],
+)
+def test_a_history_that_says_time_otherwise_is_made_anew(
+    pair: Pair, form: str, written: str, later: str
+) -> None:
     path = pair.folder / "a/drivers/x.parquet"
     pair.query(
-        "CREATE TABLE t AS SELECT * REPLACE (strftime(became, '%Y-%m-%dT%H:%M:%SZ') AS became),"
-        " false AS gone,"
+        f"CREATE TABLE t AS SELECT * REPLACE ({written} AS became), false AS gone,"
         f" became AS written FROM '{path}';"
-        f" INSERT INTO t SELECT * REPLACE (true AS gone, '2027-01-01T00:00:00Z' AS became) FROM t"
+        f" INSERT INTO t SELECT * REPLACE (true AS gone, {later} AS became) FROM t"
         f" WHERE driver_id = 3 LIMIT 1; COPY t TO '{path}' (FORMAT parquet)"
     )
     view, _, marks = pair.source.views["drivers"]
-    pair.source.apply(view, History("iso8601", "written", "gone"), marks)
+    pair.source.apply(view, History(form, "written", "gone"), marks)
     del pair.source.served["drivers"][3,]
     assert pair.moves.copy().passed
     assert [each.name for each in (pair.folder / "b/drivers").iterdir()] == ["history.parquet"]
@@ -169,6 +177,14 @@ def test_nothing_moves_where_something_stands_in_the_way(pair: Pair) -> None:
     blocked("losses-not-accepted: 1 sorts", accept_losses=False)
     pairs, pair.moves.pairs = pair.moves.pairs, ()
     blocked("history-unmapped")
+    own = pair.source.views["drivers"][0].offline
+    pair.moves.pairs = ((own, own.removesuffix("/drivers")),)
+    blocked("history-overlaps")
+    pair.moves.pairs = ((own, own),)
+    view, _, marks = pair.source.views["drivers"]
+    pair.source.apply(view, History("iso8601"), marks)
+    blocked("history-overlaps")
+    pair.source.apply(view, History(), marks)
     pair.moves.pairs = pairs
     for changes, why in (
         ({"offline_format": "iceberg"}, "a table of format iceberg"),

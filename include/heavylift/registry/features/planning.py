@@ -59,6 +59,14 @@ class PlannedView:
         return history.time_form != "timestamp" or bool(history.deleted) or self._casts
 
     @property
+    def overlaps(self) -> bool:
+        """Tell whether the target's files would lie among the source's, or around them."""
+        one, other = self.held.view.offline, self.fitted.view.offline
+        if one == other:
+            return self.rewrites  # files that stay as they are may be read by both sides
+        return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
+
+    @property
     def _casts(self) -> bool:
         return self.held.view.columns != self.fitted.view.columns
 
@@ -169,6 +177,14 @@ def _findings(
                 view.name,
                 f"no prefix tells where the history at {view.held.view.offline} goes",
                 "name it: --history OLD=NEW, if need be OLD=OLD",
+            )
+        if view.overlaps:
+            yield _blocker(
+                "history-overlaps",
+                view.name,
+                f"the history at {view.held.view.offline} would be made anew at {view.fitted.view.offline},"
+                " within itself",
+                "map the prefix to another place with --history",
             )
         if view.taken:
             yield _blocker(
