@@ -83,6 +83,8 @@ def left_behind(
 def _moved(held: Held, spec: MigrationSpec, database_of: Callable[[str], str]) -> Moved:
     moved: Moved = defaultdict(set)
     places = [(parse_location(each.source.url), _chosen(each)) for each in _datasets(spec)]
+    histories = [each for store in spec.feature_stores for each in store.history]
+    places += [(parse_location(each.source), _WHOLE) for each in histories]
     for component in held.listed:
         moved[component.id].update(_of_places(component, places))
     for component_id, what in _of_servers(held, spec, database_of):

@@ -226,8 +226,8 @@ class FeatureStoreSide(SpecModel):
 class HistoryPrefix(SpecModel):
     """A place in which histories lie."""
 
-    source: Text = Field(description="The prefix of histories on the source.")
-    target: Text = Field(description="What it becomes on the target; itself where the files stay.")
+    source: Url = Field(description="The prefix of histories on the source.")
+    target: Url = Field(description="What it becomes on the target; itself where the files stay.")
 
 
 class FeatureStore(SpecModel):

@@ -135,3 +135,10 @@ def test_folders_and_containers_of_other_clouds_are_found_under_their_names(tmp_
         "file:///data/b": ("/data/b/x", ""),
         "file:///data/c": ("", ""),
     }
+
+
+def test_histories_of_feature_stores_move_with_them(tmp_path: Path) -> None:
+    sides = "source: {connection: a}, target: {connection: b}"
+    pairs = "{source: 's3://lake/fs', target: 's3://new/fs'}, {source: 's3://all', target: 's3://new/all'}"
+    sections = f"feature_stores: [{{name: f, {sides}, history: [{pairs}]}}]\n"
+    assert left(tmp_path, sections, bucket("lake"), bucket("all")) == {"arn:aws:s3:::lake": ("fs/", "")}
