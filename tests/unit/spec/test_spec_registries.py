@@ -198,7 +198,7 @@ def test_feature_stores_are_read_with_their_prefixes(tmp_path: Path) -> None:
     ("fields", "code"),
     [
         ({"target": {"connection": "feast_a"}}, "7718"),
-        ({"history": [*FEATURES["history"], {"source": "s3://old/f/", "target": "gs://b"}]}, "7719"),
+        ({"history": [*FEATURES["history"], {"source": "s3://old/f/", "target": "gs://new/g"}]}, "7719"),
     ],
 )
 def test_feature_stores_that_do_not_fit_are_refused(tmp_path: Path, fields: Any, code: str) -> None:
