@@ -17,7 +17,9 @@ from heavylift.errors import ConflictError
 from heavylift.registry.features.moving import FeatureMove
 from tests.support.feature_moves import FeatureMoves
 from tests.support.isolated import REPOSITORY
-from tests.support.longer import first_then_long
+
+# Feast's imports alone take seconds in each process; the default run has it behind SageMaker's test.
+pytestmark = pytest.mark.long
 
 
 def lake(moves: FeatureMoves) -> Path:
@@ -114,7 +116,6 @@ def lose_feature(moves: FeatureMoves) -> None:
     moves.processes.of(moves.target).ask("apply", repository=moves.target.extra["repository"], view=view)
 
 
-@pytest.mark.long
 def test_planted_differences_are_found(moves: FeatureMoves) -> None:
     assert moves.copy().passed
     path = lake(moves) / "driver_stats/a.parquet"
@@ -137,7 +138,7 @@ def test_planted_differences_are_found(moves: FeatureMoves) -> None:
     assert moves.differing() == set()
 
 
-@pytest.mark.parametrize("step", first_then_long(["_serve", "_history", "_define"]))
+@pytest.mark.parametrize("step", ["_serve", "_history", "_define"])
 def test_a_run_that_was_cut_is_gone_on_with(
     moves: FeatureMoves, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -162,7 +163,6 @@ def test_a_run_that_was_cut_is_gone_on_with(
     assert moves.copy().written == 0
 
 
-@pytest.mark.long
 def test_a_killed_run_is_gone_on_with(moves: FeatureMoves) -> None:
     given = {"source": asdict(moves.source), "target": asdict(moves.target), "pairs": moves.pairs}
     done = subprocess.run(
@@ -194,7 +194,6 @@ def test_what_others_have_is_not_touched(moves: FeatureMoves) -> None:
         moves.copy()
 
 
-@pytest.mark.long
 def test_new_rows_follow(moves: FeatureMoves) -> None:
     assert moves.copy().passed
     source = Path(moves.source.extra["repository"]) / "data/driver_stats"

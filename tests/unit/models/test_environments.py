@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from heavylift import environments
 from heavylift.environments import CACHE_VARIABLE, Solved, Solver, cache_folder
 from heavylift.errors import ConnectionConfigError, ServerUnavailableError, UnsupportedError
-from heavylift.models import environments
 
 # Notes its arguments and variables; makes what uv would.
 FAKE = """#!/bin/sh
