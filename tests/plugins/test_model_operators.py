@@ -41,7 +41,7 @@ class StandIn:
         self.requests: list[ModelRequest] = []
         self.baseline: ModelBaseline | None = None
 
-    async def check(self, request: ModelRequest, tell: Any) -> Any:
+    async def check(self, request: ModelRequest, tell: Any, _registries: Any) -> Any:
         tell("looking")
         self.requests.append(request)
         wrong = (
@@ -54,7 +54,9 @@ class StandIn:
         )  # fmt: skip
         return record, await self.keep(request, "model-check", record)
 
-    async def compare(self, request: ModelRequest, tell: Any, baseline: ModelBaseline | None) -> Any:
+    async def compare(
+        self, request: ModelRequest, tell: Any, baseline: ModelBaseline | None, _registries: Any
+    ) -> Any:
         tell("asking")
         self.baseline = baseline
         record = ModelComparisonRecord(

@@ -17,9 +17,11 @@ from heavylift.cli.models_options import (
     Offline,
     Requirement,
     Source,
+    SourceArtifactsConn,
     SourceConn,
     SourceRuntime,
     Target,
+    TargetArtifactsConn,
     TargetConn,
     TargetRuntime,
     Trust,
@@ -47,6 +49,8 @@ def check(
     target: Target = None,
     source_conn: SourceConn = None,
     target_conn: TargetConn = None,
+    source_artifacts_conn: SourceArtifactsConn = None,
+    target_artifacts_conn: TargetArtifactsConn = None,
     source_runtime: SourceRuntime = None,
     target_runtime: TargetRuntime = None,
     requirement: Requirement = None,
@@ -67,12 +71,14 @@ def check(
     """
     from heavylift.aio import run
     from heavylift.models.api import check_model
+    from heavylift.registry.named import open_registry
 
     request = request_of(
-        source, target, source_conn, target_conn, name, version, migration, evidence, evidence_conn
-    )
+        source, target, source_conn, target_conn, name, version, migration, evidence, evidence_conn,
+        (source_artifacts_conn, target_artifacts_conn),
+    )  # fmt: skip
     request = with_check(request, source_runtime, target_runtime, requirement, accept, trust, offline=offline)
-    record, ref = run(check_model(request, note))
+    record, ref = run(check_model(request, note, open_registry))
     note_act(
         request, request.name, "model.checked", (ref,), {"passed": record.passed, "digest": record.digest}
     )
@@ -93,6 +99,8 @@ def compare(
     ] = None,
     source_conn: SourceConn = None,
     target_conn: TargetConn = None,
+    source_artifacts_conn: SourceArtifactsConn = None,
+    target_artifacts_conn: TargetArtifactsConn = None,
     golden_conn: Annotated[str | None, typer.Option(help="connection id of the golden inputs' store")] = None,
     source_endpoint: Annotated[
         str | None, typer.Option(help="connection id of a scoring server, in place of SOURCE")
@@ -140,6 +148,7 @@ def compare(
     from heavylift.aio import run
     from heavylift.models.api import revalidate_model
     from heavylift.models.metrics import METRICS
+    from heavylift.registry.named import open_registry
 
     wrong = sorted(set(metric or ()) - set(METRICS))
     if wrong:
@@ -153,7 +162,16 @@ def compare(
         )
     request = with_check(
         request_of(
-            source, target, source_conn, target_conn, name, version, migration, evidence, evidence_conn
+            source,
+            target,
+            source_conn,
+            target_conn,
+            name,
+            version,
+            migration,
+            evidence,
+            evidence_conn,
+            (source_artifacts_conn, target_artifacts_conn),
         ),
         source_runtime,
         target_runtime,
@@ -182,7 +200,7 @@ def compare(
         target_endpoint=endpoint_of(target_endpoint),
         compare=options,
     )
-    record, ref = run(revalidate_model(request, note, _baseline(baseline)))
+    record, ref = run(revalidate_model(request, note, _baseline(baseline), open_registry))
     details = {"passed": record.passed, "rows": record.rows, "mismatched": record.mismatched}
     note_act(request, request.name, "model.compared", (ref,), details)
     finish(

@@ -27,13 +27,14 @@ from heavylift.evidence.numbered import write_next
 from heavylift.evidence.store import open_evidence
 from heavylift.models.checking import Checked, check, look
 from heavylift.models.environments import Solver
-from heavylift.models.fetching import FetchedModel, fetch_model
+from heavylift.models.fetching import FetchedModel, fetch_model, fetch_registered
 from heavylift.models.golden import Golden, read_golden
 from heavylift.models.requests import ModelRequest
 from heavylift.models.revalidating import revalidate
 from heavylift.models.sides import demand_safe, prepare
 from heavylift.models.work import Tell, Work, silent
 from heavylift.platforms.places import Place
+from heavylift.platforms.registered import OpenRegistry, Registered
 
 if TYPE_CHECKING:
     from heavylift.evidence.records import EvidenceRef
@@ -41,37 +42,45 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-async def check_model(request: ModelRequest, tell: Tell = silent) -> tuple[ModelCheckRecord, EvidenceRef]:
+async def check_model(
+    request: ModelRequest, tell: Tell = silent, registries: OpenRegistry | None = None
+) -> tuple[ModelCheckRecord, EvidenceRef]:
     """Check one version of a model; nothing of it is run. Where it has arrived, that is checked as well.
 
+    :param registries: opens the registry of a model that is named by one.
     :return: the record tells whether it passed; if not, nothing is raised.
     :raises NotFoundError: there is no model.
     """
     if request.source is None:
         raise _no_model(request)
     async with _folder() as folder:
-        source = await _fetch(request, request.source, folder / "source", tell)
-        target = await _fetch(request, request.target, folder / "target", tell) if request.target else None
-        record = await _in_thread(lambda work: check(request, source, target, work), tell)
+        fetched = await _fetch_sides(request, folder, tell, registries)
+        record = await _in_thread(
+            lambda work: check(request, fetched["source"], fetched.get("target"), work), tell
+        )
     return record, await _keep(request, "model-check", record)
 
 
 async def revalidate_model(
-    request: ModelRequest, tell: Tell = silent, baseline: ModelBaseline | None = None
+    request: ModelRequest,
+    tell: Tell = silent,
+    baseline: ModelBaseline | None = None,
+    registries: OpenRegistry | None = None,
 ) -> tuple[ModelComparisonRecord, EvidenceRef]:
     """Run both sides on the golden inputs and compare them.
 
     :param baseline: what the source did when it was measured earlier.
+    :param registries: opens the registry of a model that is named by one.
     :return: the record tells whether the target passed; if not, nothing is raised.
     :raises ConflictError: a side's files are not safe; nothing was run.
     """
     async with _folder() as folder:
-        fetched = {
-            side: await _fetch(request, place, folder / side, tell)
-            for side, place in (("source", request.source), ("target", request.target))
-            if place is not None
-        }
-        golden = await _fetch(request, request.golden, folder / "golden", tell) if request.golden else None
+        fetched = await _fetch_sides(request, folder, tell, registries)
+        golden = (
+            await _fetch(request, request.golden, folder / "golden", tell, registries)
+            if request.golden
+            else None
+        )
         record = await _in_thread(lambda work: _compare(request, fetched, golden, work, baseline), tell)
     return record, await _keep(request, "model-comparison", record)
 
@@ -127,8 +136,28 @@ async def _folder() -> AsyncIterator[Path]:
         yield Path(folder)
 
 
-async def _fetch(request: ModelRequest, place: Place, folder: Path, tell: Tell) -> FetchedModel:
+async def _fetch_sides(
+    request: ModelRequest, folder: Path, tell: Tell, registries: OpenRegistry | None
+) -> dict[str, FetchedModel]:
+    return {
+        side: await _fetch(request, place, folder / side, tell, registries)
+        for side, place in (("source", request.source), ("target", request.target))
+        if place is not None
+    }
+
+
+async def _fetch(
+    request: ModelRequest,
+    place: Place | Registered,
+    folder: Path,
+    tell: Tell,
+    registries: OpenRegistry | None,
+) -> FetchedModel:
     await asyncio.to_thread(folder.mkdir)
+    if isinstance(place, Registered):
+        if registries is None:
+            raise TypeError(f"{place} needs a way to open its registry")
+        return await fetch_registered(place, registries, folder, max_bytes=request.check.max_bytes, told=tell)
     return await fetch_model(place, folder, max_bytes=request.check.max_bytes, told=tell)
 
 

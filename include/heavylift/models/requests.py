@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError
 from heavylift.evidence.records import RunKey
-from heavylift.locations import parse_location
+from heavylift.locations import is_registered, parse_location, parse_registered
 from heavylift.models.latency import LatencyPlan
 from heavylift.models.runtime import Runtime
 from heavylift.models.sessions import Limits
 from heavylift.platforms.places import Place
+from heavylift.platforms.registered import Registered
 from heavylift.spec.sections_models import VERSION_MARK
 
 if TYPE_CHECKING:
     from heavylift.spec.model import MigrationSpec
     from heavylift.spec.platforms import Side
-    from heavylift.spec.sections_datasets import Place as SpecPlace
-    from heavylift.spec.sections_models import Model, ModelRuntime
+    from heavylift.spec.sections_data import RegistrySide
+    from heavylift.spec.sections_models import Model, ModelPlace, ModelRuntime
 
 GIB = 2**30
 SEED = 20260101
@@ -82,8 +83,8 @@ class ModelRequest:
     run: RunKey
     model: str
     version: str
-    source: Place | None
-    target: Place | None
+    source: Place | Registered | None
+    target: Place | Registered | None
     evidence_url: str | None
     evidence_connection: Connection | None
     golden: Place | None = None
@@ -116,13 +117,13 @@ def model_request(
     :raises NotFoundError: the spec has no such model or version.
     """
     found = _find(spec, model, version)
-    source = _place(spec.source, found.source, version, connections)
+    source = _side(spec, found, "source", version, connections)
     return ModelRequest(
         run=run,
         model=model,
         version=version,
         source=source,
-        target=_place(spec.target, found.target, version, connections),
+        target=_side(spec, found, "target", version, connections),
         evidence_url=spec.evidence.url,
         evidence_connection=connections(spec.evidence.connection) if spec.evidence.connection else None,
         golden=_golden(spec, found, source, connections),
@@ -184,26 +185,55 @@ def runtime_of(runtime: ModelRuntime | None) -> Runtime | None:
     )
 
 
-def _place(
-    side: Side, place: SpecPlace | None, version: str, connections: Callable[[str], Connection]
-) -> Place | None:
-    if place is None:
+def _side(
+    spec: MigrationSpec, model: Model, name: str, version: str, connections: Callable[[str], Connection]
+) -> Place | Registered | None:
+    """Return where one side's model is: at a URL, under a name in a registry, or nowhere."""
+    side: Side = getattr(spec, name)
+    place: ModelPlace | None = getattr(model, name)
+    if place is not None:
+        return _place(side, place, version, connections)
+    if model.registry is None or getattr(model, f"{name}_endpoint") is not None:
         return None
-    location = parse_location(place.url.replace(VERSION_MARK, version))
+    registry = next(each for each in spec.registries if each.name == model.registry)
+    held: RegistrySide = getattr(registry, name)
+    # Under which mark the copy lies there; see the registry phase.
+    copied_by = f"{spec.migration}/{registry.name}" if name == "target" else ""
+    return Registered(
+        model.registered_name or model.name,
+        version,
+        "",
+        connections(held.connection),
+        connections(held.artifacts_connection or side.connection),
+        copied_by,
+    )
+
+
+def _place(
+    side: Side, place: ModelPlace, version: str, connections: Callable[[str], Connection]
+) -> Place | Registered:
+    url = place.url.replace(VERSION_MARK, version)
+    if is_registered(url):
+        files = connections(side.connection) if side.connection != place.connection else None
+        return Registered(*parse_registered(url), connections(place.connection or side.connection), files)
+    location = parse_location(url)
     if location.scheme == "file":
         return Place(location)
     return Place(location, connections(place.connection or side.connection))
 
 
 def _golden(
-    spec: MigrationSpec, model: Model, source: Place | None, connections: Callable[[str], Connection]
+    spec: MigrationSpec,
+    model: Model,
+    source: Place | Registered | None,
+    connections: Callable[[str], Connection],
 ) -> Place | None:
     if model.golden_inputs is None:
         return None
     location = parse_location(model.golden_inputs)
     if location.scheme == "file":
         return Place(location)
-    if model.golden_connection is None and source is not None and source.connection is not None:
+    if model.golden_connection is None and isinstance(source, Place) and source.connection is not None:
         return Place(location, source.connection)
     return Place(location, connections(model.golden_connection or spec.source.connection))
 

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, SpecModel, Text, Url, wrong
+from heavylift.errors import SpecError
+from heavylift.locations import is_registered, parse_registered
+from heavylift.spec.base import (
+    ConnectionId,
+    Count,
+    Flag,
+    Name,
+    Number,
+    SpecModel,
+    Text,
+    Url,
+    check_url,
+    wrong,
+)
 from heavylift.spec.quantities import Seconds, SizeBytes
-from heavylift.spec.sections_datasets import PlaceField
+from heavylift.spec.vocabulary import Platform
 
 GIB = 2**30
 VERSION_MARK = "{version}"
@@ -123,17 +136,60 @@ class ModelLimits(SpecModel):
     size: SizeBytes = Field(default=20 * GIB, ge=1024, description="Largest model that is fetched.")
 
 
+def _check_model_url(value: str) -> str:
+    if not is_registered(value):
+        return check_url(value)
+    try:
+        parse_registered(value)
+    except SpecError as error:
+        raise wrong("url", error.expected, error.remedy) from error
+    return value
+
+
+ModelUrl = Annotated[
+    str,
+    AfterValidator(_check_model_url),
+    Field(json_schema_extra={"pattern": "^(s3|gs|az)://[^/]+(/.*)?$|^file:///.*$|^models:/[^/@]+[/@].+$"}),
+]
+"""A model's folder or file, or its name in a registry."""
+
+
+class ModelPlace(SpecModel):
+    """Where a model is, on one side."""
+
+    url: ModelUrl = Field(
+        description="The URL of a folder or a file; or models:/name/version or models:/name@alias, with the"
+        " connection of its registry."
+    )
+    connection: ConnectionId | None = Field(
+        default=None, description="Connection for this place alone; by default that of its platform."
+    )
+    platform: Platform | None = Field(
+        default=None,
+        description="Platform of this place alone; by default that of its side of the migration.",
+    )
+
+
+def _as_place(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
+ModelPlaceField = Annotated[
+    ModelPlace, BeforeValidator(_as_place, json_schema_input_type=ModelUrl | ModelPlace)
+]
+
+
 class Model(SpecModel):
     """A model that must behave on the target as on the source."""
 
     name: Name = Field(description="Unique in this file.")
     description: Text = Field(default="", description="For people.")
-    source: PlaceField | None = Field(
+    source: ModelPlaceField | None = Field(
         default=None,
         description="The model on the source: an MLflow model's folder, or one file; {version} stands for"
         " each of versions.",
     )
-    target: PlaceField | None = Field(default=None, description="The same model on the target.")
+    target: ModelPlaceField | None = Field(default=None, description="The same model on the target.")
     source_endpoint: ConnectionId | None = Field(
         default=None,
         description="Connection of a scoring server that answers for the source, instead of a model.",
@@ -142,8 +198,12 @@ class Model(SpecModel):
         default=None,
         description="Connection of a scoring server that answers for the target, instead of a model.",
     )
-    registry: Name | None = Field(default=None, description="The entry of registries that holds it.")
-    registered_name: Text = Field(default="", description="Its name in the registry.")
+    registry: Name | None = Field(
+        default=None,
+        description="The entry of registries that"
+        " holds it: the source is a version there, the target the copy that the registry phase made of it.",
+    )
+    registered_name: Text = Field(default="", description="Its name in the registry; by default name.")
     versions: tuple[ModelVersion, ...] = Field(
         default=(), max_length=1000, description="Versions, as the URLs name them."
     )

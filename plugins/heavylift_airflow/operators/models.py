@@ -93,8 +93,9 @@ class CheckModelOperator(ModelOperator):
 
     async def _check(self, frame: TaskFrame, request: ModelRequest) -> ModelCheckRecord:
         from heavylift.models.api import check_model
+        from heavylift.registry.named import open_registry
 
-        record, ref = await check_model(request, self.tell)
+        record, ref = await check_model(request, self.tell, open_registry)
         await self.note(frame, "model.checked", ref, check_figures(record))
         return record
 
@@ -144,8 +145,9 @@ class RevalidateModelOperator(ModelOperator):
 
     async def _compare(self, frame: TaskFrame, baseline: ModelBaseline | None) -> ModelComparisonRecord:
         from heavylift.models.api import revalidate_model
+        from heavylift.registry.named import open_registry
 
-        record, ref = await revalidate_model(self.request(frame), self.tell, baseline)
+        record, ref = await revalidate_model(self.request(frame), self.tell, baseline, open_registry)
         await self.note(frame, "model.compared", ref, comparison_figures(record))
         return record
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heavylift.evidence.records import PhaseSummary
     from heavylift.evidence.store import EvidenceStore
     from heavylift.spec import MigrationSpec
+    from heavylift.spec.sections_models import Model
     from heavylift_airflow.context import TaskFrame
 
 
@@ -85,6 +86,11 @@ class SummariseModelsOperator(SummariseRunOperator):
         return summary
 
 
+def has_files(model: Model) -> bool:
+    """Tell whether a model lies somewhere on the source, and not only behind an endpoint."""
+    return model.source is not None or (model.registry is not None and model.source_endpoint is None)
+
+
 def model_versions(spec: MigrationSpec) -> list[tuple[str, str]]:
     """Return all models of a spec, each with its versions."""
     return [(model.name, version) for model in spec.models for version in model.versions or ("",)]
@@ -105,7 +111,7 @@ async def _unchecked(store: EvidenceStore, frame: TaskFrame) -> list[str]:
 
     reasons = []
     for model in frame.spec.models:
-        for version in (model.versions or ("",)) if model.source else ():
+        for version in (model.versions or ("",)) if has_files(model) else ():
             found = await read_model_evidence(store, frame.run, model.name, version)
             if found.check is None:
                 reasons.append(f"{found.name}: it was not checked")
