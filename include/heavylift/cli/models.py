@@ -1,4 +1,4 @@
-"""``heavylift models``: may a model go to the target, and does it behave there as on the source?"""
+"""``heavylift models``: may a model go to the target, does it behave there alike, and has it an open form?"""
 
 from __future__ import annotations
 
@@ -29,10 +29,11 @@ from heavylift.cli.models_options import (
     endpoint_of,
     latency_plan,
     place_of,
+    registered_or_folder,
     request_of,
     with_check,
 )
-from heavylift.cli.models_text import checked, compared
+from heavylift.cli.models_text import checked, compared, converted
 from heavylift.cli.output import ExitStatus, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 from heavylift.errors import SpecError
@@ -40,7 +41,7 @@ from heavylift.errors import SpecError
 if TYPE_CHECKING:
     from heavylift.evidence.model_records import ModelBaseline
 
-app = typer.Typer(no_args_is_help=True, help="Check and compare models.")
+app = typer.Typer(no_args_is_help=True, help="Check, compare and convert models.")
 
 
 @app.command()
@@ -206,6 +207,67 @@ def compare(
     finish(
         {"comparison": record.model_dump(mode="json")},
         text=compared(record),
+        as_json=as_json,
+        status=ExitStatus.DONE if record.passed else ExitStatus.FAILED,
+    )
+
+
+@app.command()
+def convert(
+    source: Source,
+    into: Annotated[
+        str,
+        typer.Argument(
+            help="A folder's URL or path below which the new model goes, or models:/NAME: a new version of"
+            " that model in the target's registry."
+        ),
+    ],
+    golden: Annotated[
+        str | None, typer.Option(help="Parquet, CSV or JSON with inputs; default: the model's own example")
+    ] = None,
+    source_conn: SourceConn = None,
+    target_conn: TargetConn = None,
+    source_artifacts_conn: SourceArtifactsConn = None,
+    target_artifacts_conn: TargetArtifactsConn = None,
+    golden_conn: Annotated[str | None, typer.Option(help="connection id of the golden inputs' store")] = None,
+    label: Annotated[str, typer.Option(help="column of the golden inputs with the truth")] = "",
+    drop: Annotated[list[str] | None, typer.Option(help="a column that is no input; repeatable")] = None,
+    requirement: Requirement = None,
+    accept: Accept = None,
+    trust: Trust = None,
+    offline: Offline = False,
+    name: Name = None,
+    version: Version = "",
+    migration: Migration = MIGRATION,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an ONNX form of a model, prove that it answers alike, and put it on the target; never twice.
+
+    Ends with 1 where a part of it has no converter, or the answers differ: then nothing is written.
+    """
+    from heavylift.aio import run
+    from heavylift.models.portable import Conversion, convert_model
+    from heavylift.registry.named import open_registry
+
+    request = request_of(
+        source, None, source_conn, None, name, version, migration, evidence, evidence_conn,
+        (source_artifacts_conn, None),
+    )  # fmt: skip
+    request = with_check(request, None, None, requirement, accept, trust, offline=offline)
+    request = replace(
+        request,
+        golden=place_of(golden, golden_conn or source_conn) if golden else None,
+        compare=replace(request.compare, label=label, drop=tuple(drop or ())),
+    )
+    conversion = Conversion(request, registered_or_folder(into, target_conn, target_artifacts_conn))
+    record, ref = run(convert_model(conversion, note, open_registry))
+    details = {"passed": record.passed, "place": record.place, "already": record.already}
+    note_act(request, request.name, "model.converted", (ref,), details)
+    finish(
+        {"conversion": record.model_dump(mode="json")},
+        text=converted(record),
         as_json=as_json,
         status=ExitStatus.DONE if record.passed else ExitStatus.FAILED,
     )

@@ -115,6 +115,16 @@ def model_of(text: str, conn: str | None, artifacts_conn: str | None) -> Place |
     return Registered(*parse_registered(text), connection_from_env(conn), files)
 
 
+def registered_or_folder(text: str, conn: str | None, artifacts_conn: str | None) -> Place | Registered:
+    """Return where a converted model goes: a registered model without a version, or a folder."""
+    from heavylift.locations import REGISTERED, is_registered
+
+    if not is_registered(text):
+        return place_of(text, conn)
+    name = text.removeprefix(REGISTERED)
+    return model_of(f"{REGISTERED}{name}/new", conn, artifacts_conn)
+
+
 def place_of(text: str, conn: str | None) -> Place:
     """Return the place that a URL or a path names."""
     from heavylift.locations import parse_location

@@ -5,9 +5,10 @@ What checks models and what moves registries do not know each other: both know t
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Protocol
 
 from heavylift.connections import Connection
@@ -58,6 +59,19 @@ class Found:
 
 
 @dataclass(frozen=True)
+class Publication:
+    """What a new version tells of itself.
+
+    :param identity: tags that no other version has.
+    :param tags: further ones.
+    """
+
+    identity: Mapping[str, str]
+    tags: Mapping[str, str]
+    description: str
+
+
+@dataclass(frozen=True)
 class ServedFile:
     """A file that a registry passes on.
 
@@ -88,6 +102,19 @@ class ModelRegistry(Protocol):
 
     def content(self, found: Found, path: str) -> AsyncIterator[bytes]:
         """Yield a file, chunk by chunk."""
+        ...
+
+    async def tagged(self, name: str, tags: Mapping[str, str]) -> Found | None:
+        """Return the version of a model that bears all these tags; None where there is none."""
+        ...
+
+    async def publish(self, name: str, folder: Path, files: Sequence[str], publication: Publication) -> Found:
+        """Upload a folder and make it a new version of a model, which is made where it is not there.
+
+        Safe to repeat: what an earlier call with the same identity has made is found and completed.
+
+        :raises UnsupportedError: versions are not made there.
+        """
         ...
 
 

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
+from heavylift.connections import Connection
 from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.locations import SCHEMES
-from heavylift.platforms.registered import Found, ModelRegistry, Registered, ServedFile
+from heavylift.platforms.registered import Found, ModelRegistry, Publication, Registered, ServedFile
 from heavylift.registry.catalogues.files import PROXY, ServedFiles
 from heavylift.registry.catalogues.marks import fit_mark
 from heavylift.registry.catalogues.ports import Catalogue, HeldModel
 from heavylift.registry.catalogues.wiring import kind_of, open_catalogue
 from heavylift.registry.interface import names
 from heavylift.registry.interface.server import WritingServer
+from heavylift.registry.publishing import publish
 from heavylift.registry.requests import RegistryPlace
 from heavylift.spec.sections_data import RegistryKind
 
@@ -30,7 +33,7 @@ async def open_registry(wanted: Registered) -> AsyncIterator[ModelRegistry]:
     if kind is RegistryKind.MLFLOW:
         server = WritingServer(wanted.connection, PARALLEL)
         try:
-            yield TrackedModels(server)
+            yield TrackedModels(server, wanted.files)
         finally:
             await server.close()
         return
@@ -45,8 +48,9 @@ async def open_registry(wanted: Registered) -> AsyncIterator[ModelRegistry]:
 class TrackedModels:
     """The registered models of a tracking server, each asked for by name."""
 
-    def __init__(self, server: WritingServer) -> None:
+    def __init__(self, server: WritingServer, store: Connection | None) -> None:
         self._server = server
+        self._store = store
         self._files = ServedFiles(server)
 
     async def find(self, wanted: Registered) -> Found:
@@ -95,6 +99,17 @@ class TrackedModels:
         query = {"max_results": 100, "filter": chosen}
         pages = self._server.pages(f"{_VERSIONS}/search", "model_versions", query)
         return [each async for page in pages for each in page]
+
+    async def tagged(self, name: str, tags: Mapping[str, str]) -> Found | None:
+        """Return the version of a model that bears all these tags."""
+        for each in await self._tagged(dict(tags)):
+            if each["name"] == name:
+                return Found(name, str(each["version"]), str(each.get("source") or ""))
+        return None
+
+    async def publish(self, name: str, folder: Path, files: Sequence[str], publication: Publication) -> Found:
+        """Upload a folder and make it a new version of a model."""
+        return await publish(self._server, self._store, name, (folder, files), publication)
 
     def serves(self, found: Found) -> bool:
         """Tell whether the files come through the server."""
@@ -166,6 +181,26 @@ class CatalogueModels:
             state="nothing was run or changed",
             remedy="unpack the model into a folder, and name that folder's URL in place of the registry",
             code="7803",
+        )
+
+    async def tagged(self, name: str, tags: Mapping[str, str]) -> Found | None:
+        """Return nothing: versions are made in MLflow's registries only."""
+        del name, tags
+        return None
+
+    async def publish(self, name: str, folder: Path, files: Sequence[str], publication: Publication) -> Found:
+        """Refuse to make a version.
+
+        :raises UnsupportedError: always.
+        """
+        del folder, files, publication
+        raise UnsupportedError(
+            f"registering {name!r} in the {self._kind} registry",
+            got="a new version of a model",
+            expected="a registry of MLflow",
+            state="nothing was changed there",
+            remedy="name a folder for converted models instead",
+            code="7812",
         )
 
     def serves(self, found: Found) -> bool:
