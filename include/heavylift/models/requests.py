@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError
 from heavylift.evidence.records import RunKey
-from heavylift.locations import is_registered, parse_location, parse_registered
+from heavylift.locations import REGISTERED, is_registered, parse_location, parse_registered
 from heavylift.models.latency import LatencyPlan
 from heavylift.models.runtime import Runtime
 from heavylift.models.sessions import Limits
@@ -132,6 +132,21 @@ def model_request(
         check=_check_options(found),
         compare=_compare_options(found),
     )
+
+
+def converted_place(
+    spec: MigrationSpec, model: str, version: str, connections: Callable[[str], Connection]
+) -> Place | Registered | None:
+    """Return where the converted form of a spec's model goes; None where none is asked for."""
+    place = _find(spec, model, version).converted
+    if place is None:
+        return None
+    connection = connections(place.connection or spec.target.connection)
+    if is_registered(place.url):
+        files = connections(spec.target.connection)
+        return Registered(place.url.removeprefix(REGISTERED), "", "", connection, files)
+    location = parse_location(place.url)
+    return Place(location, None if location.scheme == "file" else connection)
 
 
 def _check_options(model: Model) -> CheckOptions:

@@ -1,4 +1,4 @@
-"""Rules on models: two places to compare, versions where the URLs want them, what is not carried out yet."""
+"""Rules on models: two places to compare, versions where the URLs want them, where converted ones go."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import SCHEMES
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.rule import Broken
-from heavylift.spec.sections_models import VERSION_MARK, Model
+from heavylift.spec.sections_models import VERSION_MARK, Model, PortableForm
 from heavylift.spec.vocabulary import Check, Phase
 
 MODEL_CHECKS = frozenset({Check.MODELS_COMPATIBLE, Check.MODELS_AGREE})
@@ -19,7 +19,7 @@ def model_rules(spec: MigrationSpec) -> Iterator[Broken]:
     """Yield what is wrong with the models of ``spec``."""
     for index, model in enumerate(spec.models):
         path: FieldPath = ("models", index)
-        yield from _not_yet(model, path)
+        yield from _converted(model, path)
         yield from _both_sides(model, path)
         yield from _registered(model, path)
         yield from _versions(model, path)
@@ -28,14 +28,33 @@ def model_rules(spec: MigrationSpec) -> Iterator[Broken]:
     yield from _gates(spec)
 
 
-def _not_yet(model: Model, path: FieldPath) -> Iterator[Broken]:
-    if model.convert_to:
+def _converted(model: Model, path: FieldPath) -> Iterator[Broken]:
+    if PortableForm.SAFETENSORS in model.convert_to:
         yield Broken(
             "7591",
             (*path, "convert_to"),
-            "a conversion, understood but not yet supported by this version",
-            "no conversion",
-            "convert it by the framework's own means, and compare both forms as source and target",
+            "a conversion to safetensors, understood but not yet supported by this version",
+            "onnx, or no conversion",
+            "save the weights by the framework's own means, and compare both forms as source and target",
+        )
+    if bool(model.convert_to) != (model.converted is not None):
+        yield Broken(
+            "7813",
+            (*path, "converted" if model.convert_to else "convert_to"),
+            "convert_to without converted" if model.convert_to else "converted without convert_to",
+            "both: which form, and where it goes",
+        )
+    if model.convert_to and model.source is None and (model.registry is None or model.source_endpoint):
+        yield Broken(
+            "7814", (*path, "convert_to"), "a conversion of an endpoint", "source: the model's own files"
+        )
+    place = model.converted
+    if place is not None and is_registered(place.url) and place.connection is None:
+        yield Broken(
+            "7815",
+            (*path, "converted", "connection"),
+            f"{place.url} without a connection",
+            "the connection of the registry that it goes to",
         )
 
 

@@ -170,12 +170,48 @@ class ModelPlace(SpecModel):
     )
 
 
+def _check_converted_url(value: str) -> str:
+    if is_registered(value):
+        _check_model_url(f"{value}/1")
+        return value
+    return check_url(value)
+
+
+ConvertedUrl = Annotated[
+    str,
+    AfterValidator(_check_converted_url),
+    Field(json_schema_extra={"pattern": "^(s3|gs|az)://[^/]+(/.*)?$|^file:///.*$|^models:/[^/@]+$"}),
+]
+"""A folder for converted models, or the name of a registered model."""
+
+
+class ConvertedPlace(SpecModel):
+    """Where converted models go."""
+
+    url: ConvertedUrl = Field(description="The URL of a folder, or models:/name.")
+    connection: ConnectionId | None = Field(
+        default=None, description="Connection of that store or registry; by default the target's."
+    )
+
+
+class PortableForm(StrEnum):
+    """Forms that any platform runs."""
+
+    ONNX = "onnx"
+    SAFETENSORS = "safetensors"
+
+
 def _as_place(value: Any) -> Any:
     return {"url": value} if isinstance(value, str) else value
 
 
 ModelPlaceField = Annotated[
     ModelPlace, BeforeValidator(_as_place, json_schema_input_type=ModelUrl | ModelPlace)
+]
+
+
+ConvertedField = Annotated[
+    ConvertedPlace, BeforeValidator(_as_place, json_schema_input_type=ConvertedUrl | ConvertedPlace)
 ]
 
 
@@ -238,4 +274,11 @@ class Model(SpecModel):
         default=(), description="Rules of the check whose findings are accepted for this model."
     )
     limits: ModelLimits = Field(default=ModelLimits(), description="What its processes may use.")
-    convert_to: tuple[Text, ...] = Field(default=(), description="Portable forms to make: onnx, safetensors.")
+    convert_to: tuple[PortableForm, ...] = Field(
+        default=(), description="Portable forms to make of the source's model: onnx."
+    )
+    converted: ConvertedField | None = Field(
+        default=None,
+        description="Where converted models go: the URL of a folder, or models:/name with the connection of"
+        " the target's registry.",
+    )

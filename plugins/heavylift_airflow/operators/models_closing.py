@@ -102,7 +102,25 @@ async def models_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary
     from heavylift.spec import Phase
 
     gates = frame.spec.gates_for(Phase.REVALIDATE)
-    return await summarise(store, frame.run, [], gates, models=model_versions(frame.spec))
+    found = await summarise(store, frame.run, [], gates, models=model_versions(frame.spec))
+    unconverted = await _unconverted(store, frame)
+    if not unconverted:
+        return found
+    return found.model_copy(update={"passed": False, "reasons": (*found.reasons, *unconverted)})
+
+
+async def _unconverted(store: EvidenceStore, frame: TaskFrame) -> list[str]:
+    """Return which conversions that the spec asks for have no proof."""
+    from heavylift.evidence.model_evidence import read_conversion
+
+    reasons = []
+    for model in frame.spec.models:
+        for version in (model.versions or ("",)) if model.convert_to else ():
+            found = await read_conversion(store, frame.run, model.name, version)
+            if found is None or not found.record.passed:
+                why = found.record.statement if found else "it was not converted"
+                reasons.append(f"{model.name} {version}".strip() + f": {why}")
+    return reasons
 
 
 async def _unchecked(store: EvidenceStore, frame: TaskFrame) -> list[str]:

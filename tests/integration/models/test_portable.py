@@ -79,9 +79,7 @@ def test_what_a_killed_run_has_left_is_completed(
     assert registry.sql("SELECT count(*) FROM logged_models") == models
 
 
-def test_a_folder_gets_a_model_and_an_operator_without_a_converter_is_named(
-    convert: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_gets_a_model_once(convert: Shell, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
     status, document = convert("forest", out)
@@ -96,3 +94,17 @@ def test_a_folder_gets_a_model_and_an_operator_without_a_converter_is_named(
         "requirements.txt",
         "python_env.yaml",
     }
+    status, document = convert("forest", out)
+    assert (status, document["conversion"]["already"]) == (0, True)
+
+
+def test_an_operator_without_a_converter_is_named_and_nothing_is_written(
+    convert: Shell, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    trust = ("--trust", "sklearn.neighbors._nearest_centroid.NearestCentroid")
+    status, document = convert("centroid", out, *trust)
+    assert status == 1
+    assert document["conversion"]["missing"] == ["sklearn.neighbors._nearest_centroid.NearestCentroid"]
+    assert list(out.iterdir()) == []
