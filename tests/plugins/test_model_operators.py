@@ -41,7 +41,7 @@ class StandIn:
         self.requests: list[ModelRequest] = []
         self.baseline: ModelBaseline | None = None
 
-    async def check(self, request: ModelRequest, tell: Any, _registries: Any) -> Any:
+    async def check(self, request: ModelRequest, tell: Any, *_ports: Any) -> Any:
         tell("looking")
         self.requests.append(request)
         wrong = (
@@ -55,7 +55,7 @@ class StandIn:
         return record, await self.keep(request, "model-check", record)
 
     async def compare(
-        self, request: ModelRequest, tell: Any, baseline: ModelBaseline | None, _registries: Any
+        self, request: ModelRequest, tell: Any, baseline: ModelBaseline | None, *_ports: Any
     ) -> Any:
         tell("asking")
         self.baseline = baseline

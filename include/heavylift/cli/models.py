@@ -12,6 +12,7 @@ from heavylift.cli.acts import note_act
 from heavylift.cli.models_options import (
     MIGRATION,
     Accept,
+    GoldenSuite,
     Migration,
     Name,
     Offline,
@@ -31,6 +32,7 @@ from heavylift.cli.models_options import (
     place_of,
     registered_or_folder,
     request_of,
+    suite_of,
     with_check,
 )
 from heavylift.cli.models_text import checked, compared, converted
@@ -109,6 +111,7 @@ def compare(
     target_endpoint: Annotated[
         str | None, typer.Option(help="connection id of a scoring server, in place of TARGET")
     ] = None,
+    golden_suite: GoldenSuite = None,
     label: Annotated[str, typer.Option(help="column of the golden inputs with the truth")] = "",
     drop: Annotated[list[str] | None, typer.Option(help="a column that is no input; repeatable")] = None,
     slice_by: Annotated[
@@ -147,6 +150,7 @@ def compare(
     Its files are looked at first; what could act on its loader is not run. Ends with 1 where they differ.
     """
     from heavylift.aio import run
+    from heavylift.datasets.suites import judge_rows
     from heavylift.models.api import revalidate_model
     from heavylift.models.metrics import METRICS
     from heavylift.registry.named import open_registry
@@ -197,11 +201,12 @@ def compare(
     request = replace(
         request,
         golden=place_of(golden, golden_conn or source_conn) if golden else None,
+        golden_suite=suite_of(golden_suite),
         source_endpoint=endpoint_of(source_endpoint),
         target_endpoint=endpoint_of(target_endpoint),
         compare=options,
     )
-    record, ref = run(revalidate_model(request, note, _baseline(baseline), open_registry))
+    record, ref = run(revalidate_model(request, note, _baseline(baseline), open_registry, judge_rows))
     details = {"passed": record.passed, "rows": record.rows, "mismatched": record.mismatched}
     note_act(request, request.name, "model.compared", (ref,), details)
     finish(

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heavylift.models.runtime import Runtime
     from heavylift.platforms.places import Place
     from heavylift.platforms.registered import Registered
+    from heavylift.spec.expectations import Expectation
 
 MIGRATION = "shell"
 """The migration under which evidence lies, unless ``--migration`` names one."""
@@ -42,6 +43,10 @@ SourceRuntime = Annotated[
 ]
 TargetRuntime = Annotated[
     Path | None, typer.Option(help="the same of the target; fields as target_runtime of a spec has them")
+]
+GoldenSuite = Annotated[
+    Path | None,
+    typer.Option(help="YAML or JSON with expectations that the golden inputs must meet before anything runs"),
 ]
 Requirement = Annotated[
     list[str] | None,
@@ -209,6 +214,33 @@ def _runtime(path: Path | None) -> Runtime | None:
             state="nothing was touched",
             remedy="correct the file",
             code="7582",
+        ) from error
+
+
+def suite_of(path: Path | None) -> tuple[Expectation, ...]:
+    """Return the expectations of a file: a list, or as Great Expectations saves a suite."""
+    if path is None:
+        return ()
+    import yaml
+    from pydantic import ValidationError
+
+    from heavylift.spec.expectations import Expectation
+
+    try:
+        found = yaml.safe_load(path.read_text("utf-8"))
+        listed = found.get("expectations") if isinstance(found, dict) else found
+        if not isinstance(listed, list) or not all(isinstance(each, dict) for each in listed):
+            raise ValueError("no list of expectations")
+        kept = ({name: each[name] for name in ("type", "kwargs", "name") if name in each} for each in listed)
+        return tuple(Expectation.model_validate(each) for each in kept)
+    except (OSError, ValueError, yaml.YAMLError, ValidationError) as error:
+        raise SpecError(
+            f"reading the suite {path}",
+            got=" ".join(str(error).split())[:300],
+            expected="a list of Great Expectations' expectations, each with type and kwargs",
+            state="nothing was touched",
+            remedy="correct the file",
+            code="7822",
         ) from error
 
 

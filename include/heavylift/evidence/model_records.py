@@ -13,7 +13,7 @@ from pydantic import Field
 
 from heavylift.evidence.base import Record
 from heavylift.evidence.paths import safe_segment
-from heavylift.evidence.records import Finding, RunKey, utc_now
+from heavylift.evidence.records import ExpectationOutcome, Finding, RunKey, utc_now
 
 MODELS_FOLDER = "~models"
 
@@ -52,6 +52,7 @@ class ModelCheckRecord(Record):
 
     :param digest: one digest for all files, names included; ``target_digest`` likewise, where it has arrived.
     :param requirements: as the model gives them; ``lock`` is what they come to for the target.
+    :param expectations: what came of each expectation of the golden inputs.
     :param accepted: rules whose findings a person has accepted for this model; they count as notes.
     """
 
@@ -75,6 +76,7 @@ class ModelCheckRecord(Record):
     lock: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     accepted: tuple[str, ...] = ()
+    expectations: tuple[ExpectationOutcome, ...] = ()
     statement: str
     passed: bool
     seconds: float
@@ -195,6 +197,7 @@ class ModelComparisonRecord(Record):
     points: tuple[tuple[float, float], ...] = ()
     baseline: ModelBaseline | None = None
     findings: tuple[Finding, ...] = ()
+    expectations: tuple[ExpectationOutcome, ...] = ()
     reasons: tuple[str, ...] = ()
     statement: str
     passed: bool

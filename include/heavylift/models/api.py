@@ -18,7 +18,15 @@ from heavylift.evidence.model_records import (
 from heavylift.models.checking import Checked, check, look
 from heavylift.models.environments import Solver
 from heavylift.models.fetching import FetchedModel
-from heavylift.models.gathering import fetch, fetch_sides, golden_inputs, in_own_thread, keep, own_folder
+from heavylift.models.gathering import (
+    fetch_golden,
+    fetch_sides,
+    golden_inputs,
+    in_own_thread,
+    keep,
+    own_folder,
+)
+from heavylift.models.judging import Judge, demand_expected, judge_golden
 from heavylift.models.requests import ModelRequest
 from heavylift.models.revalidating import revalidate
 from heavylift.models.sides import demand_safe, prepare
@@ -30,11 +38,15 @@ if TYPE_CHECKING:
 
 
 async def check_model(
-    request: ModelRequest, tell: Tell = silent, registries: OpenRegistry | None = None
+    request: ModelRequest,
+    tell: Tell = silent,
+    registries: OpenRegistry | None = None,
+    judge: Judge | None = None,
 ) -> tuple[ModelCheckRecord, EvidenceRef]:
     """Check one version of a model; nothing of it is run. Where it has arrived, that is checked as well.
 
     :param registries: opens the registry of a model that is named by one.
+    :param judge: runs the suite of the golden inputs, where there is one.
     :return: the record tells whether it passed; if not, nothing is raised.
     :raises NotFoundError: there is no model.
     """
@@ -42,8 +54,16 @@ async def check_model(
         raise _no_model(request)
     async with own_folder() as folder:
         fetched = await fetch_sides(request, folder, tell, registries)
+        golden = await fetch_golden(request, folder, tell) if request.golden_suite else None
         record = await in_own_thread(
-            lambda work: check(request, fetched["source"], fetched.get("target"), work), tell
+            lambda work: check(
+                request,
+                fetched["source"],
+                fetched.get("target"),
+                work,
+                judge_golden(request, golden, judge),
+            ),
+            tell,
         )
     return record, await keep(request, "model-check", record)
 
@@ -53,22 +73,22 @@ async def revalidate_model(
     tell: Tell = silent,
     baseline: ModelBaseline | None = None,
     registries: OpenRegistry | None = None,
+    judge: Judge | None = None,
 ) -> tuple[ModelComparisonRecord, EvidenceRef]:
     """Run both sides on the golden inputs and compare them.
 
     :param baseline: what the source did when it was measured earlier.
     :param registries: opens the registry of a model that is named by one.
+    :param judge: runs the suite of the golden inputs, where there is one.
     :return: the record tells whether the target passed; if not, nothing is raised.
-    :raises ConflictError: a side's files are not safe; nothing was run.
+    :raises ConflictError: a side's files are not safe, or golden inputs not as expected; nothing was run.
     """
     async with own_folder() as folder:
         fetched = await fetch_sides(request, folder, tell, registries)
-        golden = (
-            await fetch(request, request.golden, folder / "golden", tell, registries)
-            if request.golden
-            else None
+        golden = await fetch_golden(request, folder, tell)
+        record = await in_own_thread(
+            lambda work: _compare(request, fetched, golden, work, baseline, judge), tell
         )
-        record = await in_own_thread(lambda work: _compare(request, fetched, golden, work, baseline), tell)
     return record, await keep(request, "model-comparison", record)
 
 
@@ -78,7 +98,10 @@ def _compare(
     golden: FetchedModel | None,
     work: Work,
     baseline: ModelBaseline | None,
+    judge: Judge | None,
 ) -> ModelComparisonRecord:
+    outcomes = judge_golden(request, golden, judge)
+    demand_expected(request, outcomes)
     solver = Solver(request.check.solve_seconds, request.check.offline)
     checked: dict[str, Checked | None] = {"source": None, "target": None}
     for side, model in fetched.items():
@@ -93,7 +116,8 @@ def _compare(
     pair = [prepare(request, side, each, solver) for side, each in checked.items()]
     work.check()
     rows, digest = golden_inputs(request, golden, checked)
-    return revalidate(request, (pair[0], pair[1]), rows, digest, work, baseline)
+    record = revalidate(request, (pair[0], pair[1]), rows, digest, work, baseline)
+    return record.model_copy(update={"expectations": outcomes})
 
 
 def _no_model(request: ModelRequest) -> SpecError:

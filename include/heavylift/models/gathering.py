@@ -48,6 +48,16 @@ async def fetch_sides(
     }
 
 
+async def fetch_golden(request: ModelRequest, folder: Path, tell: Tell) -> FetchedModel | None:
+    """Fetch the golden inputs that are named; None where the model's own example stands for them."""
+    if request.golden is None:
+        return None
+    golden = await fetch(request, request.golden, folder / "golden", tell, None)
+    if len(golden.files) != 1:
+        raise _no_golden(request, f"{len(golden.files)} files at {golden.url}", "one file")
+    return golden
+
+
 async def fetch(
     request: ModelRequest,
     place: Place | Registered,
@@ -70,9 +80,7 @@ def golden_inputs(
     """Return the golden inputs: those that are named, else the source's own example."""
     options = request.compare
     if golden is not None:
-        if len(golden.files) != 1:
-            raise _no_golden(request, f"{len(golden.files)} files at {golden.url}", "one file")
-        file = golden.files[0]
+        [file] = golden.files
         path = golden.folder / file.path
         rows = read_golden(path, file.path, label=options.label, slices=options.slices, drop=options.drop)
         return rows, file.sha256

@@ -23,7 +23,7 @@ from heavylift.models.converting import (
 )
 from heavylift.models.environments import Solver
 from heavylift.models.fetching import FetchedModel
-from heavylift.models.gathering import fetch, golden_inputs, in_own_thread, keep, own_folder
+from heavylift.models.gathering import fetch, fetch_golden, golden_inputs, in_own_thread, keep, own_folder
 from heavylift.models.requests import ModelRequest
 from heavylift.models.work import Tell, Work, silent
 from heavylift.platforms.places import Place
@@ -68,11 +68,7 @@ async def convert_model(
         if there:
             record = _record(request, source, Converted({}), began, place=there)
             return record, await keep(request, f"{FORM}-conversion", record)
-        golden = (
-            await fetch(request, request.golden, folder / "golden", tell, registries)
-            if request.golden
-            else None
-        )
+        golden = await fetch_golden(request, folder, tell)
         made = folder / "converted"
         await asyncio.to_thread(made.mkdir)
         found = await in_own_thread(lambda work: _convert(request, source, golden, made, work), tell)

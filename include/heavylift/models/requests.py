@@ -15,6 +15,7 @@ from heavylift.models.runtime import Runtime
 from heavylift.models.sessions import Limits
 from heavylift.platforms.places import Place
 from heavylift.platforms.registered import Registered
+from heavylift.spec.expectations import Expectation
 from heavylift.spec.sections_models import VERSION_MARK
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class ModelRequest:
 
     :param source: the model's place; None where an endpoint answers for it. ``target`` likewise.
     :param golden: inputs; None for the model's own example.
+    :param golden_suite: what must be true of them.
     :param evidence_url: the evidence store's URL; None leaves it to the connection.
     """
 
@@ -88,6 +90,7 @@ class ModelRequest:
     evidence_url: str | None
     evidence_connection: Connection | None
     golden: Place | None = None
+    golden_suite: tuple[Expectation, ...] = ()
     source_endpoint: Connection | None = None
     target_endpoint: Connection | None = None
     check: CheckOptions = field(default_factory=CheckOptions)
@@ -127,6 +130,7 @@ def model_request(
         evidence_url=spec.evidence.url,
         evidence_connection=connections(spec.evidence.connection) if spec.evidence.connection else None,
         golden=_golden(spec, found, source, connections),
+        golden_suite=found.golden_suite,
         source_endpoint=connections(found.source_endpoint) if found.source_endpoint else None,
         target_endpoint=connections(found.target_endpoint) if found.target_endpoint else None,
         check=_check_options(found),

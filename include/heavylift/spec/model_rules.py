@@ -146,9 +146,12 @@ def _measured(model: Model, path: FieldPath) -> Iterator[Broken]:
         yield Broken(
             "7597", (*path, "metrics"), "metrics without a label", "label: the column with the truth"
         )
-    if (model.label or model.slices or model.drop) and model.golden_inputs is None:
+    if (model.label or model.slices or model.drop or model.golden_suite) and model.golden_inputs is None:
         yield Broken(
-            "7595", (*path, "golden_inputs"), "columns of golden inputs that are not named", "golden_inputs"
+            "7595",
+            (*path, "golden_inputs"),
+            "columns or a suite of golden inputs that are not named",
+            "golden_inputs",
         )
 
 

@@ -22,6 +22,7 @@ from heavylift.spec.base import (
     check_url,
     wrong,
 )
+from heavylift.spec.expectations import Expectation
 from heavylift.spec.quantities import Seconds, SizeBytes
 from heavylift.spec.vocabulary import Platform
 
@@ -250,6 +251,13 @@ class Model(SpecModel):
     )
     golden_connection: ConnectionId | None = Field(
         default=None, description="Connection of golden_inputs; by default the source's."
+    )
+    golden_suite: tuple[Expectation, ...] = Field(
+        default=(), description="What must be true of golden_inputs before any model is run."
+    )
+    golden_suite_file: str | None = Field(
+        default=None,
+        description="YAML or JSON file with the list of expectations, beside this file or below it.",
     )
     label: Text | None = Field(default=None, description="Column of golden_inputs with the truth.")
     drop: tuple[Text, ...] = Field(default=(), description="Further columns that are no inputs.")

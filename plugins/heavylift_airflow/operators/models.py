@@ -95,10 +95,11 @@ class CheckModelOperator(ModelOperator):
         return check_figures(record)
 
     async def _check(self, frame: TaskFrame, request: ModelRequest) -> ModelCheckRecord:
+        from heavylift.datasets.suites import judge_rows
         from heavylift.models.api import check_model
         from heavylift.registry.named import open_registry
 
-        record, ref = await check_model(request, self.tell, open_registry)
+        record, ref = await check_model(request, self.tell, open_registry, judge_rows)
         await self.note(frame, "model.checked", ref, check_figures(record))
         return record
 
@@ -147,10 +148,12 @@ class RevalidateModelOperator(ModelOperator):
         return comparison_figures(record)
 
     async def _compare(self, frame: TaskFrame, baseline: ModelBaseline | None) -> ModelComparisonRecord:
+        from heavylift.datasets.suites import judge_rows
         from heavylift.models.api import revalidate_model
         from heavylift.registry.named import open_registry
 
-        record, ref = await revalidate_model(self.request(frame), self.tell, baseline, open_registry)
+        request = self.request(frame)
+        record, ref = await revalidate_model(request, self.tell, baseline, open_registry, judge_rows)
         await self.note(frame, "model.compared", ref, comparison_figures(record))
         return record
 

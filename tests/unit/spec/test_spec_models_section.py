@@ -23,6 +23,7 @@ HEAD = {
     "source": {"platform": "aws", "connection": "aws_source"},
     "target": {"platform": "gcp", "connection": "gcp_target"},
 }
+SUITE = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "amount"}}
 MODEL: dict[str, Any] = {"name": "fraud", "source": "s3://models/fraud/", "target": "gs://models/fraud/"}
 
 
@@ -52,7 +53,10 @@ def test_a_model_by_its_places_is_carried_out_and_has_a_gate(tmp_path: Path) -> 
         ({"registry": "r", "target": None}, "7806", "models[0].versions"),
         ({"source": "models:/fraud/1"}, "7807", "models[0].source.connection"),
         ({"source": "models:/fraud"}, "2126", "models[0].source.url"),
-        ({"convert_to": ["onnx"]}, "7591", "models[0].convert_to"),
+        ({"convert_to": ["safetensors"], "converted": "gs://models/c/"}, "7591", "models[0].convert_to"),
+        ({"convert_to": ["onnx"]}, "7813", "models[0].converted"),
+        ({"convert_to": ["onnx"], "converted": "models:/f"}, "7815", "models[0].converted.connection"),
+        ({"golden_suite": [SUITE]}, "7595", "models[0].golden_inputs"),
         ({"source_endpoint": "old"}, "7592", "models[0].source_endpoint"),
         ({"target": None}, "7593", "models[0].name"),
         ({"versions": ["1"]}, "7596", "models[0].source.url"),
@@ -106,6 +110,14 @@ def test_versions_of_a_registry_are_paired_with_their_copies(tmp_path: Path) -> 
         ("models:/churn@champion", "old", "aws_source", ""),
         ("models:/churn@champion", "new", "gcp_target", ""),
     ]
+
+
+def test_a_suite_may_lie_in_a_file_beside_the_spec(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump({"expectations": [{**SUITE, "meta": {}}]}))
+    more = {"golden_inputs": "s3://models/g.csv", "golden_suite_file": "suite.yaml"}
+    [model] = load(tmp_path, {**MODEL, **more}).models
+    assert [each.type for each in model.golden_suite] == [SUITE["type"]]
+    assert "2133" in codes(tmp_path, {**MODEL, **more, "golden_suite": [SUITE]})
 
 
 def test_endpoints_are_two_and_need_inputs(tmp_path: Path) -> None:
