@@ -1,4 +1,4 @@
-"""How often a comparison of models is right: ``python -m tests.benchmarks.model_trials [--trials N] [--seed N]``.
+"""How often comparisons are right: ``python -m tests.benchmarks.model_trials [--trials N] [--seed N]``.
 
 Each trial trains a model, makes a target of it, and judges that; each is drawn from its own seed. Rates come
 with the interval of Clopper and Pearson at 95 %. Ends with 1 where a rate is beyond its goal.
