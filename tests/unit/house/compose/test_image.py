@@ -74,16 +74,16 @@ def _needs(name: str, extras: frozenset[str]) -> list[tuple[str, frozenset[str]]
     return needs
 
 
-RUN_ELSEWHERE = LIBRARY / "models" / "worker.py"
-"""Runs a model, in the environment that is built of the model's own requirements."""
+RUN_ELSEWHERE = {LIBRARY / "models" / name for name in ("worker.py", "converter.py")}
+"""Run a model or convert it, in an environment that is built of the model's own requirements."""
 
 
 def imported_packages() -> set[str]:
     """Return the top-level names of other projects that the production source imports."""
-    assert RUN_ELSEWHERE.is_file()
+    assert all(path.is_file() for path in RUN_ELSEWHERE)
     names = set()
     for path in source_files(LIBRARY, INTEGRATION, DAGS):
-        if path == RUN_ELSEWHERE:
+        if path in RUN_ELSEWHERE:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Import):
