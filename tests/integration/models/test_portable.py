@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from heavylift.cli import app
 from heavylift.cli.run import run
 from tests.support.tracking_server import Server, servers
+from tests.unit.models.pickles import calling
 
 Shell = Callable[..., tuple[int, Any]]
 API = "api/2.0/mlflow"
@@ -27,7 +29,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 def convert(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, models: Path
 ) -> Shell:
-    def command(name: str, into: object, *more: object) -> tuple[int, Any]:
+    def command(name: str | Path, into: object, *more: object) -> tuple[int, Any]:
         golden = ("--golden", models / "golden.parquet", "--label", "truth", "--drop", "region")
         evidence = ("--evidence", (tmp_path / "evidence").as_uri(), "--json")
         status = run(app, ["models", "convert", *map(str, (models / name, into, *golden, *more, *evidence))])
@@ -36,8 +38,13 @@ def convert(
     return command
 
 
+@pytest.mark.long
 def test_a_converted_model_is_proved_and_registered_once(
-    convert: Shell, registry: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    convert: Shell,
+    registry: Server,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     found = {"conn_type": "mlflow", "host": registry.url}
     monkeypatch.setenv("AIRFLOW_CONN_PORTABLE", json.dumps(found))
@@ -62,23 +69,17 @@ def test_a_converted_model_is_proved_and_registered_once(
     # As anybody reads it: the converted model is one that the check passes.
     status = run(app, ["models", "check", "models:/fraud-onnx/1", "--source-conn", "portable", "--json"])
     assert status == 0
-
-
-def test_what_a_killed_run_has_left_is_completed(
-    convert: Shell, registry: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = {"conn_type": "mlflow", "host": registry.url}
-    monkeypatch.setenv("AIRFLOW_CONN_PORTABLE", json.dumps(found))
-    into = ("models:/half-onnx", "--target-conn", "portable")
-    assert convert("skops", *into)[0] == 0
-    models = registry.sql("SELECT count(*) FROM logged_models")
-    registry.sql("DELETE FROM model_version_tags WHERE name = 'half-onnx'")
-    registry.sql("DELETE FROM model_versions WHERE name = 'half-onnx'")
+    capsys.readouterr()
+    # As a run left it that was killed before it made the version.
+    for table in ("model_version_tags", "model_versions"):
+        registry.sql(f"DELETE FROM {table} WHERE name = 'fraud-onnx'")
     status, document = convert("skops", *into)
     assert (status, document["conversion"]["already"]) == (0, False)
-    assert registry.sql("SELECT count(*) FROM logged_models") == models
+    assert registry.sql("SELECT count(*) FROM logged_models") == [(1,)]
+    assert registry.sql("SELECT count(*) FROM experiments") == [(2,)]
 
 
+@pytest.mark.long
 def test_a_folder_gets_a_model_once(convert: Shell, tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -107,4 +108,17 @@ def test_an_operator_without_a_converter_is_named_and_nothing_is_written(
     status, document = convert("centroid", out, *trust)
     assert status == 1
     assert document["conversion"]["missing"] == ["sklearn.neighbors._nearest_centroid.NearestCentroid"]
+    assert list(out.iterdir()) == []
+
+
+def test_a_wicked_model_is_not_converted(convert: Shell, models: Path, tmp_path: Path) -> None:
+    wicked, mark, out = tmp_path / "wicked", tmp_path / "it-ran", tmp_path / "out"
+    out.mkdir()
+    shutil.copytree(models / "pickled", wicked)
+    (wicked / "model.pkl").chmod(0o600)
+    (wicked / "model.pkl").write_bytes(calling("posix", "system", f"touch {mark}"))
+    status, document = convert(wicked, out)
+    assert status == 1
+    assert document["error"]["code"] == "HL-7502"
+    assert not mark.exists()
     assert list(out.iterdir()) == []

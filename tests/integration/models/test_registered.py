@@ -76,6 +76,7 @@ def shell(
     return command
 
 
+@pytest.mark.long
 def test_a_version_and_an_alias_on_both_servers_are_compared(models: Path, shell: Shell) -> None:
     golden = ("--golden", models / "golden.parquet", "--label", "truth", "--drop", "region", "--no-latency")
     status, document = shell("compare", "models:/fraud@champion", "models:/fraud@champion", *golden)
