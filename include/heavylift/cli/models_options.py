@@ -116,8 +116,8 @@ def model_of(text: str, conn: str | None, artifacts_conn: str | None) -> Place |
         return place_of(text, conn)
     if conn is None:
         raise _no_connection(text, "the connection of its registry")
-    files = connection_from_env(artifacts_conn) if artifacts_conn else None
-    return Registered(*parse_registered(text), connection_from_env(conn), files)
+    found = connection_from_env(artifacts_conn) if artifacts_conn else None
+    return Registered(*parse_registered(text), connection_from_env(conn), lambda: found)
 
 
 def registered_or_folder(text: str, conn: str | None, artifacts_conn: str | None) -> Place | Registered:

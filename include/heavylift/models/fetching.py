@@ -91,7 +91,7 @@ async def fetch_registered(
             files = await _served(registry, found, folder, max_bytes, told)
             return FetchedModel(f"{found} at {found.uri}", folder, files)
     # The registry's own connection opens its store where one product has both.
-    place = Place(parse_location(found.uri), wanted.files or wanted.connection)
+    place = Place(parse_location(found.uri), wanted.files() or wanted.connection)
     fetched = await fetch_model(place, folder, max_bytes=max_bytes, told=told)
     return replace(fetched, url=f"{found} at {fetched.url}")
 

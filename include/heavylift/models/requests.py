@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from heavylift.connections import Connection
@@ -145,12 +146,12 @@ def converted_place(
     place = _find(spec, model, version).converted
     if place is None:
         return None
-    connection = connections(place.connection or spec.target.connection)
+    conn_id = place.connection or spec.target.connection
     if is_registered(place.url):
-        files = connections(spec.target.connection)
-        return Registered(place.url.removeprefix(REGISTERED), "", "", connection, files)
+        files = partial(connections, spec.target.connection)
+        return Registered(place.url.removeprefix(REGISTERED), "", "", connections(conn_id), files)
     location = parse_location(place.url)
-    return Place(location, None if location.scheme == "file" else connection)
+    return Place(location, None if location.scheme == "file" else connections(conn_id))
 
 
 def _check_options(model: Model) -> CheckOptions:
@@ -223,7 +224,7 @@ def _side(
         version,
         "",
         connections(held.connection),
-        connections(held.artifacts_connection or side.connection),
+        partial(connections, held.artifacts_connection or side.connection),
         copied_by,
     )
 
@@ -233,7 +234,7 @@ def _place(
 ) -> Place | Registered:
     url = place.url.replace(VERSION_MARK, version)
     if is_registered(url):
-        files = connections(side.connection) if side.connection != place.connection else None
+        files = partial(connections, side.connection)
         return Registered(*parse_registered(url), connections(place.connection or side.connection), files)
     location = parse_location(url)
     if location.scheme == "file":

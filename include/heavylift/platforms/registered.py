@@ -14,6 +14,13 @@ from typing import Protocol
 from heavylift.connections import Connection
 from heavylift.locations import REGISTERED
 
+FilesConnection = Callable[[], Connection | None]
+
+
+def no_files() -> None:
+    """Give no connection of an object store."""
+    return
+
 
 @dataclass(frozen=True)
 class Registered:
@@ -21,8 +28,8 @@ class Registered:
 
     :param version: its number; empty where an alias stands for it.
     :param connection: the registry.
-    :param files: the object store of its artifacts; None where the registry passes them on itself, or its
-        own connection opens it.
+    :param files: looks up the object store of its artifacts, where that is needed; gives None where the
+        registry passes them on itself, or its own connection opens it.
     :param copied_by: the move ``<migration>/<registry>`` that made the copy that is meant: name and version
         are then the source's.
     """
@@ -31,13 +38,13 @@ class Registered:
     version: str
     alias: str
     connection: Connection
-    files: Connection | None = None
+    files: FilesConnection = no_files
     copied_by: str = ""
 
     def __str__(self) -> str:
         return f"{REGISTERED}{self.name}" + (f"@{self.alias}" if self.alias else f"/{self.version}")
 
-    def on(self, connection: Connection, files: Connection | None, copied_by: str) -> Registered:
+    def on(self, connection: Connection, files: FilesConnection, copied_by: str) -> Registered:
         """Return the copy of this version that a move has made in another registry."""
         return replace(self, connection=connection, files=files, copied_by=copied_by)
 

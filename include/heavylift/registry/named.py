@@ -8,10 +8,16 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from heavylift.connections import Connection
 from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.locations import SCHEMES
-from heavylift.platforms.registered import Found, ModelRegistry, Publication, Registered, ServedFile
+from heavylift.platforms.registered import (
+    FilesConnection,
+    Found,
+    ModelRegistry,
+    Publication,
+    Registered,
+    ServedFile,
+)
 from heavylift.registry.catalogues.files import PROXY, ServedFiles
 from heavylift.registry.catalogues.marks import fit_mark
 from heavylift.registry.catalogues.ports import Catalogue, HeldModel
@@ -37,7 +43,7 @@ async def open_registry(wanted: Registered) -> AsyncIterator[ModelRegistry]:
         finally:
             await server.close()
         return
-    place = RegistryPlace(wanted.connection, kind=kind, artifacts=wanted.files)
+    place = RegistryPlace(wanted.connection, kind=kind)
     catalogue = open_catalogue(place, PARALLEL, threading.Event())
     try:
         yield CatalogueModels(catalogue, kind.value)
@@ -48,7 +54,7 @@ async def open_registry(wanted: Registered) -> AsyncIterator[ModelRegistry]:
 class TrackedModels:
     """The registered models of a tracking server, each asked for by name."""
 
-    def __init__(self, server: WritingServer, store: Connection | None) -> None:
+    def __init__(self, server: WritingServer, store: FilesConnection) -> None:
         self._server = server
         self._store = store
         self._files = ServedFiles(server)

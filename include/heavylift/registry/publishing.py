@@ -11,9 +11,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heavylift.connections import Connection
 from heavylift.errors import AlreadyExistsError, NotFoundError
-from heavylift.platforms.registered import Found, Publication
+from heavylift.platforms.registered import FilesConnection, Found, Publication
 from heavylift.registry.catalogues.files import Places
 from heavylift.registry.interface.logged import ready_at
 from heavylift.registry.interface.names import pairs_of, tags_of
@@ -27,14 +26,14 @@ _PARALLEL = 4
 
 async def publish(
     server: WritingServer,
-    store: Connection | None,
+    store: FilesConnection,
     name: str,
     content: tuple[Path, Sequence[str]],
     publication: Publication,
 ) -> Found:
     """Upload a folder's files and make them a version of ``name``.
 
-    :param store: the object store of the server's artifacts; None where the server passes them on.
+    :param store: looks up the object store of the server's artifacts, where it does not pass them on.
     """
     model, place = await _logged_model(server, await _experiment(server), name, publication)
     await _upload(server, store, place, content)
@@ -101,10 +100,10 @@ def _of(model: Mapping[str, Any]) -> tuple[str, str]:
 
 
 async def _upload(
-    server: WritingServer, store: Connection | None, place: str, content: tuple[Path, Sequence[str]]
+    server: WritingServer, store: FilesConnection, place: str, content: tuple[Path, Sequence[str]]
 ) -> None:
     folder, names = content
-    places = Places(lambda _scheme: store, server, _PARALLEL)
+    places = Places(lambda _scheme: store(), server, _PARALLEL)
     try:
         files = await places.at(place)
         for name in names:

@@ -50,7 +50,7 @@ REGISTRY = CatalogueModels(Stub(), "sagemaker")  # type: ignore[arg-type]
 
 
 def found(number: str, alias: str = "", copied_by: str = "", name: str = "fraud") -> str:
-    wanted = Registered(name, number, alias, Connection("aws", "aws"), None, copied_by)
+    wanted = Registered(name, number, alias, Connection("aws", "aws"), copied_by=copied_by)
     made = asyncio.run(REGISTRY.find(wanted))
     return f"{made} {made.uri}"
 

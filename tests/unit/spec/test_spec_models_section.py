@@ -97,10 +97,7 @@ def test_versions_of_a_registry_are_paired_with_their_copies(tmp_path: Path) -> 
     def both(model: str, version: str) -> list[tuple[str, ...]]:
         request = model_request(spec, model, version, key, lambda name: Connection(name, "http"))
         sides = [each for each in (request.source, request.target) if isinstance(each, Registered)]
-        return [
-            (str(each), each.connection.conn_id, each.files.conn_id if each.files else "", each.copied_by)
-            for each in sides
-        ]
+        return [(str(each), each.connection.conn_id, each.files().conn_id, each.copied_by) for each in sides]
 
     assert both("fraud", "3") == [
         ("models:/card-fraud/3", "old", "old_files", ""),
