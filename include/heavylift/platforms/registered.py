@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -43,10 +43,6 @@ class Registered:
 
     def __str__(self) -> str:
         return f"{REGISTERED}{self.name}" + (f"@{self.alias}" if self.alias else f"/{self.version}")
-
-    def on(self, connection: Connection, files: FilesConnection, copied_by: str) -> Registered:
-        """Return the copy of this version that a move has made in another registry."""
-        return replace(self, connection=connection, files=files, copied_by=copied_by)
 
 
 @dataclass(frozen=True)

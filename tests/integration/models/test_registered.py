@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.parse
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from heavylift.aio import run as wait_for
 from heavylift.cli import app
 from heavylift.cli.run import run
 from heavylift.errors import UnsupportedError
-from heavylift.platforms.registered import Registered, no_files
+from heavylift.platforms.registered import Registered
 from heavylift.registry.named import open_registry
 from tests.support.interface_moves import Moves
 from tests.support.tracking_server import Server, servers
@@ -108,7 +109,7 @@ def test_a_name_that_stands_for_nothing_is_told(shell: Shell, name: str, code: s
 def test_the_copy_of_a_version_is_found_by_the_moves_marks(pair: tuple[Server, Server]) -> None:
     source, target = pair
     first = Registered("fraud", "1", "", source.connection)
-    copy = first.on(target.connection, no_files, "m/history")
+    copy = replace(first, connection=target.connection, copied_by="m/history")
 
     async def number(wanted: Registered) -> str:
         async with open_registry(wanted) as registry:

@@ -113,31 +113,24 @@ def test_two_models_are_judged_and_killed_tasks_go_on(models: Path, tmp_path: Pa
     evidence = {"conn_type": "file", "extra": {"path": str(tmp_path / "evidence")}}
     # uv finds the index, and the cache of packages, where it finds them elsewhere in these tests.
     env = {**os.environ, "AIRFLOW_CONN_EVIDENCE": json.dumps(evidence)}
-    for name in ("equal", "other"):
-        [(word, found)] = finish(start(spec, env, f"check:{name}", module=MODULE))
-        # The trained one is other bytes, which the check says before anything is run.
-        assert word == ("DONE" if name == "equal" else "FAILED"), found
-    assert "digest-differs" in found
-
     assert ended(kill_at(start(spec, env, "compare:equal", module=MODULE), "worker.py"))
     assert not list((tmp_path / "evidence").rglob("model-comparison-*"))
-    gate = "gate:models-revalidated"
-    (good, figures), (bad, said), (shut, why) = finish(
-        start(spec, env, "compare:equal", "compare:other", gate, module=MODULE)
-    )
-    assert (good, figures["passed"], figures["mismatched"]) == ("DONE", True, 0)
-    assert (bad, shut) == ("FAILED", "FAILED")
-    assert "HL-7572" in said
-    assert "other" in why
-
     assert ended(kill_at(start(spec, env, "convert:equal", module=MODULE), "converter.py"))
     assert list((tmp_path / "portable").iterdir()) == []
-    (_, first), (_, second) = finish(start(spec, env, "convert:equal", "convert:equal", module=MODULE))
+
+    tasks = [f"{act}:{name}" for name in ("equal", "other", "unexpected") for act in ("check", "compare")]
+    more = ("gate:models-revalidated", "convert:equal", "convert:equal")
+    came = finish(start(spec, env, *tasks, *more, module=MODULE))
+    found = dict(zip([*tasks, "gate", "first", "second"], came, strict=True))
+    done = {name for name, (word, _) in found.items() if word == "DONE"}
+    assert done == {"check:equal", "compare:equal", "first", "second"}, found
+    assert (found["compare:equal"][1]["rows"], found["compare:equal"][1]["mismatched"]) == (2000, 0)
+    # The trained one is other bytes, which the check says before anything is run.
+    assert "digest-differs" in found["check:other"][1]
+    assert "HL-7572" in found["compare:other"][1]
+    assert "golden-expectation" in found["check:unexpected"][1]
+    assert "HL-7821" in found["compare:unexpected"][1]
+    assert "other" in found["gate"][1]
+    first, second = found["first"][1], found["second"][1]
     assert (first["already"], second["already"]) == (False, True)
     assert first["place"] == second["place"]
-
-    (_, stopped), (_, refused) = finish(
-        start(spec, env, "check:unexpected", "compare:unexpected", module=MODULE)
-    )
-    assert "golden-expectation" in stopped
-    assert "HL-7821" in refused
