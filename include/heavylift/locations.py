@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
@@ -9,6 +10,9 @@ from heavylift.errors import SpecError
 
 SCHEMES = {"s3": "aws", "gs": "gcp", "az": "azure", "file": "kubernetes"}
 """URL scheme → platform it belongs to."""
+REGISTERED = "models:/"
+"""Begins the name of a model in a registry."""
+_NAMED = re.compile(r"models:/(?P<name>[^/:@\s][^/:@]*)(?:/(?P<version>[^/@]+)|@(?P<alias>[^/@]+))\Z")
 
 
 @dataclass(frozen=True, order=True)
@@ -69,3 +73,26 @@ def _no_container(url: str, expected: str) -> SpecError:
         remedy="name the bucket, container or absolute folder",
         code="2311",
     )
+
+
+def is_registered(text: str) -> bool:
+    """Tell whether a text names a model by its registry."""
+    return text.startswith("models:")
+
+
+def parse_registered(text: str) -> tuple[str, str, str]:
+    """Return name, version and alias of ``models:/name/version`` or ``models:/name@alias``.
+
+    :raises SpecError: it is neither.
+    """
+    match = _NAMED.match(text)
+    if match is None or (match["version"] or "").startswith("m-"):
+        raise SpecError(
+            f"reading the model {text!r}",
+            got="no name with a version or an alias",
+            expected="models:/name/version or models:/name@alias",
+            state="nothing was touched",
+            remedy="write the registered model's name, and its version's number or an alias of it",
+            code="7801",
+        )
+    return match["name"], match["version"] or "", match["alias"] or ""

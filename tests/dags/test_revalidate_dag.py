@@ -51,6 +51,24 @@ def test_the_tasks_are_these_and_each_has_its_section(dag: DAG) -> None:
         assert task.retry_policy
 
 
+def test_what_is_to_be_converted_is_so_after_its_proof(tmp_path: Path) -> None:
+    registry = {"name": "history", "source": {"connection": "old"}, "target": {"connection": "new"}}
+    models = [
+        {**MODELS[1], "convert_to": ["onnx"], "converted": "gs://models/onnx/"},
+        {"name": "card", "registry": "history", "versions": ["3"]},
+    ]
+    spec = write(tmp_path, "some", models=models, registries=[registry])
+    [loaded] = load_specs(spec.parent).valid
+    dag = revalidate_dag(loaded)
+    assert dag is not None
+    convert = dag.get_task("model.convert_model")
+    assert convert.upstream_task_ids == {"model.revalidate_model"}
+    assert convert.trigger_rule == "all_success"
+    assert "*To do:*" in (convert.doc_md or "")
+    assert [task.task_id for task in dag.leaves] == ["summarise_run"]
+    assert "| card | `card` in registry `history` | `card` in registry `history` |" in (dag.doc_md or "")
+
+
 def test_every_version_goes_its_own_way_and_the_summary_is_the_only_leaf(dag: DAG) -> None:
     check, revalidate = (dag.get_task(f"model.{name}") for name in ("check_model", "revalidate_model"))
     group = check.get_closest_mapped_task_group()

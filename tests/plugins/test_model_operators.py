@@ -12,15 +12,21 @@ from heavylift.evidence.model_records import (
     ModelBaseline,
     ModelCheckRecord,
     ModelComparisonRecord,
+    ModelConversionRecord,
     ModelSide,
     model_path,
 )
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.store import open_evidence
-from heavylift.models import api
+from heavylift.models import api, portable
+from heavylift.models.portable import Conversion
 from heavylift.models.requests import ModelRequest
 from heavylift.models.rules import finding
-from heavylift_airflow.operators.models import CheckModelOperator, RevalidateModelOperator
+from heavylift_airflow.operators.models import (
+    CheckModelOperator,
+    ConvertModelOperator,
+    RevalidateModelOperator,
+)
 from heavylift_airflow.operators.models_closing import (
     BuildModelsReportOperator,
     EvaluateModelsGateOperator,
@@ -41,7 +47,7 @@ class StandIn:
         self.requests: list[ModelRequest] = []
         self.baseline: ModelBaseline | None = None
 
-    async def check(self, request: ModelRequest, tell: Any) -> Any:
+    async def check(self, request: ModelRequest, tell: Any, *_ports: Any) -> Any:
         tell("looking")
         self.requests.append(request)
         wrong = (
@@ -54,7 +60,9 @@ class StandIn:
         )  # fmt: skip
         return record, await self.keep(request, "model-check", record)
 
-    async def compare(self, request: ModelRequest, tell: Any, baseline: ModelBaseline | None) -> Any:
+    async def compare(
+        self, request: ModelRequest, tell: Any, baseline: ModelBaseline | None, *_ports: Any
+    ) -> Any:
         tell("asking")
         self.baseline = baseline
         record = ModelComparisonRecord(
@@ -136,6 +144,32 @@ def test_a_target_that_differs_fails_and_so_does_the_run(world: World, stand_in:
         made = task(world, kind, **more)
         with pytest.raises(IncompleteError, match="compared"):
             made.execute(context_of(made))
+
+
+def test_a_form_that_is_asked_for_and_has_no_proof_keeps_the_run_red(
+    world: World, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [model] = world.spec["models"]
+    world.save(models=[{**model, "convert_to": ["onnx"], "converted": f"file://{world.root}/onnx/"}])
+    run_phase(world)
+    last = task(world, SummariseModelsOperator)
+    with pytest.raises(IncompleteError, match="it was not converted"):
+        last.execute(context_of(last))
+
+    async def refuse(conversion: Conversion, *_more: Any) -> Any:
+        record = ModelConversionRecord(
+            run=conversion.request.run, model="fraud", version="3", form="onnx", identity="aa",
+            source_url="file:///s", source_digest="aa", missing=("own.Part",), passed=False, seconds=0.1,
+            statement="no converter for own.Part",
+        )  # fmt: skip
+        return record, await stand_in.keep(conversion.request, "onnx-conversion", record)
+
+    monkeypatch.setattr(portable, "convert_model", refuse)
+    convert = task(world, ConvertModelOperator, model=MODEL)
+    with pytest.raises(IncompleteError, match=r"no converter for own\.Part.*HL-7816"):
+        convert.execute(context_of(convert))
+    with pytest.raises(IncompleteError, match=r"no converter for own\.Part"):
+        last.execute(context_of(last))
 
 
 def test_a_baseline_comes_and_goes_by_xcom(world: World, stand_in: StandIn) -> None:

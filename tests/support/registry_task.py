@@ -15,7 +15,9 @@ from typing import Any
 from tests.support.isolated import REPOSITORY
 
 
-def start(spec: Path, env: dict[str, str], *tasks: str) -> subprocess.Popen[str]:
+def start(
+    spec: Path, env: dict[str, str], *tasks: str, module: str = "tests.support.registry_task"
+) -> subprocess.Popen[str]:
     """Start the process; its output is to be read line by line."""
     paths = ":".join(str(REPOSITORY / each) for each in ("include", "plugins", ""))
     settings = {
@@ -26,7 +28,7 @@ def start(spec: Path, env: dict[str, str], *tasks: str) -> subprocess.Popen[str]
         "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "tests.support.registry_task", str(spec), *tasks],
+        [sys.executable, "-m", module, str(spec), *tasks],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -1,4 +1,4 @@
-"""``heavylift models``: may a model go to the target, and does it behave there as on the source?"""
+"""``heavylift models``: may a model go to the target, does it behave there alike, and has it an open form?"""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from heavylift.cli.acts import note_act
 from heavylift.cli.models_options import (
     MIGRATION,
     Accept,
+    GoldenSuite,
     Migration,
     Name,
     Offline,
     Requirement,
     Source,
+    SourceArtifactsConn,
     SourceConn,
     SourceRuntime,
     Target,
+    TargetArtifactsConn,
     TargetConn,
     TargetRuntime,
     Trust,
@@ -27,10 +30,12 @@ from heavylift.cli.models_options import (
     endpoint_of,
     latency_plan,
     place_of,
+    registered_or_folder,
     request_of,
+    suite_of,
     with_check,
 )
-from heavylift.cli.models_text import checked, compared
+from heavylift.cli.models_text import checked, compared, converted
 from heavylift.cli.output import ExitStatus, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 from heavylift.errors import SpecError
@@ -38,7 +43,7 @@ from heavylift.errors import SpecError
 if TYPE_CHECKING:
     from heavylift.evidence.model_records import ModelBaseline
 
-app = typer.Typer(no_args_is_help=True, help="Check and compare models.")
+app = typer.Typer(no_args_is_help=True, help="Check, compare and convert models.")
 
 
 @app.command()
@@ -47,6 +52,8 @@ def check(
     target: Target = None,
     source_conn: SourceConn = None,
     target_conn: TargetConn = None,
+    source_artifacts_conn: SourceArtifactsConn = None,
+    target_artifacts_conn: TargetArtifactsConn = None,
     source_runtime: SourceRuntime = None,
     target_runtime: TargetRuntime = None,
     requirement: Requirement = None,
@@ -67,12 +74,14 @@ def check(
     """
     from heavylift.aio import run
     from heavylift.models.api import check_model
+    from heavylift.registry.named import open_registry
 
     request = request_of(
-        source, target, source_conn, target_conn, name, version, migration, evidence, evidence_conn
-    )
+        source, target, source_conn, target_conn, name, version, migration, evidence, evidence_conn,
+        (source_artifacts_conn, target_artifacts_conn),
+    )  # fmt: skip
     request = with_check(request, source_runtime, target_runtime, requirement, accept, trust, offline=offline)
-    record, ref = run(check_model(request, note))
+    record, ref = run(check_model(request, note, open_registry))
     note_act(
         request, request.name, "model.checked", (ref,), {"passed": record.passed, "digest": record.digest}
     )
@@ -93,6 +102,8 @@ def compare(
     ] = None,
     source_conn: SourceConn = None,
     target_conn: TargetConn = None,
+    source_artifacts_conn: SourceArtifactsConn = None,
+    target_artifacts_conn: TargetArtifactsConn = None,
     golden_conn: Annotated[str | None, typer.Option(help="connection id of the golden inputs' store")] = None,
     source_endpoint: Annotated[
         str | None, typer.Option(help="connection id of a scoring server, in place of SOURCE")
@@ -100,6 +111,7 @@ def compare(
     target_endpoint: Annotated[
         str | None, typer.Option(help="connection id of a scoring server, in place of TARGET")
     ] = None,
+    golden_suite: GoldenSuite = None,
     label: Annotated[str, typer.Option(help="column of the golden inputs with the truth")] = "",
     drop: Annotated[list[str] | None, typer.Option(help="a column that is no input; repeatable")] = None,
     slice_by: Annotated[
@@ -138,8 +150,10 @@ def compare(
     Its files are looked at first; what could act on its loader is not run. Ends with 1 where they differ.
     """
     from heavylift.aio import run
+    from heavylift.datasets.suites import judge_rows
     from heavylift.models.api import revalidate_model
     from heavylift.models.metrics import METRICS
+    from heavylift.registry.named import open_registry
 
     wrong = sorted(set(metric or ()) - set(METRICS))
     if wrong:
@@ -153,7 +167,16 @@ def compare(
         )
     request = with_check(
         request_of(
-            source, target, source_conn, target_conn, name, version, migration, evidence, evidence_conn
+            source,
+            target,
+            source_conn,
+            target_conn,
+            name,
+            version,
+            migration,
+            evidence,
+            evidence_conn,
+            (source_artifacts_conn, target_artifacts_conn),
         ),
         source_runtime,
         target_runtime,
@@ -178,16 +201,78 @@ def compare(
     request = replace(
         request,
         golden=place_of(golden, golden_conn or source_conn) if golden else None,
+        golden_suite=suite_of(golden_suite),
         source_endpoint=endpoint_of(source_endpoint),
         target_endpoint=endpoint_of(target_endpoint),
         compare=options,
     )
-    record, ref = run(revalidate_model(request, note, _baseline(baseline)))
+    record, ref = run(revalidate_model(request, note, _baseline(baseline), open_registry, judge_rows))
     details = {"passed": record.passed, "rows": record.rows, "mismatched": record.mismatched}
     note_act(request, request.name, "model.compared", (ref,), details)
     finish(
         {"comparison": record.model_dump(mode="json")},
         text=compared(record),
+        as_json=as_json,
+        status=ExitStatus.DONE if record.passed else ExitStatus.FAILED,
+    )
+
+
+@app.command()
+def convert(
+    source: Source,
+    into: Annotated[
+        str,
+        typer.Argument(
+            help="A folder's URL or path below which the new model goes, or models:/NAME: a new version of"
+            " that model in the target's registry."
+        ),
+    ],
+    golden: Annotated[
+        str | None, typer.Option(help="Parquet, CSV or JSON with inputs; default: the model's own example")
+    ] = None,
+    source_conn: SourceConn = None,
+    target_conn: TargetConn = None,
+    source_artifacts_conn: SourceArtifactsConn = None,
+    target_artifacts_conn: TargetArtifactsConn = None,
+    golden_conn: Annotated[str | None, typer.Option(help="connection id of the golden inputs' store")] = None,
+    label: Annotated[str, typer.Option(help="column of the golden inputs with the truth")] = "",
+    drop: Annotated[list[str] | None, typer.Option(help="a column that is no input; repeatable")] = None,
+    requirement: Requirement = None,
+    accept: Accept = None,
+    trust: Trust = None,
+    offline: Offline = False,
+    name: Name = None,
+    version: Version = "",
+    migration: Migration = MIGRATION,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an ONNX form of a model, prove that it answers alike, and put it on the target; never twice.
+
+    Ends with 1 where a part of it has no converter, or the answers differ: then nothing is written.
+    """
+    from heavylift.aio import run
+    from heavylift.models.portable import Conversion, convert_model
+    from heavylift.registry.named import open_registry
+
+    request = request_of(
+        source, None, source_conn, None, name, version, migration, evidence, evidence_conn,
+        (source_artifacts_conn, None),
+    )  # fmt: skip
+    request = with_check(request, None, None, requirement, accept, trust, offline=offline)
+    request = replace(
+        request,
+        golden=place_of(golden, golden_conn or source_conn) if golden else None,
+        compare=replace(request.compare, label=label, drop=tuple(drop or ())),
+    )
+    conversion = Conversion(request, registered_or_folder(into, target_conn, target_artifacts_conn))
+    record, ref = run(convert_model(conversion, note, open_registry))
+    details = {"passed": record.passed, "place": record.place, "already": record.already}
+    note_act(request, request.name, "model.converted", (ref,), details)
+    finish(
+        {"conversion": record.model_dump(mode="json")},
+        text=converted(record),
         as_json=as_json,
         status=ExitStatus.DONE if record.passed else ExitStatus.FAILED,
     )

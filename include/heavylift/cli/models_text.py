@@ -1,4 +1,4 @@
-"""What ``heavylift models`` prints of a check and a comparison."""
+"""What ``heavylift models`` prints of a check, a comparison and a conversion."""
 
 from __future__ import annotations
 
@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING
 from heavylift.evidence.wording import size
 
 if TYPE_CHECKING:
-    from heavylift.evidence.model_records import ModelCheckRecord, ModelComparisonRecord, ModelSide
+    from heavylift.evidence.model_records import (
+        ModelCheckRecord,
+        ModelComparisonRecord,
+        ModelConversionRecord,
+        ModelSide,
+    )
     from heavylift.evidence.records import Finding
 
 _SHOWN = 30
@@ -52,6 +57,16 @@ def compared(record: ModelComparisonRecord) -> str:
             for name, values in record.latency.quantiles.items()
         ]
     return "\n".join([*lines, *_findings(record.findings)])
+
+
+def converted(record: ModelConversionRecord) -> str:
+    """Return a conversion as lines."""
+    lines = [f"{record.model} {record.version}".strip() + f" to {record.form}: {record.statement}"]
+    if record.packages:
+        lines.append("by " + ", ".join(f"{name} {version}" for name, version in record.packages.items()))
+    if record.parity:
+        lines.append(f"proof: {record.parity}")
+    return "\n".join(lines)
 
 
 def _side(name: str, side: ModelSide) -> str:

@@ -17,6 +17,7 @@ from heavylift.evidence.records import ExpectationOutcome
 from heavylift.spec.expectations import Expectation, TableExpectations
 from heavylift.spec.gx_types import EXPECTATION_TYPES
 from heavylift.spec.suggest import nearest
+from heavylift.spec.vocabulary import TableFormat
 
 _ROWS_ONLY = {"expect_table_row_count_to_be_between", "expect_table_row_count_to_equal"}
 _NEEDS_ALL_ROWS = {"expect_column_values_to_be_increasing", "expect_column_values_to_be_decreasing"}
@@ -73,6 +74,16 @@ def run_suite(
     with _quiet():
         batch = _batch(frame)
         return [_outcome(table, side, item, batch.validate(item.built)) for item in suite]
+
+
+def judge_rows(name: str, suite: Sequence[Expectation], frame: Any) -> list[ExpectationOutcome]:
+    """Judge rows that belong to no dataset by a suite.
+
+    :param name: whose rows they are, for messages.
+    :raises SpecError: the suite cannot be read.
+    """
+    table = TableExpectations(name="golden-inputs", format=TableFormat.PARQUET, path="*", suite=tuple(suite))
+    return run_suite(table.name, "source", build_suite(name, table), frame)
 
 
 def _demand_known(dataset: str, table: TableExpectations, item: Expectation) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from heavylift.evidence.model_records import (
     ModelCheckRecord,
     ModelComparisonRecord,
+    ModelConversionRecord,
     model_path,
 )
 from heavylift.evidence.records import EvidenceRef, Finding, RunKey
@@ -73,4 +74,16 @@ async def read_model_evidence(store: EvidenceStore, run: RunKey, model: str, ver
         comparison=await read_latest(
             store, lambda n: model_path(run, model, version, "model-comparison", n), ModelComparisonRecord
         ),
+    )
+
+
+async def read_conversion(
+    store: EvidenceStore, run: RunKey, model: str, version: str
+) -> Kept[ModelConversionRecord] | None:
+    """Read the latest record of one version's conversion in ``run``; None where there is none.
+
+    :raises AuditError: the record is damaged.
+    """
+    return await read_latest(
+        store, lambda n: model_path(run, model, version, "onnx-conversion", n), ModelConversionRecord
     )

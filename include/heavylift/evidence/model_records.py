@@ -13,7 +13,7 @@ from pydantic import Field
 
 from heavylift.evidence.base import Record
 from heavylift.evidence.paths import safe_segment
-from heavylift.evidence.records import Finding, RunKey, utc_now
+from heavylift.evidence.records import ExpectationOutcome, Finding, RunKey, utc_now
 
 MODELS_FOLDER = "~models"
 
@@ -27,7 +27,7 @@ def model_path(run: RunKey, model: str, version: str, kind: str, number: int) ->
     """Return the path of the ``number``-th record of a kind about one version, from 1.
 
     :param version: empty where the model has no versions.
-    :param kind: ``model-check`` or ``model-comparison``.
+    :param kind: ``model-check``, ``model-comparison``, ``onnx-parity`` or ``onnx-conversion``.
     """
     part = f"v-{safe_segment(version)}" if version else "only"
     return f"{model_folder(run, model)}/{part}/{kind}-{number}.json"
@@ -52,6 +52,7 @@ class ModelCheckRecord(Record):
 
     :param digest: one digest for all files, names included; ``target_digest`` likewise, where it has arrived.
     :param requirements: as the model gives them; ``lock`` is what they come to for the target.
+    :param expectations: what came of each expectation of the golden inputs.
     :param accepted: rules whose findings a person has accepted for this model; they count as notes.
     """
 
@@ -75,6 +76,7 @@ class ModelCheckRecord(Record):
     lock: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     accepted: tuple[str, ...] = ()
+    expectations: tuple[ExpectationOutcome, ...] = ()
     statement: str
     passed: bool
     seconds: float
@@ -195,8 +197,43 @@ class ModelComparisonRecord(Record):
     points: tuple[tuple[float, float], ...] = ()
     baseline: ModelBaseline | None = None
     findings: tuple[Finding, ...] = ()
+    expectations: tuple[ExpectationOutcome, ...] = ()
     reasons: tuple[str, ...] = ()
     statement: str
     passed: bool
     seed: int
+    seconds: float
+
+
+class ModelConversionRecord(Record):
+    """A model in a portable form: what it was made of, by what, and the proof that it answers alike.
+
+    :param identity: of what was converted and by what: the same for conversions that come to the same.
+    :param missing: operators for which there is no converter.
+    :param precision: bits of the numbers that it computes with.
+    :param packages: that converted it, with their versions.
+    :param parity: path of the comparison with the model that it was made of; empty where none was made.
+    :param place: where the new model is: a version's name in a registry, or a folder's URL.
+    :param already: it was there before, and nothing was changed.
+    """
+
+    schema_version: Literal["heavylift/model-conversion/v1"] = "heavylift/model-conversion/v1"
+    run: RunKey
+    model: str
+    version: str = ""
+    form: str
+    converted_at: datetime = Field(default_factory=utc_now)
+    identity: str
+    source_url: str
+    source_digest: str
+    of: str = ""
+    precision: int | None = None
+    packages: dict[str, str] = Field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    digest: str = ""
+    parity: str = ""
+    place: str = ""
+    already: bool = False
+    statement: str
+    passed: bool
     seconds: float

@@ -6,74 +6,90 @@ cancelling an act ends the models' processes within a second.
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-import tempfile
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
-from heavylift.aio import in_thread
 from heavylift.environments import Solver
 from heavylift.errors import SpecError
 from heavylift.evidence.model_records import (
     ModelBaseline,
     ModelCheckRecord,
     ModelComparisonRecord,
-    model_path,
 )
-from heavylift.evidence.numbered import write_next
-from heavylift.evidence.store import open_evidence
 from heavylift.models.checking import Checked, check, look
-from heavylift.models.fetching import FetchedModel, fetch_model
-from heavylift.models.golden import Golden, read_golden
+from heavylift.models.fetching import FetchedModel
+from heavylift.models.gathering import (
+    fetch_golden,
+    fetch_sides,
+    golden_inputs,
+    in_own_thread,
+    keep,
+    own_folder,
+)
+from heavylift.models.judging import Judge, demand_expected, judge_golden
 from heavylift.models.requests import ModelRequest
 from heavylift.models.revalidating import revalidate
 from heavylift.models.sides import demand_safe, prepare
 from heavylift.models.work import Tell, Work, silent
-from heavylift.platforms.places import Place
+from heavylift.platforms.registered import OpenRegistry
 
 if TYPE_CHECKING:
     from heavylift.evidence.records import EvidenceRef
 
-T = TypeVar("T")
 
-
-async def check_model(request: ModelRequest, tell: Tell = silent) -> tuple[ModelCheckRecord, EvidenceRef]:
+async def check_model(
+    request: ModelRequest,
+    tell: Tell = silent,
+    registries: OpenRegistry | None = None,
+    judge: Judge | None = None,
+) -> tuple[ModelCheckRecord, EvidenceRef]:
     """Check one version of a model; nothing of it is run. Where it has arrived, that is checked as well.
 
+    :param registries: opens the registry of a model that is named by one.
+    :param judge: runs the suite of the golden inputs, where there is one.
     :return: the record tells whether it passed; if not, nothing is raised.
     :raises NotFoundError: there is no model.
     """
     if request.source is None:
         raise _no_model(request)
-    async with _folder() as folder:
-        source = await _fetch(request, request.source, folder / "source", tell)
-        target = await _fetch(request, request.target, folder / "target", tell) if request.target else None
-        record = await _in_thread(lambda work: check(request, source, target, work), tell)
-    return record, await _keep(request, "model-check", record)
+    async with own_folder() as folder:
+        fetched = await fetch_sides(request, folder, tell, registries)
+        golden = await fetch_golden(request, folder, tell) if request.golden_suite else None
+        record = await in_own_thread(
+            lambda work: check(
+                request,
+                fetched["source"],
+                fetched.get("target"),
+                work,
+                judge_golden(request, golden, judge),
+            ),
+            tell,
+        )
+    return record, await keep(request, "model-check", record)
 
 
 async def revalidate_model(
-    request: ModelRequest, tell: Tell = silent, baseline: ModelBaseline | None = None
+    request: ModelRequest,
+    tell: Tell = silent,
+    baseline: ModelBaseline | None = None,
+    registries: OpenRegistry | None = None,
+    judge: Judge | None = None,
 ) -> tuple[ModelComparisonRecord, EvidenceRef]:
     """Run both sides on the golden inputs and compare them.
 
     :param baseline: what the source did when it was measured earlier.
+    :param registries: opens the registry of a model that is named by one.
+    :param judge: runs the suite of the golden inputs, where there is one.
     :return: the record tells whether the target passed; if not, nothing is raised.
-    :raises ConflictError: a side's files are not safe; nothing was run.
+    :raises ConflictError: a side's files are not safe, or golden inputs not as expected; nothing was run.
     """
-    async with _folder() as folder:
-        fetched = {
-            side: await _fetch(request, place, folder / side, tell)
-            for side, place in (("source", request.source), ("target", request.target))
-            if place is not None
-        }
-        golden = await _fetch(request, request.golden, folder / "golden", tell) if request.golden else None
-        record = await _in_thread(lambda work: _compare(request, fetched, golden, work, baseline), tell)
-    return record, await _keep(request, "model-comparison", record)
+    async with own_folder() as folder:
+        fetched = await fetch_sides(request, folder, tell, registries)
+        golden = await fetch_golden(request, folder, tell)
+        record = await in_own_thread(
+            lambda work: _compare(request, fetched, golden, work, baseline, judge), tell
+        )
+    return record, await keep(request, "model-comparison", record)
 
 
 def _compare(
@@ -82,7 +98,10 @@ def _compare(
     golden: FetchedModel | None,
     work: Work,
     baseline: ModelBaseline | None,
+    judge: Judge | None,
 ) -> ModelComparisonRecord:
+    outcomes = judge_golden(request, golden, judge)
+    demand_expected(request, outcomes)
     solver = Solver(request.check.solve_seconds, request.check.offline)
     checked: dict[str, Checked | None] = {"source": None, "target": None}
     for side, model in fetched.items():
@@ -96,56 +115,9 @@ def _compare(
         demand_safe(request, side, each)
     pair = [prepare(request, side, each, solver) for side, each in checked.items()]
     work.check()
-    rows, digest = _golden(request, golden, checked)
-    return revalidate(request, (pair[0], pair[1]), rows, digest, work, baseline)
-
-
-def _golden(
-    request: ModelRequest, golden: FetchedModel | None, checked: dict[str, Checked | None]
-) -> tuple[Golden, str]:
-    """Return the golden inputs: those that are named, else the source's own example."""
-    options = request.compare
-    if golden is not None:
-        if len(golden.files) != 1:
-            raise _no_golden(request, f"{len(golden.files)} files at {golden.url}", "one file")
-        file = golden.files[0]
-        path = golden.folder / file.path
-        rows = read_golden(path, file.path, label=options.label, slices=options.slices, drop=options.drop)
-        return rows, file.sha256
-    source = checked["source"]
-    if source is None or not source.layout.example:
-        raise _no_golden(
-            request, "no golden inputs, and a model without an input example", "rows to ask about"
-        )
-    path = source.fetched.folder / source.layout.example
-    return read_golden(path, source.layout.example), hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-@asynccontextmanager
-async def _folder() -> AsyncIterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="heavylift-models-") as folder:
-        yield Path(folder)
-
-
-async def _fetch(request: ModelRequest, place: Place, folder: Path, tell: Tell) -> FetchedModel:
-    await asyncio.to_thread(folder.mkdir)
-    return await fetch_model(place, folder, max_bytes=request.check.max_bytes, told=tell)
-
-
-async def _keep(
-    request: ModelRequest, kind: str, record: ModelCheckRecord | ModelComparisonRecord
-) -> EvidenceRef:
-    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
-        _number, ref = await write_next(
-            store,
-            lambda number: model_path(request.run, request.model, request.version, kind, number),
-            record,
-        )
-        return ref
-
-
-async def _in_thread(act: Callable[[Work], T], tell: Tell) -> T:
-    return await in_thread(lambda stop, relay: act(Work(stop, relay)), tell)
+    rows, digest = golden_inputs(request, golden, checked)
+    record = revalidate(request, (pair[0], pair[1]), rows, digest, work, baseline)
+    return record.model_copy(update={"expectations": outcomes})
 
 
 def _no_model(request: ModelRequest) -> SpecError:
@@ -156,15 +128,4 @@ def _no_model(request: ModelRequest) -> SpecError:
         state="nothing was run or changed",
         remedy="name the model's folder as source; endpoints are compared, not checked",
         code="7508",
-    )
-
-
-def _no_golden(request: ModelRequest, got: str, expected: str) -> SpecError:
-    return SpecError(
-        f"comparing model {request.name!r}",
-        got=got,
-        expected=expected,
-        state="nothing was run or changed",
-        remedy="name golden_inputs, a Parquet, CSV or JSON file with the model's inputs",
-        code="7509",
     )

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from heavylift.environments import Solved, Solver
 from heavylift.errors import ServerUnavailableError
 from heavylift.evidence.model_records import ModelCheckRecord, ModelFile
-from heavylift.evidence.records import Finding, Severity
+from heavylift.evidence.records import ExpectationOutcome, Finding, Severity
 from heavylift.models import modelscan
 from heavylift.models.fetching import FetchedModel
+from heavylift.models.judging import golden_findings
 from heavylift.models.layout import Layout, read_layout
 from heavylift.models.looking import Look, Trust
 from heavylift.models.requests import CheckOptions, ModelRequest
@@ -46,9 +47,16 @@ class Checked:
 
 
 def check(
-    request: ModelRequest, source: FetchedModel, target: FetchedModel | None, work: Work
+    request: ModelRequest,
+    source: FetchedModel,
+    target: FetchedModel | None,
+    work: Work,
+    expectations: tuple[ExpectationOutcome, ...] = (),
 ) -> ModelCheckRecord:
-    """Check the source's model, and the target's against it where it has arrived."""
+    """Check the source's model, and the target's against it where it has arrived.
+
+    :param expectations: what came of those of the golden inputs.
+    """
     began = time.monotonic()
     options = request.check
     solver = Solver(options.solve_seconds, options.offline)
@@ -61,6 +69,7 @@ def check(
         *runtime_findings(checked.layout, options.source_runtime, options.target_runtime),
         *unsolved,
         *_signature_findings(checked.layout),
+        *golden_findings(expectations),
     ]
     if target is not None:
         findings += _arrived(source, target)
@@ -86,6 +95,7 @@ def check(
         lock=solved.lock,
         findings=tuple(findings),
         accepted=tuple(sorted(options.accept)),
+        expectations=expectations,
         statement=_statement(checked, blockers, target),
         passed=not blockers,
         seconds=round(time.monotonic() - began, 3),

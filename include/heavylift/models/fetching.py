@@ -8,15 +8,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from heavylift.errors import IntegrityError, NotFoundError, ServerUnavailableError, UnsupportedError
-from heavylift.locations import Location
+from heavylift.locations import Location, parse_location
 from heavylift.platforms.places import Place
 from heavylift.platforms.ports import ListedObject, ObjectStore
+from heavylift.platforms.registered import Found, ModelRegistry, OpenRegistry, Registered, ServedFile
 from heavylift.platforms.wiring import open_store
 
 TRIES = 4
@@ -71,6 +72,67 @@ async def fetch_model(
     return FetchedModel(str(place.location) + (only or ""), folder, tuple(files))
 
 
+async def fetch_registered(
+    wanted: Registered,
+    registries: OpenRegistry,
+    folder: Path,
+    *,
+    max_bytes: int,
+    told: Callable[[str], None] = lambda _line: None,
+) -> FetchedModel:
+    """Fetch what a name in a registry stands for, from wherever its files lie.
+
+    :raises NotFoundError: nothing is called so, or it has no files.
+    """
+    async with registries(wanted) as registry:
+        found = await registry.find(wanted)
+        told(f"{wanted} is {found}, at {found.uri}")
+        if registry.serves(found):
+            files = await _served(registry, found, folder, max_bytes, told)
+            return FetchedModel(f"{found} at {found.uri}", folder, files)
+    # The registry's own connection opens its store where one product has both.
+    place = Place(parse_location(found.uri), wanted.files() or wanted.connection)
+    fetched = await fetch_model(place, folder, max_bytes=max_bytes, told=told)
+    return replace(fetched, url=f"{found} at {fetched.url}")
+
+
+async def _served(
+    registry: ModelRegistry, found: Found, folder: Path, max_bytes: int, told: Callable[[str], None]
+) -> tuple[FetchedFile, ...]:
+    listed = sorted(await registry.listed(found), key=lambda each: each.path)
+    if not listed:
+        raise _nothing(f"{found} at {found.uri}")
+    total = sum(each.size_bytes for each in listed)
+    _demand_room(str(found), total, max_bytes, folder)
+    told(f"fetching {len(listed)} files, {total:,} bytes, through the registry")
+    return tuple([await _fetch_served(registry, found, each, folder) for each in listed])
+
+
+async def _fetch_served(registry: ModelRegistry, found: Found, file: ServedFile, folder: Path) -> FetchedFile:
+    url = f"{found.uri}/{file.path}"
+    path = await _inside(url, file.path, folder)
+    for attempt in range(1, TRIES + 1):
+        digest = hashlib.sha256()
+        try:
+            done = await _write(path, digest, registry.content(found, file.path))
+            break
+        except ServerUnavailableError:
+            if attempt == TRIES:
+                raise
+            await asyncio.to_thread(path.unlink)
+            await asyncio.sleep(0.2 * 2**attempt)
+    return await _whole(url, file.path, path, done, file.size_bytes, digest.hexdigest())
+
+
+async def _write(path: Path, digest: Any, chunks: AsyncIterator[bytes]) -> int:
+    done = 0
+    with await asyncio.to_thread(path.open, "xb") as sink:
+        async for chunk in chunks:
+            await asyncio.to_thread(_take, sink, digest, chunk)
+            done += len(chunk)
+    return done
+
+
 def _as_file(place: Place) -> tuple[Place, str]:
     """Take a path to one local file apart: a store is a folder."""
     location = place.location
@@ -96,8 +158,12 @@ async def _listed(store: ObjectStore, location: Location, only: str) -> tuple[li
         # The URL of a single object looks like that of a folder.
         one = (await store.head(key)).object
         return [one], key.rpartition("/")[0] + "/" if "/" in key else ""
-    raise NotFoundError(
-        f"fetching the model at {location}",
+    raise _nothing(str(location))
+
+
+def _nothing(url: str) -> NotFoundError:
+    return NotFoundError(
+        f"fetching the model at {url}",
         got="no file there",
         expected="a model's folder, or its file",
         state="nothing was run or changed",
@@ -107,8 +173,8 @@ async def _listed(store: ObjectStore, location: Location, only: str) -> tuple[li
 
 
 async def _fetch(store: ObjectStore, item: ListedObject, name: str, folder: Path) -> FetchedFile:
-    path = _inside(store, item, name, folder)
-    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    url = store.location.url_of(item.key)
+    path = await _inside(url, name, folder)
     digest, done = hashlib.sha256(), 0
     with await asyncio.to_thread(path.open, "xb") as sink:
         for attempt in range(1, TRIES + 1):
@@ -122,17 +188,22 @@ async def _fetch(store: ObjectStore, item: ListedObject, name: str, folder: Path
                 if attempt == TRIES:
                     raise
                 await asyncio.sleep(0.2 * 2**attempt)
-    if done != item.size_bytes:
+    return await _whole(url, name, path, done, item.size_bytes, digest.hexdigest())
+
+
+async def _whole(url: str, name: str, path: Path, done: int, size_bytes: int, sha256: str) -> FetchedFile:
+    """Return a file that has arrived whole, and that nobody writes to any more."""
+    if done != size_bytes:
         raise IntegrityError(
-            f"download of {store.location.url_of(item.key)}",
+            f"download of {url}",
             got=f"{done} bytes",
-            expected=f"{item.size_bytes} bytes, as listed",
+            expected=f"{size_bytes} bytes, as listed",
             state="nothing was run or changed",
             remedy="run this again; if it stays, look at the store or a proxy on the way",
             code="7521",
         )
     await asyncio.to_thread(path.chmod, 0o400)
-    return FetchedFile(name, done, digest.hexdigest())
+    return FetchedFile(name, done, sha256)
 
 
 def _take(sink: Any, digest: Any, chunk: bytes) -> None:
@@ -140,19 +211,21 @@ def _take(sink: Any, digest: Any, chunk: bytes) -> None:
     digest.update(chunk)
 
 
-def _inside(store: ObjectStore, item: ListedObject, name: str, folder: Path) -> Path:
-    """Return where a file goes; a key may not lead out of the folder."""
+async def _inside(url: str, name: str, folder: Path) -> Path:
+    """Return where a file goes, and make its folder; a key may not lead out of the model's."""
     parts = name.split("/")
     if name.startswith("/") or any(part in {"", ".", ".."} or "\0" in part for part in parts):
         raise UnsupportedError(
-            f"fetching {store.location.url_of(item.key)}",
+            f"fetching {url}",
             got=f"the path {name!r}",
             expected="a path that stays within the model's folder",
             state="nothing was run or changed",
             remedy="look who wrote this key; a model never needs it",
             code="7522",
         )
-    return folder.joinpath(*parts)
+    path = folder.joinpath(*parts)
+    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+    return path
 
 
 def _demand_room(url: str, total: int, max_bytes: int, folder: Path) -> None:

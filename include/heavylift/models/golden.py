@@ -85,6 +85,25 @@ def read_golden(
     return Golden(origin, columns, values, missing, truth, parts)
 
 
+def golden_table(path: Path, origin: str) -> Any:
+    """Return all columns of golden inputs as a data frame, as expectations see them.
+
+    :raises SpecError: they are bare arrays, which have no columns.
+    :raises IntegrityError: the file cannot be read.
+    """
+    frame = _frame(path, origin)
+    if not isinstance(frame, np.ndarray):
+        return frame
+    raise SpecError(
+        f"judging golden inputs {origin}",
+        got="bare arrays",
+        expected="columns with names",
+        state="nothing was run or changed",
+        remedy="write them as a table, or take the suite out of the model in the spec",
+        code="7820",
+    )
+
+
 def _take(
     name: str,
     series: Any,

@@ -75,8 +75,10 @@ def _mlflow(folder: Path, names: tuple[str, ...]) -> Layout:
     info = document.get("saved_input_example_info") or {}
     example = str(info.get("artifact_path") or "") if isinstance(info, dict) else ""
     own = [value for name, value in flavors.items() if name != "python_function" and isinstance(value, dict)]
+    alone = _onnx_alone(flavors, names)
     return Layout(
-        form="mlflow",
+        form="onnx" if alone else "mlflow",
+        path=alone,
         flavors=tuple(sorted(map(str, flavors))),
         python=_python(folder, names, function),
         mlflow_version=str(document.get("mlflow_version") or ""),
@@ -88,6 +90,15 @@ def _mlflow(folder: Path, names: tuple[str, ...]) -> Layout:
         ),
         code_paths=any(isinstance(each, dict) and each.get("code") for each in flavors.values()),
     )
+
+
+def _onnx_alone(flavors: Mapping[str, Any], names: tuple[str, ...]) -> str:
+    """Return the file of a model that is ONNX and no function of Python, as converted ones are."""
+    own = flavors.get("onnx")
+    if "python_function" in flavors or not isinstance(own, dict):
+        return ""
+    path = str(own.get("data") or "")
+    return path if path in names else ""
 
 
 def _requirements(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError
 from heavylift.evidence.records import RunKey
-from heavylift.locations import parse_location
+from heavylift.locations import REGISTERED, is_registered, parse_location, parse_registered
 from heavylift.models.latency import LatencyPlan
 from heavylift.models.runtime import Runtime
 from heavylift.models.sessions import Limits
 from heavylift.platforms.places import Place
+from heavylift.platforms.registered import Registered
+from heavylift.spec.expectations import Expectation
 from heavylift.spec.sections_models import VERSION_MARK
 
 if TYPE_CHECKING:
     from heavylift.spec.model import MigrationSpec
     from heavylift.spec.platforms import Side
-    from heavylift.spec.sections_datasets import Place as SpecPlace
-    from heavylift.spec.sections_models import Model, ModelRuntime
+    from heavylift.spec.sections_data import RegistrySide
+    from heavylift.spec.sections_models import Model, ModelPlace, ModelRuntime
 
 GIB = 2**30
 SEED = 20260101
@@ -76,17 +79,19 @@ class ModelRequest:
 
     :param source: the model's place; None where an endpoint answers for it. ``target`` likewise.
     :param golden: inputs; None for the model's own example.
+    :param golden_suite: what must be true of them.
     :param evidence_url: the evidence store's URL; None leaves it to the connection.
     """
 
     run: RunKey
     model: str
     version: str
-    source: Place | None
-    target: Place | None
+    source: Place | Registered | None
+    target: Place | Registered | None
     evidence_url: str | None
     evidence_connection: Connection | None
     golden: Place | None = None
+    golden_suite: tuple[Expectation, ...] = ()
     source_endpoint: Connection | None = None
     target_endpoint: Connection | None = None
     check: CheckOptions = field(default_factory=CheckOptions)
@@ -116,21 +121,37 @@ def model_request(
     :raises NotFoundError: the spec has no such model or version.
     """
     found = _find(spec, model, version)
-    source = _place(spec.source, found.source, version, connections)
+    source = _side(spec, found, "source", version, connections)
     return ModelRequest(
         run=run,
         model=model,
         version=version,
         source=source,
-        target=_place(spec.target, found.target, version, connections),
+        target=_side(spec, found, "target", version, connections),
         evidence_url=spec.evidence.url,
         evidence_connection=connections(spec.evidence.connection) if spec.evidence.connection else None,
         golden=_golden(spec, found, source, connections),
+        golden_suite=found.golden_suite,
         source_endpoint=connections(found.source_endpoint) if found.source_endpoint else None,
         target_endpoint=connections(found.target_endpoint) if found.target_endpoint else None,
         check=_check_options(found),
         compare=_compare_options(found),
     )
+
+
+def converted_place(
+    spec: MigrationSpec, model: str, version: str, connections: Callable[[str], Connection]
+) -> Place | Registered | None:
+    """Return where the converted form of a spec's model goes; None where none is asked for."""
+    place = _find(spec, model, version).converted
+    if place is None:
+        return None
+    conn_id = place.connection or spec.target.connection
+    if is_registered(place.url):
+        files = partial(connections, spec.target.connection)
+        return Registered(place.url.removeprefix(REGISTERED), "", "", connections(conn_id), files)
+    location = parse_location(place.url)
+    return Place(location, None if location.scheme == "file" else connections(conn_id))
 
 
 def _check_options(model: Model) -> CheckOptions:
@@ -184,26 +205,55 @@ def runtime_of(runtime: ModelRuntime | None) -> Runtime | None:
     )
 
 
-def _place(
-    side: Side, place: SpecPlace | None, version: str, connections: Callable[[str], Connection]
-) -> Place | None:
-    if place is None:
+def _side(
+    spec: MigrationSpec, model: Model, name: str, version: str, connections: Callable[[str], Connection]
+) -> Place | Registered | None:
+    """Return where one side's model is: at a URL, under a name in a registry, or nowhere."""
+    side: Side = getattr(spec, name)
+    place: ModelPlace | None = getattr(model, name)
+    if place is not None:
+        return _place(side, place, version, connections)
+    if model.registry is None or getattr(model, f"{name}_endpoint") is not None:
         return None
-    location = parse_location(place.url.replace(VERSION_MARK, version))
+    registry = next(each for each in spec.registries if each.name == model.registry)
+    held: RegistrySide = getattr(registry, name)
+    # Under which mark the copy lies there; see the registry phase.
+    copied_by = f"{spec.migration}/{registry.name}" if name == "target" else ""
+    return Registered(
+        model.registered_name or model.name,
+        version,
+        "",
+        connections(held.connection),
+        partial(connections, held.artifacts_connection or side.connection),
+        copied_by,
+    )
+
+
+def _place(
+    side: Side, place: ModelPlace, version: str, connections: Callable[[str], Connection]
+) -> Place | Registered:
+    url = place.url.replace(VERSION_MARK, version)
+    if is_registered(url):
+        files = partial(connections, side.connection)
+        return Registered(*parse_registered(url), connections(place.connection or side.connection), files)
+    location = parse_location(url)
     if location.scheme == "file":
         return Place(location)
     return Place(location, connections(place.connection or side.connection))
 
 
 def _golden(
-    spec: MigrationSpec, model: Model, source: Place | None, connections: Callable[[str], Connection]
+    spec: MigrationSpec,
+    model: Model,
+    source: Place | Registered | None,
+    connections: Callable[[str], Connection],
 ) -> Place | None:
     if model.golden_inputs is None:
         return None
     location = parse_location(model.golden_inputs)
     if location.scheme == "file":
         return Place(location)
-    if model.golden_connection is None and source is not None and source.connection is not None:
+    if model.golden_connection is None and isinstance(source, Place) and source.connection is not None:
         return Place(location, source.connection)
     return Place(location, connections(model.golden_connection or spec.source.connection))
 

@@ -91,6 +91,7 @@ class ModelProcess:
     :param name: for messages.
     :param interpreter: of the model's environment.
     :param check: called while waiting; raises where the work is to stop.
+    :param program: what answers in there.
     """
 
     name: str
@@ -99,6 +100,7 @@ class ModelProcess:
     model: Path
     limits: Limits = field(default_factory=Limits)
     check: Callable[[], None] = lambda: None
+    program: str = "worker.py"
     python: str = ""
     isolation: str = ""
     load_seconds: float = 0.0
@@ -124,7 +126,7 @@ class ModelProcess:
         limits = {"parent": os.getpid(), "resources": self.limits.resources}
         argv = [
             sys.executable, "-I", str(_HERE / "launcher.py"), json.dumps(limits),
-            str(self.interpreter), "-IB", str(_HERE / "worker.py"),
+            str(self.interpreter), "-IB", str(_HERE / self.program),
         ]  # fmt: skip
         with Path(self._scratch, "said").open("wb") as said:
             self._process = subprocess.Popen(  # noqa: S603 - our own launcher, no shell
@@ -171,6 +173,19 @@ class ModelProcess:
         except (ValueError, OSError, KeyError) as error:
             raise self._nonsense(f"answers that cannot be read: {type(error).__name__}") from error
         return Predicted(Outputs(columns), float(told["seconds"]), tuple(map(str, told["notes"])))
+
+    def convert(self, most_bytes: int) -> tuple[Mapping[str, Any], bytes]:
+        """Convert the model; return what is told of that, and the file.
+
+        :raises IntegrityError: the file is not as it should be.
+        """
+        path = Path(self._scratch, "converted")
+        told = self._ask("convert", path=str(path))
+        if told.get("missing"):
+            return told, b""
+        if not path.is_file() or path.is_symlink() or path.stat().st_size > most_bytes:
+            raise self._nonsense(f"no file of at most {most_bytes:,} bytes")
+        return told, path.read_bytes()
 
     def time(self, rows: Sequence[int]) -> list[float]:
         """Answer single rows; the durations are taken inside the process, around the model alone."""

@@ -137,11 +137,15 @@ class _Onnx:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         self.session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        told = self.session.get_modelmeta().custom_metadata_map.get(_ONNX_COLUMNS)
+        self.names: list[str] | None = json.loads(told) if told else None
 
     def predict(self, table: Any) -> Any:
         import numpy
 
         wanted = self.session.get_inputs()
+        if self.names and hasattr(table, "columns"):
+            table = table[self.names]
         if len(wanted) == 1:
             values = numpy.asarray(table)
             fed = {wanted[0].name: values.astype(_ONNX_TYPES.get(wanted[0].type, values.dtype))}
@@ -153,7 +157,17 @@ class _Onnx:
                 for each in wanted
             }
         answers = self.session.run(None, fed)
-        return {output.name: answer for output, answer in zip(self.session.get_outputs(), answers)}  # noqa: B905 - Python 3.8
+        named = zip((each.name for each in self.session.get_outputs()), answers)  # noqa: B905 - Python 3.8
+        return {name: _flat(answer) for name, answer in named}
+
+
+_ONNX_COLUMNS = "heavylift.columns"
+"""Which columns a converted model takes, in the file's own metadata."""
+
+
+def _flat(answer: Any) -> Any:
+    """Return one number a row as a row of numbers."""
+    return answer[:, 0] if getattr(answer, "ndim", 0) == 2 and answer.shape[1] == 1 else answer
 
 
 _ONNX_TYPES = {
@@ -252,11 +266,10 @@ def _answer(worker: Worker, line: str) -> tuple[dict[str, Any], bool]:
         return {"error": said}, not isinstance(error, (KeyboardInterrupt, SystemExit))
 
 
-def main() -> None:
+def main(worker: Worker) -> None:
     """Answer commands until there are no more."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
-    worker = Worker()
     going = True
     while going:
         line = sys.stdin.readline()
@@ -268,4 +281,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(Worker())

@@ -79,7 +79,8 @@ _CONTAINERS = {
 _URL_EXPECTED = "a URL such as s3://bucket/prefix/, gs://bucket/, az://container/ or file:///path"
 
 
-def _check_url(value: str) -> str:
+def check_url(value: str) -> str:
+    """Return the URL of a place in a store, or say what is wrong with it."""
     if holds_secret(value):
         raise wrong("secret", "a URL without credentials", "put the credentials into a connection")
     try:
@@ -98,7 +99,7 @@ def _check_url(value: str) -> str:
 
 Url = Annotated[
     str,
-    AfterValidator(_check_url),
+    AfterValidator(check_url),
     Field(json_schema_extra={"pattern": "^(s3|gs|az)://[^/]+(/.*)?$|^file:///.*$"}),
 ]
 """A place in an object store; see :func:`heavylift.locations.parse_location`."""

@@ -1,15 +1,15 @@
-"""Rules on models: two places to compare, versions where the URLs want them, what is not carried out yet."""
+"""Rules on models: two places to compare, versions where the URLs want them, where converted ones go."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from heavylift.locations import parse_location
+from heavylift.locations import is_registered, parse_location
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import SCHEMES
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.rule import Broken
-from heavylift.spec.sections_models import VERSION_MARK, Model
+from heavylift.spec.sections_models import VERSION_MARK, Model, PortableForm
 from heavylift.spec.vocabulary import Check, Phase
 
 MODEL_CHECKS = frozenset({Check.MODELS_COMPATIBLE, Check.MODELS_AGREE})
@@ -19,31 +19,42 @@ def model_rules(spec: MigrationSpec) -> Iterator[Broken]:
     """Yield what is wrong with the models of ``spec``."""
     for index, model in enumerate(spec.models):
         path: FieldPath = ("models", index)
-        yield from _not_yet(model, path)
+        yield from _converted(model, path)
         yield from _both_sides(model, path)
+        yield from _registered(model, path)
         yield from _versions(model, path)
         yield from _measured(model, path)
         yield from _platforms(spec, model, path)
     yield from _gates(spec)
 
 
-def _not_yet(model: Model, path: FieldPath) -> Iterator[Broken]:
-    if model.registry is not None or model.registered_name:
-        name = "registry" if model.registry is not None else "registered_name"
-        yield Broken(
-            "7590",
-            (*path, name),
-            "a model named by its registry, understood but not yet supported by this version",
-            "source and target, the URLs of the model's folders",
-            "MLflow's model-versions/get-download-uri tells a version's folder",
-        )
-    if model.convert_to:
+def _converted(model: Model, path: FieldPath) -> Iterator[Broken]:
+    if PortableForm.SAFETENSORS in model.convert_to:
         yield Broken(
             "7591",
             (*path, "convert_to"),
-            "a conversion, understood but not yet supported by this version",
-            "no conversion",
-            "convert it by the framework's own means, and compare both forms as source and target",
+            "a conversion to safetensors, understood but not yet supported by this version",
+            "onnx, or no conversion",
+            "save the weights by the framework's own means, and compare both forms as source and target",
+        )
+    if bool(model.convert_to) != (model.converted is not None):
+        yield Broken(
+            "7813",
+            (*path, "converted" if model.convert_to else "convert_to"),
+            "convert_to without converted" if model.convert_to else "converted without convert_to",
+            "both: which form, and where it goes",
+        )
+    if model.convert_to and model.source is None and (model.registry is None or model.source_endpoint):
+        yield Broken(
+            "7814", (*path, "convert_to"), "a conversion of an endpoint", "source: the model's own files"
+        )
+    place = model.converted
+    if place is not None and is_registered(place.url) and place.connection is None:
+        yield Broken(
+            "7815",
+            (*path, "converted", "connection"),
+            f"{place.url} without a connection",
+            "the connection of the registry that it goes to",
         )
 
 
@@ -55,12 +66,12 @@ def _both_sides(model: Model, path: FieldPath) -> Iterator[Broken]:
             yield Broken(
                 "7592", (*path, f"{side}_endpoint"), f"both {side} and {side}_endpoint", "one of the two"
             )
-        elif not there and not endpoint and not (model.registry or model.registered_name):
+        elif not there and not endpoint and model.registry is None:
             yield Broken(
                 "7593",
                 (*path, "name"),
                 f"a model without {side}",
-                f"{side} or {side}_endpoint beside {other}",
+                f"{side} or {side}_endpoint beside {other}, or registry",
             )
     if model.source_endpoint is not None and model.source_endpoint == model.target_endpoint:
         yield Broken(
@@ -82,7 +93,41 @@ def _both_sides(model: Model, path: FieldPath) -> Iterator[Broken]:
         )
 
 
+def _registered(model: Model, path: FieldPath) -> Iterator[Broken]:
+    if model.registry is None:
+        if model.registered_name:
+            yield Broken(
+                "7590",
+                (*path, "registered_name"),
+                "a registered name, and no registry",
+                "registry: the entry of registries that holds the model",
+                "or name both sides themselves: models:/name/{version}, with the registry's connection",
+            )
+    elif model.source is not None and model.target is not None:
+        yield Broken("7805", (*path, "registry"), "registry beside both source and target", "one of the two")
+    elif not model.versions:
+        yield Broken(
+            "7806",
+            (*path, "versions"),
+            "a registered model without versions",
+            "the numbers of the versions that must behave alike",
+        )
+    for side in ("source", "target"):
+        place = getattr(model, side)
+        if place is not None and is_registered(place.url) and place.connection is None:
+            yield Broken(
+                "7807",
+                (*path, side, "connection"),
+                f"{place.url} without a connection",
+                "the connection of the registry that holds it",
+            )
+
+
 def _versions(model: Model, path: FieldPath) -> Iterator[Broken]:
+    if model.registry is not None:
+        sides = [model.source, model.target]
+        if not any(place and VERSION_MARK in place.url for place in sides):
+            return
     for side in ("source", "target"):
         place = getattr(model, side)
         if place is None:
@@ -101,16 +146,19 @@ def _measured(model: Model, path: FieldPath) -> Iterator[Broken]:
         yield Broken(
             "7597", (*path, "metrics"), "metrics without a label", "label: the column with the truth"
         )
-    if (model.label or model.slices or model.drop) and model.golden_inputs is None:
+    if (model.label or model.slices or model.drop or model.golden_suite) and model.golden_inputs is None:
         yield Broken(
-            "7595", (*path, "golden_inputs"), "columns of golden inputs that are not named", "golden_inputs"
+            "7595",
+            (*path, "golden_inputs"),
+            "columns or a suite of golden inputs that are not named",
+            "golden_inputs",
         )
 
 
 def _platforms(spec: MigrationSpec, model: Model, path: FieldPath) -> Iterator[Broken]:
     for name, side in (("source", spec.source), ("target", spec.target)):
         place = getattr(model, name)
-        if place is None:
+        if place is None or is_registered(place.url):
             continue
         platform, scheme = place.platform or side.platform, parse_location(place.url).scheme
         if scheme not in SCHEMES[platform]:

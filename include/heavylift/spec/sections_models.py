@@ -4,13 +4,27 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
-from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, SpecModel, Text, Url, wrong
+from heavylift.errors import SpecError
+from heavylift.locations import is_registered, parse_registered
+from heavylift.spec.base import (
+    ConnectionId,
+    Count,
+    Flag,
+    Name,
+    Number,
+    SpecModel,
+    Text,
+    Url,
+    check_url,
+    wrong,
+)
+from heavylift.spec.expectations import Expectation
 from heavylift.spec.quantities import Seconds, SizeBytes
-from heavylift.spec.sections_datasets import PlaceField
+from heavylift.spec.vocabulary import Platform
 
 GIB = 2**30
 VERSION_MARK = "{version}"
@@ -123,17 +137,96 @@ class ModelLimits(SpecModel):
     size: SizeBytes = Field(default=20 * GIB, ge=1024, description="Largest model that is fetched.")
 
 
+def _check_model_url(value: str) -> str:
+    if not is_registered(value):
+        return check_url(value)
+    try:
+        parse_registered(value)
+    except SpecError as error:
+        raise wrong("url", error.expected, error.remedy) from error
+    return value
+
+
+ModelUrl = Annotated[
+    str,
+    AfterValidator(_check_model_url),
+    Field(json_schema_extra={"pattern": "^(s3|gs|az)://[^/]+(/.*)?$|^file:///.*$|^models:/[^/@]+[/@].+$"}),
+]
+"""A model's folder or file, or its name in a registry."""
+
+
+class ModelPlace(SpecModel):
+    """Where a model is, on one side."""
+
+    url: ModelUrl = Field(
+        description="The URL of a folder or a file; or models:/name/version or models:/name@alias, with the"
+        " connection of its registry."
+    )
+    connection: ConnectionId | None = Field(
+        default=None, description="Connection for this place alone; by default that of its platform."
+    )
+    platform: Platform | None = Field(
+        default=None,
+        description="Platform of this place alone; by default that of its side of the migration.",
+    )
+
+
+def _check_converted_url(value: str) -> str:
+    if is_registered(value):
+        _check_model_url(f"{value}/1")
+        return value
+    return check_url(value)
+
+
+ConvertedUrl = Annotated[
+    str,
+    AfterValidator(_check_converted_url),
+    Field(json_schema_extra={"pattern": "^(s3|gs|az)://[^/]+(/.*)?$|^file:///.*$|^models:/[^/@]+$"}),
+]
+"""A folder for converted models, or the name of a registered model."""
+
+
+class ConvertedPlace(SpecModel):
+    """Where converted models go."""
+
+    url: ConvertedUrl = Field(description="The URL of a folder, or models:/name.")
+    connection: ConnectionId | None = Field(
+        default=None, description="Connection of that store or registry; by default the target's."
+    )
+
+
+class PortableForm(StrEnum):
+    """Forms that any platform runs."""
+
+    ONNX = "onnx"
+    SAFETENSORS = "safetensors"
+
+
+def _as_place(value: Any) -> Any:
+    return {"url": value} if isinstance(value, str) else value
+
+
+ModelPlaceField = Annotated[
+    ModelPlace, BeforeValidator(_as_place, json_schema_input_type=ModelUrl | ModelPlace)
+]
+
+
+ConvertedField = Annotated[
+    ConvertedPlace, BeforeValidator(_as_place, json_schema_input_type=ConvertedUrl | ConvertedPlace)
+]
+
+
 class Model(SpecModel):
     """A model that must behave on the target as on the source."""
 
     name: Name = Field(description="Unique in this file.")
     description: Text = Field(default="", description="For people.")
-    source: PlaceField | None = Field(
+    source: ModelPlaceField | None = Field(
         default=None,
         description="The model on the source: an MLflow model's folder, or one file; {version} stands for"
         " each of versions.",
     )
-    target: PlaceField | None = Field(default=None, description="The same model on the target.")
+    target: ModelPlaceField | None = Field(default=None, description="The same model on the target.")
     source_endpoint: ConnectionId | None = Field(
         default=None,
         description="Connection of a scoring server that answers for the source, instead of a model.",
@@ -142,8 +235,12 @@ class Model(SpecModel):
         default=None,
         description="Connection of a scoring server that answers for the target, instead of a model.",
     )
-    registry: Name | None = Field(default=None, description="The entry of registries that holds it.")
-    registered_name: Text = Field(default="", description="Its name in the registry.")
+    registry: Name | None = Field(
+        default=None,
+        description="The entry of registries that"
+        " holds it: the source is a version there, the target the copy that the registry phase made of it.",
+    )
+    registered_name: Text = Field(default="", description="Its name in the registry; by default name.")
     versions: tuple[ModelVersion, ...] = Field(
         default=(), max_length=1000, description="Versions, as the URLs name them."
     )
@@ -154,6 +251,13 @@ class Model(SpecModel):
     )
     golden_connection: ConnectionId | None = Field(
         default=None, description="Connection of golden_inputs; by default the source's."
+    )
+    golden_suite: tuple[Expectation, ...] = Field(
+        default=(), description="What must be true of golden_inputs before any model is run."
+    )
+    golden_suite_file: str | None = Field(
+        default=None,
+        description="YAML or JSON file with the list of expectations, beside this file or below it.",
     )
     label: Text | None = Field(default=None, description="Column of golden_inputs with the truth.")
     drop: tuple[Text, ...] = Field(default=(), description="Further columns that are no inputs.")
@@ -178,4 +282,11 @@ class Model(SpecModel):
         default=(), description="Rules of the check whose findings are accepted for this model."
     )
     limits: ModelLimits = Field(default=ModelLimits(), description="What its processes may use.")
-    convert_to: tuple[Text, ...] = Field(default=(), description="Portable forms to make: onnx, safetensors.")
+    convert_to: tuple[PortableForm, ...] = Field(
+        default=(), description="Portable forms to make of the source's model: onnx."
+    )
+    converted: ConvertedField | None = Field(
+        default=None,
+        description="Where converted models go: the URL of a folder, or models:/name with the connection of"
+        " the target's registry.",
+    )

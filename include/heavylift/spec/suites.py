@@ -14,12 +14,15 @@ from heavylift.spec.problems import FieldPath, Problem, field_text
 def insert_suites(document: Document, directory: Path) -> None:
     """Fill ``suite`` from ``suite_file`` wherever the document names one, and note what is wrong.
 
+    A model's ``golden_suite`` likewise.
+
     The file must lie in ``directory`` or below it, so that a spec cannot read elsewhere. It is
     a list of expectations, or a mapping with ``expectations``, as Great Expectations saves it.
     """
-    for path, table in list(_tables(document.data)):
-        if isinstance(table.get("suite_file"), str):
-            _insert(document, directory, path, table)
+    for key, tables in (("suite", _tables), ("golden_suite", _models)):
+        for path, table in list(tables(document.data)):
+            if isinstance(table.get(f"{key}_file"), str):
+                _insert(document, directory, path, table, key)
 
 
 def _tables(data: Any) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
@@ -31,18 +34,25 @@ def _tables(data: Any) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
                 yield ("datasets", index, "expectations", position), table
 
 
-def _insert(document: Document, directory: Path, path: FieldPath, table: dict[str, Any]) -> None:
-    here = (*path, "suite_file")
+def _models(data: Any) -> Iterator[tuple[FieldPath, dict[str, Any]]]:
+    models = data.get("models") if isinstance(data, dict) else None
+    for index, model in enumerate(models if isinstance(models, list) else ()):
+        if isinstance(model, dict):
+            yield ("models", index), model
+
+
+def _insert(document: Document, directory: Path, path: FieldPath, table: dict[str, Any], key: str) -> None:
+    here = (*path, f"{key}_file")
     mark = document.mark(here)
-    if table.get("suite"):
-        document.report("2133", here, mark, "both suite and suite_file", "one of the two")
+    if table.get(key):
+        document.report("2133", here, mark, f"both {key} and {key}_file", "one of the two")
         return
     root = directory.resolve()
-    file = (root / table["suite_file"]).resolve()
+    file = (root / table[f"{key}_file"]).resolve()
     if not file.is_relative_to(root):
         document.report("2116", here, mark, "a file outside the spec's directory", "a file in it or below it")
         return
-    name = str(directory / table["suite_file"])
+    name = str(directory / table[f"{key}_file"])
     text = read_text(file, name)
     if isinstance(text, Problem):
         document.report("2116", here, mark, f"{name}: {text.got}", text.expected)
@@ -50,7 +60,7 @@ def _insert(document: Document, directory: Path, path: FieldPath, table: dict[st
     suite = read_document(text, name)
     document.problems += suite.problems
     if not suite.problems:
-        _adopt(document, (*path, "suite"), suite, table)
+        _adopt(document, (*path, key), suite, table)
 
 
 def _adopt(document: Document, path: FieldPath, suite: Document, table: dict[str, Any]) -> None:
@@ -63,7 +73,7 @@ def _adopt(document: Document, path: FieldPath, suite: Document, table: dict[str
         )
         return
     # What Great Expectations adds when it saves a suite is of no use here.
-    table["suite"] = [_without_bookkeeping(item) for item in expectations]
+    table[str(path[-1])] = [_without_bookkeeping(item) for item in expectations]
     for marks, adopted in ((suite.keys, document.keys), (suite.values, document.values)):
         for place, mark in marks.items():
             if place[: len(inner)] == inner:

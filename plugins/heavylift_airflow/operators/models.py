@@ -1,4 +1,4 @@
-"""Operators of the revalidate phase: check a model, compare it on both sides, and have the last word."""
+"""Operators of the revalidate phase: check a model, compare it on both sides, convert it."""
 
 from __future__ import annotations
 
@@ -16,9 +16,12 @@ if TYPE_CHECKING:
         ModelBaseline,
         ModelCheckRecord,
         ModelComparisonRecord,
+        ModelConversionRecord,
     )
     from heavylift.evidence.records import EvidenceRef
     from heavylift.models.requests import ModelRequest
+    from heavylift.platforms.places import Place
+    from heavylift.platforms.registered import Registered
     from heavylift_airflow.context import TaskFrame
 
 MAX_NAMED = 5
@@ -92,9 +95,11 @@ class CheckModelOperator(ModelOperator):
         return check_figures(record)
 
     async def _check(self, frame: TaskFrame, request: ModelRequest) -> ModelCheckRecord:
+        from heavylift.datasets.suites import judge_rows
         from heavylift.models.api import check_model
+        from heavylift.registry.named import open_registry
 
-        record, ref = await check_model(request, self.tell)
+        record, ref = await check_model(request, self.tell, open_registry, judge_rows)
         await self.note(frame, "model.checked", ref, check_figures(record))
         return record
 
@@ -143,10 +148,53 @@ class RevalidateModelOperator(ModelOperator):
         return comparison_figures(record)
 
     async def _compare(self, frame: TaskFrame, baseline: ModelBaseline | None) -> ModelComparisonRecord:
+        from heavylift.datasets.suites import judge_rows
         from heavylift.models.api import revalidate_model
+        from heavylift.registry.named import open_registry
 
-        record, ref = await revalidate_model(self.request(frame), self.tell, baseline)
+        request = self.request(frame)
+        record, ref = await revalidate_model(request, self.tell, baseline, open_registry, judge_rows)
         await self.note(frame, "model.compared", ref, comparison_figures(record))
+        return record
+
+
+class ConvertModelOperator(ModelOperator):
+    """Makes a portable form of one version of a model, proves that it answers alike, and registers it.
+
+    The model is converted in a process and an environment of its own. Idempotency: a second run finds the
+    new version by its tags, or its folder by its name, and changes nothing. On failure nothing was
+    registered, or what was begun is completed by the next run. Models without ``convert_to`` are skipped.
+
+    :return: ``{"model", "version", "passed", "place", "already"}``.
+    :raises IncompleteError: an operator has no converter, or the answers differ; the record tells which.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Convert, note it in the audit trail, and fail where there is no proved form."""
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        frame = self.moving_frame(context)
+        into = self._into(frame)
+        if into is None:
+            raise AirflowSkipException("no portable form is asked for")
+        record = self.work.run(self._convert(frame, into), f"conversion of model {self.model_title!r}")
+        if not record.passed:
+            raise _not_converted(record, self.evidence_path or "")
+        self.log.info("%s: %s", self.model_title, record.statement)
+        return conversion_figures(record)
+
+    def _into(self, frame: TaskFrame) -> Place | Registered | None:
+        from heavylift.models.requests import converted_place
+
+        return converted_place(frame.spec, self.model["model"], self.model.get("version", ""), look_up)
+
+    async def _convert(self, frame: TaskFrame, into: Place | Registered) -> ModelConversionRecord:
+        from heavylift.models.portable import Conversion, convert_model
+        from heavylift.registry.named import open_registry
+
+        conversion = Conversion(self.request(frame), into)
+        record, ref = await convert_model(conversion, self.tell, open_registry)
+        await self.note(frame, "model.converted", ref, conversion_figures(record))
         return record
 
 
@@ -200,6 +248,28 @@ def comparison_figures(record: ModelComparisonRecord) -> dict[str, Any]:
         "mismatch_bound": record.mismatch_bound,
         "p95_ratio": latency.quantiles["p95"][2] if latency else None,
     }
+
+
+def conversion_figures(record: ModelConversionRecord) -> dict[str, Any]:
+    """Return a conversion's figures."""
+    return {
+        "model": record.model,
+        "version": record.version,
+        "passed": record.passed,
+        "place": record.place,
+        "already": record.already,
+    }
+
+
+def _not_converted(record: ModelConversionRecord, path: str) -> IncompleteError:
+    return IncompleteError(
+        f"conversion of model {record.model!r} {record.version} to {record.form}".replace("  ", " "),
+        got=record.statement,
+        expected="a form that answers as the model does",
+        state=f"nothing was registered or written there; the record is {path}",
+        remedy="replace the parts without a converter, or take convert_to out of the spec",
+        code="7816",
+    )
 
 
 def _stands_in_the_way(record: ModelCheckRecord, path: str) -> IncompleteError:

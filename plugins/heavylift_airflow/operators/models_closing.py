@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from heavylift.evidence.records import PhaseSummary
     from heavylift.evidence.store import EvidenceStore
     from heavylift.spec import MigrationSpec
+    from heavylift.spec.sections_models import Model
     from heavylift_airflow.context import TaskFrame
 
 
@@ -85,6 +86,11 @@ class SummariseModelsOperator(SummariseRunOperator):
         return summary
 
 
+def has_files(model: Model) -> bool:
+    """Tell whether a model lies somewhere on the source, and not only behind an endpoint."""
+    return model.source is not None or (model.registry is not None and model.source_endpoint is None)
+
+
 def model_versions(spec: MigrationSpec) -> list[tuple[str, str]]:
     """Return all models of a spec, each with its versions."""
     return [(model.name, version) for model in spec.models for version in model.versions or ("",)]
@@ -96,7 +102,25 @@ async def models_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary
     from heavylift.spec import Phase
 
     gates = frame.spec.gates_for(Phase.REVALIDATE)
-    return await summarise(store, frame.run, [], gates, models=model_versions(frame.spec))
+    found = await summarise(store, frame.run, [], gates, models=model_versions(frame.spec))
+    unconverted = await _unconverted(store, frame)
+    if not unconverted:
+        return found
+    return found.model_copy(update={"passed": False, "reasons": (*found.reasons, *unconverted)})
+
+
+async def _unconverted(store: EvidenceStore, frame: TaskFrame) -> list[str]:
+    """Return which conversions that the spec asks for have no proof."""
+    from heavylift.evidence.model_evidence import read_conversion
+
+    reasons = []
+    for model in frame.spec.models:
+        for version in (model.versions or ("",)) if model.convert_to else ():
+            found = await read_conversion(store, frame.run, model.name, version)
+            if found is None or not found.record.passed:
+                why = found.record.statement if found else "it was not converted"
+                reasons.append(f"{model.name} {version}".strip() + f": {why}")
+    return reasons
 
 
 async def _unchecked(store: EvidenceStore, frame: TaskFrame) -> list[str]:
@@ -105,7 +129,7 @@ async def _unchecked(store: EvidenceStore, frame: TaskFrame) -> list[str]:
 
     reasons = []
     for model in frame.spec.models:
-        for version in (model.versions or ("",)) if model.source else ():
+        for version in (model.versions or ("",)) if has_files(model) else ():
             found = await read_model_evidence(store, frame.run, model.name, version)
             if found.check is None:
                 reasons.append(f"{found.name}: it was not checked")

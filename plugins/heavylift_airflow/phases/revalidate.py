@@ -8,7 +8,11 @@ from airflow.sdk import DAG, TriggerRule, task_group
 
 from heavylift.spec import LoadedSpec, Phase
 from heavylift_airflow.operators.begin import BeginRunOperator
-from heavylift_airflow.operators.models import CheckModelOperator, RevalidateModelOperator
+from heavylift_airflow.operators.models import (
+    CheckModelOperator,
+    ConvertModelOperator,
+    RevalidateModelOperator,
+)
 from heavylift_airflow.operators.models_closing import (
     BuildModelsReportOperator,
     EvaluateModelsGateOperator,
@@ -88,9 +92,15 @@ class _Builder:
         common = {"model": item, "map_index_template": "{{ task.model_title }}"}
         check = CheckModelOperator(**self._task("check_model"), **common)
         # A model that endpoints answer for has no files, and its check is skipped.
-        check >> RevalidateModelOperator(
+        compare = RevalidateModelOperator(
             **self._task("revalidate_model"),
             **common,
             trigger_rule=TriggerRule.NONE_FAILED,
             max_active_tis_per_dagrun=AT_ONCE,
         )
+        check >> compare
+        if any(model.convert_to for model in self._spec.models):
+            # What is not proved on the target gets no further form.
+            compare >> ConvertModelOperator(
+                **self._task("convert_model"), **common, max_active_tis_per_dagrun=AT_ONCE
+            )

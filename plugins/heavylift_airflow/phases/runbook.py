@@ -113,8 +113,9 @@ def _assess_line(spec: MigrationSpec) -> str:
 
 
 def _model_line(model: Model) -> str:
+    named = f"`{model.registered_name or model.name}` in registry `{model.registry}`"
     sides = [
-        f"`{place.url}`" if place else f"endpoint `{endpoint}`"
+        f"`{place.url}`" if place else f"endpoint `{endpoint}`" if endpoint else named
         for place, endpoint in (
             (model.source, model.source_endpoint),
             (model.target, model.target_endpoint),

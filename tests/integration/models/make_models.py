@@ -2,6 +2,7 @@
 
 - ``skops``: a classifier in the default form, with signature and input example; ``copy`` is the same.
 - ``retrained``: trained on other rows. ``pickled``: the same classifier as a pickle. ``forest``: regression.
+- ``centroid``: a classifier that no converter knows.
 - ``golden.parquet``: rows with a column of truth and one to slice by.
 """
 
@@ -19,6 +20,7 @@ import pandas as pd
 from mlflow.models import infer_signature
 from sklearn.ensemble import RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import NearestCentroid
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -54,6 +56,7 @@ def main(folder: Path) -> None:
     forest = RandomForestRegressor(n_estimators=10, max_depth=5, random_state=0)
     forest.fit(rows[train], rows[train] @ [1.0, 2.0, 3.0])
     save(forest, "forest", skops_trusted_types=["sklearn.tree._tree.Tree"])
+    save(NearestCentroid().fit(rows[train], truth[train]), "centroid", "cloudpickle")
     golden = rows[asked].assign(truth=truth[asked], region=np.where(rows[asked].amount > 0, "north", "south"))
     golden.to_parquet(folder / "golden.parquet")
 

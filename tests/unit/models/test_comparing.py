@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import copy
 import os
-import pickle
 from typing import Any
 
 import numpy as np
@@ -12,9 +10,9 @@ import pytest
 
 from heavylift.models.comparing import Policy, compare
 from heavylift.models.outputs import Outputs
+from tests.support.model_trials import OTHERS, passes
 
 TRIALS = int(os.environ.get("HEAVYLIFT_TRIALS", "10"))
-ROWS, FEATURES = 1000, 6
 SAME = Policy("same")
 
 
@@ -106,79 +104,12 @@ def test_nothing_answered_is_nothing_proved() -> None:
     assert compare(none, none, none, SAME).bound == 1.0
 
 
-def data(seed: int) -> tuple[Any, Any, Any]:
-    """Return rows and labels to train on, and rows to ask about."""
-    generator = np.random.default_rng(seed)
-    rows = generator.normal(size=(2 * ROWS, FEATURES))
-    weights = generator.normal(size=FEATURES)
-    labels = (rows @ weights + 0.5 * generator.normal(size=2 * ROWS) > 0).astype(int)
-    return rows[:ROWS], labels[:ROWS], rows[ROWS:]
-
-
-def model_of(seed: int, kind: int) -> Any:
-    from sklearn.ensemble import RandomForestClassifier
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.neural_network import MLPClassifier
-
-    if kind == 0:
-        return LogisticRegression()
-    if kind == 1:
-        return RandomForestClassifier(n_estimators=10, max_depth=6, random_state=seed, n_jobs=1)
-    return MLPClassifier((8,), max_iter=20, random_state=seed)
-
-
-def answers(model: Any, rows: Any) -> Outputs:
-    scores = model.predict_proba(rows)
-    return Outputs({"answer": model.predict(rows), "score:0": scores[:, 0], "score:1": scores[:, 1]})
-
-
-def requantised(model: Any) -> Any:
-    """Return the model with its numbers in half as many bits."""
-    made = copy.deepcopy(model)
-    if hasattr(made, "estimators_"):
-        for tree in made.estimators_:
-            state = tree.tree_.__getstate__()
-            state["values"] = state["values"].astype(np.float32).astype(np.float64)
-            state["nodes"]["threshold"] = state["nodes"]["threshold"].astype(np.float32)
-            tree.tree_.__setstate__(state)
-        return made
-    for name in ("coef_", "intercept_", "coefs_", "intercepts_"):
-        found = getattr(made, name, None)
-        if found is not None:
-            down = [np.asarray(each).astype(np.float32).astype(np.float64) for each in found]
-            setattr(made, name, down if isinstance(found, list) else np.array(down))
-    return made
-
-
-def trial(seed: int, variant: str) -> bool:
-    """Tell whether a target passes that is ``variant`` of the source."""
-    import warnings
-
-    train, labels, asked = data(seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # twenty rounds are too few for the network, and enough here
-        model = model_of(seed, seed % 3).fit(train, labels)
-        if variant == "equal":
-            target = pickle.loads(pickle.dumps(model))
-        elif variant == "retrained":
-            again = np.random.default_rng(seed + 1).integers(0, ROWS, ROWS)
-            target = model_of(seed, seed % 3).fit(train[again], labels[again])
-        elif variant == "mis-versioned":
-            target = model_of(seed, (seed + 1) % 3).fit(train, labels)
-        else:
-            target = requantised(model)
-    rows = asked[:, [1, 0, *range(2, FEATURES)]] if variant == "one feature swapped" else asked
-    target = model if variant == "one feature swapped" else target
-    source = answers(model, asked)
-    return compare(source, answers(model, asked), answers(target, rows), SAME).holds(0.001)
-
-
-@pytest.mark.parametrize("variant", ["retrained", "requantised", "mis-versioned", "one feature swapped"])
+@pytest.mark.parametrize("variant", OTHERS)
 def test_another_model_is_refused(variant: str) -> None:
-    passed = [seed for seed in range(TRIALS) if trial(seed, variant)]
+    passed = [seed for seed in range(TRIALS) if passes(seed, variant)]
     assert len(passed) <= 0.05 * TRIALS, f"passed with the seeds {passed}"
 
 
 def test_an_equal_model_is_not_refused() -> None:
-    refused = [seed for seed in range(TRIALS) if not trial(seed, "equal")]
+    refused = [seed for seed in range(TRIALS) if not passes(seed, "equal")]
     assert len(refused) <= 0.01 * TRIALS, f"refused with the seeds {refused}"

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from heavylift.errors import IntegrityError, SpecError
-from heavylift.models.golden import read_golden
+from heavylift.models.golden import golden_table, read_golden
 from heavylift.models.worker import Worker
 
 ROWS = pd.DataFrame(
@@ -138,3 +138,11 @@ def test_scores_are_told_or_it_is_told_why_not(tmp_path: Path) -> None:
     told = worker.predict({"path": str(tmp_path / "b.npz")})
     assert told["columns"] == ["answer"]
     assert told["notes"] == ["it told no probabilities: ValueError: not fitted"]
+
+
+def test_bare_arrays_have_no_columns_to_expect_anything_of(tmp_path: Path) -> None:
+    (tmp_path / "g.json").write_text("[[1, 2], [3, 4]]")
+    with pytest.raises(SpecError, match="7820"):
+        golden_table(tmp_path / "g.json", "g.json")
+    (tmp_path / "g.csv").write_text("a,truth\n1,0\n")
+    assert list(golden_table(tmp_path / "g.csv", "g.csv").columns) == ["a", "truth"]

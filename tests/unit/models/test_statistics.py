@@ -10,11 +10,10 @@ import os
 import numpy as np
 import pytest
 
-from heavylift.models.latency import BLOCK, LatencyPlan, judge
 from heavylift.models.statistics import mismatch_bound, paired_bootstrap, ratios_of_quantiles
+from tests.support.model_trials import fast_enough
 
 TRIALS = int(os.environ.get("HEAVYLIFT_TRIALS", "20"))
-REQUESTS = 5000
 
 
 @pytest.mark.parametrize(
@@ -52,30 +51,9 @@ def test_the_interval_of_a_paired_difference_holds_it_as_often_as_it_says() -> N
     assert max(widths) < 0.02, "pairing takes away what both have in common"
 
 
-def blocks(generator: np.random.Generator, factor: float) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return durations of both sides: a long tail, and a machine whose mood changes slowly for both."""
-    count = REQUESTS // BLOCK
-    mood, moods = 0.0, []
-    for _ in range(count):
-        mood = 0.9 * mood + 0.1 * generator.normal()
-        moods.append(mood)
-    sides: list[list[np.ndarray]] = []
-    for slower in (1.0, factor):
-        drawn = generator.lognormal(0.0, 0.25, (count, BLOCK))
-        drawn *= np.where(generator.random((count, BLOCK)) < 0.02, 3.0, 1.0)
-        sides.append([slower * row * np.exp(mood) for row, mood in zip(drawn, moods, strict=True)])
-    return sides[0], sides[1]
-
-
-def passed(factor: float, seed: int) -> bool:
-    generator = np.random.default_rng(seed)
-    source, target = blocks(generator, factor)
-    return judge(source, target, LatencyPlan(requests=REQUESTS), generator).passed
-
-
 def test_equal_systems_pass_and_a_tenth_more_at_p95_does_not() -> None:
-    equal = sum(passed(1.0, seed) for seed in range(TRIALS))
-    slower = sum(passed(1.1, 10_000 + seed) for seed in range(TRIALS))
+    equal = sum(fast_enough(1.0, seed) for seed in range(TRIALS))
+    slower = sum(fast_enough(1.1, 10_000 + seed) for seed in range(TRIALS))
     print(f"of {TRIALS} each: equal {equal} passed, a tenth slower {slower}")
     # At the limit itself one in twenty may pass; so few trials are allowed two more by chance.
     assert equal >= 0.95 * TRIALS
@@ -83,8 +61,8 @@ def test_equal_systems_pass_and_a_tenth_more_at_p95_does_not() -> None:
 
 
 def test_a_target_that_is_faster_passes_and_one_that_is_much_slower_never_does() -> None:
-    assert all(passed(0.8, seed) for seed in range(5))
-    assert not any(passed(1.25, seed) for seed in range(5))
+    assert all(fast_enough(0.8, seed) for seed in range(5))
+    assert not any(fast_enough(1.25, seed) for seed in range(5))
 
 
 def test_a_ratio_is_that_of_the_quantiles() -> None:

@@ -12,7 +12,9 @@ from heavylift.connections import Connection
 from heavylift.errors import NotFoundError
 from heavylift.evidence.records import RunKey
 from heavylift.models.requests import model_request
+from heavylift.platforms.registered import Registered
 from heavylift.spec import MigrationSpec, Phase, SpecFileError, load_spec
+from heavylift.spec.registry_phase import spec_for
 
 HEAD = {
     "apiVersion": "heavylift/v1",
@@ -21,6 +23,7 @@ HEAD = {
     "source": {"platform": "aws", "connection": "aws_source"},
     "target": {"platform": "gcp", "connection": "gcp_target"},
 }
+SUITE = {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "amount"}}
 MODEL: dict[str, Any] = {"name": "fraud", "source": "s3://models/fraud/", "target": "gs://models/fraud/"}
 
 
@@ -45,8 +48,15 @@ def test_a_model_by_its_places_is_carried_out_and_has_a_gate(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("change", "code", "field"),
     [
-        ({"registry": "r", "registered_name": "x"}, "7590", "models[0].registry"),
-        ({"convert_to": ["onnx"]}, "7591", "models[0].convert_to"),
+        ({"registered_name": "x"}, "7590", "models[0].registered_name"),
+        ({"registry": "r"}, "7805", "models[0].registry"),
+        ({"registry": "r", "target": None}, "7806", "models[0].versions"),
+        ({"source": "models:/fraud/1"}, "7807", "models[0].source.connection"),
+        ({"source": "models:/fraud"}, "2126", "models[0].source.url"),
+        ({"convert_to": ["safetensors"], "converted": "gs://models/c/"}, "7591", "models[0].convert_to"),
+        ({"convert_to": ["onnx"]}, "7813", "models[0].converted"),
+        ({"convert_to": ["onnx"], "converted": "models:/f"}, "7815", "models[0].converted.connection"),
+        ({"golden_suite": [SUITE]}, "7595", "models[0].golden_inputs"),
         ({"source_endpoint": "old"}, "7592", "models[0].source_endpoint"),
         ({"target": None}, "7593", "models[0].name"),
         ({"versions": ["1"]}, "7596", "models[0].source.url"),
@@ -66,6 +76,45 @@ def test_what_cannot_be_carried_out_is_named(
     found = codes(tmp_path, {**MODEL, **change})
     assert code in found
     assert found[code].startswith(field.split(".packages")[0])
+
+
+def test_versions_of_a_registry_are_paired_with_their_copies(tmp_path: Path) -> None:
+    registry = {
+        "name": "history",
+        "source": {"connection": "old", "artifacts": "s3://models/ml/", "artifacts_connection": "old_files"},
+        "target": {"connection": "new", "artifacts": "gs://models/ml/"},
+    }
+    named = {"name": "fraud", "registry": "history", "registered_name": "card-fraud", "versions": ["3"]}
+    alias = {
+        "name": "churn",
+        "source": {"url": "models:/churn@{version}", "connection": "old"},
+        "target": {"url": "models:/churn@{version}", "connection": "new"},
+        "versions": ["champion"],
+    }
+    spec = spec_for(load(tmp_path, named, alias, registries=[registry]), Phase.REVALIDATE)
+    key = RunKey(migration="m", phase="revalidate", run="r")
+
+    def both(model: str, version: str) -> list[tuple[str, ...]]:
+        request = model_request(spec, model, version, key, lambda name: Connection(name, "http"))
+        sides = [each for each in (request.source, request.target) if isinstance(each, Registered)]
+        return [(str(each), each.connection.conn_id, each.files().conn_id, each.copied_by) for each in sides]
+
+    assert both("fraud", "3") == [
+        ("models:/card-fraud/3", "old", "old_files", ""),
+        ("models:/card-fraud/3", "new", "gcp_target", "m/history"),
+    ]
+    assert both("churn", "champion") == [
+        ("models:/churn@champion", "old", "aws_source", ""),
+        ("models:/churn@champion", "new", "gcp_target", ""),
+    ]
+
+
+def test_a_suite_may_lie_in_a_file_beside_the_spec(tmp_path: Path) -> None:
+    (tmp_path / "suite.yaml").write_text(yaml.safe_dump({"expectations": [{**SUITE, "meta": {}}]}))
+    more = {"golden_inputs": "s3://models/g.csv", "golden_suite_file": "suite.yaml"}
+    [model] = load(tmp_path, {**MODEL, **more}).models
+    assert [each.type for each in model.golden_suite] == [SUITE["type"]]
+    assert "2133" in codes(tmp_path, {**MODEL, **more, "golden_suite": [SUITE]})
 
 
 def test_endpoints_are_two_and_need_inputs(tmp_path: Path) -> None:

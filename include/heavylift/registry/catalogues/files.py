@@ -121,6 +121,10 @@ class ServedFiles:
         """Return the SHA-256 of a file."""
         return await self.server.digest(f"{_ROUTE}/{_quoted(file.key)}", {})
 
+    def chunks(self, uri: str, path: str) -> AsyncIterator[bytes]:
+        """Yield a file below a URI, chunk by chunk."""
+        return self.server.chunks(f"{_ROUTE}/{_quoted(_joined(_served(uri), path))}", {})
+
     async def whole(self, file: File) -> bytes:
         """Return a file."""
         _bounded(file)

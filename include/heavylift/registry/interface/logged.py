@@ -14,7 +14,7 @@ from heavylift.registry.interface.filling import ModelPoints
 from heavylift.registry.interface.merging import note, noted, pairs
 from heavylift.registry.interface.names import pairs_of, tags_of, to_target
 from heavylift.registry.interface.runs import Runs
-from heavylift.registry.interface.server import segment
+from heavylift.registry.interface.server import WritingServer, segment
 from heavylift.registry.rest.artifacts import Owner
 from heavylift.registry.rest.client import TrackingServer
 
@@ -176,8 +176,7 @@ class LoggedModels:
 
     async def _put_status(self, model: str, wanted: str, now: str) -> None:
         if wanted != now and wanted in _NUMBERS:
-            body = {"model_id": model, "status": _NUMBERS[wanted]}
-            await self.context.target.write("PATCH", f"{_API}/{segment(model)}", body)
+            await _put_status(self.context.target, model, wanted)
 
     def _note_points(self, model: Mapping[str, Any], made: str, there: Mapping[str, Any] | None) -> None:
         """Note which of a model's metrics are not there yet; they are written with those of their run."""
@@ -218,6 +217,16 @@ class LoggedModels:
     async def _delete(self, model: Mapping[str, Any]) -> None:
         name = segment(str(model["info"]["model_id"]))
         await self.context.target.gone("DELETE", f"{_API}/{name}", {})
+
+
+async def _put_status(server: WritingServer, model: str, status: str) -> None:
+    body = {"model_id": model, "status": _NUMBERS[status]}
+    await server.write("PATCH", f"{_API}/{segment(model)}", body)
+
+
+async def ready_at(server: WritingServer, model: str) -> None:
+    """Say of a logged model that all its files are there."""
+    await _put_status(server, model, "LOGGED_MODEL_READY")
 
 
 async def logged_models(server: TrackingServer, experiment: str) -> AsyncIterator[dict[str, Any]]:

@@ -98,12 +98,17 @@ class TrackingServer:
 
     async def digest(self, path: str, query: Query) -> str:
         """Return the SHA-256 of a file that the server sends."""
-        what = f"GET {path} on {self.name}"
         found = hashlib.sha256()
+        async for chunk in self.chunks(path, query):
+            found.update(chunk)
+        return found.hexdigest()
+
+    async def chunks(self, path: str, query: Query) -> AsyncIterator[bytes]:
+        """Yield a file that the server sends, chunk by chunk."""
+        what = f"GET {path} on {self.name}"
         async with self._http.stream(Request("GET", self._url(path, query), what, {})) as answer:
             async for chunk in self._http.body_chunks(answer, what):
-                found.update(chunk)
-        return found.hexdigest()
+                yield chunk
 
     def _with_body(
         self, method: str, path: str, body: Mapping[str, Any], more: Mapping[str, str] | None = None

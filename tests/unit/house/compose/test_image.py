@@ -74,8 +74,12 @@ def _needs(name: str, extras: frozenset[str]) -> list[tuple[str, frozenset[str]]
     return needs
 
 
-RUN_ELSEWHERE = {LIBRARY / "models" / "worker.py", LIBRARY / "registry" / "features" / "feast_worker.py"}
-"""Run a model, and Feast, in environments that are built for them."""
+RUN_ELSEWHERE = {
+    LIBRARY / "models" / "worker.py",
+    LIBRARY / "models" / "converter.py",
+    LIBRARY / "registry" / "features" / "feast_worker.py",
+}
+"""Run a model, convert it, and Feast, in environments that are built for them."""
 
 
 def imported_packages() -> set[str]:

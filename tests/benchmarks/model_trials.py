@@ -1,0 +1,56 @@
+"""How often comparisons are right: ``python -m tests.benchmarks.model_trials [--trials N] [--seed N]``.
+
+Each trial trains a model, makes a target of it, and judges that; each is drawn from its own seed. Rates come
+with the interval of Clopper and Pearson at 95 %. Ends with 1 where a rate is beyond its goal.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+
+from heavylift.models.statistics import mismatch_bound
+from tests.support.model_trials import OTHERS, fast_enough, passes
+
+LATENCY = ("as fast", 1.0), ("10 % slower at P95", 1.1)
+
+
+def cases() -> Iterator[tuple[str, bool, Callable[[int], bool]]]:
+    """Yield each target's name, whether it should pass, and what tells whether it does."""
+    yield "equal", True, partial(passes, variant="equal")
+    for each in OTHERS:
+        yield each, False, partial(passes, variant=each)
+    for name, factor in LATENCY:
+        yield f"latency: {name}", factor == 1.0, partial(fast_enough, factor)
+
+
+def main(arguments: list[str]) -> int:
+    """Run all trials and print their rates."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=300, help="of each kind (default 300)")
+    parser.add_argument("--seed", type=int, default=100_000, help="of the first")
+    parser.add_argument("--processes", type=int, default=1, help="at once")
+    options = parser.parse_args(arguments)
+    seeds = range(options.seed, options.seed + options.trials)
+    good = True
+    print("| target | trials | wrong | rate | at most, at 95 % | goal |\n|---|---|---|---|---|---|")
+    with ProcessPoolExecutor(options.processes) as pool:
+        for name, should, act in cases():
+            wrong = sum(found is not should for found in pool.map(act, seeds, chunksize=10))
+            goal = 0.01 if name == "equal" else 0.05
+            good = good and wrong <= goal * options.trials
+            bound = mismatch_bound(wrong, options.trials)
+            word = "refused" if should else "passed"
+            print(
+                f"| {name} | {options.trials} | {wrong} {word} | {wrong / options.trials:.1%} | {bound:.1%}"
+                f" | {goal:.0%} |",
+                flush=True,
+            )
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
