@@ -1,1 +1,1 @@
-"""Real Terraform without any cloud: schemas of the providers, and a provider that keeps its objects as files."""
+"""Real Terraform without any cloud: schemas of providers, and one that keeps its objects as files."""

@@ -52,7 +52,9 @@ def distil(assembly: Json) -> tuple[str, Json]:
     required, ``o`` optional, ``c`` computed and ``oc`` both of the latter.
     """
     types: dict[str, Json] = assembly["types"]
-    resources, seen, settings = {}, ("", ""), {"a": {}}
+    resources: Json = {}
+    settings: Json = {"a": {}}
+    seen = ("", "")
     for kind in types.values():
         if str(kind.get("base", "")).endswith(".TerraformProvider"):
             settings = _block(types, types[kind["initializer"]["parameters"][2]["type"]["fqn"]], None)
@@ -69,9 +71,7 @@ def distil(assembly: Json) -> tuple[str, Json]:
     return seen[0], {"version": seen[1], "provider": settings, "resources": resources}
 
 
-def _block(
-    types: dict[str, Json], config: Json, holder: Json | None, above: tuple[str, ...] = ()
-) -> Json:
+def _block(types: dict[str, Json], config: Json, holder: Json | None, above: tuple[str, ...] = ()) -> Json:
     attributes: Json = {}
     blocks: Json = {}
     told = set()

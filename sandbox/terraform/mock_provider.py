@@ -58,7 +58,7 @@ class Cloud:
         return self._folder / f"{kind}.{key}.json"
 
 
-class Provider(rpc.ProviderServicer):
+class Provider(rpc.ProviderServicer):  # type: ignore[misc]  # of a package without types
     """Serves one provider's schema, and plans and applies as a well-behaved provider does."""
 
     def __init__(self, settings: Json, name: str) -> None:
@@ -110,7 +110,10 @@ class Provider(rpc.ProviderServicer):
 
     def PlanResourceChange(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Leave open what only the cloud can tell."""
-        wanted, before = read_dynamic_value(request.proposed_new_state), read_dynamic_value(request.prior_state)
+        wanted, before = (
+            read_dynamic_value(request.proposed_new_state),
+            read_dynamic_value(request.prior_state),
+        )
         if wanted is not None and before is None:
             wanted = _open(self._blocks[request.type_name], wanted)
         return pb.PlanResourceChange.Response(

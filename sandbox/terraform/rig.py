@@ -90,7 +90,7 @@ def make_rig(home: Path, types: Iterable[str] | None = None) -> Rig:
     mirror = json.dumps(str(home / "mirror"))
     rig.config.write_text(
         "disable_checkpoint = true\n"
-        f'provider_installation {{\n  filesystem_mirror {{\n    path = {mirror}\n  }}\n}}\n'
+        f"provider_installation {{\n  filesystem_mirror {{\n    path = {mirror}\n  }}\n}}\n"
     )
     return rig
 

@@ -16,7 +16,10 @@ from heavylift.infra.template import Ask, Filling, Service, Used, places_of, res
 from heavylift.infra.things import Thing, Wanted
 
 FOUNDATION_FOLDER = "foundation"
-_NO_CAPABILITY = ("the plan names no capability that infrastructure is made for", "name its service in the spec")
+_NO_CAPABILITY = (
+    "the plan names no capability that infrastructure is made for",
+    "name its service in the spec",
+)
 
 
 @dataclass(frozen=True)
@@ -49,14 +52,14 @@ class Made:
 class Generated:
     """All files, by path, and what they are made from.
 
-    :param asks: what a person has to fill in: root folder to variables.
+    :param variables: of each root, with the description of those that a person must give; else empty.
     """
 
     files: Mapping[str, str]
     folders: tuple[str, ...]
     made: tuple[Made, ...]
     untranslated: tuple[Untranslated, ...]
-    asks: Mapping[str, Mapping[str, str]]
+    variables: Mapping[str, Mapping[str, str]]
 
 
 @dataclass
@@ -66,7 +69,9 @@ class _Module:
     used: Used = field(default_factory=Used)
 
 
-def generate(wanted: Wanted, labels: Mapping[str, str] | None = None, state: Block | None = None) -> Generated:
+def generate(
+    wanted: Wanted, labels: Mapping[str, str] | None = None, state: Block | None = None
+) -> Generated:
     """Return everything that the plan's components need on the target.
 
     The same arguments give the same files, to the byte.
@@ -87,7 +92,7 @@ class _Generator:
         self._files: dict[str, str] = {}
         self._made: list[Made] = []
         self._not: list[Untranslated] = []
-        self._asks: dict[str, dict[str, str]] = {}
+        self._variables_of: dict[str, dict[str, str]] = {}
 
     def run(self) -> Generated:
         networks = networks_of(self._wanted.things)
@@ -106,14 +111,14 @@ class _Generator:
             folder = f"wave-{number}"
             folders.append(folder)
             self._wave(folder, waves[number])
-        return Generated(self._files, tuple(folders), tuple(self._made), tuple(self._not), self._asks)
+        return Generated(self._files, tuple(folders), tuple(self._made), tuple(self._not), self._variables_of)
 
     def _service_of(self, thing: Thing, networks: Networks) -> tuple[str, Service] | Untranslated:
         if thing.id in networks.overlapping:
             return Untranslated(
                 thing.id,
                 thing.capability,
-                f"its range overlaps that of {networks.overlapping[thing.id]}, and both would lie in one network",
+                f"its range overlaps that of {networks.overlapping[thing.id]} in the target's network",
                 "give one of them another range on the target",
             )
         known = self._target.untranslated.get(thing.capability)
@@ -200,12 +205,16 @@ class _Generator:
                 self._variables(module.used.variables, module.used.asks, with_defaults=False)
             )
             self._files[f"{inner}/versions.tf"] = render([_demands(self._target, ())])
-        if asks:
-            self._asks[folder] = {name: ask.description for name, ask in sorted(asks.items())}
+        self._variables_of[folder] = {name: ask.description for name, ask in asks.items()} | {
+            name: "" if self._given(name) else self._target.variables[name].description for name in shared
+        }
 
     def _versions(self) -> list[Block]:
         inner = [self._state] if self._state else []
-        return [_demands(self._target, inner), Block("provider", (self._target.provider,), self._target.settings)]
+        return [
+            _demands(self._target, inner),
+            Block("provider", (self._target.provider,), self._target.settings),
+        ]
 
     def _provider_variables(self) -> set[str]:
         return {name for name in self._target.variables if _names_variable(self._target.settings, name)}
@@ -227,6 +236,11 @@ class _Generator:
                 Block("variable", (name,), {"description": f"{ask.description}.", "type": Expr(kind)})
             )
         return found
+
+    def _given(self, name: str) -> bool:
+        """Tell whether a variable needs no person: it has a default, or the foundation tells it."""
+        variable = self._target.variables[name]
+        return variable is FOUNDATION or self._default(name, variable) is not None
 
     def _default(self, name: str, variable: Variable) -> Any:
         if name == "labels":
@@ -283,4 +297,7 @@ def _names_variable(value: Any, name: str) -> bool:
 
 def _label_text(text: str) -> str:
     """Return a text that all three clouds accept as a label."""
-    return "".join(letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "-" for letter in text.lower())[:63]
+    return "".join(
+        letter if letter.isascii() and (letter.isalnum() or letter in "_-") else "-"
+        for letter in text.lower()
+    )[:63]

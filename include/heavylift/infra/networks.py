@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from heavylift.infra.things import Thing
 
 Net = ipaddress.IPv4Network
-_DEFAULT = ipaddress.ip_network("10.64.0.0/16")
+_DEFAULT = Net("10.64.0.0/16")
 _LONGEST = 28
 """Smaller subnets are accepted by no cloud."""
 
@@ -81,7 +81,7 @@ def _around(nets: Sequence[Net]) -> Net:
 
 
 def _free(whole: Net, taken: Sequence[Net], count: int) -> list[Net]:
-    """Return ``count`` parts of ``whole`` that nothing overlaps; parts of a usual network where it is full."""
+    """Return ``count`` parts of ``whole`` that nothing overlaps; of a usual network where it is full."""
     found: list[Net] = []
     for net in (whole, _DEFAULT):
         longest = min(max(net.prefixlen + 2, 20), _LONGEST)

@@ -1,7 +1,7 @@
 """The language of the tables in :mod:`heavylift.infra.targets`: bodies of resources with marks in them.
 
-A table says what a capability becomes on a target: a :class:`Service` of some :class:`Piece`. What stands in a
-piece's body is a literal, or a mark that is filled in for each component.
+A table says what a capability becomes on a target: a :class:`Service` of some :class:`Piece`. What stands
+in a piece's body is a literal, or a mark that is filled in for each component.
 """
 
 from __future__ import annotations
@@ -228,9 +228,7 @@ class Filling:
         parts = [self._value(part, scope, item, name) for part in mark.parts]
         if not any(isinstance(part, Expr) for part in parts):
             return "".join(str(part) for part in parts)
-        inner = [
-            f"${{{part.text}}}" if isinstance(part, Expr) else quoted(str(part))[1:-1] for part in parts
-        ]
+        inner = [f"${{{part.text}}}" if isinstance(part, Expr) else quoted(str(part))[1:-1] for part in parts]
         return Expr('"' + "".join(inner) + '"')
 
     def ask(self, mark: Ask) -> Expr:

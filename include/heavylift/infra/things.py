@@ -63,9 +63,7 @@ def wanted_of(
     )
 
 
-def _thing(
-    planned: ComponentPlan, known: Component | None, chosen: Mapping[str, str]
-) -> Thing:
+def _thing(planned: ComponentPlan, known: Component | None, chosen: Mapping[str, str]) -> Thing:
     found = dict(settings_of(known)) if known else {}
     instance = chosen.get(str(found.get("instance_type")), "") or planned.accelerator
     if instance:

@@ -24,9 +24,11 @@ def _lifecycle(found: Attributes) -> list[dict[str, Any]]:
         old = at("NoncurrentVersionExpiration.NoncurrentDays", rule)
         if old:
             rules.append({"noncurrent_days": old, "then": "delete", **scope})
-        for step in rule.get("Transitions") or ():
-            if step.get("Days") is not None and step.get("StorageClass") in _COLDER:
-                rules.append({"days": step["Days"], "then": _COLDER[step["StorageClass"]], **scope})
+        rules += [
+            {"days": step["Days"], "then": _COLDER[step["StorageClass"]], **scope}
+            for step in at("Transitions[?Days]", rule) or ()
+            if step.get("StorageClass") in _COLDER
+        ]
     return rules
 
 
@@ -71,7 +73,9 @@ ROWS: Mapping[str, Row] = {
         "visibility_seconds": number("Attributes.VisibilityTimeout || VisibilityTimeout"),
         "retention_seconds": number("Attributes.MessageRetentionPeriod || MessageRetentionPeriod"),
     },
-    "AWS::ECR::Repository": {"immutable_tags": word("imageTagMutability", {"immutable": True, "mutable": False})},
+    "AWS::ECR::Repository": {
+        "immutable_tags": word("imageTagMutability", {"immutable": True, "mutable": False})
+    },
     "AWS::EFS::FileSystem": {},
     "AWS::EKS::Nodegroup": {
         "instance_type": "instanceTypes[0]",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from heavylift.infra.reading.paths import ENGINES, Attributes, Row, at, number, word
+from heavylift.infra.reading.paths import Attributes, Row, at, number, word
 
 
 def _ports(found: Attributes) -> list[dict[str, Any]]:
@@ -24,7 +24,9 @@ ROWS: Mapping[str, Row] = {
     "Azure::PostgreSQL::Server": {
         "engine": lambda _found: "postgres",
         "size_gb": number("properties.storage.storageSizeGB"),
-        "high_availability": word("properties.highAvailability.mode", {"zone": True, "same": True, "disabled": False}),
+        "high_availability": word(
+            "properties.highAvailability.mode", {"zone": True, "same": True, "disabled": False}
+        ),
         "instance_type": "sku.name",
     },
     "Azure::MySQL::Server": {
@@ -35,7 +37,9 @@ ROWS: Mapping[str, Row] = {
     "Azure::SQL::Server": {"engine": lambda _found: "sqlserver"},
     "Azure::EventHub::Hub": {
         "shards": number("properties.partitionCount"),
-        "retention_hours": lambda found: (number("properties.messageRetentionInDays")(found) or 0) * 24 or None,
+        "retention_hours": lambda found: (
+            (number("properties.messageRetentionInDays")(found) or 0) * 24 or None
+        ),
         "retention_seconds": lambda found: (
             (number("properties.messageRetentionInDays")(found) or 0) * 86_400 or None
         ),

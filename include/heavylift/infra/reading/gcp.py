@@ -30,7 +30,12 @@ def _ports(found: Attributes) -> list[dict[str, Any]]:
         for text in each.get("ports") or ():
             low, _, high = str(text).partition("-")
             opened.append(
-                {"protocol": each.get("IPProtocol"), "ports": [text], "low": int(low), "high": int(high or low)}
+                {
+                    "protocol": each.get("IPProtocol"),
+                    "ports": [text],
+                    "low": int(low),
+                    "high": int(high or low),
+                }
             )
     return opened
 

@@ -23,8 +23,8 @@ def target_of(platform: str) -> Target:
             got="a target without tables",
             expected=", ".join(_MODULES),
             state="nothing was written",
-            remedy="make the cluster's objects with the tools of Kubernetes; manifests are moved, not generated",
+            remedy="use the tools of Kubernetes: manifests are moved, not generated",
             code="7901",
         )
     module = importlib.import_module(f"heavylift.infra.targets.{name}.target")
-    return cast(Target, module.TARGET)
+    return cast("Target", module.TARGET)

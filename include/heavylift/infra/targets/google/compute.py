@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from heavylift.infra.template import Ask, Base, Each, Item, Name, Nest, Own, Piece, Service, Setting, Text, Var
+from heavylift.infra.template import (
+    Ask,
+    Base,
+    Each,
+    Item,
+    Name,
+    Nest,
+    Own,
+    Piece,
+    Service,
+    Setting,
+    Text,
+    Var,
+)
 
 _SHIELDED = Nest({"enable_secure_boot": True, "enable_integrity_monitoring": True})
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
