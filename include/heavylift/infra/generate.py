@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from heavylift.infra.derived import derived
 from heavylift.infra.hcl import Block, Expr, render
 from heavylift.infra.names import RULES, Names
 from heavylift.infra.networks import Networks, networks_of
@@ -126,6 +127,12 @@ class _Generator:
         if found is None or known is not None:
             reason, remedy = known or _NO_CAPABILITY
             return Untranslated(thing.id, thing.capability, reason, remedy)
+        needed = found[1].needs
+        if needed and not derived(thing.settings).get(needed):
+            reason = f"the source tells no {needed} that could be translated"
+            return Untranslated(
+                thing.id, thing.capability, reason, "write it by hand beside the generated files"
+            )
         return found
 
     def _foundation(self, networks: Networks) -> None:
@@ -162,7 +169,8 @@ class _Generator:
             module = modules[area]
             label = self._names.give(f"{folder}/{area}", thing.name, thing.id, RULES["label"])
             places = places_of(service, label)
-            filling = Filling(thing.id, label, thing.name, thing.settings, self._names, places, module.used)
+            settings = derived(thing.settings)
+            filling = Filling(thing.id, label, thing.name, settings, self._names, places, module.used)
             defaults_before = set(module.used.defaults)
             module.used.defaults.clear()
             blocks = resources(service, filling)
@@ -171,7 +179,7 @@ class _Generator:
             comment = _comment(thing, service, defaults)
             first = blocks[0]
             module.blocks += [Block(first.kind, first.labels, first.body, comment), *blocks[1:]]
-            ids[area][label] = Expr(f"{service.main.type}.{label}.id")
+            ids[area][label] = Expr(f"{service.main.type}.{label}.{service.main.id}")
             address = f"module.{area}.{service.main.type}.{label}"
             name = _shown_name(first.body)
             self._made.append(
@@ -292,7 +300,7 @@ def _names_variable(value: Any, name: str) -> bool:
         return any(_names_variable(each, name) for each in value.values())
     if isinstance(value, Block):
         return _names_variable(value.body, name)
-    return False
+    return isinstance(value, list) and any(_names_variable(each, name) for each in value)
 
 
 def _label_text(text: str) -> str:

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from heavylift.infra.ranges import ipv4_of
 from heavylift.infra.things import Thing
 
 Net = ipaddress.IPv4Network
@@ -63,11 +64,7 @@ def networks_of(things: Iterable[Thing]) -> Networks:
 
 
 def _net(thing: Thing) -> Net | None:
-    try:
-        found = ipaddress.ip_network(str(thing.settings.get("cidr", "")), strict=False)
-    except ValueError:
-        return None
-    return found if isinstance(found, Net) else None
+    return ipv4_of(thing.settings["cidr"]) if thing.settings.get("cidr") else None
 
 
 def _around(nets: Sequence[Net]) -> Net:

@@ -123,12 +123,16 @@ class Piece:
 
     :param role: by which other pieces name it; the first piece of a service is what stands for the component.
     :param when: a setting without which it is not made.
+    :param each: a setting that is a list: one resource for each item.
+    :param id: the attribute that identifies it.
     """
 
     type: str
     body: Body
     role: str = "main"
     when: str = ""
+    each: str = ""
+    id: str = "id"
 
 
 @dataclass(frozen=True)
@@ -136,11 +140,12 @@ class Service:
     """What a capability becomes.
 
     :param notes: what a person has to know or do beside it.
-    :param outputs: of the module: name and attribute of the first piece.
+    :param needs: a setting without which nothing can be made of the component.
     """
 
     pieces: tuple[Piece, ...]
     notes: tuple[str, ...] = ()
+    needs: str = ""
 
     @property
     def main(self) -> Piece:
@@ -174,9 +179,9 @@ class Filling:
     places: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     used: Used = field(default_factory=Used)
 
-    def fill(self, piece: Piece) -> dict[str, Any]:
+    def fill(self, piece: Piece, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return the piece's body without marks."""
-        return self._body(piece.body, piece.type, {})
+        return self._body(piece.body, piece.type, item)
 
     def _body(self, body: Body, scope: str, item: Mapping[str, Any]) -> dict[str, Any]:
         found = {}
@@ -216,9 +221,9 @@ class Filling:
             return None
         return Block(name, body=self._body(mark.body, scope, item))
 
-    def each(self, mark: Each, scope: str, name: str) -> list[Block]:
-        """Return the blocks of a list."""
-        items = self.settings.get(mark.setting) or mark.default
+    def each(self, mark: Each, scope: str, item: Mapping[str, Any], name: str) -> list[Block]:
+        """Return the blocks of a list, which may lie in the item of another one."""
+        items = item.get(mark.setting) or self.settings.get(mark.setting) or mark.default
         return [Block(name, body=self._body(mark.body, scope, one)) for one in items]
 
     def text(self, mark: Text, scope: str, item: Mapping[str, Any], name: str) -> Any:
@@ -226,6 +231,8 @@ class Filling:
         from heavylift.infra.hcl import quoted
 
         parts = [self._value(part, scope, item, name) for part in mark.parts]
+        if any(part is None for part in parts):
+            return None
         if not any(isinstance(part, Expr) for part in parts):
             return "".join(str(part) for part in parts)
         inner = [f"${{{part.text}}}" if isinstance(part, Expr) else quoted(str(part))[1:-1] for part in parts]
@@ -262,7 +269,7 @@ _FILLS: Mapping[type, Any] = MappingProxyType(
         Ask: lambda f, m, _scope, _item, _name: f.ask(m),
         Text: lambda f, m, scope, item, name: f.text(m, scope, item, name),
         Nest: lambda f, m, scope, item, name: f.nest(m, scope, item, name),
-        Each: lambda f, m, scope, _item, name: f.each(m, scope, name),
+        Each: lambda f, m, scope, item, name: f.each(m, scope, item, name),
         Json: lambda f, m, scope, item, name: Call("jsonencode", f._value(m.value, scope, item, name)),
     }
 )
@@ -270,10 +277,16 @@ _FILLS: Mapping[type, Any] = MappingProxyType(
 
 def resources(service: Service, filling: Filling) -> list[Block]:
     """Return the resources of one component."""
-    made = [piece for piece in service.pieces if not piece.when or filling.settings.get(piece.when)]
-    return [
-        Block("resource", tuple(filling.places[piece.role].split(".")), filling.fill(piece)) for piece in made
-    ]
+    blocks = []
+    for piece in service.pieces:
+        if piece.when and not filling.settings.get(piece.when):
+            continue
+        kind, label = filling.places[piece.role].split(".")
+        if not piece.each:
+            blocks.append(Block("resource", (kind, label), filling.fill(piece, {})))
+        for at, item in enumerate(filling.settings.get(piece.each) or () if piece.each else (), 1):
+            blocks.append(Block("resource", (kind, f"{label}_{at}"), filling.fill(piece, item)))
+    return blocks
 
 
 def places_of(service: Service, label: str, *, by_role: bool = False) -> dict[str, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from heavylift.infra.derived import cron_of
 from heavylift.infra.reading.paths import ENGINES, TRUTH, Attributes, Row, at, number, word
 
 _COLDER = {
@@ -91,6 +92,7 @@ ROWS: Mapping[str, Row] = {
         "memory_mb": number("MemorySize"),
         "timeout_seconds": number("Timeout"),
     },
+    "AWS::Events::Rule": {"cron": lambda found: cron_of(str(found.get("ScheduleExpression", "")))},
     "AWS::Logs::LogGroup": {"retention_days": number("retentionInDays")},
     "AWS::CloudWatch::Alarm": {
         "threshold": "Threshold",

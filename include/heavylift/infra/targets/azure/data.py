@@ -43,7 +43,7 @@ SERVICES = {
                     "name": Name("world"),
                     "version": "16",
                     "sku_name": Setting("tier", "GP_Standard_D4ds_v5"),
-                    "storage_mb": Setting("size_mb", 131072),
+                    "storage_mb": Setting("postgres_mb", 131072),
                     "auto_grow_enabled": True,
                     "backup_retention_days": 14,
                     "geo_redundant_backup_enabled": False,
@@ -187,7 +187,7 @@ SERVICES = {
                     "namespace_id": Own("namespace"),
                     "max_delivery_count": Setting("deliveries", 10),
                     "dead_lettering_on_message_expiration": True,
-                    "lock_duration": Setting("visibility", "PT1M"),
+                    "lock_duration": Setting("lock", "PT1M"),
                 },
             ),
             Piece(

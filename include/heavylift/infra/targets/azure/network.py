@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heavylift.infra.targets.azure.common import GROUP, PLACE
-from heavylift.infra.template import Ask, Base, Name, Nest, Own, Piece, Service, Setting
+from heavylift.infra.template import Ask, Base, Item, Name, Nest, Own, Piece, Service, Setting
 
 SERVICES = {
     "network": Service(
@@ -33,28 +33,27 @@ SERVICES = {
             Piece(
                 "azurerm_network_security_rule",
                 {
-                    "name": Name("free"),
+                    "name": Item("priority", form="rule-{}"),
                     "resource_group_name": Base("resource_group_name"),
                     "network_security_group_name": Own("main", "name"),
-                    "priority": 200,
+                    "priority": Item("priority"),
                     "direction": "Inbound",
                     "access": "Allow",
-                    "protocol": "Tcp",
+                    "protocol": Item("protocol", "Tcp", {"tcp": "Tcp", "udp": "Udp"}),
                     "source_port_range": "*",
-                    "destination_port_ranges": Setting("port_ranges", ["443"]),
-                    "source_address_prefixes": Setting("ranges", ["10.0.0.0/8"]),
+                    "destination_port_range": Item("text"),
+                    "source_address_prefix": Item("range"),
                     "destination_address_prefix": "*",
                 },
                 "rule",
-            ),
-            Piece(
-                "azurerm_subnet_network_security_group_association",
-                {"subnet_id": Base("subnet_a_id"), "network_security_group_id": Own("main")},
-                "use",
-                when="attach",
+                each="rules",
             ),
         ),
-        ("A security group of Azure binds to a subnet: attach it where its machines lie.",),
+        (
+            "A security group of Azure binds to a subnet or an interface: attach it where its machines lie.",
+            "Rules that name other groups are not translated: add them by hand.",
+        ),
+        needs="rules",
     ),
     "private connectivity": Service(
         (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from heavylift.infra.targets.azure.common import IDENTITY, PLACE
-from heavylift.infra.template import Base, Each, Item, Name, Nest, Own, Piece, Service, Setting, Var
+from heavylift.infra.template import Base, Each, Item, Name, Nest, Own, Piece, Service, Setting, Text, Var
 
 _DAYS = {
     "delete": "delete_after_days_since_modification_greater_than",
@@ -11,6 +11,7 @@ _DAYS = {
     "cold": "tier_to_cold_after_days_since_modification_greater_than",
     "archive": "tier_to_archive_after_days_since_modification_greater_than",
 }
+_CONTAINER_NAME = Name("dns", "azurerm_storage_container")
 _POLICY = Piece(
     "azurerm_storage_management_policy",
     {
@@ -20,15 +21,20 @@ _POLICY = Piece(
             {
                 "name": Item("name", "rule"),
                 "enabled": True,
-                "filters": Nest({"blob_types": ["blockBlob"], "prefix_match": Item("prefixes")}),
+                "filters": Nest(
+                    {
+                        "blob_types": ["blockBlob"],
+                        "prefix_match": [Text(_CONTAINER_NAME, "/", Item("prefix"))],
+                    }
+                ),
                 "actions": Nest(
                     {
-                        "base_blob": Nest({_DAYS[then]: Item(then) for then in _DAYS}),
-                        "version": Nest({"delete_after_days_since_creation": Item("noncurrent_days")}),
+                        "base_blob": Each("blobs", {_DAYS[then]: Item(then) for then in _DAYS}),
+                        "version": Each("versions", {"delete_after_days_since_creation": Item("days")}),
                     }
                 ),
             },
-            ({"name": "none-told", "noncurrent_days": 365},),
+            ({"name": "none-told", "versions": [{"days": 365}]},),
         ),
     },
     "policy",
@@ -77,7 +83,7 @@ SERVICES = {
                     **PLACE,
                     "name": Name("free"),
                     "sku_name": "AMLFS-Durable-Premium-125",
-                    "storage_capacity_in_tb": Setting("size_tb", 16),
+                    "storage_capacity_in_tb": Setting("lustre_tb", 16),
                     "subnet_id": Base("subnet_a_id"),
                     "zones": ["1"],
                     "identity": IDENTITY,

@@ -61,17 +61,18 @@ SERVICES = {
                     "name": Name("dns"),
                     "network": Base("network_id"),
                     "direction": "INGRESS",
-                    "source_ranges": Setting("ranges", ["10.0.0.0/8"]),
+                    "source_ranges": Setting("ranges"),
                     "target_service_accounts": [Base("identity_email")],
-                    "allow": Each(
-                        "ports", {"protocol": Item("protocol", "tcp"), "ports": Item("ports")},
-                        ({"protocol": "tcp", "ports": ["443"]},),
-                    ),
+                    "allow": Each("ports", {"protocol": Item("protocol"), "ports": Item("ports")}),
                     "log_config": Nest({"metadata": "INCLUDE_ALL_METADATA"}),
                 },
             ),
         ),
-        ("Security groups bind to machines; here the rules bind to the workload's identity.",),
+        (
+            "Security groups bind to machines; here the rules bind to the workload's identity.",
+            "Rules that name other groups are not translated: add them by hand.",
+        ),
+        needs="rules",
     ),
     "private connectivity": Service(
         (

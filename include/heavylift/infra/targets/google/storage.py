@@ -48,7 +48,7 @@ SERVICES = {
                     "tier": "REGIONAL",
                     "kms_key_name": Base("key_id"),
                     "labels": Var("labels"),
-                    "file_shares": Nest({"name": "share", "capacity_gb": Setting("size_gb", 1024)}),
+                    "file_shares": Nest({"name": "share", "capacity_gb": Setting("filestore_gb", 1024)}),
                     "networks": Nest({"network": Base("network_name"), "modes": ["MODE_IPV4"]}),
                 },
             ),

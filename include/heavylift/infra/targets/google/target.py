@@ -31,6 +31,7 @@ TARGET = Target(
         "foundation": FOUNDATION,
     },
     untranslated={
+        "offline transfer": ("devices are ordered, not provisioned", "heavylift appliance plans and tracks them"),
         "managed training job": (_JOBS, _SUBMIT),
         "hyper-parameter tuning": (_JOBS, _SUBMIT),
         "batch inference": (_JOBS, _SUBMIT),
