@@ -44,9 +44,7 @@ ROWS: Mapping[str, Row] = {
             (number("properties.messageRetentionInDays")(found) or 0) * 86_400 or None
         ),
     },
-    "Azure::ServiceBus::Queue": {"deliveries": number("properties.maxDeliveryCount")},
     "Azure::Network::VirtualNetwork": {"cidr": "properties.addressSpace.addressPrefixes[0]"},
-    "Azure::Network::Subnet": {"cidr": "properties.addressPrefix"},
     "Azure::Network::SecurityGroup": {
         "ports": _ports,
         "ranges": "properties.securityRules[?properties.direction=='Inbound'].properties.sourceAddressPrefix",

@@ -57,11 +57,6 @@ ROWS: Mapping[str, Row] = {
     "GCP::Compute::Firewall": {"ranges": "sourceRanges", "ports": _ports},
     "GCP::Compute::Disk": {"size_gb": number("sizeGb")},
     "GCP::Filestore::Instance": {"size_gb": number("fileShares[0].capacityGb")},
-    "GCP::GKE::NodePool": {
-        "instance_type": "config.machineType",
-        "least": number("autoscaling.minNodeCount"),
-        "most": number("autoscaling.maxNodeCount"),
-    },
     "GCP::Functions::Function": {
         "timeout_seconds": number("serviceConfig.timeoutSeconds"),
         "entry_point": "buildConfig.entryPoint",

@@ -25,10 +25,12 @@ _CAPABILITIES = {
     "AWS::EC2::SecurityGroup": "firewall",
     "GCP::Compute::Subnetwork": "subnet",
     "GCP::Compute::Firewall": "firewall",
-    "Azure::Network::Subnet": "subnet",
     "Azure::Network::SecurityGroup": "firewall",
+    "AWS::Glue::Connection": "connection",
+    "Azure::DataFactory::LinkedService": "connection",
+    "Azure::Network::Interface": "interface",
 }
-"""Types that a plan sees as a network, and that are made as something of their own."""
+"""Types that a plan sees as a network, and that are something of their own, or part of something else."""
 
 
 def settings_of(component: Component) -> Mapping[str, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from heavylift.infra.template import Name, Own, Piece, Service, Setting, Text, Var
+from heavylift.infra.template import Name, Nest, Own, Piece, Service, Setting, Text, Var
 
-NETWORK, SUBNET = "google_compute_network", "google_compute_subnetwork"
 _MEMBER = "google_kms_crypto_key_iam_member"
 AGENTS = (
     "gs-project-accounts",
@@ -29,10 +28,22 @@ def _agent(name: str) -> Piece:
     return Piece(_MEMBER, body, name)
 
 
+def _subnet(role: str) -> Piece:
+    body = {
+        "name": Text(Name("dns"), f"-{role}"),
+        "region": Var("region"),
+        "network": Own("network"),
+        "ip_cidr_range": Setting(f"cidr_{role}"),
+        "private_ip_google_access": True,
+        "log_config": Nest({"aggregation_interval": "INTERVAL_10_MIN", "flow_sampling": 0.5}),
+    }
+    return Piece("google_compute_subnetwork", body, role)
+
+
 BASE = Service(
     (
         Piece(
-            NETWORK,
+            "google_compute_network",
             {
                 "name": Name("dns"),
                 "auto_create_subnetworks": False,
@@ -40,17 +51,8 @@ BASE = Service(
             },
             "network",
         ),
-        Piece(
-            SUBNET,
-            {
-                "name": Name("dns"),
-                "region": Var("region"),
-                "network": Own("network"),
-                "ip_cidr_range": Setting("cidr", "10.64.0.0/20"),
-                "private_ip_google_access": True,
-            },
-            "subnet",
-        ),
+        _subnet("a"),
+        _subnet("b"),
         Piece(
             "google_compute_global_address",
             {
@@ -88,7 +90,7 @@ BASE = Service(
 OUTPUTS = {
     "network_id": ("network", "id"),
     "network_name": ("network", "name"),
-    "subnet_id": ("subnet", "id"),
+    "subnet_id": ("a", "id"),
     "key_id": ("key", "id"),
     "key_ring_id": ("ring", "id"),
     "identity_email": ("identity", "email"),
