@@ -1,7 +1,8 @@
 """A Terraform provider that keeps its objects as files: the real protocol and schemas, and no cloud.
 
 Run by terraform, in the environment that :mod:`sandbox.terraform.rig` makes, as
-``mock_provider.py SETTINGS PROVIDER``. It stands alone: neither Heavylift nor its packages are there.
+``mock_provider.py SETTINGS PROVIDER``. It stands alone: neither Heavylift nor its packages are there. With a
+socket as the third argument it serves many commands of terraform's, until its standard input ends.
 
 The settings are a JSON file: ``cloud``, the folder of the objects; ``schemas``; ``types``, to serve only
 these (starting is twice as fast); ``fail``, from a type to the text of the error that its creation gives;
@@ -10,6 +11,7 @@ these (starting is twice as fast); ``fail``, from a type to the text of the erro
 
 from __future__ import annotations
 
+import functools
 import gzip
 import json
 import os
@@ -17,9 +19,11 @@ import sys
 import time
 import uuid
 from collections.abc import Mapping
+from concurrent import futures
 from pathlib import Path
 from typing import Any
 
+import grpc
 from tf import runner
 from tf.gen import tfplugin_pb2 as pb
 from tf.gen import tfplugin_pb2_grpc as rpc
@@ -61,11 +65,12 @@ class Cloud:
 class Provider(rpc.ProviderServicer):  # type: ignore[misc]  # of a package without types
     """Serves one provider's schema, and plans and applies as a well-behaved provider does."""
 
-    def __init__(self, settings: Json, name: str) -> None:
+    def __init__(self, path: Path, name: str) -> None:
+        settings: Json = json.loads(path.read_text())
         packed = Path(settings["schemas"], f"{name}.json.gz").read_bytes()
         told: Json = json.loads(gzip.decompress(packed))
         types = settings.get("types")
-        self._settings, self._own = settings, told["provider"]
+        self._path, self._own = path, told["provider"]
         self._blocks: dict[str, Json] = {
             kind: block for kind, block in told["resources"].items() if types is None or kind in types
         }
@@ -78,6 +83,10 @@ class Provider(rpc.ProviderServicer):  # type: ignore[misc]  # of a package with
 
     def GetProviderSchema(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Return the schemas."""
+        return self._schemas()
+
+    @functools.cache  # noqa: B019  (there is one provider in a process)
+    def _schemas(self) -> Any:
         return pb.GetProviderSchema.Response(
             provider=pb.Schema(version=0, block=_block(self._own)),
             resource_schemas={
@@ -142,10 +151,11 @@ class Provider(rpc.ProviderServicer):  # type: ignore[misc]  # of a package with
         return pb.StopProvider.Response()
 
     def _refusal(self, kind: str) -> str:
-        hold = self._settings.get("hold", {}).get(kind)
+        settings: Json = json.loads(self._path.read_text())
+        hold = settings.get("hold", {}).get(kind)
         while hold and os.path.exists(hold):
             time.sleep(_PAUSE)
-        said: str = self._settings.get("fail", {}).get(kind, "")
+        said: str = settings.get("fail", {}).get(kind, "")
         return said
 
 
@@ -221,10 +231,22 @@ def _made_up(kind: Any, text: str) -> Any:
     return text if kind == "string" else _EMPTY.get(kind)
 
 
+def _serve(provider: Provider, socket: str) -> None:
+    server = grpc.server(futures.ThreadPoolExecutor(max_workers=10))
+    rpc.add_ProviderServicer_to_server(provider, server)
+    server.add_insecure_port(f"unix:{socket}")
+    server.start()
+    print("ready", flush=True)
+    sys.stdin.read()
+    server.stop(grace=0)
+
+
 def main(arguments: list[str]) -> None:
     """Serve until terraform has had enough."""
-    settings: Json = json.loads(Path(arguments[0]).read_text())
-    provider = Provider(settings, arguments[1])
+    provider = Provider(Path(arguments[0]), arguments[1])
+    if len(arguments) > 2:
+        _serve(provider, arguments[2])
+        return
 
     def made(_: Any) -> Provider:
         return provider

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shlex
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from sandbox import tools
 from sandbox.paths import REPO, TOOLS_DIR
 
 _HERE = Path(__file__).resolve().parent
+_PROGRAM = _HERE / "mock_provider.py"
 PINS = REPO / "sandbox" / "requirements-terraform.txt"
 PROVIDERS: Mapping[str, str] = {"aws": "6.69.1", "azurerm": "5.10.0", "google": "8.7.0"}
 """Providers and the versions of their schemas."""
@@ -70,6 +74,32 @@ class Rig:
         """Return the types of all objects, sorted."""
         return sorted(path.name.split(".")[0] for path in self.cloud.glob("*.json"))
 
+    @contextmanager
+    def serving(self, provider: str) -> Iterator[str]:
+        """Keep one provider running for the block, so that not each command of terraform's starts one.
+
+        What is yielded is the value of ``TF_REATTACH_PROVIDERS``.
+        """
+        socket = self.home / f"{provider}.sock"
+        command = [str(python()), str(_PROGRAM), str(self.home / "mock.json"), provider, str(socket)]
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONPATH": ""}
+        )
+        try:
+            if process.stdout is None or process.stdout.readline() != b"ready\n":
+                raise RuntimeError(f"the mock provider {provider} did not start")
+            address = {"Network": "unix", "String": str(socket)}
+            told = {
+                "Protocol": "grpc",
+                "ProtocolVersion": 6,
+                "Pid": process.pid,
+                "Test": True,
+                "Addr": address,
+            }
+            yield json.dumps({f"registry.terraform.io/hashicorp/{provider}": told})
+        finally:
+            process.communicate()
+
     def lose(self, kind: str) -> None:
         """Delete one object behind terraform's back."""
         next(iter(sorted(self.cloud.glob(f"{kind}.*.json")))).unlink()
@@ -99,7 +129,7 @@ def _write_provider(home: Path, program: Path, name: str, version: str) -> None:
     folder = home / "mirror" / "registry.terraform.io" / "hashicorp" / name / version / "linux_amd64"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"terraform-provider-{name}_v{version}"
-    command = [str(program), str(_HERE / "mock_provider.py"), str(home / "mock.json"), name]
+    command = [str(program), str(_PROGRAM), str(home / "mock.json"), name]
     # HOME: the package keeps a certificate there.
     path.write_text(f"#!/bin/sh\nHOME={shlex.quote(str(home))} PYTHONPATH= exec {shlex.join(command)}\n")
     path.chmod(0o755)

@@ -17,7 +17,7 @@ from heavylift.errors import HeavyliftError, NotFoundError, ServerUnavailableErr
 
 BINARY_VARIABLE = "HEAVYLIFT_TERRAFORM"
 _PASSED = re.compile(
-    r"(?:PATH|HOME|LANG|LC_ALL|TMPDIR|SSL_CERT_\w+|https?_proxy|no_proxy|all_proxy|TF_CLI_CONFIG_FILE"
+    r"(?:PATH|HOME|LANG|LC_ALL|TMPDIR|SSL_CERT_\w+|https?_proxy|no_proxy|all_proxy|TF_CLI_CONFIG_FILE|TF_REATTACH_PROVIDERS"
     r"|TF_PLUGIN_CACHE_DIR)\Z",
     re.IGNORECASE,
 )

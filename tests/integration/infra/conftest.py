@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from heavylift.infra.folder import Infra, write
 from heavylift.infra.generate import generate
 from heavylift.infra.plans import Planned
 from heavylift.infra.roots import Root, root_of
+from heavylift.infra.targets.catalog import target_of
 from heavylift.infra.terraform import find_terraform
 from heavylift.infra.things import Thing, Wanted
 from sandbox.terraform.rig import Rig, make_rig
@@ -64,9 +67,11 @@ def place(home: Path, demand: Wanted, *, approved: bool = True) -> Place:
 
 
 @pytest.fixture
-def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Placing]:
+def at(monkeypatch: pytest.MonkeyPatch) -> Iterator[Placing]:
     """Return what generates a demand beside a cloud of its own."""
-    yield Placing(tmp_path, monkeypatch)
+    # Not pytest's own folder: the address of a socket may have some hundred letters and no more.
+    with tempfile.TemporaryDirectory(prefix="hl-tf-") as home, ExitStack() as servers:
+        yield Placing(Path(home), monkeypatch, servers)
 
 
 @dataclass
@@ -75,11 +80,19 @@ class Placing:
 
     home: Path
     monkeypatch: pytest.MonkeyPatch
+    servers: ExitStack
 
-    def __call__(self, demand: Wanted, *, approved: bool = True) -> Place:
-        """Generate ``demand``."""
+    def __call__(self, demand: Wanted, *, approved: bool = True, started: bool = True) -> Place:
+        """Generate ``demand``.
+
+        :param started: one provider serves all commands; else each starts its own, as in real life.
+        """
         made = place(self.home, demand, approved=approved)
         self.monkeypatch.setenv("TF_CLI_CONFIG_FILE", str(made.rig.config))
+        if started:
+            provider = target_of(demand.target).provider
+            served = self.servers.enter_context(made.rig.serving(provider))
+            self.monkeypatch.setenv("TF_REATTACH_PROVIDERS", served)
         return made
 
 

@@ -31,6 +31,14 @@ def test_what_is_written_is_as_terraform_formats_it(tmp_path: Path) -> None:
     assert (done.status, done.stdout) == (0, "")
 
 
+@pytest.mark.long
+def test_providers_that_each_command_starts_itself(at: Placing) -> None:
+    made = at(wanted("aws", "gcp", named(sampled("aws"), "object storage")), started=False)
+    for name in made.infra.folders:
+        made.applied(name)
+    assert made.planned("wave-1").empty
+
+
 @pytest.mark.parametrize(("source", "target"), first_then_long(PAIRS))
 def test_everything_is_valid_for_the_providers_real_schemas(source: str, target: str, at: Placing) -> None:
     things = [*everything(), *sampled(source)]
@@ -44,9 +52,11 @@ def test_everything_is_valid_for_the_providers_real_schemas(source: str, target:
 
 def test_what_is_wrong_is_found(at: Placing) -> None:
     made = at(wanted("aws", "gcp", named(sampled("aws"), "object storage")))
-    (made.infra.folder / "wave-1" / "more_override.tf").write_text('module "storage" {\n  nothing = 1\n}\n')
-    [problem] = made.root("wave-1").validate()
-    assert "Unsupported argument" in problem
+    bad = 'resource "google_storage_bucket" "more" {\n  name = "x"\n  locaton = "EU"\n}\n'
+    (made.infra.folder / "wave-1" / "more.tf").write_text(bad)
+    problems = made.root("wave-1").validate()
+    assert any("Missing required argument" in each for each in problems)
+    assert any('Did you mean "location"' in each for each in problems)
 
 
 @pytest.mark.parametrize(("source", "target"), first_then_long(CYCLES))
@@ -73,7 +83,7 @@ def test_applied_once_found_to_drift_and_destroyed_without_rest(
     made.applied("wave-1")
     assert made.rig.objects() == before
     for name in ("wave-2", "wave-1", "foundation"):
-        if name in made.infra.folders and made.root(name).infra:
+        if name in made.infra.folders:
             made.root(name).prepare()
             if made.root(name).resources():
                 made.applied(name, destroy=True)
