@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from heavylift.evidence.inventory_records import Component
     from heavylift.infra.folder import Infra
     from heavylift.infra.generate import Generated
+    from heavylift.infra.states import State
     from heavylift.spec.model import MigrationSpec
+    from heavylift.spec.sections_platform import Infrastructure
 
 _SPECS = frozenset({".yaml", ".yml"})
 
@@ -44,8 +46,34 @@ def make(
         )
     chosen = spec.infrastructure if spec else None
     wanted = wanted_of(plan, digest, components, chosen.instance_types if chosen else None)
-    generated = generate(wanted, chosen.labels if chosen else None)
+    _demand_region(plan, chosen)
+    generated = generate(wanted, chosen.labels if chosen else None, _state(plan.migration, chosen))
     return generated, write(generated, wanted, out, approved=approved and not draft)
+
+
+def _demand_region(plan: Plan, chosen: Infrastructure | None) -> None:
+    if chosen and chosen.regions and plan.target.region not in chosen.regions:
+        raise ConflictError(
+            f"generating infrastructure for {plan.migration}",
+            got=f"a plan for the region {plan.target.region or 'that nobody named'}",
+            expected=f"one of infrastructure.regions: {', '.join(chosen.regions)}",
+            state="nothing was written",
+            remedy="plan for a region that may be used, or add it to the spec",
+            code="7923",
+        )
+
+
+def _state(migration: str, chosen: Infrastructure | None) -> State | None:
+    from heavylift.connections import connection_from_env
+    from heavylift.infra.states import state_at
+
+    if chosen is None or chosen.state is None:
+        return None
+    connection = connection_from_env(chosen.state_connection) if chosen.state_connection else None
+    region = (connection.text("region_name") if connection else "") or ""
+    return state_at(
+        chosen.state, migration, region=region, account=(connection.login if connection else "") or ""
+    )
 
 
 def _of_document(path: Path) -> tuple[Plan, str]:

@@ -11,6 +11,7 @@ from heavylift.infra.derived import derived
 from heavylift.infra.hcl import Block, Expr, render
 from heavylift.infra.names import RULES, Names
 from heavylift.infra.networks import Networks, networks_of
+from heavylift.infra.states import State
 from heavylift.infra.targets.catalog import target_of
 from heavylift.infra.targets.target import FOUNDATION, Target, Variable
 from heavylift.infra.template import Ask, Filling, Service, Used, places_of, resources
@@ -71,21 +72,21 @@ class _Module:
 
 
 def generate(
-    wanted: Wanted, labels: Mapping[str, str] | None = None, state: Block | None = None
+    wanted: Wanted, labels: Mapping[str, str] | None = None, state: State | None = None
 ) -> Generated:
     """Return everything that the plan's components need on the target.
 
     The same arguments give the same files, to the byte.
 
     :param labels: of every resource, beside the migration's name.
-    :param state: the block that says where state is kept; a file in each folder where None.
+    :param state: where the state of each root is kept; a file in its folder where None.
     :raises UnsupportedError: there are no tables for the target.
     """
     return _Generator(wanted, {"migration": wanted.migration, **(labels or {})}, state).run()
 
 
 class _Generator:
-    def __init__(self, wanted: Wanted, labels: Mapping[str, str], state: Block | None) -> None:
+    def __init__(self, wanted: Wanted, labels: Mapping[str, str], state: State | None) -> None:
         self._wanted, self._state = wanted, state
         self._target = target_of(wanted.target)
         self._names = Names(wanted.migration)
@@ -201,7 +202,7 @@ class _Generator:
         }
         asks = {name: ask for module in modules.values() for name, ask in module.used.asks.items()}
         calls = [_call(area, module) for area, module in modules.items()]
-        self._files[f"{folder}/versions.tf"] = render(self._versions())
+        self._files[f"{folder}/versions.tf"] = render(self._versions(folder))
         self._files[f"{folder}/main.tf"] = render(calls)
         self._files[f"{folder}/variables.tf"] = render(self._variables(shared, asks, with_defaults=True))
         self._files[f"{folder}/outputs.tf"] = render(outputs)
@@ -217,8 +218,8 @@ class _Generator:
             name: "" if self._given(name) else self._target.variables[name].description for name in shared
         }
 
-    def _versions(self) -> list[Block]:
-        inner = [self._state] if self._state else []
+    def _versions(self, folder: str) -> list[Block]:
+        inner = [self._state(folder)] if self._state else []
         return [
             _demands(self._target, inner),
             Block("provider", (self._target.provider,), self._target.settings),

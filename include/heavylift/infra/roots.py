@@ -137,11 +137,10 @@ class Root:
                 code="7911",
             )
         saved = self._saved(destroy)
-        before = len(self.resources())
         done = self.terraform.run(self.folder, "apply", "-input=false", _LOCK_WAIT, saved.name)
         if done.status != 0:
             raise (
-                self._broke(planned, before, done.said)
+                self._broke(planned, done.said)
                 if "Error acquiring" not in done.stderr
                 else failed(f"terraform apply in {self.folder}", done)
             )
@@ -195,7 +194,8 @@ class Root:
 
     def _foundation(self) -> Mapping[str, Any]:
         below = Root(self.infra, FOUNDATION_FOLDER, self.terraform)
-        below.prepare()
+        if not (below.folder / ".terraform").exists():
+            below.prepare()
         found: Mapping[str, Any] = below.outputs().get("foundation") or {}
         if not found:
             raise SpecError(
@@ -219,7 +219,7 @@ class Root:
                 code="7914",
             )
 
-    def _broke(self, planned: Planned, before: int, said: str) -> Exception:
+    def _broke(self, planned: Planned, said: str) -> Exception:
         if "Saved plan is stale" in said:
             return ConflictError(
                 f"applying the plan of {self.folder}",
@@ -229,14 +229,15 @@ class Root:
                 remedy="plan again, and have the new plan approved",
                 code="7915",
             )
-        now = len(self.resources())
-        moved = abs(now - before)
+        now = set(self.resources())
+        asked = [each.address for each in planned.changes if each.act in {"create", "delete"}]
+        moved = sum((each in now) != planned.destroy for each in asked)
         return IncompleteError(
             f"applying the plan of {self.folder}",
             got=said,
             expected=f"{len(planned.changes)} changes",
             state=f"{moved} resources were {'removed' if planned.destroy else 'made'}, and the state knows; "
-            f"it has {now} now",
+            f"it has {len(now)} now",
             remedy="mend what it names (often a quota) and plan again: the new plan has only the rest",
             code="7916",
         )

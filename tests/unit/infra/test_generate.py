@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from heavylift.errors import UnsupportedError
+from heavylift.errors import SpecError, UnsupportedError
 from heavylift.facts.services import load_services
 from heavylift.infra.generate import Generated, generate
 from heavylift.infra.hcl import Block, Expr, quoted, render
 from heavylift.infra.names import RULES, Names
 from heavylift.infra.reading.table import _CAPABILITIES, _ROWS
+from heavylift.infra.states import state_at
 from heavylift.infra.targets.catalog import target_of
 from heavylift.infra.template import Each, Nest
 from heavylift.infra.things import Thing
@@ -128,6 +129,22 @@ def test_subnets_that_overlap_and_rules_nobody_can_translate_are_listed() -> Non
     made = generate(wanted("aws", "gcp", things))
     assert {each.id for each in made.untranslated} == {"b", "g"}
     assert {each.folder for each in made.made} == {"foundation"}
+
+
+def test_state_lies_where_the_spec_says_one_for_each_root() -> None:
+    states = {
+        "s3": state_at("s3://b/p", "demo", region="eu-west-1"),
+        "gcs": state_at("gs://b/p", "demo"),
+        "azurerm": state_at("az://b/p", "demo", account="acc"),
+    }
+    for kind, state in states.items():
+        made = generate(wanted("aws", "gcp", sampled("aws")), state=state)
+        roots = [made.files[f"{name}/versions.tf"] for name in made.folders]
+        assert all(f'backend "{kind}" {{' in text for text in roots)
+        assert ["p/demo/foundation" in roots[0], "p/demo/wave-1" in roots[1]] == [True, True]
+    for url in ("az://b/p", "file:///state"):
+        with pytest.raises(SpecError, match="HL-7922"):
+            state_at(url, "demo")
 
 
 def test_kubernetes_is_no_target() -> None:
