@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from heavylift.cli.infra_making import make
-from heavylift.cli.infra_text import applied_text, drift_text, generated_text, planned_text, validated_text
+from heavylift.cli.infra_text import (
+    applied_text,
+    drift_text,
+    generated_text,
+    planned_text,
+    scanned_text,
+    validated_text,
+)
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 
@@ -77,6 +84,21 @@ def validate(folder: Folder, root: RootName = None, as_json: AsJson = False) -> 
         text=validated_text(problems),
         as_json=as_json,
         status=ExitStatus.FAILED if any(problems.values()) else ExitStatus.DONE,
+    )
+
+
+@app.command()
+def scan(folder: Folder, as_json: AsJson = False) -> None:
+    """Have checkov look at the files, offline. Exits 1 where a check fails that no file explains."""
+    from heavylift.infra.folder import read
+    from heavylift.infra.scanning import scan as look
+
+    found = look(read(folder).folder)
+    finish(
+        {"passed": found.passed, "skipped": found.skipped, "failed": [vars(each) for each in found.failed]},
+        text=scanned_text(found),
+        as_json=as_json,
+        status=ExitStatus.FAILED if found.failed else ExitStatus.DONE,
     )
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from heavylift.infra.generate import Generated
     from heavylift.infra.plans import Change, Planned
     from heavylift.infra.roots import Applied
+    from heavylift.infra.scanning import Scanned
 
 _MOST = 60
 _SIGNS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "forget": "."}
@@ -38,6 +39,13 @@ def validated_text(problems: Mapping[str, Sequence[str]]) -> str:
     for name, found in problems.items():
         lines += [f"{name}: valid"] if not found else [f"{name}: {each}" for each in found]
     return "\n".join(lines)
+
+
+def scanned_text(found: Scanned) -> str:
+    """Return what a scan found."""
+    lines = [f"{found.passed} checks passed, {found.skipped} explained, {len(found.failed)} failed"]
+    lines += [f"  {each.check} {each.resource} ({each.where}): {each.name}" for each in found.failed[:_MOST]]
+    return "\n".join([*lines, *_more(len(found.failed))])
 
 
 def planned_text(planned: Planned | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -179,7 +180,7 @@ class _Generator:
             module.used.defaults |= defaults_before
             comment = _comment(thing, service, defaults)
             first = blocks[0]
-            module.blocks += [Block(first.kind, first.labels, first.body, comment), *blocks[1:]]
+            module.blocks += [dataclasses.replace(first, comment=comment), *blocks[1:]]
             ids[area][label] = Expr(f"{service.main.type}.{label}.{service.main.id}")
             address = f"module.{area}.{service.main.type}.{label}"
             name = _shown_name(first.body)

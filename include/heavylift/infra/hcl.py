@@ -36,13 +36,14 @@ class Block:
     """A block: ``kind "label" "label" { … }``.
 
     :param body: attributes by name; a value that is a :class:`Block` or a list of them is nested.
-    :param comment: lines above it.
+    :param comment: lines above it; ``remarks`` lines at the start of its body.
     """
 
     kind: str
     labels: tuple[str, ...] = ()
     body: Mapping[str, Any] = field(default_factory=dict)
     comment: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 def render(blocks: Iterable[Block]) -> str:
@@ -77,6 +78,7 @@ def _block(block: Block, indent: str) -> list[str]:
     if not block.body:
         return [*lines, f"{indent}{head} {{}}"]
     lines.append(f"{indent}{head} {{")
+    lines += [f"{indent}{_INDENT}# {comment_line(line)}" for line in block.remarks]
     lines += _body(block.body, indent + _INDENT)
     lines.append(f"{indent}}}")
     return lines

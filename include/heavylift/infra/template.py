@@ -13,6 +13,7 @@ from typing import Any
 
 from heavylift.infra.hcl import Block, Call, Expr
 from heavylift.infra.names import RULES, Names
+from heavylift.infra.targets.skips import SKIPS
 
 Body = Mapping[str, Any]
 
@@ -283,10 +284,15 @@ def resources(service: Service, filling: Filling) -> list[Block]:
             continue
         kind, label = filling.places[piece.role].split(".")
         if not piece.each:
-            blocks.append(Block("resource", (kind, label), filling.fill(piece, {})))
+            blocks.append(Block("resource", (kind, label), filling.fill(piece, {}), remarks=_skips(kind)))
         for at, item in enumerate(filling.settings.get(piece.each) or () if piece.each else (), 1):
-            blocks.append(Block("resource", (kind, f"{label}_{at}"), filling.fill(piece, item)))
+            body = filling.fill(piece, item)
+            blocks.append(Block("resource", (kind, f"{label}_{at}"), body, remarks=_skips(kind)))
     return blocks
+
+
+def _skips(kind: str) -> tuple[str, ...]:
+    return tuple(f"checkov:skip={check}:{reason}" for check, reason in SKIPS.get(kind, {}).items())
 
 
 def places_of(service: Service, label: str, *, by_role: bool = False) -> dict[str, str]:

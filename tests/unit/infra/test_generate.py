@@ -44,20 +44,25 @@ def test_every_type_of_the_map_is_generated_or_said_to_be_impossible(target: str
 
 TOLD = {
     ("aws", "gcp"): (
-        r"age\s+= 400", r'"ARCHIVE"', r"days_since_noncurrent_time = 7", r'"POSTGRES_16"', r'"REGIONAL"', r'"172800s"',
+        r"age\s+= 400", r'"ARCHIVE"', r"days_since_noncurrent_time = 7", r'"POSTGRES_16"',
+        r'"REGIONAL"', r'"172800s"',
         r'"0 6 \* \* MON-FRI"', r'\["5432-5433"\]', r'"10\.20\.1\.0/24"',
     ),
     ("aws", "azure"): (
         r"tier_to_archive_after_days_since_modification_greater_than = 30",
         r"delete_after_days_since_modification_greater_than = 400", r"delete_after_days_since_creation = 7",
-        r"partition_count\s+= 8", r"retention_time_in_hours = 48", r'"ZoneRedundant"', r"storage_mb\s+= 262144",
+        r"partition_count\s+= 8", r"retention_time_in_hours = 48", r'"ZoneRedundant"',
+        r"storage_mb\s+= 262144",
     ),
     ("gcp", "aws"): (
-        r"days = 30", r'"mysql"', r"multi_az\s+= true", r"retention_period = 48", r"cron\(\*/5 \* \? \* 2 \*\)", r"to_port\s+= 8010",
+        r"days = 30", r'"mysql"', r"multi_az\s+= true", r"retention_period = 48",
+        r"cron\(\*/5 \* \? \* 2 \*\)", r"to_port\s+= 8010",
     ),
-    ("gcp", "azure"): (r"storage_mb\s+= 65536", r'"8000-8010"', r"retention_time_in_hours = 48", r'"10\.30\.0\.0/20"'),
+    ("gcp", "azure"): (r"storage_mb\s+= 65536", r'"8000-8010"', r"retention_time_in_hours = 48",
+        r'"10\.30\.0\.0/20"'),
     ("azure", "aws"): (
-        r"shard_count\s+= 16", r"retention_period = 72", r"allocated_storage\s+= 128", r"from_port\s+= 443", r'"10\.40\.0\.0/16"',
+        r"shard_count\s+= 16", r"retention_period = 72", r"allocated_storage\s+= 128",
+        r"from_port\s+= 443", r'"10\.40\.0\.0/16"',
     ),
     ("azure", "gcp"): (r'"259200s"', r"disk_size\s+= 128", r'"REGIONAL"', r'\["443"\]'),
 }  # fmt: skip

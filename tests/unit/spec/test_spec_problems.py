@@ -365,7 +365,10 @@ def test_a_section_of_a_later_version_is_refused_by_name(section: str, tmp_path:
     assert problem.field == section
     assert text.split("\n")[problem.mark.line - 1].startswith(section)
     assert f"'{section}', which is understood but not yet supported by this version" in problem.render()
-    assert "(assess, datasets, gates, databases, streams, registries, models)" in problem.render()
+    assert (
+        "(assess, datasets, gates, databases, streams, registries, models, infrastructure)"
+        in problem.render()
+    )
 
 
 def test_all_problems_are_told_at_once_in_the_order_of_the_file(tmp_path: Path) -> None:

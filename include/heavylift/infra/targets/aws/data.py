@@ -107,6 +107,7 @@ SERVICES = {
                     "node_type": Setting("tier", "ra3.xlplus"),
                     "number_of_nodes": Setting("nodes", 2),
                     "cluster_type": "multi-node",
+                    "database_name": "main",
                     "master_username": "heavylift",
                     "manage_master_password": True,
                     "master_password_secret_kms_key_id": Base("key_arn"),

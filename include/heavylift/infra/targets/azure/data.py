@@ -135,6 +135,7 @@ SERVICES = {
                     "min_tls_version": "TLS1_2",
                     "allow_nested_items_to_be_public": False,
                     "shared_access_key_enabled": False,
+                    "local_user_enabled": False,
                     "public_network_access_enabled": False,
                     "identity": IDENTITY,
                     "network_rules": Nest({"default_action": "Deny", "bypass": ["AzureServices"], "ip_rules": Var("allowed_ips")}),

@@ -32,6 +32,7 @@ _CLUSTER = {
     "release_channel": Nest({"channel": "REGULAR"}),
     "ip_allocation_policy": Nest(),
     "network_policy": Nest({"enabled": True}),
+    "binary_authorization": Nest({"evaluation_mode": "PROJECT_SINGLETON_POLICY_ENFORCE"}),
     "master_auth": Nest({"client_certificate_config": Nest({"issue_client_certificate": False})}),
     "master_authorized_networks_config": Nest(),
     "private_cluster_config": Nest(
