@@ -24,6 +24,7 @@ from sandbox.paths import REPO, TOOLS_DIR
 _HERE = Path(__file__).resolve().parent
 _PROGRAM = _HERE / "mock_provider.py"
 PINS = REPO / "sandbox" / "requirements-terraform.txt"
+CHECKOV_PINS = REPO / "sandbox" / "requirements-checkov.txt"
 PROVIDERS: Mapping[str, str] = {"aws": "6.69.1", "azurerm": "5.10.0", "google": "8.7.0"}
 """Providers and the versions of their schemas."""
 
@@ -33,16 +34,28 @@ def python() -> Path:
 
     :raises ServerUnavailableError: an installer failed.
     """
-    home = TOOLS_DIR / f"terraform-{hashlib.sha256(PINS.read_bytes()).hexdigest()[:12]}"
-    program = home / "bin" / "python"
-    with tools.one_at_a_time("terraform"):
+    return _environment("terraform", PINS) / "python"
+
+
+def checkov() -> Path:
+    """Return checkov, making its environment once for each checkout: 200 MB.
+
+    :raises ServerUnavailableError: an installer failed.
+    """
+    return _environment("checkov", CHECKOV_PINS) / "checkov"
+
+
+def _environment(name: str, pins: Path) -> Path:
+    """Return the folder of programs of an environment with exactly ``pins``."""
+    home = TOOLS_DIR / f"{name}-{hashlib.sha256(pins.read_bytes()).hexdigest()[:12]}"
+    with tools.one_at_a_time(name):
         if not (home / ".complete").exists():
             shutil.rmtree(home, ignore_errors=True)
-            tools.install("making a folder for mock providers", [sys.executable, "-m", "venv", str(home)])
-            pip = [str(program), "-m", "pip", "install", "--quiet", "-r", str(PINS)]
-            tools.install("installing what mock providers stand on", pip)
+            tools.install(f"making a folder for {name}", [sys.executable, "-m", "venv", str(home)])
+            pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", str(pins)]
+            tools.install(f"installing {name}", pip, seconds=1200)
             (home / ".complete").touch()
-    return program
+    return home / "bin"
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,9 @@ import pytest
 from heavylift.errors import ConflictError, HeavyliftError, IncompleteError, SpecError, TransientError
 from heavylift.infra.folder import read, write
 from heavylift.infra.generate import generate
+from heavylift.infra.scanning import scan
 from heavylift.infra.terraform import find_terraform
+from sandbox.terraform.rig import checkov
 from tests.integration.infra.conftest import SECRET, Placing, named
 from tests.support.infra_samples import HOSTILE, PAIRS, everything, sampled, wanted
 from tests.support.longer import first_then_long
@@ -184,6 +186,22 @@ def wait_for(holds: object, seconds: float = 60.0) -> None:
 def children_of(pid: int) -> list[int]:
     """Return the processes that a process has started."""
     return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("target", ["aws", "gcp", "azure"])
+def test_no_check_of_checkov_fails_that_the_files_do_not_explain(
+    target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEAVYLIFT_CHECKOV", str(checkov()))
+    demand = wanted("aws", target, [*everything(), *sampled("aws")])
+    write(generate(demand), demand, tmp_path, approved=True)
+    found = scan(tmp_path)
+    assert not found.failed
+    assert found.passed > 90
+    bad = 'resource "google_storage_bucket" "open" {\n  name = "x"\n  location = "EU"\n}\n'
+    (tmp_path / "open.tf").write_text(bad)
+    assert {each.resource for each in scan(tmp_path).failed} == {"google_storage_bucket.open"}
 
 
 def test_no_terraform_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
