@@ -57,7 +57,6 @@ def generate(
 
     A second run with the same plan changes nothing. Files that a person has changed are not written over.
     """
-    mark_touched()
     generated, infra = make(source, out, expect, draft, evidence, evidence_conn)
     finish(
         {
@@ -118,13 +117,16 @@ def apply(
     approve: Approve = None,
     root: RootName = None,
     conn: Conn = None,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
     as_json: AsJson = False,
 ) -> None:
     """Apply the plan whose digest is given, then prove by a second plan that nothing is left to do.
 
     Another plan than the approved one is refused. What failed midway is kept: plan and apply again.
     """
-    _carry_out(folder, approve, root, conn, as_json, destroy=False)
+    chosen, digest = _chosen(folder, approve, root, conn, destroy=False)
+    _carry_out(chosen, digest, (evidence, evidence_conn), as_json, destroy=False)
 
 
 @app.command()
@@ -133,6 +135,8 @@ def destroy(
     approve: Approve = None,
     root: RootName = None,
     conn: Conn = None,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
     as_json: AsJson = False,
 ) -> None:
     """Without --approve: plan the end of the last root that has something. With it: carry that out.
@@ -142,7 +146,8 @@ def destroy(
     if approve is None:
         found = _first_with_changes(list(reversed(_roots(folder, root, conn))), destroy=True)
         _finish_plan(found, as_json)
-    _carry_out(folder, approve, root, conn, as_json, destroy=True)
+    chosen, digest = _chosen(folder, approve, root, conn, destroy=True)
+    _carry_out(chosen, digest, (evidence, evidence_conn), as_json, destroy=True)
 
 
 @app.command()
@@ -163,8 +168,19 @@ def drift(folder: Folder, root: RootName = None, conn: Conn = None, as_json: AsJ
 
 
 def _carry_out(
-    folder: Path, approve: str | None, root: str | None, conn: str | None, as_json: bool, *, destroy: bool
+    chosen: Root, digest: str, where: tuple[str | None, str | None], as_json: bool, *, destroy: bool
 ) -> None:
+    from heavylift.cli.infra_acts import noted
+
+    note(f"{'destroying' if destroy else 'applying'} {chosen.name}")
+    done = noted(lambda: chosen.apply(digest, destroy=destroy), chosen, digest, where, destroy=destroy)
+    finish({"applied": vars(done)}, text=applied_text(done), as_json=as_json)
+
+
+def _chosen(
+    folder: Path, approve: str | None, root: str | None, conn: str | None, *, destroy: bool
+) -> tuple[Root, str]:
+    """Return the root that the approved digest is of."""
     from heavylift.errors import SpecError
     from heavylift.infra.roots import SAVED, SAVED_DESTROY
 
@@ -185,10 +201,7 @@ def _carry_out(
     mark_touched()
     # Whatever root the digest is of; with none it is the first that refuses.
     fitting = [each for each in waiting if each.saved(destroy=destroy).digest == approve]
-    chosen = (fitting or waiting or _roots(folder, root, conn))[0]
-    note(f"applying {chosen.name}")
-    done = chosen.apply(approve, destroy=destroy)
-    finish({"applied": vars(done)}, text=applied_text(done), as_json=as_json)
+    return (fitting or waiting or _roots(folder, root, conn))[0], approve
 
 
 def _first_with_changes(roots: list[Root], *, destroy: bool) -> Planned | None:

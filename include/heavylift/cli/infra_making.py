@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from heavylift.cli.output import mark_touched
 from heavylift.errors import ConflictError, NotFoundError
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def make(
     wanted = wanted_of(plan, digest, components, chosen.instance_types if chosen else None)
     _demand_region(plan, chosen)
     generated = generate(wanted, chosen.labels if chosen else None, _state(plan.migration, chosen))
+    mark_touched()
     return generated, write(generated, wanted, out, approved=approved and not draft)
 
 
