@@ -107,11 +107,13 @@ def _of_spec(
     from heavylift.evidence.inventory_records import InventoryRecord
     from heavylift.evidence.parsing import parse_record
     from heavylift.evidence.store import open_evidence
-    from heavylift.gates.plan_checks import judge_plan_approved
+    from heavylift.gates.plan_checks import PlanDemand, judge_plan_approved
+    from heavylift.spec.carried import carried_digest
     from heavylift.spec.vocabulary import Phase
 
     whose = asked_by_spec(path, evidence, evidence_conn)
     spec = whose.of_spec
+    demand = PlanDemand(spec.gates_for(Phase.ASSESS), carried_digest(spec))
 
     async def look() -> tuple[Plan, str, bool, list[Component]]:
         async with open_evidence(whose.evidence_url, whose.evidence_connection, create=False) as store:
@@ -130,7 +132,7 @@ def _of_spec(
             data = await store.read_verified(record.inventory)
             inventory = parse_record(record.inventory.path, data, InventoryRecord)
             components = await read_components(store, inventory.components)
-            outcome = await judge_plan_approved(store, spec.migration, spec.gates_for(Phase.ASSESS))
+            outcome = await judge_plan_approved(store, spec.migration, demand)
             return plan, record.plan_digest, outcome.passed, components
 
     return (*run(look()), spec)
