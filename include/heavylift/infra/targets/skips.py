@@ -14,6 +14,7 @@ _STATS = "what the database logs is set with its parameters, when the data has m
 _PERMISSIONS = "permissions come with the translation of access"
 _ZONES = "zone redundancy comes with the tier in regions that have zones"
 SKIPS: Mapping[str, Mapping[str, str]] = {
+    "aws_vpc": {"CKV2_AWS_11": "the foundation's network has flow logs; nothing lies in a further one"},
     "aws_cloudtrail": {
         "CKV2_AWS_10": "the trail lies in its bucket; a second copy in logs is a decision of the account's",
         "CKV_AWS_252": "nobody is told of new files: the trail is read where it lies",
