@@ -54,7 +54,7 @@ class MigrationSpec(SpecModel):
     endpoints: tuple[Endpoint, ...] = Field(default=(), description="Endpoints that serve predictions.")
     pipelines: tuple[Pipeline, ...] = Field(default=(), description="Training pipelines that are translated.")
     infrastructure: Infrastructure | None = Field(
-        default=None, description="Infrastructure made on the target."
+        default=None, description="Infrastructure that `heavylift infra` makes on the target."
     )
     access: Access | None = Field(default=None, description="Identities and permissions.")
     compliance: Compliance | None = Field(

@@ -38,16 +38,22 @@ class Pipeline(SpecModel):
 
 
 class Infrastructure(SpecModel):
-    """The infrastructure that is made on the target."""
+    """The infrastructure that ``heavylift infra`` makes on the target."""
 
-    state: Url | None = Field(default=None, description="Where Terraform's state is kept.")
-    state_connection: ConnectionId | None = Field(default=None, description="Connection of that place.")
-    regions: tuple[Text, ...] = Field(default=(), description="Regions of the target that may be used.")
+    state: Url | None = Field(
+        default=None,
+        description="Where Terraform's state is kept: s3://, gs:// or az://; in each folder where null.",
+    )
+    state_connection: ConnectionId | None = Field(
+        default=None, description="Connection of that place: its region, or for az:// its storage account."
+    )
+    regions: tuple[Text, ...] = Field(
+        default=(), description="Regions of the target that may be used; any where empty."
+    )
     instance_types: dict[str, Text] = Field(
         default={}, description="Instance types chosen by hand: source type to target type."
     )
     labels: dict[str, Text] = Field(default={}, description="Labels that every resource carries.")
-    drift_check: Flag = Field(default=True, description="Look for drift on a schedule.")
 
 
 class RoleMode(StrEnum):

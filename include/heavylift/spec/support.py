@@ -25,7 +25,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "models": True,
         "endpoints": False,
         "pipelines": False,
-        "infrastructure": False,
+        "infrastructure": True,
         "access": False,
         "compliance": False,
         "cutover": False,

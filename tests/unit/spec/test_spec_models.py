@@ -186,7 +186,7 @@ def test_a_section_of_which_all_is_commented_out_counts_as_absent(tmp_path: Path
     assert spec.gates == ()
 
 
-@pytest.mark.parametrize("line", ["streams: []", "streams:", "infrastructure: {}", "infrastructure:"])
+@pytest.mark.parametrize("line", ["streams: []", "streams:", "access: {}", "access:"])
 def test_an_empty_section_of_a_later_version_is_no_problem(tmp_path: Path, line: str) -> None:
     assert load(tmp_path, f"{MINIMAL}{line}\n").streams == ()
 

@@ -50,6 +50,13 @@ DATA = (
                 permission="s3:GetReplicationConfiguration",
             ),
             Extra("GetBucketLogging", _BUCKET, "LoggingEnabled", "Logging"),
+            Extra(
+                "GetBucketLifecycleConfiguration",
+                _BUCKET,
+                "Rules",
+                "Lifecycle",
+                permission="s3:GetLifecycleConfiguration",
+            ),
         ),
     ),
     Row(

@@ -1,0 +1,1 @@
+"""Infrastructure as code: from a plan's components to Terraform for the target, and running it."""

@@ -1,0 +1,1 @@
+"""What each capability becomes on each target: tables, one small file an area."""
