@@ -1,0 +1,76 @@
+"""Random policies: the target never allows what the source does not, and what is not reported is kept."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from heavylift.access.api import AccessRequest, translate_access
+from heavylift.access.model import Names, Place
+from heavylift.access.platforms import source_allows, writer_for
+from heavylift.access.table import load_table
+from heavylift.evidence.records import RunKey
+from tests.support.longer import first_then_long
+from tests.support.random_policies import PROBES, contexts, identity
+
+RUN = RunKey(migration="m", phase="provision", run="r")
+SOURCE = Place("aws", "111122223333", region="us-east-1")
+ROLE = "arn:aws:iam::111122223333:role/train"
+TARGETS = {
+    "gcp": Names(
+        SOURCE, Place("gcp", "p", number="42"), {ROLE: "serviceAccount:train@p.iam.gserviceaccount.com"}
+    ),
+}
+
+
+def check(seed: int, names: Names) -> tuple[int, int]:
+    """Translate one random identity; return how many questions were yes before, and after."""
+    rng = random.Random(seed)
+    bundle = {"identities": [identity(rng)]}
+    outcome = translate_access(AccessRequest(RUN, names, [("bundle", bundle)]))
+    table, writer = load_table(), writer_for(names, load_table())
+    record = outcome.record
+    reported = {name for gap in record.untranslated for name in gap.permission.split(", ")}
+    target, yes, kept = writer.identity(ROLE), 0, 0
+    asked, documents = contexts(rng), bundle_of(bundle)
+    for operation in table.operations:
+        kind = table.kinds[operation.kind]
+        regional = "{region}" in kind.templates["aws"]
+        for name in PROBES.get(
+            kind.name, ["*"] if kind.name == "account" else ["us-east-1/n" if regional else "n"]
+        ):
+            native = writer.native(kind, name)
+            if native is None:
+                continue
+            for context in asked:
+                before = any(
+                    all(source_allows("aws", documents, ROLE, a, kind, name, SOURCE, context) for a in way)
+                    for way in operation.ways["aws"]
+                )
+                after = any(
+                    all(writer.allows(record.documents, target, p, native, context) for p in way)
+                    for way in operation.ways.get(writer.platform, ())
+                )
+                where = (seed, operation.name, name, context)
+                assert before or not after, where
+                if before and not after and operation.ways.get(writer.platform):
+                    used = {a for way in operation.ways["aws"] for a in way}
+                    assert reported & used or "all permissions" in reported, where
+                yes, kept = yes + before, kept + after
+    assert record.passed, record.failures
+    return yes, kept
+
+
+def bundle_of(bundle: dict[str, object]) -> dict[str, object]:
+    from heavylift.access.aws_bundle import aws_bundle
+
+    return aws_bundle([("bundle", bundle)])
+
+
+@pytest.mark.parametrize("seeds", first_then_long([range(25), range(25, 600)]), ids=str)
+@pytest.mark.parametrize("target", sorted(TARGETS))
+def test_random_policies_are_never_widened(target: str, seeds: range) -> None:
+    totals = [check(seed, TARGETS[target]) for seed in seeds]
+    # The test would prove nothing if nearly nothing were translated.
+    assert sum(kept for _, kept in totals) > 100
