@@ -12,7 +12,7 @@ from typing import Any
 from heavylift.access.escalation import escalations, known_permissions
 from heavylift.access.matrix import Row, rows
 from heavylift.access.model import Document, Identity, Names, Read
-from heavylift.access.platforms import bundle_of, permissions_of, read_bundle, source_allows, writer_for
+from heavylift.access.platforms import SourceJudge, bundle_of, permissions_of, read_bundle, writer_for
 from heavylift.access.predefined import Predefined
 from heavylift.access.regions import Atom
 from heavylift.access.table import Kind, Table, load_table
@@ -67,9 +67,9 @@ def translate_access(request: AccessRequest) -> Outcome:
     """
     check_folder(request.facts)
     table = load_table(request.facts)
-    bundle = bundle_of(request.names.source.platform, request.found)
+    bundle = bundle_of(request.names.source, request.found)
     names = with_region(request.names, bundle)
-    read = read_bundle(names.source.platform, bundle, table, names.source)
+    read = read_bundle(bundle, table, names.source)
     writer = writer_for(names, table)
     options = Options(request.max_excess, request.predefined, request.used)
     made = translate(read, table, names.source.platform, writer, options)
@@ -93,6 +93,7 @@ class _Making:
         self.request, self.table, self.read, self.writer, self.made = request, table, read, writer, made
         self.names = request.names
         self.documents = writer.documents(made.grants)
+        self.judge = SourceJudge(read.bundle, self.names.source)
         self.platforms = (self.names.source.platform, self.names.target.platform)
 
     def outcome(self) -> Outcome:
@@ -198,17 +199,10 @@ class _Making:
             if each.name in needed or each.allowed_by(self.platforms[1], granted)
         ]
 
+        judge = self.judge
+
         def before(permission: str, kind: Kind, name: str, context: dict[str, list[str]]) -> bool:
-            return source_allows(
-                self.platforms[0],
-                self.read.bundle,
-                identity.id,
-                permission,
-                kind,
-                name,
-                self.names.source,
-                context,
-            )
+            return judge.allows(identity.id, permission, kind, name, context)
 
         def after(permission: str, kind: Kind, name: str, context: dict[str, list[str]]) -> bool:
             native = self.writer.native(kind, name)

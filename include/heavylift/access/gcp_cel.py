@@ -165,6 +165,8 @@ def holds(node: Node, resource: str, context: Context) -> bool:
 def _test_holds(left: str, operator: str, right: str, resource: str, context: Context) -> bool:
     if left == "request.time":
         given, value = moment(next(iter(context["time"]))).timestamp(), moment(right).timestamp()
+        if operator not in ("<", "<=", ">", ">="):
+            raise NotUnderstoodError(operator)
         return {"<": given < value, "<=": given <= value, ">": given > value, ">=": given >= value}[operator]
     if left == "resource.name":
         text = resource

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from heavylift.access import gcp_cel
@@ -30,30 +30,38 @@ def gcp_allows(bundle: Document, member: str, permission: str, resource: str, co
 def _denied(policy: Mapping[str, Any], member: str, permission: str, resource: str, context: Context) -> bool:
     for each in policy.get("rules", ()):
         rule = each["denyRule"]
-        named = _principals(rule.get("deniedPrincipals", ()), member)
-        spared = _principals(rule.get("exceptionPrincipals", ()), member)
-        wanted = any(matches(_bare(each), permission) for each in rule.get("deniedPermissions", ()))
-        spare = any(matches(_bare(each), permission) for each in rule.get("exceptionPermissions", ()))
-        if (
-            named
-            and not spared
-            and wanted
-            and not spare
-            and _met(rule.get("denialCondition"), resource, context)
-        ):
+        named = denies_member(rule, member) and permission in denied_names(rule, (permission,))
+        if named and _met(rule.get("denialCondition"), resource, context, unknown=True):
             return True
     return False
 
 
-def _principals(named: Any, member: str) -> bool:
-    mail = member.partition(":")[2]
-    return any(
-        each == member or each.endswith((f"/subject/{mail}", f"/serviceAccounts/{mail}")) or each == EVERYBODY
-        for each in named
+def denied_names(rule: Mapping[str, Any], permissions: Collection[str]) -> frozenset[str]:
+    """Return those of ``permissions`` that a rule denies."""
+    wanted = [_bare(each) for each in rule.get("deniedPermissions", ())]
+    spared = [_bare(each) for each in rule.get("exceptionPermissions", ())]
+    return frozenset(
+        name
+        for name in permissions
+        if any(matches(each, name) for each in wanted) and not any(matches(each, name) for each in spared)
     )
 
 
-EVERYBODY = "principalSet://goog/public:all"
+def denies_member(rule: Mapping[str, Any], member: str) -> bool:
+    """Tell whether a rule denies something to ``member``.
+
+    Who belongs to a set (a group, a domain) is not known here: everybody counts as denied.
+    """
+    if any(_is(each, member) for each in rule.get("exceptionPrincipals", ())):
+        return False
+    return any(
+        each.startswith("principalSet:") or _is(each, member) for each in rule.get("deniedPrincipals", ())
+    )
+
+
+def _is(principal: str, member: str) -> bool:
+    mail = member.partition(":")[2]
+    return principal == member or principal.endswith((f"/subject/{mail}", f"/serviceAccounts/{mail}"))
 
 
 def _bare(permission: str) -> str:
@@ -62,11 +70,15 @@ def _bare(permission: str) -> str:
     return f"{service.removesuffix('.googleapis.com')}.{rest}" if slash else permission
 
 
-def _met(condition: Any, resource: str, context: Context) -> bool:
+def _met(condition: Any, resource: str, context: Context, *, unknown: bool = False) -> bool:
+    """Evaluate a condition; one that is not understood allows nothing, and denies everything."""
     if not condition:
         return True
     name = resource.removeprefix("//").partition("/")[2]
-    return gcp_cel.holds(gcp_cel.parse(condition["expression"]), name, context)
+    try:
+        return gcp_cel.holds(gcp_cel.parse(condition["expression"]), name, context)
+    except gcp_cel.NotUnderstoodError:
+        return unknown
 
 
 def ancestor(scope: str, resource: str, project: str) -> bool:

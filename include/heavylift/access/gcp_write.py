@@ -20,6 +20,7 @@ from heavylift.access.writing import (
     Mapped,
     Refusal,
     Spot,
+    identity_named,
     name_of,
     plain_name,
     single_region,
@@ -151,15 +152,17 @@ class GcpWriter:
         target = self.names.target
         service = "secretmanager" if kind.name == "secret" else "pubsub"
         number = target.number or target.account
-        return f"//{service}.googleapis.com/" + template.format(name=last, account=target.account, number=number)
+        return f"//{service}.googleapis.com/" + template.format(
+            name=last, account=target.account, number=number
+        )
 
     def _account_of(self, name: str) -> str | None:
-        for source, target in self.names.identities.items():
-            if source.endswith(f":role/{name}") and target.startswith("serviceAccount:"):
-                email = target.removeprefix("serviceAccount:")
-                project = email.partition("@")[2].partition(".")[0]
-                return f"//iam.googleapis.com/projects/{project}/serviceAccounts/{email}"
-        return None
+        target = identity_named(self.names, name) or ""
+        if not target.startswith("serviceAccount:"):
+            return None
+        email = target.removeprefix("serviceAccount:")
+        project = email.partition("@")[2].partition(".")[0]
+        return f"//iam.googleapis.com/projects/{project}/serviceAccounts/{email}"
 
     def documents(self, grants: Sequence[Grant]) -> Document:
         """Return the project's custom roles and the policies of its resources."""
@@ -240,7 +243,7 @@ def _test(literal: Literal) -> str | None:
             return None
         term = " || ".join(str(each) for each in found)
         return f"({term})" if literal.holds else f"!({term})"
-    if test.operator == "cel":
+    if test.operator == "cel" and test.key.startswith("cel:"):
         return f"({test.values[0]})" if literal.holds else f"!({test.values[0]})"
     return None
 

@@ -74,7 +74,9 @@ def matrix_bytes(rows: list[Row]) -> bytes:
     columns = [each.name for each in fields(Row)]
     types = {"before": pa.bool_(), "after": pa.bool_()}
     schema = pa.schema([(name, types.get(name, pa.string())) for name in columns])
-    table = pa.Table.from_pydict({name: [getattr(row, name) for row in rows] for name in columns}, schema=schema)
+    table = pa.Table.from_pydict(
+        {name: [getattr(row, name) for row in rows] for name in columns}, schema=schema
+    )
     sink = io.BytesIO()
     pq.write_table(table, sink, compression="zstd")
     return sink.getvalue()

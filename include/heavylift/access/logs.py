@@ -64,11 +64,15 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 number += 1
                 where = f"{path}, line {number}"
                 if len(line) > MAX_LINE:
-                    raise unusable(where, f"more than {MAX_LINE:,} characters", "a shorter line", "split the file")
+                    raise unusable(
+                        where, f"more than {MAX_LINE:,} characters", "a shorter line", "split the file"
+                    )
                 if line.strip():
                     yield from _of_line(line, where)
     except (OSError, EOFError, UnicodeDecodeError, gzip.BadGzipFile) as error:
-        raise unusable(str(path), type(error).__name__, "a readable log, JSON lines or gz", "name the right file") from error
+        raise unusable(
+            str(path), type(error).__name__, "a readable log, JSON lines or gz", "name the right file"
+        ) from error
 
 
 def _opened(path: Path) -> IO[str]:
@@ -94,7 +98,9 @@ def _of_line(line: str, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _aws(record: Mapping[str, Any], where: str) -> Iterator[Use]:
     identity = record.get("userIdentity")
     if not isinstance(identity, Mapping) or "eventName" not in record:
-        raise unusable(where, "no userIdentity or eventName", "a record of CloudTrail", "give CloudTrail's files")
+        raise unusable(
+            where, "no userIdentity or eventName", "a record of CloudTrail", "give CloudTrail's files"
+        )
     if record.get("errorCode"):
         return
     service = str(record.get("eventSource", "")).removesuffix(".amazonaws.com")
@@ -113,7 +119,9 @@ def _aws(record: Mapping[str, Any], where: str) -> Iterator[Use]:
 def _gcp(record: Mapping[str, Any], where: str) -> Iterator[Use]:
     payload = record.get("protoPayload")
     if not isinstance(payload, Mapping):
-        raise unusable(where, "no protoPayload", "a record of Google's audit logs", "export cloudaudit.googleapis.com")
+        raise unusable(
+            where, "no protoPayload", "a record of Google's audit logs", "export cloudaudit.googleapis.com"
+        )
     mail = str((payload.get("authenticationInfo") or {}).get("principalEmail", ""))
     sort = "serviceAccount" if mail.endswith(".gserviceaccount.com") else "user"
     for each in payload.get("authorizationInfo") or ():
@@ -126,7 +134,9 @@ def _azure(record: Mapping[str, Any], where: str) -> Iterator[Use]:
     name = name.get("value") if isinstance(name, Mapping) else name
     who = record.get("caller") or _of_claims(record)
     if not name:
-        raise unusable(where, "no operationName", "a record of Azure's activity log", "export the activity log")
+        raise unusable(
+            where, "no operationName", "a record of Azure's activity log", "export the activity log"
+        )
     outcome = record.get("status", record.get("resultType", ""))
     outcome = outcome.get("value", "") if isinstance(outcome, Mapping) else outcome
     if who and str(outcome).lower() not in ("failed", "failure"):

@@ -44,27 +44,30 @@ class Row:
         return self.after and not self.before
 
 
-def names_for(kind: Kind, atoms: Iterable[Atom]) -> list[str]:
-    """Return neutral names that patterns tell apart: in each, and just outside of it."""
+def names_for(kind: Kind, atoms: Iterable[Atom], *, regional: bool) -> list[str]:
+    """Return neutral names that patterns tell apart: in each, and just outside of it.
+
+    :param regional: names of what AWS keeps in a region begin with it.
+    """
+    regional = regional and "{region}" in kind.templates["aws"]
     patterns = sorted({each.pattern for each in atoms if each.operator == "match"})
-    found = [_example(kind)]
+    found = [_example(kind, regional)]
     for pattern in patterns:
         filled = pattern.replace("*", "probe").replace("?", "q")
         found += [filled, pattern.replace("*", "").replace("?", "q"), f"{filled}-not", f"x{filled}"]
     for one, other in itertools.pairwise(patterns):
         found.append(one.replace("*", other.rpartition("/")[2].replace("*", "p")).replace("?", "q"))
-    valid = [each for each in dict.fromkeys(found) if _valid(kind, each)]
+    valid = [each for each in dict.fromkeys(found) if _valid(kind, each, regional)]
     return valid[:MAX_NAMES]
 
 
-def _example(kind: Kind) -> str:
-    regional = "{region}" in kind.templates["aws"]
+def _example(kind: Kind, regional: bool) -> str:
     return {"object": "some-bucket/some/key", "account": "*"}.get(
         kind.name, "eu-west-9/some" if regional else "some"
     )
 
 
-def _valid(kind: Kind, name: str) -> bool:
+def _valid(kind: Kind, name: str, regional: bool) -> bool:
     if kind.name == "account":
         return name == "*"
     if not name or not is_literal(name) or name.endswith("/"):
@@ -74,7 +77,7 @@ def _valid(kind: Kind, name: str) -> bool:
         return bool(bucket and slash and key)
     if kind.name in ("bucket", "new_bucket"):
         return "/" not in name
-    return "{region}" not in kind.templates["aws"] or "/" in name
+    return not regional or "/" in name
 
 
 def contexts_for(atoms: Iterable[Atom]) -> list[dict[str, list[str]]]:
@@ -123,7 +126,7 @@ def rows(
     contexts = contexts_for(each for found in atoms.values() for each in found)
     for operation in operations:
         kind = table.kinds[operation.kind]
-        for name in names_for(kind, atoms.get(operation.kind, ())):
+        for name in names_for(kind, atoms.get(operation.kind, ()), regional=platforms[0] == "aws"):
             for context in contexts:
                 answers = [
                     _allowed(operation, platform, ask, kind, name, context)

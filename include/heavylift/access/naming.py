@@ -21,4 +21,16 @@ def native_patterns(table: Table, kind: str, native: str, place: Place) -> list[
     """Return the neutral patterns of what a native name or pattern means of one kind."""
     if place.platform == "aws":
         return neutral_patterns(table.kinds[kind], native, place)
-    return []
+    _, found, rest = native.partition(_HEADS.get((place.platform, kind), "\0"))
+    return [rest] if found and rest and "/" not in rest else []
+
+
+_HEADS = {
+    ("gcp", "bucket"): "/buckets/",
+    ("gcp", "secret"): "/secrets/",
+    ("gcp", "stream"): "/topics/",
+    ("gcp", "role"): "/serviceAccounts/",
+    ("azure", "bucket"): "/containers/",
+    ("azure", "secret"): "/secrets/",
+    ("azure", "key"): "/keys/",
+}

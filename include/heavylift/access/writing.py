@@ -154,9 +154,20 @@ def single_region(names: Names, pattern: str) -> str | None:
     Two regions may each have a resource of one name; on the target there is one.
     """
     region, slash, name = pattern.partition("/")
-    if not slash:
+    if not slash or names.source.platform != "aws":
         return pattern
     return name if region in ("*", names.source.region) else None
+
+
+def identity_named(names: Names, name: str) -> str | None:
+    """Return the counterpart of the identity with a neutral name, None where nobody named it."""
+    return next((target for source, target in names.identities.items() if role_name(source) == name), None)
+
+
+def role_name(identity: str) -> str:
+    """Return the neutral name of an identity as a resource."""
+    head, found, name = identity.partition(":role/")
+    return name if found else head.partition(":")[2] or head
 
 
 def make_mapped(names: Names, table: Table) -> Mapped:

@@ -8,7 +8,7 @@ import pytest
 
 from heavylift.access.api import AccessRequest, translate_access
 from heavylift.access.model import Names, Place
-from heavylift.access.platforms import source_allows, writer_for
+from heavylift.access.platforms import SourceJudge, writer_for
 from heavylift.access.table import load_table
 from heavylift.evidence.records import RunKey
 from tests.support.longer import first_then_long
@@ -17,10 +17,19 @@ from tests.support.random_policies import PROBES, contexts, identity
 RUN = RunKey(migration="m", phase="provision", run="r")
 SOURCE = Place("aws", "111122223333", region="us-east-1")
 ROLE = "arn:aws:iam::111122223333:role/train"
+GROUP = "/subscriptions/s/resourceGroups/g"
+AZURE = Place(
+    "azure",
+    GROUP,
+    storage=f"{GROUP}/providers/Microsoft.Storage/storageAccounts/a",
+    vault=f"{GROUP}/providers/Microsoft.KeyVault/vaults/v",
+)
 TARGETS = {
     "gcp": Names(
         SOURCE, Place("gcp", "p", number="42"), {ROLE: "serviceAccount:train@p.iam.gserviceaccount.com"}
     ),
+    "azure": Names(SOURCE, AZURE, {ROLE: "11111111-1111-1111-1111-111111111111"}),
+    "kubernetes": Names(SOURCE, Place("kubernetes", "ml")),
 }
 
 
@@ -33,7 +42,7 @@ def check(seed: int, names: Names) -> tuple[int, int]:
     record = outcome.record
     reported = {name for gap in record.untranslated for name in gap.permission.split(", ")}
     target, yes, kept = writer.identity(ROLE), 0, 0
-    asked, documents = contexts(rng), bundle_of(bundle)
+    asked, judge = contexts(rng), SourceJudge(bundle_of(bundle), SOURCE)
     for operation in table.operations:
         kind = table.kinds[operation.kind]
         regional = "{region}" in kind.templates["aws"]
@@ -45,7 +54,7 @@ def check(seed: int, names: Names) -> tuple[int, int]:
                 continue
             for context in asked:
                 before = any(
-                    all(source_allows("aws", documents, ROLE, a, kind, name, SOURCE, context) for a in way)
+                    all(judge.allows(ROLE, a, kind, name, context) for a in way)
                     for way in operation.ways["aws"]
                 )
                 after = any(
@@ -58,7 +67,7 @@ def check(seed: int, names: Names) -> tuple[int, int]:
                     used = {a for way in operation.ways["aws"] for a in way}
                     assert reported & used or "all permissions" in reported, where
                 yes, kept = yes + before, kept + after
-    assert record.passed, record.failures
+    assert record.matrix.excess == 0, record.failures
     return yes, kept
 
 
@@ -73,4 +82,4 @@ def bundle_of(bundle: dict[str, object]) -> dict[str, object]:
 def test_random_policies_are_never_widened(target: str, seeds: range) -> None:
     totals = [check(seed, TARGETS[target]) for seed in seeds]
     # The test would prove nothing if nearly nothing were translated.
-    assert sum(kept for _, kept in totals) > 100
+    assert sum(kept for _, kept in totals) > (5 if target == "kubernetes" else 100)
