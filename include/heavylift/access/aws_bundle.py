@@ -82,50 +82,59 @@ class _Export:
     def __init__(self, given: Mapping[str, Any], where: str) -> None:
         self.given, self.where = given, where
         self.managed = {
-            each["Arn"]: _document(version["Document"], where)
-            for each in several(given.get("Policies"), where)
-            for version in several(each.get("PolicyVersionList"), where)
+            str(each["Arn"]): _document(version["Document"], where)
+            for each in self._several(given, "Policies", "Arn")
+            for version in self._several(each, "PolicyVersionList", "Document")
             if version.get("IsDefaultVersion")
         }
-        self.groups = {each["GroupName"]: each for each in several(given.get("GroupDetailList"), where)}
+        self.groups = {
+            each["GroupName"]: each for each in self._several(given, "GroupDetailList", "GroupName")
+        }
+
+    def _several(self, given: Mapping[str, Any], key: str, *needed: str) -> list[Mapping[str, Any]]:
+        found = [mapping(each, f"{self.where}, {key}") for each in several(given.get(key), self.where)]
+        for each in found:
+            lacking = [name for name in needed if name not in each]
+            if lacking:
+                raise unusable(
+                    f"{self.where}, {key}",
+                    f"an entry without {lacking[0]}",
+                    "AWS's own export",
+                    "export again",
+                )
+        return found
 
     def identities(self) -> Iterator[Document]:
         """Yield roles and users with all policies that hold for them."""
-        for each in several(self.given.get("RoleDetailList"), self.where):
+        for each in self._several(self.given, "RoleDetailList", "Arn"):
             trust = _document(each.get("AssumeRolePolicyDocument"), self.where)
             yield {**self._identity(each, "RolePolicyList"), "trust": trust}
-        for each in several(self.given.get("UserDetailList"), self.where):
+        for each in self._several(self.given, "UserDetailList", "Arn"):
             user = self._identity(each, "UserPolicyList")
             for name in several(each.get("GroupList"), self.where):
-                if name not in self.groups:
-                    raise self._missing(each, f"the group {name!r}")
-                user["policies"] += self._policies(self.groups[name], "GroupPolicyList")
+                if name in self.groups:
+                    self._add(user, self.groups[name], "GroupPolicyList")
+                else:
+                    user["missing"].append(f"the group {name}")
             yield user
 
     def _identity(self, given: Mapping[str, Any], inline: str) -> Document:
-        made: Document = {"id": given["Arn"], "policies": self._policies(given, inline)}
+        made: Document = {"id": given["Arn"], "policies": [], "missing": []}
+        self._add(made, given, inline)
         boundary = (given.get("PermissionsBoundary") or {}).get("PermissionsBoundaryArn")
-        if boundary is not None:
-            made["boundary"] = self._managed(given, boundary)
+        if boundary in self.managed:
+            made["boundary"] = self.managed[boundary]
+        elif boundary is not None:
+            made["missing"].append(f"the boundary {boundary}")
         return made
 
-    def _policies(self, given: Mapping[str, Any], inline: str) -> list[Document]:
-        found = [
-            {"name": each["PolicyName"], "document": _document(each["PolicyDocument"], self.where)}
-            for each in several(given.get(inline), self.where)
-        ]
-        for each in several(given.get("AttachedManagedPolicies"), self.where):
-            found.append({"name": each["PolicyName"], "document": self._managed(given, each["PolicyArn"])})
-        return found
-
-    def _managed(self, given: Mapping[str, Any], arn: str) -> Any:
-        if arn not in self.managed:
-            raise self._missing(given, f"the managed policy {arn}")
-        return self.managed[arn]
-
-    def _missing(self, given: Mapping[str, Any], what: str) -> Exception:
-        return unusable(
-            f"{self.where}, {given.get('Arn', given.get('GroupName'))}", f"{what} without its document",
-            "every policy that is attached",
-            "export all of them: aws iam get-account-authorization-details without --filter",
-        )  # fmt: skip
+    def _add(self, made: Document, given: Mapping[str, Any], inline: str) -> None:
+        for each in self._several(given, inline, "PolicyName", "PolicyDocument"):
+            document = _document(each["PolicyDocument"], self.where)
+            made["policies"].append({"name": each["PolicyName"], "document": document})
+        for each in self._several(given, "AttachedManagedPolicies", "PolicyArn"):
+            arn = str(each["PolicyArn"])
+            if arn in self.managed:
+                made["policies"].append({"name": arn.rpartition("/")[2], "document": self.managed[arn]})
+            else:
+                made["missing"].append(f"the policy {arn}")

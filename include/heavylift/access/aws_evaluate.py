@@ -15,17 +15,35 @@ from heavylift.access.conditions import Context, holds
 from heavylift.access.globs import matches
 
 
-def aws_allows(identity: Mapping[str, Any], action: str, resource: str, context: Context) -> bool:
+def aws_allows(
+    identity: Mapping[str, Any], action: str, resource: str, context: Context, *, trusted: bool = False
+) -> bool:
     """Tell whether an identity of a bundle may do ``action`` to ``resource``.
 
     :param resource: an ARN, or ``*`` for actions that have no resource.
+    :param trusted: a policy of the resource allows it to this very identity, so that its own need not.
     """
+    if identity.get("missing"):
+        return False
     own = [policy["document"] for policy in identity.get("policies", ())]
     levels = boundary_levels(identity)
-    every = [own, *levels]
-    if any(_has("Deny", level, action, resource, context) for level in every):
+    if any(_has("Deny", level, action, resource, context) for level in [own, *levels]):
         return False
-    return all(_has("Allow", level, action, resource, context) for level in every)
+    asked = levels if trusted else [own, *levels]
+    return all(_has("Allow", level, action, resource, context) for level in asked)
+
+
+def aws_may_assume(
+    identities: Mapping[str, Mapping[str, Any]], who: str, role: str, context: Context
+) -> bool:
+    """Tell whether an identity may act as a role: its trust policy has a say where it is known."""
+    known = identities.get(role)
+    if known is None or known.get("trust") is None:
+        return aws_allows(identities[who], "sts:AssumeRole", role, context)
+    if aws_trusts(known, who, context):
+        return aws_allows(identities[who], "sts:AssumeRole", role, context, trusted=True)
+    root = f"{':'.join(role.split(':')[:5])}:root"
+    return aws_trusts(known, root, context) and aws_allows(identities[who], "sts:AssumeRole", role, context)
 
 
 def aws_permissions(identity: Mapping[str, Any], known: Collection[str]) -> frozenset[str]:

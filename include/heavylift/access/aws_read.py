@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heavylift.access.aws_names import neutral_patterns
@@ -18,6 +18,7 @@ _KEYS = (
     "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition", "Principal", "NotPrincipal",
 )  # fmt: skip
 _VARIABLE = re.compile(r"\$\{")
+_ASSUME = "sts:AssumeRole"
 _NAMED = 20
 """Actions without a counterpart that one statement names; the rest is counted."""
 
@@ -33,10 +34,13 @@ class Reader:
     def read(self, bundle: Document) -> Read:
         """Return the identities of a bundle (see :func:`heavylift.access.bundles.aws_bundle`)."""
         identities = [self._identity(each) for each in bundle["identities"]]
-        return Read(tuple(identities), tuple(self.untranslated), bundle)
+        return Read(tuple(with_trusts(identities)), tuple(self.untranslated), bundle)
 
     def _identity(self, given: Mapping[str, Any]) -> Identity:
         who = str(given["id"])
+        if given.get("missing"):
+            self.untranslated += [_policy_missing(who, each) for each in given["missing"]]
+            return Identity(who)
         allows: list[Statement] = []
         denies: list[Statement] = []
         for policy in given.get("policies", ()):
@@ -44,7 +48,7 @@ class Reader:
                 (allows if effect == "Allow" else denies).append(statement)
         boundaries = []
         for level in boundary_levels(given):
-            allowed = []
+            allowed: list[Statement] = []
             for document in level:
                 for statement, effect in self._policy(document, f"{who}, boundary", ""):
                     (allowed if effect == "Allow" else denies).append(statement)
@@ -112,10 +116,42 @@ class Reader:
             region = region_of_conditions(given.get("Condition") or {}, where)
             for sort, names in mapping(given.get("Principal"), where).items():
                 for name in texts(names, where):
-                    if sort == "AWS" and name.startswith("arn:") and not name.endswith(":root"):
+                    if sort == "AWS" and name.startswith("arn:"):
                         yield name, region
                     else:
                         self.untranslated.append(_no_trust(who, f"{sort} {name}", where))
+
+
+def with_trusts(identities: list[Identity]) -> list[Identity]:
+    """Return identities that may act as a role only where its trust policy lets them.
+
+    A trust policy that names an identity suffices by itself; one that names the account leaves it to the
+    identity's own policies. Roles whose trust policy is not known are left to those, too.
+    """
+    roles = {each.id.partition(":role/")[2]: each for each in identities if each.trusts}
+    if not roles:
+        return identities
+    unknown = ~union(within(name) for name in roles)
+    return [_with_trusts(each, roles, unknown) for each in identities]
+
+
+def _with_trusts(identity: Identity, roles: Mapping[str, Identity], unknown: Region) -> Identity:
+    named, rooted = NEVER, NEVER
+    for name, role in roles.items():
+        for who, region in role.trusts:
+            named |= within(name) & region if who == identity.id else NEVER
+            rooted |= within(name) & region if who.endswith(":root") else NEVER
+    allows = []
+    for each in identity.allows:
+        if _ASSUME in each.permissions and "role" in each.regions:
+            rest = Statement(each.permissions - {_ASSUME}, each.regions, each.where)
+            trusted = each.regions["role"] & (unknown | rooted | named)
+            allows += [rest, Statement(frozenset({_ASSUME}), {"role": trusted}, each.where)]
+        else:
+            allows.append(each)
+    if named != NEVER:
+        allows.append(Statement(frozenset({_ASSUME}), {"role": named}, "trust policies of roles"))
+    return replace(identity, allows=tuple(allows))
 
 
 def statements(document: Any, where: str) -> Iterator[Mapping[str, Any]]:
@@ -182,6 +218,16 @@ def _no_counterpart(who: str, pattern: str, matched: list[str], where: str) -> U
         f"not in the table of operations: {', '.join(matched[:_NAMED])}{more}",
         "grant by hand what is needed of it, or add rows to access_operations.csv (--facts)",
         where,
+    )
+
+
+def _policy_missing(who: str, what: str) -> Untranslated:
+    return Untranslated(
+        who,
+        "all permissions",
+        "policy_missing",
+        f"{what} is attached, and its document is not among those given; it may deny, too",
+        "give its document: aws iam get-account-authorization-details without --filter has it",
     )
 
 

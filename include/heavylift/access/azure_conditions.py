@@ -89,7 +89,8 @@ def read(condition: str, meaning: Meaning[T]) -> T:
 
 
 def _tokens(text: str) -> list[str]:
-    found, at = [], 0
+    found: list[str] = []
+    at = 0
     text = text.strip()
     while at < len(text):
         match = _TOKEN.match(text, at)

@@ -121,7 +121,8 @@ class AzureReader:
                 if any(name in way for way in each.ways.get("azure", ()))
             }
             regions = {
-                kind: self._scope(kind, scope) & self._condition(condition, name, kind, scope) for kind in kinds
+                kind: self._scope(kind, scope) & self._condition(condition, name, kind, scope)
+                for kind in kinds
             }
             yield Statement(frozenset({name}), regions, where)
 

@@ -58,7 +58,8 @@ class AzureWriter:
     def spot(self, kind: Kind, clause: Clause) -> Spot | Refusal:
         """Return the scope of an assignment and the terms of its condition."""
         wanted, barred, tests = split_clause(clause)
-        scope, terms = self._root(kind), set()
+        scope = self._root(kind)
+        terms: set[str] = set()
         for pattern in wanted:
             found = self._wanted(kind, pattern)
             if isinstance(found, Refusal):
@@ -111,7 +112,8 @@ class AzureWriter:
                 "the target's storage account is not known",
                 "name it in the map of names: target.storage",
             )
-        scope, terms = root, set()
+        scope = root
+        terms: set[str] = set()
         if is_literal(bucket) and (key or kind.name == "bucket"):
             scope = f"{root}/blobServices/default/containers/{self.mapped.bucket(bucket)}"
         if scope == root or key not in ("", "*"):

@@ -39,7 +39,8 @@ def parse(text: str) -> Node:
 
 
 def _tokens(text: str) -> list[str]:
-    found, at = [], 0
+    found: list[str] = []
+    at = 0
     text = text.strip()
     while at < len(text):
         match = _TOKEN.match(text, at)

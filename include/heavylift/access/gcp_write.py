@@ -62,7 +62,8 @@ class GcpWriter:
     def spot(self, kind: Kind, clause: Clause) -> Spot | Refusal:
         """Return the resource to bind on, and the terms of the condition."""
         wanted, barred, tests = split_clause(clause)
-        scope, terms = self.project, set()
+        scope = self.project
+        terms: set[str] = set()
         for pattern in wanted:
             found = self._wanted(kind, pattern)
             if isinstance(found, Refusal):

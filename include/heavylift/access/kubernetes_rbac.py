@@ -112,11 +112,11 @@ def subjects(binding: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def kubernetes_allows(bundle: Document, who: str, permission: str, resource: str, _: Context) -> bool:
+def kubernetes_allows(bundle: Document, who: str, permission: str, resource: str, _context: Context) -> bool:
     """Tell whether an identity has a permission on ``namespace/name``."""
     space, _, name = resource.partition("/")
     verb = permission_parts(permission)[2]
-    for where, rule, _ in rules_for(bundle, who):
+    for where, rule, _place in rules_for(bundle, who):
         named = rule.get("resourceNames") or ()
         if (
             where in ("", space)
@@ -129,7 +129,7 @@ def kubernetes_allows(bundle: Document, who: str, permission: str, resource: str
 
 def kubernetes_permissions(bundle: Document, who: str, known: Collection[str]) -> frozenset[str]:
     """Return those of ``known`` that some rule allows an identity."""
-    rules = [rule for _, rule, _ in rules_for(bundle, who)]
+    rules = [rule for _space, rule, _place in rules_for(bundle, who)]
     return frozenset(name for name in known if any(rule_has(rule, name) for rule in rules))
 
 

@@ -28,11 +28,9 @@ def read_names(path: Path | None, source: Place, target: Place) -> Names:
     given = mapping(read_documents(path), str(path)) if path is not None else {}
     where = str(path or "the options")
     known_keys(given, ("source", "target", "identities", "resources"), where)
-    places = [
-        _place(place, mapping(given.get(side) or {}, where), f"{where}, {side}")
-        for side, place in (("source", source), ("target", target))
-    ]
-    return Names(*places, _pairs(given, "identities", where), _pairs(given, "resources", where))
+    one = _place(source, mapping(given.get("source") or {}, where), f"{where}, source")
+    two = _place(target, mapping(given.get("target") or {}, where), f"{where}, target")
+    return Names(one, two, _pairs(given, "identities", where), _pairs(given, "resources", where))
 
 
 def _place(place: Place, given: Mapping[str, Any], where: str) -> Place:

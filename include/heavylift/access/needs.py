@@ -49,7 +49,8 @@ def needs_of(
     :param used: the source's permissions that the logs show; None where there are no logs.
     :raises UnsupportedError: its policies are too intricate.
     """
-    needed, unused = [], []
+    needed: list[Need] = []
+    unused: list[Need] = []
     known = {name for each in identity.allows for name in each.permissions}
     for operation in table.operations:
         ways = [way for way in operation.ways.get(platform, ()) if way <= known]

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, Protocol
 
 from heavylift.access.aws_bundle import aws_bundle
-from heavylift.access.aws_evaluate import aws_allows, aws_permissions
+from heavylift.access.aws_evaluate import aws_allows, aws_may_assume, aws_permissions
 from heavylift.access.aws_names import example_arn
 from heavylift.access.aws_read import Reader as AwsReader
 from heavylift.access.aws_write import AwsWriter
@@ -25,8 +25,27 @@ from heavylift.access.model import Document, Names, Place, Read
 from heavylift.access.table import Kind, Table
 from heavylift.access.writing import Context, Mapped, Writer, make_mapped
 
-_READERS = {"aws": AwsReader, "gcp": GcpReader, "azure": AzureReader, "kubernetes": KubernetesReader}
-_WRITERS = {"aws": AwsWriter, "gcp": GcpWriter, "azure": AzureWriter, "kubernetes": KubernetesWriter}
+
+class Reader(Protocol):
+    """Reads one platform's bundles."""
+
+    def read(self, bundle: Document) -> Read:
+        """Return the identities of a bundle."""
+        ...
+
+
+_READERS: dict[str, Callable[[Table, Place], Reader]] = {
+    "aws": AwsReader,
+    "gcp": GcpReader,
+    "azure": AzureReader,
+    "kubernetes": KubernetesReader,
+}
+_WRITERS: dict[str, Callable[[Names, Mapped], Writer]] = {
+    "aws": AwsWriter,
+    "gcp": GcpWriter,
+    "azure": AzureWriter,
+    "kubernetes": KubernetesWriter,
+}
 
 
 def bundle_of(place: Place, found: Iterable[tuple[str, Any]]) -> Document:
@@ -55,6 +74,7 @@ class SourceJudge:
 
     def __init__(self, bundle: Document, place: Place) -> None:
         self.bundle, self.place = bundle, place
+        self.identities = {each["id"]: each for each in bundle.get("identities", ())}
         # A writer for the source itself knows how its resources are called.
         same = Names(place, place)
         self.naming = None if place.platform == "aws" else _WRITERS[place.platform](same, Mapped())
@@ -62,8 +82,10 @@ class SourceJudge:
     def allows(self, who: str, permission: str, kind: Kind, name: str, context: Context) -> bool:
         """Tell whether an identity of the source may do it."""
         if self.naming is None:
-            identity = next(each for each in self.bundle["identities"] if each["id"] == who)
-            return aws_allows(identity, permission, example_arn(kind, name, self.place), context)
+            arn = example_arn(kind, name, self.place)
+            if permission == "sts:AssumeRole":
+                return aws_may_assume(self.identities, who, arn, context)
+            return aws_allows(self.identities[who], permission, arn, context)
         if kind.name == "role" and self.place.platform == "gcp":
             native: str | None = _account(name)
         else:

@@ -113,7 +113,7 @@ class _One:
             self._report(need, Refusal(*each))
 
     def _grant(self, needs: Mapping[str, Need]) -> list[Grant]:
-        found = []
+        found: list[Grant] = []
         for spot in sorted({spot for spots in self.spots.values() for spot in spots}, key=_order):
             here = {
                 name for name, spots in self.spots.items() if any(self._over(each, spot) for each in spots)

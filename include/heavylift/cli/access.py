@@ -14,7 +14,7 @@ from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connec
 
 if TYPE_CHECKING:
     from heavylift.access.api import Outcome
-    from heavylift.evidence.access_records import AccessRecord
+    from heavylift.evidence.access_records import AccessRecord, AccessVerification
     from heavylift.evidence.records import RunKey
 
 app = typer.Typer(no_args_is_help=True)
@@ -94,6 +94,46 @@ def translate(
     )
 
 
+@app.command()
+def verify(
+    translation: Annotated[Path, typer.Argument(help="The document that translate wrote (--out).")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The target's policies and roles.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing at all.")] = False,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the target's permissions with a translation; exits 1 where they differ."""
+    from heavylift.access.documents import read_documents
+    from heavylift.access.verify import read_translation, verify_access
+    from heavylift.cli.access_text import verification_text
+
+    record = read_translation(translation)
+    found = [(str(path), read_documents(path)) for path in files]
+    made = verify_access(record, found, _run_key(record.run.migration))
+    if not dry_run:
+        mark_touched()
+        _keep_verification(made, evidence, evidence_conn)
+    finish(
+        {"verification": made.model_dump(mode="json")},
+        text=verification_text(made),
+        as_json=as_json,
+        status=ExitStatus.DONE if made.passed else ExitStatus.FAILED,
+    )
+
+
+def _keep_verification(made: AccessVerification, evidence: str | None, conn: str | None) -> None:
+    from heavylift.access.keeping import keep_verification
+    from heavylift.aio import run
+    from heavylift.evidence.store import open_evidence
+
+    async def write() -> None:
+        async with open_evidence(evidence, evidence_connection(conn)) as store:
+            await keep_verification(store, made, shell_actor())
+
+    run(write())
+
+
 def _run_key(migration: str) -> RunKey:
     from heavylift.evidence.access_records import ACCESS_PHASE
     from heavylift.evidence.records import RunKey
@@ -106,10 +146,11 @@ def _keep(outcome: Outcome, evidence: str | None, conn: str | None) -> AccessRec
     from heavylift.access.keeping import keep, note_translation
     from heavylift.aio import run
     from heavylift.evidence.store import open_evidence
+    from heavylift.report.access import render_access
 
     async def write() -> AccessRecord:
         async with open_evidence(evidence, evidence_connection(conn)) as store:
-            record, ref = await keep(store, outcome)
+            record, ref = await keep(store, outcome, render_access)
             await note_translation(store, record, ref, shell_actor())
             return record
 

@@ -44,7 +44,7 @@ class Given:
             async with open_evidence(whose.evidence_url, whose.evidence_connection, create=False) as store:
                 return await inventoried(store, whose.migration, whose.connection.conn_id)
 
-        return run(read())
+        return [*run(read()), *((str(path), read_documents(path)) for path in self.files[1:])]
 
 
 def given_by(
@@ -61,11 +61,11 @@ def given_by(
     if source is not None:
         sides = Place(source, accounts[0]), Place(target or "", accounts[1])
         return Given(read_names(names, *sides), tuple(files), None, migration)
-    if len(files) != 1 or files[0].suffix.lower() not in _SPECS:
+    if files[0].suffix.lower() not in _SPECS:
         raise SpecError(
             "reading the command line",
             got=f"{len(files)} files and no --source",
-            expected="one spec (.yaml), or files of policies with --source and --target",
+            expected="a spec (.yaml) first, or files of policies with --source and --target",
             state="nothing was touched",
             remedy="add --source aws, gcp, azure or kubernetes",
             code="8104",
@@ -73,7 +73,8 @@ def given_by(
     from heavylift.spec.load import load_spec
 
     spec = load_spec(files[0])
-    sides = Place(spec.source.platform.value, accounts[0]), Place(
-        target or spec.target.platform.value, accounts[1]
+    sides = (
+        Place(spec.source.platform.value, accounts[0]),
+        Place(target or spec.target.platform.value, accounts[1]),
     )
     return Given(read_names(names, *sides), tuple(files), spec, spec.migration)

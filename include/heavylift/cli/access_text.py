@@ -56,5 +56,8 @@ def verification_text(record: AccessVerification) -> str:
     lines = [f"{record.compared} permissions compared, {record.difference_count} differences"]
     for each in record.differences[:_SHOWN]:
         place = f"{each.scope}" + (f" where {each.condition}" if each.condition else "")
-        lines += [f"  {each.kind}: {each.identity}: {each.permission} on {place}", f"    to fix: {each.remedy}"]
+        lines += [
+            f"  {each.kind}: {each.identity}: {each.permission} on {place}",
+            f"    to fix: {each.remedy}",
+        ]
     return "\n".join(lines)
