@@ -1,4 +1,4 @@
-"""Permissions as Airflow translates and verifies them: kept, refused where they would grow, killed and run again."""
+"""Permissions as Airflow translates and verifies them: kept, refused, killed and run again."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ PLATFORMS = {
 
 @pytest.fixture
 def files(world: World) -> dict[str, str]:
-    world.save(**PLATFORMS, datasets=[], gates=[])
+    moved = [{"name": "data", "source": "s3://train/", "target": "gs://train/"}]
+    world.save(**PLATFORMS, datasets=moved, gates=[])
     given = {
         "policy": POLICY,
         "names": {"source": {"account": "111122223333"}, "target": {"account": "p"}},
@@ -85,7 +86,10 @@ def test_what_would_grow_is_kept_and_refused(world: World, files: dict[str, str]
     Path(files["names"]).write_text(
         json.dumps({"source": {"account": "111122223333"}, "target": {"account": "ml"}})
     )
-    world.save(target={"platform": "kubernetes", "connection": "there"})
+    world.save(
+        target={"platform": "kubernetes", "connection": "there"},
+        datasets=[{"name": "data", "source": "s3://train/", "target": "s3://train/"}],
+    )
     with pytest.raises(IncompleteError, match="HL-8108"):
         translate(world, files)
     assert not json.loads(kept(world, "translation-1.json")[0].read_text())["passed"]

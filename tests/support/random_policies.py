@@ -7,15 +7,18 @@ from typing import Any
 
 ACTIONS = [
     "s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:ListBucket", "s3:*", "s3:Get*", "s3:*Object", "*",
-    "S3:getobject", "s3:CreateBucket", "sagemaker:*TrainingJob*", "sagemaker:InvokeEndpoint", "bedrock:InvokeModel",
+    "S3:getobject", "s3:CreateBucket", "sagemaker:*TrainingJob*", "sagemaker:InvokeEndpoint",
+    "bedrock:InvokeModel",
     "secretsmanager:GetSecretValue", "secretsmanager:*", "iam:PassRole", "kinesis:Put*", "dynamodb:*Item",
     "sagemaker:CreatePipeline", "sagemaker:StartPipelineExecution", "ecr:*", "s3:PutLifecycleConfiguration",
 ]  # fmt: skip
 RESOURCES = [
     "*", "arn:aws:s3:::train/*", "arn:aws:s3:::train", "arn:aws:s3:::train/a/*", "arn:aws:s3:::train/a/b.csv",
-    "arn:aws:s3:::tr*", "arn:aws:s3:::*", "arn:aws:s3:::train/*.csv", "arn:aws:s3:::train/?/x", "arn:aws:s3:::*/a/*",
+    "arn:aws:s3:::tr*", "arn:aws:s3:::*", "arn:aws:s3:::train/*.csv", "arn:aws:s3:::train/?/x",
+    "arn:aws:s3:::*/a/*",
     "arn:aws:s3:::other/*", "arn:aws:secretsmanager:us-east-1:111122223333:secret:db-??????",
-    "arn:aws:secretsmanager:us-east-1:111122223333:secret:db-*", "arn:aws:secretsmanager:*:111122223333:secret:*",
+    "arn:aws:secretsmanager:us-east-1:111122223333:secret:db-*",
+    "arn:aws:secretsmanager:*:111122223333:secret:*",
     "arn:aws:secretsmanager:us-east-1:111122223333:secret:db-AbCdEf", "arn:aws:iam::111122223333:role/train",
     "arn:aws:iam::111122223333:role/*", "arn:aws:sagemaker:us-east-1:111122223333:training-job/*",
     "arn:aws:kinesis:us-east-1:111122223333:stream/s1", "arn:aws:s3:::train/${aws:username}/*",

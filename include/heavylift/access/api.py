@@ -1,4 +1,4 @@
-"""What operators and commands call: translate permissions, and compare the target with what was translated."""
+"""What operators and commands call: translate permissions from documents to documents."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from heavylift.access.translate import Options, Translated, translate
 from heavylift.access.writing import Grant, Writer, name_of
 from heavylift.evidence.access_records import (
     AccessBinding,
+    AccessEscalation,
     AccessGap,
     AccessIdentity,
     AccessMatrix,
@@ -30,6 +31,8 @@ from heavylift.evidence.canonical import canonical_json, sha256_hex
 from heavylift.evidence.records import RunKey
 from heavylift.facts.tables import check_folder
 
+ANY_REGION = "any-region-1"
+"""Stands for the source's regions where they are not one."""
 _REGION = re.compile(r"arn:aws[\w-]*:[a-z0-9-]+:([a-z]{2}(?:-[a-z]+)+-\d+):")
 
 
@@ -77,11 +80,15 @@ def translate_access(request: AccessRequest) -> Outcome:
 
 
 def with_region(names: Names, bundle: Document) -> Names:
-    """Return the names with the source's region, where its documents name exactly one and nobody said."""
+    """Return the names with the source's region, where nobody said: the only one that its documents name.
+
+    Where they name none, or several, nothing regional has a counterpart but all of it together.
+    """
     if names.source.region or names.source.platform != "aws":
         return names
     found = set(_REGION.findall(json.dumps(bundle, ensure_ascii=False)))
-    return replace(names, source=replace(names.source, region=found.pop())) if len(found) == 1 else names
+    region = found.pop() if len(found) == 1 else ANY_REGION
+    return replace(names, source=replace(names.source, region=region))
 
 
 class _Making:
@@ -103,11 +110,12 @@ class _Making:
         wrong = [row for row in answers if row.excess]
         accepted = [row for row in wrong if (self.writer.identity(row.identity), row.operation) in beyond]
         ways = self._escalations()
-        failures = [
+        failures = self._merged()
+        failures += [
             f"{each.identity}: {each.title}: the source has no such way" for each in ways if each.grew
         ]
         failures += [
-            f"{row.identity}: {row.operation} on {row.resource} is allowed on the target and not on the source"
+            f"{row.identity}: {row.operation} on {row.resource} is allowed on the target alone"
             for row in wrong
             if row not in accepted
         ][:20]
@@ -187,7 +195,9 @@ class _Making:
             *(s for level in identity.boundaries for s in level),
         ):
             for kind, region in statement.regions.items():
-                atoms.setdefault(kind, set()).update(l.atom for clause in region.clauses for l in clause)
+                atoms.setdefault(kind, set()).update(
+                    each.atom for clause in region.clauses for each in clause
+                )
         target = self.writer.identity(identity.id)
         granted = frozenset(
             n for each in self.made.grants if each.identity == target for n in each.permissions
@@ -210,18 +220,29 @@ class _Making:
                 self.documents, target, permission, native, context
             )
 
-        return rows(identity.id, self.table, asked, atoms, before, after, self.platforms)
+        home = self.names.source.region if self.platforms[0] == "aws" else ""
+        return rows(identity.id, self.table, asked, atoms, (before, after), self.platforms, home)
 
-    def _escalations(self) -> list[Any]:
-        known = known_permissions(self.platforms[0], self.request.facts)
-        before = {
-            each.id: permissions_of(self.platforms[0], self.read.bundle, each.id, known)
-            for each in self.read.identities
-        }
-        after: dict[str, set[str]] = {}
+    def _escalations(self) -> list[AccessEscalation]:
+        platform, facts = self.platforms[0], self.request.facts
+        known = known_permissions(platform, facts)
+        before, after = {}, {}
         for each in self.read.identities:
+            # What a role's trust policy gives is in no policy of the identity's own.
+            trusted = {name for one in each.allows for name in one.permissions & known}
+            before[each.id] = permissions_of(platform, self.read.bundle, each.id, known) | trusted
             target = self.writer.identity(each.id)
-            after[each.id] = {
-                n for grant in self.made.grants if grant.identity == target for n in grant.permissions
-            }
-        return escalations(before, after, self.platforms, self.request.facts)
+            mine = [grant.permissions for grant in self.made.grants if grant.identity == target]
+            after[each.id] = frozenset().union(*mine)
+        return escalations(before, after, self.platforms, facts)
+
+    def _merged(self) -> list[str]:
+        """Two identities that become one would each get what the other has."""
+        targets: dict[str, list[str]] = {}
+        for each in self._identities():
+            targets.setdefault(each.target, []).append(each.source)
+        return [
+            f"{' and '.join(sources)} would both become {target}: name a counterpart of its own for each"
+            for target, sources in sorted(targets.items())
+            if len(sources) > 1
+        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from heavylift.access.documents import mapping, parse_documents, several, unusable
+from heavylift.access.documents import first_keys, mapping, parse_documents, several, unusable
 from heavylift.access.model import Document
 
 _DETAILS = ("RoleDetailList", "UserDetailList", "GroupDetailList", "Policies")
@@ -31,7 +31,7 @@ def aws_bundle(found: Iterable[tuple[str, Any]]) -> Document:
             identities += [_own(each, where) for each in several(given["identities"], where)]
         else:
             raise unusable(
-                where, f"keys {', '.join(map(str, list(given)[:5]))}", "Statement, identities or RoleDetailList",
+                where, first_keys(given), "Statement, identities or RoleDetailList",
                 "give a policy, a bundle, or aws iam get-account-authorization-details",
             )  # fmt: skip
     _demand_unique(identities)

@@ -101,7 +101,11 @@ def _applies(statement: Mapping[str, Any], action: str, resource: str, context: 
     if not _named(statement, action):
         return False
     key = "Resource" if "Resource" in statement else "NotResource"
-    found = any(matches(_filled(each, context), resource) for each in _list(statement[key]))
+    patterns = [_filled(each, context) for each in _list(statement[key])]
+    if key == "NotResource" and statement["Effect"] == "Allow" and any("\0" in each for each in patterns):
+        # All but something that is not known allows nothing.
+        return False
+    found = any(matches(each, resource) for each in patterns)
     if found != (key == "Resource"):
         return False
     return holds(statement.get("Condition") or {}, context)

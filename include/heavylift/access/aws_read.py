@@ -10,12 +10,13 @@ from typing import Any
 from heavylift.access.aws_names import neutral_patterns
 from heavylift.access.conditions import region_of_conditions
 from heavylift.access.documents import known_keys, mapping, several, texts, unusable
-from heavylift.access.model import Document, Identity, Place, Read, Statement, Untranslated
+from heavylift.access.model import BY_HAND, Document, Identity, Place, Read, Statement, Untranslated
 from heavylift.access.regions import NEVER, Region, atom, union, within
 from heavylift.access.table import Table, expand_action
 
 _KEYS = (
-    "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition", "Principal", "NotPrincipal",
+    "Sid", "Effect", "Action", "NotAction", "Resource", "NotResource", "Condition", "Principal",
+    "NotPrincipal",
 )  # fmt: skip
 _VARIABLE = re.compile(r"\$\{")
 _ASSUME = "sts:AssumeRole"
@@ -40,7 +41,7 @@ class Reader:
         who = str(given["id"])
         if given.get("missing"):
             self.untranslated += [_policy_missing(who, each) for each in given["missing"]]
-            return Identity(who)
+            return Identity(who, trusts=tuple(self._trusts(given.get("trust"), who)))
         allows: list[Statement] = []
         denies: list[Statement] = []
         for policy in given.get("policies", ()):
@@ -194,9 +195,7 @@ def check_statement(given: Mapping[str, Any], where: str, *, trust: bool = False
 def boundary_levels(given: Mapping[str, Any]) -> list[list[Any]]:
     """Return what must allow a request, too: at each level at least one document."""
     levels = [[given["boundary"]]] if given.get("boundary") is not None else []
-    for each in given.get("scps") or ():
-        levels.append(list(each) if isinstance(each, list) else [each])
-    return levels
+    return [*levels, *(each if isinstance(each, list) else [each] for each in given.get("scps") or ())]
 
 
 def _names(ways: tuple[frozenset[str], ...]) -> frozenset[str]:
@@ -216,7 +215,7 @@ def _no_counterpart(who: str, pattern: str, matched: list[str], where: str) -> U
         pattern,
         "no_counterpart",
         f"not in the table of operations: {', '.join(matched[:_NAMED])}{more}",
-        "grant by hand what is needed of it, or add rows to access_operations.csv (--facts)",
+        BY_HAND,
         where,
     )
 

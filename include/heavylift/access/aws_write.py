@@ -1,4 +1,4 @@
-"""Writes AWS's policies: statements on single resources, split into as many policies as their size asks for."""
+"""Writes AWS's policies: statements on single resources, split where one policy would be too long."""
 
 from __future__ import annotations
 

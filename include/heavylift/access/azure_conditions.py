@@ -24,7 +24,8 @@ _TOKEN = re.compile(
 T = TypeVar("T")
 _OPERATORS = frozenset(
     {
-        "StringEquals", "StringNotEquals", "StringStartsWith", "StringNotStartsWith", "StringLike", "StringNotLike",
+        "StringEquals", "StringNotEquals", "StringStartsWith", "StringNotStartsWith", "StringLike",
+        "StringNotLike",
         "DateTimeLessThan", "DateTimeLessThanEquals", "DateTimeGreaterThan", "DateTimeGreaterThanEquals",
     }
 )  # fmt: skip

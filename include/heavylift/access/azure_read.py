@@ -9,9 +9,9 @@ from typing import Any
 from heavylift.access import azure_conditions as conditions
 from heavylift.access.azure_evaluate import granted, names_principal, role_id
 from heavylift.access.azure_names import PARTS, action_of
-from heavylift.access.documents import mapping, several, texts, unusable
+from heavylift.access.documents import first_keys, mapping, several, texts, unusable
 from heavylift.access.globs import is_literal, matches
-from heavylift.access.model import Document, Identity, Place, Read, Statement, Untranslated
+from heavylift.access.model import BY_HAND, Document, Identity, Place, Read, Statement, Untranslated
 from heavylift.access.regions import ALWAYS, NEVER, Region, atom, union, within
 from heavylift.access.table import Table
 
@@ -40,7 +40,7 @@ def azure_bundle(found: Iterable[tuple[str, Any]]) -> Document:
             key = next((name for name, sign in _SIGNS.items() if sign in flat), "")
             if not key:
                 raise unusable(
-                    where, f"keys {', '.join(map(str, list(given)[:5]))}", "role definitions or assignments",
+                    where, first_keys(given), "role definitions or assignments",
                     "give az role definition list and az role assignment list --all, as JSON",
                 )  # fmt: skip
             bundle[key].append(flat)
@@ -162,7 +162,7 @@ class AzureReader:
                     detail = f"of it the table of operations knows {', '.join(matched[:_NAMED]) or 'nothing'}"
                     self._note(
                         who, pattern, "no_counterpart", detail,
-                        "grant by hand what else is needed, or add rows to access_operations.csv (--facts)", where,
+                        BY_HAND, where,
                     )  # fmt: skip
 
 

@@ -141,7 +141,7 @@ class AzureWriter:
         return f"(!({joined}))" if barred else f"({joined})"
 
     def native(self, kind: Kind, name: str) -> str | None:
-        """Return the full id of what a neutral name means; where nothing is granted on it, one below its root."""
+        """Return the full id of what a neutral name means, or one below its root that stands for it."""
         found = self._native(kind, name)
         if found is not None:
             return found

@@ -32,7 +32,8 @@ _DATES = {
 }
 _KNOWN = frozenset(
     {
-        *_NEGATED, *_NEGATED.values(), *_DATES, "ArnEquals", "Bool", "BinaryEquals", "Null", "NumericLessThan",
+        *_NEGATED, *_NEGATED.values(), *_DATES, "ArnEquals", "Bool", "BinaryEquals", "Null",
+        "NumericLessThan",
         "NumericLessThanEquals", "NumericGreaterThan", "NumericGreaterThanEquals",
     }
 )  # fmt: skip

@@ -68,6 +68,11 @@ def mapping(value: Any, where: str, what: str = "an object") -> Mapping[str, Any
     raise unusable(where, type(value).__name__, what, "mend the document")
 
 
+def first_keys(value: Mapping[str, Any]) -> str:
+    """Return the first keys of an object that is not what was expected, in words."""
+    return f"keys {', '.join(map(str, list(value)[:5]))}"[:200]
+
+
 def several(value: Any, where: str) -> list[Any]:
     """Return ``value`` as a list: itself, or what it holds alone.
 

@@ -1,4 +1,4 @@
-"""The part of Google's condition language (CEL) that is understood: parsed, evaluated, turned into regions."""
+"""The part of Google's condition language (CEL) that is understood: parsed and evaluated."""
 
 from __future__ import annotations
 
@@ -95,14 +95,14 @@ class _Parser:
         return Node("not", (node,)) if barred else node
 
     def _unit(self) -> Node:
-        token = self._take()
-        if token == "(":
+        found = self._take()
+        if found == "(":
             node = self._either()
             self._take(")")
             return node
-        if token in ("true", "false"):
-            return Node("and" if token == "true" else "or")
-        return self._test(token)
+        if found in ("true", "false"):
+            return Node("and" if found == "true" else "or")
+        return self._test(found)
 
     def _test(self, name: str) -> Node:
         left, function = name, ""

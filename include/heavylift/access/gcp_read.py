@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heavylift.access import gcp_cel
-from heavylift.access.documents import known_keys, mapping, several, texts, unusable
+from heavylift.access.documents import first_keys, known_keys, mapping, several, texts, unusable
 from heavylift.access.gcp_cel import Node, NotUnderstoodError
 from heavylift.access.gcp_evaluate import denied_names, denies_member
 from heavylift.access.globs import is_literal
-from heavylift.access.model import Document, Identity, Place, Read, Statement, Untranslated
+from heavylift.access.model import BY_HAND, Document, Identity, Place, Read, Statement, Untranslated
 from heavylift.access.regions import ALWAYS, NEVER, Region, atom, union, within
 from heavylift.access.table import Table
 
@@ -45,7 +45,7 @@ def gcp_bundle(found: Iterable[tuple[str, Any]], place: Place) -> Document:
                 bundle["denyPolicies"].append(given)
             else:
                 raise unusable(
-                    where, f"keys {', '.join(map(str, list(given)[:5]))}", "bindings, includedPermissions or rules",
+                    where, first_keys(given), "bindings, includedPermissions or rules",
                     "give gcloud projects get-iam-policy, iam roles describe, iam policies get, as JSON",
                 )  # fmt: skip
     _check(bundle)
@@ -161,12 +161,12 @@ class GcpReader:
                 self._note(
                     each, names[0] if len(names) == 1 else f"{len(names)} permissions", "no_counterpart",
                     f"not in the table of operations: {', '.join(names[:_NAMED])}{more}",
-                    "grant by hand what is needed of it, or add rows to access_operations.csv (--facts)", where,
+                    BY_HAND, where,
                 )  # fmt: skip
 
 
 def region_of(condition: Any, kind: str) -> Region:
-    """Return where a condition holds for resources of one kind; what is not understood stays one opaque test."""
+    """Return where a condition holds for one kind; what is not understood stays one opaque test."""
     if not condition:
         return ALWAYS
     text = condition["expression"]

@@ -75,7 +75,7 @@ def _whole(component: Component) -> dict[str, Any]:
             got="a policy of which the inventory hid or cut a part",
             expected="all of it",
             state="nothing was translated",
-            remedy="give the policies as files: heavylift access translate FILE… --source, with the account's export",
+            remedy="give the account's export as a file: heavylift access translate FILE… --source",
             code="8106",
         )
     return attributes

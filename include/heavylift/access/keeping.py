@@ -155,7 +155,7 @@ def require_no_growth(record: AccessRecord) -> None:
             got="; ".join(record.failures[:3]),
             expected="nobody who may do more on the target than on the source",
             state="the translation is kept as evidence; nothing was applied",
-            remedy="take the permission away on the source, or leave it out (--logs, --facts), and translate again",
+            remedy="take the permission away on the source, or leave it out, and translate again",
             code="8108",
         )
 
@@ -169,8 +169,8 @@ def require_equal(made: AccessVerification) -> None:
         first = made.differences[0]
         raise IncompleteError(
             "verifying the target's permissions",
-            got=f"{made.difference_count} differences, first: {first.kind} {first.permission} for {first.identity}"
-            f" on {first.scope}",
+            got=f"{made.difference_count} differences, first: {first.kind} {first.permission}"
+            f" for {first.identity} on {first.scope}",
             expected=f"what translation {made.digest[:12]} says",
             state="the differences are kept as evidence; nothing was changed",
             remedy=first.remedy,

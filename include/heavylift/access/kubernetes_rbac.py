@@ -8,7 +8,7 @@ from typing import Any
 
 from heavylift.access.documents import mapping, several, texts, unusable
 from heavylift.access.globs import is_literal
-from heavylift.access.model import Document, Identity, Names, Place, Read, Statement, Untranslated
+from heavylift.access.model import BY_HAND, Document, Identity, Names, Place, Read, Statement, Untranslated
 from heavylift.access.regions import ALWAYS, Clause, Region, union, within
 from heavylift.access.table import Kind, Table
 from heavylift.access.writing import (
@@ -176,8 +176,7 @@ class KubernetesReader:
         return Identity(who, tuple(allows))
 
     def _note(self, who: str, what: str, detail: str, where: str) -> None:
-        remedy = "grant by hand what is needed of it, or add rows to access_operations.csv (--facts)"
-        self.untranslated.append(Untranslated(who, what, "no_counterpart", detail, remedy, where))
+        self.untranslated.append(Untranslated(who, what, "no_counterpart", detail, BY_HAND, where))
 
 
 @dataclass

@@ -78,8 +78,9 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
 def _opened(path: Path) -> IO[str]:
     with path.open("rb") as file:
         packed = file.read(2) == b"\x1f\x8b"
-    opened = gzip.open(path, "rt", encoding="utf-8") if packed else path.open(encoding="utf-8")
-    return cast("IO[str]", opened)
+    if not packed:
+        return path.open(encoding="utf-8")
+    return cast("IO[str]", gzip.open(path, "rt", encoding="utf-8"))
 
 
 def _of_line(line: str, where: str) -> Iterator[tuple[str, Mapping[str, Any]]]:

@@ -44,26 +44,33 @@ class Row:
         return self.after and not self.before
 
 
-def names_for(kind: Kind, atoms: Iterable[Atom], *, regional: bool) -> list[str]:
+def names_for(kind: Kind, atoms: Iterable[Atom], *, region: str) -> list[str]:
     """Return neutral names that patterns tell apart: in each, and just outside of it.
 
-    :param regional: names of what AWS keeps in a region begin with it.
+    :param region: names of what AWS keeps in a region begin with it.
     """
-    regional = regional and "{region}" in kind.templates["aws"]
+    region = region if "{region}" in kind.templates["aws"] else ""
     patterns = sorted({each.pattern for each in atoms if each.operator == "match"})
-    found = [_example(kind, regional)]
+    found = [_example(kind, region)]
     for pattern in patterns:
-        filled = pattern.replace("*", "probe").replace("?", "q")
+        filled = _filled(pattern, region)
         found += [filled, pattern.replace("*", "").replace("?", "q"), f"{filled}-not", f"x{filled}"]
+        found += [f"{region}/x{filled.partition('/')[2]}"] if region else []
     for one, other in itertools.pairwise(patterns):
         found.append(one.replace("*", other.rpartition("/")[2].replace("*", "p")).replace("?", "q"))
-    valid = [each for each in dict.fromkeys(found) if _valid(kind, each, regional)]
+    valid = [each for each in dict.fromkeys(found) if _valid(kind, each, bool(region))]
     return valid[:MAX_NAMES]
 
 
-def _example(kind: Kind, regional: bool) -> str:
+def _filled(pattern: str, region: str) -> str:
+    if region and pattern.startswith("*/"):
+        pattern = region + pattern[1:]
+    return pattern.replace("*", "probe").replace("?", "q")
+
+
+def _example(kind: Kind, region: str) -> str:
     return {"object": "some-bucket/some/key", "account": "*"}.get(
-        kind.name, "eu-west-9/some" if regional else "some"
+        kind.name, f"{region}/some" if region else "some"
     )
 
 
@@ -115,22 +122,24 @@ def rows(
     table: Table,
     operations: Iterable[Operation],
     atoms: Mapping[str, Collection[Atom]],
-    before: Ask,
-    after: Ask,
+    asks: tuple[Ask, Ask],
     platforms: tuple[str, str],
+    region: str,
 ) -> Iterator[Row]:
     """Yield the answers for one identity: for each operation, each name, each request.
 
     :param atoms: for each kind of resource what the source's statements tell apart.
+    :param asks: the evaluators, before and after.
+    :param region: where names of what AWS keeps in a region begin; empty for other sources.
     """
     contexts = contexts_for(each for found in atoms.values() for each in found)
     for operation in operations:
         kind = table.kinds[operation.kind]
-        for name in names_for(kind, atoms.get(operation.kind, ()), regional=platforms[0] == "aws"):
+        for name in names_for(kind, atoms.get(operation.kind, ()), region=region):
             for context in contexts:
                 answers = [
                     _allowed(operation, platform, ask, kind, name, context)
-                    for platform, ask in zip(platforms, (before, after), strict=True)
+                    for platform, ask in zip(platforms, asks, strict=True)
                 ]
                 words = "; ".join(f"{key}={','.join(value)}" for key, value in sorted(context.items()))
                 yield Row(identity, operation.name, f"{operation.kind}:{name}", words, *answers)

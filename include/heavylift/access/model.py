@@ -40,6 +40,10 @@ class Identity:
     trusts: tuple[tuple[str, Region], ...] = ()
 
 
+BY_HAND = "grant by hand what is needed of it, or add rows to access_operations.csv (--facts)"
+"""The remedy for what the table does not know."""
+
+
 @dataclass(frozen=True)
 class Untranslated:
     """What did not come along, why, and what mends it.

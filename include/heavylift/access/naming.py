@@ -9,7 +9,7 @@ from heavylift.access.table import Table
 
 
 def neutral_names(table: Table, native: str, place: Place) -> list[tuple[str, str]]:
-    """Return (kind, neutral name) of all that a resource's own name can mean; empty where nothing is known."""
+    """Return (kind, neutral name) of all that a resource's own name can mean."""
     found = []
     for kind in table.kinds.values():
         names = native_patterns(table, kind.name, native, place)

@@ -14,7 +14,7 @@ from functools import cached_property
 from heavylift.access.globs import covers, disjoint
 from heavylift.errors import UnsupportedError
 
-MAX_CLAUSES = 512
+MAX_CLAUSES = 256
 """A policy that needs more is reported, not approximated."""
 
 
@@ -121,7 +121,11 @@ def simplified(clause: Iterable[Literal]) -> Clause | None:
 
 def implies(narrow: Clause, wide: Clause) -> bool:
     """Tell whether wherever ``narrow`` holds ``wide`` does; False where that is not certain."""
-    return all(any(_gives(have, need) for have in narrow) for need in wide)
+    left = wide - narrow
+    # Only patterns can follow from something else than themselves.
+    if any(need.atom.operator != "match" for need in left):
+        return False
+    return all(any(_gives(have, need) for have in narrow) for need in left)
 
 
 def _gives(have: Literal, need: Literal) -> bool:

@@ -166,7 +166,7 @@ class _One:
     def _permissions(
         self, here: frozenset[str], wanted: frozenset[str], inherited: frozenset[str]
     ) -> frozenset[str]:
-        """Return the permissions to grant: those that allow nothing beyond ``here``, and some excess if asked."""
+        """Return what to grant: what allows nothing beyond ``here``, and some excess if asked."""
         platform = self.writer.platform
         chosen: set[str] = set()
         left = self.options.max_excess
@@ -214,8 +214,10 @@ class _One:
             need,
             Refusal(
                 "counterpart_broader",
-                f"{', '.join(sorted(way))} on {spot.scope} would also allow {', '.join(sorted(beyond)) or 'more'}",
-                f"--max-excess {max(len(beyond), 1)} grants it and lists the excess; or allow those on the source, too",
+                f"for {need.operation.name}: {', '.join(sorted(way))} on {spot.scope} would also allow"
+                f" {', '.join(sorted(beyond)) or 'more'}",
+                f"--max-excess {max(len(beyond), 1)} grants it and lists the excess;"
+                " or allow those on the source, too",
             ),
         )
 

@@ -1,4 +1,4 @@
-"""What every platform's writer has in common: places for permissions, refusals, and names that were mapped."""
+"""What every platform's writer has in common: spots, refusals, and names that were mapped."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ def unconditional(literal: Literal) -> Refusal:
     return Refusal(
         "condition",
         f"the target has no such condition: {words}",
-        "grant it by hand under a condition of the target's that is as narrow, or drop the condition on the source",
+        "grant it by hand under a condition that is as narrow, or drop the condition on the source",
     )
 
 

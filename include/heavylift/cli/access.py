@@ -58,7 +58,7 @@ def translate(
     evidence_conn: EvidenceConn = None,
     as_json: AsJson = False,
 ) -> None:
-    """Translate permissions: for each identity what it needs on the target, never more than the source allows.
+    """Translate permissions: for each identity what it needs on the target, never more than it had.
 
     Exits 1 where the target would allow what the source does not; what could not be translated is listed and
     does not fail.

@@ -21,7 +21,7 @@ def translation_text(record: AccessRecord) -> str:
         lines += [
             f"  {each.identity}",
             f"    on {each.scope}" + (f" where {each.condition}" if each.condition else ""),
-            f"    {'role ' + each.role + ': ' if each.predefined else ''}{', '.join(each.permissions[:_SHOWN])}",
+            f"    {each.role + ': ' if each.predefined else ''}{', '.join(each.permissions[:_SHOWN])}",
         ]
         if each.excess:
             lines.append(f"    excess, as asked for: {', '.join(each.excess)}")
@@ -32,8 +32,8 @@ def translation_text(record: AccessRecord) -> str:
     lines += [f"FAILED: {each}" for each in record.failures]
     matrix = record.matrix
     lines.append(
-        f"matrix: {matrix.questions} questions, {matrix.kept} kept, {matrix.lost} lost, {matrix.excess} excess,"
-        f" {matrix.accepted_excess} excess as asked for; digest {record.digest}"
+        f"matrix: {matrix.questions} questions, {matrix.kept} kept, {matrix.lost} lost,"
+        f" {matrix.excess} excess, {matrix.accepted_excess} excess as asked for; digest {record.digest}"
     )
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""Operators of permissions: translate the source's, and compare the target's with that. Neither applies any."""
+"""Operators of permissions: translate the source's, compare the target's with that; neither applies any."""
 
 from __future__ import annotations
 
