@@ -31,6 +31,8 @@ from heavylift.evidence.canonical import canonical_json, sha256_hex
 from heavylift.evidence.records import RunKey
 from heavylift.facts.tables import check_folder
 
+MAX_ROLES = {"gcp": 300, "azure": 2_048}
+"""Custom roles of a project, and of a directory."""
 ANY_REGION = "any-region-1"
 """Stands for the source's regions where they are not one."""
 _REGION = re.compile(r"arn:aws[\w-]*:[a-z0-9-]+:([a-z]{2}(?:-[a-z]+)+-\d+):")
@@ -110,7 +112,7 @@ class _Making:
         wrong = [row for row in answers if row.excess]
         accepted = [row for row in wrong if (self.writer.identity(row.identity), row.operation) in beyond]
         ways = self._escalations()
-        failures = self._merged()
+        failures = [*self._merged(), *self._too_many()]
         failures += [
             f"{each.identity}: {each.title}: the source has no such way" for each in ways if each.grew
         ]
@@ -167,17 +169,13 @@ class _Making:
         )
 
     def _roles(self) -> tuple[AccessRole, ...]:
-        made = {
-            name_of(each.permissions, each.identity): each.permissions
-            for each in self.made.grants
-            if not each.role
-        }
+        made = {name_of(each.permissions): each.permissions for each in self.made.grants if not each.role}
         return tuple(AccessRole(id=name, permissions=tuple(sorted(made[name]))) for name in sorted(made))
 
     def _binding(self, grant: Grant) -> AccessBinding:
         return AccessBinding(
             identity=grant.identity,
-            role=grant.role or name_of(grant.permissions, grant.identity),
+            role=grant.role or name_of(grant.permissions),
             predefined=bool(grant.role),
             scope=grant.spot.scope,
             condition=" && ".join(sorted(grant.spot.terms)),
@@ -235,6 +233,15 @@ class _Making:
             mine = [grant.permissions for grant in self.made.grants if grant.identity == target]
             after[each.id] = frozenset().union(*mine)
         return escalations(before, after, self.platforms, facts)
+
+    def _too_many(self) -> list[str]:
+        most = MAX_ROLES.get(self.platforms[1])
+        count = len(self._roles())
+        if most is None or count <= most:
+            return []
+        return [
+            f"{count} custom roles, and {self.platforms[1]} takes {most}: translate fewer identities at once"
+        ]
 
     def _merged(self) -> list[str]:
         """Two identities that become one would each get what the other has."""

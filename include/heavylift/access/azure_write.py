@@ -165,7 +165,7 @@ class AzureWriter:
         roles: dict[str, Document] = {}
         assignments = []
         for grant in grants:
-            name = grant.role or name_of(grant.permissions, grant.identity)
+            name = grant.role or name_of(grant.permissions)
             where = f"{self.names.target.account}/providers/Microsoft.Authorization/roleDefinitions/"
             role = where + str(uuid.uuid5(_NAMESPACE, name))
             actions = sorted({action_of(each) for each in grant.permissions})

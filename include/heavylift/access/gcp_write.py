@@ -197,7 +197,7 @@ class GcpWriter:
         if grant.role:
             return [(grant.role, [])]
         head = f"projects/{self.names.target.account}/roles/"
-        return [(head + name_of(part, grant.identity), part) for part in _parts(sorted(grant.permissions))]
+        return [(head + name_of(part), part) for part in _parts(sorted(grant.permissions))]
 
     def allows(self, bundle: Document, who: str, permission: str, resource: str, context: Context) -> bool:
         """Ask Google's evaluator."""

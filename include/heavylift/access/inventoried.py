@@ -50,7 +50,7 @@ def documents_of(components: Iterable[Component], where: str) -> list[tuple[str,
         place = f"{where}, {each.id}"
         if each.native_type.startswith("AWS::IAM::") and sort in _EXPORT:
             export.setdefault(_EXPORT[sort], []).append(_whole(each))
-        elif each.native_type == "GCP::GCP::IAM::Policy":
+        elif each.native_type == "GCP::IAM::Policy":
             resource = f"//cloudresourcemanager.googleapis.com/projects/{each.account}"
             policy = {k: v for k, v in _whole(each).items() if k in ("bindings", "etag", "version")}
             found.append((place, {"policies": [{"resource": resource, "policy": policy}]}))

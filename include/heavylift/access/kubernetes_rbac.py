@@ -217,24 +217,26 @@ class KubernetesWriter:
 
     def documents(self, grants: Sequence[Grant]) -> Document:
         """Return roles and bindings of the namespace."""
-        objects: list[Document] = []
+        roles: dict[str, Document] = {}
+        bindings: list[Document] = []
         for grant in grants:
             space, _, name = grant.spot.scope.partition("/")
-            title = name_of(grant.permissions, f"{grant.identity}{name}").replace("_", "-").lower()
-            rules = [_rule(each, name) for each in sorted(grant.permissions)]
+            title = name_of(grant.permissions, name).replace("_", "-")
             meta = {"name": title, "namespace": space}
+            rules = [_rule(each, name) for each in sorted(grant.permissions)]
+            roles[title] = {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": meta, "rules": rules}
             _, _, owner, account = grant.identity.split(":", 3)
-            objects += [
-                {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": meta, "rules": rules},
+            whose = name_of((), grant.identity).rpartition("_")[2]
+            bindings.append(
                 {
                     "apiVersion": f"{_RBAC}/v1",
                     "kind": "RoleBinding",
-                    "metadata": meta,
+                    "metadata": {"name": f"{title}-{whose}", "namespace": space},
                     "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": owner}],
                     "roleRef": {"apiGroup": _RBAC, "kind": "Role", "name": title},
-                },
-            ]
-        return {"platform": "kubernetes", "objects": objects}
+                }
+            )
+        return {"platform": "kubernetes", "objects": [*roles.values(), *bindings]}
 
     def allows(self, bundle: Document, who: str, permission: str, resource: str, context: Context) -> bool:
         """Ask Kubernetes' evaluator."""

@@ -120,12 +120,13 @@ def plain_name(source: str, longest: int = 30) -> str:
     return f"hl-{made[: longest - 10]}-{digest}".replace("--", "-")
 
 
-def name_of(permissions: Iterable[str], identity: str) -> str:
-    """Return a stable name for a role with these permissions."""
-    text = "\n".join([identity, *sorted(permissions)])
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    short = re.sub(r"[^A-Za-z0-9]+", "_", plain_name(identity, 40))
-    return f"heavylift_{short}_{digest}"
+def name_of(permissions: Iterable[str], apart: str = "") -> str:
+    """Return the name of the role with these permissions: whoever needs the same gets the same role.
+
+    :param apart: what else tells roles with the same permissions apart.
+    """
+    text = "\n".join([apart, *sorted(permissions)])
+    return f"heavylift_{hashlib.sha256(text.encode('utf-8', 'surrogatepass')).hexdigest()[:12]}"
 
 
 def unconditional(literal: Literal) -> Refusal:

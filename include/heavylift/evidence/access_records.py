@@ -10,7 +10,7 @@ from pydantic import Field
 from heavylift.evidence.base import EvidenceRef, Record
 from heavylift.evidence.records import RunKey, utc_now
 
-ACCESS_FOLDER = "access"
+ACCESS_FOLDER = "~access"
 ACCESS_PHASE = "provision"
 
 
