@@ -18,6 +18,7 @@ from heavylift.access.regions import Atom
 from heavylift.access.table import Kind, Table, load_table
 from heavylift.access.translate import Options, Translated, translate
 from heavylift.access.writing import Grant, Writer, name_of
+from heavylift.errors import SpecError
 from heavylift.evidence.access_records import (
     AccessBinding,
     AccessEscalation,
@@ -75,6 +76,15 @@ def translate_access(request: AccessRequest) -> Outcome:
     bundle = bundle_of(request.names.source, request.found)
     names = with_region(request.names, bundle)
     read = read_bundle(bundle, table, names.source)
+    if request.used is not None and not any(each.id in request.used for each in read.identities):
+        raise SpecError(
+            "dropping what no access log shows",
+            got=f"logs of {', '.join(sorted(request.used)[:3]) or 'nobody'}",
+            expected=f"at least one of: {', '.join(each.id for each in read.identities[:3])}",
+            state="nothing was translated",
+            remedy="give the logs of these identities; a policy by itself has no ARN: give identities",
+            code="8111",
+        )
     writer = writer_for(names, table)
     options = Options(request.max_excess, request.predefined, request.used)
     made = translate(read, table, names.source.platform, writer, options)

@@ -6,12 +6,14 @@ A neutral name is ``name`` for what is global (``bucket/key``, ``role``) and ``r
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from heavylift.access.globs import is_literal, matches
 from heavylift.access.model import Place
 from heavylift.access.table import Kind
 
 _SUFFIX = re.compile(r"-[A-Za-z0-9]{6}$")
+_SECRETS = re.compile(r":secret:([^\s\"*?]+)-([A-Za-z0-9]{6})\"")
 _PARTS = 6
 
 
@@ -60,7 +62,9 @@ def _secret(name: str) -> list[str]:
     if name.endswith("-??????"):
         return [name.removesuffix("-??????")]
     if is_literal(name):
-        return [_SUFFIX.sub("", name)]
+        # Without a suffix that looks like one the name matches no secret of AWS's.
+        stem = _SUFFIX.sub("", name)
+        return [stem] if stem != name and re.search(r"[A-Z0-9]", name[len(stem) :]) else []
     if name.endswith("-*") and is_literal(name[:-2]):
         return [name.removesuffix("-*"), name]
     return [name]
@@ -80,7 +84,17 @@ def arn_of(kind: Kind, name: str, place: Place) -> str:
     return made
 
 
-def example_arn(kind: Kind, name: str, place: Place) -> str:
-    """Return the ARN of the one resource that a neutral name means."""
+def example_arn(kind: Kind, name: str, place: Place, suffixes: Mapping[str, str]) -> str:
+    """Return the ARN of the one resource that a neutral name means.
+
+    :param suffixes: what AWS appended to the names of secrets, where that is known.
+    """
     made = arn_of(kind, name, place)
-    return made.replace("-??????", "-AbCdEf") if kind.name == "secret" else made
+    if kind.name != "secret":
+        return made
+    return made.replace("-??????", f"-{suffixes.get(name.partition('/')[2], 'AbCdEf')}")
+
+
+def secret_suffixes(text: str) -> dict[str, str]:
+    """Return what AWS appended to the names of the secrets that ARNs in ``text`` name."""
+    return {name: suffix for name, suffix in sorted(_SECRETS.findall(text))}

@@ -83,6 +83,7 @@ def _met(condition: Any, resource: str, context: Context, *, unknown: bool = Fal
 
 def ancestor(scope: str, resource: str, project: str) -> bool:
     """Tell whether ``scope`` is ``resource`` or above it; all that is named is in ``project``."""
-    if scope.endswith(f"/projects/{project}") and scope.count("/") == 4:
+    head = "//cloudresourcemanager.googleapis.com/"
+    if scope == f"{head}projects/{project}" or scope.startswith((f"{head}folders/", f"{head}organizations/")):
         return True
     return resource == scope or resource.startswith(f"{scope}/")

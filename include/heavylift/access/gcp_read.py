@@ -9,13 +9,14 @@ from typing import Any
 from heavylift.access import gcp_cel
 from heavylift.access.documents import first_keys, known_keys, mapping, several, texts, unusable
 from heavylift.access.gcp_cel import Node, NotUnderstoodError
-from heavylift.access.gcp_evaluate import denied_names, denies_member
+from heavylift.access.gcp_evaluate import ancestor, denied_names, denies_member
 from heavylift.access.globs import is_literal
 from heavylift.access.model import BY_HAND, Document, Identity, Place, Read, Statement, Untranslated
 from heavylift.access.regions import ALWAYS, NEVER, Region, atom, union, within
 from heavylift.access.table import Table
 
 _BUCKETS = "//storage.googleapis.com/projects/_/buckets/"
+_SOMETHING = "//any.googleapis.com/something"
 _MEMBERS = ("serviceAccount:", "user:", "group:")
 _NAMED = 20
 
@@ -40,7 +41,7 @@ def gcp_bundle(found: Iterable[tuple[str, Any]], place: Place) -> Document:
                 bundle["roles"].append(given)
             elif "policies" in given or "roles" in given or "denyPolicies" in given:
                 for key in ("roles", "policies", "denyPolicies"):
-                    bundle[key] += [mapping(one, where) for one in several(given.get(key), where)]
+                    bundle[key] += [dict(mapping(one, where)) for one in several(given.get(key), where)]
             elif "rules" in given:
                 bundle["denyPolicies"].append(given)
             else:
@@ -49,7 +50,15 @@ def gcp_bundle(found: Iterable[tuple[str, Any]], place: Place) -> Document:
                     "give gcloud projects get-iam-policy, iam roles describe, iam policies get, as JSON",
                 )  # fmt: skip
     _check(bundle)
+    for each in bundle["policies"]:
+        each["resource"] = _canonical(each["resource"], place)
     return bundle
+
+
+def _canonical(resource: str, place: Place) -> str:
+    """Return a secret's name as conditions know it: with the project's number, where that is known."""
+    named = f"/projects/{place.account}/secrets/"
+    return resource.replace(named, f"/projects/{place.number or place.account}/secrets/")
 
 
 def _check(bundle: Document) -> None:
@@ -131,7 +140,7 @@ class GcpReader:
         return Statement(known, regions, where)
 
     def _scope(self, kind: str, resource: str) -> Region:
-        if resource.startswith("//cloudresourcemanager.googleapis.com/"):
+        if ancestor(resource, _SOMETHING, self.place.account):
             return ALWAYS
         if resource.startswith(_BUCKETS):
             name = resource.removeprefix(_BUCKETS)
@@ -147,7 +156,7 @@ class GcpReader:
                 if denies_member(given, member):
                     where = f"{policy.get('name', 'deny policy')}, rules[{index}]"
                     known = denied_names(given, self.table.permissions("gcp"))
-                    project = "//cloudresourcemanager.googleapis.com/"
+                    project = f"//cloudresourcemanager.googleapis.com/projects/{self.place.account}"
                     yield self._statement(known, project, given.get("denialCondition"), where)
 
     def _note(self, who: str, what: str, reason: str, detail: str, remedy: str, where: str) -> None:

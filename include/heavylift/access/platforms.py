@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Protocol
 
 from heavylift.access.aws_bundle import aws_bundle
 from heavylift.access.aws_evaluate import aws_allows, aws_may_assume, aws_permissions
-from heavylift.access.aws_names import example_arn
+from heavylift.access.aws_names import example_arn, secret_suffixes
 from heavylift.access.aws_read import Reader as AwsReader
 from heavylift.access.aws_write import AwsWriter
 from heavylift.access.azure_evaluate import granted, role_id
@@ -74,6 +75,7 @@ class SourceJudge:
 
     def __init__(self, bundle: Document, place: Place) -> None:
         self.bundle, self.place = bundle, place
+        self.suffixes = secret_suffixes(json.dumps(bundle, ensure_ascii=False))
         self.identities = {each["id"]: each for each in bundle.get("identities", ())}
         # A writer for the source itself knows how its resources are called.
         same = Names(place, place)
@@ -82,7 +84,7 @@ class SourceJudge:
     def allows(self, who: str, permission: str, kind: Kind, name: str, context: Context) -> bool:
         """Tell whether an identity of the source may do it."""
         if self.naming is None:
-            arn = example_arn(kind, name, self.place)
+            arn = example_arn(kind, name, self.place, self.suffixes)
             if permission == "sts:AssumeRole":
                 return aws_may_assume(self.identities, who, arn, context)
             return aws_allows(self.identities[who], permission, arn, context)

@@ -14,9 +14,12 @@ from dataclasses import dataclass, field
 from heavylift.access.model import Identity, Read, Untranslated
 from heavylift.access.needs import Need, needs_of
 from heavylift.access.predefined import Predefined, cheapest
+from heavylift.access.regions import NEVER
 from heavylift.access.table import Operation, Table
 from heavylift.access.writing import Grant, Refusal, Spot, Writer
 from heavylift.errors import UnsupportedError
+
+MAX_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -74,6 +77,7 @@ class _One:
         self.spots: dict[str, list[Spot]] = defaultdict(list)
 
     def run(self) -> None:
+        self._report_elsewhere()
         used = self.options.used
         needs, unused = needs_of(
             self.identity, self.table, self.source, None if used is None else used.get(self.identity.id, ())
@@ -88,6 +92,20 @@ class _One:
                 there = {name for each in granted if self._over(each.spot, spot) for name in each.permissions}
                 if not need.operation.allowed_by(self.writer.platform, there):
                     self._report_broad(need, spot)
+
+    def _report_elsewhere(self) -> None:
+        """Report statements whose resources are none of the source's that are known."""
+        for each in self.identity.allows:
+            if each.permissions and all(region == NEVER for region in each.regions.values()):
+                refusal = Refusal(
+                    "scope",
+                    "its resources lie elsewhere, or are of no kind that these permissions are for",
+                    "translate that account by itself, or name the place in the map of names (source)",
+                )
+                names = ", ".join(sorted(each.permissions)[:MAX_NAMED])
+                report = _report(self.identity.id, names, refusal, (each.where,))
+                if report not in self.result.untranslated:
+                    self.result.untranslated.append(report)
 
     def _place(self, need: Need) -> None:
         operation = need.operation

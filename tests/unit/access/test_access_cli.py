@@ -275,6 +275,20 @@ def test_hostile_policies_end_soon_and_are_never_widened(
     assert record["bindings"] == [] or record["matrix"]["kept"] > 0
 
 
+def test_names_of_secrets_lose_what_aws_appends(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    read = "secretsmanager:GetSecretValue"
+    given = role(
+        allow(read, resource=f"{SECRET}:db-x9Y2kq"),
+        allow(read, resource=f"{SECRET}:other-secret"),
+        allow(read, resource="arn:aws:secretsmanager:us-east-1:999999999999:secret:theirs-x9Y2kq"),
+    )
+    record = translated(capsys, save(tmp_path, "r.json", given))
+    assert [each["scope"].rpartition("/")[2] for each in record["bindings"]] == ["db"]
+    assert [(each["reason"], each["where"][-12:]) for each in record["untranslated"]] == [
+        ("scope", "Statement[1]"), ("scope", "Statement[2]"),
+    ]  # fmt: skip
+
+
 def test_two_identities_do_not_become_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = role(allow("s3:GetObject"))
     given["identities"].append({"id": f"{ROLE}-2", "policies": []})
@@ -289,7 +303,11 @@ def test_what_the_options_lack_is_said(tmp_path: Path, capsys: pytest.CaptureFix
     for more, code in (((), "HL-8104"), (("--source", "aws", "--target", "gcp"), "HL-8103")):
         status, _, err = heavylift(capsys, "access", "translate", given, *more)
         assert (status, code in err) == (2, True)
-    log = save(tmp_path, "log", "{}")
+    other = {"eventName": "GetObject", "userIdentity": {"arn": "arn:aws:iam::1:user/u"}}
+    log = save(tmp_path, "log", other)
+    command = ("access", "translate", given, "--source", "aws", "--target", "gcp", *ACCOUNTS, "--logs", log)
+    assert "HL-8111" in heavylift(capsys, *command)[2]
+    save(tmp_path, "log", "{}")
     command = ("access", "translate", given, "--source", "aws", "--target", "gcp", *ACCOUNTS, "--logs", log)
     status, _, err = heavylift(capsys, *command)
     assert status == 2
