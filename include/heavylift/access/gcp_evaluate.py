@@ -16,7 +16,7 @@ def gcp_allows(bundle: Document, member: str, permission: str, resource: str, co
     project = bundle["project"]
     if any(_denied(each, member, permission, resource, context) for each in bundle.get("denyPolicies", ())):
         return False
-    roles = {each["name"]: each for each in bundle.get("roles", ())}
+    roles = {each["name"]: each for key in ("roles", "predefinedRoles") for each in bundle.get(key, ())}
     return any(
         member in binding.get("members", ())
         and permission in roles.get(binding["role"], {}).get("includedPermissions", ())

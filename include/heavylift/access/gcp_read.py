@@ -40,6 +40,7 @@ def gcp_bundle(found: Iterable[tuple[str, Any]], place: Place) -> Document:
             elif "includedPermissions" in given:
                 bundle["roles"].append(given)
             elif "policies" in given or "roles" in given or "denyPolicies" in given:
+                bundle["roles"] += several(given.get("predefinedRoles"), where)
                 for key in ("roles", "policies", "denyPolicies"):
                     bundle[key] += [dict(mapping(one, where)) for one in several(given.get(key), where)]
             elif "rules" in given:

@@ -169,7 +169,11 @@ class GcpWriter:
         """Return the project's custom roles and the policies of its resources."""
         roles: dict[str, Document] = {}
         policies: dict[str, list[Document]] = {}
+        predefined: dict[str, Document] = {}
         for grant in grants:
+            if grant.role:
+                names = sorted(grant.permissions)
+                predefined[grant.role] = {"name": grant.role, "includedPermissions": names}
             for name, permissions in self._roles(grant):
                 if permissions:
                     roles[name] = {
@@ -187,6 +191,7 @@ class GcpWriter:
             "platform": "gcp",
             "project": self.names.target.account,
             "roles": [roles[name] for name in sorted(roles)],
+            "predefinedRoles": [predefined[name] for name in sorted(predefined)],
             "policies": [
                 {"resource": scope, "policy": {"version": 3, "bindings": bindings}}
                 for scope, bindings in sorted(policies.items())

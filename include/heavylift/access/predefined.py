@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from heavylift.access.documents import mapping, read_documents, several, texts, unusable
-from heavylift.access.table import Table
 
 
 @dataclass(frozen=True)
@@ -39,21 +38,31 @@ def read_predefined(path: Path | None) -> tuple[Predefined, ...]:
     return tuple(found)
 
 
-def cheapest(
-    roles: Iterable[Predefined],
-    permissions: frozenset[str],
-    here: Collection[str],
-    table: Table,
-    platform: str,
-    max_excess: int,
-) -> Predefined | None:
-    """Return the role that covers ``permissions`` with the least excess, None where none is within the bound.
+def cover(
+    roles: Iterable[Predefined], permissions: frozenset[str], max_excess: int
+) -> tuple[Predefined, ...]:
+    """Return roles that together have ``permissions``, with few others; none where that takes more excess.
 
-    Excess is counted in permissions: those beyond what is needed, whether the table knows them or not.
+    Greedy: at each step the role with the fewest new excess permissions for each that it newly covers.
+    Excess is counted in permissions, whether the table knows them or not.
     """
-    found = [
-        (len(role.permissions - permissions), role.name, role)
-        for role in roles
-        if permissions <= role.permissions and len(role.permissions - permissions) <= max_excess
-    ]
-    return min(found)[2] if found else None
+    chosen: list[Predefined] = []
+    left, beyond = set(permissions), set[str]()
+    candidates = [each for each in roles if each.permissions & permissions]
+    while left:
+        useful = [each for each in candidates if each.permissions & left]
+        if not useful:
+            return ()
+        best = min(useful, key=lambda each: _price(each, permissions, left, beyond))
+        chosen.append(best)
+        left -= best.permissions
+        beyond |= best.permissions - permissions
+        if len(beyond) > max_excess:
+            return ()
+    return tuple(chosen)
+
+
+def _price(
+    role: Predefined, permissions: frozenset[str], left: set[str], beyond: set[str]
+) -> tuple[float, str]:
+    return len(role.permissions - permissions - beyond) / len(role.permissions & left), role.name

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from heavylift.access.model import Identity, Read, Untranslated
 from heavylift.access.needs import Need, needs_of
-from heavylift.access.predefined import Predefined, cheapest
+from heavylift.access.predefined import Predefined, cover
 from heavylift.access.regions import NEVER
 from heavylift.access.table import Operation, Table
 from heavylift.access.writing import Grant, Refusal, Spot, Writer
@@ -138,9 +138,7 @@ class _One:
             }
             wanted = {name for name, spots in self.spots.items() if spot in spots}
             above = [each for each in found if self._over(each.spot, spot)]
-            grant = self._choose(spot, frozenset(here), frozenset(wanted), above, needs)
-            if grant is not None:
-                found.append(grant)
+            found += self._choose(spot, frozenset(here), frozenset(wanted), above, needs)
         self.result.grants += found
         return found
 
@@ -151,35 +149,24 @@ class _One:
         wanted: frozenset[str],
         above: list[Grant],
         needs: Mapping[str, Need],
-    ) -> Grant | None:
+    ) -> list[Grant]:
         inherited = frozenset(name for each in above for name in each.permissions)
         wanted -= self.table.allowed(self.writer.platform, inherited)
         chosen = self._permissions(here, wanted, inherited)
         permissions = chosen - inherited
         operations = self.table.allowed(self.writer.platform, chosen | inherited)
         if not permissions or not wanted & operations:
-            return None
+            return []
         where = tuple(sorted({place for name in wanted & operations for place in needs[name].where}))
-        role = cheapest(
-            self.options.predefined,
-            permissions,
-            here,
-            self.table,
-            self.writer.platform,
-            self.options.max_excess,
-        )
-        if role is not None:
-            permissions = role.permissions
-            operations = self.table.allowed(self.writer.platform, permissions | inherited)
-        return Grant(
-            self.target,
-            spot,
-            permissions,
-            operations & here,
-            operations - here,
-            role.name if role else "",
-            where,
-        )
+        roles = cover(self.options.predefined, permissions, self.options.max_excess)
+        parts = [(each.permissions, each.name) for each in roles] or [(permissions, "")]
+        # Together they may allow more than each by itself.
+        every = inherited | frozenset(name for names, _ in parts for name in names)
+        allowed = self.table.allowed(self.writer.platform, every)
+        return [
+            Grant(self.target, spot, names, allowed & here, allowed - here, role, where)
+            for names, role in parts
+        ]
 
     def _permissions(
         self, here: frozenset[str], wanted: frozenset[str], inherited: frozenset[str]

@@ -130,7 +130,8 @@ def _list(value: Any) -> list[Any]:
 
 
 def _gcp(bundle: Document) -> Iterator[Held]:
-    roles = {each["name"]: each["includedPermissions"] for each in bundle["roles"]}
+    every = [*bundle["roles"], *bundle.get("predefinedRoles", ())]
+    roles = {each["name"]: each["includedPermissions"] for each in every}
     for policy in bundle["policies"]:
         for binding in policy["policy"].get("bindings", ()):
             names = roles.get(binding["role"], [f"all of {binding['role']}, whose permissions are not known"])

@@ -137,15 +137,30 @@ def test_an_excess_is_used_only_where_asked_for_and_is_listed(
     assert record["matrix"]["accepted_excess"] > 0
 
 
-def test_a_predefined_role_stands_in_within_its_excess(
+def test_predefined_roles_stand_in_within_their_excess(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    given = save(tmp_path, "r.json", role(allow("s3:GetObject")))
-    viewer = {"name": "roles/storage.objectViewer", "includedPermissions": ["storage.objects.get", "x.y.z"]}
-    roles = save(tmp_path, "roles.json", [viewer])
-    for excess, name in (("0", "heavylift_"), ("1", "roles/storage.objectViewer")):
-        record = translated(capsys, given, more=(*ACCOUNTS, "--roles", roles, "--max-excess", excess))
-        assert record["bindings"][0]["role"].startswith(name)
+    given = save(tmp_path, "r.json", role(allow("s3:GetObject", "s3:DeleteObject")))
+    roles = [
+        {"name": "roles/viewer", "includedPermissions": ["storage.objects.get", "x.y.z"]},
+        {
+            "name": "roles/remover",
+            "includedPermissions": ["storage.objects.delete", "storage.objects.create"],
+        },
+        {
+            "name": "roles/all",
+            "includedPermissions": ["storage.objects.get", *(f"a.b.c{n}" for n in range(9))],
+        },
+    ]
+    file = save(tmp_path, "roles.json", roles)
+    record = translated(capsys, given, more=(*ACCOUNTS, "--roles", file, "--max-excess", "1"))
+    assert [each["predefined"] for each in record["bindings"]] == [False]
+    record = translated(capsys, given, more=(*ACCOUNTS, "--roles", file, "--max-excess", "2"))
+    assert {each["role"] for each in record["bindings"]} == {"roles/viewer", "roles/remover"}
+    # What they allow beyond is listed, and both evaluators see it.
+    assert record["bindings"][0]["excess"] == ["object.create", "object.overwrite"]
+    assert (record["matrix"]["excess"], record["matrix"]["lost"]) == (0, 0)
+    assert record["matrix"]["accepted_excess"] > 0
 
 
 AZURE = "/subscriptions/s/resourceGroups/g"
@@ -287,6 +302,16 @@ def test_names_of_secrets_lose_what_aws_appends(tmp_path: Path, capsys: pytest.C
     assert [(each["reason"], each["where"][-12:]) for each in record["untranslated"]] == [
         ("scope", "Statement[1]"), ("scope", "Statement[2]"),
     ]  # fmt: skip
+
+
+def test_rows_of_ones_own_are_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = save(tmp_path, "r.json", role(allow("sqs:SendMessage")))
+    assert translated(capsys, given)["untranslated"][0]["reason"] == "no_counterpart"
+    head = "operation,kind,aws,gcp,azure,kubernetes,source,as_of,verified,note"
+    row = "task.add,account,sqs:SendMessage,cloudtasks.tasks.create,,,ours,2026-11-29,yes,"
+    save(tmp_path, "access_operations.csv", f"{head}\n{row}\n")
+    [binding] = translated(capsys, given, more=(*ACCOUNTS, "--facts", str(tmp_path)))["bindings"]
+    assert binding["permissions"] == ["cloudtasks.tasks.create"]
 
 
 def test_two_identities_do_not_become_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
