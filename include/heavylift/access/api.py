@@ -34,6 +34,8 @@ from heavylift.facts.tables import check_folder
 
 MAX_ROLES = {"gcp": 300, "azure": 2_048}
 """Custom roles of a project, and of a directory."""
+MAX_POLICIES = 10
+"""Managed policies of one role of AWS's, where no other quota was asked for."""
 ANY_REGION = "any-region-1"
 """Stands for the source's regions where they are not one."""
 _REGION = re.compile(r"arn:aws[\w-]*:[a-z0-9-]+:([a-z]{2}(?:-[a-z]+)+-\d+):")
@@ -246,6 +248,9 @@ class _Making:
 
     def _too_many(self) -> list[str]:
         most = MAX_ROLES.get(self.platforms[1])
+        for each in self.documents["identities"] if self.platforms[1] == "aws" else ():
+            if len(each["policies"]) > MAX_POLICIES:
+                return [f"{each['id']} needs {len(each['policies'])} policies, and AWS takes {MAX_POLICIES}"]
         count = len(self._roles())
         if most is None or count <= most:
             return []

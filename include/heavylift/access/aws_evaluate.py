@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
+from heavylift.access.aws_names import names_whole_service
 from heavylift.access.aws_read import boundary_levels, statements
 from heavylift.access.conditions import Context, holds
 from heavylift.access.globs import matches
@@ -106,6 +107,9 @@ def _applies(statement: Mapping[str, Any], action: str, resource: str, context: 
         # All but something that is not known allows nothing.
         return False
     found = any(matches(each, resource) for each in patterns)
+    if resource == "*" and (statement["Effect"] == "Deny") == (key == "Resource"):
+        # Whether all of a service is what has no resource is not documented for every action: it bars.
+        found = found or any(names_whole_service(each) for each in patterns)
     if found != (key == "Resource"):
         return False
     return holds(statement.get("Condition") or {}, context)

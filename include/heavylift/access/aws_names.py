@@ -17,6 +17,11 @@ _SECRETS = re.compile(r":secret:([^\s\"*?]+)-([A-Za-z0-9]{6})\"")
 _PARTS = 6
 
 
+def names_whole_service(arn: str) -> bool:
+    """Tell whether a pattern is all resources of a service, such as ``arn:aws:s3:::*``."""
+    return arn.split(":", _PARTS - 1)[_PARTS - 1 :] == ["*"]
+
+
 def neutral_patterns(kind: Kind, arn: str, place: Place) -> list[str]:
     """Return the neutral patterns of what an ARN's pattern matches of one kind; none where nothing."""
     template = kind.templates["aws"]

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from heavylift.access.aws_names import neutral_patterns
+from heavylift.access.aws_names import names_whole_service, neutral_patterns
 from heavylift.access.conditions import region_of_conditions
 from heavylift.access.documents import known_keys, mapping, several, texts, unusable
 from heavylift.access.model import BY_HAND, Document, Identity, Place, Read, Statement, Untranslated
-from heavylift.access.regions import NEVER, Region, atom, union, within
+from heavylift.access.regions import ALWAYS, NEVER, Region, atom, union, within
 from heavylift.access.table import Table, expand_action
 
 _KEYS = (
@@ -80,12 +80,15 @@ class Reader:
 
     def _resources(self, given: Mapping[str, Any], kind: str, where: str) -> Region:
         key = "Resource" if "Resource" in given else "NotResource"
-        region = union(self._resource(each, kind) for each in texts(given.get(key), where))
+        bars = (given["Effect"] == "Deny") == (key == "Resource")
+        region = union(self._resource(each, kind, bars=bars) for each in texts(given.get(key), where))
         return region if key == "Resource" else ~region
 
-    def _resource(self, arn: str, kind: str) -> Region:
+    def _resource(self, arn: str, kind: str, *, bars: bool) -> Region:
         if _VARIABLE.search(arn):
             return atom("ResourceLike", f"aws:{kind}", arn)
+        if kind == "account" and bars and names_whole_service(arn):
+            return ALWAYS
         patterns = neutral_patterns(self.table.kinds[kind], arn, self.place)
         return union(within(pattern) for pattern in patterns) if patterns else NEVER
 

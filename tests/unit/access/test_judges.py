@@ -10,11 +10,16 @@ from typing import Any
 import pytest
 
 from heavylift.access.aws_evaluate import aws_allows, aws_may_assume
+from heavylift.access.aws_read import Reader as AwsReader
 from heavylift.access.azure_conditions import BLOBS
 from heavylift.access.azure_evaluate import azure_allows
 from heavylift.access.conditions import NEUTRAL_KEYS
 from heavylift.access.gcp_evaluate import gcp_allows
 from heavylift.access.kubernetes_rbac import kubernetes_allows
+from heavylift.access.model import Place
+from heavylift.access.needs import allowed_region
+from heavylift.access.regions import NEVER
+from heavylift.access.table import load_table
 
 ANSWERS = Path(__file__).parents[2] / "support" / "data" / "iam_simulate_answers.json.gz"
 
@@ -52,6 +57,19 @@ def test_a_role_is_acted_as_only_where_its_trust_policy_says_so() -> None:
 
 
 LISTED = 'api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("a/")'
+
+
+def test_a_denial_of_all_of_a_service_bars_what_has_no_resource() -> None:
+    statements = [
+        {"Effect": "Allow", "Action": "s3:*", "Resource": "*"},
+        {"Effect": "Deny", "Action": "s3:*", "Resource": "arn:aws:s3:::*"},
+    ]
+    given = {"id": "r", "policies": [{"name": "p", "document": {"Statement": statements}}]}
+    assert not aws_allows(given, "s3:ListAllMyBuckets", "*", {})
+    [identity] = AwsReader(load_table(), Place("aws", "1")).read({"identities": [given]}).identities
+    assert allowed_region(identity, "s3:ListAllMyBuckets", "account") == NEVER
+
+
 BUCKET = "//storage.googleapis.com/projects/_/buckets/b"
 
 
