@@ -17,7 +17,7 @@ from heavylift.access.predefined import Predefined
 from heavylift.access.regions import Atom
 from heavylift.access.table import Kind, Table, load_table
 from heavylift.access.translate import Options, Translated, translate
-from heavylift.access.writing import Grant, Writer, name_of
+from heavylift.access.writing import Grant, Writer
 from heavylift.errors import SpecError
 from heavylift.evidence.access_records import (
     AccessBinding,
@@ -181,17 +181,18 @@ class _Making:
         )
 
     def _roles(self) -> tuple[AccessRole, ...]:
-        made = {name_of(each.permissions): each.permissions for each in self.made.grants if not each.role}
-        return tuple(AccessRole(id=name, permissions=tuple(sorted(made[name]))) for name in sorted(made))
+        own = [each for each in self.made.grants if not each.role]
+        made = {self.writer.role_name(each): self.writer.permissions(each) for each in own}
+        return tuple(AccessRole(id=name, permissions=made[name]) for name in sorted(made))
 
     def _binding(self, grant: Grant) -> AccessBinding:
         return AccessBinding(
             identity=grant.identity,
-            role=grant.role or name_of(grant.permissions),
+            role=grant.role or self.writer.role_name(grant),
             predefined=bool(grant.role),
             scope=grant.spot.scope,
-            condition=" && ".join(sorted(grant.spot.terms)),
-            permissions=tuple(sorted(grant.permissions)),
+            condition=self.writer.condition(grant),
+            permissions=self.writer.permissions(grant),
             operations=tuple(sorted(grant.operations)),
             excess=tuple(sorted(grant.excess)),
             origin=grant.where,

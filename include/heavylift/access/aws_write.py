@@ -18,6 +18,7 @@ from heavylift.access.writing import (
     Context,
     Grant,
     Mapped,
+    Plain,
     Refusal,
     Spot,
     identity_named,
@@ -40,7 +41,7 @@ _DATES = {
 
 
 @dataclass
-class AwsWriter:
+class AwsWriter(Plain):
     """Writes for one account."""
 
     names: Names
@@ -116,12 +117,8 @@ class AwsWriter:
                 "Action": sorted(grant.permissions),
                 "Resource": grant.spot.scope,
             }
-            condition: dict[str, dict[str, Any]] = {}
-            for term in sorted(grant.spot.terms):
-                for operator, keys in json.loads(term).items():
-                    condition.setdefault(operator, {}).update(keys)
-            if condition:
-                statement["Condition"] = condition
+            if grant.spot.terms:
+                statement["Condition"] = _condition(grant)
             identities.setdefault(grant.identity, []).append(statement)
         return {
             "platform": "aws",
@@ -131,10 +128,22 @@ class AwsWriter:
             ],
         }
 
+    def condition(self, grant: Grant) -> str:
+        """Return the statement's condition as JSON."""
+        return json.dumps(_condition(grant), sort_keys=True) if grant.spot.terms else ""
+
     def allows(self, bundle: Document, who: str, permission: str, resource: str, context: Context) -> bool:
         """Ask AWS's evaluator."""
         found = [each for each in bundle["identities"] if each["id"] == who]
         return bool(found) and aws_allows(found[0], permission, resource, context)
+
+
+def _condition(grant: Grant) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {}
+    for term in sorted(grant.spot.terms):
+        for operator, keys in json.loads(term).items():
+            found.setdefault(operator, {}).update(keys)
+    return found
 
 
 def _policies(statements: list[Document]) -> list[Document]:

@@ -165,10 +165,10 @@ class AzureWriter:
         roles: dict[str, Document] = {}
         assignments = []
         for grant in grants:
-            name = grant.role or name_of(grant.permissions)
+            name = grant.role or self.role_name(grant)
             where = f"{self.names.target.account}/providers/Microsoft.Authorization/roleDefinitions/"
             role = where + str(uuid.uuid5(_NAMESPACE, name))
-            actions = sorted({action_of(each) for each in grant.permissions})
+            actions = self.permissions(grant)
             if not grant.role:
                 roles[role] = {
                     "id": role,
@@ -199,6 +199,21 @@ class AzureWriter:
             "roleAssignments": assignments,
             "denyAssignments": [],
         }
+
+    def condition(self, grant: Grant) -> str:
+        """Return the assignment's condition."""
+        return condition_of(grant)
+
+    def permissions(self, grant: Grant) -> tuple[str, ...]:
+        """Return the role's actions; the parts of one action are told apart by the condition."""
+        return tuple(sorted({action_of(each) for each in grant.permissions}))
+
+    def role_name(self, grant: Grant) -> str:
+        """Return the name of the role: Azure assigns one role to one principal at one scope only once.
+
+        So that a second condition there needs a role of its own.
+        """
+        return name_of(grant.permissions, self.condition(grant))
 
     def allows(self, bundle: Document, who: str, permission: str, resource: str, context: Context) -> bool:
         """Ask Azure's evaluator."""

@@ -18,6 +18,7 @@ from heavylift.access.writing import (
     Context,
     Grant,
     Mapped,
+    Plain,
     Refusal,
     Spot,
     identity_named,
@@ -38,7 +39,7 @@ _STORE = "//storage.googleapis.com/"
 
 
 @dataclass
-class GcpWriter:
+class GcpWriter(Plain):
     """Writes for one project."""
 
     names: Names
@@ -184,8 +185,7 @@ class GcpWriter:
                     }
                 binding: Document = {"role": name, "members": [grant.identity]}
                 if grant.spot.terms:
-                    expression = " && ".join(sorted(grant.spot.terms))
-                    binding["condition"] = {"title": "heavylift", "expression": expression}
+                    binding["condition"] = {"title": "heavylift", "expression": self.condition(grant)}
                 policies.setdefault(grant.spot.scope, []).append(binding)
         return {
             "platform": "gcp",

@@ -15,6 +15,7 @@ from heavylift.access.writing import (
     Context,
     Grant,
     Mapped,
+    Plain,
     Refusal,
     Spot,
     name_of,
@@ -180,7 +181,7 @@ class KubernetesReader:
 
 
 @dataclass
-class KubernetesWriter:
+class KubernetesWriter(Plain):
     """Writes for one namespace."""
 
     names: Names
@@ -221,7 +222,7 @@ class KubernetesWriter:
         bindings: list[Document] = []
         for grant in grants:
             space, _, name = grant.spot.scope.partition("/")
-            title = name_of(grant.permissions, name).replace("_", "-")
+            title = self.role_name(grant)
             meta = {"name": title, "namespace": space}
             rules = [_rule(each, name) for each in sorted(grant.permissions)]
             roles[title] = {"apiVersion": f"{_RBAC}/v1", "kind": "Role", "metadata": meta, "rules": rules}
@@ -237,6 +238,10 @@ class KubernetesWriter:
                 }
             )
         return {"platform": "kubernetes", "objects": [*roles.values(), *bindings]}
+
+    def role_name(self, grant: Grant) -> str:
+        """Return the name of the role, which holds the resource's name, too."""
+        return name_of(grant.permissions, grant.spot.scope.partition("/")[2]).replace("_", "-")
 
     def allows(self, bundle: Document, who: str, permission: str, resource: str, context: Context) -> bool:
         """Ask Kubernetes' evaluator."""

@@ -68,6 +68,18 @@ class Writer(Protocol):
         """Tell whether what is granted at ``scope`` is granted at ``other``, too."""
         ...
 
+    def condition(self, grant: Grant) -> str:
+        """Return the whole condition of a grant in the target's language; empty where there is none."""
+        ...
+
+    def permissions(self, grant: Grant) -> tuple[str, ...]:
+        """Return the permissions of a grant as the target calls them."""
+        ...
+
+    def role_name(self, grant: Grant) -> str:
+        """Return the name of a grant's custom role."""
+        ...
+
     def documents(self, grants: Sequence[Grant]) -> Document:
         """Return the target's own documents, in the form that its evaluator takes."""
         ...
@@ -105,6 +117,22 @@ def split_clause(clause: Clause) -> tuple[list[str], list[str], list[Literal]]:
     wanted = sorted(each.atom.pattern for each in clause if each.atom.operator == "match" and each.holds)
     barred = sorted(each.atom.pattern for each in clause if each.atom.operator == "match" and not each.holds)
     return wanted, barred, sorted(each for each in clause if each.atom.operator != "match")
+
+
+class Plain:
+    """What most platforms do alike: permissions have the table's names, terms are joined by ``&&``."""
+
+    def condition(self, grant: Grant) -> str:
+        """Return the whole condition of a grant."""
+        return " && ".join(sorted(grant.spot.terms))
+
+    def permissions(self, grant: Grant) -> tuple[str, ...]:
+        """Return the permissions of a grant as the target calls them."""
+        return tuple(sorted(grant.permissions))
+
+    def role_name(self, grant: Grant) -> str:
+        """Return the name of a grant's custom role: the same permissions make the same role."""
+        return name_of(grant.permissions)
 
 
 def plain_name(source: str, longest: int = 30) -> str:
@@ -145,7 +173,7 @@ def too_narrow(kind: Kind, pattern: str) -> Refusal:
     return Refusal(
         "scope",
         f"the target grants nothing on {kind.name} {pattern!r} alone, and a wider scope would allow more",
-        "name its counterpart in the map of names (resources), or grant it by hand",
+        "name its counterpart in the map of names (identities or resources), or grant it by hand",
     )
 
 

@@ -314,6 +314,20 @@ def test_rows_of_ones_own_are_used(tmp_path: Path, capsys: pytest.CaptureFixture
     assert binding["permissions"] == ["cloudtasks.tasks.create"]
 
 
+def test_azure_gets_a_role_of_its_own_for_each_condition(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = role(*(allow("s3:DeleteObject", resource=f"arn:aws:s3:::b/{name}/*") for name in "xy"))
+    names = save(tmp_path, "names.json", {"source": PLACES["aws"], "target": PLACES["azure"]})
+    record = translated(capsys, save(tmp_path, "r.json", given), target="azure", more=("--names", names))
+    keys = [
+        (each["principalId"], each["roleDefinitionId"], each["scope"])
+        for each in record["documents"]["roleAssignments"]
+    ]
+    assert len(set(keys)) == len(keys) == 2
+    assert {each["role"] for each in record["bindings"]} == {each["id"] for each in record["roles"]}
+
+
 def test_two_identities_do_not_become_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     given = role(allow("s3:GetObject"))
     given["identities"].append({"id": f"{ROLE}-2", "policies": []})
