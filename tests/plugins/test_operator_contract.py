@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk import DAG, BaseOperator
 from airflow.serialization.serialized_objects import DagSerialization
 
+from heavylift_airflow.operators.access import TranslateAccessOperator, VerifyAccessOperator
 from heavylift_airflow.operators.appliance import (
     CheckDeviceOperator,
     IngestDeviceOperator,
@@ -141,6 +142,8 @@ KINDS: dict[type, dict[str, Any]] = {
     CopyRegistryOperator: {"registry": "history"},
     SyncRegistryOperator: {"registry": "history"},
     VerifyRegistryOperator: {"registry": "history", "frozen": True},
+    TranslateAccessOperator: {"names_path": "/nowhere/names.json", "logs": ["/nowhere/log.json"]},
+    VerifyAccessOperator: {"documents": ["/nowhere/policy.json"]},
     ReplicationCaughtUpSensor: {"database": "features", "max_lag_seconds": 3.0},
 }
 

@@ -22,6 +22,9 @@ KEYS = {
     "egress_regimes.csv": ("id",),
     "region_jurisdictions.csv": ("platform", "prefix"),
     "devices.csv": ("id",),
+    "access_operations.csv": ("operation",),
+    "access_kinds.csv": ("kind",),
+    "access_escalations.csv": ("id",),
 }
 """The tables that a folder may override, each with the columns that tell its rows apart."""
 

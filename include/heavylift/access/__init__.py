@@ -1,0 +1,1 @@
+"""Who may do what: read from one platform, written for another, never widened."""
