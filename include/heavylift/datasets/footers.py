@@ -8,9 +8,9 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from heavylift.datasets.columns import FileColumn, FileSchema, unique_names
 from heavylift.datasets.concurrency import map_bounded
-from heavylift.datasets.fetching import range_file
 from heavylift.errors import HeavyliftError, IntegrityError
 from heavylift.platforms.ports import ListedObject, ObjectStore
+from heavylift.platforms.range_files import range_file
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
+from heavylift.evidence.compliance_records import COMPLIANCE
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
 from heavylift.evidence.model_records import MODELS_FOLDER
 from heavylift.evidence.paths import original_text
@@ -15,7 +16,7 @@ from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.stream_paths import STREAMS_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
-_NO_PHASE = frozenset({"audit", "quarantine", "state", "uploads"})
+_NO_PHASE = frozenset({"audit", COMPLIANCE, "quarantine", "state", "uploads"})
 
 
 @dataclass(frozen=True)

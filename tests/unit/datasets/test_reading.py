@@ -13,11 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from heavylift.datasets.fetching import TAIL_BYTES, RangeFile, fetch
+from heavylift.datasets.fetching import fetch
 from heavylift.datasets.footers import read_footers
 from heavylift.datasets.listing import batches
 from heavylift.errors import IntegrityError, PreconditionError, ServerUnavailableError
 from heavylift.platforms.ports import ListedObject
+from heavylift.platforms.range_files import TAIL_BYTES, RangeFile
 from tests.unit.evidence.memory_store import MemoryStore
 
 BODY = os.urandom(300_000)

@@ -1,0 +1,38 @@
+"""What ``heavylift compliance`` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.compliance_records import EntityFound, ScanRecord
+
+
+def scan_text(record: ScanRecord, ref: EvidenceRef) -> str:
+    """Return a scan: the statement, what was found by column, what nobody looked into."""
+    lines = [f"{'FOUND' if record.found else 'NOTHING FOUND'}: {record.statement}"]
+    lines += _found(record.found)
+    if record.unsure:
+        lines += ["  unsure, and not judged:", *_found(record.unsure)]
+    lines += [
+        f"  not looked into: {each.count:,} x {each.what}, {each.size_bytes:,} bytes: {each.reason}"
+        for each in record.not_scanned
+    ]
+    if record.unparsed_rows:
+        lines.append(f"  {record.unparsed_rows:,} rows do not fit their columns and were read as text")
+    lines.append(
+        f"  {record.values:,} values, {record.bytes_read:,} bytes of {record.objects:,} of"
+        f" {record.objects_total:,} objects in {record.took_seconds:g} s; seed {record.seed}"
+    )
+    return "\n".join([*lines, f"  evidence: {ref.path}"])
+
+
+def _found(found: Iterable[EntityFound]) -> list[str]:
+    return [
+        f"  {each.column or '(text)':<32} {each.entity:<16} {each.confidence:.2f}  {each.hits:,} hits in"
+        f" {each.values:,} values [{each.share_low:.2%}, {each.share_high:.2%}]  {each.mask}"
+        for each in found
+    ]

@@ -1,0 +1,135 @@
+"""Counts what is found, column by column, in memory that does not grow with the data."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from heavylift.compliance.detector import find, masked
+from heavylift.compliance.entities import KINDS, Entity
+from heavylift.compliance.headings import MIN_SHARE, Heading, heading_of
+
+MOST_PLACES = 5
+"""Places that are told of one kind in one column."""
+_ENOUGH = 20
+"""Candidates from which on chance is told from intent."""
+_DEMOTED = 0.3
+
+
+@dataclass
+class Seen:
+    """One entity in one column.
+
+    :param candidates: values of its shape; ``hits`` of them held.
+    :param by_heading: hits that rest on the column's name.
+    :param places: first rows in which it was found, as ``<unit>:<row>``.
+    """
+
+    candidates: int = 0
+    hits: int = 0
+    rows: int = 0
+    by_heading: int = 0
+    mask: str = ""
+    places: list[str] = field(default_factory=list)
+
+
+@dataclass
+class ColumnSeen:
+    """One column: how many values were looked at, and what was found in them."""
+
+    name: str
+    heading: Heading | None
+    values: int = 0
+    heading_fits: int = 0
+    entities: dict[Entity, Seen] = field(default_factory=dict)
+
+    def take(self, values: Sequence[bytes], unit: str, first_row: int) -> None:
+        """Take in values that follow each other; an empty one is none."""
+        joined = b"\n".join(values)
+        self.values += sum(1 for each in values if each)
+        starts: list[int] = []
+        found_in: set[tuple[int, Entity]] = set()
+        for hit in find(joined):
+            starts = starts or _starts(values)
+            row = bisect_right(starts, hit.start) - 1
+            seen = self.entities.setdefault(hit.entity, Seen())
+            seen.candidates += 1
+            if hit.valid:
+                self._count(seen, hit.mask, f"{unit}:{first_row + row}", (row, hit.entity) not in found_in)
+                found_in.add((row, hit.entity))
+        if self.heading is not None:
+            self._by_heading(self.heading, values, unit, first_row, found_in)
+
+    def _by_heading(
+        self,
+        heading: Heading,
+        values: Sequence[bytes],
+        unit: str,
+        first_row: int,
+        found_in: set[tuple[int, Entity]],
+    ) -> None:
+        for row, raw in enumerate(values):
+            text = raw.decode("utf-8", "replace").strip()
+            if not text or not heading.check(text):
+                continue
+            self.heading_fits += 1
+            if (row, heading.entity) in found_in:
+                continue
+            seen = self.entities.setdefault(heading.entity, Seen())
+            seen.by_heading += 1
+            self._count(seen, masked(text), f"{unit}:{first_row + row}", new_row=True)
+
+    @staticmethod
+    def _count(seen: Seen, mask: str, place: str, new_row: bool) -> None:
+        seen.hits += 1
+        seen.rows += new_row
+        seen.mask = seen.mask or mask
+        if new_row and len(seen.places) < MOST_PLACES:
+            seen.places.append(place)
+
+    def merge(self, other: ColumnSeen) -> None:
+        """Add what was seen of the same column elsewhere."""
+        self.values += other.values
+        self.heading_fits += other.heading_fits
+        for entity, theirs in other.entities.items():
+            mine = self.entities.setdefault(entity, Seen())
+            mine.candidates += theirs.candidates
+            mine.hits += theirs.hits
+            mine.rows += theirs.rows
+            mine.by_heading += theirs.by_heading
+            mine.mask = mine.mask or theirs.mask
+            mine.places = (mine.places + theirs.places)[:MOST_PLACES]
+
+    def confidence(self, entity: Entity) -> float:
+        """Return how sure it is that the column holds ``entity``; 0 where it does not.
+
+        Among values that have the shape but mostly fail the check, as many as chance lets through prove
+        nothing: order numbers pass Luhn's check one time in ten. A heading raises what it agrees with, and
+        what rests on it alone needs most of the column's values.
+        """
+        seen, kind = self.entities[entity], KINDS[entity]
+        agrees = self.heading is not None and self.heading.entity is entity
+        if agrees and self.heading_fits >= MIN_SHARE * max(1, self.values):
+            return min(0.99, kind.confidence + 0.1)
+        strong = seen.hits - seen.by_heading
+        if not strong:
+            return 0.0
+        expected = kind.chance * seen.candidates
+        spread = 3 * math.sqrt(max(0.0, expected * (1 - kind.chance)))
+        by_chance = kind.chance and seen.candidates >= _ENOUGH and strong <= expected + spread
+        return _DEMOTED if by_chance and self.name and not agrees else kind.confidence
+
+
+def column_seen(name: str) -> ColumnSeen:
+    """Return the empty count of a column; an empty name stands for text without columns."""
+    return ColumnSeen(name, heading_of(name) if name else None)
+
+
+def _starts(values: Sequence[bytes]) -> list[int]:
+    starts, position = [], 0
+    for each in values:
+        starts.append(position)
+        position += len(each) + 1
+    return starts

@@ -1,0 +1,106 @@
+"""Finds personal data in bytes: candidates by one linear pass, each then held to its form's check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from heavylift.compliance.entities import Entity
+from heavylift.compliance.patterns import Form, engine
+
+_SEPARATORS = b" \t\n,;|\"'=:"
+_WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
+_VERSION_WORDS = (b"version", b"release", b"build", b"ver", b"ver.", b"v", b"rev", b"firmware", b"agent")
+_LOOK_BACK = 24
+MASK_LENGTH = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A value that is what it seems, or, where ``valid`` is not set, one that only looks like it.
+
+    The value itself is not kept.
+
+    :param start: its place in what was scanned.
+    :param mask: its shape: letters are a, digits 9.
+    """
+
+    entity: Entity
+    start: int
+    end: int
+    valid: bool
+    mask: str
+
+
+def find(data: bytes) -> Iterator[Hit]:
+    """Yield what is found in ``data``, in its order; a place is counted once."""
+    combined, _ = engine()
+    position = 0
+    while True:
+        candidate = combined.search(data, position)
+        if candidate is None:
+            return
+        start, end = candidate.span()
+        hit = _judge(data, start, end)
+        if hit is not None:
+            yield hit
+        # What only looked like something may hide something behind its first word.
+        position = end if hit is not None and hit.valid else _after_first_word(data, start, end)
+
+
+def _judge(data: bytes, start: int, end: int) -> Hit | None:
+    _, forms = engine()
+    looks_like: Hit | None = None
+    for form, pattern in forms:
+        found = pattern.match(data, start)
+        if found is None or found.end() > end + MASK_LENGTH:
+            continue
+        begin, stop = found.span(1)
+        text = data[begin:stop].decode("utf-8", "replace")
+        if _stands_alone(form, data, begin, stop) and _holds(form, text):
+            return Hit(form.entity, begin, stop, valid=True, mask=masked(text))
+        looks_like = looks_like or Hit(form.entity, begin, stop, valid=False, mask="")
+    return looks_like
+
+
+def _holds(form: Form, text: str) -> bool:
+    if form.check(text):
+        return True
+    # An IBAN or a number may be followed by a word that the form takes in.
+    shorter = text.rpartition(" ")[0]
+    return form.entity is Entity.IBAN and bool(shorter) and form.check(shorter)
+
+
+def _stands_alone(form: Form, data: bytes, start: int, end: int) -> bool:
+    """Tell whether a value is no part of something longer: a decimal, a path, a version, an identifier."""
+    if form.label or form.entity in {Entity.EMAIL, Entity.CREDENTIAL}:
+        return True
+    before, after = data[max(0, start - 2) : start], data[end : end + 2]
+    if before[-1:] in {b".", b"-", b"/", b"_", b":", b"+"} and before[:1] and before[0] in _WORD:
+        return False
+    if after[:1] in {b".", b"-", b"/", b"_", b":"} and after[1:] and after[1] in _WORD:
+        return False
+    if before and before[-1] in _WORD and data[start : start + 1] != b"(":
+        return False
+    return form.entity is not Entity.IP_ADDRESS or not _is_version(data, start)
+
+
+def _is_version(data: bytes, start: int) -> bool:
+    line = data[max(0, start - _LOOK_BACK) : start].rsplit(b"\n", 1)[-1]
+    if line.rstrip().endswith(b"="):
+        return line.rstrip().endswith(b"==")
+    words = line.replace(b":", b" ").replace(b"=", b" ").lower().split()
+    return line.endswith(b"/") or bool(words and words[-1].strip(b"(\"'") in _VERSION_WORDS)
+
+
+def _after_first_word(data: bytes, start: int, end: int) -> int:
+    for position in range(start + 1, end):
+        if data[position] in _SEPARATORS:
+            return position
+    return end
+
+
+def masked(text: str) -> str:
+    """Return the shape of a value: letters as a, digits as 9, at most :data:`MASK_LENGTH` characters."""
+    shape = "".join("9" if c.isdigit() else "a" if c.isalpha() else c for c in text[:MASK_LENGTH])
+    return shape + ("…" if len(text) > MASK_LENGTH else "")

@@ -1,0 +1,179 @@
+"""What scans for personal data found, and how the rules judge the path of the data.
+
+They lie under ``<migration>/compliance/``, for they hold for all runs of a migration. A record has counts,
+columns and shapes; no value that was found is ever in it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from heavylift.evidence.base import EvidenceRef, Record
+from heavylift.evidence.paths import safe_segment
+from heavylift.evidence.records import utc_now
+
+COMPLIANCE = "compliance"
+"""The folder of all of it, beside those of the phases."""
+
+Outcome = Literal["kept", "broken", "excepted", "unknown"]
+"""What a rule comes to: ``unknown`` where what it asks is not told, which does not pass either."""
+
+
+def scan_path(migration: str, subject: str, number: int) -> str:
+    """Return the path of the ``number``-th scan of a subject, from 1."""
+    return f"{migration}/{COMPLIANCE}/scans/{safe_segment(subject)}/scan-{number}.json"
+
+
+def scans_folder(migration: str) -> str:
+    """Return the folder of all scans of a migration."""
+    return f"{migration}/{COMPLIANCE}/scans"
+
+
+def check_path(migration: str, number: int) -> str:
+    """Return the path of the ``number``-th judgement of the rules, from 1."""
+    return f"{migration}/{COMPLIANCE}/checks/check-{number}.json"
+
+
+def controls_path(migration: str, number: int, kind: Literal["json", "html"]) -> str:
+    """Return the path of the ``number``-th report on controls, from 1."""
+    return f"{migration}/{COMPLIANCE}/reports/controls-{number}.{kind}"
+
+
+class EntityFound(Record):
+    """One kind of personal data in one column.
+
+    :param column: heading or path of the field; empty for text without columns.
+    :param hits: values that held; ``candidates`` had the shape.
+    :param by_heading: hits that rest on the column's name.
+    :param values: values of the column that were looked at.
+    :param share_low: of the values, at 95 %; ``share_high`` the same upwards.
+    :param mask: the shape of the first, letters as a and digits as 9.
+    :param places: the first rows, as ``<object>#<unit>:<row>``.
+    """
+
+    column: str
+    entity: str
+    confidence: float
+    hits: int
+    candidates: int
+    by_heading: int
+    values: int
+    share_low: float
+    share_high: float
+    mask: str
+    places: tuple[str, ...]
+
+
+class ColumnScanned(Record):
+    """A column: how much of it was looked at, and how much of it may hold what was not seen.
+
+    :param missed_bound: at 95 %, on the share of its values, had they been drawn one by one.
+    """
+
+    column: str
+    values: int
+    missed_bound: float
+
+
+class NotScanned(Record):
+    """Objects or columns that nobody looked into, and why."""
+
+    what: str
+    reason: str
+    count: int
+    size_bytes: int = 0
+
+
+class ScanRecord(Record):
+    """What one scan found in a dataset or in a table.
+
+    ``units`` were drawn of ``units_total``: row groups, blocks of text, compressed files, rows of a table.
+
+    :param unit: what a unit is.
+    :param everything: all units were read.
+    :param missed_bound: at 95 %, on the share of units that hold what no drawn one held; 0 where all were
+        read. It tells of chance in drawing, not of what the detector cannot know.
+    :param found: those whose confidence is enough to be judged; ``unsure`` those below.
+    :param classes: what the dataset counts as.
+    """
+
+    schema_version: Literal["heavylift/compliance-scan/v1"] = "heavylift/compliance-scan/v1"
+    migration: str
+    subject: str
+    url: str
+    scanned_at: datetime = Field(default_factory=utc_now)
+    seed: int
+    unit: str
+    units: int
+    units_total: int
+    everything: bool
+    missed_bound: float
+    objects: int
+    objects_total: int
+    bytes_read: int
+    values: int
+    found: tuple[EntityFound, ...]
+    unsure: tuple[EntityFound, ...]
+    columns: tuple[ColumnScanned, ...]
+    columns_left_out: int = 0
+    not_scanned: tuple[NotScanned, ...]
+    unparsed_rows: int
+    classes: tuple[str, ...]
+    lacks: tuple[str, ...]
+    complete: bool
+    statement: str
+    took_seconds: float
+
+
+class RuleOutcome(Record):
+    """One rule on one leg of the path.
+
+    :param subject: the dataset, database, stream or registry.
+    :param leg: source, target, evidence, staging.
+    """
+
+    rule: str
+    framework: str
+    subject: str
+    leg: str
+    outcome: Outcome
+    detail: str
+    remedy: str
+    exception: str = ""
+
+
+class ExceptionUsed(Record):
+    """An exception of the spec that let a broken rule pass."""
+
+    rule: str
+    reason: str
+    approver: str
+    expires: str
+    subjects: tuple[str, ...]
+
+
+class ComplianceRecord(Record):
+    """The rules over the whole path of everything that a spec moves.
+
+    :param digest: of what the spec moves and of its rules; a result of another digest does not count.
+    :param scans: those that were judged with.
+    """
+
+    schema_version: Literal["heavylift/compliance-check/v1"] = "heavylift/compliance-check/v1"
+    migration: str
+    checked_at: datetime = Field(default_factory=utc_now)
+    digest: str
+    frameworks: tuple[str, ...]
+    outcomes: tuple[RuleOutcome, ...]
+    exceptions: tuple[ExceptionUsed, ...]
+    scans: tuple[EvidenceRef, ...]
+    classes: dict[str, tuple[str, ...]]
+    kept: int
+    broken: int
+    excepted: int
+    unknown: int
+    passed: bool
+    statement: str
