@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from heavylift.cli.acts import note_act
-from heavylift.cli.compliance_text import scan_text
+from heavylift.cli.compliance_text import check_text, scan_text
 from heavylift.cli.inventory_options import MIGRATION
 from heavylift.cli.output import ExitStatus, finish, note
-from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection
+from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import connection_from_env
-from heavylift.errors import SpecError
+from heavylift.errors import ConnectionConfigError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from heavylift.compliance.requests import ScanRequest
     from heavylift.connections import Connection
     from heavylift.evidence.base import EvidenceRef
-    from heavylift.evidence.compliance_records import ScanRecord
+    from heavylift.evidence.compliance_records import ComplianceRecord, ScanRecord
     from heavylift.evidence.records import RunKey
     from heavylift.platforms.places import Place
+    from heavylift.spec.model import MigrationSpec
 
 app = typer.Typer(no_args_is_help=True)
 _SECONDS = 5.0
@@ -103,6 +105,60 @@ def scan_command(
         as_json=as_json,
         status=ExitStatus.DONE if record.complete else ExitStatus.FAILED,
     )
+
+
+@app.command("check")
+def check_command(
+    spec: Annotated[Path, typer.Argument(metavar="SPEC", help="spec file with a section compliance")],
+    scan: Annotated[
+        bool, typer.Option("--scan", help="scan the sources of datasets and databases first")
+    ] = False,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Judge the spec's rules over the whole path of everything that it moves.
+
+    Ends with 1 where a rule is broken, or what it asks is not known; each is told with its id and remedy.
+    """
+    from heavylift.aio import run
+    from heavylift.compliance.check import demanded
+    from heavylift.compliance.from_spec import scan_requests
+    from heavylift.spec.load import load_spec
+
+    loaded = load_spec(spec)
+    rules = demanded(loaded)
+    stored = evidence_conn or (None if evidence else loaded.evidence.connection)
+    where = (evidence or loaded.evidence.url, evidence_connection(stored))
+    if scan and rules.scan:
+        for request in scan_requests(loaded, connection_from_env, *where):
+            record, _ = take_scan(request)
+            note(record.statement)
+    record, ref = run(_check(loaded, *where))
+    finish(
+        {"check": record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
+        text=check_text(record, ref),
+        as_json=as_json,
+        status=ExitStatus.DONE if record.passed else ExitStatus.FAILED,
+    )
+
+
+async def _check(
+    spec: MigrationSpec, url: str | None, connection: Connection | None
+) -> tuple[ComplianceRecord, EvidenceRef]:
+    from heavylift.compliance.check import check_compliance
+    from heavylift.evidence.store import open_evidence
+
+    async with open_evidence(url, connection) as store:
+        return await check_compliance(store, spec, _known, shell_actor())
+
+
+def _known(conn_id: str) -> Connection | None:
+    try:
+        return connection_from_env(conn_id)
+    except ConnectionConfigError:
+        # What is not set here is not known, and the rule says so.
+        return None
 
 
 def _place(url: str, conn: str | None) -> Place:

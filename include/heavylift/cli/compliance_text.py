@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from heavylift.evidence.base import EvidenceRef
-    from heavylift.evidence.compliance_records import EntityFound, ScanRecord
+    from heavylift.evidence.compliance_records import ComplianceRecord, EntityFound, ScanRecord
 
 
 def scan_text(record: ScanRecord, ref: EvidenceRef) -> str:
@@ -36,3 +36,18 @@ def _found(found: Iterable[EntityFound]) -> list[str]:
         f" {each.values:,} values [{each.share_low:.2%}, {each.share_high:.2%}]  {each.mask}"
         for each in found
     ]
+
+
+def check_text(record: ComplianceRecord, ref: EvidenceRef) -> str:
+    """Return a judgement: the statement, what is not kept with its remedy, exceptions, classes."""
+    lines = [f"{'KEPT' if record.passed else 'REFUSED'}: {record.statement}"]
+    for each in record.outcomes:
+        if each.outcome != "kept":
+            word = {"broken": "BROKEN", "unknown": "NOT KNOWN", "excepted": "excepted"}[each.outcome]
+            help_ = f" by {each.exception}" if each.exception else f". To fix: {each.remedy}"
+            lines.append(f"  {word} [{each.rule}] {each.subject}, {each.leg}: {each.detail}{help_}")
+    lines += [
+        f"  {subject} counts as {', '.join(classes) or 'nothing that the rules ask for'}"
+        for subject, classes in record.classes.items()
+    ]
+    return "\n".join([*lines, f"  evidence: {ref.path}"])

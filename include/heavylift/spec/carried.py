@@ -38,6 +38,13 @@ def carried_digest(spec: MigrationSpec) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def judged_digest(spec: MigrationSpec) -> str:
+    """Return the SHA-256, in hex, of all that the rules of compliance are judged on."""
+    rules = spec.model_dump(mode="json", include={"compliance", "evidence"})
+    text = json.dumps([carried_digest(spec), rules], sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def _without(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _without(each) for name, each in value.items() if name not in _HOW_FAST}

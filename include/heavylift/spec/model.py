@@ -10,10 +10,11 @@ from heavylift.spec.base import Name, SpecModel, Text
 from heavylift.spec.gates import DEFAULT_GATES, Gate
 from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
 from heavylift.spec.sections_assess import Assess
+from heavylift.spec.sections_compliance import Compliance
 from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_models import Model
-from heavylift.spec.sections_platform import Access, Compliance, Cutover, Infrastructure, Pipeline
+from heavylift.spec.sections_platform import Access, Cutover, Infrastructure, Pipeline
 from heavylift.spec.vocabulary import Phase
 
 API_VERSION: Literal["heavylift/v1"] = "heavylift/v1"

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from heavylift.spec.assess_rules import assess_rules
+from heavylift.spec.compliance_rules import compliance_rules
 from heavylift.spec.database_rules import database_checks_have_databases, database_rules
 from heavylift.spec.feature_rules import feature_rules
 from heavylift.spec.model import MigrationSpec
@@ -176,6 +177,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     feature_rules,
     model_rules,
     assess_rules,
+    compliance_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

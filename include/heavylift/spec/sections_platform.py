@@ -1,4 +1,4 @@
-"""Sections for what surrounds the data: pipelines, infrastructure, access, compliance, cutover.
+"""Sections for what surrounds the data: pipelines, infrastructure, access, cutover.
 
 They are typed and checked already; :mod:`heavylift.spec.support` says which of them this
 version can carry out.
@@ -6,7 +6,6 @@ version can carry out.
 
 from __future__ import annotations
 
-from datetime import date
 from enum import StrEnum
 
 from pydantic import Field
@@ -81,43 +80,6 @@ class Access(SpecModel):
     )
     access_log: Url | None = Field(
         default=None, description="Access logs that show which permissions are used."
-    )
-
-
-class Framework(StrEnum):
-    """Rule sets that the migration must keep."""
-
-    GDPR = "gdpr"
-    HIPAA = "hipaa"
-    RESIDENCY = "residency"
-    ENCRYPTION = "encryption"
-
-
-class RuleException(SpecModel):
-    """One rule that may be broken for a reason, approved by a person, until a day."""
-
-    rule: Text = Field(description="The rule's id.")
-    reason: Text = Field(description="Why.")
-    approver: Text = Field(description="Who answers for it.")
-    expires: date = Field(description="Last day on which it holds, as YYYY-MM-DD.")
-
-
-class Compliance(SpecModel):
-    """Rules that the whole path of the data must keep."""
-
-    frameworks: tuple[Framework, ...] = Field(default=(), description="gdpr, hipaa, residency, encryption.")
-    allowed_regions: tuple[Text, ...] = Field(
-        default=(), description="Regions that data may be in; any where empty."
-    )
-    scan: Flag = Field(default=True, description="Scan datasets and tables for personal data.")
-    scan_bound: Number = Field(
-        default=0.01, gt=0.0, lt=1.0, description="Bound on the share of objects with missed personal data."
-    )
-    customer_keys: Flag = Field(
-        default=False, description="Demand keys of the customer's own for encryption at rest."
-    )
-    exceptions: tuple[RuleException, ...] = Field(
-        default=(), description="Rules that may be broken, by whom allowed."
     )
 
 

@@ -27,7 +27,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "pipelines": False,
         "infrastructure": True,
         "access": False,
-        "compliance": False,
+        "compliance": True,
         "cutover": False,
     }
 )

@@ -132,3 +132,4 @@ class Check(StrEnum):
     BASELINES_MEASURED = "baselines_measured"
     EVERYTHING_CARRIED = "everything_carried"
     PLAN_APPROVED = "plan_approved"
+    COMPLIANCE_CLEAN = "compliance_clean"
