@@ -132,8 +132,7 @@ def check_command(
     where = (evidence or loaded.evidence.url, evidence_connection(stored))
     if scan and rules.scan:
         for request in scan_requests(loaded, connection_from_env, *where):
-            record, _ = take_scan(request)
-            note(record.statement)
+            note(take_scan(request)[0].statement)
     record, ref = run(_check(loaded, *where))
     finish(
         {"check": record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},

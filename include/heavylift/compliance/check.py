@@ -17,6 +17,7 @@ from heavylift.evidence.compliance_records import (
     COMPLIANCE,
     ComplianceRecord,
     ExceptionUsed,
+    Outcome,
     RuleOutcome,
     ScanRecord,
     check_path,
@@ -116,7 +117,7 @@ def judge(
     scanned = {name: _seen(kept.record, rules.scan_bound) for name, kept in scans.items()}
     subjects = with_classes(subjects, scanned, rules)
     outcomes, used = _outcomes(subjects, rules, today)
-    counts = Counter(each.outcome for each in outcomes)
+    counts: Counter[Outcome] = Counter(each.outcome for each in outcomes)
     passed = bool(outcomes) and not counts["broken"] and not counts["unknown"]
     names = {subject.name for subject in subjects}
     return ComplianceRecord(
@@ -199,7 +200,7 @@ def _outcome(
     )
 
 
-def _statement(outcomes: list[RuleOutcome], counts: Counter[str], *, passed: bool) -> str:
+def _statement(outcomes: list[RuleOutcome], counts: Counter[Outcome], *, passed: bool) -> str:
     if not outcomes:
         return "no rule applies to anything that the spec moves, which proves nothing"
     if passed:

@@ -71,7 +71,8 @@ async def evaluate_gate(
     :param streams: all streams that it answers for; ``registries`` likewise.
     :param models: all models that it answers for, each with its version.
     :param assessment: whether it answers for the run's assessment.
-    :param plan: where the plan is approved and for what, for the check ``plan_approved``.
+    :param plan: where the plan is approved and for what, for the check ``plan_approved``; and what
+        ``compliance_clean`` must have been judged on.
     :raises AuditError: a record of the run is damaged.
     """
     now = utc_now()
@@ -89,6 +90,7 @@ async def evaluate_gate(
     assessed = await read_assess(store, run) if assessment else None
     outcomes += _of_assessment(gate, assessed, now) if assessed else []
     outcomes += await _of_plan(store, run.migration, gate, plan)
+    outcomes += await _of_compliance(store, run.migration, gate, plan, now)
     outcomes += _unjudged(gate, outcomes, datasets)
     result = GateResult(
         run=run,
@@ -183,6 +185,16 @@ async def _of_plan(
     from heavylift.gates.plan_checks import judge_plan_approved
 
     return [await judge_plan_approved(store, migration, plan)]
+
+
+async def _of_compliance(
+    store: EvidenceStore, migration: str, gate: Gate, plan: PlanDemand | None, now: datetime
+) -> list[CheckOutcome]:
+    if Check.COMPLIANCE_CLEAN not in gate.checks or plan is None:
+        return []
+    from heavylift.gates.compliance_checks import judge_compliance
+
+    return [await judge_compliance(store, migration, plan.judged, timedelta(seconds=gate.max_age), now)]
 
 
 def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str]) -> list[CheckOutcome]:

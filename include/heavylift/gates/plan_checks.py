@@ -24,11 +24,12 @@ class PlanDemand:
     """What a plan must be approved for.
 
     :param gates: those of the phase assess, as the spec has them now.
-    :param carried: digest of what the spec moves now.
+    :param carried: digest of what the spec moves now; ``judged`` of what its rules are judged on.
     """
 
     gates: Sequence[Gate]
     carried: str
+    judged: str = ""
 
 
 async def judge_plan_approved(store: EvidenceStore, migration: str, demand: PlanDemand) -> CheckOutcome:

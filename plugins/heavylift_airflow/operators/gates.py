@@ -178,14 +178,14 @@ class GateApprovalOperator(HeavyliftTask, ApprovalOperator):
 
 
 def plan_demand(spec_path: str) -> PlanDemand:
-    """Return what the migration's plan must be approved for: any later gate may demand that it was."""
+    """Return what the plan must be approved for, and the rules judged on: any later gate may demand it."""
     from heavylift.gates.plan_checks import PlanDemand
     from heavylift.spec import Phase, load_spec
-    from heavylift.spec.carried import carried_digest
+    from heavylift.spec.carried import carried_digest, judged_digest
 
     # As it was loaded: a phase sees only its part, and the approval is for the whole.
     spec = load_spec(spec_path)
-    return PlanDemand(spec.gates_for(Phase.ASSESS), carried_digest(spec))
+    return PlanDemand(spec.gates_for(Phase.ASSESS), carried_digest(spec), judged_digest(spec))
 
 
 def gate_summary(result: GateResult) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from heavylift.spec.registry_phase import spec_for
 from heavylift_airflow.callbacks import tell_failure, tell_retry
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.phases.assets import phase_asset
+from heavylift_airflow.phases.compliance import add_compliance
 from heavylift_airflow.phases.databases import add_database
 from heavylift_airflow.phases.form import form_params
 from heavylift_airflow.phases.parts import Parts
@@ -92,7 +93,8 @@ def _build(loaded: LoadedSpec, phase: Phase) -> None:
         rival_dag_id=spec.dag_id(_RIVALS[phase]),
         gives_way=phase is Phase.SYNC,
     )
-    proved = [parts.dataset(begin, dataset) for dataset in spec.datasets]
-    proved += [add_database(parts.arguments, phase, begin, database) for database in spec.databases]
-    proved += [add_stream(parts.arguments, begin, stream) for stream in spec.streams]
+    first = add_compliance(parts.arguments, phase, begin, spec)
+    proved = [parts.dataset(first, dataset) for dataset in spec.datasets]
+    proved += [add_database(parts.arguments, phase, first, database) for database in spec.databases]
+    proved += [add_stream(parts.arguments, first, stream) for stream in spec.streams]
     parts.finish(proved, spec.gates_for(phase))

@@ -15,6 +15,7 @@ from heavylift_airflow.operators.closing import (
     PublishPhaseOperator,
     SummariseRunOperator,
 )
+from heavylift_airflow.operators.compliance import CheckComplianceOperator
 from heavylift_airflow.operators.deletes import DeleteGoneOperator
 from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
 from heavylift_airflow.operators.services.run import RunServiceOperator
@@ -91,7 +92,7 @@ class Parts:
 
     def _unless_failed(self, before: BaseOperator) -> dict[str, Any]:
         # The first task of a run skips all others where it must; no rule may override that.
-        is_first = not before.upstream_task_ids
+        is_first = not before.upstream_task_ids or isinstance(before, CheckComplianceOperator)
         return {} if is_first else {"trigger_rule": TriggerRule.NONE_FAILED}
 
     def _deletes_gone(self, dataset: Dataset) -> bool:
