@@ -10,7 +10,8 @@ from heavylift.compliance.patterns import Form, engine
 
 _SEPARATORS = b" \t\n,;|\"'=:"
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
-_VERSION_WORDS = (b"version", b"release", b"build", b"ver", b"ver.", b"v", b"rev", b"firmware", b"agent")
+_VERSION_WORDS = (b"version", b"release", b"build", b"ver", b"v", b"rev", b"firmware", b"agent")
+_NUMBER_WORDS = (b"id", b"order", b"part", b"sku", b"invoice", b"batch", b"ticket", b"serial", b"item")
 _LOOK_BACK = 24
 MASK_LENGTH = 32
 
@@ -82,6 +83,8 @@ def _stands_alone(form: Form, data: bytes, start: int, end: int) -> bool:
         return False
     if before and before[-1] in _WORD and data[start : start + 1] != b"(":
         return False
+    if form.entity is Entity.PHONE and data[start : start + 1] != b"+":
+        return _word_before(data, start) not in _NUMBER_WORDS
     return form.entity is not Entity.IP_ADDRESS or not _is_version(data, start)
 
 
@@ -89,8 +92,13 @@ def _is_version(data: bytes, start: int) -> bool:
     line = data[max(0, start - _LOOK_BACK) : start].rsplit(b"\n", 1)[-1]
     if line.rstrip().endswith(b"="):
         return line.rstrip().endswith(b"==")
-    words = line.replace(b":", b" ").replace(b"=", b" ").lower().split()
-    return line.endswith(b"/") or bool(words and words[-1].strip(b"(\"'") in _VERSION_WORDS)
+    return line.endswith(b"/") or _word_before(data, start) in _VERSION_WORDS
+
+
+def _word_before(data: bytes, start: int) -> bytes:
+    line = data[max(0, start - _LOOK_BACK) : start].rsplit(b"\n", 1)[-1]
+    words = line.replace(b":", b" ").replace(b"=", b" ").replace(b"#", b" ").lower().split()
+    return words[-1].strip(b"(\"'.") if words else b""
 
 
 def _after_first_word(data: bytes, start: int, end: int) -> int:

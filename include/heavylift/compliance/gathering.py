@@ -47,6 +47,7 @@ class Gathered:
 
 def safe_name(name: str) -> str:
     """Return a column's or an object's name as it may be shown: in its shape alone where it is personal."""
-    if any(hit.valid for hit in find(name.encode())):
+    # A name such as joe@example.com.csv is no address, and names somebody all the same.
+    if "@" in name or any(hit.valid for hit in find(name.encode("utf-8", "replace"))):
         return masked(name)
     return name[:200]
