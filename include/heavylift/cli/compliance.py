@@ -9,16 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heavylift.cli.acts import note_act
-from heavylift.cli.compliance_text import check_text, scan_text
+from heavylift.cli.compliance_text import check_text, controls_text, scan_text
 from heavylift.cli.inventory_options import MIGRATION
 from heavylift.cli.output import ExitStatus, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import connection_from_env
-from heavylift.errors import ConnectionConfigError, SpecError
+from heavylift.errors import ConnectionConfigError, NotFoundError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from heavylift.compliance.controls import ControlsRecord
     from heavylift.compliance.requests import ScanRequest
     from heavylift.connections import Connection
     from heavylift.evidence.base import EvidenceRef
@@ -140,6 +141,57 @@ def check_command(
         as_json=as_json,
         status=ExitStatus.DONE if record.passed else ExitStatus.FAILED,
     )
+
+
+@app.command("report")
+def report_command(
+    migration: Annotated[str, typer.Argument(help="The migration.")],
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Map audit trail and evidence to controls of GDPR and HIPAA, as JSON and HTML.
+
+    Ends with 1 where something speaks against a control; one that nothing shows is told and no failure.
+    """
+    from heavylift.aio import run
+
+    record, (kept, page) = run(_report(migration, evidence, evidence_connection(evidence_conn)))
+    against = any(each.standing == "contradicted" for each in record.controls)
+    finish(
+        {
+            "controls": record.model_dump(mode="json"),
+            "evidence": [each.model_dump(mode="json") for each in (kept, page)],
+        },
+        text=controls_text(record, (kept, page)),
+        as_json=as_json,
+        status=ExitStatus.FAILED if against else ExitStatus.DONE,
+    )
+
+
+async def _report(
+    migration: str, url: str | None, connection: Connection | None
+) -> tuple[ControlsRecord, tuple[EvidenceRef, EvidenceRef]]:
+    from heavylift.evidence.audit import AuditTrail
+    from heavylift.evidence.audit_entry import Act
+    from heavylift.evidence.compliance_records import COMPLIANCE
+    from heavylift.evidence.store import open_evidence
+    from heavylift.report.controls import build_controls
+
+    async with open_evidence(url, connection, create=False) as store:
+        trail = AuditTrail(store, migration)
+        if not await trail.head():
+            raise NotFoundError(
+                f"report on controls of migration {migration!r}",
+                got="no entry of its audit trail",
+                expected="a migration with evidence",
+                state="nothing was written",
+                remedy="name the migration, and its evidence store with --evidence",
+                code="8304",
+            )
+        record, refs = await build_controls(store, migration)
+        await trail.append(Act(shell_actor(), "compliance.reported", COMPLIANCE, "", migration, refs))
+    return record, refs
 
 
 async def _check(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from heavylift.compliance.controls import ControlsRecord
     from heavylift.evidence.base import EvidenceRef
     from heavylift.evidence.compliance_records import ComplianceRecord, EntityFound, ScanRecord
 
@@ -51,3 +52,15 @@ def check_text(record: ComplianceRecord, ref: EvidenceRef) -> str:
         for subject, classes in record.classes.items()
     ]
     return "\n".join([*lines, f"  evidence: {ref.path}"])
+
+
+def controls_text(record: ControlsRecord, refs: Iterable[EvidenceRef]) -> str:
+    """Return the controls, each with its standing and why."""
+    trail = "intact" if record.trail_intact else "DAMAGED"
+    lines = [f"{record.migration}: {record.audit_entries:,} entries of the audit trail, {trail}"]
+    lines += [
+        f"  {each.standing.upper():<13} {each.control:<24} {each.title}"
+        + (f": {each.why}" if each.why else "")
+        for each in record.controls
+    ]
+    return "\n".join([*lines, *(f"  evidence: {ref.path}" for ref in refs)])

@@ -18,6 +18,7 @@ from heavylift.evidence.compliance_records import ComplianceRecord
 from heavylift.evidence.records import utc_now
 from heavylift.evidence.store import open_evidence
 from heavylift.gates.compliance_checks import judge_compliance
+from heavylift.report.controls import build_controls
 from heavylift.spec.carried import judged_digest
 from heavylift.spec.model import MigrationSpec
 
@@ -29,19 +30,22 @@ CONNECTIONS = {
     "evidence": Connection("evidence", "aws"),
 }
 EVIDENCE = {"connection": "evidence", "url": "s3://proofs/"}
+OPEN = {"match": "gs://", "encrypted": False}
+TLS = {"bootstrap.servers": "k:9092", "security.protocol": "SASL_SSL"}
 HOME = {"match": "s3://proofs", "region": "eu-central-1"}
 
 
 def spec_of(
     compliance: dict[str, Any], *, region: str = "europe-west1", target: str = "dst"
 ) -> MigrationSpec:
+    people = {"url": "gs://people/", "connection": target}
     return MigrationSpec.model_validate(
         {
             "apiVersion": "heavylift/v1", "migration": "m", "owner": "team", "evidence": EVIDENCE,
             "source": {"platform": "aws", "connection": "src", "region": "eu-central-1"},
             "target": {"platform": "gcp", "connection": "dst", "region": region},
             "datasets": [
-                {"name": "people", "source": "s3://people/", "target": {"url": "gs://people/", "connection": target}},
+                {"name": "people", "source": "s3://people/", "target": people},
                 {"name": "derived", "source": "s3://derived/", "target": "gs://derived/"},
             ],
             "compliance": {"places": [HOME], **compliance},
@@ -111,7 +115,7 @@ CASES: list[tuple[str, dict[str, Any], dict[str, Any], str]] = [
     ("ENC-002", {"frameworks": ["encryption"]}, {}, "kept"),
     (
         "ENC-002",
-        {"frameworks": ["encryption"], "places": [{"match": "gs://", "encrypted": False}]},
+        {"frameworks": ["encryption"], "places": [OPEN]},
         {},
         "broken",
     ),
@@ -214,3 +218,25 @@ async def test_an_exception_of_a_rule_that_there_is_not_is_refused(tmp_path: Pat
 )
 def test_whether_a_way_is_encrypted(connection: Connection | None, way: str) -> None:
     assert transit_of(connection, "c").way == way
+
+
+async def test_controls_are_shown_by_acts_and_rules(tmp_path: Path) -> None:
+    compliance = {"frameworks": ["gdpr", "encryption"], "classify": PERSONAL, "exceptions": [exception()]}
+    async with open_evidence(tmp_path.as_uri(), None) as store:
+        await check_compliance(
+            store,
+            spec_of(compliance, region="us-central1", target="plain"),
+            CONNECTIONS.get,
+            "cli:ann",
+            TODAY,
+        )
+        record, refs = await build_controls(store, "m")
+        page = (await store.read_bytes(refs[1].path)).decode()
+    standing = {each.control: each.standing for each in record.controls}
+    assert standing["GDPR art. 44"] == "excepted"
+    assert standing["GDPR art. 32(1)(a)"] == "contradicted"
+    assert standing["HIPAA 164.312(e)(1)"] == "not shown"
+    assert standing["GDPR art. 32(1)(d)"] == "shown"
+    assert record.trail_intact
+    assert "GDPR art. 44" in page
+    assert "<script" not in page
