@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from heavylift.compliance.entities import Entity
-from heavylift.compliance.patterns import Form, engine
+from heavylift.compliance.patterns import Form, beginnings, engine
 
 _SEPARATORS = b" \t\n,;|\"'=:"
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
@@ -52,7 +52,9 @@ def find(data: bytes) -> Iterator[Hit]:
 def _judge(data: bytes, start: int, end: int) -> Hit | None:
     _, forms = engine()
     looks_like: Hit | None = None
-    for form, pattern in forms:
+    # A little more than the candidate, since a form may go on where the first that fits has ended.
+    for number in sorted(beginnings().Match(data[start : end + MASK_LENGTH])):
+        form, pattern = forms[number]
         found = pattern.match(data, start)
         if found is None or found.end() > end + MASK_LENGTH:
             continue

@@ -118,3 +118,18 @@ def engine() -> tuple[Any, tuple[tuple[Form, Any], ...]]:
     everything = b"|".join(b"(?:" + form.whole + b")" for form in FORMS)
     single = tuple((form, re2.compile(b"(?:" + form.label + b")(" + form.pattern + b")")) for form in FORMS)
     return re2.compile(everything, options), single
+
+
+@cache
+def beginnings() -> Any:
+    """Return what tells by one pass which forms a candidate may have, by their numbers; each process once."""
+    import re2
+
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.max_mem = 64 << 20
+    found = re2.Set.MatchSet(options)
+    for form in FORMS:
+        found.Add(form.whole)
+    found.Compile()
+    return found

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from heavylift.compliance.detector import find
@@ -140,7 +141,7 @@ def leaves(document: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str,
     elif isinstance(document, dict):
         for key, value in document.items():
             name = key
-            if _KEY_OF_DATA.fullmatch(key) or "@" in key or any(hit.valid for hit in find(key.encode())):
+            if _is_data(key):
                 name = "*"
                 yield f"{path}.(keys)".lstrip("."), key.encode("utf-8", "replace")
             yield from leaves(value, f"{path}.{name}" if path else name, depth + 1)
@@ -151,6 +152,14 @@ def leaves(document: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str,
         yield path, document.encode("utf-8", "replace")
     elif document is not None and not isinstance(document, bool):
         yield path, str(document).encode()
+
+
+@lru_cache(maxsize=10_000)
+def _is_data(key: str) -> bool:
+    """Tell whether a key is a value itself; asked for every key of every document."""
+    if _KEY_OF_DATA.fullmatch(key) or "@" in key:
+        return True
+    return any(hit.valid for hit in find(key.encode("utf-8", "replace")))
 
 
 def is_binary(start: bytes) -> bool:
