@@ -108,7 +108,13 @@ async def controls_of(store: EvidenceStore, migration: str) -> ControlsRecord:
 def _shown(
     control: Control, entries: list[AuditEntry], kept: Kept[ComplianceRecord] | None, *, intact: bool
 ) -> ControlShown:
-    acts = [entry for entry in entries if entry.action in control.acts]
+    # A verification that failed shows no integrity; a test that failed is a test all the same.
+    acts = [
+        entry
+        for entry in entries
+        if entry.action in control.acts
+        and not (entry.action in _VERIFIED and entry.details.get("passed") is False)
+    ]
     counted = {action: sum(each.action == action for each in acts) for action in control.acts}
     rules = {rule: _outcomes(rule, kept) for rule in control.rules}
     refs = tuple(dict.fromkeys(ref for entry in reversed(acts) for ref in entry.evidence))
