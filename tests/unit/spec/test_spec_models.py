@@ -215,6 +215,7 @@ def test_the_example_is_right_and_says_what_the_sandbox_has(repository: Path) ->
         Check.MODELS_AGREE,
         Check.MODELS_COMPATIBLE,
         Check.PLAN_APPROVED,
+        Check.COMPLIANCE_CLEAN,
         *ASSESS_CHECKS,
     }
     assert set(gate.checks) == set(Check) - of_others
