@@ -9,6 +9,7 @@ from pathlib import Path
 from heavylift.compliance.transit import Transit, transit_of
 from heavylift.connections import Connection
 from heavylift.facts.regions import jurisdiction_of
+from heavylift.spec.compliance_rules import SUBJECTS
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.platforms import Side
 from heavylift.spec.resolve import ResolvedPlace, resolve_datasets
@@ -117,7 +118,7 @@ def subjects_of(spec: MigrationSpec, rules: Compliance, look_up: Lookup) -> list
         if dataset.appliance is not None:
             legs += [_device(law) for law in rules.appliance_jurisdictions or ("",)]
         found.append(Subject(dataset.name, "datasets", (*legs, *shared)))
-    for section in ("databases", "streams", "registries", "models"):
+    for section in SUBJECTS[1:]:
         for item in getattr(spec, section):
             legs = [
                 _side_leg(world, "source", spec.source, getattr(item, "source", None)),

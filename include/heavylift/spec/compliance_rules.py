@@ -8,7 +8,7 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.rule import Broken
 from heavylift.spec.vocabulary import Check
 
-SUBJECTS = ("datasets", "databases", "streams", "registries", "models")
+SUBJECTS = ("datasets", "databases", "streams", "registries", "feature_stores", "models")
 """Sections whose entries the rules are judged for."""
 
 
