@@ -20,7 +20,7 @@ def scan_requests(
 ) -> list[ScanRequest]:
     """Return one scan for each dataset and each PostgreSQL database; the source is what is read.
 
-    Streams, registries, feature stores, models and other databases can't be scanned: their classes have to be stated.
+    Nothing else can be scanned: what streams, registries, models and other databases hold is stated.
     """
     bound = spec.compliance.scan_bound if spec.compliance else DEFAULT_BOUND
     found = []
