@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url
+from heavylift.spec.base import ConnectionId, Count, Name, Number, Pattern, SpecModel, Text, Url
 from heavylift.spec.quantities import Seconds
 from heavylift.spec.vocabulary import Platform
 
