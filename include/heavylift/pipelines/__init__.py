@@ -1,0 +1,1 @@
+"""Training pipelines: read from one platform, written for another, run here."""
