@@ -36,14 +36,30 @@ _PER_CPU = {
 }  # fmt: skip
 _SMALL = {"nano": 0.5, "micro": 1.0, "small": 2.0, "medium": 4.0, "large": 8.0}
 _SIZES = {
-    "aws": ((2, "ml.c5.{}", (2, 4, 9, 18)), (4, "ml.m5.{}", (2, 4, 8, 16, 48, 96)), (8, "ml.r5.{}", (2, 4, 8, 16, 48, 96))),
-    "azure": ((2, "Standard_F{}s_v2", (2, 4, 8, 16, 32, 48, 64, 72)), (4, "Standard_D{}s_v5", (2, 4, 8, 16, 32, 48, 64, 96)), (8, "Standard_E{}s_v5", (2, 4, 8, 16, 20, 32, 48, 64, 96))),
-}  # fmt: skip
+    "aws": (
+        (2, "ml.c5.{}", (2, 4, 8, 16, 36, 72)),
+        (4, "ml.m5.{}", (2, 4, 8, 16, 48, 96)),
+        (8, "ml.r5.{}", (2, 4, 8, 16, 48, 96)),
+    ),
+    "azure": (
+        (2, "Standard_F{}s_v2", (2, 4, 8, 16, 32, 48, 64, 72)),
+        (4, "Standard_D{}s_v5", (2, 4, 8, 16, 32, 48, 64, 96)),
+        (8, "Standard_E{}s_v5", (2, 4, 8, 16, 20, 32, 48, 64, 96)),
+    ),
+}
 _VERTEX_NAMES = {
-    "T4": "NVIDIA_TESLA_T4", "V100": "NVIDIA_TESLA_V100", "P4": "NVIDIA_TESLA_P4", "P100": "NVIDIA_TESLA_P100",
-    "L4": "NVIDIA_L4", "A100": "NVIDIA_TESLA_A100", "A100-40GB": "NVIDIA_TESLA_A100",
-    "A100-80GB": "NVIDIA_A100_80GB", "H100": "NVIDIA_H100_80GB", "H200": "NVIDIA_H200_141GB", "B200": "NVIDIA_B200",
-}  # fmt: skip
+    "T4": "NVIDIA_TESLA_T4",
+    "V100": "NVIDIA_TESLA_V100",
+    "P4": "NVIDIA_TESLA_P4",
+    "P100": "NVIDIA_TESLA_P100",
+    "L4": "NVIDIA_L4",
+    "A100": "NVIDIA_TESLA_A100",
+    "A100-40GB": "NVIDIA_TESLA_A100",
+    "A100-80GB": "NVIDIA_A100_80GB",
+    "H100": "NVIDIA_H100_80GB",
+    "H200": "NVIDIA_H200_141GB",
+    "B200": "NVIDIA_B200",
+}
 _MODELS = {vertex: model for model, vertex in reversed(_VERTEX_NAMES.items())}
 
 
@@ -130,9 +146,7 @@ def _plain(known: Machine, cloud: str) -> Choice:
 def _type_name(form: str, size: int) -> str:
     if form.startswith("Standard"):
         return form.format(size)
-    return form.format(
-        "large" if size == 2 else "xlarge" if size == 4 else f"{size // 4}xlarge" if size != 9 else "2xlarge"
-    )
+    return form.format({2: "large", 4: "xlarge"}.get(size, f"{size // 4}xlarge"))
 
 
 def _accelerated(known: Machine, cloud: str) -> Choice:
@@ -198,11 +212,8 @@ def _by_name(cloud: str, name: str) -> tuple[float | None, float | None]:
     pattern = _AZURE if cloud == "azure" else _GCP
     if found := pattern.match(name):
         family, cpus = found[1].lower(), float(found[2])
-        return (
-            (cpus, cpus * _PER_CPU[family])
-            if (family in _PER_CPU and "_v" in name) or cloud == "gcp"
-            else (None, None)
-        )
+        if cloud == "gcp" or (family in _PER_CPU and "_v" in name):
+            return cpus, cpus * _PER_CPU[family]
     return None, None
 
 

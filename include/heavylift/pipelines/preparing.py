@@ -26,9 +26,11 @@ from heavylift.pipelines.model import (
     System,
 )
 from heavylift.pipelines.notes import Notes
+from heavylift.pipelines.reshaping import within_reach, without_groups
 from heavylift.pipelines.walk import (
     all_nodes,
     own_atoms,
+    rewrite,
     rewritten,
     rewritten_condition,
     with_steps,
@@ -44,6 +46,7 @@ _READ = (
     "target.parent.mkdir(parents=True, exist_ok=True)\n"
     "target.write_text(value if isinstance(value, str) else json.dumps(value), encoding='utf-8')\n"
 )
+_ONE_MACHINE = {System.VERTEX, System.KFP, System.AIRFLOW}
 READER = "reads a value"
 """The origin of steps that were put in to read a value out of a file."""
 
@@ -58,7 +61,7 @@ class Prepared:
 
 def prepare(pipeline: Pipeline, target: System, mapping: TargetMap, notes: Notes) -> Prepared:
     """Return the pipeline as the target can run it; tells in ``notes`` what is left to do."""
-    pipeline = _mapped(pipeline, target, mapping, notes)
+    pipeline = _mapped(within_reach(without_groups(pipeline), notes), target, mapping, notes)
     if target is not System.SAGEMAKER:
         pipeline = _with_readers(pipeline, mapping)
     machines: dict[str, Choice] = {}
@@ -69,8 +72,11 @@ def prepare(pipeline: Pipeline, target: System, mapping: TargetMap, notes: Notes
         by_hand = mapping.machines.get(step.name) or mapping.machines.get(step.machine.instance) or ""
         choice = choose(step.machine, CLOUD[target.value], by_hand)
         machines[step.name] = choice
-        if choice.problem:
-            what = f"its machine: {choice.problem}"
+        problem = choice.problem
+        if step.machine.count > 1 and target in _ONE_MACHINE and not problem:
+            problem = f"{step.machine.count} machines for one step, which {target.value} does not have"
+        if problem:
+            what = f"its machine: {problem}"
             remedy = f"name a machine in the mapping: machines.{step.machine.instance or step.name}"
             notes.untranslated(step.name, what, remedy)
             message = f"{step.name} was not translated: {what}. To fix: {remedy}"
@@ -81,26 +87,14 @@ def prepare(pipeline: Pipeline, target: System, mapping: TargetMap, notes: Notes
 
 
 def _mapped(pipeline: Pipeline, target: System, mapping: TargetMap, notes: Notes) -> Pipeline:
-    unmapped: dict[str, set[str]] = {}
-
-    def change(expression: Expression) -> Expression:
-        return mapped_uri(expression, mapping)
+    unmapped: set[tuple[str, str]] = set()
 
     def one(step: Step) -> Step:
-        step = replace(rewritten(replace(step, image=None), change), image=step.image)
-        if isinstance(step.image, Literal) and isinstance(step.image.value, str):
-            image, said = mapping.image(step.image.value)
-            step = replace(step, image=Literal(image))
-            if not said and _ECR.match(image) and CLOUD[target.value] != "aws":
-                notes.loss(
-                    step.name,
-                    f"its image {image} is still in a registry of AWS",
-                    "copy the image and name its new place in the mapping: images",
-                )
+        changed = rewritten(replace(step, image=None), lambda found: mapped_uri(found, mapping))
+        step = _with_image(replace(changed, image=step.image), target, mapping, notes)
         for name in step.env.keys() & mapping.env.keys():
             step = replace(step, env={**step.env, name: Literal(mapping.env[name])})
-        for uri in _foreign(step, target):
-            unmapped.setdefault(uri, set()).add(step.name)
+        unmapped.update((uri, step.name) for uri in _foreign(step, target))
         return step
 
     nodes = with_steps(pipeline.nodes, one)
@@ -110,16 +104,28 @@ def _mapped(pipeline: Pipeline, target: System, mapping: TargetMap, notes: Notes
         if isinstance(default, str):
             default = mapping.uri(mapping.image(default)[0])[0]
             if _is_foreign(default, target):
-                unmapped.setdefault(default, set()).add("pipeline")
+                unmapped.add((default, "pipeline"))
         parameters.append(replace(parameter, default=default))
-    for uri, names in sorted(unmapped.items()):
-        for name in sorted(names):
-            notes.loss(
-                name,
-                f"{uri} is an address of another platform",
-                "move the data (heavylift objects) and name its new place in the mapping: uris",
-            )
+    for uri, name in sorted(unmapped):
+        notes.loss(
+            name,
+            f"{uri} is an address of another platform",
+            "move the data (heavylift objects) and name its new place in the mapping: uris",
+        )
     return replace(pipeline, nodes=nodes, parameters=tuple(parameters))
+
+
+def _with_image(step: Step, target: System, mapping: TargetMap, notes: Notes) -> Step:
+    if not isinstance(step.image, Literal) or not isinstance(step.image.value, str):
+        return step
+    image, said = mapping.image(step.image.value)
+    if not said and _ECR.match(image) and CLOUD[target.value] != "aws":
+        notes.loss(
+            step.name,
+            f"its image {image} is still in a registry of AWS",
+            "copy the image and name its new place in the mapping: images",
+        )
+    return replace(step, image=Literal(image))
 
 
 def _foreign(step: Step, target: System) -> set[str]:
@@ -222,7 +228,8 @@ def _spliced(nodes: tuple[Node, ...], change: Any, made: dict[str, list[Step]]) 
             )
             result.append(replace(node, cases=cases, otherwise=_spliced(node.otherwise, change, made)))
         elif isinstance(node, Loop):
-            result.append(replace(node, body=_spliced(node.body, change, made)))
+            items = rewrite(node.items, change)
+            result.append(replace(node, items=items, body=_spliced(node.body, change, made)))
         else:
             result.append(replace(node, body=_spliced(node.body, change, made)))
     return tuple(result)

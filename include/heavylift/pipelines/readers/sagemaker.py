@@ -32,7 +32,8 @@ _WHY = {
     "Endpoint": "it deploys to a SageMaker endpoint",
 }
 _HOW = {
-    "RegisterModel": "register the model with `heavylift registry`, or name a container in the mapping: steps.{name}",
+    "RegisterModel": "register the model with `heavylift registry`, or name a container of yours "
+    "in the mapping: steps.{name}",
     "Model": "deploy the model on the target, or name a container in the mapping: steps.{name}",
     "Lambda": "bring the function's code into a container and name it in the mapping: steps.{name}",
 }
@@ -68,9 +69,7 @@ class _Reader:
         for name in self.root.left():
             if name == "PipelineExperimentConfig":
                 self.notes.loss(
-                    "pipeline",
-                    f"{name}: runs are not grouped into an experiment",
-                    "name the experiment when the pipeline is run",
+                    "pipeline", f"{name}: runs are not grouped", "name the experiment with each run"
                 )
             else:
                 self.notes.loss("pipeline", f"{name} is not translated", "bring it over by hand")
@@ -224,9 +223,7 @@ class _Reader:
     def _cache(self, name: str, entry: Fields) -> bool:
         cache = entry.fields("CacheConfig")
         if cache.take("ExpireAfter"):
-            self.notes.loss(
-                name, "CacheConfig: ExpireAfter has no equivalent", "turn caching off where it matters"
-            )
+            self.notes.loss(name, "CacheConfig: ExpireAfter has no equivalent", "turn caching off")
         return bool(cache.take("Enabled", False))
 
     def _stub(

@@ -108,9 +108,10 @@ def _input(job: Job, entry: Fields) -> Input | None:
     if s3.take("S3CompressionType", "None") not in {"None", None}:
         job.notes.loss(job.name, f"input {name} is not decompressed", "decompress it in the program")
     s3.ignore("S3InputMode")
+    found = Input(name, job.value(s3.take("S3Uri")), _path(job, s3.take("LocalPath")))
     job.tell_left(s3, f"input {name}: ")
     job.tell_left(entry, f"input {name}: ")
-    return Input(name, job.value(s3.take("S3Uri")), _path(job, s3.take("LocalPath")))
+    return found
 
 
 def _path(job: Job, found: Any) -> str:
@@ -130,14 +131,15 @@ def _output(job: Job, entry: Fields) -> OutputPort:
     if not s3.value:
         raise UntranslatableStepError(
             f"the output {name} goes to a feature store",
-            "let the program write to the target's feature store",
+            "let the program write to the target's own",
         )
     s3.ignore("S3UploadMode")
-    job.tell_left(s3, f"output {name}: ")
-    job.tell_left(entry, f"output {name}: ")
     uri = s3.take("S3Uri")
     destination = None if uri is None else job.value(uri)
-    return OutputPort(name, path=_path(job, s3.take("LocalPath")), destination=destination)
+    found = OutputPort(name, path=_path(job, s3.take("LocalPath")), destination=destination)
+    job.tell_left(s3, f"output {name}: ")
+    job.tell_left(entry, f"output {name}: ")
+    return found
 
 
 def _machine(job: Job, cluster: Fields, type_: str, count: str, disk: str) -> Machine:
@@ -225,9 +227,10 @@ def _channel(job: Job, entry: Fields) -> Input:
     if entry.take("InputMode", "File") != "File":
         job.notes.loss(job.name, f"channel {name} is mounted as files", "read files, not a pipe")
     entry.ignore("ContentType", "CompressionType", "RecordWrapperType")
+    found = Input(name, job.value(source.take("S3Uri")), f"{DATA_FOLDER}/{name}")
     job.tell_left(source, f"channel {name}: ")
     job.tell_left(entry, f"channel {name}: ")
-    return Input(name, job.value(source.take("S3Uri")), f"{DATA_FOLDER}/{name}")
+    return found
 
 
 def _model(job: Job, fields: Fields) -> OutputPort:

@@ -31,6 +31,7 @@ _EXECUTION = {
     "CurrentDateTime": "current_time",
 }
 _OUTPUT = re.compile(r"ProcessingOutputConfig\.Outputs\[(['\"])(?P<port>.+)\1\]\.S3Output\.S3Uri\Z")
+_PATH = re.compile(r"([^.\[\]]+)|\[(\d+)\]|\[['\"](.+?)['\"]\]")
 _COMPARE = {
     "Equals": "==",
     "GreaterThan": ">",
@@ -139,9 +140,7 @@ def _json_get(argument: Any, known: Known) -> Expression:
 def json_path(text: str) -> tuple[str, ...]:
     """Return the keys and indexes of a path such as ``a.b[0]['c.d']``."""
     keys = []
-    for plain, index, quoted in re.findall(
-        r"([^.\[\]]+)|\[(\d+)\]|\[['\"](.+?)['\"]\]", text.removeprefix("$")
-    ):
+    for plain, index, quoted in _PATH.findall(text.removeprefix("$")):
         keys.append(plain or index or quoted)
     return tuple(keys)
 

@@ -8,8 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from heavylift.pipelines.adapter import wrap
 from heavylift.pipelines.model import (
     Branch,
@@ -33,7 +31,7 @@ from heavylift.pipelines.model import (
 from heavylift.pipelines.notes import Notes
 from heavylift.pipelines.preparing import Prepared, split_artifact
 from heavylift.pipelines.walk import Order, all_steps, condition_atoms, deep_atoms, own_atoms
-from heavylift.pipelines.writers.programs import failing, sagemaker_files, unlike
+from heavylift.pipelines.writers.programs import failing, plain_yaml, sagemaker_files, unlike
 
 _TYPES = {
     "string": "STRING",
@@ -54,9 +52,7 @@ _ARTIFACT = {"schemaTitle": "system.Artifact", "schemaVersion": "0.0.1"}
 
 def write_kfp(prepared: Prepared, notes: Notes, helper_image: str) -> str:
     """Return the definition as YAML."""
-    return yaml.safe_dump(
-        _Writer(prepared, notes, helper_image).document(), sort_keys=False, allow_unicode=True, width=100_000
-    )
+    return plain_yaml(_Writer(prepared, notes, helper_image).document())
 
 
 def identifier(name: str) -> str:

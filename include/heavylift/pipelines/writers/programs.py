@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
+
+import yaml
 
 from heavylift.pipelines.model import Execution, Expression, Literal, Step
 from heavylift.pipelines.notes import Notes
@@ -11,6 +14,18 @@ from heavylift.pipelines.notes import Notes
 _FAIL = 'printf "%s\\n" "$1" >&2; exit 1'
 _WAIT = 'exec sleep "$1"'
 _DATA = "/opt/ml/input/data/"
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what occurs twice in full: aliases are hard to read, and are read by nobody here."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def plain_yaml(document: dict[str, Any]) -> str:
+    """Return a document as YAML that a person can read."""
+    return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100_000)
 
 
 def failing(step: Step) -> tuple[Expression, ...]:
