@@ -13,13 +13,15 @@ from heavylift.pipelines.mapping import TargetMap
 from heavylift.pipelines.model import Pipeline, System
 from heavylift.pipelines.notes import Notes
 from heavylift.pipelines.preparing import Prepared, prepare
-from heavylift.pipelines.readers import sagemaker
+from heavylift.pipelines.readers import kfp, sagemaker
 from heavylift.pipelines.writers.kfp import write_kfp
 
 _Read = Callable[[dict[str, Any], Notes, TargetMap], Pipeline]
 
 READERS: dict[System, tuple[Callable[[dict[str, Any]], bool], _Read]] = {
     System.SAGEMAKER: (sagemaker.looks_like, sagemaker.read_sagemaker),
+    System.KFP: (kfp.looks_like, kfp.read_kfp),
+    System.VERTEX: (kfp.looks_like, kfp.read_kfp),
 }
 """For each kind of source: whether a document is one, and what reads it."""
 
