@@ -14,7 +14,7 @@ from typing import TypeVar
 NAME = "heavylift-step"
 
 SCRIPT = r"""R="${HEAVYLIFT_ROOT:-}"
-H=""
+H="" P="" A=""
 die() { printf 'heavylift-step: %s\n' "$1" >&2; exit 64; }
 place() {
   case "$1" in
@@ -36,7 +36,8 @@ put() {
 }
 step() {
   case "$1" in
-  --) shift
+  --) [ -z "$P" ] || set -- "$@" "$A"
+    shift
     if [ -n "$H" ]; then
       mkdir -p "$R/opt/ml/input/config" || return
       printf '{%s}' "${H#,}" > "$R/opt/ml/input/config/hyperparameters.json" || return
@@ -74,11 +75,14 @@ step() {
       exit 0
     fi
     shift 3; step "$@";;
-  arg) a="$2"
-    shift 2; step "$@" "$a";;
-  argf) v=$(cat "$3") || return
-    a="$2$v$4"
-    shift 4; step "$@" "$a";;
+  arg) [ -z "$P" ] || set -- "$@" "$A"
+    P=1; A="$2"
+    shift 2; step "$@";;
+  more) A="$A$2"
+    shift 2; step "$@";;
+  moref) v=$(cat "$2") || return
+    A="$A$v"
+    shift 2; step "$@";;
   *) die "unknown word $1";;
   esac
 }
@@ -87,7 +91,7 @@ step "$@"
 
 _ARITY = {
     "in": 2, "out": 3, "save": 3, "text": 2, "hp": 2, "hpf": 2, "env": 2, "envf": 2,
-    "when": 2, "arg": 1, "argf": 3,
+    "when": 2, "arg": 1, "more": 1, "moref": 1,
 }  # fmt: skip
 
 Text = TypeVar("Text")

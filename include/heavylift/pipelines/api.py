@@ -14,6 +14,8 @@ from heavylift.pipelines.model import Pipeline, System
 from heavylift.pipelines.notes import Notes
 from heavylift.pipelines.preparing import Prepared, prepare
 from heavylift.pipelines.readers import kfp, sagemaker
+from heavylift.pipelines.writers.airflow import write_airflow
+from heavylift.pipelines.writers.azureml import write_azureml
 from heavylift.pipelines.writers.kfp import write_kfp
 
 _Read = Callable[[dict[str, Any], Notes, TargetMap], Pipeline]
@@ -93,4 +95,8 @@ def translate(path: Path, source: System | None, target: System, mapping: Target
 
 def write(prepared: Prepared, target: System, mapping: TargetMap, notes: Notes) -> str:
     """Return the definition of a pipeline for a target."""
+    if target is System.AZURE_ML:
+        return write_azureml(prepared, mapping, notes)
+    if target is System.AIRFLOW:
+        return write_airflow(prepared, mapping, notes)
     return write_kfp(prepared, notes, mapping.helper_image)

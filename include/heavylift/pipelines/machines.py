@@ -98,8 +98,8 @@ def choose(machine: Machine, cloud: str, by_hand: str = "") -> Choice:
     if by_hand:
         made = describe(Machine(cloud, by_hand, machine.count, disk_gib=machine.disk_gib))
         return Choice(made, f"{by_hand}, as the mapping says", _less(known, made))
-    if machine.instance and machine.cloud == cloud:
-        return Choice(known, "the source's own type")
+    if machine.cloud == cloud:
+        return Choice(known, "the source's own")
     if not machine.instance and machine.cpus is None and not machine.accelerators:
         return Choice(replace(machine, cloud=cloud), "nothing is said of its machine: the target's default")
     if known.cpus is None and not known.accelerators:
