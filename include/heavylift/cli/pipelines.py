@@ -52,6 +52,7 @@ def translate(
             code="8406",
         )
     mapping = read_mapping(map_file)
+    _demand_own_names(files)
     found = [translate_file(path, source, target, mapping) for path in files]
     reports = [report_of(translation) for translation in found]
     mark_touched()
@@ -110,6 +111,20 @@ def run_here(
         text="".join(f"{name}: done\n" for name in done) + f"what they made is in {out}",
         as_json=as_json,
     )
+
+
+def _demand_own_names(files: list[Path]) -> None:
+    names = [path.name.split(".")[0] for path in files]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise SpecError(
+            "naming the translations",
+            got=f"several files called {', '.join(twice)}",
+            expected="files with names of their own",
+            state="nothing was written",
+            remedy="translate them one by one, each into an --out of its own",
+            code="8409",
+        )
 
 
 def _pairs(option: str, texts: list[str] | None) -> dict[str, str]:

@@ -188,9 +188,7 @@ class Run:
                 words.append(["save", at, place, ""])
             if out.path:
                 words.append(["out", out.path, at, out.archive])
-        for port in step.inputs:
-            if port.path:
-                words.append(["in", self._source(port.source, step), port.path])
+        words.extend(["in", self._source(port.source, step), port.path] for port in step.inputs if port.path)
         words += [["text", content, path] for path, content in sagemaker_files(step)]
         words += [["hp", name, self._text(value, step)] for name, value in step.hyperparameters.items()]
         program = [self._rooted(self._text(part, step), step, root) for part in step.command]

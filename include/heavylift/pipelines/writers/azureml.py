@@ -132,7 +132,7 @@ class _Job:
             parameter=self._parameter,
             files=self._files,
             source=self._source,
-            made=lambda _, name: shlex.quote("${{outputs.%s}}" % identifier(name)),
+            made=lambda _, name: shlex.quote(f"${{{{outputs.{identifier(name)}}}}}"),
             destination=lambda *_: "",
             execution={
                 "id": "${AZUREML_ROOT_RUN_ID}",
@@ -143,19 +143,19 @@ class _Job:
         for name in self.flat.waits:
             producer = self.writer._id(name)
             if not any(f"parent.jobs.{producer}.outputs" in str(found) for found in self.inputs.values()):
-                self.inputs[f"after_{producer}"] = "${{parent.jobs.%s.outputs.done}}" % producer
+                self.inputs[f"after_{producer}"] = f"${{{{parent.jobs.{producer}.outputs.done}}}}"
         return made
 
     def _parameter(self, name: str) -> str:
         key = identifier(name)
-        self.inputs[key] = "${{parent.inputs.%s}}" % key
-        return shlex.quote("${{inputs.%s}}" % key)
+        self.inputs[key] = f"${{{{parent.inputs.{key}}}}}"
+        return shlex.quote(f"${{{{inputs.{key}}}}}")
 
     def _files(self, output: Output) -> str:
         producer, port = self.writer._id(output.step), identifier(output.port)
         key = f"{producer}_{port}"
-        self.inputs[key] = "${{parent.jobs.%s.outputs.%s}}" % (producer, port)
-        return shlex.quote("${{inputs.%s}}" % key)
+        self.inputs[key] = f"${{{{parent.jobs.{producer}.outputs.{port}}}}}"
+        return shlex.quote(f"${{{{inputs.{key}}}}}")
 
     def _source(self, step: Step, name: str) -> str:
         key = identifier(name)
@@ -166,7 +166,7 @@ class _Job:
                 self.writer.parameters[port.source.name].default or "azureml://datastores/none/paths/none"
             )
             self.writer.inputs[outer] = {"type": _kind(uri), "path": uri}
-            self.inputs[key] = "${{parent.inputs.%s}}" % outer
+            self.inputs[key] = f"${{{{parent.inputs.{outer}}}}}"
             self.writer.notes.loss(
                 "pipeline",
                 f"{port.source.name} has a twin, {outer}, which is where its files are",
@@ -184,7 +184,7 @@ class _Job:
                 "type": _kind(str(uri)),
                 "path": str(uri or "azureml://datastores/none/paths/none"),
             }
-        return shlex.quote("${{inputs.%s}}" % key)
+        return shlex.quote(f"${{{{inputs.{key}}}}}")
 
 
 def _kind(uri: str) -> str:

@@ -80,9 +80,9 @@ class Command:
                 words.append([text("envf"), text(name), f"{self.places.files(value)}{text('/data')}"])
             elif not isinstance(value, Literal):
                 words.append([text("env"), text(name), self._text(value)])
-        for port in step.inputs:
-            if port.path:
-                words.append([text("in"), self._input(port.name), text(port.path)])
+        words.extend(
+            [text("in"), self._input(port.name), text(port.path)] for port in step.inputs if port.path
+        )
         words += [[text("text"), text(content), text(path)] for path, content in sagemaker_files(step)]
         for name, value in step.hyperparameters.items():
             if isinstance(value, Output):
