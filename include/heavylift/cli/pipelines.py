@@ -68,12 +68,39 @@ def translate(
     )
 
 
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The definitions.")],
+    platform: Annotated[System, typer.Option("--platform", help="vertex, azureml or airflow.")],
+    as_json: AsJson = False,
+) -> None:
+    """Have definitions read by their platform's own loader, in an environment of its own.
+
+    The first check for a platform downloads its package. A DAG file is executed: check only your own.
+    """
+    import sys
+
+    from heavylift.models.environments import Solver
+    from heavylift.pipelines.checking import REQUIREMENTS
+    from heavylift.pipelines.checking import check as check_file
+
+    requirement = REQUIREMENTS.get(platform)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    interpreter = Solver().tool(requirement, python) if requirement else Path(sys.executable)
+    found = [check_file(path, platform, interpreter) for path in files]
+    bad = [checked for checked in found if checked.problem]
+    finish(
+        {"checked": found},
+        text="\n".join(f"{checked.file}: {checked.problem or 'accepted'}" for checked in found),
+        as_json=as_json,
+        status=ExitStatus.FAILED if bad else ExitStatus.DONE,
+    )
+
+
 @app.command("run")
 def run_here(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The definition.")],
-    out: Annotated[
-        Path, typer.Option("--out", metavar="FOLDER", help="An empty folder for what steps make.")
-    ],
+    out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="An empty folder.")],
     source: Source = None,
     map_file: Map = None,
     given: Annotated[
@@ -81,9 +108,7 @@ def run_here(
     ] = None,
     places: Annotated[
         list[str] | None,
-        typer.Option(
-            "--place", metavar="ADDRESS=FOLDER", help="Where an address is here; may be given again."
-        ),
+        typer.Option("--place", metavar="ADDRESS=FOLDER", help="Where an address is; may be given again."),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

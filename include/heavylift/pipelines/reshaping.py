@@ -41,7 +41,7 @@ def without_groups(pipeline: Pipeline) -> Pipeline:
 
 
 def within_reach(pipeline: Pipeline, notes: Notes) -> Pipeline:
-    """Return the pipeline with a stub for each step that needs an output of a branch or loop from outside it."""
+    """Return the pipeline with a stub for each step that needs what may not have been made."""
     order = Order(pipeline)
 
     def lost(node: Node) -> str:

@@ -10,7 +10,6 @@ from typing import Any
 
 from heavylift.pipelines.adapter import unwrap
 from heavylift.pipelines.documents import Fields
-from heavylift.pipelines.machines import model_named
 from heavylift.pipelines.mapping import TargetMap
 from heavylift.pipelines.model import (
     Branch,
@@ -20,19 +19,18 @@ from heavylift.pipelines.model import (
     Item,
     Literal,
     Loop,
-    Machine,
     Node,
     Output,
     OutputPort,
     Param,
     Parameter,
     Pipeline,
-    Retry,
     Step,
     System,
 )
 from heavylift.pipelines.notes import Notes
 from heavylift.pipelines.readers.kfp_conditions import parse_condition
+from heavylift.pipelines.readers.kfp_machines import machine_of, retry_of, title_of
 from heavylift.pipelines.readers.kfp_programs import Signature, program, text
 from heavylift.pipelines.readers.settling import settled
 from heavylift.pipelines.readers.untranslatable import OWN_CONTAINER, UntranslatableStepError, stub
@@ -354,9 +352,9 @@ class _Reader:
         signature = Signature(
             values,
             {n: str(e.get("parameterType")) for n, e in definitions.mapping("parameters").items()},
-            {n: _title(e) for n, e in definitions.mapping("artifacts").items() if n in artifacts},
+            {n: title_of(e) for n, e in definitions.mapping("artifacts").items() if n in artifacts},
             tuple(made.mapping("parameters")),
-            {n: _title(e) for n, e in made.mapping("artifacts").items()},
+            {n: title_of(e) for n, e in made.mapping("artifacts").items()},
         )
         outputs = tuple(
             OutputPort(n, "value", _TYPES.get(str(e.get("parameterType")), "string"))
@@ -372,8 +370,8 @@ class _Reader:
             env={e.text("name"): text(str(e.take("value", "")), signature) for e in container.each("env")},
             inputs=tuple(Input(n, source) for n, source in artifacts.items()),
             outputs=outputs,
-            machine=_machine(container.fields("resources")),
-            retry=_retry(task.fields("retryPolicy")),
+            machine=machine_of(container.fields("resources")),
+            retry=retry_of(task.fields("retryPolicy")),
             cache=bool(task.fields("cachingOptions").take("enableCache", False)),
             after=after,
         )
@@ -387,48 +385,3 @@ class _Reader:
                 "write the image's ENTRYPOINT as command",
             )
         return unwrapped(step, words[0], signature) if words else step
-
-
-def _title(entry: Any) -> str:
-    kind = entry.get("artifactType") if isinstance(entry, dict) else None
-    return str(kind.get("schemaTitle", "system.Artifact")) if isinstance(kind, dict) else "system.Artifact"
-
-
-def _retry(policy: Fields) -> Retry:
-    def seconds(found: Any) -> float:
-        return float(str(found or 0).removesuffix("s"))
-
-    attempts = int(policy.take("maxRetryCount", 0) or 0)
-    return Retry(attempts, seconds(policy.take("backoffDuration")), float(policy.take("backoffFactor", 1.0)))
-
-
-_UNITS = {
-    "": 1,
-    "K": 1e3,
-    "M": 1e6,
-    "G": 1e9,
-    "T": 1e12,
-    "Ki": 2**10,
-    "Mi": 2**20,
-    "Gi": 2**30,
-    "Ti": 2**40,
-    "m": 1e-3,
-}
-
-
-def _machine(resources: Fields) -> Machine:
-    cpus = _quantity(resources.take("resourceCpuLimit") or resources.take("cpuLimit"), 1)
-    memory = _quantity(resources.take("resourceMemoryLimit"), 2**30)
-    if memory is None and resources.take("memoryLimit"):
-        memory = float(resources.take("memoryLimit")) * 10**9 / 2**30
-    accelerator = resources.fields("accelerator")
-    type_ = accelerator.take("resourceType") or accelerator.take("type") or ""
-    count = int(accelerator.take("resourceCount") or accelerator.take("count") or 0)
-    return Machine(
-        "gcp", cpus=cpus, memory_gib=memory, accelerator=model_named(str(type_)), accelerators=count
-    )
-
-
-def _quantity(found: Any, unit: float) -> float | None:
-    match = re.fullmatch(r"([\d.]+)(m|[KMGT]i?|)", str(found or ""))
-    return float(match[1]) * _UNITS[match[2]] / unit if match else None

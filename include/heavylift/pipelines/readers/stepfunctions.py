@@ -207,9 +207,7 @@ class _Reader:
         if not resource.endswith(".sync"):
             self.notes.loss(name, "the pipeline waits for its end", "none is needed")
         if paths.jsonata or state.take("Arguments"):
-            raise UntranslatableStepError(
-                "its arguments are JSONata", "write them with JSONPath (Parameters)"
-            )
+            raise UntranslatableStepError("its arguments are JSONata", "write them with JSONPath")
         arguments = Fields(
             paths.arguments(state.mapping("Parameters")), state.file, f"{state.where}.Parameters"
         )
@@ -281,14 +279,10 @@ class _Reader:
             found.append(name)
             state = self._state(name, walk, asker).value
             rules = state.get("Choices")
-            following = (
-                [rule.get("Next") for rule in rules if isinstance(rule, dict)]
-                if isinstance(rules, list)
-                else []
-            )
-            waiting += [
-                n for n in (state.get("Next"), *following, state.get("Default")) if isinstance(n, str)
-            ]
+            rules = rules if isinstance(rules, list) else []
+            following = [rule.get("Next") for rule in rules if isinstance(rule, dict)]
+            named = (state.get("Next"), *following, state.get("Default"))
+            waiting += [other for other in named if isinstance(other, str)]
         return found
 
     @staticmethod

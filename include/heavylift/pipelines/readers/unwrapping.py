@@ -1,4 +1,4 @@
-"""Takes the script of :mod:`heavylift.pipelines.adapter` off again, so that translations can be translated."""
+"""Takes the adapter's script off again, so that translations can be translated."""
 
 from __future__ import annotations
 

@@ -109,7 +109,7 @@ class _Writer:
             default = f"{parameter.default!r}, " if parameter.default is not None else ""
             choices = f", enum={list(parameter.choices)!r}" if parameter.choices else ""
             lines.append(f"        {parameter.name!r}: Param({default}type={kind!r}{choices}),")
-        lines += ["    },", "    render_template_as_native_obj=False,", "):", "    tasks = {}"]
+        lines += ["    },", "    render_template_as_native_obj=False,", ") as dag:", "    tasks = {}"]
         for flat in self.flat:
             lines.append(self._task(flat))
         for flat in self.flat:

@@ -66,30 +66,32 @@ class Command:
 
     def _files(self) -> list[list[str]]:
         text, step = self.places.text, self.step
+        words = self._outputs()
+        for name, value in step.env.items():
+            if not isinstance(value, Literal):
+                words.append(self._named("env", name, value))
+        words += [[text("in"), self._input(port.name), text(port.path)] for port in step.inputs if port.path]
+        words += [[text("text"), text(content), text(path)] for path, content in sagemaker_files(step)]
+        words += [self._named("hp", name, value) for name, value in step.hyperparameters.items()]
+        return words
+
+    def _outputs(self) -> list[list[str]]:
+        text, step = self.places.text, self.step
         words: list[list[str]] = []
         for out in step.outputs:
             at = self.places.made(step, out.name)
-            if out.destination is not None:
-                place = self.places.destination(step, out.destination)
-                if place:
-                    words.append([text("save"), at, place, ""])
+            place = self.places.destination(step, out.destination) if out.destination is not None else ""
+            if place:
+                words.append([text("save"), at, place, text("")])
             if out.path:
                 words.append([text("out"), text(out.path), at, text(out.archive)])
-        for name, value in step.env.items():
-            if isinstance(value, Output):
-                words.append([text("envf"), text(name), f"{self.places.files(value)}{text('/data')}"])
-            elif not isinstance(value, Literal):
-                words.append([text("env"), text(name), self._text(value)])
-        words.extend(
-            [text("in"), self._input(port.name), text(port.path)] for port in step.inputs if port.path
-        )
-        words += [[text("text"), text(content), text(path)] for path, content in sagemaker_files(step)]
-        for name, value in step.hyperparameters.items():
-            if isinstance(value, Output):
-                words.append([text("hpf"), text(name), f"{self.places.files(value)}{text('/data')}"])
-            else:
-                words.append([text("hp"), text(name), self._text(value)])
         return words
+
+    def _named(self, word: str, name: str, value: Expression) -> list[str]:
+        text = self.places.text
+        if isinstance(value, Output):
+            return [text(f"{word}f"), text(name), f"{self.places.files(value)}{text('/data')}"]
+        return [text(word), text(name), self._text(value)]
 
     def _input(self, name: str) -> str:
         port = next(found for found in self.step.inputs if found.name == name)
