@@ -116,18 +116,19 @@ class Run:
 
     def _holds(self, condition: Condition) -> bool:
         if isinstance(condition, Combine):
-            held = [self._holds(part) for part in condition.parts]
-            return {"and": all(held), "or": any(held), "not": not held[0]}[condition.operator]
+            parts = [self._holds(part) for part in condition.parts]
+            return {"and": all(parts), "or": any(parts), "not": not parts[0]}[condition.operator]
         left, right = self._value(condition.left, None), self._value(condition.right, None)
         left, right = _alike(left, right)
-        return {
+        held: dict[str, bool] = {
             "==": left == right,
             "!=": left != right,
             "<": left < right,
             "<=": left <= right,
             ">": left > right,
             ">=": left >= right,
-        }[condition.operator]
+        }
+        return held[condition.operator]
 
     # --- one step ----------------------------------------------------------------------------------
 
@@ -188,7 +189,9 @@ class Run:
                 words.append(["save", at, place, ""])
             if out.path:
                 words.append(["out", out.path, at, out.archive])
-        words.extend(["in", self._source(port.source, step), port.path] for port in step.inputs if port.path)
+        for read in step.inputs:
+            if read.path:
+                words += [["in", self._source(read.source, step), read.path]]
         words += [["text", content, path] for path, content in sagemaker_files(step)]
         words += [["hp", name, self._text(value, step)] for name, value in step.hyperparameters.items()]
         program = [self._rooted(self._text(part, step), step, root) for part in step.command]

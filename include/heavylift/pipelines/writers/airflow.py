@@ -13,7 +13,7 @@ from heavylift.pipelines.model import Expression, Join, Literal, Output, Step
 from heavylift.pipelines.notes import Notes
 from heavylift.pipelines.preparing import Prepared
 from heavylift.pipelines.writers.commands import Command, Places
-from heavylift.pipelines.writers.programs import failing
+from heavylift.pipelines.writers.programs import failing, unused
 
 _BRACE = re.compile(r"\{(?=[{%#])")
 _RUN = "{{ params['pipeline_data'] }}/{{ run_id }}"
@@ -92,12 +92,9 @@ class _Writer:
         self.flat = flatten(self.pipeline, mapping.helper_image, notes)
         self.fixed = {Output(f.step.name, p.name) for f in self.flat for p in f.step.outputs if p.path}
         self.ids: dict[str, str] = {}
+        taken: set[str] = set()
         for flat in self.flat:
-            base, number = identifier(flat.step.name), 2
-            made, taken = base, set(self.ids.values())
-            while made in taken:
-                made, number = f"{base}_{number}", number + 1
-            self.ids[flat.step.name] = made
+            self.ids[flat.step.name] = unused(identifier(flat.step.name), "_", taken)
 
     def text(self) -> str:
         lines = [_HEAD, "with DAG("]

@@ -13,7 +13,7 @@ from heavylift.pipelines.model import Expression, Literal, Output, Param, Step
 from heavylift.pipelines.notes import Notes
 from heavylift.pipelines.preparing import Prepared
 from heavylift.pipelines.writers.commands import Command, Places
-from heavylift.pipelines.writers.programs import failing, plain_yaml
+from heavylift.pipelines.writers.programs import failing, plain_yaml, unused
 
 _SCHEMA = "https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json"
 _OWN = ("azureml:", "https://", "wasbs://", "abfss://")
@@ -35,6 +35,7 @@ class _Writer:
         self.pipeline, self.mapping, self.notes = prepared.pipeline, mapping, notes
         self.flat = flatten(self.pipeline, mapping.helper_image, notes)
         self.ids: dict[str, str] = {}
+        self.taken: set[str] = set()
         self.fixed = {Output(f.step.name, p.name) for f in self.flat for p in f.step.outputs if p.path}
         self.inputs: dict[str, Any] = {}
         self.parameters = {p.name: p for p in self.pipeline.parameters}
@@ -61,11 +62,7 @@ class _Writer:
 
     def _id(self, name: str) -> str:
         if name not in self.ids:
-            base, number = identifier(name), 2
-            made, taken = base, set(self.ids.values())
-            while made in taken:
-                made, number = f"{base}_{number}", number + 1
-            self.ids[name] = made
+            self.ids[name] = unused(identifier(name), "_", self.taken)
         return self.ids[name]
 
     def _job(self, flat: FlatStep) -> dict[str, Any]:
@@ -173,16 +170,16 @@ class _Job:
                 "give both the same value",
             )
         else:
-            uri = port.source.value if isinstance(port.source, Literal) else None
-            if uri is None:
+            address = port.source.value if isinstance(port.source, Literal) else None
+            if address is None:
                 self.writer.notes.loss(
                     step.name,
                     f"the address of its input {name} is put together when it runs: Azure ML needs it before",
                     "write the address into the definition",
                 )
             self.inputs[key] = {
-                "type": _kind(str(uri)),
-                "path": str(uri or "azureml://datastores/none/paths/none"),
+                "type": _kind(str(address)),
+                "path": str(address or "azureml://datastores/none/paths/none"),
             }
         return shlex.quote(f"${{{{inputs.{key}}}}}")
 

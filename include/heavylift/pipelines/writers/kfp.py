@@ -32,7 +32,7 @@ from heavylift.pipelines.writers.kfp_steps import (
     channel,
     identifier,
 )
-from heavylift.pipelines.writers.programs import plain_yaml
+from heavylift.pipelines.writers.programs import plain_yaml, unused
 
 
 def write_kfp(prepared: Prepared, notes: Notes, helper_image: str) -> str:
@@ -52,6 +52,7 @@ class _Writer:
         self.ports = {(s.name, port.name): port for s in all_steps(self.pipeline) for port in s.outputs}
         self.loops: dict[str, Loop] = {}
         self.ids: dict[str, str] = {}
+        self.taken: set[str] = set()
 
     def document(self) -> dict[str, Any]:
         scope = Scope({Param(p.name): p.name for p in self.pipeline.parameters})
@@ -82,11 +83,7 @@ class _Writer:
     def id_of(self, name: str) -> str:
         """Return a node's name as Vertex AI takes it."""
         if name not in self.ids:
-            base, number, taken = identifier(name), 2, set(self.ids.values())
-            made = base
-            while made in taken:
-                made, number = f"{base}-{number}", number + 1
-            self.ids[name] = made
+            self.ids[name] = unused(identifier(name), "-", self.taken)
         return self.ids[name]
 
     def _dag(self, body: Iterable[Node], scope: Scope) -> dict[str, Any]:

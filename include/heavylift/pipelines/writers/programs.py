@@ -16,7 +16,10 @@ _WAIT = 'exec sleep "$1"'
 _DATA = "/opt/ml/input/data/"
 
 
-class _Dumper(yaml.SafeDumper):
+_SafeDumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
+
+class _Dumper(_SafeDumper):  # type: ignore[misc]
     """Writes what occurs twice in full: aliases are hard to read, and are read by nobody here."""
 
     def ignore_aliases(self, data: Any) -> bool:
@@ -26,6 +29,15 @@ class _Dumper(yaml.SafeDumper):
 def plain_yaml(document: dict[str, Any]) -> str:
     """Return a document as YAML that a person can read."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100_000)
+
+
+def unused(base: str, separator: str, taken: set[str]) -> str:
+    """Return a name that is not taken yet, and take it."""
+    made, number = base, 2
+    while made in taken:
+        made, number = f"{base}{separator}{number}", number + 1
+    taken.add(made)
+    return made
 
 
 def failing(step: Step) -> tuple[Expression, ...]:
