@@ -22,13 +22,13 @@ Map = Annotated[
 Source = Annotated[
     System | None, typer.Option("--source", help="What it is written for; default: as it looks.")
 ]
-TARGETS = (System.VERTEX, System.AZURE_ML, System.AIRFLOW)
+TARGETS = (System.VERTEX, System.AZURE_ML, System.SAGEMAKER, System.AIRFLOW)
 
 
 @app.command()
 def translate(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The definitions.")],
-    target: Annotated[System, typer.Option("--target", help="vertex, azureml or airflow.")],
+    target: Annotated[System, typer.Option("--target", help="vertex, azureml, sagemaker or airflow.")],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the translations go.")],
     source: Source = None,
     map_file: Map = None,
@@ -71,7 +71,7 @@ def translate(
 @app.command()
 def check(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The definitions.")],
-    platform: Annotated[System, typer.Option("--platform", help="vertex, azureml or airflow.")],
+    platform: Annotated[System, typer.Option("--platform", help="vertex, azureml, sagemaker or airflow.")],
     as_json: AsJson = False,
 ) -> None:
     """Have definitions read by their platform's own loader, in an environment of its own.

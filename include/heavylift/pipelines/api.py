@@ -17,6 +17,7 @@ from heavylift.pipelines.readers import kfp, sagemaker, stepfunctions
 from heavylift.pipelines.writers.airflow import write_airflow
 from heavylift.pipelines.writers.azureml import write_azureml
 from heavylift.pipelines.writers.kfp import write_kfp
+from heavylift.pipelines.writers.sagemaker import write_sagemaker
 
 _Read = Callable[[dict[str, Any], Notes, TargetMap], Pipeline]
 
@@ -98,6 +99,8 @@ def write(prepared: Prepared, target: System, mapping: TargetMap, notes: Notes) 
     """Return the definition of a pipeline for a target."""
     if target is System.AZURE_ML:
         return write_azureml(prepared, mapping, notes)
+    if target is System.SAGEMAKER:
+        return write_sagemaker(prepared, mapping, notes)
     if target is System.AIRFLOW:
         return write_airflow(prepared, mapping, notes)
     return write_kfp(prepared, notes, mapping.helper_image)

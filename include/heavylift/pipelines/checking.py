@@ -53,7 +53,42 @@ except Exception as error:
     problem = f"{type(error).__name__}: {error}"
 json.dump({"problem": problem}, open(sys.argv[2], "w"))
 """
-_SCRIPTS = {System.VERTEX: _KFP, System.KFP: _KFP, System.AZURE_ML: _AZURE, System.AIRFLOW: _AIRFLOW}
+_SAGEMAKER = """
+import json, sys
+import botocore.session
+from botocore.validate import ParamValidator
+model = botocore.session.get_session().get_service_model("sagemaker")
+jobs = {"Processing": "CreateProcessingJob", "Training": "CreateTrainingJob"}
+def plain(value):
+    if isinstance(value, dict):
+        known = {"Get", "Std:Join", "Std:JsonGet"}
+        return "x" if set(value) & known else {key: plain(found) for key, found in value.items()}
+    return [plain(found) for found in value] if isinstance(value, list) else value
+def problems(steps):
+    for step in steps:
+        kind, arguments = step["Type"], step["Arguments"]
+        if kind == "Condition":
+            yield from problems(arguments["IfSteps"] + arguments["ElseSteps"])
+        elif kind in jobs:
+            given = {kind + "JobName": "x", **plain(arguments)}
+            report = ParamValidator().validate(given, model.operation_model(jobs[kind]).input_shape)
+            if report.has_errors():
+                yield step["Name"] + ": " + report.generate_report()
+        elif kind != "Fail":
+            yield step["Name"] + ": a step of type " + kind + " is not checked"
+try:
+    problem = "; ".join(problems(json.load(open(sys.argv[1], encoding="utf-8"))["Steps"]))
+except Exception as error:
+    problem = f"{type(error).__name__}: {error}"
+json.dump({"problem": problem}, open(sys.argv[2], "w"))
+"""
+_SCRIPTS = {
+    System.VERTEX: _KFP,
+    System.KFP: _KFP,
+    System.AZURE_ML: _AZURE,
+    System.SAGEMAKER: _SAGEMAKER,
+    System.AIRFLOW: _AIRFLOW,
+}
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from heavylift.pipelines.model import Expression, Join, Literal
 HELPER_IMAGE = "docker.io/library/python:3.12-slim"
 """Reads one value out of a JSON file between two steps, where the target can't do that by itself."""
 
-_TEXTS = ("helper_image", "role", "compute")
+_TEXTS = ("helper_image", "pipeline_root", "role", "compute")
 _TABLES = ("images", "uris", "machines", "entrypoints", "env")
 CLOUD_URI = re.compile(r"(?:s3|s3a|gs|wasbs?|abfss?)://|https://[\w.-]+\.(?:blob|dfs)\.core\.windows\.net/")
 
@@ -47,6 +47,7 @@ class TargetMap:
     env: Mapping[str, str] = field(default_factory=dict)
     steps: Mapping[str, Replacement] = field(default_factory=dict)
     helper_image: str = HELPER_IMAGE
+    pipeline_root: str = ""
     role: str = ""
     compute: str = "serverless"
 
