@@ -13,7 +13,7 @@ from heavylift.pipelines.mapping import TargetMap
 from heavylift.pipelines.model import Pipeline, System
 from heavylift.pipelines.notes import Notes
 from heavylift.pipelines.preparing import Prepared, prepare
-from heavylift.pipelines.readers import kfp, sagemaker, stepfunctions
+from heavylift.pipelines.readers import azureml, kfp, sagemaker, stepfunctions
 from heavylift.pipelines.writers.airflow import write_airflow
 from heavylift.pipelines.writers.azureml import write_azureml
 from heavylift.pipelines.writers.kfp import write_kfp
@@ -24,6 +24,7 @@ _Read = Callable[[dict[str, Any], Notes, TargetMap], Pipeline]
 READERS: dict[System, tuple[Callable[[dict[str, Any]], bool], _Read]] = {
     System.SAGEMAKER: (sagemaker.looks_like, sagemaker.read_sagemaker),
     System.STEP_FUNCTIONS: (stepfunctions.looks_like, stepfunctions.read_stepfunctions),
+    System.AZURE_ML: (azureml.looks_like, azureml.read_azureml),
     System.KFP: (kfp.looks_like, kfp.read_kfp),
     System.VERTEX: (kfp.looks_like, kfp.read_kfp),
 }
