@@ -58,10 +58,12 @@ class Solver:
 
     :param seconds: for solving, and again for building.
     :param offline: use what has been downloaded before, and nothing else.
+    :param sources: packages that have no wheels and are built: named one by one, for programs of ours alone.
     """
 
     seconds: float = 600.0
     offline: bool = False
+    sources: tuple[str, ...] = ()
     _known: dict[tuple[object, ...], Solved] = field(default_factory=dict, compare=False, repr=False)
 
     def solve(
@@ -87,8 +89,7 @@ class Solver:
             wanted.write_text("\n".join(requirements) + "\n")
             bounds.write_text("\n".join(constraints) + "\n")
             argv = [
-                find_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-build",
-                "--no-config",
+                find_uv(), "pip", "compile", "--quiet", "--no-header", "--no-annotate", "--no-config",
                 "--constraints", str(bounds), "--python-version", python, *self._options(), str(wanted),
             ]  # fmt: skip
             if platform:
@@ -138,7 +139,7 @@ class Solver:
         lock = home / "lock.txt"
         lock.write_text("\n".join(solved.lock) + "\n")
         install = [
-            uv, "pip", "install", "--quiet", "--no-config", "--no-deps", "--no-build",
+            uv, "pip", "install", "--quiet", "--no-config", "--no-deps",
             "--python", str(interpreter),
             *self._options(), "-r", str(lock),
         ]  # fmt: skip
@@ -148,7 +149,8 @@ class Solver:
         _run([str(interpreter), "-I", "-c", _WARM], self.seconds)
 
     def _options(self) -> list[str]:
-        return ["--offline"] if self.offline else []
+        built = [part for name in self.sources for part in ("--no-binary", name)]
+        return ["--only-binary", ":all:", *built, *(["--offline"] if self.offline else [])]
 
     def _demand(self, done: subprocess.CompletedProcess[str] | None, expected: str) -> None:
         if done is not None and done.returncode == 0:

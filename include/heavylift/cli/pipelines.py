@@ -81,12 +81,12 @@ def check(
     import sys
 
     from heavylift.models.environments import Solver
-    from heavylift.pipelines.checking import REQUIREMENTS
+    from heavylift.pipelines.checking import REQUIREMENTS, SOURCES
     from heavylift.pipelines.checking import check as check_file
 
     requirement = REQUIREMENTS.get(platform)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
-    interpreter = Solver().tool(requirement, python) if requirement else Path(sys.executable)
+    interpreter = Solver(sources=SOURCES).tool(requirement, python) if requirement else Path(sys.executable)
     found = [check_file(path, platform, interpreter) for path in files]
     bad = [checked for checked in found if checked.problem]
     finish(

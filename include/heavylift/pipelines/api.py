@@ -55,6 +55,9 @@ def load(path: Path, system: System | None, mapping: TargetMap) -> tuple[Pipelin
     documents = parse_documents(read_text(path), str(path))
     document, notes = documents[0], Notes(str(path))
     kind = system or detect(document, path)
+    for extra in documents[1:]:
+        named = ", ".join(map(str, sorted(extra, key=str)[:8]))
+        notes.loss("pipeline", f"a further document ({named}) is not translated", "set it by hand")
     if kind not in READERS:
         raise _unknown(path, f"the kind {kind}")
     pipeline = READERS[kind][1](document, notes, mapping)

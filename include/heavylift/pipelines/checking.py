@@ -19,6 +19,9 @@ REQUIREMENTS: Mapping[System, str] = {
 }
 """The package that reads each kind of definition; Airflow's DAGs are read by the Airflow at hand."""
 
+SOURCES = ("kfp-server-api",)
+"""What kfp needs and is published without wheels."""
+
 _KFP = """
 import json, sys
 from kfp import components

@@ -66,9 +66,17 @@ def prepare(pipeline: Pipeline, target: System, mapping: TargetMap, notes: Notes
         pipeline = _with_readers(pipeline, mapping)
     machines: dict[str, Choice] = {}
 
+    defaults = {parameter.name: parameter.default for parameter in pipeline.parameters}
+
     def fitted(step: Step) -> Step:
         if step.kind != "container":
             return step
+        step = _with_written_image(step, target, defaults, notes)
+        if step.kind != "container":
+            return step
+        if step.machine.disk_gib and target is not System.SAGEMAKER:
+            what = f"a disk of {step.machine.disk_gib:g} GiB is not asked for"
+            notes.loss(step.name, what, "make sure that the target's machines have as much")
         by_hand = mapping.machines.get(step.name) or mapping.machines.get(step.machine.instance) or ""
         choice = choose(step.machine, CLOUD[target.value], by_hand)
         machines[step.name] = choice
@@ -84,6 +92,22 @@ def prepare(pipeline: Pipeline, target: System, mapping: TargetMap, notes: Notes
         return replace(step, machine=choice.machine)
 
     return Prepared(replace(pipeline, nodes=with_steps(pipeline.nodes, fitted)), machines)
+
+
+def _with_written_image(step: Step, target: System, defaults: dict[str, Any], notes: Notes) -> Step:
+    """Return the step with an image that is written down, where the target needs it so."""
+    if isinstance(step.image, Literal) or target not in {System.AZURE_ML, System.AIRFLOW}:
+        return step
+    default = defaults.get(step.image.name) if isinstance(step.image, Param) else None
+    if not isinstance(default, str):
+        what, remedy = "its image is known only when it runs", "write the image into the definition"
+        notes.untranslated(step.name, what, remedy)
+        message = Literal(f"{step.name} was not translated: {what}. To fix: {remedy}")
+        return replace(step, kind="stub", message=message)
+    notes.loss(
+        step.name, "its image is the default of a parameter, whatever a run is given", "change it here"
+    )
+    return replace(step, image=Literal(default))
 
 
 def _mapped(pipeline: Pipeline, target: System, mapping: TargetMap, notes: Notes) -> Pipeline:

@@ -28,15 +28,15 @@ from heavylift.pipelines.readers.settling import settled
 from heavylift.pipelines.readers.untranslatable import OWN_CONTAINER, UntranslatableStepError, stub
 
 _BINDING = re.compile(r"\$\{\{\s*([\w.\-]+)\s*\}\}")
+_JOB = re.compile(r"parent\.jobs\.([\w-]+)")
 _KINDS = {bool: "boolean", int: "integer", float: "number"}
 
 
 def looks_like(document: dict[str, Any]) -> bool:
     """Tell whether a document is of this kind."""
     schema = str(document.get("$schema", ""))
-    return isinstance(document.get("jobs"), dict) and (
-        document.get("type") == "pipeline" or "pipelineJob" in schema
-    )
+    named = document.get("type") == "pipeline" or "pipelineJob" in schema
+    return named and isinstance(document.get("jobs"), dict)
 
 
 def read_azureml(document: dict[str, Any], notes: Notes, mapping: TargetMap) -> Pipeline:
@@ -82,9 +82,7 @@ class _Reader:
         try:
             return self._step(name, entry)
         except UntranslatableStepError as why:
-            needed = [
-                found for found in re.findall(r"parent\.jobs\.([\w-]+)", str(value)) if found in self.jobs
-            ]
+            needed = [name_ for name_ in _JOB.findall(str(value)) if name_ in self.jobs]
             after = tuple(found for found in dict.fromkeys(needed) if found != name)
             kind = str(entry.value.get("type", "component"))
             own = self.mapping.steps.get(name) or self.mapping.steps.get(kind)
@@ -116,17 +114,16 @@ class _Reader:
         if not isinstance(image, str):
             raise UntranslatableStepError(
                 f"its environment {environment!r} is kept in the workspace",
-                "name its image in the definition",
+                "name its image here",
             )
         if entry.take("code") is not None:
-            self.notes.loss(
-                name, "code: files beside the definition are not in its image", "add them to the image"
-            )
+            self.notes.loss(name, "code: its files are not in its image", "add them to the image")
         for lost in ("distribution", "identity", "services", "is_deterministic"):
             if entry.take(lost) is not None:
                 self.notes.loss(name, f"{lost} is not translated", "set it on the target by hand")
         script = self._text(str(entry.take("command")), values, {port.name for port in inputs}, set(outputs))
         instance = str(resources.take("instance_type") or "")
+        count = int(resources.take("instance_count") or 1)
         seconds = limits.take("timeout")
         env = entry.mapping("environment_variables")
         entry.ignore("display_name", "description", "compute", "experiment_name", "tags", "$schema")
@@ -140,9 +137,7 @@ class _Reader:
             env={str(key): Literal(str(value)) for key, value in env.items()},
             inputs=tuple(inputs),
             outputs=ports,
-            machine=Machine(
-                "azure" if instance else "", instance, int(resources.take("instance_count") or 1)
-            ),
+            machine=Machine("azure" if instance else "", instance, count),
             timeout_seconds=float(seconds) if isinstance(seconds, int | float) else None,
         )
 

@@ -60,6 +60,8 @@ def read_kfp(document: dict[str, Any], notes: Notes, mapping: TargetMap) -> Pipe
     :raises SpecError: it is wrong in itself.
     """
     spec = document.get("pipelineSpec", document)
+    for beside in sorted(set(document) - {"pipelineSpec", "displayName"}) if spec is not document else ():
+        notes.loss("pipeline", f"{beside} is not translated", "give it with each run")
     return _Reader(Fields(spec, notes.file, "the definition"), notes, mapping).pipeline()
 
 
@@ -104,6 +106,9 @@ class _Reader:
         nodes = self._dag(root.fields("dag"), scope)
         if not nodes:
             raise root.bad("dag", "no task", "at least one")
+        self.root.ignore("schemaVersion", "sdkVersion")
+        for left in self.root.left():
+            self.notes.loss("pipeline", f"{left} is not translated", "set it by hand")
         name = info.take("name") or "pipeline"
         made = Pipeline(str(name), nodes, tuple(parameters), str(info.take("description") or ""), System.KFP)
         return settled(made, {}, self.notes)

@@ -133,7 +133,8 @@ def _output(job: Job, entry: Fields) -> OutputPort:
             f"the output {name} goes to a feature store",
             "let the program write to the target's own",
         )
-    s3.ignore("S3UploadMode")
+    if s3.take("S3UploadMode", "EndOfJob") != "EndOfJob":
+        job.notes.loss(job.name, f"output {name} is uploaded at the end", "none is needed")
     uri = s3.take("S3Uri")
     destination = None if uri is None else job.value(uri)
     found = OutputPort(name, path=_path(job, s3.take("LocalPath")), destination=destination)
@@ -178,7 +179,8 @@ def training(job: Job) -> Step:
             "an algorithm of the AWS Marketplace", "use a training image of your own (TrainingImage)"
         )
     image = algorithm.take("TrainingImage")
-    algorithm.ignore("TrainingInputMode", "EnableSageMakerMetricsTimeSeries")
+    if algorithm.take("TrainingInputMode", "File") == "Pipe":
+        job.notes.loss(job.name, "its channels are files, not pipes", "read files in the program")
     resources = arguments.fields("ResourceConfig")
     if resources.value.get("InstanceGroups"):
         raise UntranslatableStepError("several groups of machines", "use one InstanceType and InstanceCount")
@@ -195,7 +197,7 @@ def training(job: Job) -> Step:
         machine=_machine(job, resources, "InstanceType", "InstanceCount", "VolumeSizeInGB"),
         timeout_seconds=_seconds(job, arguments.fields("StoppingCondition").take("MaxRuntimeInSeconds")),
     )
-    arguments.ignore("StoppingCondition", "ResourceConfig", "AlgorithmSpecification", "DebugHookConfig")
+    arguments.ignore("StoppingCondition", "ResourceConfig", "AlgorithmSpecification")
     if not program:
         job.notes.loss(
             job.name,
@@ -226,7 +228,10 @@ def _channel(job: Job, entry: Fields) -> Input:
         )
     if entry.take("InputMode", "File") != "File":
         job.notes.loss(job.name, f"channel {name} is mounted as files", "read files, not a pipe")
-    entry.ignore("ContentType", "CompressionType", "RecordWrapperType")
+    if entry.take("CompressionType", "None") in {"None", None}:
+        entry.ignore("CompressionType")
+    if entry.take("RecordWrapperType", "None") in {"None", None}:
+        entry.ignore("RecordWrapperType")
     found = Input(name, job.value(source.take("S3Uri")), f"{DATA_FOLDER}/{name}")
     job.tell_left(source, f"channel {name}: ")
     job.tell_left(entry, f"channel {name}: ")
@@ -235,11 +240,13 @@ def _channel(job: Job, entry: Fields) -> Input:
 
 def _model(job: Job, fields: Fields) -> OutputPort:
     uri = fields.take("S3OutputPath")
-    fields.ignore("CompressionType")
+    packed = fields.take("CompressionType", "GZIP") != "NONE"
     job.tell_left(fields, "OutputDataConfig.")
     destination = None
     if uri is not None:
         # SageMaker puts a job's name below the given path, so that runs never write to one place.
         parts = (job.value(uri), Literal(job.name), Literal("output"))
         destination = Join(parts, "/")
-    return OutputPort(MODEL, path=MODEL_FOLDER, destination=destination, archive="model.tar.gz")
+    return OutputPort(
+        MODEL, path=MODEL_FOLDER, destination=destination, archive="model.tar.gz" if packed else ""
+    )

@@ -118,8 +118,10 @@ class _Reader:
         self.taken.add(name)
         kind = state.text("Type")
         following = None if state.take("End") or kind in _ENDS else state.take("Next")
-        state.ignore("Comment", "InputPath")
+        state.ignore("Comment")
         paths = walk.paths
+        if state.take("InputPath", "$") != "$":
+            paths = replace(paths, intact=False)
         if state.take("QueryLanguage") == "JSONata":
             paths = replace(paths, jsonata=True)
         if kind == "Choice":
@@ -138,7 +140,10 @@ class _Reader:
     def _effects(self, name: str, kind: str, state: Fields, walk: _Walk) -> None:
         """Follow what becomes of the document that states hand on."""
         result = state.take("ResultPath", "$")
-        state.ignore("OutputPath", "ResultSelector", "Assign", "Output")
+        for handed in ("OutputPath", "ResultSelector", "Assign", "Output", "Result"):
+            if state.take(handed) is not None:
+                what = f"{handed}: what a state hands on is not translated"
+                self.notes.loss(name, what, "write it to a file, and read it in the next step")
         if state.take("Catch"):
             self.notes.loss(name, "Catch: a failure ends the pipeline", "let the target tell of failures")
         changes = (
@@ -161,7 +166,6 @@ class _Reader:
             state.ignore("ErrorPath", "CausePath")
             return Step(name, "fail", kind, after=before, message=Literal(said or name))
         if kind in {"Pass", "Succeed"}:
-            state.ignore("Result", "Parameters")
             return Step(name, "pass", kind, after=before)
         if kind == "Parallel":
             branches = state.each("Branches")
@@ -169,7 +173,6 @@ class _Reader:
                 Group(f"{name}-{index}", self.machine(branch, paths, ()))
                 for index, branch in enumerate(branches)
             ]
-            state.ignore("Retry", "Parameters")
             return Group(name, tuple(body), before)
         if kind == "Map":
             return self._map(name, state, paths, before)
@@ -192,7 +195,7 @@ class _Reader:
             raise UntranslatableStepError("a map that builds its items", "loop over the items themselves")
         items = paths.value(str(state.take("ItemsPath", "$")), "list")
         limit = state.take("MaxConcurrency", 0)
-        state.ignore("Retry", "Label", "ToleratedFailureCount", "ToleratedFailurePercentage")
+        state.ignore("Label")
         inner = replace(paths, item=Item(name), intact=True, results=frozenset())
         return Loop(name, items, self.machine(processor, inner, ()), int(limit or 0), before)
 

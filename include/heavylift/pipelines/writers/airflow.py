@@ -129,6 +129,8 @@ class _Writer:
             function, plain = "run_container", self._container(flat, guards)
         shown = pprint.pformat(plain, width=100, sort_dicts=False).replace("\n", "\n            ")
         rule = "all_done" if step.final else "none_failed"
+        if step.cache:
+            self.notes.loss(step.name, "it runs each time: Airflow keeps no outputs", "none is needed")
         lines = [
             f"    tasks[{task_id!r}] = PythonOperator(",
             f"        task_id={task_id!r},",

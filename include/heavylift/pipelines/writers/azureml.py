@@ -13,7 +13,7 @@ from heavylift.pipelines.model import Expression, Literal, Output, Param, Step
 from heavylift.pipelines.notes import Notes
 from heavylift.pipelines.preparing import Prepared
 from heavylift.pipelines.writers.commands import Command, Places
-from heavylift.pipelines.writers.programs import failing, plain_yaml, unused
+from heavylift.pipelines.writers.programs import failing, plain_yaml, tell_choices, unused
 
 _SCHEMA = "https://azuremlschemas.azureedge.net/latest/pipelineJob.schema.json"
 _OWN = ("azureml:", "https://", "wasbs://", "abfss://")
@@ -41,6 +41,7 @@ class _Writer:
         self.parameters = {p.name: p for p in self.pipeline.parameters}
 
     def text(self) -> str:
+        tell_choices(self.pipeline, self.notes)
         for flat in self.flat:
             self._id(flat.step.name)
         for parameter in self.pipeline.parameters:
@@ -172,7 +173,7 @@ class _Job:
         else:
             address = port.source.value if isinstance(port.source, Literal) else None
             if address is None:
-                self.writer.notes.loss(
+                self.writer.notes.untranslated(
                     step.name,
                     f"the address of its input {name} is put together when it runs: Azure ML needs it before",
                     "write the address into the definition",

@@ -32,7 +32,7 @@ from heavylift.pipelines.writers.kfp_steps import (
     channel,
     identifier,
 )
-from heavylift.pipelines.writers.programs import plain_yaml, unused
+from heavylift.pipelines.writers.programs import plain_yaml, tell_choices, unused
 
 
 def write_kfp(prepared: Prepared, notes: Notes, helper_image: str) -> str:
@@ -58,6 +58,7 @@ class _Writer:
         scope = Scope({Param(p.name): p.name for p in self.pipeline.parameters})
         tasks = self._dag(self.pipeline.nodes, scope)
         root: dict[str, Any] = {"dag": {"tasks": tasks}}
+        tell_choices(self.pipeline, self.notes)
         inputs = {p.name: self._parameter(p.type, p.default) for p in self.pipeline.parameters}
         if inputs:
             root["inputDefinitions"] = {"parameters": inputs}
@@ -309,6 +310,9 @@ class _Writer:
         self.components[f"comp-{id_}"] = component
         self.executors[f"exec-{id_}"] = {"container": made.container()}
         task = self.task(id_, f"comp-{id_}", made.given, made.artifacts, [*waits, *made.imports])
+        if step.timeout_seconds:
+            what = f"its limit of {step.timeout_seconds:g} s is lost"
+            self.notes.loss(step.name, what, "limit the whole run, or let the program end itself")
         if step.cache:
             task["cachingOptions"] = {"enableCache": True}
         if step.retry.attempts:

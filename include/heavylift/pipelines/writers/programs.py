@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from heavylift.pipelines.model import Execution, Expression, Literal, Step
+from heavylift.pipelines.model import Execution, Expression, Literal, Pipeline, Step
 from heavylift.pipelines.notes import Notes
 
 _FAIL = 'printf "%s\\n" "$1" >&2; exit 1'
@@ -29,6 +29,14 @@ class _Dumper(_SafeDumper):  # type: ignore[misc]
 def plain_yaml(document: dict[str, Any]) -> str:
     """Return a document as YAML that a person can read."""
     return yaml.dump(document, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100_000)
+
+
+def tell_choices(pipeline: Pipeline, notes: Notes) -> None:
+    """Note which parameters take any value on the target."""
+    for parameter in pipeline.parameters:
+        if parameter.choices:
+            what = f"parameter {parameter.name} takes any value, not only its choices"
+            notes.loss("pipeline", what, "check it in the first step")
 
 
 def unused(base: str, separator: str, taken: set[str]) -> str:

@@ -192,7 +192,7 @@ class _Writer:
     # --- steps -------------------------------------------------------------------------------------
 
     def _job(self, step: Step) -> dict[str, Any]:
-        training = any(port.archive for port in step.outputs)
+        training = any(port.path == "/opt/ml/model" for port in step.outputs)
         arguments = self._training(step) if training else self._processing(step)
         if not self.mapping.role:
             self.notes.loss("pipeline", "its role is a placeholder", "name it in the mapping: role")
@@ -254,7 +254,8 @@ class _Writer:
         values = {name: self._value(value, step) for name, value in step.hyperparameters.items()}
         made: dict[str, Any] = {
             "AlgorithmSpecification": algorithm,
-            "OutputDataConfig": {"S3OutputPath": uri},
+            "OutputDataConfig": {"S3OutputPath": uri}
+            | ({} if step.outputs[0].archive else {"CompressionType": "NONE"}),
             "ResourceConfig": self._cluster(step),
             "RoleArn": self.mapping.role or _ROLE,
             "StoppingCondition": {"MaxRuntimeInSeconds": 86400},
@@ -362,7 +363,7 @@ class _Writer:
             id_ = self.ids[expression.step]
             if expression.step in self.broken:
                 raise _NoFormError(f"it needs what {expression.step} makes")
-            if self.ports[expression.step, expression.port].archive:
+            if self.ports[expression.step, expression.port].path == "/opt/ml/model":
                 return {"Get": f"Steps.{id_}.ModelArtifacts.S3ModelArtifacts"}
             return {"Get": f"Steps.{id_}.ProcessingOutputConfig.Outputs['{expression.port}'].S3Output.S3Uri"}
         if isinstance(expression, PortPath) and step is not None:
