@@ -189,8 +189,8 @@ class Run:
                 words.append(["save", at, place, ""])
             if out.path:
                 words.append(["out", out.path, at, out.archive])
-        for read in [found for found in step.inputs if found.path]:
-            words.append(["in", self._source(read.source, step), read.path])
+        placed = [found for found in step.inputs if found.path]
+        words += [["in", self._source(found.source, step), found.path] for found in placed]
         words += [["text", content, path] for path, content in sagemaker_files(step)]
         words += [["hp", name, self._text(value, step)] for name, value in step.hyperparameters.items()]
         program = [self._rooted(self._text(part, step), step, root) for part in step.command]
