@@ -150,7 +150,8 @@ class Solver:
 
     def _options(self) -> list[str]:
         built = [part for name in self.sources for part in ("--no-binary", name)]
-        return ["--only-binary", ":all:", *built, *(["--offline"] if self.offline else [])]
+        wheels = ["--only-binary", ":all:", *built] if built else ["--no-build"]
+        return [*wheels, *(["--offline"] if self.offline else [])]
 
     def _demand(self, done: subprocess.CompletedProcess[str] | None, expected: str) -> None:
         if done is not None and done.returncode == 0:

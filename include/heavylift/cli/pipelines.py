@@ -80,7 +80,7 @@ def check(
     """
     import sys
 
-    from heavylift.models.environments import Solver
+    from heavylift.environments import Solver
     from heavylift.pipelines.checking import REQUIREMENTS, SOURCES
     from heavylift.pipelines.checking import check as check_file
 

@@ -143,7 +143,7 @@ class OutputPort:
     :param kind: ``files``, or ``value`` for one value in one file.
     :param type: of a value: as in :class:`Parameter`.
     :param path: where the container writes it; empty where it is told by its command.
-    :param destination: an address it is put at for others; None where only steps read it.
+    :param landing: an address it is put at for others; None where only steps read it.
     :param archive: the files are packed into an archive of this name.
     """
 
@@ -151,7 +151,7 @@ class OutputPort:
     kind: str = "files"
     type: str = "string"
     path: str = ""
-    destination: Expression | None = None
+    landing: Expression | None = None
     archive: str = ""
 
 

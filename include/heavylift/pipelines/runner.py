@@ -185,7 +185,7 @@ class Run:
         words: list[list[str]] = []
         for out in step.outputs:
             at = str(home / out.name)
-            if out.destination is not None and (place := self._place(self._text(out.destination, step))):
+            if out.landing is not None and (place := self._place(self._text(out.landing, step))):
                 words.append(["save", at, place, ""])
             if out.path:
                 words.append(["out", out.path, at, out.archive])
@@ -199,7 +199,8 @@ class Run:
     @staticmethod
     def _rooted(text: str, step: Step, root: Path) -> str:
         """Return an argument with the container's places as they are below the step's own root."""
-        paths = [port.path for port in (*step.inputs, *step.outputs) if port.path]
+        paths = [port.path for port in step.inputs if port.path]
+        paths += [port.path for port in step.outputs if port.path]
         for path in sorted(paths, key=len, reverse=True):
             if text == path or text.startswith(f"{path}/"):
                 return f"{root}{text}"

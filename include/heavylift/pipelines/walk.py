@@ -82,7 +82,7 @@ def rewritten(step: Step, change: Callable[[Expression], Expression]) -> Step:
         env={name: deep(value) for name, value in step.env.items()},
         hyperparameters={name: deep(value) for name, value in step.hyperparameters.items()},
         inputs=tuple(Input(port.name, deep(port.source), port.path) for port in step.inputs),
-        outputs=tuple(replace(port, destination=maybe(port.destination)) for port in step.outputs),
+        outputs=tuple(replace(port, landing=maybe(port.landing)) for port in step.outputs),
         wait_seconds=maybe(step.wait_seconds),
         message=maybe(step.message),
     )
@@ -126,7 +126,7 @@ def own_atoms(node: Node) -> Iterator[Expression]:
 
 
 def _step_atoms(step: Step) -> Iterator[Expression]:
-    single = (step.image, step.wait_seconds, step.message, *(port.destination for port in step.outputs))
+    single = (step.image, step.wait_seconds, step.message, *(port.landing for port in step.outputs))
     for expression in (
         *step.command,
         *step.env.values(),

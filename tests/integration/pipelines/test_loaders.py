@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from heavylift.models.environments import Solver
+from heavylift.environments import Solver
 from heavylift.pipelines.api import translate
 from heavylift.pipelines.checking import REQUIREMENTS, SOURCES, check
 from heavylift.pipelines.mapping import TargetMap

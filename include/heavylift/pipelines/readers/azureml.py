@@ -157,7 +157,7 @@ class _Reader:
     @staticmethod
     def _output(name: str, value: Any) -> OutputPort:
         path = value.get("path") if isinstance(value, dict) else None
-        return OutputPort(name, destination=Literal(path) if isinstance(path, str) else None)
+        return OutputPort(name, landing=Literal(path) if isinstance(path, str) else None)
 
     @staticmethod
     def _text(command: str, values: dict[str, Expression], inputs: set[str], outputs: set[str]) -> Expression:

@@ -136,8 +136,8 @@ def _output(job: Job, entry: Fields) -> OutputPort:
     if s3.take("S3UploadMode", "EndOfJob") != "EndOfJob":
         job.notes.loss(job.name, f"output {name} is uploaded at the end", "none is needed")
     uri = s3.take("S3Uri")
-    destination = None if uri is None else job.value(uri)
-    found = OutputPort(name, path=_path(job, s3.take("LocalPath")), destination=destination)
+    landing = None if uri is None else job.value(uri)
+    found = OutputPort(name, path=_path(job, s3.take("LocalPath")), landing=landing)
     job.tell_left(s3, f"output {name}: ")
     job.tell_left(entry, f"output {name}: ")
     return found
@@ -242,11 +242,9 @@ def _model(job: Job, fields: Fields) -> OutputPort:
     uri = fields.take("S3OutputPath")
     packed = fields.take("CompressionType", "GZIP") != "NONE"
     job.tell_left(fields, "OutputDataConfig.")
-    destination = None
+    landing = None
     if uri is not None:
         # SageMaker puts a job's name below the given path, so that runs never write to one place.
         parts = (job.value(uri), Literal(job.name), Literal("output"))
-        destination = Join(parts, "/")
-    return OutputPort(
-        MODEL, path=MODEL_FOLDER, destination=destination, archive="model.tar.gz" if packed else ""
-    )
+        landing = Join(parts, "/")
+    return OutputPort(MODEL, path=MODEL_FOLDER, landing=landing, archive="model.tar.gz" if packed else "")

@@ -30,7 +30,7 @@ def unwrapped(step: Step, words: list[list[str]], signature: Signature) -> Step:
             if isinstance(at, PortPath) and kind == "out":
                 outputs[at.port] = replace(outputs[at.port], path=word[1], archive=word[3])
             elif isinstance(at, PortPath):
-                outputs[at.port] = replace(outputs[at.port], destination=text(word[2], signature))
+                outputs[at.port] = replace(outputs[at.port], landing=text(word[2], signature))
     return replace(
         step,
         env=env,

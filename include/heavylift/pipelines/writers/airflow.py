@@ -170,7 +170,7 @@ class _Writer:
             files=self._files,
             source=self._source,
             made=self._made,
-            destination=self._destination,
+            landing=self._landing,
             execution={
                 "id": "{{ run_id }}",
                 "arn": "{{ run_id }}",
@@ -201,10 +201,10 @@ class _Writer:
             return jinja(str(source.value) if isinstance(source.value, str) else json.dumps(source.value))
         return self._parameter(source.name) if hasattr(source, "name") else ""
 
-    def _destination(self, step: Step, destination: Expression) -> str:
-        first = destination.parts[0] if isinstance(destination, Join) else destination
+    def _landing(self, step: Step, landing: Expression) -> str:
+        first = landing.parts[0] if isinstance(landing, Join) else landing
         if isinstance(first, Literal) and str(first.value).startswith("/"):
-            return Command(FlatStep(step, ()), self._places(), self.fixed, self.notes)._text(destination)
+            return Command(FlatStep(step, ()), self._places(), self.fixed, self.notes)._text(landing)
         self.notes.loss(
             step.name,
             "its output stays in the pipeline's folder",

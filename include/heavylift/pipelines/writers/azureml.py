@@ -86,7 +86,7 @@ class _Writer:
         if job.inputs:
             made["inputs"] = job.inputs
         made["outputs"] = {"done": {"type": "uri_folder"}} | {
-            identifier(port.name): self._output(step, port.destination) for port in step.outputs
+            identifier(port.name): self._output(step, port.landing) for port in step.outputs
         }
         if step.machine.instance:
             made["resources"] = {"instance_type": step.machine.instance, "instance_count": step.machine.count}
@@ -104,11 +104,11 @@ class _Writer:
             what = "nothing starts the program on several machines together"
             self.notes.loss(step.name, what, "add `distribution` to the job")
 
-    def _output(self, step: Step, destination: Expression | None) -> dict[str, Any]:
+    def _output(self, step: Step, landing: Expression | None) -> dict[str, Any]:
         made = {"type": "uri_folder"}
-        if isinstance(destination, Literal) and str(destination.value).startswith(_OWN):
-            made |= {"path": str(destination.value)}
-        elif destination is not None:
+        if isinstance(landing, Literal) and str(landing.value).startswith(_OWN):
+            made |= {"path": str(landing.value)}
+        elif landing is not None:
             self.notes.loss(
                 step.name,
                 "its output stays at an address that Azure ML chooses",
@@ -131,7 +131,7 @@ class _Job:
             files=self._files,
             source=self._source,
             made=lambda _, name: shlex.quote(f"${{{{outputs.{identifier(name)}}}}}"),
-            destination=lambda *_: "",
+            landing=lambda *_: "",
             execution={
                 "id": "${AZUREML_ROOT_RUN_ID}",
                 "pipeline_name": shlex.quote(self.writer.pipeline.name),

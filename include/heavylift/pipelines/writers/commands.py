@@ -29,7 +29,7 @@ class Places:
     files: Callable[[Output], str]
     source: Callable[[Step, str], str]
     made: Callable[[Step, str], str]
-    destination: Callable[[Step, Expression], str]
+    landing: Callable[[Step, Expression], str]
     execution: dict[str, str]
 
 
@@ -80,7 +80,7 @@ class Command:
         words: list[list[str]] = []
         for out in step.outputs:
             at = self.places.made(step, out.name)
-            place = self.places.destination(step, out.destination) if out.destination is not None else ""
+            place = self.places.landing(step, out.landing) if out.landing is not None else ""
             if place:
                 words.append([text("save"), at, place, text("")])
             if out.path:

@@ -184,8 +184,8 @@ class StepWriter:
     def _out(self, out: OutputPort) -> list[list[str]]:
         at = self._out_path(out)
         words = []
-        if out.destination is not None:
-            words.append(["save", at, self._text(out.destination), ""])
+        if out.landing is not None:
+            words.append(["save", at, self._text(out.landing), ""])
         if out.path:
             words.append(["out", out.path, at, out.archive])
         return words

@@ -245,7 +245,7 @@ class _Writer:
         if program != ["train"]:
             algorithm |= {"ContainerEntrypoint": program[:1]}
             algorithm |= {"ContainerArguments": program[1:]} if program[1:] else {}
-        place = step.outputs[0].destination
+        place = step.outputs[0].landing
         if isinstance(place, Join) and place.parts[1:2] == (Literal(step.name),):
             place = place.parts[0]
         uri = self._value(place, step) if place is not None else self.mapping.pipeline_root
@@ -318,8 +318,8 @@ class _Writer:
     def _output(self, step: Step, name: str) -> dict[str, Any]:
         port = self.ports[step.name, name]
         local = port.path if port.path and not port.archive else f"{_ROOT}/output/{name}"
-        if port.destination is not None:
-            uri = self._value(port.destination, step)
+        if port.landing is not None:
+            uri = self._value(port.landing, step)
         elif self.mapping.pipeline_root:
             run = {"Get": "Execution.PipelineExecutionId"}
             parts = [self.mapping.pipeline_root.rstrip("/"), run, self.ids[step.name], name]
