@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
+
+from heavylift.evidence.wording import enumeration
 
 if TYPE_CHECKING:
     from heavylift.infra.folder import Infra
@@ -13,6 +16,7 @@ if TYPE_CHECKING:
     from heavylift.infra.scanning import Scanned
 
 _MOST = 60
+_NAMED = 3
 _SIGNS = {"create": "+", "update": "~", "replace": "-/+", "delete": "-", "forget": "."}
 
 
@@ -23,10 +27,14 @@ def generated_text(generated: Generated, infra: Infra) -> str:
         f"{len(generated.untranslated)} that Terraform cannot make",
         f"plan {infra.plan_digest}" + ("" if infra.approved else " (a draft: nothing of it can be applied)"),
     ]
+    why: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in generated.untranslated:
+        why[each.reason, each.remedy].append(each.id)
     lines += [
-        f"  not: {each.id}: {each.reason}. To do: {each.remedy}" for each in generated.untranslated[:_MOST]
+        f"  not: {enumeration(ids, _NAMED)}: {reason}. To do: {remedy}"
+        for (reason, remedy), ids in list(why.items())[:_MOST]
     ]
-    lines += _more(len(generated.untranslated))
+    lines += _more(len(why))
     asked = [name for each in infra.variables.values() for name, told in each.items() if told]
     if asked:
         lines.append(f"{len(set(asked))} variables need a value in {infra.folder / 'values.json'}")

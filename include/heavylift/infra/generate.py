@@ -117,6 +117,8 @@ class _Generator:
         return Generated(self._files, tuple(folders), tuple(self._made), tuple(self._not), self._variables_of)
 
     def _service_of(self, thing: Thing, networks: Networks) -> tuple[str, Service] | Untranslated:
+        if thing.apart is not None:
+            return Untranslated(thing.id, thing.capability, *thing.apart)
         if thing.id in networks.overlapping:
             return Untranslated(
                 thing.id,

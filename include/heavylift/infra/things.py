@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from heavylift.evidence.assess_records import ComponentPlan, Plan
 from heavylift.evidence.inventory_records import Component
 from heavylift.infra.reading.table import capability_of, settings_of
+from heavylift.infra.within import part_of_something
 
 _LAST = re.compile(r"[^/:]+(?=[/:]*\Z)")
 
@@ -18,6 +20,7 @@ _LAST = re.compile(r"[^/:]+(?=[/:]*\Z)")
 class Thing:
     """One component that gets infrastructure on the target.
 
+    :param apart: why it gets none of its own, and what to do; None where it gets some.
     :param settings: what the source says of it, in neutral words (:mod:`heavylift.infra.reading`).
     """
 
@@ -27,6 +30,7 @@ class Thing:
     native_type: str
     wave: int
     settings: Mapping[str, Any] = field(default_factory=dict)
+    apart: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -57,13 +61,18 @@ def wanted_of(
     """
     known = {each.id: each for each in components}
     chosen = instance_types or {}
-    things = [_thing(each, known.get(each.id), chosen) for each in plan.components]
+    needs: dict[str, set[str]] = defaultdict(set)
+    for component, needed in plan.dependencies:
+        needs[component].add(needed)
+    things = [_thing(each, known.get(each.id), chosen, needs[each.id]) for each in plan.components]
     return Wanted(
         plan.migration, plan.source, plan.target.platform, plan.target.region, digest, tuple(things)
     )
 
 
-def _thing(planned: ComponentPlan, known: Component | None, chosen: Mapping[str, str]) -> Thing:
+def _thing(
+    planned: ComponentPlan, known: Component | None, chosen: Mapping[str, str], needs: Collection[str]
+) -> Thing:
     found = dict(settings_of(known)) if known else {}
     instance = chosen.get(str(found.get("instance_type")), "") or planned.accelerator
     if instance:
@@ -75,6 +84,7 @@ def _thing(planned: ComponentPlan, known: Component | None, chosen: Mapping[str,
         known.native_type if known else "",
         planned.wave,
         found,
+        part_of_something(planned.id, known.native_type if known else "", needs),
     )
 
 
