@@ -9,14 +9,13 @@ from typing import Generic, Protocol, TypeVar
 
 from heavylift.access.conditions import Context, moment
 from heavylift.access.globs import matches
+from heavylift.access.tokens import MAX_DEPTH, NotUnderstoodError, tokens_of
 
 BLOBS = "Microsoft.Storage/storageAccounts/blobServices/containers/blobs"
 PATH = f"@Resource[{BLOBS}:path]"
 CONTAINER = "@Resource[Microsoft.Storage/storageAccounts/blobServices/containers:name]"
 PREFIX = f"@Request[{BLOBS}:prefix]"
 NOW = "@Environment[UtcNow]"
-MAX_TOKENS = 2_000
-MAX_DEPTH = 64
 _TOKEN = re.compile(
     r"\s*(?:(?P<act>(?:Sub)?(?:Operation|Action)Matches\{'[^']*'\})|(?P<attribute>@\w+\[[^\]]*\])"
     r"|(?P<text>'(?:[^']|'')*')|(?P<word>&&|\|\||!|[()]|[A-Za-z]+))"
@@ -29,10 +28,6 @@ _OPERATORS = frozenset(
         "DateTimeLessThan", "DateTimeLessThanEquals", "DateTimeGreaterThan", "DateTimeGreaterThanEquals",
     }
 )  # fmt: skip
-
-
-class NotUnderstoodError(ValueError):
-    """The condition says what this part of the language cannot."""
 
 
 @dataclass(frozen=True)
@@ -86,20 +81,7 @@ def read(condition: str, meaning: Meaning[T]) -> T:
 
     :raises NotUnderstoodError: there is more in it than is known.
     """
-    return _Reading(_tokens(condition), meaning).whole()
-
-
-def _tokens(text: str) -> list[str]:
-    found: list[str] = []
-    at = 0
-    text = text.strip()
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None or len(found) >= MAX_TOKENS:
-            raise NotUnderstoodError(text[at : at + 40])
-        found.append(match[0].strip())
-        at = match.end()
-    return found
+    return _Reading(tokens_of(condition, _TOKEN), meaning).whole()
 
 
 class _Reading(Generic[T]):

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from heavylift.access.azure_conditions import Asked, NotUnderstoodError, met
+from heavylift.access.azure_conditions import Asked, met
 from heavylift.access.azure_names import PARTS, above, action_of, on_data
 from heavylift.access.conditions import Context
 from heavylift.access.globs import matches
 from heavylift.access.model import Document
+from heavylift.access.tokens import NotUnderstoodError
 
 EVERYBODY = "00000000-0000-0000-0000-000000000000"
 

@@ -14,6 +14,7 @@ from heavylift.access.globs import is_literal, matches
 from heavylift.access.model import BY_HAND, Document, Identity, Place, Read, Statement, Untranslated
 from heavylift.access.regions import ALWAYS, NEVER, Region, atom, union, within
 from heavylift.access.table import Table
+from heavylift.access.tokens import NotUnderstoodError
 
 _KEYS = ("roleDefinitions", "roleAssignments", "denyAssignments")
 _ACTIONS = ("actions", "notActions", "dataActions", "notDataActions")
@@ -147,7 +148,7 @@ class AzureReader:
         container = scope.partition("/blobServices/default/containers/")[2]
         try:
             return conditions.read(condition, _Regions(permission, kind, container))
-        except conditions.NotUnderstoodError:
+        except NotUnderstoodError:
             return atom("cel", f"azure:{kind}", condition)
 
     def _note(self, who: str, what: str, reason: str, detail: str, remedy: str, where: str) -> None:
@@ -199,7 +200,7 @@ class _Regions:
         if "Not" in operator:
             return ~self.test(attribute, operator.replace("Not", ""), value)
         if operator != "StringLike" and not is_literal(value):
-            raise conditions.NotUnderstoodError(value)
+            raise NotUnderstoodError(value)
         pattern = f"{value}*" if operator == "StringStartsWith" else value
         if attribute == conditions.PREFIX and value:
             literal = is_literal(pattern)
@@ -208,4 +209,4 @@ class _Regions:
             return within(f"{self.container}/{pattern}")
         if attribute == conditions.CONTAINER and self.kind in ("object", "bucket") and is_literal(pattern):
             return within(f"{pattern}/*" if self.kind == "object" else pattern)
-        raise conditions.NotUnderstoodError(attribute)
+        raise NotUnderstoodError(attribute)

@@ -8,17 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from heavylift.access.conditions import Context, moment
+from heavylift.access.tokens import MAX_DEPTH, NotUnderstoodError, tokens_of
 
 LIST_PREFIX = 'api.getAttribute("storage.googleapis.com/objectListPrefix", "")'
 _TOKEN = re.compile(
     r"""\s*(?:(?P<text>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')|(?P<name>\.?[A-Za-z_][\w.]*)|(?P<sign>&&|\|\||[=!<>]=|[()!<>,]))"""
 )
-MAX_TOKENS = 2_000
-MAX_DEPTH = 64
-
-
-class NotUnderstoodError(ValueError):
-    """The expression says what this part of the language cannot."""
 
 
 @dataclass(frozen=True)
@@ -35,20 +30,7 @@ def parse(text: str) -> Node:
 
     :raises NotUnderstoodError: there is more in it than is known.
     """
-    return _Parser(_tokens(text)).whole()
-
-
-def _tokens(text: str) -> list[str]:
-    found: list[str] = []
-    at = 0
-    text = text.strip()
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None or len(found) >= MAX_TOKENS:
-            raise NotUnderstoodError(text[at : at + 40])
-        found.append(match[0].strip())
-        at = match.end()
-    return found
+    return _Parser(tokens_of(text, _TOKEN)).whole()
 
 
 class _Parser:

@@ -9,6 +9,7 @@ from heavylift.access import gcp_cel
 from heavylift.access.conditions import Context
 from heavylift.access.globs import matches
 from heavylift.access.model import Document
+from heavylift.access.tokens import NotUnderstoodError
 
 
 def gcp_allows(bundle: Document, member: str, permission: str, resource: str, context: Context) -> bool:
@@ -77,7 +78,7 @@ def _met(condition: Any, resource: str, context: Context, *, unknown: bool = Fal
     name = resource.removeprefix("//").partition("/")[2]
     try:
         return gcp_cel.holds(gcp_cel.parse(condition["expression"]), name, context)
-    except gcp_cel.NotUnderstoodError:
+    except NotUnderstoodError:
         return unknown
 
 

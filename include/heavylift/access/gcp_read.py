@@ -8,12 +8,13 @@ from typing import Any
 
 from heavylift.access import gcp_cel
 from heavylift.access.documents import first_keys, known_keys, mapping, several, texts, unusable
-from heavylift.access.gcp_cel import Node, NotUnderstoodError
+from heavylift.access.gcp_cel import Node
 from heavylift.access.gcp_evaluate import ancestor, denied_names, denies_member
 from heavylift.access.globs import is_literal
 from heavylift.access.model import BY_HAND, Document, Identity, Place, Read, Statement, Untranslated
 from heavylift.access.regions import ALWAYS, NEVER, Region, atom, union, within
 from heavylift.access.table import Table
+from heavylift.access.tokens import NotUnderstoodError
 
 _BUCKETS = "//storage.googleapis.com/projects/_/buckets/"
 _SOMETHING = "//any.googleapis.com/something"

@@ -34,7 +34,7 @@ from heavylift.registry.catalogues.planning import ALIASES, ModelPlan, Plan, Pla
 from heavylift.registry.catalogues.ports import Catalogue, Write
 from heavylift.registry.catalogues.wiring import open_catalogue, open_places
 from heavylift.registry.interface.context import Tally
-from heavylift.registry.interface.moving import sorts
+from heavylift.registry.interface.moving import counted_record, sorts
 from heavylift.registry.store.preflight import refuse
 from heavylift.registry.work import RegistryProgress, Work
 from heavylift.spec.sections_data import OnNameConflict
@@ -297,29 +297,20 @@ async def move_catalogue(request: RegistryRequest, work: Work, act: Act) -> Regi
         else:
             await move.run()
     tally = move.tally
-    return RegistryMoveRecord(
+    return counted_record(
+        tally,
         run=request.run,
         registry=request.registry,
         act=act,
         path="catalogue",
         source=move.source.address,
         target=move.target.address,
-        store_version="",
         source_moment=moment,
-        tables=sorts(tally),
-        rows=tally.count("found"),
-        inserted=tally.count("created"),
-        updated=tally.count("changed"),
-        deleted=0,
-        kept=tally.count("kept"),
         written=move.written,
         uris=request.options.uris.pairs,
         findings=preflight.findings,
         kept_as_tags=preflight.kept_as_tags,
         losses=move.losses,
-        failures=tuple(tally.failures),
-        failure_count=tally.failure_count,
-        passed=not tally.failure_count,
         dry_run=request.options.dry_run,
         seconds=time.monotonic() - began,
     )

@@ -34,7 +34,7 @@ from heavylift.registry.features.ports import FeatureStore
 from heavylift.registry.features.requests import FeatureRequest
 from heavylift.registry.features.wiring import open_feature_store
 from heavylift.registry.interface.context import Tally
-from heavylift.registry.interface.moving import sorts
+from heavylift.registry.interface.moving import counted_record, sorts
 from heavylift.registry.store.preflight import refuse
 from heavylift.registry.work import RegistryProgress, Work
 
@@ -267,28 +267,19 @@ async def move_features(
         if not request.options.dry_run:
             await move.run()
         tally = move.tally if not request.options.dry_run else move._ahead()
-        return RegistryMoveRecord(
+        return counted_record(
+            tally,
             run=request.run,
             registry=request.store,
             act="copy",
             path="features",
             source=move.source.address,
             target=move.target.address,
-            store_version="",
             source_moment=moment,
-            tables=sorts(tally),
-            rows=tally.count("found"),
-            inserted=tally.count("created"),
-            updated=tally.count("changed"),
-            deleted=0,
-            kept=tally.count("kept"),
             written=move.written,
             uris=request.options.uris.pairs,
             findings=preflight.findings,
             losses=move.losses,
-            failures=tuple(tally.failures),
-            failure_count=tally.failure_count,
-            passed=not tally.failure_count,
             dry_run=request.options.dry_run,
             seconds=time.monotonic() - began,
         )

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from heavylift.errors import ConflictError, NotFoundError
 from heavylift.evidence.records import Finding, Severity
@@ -199,6 +199,23 @@ async def _close(context: Context, runs: Runs) -> None:
         for state in runs.states.values():
             state.deleted = True
     await runs.settle()
+
+
+def counted_record(tally: Tally, **told: Any) -> RegistryMoveRecord:
+    """Return the record of a move that is counted by sorts of things; ``told`` are its other fields."""
+    return RegistryMoveRecord(
+        store_version="",
+        tables=sorts(tally),
+        rows=tally.count("found"),
+        inserted=tally.count("created"),
+        updated=tally.count("changed"),
+        deleted=0,
+        kept=tally.count("kept"),
+        failures=tuple(tally.failures),
+        failure_count=tally.failure_count,
+        passed=not tally.failure_count,
+        **told,
+    )
 
 
 def sorts(tally: Tally) -> tuple[RegistryTable, ...]:
