@@ -24,6 +24,7 @@ SUBCOMMANDS = (
     Subcommand("plan", "Plan what moves how, when and at what cost.", single=True),
     Subcommand("infra", "Translate, plan and apply infrastructure."),
     Subcommand("pipelines", "Translate training pipelines."),
+    Subcommand("manifests", "Translate Kubernetes manifests; check them for a version."),
     Subcommand("access", "Translate identities and permissions."),
     Subcommand("compliance", "Scan for personal data; check the rules."),
     Subcommand("status", "Show where a migration stands.", single=True),

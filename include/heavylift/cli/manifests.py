@@ -1,0 +1,149 @@
+"""``heavylift manifests``: Kubernetes manifests for another platform, and checked for its version."""
+
+from __future__ import annotations
+
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from heavylift.cli.manifests_text import checked, translated
+from heavylift.cli.output import ExitStatus, finish, mark_touched
+from heavylift.cli.stores import AsJson
+from heavylift.errors import ConflictError, SpecError
+
+app = typer.Typer(no_args_is_help=True, help="Translate and check Kubernetes manifests.")
+
+
+class From(StrEnum):
+    """Where manifests come from."""
+
+    EKS = "eks"
+    GKE = "gke"
+    AKS = "aks"
+    ANY = "any"
+
+
+class To(StrEnum):
+    """Where manifests go to."""
+
+    EKS = "eks"
+    GKE = "gke"
+    AKS = "aks"
+    PLAIN = "plain"
+
+
+Files = Annotated[list[Path], typer.Argument(help="files, or folders with .yaml, .yml and .json files")]
+Version = Annotated[str, typer.Option("--kubernetes-version", help="of the target, such as 1.33")]
+
+
+@app.command()
+def translate(
+    files: Files,
+    target: Annotated[To, typer.Option(help="the platform that gets them")],
+    kubernetes_version: Version,
+    out: Annotated[Path, typer.Option(help="folder for the result; must be empty or absent")],
+    source: Annotated[From, typer.Option(help="the platform that they were written for")] = From.ANY,
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="YAML with names of the source and of the target")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Rewrite manifests for another platform; every change and everything that stays is listed.
+
+    The result and ``translation.json``, the same report as with --json, go to OUT. Ends with 1 where
+    something could not be translated.
+    """
+    from heavylift.facts.accelerators import load_accelerators
+    from heavylift.manifests.context import Settings
+    from heavylift.manifests.mapping import load_map
+    from heavylift.manifests.reading import find_files
+    from heavylift.manifests.translate import translate_files
+    from heavylift.manifests.writing import write_all
+
+    version = _version_of(kubernetes_version)
+    _demand_empty(out)
+    settings = Settings(source.value, target.value, version, load_map(map_file), load_accelerators())
+    done = translate_files(find_files(files), settings)
+    if done.unreadable and not done.texts:
+        raise done.unreadable[0].error
+    mark_touched()
+    document = done.as_document()
+    write_all(out, done.texts, document)
+    finish(
+        {"translation": document},
+        text=translated(done, out),
+        as_json=as_json,
+        status=ExitStatus.DONE if done.passed else ExitStatus.FAILED,
+    )
+
+
+@app.command()
+def check(
+    files: Files,
+    kubernetes_version: Version,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="build the checker's environment from uv's cache alone")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Hold manifests against the schemas of a version of Kubernetes, strictly: unknown fields are wrong.
+
+    Kinds without a schema, as those of custom resources, are listed as unchecked. Ends with 1 where
+    something is invalid.
+    """
+    from heavylift.manifests.checking import REQUIREMENT, check_files
+    from heavylift.manifests.reading import find_files
+    from heavylift.models.environments import Solver
+
+    version = _version_of(kubernetes_version)
+    found = find_files(files)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    interpreter = Solver(offline=offline).tool(REQUIREMENT, python)
+    done = check_files(found, version, interpreter)
+    finish(
+        {
+            "check": {
+                "kubernetes_version": kubernetes_version,
+                "valid": done.count("valid"),
+                "invalid": done.count("invalid"),
+                "unchecked": done.count("unchecked"),
+                "objects": done.objects,
+                "unreadable": [{"file": each.file, **each.error.attrs()} for each in done.unreadable],
+            }
+        },
+        text=checked(done, kubernetes_version),
+        as_json=as_json,
+        status=ExitStatus.DONE if done.passed else ExitStatus.FAILED,
+    )
+
+
+def _version_of(text: str) -> tuple[int, int]:
+    parts = text.removeprefix("v").split(".")
+    if len(parts) in {2, 3} and all(part.isdecimal() for part in parts):
+        return int(parts[0]), int(parts[1])
+    raise SpecError(
+        "reading --kubernetes-version",
+        got=repr(text),
+        expected="a version such as 1.33",
+        state="nothing was touched",
+        remedy="correct --kubernetes-version",
+        code="8530",
+    )
+
+
+def _demand_empty(out: Path) -> None:
+    """Refuse a folder that holds something: what an earlier run left there must not look like this one's."""
+    if not out.exists() or (out.is_dir() and not os.listdir(out)):
+        return
+    raise ConflictError(
+        f"writing to {out}",
+        got="something that is there already",
+        expected="an empty folder, or none",
+        state="nothing was touched",
+        remedy="name another folder with --out, or empty this one",
+        code="8531",
+    )

@@ -1,0 +1,1 @@
+"""Kubernetes manifests, rewritten for another platform and checked for its version of Kubernetes."""
