@@ -13,7 +13,7 @@ import typer
 from heavylift.cli.manifests_text import checked, translated
 from heavylift.cli.output import ExitStatus, finish, mark_touched
 from heavylift.cli.stores import AsJson
-from heavylift.errors import ConflictError, SpecError
+from heavylift.errors import SpecError
 
 app = typer.Typer(no_args_is_help=True, help="Translate and check Kubernetes manifests.")
 
@@ -54,8 +54,8 @@ def translate(
 ) -> None:
     """Rewrite manifests for another platform; every change and everything that stays is listed.
 
-    The result and ``translation.json``, the same report as with --json, go to OUT. Ends with 1 where
-    something could not be translated.
+    The report of --json is written beside OUT, as OUT.report.json. Ends with 1 where something could not
+    be translated.
     """
     from heavylift.facts.accelerators import load_accelerators
     from heavylift.manifests.context import Settings
@@ -65,6 +65,7 @@ def translate(
     from heavylift.manifests.writing import write_all
 
     version = _version_of(kubernetes_version)
+    out = out.absolute()
     _demand_empty(out)
     settings = Settings(source.value, target.value, version, load_map(map_file), load_accelerators())
     done = translate_files(find_files(files), settings)
@@ -139,7 +140,7 @@ def _demand_empty(out: Path) -> None:
     """Refuse a folder that holds something: what an earlier run left there must not look like this one's."""
     if not out.exists() or (out.is_dir() and not os.listdir(out)):
         return
-    raise ConflictError(
+    raise SpecError(
         f"writing to {out}",
         got="something that is there already",
         expected="an empty folder, or none",

@@ -71,4 +71,4 @@ def _findings(word: str, findings: Sequence[Finding]) -> list[str]:
 
 
 def _more(rows: Sequence[object]) -> list[str]:
-    return [f"  … and {len(rows) - _SHOWN} more, in translation.json"] if len(rows) > _SHOWN else []
+    return [f"  … and {len(rows) - _SHOWN} more, in the report"] if len(rows) > _SHOWN else []

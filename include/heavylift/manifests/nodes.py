@@ -212,7 +212,8 @@ def _devices(subject: Subject, ask: Ask, gpus: int) -> None:
     _put(subject, ask, key, list(dict.fromkeys(made)), reason)
     if key == facts.PRODUCT:
         text = "install NVIDIA GPU feature discovery (part of the GPU operator)"
-        subject.needs(ask.path, ", ".join(made), _ABOUT, "a label that no platform sets by itself", text)
+        at = (*ask.path, key) if key in ask.holder else ask.path
+        subject.needs(at, ", ".join(made), _ABOUT, "a label that no platform sets by itself", text)
     _drop_counts(subject, ask, key)
 
 

@@ -235,8 +235,8 @@ def _chunk(text: str, name: str, number: int, line: int) -> Chunk:
             ) from None
         mark = getattr(error, "problem_mark", None)
         where = line + (mark.line if mark else 0) + 1
-        problem = getattr(error, "problem", None) or type(error).__name__
-        raise _bad(name, str(problem), where) from None
+        problem = getattr(error, "problem", None) or (str(error) if type(error) is yaml.YAMLError else "")
+        raise _bad(name, str(problem or type(error).__name__), where) from None
 
 
 def _bad(name: str, problem: str, line: int) -> SpecError:

@@ -55,6 +55,18 @@ def _storage_class(subject: Subject) -> None:
         if at[:1] == ("allowedTopologies",) and mapping.get("key") == facts.TOPOLOGY_KEYS[platform]:
             key = facts.TOPOLOGY_KEYS[subject.target]
             subject.set(mapping, "key", key, at, f"topology key of {subject.target}")
+            _zones(subject, mapping, at)
+
+
+def _zones(subject: Subject, mapping: MutableMapping[str, Any], at: Path) -> None:
+    names, values = subject.names.zones, mapping.get("values")
+    if not isinstance(values, list):
+        return
+    if all(value in names for value in values):
+        subject.set(mapping, "values", [names[value] for value in values], at, "zones of the map")
+    else:
+        text = ", ".join(map(str, values))
+        subject.left((*at, "values"), text, _ABOUT, "zones of the source", "name them under zones in the map")
 
 
 def _parameters(subject: Subject, parameters: MutableMapping[str, Any], platform: str, family: str) -> None:

@@ -15,36 +15,27 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from heavylift.errors import ConflictError
 from heavylift.manifests.reading import Chunk, parse
 
 _FIRST = re.compile(r"\A((?:[ \t]*(?:#[^\n]*)?\n)*---[ \t]*(?:#[^\n]*)?(?:\n|\Z))")
 
 
-REPORT = "translation.json"
+def report_path(folder: Path) -> Path:
+    """Return where the report of a translation lies: beside the folder, which can be applied as it is."""
+    return folder.with_name(folder.name + ".report.json")
 
 
 def write_all(folder: Path, texts: Mapping[str, str], report: Mapping[str, Any]) -> None:
     """Write every file into ``folder``, all or none: the folder appears when it is complete."""
-    if REPORT in texts:
-        raise ConflictError(
-            f"writing to {folder}",
-            got=f"a manifest called {REPORT}",
-            expected="a name that the report does not have",
-            state="nothing was written",
-            remedy="rename the file",
-            code="8509",
-        )
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as scratch:
-        inside = Path(scratch, "out")
+        inside, told = Path(scratch, "out"), Path(scratch, "report.json")
         for name, text in texts.items():
             path = inside / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(text.encode())
-        (inside / REPORT).write_text(
-            json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-        )
+        told.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        told.replace(report_path(folder))
         inside.replace(folder)
 
 
