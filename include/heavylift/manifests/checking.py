@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from heavylift.errors import HeavyliftError, UnsupportedError
-from heavylift.manifests.reading import Unreadable, objects_in, read_file
+from heavylift.manifests.reading import Unreadable, is_empty_list, objects_in, read_file
 from heavylift.manifests.report import dotted, shown
 
 REQUIREMENT = "kubernetes-validate==1.37.0"
@@ -106,7 +106,7 @@ def check_files(
             continue
         for chunk in chunks:
             found = list(objects_in(chunk.data))
-            if chunk.data is not None and not found:
+            if chunk.data is not None and not found and not is_empty_list(chunk.data):
                 text = "no Kubernetes object: it has no apiVersion and kind"
                 done.objects.append(Judged(name, chunk.number, "(none)", "invalid", "", text))
             for prefix, root in found:

@@ -44,7 +44,7 @@ class Estate:
     storage_classes: dict[str, str] = field(default_factory=dict)
     """Classes by name, with the family of their storage where the table knows it."""
     accounts: set[tuple[str, str]] = field(default_factory=set)
-    """Service accounts (namespace, name) whose cloud identity the map translates."""
+    """Service accounts (namespace, name) that act as an identity of the target."""
 
 
 @dataclass

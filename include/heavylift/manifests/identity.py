@@ -40,19 +40,34 @@ def mapped_identity(subject: Subject) -> str:
         return ""
     for platform, key in ANNOTATION.items():
         value = subject.annotations.get(key)
-        if subject.settings.moves(platform) and value in subject.names.identities:
+        if subject.settings.moves(platform) and str(value) in subject.names.identities:
             return platform
     return ""
+
+
+def acts_on_target(subject: Subject) -> bool:
+    """Whether the object is a service account that acts as an identity of the target."""
+    if subject.kind != "ServiceAccount" or subject.target not in ANNOTATION:
+        return False
+    return bool(mapped_identity(subject)) or ANNOTATION[subject.target] in subject.annotations
 
 
 def translate_identity(subject: Subject) -> None:
     """Rewrite the annotations of service accounts, and the label that pods need or needed for it."""
     if subject.kind == "ServiceAccount":
         _account(subject)
-    for path, pod in list(subject.pods()):
-        account = (subject.namespace, str(pod.get("serviceAccountName") or "default"))
-        if account in subject.estate.accounts:
+    pods = {path for path, _ in subject.pods()}
+    for path, mapping in list(subject.mappings()):
+        name = mapping.get("serviceAccountName") or mapping.get("serviceAccount")
+        name = "default" if name is None and path in pods else name
+        if (subject.namespace, str(name)) not in subject.estate.accounts:
+            continue
+        if path[-2:-1] == ("template",) or (subject.kind == "Pod" and path == ("spec",)):
             _label(subject, path)
+        elif subject.target == "aks" and USE not in (subject.metadata.get("labels") or {}):
+            why = 'pods that are made of it need the label azure.workload.identity/use: "true"'
+            remedy = "give the label where this kind passes labels on to its pods"
+            subject.left((*path, "serviceAccountName"), str(name), _ABOUT, why, remedy)
 
 
 def _account(subject: Subject) -> None:

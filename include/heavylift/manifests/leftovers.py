@@ -34,16 +34,46 @@ _KEYS = {
 _TEXTS = {
     "eks": re.compile(
         r"\barn:aws[\w-]*:[^\s\"',]+|[\w.-]+\.amazonaws\.com(?:\.cn)?\b|[\w.-]+\.csi\.aws\.com\b"
+        r"|\bingress\.k8s\.aws/\w+|\b169\.254\.170\.\d+"
+        r"|^aws-(?:sqs-queue|cloudwatch|kinesis-stream|dynamodb[\w-]*)$"
     ),
     "gke": re.compile(
         r"[\w-]+@[\w-]+\.iam\.gserviceaccount\.com|[\w.-]+\.googleapis\.com\b|[\w-]+-docker\.pkg\.dev/\S+"
         r"|[\w.-]+\.csi\.storage\.gke\.io\b|metadata\.google\.internal"
+        r"|\b169\.254\.169\.252\b|^gcp-(?:pubsub|storage|stackdriver|cloudtasks)$"
     ),
     "aks": re.compile(
         r"[\w-]+\.azurecr\.io\b|[\w.-]+\.(?:core\.windows\.net|vault\.azure\.net|database\.azure\.com"
         r"|azureml\.net|servicebus\.windows\.net|database\.windows\.net)\b|/subscriptions/[\w-]+/\S*"
+        r"|\bazure/application-gateway\b|^azure-(?:servicebus|eventhub|queue|blob|monitor|pipelines|[\w-]+)$"
     ),
 }
+
+_AWS_PLACE = (
+    r"\b(?:us|eu|ap|ca|sa|me|af|il|mx|cn)(?:-gov)?-(?:north|south)?"
+    r"(?:east|west|central|north|south)-[1-9][a-z]?\b"
+)
+_GOOGLE_PLACE = (
+    r"\b(?:us|europe|asia|australia|northamerica|southamerica|me|africa)-(?:north|south)?"
+    r"(?:east|west|central|north|south)[1-9]\d?(?:-[a-f])?\b"
+)
+_AZURE_PLACE = (
+    r"\b(?:(?:north|south|west)?central|east|west)us[23]?\b|\b(?:west|north)europe\b|\buk(?:south|west)\b"
+    r"|\b(?:france|sweden|poland|italy)central\b|\bgermanywestcentral\b|\b(?:east|southeast)asia\b"
+)
+_PLACES = {
+    "eks": re.compile(_AWS_PLACE),
+    "gke": re.compile(_GOOGLE_PLACE),
+    "aks": re.compile(_AZURE_PLACE),
+}
+"""Names of regions and zones, wherever a text has one."""
+
+_PROVIDERS = {
+    "eks": {"aws", "secretsmanager", "parameterstore"},
+    "gke": {"gcp", "gcpsm"},
+    "aks": {"azure", "azurekv"},
+}
+"""What operators that fetch secrets call the platforms."""
 
 _GROUPS = {
     "eks": re.compile(r"(?:^|\.)(?:k8s\.aws|amazonaws\.com|karpenter\.sh|services\.k8s\.aws|eksctl\.io)$"),
@@ -72,11 +102,25 @@ def list_leftovers(subject: Subject) -> None:
             if path in {("metadata", "annotations"), ("metadata", "labels")}:
                 _keys(subject, path, mapping)
         return
+    if subject.kind in {"SecretProviderClass", "SecretStore", "ClusterSecretStore"}:
+        _provider(subject)
     for path, mapping in subject.mappings():
         _keys(subject, path, mapping)
     for path, holder, key, text in subject.strings():
         named = holder.get("name", "") if isinstance(holder, MutableMapping) and key == "value" else ""
         _text(subject, path, text, str(named))
+
+
+def _provider(subject: Subject) -> None:
+    """List where secrets are fetched from."""
+    spec = subject.root.get("spec")
+    provider = spec.get("provider") if isinstance(spec, MutableMapping) else None
+    named = set(provider) if isinstance(provider, MutableMapping) else {str(provider).lower()}
+    for platform, words in _PROVIDERS.items():
+        if platform != subject.target and named & words:
+            text = ", ".join(sorted(named & words))
+            remedy = "move the secrets, and name the target's store"
+            subject.left(("spec", "provider"), text, _ABOUT, f"secrets of {platform}", remedy)
 
 
 def _keys(subject: Subject, path: Path, mapping: MutableMapping[str, object]) -> None:
@@ -106,6 +150,8 @@ def _text(subject: Subject, path: Path, text: str, variable: str) -> None:
         found = pattern.search(text) if platform != subject.target else None
         if found is None and platform != subject.target and not subject.settings.moves(platform):
             found = URIS[platform].search(text)
+        if found is None and platform != subject.target:
+            found = _PLACES[platform].search(text)
         if found:
             remedy = "put what the target has in its place"
             subject.left(path, found[0], _ABOUT, f"it names something of {platform}", remedy, variable)

@@ -113,8 +113,8 @@ def _put(subject: Subject, ask: Ask, key: str, values: list[str], reason: str) -
     new = f"{key}: {', '.join(values)}"
     if old != new:
         ask.holder["key"] = key
-        if ask.values:
-            ask.holder["values"] = values
+        if ask.values != values:
+            ask.holder["values"][:] = values
         subject.change(ask.path, old, new, reason)
 
 
@@ -140,6 +140,9 @@ def _translate(subject: Subject, ask: Ask, gpus: int) -> None:
         if subject.settings.moves(platform) and subject.target in facts.SPOT_FOR:
             key, value = facts.SPOT_FOR[subject.target]
             _put(subject, ask, key, [value], f"spot capacity of {subject.target}")
+            at = (*ask.path, key) if ask.in_selector or key in ask.holder else ask.path
+            text = f"let the pod tolerate {key}={value} where the target's spot nodes have that taint"
+            subject.needs(at, value, _ABOUT, "spot nodes are often tainted, on AKS always", text)
     elif ask.key == facts.PRODUCT:
         text = "install NVIDIA GPU feature discovery (part of the GPU operator)"
         subject.needs(ask.at, ", ".join(ask.values), _ABOUT, "a label that no platform sets by itself", text)

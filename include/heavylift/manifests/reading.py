@@ -157,6 +157,16 @@ def objects_in(data: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tu
     yield path, data
 
 
+def is_empty_list(data: Any) -> bool:
+    """Whether a document is a list of objects and holds none."""
+    return (
+        isinstance(data, dict)
+        and _is_object(data)
+        and str(data["kind"]).endswith("List")
+        and data.get("items", 0) in ([], None)
+    )
+
+
 def _is_object(data: dict[Any, Any]) -> bool:
     return isinstance(data.get("apiVersion"), str) and isinstance(data.get("kind"), str)
 

@@ -62,10 +62,11 @@ def _zones(subject: Subject, mapping: MutableMapping[str, Any], at: Path) -> Non
     names, values = subject.names.zones, mapping.get("values")
     if not isinstance(values, list):
         return
-    if all(value in names for value in values):
-        subject.set(mapping, "values", [names[value] for value in values], at, "zones of the map")
+    texts = [str(value) for value in values]
+    if all(text in names for text in texts):
+        subject.set(mapping, "values", [names[text] for text in texts], at, "zones of the map")
     else:
-        text = ", ".join(map(str, values))
+        text = ", ".join(texts)
         subject.left((*at, "values"), text, _ABOUT, "zones of the source", "name them under zones in the map")
 
 

@@ -11,11 +11,11 @@ from typing import Any
 from heavylift.errors import HeavyliftError
 from heavylift.manifests.context import Estate, Settings, Subject
 from heavylift.manifests.edges import translate_edges
-from heavylift.manifests.identity import mapped_identity, translate_identity
+from heavylift.manifests.identity import acts_on_target, translate_identity
 from heavylift.manifests.images import translate_images
 from heavylift.manifests.leftovers import list_leftovers
 from heavylift.manifests.nodes import translate_nodes
-from heavylift.manifests.reading import Chunk, Unreadable, objects_in, read_file
+from heavylift.manifests.reading import Chunk, Unreadable, is_empty_list, objects_in, read_file
 from heavylift.manifests.report import Finding, Report
 from heavylift.manifests.storage import translate_storage
 from heavylift.manifests.storage_facts import PROVISIONERS
@@ -93,7 +93,7 @@ def _estate(chunks: list[Chunk], settings: Settings) -> Estate:
             if subject.kind == "StorageClass":
                 _, family = PROVISIONERS.get(str(root.get("provisioner")), ("", ""))
                 estate.storage_classes[str(subject.metadata.get("name"))] = family
-            if mapped_identity(subject):
+            if acts_on_target(subject):
                 estate.accounts.add((subject.namespace, str(subject.metadata.get("name"))))
     return estate
 
@@ -102,6 +102,8 @@ def _one(chunk: Chunk, settings: Settings, estate: Estate, done: Translation) ->
     if chunk.data is None:
         return chunk.text
     done.documents += 1
+    if is_empty_list(chunk.data):
+        return chunk.text
     if not any(True for _ in objects_in(chunk.data)):
         done.report.untranslated.append(_stranger(chunk))
         return chunk.text
@@ -137,7 +139,6 @@ def _unshared(value: Any) -> Any:
 
 
 def _stranger(chunk: Chunk) -> Finding:
-    empty_list = isinstance(chunk.data, dict) and str(chunk.data.get("kind", "")).endswith("List")
-    why = "a list without items" if empty_list else "no Kubernetes object: it has no apiVersion and kind"
+    why = "no Kubernetes object: it has no apiVersion and kind"
     remedy = "leave it out, or translate what helm template or kustomize build prints of it"
     return Finding(chunk.file, chunk.number, "(none)", "", "", "document", why, remedy)

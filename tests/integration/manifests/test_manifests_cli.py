@@ -94,7 +94,8 @@ def test_every_translation_is_valid_and_a_slip_is_not(
     slip = tmp_path / "slip.yaml"
     slip.write_text(
         "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: a}\nspec:\n  replica: 2\n"
-        "  selector: {matchLabels: {a: b}}\n  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c}]}}\n"
+        "  selector: {matchLabels: {a: b}}\n"
+        "  template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c}]}}\n"
     )
     status, said = call(capsys, "check", slip, "--kubernetes-version", "1.33")
     assert status == 1

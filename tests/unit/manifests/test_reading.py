@@ -10,11 +10,8 @@ from heavylift.errors import SpecError, UnsupportedError
 from heavylift.manifests.reading import find_files, read_file
 
 HEAD = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
-LAUGHS = "".join(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]
-" for n in range(1, 9))
-BOMB = HEAD + "data:
-  a0: &a0 [x]
-" + LAUGHS
+LAUGHS = "".join(f"  a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 9))
+BOMB = HEAD + "data:\n  a0: &a0 [x]\n" + LAUGHS
 
 
 def read(tmp_path: Path, text: str | bytes, name: str = "m.yaml") -> list:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import random
 from itertools import permutations
 from pathlib import Path
 
@@ -211,6 +213,63 @@ def test_anchors_are_written_out_and_only_the_right_place_changes(tmp_path: Path
     done = of_text(tmp_path, text, names=NameMap(uris={"s3://b": "gs://c"}))
     first, second = yaml.safe_load(done.texts["m.yaml"])["items"]
     assert (first["data"]["u"], second["stringData"]["u"]) == ("gs://c/x", "s3://b/x")
+
+
+def test_everything_of_the_source_is_told_wherever_it_stands(tmp_path: Path) -> None:
+    text = (
+        "apiVersion: external-secrets.io/v1\nkind: SecretStore\nmetadata: {name: a}\n"
+        "spec: {provider: {aws: {service: SecretsManager, region: us-west-2}}}\n---\n"
+        "apiVersion: karpenter.sh/v1\nkind: NodePool\nmetadata: {name: a}\n---\n"
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n"
+        "data: {f: 'db.x.us-east-1.rds.amazonaws.com'}\n"
+        "---\napiVersion: v1\nkind: List\nitems: []\n"
+    )
+    done = of_text(tmp_path, text)
+    assert [(each.object, each.path) for each in done.report.untranslated] == [
+        ("SecretStore/a", "spec.provider"),
+        ("NodePool/a", "kind"),
+        ("ConfigMap/a", "data.f"),
+    ]
+    assert done.texts["m.yaml"] == text
+
+
+ODD: tuple[object, ...] = (
+    None,
+    7,
+    True,
+    "",
+    "text",
+    [],
+    {},
+    [None],
+    [[1]],
+    {"a": None},
+    {1: 2},
+    [{"name": 3}],
+    -1.5,
+)
+
+
+def odd(value: object, chance: random.Random) -> object:
+    """Return a copy of ``value`` in which a few parts are of another shape than they should be."""
+    if chance.random() < 0.02:
+        return copy.deepcopy(chance.choice(ODD))
+    if isinstance(value, dict):
+        return {key: odd(each, chance) for key, each in value.items()}
+    return [odd(each, chance) for each in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("source", [*PLATFORMS, "old"])
+def test_odd_shapes_stop_nothing_and_a_second_run_still_changes_nothing(source: str, tmp_path: Path) -> None:
+    chance = random.Random(20260101)
+    whole = [each for path in (DATA / source).iterdir() for each in yaml.safe_load_all(path.read_text())]
+    for turn in range(15):
+        text = yaml.safe_dump_all([odd(each, chance) for each in whole])
+        target = PLATFORMS[turn % 3]
+        done = of_text(tmp_path, text, "any", target, load_map(DATA / "map.yaml"))
+        again = of_text(tmp_path, done.texts["m.yaml"], "any", target, load_map(DATA / "map.yaml"))
+        assert again.report.changes == []
+        assert again.documents == done.documents
 
 
 def test_json_stays_json_and_crlf_stays_crlf(tmp_path: Path) -> None:
