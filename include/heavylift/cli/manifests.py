@@ -96,9 +96,9 @@ def check(
     Kinds without a schema, as those of custom resources, are listed as unchecked. Ends with 1 where
     something is invalid.
     """
+    from heavylift.environments import Solver
     from heavylift.manifests.checking import REQUIREMENT, check_files
     from heavylift.manifests.reading import find_files
-    from heavylift.models.environments import Solver
 
     version = _version_of(kubernetes_version)
     found = find_files(files)
