@@ -104,19 +104,20 @@ def _uris(subject: Subject, holder: Any, key: Any, text: str, path: Path) -> Non
     for platform, pattern in URIS.items():
         if platform == subject.target or not subject.settings.moves(platform):
             continue
-        new = pattern.sub(partial(_uri, subject, platform, path), new)
+        new = pattern.sub(partial(_uri, subject, platform, path, _variable(holder)), new)
     if new != text:
         holder[key] = new
-        subject.change(path, text, new, "uris of the map", _variable(holder))
 
 
-def _uri(subject: Subject, platform: str, path: Path, match: re.Match[str]) -> str:
+def _uri(subject: Subject, platform: str, path: Path, variable: str, match: re.Match[str]) -> str:
+    """Return what takes the place of a URI; only the URI is told, not the text around it."""
     uri = match[0]
     names = subject.names.uris
     if is_result(names, uri):
         return uri
     found = by_prefix(names, uri)
     if found:
+        subject.change(path, uri, found[1], "uris of the map", variable)
         return found[1]
     subject.left(path, uri, "uris", f"a place of {platform}", "name its prefix under uris in the map")
     return uri

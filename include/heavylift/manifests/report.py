@@ -12,7 +12,8 @@ Path = tuple[str | int, ...]
 _SECRET_NAME = re.compile(
     r"(?i)passw|passphrase|secret|token|credential|api_?key|private_?key|access_?key|connection_?string|\bpwd\b|_key$"
 )
-_USERINFO = re.compile(r"(?<=://)[^/@\s]+@")
+# What stands before the @ of a URI of Azure's file system is a container's name.
+_USERINFO = re.compile(r"(?<!abfs)(?<!bfss)(?<!wasb)(?<!asbs)://[^/@\s]+@")
 _QUERY = re.compile(r"\?\S+")
 _LONG = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\beyJ[\w.-]{20,}|-----BEGIN[^-]*-----.*", re.DOTALL)
 _SHOWN = 160
@@ -80,7 +81,7 @@ def shown(value: Any, path: Path = (), name: str = "") -> str:
     last = name or str(path[-1] if path else "")
     if _SECRET_NAME.search(last) and isinstance(value, str):
         return "(not shown)"
-    text = _LONG.sub("(not shown)", _QUERY.sub("?(not shown)", _USERINFO.sub("(not shown)@", str(value))))
+    text = _LONG.sub("(not shown)", _QUERY.sub("?(not shown)", _USERINFO.sub("://(not shown)@", str(value))))
     text = re.sub(r"(?i)((?:passw\w*|secret\w*|token|key)\s*[=:]\s*)\S+", r"\1(not shown)", text)
     text = " ".join(text.split())
     return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"

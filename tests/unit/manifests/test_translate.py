@@ -14,6 +14,7 @@ from heavylift.facts.accelerators import load_accelerators
 from heavylift.manifests.context import Settings
 from heavylift.manifests.mapping import NameMap, load_map
 from heavylift.manifests.reading import find_files, read_file
+from heavylift.manifests.report import shown
 from heavylift.manifests.translate import Translation, translate_files
 
 DATA = Path(__file__).parents[2] / "support" / "data" / "manifests"
@@ -231,6 +232,35 @@ def test_everything_of_the_source_is_told_wherever_it_stands(tmp_path: Path) -> 
         ("ConfigMap/a", "data.f"),
     ]
     assert done.texts["m.yaml"] == text
+
+
+def test_of_a_text_only_the_uri_is_told(tmp_path: Path) -> None:
+    text = (
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\ndata:\n  f: |\n"
+        "    phrase: canary # kept\n    bucket: s3://b/x, s3://other/y\n"
+    )
+    done = of_text(tmp_path, text, target="aks", names=NameMap(uris={"s3://b": "abfss://c@d.example.com"}))
+    assert "bucket: abfss://c@d.example.com/x, s3://other/y" in done.texts["m.yaml"]
+    assert [(each.old, each.new) for each in done.report.changes] == [
+        ("s3://b/x", "abfss://c@d.example.com/x")
+    ]
+    assert [each.value for each in done.report.untranslated] == ["s3://other/y"]
+    assert "canary" not in str(done.as_document())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "postgres://user:canary@db/x",
+        "https://canary@example.com/x",
+        "https://example.com/x?sig=canary",
+        "password=canary",
+        "--token: canary",
+        "AKIACANARYCANARYCANARY",
+    ],
+)
+def test_what_looks_secret_is_not_shown(text: str) -> None:
+    assert "canary" not in shown(text).lower()
 
 
 ODD: tuple[object, ...] = (
