@@ -100,6 +100,9 @@ def _volume_type(subject: Subject, parameters: MutableMapping[str, Any], key: st
     name = facts.TYPE_KEYS[subject.target][0]
     reason = f"{value} is the {tier} tier; measure operations a second before relying on it"
     subject.rename(parameters, key, name, new, ("parameters",), reason)
+    if new == "io2" and not {"iops", "iopsPerGB"} & set(parameters):
+        why = "EBS makes no io2 volume without a rate of operations"
+        subject.left(("parameters", name), new, _ABOUT, why, "add the parameter iops, or set the type gp3")
 
 
 def _snapshot_class(subject: Subject) -> None:

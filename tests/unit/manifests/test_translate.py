@@ -205,6 +205,16 @@ def test_shared_claims_on_block_storage_are_told(tmp_path: Path) -> None:
     assert left(of_text(tmp_path, text)) == {"spec.accessModes"}
 
 
+def test_a_class_that_could_make_no_volume_is_told(tmp_path: Path) -> None:
+    text = (
+        "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: a}\n"
+        "provisioner: pd.csi.storage.gke.io\nparameters: {type: pd-ssd}\n"
+    )
+    done = of_text(tmp_path, text, "gke", "eks")
+    assert objects(done)["StorageClass/a"]["parameters"] == {"type": "io2"}
+    assert left(done) == {"parameters.type"}
+
+
 def test_anchors_are_written_out_and_only_the_right_place_changes(tmp_path: Path) -> None:
     text = (
         "apiVersion: v1\nkind: List\nitems:\n"
