@@ -20,6 +20,7 @@ BANDWIDTH_LIMIT = "bandwidth_limit"
 SHARD_OBJECTS = "shard_objects"
 ALLOW_MANY_DELETES = "allow_many_deletes"
 COPY_ANEW = "copy_anew"
+DESTROY = "destroy"
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,7 @@ class RunOptions:
     shard_objects: int | None = None
     allow_many_deletes: bool = False
     copy_anew: bool = False
+    destroy: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ def run_options(params: Mapping[str, Any]) -> RunOptions:
         shard_objects=int(shard_objects) if shard_objects else None,
         allow_many_deletes=bool(params.get(ALLOW_MANY_DELETES, False)),
         copy_anew=bool(params.get(COPY_ANEW, False)),
+        destroy=bool(params.get(DESTROY, False)),
     )
 
 

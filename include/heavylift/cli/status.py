@@ -67,6 +67,7 @@ def _document(story: RunStory) -> dict[str, Any]:
     from heavylift.report.databases import database_rows
     from heavylift.report.deletions import deletions_of
     from heavylift.report.models import model_rows
+    from heavylift.report.provision import provision_view
     from heavylift.report.registries import registry_rows
     from heavylift.report.streams import stream_rows
     from heavylift.report.verdict import headline_of, total_counts
@@ -85,6 +86,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "registries": [each.document for each in registry_rows(story)],
         "models": [each.document for each in model_rows(story)],
         "assessment": found.document if (found := assess_view(story)) else None,
+        "infrastructure": made.document if (made := provision_view(story)) else None,
         "deletions": [each.document for each in deletions_of(story).rows if each.counts],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
         "advice": [{"problem": each.problem, "remedy": each.remedy} for each in advice_on(story)],
@@ -108,6 +110,7 @@ def _text(story: RunStory) -> str:
     from heavylift.report.databases import database_line, database_rows
     from heavylift.report.deletions import deletion_in_words, deletions_of
     from heavylift.report.models import model_line, model_rows
+    from heavylift.report.provision import provision_view
     from heavylift.report.registries import registry_line, registry_rows
     from heavylift.report.streams import stream_line, stream_rows
     from heavylift.report.verdict import headline_of, total_counts
@@ -130,6 +133,8 @@ def _text(story: RunStory) -> str:
     lines += [f"  model     {model_line(row)}" for row in model_rows(story)]
     if found := assess_view(story):
         lines.append(f"  plan      {found.line}")
+    if made := provision_view(story):
+        lines.append(f"  infra     {made.line}")
     if (deletions := deletions_of(story)).rows:
         lines.append(f"  deletions {deletion_in_words(deletions)}")
     lines += [f"  gate      {each.standing}" for each in story.gates]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heavylift.evidence.compliance_records import COMPLIANCE
+from heavylift.evidence.infra_records import INFRA_FOLDER
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
 from heavylift.evidence.model_records import MODELS_FOLDER
 from heavylift.evidence.paths import original_text
@@ -26,7 +27,7 @@ class SeenRun:
     :param datasets: folders of datasets, as path segments; ``databases`` and so on by name.
     :param gates: gates that were evaluated, by name.
     :param summaries: how many summaries it has.
-    :param assessed: whether it has an inventory or a plan.
+    :param assessed: whether it has an inventory or a plan; ``provisioned`` whether it has generated files.
     """
 
     key: RunKey
@@ -40,6 +41,7 @@ class SeenRun:
     registries: tuple[str, ...] = ()
     models: tuple[tuple[str, str], ...] = ()
     assessed: bool = False
+    provisioned: bool = False
 
     @property
     def title(self) -> str:
@@ -75,6 +77,7 @@ class _Gathered:
         self._models: set[tuple[str, str]] = set()
         self._summaries = 0
         self._assessed = False
+        self._provisioned = False
 
     def add(self, rest: str, modified_at: datetime) -> None:
         self._times = [min([*self._times, modified_at]), max([*self._times, modified_at])]
@@ -92,6 +95,8 @@ class _Gathered:
             self._models.add((model, part.removeprefix("v-") if part.startswith("v-") else ""))
         elif folder in ASSESS_FOLDERS:
             self._assessed = True
+        elif folder == INFRA_FOLDER:
+            self._provisioned = True
         elif re.fullmatch(r"summary-\d+\.json", rest):
             self._summaries += 1
         elif re.fullmatch(r"(plan|verification-\d+|check-\d+)\.json|shards/.+", inside):
@@ -110,6 +115,7 @@ class _Gathered:
             _names(self._registries),
             tuple(sorted((_text(model), _text(version)) for model, version in self._models)),
             self._assessed,
+            self._provisioned,
         )
 
 

@@ -10,7 +10,14 @@ from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.evidence.stream_evidence import StreamEvidence
-from heavylift.gates import assess_checks, database_checks, model_checks, registry_checks, stream_checks
+from heavylift.gates import (
+    assess_checks,
+    database_checks,
+    infra_checks,
+    model_checks,
+    registry_checks,
+    stream_checks,
+)
 from heavylift.gates.database_checks import DatabaseSubject
 from heavylift.gates.object_checks import checksums_equal, counts_equal, no_findings
 from heavylift.gates.table_checks import expectations_pass, profiles_equal
@@ -70,6 +77,13 @@ ASSESS_JUDGES: Mapping[Check, Callable[[AssessEvidence], Verdict]] = {
 """Check → how it is judged on an assessment."""
 
 
+INFRA_JUDGES: Mapping[Check, Callable[[infra_checks.InfraSubject], Verdict]] = {
+    Check.INFRA_SCANNED: infra_checks.infra_scanned,
+    Check.INFRA_PLANNED: infra_checks.infra_planned,
+}
+"""Check → how it is judged on a stage of the provision phase."""
+
+
 def judge(check: Check, evidence: DatasetEvidence) -> CheckOutcome:
     """Return the outcome of ``check`` on one dataset's evidence.
 
@@ -101,3 +115,8 @@ def judge_model(check: Check, evidence: ModelEvidence) -> CheckOutcome:
 def judge_assessment(check: Check, evidence: AssessEvidence) -> CheckOutcome:
     """Return the outcome of ``check`` on a run's assessment; it never passes on missing evidence."""
     return ASSESS_JUDGES[check](evidence).outcome(check.value, assess_checks.SUBJECT)
+
+
+def judge_infra(check: Check, subject: infra_checks.InfraSubject) -> CheckOutcome:
+    """Return the outcome of ``check`` on one stage's evidence; it never passes on missing evidence."""
+    return INFRA_JUDGES[check](subject).outcome(check.value, f"{subject.stage} stage")

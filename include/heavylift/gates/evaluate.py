@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from heavylift.errors import AuditError
-from heavylift.evidence.assess_evidence import AssessEvidence, read_assess
+from heavylift.evidence.assess_evidence import AssessEvidence, latest_assessment, read_assess
 from heavylift.evidence.database_evidence import read_database
+from heavylift.evidence.infra_evidence import read_provision
 from heavylift.evidence.model_evidence import ModelEvidence, ModelVersions, read_model_evidence
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.paths import gate_path
@@ -21,6 +22,7 @@ from heavylift.gates.assess_checks import judge_assess_freshness
 from heavylift.gates.checks import (
     ASSESS_JUDGES,
     DATABASE_JUDGES,
+    INFRA_JUDGES,
     JUDGES,
     MODEL_JUDGES,
     REGISTRY_JUDGES,
@@ -28,16 +30,19 @@ from heavylift.gates.checks import (
     judge,
     judge_assessment,
     judge_database,
+    judge_infra,
     judge_model,
     judge_registry,
     judge_stream,
 )
 from heavylift.gates.database_checks import DatabaseSubject, judge_database_freshness
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
+from heavylift.gates.infra_checks import InfraSubject, gate_now, judge_infra_freshness, stage_digest
 from heavylift.gates.model_checks import judge_model_freshness
 from heavylift.gates.registry_checks import judge_registry_freshness
 from heavylift.gates.stream_checks import judge_stream_freshness
 from heavylift.spec.gates import Gate
+from heavylift.spec.provision_stages import stage_of
 from heavylift.spec.vocabulary import Check
 
 if TYPE_CHECKING:
@@ -56,6 +61,7 @@ async def evaluate_gate(
     registries: Sequence[str] = (),
     models: ModelVersions = (),
     assessment: bool = False,
+    provision: bool = False,
     plan: PlanDemand | None = None,
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
@@ -71,6 +77,7 @@ async def evaluate_gate(
     :param streams: all streams that it answers for; ``registries`` likewise.
     :param models: all models that it answers for, each with its version.
     :param assessment: whether it answers for the run's assessment.
+    :param provision: whether it answers for a stage of the run's infrastructure: the one it is named for.
     :param plan: where the plan is approved and for what, for the check ``plan_approved``; and what
         ``compliance_clean`` must have been judged on.
     :raises AuditError: a record of the run is damaged.
@@ -89,6 +96,9 @@ async def evaluate_gate(
         outcomes += _of_model(gate, await read_model_evidence(store, run, name, version), now)
     assessed = await read_assess(store, run) if assessment else None
     outcomes += _of_assessment(gate, assessed, now) if assessed else []
+    infra = await _infra_subject(store, run, gate) if provision else None
+    gate = gate_now(gate, infra.evidence) if infra else gate
+    outcomes += _of_infra(gate, infra, now) if infra else []
     outcomes += await _of_plan(store, run.migration, gate, plan)
     outcomes += await _of_compliance(store, run.migration, gate, plan, now)
     outcomes += _unjudged(gate, outcomes, datasets)
@@ -99,7 +109,7 @@ async def evaluate_gate(
         checks=tuple(outcomes),
         passed=all(outcome.passed for outcome in outcomes),
         approval_required=gate.approval.required,
-        plan_digest=assessed.plan_digest if assessed else "",
+        plan_digest=_digest(assessed, infra),
     )
     _number, ref = await write_next(store, lambda number: gate_path(run, gate.name, number), result)
     return result, ref
@@ -177,6 +187,26 @@ def _of_assessment(gate: Gate, evidence: AssessEvidence, now: datetime) -> list[
     return outcomes
 
 
+async def _infra_subject(store: EvidenceStore, run: RunKey, gate: Gate) -> InfraSubject:
+    newest = await latest_assessment(store, run.migration)
+    digest = newest.record.plan_digest if newest else ""
+    return InfraSubject(await read_provision(store, run), stage_of(gate.name).value, digest)
+
+
+def _of_infra(gate: Gate, subject: InfraSubject, now: datetime) -> list[CheckOutcome]:
+    checks = [check for check in gate.checks if check in INFRA_JUDGES]
+    outcomes = [judge_infra(check, subject) for check in checks]
+    if checks:
+        outcomes.append(judge_infra_freshness(subject, timedelta(seconds=gate.max_age), now))
+    return outcomes
+
+
+def _digest(assessed: AssessEvidence | None, infra: InfraSubject | None) -> str:
+    if infra is not None:
+        return stage_digest(infra.evidence, infra.stage)
+    return assessed.plan_digest if assessed else ""
+
+
 async def _of_plan(
     store: EvidenceStore, migration: str, gate: Gate, plan: PlanDemand | None
 ) -> list[CheckOutcome]:
@@ -211,6 +241,8 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 
 
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
+    if check in INFRA_JUDGES:
+        return "there is no infrastructure to judge"
     if check in ASSESS_JUDGES:
         return "there is no assessment to judge"
     if check is Check.REGISTRIES_EQUAL:

@@ -12,11 +12,13 @@ from heavylift.evidence.records import EvidenceRef, PhaseSummary, RunKey
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of, read_dataset
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.wording import counted, differ, enumeration
+from heavylift.gates.infra_checks import gate_now, provision_reasons
 
 if TYPE_CHECKING:
     from heavylift.evidence.assess_evidence import AssessEvidence
     from heavylift.evidence.database_evidence import DatabaseEvidence
     from heavylift.evidence.feature_evidence import FeatureEvidence
+    from heavylift.evidence.infra_evidence import ProvisionEvidence
     from heavylift.evidence.model_evidence import ModelEvidence, ModelVersions
     from heavylift.evidence.registry_evidence import RegistryEvidence
     from heavylift.evidence.stream_evidence import StreamEvidence
@@ -34,12 +36,14 @@ async def summarise(
     models: ModelVersions = (),
     assessment: bool = False,
     feature_stores: Sequence[str] = (),
+    provision: bool = False,
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
     Passed only if the latest verification of every dataset, database, stream and registry passed and is
     younger than the last write to the target, no shard is unfinished, every model was checked and
-    agrees, and every gate is open. With none of them it does not pass.
+    agrees, all infrastructure is applied and proved, and every gate is open. With none of them it does
+    not pass.
 
     :raises AuditError: a record of the run is damaged.
     """
@@ -53,8 +57,21 @@ async def summarise(
     reasons += await _of_models(store, run, versions) if versions else []
     assessed = await _assessed(store, run) if assessment else None
     reasons += assess_reasons(assessed) if assessed else []
+    provided = await _provided(store, run) if provision else None
+    if provided:
+        reasons += provision_reasons(provided)
+        gates = [gate_now(gate, provided) for gate in gates]
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
-    if not (datasets or databases or streams or registries or feature_stores or versions or assessment):
+    if not (
+        datasets
+        or databases
+        or streams
+        or registries
+        or feature_stores
+        or versions
+        or assessment
+        or provision
+    ):
         reasons.append("the run has no dataset, no database, no stream, no registry and no model")
     counts = sum((counts_of(each) for each in evidence), Counts())
     return PhaseSummary(
@@ -67,7 +84,7 @@ async def summarise(
         registries=tuple(registries),
         feature_stores=tuple(feature_stores),
         models=versions,
-        plan_digest=assessed.plan_digest if assessed else "",
+        plan_digest=_plan_digest(assessed, provided),
         gates=tuple(gate.name for gate in gates),
         roots={each.dataset: each.verification.record.root for each in evidence if each.verification},
         audit_head=await AuditTrail(store, run.migration).head(),
@@ -135,6 +152,18 @@ async def _assessed(store: EvidenceStore, run: RunKey) -> AssessEvidence:
     from heavylift.evidence.assess_evidence import read_assess
 
     return await read_assess(store, run)
+
+
+async def _provided(store: EvidenceStore, run: RunKey) -> ProvisionEvidence:
+    from heavylift.evidence.infra_evidence import read_provision
+
+    return await read_provision(store, run)
+
+
+def _plan_digest(assessed: AssessEvidence | None, provided: ProvisionEvidence | None) -> str:
+    if provided is not None:
+        return provided.generation.record.plan_digest if provided.generation else ""
+    return assessed.plan_digest if assessed else ""
 
 
 async def _of_streams(store: EvidenceStore, run: RunKey, names: Sequence[str]) -> list[str]:

@@ -136,7 +136,8 @@ def values_of(infra: Infra, root: str, foundation: Mapping[str, Any]) -> dict[st
             got=f"no value for {shown}",
             expected="a value for each variable without a default",
             state="nothing was touched",
-            remedy=f"write them into {path}; nothing secret belongs there",
+            remedy=f"write them into {path}, for the phase provision into infrastructure.variables of the"
+            " spec; nothing secret belongs there",
             code="7908",
         )
     return found

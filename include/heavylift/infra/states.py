@@ -13,7 +13,7 @@ State = Callable[[str], Block]
 
 
 def state_at(url: str, migration: str, *, region: str = "", account: str = "") -> State:
-    """Return where the state of each root lies, below ``url``; every backend locks and encrypts it.
+    """Return where the state of each root lies, below ``url``; all lock it, those of platforms encrypt it.
 
     :param region: of the bucket, for ``s3://``.
     :param account: the storage account, for ``az://``.
@@ -32,10 +32,15 @@ def state_at(url: str, migration: str, *, region: str = "", account: str = "") -
     if place.scheme == "az" and account:
         told = {"storage_account_name": account, "container_name": place.container, "use_azuread_auth": True}
         return lambda root: Block("backend", ("azurerm",), {**told, "key": f"{below}/{root}.tfstate"})
+    if place.scheme == "file":
+        return lambda root: Block(
+            "backend", ("local",), {"path": f"{place.container}/{below}/{root}.tfstate"}
+        )
     raise SpecError(
         f"reading infrastructure.state {url!r}",
         got="a place without its storage account" if place.scheme == "az" else f"{place.scheme}://",
-        expected="s3://, gs://, or az:// with infrastructure.state_connection, whose login is the account",
+        expected="s3://, gs://, file://, or az:// with infrastructure.state_connection, whose login is the"
+        " account",
         state="nothing was written",
         remedy="correct it, or leave it out: state is then kept in a file in each folder",
         code="7922",

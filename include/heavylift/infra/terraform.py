@@ -8,6 +8,8 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +25,8 @@ _PASSED = re.compile(
 )
 _SETTINGS = {"TF_IN_AUTOMATION": "1", "TF_INPUT": "0", "CHECKPOINT_DISABLE": "1"}
 _GRACE_SECONDS = 120.0
+_LOOK_SECONDS = 0.5
+"""Between two looks at whether to stop."""
 _LOCK = re.compile(r"Error acquiring the state lock")
 _LOCK_ID = re.compile(r"\bID:\s+([0-9a-fA-F-]{8,})")
 _LOCK_WHO = re.compile(r"\bWho:\s+(\S+)")
@@ -51,23 +55,27 @@ class Terraform:
     """The program and what it gets from us.
 
     :param credentials: variables of the child alone; their values are masked in everything that it says.
+    :param stop: once it is set, a command at work is told to stop, and none is begun.
     """
 
     binary: str
     credentials: Mapping[str, str] = field(default_factory=dict, repr=False)
+    stop: threading.Event | None = field(default=None, compare=False)
 
     def run(self, folder: Path, *arguments: str, seconds: float = 7200.0) -> Done:
         """Run one command in ``folder``.
 
         :raises ServerUnavailableError: it did not end in time, and was told to stop.
+        :raises TransientError: somebody asked to stop.
         """
+        self._demand_unstopped(arguments[0], folder)
         argv = [self.binary, arguments[0], *_usual(arguments[0]), *arguments[1:]]
         process = subprocess.Popen(  # noqa: S603  (no shell; arguments are ours)
             argv, cwd=folder, env=self._environment(), stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         try:
-            stdout, stderr = process.communicate(timeout=seconds)
+            stdout, stderr = self._communicate(process, seconds)
         except subprocess.TimeoutExpired as error:
             _stop(process)
             raise ServerUnavailableError(
@@ -81,6 +89,7 @@ class Terraform:
         except BaseException:
             _stop(process)
             raise
+        self._demand_unstopped(arguments[0], folder)
         return Done(process.returncode, self._masked(stdout), self._masked(stderr))
 
     def json(self, folder: Path, *arguments: str) -> Any:
@@ -92,6 +101,29 @@ class Terraform:
         if done.status != 0:
             raise failed(f"terraform {arguments[0]} in {folder}", done)
         return json.loads(done.stdout)
+
+    def _communicate(self, process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
+        end = time.monotonic() + seconds
+        while self.stop is not None:
+            try:
+                return process.communicate(timeout=min(_LOOK_SECONDS, max(end - time.monotonic(), 0.0)))
+            except subprocess.TimeoutExpired:
+                if time.monotonic() >= end:
+                    raise
+                if self.stop.is_set():
+                    _stop(process)
+        return process.communicate(timeout=seconds)
+
+    def _demand_unstopped(self, command: str, folder: Path) -> None:
+        if self.stop is not None and self.stop.is_set():
+            raise TransientError(
+                f"terraform {command} in {folder}",
+                got="a request to stop",
+                expected="to run to its end",
+                state="it has kept in its state what was made; nothing else was begun",
+                remedy="plan again: the new plan has only the rest",
+                code="7933",
+            )
 
     def _environment(self) -> dict[str, str]:
         passed = {name: value for name, value in os.environ.items() if _PASSED.match(name)}
@@ -106,7 +138,9 @@ class Terraform:
         return text
 
 
-def find_terraform(credentials: Mapping[str, str] | None = None) -> Terraform:
+def find_terraform(
+    credentials: Mapping[str, str] | None = None, stop: threading.Event | None = None
+) -> Terraform:
     """Return the terraform that ``HEAVYLIFT_TERRAFORM`` names, or the path.
 
     :raises NotFoundError: there is none.
@@ -121,7 +155,7 @@ def find_terraform(credentials: Mapping[str, str] | None = None) -> Terraform:
             remedy=f"install it, or name it in {BINARY_VARIABLE}",
             code="7902",
         )
-    return Terraform(binary, credentials or {})
+    return Terraform(binary, credentials or {}, stop)
 
 
 def failed(what: str, done: Done, *, state: str = "nothing was changed") -> HeavyliftError:

@@ -11,6 +11,7 @@ from heavylift.evidence.assess_evidence import AssessEvidence, read_assess
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import AuditEntry
 from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
+from heavylift.evidence.infra_evidence import ProvisionEvidence, read_provision
 from heavylift.evidence.model_evidence import ModelEvidence, read_model_evidence
 from heavylift.evidence.paths import dataset_of_folder, gate_path, summary_path
 from heavylift.evidence.records import Approval, GateResult, PhaseSummary, RunKey, utc_now
@@ -77,11 +78,13 @@ class RunStory:
     registries: tuple[RegistryEvidence, ...] = ()
     models: tuple[ModelEvidence, ...] = ()
     assess: AssessEvidence | None = None
+    provision: ProvisionEvidence | None = None
 
     @property
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
-        others = self.databases or self.streams or self.registries or self.models or self.assess
+        looked = self.assess or self.provision
+        others = self.databases or self.streams or self.registries or self.models or looked
         return bool(self.datasets) or not others
 
     @property
@@ -130,6 +133,7 @@ async def read_story(
         streams=tuple([await read_stream_evidence(store, run, name) for name in streams]),
         registries=tuple([await read_registry(store, run, name) for name in registries]),
         assess=await read_assess(store, run) if this and this.assessed else None,
+        provision=await read_provision(store, run) if this and this.provisioned else None,
         models=tuple([await read_model_evidence(store, run, *each) for each in models]),
     )
 

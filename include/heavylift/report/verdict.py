@@ -8,6 +8,7 @@ from enum import StrEnum
 from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, counts_of
 from heavylift.evidence.wording import counted, size
+from heavylift.gates.infra_checks import provision_reasons
 from heavylift.gates.summary import (
     assess_reasons,
     database_reasons,
@@ -24,6 +25,7 @@ from heavylift.report.databases import (
 )
 from heavylift.report.deletions import deletions_of
 from heavylift.report.models import models_proof, models_so_far
+from heavylift.report.provision import provision_proof, provision_so_far
 from heavylift.report.registries import (
     is_dry_run_of_registries,
     registries_dry,
@@ -73,6 +75,9 @@ def headline_of(story: RunStory) -> Headline:
         return Headline(
             Standing.OPEN, "Dry run", "The plan is made, and nobody was asked", assess_proof(story.assess)
         )
+    if story.provision is not None and story.was_dry:
+        looked = f"{_capital(provision_so_far(story.provision))}."
+        return Headline(Standing.OPEN, "Dry run", "Nothing was changed, and nobody was asked", looked)
     if all(plan.dry_run for plan in plans) and (plans or is_dry):
         return _dry_run(story, plans)
     if story.summary is None:
@@ -95,6 +100,8 @@ def headline_of(story: RunStory) -> Headline:
         return Headline(
             Standing.PASSED, "Passed", "Everything is listed, and the plan is approved", _proof(story)
         )
+    if story.provision is not None:
+        return Headline(Standing.PASSED, "Passed", "The infrastructure is as it was approved", _proof(story))
     if story.run.phase == APPLIANCE:
         return Headline(Standing.PASSED, "Passed", "Every device is reconciled or lost", _brought(story))
     return Headline(Standing.PASSED, "Passed", _title(story), _proof(story))
@@ -138,6 +145,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
     reasons += [reason for each in story.registries for reason in registry_reasons(each)]
     reasons += [reason for each in story.models for reason in model_reasons(each)]
     reasons += assess_reasons(story.assess) if story.assess else []
+    reasons += provision_reasons(story.provision) if story.provision else []
     if story.trail.problem:
         reasons.append("the audit trail is damaged")
     return tuple(reasons)
@@ -174,7 +182,7 @@ def _title(story: RunStory) -> str:
 def _proof(story: RunStory) -> str:
     proofs = (
         _objects_proof(story), databases_proof(story), streams_proof(story), registries_proof(story),
-        models_proof(story), assess_proof(story.assess),
+        models_proof(story), assess_proof(story.assess), provision_proof(story.provision),
     )  # fmt: skip
     parts = (*proofs, _gone(story), _gates(story))
     return " ".join(part for part in parts if part)
@@ -241,5 +249,6 @@ def _so_far(story: RunStory) -> str:
         registries_so_far(story) if story.registries else "",
         models_so_far(story) if story.models else "",
         assess_so_far(story.assess) if story.assess else "",
+        provision_so_far(story.provision) if story.provision else "",
     ]
     return ", and ".join(part for part in parts if part)

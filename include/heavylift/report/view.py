@@ -22,6 +22,7 @@ from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.forecast import Forecast, forecasts_of
 from heavylift.report.models import ModelRow, model_rows
+from heavylift.report.provision import ProvisionView, provision_view
 from heavylift.report.registries import RegistryRow, registry_rows
 from heavylift.report.story import GateStory, RunStory
 from heavylift.report.streams import StreamRow, stream_rows
@@ -105,6 +106,7 @@ class View:
     registries: tuple[RegistryRow, ...]
     models: tuple[ModelRow, ...]
     assess: AssessView | None
+    provision: ProvisionView | None
     deletions: Deletions
     forecasts: tuple[Forecast, ...]
     failures: tuple[FailureRow, ...]
@@ -145,6 +147,7 @@ def view_of(story: RunStory) -> View:
         registries=registry_rows(story),
         models=model_rows(story),
         assess=assess_view(story),
+        provision=provision_view(story),
         deletions=deletions,
         forecasts=forecasts_of(story),
         failures=tuple(failures[:MOST_FAILURES]),
@@ -252,12 +255,15 @@ def _span(story: RunStory) -> timedelta | None:
 
 
 def _began(story: RunStory) -> list[datetime]:
-    return [kept.record.began_at for kept in story.assess.inventories] if story.assess else []
+    began = [kept.record.began_at for kept in story.assess.inventories] if story.assess else []
+    made = story.provision.generation if story.provision else None
+    return began + ([made.record.made_at] if made else [])
 
 
 def _planned(story: RunStory) -> list[datetime]:
     plan = story.assess.assessment if story.assess else None
-    return [plan.record.made_at] if plan else []
+    applied = story.provision.applied.values() if story.provision else ()
+    return [*([plan.record.made_at] if plan else []), *(kept.record.ended_at for kept in applied)]
 
 
 def _between(begins: list[datetime], ends: list[datetime]) -> timedelta | None:
@@ -271,6 +277,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     yield from (ref for registry in story.registries for ref in registry.refs)
     yield from (ref for model in story.models for ref in model.refs)
     yield from story.assess.refs if story.assess else ()
+    yield from story.provision.refs if story.provision else ()
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)

@@ -24,6 +24,8 @@ _SECTIONS = (
 )
 _HOW_FAST = frozenset({"description", "limits", "parallel", "parallel_ranges", "max_lag", "max_retained_wal"})
 """Fields that change nothing of what arrives: whoever is on call may turn them without asking again."""
+_ASKED_LATER = frozenset({"variables", "accept_untranslated"})
+"""Fields of the infrastructure that its own gate shows to a person, with all that comes of them."""
 
 
 def carried_digest(spec: MigrationSpec) -> str:
@@ -47,5 +49,5 @@ def judged_digest(spec: MigrationSpec) -> str:
 
 def _without(value: Any) -> Any:
     if isinstance(value, dict):
-        return {name: _without(each) for name, each in value.items() if name not in _HOW_FAST}
+        return {name: _without(each) for name, each in value.items() if name not in _HOW_FAST | _ASKED_LATER}
     return [_without(each) for each in value] if isinstance(value, list) else value

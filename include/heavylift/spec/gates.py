@@ -108,10 +108,22 @@ DEFAULT_ASSESS_GATE = Gate(
 )
 """The gate of the assess phase where the spec names none; a plan that is a month old is made anew."""
 
+DEFAULT_PROVISION_GATE = Gate(
+    name="infrastructure-approved",
+    phase=Phase.PROVISION,
+    description="The files come from an approved plan, no policy fails, nothing is left out unaccepted, and"
+    " somebody has agreed to exactly what terraform would do.",
+    checks=(Check.PLAN_APPROVED, Check.INFRA_SCANNED, Check.INFRA_PLANNED),
+    approval=Approval(required=True),
+    max_age=7 * DAY,
+)
+"""The gate of the provision phase where the spec names none; each stage of a run passes it anew."""
+
 DEFAULT_GATES = {
     gate.phase: (gate,)
     for gate in (
         DEFAULT_ASSESS_GATE,
+        DEFAULT_PROVISION_GATE,
         DEFAULT_TRANSFER_GATE,
         DEFAULT_REGISTRY_GATE,
         DEFAULT_REVALIDATE_GATE,

@@ -41,6 +41,9 @@ class Schedule(SpecModel):
     registry: CronSchedule | None = Field(
         default=None, description="When registries are brought up to date, written likewise."
     )
+    drift: CronSchedule | None = Field(
+        default=None, description="When infrastructure is looked at for drift, written likewise."
+    )
 
 
 class Notify(SpecModel):

@@ -8,6 +8,7 @@ from heavylift.locations import parse_location
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import SCHEMES
 from heavylift.spec.platforms import Side
+from heavylift.spec.provision_stages import staged_gates
 from heavylift.spec.sections_data import Registry, RegistryKind, RegistrySide
 from heavylift.spec.sections_datasets import Dataset, Place
 from heavylift.spec.vocabulary import Phase, Platform
@@ -19,13 +20,16 @@ _PLATFORMS = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE, "fil
 def spec_for(spec: MigrationSpec, phase: Phase) -> MigrationSpec:
     """Return the spec as ``phase`` carries it out.
 
-    The assess phase only looks, and moves none of it. The registry phase has feature stores, registries,
+    The assess phase only looks, and moves none of it; the provision phase makes places for it, and passes
+    each of its gates once for each stage. The registry phase has feature stores, registries,
     and the artifacts of these as datasets; all other phases have the rest. So whatever moves, judges and
     tells of datasets does the same for artifacts.
     """
+    nothing = dict.fromkeys(_MOVED, ())
     if phase is Phase.ASSESS:
-        nothing = dict.fromkeys(_MOVED, ())
         return spec.model_copy(update=nothing)
+    if phase is Phase.PROVISION:
+        return spec.model_copy(update={**nothing, "gates": staged_gates(spec.gates_for(phase))})
     if phase is Phase.REVALIDATE:
         # Where models lie that are named by their registry.
         return spec

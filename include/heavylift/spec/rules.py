@@ -9,6 +9,7 @@ from heavylift.spec.assess_rules import assess_rules
 from heavylift.spec.compliance_rules import compliance_rules
 from heavylift.spec.database_rules import database_checks_have_databases, database_rules
 from heavylift.spec.feature_rules import feature_rules
+from heavylift.spec.infra_rules import infra_rules
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.model_rules import model_rules
 from heavylift.spec.moments import moment_of
@@ -178,6 +179,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     model_rules,
     assess_rules,
     compliance_rules,
+    infra_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

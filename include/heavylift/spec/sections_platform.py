@@ -36,12 +36,22 @@ class Pipeline(SpecModel):
     definition: Text = Field(description="Its name on the source, or a file beside this one.")
 
 
+class AcceptedUntranslated(SpecModel):
+    """Components that get no infrastructure, and need none."""
+
+    component: Text = Field(
+        min_length=1, description="Id of a component, or a pattern of ids (* stands for any text)."
+    )
+    reason: Text = Field(min_length=1, description="Why; kept as evidence.")
+
+
 class Infrastructure(SpecModel):
-    """The infrastructure that ``heavylift infra`` makes on the target."""
+    """The infrastructure that ``heavylift infra`` and the phase provision make on the target."""
 
     state: Url | None = Field(
         default=None,
-        description="Where Terraform's state is kept: s3://, gs:// or az://; in each folder where null.",
+        description="Where Terraform's state is kept: s3://, gs://, az:// or file://; in each folder where"
+        " null, which the phase provision refuses.",
     )
     state_connection: ConnectionId | None = Field(
         default=None, description="Connection of that place: its region, or for az:// its storage account."
@@ -53,6 +63,13 @@ class Infrastructure(SpecModel):
         default={}, description="Instance types chosen by hand: source type to target type."
     )
     labels: dict[str, Text] = Field(default={}, description="Labels that every resource carries.")
+    variables: dict[str, Text | tuple[Text, ...]] = Field(
+        default={},
+        description="Values of variables without a default, for the phase provision; nothing secret.",
+    )
+    accept_untranslated: tuple[AcceptedUntranslated, ...] = Field(
+        default=(), description="Components that get no infrastructure, with the reason why that is right."
+    )
 
 
 class RoleMode(StrEnum):

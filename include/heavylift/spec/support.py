@@ -39,7 +39,9 @@ SUPPORTED_STREAM_ENGINES = frozenset({StreamEngine.KAFKA, StreamEngine.EVENT_HUB
 SUPPORTED_PATHS = frozenset({RegistryPath.AUTO, RegistryPath.STORE})
 """Ways on which registries move."""
 
-SUPPORTED_PHASES = frozenset({Phase.ASSESS, Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY, Phase.REVALIDATE})
+SUPPORTED_PHASES = frozenset(
+    {Phase.ASSESS, Phase.PROVISION, Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY, Phase.REVALIDATE}
+)
 """Phases that have a DAG, and so can end with a gate."""
 
 _MYSQL = frozenset({DatabaseEngine.MYSQL, DatabaseEngine.MARIADB})

@@ -133,3 +133,5 @@ class Check(StrEnum):
     EVERYTHING_CARRIED = "everything_carried"
     PLAN_APPROVED = "plan_approved"
     COMPLIANCE_CLEAN = "compliance_clean"
+    INFRA_SCANNED = "infra_scanned"
+    INFRA_PLANNED = "infra_planned"

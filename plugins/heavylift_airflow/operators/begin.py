@@ -72,5 +72,6 @@ class BeginRunOperator(HeavyliftOperator, SkipMixin):
                     "shard_objects": options.shard_objects,
                     "allow_many_deletes": options.allow_many_deletes,
                     "copy_anew": options.copy_anew,
+                    "destroy": options.destroy,
                 },
             )

@@ -8,6 +8,7 @@ from heavylift.spec import Phase
 
 _STATES = {
     Phase.ASSESS: "assessed",
+    Phase.PROVISION: "provisioned",
     Phase.APPLIANCE: "reconciled",
     Phase.TRANSFER: "transferred",
     Phase.SYNC: "synced",

@@ -21,11 +21,13 @@ def add_gate(
     proved: Any,
     gate: Gate,
     kind: type[EvaluateGateOperator] = EvaluateGateOperator,
+    asking: type[GateApprovalOperator] = GateApprovalOperator,
 ) -> BaseOperator:
     """Add one gate's tasks to the DAG that is being defined, and return the last of them.
 
     :param proved: what comes before it: a task, a group, or several.
     :param kind: judges it, for the phase's own subjects.
+    :param asking: asks the person.
     """
     # No dataset can be called so: their names have no underscore.
     with TaskGroup(group_id=f"gate_{gate.name}", tooltip=gate.description):
@@ -35,7 +37,7 @@ def add_gate(
         evaluate >> opened
         if not gate.approval.required:
             return opened
-        approve = GateApprovalOperator(
+        approve = asking(
             **arguments("approve"),
             gate=gate.name,
             response_timeout=timedelta(seconds=gate.approval.timeout),

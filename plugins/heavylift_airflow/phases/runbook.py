@@ -13,7 +13,7 @@ from heavylift.spec.sections_models import Model
 
 _TASK_HEADING = re.compile(r"^### `(?P<task>[a-z_]+)`.*$", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,3} ", re.MULTILINE)
-_SUBJECTS = {Phase.REVALIDATE: "model", Phase.ASSESS: "what is looked at"}
+_SUBJECTS = {Phase.REVALIDATE: "model", Phase.ASSESS: "what is looked at", Phase.PROVISION: "what is made"}
 _FOLDER_VARIABLE = "HEAVYLIFT_RUNBOOKS"
 
 
@@ -77,6 +77,8 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
         rows = [_model_line(model) for model in spec.models]
     if phase is Phase.ASSESS:
         rows = [_assess_line(spec)]
+    if phase is Phase.PROVISION:
+        rows = [_infrastructure_line(spec)]
     return "\n".join(
         [
             f"# {spec.dag_id(phase)}",
@@ -94,6 +96,14 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
             read_runbook(phase).text,
         ]
     )
+
+
+def _infrastructure_line(spec: MigrationSpec) -> str:
+    chosen = spec.infrastructure
+    state = f"`{chosen.state}`" if chosen and chosen.state else "**nowhere: name `infrastructure.state`**"
+    region = f" {spec.target.region}" if spec.target.region else ""
+    target = f"{spec.target.platform}{region}, connection `{spec.target.connection}`, state in {state}"
+    return f"| infrastructure of the approved plan | components of {spec.source.platform} | {target} |"
 
 
 def _assess_line(spec: MigrationSpec) -> str:

@@ -17,17 +17,19 @@ from heavylift.spec import (
 )
 
 
-def specs_to_build(phase: Phase) -> tuple[LoadedSpec, ...]:
+def specs_to_build(phase: Phase, *also: str) -> tuple[LoadedSpec, ...]:
     """Return the specs whose DAG of ``phase`` is wanted.
 
     The dag processor wants all. A task wants its own DAG only, and finds its spec by the file's
     name where that is the migration's, so that a hundred specs do not slow each task down.
+
+    :param also: names of further DAGs that the file builds, after the migration's name.
     """
     wanted = get_parsing_context().dag_id
     if wanted is None:
         return load_specs(migrations_dir()).valid
     migration, _, dag_phase = wanted.rpartition(".")
-    if dag_phase != phase.value:
+    if dag_phase not in (phase.value, *also):
         return ()
     by_name = load_files(path for path in [migrations_dir() / f"{migration}.yaml"] if path.is_file())
     found = by_name.valid or load_specs(migrations_dir()).valid

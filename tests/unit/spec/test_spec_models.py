@@ -24,6 +24,7 @@ from heavylift.spec import (
     resolve_datasets,
 )
 from heavylift.spec.assess_rules import ASSESS_CHECKS
+from heavylift.spec.infra_rules import INFRA_CHECKS
 from heavylift.spec.vocabulary import TableFormat
 from tests.unit.spec.samples import HEAD, MINIMAL, changed, load, with_dataset
 
@@ -216,6 +217,7 @@ def test_the_example_is_right_and_says_what_the_sandbox_has(repository: Path) ->
         Check.MODELS_COMPATIBLE,
         Check.PLAN_APPROVED,
         Check.COMPLIANCE_CLEAN,
+        *INFRA_CHECKS,
         *ASSESS_CHECKS,
     }
     assert set(gate.checks) == set(Check) - of_others

@@ -268,7 +268,7 @@ CASES = [
         "cutover",
         (
             "'cutover', understood but not yet",
-            "expected assess or registry or revalidate or sync or transfer",
+            "expected assess or provision or registry or revalidate or sync or transfer",
         ),
     ),
     Case(

@@ -1,0 +1,138 @@
+"""The gate and the last tasks of the provision phase."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heavylift_airflow.operators.closing import (
+    MAX_REASONS,
+    BuildReportOperator,
+    PublishPhaseOperator,
+    SummariseRunOperator,
+    not_proved,
+)
+from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from heavylift_airflow.task import find_gate
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from heavylift.evidence.infra_evidence import ProvisionEvidence
+    from heavylift.evidence.records import GateResult, PhaseSummary
+    from heavylift.evidence.run_evidence import Kept
+    from heavylift.evidence.store import EvidenceStore
+    from heavylift.spec import MigrationSpec
+    from heavylift_airflow.context import TaskFrame
+
+
+class EvaluateInfrastructureGateOperator(EvaluateGateOperator):
+    """Judges a gate of the provision phase, which answers for the stage that it is named for.
+
+    :raises IncompleteError: the gate is closed; the failed checks are named.
+    """
+
+    def subjects(self, spec: MigrationSpec) -> dict[str, Any]:
+        """Return the infrastructure alone."""
+        return {"datasets": [], "provision": True}
+
+
+class ApproveInfrastructureOperator(GateApprovalOperator):
+    """Asks a person to approve exactly the plans of terraform's that the gate's result names by digest.
+
+    Nobody is asked about a stage that would do nothing.
+
+    :raises IncompleteError: there is no passed result to approve.
+    """
+
+    async def _look(self, frame: TaskFrame) -> tuple[Kept[GateResult] | None, bool, str]:
+        from heavylift.evidence.infra_evidence import read_provision
+        from heavylift.gates.approval import gate_is_open
+        from heavylift.gates.evaluate import latest_gate_result
+        from heavylift.gates.infra_checks import gate_now
+
+        async with self.evidence(frame) as store:
+            evidence = await read_provision(store, frame.run)
+            gate = gate_now(find_gate(frame.spec, self.phase, self.gate), evidence)
+            kept = await latest_gate_result(store, frame.run, gate.name)
+            return kept, *await gate_is_open(store, frame.run, gate)
+
+
+class PublishInfrastructureOperator(PublishPhaseOperator):
+    """Sends an event to the phase's asset once everything is applied and proved, and every gate was open.
+
+    After a run that destroyed, none is sent.
+
+    :raises IncompleteError: something is missing; no event is sent.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Demand the proof, then let the event carry where it lies."""
+        if not self.frame(context).options.destroy:
+            return super().execute(context)
+        from airflow.sdk.exceptions import AirflowSkipException
+
+        raise AirflowSkipException("what was made is destroyed: there is nothing to tell the next phase")
+
+    async def _summary(self, frame: TaskFrame) -> PhaseSummary:
+        async with self.evidence(frame) as store:
+            return await provision_summary(store, frame)
+
+
+class BuildInfrastructureReportOperator(BuildReportOperator):
+    """Writes the run's report, with what was made, what was not, and what terraform did."""
+
+    async def _summary(self, store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:
+        return await provision_summary(store, frame)
+
+
+class SummariseInfrastructureOperator(SummariseRunOperator):
+    """Has the last word on a run: fails unless everything is applied and proved, and every gate was open.
+
+    A dry run passes when the files are made and scanned, and the first stage is planned.
+
+    :return: ``{"plan_digest", "passed"}``.
+    :raises IncompleteError: something is missing; all reasons are named.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Summarise the run, keep the summary, and fail where it did not pass."""
+        frame = self.frame(context)
+        summary = self.work.run(self._summarise(frame), "summary of the run")
+        found = {"plan_digest": summary.plan_digest, "passed": summary.passed}
+        self.log.info("%s", found)
+        return found
+
+    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
+        from heavylift.evidence.infra_evidence import read_provision
+        from heavylift.gates.summary import write_summary
+        from heavylift_airflow.trail import note
+
+        async with self.evidence(frame) as store:
+            summary = await provision_summary(store, frame)
+            dry_run = frame.options.dry_run
+            looked = _unlooked(await read_provision(store, frame.run))
+            missing = looked if dry_run else list(summary.reasons)
+            ref = await write_summary(store, summary)
+            self.evidence_path = ref.path
+            details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
+            await note(store, frame, "run.finished", evidence=(ref,), details=details)
+        if missing:
+            state = "what was applied is in terraform's state and in the evidence"
+            raise not_proved(f"run {frame.run.run}", missing, state)
+        return summary
+
+
+async def provision_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:
+    """Return the summary of the run as the evidence tells it now; writes nothing."""
+    from heavylift.gates.summary import summarise
+    from heavylift.spec import Phase
+
+    return await summarise(store, frame.run, [], frame.spec.gates_for(Phase.PROVISION), provision=True)
+
+
+def _unlooked(evidence: ProvisionEvidence) -> list[str]:
+    made = evidence.generation
+    found = [] if made else ["there are no generated files"]
+    if made and (evidence.scan is None or evidence.scan.record.files_digest != made.record.digest):
+        found.append("the generated files were not scanned")
+    return found if evidence.plan("first") else [*found, "the first stage was not planned"]

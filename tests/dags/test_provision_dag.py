@@ -1,0 +1,102 @@
+"""The DAG of the provision phase: two stages, each planned, judged, approved and applied."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.sdk import DAG
+
+from heavylift.spec import Phase, SpecFileError, load_spec, load_specs
+from heavylift_airflow.phases.drift import drift_dag
+from heavylift_airflow.phases.provision import provision_dag
+from heavylift_airflow.phases.runbook import read_runbook
+from tests.dags.specs import write
+
+INFRA = {"state": "gs://states/heavylift"}
+GATE = "gate_infrastructure-approved"
+
+
+@pytest.fixture
+def dag(tmp_path: Path) -> DAG:
+    [loaded] = load_specs(write(tmp_path, "some", infrastructure=INFRA).parent).valid
+    made = provision_dag(loaded)
+    assert made is not None
+    return made
+
+
+def test_a_spec_without_the_section_has_none(tmp_path: Path) -> None:
+    [loaded] = load_specs(write(tmp_path, "some").parent).valid
+    assert provision_dag(loaded) is None
+
+
+def test_the_tasks_are_these_and_each_has_its_section(dag: DAG) -> None:
+    assert dag.dag_id == "some.provision"
+    assert dag.tags == {"migration:some", "phase:provision"}
+    assert dag.schedule is None
+    stages = [
+        f"{stage}_stage.{name}"
+        for stage in ("first", "second")
+        for name in (
+            "plan",
+            *(f"{GATE}-{stage}.{step}" for step in ("evaluate", "wait", "approve")),
+            "apply",
+        )
+    ]
+    assert [task.task_id for task in dag.topological_sort()] == [
+        "begin_run", "generate", "scan", *stages, "publish_result", "build_report", "summarise_run",
+    ]  # fmt: skip
+    for task in dag.tasks:
+        section = read_runbook(Phase.PROVISION).task(task.task_id.rpartition(".")[2])
+        assert "*To do:*" in section, task.task_id
+        assert task.doc_md == section
+        assert task.retry_policy
+
+
+def test_a_stage_waits_for_its_own_approval_and_the_last_word_is_always_had(dag: DAG) -> None:
+    for stage in ("first", "second"):
+        apply = dag.get_task(f"{stage}_stage.apply")
+        assert apply.upstream_task_ids == {f"{stage}_stage.{GATE}-{stage}.approve"}
+        assert (apply.stage, apply.trigger_rule) == (stage, "all_success")
+    assert dag.get_task("second_stage.plan").upstream_task_ids == {"first_stage.apply"}
+    assert [task.task_id for task in dag.leaves] == ["summarise_run"]
+    publish = dag.get_task("publish_result")
+    assert publish.upstream_task_ids == {"second_stage.apply"}
+    assert [asset.name for asset in publish.outlets] == ["some.provisioned"]
+    assert {"dry_run", "destroy"} == set(dag.params)
+
+
+def test_the_page_says_where_state_is_and_is_the_runbook(dag: DAG) -> None:
+    text = dag.doc_md or ""
+    assert "connection `gcp_target`, state in `gs://states/heavylift`" in text
+    assert "Gate **infrastructure-approved-first**: plan_approved, infra_scanned, infra_planned" in text
+    for heading in ("What this DAG does", "When it fails", "What a retry costs", "The tasks"):
+        assert f"## {heading}" in text
+
+
+def test_drift_is_looked_for_on_the_clock_once_somebody_wants_it(tmp_path: Path) -> None:
+    schedule = {"drift": "@daily"}
+    [loaded] = load_specs(write(tmp_path, "some", infrastructure=INFRA, schedule=schedule).parent).valid
+    made = drift_dag(loaded)
+    assert made is not None
+    assert (made.dag_id, made.is_paused_upon_creation) == ("some.drift", True)
+    [looks] = made.tasks
+    assert "*To do:*" in (looks.doc_md or "")
+    [without] = load_specs(write(tmp_path / "b", "other", infrastructure=INFRA).parent).valid
+    assert drift_dag(without) is None
+
+
+@pytest.mark.parametrize(
+    ("gate", "code"),
+    [
+        ({"phase": "transfer", "checks": ["infra_planned"]}, "HL-7930"),
+        ({"phase": "provision", "checks": ["counts_equal", "infra_planned"]}, "HL-7931"),
+        ({"phase": "provision", "checks": ["infra_planned"], "approval": {"required": False}}, "HL-7932"),
+    ],
+)
+def test_gates_that_would_judge_nothing_or_ask_nobody_are_refused(
+    gate: dict[str, object], code: str, tmp_path: Path
+) -> None:
+    path = write(tmp_path, "some", infrastructure=INFRA, gates=[{"name": "go", **gate}])
+    with pytest.raises(SpecFileError, match=code):
+        load_spec(path)
