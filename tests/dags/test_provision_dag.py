@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
 
 import pytest
 from airflow.sdk import DAG
+from airflow.sdk.definitions._internal.dag_parsing_context import (
+    _airflow_parsing_context_manager as parsing,
+)
 
 from heavylift.spec import Phase, SpecFileError, load_spec, load_specs
 from heavylift_airflow.phases.drift import drift_dag
@@ -84,6 +88,23 @@ def test_drift_is_looked_for_on_the_clock_once_somebody_wants_it(tmp_path: Path)
     assert "*To do:*" in (looks.doc_md or "")
     [without] = load_specs(write(tmp_path / "b", "other", infrastructure=INFRA).parent).valid
     assert drift_dag(without) is None
+
+
+def test_the_file_builds_both_and_a_task_only_its_own(
+    tmp_path: Path, repository: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    specs = write(tmp_path / "m", "some", infrastructure=INFRA, schedule={"drift": "@daily"}).parent
+    write(specs, "other", infrastructure=INFRA)
+    monkeypatch.setenv("HEAVYLIFT_MIGRATIONS", str(specs))
+
+    def built() -> set[str]:
+        return {name for name in runpy.run_path(str(repository / "dags" / "provision.py")) if "." in name}
+
+    assert built() == {"some.provision", "some.drift", "other.provision"}
+    for dag_id in ("some.provision", "some.drift"):
+        with parsing(dag_id=dag_id, task_id="x"):
+            assert dag_id in built()
+            assert "other.provision" not in built()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -29,17 +30,24 @@ def unpack(data: bytes, folder: Path, digest: str) -> Infra:
     :raises IntegrityError: they have another one, or would lie elsewhere.
     """
     texts: dict[str, str] = json.loads(data)
-    for path, text in texts.items():
-        named = PurePosixPath(path)
+    for named in map(PurePosixPath, texts):
         if named.is_absolute() or ".." in named.parts:
-            raise _other(folder, f"the path {path!r}", "paths within the folder")
+            raise _other(folder, f"the path {str(named)!r}", "paths within the folder")
+    for path, text in texts.items():
         file = folder / path
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     infra = read(folder)
     if infra.digest != digest:
         raise _other(folder, f"files with the digest {infra.digest}", f"the generated ones, {digest}")
+    changed = [path for path, sha in infra.files.items() if _sha(texts.get(path, "")) != sha]
+    if changed:
+        raise _other(folder, f"another {changed[0]}", "each file as it was generated")
     return infra
+
+
+def _sha(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _other(folder: Path, got: str, expected: str) -> IntegrityError:
