@@ -39,6 +39,7 @@ from tests.integration.infra.conftest import SECRET, SHARED
 from tests.integration.infra.test_terraform import wait_for
 from tests.plugins.world import World, context_of
 from tests.support.small_account import PARTNER, SmallPlane
+from tests.unit.objects.test_objects_cli import heavylift
 
 ASSESS: dict[str, Any] = {
     "connection": "account",
@@ -259,6 +260,14 @@ def test_a_stopped_application_has_told_terraform_and_goes_on_once_approved(made
     assert len(rig.objects()) == some + rest["create"]
 
 
+def standing(world: World, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    """Return what ``heavylift status`` says of the phase."""
+    capsys.readouterr()
+    _, told, _ = heavylift(capsys, "status", "small", "--evidence", world.evidence.as_uri(), "--json")
+    [phase] = [each for each in told["phases"] if each["phase"] == "provision"]
+    return dict(phase)
+
+
 def rig_kind(world: World) -> str:
     """Return a type that the foundation makes last: others stand before it."""
     plan = json.loads(next(world.run_folder("provision").glob("~infra/plan-first-1.json")).read_text())
@@ -267,7 +276,9 @@ def rig_kind(world: World) -> str:
 
 
 @pytest.mark.long
-def test_the_phase_makes_what_a_person_has_agreed_to_and_a_second_run_changes_nothing(made: Made) -> None:
+def test_the_phase_makes_what_a_person_has_agreed_to_and_a_second_run_changes_nothing(
+    made: Made, capsys: pytest.CaptureFixture[str]
+) -> None:
     world, rig = made
     run(world, ScanInfrastructureOperator)
     first = planned(world, "first")
@@ -298,12 +309,15 @@ def test_the_phase_makes_what_a_person_has_agreed_to_and_a_second_run_changes_no
     run(world, BuildInfrastructureReportOperator)
     [page] = world.run_folder("provision").glob("report-*.html")
     assert "made by the models" in page.read_text()
+    assert standing(world, capsys)["standing"] == "passed"
     assert run(world, DetectDriftOperator)["drifted"] == 0
     rig.lose(before[-1])
     with pytest.raises(IncompleteError, match=r"1 resources that differ.*HL-7940"):
         run(world, DetectDriftOperator)
     with pytest.raises(IncompleteError, match="1 resource found to differ since"):
         run(world, SummariseInfrastructureOperator)
+    told = standing(world, capsys)
+    assert (told["standing"], told["infrastructure"]["drifted"]) == ("failed", 1)
     mended = carried_out(world, "second")
     assert mended["changed"] == 1
     kept = [path for path in world.root.rglob("*") if path.is_file()]
