@@ -32,13 +32,13 @@ class Basis:
 async def newest_basis(
     store: EvidenceStore, migration: str, read_plan: Callable[[bytes, str], Plan]
 ) -> Basis:
-    """Return the newest plan of a migration with its inventory; whether it is approved is not judged.
+    """Return the newest plan of a migration with its inventories; whether it is approved is not judged.
 
     :param read_plan: makes a plan of its document and the document's name.
     :raises NotFoundError: it has none.
     """
     from heavylift.evidence.assess_evidence import latest_assessment
-    from heavylift.evidence.inventory_files import read_components
+    from heavylift.evidence.inventory_files import read_joined
     from heavylift.evidence.inventory_records import InventoryRecord
     from heavylift.evidence.parsing import parse_record
 
@@ -54,9 +54,11 @@ async def newest_basis(
         )
     record = kept.record
     plan = read_plan(await store.read_verified(record.plan), record.plan.path)
-    data = await store.read_verified(record.inventory)
-    inventory = parse_record(record.inventory.path, data, InventoryRecord)
-    return Basis(plan, record.plan_digest, await read_components(store, inventory.components))
+    inventories = [
+        parse_record(ref.path, await store.read_verified(ref), InventoryRecord)
+        for ref in (record.inventory, *record.also)
+    ]
+    return Basis(plan, record.plan_digest, await read_joined(store, inventories))
 
 
 def files_of(
