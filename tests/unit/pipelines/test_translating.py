@@ -37,6 +37,7 @@ def test_every_step_of_a_sagemaker_pipeline_has_a_fate(target: System) -> None:
     assert sum(report["counts"].values()) == len(report["steps"])
     said = " ".join(note["what"] for step in report["steps"] for note in step["notes"])
     assert "EnableManagedSpotTraining" in said
+    assert "StoppingCondition.MaxWaitTimeInSeconds is not translated" in said
     assert "CacheConfig: ExpireAfter" in said
 
 

@@ -64,7 +64,7 @@ def processing(job: Job) -> Step:
             _output(job, entry) for entry in arguments.fields("ProcessingOutputConfig").each("Outputs")
         ),
         machine=_machine(job, cluster, "InstanceType", "InstanceCount", "VolumeSizeInGB"),
-        timeout_seconds=_seconds(job, arguments.fields("StoppingCondition").take("MaxRuntimeInSeconds")),
+        timeout_seconds=_limit(job),
     )
     if not app.value.get("ContainerEntrypoint"):
         step = replace(step, origin="image entrypoint")
@@ -165,8 +165,11 @@ def _number(job: Job, found: Any, what: str, default: Any) -> Any:
         raise UntranslatableStepError(f"{what} is {found!r}", "write a number") from error
 
 
-def _seconds(job: Job, found: Any) -> float | None:
-    seconds = _number(job, found, "MaxRuntimeInSeconds", None)
+def _limit(job: Job) -> float | None:
+    """Return how many seconds a job may take; what else limits it is told."""
+    stopping = job.arguments.fields("StoppingCondition")
+    seconds = _number(job, stopping.take("MaxRuntimeInSeconds"), "MaxRuntimeInSeconds", None)
+    job.tell_left(stopping, "StoppingCondition.")
     return None if seconds is None else float(seconds)
 
 
@@ -195,7 +198,7 @@ def training(job: Job) -> Step:
         inputs=tuple(_channel(job, entry) for entry in arguments.each("InputDataConfig")),
         outputs=(_model(job, arguments.fields("OutputDataConfig")),),
         machine=_machine(job, resources, "InstanceType", "InstanceCount", "VolumeSizeInGB"),
-        timeout_seconds=_seconds(job, arguments.fields("StoppingCondition").take("MaxRuntimeInSeconds")),
+        timeout_seconds=_limit(job),
     )
     arguments.ignore("StoppingCondition", "ResourceConfig", "AlgorithmSpecification")
     if not program:
