@@ -86,7 +86,6 @@ def killed(journey: Journey) -> Run:
     return run
 
 
-@pytest.mark.long
 def test_a_killed_worker_costs_a_retry_and_nothing_else(journey: Journey, killed: Run) -> None:
     killed.answer("Approve")
     assert killed.end() == "success", killed.states()
