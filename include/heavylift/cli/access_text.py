@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from heavylift.evidence.wording import counted
+
 if TYPE_CHECKING:
     from heavylift.evidence.access_records import AccessRecord, AccessVerification
 
@@ -15,7 +17,8 @@ def translation_text(record: AccessRecord) -> str:
     """Return what a translation came to."""
     lines = [
         f"{record.source} {record.source_account} → {record.target} {record.target_account}:"
-        f" {len(record.identities)} identities, {len(record.roles)} roles, {len(record.bindings)} bindings",
+        f" {counted(len(record.identities), 'identity', 'identities')},"
+        f" {counted(len(record.roles), 'role')}, {counted(len(record.bindings), 'binding')}",
     ]
     for each in record.bindings[:_SHOWN]:
         lines += [

@@ -63,7 +63,7 @@ def _take(gathered: Gathered, path: str, column: Any, unit: str, row: int) -> No
 
 
 def _bytes_of(column: Any) -> list[bytes] | None:
-    """Return the values as text, or None where the column can hold none."""
+    """Return the values as text, or None where they are none; such a column is then told as left out."""
     import pyarrow as pa
     from pyarrow import compute
 

@@ -42,6 +42,7 @@ except Exception as error:
     problem = f"{type(error).__name__}: {error}"
 json.dump({"problem": problem}, open(sys.argv[2], "w"))
 """
+# Runs in a process of its own, where Airflow is installed: this library never imports it.
 _AIRFLOW = """
 import json, sys
 try:

@@ -25,6 +25,7 @@ _TYPES = {
     "list": "array",
     "mapping": "object",
 }
+# The first lines of what is written: text here, a program on the user's side.
 _HEAD = '''"""Written by Heavylift. Each task runs a container; files lie below the parameter `pipeline_data`.
 
 Workers need docker, or another program with the same arguments that PIPELINE_CONTAINER_PROGRAM names.

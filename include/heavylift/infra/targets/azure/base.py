@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from heavylift.infra.targets.azure.common import CLOSED_ACCOUNT
 from heavylift.infra.template import Name, Nest, Own, Piece, Service, Setting, Var
 
 _IN = {"resource_group_name": Own("group", "name"), "location": Var("location"), "tags": Var("labels")}
@@ -72,15 +73,7 @@ BASE = Service(
             {
                 **_IN,
                 "name": Name("plain"),
-                "account_tier": "Standard",
-                "account_replication_type": "ZRS",
-                "min_tls_version": "TLS1_2",
-                "https_traffic_only_enabled": True,
-                "allow_nested_items_to_be_public": False,
-                "shared_access_key_enabled": False,
-                "local_user_enabled": False,
-                "public_network_access_enabled": False,
-                "infrastructure_encryption_enabled": True,
+                **CLOSED_ACCOUNT,
                 "identity": Nest({"type": "UserAssigned", "identity_ids": [Own("identity")]}),
                 "network_rules": Nest({"default_action": "Deny", "bypass": ["AzureServices"], "ip_rules": Var("allowed_ips")}),
                 "blob_properties": Nest(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heavylift.infra.targets.azure.common import IDENTITY, PLACE
+from heavylift.infra.targets.azure.common import CLOSED_ACCOUNT, IDENTITY, PLACE
 from heavylift.infra.template import Base, Each, Item, Name, Nest, Own, Piece, Service, Setting, Text, Var
 
 _DAYS = {
@@ -44,15 +44,7 @@ _ACCOUNT = Piece(
     {
         **PLACE,
         "name": Name("plain"),
-        "account_tier": "Standard",
-        "account_replication_type": "ZRS",
-        "min_tls_version": "TLS1_2",
-        "https_traffic_only_enabled": True,
-        "allow_nested_items_to_be_public": False,
-        "shared_access_key_enabled": False,
-        "local_user_enabled": False,
-        "public_network_access_enabled": False,
-        "infrastructure_encryption_enabled": True,
+        **CLOSED_ACCOUNT,
         "identity": IDENTITY,
         "network_rules": Nest({"default_action": "Deny", "bypass": ["AzureServices"], "ip_rules": Var("allowed_ips")}),
         "customer_managed_key": Nest(
