@@ -1,0 +1,86 @@
+"""What the switch needs of the world: who serves requests, who may be written to, whose turn it is.
+
+Everything is read from the world itself each time. Nothing here remembers what was asked for earlier: after
+a crash in the middle of a step the next call sees what is so, and goes on from there.
+
+Every act carries the ``epoch`` of the switch that it belongs to, a fencing token that rises with each cutover
+or rollback. What has seen a higher epoch refuses a lower one, so that an act which was taken for dead changes
+nothing when it wakes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+
+class Side(StrEnum):
+    """Where requests go, or where writes are allowed."""
+
+    SOURCE = "source"
+    TARGET = "target"
+
+    @property
+    def other(self) -> Side:
+        """Return the opposite side."""
+        return Side.TARGET if self is Side.SOURCE else Side.SOURCE
+
+
+@dataclass(frozen=True)
+class Split:
+    """How requests are split at this moment, as the traffic's own control plane tells it.
+
+    :param target_percent: of the requests, the share that the target answers, 0 to 100.
+    :param mirror_percent: of the requests that the source answers, the share that is sent to the target as
+        well, whose answers nobody sees.
+    :param epoch: of the last shift that is in force; 0 where none was ever made.
+    :param detail: what people want to see of it: addresses, record names, revisions.
+    """
+
+    target_percent: int
+    mirror_percent: int = 0
+    epoch: int = 0
+    detail: Mapping[str, str] = field(default_factory=dict)
+
+
+class TrafficPort(Protocol):
+    """One thing that splits requests between the two sides: a proxy, a DNS zone, a gateway, an endpoint."""
+
+    async def read(self) -> Split:
+        """Tell what is in force now; changes nothing.
+
+        :raises TransientError: it can't be asked now.
+        :raises NotFoundError: the route does not exist, or leads elsewhere than to the two sides.
+        """
+        ...
+
+    async def shift(self, target_percent: int, *, mirror_percent: int = 0, epoch: int) -> Split:
+        """Make the split so, and return once it is in force, with what was read back. Idempotent.
+
+        :raises ConflictError: a higher epoch is in force (code 8701): somebody else's turn has begun.
+        :raises TransientError: it did not come into force in time; what is so is told.
+        """
+        ...
+
+
+class Writes(StrEnum):
+    """Whether an application may write to one side of a database."""
+
+    OPEN = "open"
+    FROZEN = "frozen"
+
+
+@dataclass(frozen=True)
+class WriteState:
+    """Whether the tables of one side take an application's writes.
+
+    :param epoch: the highest that this side has seen; 0 where none.
+    :param partly: tables that stand otherwise than :attr:`writes` says, because an act was cut off: a side
+        with such tables counts as open.
+    """
+
+    writes: Writes
+    epoch: int = 0
+    partly: tuple[str, ...] = ()
