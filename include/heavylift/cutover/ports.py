@@ -77,10 +77,86 @@ class WriteState:
     """Whether the tables of one side take an application's writes.
 
     :param epoch: the highest that this side has seen; 0 where none.
+    :param opened_epoch: of the switch that last opened this side; 0 where none ever did. Of two frozen sides
+        the one with the higher has everything; where neither was opened by a switch, that is the source.
     :param partly: tables that stand otherwise than :attr:`writes` says, because an act was cut off: a side
         with such tables counts as open.
     """
 
     writes: Writes
     epoch: int = 0
+    opened_epoch: int = 0
     partly: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Drained:
+    """Whether one side has everything that the other had committed.
+
+    :param position: of the side that was drained.
+    :param in_the_way: why it is not so; empty where it is.
+    """
+
+    reached: bool
+    position: str = ""
+    in_the_way: str = ""
+
+
+@dataclass(frozen=True)
+class Verified:
+    """Whether both sides hold the same rows, by an independent comparison."""
+
+    equal: bool
+    rows: int = 0
+    statement: str = ""
+
+
+class DatabasePort(Protocol):
+    """One database of the workload with its two sides, and the streams of changes between them.
+
+    Writes here are an application's. Heavylift's own, which carry changes, pass a frozen side.
+    """
+
+    @property
+    def name(self) -> str:
+        """The database's name in the spec."""
+        ...
+
+    async def writes(self, side: Side) -> WriteState:
+        """Tell whether ``side`` takes writes; changes nothing."""
+        ...
+
+    async def freeze(self, side: Side, *, epoch: int, within_seconds: float) -> WriteState:
+        """Refuse writes to ``side`` from now on; everything acknowledged before is committed. Idempotent.
+
+        :raises ConflictError: the side has seen a higher epoch (code 8701).
+        :raises TransientError: somebody's transaction is in the way; nothing is frozen.
+        """
+        ...
+
+    async def unfreeze(self, side: Side, *, epoch: int) -> WriteState:
+        """Take writes on ``side`` again. Idempotent.
+
+        :raises ConflictError: the side has seen a higher epoch (code 8701).
+        """
+        ...
+
+    async def flows(self, to: Side) -> bool:
+        """Tell whether there is a stream that carries changes to side ``to``."""
+        ...
+
+    async def catch_up(self, to: Side) -> None:
+        """Carry to ``to`` what the other side has now, while it is written to."""
+        ...
+
+    async def drain(self, to: Side, *, within_seconds: float) -> Drained:
+        """Carry everything to ``to``; the other side is frozen."""
+        ...
+
+    async def verify(self, to: Side) -> Verified:
+        """Compare both sides, of which neither is written to, row by row."""
+        ...
+
+    async def prepare_way_back(self, to: Side) -> None:
+        """Make the stream that carries what will be written to ``to`` back. Idempotent."""
+        ...

@@ -1,0 +1,184 @@
+"""What operators and commands call to switch: each act takes its turn, does its part and keeps its record."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from heavylift.cutover.journal import Journal, Tell
+from heavylift.cutover.ports import Side
+from heavylift.cutover.switch import Switch, Terms
+from heavylift.cutover.turns import Turns
+from heavylift.cutover.world import Parts, World, observe, percent_for
+from heavylift.errors import HeavyliftError, PermanentError
+from heavylift.evidence.numbered import write_next
+from heavylift.evidence.records import EvidenceRef, RunKey, utc_now
+from heavylift.evidence.store import EvidenceStore
+from heavylift.evidence.switch_records import (
+    RouteStand,
+    ShiftRecord,
+    SwitchRecord,
+    TurnRecord,
+    WorldRecord,
+    switch_path,
+)
+
+
+def silent(_line: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class SwitchRequest:
+    """One migration's switch within one run.
+
+    :param parts: what is switched.
+    :param actor: who asked for it.
+    :param max_write_pause: seconds.
+    :param clock: seconds, rising.
+    """
+
+    store: EvidenceStore
+    run: RunKey
+    parts: Parts
+    actor: str
+    max_write_pause: float
+    freeze_within: float = 2.0
+    clock: Callable[[], float] = time.monotonic
+
+    @property
+    def turns(self) -> Turns:
+        """The migration's turns."""
+        return Turns(self.store, self.run.migration)
+
+
+class SwitchFailedError(Exception):
+    """Carries the record of a switch that did not come to its goal, with the error that says why."""
+
+    def __init__(self, error: HeavyliftError, record: SwitchRecord, ref: EvidenceRef) -> None:
+        super().__init__(str(error))
+        self.error, self.record, self.ref = error, record, ref
+
+
+async def switch_writes(
+    request: SwitchRequest, goal: Side, tell: Tell = silent
+) -> tuple[SwitchRecord, EvidenceRef]:
+    """Move all writes to ``goal``, and keep the record whether it came to it or not. Idempotent.
+
+    :raises SwitchFailedError: it did not; the record tells where writes are now.
+    :raises ConflictError: a later turn has begun (code 8701), or this run's turn is over (code 8703).
+    """
+    turn = await request.turns.take(request.run, goal, request.actor)
+    began, journal = utc_now(), Journal(tell, request.clock)
+    terms = Terms(turn.epoch, request.max_write_pause, request.freeze_within)
+    world = await observe(request.parts)
+    switch = Switch(request.parts, goal, terms, journal)
+    failed: HeavyliftError | None = None
+    try:
+        await switch.run(world)
+    except HeavyliftError as error:
+        failed = error
+    after = await _seen_after(request, turn.epoch, failed)
+    record = SwitchRecord(
+        run=request.run,
+        epoch=turn.epoch,
+        goal=goal.value,
+        began_at=began,
+        outcome=switch.outcome,
+        write_pause_seconds=round(journal.paused_seconds, 4),
+        write_pause_budget_seconds=request.max_write_pause,
+        before=world.record(turn.epoch),
+        after=after,
+        steps=tuple(journal.steps),
+        proofs=tuple(journal.proofs[name] for name in sorted(journal.proofs)),
+        reason=str(failed) if failed else "",
+        seconds=round(journal.seconds, 4),
+    )
+    _number, ref = await write_next(
+        request.store, lambda number: switch_path(request.run, "switch", number), record
+    )
+    if failed is not None:
+        raise SwitchFailedError(failed, record, ref) from failed
+    return record, ref
+
+
+async def shift_requests(
+    request: SwitchRequest, turn: TurnRecord, target_percent: int, *, mirror_percent: int = 0
+) -> tuple[ShiftRecord, EvidenceRef]:
+    """Send this share of the live requests to the target, and keep what was read back. Idempotent.
+
+    :raises ConflictError: a later turn has begun (code 8701).
+    :raises PermanentError: the spec names nothing that splits requests.
+    """
+    port = request.parts.requests
+    if port is None:
+        raise _no_route(request.run)
+    await request.turns.demand(turn)
+    clock = request.clock()
+    before = await port.read()
+    after = await port.shift(target_percent, mirror_percent=mirror_percent, epoch=turn.epoch)
+    record = ShiftRecord(
+        run=request.run,
+        epoch=turn.epoch,
+        before=RouteStand(
+            route="requests", target_percent=before.target_percent, mirror_percent=before.mirror_percent,
+            epoch=before.epoch, detail=dict(before.detail),
+        ),
+        after=RouteStand(
+            route="requests", target_percent=after.target_percent, mirror_percent=after.mirror_percent,
+            epoch=after.epoch, detail=dict(after.detail),
+        ),
+        seconds=round(request.clock() - clock, 4),
+    )  # fmt: skip
+    _number, ref = await write_next(
+        request.store, lambda number: switch_path(request.run, "shift", number), record
+    )
+    return record, ref
+
+
+async def bring_to(
+    request: SwitchRequest, side: Side, tell: Tell = silent
+) -> tuple[SwitchRecord, EvidenceRef]:
+    """Bring everything to ``side``, requests and writes: what rollback does from any moment. Idempotent.
+
+    Requests go first where they leave the target, and last where they come to it, so that they never meet a
+    side whose data is behind.
+
+    :raises SwitchFailedError: writes did not come there; the record tells where they are.
+    """
+    turn = await request.turns.take(request.run, side, request.actor)
+    if side is Side.SOURCE:
+        await _all_requests(request, turn, side, tell)
+    record, ref = await switch_writes(request, side, tell)
+    if side is Side.TARGET:
+        await _all_requests(request, turn, side, tell)
+    return record, ref
+
+
+async def _all_requests(request: SwitchRequest, turn: TurnRecord, side: Side, tell: Tell) -> None:
+    if request.parts.requests is not None:
+        record, _ref = await shift_requests(request, turn, percent_for(side))
+        tell(f"requests: {record.after.target_percent} % to the target, in {record.seconds:.2f} s")
+
+
+async def _seen_after(request: SwitchRequest, epoch: int, failed: HeavyliftError | None) -> WorldRecord:
+    """Return the world as it is now; empty where it can't be asked, because of what has just failed."""
+    try:
+        world: World = await observe(request.parts)
+    except HeavyliftError:
+        if failed is None:
+            raise
+        return WorldRecord(epoch=epoch)
+    return world.record(epoch)
+
+
+def _no_route(run: RunKey) -> PermanentError:
+    return PermanentError(
+        f"shifting requests of {run.migration}",
+        got="a spec without cutover.traffic",
+        expected="something that splits requests between the sides",
+        state="nothing was touched",
+        remedy="name it in the spec's section cutover",
+        code="8708",
+    )

@@ -1,0 +1,149 @@
+"""What a switch sees: every database's two sides and both routes, read from themselves at one moment."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+from heavylift.cutover.ports import DatabasePort, Side, Split, TrafficPort, Writes, WriteState
+from heavylift.evidence.switch_records import DatabaseStand, RouteStand, WorldRecord
+
+ResultT = TypeVar("ResultT")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Everything that is switched.
+
+    :param requests: what splits live requests; None where the spec names nothing.
+    :param writers: what leads writers to a database; None where people repoint them.
+    """
+
+    databases: Sequence[DatabasePort] = ()
+    requests: TrafficPort | None = None
+    writers: TrafficPort | None = None
+
+
+@dataclass(frozen=True)
+class Stand:
+    """How one database stands."""
+
+    source: WriteState
+    target: WriteState
+
+    def of(self, side: Side) -> WriteState:
+        """Return one side's state."""
+        return self.source if side is Side.SOURCE else self.target
+
+    def is_open(self, side: Side) -> bool:
+        """Tell whether a side takes writes, if only to some of its tables."""
+        state = self.of(side)
+        return state.writes is Writes.OPEN or bool(state.partly)
+
+    def is_at(self, side: Side) -> bool:
+        """Tell whether a side, and no other, takes writes."""
+        return self.of(side).writes is Writes.OPEN and not self.is_open(side.other)
+
+    @property
+    def last_open(self) -> Side:
+        """The side that was written to last, and so has everything."""
+        return Side.TARGET if self.target.opened_epoch > self.source.opened_epoch else Side.SOURCE
+
+    @property
+    def between(self) -> bool:
+        """Whether nobody can write."""
+        return not (self.is_open(Side.SOURCE) or self.is_open(Side.TARGET))
+
+    @property
+    def torn(self) -> bool:
+        """Whether both sides take writes."""
+        return self.is_open(Side.SOURCE) and self.is_open(Side.TARGET)
+
+
+@dataclass(frozen=True)
+class World:
+    """All of it at one moment."""
+
+    databases: dict[str, Stand] = field(default_factory=dict)
+    requests: Split | None = None
+    writers: Split | None = None
+
+    def all_at(self, side: Side) -> bool:
+        """Tell whether every database is written to on ``side`` and nowhere else."""
+        return all(stand.is_at(side) for stand in self.databases.values())
+
+    def any_open(self, side: Side) -> bool:
+        """Tell whether any database takes writes on ``side``."""
+        return any(stand.is_open(side) for stand in self.databases.values())
+
+    def settled_at(self, side: Side) -> bool:
+        """Tell whether writes and requests are all on ``side``."""
+        wanted = percent_for(side)
+        routes = [split for split in (self.requests, self.writers) if split is not None]
+        return self.all_at(side) and all(split.target_percent == wanted for split in routes)
+
+    def record(self, epoch: int = 0) -> WorldRecord:
+        """Return this as evidence."""
+        routes = [
+            RouteStand(
+                route=name,
+                target_percent=split.target_percent,
+                mirror_percent=split.mirror_percent,
+                epoch=split.epoch,
+                detail=dict(split.detail),
+            )
+            for name, split in (("requests", self.requests), ("writers", self.writers))
+            if split is not None
+        ]
+        stands = tuple(_stand_record(name, stand) for name, stand in sorted(self.databases.items()))
+        return WorldRecord(epoch=epoch, databases=stands, routes=tuple(routes))
+
+
+async def observe(parts: Parts) -> World:
+    """Read everything; changes nothing.
+
+    :raises TransientError: something can't be asked now.
+    """
+    names = [database.name for database in parts.databases]
+    stands, requests, writers = await asyncio.gather(
+        of_each(parts.databases, _stand), _read(parts.requests), _read(parts.writers)
+    )
+    return World(dict(zip(names, stands, strict=True)), requests, writers)
+
+
+async def of_each(
+    databases: Sequence[DatabasePort], act: Callable[[DatabasePort], Coroutine[Any, Any, ResultT]]
+) -> list[ResultT]:
+    """Do ``act`` with all databases at once; an error is raised when all of them have come to an end."""
+    ended = await asyncio.gather(*(act(database) for database in databases), return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+    return [each for each in ended if not isinstance(each, BaseException)]
+
+
+def percent_for(side: Side) -> int:
+    """Return the target's share where everything goes to ``side``."""
+    return 100 if side is Side.TARGET else 0
+
+
+async def _stand(database: DatabasePort) -> Stand:
+    source, target = await asyncio.gather(database.writes(Side.SOURCE), database.writes(Side.TARGET))
+    return Stand(source, target)
+
+
+async def _read(port: TrafficPort | None) -> Split | None:
+    return None if port is None else await port.read()
+
+
+def _stand_record(name: str, stand: Stand) -> DatabaseStand:
+    return DatabaseStand(
+        database=name,
+        source=stand.source.writes.value,
+        target=stand.target.writes.value,
+        source_epoch=stand.source.epoch,
+        target_epoch=stand.target.epoch,
+        partly=(*stand.source.partly, *stand.target.partly),
+    )

@@ -1,0 +1,150 @@
+"""The records of a switch: whose turn it was, how traffic was shifted, how writes changed sides."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import Field
+
+from heavylift.evidence.base import Record
+from heavylift.evidence.records import RunKey, utc_now
+
+SWITCH_FOLDER = "~switch"
+"""In a run's folder, and beside the runs for the turns."""
+
+SideName = Literal["source", "target"]
+
+
+class TurnRecord(Record):
+    """Somebody's turn to switch; a later one ends it.
+
+    :param epoch: the fencing token: one more than the turn before.
+    :param goal: the side that shall serve and be written to at its end.
+    :param actor: who asked for it.
+    """
+
+    schema_version: Literal["heavylift/switch-turn/v1"] = "heavylift/switch-turn/v1"
+    migration: str
+    epoch: int = Field(ge=1)
+    goal: SideName
+    run: RunKey
+    actor: str
+    taken_at: datetime = Field(default_factory=utc_now)
+
+
+class DatabaseStand(Record):
+    """Whether each side of a database takes an application's writes."""
+
+    database: str
+    source: Literal["open", "frozen"]
+    target: Literal["open", "frozen"]
+    source_epoch: int = 0
+    target_epoch: int = 0
+    partly: tuple[str, ...] = ()
+
+
+class RouteStand(Record):
+    """How a route splits what comes to it, in percent for the target.
+
+    :param route: ``requests`` or ``writers``.
+    """
+
+    route: Literal["requests", "writers"]
+    target_percent: int
+    mirror_percent: int = 0
+    epoch: int = 0
+    detail: dict[str, str] = Field(default_factory=dict)
+
+
+class WorldRecord(Record):
+    """How everything that is switched stood at one moment, read from itself."""
+
+    seen_at: datetime = Field(default_factory=utc_now)
+    epoch: int = 0
+    databases: tuple[DatabaseStand, ...] = ()
+    routes: tuple[RouteStand, ...] = ()
+
+
+class SwitchStep(Record):
+    """One step of a switch, done or failed.
+
+    :param began_seconds: since the switch began.
+    """
+
+    step: str
+    subject: str = ""
+    began_seconds: float
+    seconds: float
+    done: bool = True
+    detail: str = ""
+
+
+class DatabaseProof(Record):
+    """What proves that a side had everything before it was opened.
+
+    :param position: of the side that was written to until then, which the other had reached.
+    """
+
+    database: str
+    position: str = ""
+    rows: int = 0
+    equal: bool = False
+    statement: str = ""
+
+
+class SwitchRecord(Record):
+    """What one attempt at switching writes did.
+
+    :param outcome: ``switched``; ``already``, nothing was left to do; ``returned``, it went back to where it
+        was; ``between``, it could do neither, and has to be run again.
+    :param write_pause_seconds: from the first side's freezing to the last one's opening, whichever side that
+        was; 0 where nothing was frozen.
+    :param reason: why it did not come to its goal.
+    """
+
+    schema_version: Literal["heavylift/switch/v1"] = "heavylift/switch/v1"
+    run: RunKey
+    epoch: int
+    goal: SideName
+    began_at: datetime
+    ended_at: datetime = Field(default_factory=utc_now)
+    outcome: Literal["switched", "already", "returned", "between"]
+    write_pause_seconds: float = 0.0
+    write_pause_budget_seconds: float
+    before: WorldRecord
+    after: WorldRecord
+    steps: tuple[SwitchStep, ...] = ()
+    proofs: tuple[DatabaseProof, ...] = ()
+    reason: str = ""
+    seconds: float = 0.0
+
+
+class ShiftRecord(Record):
+    """One shift of a route, as it was read back."""
+
+    schema_version: Literal["heavylift/shift/v1"] = "heavylift/shift/v1"
+    run: RunKey
+    epoch: int
+    shifted_at: datetime = Field(default_factory=utc_now)
+    before: RouteStand
+    after: RouteStand
+    seconds: float
+
+
+def turns_folder(migration: str) -> str:
+    """Return the folder of a migration's turns."""
+    return f"{migration}/{SWITCH_FOLDER}/turns"
+
+
+def turn_path(migration: str, epoch: int) -> str:
+    """Return the path of a migration's turn."""
+    return f"{turns_folder(migration)}/{epoch:06d}.json"
+
+
+def switch_path(run: RunKey, kind: str, number: int) -> str:
+    """Return the path of a run's ``number``-th record of a kind, from 1.
+
+    :param kind: ``switch``, ``shift``, ``readiness``, ``rehearsal``, ``final``.
+    """
+    return f"{run.folder}/{SWITCH_FOLDER}/{kind}-{number}.json"
