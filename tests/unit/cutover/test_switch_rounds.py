@@ -87,7 +87,7 @@ async def look(workload: Workload, goal: Side, seed: int) -> None:
 async def test_whatever_happens_to_switches_the_next_ends_on_one_side_with_everything(
     tmp_path: Path, block: int
 ) -> None:
-    for seed in SEEDS[block :: 4]:
+    for seed in SEEDS[block::4]:
         async with open_evidence(f"file://{tmp_path}/{seed}", None) as store:
             await one_round(store, seed)
 
@@ -115,3 +115,28 @@ async def test_killed_at_each_call_in_turn_and_run_again(tmp_path: Path, back: b
                 break
             killed += 1
     assert killed > 20
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("back", [False, True], ids=["cutover", "rollback"])
+async def test_an_error_at_any_call_leaves_nobody_frozen(tmp_path: Path, back: bool, after: bool) -> None:
+    """Writes go on where they were, or at the goal where they went on there already."""
+    goal = Side.SOURCE if back else Side.TARGET
+    sides, failed = set(), 0
+    for at in itertools.count(1):
+        async with open_evidence(f"file://{tmp_path}/{at}", None) as store:
+            workload = Workload([MemoryDatabase("a")])
+            if back:
+                assert await lived(bring_to(request_of(store, workload, Fate(), "over"), goal.other)) == "done"
+            request = request_of(store, workload, Fate("error", at, after), "back" if back else "go")
+            ended = await lived(bring_to(request, goal))
+            fences = workload.databases[0].fences
+            taking = [side for side in Side if not fences[side].frozen]
+            if ended == "done":
+                break
+            failed += 1
+            assert taking, f"call {at}: nobody can write"
+            assert len(taking) == 1 or not fences[Side.TARGET].opened_epoch, f"call {at}"
+            sides.update(taking)
+    assert failed > 15
+    assert sides == set(Side)
