@@ -176,7 +176,10 @@ class SeenDatabase:
         await self.fate.around(lambda: self.of.carry(to))
         return Drained(reached=True, position=str(self.of.applied[to]))
 
-    async def verify(self, to: Side) -> Verified:
+    async def lag(self, to: Side) -> float | None:
+        return await self.fate.around(lambda: 0.0)
+
+    async def verify(self, to: Side, *, frozen: bool = True) -> Verified:
         rows = self.of.rows
         equal = await self.fate.around(lambda: rows[Side.SOURCE] == rows[Side.TARGET])
         return Verified(equal, len(rows[to]), "" if equal else "rows differ")

@@ -153,8 +153,15 @@ class DatabasePort(Protocol):
         """Carry everything to ``to``; the other side is frozen."""
         ...
 
-    async def verify(self, to: Side) -> Verified:
-        """Compare both sides, of which neither is written to, row by row."""
+    async def verify(self, to: Side, *, frozen: bool = True) -> Verified:
+        """Compare both sides row by row.
+
+        :param frozen: neither is written to; otherwise they are compared as of one position.
+        """
+        ...
+
+    async def lag(self, to: Side) -> float | None:
+        """Tell by how many seconds ``to`` is behind; None where nothing can tell."""
         ...
 
     async def prepare_way_back(self, to: Side) -> None:

@@ -15,9 +15,10 @@ from heavylift.evidence.records import RunKey
 from heavylift.evidence.registry_records import REGISTRIES_FOLDER
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.stream_paths import STREAMS_FOLDER
+from heavylift.evidence.switch_records import SWITCH_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
-_NO_PHASE = frozenset({"audit", COMPLIANCE, "quarantine", "state", "uploads"})
+_NO_PHASE = frozenset({"audit", COMPLIANCE, "quarantine", "state", "uploads", SWITCH_FOLDER})
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from heavylift.evidence.base import Record
+from heavylift.evidence.base import EvidenceRef, Record
 from heavylift.evidence.records import RunKey, utc_now
 
 SWITCH_FOLDER = "~switch"
@@ -130,6 +130,53 @@ class ShiftRecord(Record):
     before: RouteStand
     after: RouteStand
     seconds: float
+
+
+class ReadinessItem(Record):
+    """One thing that must be so before a workload is switched.
+
+    :param item: what is looked at; ``subject`` which of them.
+    :param seen_at: when the evidence was made, or the world was asked.
+    """
+
+    item: str
+    subject: str = ""
+    passed: bool
+    detail: str
+    seen_at: datetime = Field(default_factory=utc_now)
+    evidence: tuple[EvidenceRef, ...] = ()
+
+
+class ReadinessRecord(Record):
+    """Whether a workload can be switched now: earlier phases by their evidence, the world by itself."""
+
+    schema_version: Literal["heavylift/readiness/v1"] = "heavylift/readiness/v1"
+    run: RunKey
+    seen_at: datetime = Field(default_factory=utc_now)
+    owner: str
+    items: tuple[ReadinessItem, ...]
+
+    @property
+    def open_items(self) -> tuple[ReadinessItem, ...]:
+        """What is not so."""
+        return tuple(each for each in self.items if not each.passed)
+
+
+class RehearsalRecord(Record):
+    """A rehearsal: every step of a cutover and a rollback that can be tried without moving anybody.
+
+    :param expected_pause_seconds: of writes, by what freezing, draining and verifying took.
+    """
+
+    schema_version: Literal["heavylift/rehearsal/v1"] = "heavylift/rehearsal/v1"
+    run: RunKey
+    rehearsed_at: datetime = Field(default_factory=utc_now)
+    passed: bool
+    steps: tuple[SwitchStep, ...]
+    proofs: tuple[DatabaseProof, ...] = ()
+    expected_pause_seconds: float
+    write_pause_budget_seconds: float
+    reason: str = ""
 
 
 def turns_folder(migration: str) -> str:

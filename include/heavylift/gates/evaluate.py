@@ -62,6 +62,7 @@ async def evaluate_gate(
     models: ModelVersions = (),
     assessment: bool = False,
     provision: bool = False,
+    cutover: bool = False,
     plan: PlanDemand | None = None,
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
@@ -78,6 +79,7 @@ async def evaluate_gate(
     :param models: all models that it answers for, each with its version.
     :param assessment: whether it answers for the run's assessment.
     :param provision: whether it answers for a stage of the run's infrastructure: the one it is named for.
+    :param cutover: whether it answers for a switch that the run is about to make.
     :param plan: where the plan is approved and for what, for the check ``plan_approved``; and what
         ``compliance_clean`` must have been judged on.
     :raises AuditError: a record of the run is damaged.
@@ -99,6 +101,7 @@ async def evaluate_gate(
     infra = await _infra_subject(store, run, gate) if provision else None
     gate = gate_now(gate, infra.evidence) if infra else gate
     outcomes += _of_infra(gate, infra, now) if infra else []
+    outcomes += await _of_cutover(store, run, gate, now) if cutover else []
     outcomes += await _of_plan(store, run.migration, gate, plan)
     outcomes += await _of_compliance(store, run.migration, gate, plan, now)
     outcomes += _unjudged(gate, outcomes, datasets)
@@ -201,6 +204,15 @@ def _of_infra(gate: Gate, subject: InfraSubject, now: datetime) -> list[CheckOut
     return outcomes
 
 
+async def _of_cutover(store: EvidenceStore, run: RunKey, gate: Gate, now: datetime) -> list[CheckOutcome]:
+    if Check.CUTOVER_READY not in gate.checks:
+        return []
+    from heavylift.evidence.switch_evidence import read_switch
+    from heavylift.gates.switch_checks import judge_cutover_ready
+
+    return [judge_cutover_ready(await read_switch(store, run), timedelta(seconds=gate.max_age), now)]
+
+
 def _digest(assessed: AssessEvidence | None, infra: InfraSubject | None) -> str:
     if infra is not None:
         return stage_digest(infra.evidence, infra.stage)
@@ -241,6 +253,8 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 
 
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
+    if check is Check.CUTOVER_READY:
+        return "there is no switch to judge"
     if check in INFRA_JUDGES:
         return "there is no infrastructure to judge"
     if check in ASSESS_JUDGES:

@@ -13,6 +13,7 @@ from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of, 
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.wording import counted, differ, enumeration
 from heavylift.gates.infra_checks import gate_now, provision_reasons
+from heavylift.gates.switch_checks import switch_reasons
 
 if TYPE_CHECKING:
     from heavylift.evidence.assess_evidence import AssessEvidence
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from heavylift.evidence.model_evidence import ModelEvidence, ModelVersions
     from heavylift.evidence.registry_evidence import RegistryEvidence
     from heavylift.evidence.stream_evidence import StreamEvidence
+    from heavylift.evidence.switch_evidence import SwitchEvidence
+    from heavylift.evidence.switch_records import SideName
     from heavylift.spec.gates import Gate
 
 
@@ -37,12 +40,14 @@ async def summarise(
     assessment: bool = False,
     feature_stores: Sequence[str] = (),
     provision: bool = False,
+    switched_to: SideName | None = None,
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
     Passed only if the latest verification of every dataset, database, stream and registry passed and is
     younger than the last write to the target, no shard is unfinished, every model was checked and
-    agrees, all infrastructure is applied and proved, and every gate is open. With none of them it does
+    agrees, all infrastructure is applied and proved, everything was switched to the side
+    ``switched_to``, and every gate is open. With none of them it does
     not pass.
 
     :raises AuditError: a record of the run is damaged.
@@ -61,6 +66,8 @@ async def summarise(
     if provided:
         reasons += provision_reasons(provided)
         gates = [gate_now(gate, provided) for gate in gates]
+    if switched_to:
+        reasons += switch_reasons(await _switch(store, run), switched_to)
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
     if not (
         datasets
@@ -71,6 +78,7 @@ async def summarise(
         or versions
         or assessment
         or provision
+        or switched_to
     ):
         reasons.append("the run has no dataset, no database, no stream, no registry and no model")
     counts = sum((counts_of(each) for each in evidence), Counts())
@@ -302,3 +310,9 @@ def _differences(evidence: DatasetEvidence) -> str:
         (record.attributes_differ, "with other attributes"),
     )
     return ", ".join(f"{number:,} {what}" for number, what in counts if number)
+
+
+async def _switch(store: EvidenceStore, run: RunKey) -> SwitchEvidence:
+    from heavylift.evidence.switch_evidence import read_switch
+
+    return await read_switch(store, run)

@@ -119,6 +119,17 @@ DEFAULT_PROVISION_GATE = Gate(
 )
 """The gate of the provision phase where the spec names none; each stage of a run passes it anew."""
 
+DEFAULT_CUTOVER_GATE = Gate(
+    name="cutover-approved",
+    phase=Phase.CUTOVER,
+    description="Every earlier phase is proved and fresh, changes keep up, both ways are rehearsed, and"
+    " somebody has agreed to switch now.",
+    checks=(Check.CUTOVER_READY,),
+    approval=Approval(required=True),
+    max_age=HOUR,
+)
+"""The gate of the cutover phase where the spec names none; what it saw an hour ago does not count."""
+
 DEFAULT_GATES = {
     gate.phase: (gate,)
     for gate in (
@@ -127,6 +138,7 @@ DEFAULT_GATES = {
         DEFAULT_TRANSFER_GATE,
         DEFAULT_REGISTRY_GATE,
         DEFAULT_REVALIDATE_GATE,
+        DEFAULT_CUTOVER_GATE,
     )
 }
 """The gates of phases where a spec names none; other phases then have none."""

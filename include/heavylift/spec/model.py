@@ -63,8 +63,8 @@ class MigrationSpec(SpecModel):
     )
     gates: tuple[Gate, ...] = Field(
         default=(),
-        description="What must be proved before a phase goes on; assess, provision, transfer, registry and"
-        " revalidate have a default gate.",
+        description="What must be proved before a phase goes on; assess, provision, transfer, registry,"
+        " revalidate and cutover have a default gate.",
     )
     cutover: Cutover | None = Field(default=None, description="How the live workload is switched.")
 

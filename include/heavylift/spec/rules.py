@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from heavylift.spec.assess_rules import assess_rules
 from heavylift.spec.compliance_rules import compliance_rules
+from heavylift.spec.cutover_rules import cutover_rules
 from heavylift.spec.database_rules import database_checks_have_databases, database_rules
 from heavylift.spec.feature_rules import feature_rules
 from heavylift.spec.infra_rules import infra_rules
@@ -180,6 +181,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     assess_rules,
     compliance_rules,
     infra_rules,
+    cutover_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

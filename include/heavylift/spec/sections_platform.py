@@ -109,8 +109,8 @@ class TrafficAdapter(StrEnum):
     ENDPOINT = "endpoint"
 
 
-class Traffic(SpecModel):
-    """How live traffic is moved."""
+class Route(SpecModel):
+    """Something that leads requests or connections to one of the two sides."""
 
     adapter: TrafficAdapter = Field(
         description="envoy, dns, gateway_api or endpoint (the platform's own split)."
@@ -119,22 +119,41 @@ class Traffic(SpecModel):
         default=None, description="Whose service that is, where it is a platform's."
     )
     connection: ConnectionId = Field(description="The Airflow connection of it.")
-    shadow: Seconds = Field(default=600, description="How long mirrored requests are compared first.")
+
+
+class Traffic(Route):
+    """How live traffic is moved."""
+
+    shadow: Seconds = Field(
+        default=600, ge=0, le=7 * 86_400, description="How long mirrored requests are compared first."
+    )
     steps: tuple[Count, ...] = Field(
         default=(1, 5, 25, 50, 100),
         min_length=1,
         description="Percentages of traffic on the target, rising to 100.",
     )
-    step_duration: Seconds = Field(default=600, description="How long each step is watched.")
+    step_duration: Seconds = Field(
+        default=600, ge=1, le=7 * 86_400, description="How long each step is watched at most."
+    )
 
 
 class Cutover(SpecModel):
     """How the live workload is switched, and when it is switched back."""
 
-    runbook_owner: Text = Field(description="Who answers for it on the day.")
+    runbook_owner: Text = Field(min_length=1, description="Who answers for it on the day.")
     traffic: Traffic | None = Field(default=None, description="How live traffic is moved.")
+    writers: Route | None = Field(
+        default=None,
+        description="What leads the workload's writers to a database; where left out, people repoint them.",
+    )
     max_write_pause: Seconds = Field(
         default=5, ge=1, le=86_400, description="Longest accepted pause of writes."
+    )
+    freeze_within: Seconds = Field(
+        default=2,
+        ge=1,
+        le=3600,
+        description="How long transactions under way may keep the freezing of writes waiting.",
     )
     max_lag: Seconds = Field(
         default=5, ge=0, le=86_400, description="Largest accepted lag before writes are frozen."
@@ -145,4 +164,11 @@ class Cutover(SpecModel):
     max_latency_ratio: Number = Field(
         default=1.2, gt=0.0, description="Beyond this ratio of P95, everything goes back."
     )
-    soak: Seconds = Field(default=7 * 86_400, description="How long a rollback stays possible.")
+    rehearsed_within: Seconds | None = Field(
+        default=30 * 86_400,
+        ge=3600,
+        description="How old the last rehearsal may be; null where none is demanded.",
+    )
+    soak: Seconds = Field(
+        default=7 * 86_400, ge=60, le=365 * 86_400, description="How long a rollback stays possible."
+    )

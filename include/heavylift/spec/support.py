@@ -28,7 +28,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "infrastructure": True,
         "access": False,
         "compliance": True,
-        "cutover": False,
+        "cutover": True,
     }
 )
 """Top-level section → whether this version carries it out."""
@@ -40,7 +40,15 @@ SUPPORTED_PATHS = frozenset({RegistryPath.AUTO, RegistryPath.STORE})
 """Ways on which registries move."""
 
 SUPPORTED_PHASES = frozenset(
-    {Phase.ASSESS, Phase.PROVISION, Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY, Phase.REVALIDATE}
+    {
+        Phase.ASSESS,
+        Phase.PROVISION,
+        Phase.TRANSFER,
+        Phase.SYNC,
+        Phase.REGISTRY,
+        Phase.REVALIDATE,
+        Phase.CUTOVER,
+    }
 )
 """Phases that have a DAG, and so can end with a gate."""
 

@@ -1,0 +1,103 @@
+"""A rehearsal: what a cutover and a rollback take, tried without moving anybody.
+
+The target is frozen as a cutover does first (it is a copy that nobody writes to), changes are carried over, both
+sides are compared as of one position, and every route is told to stay as it is. The source is not frozen.
+"""
+
+from __future__ import annotations
+
+from heavylift.cutover.journal import Journal
+from heavylift.cutover.ports import DatabasePort, Side
+from heavylift.cutover.world import Parts, observe, of_each
+from heavylift.errors import HeavyliftError, IntegrityError, PermanentError
+from heavylift.evidence.records import RunKey
+from heavylift.evidence.switch_records import DatabaseProof, RehearsalRecord, TurnRecord
+
+
+async def rehearse(
+    parts: Parts, turn: TurnRecord, run: RunKey, journal: Journal, *, max_write_pause: float, freeze_within: float
+) -> RehearsalRecord:
+    """Try everything that can be tried; raises nothing that the record can tell. Idempotent.
+
+    :param turn: with the source as its goal.
+    :param max_write_pause: seconds that writes may pause.
+    """
+    reason = ""
+    pause = 0.0
+    try:
+        world = await observe(parts)
+        if not world.any_open(Side.SOURCE) and parts.databases:
+            raise _switched(run)
+        await _routes(parts, turn, journal)
+        pause = await _databases(parts, turn, journal, freeze_within)
+        if pause > max_write_pause:
+            reason = f"writes would have paused for {pause:.1f} s, more than {max_write_pause:g} s"
+    except HeavyliftError as error:
+        reason = str(error)
+    return RehearsalRecord(
+        run=run,
+        passed=not reason,
+        steps=tuple(journal.steps),
+        proofs=tuple(journal.proofs[name] for name in sorted(journal.proofs)),
+        expected_pause_seconds=round(pause, 3),
+        write_pause_budget_seconds=max_write_pause,
+        reason=reason,
+    )
+
+
+async def _routes(parts: Parts, turn: TurnRecord, journal: Journal) -> None:
+    for name, port in (("requests", parts.requests), ("writers", parts.writers)):
+        if port is not None:
+            with journal.step("shift", f"{name} to where they are"):
+                split = await port.read()
+                await port.shift(split.target_percent, mirror_percent=split.mirror_percent, epoch=turn.epoch)
+
+
+async def _databases(parts: Parts, turn: TurnRecord, journal: Journal, freeze_within: float) -> float:
+    """Return the seconds that writes would pause."""
+    if not parts.databases:
+        return 0.0
+    with journal.step("catch up"):
+        await of_each(parts.databases, lambda each: each.catch_up(Side.TARGET))
+    begun = journal.seconds
+    with journal.step("freeze", "the target"):
+        await of_each(
+            parts.databases,
+            lambda each: each.freeze(Side.TARGET, epoch=turn.epoch, within_seconds=freeze_within),
+        )
+    with journal.step("carry over", "what has come since"):
+        await of_each(parts.databases, lambda each: each.catch_up(Side.TARGET))
+
+    async def verify(database: DatabasePort) -> None:
+        found = await database.verify(Side.TARGET, frozen=False)
+        journal.proofs[database.name] = DatabaseProof(
+            database=database.name, rows=found.rows, equal=found.equal, statement=found.statement
+        )
+        if not found.equal:
+            raise _differs(database.name, found.statement)
+
+    with journal.step("verify", "as of one position"):
+        await of_each(parts.databases, verify)
+    return journal.seconds - begun
+
+
+def _switched(run: RunKey) -> PermanentError:
+    return PermanentError(
+        f"rehearsing the cutover of {run.migration}",
+        got="a source that takes no writes",
+        expected="a workload that is still on the source",
+        state="nothing was touched",
+        remedy="it was switched already; rehearse before that, or roll back first",
+        code="8716",
+    )
+
+
+def _differs(name: str, statement: str) -> IntegrityError:
+    return IntegrityError(
+        f"rehearsing the cutover of database {name!r}",
+        got=statement or "rows that differ",
+        expected="the same rows on both sides at one position",
+        state="the workload is as it was",
+        remedy="heavylift tables verify names the rows; mend them, and rehearse again",
+        code="8717",
+    )

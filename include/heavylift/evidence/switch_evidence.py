@@ -1,0 +1,89 @@
+"""What runs of the phases cutover and rollback have left behind, read by gates, summaries and people."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from heavylift.evidence.numbered import PathOf
+from heavylift.evidence.run_evidence import Kept, read_all, read_latest
+from heavylift.evidence.runs import list_runs
+from heavylift.evidence.switch_records import (
+    ReadinessRecord,
+    RehearsalRecord,
+    ShiftRecord,
+    SwitchRecord,
+    switch_path,
+)
+
+if TYPE_CHECKING:
+    from heavylift.evidence.records import RunKey
+    from heavylift.evidence.store import EvidenceStore
+
+
+CUTOVER_PHASE, ROLLBACK_PHASE = "cutover", "rollback"
+
+
+@dataclass(frozen=True)
+class SwitchEvidence:
+    """The records of one run; the last of each kind counts."""
+
+    run: RunKey
+    readiness: Kept[ReadinessRecord] | None = None
+    shifts: tuple[Kept[ShiftRecord], ...] = ()
+    switches: tuple[Kept[SwitchRecord], ...] = ()
+
+    @property
+    def switch(self) -> Kept[SwitchRecord] | None:
+        """The last attempt at switching writes."""
+        return self.switches[-1] if self.switches else None
+
+    @property
+    def shift(self) -> Kept[ShiftRecord] | None:
+        """The last shift of requests."""
+        return self.shifts[-1] if self.shifts else None
+
+
+async def read_switch(store: EvidenceStore, run: RunKey) -> SwitchEvidence:
+    """Read what ``run`` has left behind; what does not exist is None or empty.
+
+    :raises AuditError: a record is damaged.
+    """
+    readiness = await read_latest(
+        store, lambda number: switch_path(run, "readiness", number), ReadinessRecord
+    )
+    shifts = await read_all(store, lambda number: switch_path(run, "shift", number), ShiftRecord)
+    switches = await read_all(store, lambda number: switch_path(run, "switch", number), SwitchRecord)
+    return SwitchEvidence(run, readiness, tuple(shifts), tuple(switches))
+
+
+async def latest_rehearsal(store: EvidenceStore, migration: str) -> Kept[RehearsalRecord] | None:
+    """Return the newest rehearsal of a migration, passed or not, or None.
+
+    :raises AuditError: a record is damaged.
+    """
+    newest: Kept[RehearsalRecord] | None = None
+    for seen in await list_runs(store, migration, CUTOVER_PHASE):
+        path_of = _path_of(seen.key, "rehearsal")
+        kept = await read_latest(store, path_of, RehearsalRecord)
+        if kept and (newest is None or kept.record.rehearsed_at > newest.record.rehearsed_at):
+            newest = kept
+    return newest
+
+
+async def latest_switch(store: EvidenceStore, migration: str) -> Kept[SwitchRecord] | None:
+    """Return the newest switch of a migration in either direction, whatever came of it, or None.
+
+    :raises AuditError: a record is damaged.
+    """
+    newest: Kept[SwitchRecord] | None = None
+    for phase in (CUTOVER_PHASE, ROLLBACK_PHASE):
+        for seen in await list_runs(store, migration, phase):
+            kept = await read_latest(store, _path_of(seen.key, "switch"), SwitchRecord)
+            if kept and (newest is None or kept.record.ended_at > newest.record.ended_at):
+                newest = kept
+    return newest
+
+
+def _path_of(run: RunKey, kind: str) -> PathOf:
+    return lambda number: switch_path(run, kind, number)

@@ -1,0 +1,65 @@
+"""From a spec to everything that its switch moves."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
+
+from heavylift.cutover.ports import TrafficPort
+from heavylift.cutover.traffic import open_traffic
+from heavylift.cutover.world import Parts
+from heavylift.errors import SpecError
+from heavylift.switching.databases import TablesDatabase
+from heavylift.tables.requests import tables_request
+
+if TYPE_CHECKING:
+    from heavylift.connections import Connection
+    from heavylift.evidence.records import RunKey
+    from heavylift.spec.model import MigrationSpec
+    from heavylift.spec.sections_platform import Cutover, Route
+
+Connections = Callable[[str], "Connection"]
+"""From a connection's id to the connection."""
+
+
+@asynccontextmanager
+async def open_parts(spec: MigrationSpec, run: RunKey, connections: Connections) -> AsyncIterator[Parts]:
+    """Open everything that the spec's switch moves, for the block.
+
+    :raises SpecError: the spec has no section cutover.
+    :raises ConnectionConfigError: a connection is missing or lacks a field.
+    """
+    cutover = cutover_of(spec)
+    databases = [
+        TablesDatabase(tables_request(spec, database.name, run, connections)) for database in spec.databases
+    ]
+    async with AsyncExitStack() as stack:
+        requests = await _open(stack, cutover.traffic, connections)
+        writers = await _open(stack, cutover.writers, connections)
+        yield Parts(databases, requests, writers)
+
+
+def cutover_of(spec: MigrationSpec) -> Cutover:
+    """Return the section cutover.
+
+    :raises SpecError: there is none.
+    """
+    if spec.cutover is not None:
+        return spec.cutover
+    raise SpecError(
+        f"switching {spec.migration}",
+        got="a spec without a section cutover",
+        expected="one that names who answers for the switch, and what is switched",
+        state="nothing was touched",
+        remedy="add the section, see docs/reference/cutover.md",
+        code="8709",
+    )
+
+
+async def _open(
+    stack: AsyncExitStack, route: Route | None, connections: Connections
+) -> TrafficPort | None:
+    if route is None:
+        return None
+    return await stack.enter_async_context(open_traffic(route.adapter, connections(route.connection)))
