@@ -9,6 +9,7 @@ from airflow.sdk import Asset
 
 from heavylift.errors import ConflictError, IncompleteError
 from heavylift.tables import wiring
+from heavylift.tables.fences import acts
 from heavylift_airflow.operators.closing import (
     BuildReportOperator,
     PublishPhaseOperator,
@@ -33,6 +34,7 @@ CHECKS = ["counts_equal", "checksums_equal", "no_findings", "tables_equal"]
 def engine(world: World, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr(wiring, "engine_for", lambda _request: fake)
+    monkeypatch.setattr(acts, "demand_direction", lambda _request: None)
     for name in ("features_source", "features_target"):
         monkeypatch.setenv(*connection(name))
     with_database(world)

@@ -19,6 +19,7 @@ from heavylift.errors import (
 )
 from heavylift.evidence.records import Finding, Severity
 from heavylift.tables import wiring
+from heavylift.tables.fences import acts
 from heavylift_airflow.operators.tables import (
     PreflightTablesOperator,
     SnapshotTablesOperator,
@@ -39,6 +40,7 @@ from tests.support.fake_tables import FakeEngine, wait_until
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr(wiring, "engine_for", lambda _request: fake)
+    monkeypatch.setattr(acts, "demand_direction", lambda _request: None)
     for name in ("features_source", "features_target"):
         monkeypatch.setenv(*connection(name))
     return fake

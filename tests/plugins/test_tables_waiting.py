@@ -12,6 +12,7 @@ from airflow.sdk.exceptions import TaskDeferred
 
 from heavylift.errors import CredentialError, IncompleteError, ServerUnavailableError
 from heavylift.tables import wiring
+from heavylift.tables.fences import acts
 from heavylift.tables.postgres import lag as lagging
 from heavylift.tables.postgres.lag import Lag
 from heavylift_airflow.operators.tables import SnapshotTablesOperator
@@ -30,6 +31,7 @@ STREAM = "small/features/forward"
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr(wiring, "engine_for", lambda _request: fake)
+    monkeypatch.setattr(acts, "demand_direction", lambda _request: None)
     for name in ("features_source", "features_target"):
         monkeypatch.setenv(*connection(name))
     return fake

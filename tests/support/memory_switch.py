@@ -34,7 +34,7 @@ class Fence:
 
     frozen: bool = False
     epoch: int = 0
-    opened_epoch: int = 0
+    opened: int | None = None
 
     def admit(self, epoch: int) -> None:
         """Demand that ``epoch`` is no lower than what was seen, and remember it."""
@@ -51,9 +51,7 @@ class MemoryDatabase:
     rows: dict[Side, dict[str, int]] = field(default_factory=lambda: {side: {} for side in Side})
     logs: dict[Side, list[tuple[str, int]]] = field(default_factory=lambda: {side: [] for side in Side})
     fences: dict[Side, Fence] = field(default_factory=lambda: {side: Fence() for side in Side})
-    applied: dict[Side, int | None] = field(
-        default_factory=lambda: {Side.TARGET: 0, Side.SOURCE: None}
-    )
+    applied: dict[Side, int | None] = field(default_factory=lambda: {Side.TARGET: 0, Side.SOURCE: None})
     torn: bool = False
 
     def write(self, side: Side, key: str) -> None:
@@ -75,7 +73,7 @@ class MemoryDatabase:
     def look_for_harm(self) -> None:
         """Note when both sides take writes though a switch has opened one of them."""
         both = not any(fence.frozen for fence in self.fences.values())
-        self.torn = self.torn or (both and any(fence.opened_epoch for fence in self.fences.values()))
+        self.torn = self.torn or (both and any(fence.opened for fence in self.fences.values()))
 
 
 @dataclass
@@ -146,7 +144,7 @@ class SeenDatabase:
 
     def _state(self, side: Side) -> WriteState:
         fence = self.of.fences[side]
-        return WriteState(Writes.FROZEN if fence.frozen else Writes.OPEN, fence.epoch, fence.opened_epoch)
+        return WriteState(Writes.FROZEN if fence.frozen else Writes.OPEN, fence.epoch, opened=fence.opened)
 
     async def writes(self, side: Side) -> WriteState:
         return await self.fate.around(lambda: self._state(side))
@@ -162,7 +160,7 @@ class SeenDatabase:
         def act() -> None:
             fence = self.of.fences[side]
             fence.admit(epoch)
-            fence.frozen, fence.opened_epoch = False, epoch
+            fence.frozen, fence.opened = False, epoch
 
         return await self.fate.around(lambda: self._act(act, side))
 
@@ -252,9 +250,7 @@ class Workload:
 
     def lost(self, side: Side) -> list[str]:
         """Return what was acknowledged and is not on ``side`` exactly so often."""
-        rows = {
-            (each.name, key): value for each in self.databases for key, value in each.rows[side].items()
-        }
+        rows = {(each.name, key): value for each in self.databases for key, value in each.rows[side].items()}
         keys = rows.keys() | self.ledger.keys()
         return [
             f"{key}: {self.ledger.get(key)} acknowledged, {rows.get(key)} there"

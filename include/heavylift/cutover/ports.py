@@ -12,20 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Protocol
 
+from heavylift.fencing import Side, Writes, WriteState
 
-class Side(StrEnum):
-    """Where requests go, or where writes are allowed."""
-
-    SOURCE = "source"
-    TARGET = "target"
-
-    @property
-    def other(self) -> Side:
-        """Return the opposite side."""
-        return Side.TARGET if self is Side.SOURCE else Side.SOURCE
+__all__ = ["Side", "Split", "TrafficPort", "WriteState", "Writes"]
 
 
 @dataclass(frozen=True)
@@ -63,30 +54,6 @@ class TrafficPort(Protocol):
         :raises TransientError: it did not come into force in time; what is so is told.
         """
         ...
-
-
-class Writes(StrEnum):
-    """Whether an application may write to one side of a database."""
-
-    OPEN = "open"
-    FROZEN = "frozen"
-
-
-@dataclass(frozen=True)
-class WriteState:
-    """Whether the tables of one side take an application's writes.
-
-    :param epoch: the highest that this side has seen; 0 where none.
-    :param opened_epoch: of the switch that last opened this side; 0 where none ever did. Of two frozen sides
-        the one with the higher has everything; where neither was opened by a switch, that is the source.
-    :param partly: tables that stand otherwise than :attr:`writes` says, because an act was cut off: a side
-        with such tables counts as open.
-    """
-
-    writes: Writes
-    epoch: int = 0
-    opened_epoch: int = 0
-    partly: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

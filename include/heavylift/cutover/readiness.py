@@ -43,7 +43,7 @@ async def _database(database: DatabasePort, max_lag: float) -> list[ReadinessIte
 async def _sides(database: DatabasePort) -> ReadinessItem:
     source, target = await database.writes(Side.SOURCE), await database.writes(Side.TARGET)
     taking = source.writes is Writes.OPEN and not source.partly
-    unused = target.writes is Writes.FROZEN or not target.opened_epoch
+    unused = target.writes is Writes.FROZEN or target.opened is None
     reasons = [] if taking else ["the source takes no writes, or only some: was it switched before?"]
     reasons += [] if unused else ["the target takes writes since an earlier switch"]
     return ReadinessItem(
@@ -55,7 +55,7 @@ async def _sides(database: DatabasePort) -> ReadinessItem:
 
 
 async def _lag(database: DatabasePort, max_lag: float) -> ReadinessItem:
-    """Tell the lag twice, with a sync between: what does not fall then is growing faster than it is carried."""
+    """Tell the lag twice, with a sync between: what does not fall then grows faster than it is carried."""
     if not await database.flows(Side.TARGET):
         return ReadinessItem(
             item="lag",

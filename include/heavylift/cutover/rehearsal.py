@@ -1,7 +1,7 @@
 """A rehearsal: what a cutover and a rollback take, tried without moving anybody.
 
-The target is frozen as a cutover does first (it is a copy that nobody writes to), changes are carried over, both
-sides are compared as of one position, and every route is told to stay as it is. The source is not frozen.
+The target is frozen as a cutover does first (it is a copy that nobody writes to), changes are carried over,
+both sides are compared as of one position, and every route is told to stay as it is. The source is not frozen.
 """
 
 from __future__ import annotations
@@ -15,7 +15,13 @@ from heavylift.evidence.switch_records import DatabaseProof, RehearsalRecord, Tu
 
 
 async def rehearse(
-    parts: Parts, turn: TurnRecord, run: RunKey, journal: Journal, *, max_write_pause: float, freeze_within: float
+    parts: Parts,
+    turn: TurnRecord,
+    run: RunKey,
+    journal: Journal,
+    *,
+    max_write_pause: float,
+    freeze_within: float,
 ) -> RehearsalRecord:
     """Try everything that can be tried; raises nothing that the record can tell. Idempotent.
 

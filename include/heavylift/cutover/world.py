@@ -49,7 +49,7 @@ class Stand:
     @property
     def last_open(self) -> Side:
         """The side that was written to last, and so has everything."""
-        return Side.TARGET if self.target.opened_epoch > self.source.opened_epoch else Side.SOURCE
+        return Side.TARGET if (self.target.opened or 0) > (self.source.opened or 0) else Side.SOURCE
 
     @property
     def between(self) -> bool:

@@ -57,9 +57,7 @@ def cutover_of(spec: MigrationSpec) -> Cutover:
     )
 
 
-async def _open(
-    stack: AsyncExitStack, route: Route | None, connections: Connections
-) -> TrafficPort | None:
+async def _open(stack: AsyncExitStack, route: Route | None, connections: Connections) -> TrafficPort | None:
     if route is None:
         return None
     return await stack.enter_async_context(open_traffic(route.adapter, connections(route.connection)))

@@ -29,12 +29,15 @@ from heavylift.spec.vocabulary import VerifyMode
 from heavylift.tables import wiring
 from heavylift.tables.differences import keep_differences
 from heavylift.tables.engine import Tell, Work, no_snapshot_back, silent
+from heavylift.tables.fences import acts as fences
 from heavylift.tables.requests import Direction, TablesRequest
 from heavylift.tables.working import in_thread
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import Record
+    from heavylift.evidence.fence_records import FenceRecord
     from heavylift.evidence.store import EvidenceStore
+    from heavylift.fencing import Side, WriteState
     from heavylift.tables.engine import Comparison, TableEngine
 
 RecordT = TypeVar("RecordT", bound="Record")
@@ -54,7 +57,9 @@ async def snapshot_tables(request: TablesRequest, tell: Tell = silent) -> tuple[
     """
     if request.direction is Direction.REVERSE:
         raise no_snapshot_back(request)
-    return await _kept(request, "snapshot", lambda engine, work: engine.snapshot(request, work), tell)
+    return await _kept(
+        request, "snapshot", lambda engine, work: engine.snapshot(request, work), tell, carries=True
+    )
 
 
 async def sync_tables(request: TablesRequest, tell: Tell = silent) -> tuple[SyncRecord, EvidenceRef]:
@@ -62,7 +67,7 @@ async def sync_tables(request: TablesRequest, tell: Tell = silent) -> tuple[Sync
 
     :raises NotFoundError: no snapshot has begun the stream.
     """
-    return await _kept(request, "sync", lambda engine, work: engine.sync(request, work), tell)
+    return await _kept(request, "sync", lambda engine, work: engine.sync(request, work), tell, carries=True)
 
 
 async def drain_tables(
@@ -76,7 +81,7 @@ async def drain_tables(
     def act(engine: TableEngine, work: Work) -> DrainRecord:
         return engine.drain(request, work, within_seconds=within_seconds)
 
-    return await _kept(request, "drain", act, tell)
+    return await _kept(request, "drain", act, tell, carries=True)
 
 
 async def prepare_reverse(request: TablesRequest, tell: Tell = silent) -> tuple[ReverseRecord, EvidenceRef]:
@@ -143,6 +148,99 @@ async def both_directions(request: TablesRequest) -> tuple[StreamStatus, ...]:
     return tuple(found)
 
 
+async def freeze_writes(
+    request: TablesRequest, *, side: Side, epoch: int, within_seconds: float, tell: Tell = silent
+) -> tuple[FenceRecord, EvidenceRef]:
+    """Let no application write to the moved tables of one side any more; idempotent.
+
+    When it returns, every transaction that has written before has been committed or given up, and lies below
+    the record's position; Heavylift's own streams still write.
+
+    :param epoch: of the cutover or rollback that this belongs to.
+    :raises ConflictError: the side has seen a higher epoch (HL-8701).
+    :raises TransientError: writers were in the way for all of the time (HL-8781, which names them); on
+        PostgreSQL nothing is frozen then.
+    :raises UnsupportedError: the side is none that can be fenced.
+    """
+    return await _fenced(
+        request,
+        lambda work: fences.freeze(request, work, side=side, epoch=epoch, within_seconds=within_seconds),
+        tell,
+    )
+
+
+async def unfreeze_writes(
+    request: TablesRequest,
+    *,
+    side: Side,
+    epoch: int,
+    within_seconds: float = 30.0,
+    whatever_the_other: bool = False,
+    tell: Tell = silent,
+) -> tuple[FenceRecord, EvidenceRef]:
+    """Let applications write to one side again, while the other is frozen; idempotent.
+
+    :param whatever_the_other: also while the other side is open, or cannot be asked.
+    :raises ConflictError: the side has seen a higher epoch (HL-8701), or the other is open (HL-8783).
+    :raises TransientError: locks were in the way for all of the time.
+    """
+    return await _fenced(
+        request,
+        lambda work: fences.unfreeze(
+            request, work, side=side, epoch=epoch, within_seconds=within_seconds,
+            whatever_the_other=whatever_the_other,
+        ),
+        tell,
+    )  # fmt: skip
+
+
+async def drop_fence(
+    request: TablesRequest,
+    *,
+    side: Side,
+    epoch: int,
+    within_seconds: float = 30.0,
+    though_frozen: bool = False,
+    tell: Tell = silent,
+) -> tuple[FenceRecord, EvidenceRef]:
+    """Take a side's fence away, its triggers and the note of its epochs; idempotent.
+
+    :param though_frozen: also where that opens the side.
+    :raises ConflictError: the side is frozen (HL-8784).
+    """
+    return await _fenced(
+        request,
+        lambda work: fences.drop(
+            request, work, side=side, epoch=epoch, within_seconds=within_seconds, though_frozen=though_frozen
+        ),
+        tell,
+    )
+
+
+async def writes_state(request: TablesRequest, *, side: Side) -> WriteState:
+    """Tell whether applications may write to one side, by looking at its tables; changes nothing.
+
+    :raises UnsupportedError: the side is none that can be fenced.
+    """
+    return await in_thread(lambda _work: fences.state_of(request, side), silent)
+
+
+async def switched_to(request: TablesRequest) -> Side:
+    """Tell which side applications write to: the open one, or while both are frozen the last that was.
+
+    :raises ConflictError: both are open, although the target has been switched to (HL-8785).
+    """
+    return await in_thread(lambda _work: fences.switched_to(request), silent)
+
+
+async def live_request(request: TablesRequest) -> TablesRequest:
+    """Return the request in the direction in which changes flow now: away from the live side."""
+    forward = request if request.direction is Direction.FORWARD else request.reversed()
+    if await in_thread(lambda _work: fences.flows_back(forward), silent):
+        return forward.reversed()
+    return forward
+
+
 def verification_of(
     request: TablesRequest, comparison: Comparison, rows: EvidenceRef | None
 ) -> TableVerificationRecord:
@@ -181,12 +279,36 @@ def _is_equal(table: TableComparison, extent: VerifyMode, mode: str) -> bool:
 
 
 async def _kept(
-    request: TablesRequest, kind: str, act: Callable[[TableEngine, Work], RecordT], tell: Tell
+    request: TablesRequest,
+    kind: str,
+    act: Callable[[TableEngine, Work], RecordT],
+    tell: Tell,
+    *,
+    carries: bool = False,
 ) -> tuple[RecordT, EvidenceRef]:
-    """Let the request's engine act, and keep the record of it."""
-    record = await in_thread(lambda work: act(wiring.engine_for(request), work), tell)
+    """Let the request's engine act, and keep the record of it.
+
+    :param carries: the act writes rows in the request's direction, which fences may forbid.
+    """
+
+    def do(work: Work) -> RecordT:
+        engine = wiring.engine_for(request)
+        if carries:
+            fences.demand_direction(request)
+        return act(engine, work)
+
+    record = await in_thread(do, tell)
     async with open_evidence(request.evidence_url, request.evidence_connection) as store:
         return record, await write_record(store, request, kind, record)
+
+
+async def _fenced(
+    request: TablesRequest, act: Callable[[Work], FenceRecord], tell: Tell
+) -> tuple[FenceRecord, EvidenceRef]:
+    """Let a fence act, and keep the record of it."""
+    record = await in_thread(act, tell)
+    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+        return record, await write_record(store, request, "fence", record)
 
 
 async def write_record(

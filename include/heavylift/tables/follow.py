@@ -16,7 +16,8 @@ from heavylift.evidence.records import EvidenceRef, utc_now
 from heavylift.evidence.store import open_evidence
 from heavylift.evidence.table_records import SyncRecord
 from heavylift.tables import wiring
-from heavylift.tables.engine import Tell, silent
+from heavylift.tables.engine import Tell, Work, silent
+from heavylift.tables.fences import acts as fences
 from heavylift.tables.requests import TablesRequest
 from heavylift.tables.working import in_thread
 
@@ -79,7 +80,7 @@ async def follow_tables(
         while ends is None or clock() < ends:
             try:
                 record = await in_thread(
-                    lambda work: wiring.engine_for(request).sync(request, work),
+                    lambda work: _round(request, work),
                     watching.tell,
                     late=lambda done: book.note(done),
                 )
@@ -99,6 +100,13 @@ async def follow_tables(
                 await asyncio.sleep(pause_seconds)
     finally:
         await book.keep()
+
+
+def _round(request: TablesRequest, work: Work) -> SyncRecord:
+    engine = wiring.engine_for(request)
+    # A switch may have been made since the last round.
+    fences.demand_direction(request)
+    return engine.sync(request, work)
 
 
 class _Book:

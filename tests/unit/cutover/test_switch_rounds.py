@@ -27,7 +27,9 @@ def request_of(store: EvidenceStore, workload: Workload, fate: Fate, run: str) -
     """Return what a process of one run asks for; its clock stands still, so that no pause is too long."""
     phase = "rollback" if run.startswith("back") else "cutover"
     key = RunKey(migration="shop", phase=phase, run=run)
-    return SwitchRequest(store, key, workload.seen_by(fate), "test", 5.0, clock=itertools.repeat(0.0).__next__)
+    return SwitchRequest(
+        store, key, workload.seen_by(fate), "test", 5.0, clock=itertools.repeat(0.0).__next__
+    )
 
 
 async def lived(act: Coroutine[Any, Any, object]) -> str:
@@ -50,7 +52,9 @@ async def one_round(store: EvidenceStore, seed: int) -> None:
     goal, run = Side.TARGET, 0
     for _ in range(chance.randrange(1, 6)):
         fate = Fate(
-            chance.choice(("kill", "stop", "error", "")), chance.randrange(1, MOST_CALLS), chance.random() < 0.5
+            chance.choice(("kill", "stop", "error", "")),
+            chance.randrange(1, MOST_CALLS),
+            chance.random() < 0.5,
         )
         if chance.random() < 0.5 or run == 0:
             goal, run = chance.choice(list(Side)), run + 1
@@ -103,7 +107,9 @@ async def test_killed_at_each_call_in_turn_and_run_again(tmp_path: Path, back: b
             workload = Workload([MemoryDatabase("a"), MemoryDatabase("b")])
             writer = asyncio.create_task(workload.write())
             if back:
-                assert await lived(bring_to(request_of(store, workload, Fate(), "over"), goal.other)) == "done"
+                assert (
+                    await lived(bring_to(request_of(store, workload, Fate(), "over"), goal.other)) == "done"
+                )
             fate = Fate("kill", at, after)
             ended = await lived(bring_to(request_of(store, workload, fate, "back" if back else "go"), goal))
             again = await lived(bring_to(request_of(store, workload, Fate(), "back" if back else "go"), goal))
@@ -127,7 +133,9 @@ async def test_an_error_at_any_call_leaves_nobody_frozen(tmp_path: Path, back: b
         async with open_evidence(f"file://{tmp_path}/{at}", None) as store:
             workload = Workload([MemoryDatabase("a")])
             if back:
-                assert await lived(bring_to(request_of(store, workload, Fate(), "over"), goal.other)) == "done"
+                assert (
+                    await lived(bring_to(request_of(store, workload, Fate(), "over"), goal.other)) == "done"
+                )
             request = request_of(store, workload, Fate("error", at, after), "back" if back else "go")
             ended = await lived(bring_to(request, goal))
             fences = workload.databases[0].fences
@@ -136,7 +144,7 @@ async def test_an_error_at_any_call_leaves_nobody_frozen(tmp_path: Path, back: b
                 break
             failed += 1
             assert taking, f"call {at}: nobody can write"
-            assert len(taking) == 1 or not fences[Side.TARGET].opened_epoch, f"call {at}"
+            assert len(taking) == 1 or fences[Side.TARGET].opened is None, f"call {at}"
             sides.update(taking)
     assert failed > 15
     assert sides == set(Side)

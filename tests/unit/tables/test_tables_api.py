@@ -15,6 +15,7 @@ from heavylift.evidence.records import MAX_LISTED
 from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine
 from heavylift.tables import api, wiring
 from heavylift.tables.engine import TablesProgress
+from heavylift.tables.fences import acts
 from heavylift.tables.requests import TablesRequest
 from tests.support.fake_tables import FakeEngine, fake_request, wait_until
 
@@ -23,6 +24,7 @@ from tests.support.fake_tables import FakeEngine, fake_request, wait_until
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr(wiring, "engine_for", lambda _request: fake)
+    monkeypatch.setattr(acts, "demand_direction", lambda _request: None)
     return fake
 
 

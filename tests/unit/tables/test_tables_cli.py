@@ -18,6 +18,7 @@ from heavylift.errors import ConflictError, ServerUnavailableError
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.store import open_evidence
 from heavylift.tables import wiring
+from heavylift.tables.fences import acts
 from heavylift.tables.requests import TablesRequest
 from tests.support.fake_tables import FakeEngine, wait_until
 
@@ -42,6 +43,7 @@ def seen(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> list[TablesRequ
 def engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr(wiring, "engine_for", lambda _request: fake)
+    monkeypatch.setattr(acts, "demand_direction", lambda _request: None)
     for name in ("features_source", "features_target"):
         value = {"conn_type": "postgres", "host": "h", "schema": "db", "login": "u", "password": SECRET}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(value))

@@ -10,6 +10,7 @@ import pytest
 from heavylift.errors import ConflictError, ServerUnavailableError, TransientError
 from heavylift.evidence.table_records import SyncRecord
 from heavylift.tables import api, wiring
+from heavylift.tables.fences import acts
 from heavylift.tables.follow import Watching, follow_tables, merged
 from heavylift.tables.requests import TablesRequest
 from tests.support.fake_tables import TABLE, FakeEngine, fake_request
@@ -19,6 +20,7 @@ from tests.support.fake_tables import TABLE, FakeEngine, fake_request
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     fake = FakeEngine()
     monkeypatch.setattr(wiring, "engine_for", lambda _request: fake)
+    monkeypatch.setattr(acts, "demand_direction", lambda _request: None)
     return fake
 
 

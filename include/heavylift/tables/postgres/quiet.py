@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from heavylift.errors import ConflictError
+from heavylift.tables.fences.port import PREFIX
 from heavylift.tables.model import TableName
 from heavylift.tables.postgres.state import names
 
@@ -18,9 +19,11 @@ def quieten(session: Session) -> bool:
 
     A superuser may, and from version 15 on whoever was given ``GRANT SET ON PARAMETER
     session_replication_role``; which of the services' administrators may, docs/reference/tables.md tells.
+    Who may not passes Heavylift's own fences all the same, by a setting that these look at.
     """
     import psycopg
 
+    session.execute("SELECT set_config('heavylift.applying', 'on', false)")
     try:
         session.execute("SET session_replication_role = replica")
     except psycopg.errors.InsufficientPrivilege:
@@ -40,8 +43,9 @@ def demand_no_triggers(session: Session, tables: Iterable[TableName]) -> None:
         "SELECT DISTINCT n.nspname, c.relname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
         " JOIN pg_namespace n ON n.oid = c.relnamespace"
         " JOIN unnest(%s::text[], %s::text[]) w(schema, name) ON w.schema = n.nspname AND w.name = c.relname"
-        " WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') ORDER BY 1, 2",
-        [[name.schema for name in wanted], [name.name for name in wanted]],
+        " WHERE NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND NOT starts_with(t.tgname, %s)"
+        " ORDER BY 1, 2",
+        [[name.schema for name in wanted], [name.name for name in wanted], PREFIX],
     ).fetchall()
     if rows:
         raise ConflictError(

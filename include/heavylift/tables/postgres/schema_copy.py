@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from heavylift.evidence.records import Finding, Severity
+from heavylift.tables.fences.port import PREFIX
 from heavylift.tables.model import Table, TableName
 from heavylift.tables.postgres.catalog import NOT_SYSTEM, holders, key_index_names, read_catalog
 from heavylift.tables.postgres.connect import connect
@@ -64,7 +65,13 @@ def read_schema(
     entries = dump_schema(find_programs(source.info.server_version // 10000), connection, without)
     left = [entry for entry in entries if entry.kind in _LEFT_OUT]
     wanted = _in_reach(entries, {table.name.schema for table in tables}, bool(without))
-    return tuple(entry for entry in wanted if entry.kind not in _LEFT_OUT), tuple(map(_left_out, left))
+    copied = tuple(entry for entry in wanted if entry.kind not in _LEFT_OUT and not _is_fence(entry))
+    return copied, tuple(map(_left_out, left))
+
+
+def _is_fence(entry: Entry) -> bool:
+    """Tell whether it is a trigger of our own, by pg_dump's tag: the table's name, then the trigger's."""
+    return entry.kind == "TRIGGER" and entry.name.rpartition(" ")[2].startswith(PREFIX)
 
 
 def make_before_data(target: Connection, stream: str, entries: Iterable[Entry]) -> tuple[Finding, ...]:
