@@ -21,6 +21,7 @@ SHARD_OBJECTS = "shard_objects"
 ALLOW_MANY_DELETES = "allow_many_deletes"
 COPY_ANEW = "copy_anew"
 DESTROY = "destroy"
+REHEARSE = "rehearse"
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class RunOptions:
     allow_many_deletes: bool = False
     copy_anew: bool = False
     destroy: bool = False
+    rehearse: bool = False
 
 
 @dataclass(frozen=True)
@@ -101,6 +103,7 @@ def run_options(params: Mapping[str, Any]) -> RunOptions:
         allow_many_deletes=bool(params.get(ALLOW_MANY_DELETES, False)),
         copy_anew=bool(params.get(COPY_ANEW, False)),
         destroy=bool(params.get(DESTROY, False)),
+        rehearse=bool(params.get(REHEARSE, False)),
     )
 
 

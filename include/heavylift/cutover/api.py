@@ -8,20 +8,23 @@ from dataclasses import dataclass
 
 from heavylift.cutover.journal import Journal, Tell
 from heavylift.cutover.ports import Side
+from heavylift.cutover.rehearsal import rehearse
 from heavylift.cutover.switch import Switch, Terms
 from heavylift.cutover.turns import Turns
-from heavylift.cutover.world import Parts, World, observe, percent_for
+from heavylift.cutover.world import Parts, World, observe, of_each, percent_for
 from heavylift.errors import HeavyliftError, PermanentError
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import EvidenceRef, RunKey, utc_now
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.switch_records import (
+    RehearsalRecord,
     RouteStand,
     ShiftRecord,
     SwitchRecord,
     TurnRecord,
     WorldRecord,
     switch_path,
+    turn_path,
 )
 
 
@@ -101,6 +104,57 @@ async def switch_writes(
     if failed is not None:
         raise SwitchFailedError(failed, record, ref) from failed
     return record, ref
+
+
+async def begin_turn(
+    request: SwitchRequest, goal: Side, tell: Tell = silent
+) -> tuple[TurnRecord, EvidenceRef]:
+    """Take the turn, and freeze the target of every database that nobody has switched yet. Idempotent.
+
+    :raises ConflictError: a later turn has begun.
+    """
+    turn = await request.turns.take(request.run, goal, request.actor)
+    world, journal = await observe(request.parts), Journal(tell, request.clock)
+    copies = [each for each in request.parts.databases if world.databases[each.name].last_open is Side.SOURCE]
+    if copies:
+        with journal.step("freeze", "the target, a copy"):
+            await of_each(
+                copies,
+                lambda each: each.freeze(Side.TARGET, epoch=turn.epoch, within_seconds=request.freeze_within),
+            )
+    return turn, await request.store.ref_of(turn_path(turn.migration, turn.epoch))
+
+
+async def rehearse_switch(request: SwitchRequest, tell: Tell = silent) -> tuple[RehearsalRecord, EvidenceRef]:
+    """Rehearse, and keep the record whether it passed or not. See :mod:`heavylift.cutover.rehearsal`.
+
+    :raises ConflictError: a later turn has begun.
+    """
+    turn = await request.turns.take(request.run, Side.SOURCE, request.actor)
+    record = await rehearse(
+        request.parts,
+        turn,
+        request.run,
+        Journal(tell, request.clock),
+        max_write_pause=request.max_write_pause,
+        freeze_within=request.freeze_within,
+    )
+    _number, ref = await write_next(
+        request.store, lambda number: switch_path(request.run, "rehearsal", number), record
+    )
+    return record, ref
+
+
+async def side_of_writes(request: SwitchRequest) -> Side:
+    """Return the side that the workload belongs to now: the target once any database was opened there.
+
+    Without databases it is where all requests go, and the source while they are split.
+    """
+    world = await observe(request.parts)
+    if not world.databases:
+        return Side.TARGET if world.requests and world.requests.target_percent == 100 else Side.SOURCE
+    at_target = any(stand.last_open is Side.TARGET for stand in world.databases.values())
+    return Side.TARGET if at_target else Side.SOURCE
 
 
 async def shift_requests(

@@ -1,7 +1,8 @@
 """A rehearsal: what a cutover and a rollback take, tried without moving anybody.
 
 The target is frozen as a cutover does first (it is a copy that nobody writes to), changes are carried over,
-both sides are compared as of one position, and every route is told to stay as it is. The source is not frozen.
+both sides are compared as of one position, and every route is told to stay as it is. The source is not
+frozen.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ _STATES = {
     Phase.SYNC: "synced",
     Phase.REGISTRY: "registered",
     Phase.REVALIDATE: "revalidated",
+    Phase.CUTOVER: "switched",
 }
 
 

@@ -1,0 +1,151 @@
+"""The gate and the last tasks of the phases cutover and rollback."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from airflow.sdk.exceptions import AirflowSkipException
+
+from heavylift_airflow.operators.closing import (
+    MAX_REASONS,
+    BuildReportOperator,
+    PublishPhaseOperator,
+    SummariseRunOperator,
+    not_proved,
+)
+from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from heavylift.evidence.records import GateResult, PhaseSummary
+    from heavylift.evidence.run_evidence import Kept
+    from heavylift.evidence.store import EvidenceStore
+    from heavylift.evidence.switch_records import SideName
+    from heavylift.spec import MigrationSpec
+    from heavylift_airflow.context import TaskFrame
+
+
+class EvaluateCutoverGateOperator(EvaluateGateOperator):
+    """Judges a gate of the cutover phase, by what the run has just looked at. Not in a rehearsal.
+
+    :raises IncompleteError: the gate is closed; the failed checks are named.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Judge the gate; a rehearsal passes none, because it moves nobody."""
+        if self.frame(context).options.rehearse:
+            raise AirflowSkipException("rehearsal: no gate is judged")
+        return super().execute(context)
+
+    def subjects(self, spec: MigrationSpec) -> dict[str, Any]:
+        """Return the switch alone."""
+        return {"datasets": [], "cutover": True}
+
+
+class ApproveCutoverOperator(GateApprovalOperator):
+    """Asks a person to let the workload be switched now, by exactly the result that they see."""
+
+    async def _look(self, frame: TaskFrame) -> tuple[Kept[GateResult] | None, bool, str]:
+        if frame.options.rehearse:
+            raise AirflowSkipException("rehearsal: nobody is asked")
+        return await super()._look(frame)
+
+
+class PublishCutoverOperator(PublishPhaseOperator):
+    """Sends an event to the phase's asset once everything is on the target, and the gate was open.
+
+    :raises IncompleteError: something is missing; no event is sent.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Demand the proof, then let the event carry where it lies; a rehearsal sends none."""
+        if self.frame(context).options.rehearse:
+            raise AirflowSkipException("rehearsal: nobody was moved")
+        return super().execute(context)
+
+    async def _summary(self, frame: TaskFrame) -> PhaseSummary:
+        async with self.evidence(frame) as store:
+            return await switch_summary(store, frame)
+
+
+class BuildSwitchReportOperator(BuildReportOperator):
+    """Writes the run's report: what was looked at, shifted and switched, and how long writes paused."""
+
+    async def _summary(self, store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:
+        return await switch_summary(store, frame)
+
+
+class SummariseSwitchOperator(SummariseRunOperator):
+    """Has the last word on a run: fails unless everything came to the side that the phase is for.
+
+    A rehearsal passes when its record does; a dry run when nothing stands in the way of a cutover.
+
+    :return: ``{"goal", "passed"}``.
+    :raises IncompleteError: something is missing; all reasons are named.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Summarise the run, keep the summary, and fail where it did not pass."""
+        frame = self.frame(context)
+        self.work.run(self._summarise(frame), "summary of the run")
+        found = {"goal": goal_of(self.phase), "passed": True}
+        self.log.info("%s", found)
+        return found
+
+    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
+        from heavylift.gates.summary import write_summary
+        from heavylift_airflow.trail import note
+
+        async with self.evidence(frame) as store:
+            summary = await switch_summary(store, frame)
+            missing = await _tried(store, frame)
+            missing = list(summary.reasons) if missing is None else missing
+            ref = await write_summary(store, summary)
+            self.evidence_path = ref.path
+            details = {
+                "passed": not missing,
+                "dry_run": frame.options.dry_run,
+                "rehearsal": frame.options.rehearse,
+                "reasons": missing[:MAX_REASONS],
+            }
+            await note(store, frame, "run.finished", evidence=(ref,), details=details)
+        if missing:
+            raise not_proved(
+                f"run {frame.run.run}", missing, "heavylift cutover status tells where everything is"
+            )
+        return summary
+
+
+async def switch_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:
+    """Return the summary of the run as the evidence tells it now; writes nothing."""
+    from heavylift.gates.summary import summarise
+    from heavylift.spec import Phase
+
+    phase = Phase(frame.run.phase)
+    gates = frame.spec.gates_for(phase)
+    return await summarise(store, frame.run, [], gates, switched_to=goal_of(phase))
+
+
+def goal_of(phase: str) -> SideName:
+    """Return the side that a phase brings everything to."""
+    return "source" if phase == "rollback" else "target"
+
+
+async def _tried(store: EvidenceStore, frame: TaskFrame) -> list[str] | None:
+    """Return why a rehearsal or a dry run does not pass; None of a run that is neither."""
+    from heavylift.evidence.switch_evidence import latest_rehearsal, read_switch
+
+    if frame.options.rehearse and not frame.options.dry_run:
+        kept = await latest_rehearsal(store, frame.spec.migration)
+        if kept is None or kept.record.run != frame.run:
+            return ["nothing was rehearsed"]
+        return [] if kept.record.passed else [kept.record.reason]
+    if not frame.options.dry_run:
+        return None
+    if goal_of(frame.run.phase) == "source":
+        return []
+    looked = (await read_switch(store, frame.run)).readiness
+    if looked is None:
+        return ["nobody has looked whether the workload can be switched"]
+    return [f"{each.item} {each.subject}: {each.detail}" for each in looked.record.open_items]

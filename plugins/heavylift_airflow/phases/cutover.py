@@ -1,0 +1,116 @@
+"""The DAGs that switch a live workload: ``<migration>.cutover`` and, from any moment, ``.rollback``."""
+
+from __future__ import annotations
+
+from airflow.sdk import DAG, BaseOperator, Param, TriggerRule
+
+from heavylift.spec import LoadedSpec, Phase
+from heavylift.spec.registry_phase import spec_for
+from heavylift_airflow.context import REHEARSE
+from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.operators.cutover import (
+    CheckReadinessOperator,
+    PromoteCutoverOperator,
+    RehearseCutoverOperator,
+    RollBackOperator,
+    SettleSwitchOperator,
+    TakeTurnOperator,
+)
+from heavylift_airflow.operators.cutover_closing import (
+    ApproveCutoverOperator,
+    BuildSwitchReportOperator,
+    EvaluateCutoverGateOperator,
+    PublishCutoverOperator,
+    SummariseSwitchOperator,
+)
+from heavylift_airflow.phases.assets import phase_asset
+from heavylift_airflow.phases.form import dry_run_param
+from heavylift_airflow.phases.gates import add_gate
+from heavylift_airflow.phases.movement import dag_settings
+from heavylift_airflow.phases.parts import Parts
+
+
+def cutover_dag(loaded: LoadedSpec) -> DAG | None:
+    """Return the DAG that brings a migration's workload to the target, or None without a section cutover."""
+    spec = loaded.spec
+    if spec.cutover is None:
+        return None
+    seen = spec_for(spec, Phase.CUTOVER)
+    with DAG(
+        dag_id=spec.dag_id(Phase.CUTOVER),
+        schedule=None,
+        params={
+            **dry_run_param("Look whether the workload can be switched; open no gate and move nobody."),
+            REHEARSE: Param(
+                False,
+                type="boolean",
+                title="Rehearse",
+                section="What to do",
+                description="Try every step that can be tried without moving anybody, and tell how long"
+                " writes would have paused.",
+            ),
+        },
+        **dag_settings(seen, Phase.CUTOVER),
+    ) as dag:
+        _build_cutover(Parts(seen, str(loaded.path.absolute()), Phase.CUTOVER))
+    return dag
+
+
+def rollback_dag(loaded: LoadedSpec) -> DAG | None:
+    """Return the DAG that brings a migration's workload back to the source, or None without a cutover."""
+    spec = loaded.spec
+    if spec.cutover is None:
+        return None
+    seen = spec_for(spec, Phase.ROLLBACK)
+    with DAG(
+        dag_id=spec.dag_id(Phase.ROLLBACK),
+        schedule=None,
+        # Somebody who needs it needs it now, not once it is switched on.
+        is_paused_upon_creation=False,
+        params=dry_run_param("Look where everything is; bring nothing back."),
+        **dag_settings(seen, Phase.ROLLBACK),
+    ) as dag:
+        _build_rollback(Parts(seen, str(loaded.path.absolute()), Phase.ROLLBACK))
+    return dag
+
+
+def _build_cutover(parts: Parts) -> None:
+    """Add all tasks to the DAG that is being defined."""
+    task = parts.arguments
+    begin = BeginRunOperator(**task("begin_run"))
+    look = CheckReadinessOperator(**task("check_readiness"))
+    rehearse = RehearseCutoverOperator(**task("rehearse"))
+    begin >> look >> rehearse
+    opened: list[BaseOperator] = [
+        add_gate(parts.arguments, look, gate, EvaluateCutoverGateOperator, ApproveCutoverOperator)
+        for gate in parts.spec.gates_for(Phase.CUTOVER)
+    ]
+    turn = TakeTurnOperator(**task("take_turn"))
+    turn.set_upstream(opened or look)
+    promote = PromoteCutoverOperator(**task("promote"))
+    turn >> promote
+    settle = SettleSwitchOperator(**task("settle"))
+    promote >> settle
+    # Whatever became of the tasks between them, nothing stays between the sides.
+    settle.as_teardown(setups=turn, on_failure_fail_dagrun=True)
+    publish = PublishCutoverOperator(
+        **task("publish_result"), outlets=[phase_asset(parts.spec.migration, Phase.CUTOVER)]
+    )
+    promote >> publish
+    _close(parts, [publish, settle, rehearse])
+
+
+def _build_rollback(parts: Parts) -> None:
+    """Add all tasks to the DAG that is being defined."""
+    task = parts.arguments
+    begin = BeginRunOperator(**task("begin_run"))
+    back = RollBackOperator(**task("roll_back"))
+    begin >> back
+    _close(parts, [back])
+
+
+def _close(parts: Parts, last: list[BaseOperator]) -> None:
+    report = BuildSwitchReportOperator(**parts.arguments("build_report"), trigger_rule=TriggerRule.ALL_DONE)
+    word = SummariseSwitchOperator(**parts.arguments("summarise_run"), trigger_rule=TriggerRule.ALL_DONE)
+    report.set_upstream(last)
+    report >> word
