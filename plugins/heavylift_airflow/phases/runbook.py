@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,7 +14,13 @@ from heavylift.spec.sections_models import Model
 
 _TASK_HEADING = re.compile(r"^### `(?P<task>[a-z_]+)`.*$", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,3} ", re.MULTILINE)
-_SUBJECTS = {Phase.REVALIDATE: "model", Phase.ASSESS: "what is looked at", Phase.PROVISION: "what is made"}
+_SUBJECTS = {
+    Phase.REVALIDATE: "model",
+    Phase.ASSESS: "what is looked at",
+    Phase.PROVISION: "what is made",
+    Phase.CUTOVER: "what is switched",
+    Phase.ROLLBACK: "what is switched back",
+}
 _FOLDER_VARIABLE = "HEAVYLIFT_RUNBOOKS"
 
 
@@ -79,6 +86,8 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
         rows = [_assess_line(spec)]
     if phase is Phase.PROVISION:
         rows = [_infrastructure_line(spec)]
+    if phase in (Phase.CUTOVER, Phase.ROLLBACK):
+        rows = list(_switched_lines(spec))
     return "\n".join(
         [
             f"# {spec.dag_id(phase)}",
@@ -96,6 +105,19 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
             read_runbook(phase).text,
         ]
     )
+
+
+def _switched_lines(spec: MigrationSpec) -> Iterator[str]:
+    for database in spec.databases:
+        yield (
+            f"| writes of {database.name} | connection `{database.source.connection}` |"
+            f" connection `{database.target.connection}` |"
+        )
+    if spec.cutover and spec.cutover.traffic:
+        steps = ", ".join(f"{step} %" for step in spec.cutover.traffic.steps)
+        yield f"| requests, by connection `{spec.cutover.traffic.connection}` | 0 % | {steps} |"
+    if spec.cutover and spec.cutover.writers:
+        yield f"| writers, by connection `{spec.cutover.writers.connection}` | 0 % | 100 % |"
 
 
 def _infrastructure_line(spec: MigrationSpec) -> str:
