@@ -78,6 +78,10 @@ def _no_secrets() -> dict[str, str]:
     return {}
 
 
+def _no_more(_place: Place) -> dict[str, Connection]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Server:
     """One kind of server under one name.
@@ -87,6 +91,7 @@ class Server:
     is started only where it is named, or where one of those started needs it.
 
     :param needs: servers that have to serve before this one is prepared.
+    :param more_connections: further connections to the same process, by their ids.
     """
 
     name: str
@@ -102,6 +107,7 @@ class Server:
     scheme: str = "http"
     on_request: bool = False
     needs: tuple[str, ...] = ()
+    more_connections: Callable[[Place], dict[str, Connection]] = _no_more
 
     def address(self, place: Place) -> str:
         """Return where the server is reached, as a person would write it."""

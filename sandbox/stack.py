@@ -106,6 +106,7 @@ class Stack:
             if record is not None and record.alive:
                 place = known.place(name, self.state_dir)
                 found[name] = server.connection(place)
+                found |= server.more_connections(place)
                 self.endpoints[name] = server.address(place)
         self.env = connections.variables({"evidence": connections.evidence(self.state_dir), **found})
         if found:

@@ -6,7 +6,19 @@ from collections.abc import Sequence
 
 from heavylift.errors import ConnectionConfigError
 from sandbox.model import Server
-from sandbox.servers import airflow_db, azurite, fake_gcs, mariadb, mlflow, moto, postgres, seaweed, tansu
+from sandbox.servers import (
+    airflow_db,
+    azurite,
+    envoy,
+    fake_gcs,
+    mariadb,
+    mlflow,
+    moto,
+    postgres,
+    scoring,
+    seaweed,
+    tansu,
+)
 
 SERVERS: dict[str, Server] = {
     server.name: server
@@ -16,8 +28,8 @@ SERVERS: dict[str, Server] = {
         fake_gcs.server("gcp_target"),
         azurite.server("azure_target"),
         moto.server("aws_control"),
-        postgres.server("features_source", "Database of the source", "features"),
-        postgres.server("features_target", "Database of the target", "features"),
+        postgres.server("features_source", "Database of the source", postgres.FEATURES),
+        postgres.server("features_target", "Database of the target", postgres.FEATURES),
         mariadb.server("mysql_source", "MySQL database of the source"),
         mariadb.server("mysql_target", "MySQL database of the target", number=2),
         mlflow.database("mlflow_source", "Experiments' database of the source"),
@@ -26,6 +38,9 @@ SERVERS: dict[str, Server] = {
         mlflow.server("mlflow_target", "Experiments of the target", "aws_target"),
         tansu.server("kafka_source", "Streams of the source"),
         tansu.server("kafka_target", "Streams of the target"),
+        scoring.server("scoring_source", "Scoring of the source"),
+        scoring.server("scoring_target", "Scoring of the target"),
+        envoy.server("traffic"),
     )
 }
 

@@ -21,6 +21,7 @@ from sandbox.pg_programs import Programs, find
 
 USER = "heavylift"
 ELSEWHERE = "elsewhere"
+FEATURES = "features"
 
 # Logical decoding with head room for several slots. A killed server loses nothing without fsync,
 # only a crash of the whole machine would; a throw-away database need not survive that.
@@ -173,6 +174,24 @@ def _probe(place: Place) -> None:
 def address(place: Place, database: str) -> str:
     """Return a database's URL with its password in it; not to be shown."""
     return f"postgresql://{USER}:{place.secrets['password']}@127.0.0.1:{place.ports['sql']}/{database}"
+
+
+def let_write(address: str, role: str, password: str) -> None:
+    """Make a role that may read and write every table of a database, and those made later; safe to repeat."""
+    import psycopg
+    from psycopg import sql
+
+    name, rights = sql.Identifier(role), sql.SQL("SELECT, INSERT, UPDATE, DELETE")
+    with psycopg.connect(address) as session:
+        if session.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone() is None:
+            session.execute(sql.SQL("CREATE ROLE {}").format(name))
+        session.execute(sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}").format(name, sql.Literal(password)))
+        for kind, allowed in (("TABLES", rights), ("SEQUENCES", sql.SQL("USAGE, SELECT"))):
+            what = sql.SQL(kind)
+            session.execute(sql.SQL("GRANT {} ON ALL {} IN SCHEMA public TO {}").format(allowed, what, name))
+            session.execute(
+                sql.SQL("ALTER DEFAULT PRIVILEGES GRANT {} ON {} TO {}").format(allowed, what, name)
+            )
 
 
 def _settle(database: str, fill: Callable[[Place, str], None] | None, place: Place) -> None:
