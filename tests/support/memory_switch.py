@@ -137,10 +137,9 @@ class SeenDatabase:
     def name(self) -> str:
         return self.of.name
 
-    def _act(self, act: Callable[[], None], side: Side) -> WriteState:
+    def _act(self, act: Callable[[], None]) -> None:
         act()
         self.of.look_for_harm()
-        return self._state(side)
 
     def _state(self, side: Side) -> WriteState:
         fence = self.of.fences[side]
@@ -149,20 +148,20 @@ class SeenDatabase:
     async def writes(self, side: Side) -> WriteState:
         return await self.fate.around(lambda: self._state(side))
 
-    async def freeze(self, side: Side, *, epoch: int, within_seconds: float) -> WriteState:
+    async def freeze(self, side: Side, *, epoch: int, within_seconds: float) -> None:
         def act() -> None:
             self.of.fences[side].admit(epoch)
             self.of.fences[side].frozen = True
 
-        return await self.fate.around(lambda: self._act(act, side))
+        await self.fate.around(lambda: self._act(act))
 
-    async def unfreeze(self, side: Side, *, epoch: int) -> WriteState:
+    async def unfreeze(self, side: Side, *, epoch: int, other_is_shut: bool = False) -> None:
         def act() -> None:
             fence = self.of.fences[side]
             fence.admit(epoch)
             fence.frozen, fence.opened = False, epoch
 
-        return await self.fate.around(lambda: self._act(act, side))
+        await self.fate.around(lambda: self._act(act))
 
     async def flows(self, to: Side) -> bool:
         return await self.fate.around(lambda: self.of.applied[to] is not None)

@@ -72,7 +72,7 @@ async def switch_writes(
     :raises SwitchFailedError: it did not; the record tells where writes are now.
     :raises ConflictError: a later turn has begun (code 8701), or this run's turn is over (code 8703).
     """
-    turn = await request.turns.take(request.run, goal, request.actor)
+    turn = await take_turn(request, goal, fresh=True)
     began, journal = utc_now(), Journal(tell, request.clock)
     terms = Terms(turn.epoch, request.max_write_pause, request.freeze_within)
     world = await observe(request.parts)
@@ -106,6 +106,16 @@ async def switch_writes(
     return record, ref
 
 
+async def take_turn(request: SwitchRequest, goal: Side, *, fresh: bool = False) -> TurnRecord:
+    """Take the turn, or find that this run has it.
+
+    :param fresh: with an epoch of its own in any case.
+    :raises ConflictError: a later turn has begun.
+    """
+    seen = (await observe(request.parts)).epoch
+    return await request.turns.take(request.run, goal, request.actor, seen=seen, fresh=fresh)
+
+
 async def begin_turn(
     request: SwitchRequest, goal: Side, tell: Tell = silent
 ) -> tuple[TurnRecord, EvidenceRef]:
@@ -113,7 +123,7 @@ async def begin_turn(
 
     :raises ConflictError: a later turn has begun.
     """
-    turn = await request.turns.take(request.run, goal, request.actor)
+    turn = await take_turn(request, goal)
     world, journal = await observe(request.parts), Journal(tell, request.clock)
     copies = [each for each in request.parts.databases if world.databases[each.name].last_open is Side.SOURCE]
     if copies:
@@ -122,7 +132,7 @@ async def begin_turn(
                 copies,
                 lambda each: each.freeze(Side.TARGET, epoch=turn.epoch, within_seconds=request.freeze_within),
             )
-    return turn, await request.store.ref_of(turn_path(turn.migration, turn.epoch))
+    return turn, await request.store.ref_of(turn_path(turn.migration, turn.number))
 
 
 async def rehearse_switch(request: SwitchRequest, tell: Tell = silent) -> tuple[RehearsalRecord, EvidenceRef]:
@@ -130,7 +140,7 @@ async def rehearse_switch(request: SwitchRequest, tell: Tell = silent) -> tuple[
 
     :raises ConflictError: a later turn has begun.
     """
-    turn = await request.turns.take(request.run, Side.SOURCE, request.actor)
+    turn = await take_turn(request, Side.SOURCE)
     record = await rehearse(
         request.parts,
         turn,
@@ -201,16 +211,16 @@ async def bring_to(
 
     :raises SwitchFailedError: writes did not come there; the record tells where they are.
     """
-    turn = await request.turns.take(request.run, side, request.actor)
     if side is Side.SOURCE:
-        await _all_requests(request, turn, side, tell)
+        await _all_requests(request, side, tell)
     record, ref = await switch_writes(request, side, tell)
     if side is Side.TARGET:
-        await _all_requests(request, turn, side, tell)
+        await _all_requests(request, side, tell)
     return record, ref
 
 
-async def _all_requests(request: SwitchRequest, turn: TurnRecord, side: Side, tell: Tell) -> None:
+async def _all_requests(request: SwitchRequest, side: Side, tell: Tell) -> None:
+    turn = await take_turn(request, side)
     if request.parts.requests is not None:
         record, _ref = await shift_requests(request, turn, percent_for(side))
         tell(f"requests: {record.after.target_percent} % to the target, in {record.seconds:.2f} s")

@@ -93,7 +93,7 @@ class DatabasePort(Protocol):
         """Tell whether ``side`` takes writes; changes nothing."""
         ...
 
-    async def freeze(self, side: Side, *, epoch: int, within_seconds: float) -> WriteState:
+    async def freeze(self, side: Side, *, epoch: int, within_seconds: float) -> None:
         """Refuse writes to ``side`` from now on; everything acknowledged before is committed. Idempotent.
 
         :raises ConflictError: the side has seen a higher epoch (code 8701).
@@ -101,10 +101,11 @@ class DatabasePort(Protocol):
         """
         ...
 
-    async def unfreeze(self, side: Side, *, epoch: int) -> WriteState:
+    async def unfreeze(self, side: Side, *, epoch: int, other_is_shut: bool = False) -> None:
         """Take writes on ``side`` again. Idempotent.
 
-        :raises ConflictError: the side has seen a higher epoch (code 8701).
+        :param other_is_shut: it is known that the other side is frozen: it is not asked, and may be down.
+        :raises ConflictError: the side has seen a higher epoch (code 8701), or the other side takes writes.
         """
         ...
 

@@ -14,7 +14,7 @@ from typing import Literal
 
 from heavylift.cutover.journal import Journal
 from heavylift.cutover.ports import DatabasePort, Drained, Side
-from heavylift.cutover.world import Parts, World, observe, of_each, percent_for
+from heavylift.cutover.world import Parts, World, observe, of_each, percent_for, stands_of
 from heavylift.errors import (
     ConflictError,
     IncompleteError,
@@ -52,6 +52,7 @@ class Switch:
     terms: Terms
     journal: Journal
     outcome: Outcome = field(default="between", init=False)
+    _opening: bool = field(default=False, init=False)
 
     async def run(self, world: World) -> None:
         """Move everything that is not there yet.
@@ -67,14 +68,14 @@ class Switch:
             await self._confirm()
             return
         await self._shut_unused(world, away)
-        moving = [each for each in away if world.databases[each.name].last_open is not self.goal]
-        settled = len(moving) < len(self.parts.databases)
-        await self._catch_up(world, moving)
+        behind = [each for each in away if world.databases[each.name].last_open is not self.goal]
+        settled = len(behind) < len(self.parts.databases)
+        await self._catch_up(world, behind)
         try:
-            await self._pass_over(moving, away, self._seconds_allowed(settled=settled))
+            await self._pass_over(away, self._seconds_allowed(settled=settled))
         except BaseException as error:
             if not _is_over(error):
-                await asyncio.shield(self._let_go_on(moving, settled=settled))
+                await asyncio.shield(self._let_go_on(behind, settled=settled))
             raise
         self.outcome = "switched"
 
@@ -103,28 +104,29 @@ class Switch:
             with self.journal.step("catch up"):
                 await of_each(behind, lambda each: each.catch_up(self.goal))
 
-    async def _pass_over(self, moving: list[DatabasePort], away: list[DatabasePort], allowed: float) -> None:
-        """Make the goal equal to where writes were, and open it.
-
-        :param moving: those whose goal does not have everything; the rest of ``away`` only has to be opened.
-        """
+    async def _pass_over(self, away: list[DatabasePort], allowed: float) -> None:
+        """Make the goal equal to where writes were, and open it."""
         self.journal.freezing()
         try:
             async with asyncio.timeout(allowed):
-                await self._make_equal(moving, allowed)
+                await self._make_equal(away, allowed)
                 await self._lead_writers(self.goal)
         except TimeoutError as error:
             raise _too_long(self.goal, self.terms.max_write_pause) from error
         if self.journal.paused_seconds > allowed:
             raise _too_long(self.goal, self.terms.max_write_pause)
+        self._opening = True
         with self.journal.step("open", f"the {self.goal}"):
             await of_each(away, lambda each: each.unfreeze(self.goal, epoch=self.terms.epoch))
         self.journal.opened()
 
-    async def _make_equal(self, moving: list[DatabasePort], allowed: float) -> None:
+    async def _make_equal(self, away: list[DatabasePort], allowed: float) -> None:
         with self.journal.step("freeze", f"the {self.goal.other}"):
             # The others, too: an act of an earlier turn must not open what this one holds shut.
             await of_each(self.parts.databases, lambda each: self._freeze(each, self.goal.other))
+        # Only now it is sure that nobody of an earlier turn opens that side any more, if only for a moment.
+        stands = await stands_of(away)
+        moving = [each for each in away if stands[each.name].last_open is not self.goal]
         with self.journal.step("drain", f"to the {self.goal}"):
             await of_each(moving, lambda each: self._drain(each, allowed))
         with self.journal.step("verify"):
@@ -164,14 +166,20 @@ class Switch:
         budget = self.terms.max_write_pause
         return max(budget, LATE_FORWARD_SECONDS) if settled else budget
 
-    async def _let_go_on(self, moving: list[DatabasePort], *, settled: bool) -> None:
-        """Let writes go on where they were, unless somebody can write to the goal already."""
-        if settled or (await observe(self.parts)).any_open(self.goal):
+    async def _let_go_on(self, behind: list[DatabasePort], *, settled: bool) -> None:
+        """Let writes go on where they were, unless somebody can write to the goal already.
+
+        The goal is asked only where this attempt may have opened it: before that it was frozen, and it may be
+        just what does not answer.
+        """
+        if settled or (self._opening and (await observe(self.parts)).any_open(self.goal)):
             return
         origin = self.goal.other
         await self._lead_writers(origin)
         with self.journal.step("open", f"the {origin} again"):
-            await of_each(moving, lambda each: each.unfreeze(origin, epoch=self.terms.epoch))
+            await of_each(
+                behind, lambda each: each.unfreeze(origin, epoch=self.terms.epoch, other_is_shut=True)
+            )
         self.journal.opened()
         self.outcome = "returned"
 

@@ -32,27 +32,35 @@ class Turns:
         number = await latest_number(self.store, self._path)
         return await self.store.read_record(self._path(number), TurnRecord) if number else None
 
-    async def take(self, run: RunKey, goal: Side, actor: str) -> TurnRecord:
-        """Begin a turn of ``run``, which ends whatever turn there was. Idempotent for the same run and goal.
+    async def take(
+        self, run: RunKey, goal: Side, actor: str, *, seen: int = 0, fresh: bool = False
+    ) -> TurnRecord:
+        """Begin a turn of ``run``, which ends whatever turn there was; its own with this goal goes on.
 
+        :param seen: the highest epoch that anything to be switched has seen: it may be higher than all turns
+            where the evidence store is a new one.
+        :param fresh: begin another one even then: each attempt at switching writes has an epoch of its own,
+            so that of one that hangs and the next only one acts, and never two sides open in one epoch.
         :raises ConflictError: a turn of this run with this goal was taken before, and another followed it:
             a task that was cleared long after must not switch again.
         """
         while True:
             last = await self.latest()
-            if last is not None and (last.run, last.goal) == (run, goal.value):
+            own = last is not None and (last.run, last.goal) == (run, goal.value)
+            if own and last is not None and not fresh:
                 return last
-            if last is not None and await self._had_turn(run, goal, last.epoch):
+            if last is not None and not own and await self._had_turn(run, goal, last.number):
                 raise _over(run, last)
             taken = TurnRecord(
                 migration=self.migration,
-                epoch=last.epoch + 1 if last else 1,
+                number=last.number + 1 if last else 1,
+                epoch=max(last.epoch if last else 0, seen) + 1,
                 goal=goal.value,
                 run=run,
                 actor=actor,
             )
             try:
-                await self.store.write_json(self._path(taken.epoch), taken)
+                await self.store.write_json(self._path(taken.number), taken)
             except AlreadyExistsError:
                 continue
             return taken
@@ -63,24 +71,24 @@ class Turns:
         :raises ConflictError: it is not (code 8701).
         """
         last = await self.latest()
-        if last is not None and last.epoch > turn.epoch:
+        if last is not None and last.number > turn.number:
             raise superseded(f"switching {self.migration} to the {turn.goal}", last.epoch, turn.epoch)
 
     async def _had_turn(self, run: RunKey, goal: Side, upto: int) -> bool:
-        for epoch in range(upto, 0, -1):
-            seen = await self.store.read_record(self._path(epoch), TurnRecord)
-            if (seen.run, seen.goal) == (run, goal.value):
+        for number in range(upto, 0, -1):
+            taken = await self.store.read_record(self._path(number), TurnRecord)
+            if (taken.run, taken.goal) == (run, goal.value):
                 return True
         return False
 
-    def _path(self, epoch: int) -> str:
-        return turn_path(self.migration, epoch)
+    def _path(self, number: int) -> str:
+        return turn_path(self.migration, number)
 
 
 def _over(run: RunKey, last: TurnRecord) -> ConflictError:
     return ConflictError(
         f"taking the turn of run {run.run} of {run.migration}.{run.phase}",
-        got=f"turn {last.epoch}, which {last.actor} took at {last.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+        got=f"turn {last.number}, which {last.actor} took at {last.taken_at:%Y-%m-%d %H:%M:%S} UTC"
         f" for the {last.goal}",
         expected="that nobody has switched since this run's own turn",
         state="nothing was touched",

@@ -70,6 +70,13 @@ class World:
     requests: Split | None = None
     writers: Split | None = None
 
+    @property
+    def epoch(self) -> int:
+        """The highest epoch that anything has seen."""
+        splits = [split.epoch for split in (self.requests, self.writers) if split is not None]
+        stands = [stand.of(side).epoch for stand in self.databases.values() for side in Side]
+        return max([0, *splits, *stands])
+
     def all_at(self, side: Side) -> bool:
         """Tell whether every database is written to on ``side`` and nowhere else."""
         return all(stand.is_at(side) for stand in self.databases.values())
@@ -106,11 +113,16 @@ async def observe(parts: Parts) -> World:
 
     :raises TransientError: something can't be asked now.
     """
-    names = [database.name for database in parts.databases]
     stands, requests, writers = await asyncio.gather(
-        of_each(parts.databases, _stand), _read(parts.requests), _read(parts.writers)
+        stands_of(parts.databases), _read(parts.requests), _read(parts.writers)
     )
-    return World(dict(zip(names, stands, strict=True)), requests, writers)
+    return World(stands, requests, writers)
+
+
+async def stands_of(databases: Sequence[DatabasePort]) -> dict[str, Stand]:
+    """Read how databases stand, by name."""
+    stands = await of_each(databases, _stand)
+    return dict(zip((each.name for each in databases), stands, strict=True))
 
 
 async def of_each(

@@ -19,13 +19,15 @@ SideName = Literal["source", "target"]
 class TurnRecord(Record):
     """Somebody's turn to switch; a later one ends it.
 
-    :param epoch: the fencing token: one more than the turn before.
+    :param number: from 1, without a gap.
+    :param epoch: the fencing token: higher than the turn's before, and than any that anything has seen.
     :param goal: the side that shall serve and be written to at its end.
     :param actor: who asked for it.
     """
 
     schema_version: Literal["heavylift/switch-turn/v1"] = "heavylift/switch-turn/v1"
     migration: str
+    number: int = Field(ge=1)
     epoch: int = Field(ge=1)
     goal: SideName
     run: RunKey
@@ -184,9 +186,9 @@ def turns_folder(migration: str) -> str:
     return f"{migration}/{SWITCH_FOLDER}/turns"
 
 
-def turn_path(migration: str, epoch: int) -> str:
-    """Return the path of a migration's turn."""
-    return f"{turns_folder(migration)}/{epoch:06d}.json"
+def turn_path(migration: str, number: int) -> str:
+    """Return the path of a migration's ``number``-th turn, from 1."""
+    return f"{turns_folder(migration)}/{number:06d}.json"
 
 
 def switch_path(run: RunKey, kind: str, number: int) -> str:

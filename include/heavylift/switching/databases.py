@@ -33,15 +33,13 @@ class TablesDatabase:
         """Tell whether ``side`` takes writes, by its fences."""
         return await api.writes_state(self.request, side=side)
 
-    async def freeze(self, side: Side, *, epoch: int, within_seconds: float) -> WriteState:
+    async def freeze(self, side: Side, *, epoch: int, within_seconds: float) -> None:
         """Put the fences of ``side``."""
         await api.freeze_writes(self.request, side=side, epoch=epoch, within_seconds=within_seconds)
-        return await self.writes(side)
 
-    async def unfreeze(self, side: Side, *, epoch: int) -> WriteState:
+    async def unfreeze(self, side: Side, *, epoch: int, other_is_shut: bool = False) -> None:
         """Take the fences of ``side`` away."""
-        await api.unfreeze_writes(self.request, side=side, epoch=epoch)
-        return await self.writes(side)
+        await api.unfreeze_writes(self.request, side=side, epoch=epoch, whatever_the_other=other_is_shut)
 
     async def flows(self, to: Side) -> bool:
         """Tell whether the stream to ``to`` was begun and has lost nothing."""

@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from heavylift.cutover.ports import TrafficPort
-from heavylift.cutover.traffic import open_traffic
+from heavylift.cutover.traffic.opening import open_traffic
 from heavylift.cutover.world import Parts
 from heavylift.errors import SpecError
 from heavylift.switching.databases import TablesDatabase

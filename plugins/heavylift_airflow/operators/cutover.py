@@ -204,11 +204,11 @@ class ShiftTrafficOperator(SwitchOperator):
         return figures
 
     async def _shift(self, frame: TaskFrame) -> ShiftRecord:
-        from heavylift.cutover.api import shift_requests
+        from heavylift.cutover.api import shift_requests, take_turn
         from heavylift.fencing import Side
 
         async with self.switch(frame) as request:
-            turn = await request.turns.take(frame.run, Side.TARGET, frame.actor)
+            turn = await take_turn(request, Side.TARGET)
             record, ref = await shift_requests(
                 request, turn, self.target_percent, mirror_percent=self.mirror_percent
             )

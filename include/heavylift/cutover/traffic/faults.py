@@ -5,13 +5,13 @@ from __future__ import annotations
 from heavylift.connections import Connection
 from heavylift.cutover.ports import Split
 from heavylift.errors import (
-    ConflictError,
     ConnectionConfigError,
     HeavyliftError,
     NotFoundError,
     ServerUnavailableError,
     UnsupportedError,
 )
+from heavylift.fencing import superseded
 
 
 def refuse_lower_epoch(what: str, epoch: int, in_force: int, detail: str = "") -> None:
@@ -20,17 +20,8 @@ def refuse_lower_epoch(what: str, epoch: int, in_force: int, detail: str = "") -
     :param detail: where that epoch was found.
     :raises ConflictError: ``in_force`` is higher than ``epoch``.
     """
-    if in_force <= epoch:
-        return
-    raise ConflictError(
-        what,
-        got=f"epoch {epoch}",
-        expected=f"at least epoch {in_force}, which is in force{f' ({detail})' if detail else ''}",
-        state="nothing was changed: a later cutover or rollback has begun, and it alone may act now",
-        remedy="do not repeat this act; `heavylift cutover traffic show` tells what is in force",
-        retry_safe=False,
-        code="8701",
-    )
+    if in_force > epoch:
+        raise superseded(f"{what} ({detail})" if detail else what, in_force, epoch)
 
 
 def check_asked(what: str, target_percent: int, mirror_percent: int, epoch: int) -> None:
