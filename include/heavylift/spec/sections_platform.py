@@ -11,6 +11,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from heavylift.spec.base import ConnectionId, Count, Name, Number, Pattern, SpecModel, Text, Url
+from heavylift.spec.canary_rules import Analysis
 from heavylift.spec.quantities import Seconds
 from heavylift.spec.vocabulary import Platform
 
@@ -146,3 +147,6 @@ class Cutover(SpecModel):
         default=1.2, gt=0.0, description="Beyond this ratio of P95, everything goes back."
     )
     soak: Seconds = Field(default=7 * 86_400, description="How long a rollback stays possible.")
+    analysis: Analysis = Field(
+        default=Analysis(), description="How the target is judged against the source meanwhile."
+    )
