@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from heavylift.spec.base import ConnectionId, Count, Number, SpecModel, Text, wrong
+from heavylift.spec.base import ConnectionId, Count, Number, SpecModel, Text, Url, wrong
 from heavylift.spec.quantities import RequestsPerSecond, Seconds
 
 
@@ -119,9 +119,10 @@ class Analysis(SpecModel):
         le=3_600,
         description="What happens within this time is one event: it at most doubles the evidence.",
     )
-    requests: Text = Field(
-        default="",
-        description="URL or file of the requests that both sides are asked at once: a JSON document a line.",
+    requests: Url | None = Field(
+        default=None,
+        description="URL of the requests that both sides are asked at once: a JSON document a line. In a"
+        " store it is read with the source's connection.",
     )
     source_connection: ConnectionId | None = Field(
         default=None, description="The source's scoring endpoint, type http."

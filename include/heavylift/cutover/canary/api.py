@@ -64,6 +64,24 @@ async def analyse(
     return record, ref
 
 
+async def prepare(request: CanaryRequest, *, live: bool = False) -> dict[str, object]:
+    """Check all that an analysis needs, ask nobody, and return what would be asked.
+
+    :raises SpecError: there is nothing to judge by, or the requests can't be used.
+    :raises ConnectionConfigError: a connection leads to no HTTP server.
+    """
+    probes = request.probes
+    bodies = await _bodies(request, Watched(probes is not None, live, request.business is not None))
+    return {
+        "step": request.step,
+        "addresses": [shown(each, probes.path) for each in (probes.source, probes.target)] if probes else [],
+        "requests": round(probes.rate * request.seconds) if probes else 0,
+        "bodies": len(bodies.bodies) if bodies else 0,
+        "seconds": request.seconds,
+        "limits": asdict(request.limits),
+    }
+
+
 async def _bodies(request: CanaryRequest, watched: Watched) -> Bodies | None:
     if not (watched.pairs or watched.live):
         raise SpecError(

@@ -63,11 +63,11 @@ class Limits:
         shadow = bool(cutover.traffic and cutover.traffic.shadow)
         business = analysis.business
         return cls(
-            errors=_range("error_rate", cutover.max_error_rate, analysis.bad_error_rate),
-            latency=_range("latency_ratio", cutover.max_latency_ratio, analysis.bad_latency_ratio),
-            mismatch=_range("mismatch_rate", analysis.max_mismatch_rate, analysis.bad_mismatch_rate),
-            shift=_range("shift", analysis.max_shift, analysis.bad_shift),
-            business=_range("drop", business.max_drop, business.bad_drop) if business else cls.business,
+            errors=range_of("error_rate", cutover.max_error_rate, analysis.bad_error_rate),
+            latency=range_of("latency_ratio", cutover.max_latency_ratio, analysis.bad_latency_ratio),
+            mismatch=range_of("mismatch_rate", analysis.max_mismatch_rate, analysis.bad_mismatch_rate),
+            shift=range_of("shift", analysis.max_shift, analysis.bad_shift),
+            business=range_of("drop", business.max_drop, business.bad_drop) if business else cls.business,
             business_direction=business.direction if business else cls.business_direction,
             quantiles=analysis.latency_quantiles,
             false_abort=analysis.false_abort,
@@ -82,7 +82,11 @@ class Limits:
         )
 
 
-def _range(name: str, good: float, bad: float) -> Range:
+def range_of(name: str, good: float, bad: float) -> Range:
+    """Return the range of a limit of that name.
+
+    :raises SpecError: what is bad begins below where good ends.
+    """
     if bad <= good:
         raise SpecError(
             "reading the limits of the section cutover",
