@@ -74,13 +74,19 @@ class Ladder:
         """Return what is needed to go on after a restart, as plain JSON."""
         # Rounded down: what is lost by it makes no evidence.
         logs = np.floor(self._logs * 1e6) / 1e6
-        return {"logs": logs.tolist(), "blocks": self._blocks, "peak": self.peak.tolist()}
+        return {
+            "logs": logs.tolist(),
+            "starts": len(self._weights),
+            "blocks": self._blocks,
+            "peak": self.peak.tolist(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from a state."""
-        self._logs = np.array(state["logs"], dtype=np.float64)
+        shape = (len(self._logs), int(state["starts"]), len(FRACTIONS))
+        self._logs = np.array(state["logs"], dtype=np.float64).reshape(shape)
         self._blocks = int(state["blocks"])
-        later = range(1, self._logs.shape[1])
+        later = range(1, shape[1])
         self._weights = [self._weights[0], *(_LATER / number**2 for number in later)]
         self.peak = np.array(state["peak"], dtype=np.float64)
         self.log_wealth = self._wealth()
