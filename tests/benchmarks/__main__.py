@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [LANE|GROUP] [--runs N] [--scale X] [--json FILE]``."""
+"""``python -m tests.benchmarks [LANE|GROUP|canary] [--runs N] [--scale X] [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks import canary_trials
 from tests.benchmarks.catalog import LANES, chosen
 from tests.benchmarks.lanes import Say, report
 from tests.benchmarks.objects.peers import program
@@ -21,6 +22,9 @@ from tests.benchmarks.objects.servers import Bench, bench
 
 def main(arguments: list[str]) -> int:
     """Run the lanes and print or store the figures; return 1 where a tool has none."""
+    if arguments[:1] == ["canary"]:
+        # Judges instead of tools, and trials instead of runs.
+        return canary_trials.main(arguments[1:])
     options = _parse(arguments)
     # Told to end, end as after Ctrl-C: servers stop, and what was filled is thrown away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))

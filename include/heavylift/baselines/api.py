@@ -9,13 +9,11 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from heavylift.baselines.bodies import Bodies
 from heavylift.baselines.client import this_machine
 from heavylift.baselines.comparing import check_comparable, compared
 from heavylift.baselines.cost import cost_of_hours
 from heavylift.baselines.endpoint import Endpoint, address
 from heavylift.baselines.measuring import Measured, measure
-from heavylift.baselines.recorded import fetch_bodies
 from heavylift.baselines.requests import BaselineRequest, Held
 from heavylift.baselines.wording import findings_of, statement_of
 from heavylift.evidence.base import EvidenceRef
@@ -28,6 +26,7 @@ from heavylift.evidence.baseline_records import (
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import Severity
 from heavylift.evidence.store import EvidenceStore, open_evidence
+from heavylift.platforms.bodies import Bodies, fetch_bodies
 
 Tell = Callable[[str], None]
 

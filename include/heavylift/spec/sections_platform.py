@@ -11,6 +11,7 @@ from enum import StrEnum
 from pydantic import Field
 
 from heavylift.spec.base import ConnectionId, Count, Name, Number, Pattern, SpecModel, Text, Url
+from heavylift.spec.canary_rules import Analysis
 from heavylift.spec.quantities import Seconds
 from heavylift.spec.vocabulary import Platform
 
@@ -171,4 +172,7 @@ class Cutover(SpecModel):
     )
     soak: Seconds = Field(
         default=7 * 86_400, ge=60, le=365 * 86_400, description="How long a rollback stays possible."
+    )
+    analysis: Analysis = Field(
+        default=Analysis(), description="How the target is judged against the source meanwhile."
     )

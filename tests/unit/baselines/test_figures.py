@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heavylift.baselines.bodies import read_bodies
 from heavylift.baselines.client import this_machine
 from heavylift.baselines.intervals import quantile_figures, ratio_figures
 from heavylift.errors import SpecError
 from heavylift.evidence.baseline_records import HistogramRecord
 from heavylift.histograms import RELATIVE_ERROR, Histogram, bucket_of, value_of
+from heavylift.platforms.bodies import read_bodies
 
 
 def test_every_value_comes_back_within_the_stated_error() -> None:

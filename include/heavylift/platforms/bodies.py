@@ -1,13 +1,16 @@
-"""The golden or recorded requests: a file with one JSON document a line, or one document."""
+"""The golden or recorded requests: a file or object with one JSON document a line, or one document."""
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from heavylift.errors import SpecError
+from heavylift.platforms.places import Place
+from heavylift.platforms.wiring import open_store
 
 MOST_BYTES = 256 * 2**20
 
@@ -76,6 +79,27 @@ def unusable(shown: str, got: str, code: str) -> SpecError:
         got=got,
         expected="a file with one JSON document a line, each the body of a request",
         state="nothing was sent",
-        remedy="correct --requests, or requests of the baseline in the spec",
+        remedy="correct --requests, or the field requests in the spec",
         code=code,
     )
+
+
+async def fetch_bodies(place: Path | Place) -> Bodies:
+    """Return the bodies in a file, or in the one object that a place's URL names.
+
+    :raises SpecError: it can't be read, is empty, too long, or no JSON; its content is never shown.
+    :raises NotFoundError: there is no such object.
+    """
+    if isinstance(place, Path):
+        return await asyncio.to_thread(read_bodies, place)
+    if place.location.scheme == "file":
+        return await asyncio.to_thread(read_bodies, Path(place.location.container))
+    shown, content = str(place.location), bytearray()
+    async with open_store(place.location, place.connection) as store:
+        item = (await store.head(place.location.prefix.rstrip("/"))).object
+        if item.size_bytes > MOST_BYTES:
+            raise unusable(shown, f"{item.size_bytes:,} bytes; at most {MOST_BYTES:,} are held", "7697")
+        async with store.get(item.key, version=item.version) as stream:
+            async for chunk in stream.chunks():
+                content += chunk
+    return await asyncio.to_thread(bodies_of, shown.rstrip("/"), bytes(content))
