@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from airflow.sdk import DAG, BaseOperator, Param, TriggerRule
+from collections.abc import Iterator
+
+from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
 
 from heavylift.spec import LoadedSpec, Phase
 from heavylift.spec.registry_phase import spec_for
@@ -10,11 +12,15 @@ from heavylift_airflow.context import REHEARSE
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.cutover import (
     CheckReadinessOperator,
-    PromoteCutoverOperator,
     RehearseCutoverOperator,
+    TakeTurnOperator,
+)
+from heavylift_airflow.operators.cutover_acts import (
+    AnalyseCanaryOperator,
+    PromoteCutoverOperator,
     RollBackOperator,
     SettleSwitchOperator,
-    TakeTurnOperator,
+    ShiftTrafficOperator,
 )
 from heavylift_airflow.operators.cutover_closing import (
     ApproveCutoverOperator,
@@ -28,6 +34,10 @@ from heavylift_airflow.phases.form import dry_run_param
 from heavylift_airflow.phases.gates import add_gate
 from heavylift_airflow.phases.movement import dag_settings
 from heavylift_airflow.phases.parts import Parts
+
+SHADOW = "shadow"
+"""The step in which the target gets copies of requests only."""
+EVERYTHING = 100
 
 
 def cutover_dag(loaded: LoadedSpec) -> DAG | None:
@@ -88,7 +98,10 @@ def _build_cutover(parts: Parts) -> None:
     turn = TakeTurnOperator(**task("take_turn"))
     turn.set_upstream(opened or look)
     promote = PromoteCutoverOperator(**task("promote"))
-    turn >> promote
+    watched: BaseOperator = turn
+    for step in _steps(parts):
+        watched = _step(parts, step, watched)
+    watched >> promote
     settle = SettleSwitchOperator(**task("settle"))
     promote >> settle
     # Whatever became of the tasks between them, nothing stays between the sides.
@@ -98,6 +111,31 @@ def _build_cutover(parts: Parts) -> None:
     )
     promote >> publish
     _close(parts, [publish, settle, rehearse])
+
+
+def _steps(parts: Parts) -> Iterator[str]:
+    """Yield what comes before all requests go to the target: the shadow, then percentages below 100."""
+    traffic = parts.spec.cutover.traffic if parts.spec.cutover else None
+    if traffic is None:
+        return
+    if traffic.shadow:
+        yield SHADOW
+    yield from (str(step) for step in traffic.steps if step < EVERYTHING)
+
+
+def _step(parts: Parts, step: str, before: BaseOperator) -> BaseOperator:
+    """Add one step and return its last task: shift, then watch."""
+    shadow = step == SHADOW
+    tooltip = "Copies of requests, whose answers nobody sees" if shadow else f"{step} % of live requests"
+    with TaskGroup(group_id=f"step_{step}", tooltip=tooltip):
+        shift = ShiftTrafficOperator(
+            **parts.arguments("shift"),
+            target_percent=0 if shadow else int(step),
+            mirror_percent=EVERYTHING if shadow else 0,
+        )
+        analyse = AnalyseCanaryOperator(**parts.arguments("analyse"), step=step)
+        before >> shift >> analyse
+    return analyse
 
 
 def _build_rollback(parts: Parts) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from heavylift.cutover.ports import Side
 from heavylift.histograms import Histogram
@@ -87,6 +87,7 @@ class Observation:
         return Observation(earlier.taken, self.taken, sides)
 
 
+@runtime_checkable
 class ObservedTraffic(Protocol):
     """Traffic that counts what it sees."""
 

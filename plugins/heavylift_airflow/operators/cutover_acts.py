@@ -1,0 +1,225 @@
+"""Operators that switch a live workload: shift and judge requests, promote, settle, roll back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from heavylift.errors import IncompleteError
+from heavylift_airflow.hooks.object_store import look_up
+from heavylift_airflow.operators.cutover import SwitchOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from heavylift.evidence.canary_records import CanaryRecord
+    from heavylift.evidence.switch_records import ShiftRecord, SwitchRecord
+    from heavylift.fencing import Side
+    from heavylift_airflow.context import TaskFrame
+
+SOURCE, TARGET = "source", "target"
+
+
+class ShiftTrafficOperator(SwitchOperator):
+    """Sends a share of the live requests to the target, and waits until it is in force.
+
+    Idempotency: a second run finds the share as it is.
+
+    :param target_percent: of the requests, 0 to 100.
+    :param mirror_percent: of the source's requests, the share that the target gets as well, unseen.
+    :return: ``{"target_percent", "mirror_percent", "seconds"}``, as read back.
+    :raises ConflictError: a later turn has begun (code 8701).
+    :raises TransientError: it did not come into force in time.
+    """
+
+    def __init__(self, *, target_percent: int, mirror_percent: int = 0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.target_percent = target_percent
+        self.mirror_percent = mirror_percent
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Shift, and note it in the audit trail."""
+        frame = self.switching_frame(context)
+        record = self.work.run(self._shift(frame), f"shift of requests to {self.target_percent} %")
+        figures = shift_figures(record)
+        self.log.info("%s", figures)
+        return figures
+
+    async def _shift(self, frame: TaskFrame) -> ShiftRecord:
+        from heavylift.cutover.api import shift_requests, take_turn
+        from heavylift.fencing import Side
+
+        async with self.switch(frame) as request:
+            turn = await take_turn(request, Side.TARGET)
+            record, ref = await shift_requests(
+                request, turn, self.target_percent, mirror_percent=self.mirror_percent
+            )
+            await self.note(request, frame, "cutover.shifted", ref, shift_figures(record))
+        return record
+
+
+class AnalyseCanaryOperator(SwitchOperator):
+    """Judges the target against the source while both are asked the same, until the numbers suffice.
+
+    Idempotency: a step that was decided in this run is not judged again; one that was cut off goes on with
+    the evidence that it had.
+
+    :param step: ``shadow``, or the percentage of requests that the target answers.
+    :return: ``{"step", "verdict", "samples"}``.
+    :raises IncompleteError: the verdict is abort, or nothing was shown in time; the reasons are named.
+    """
+
+    def __init__(self, *, step: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.step = step
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Analyse, keep the record, and fail unless the step is promoted."""
+        frame = self.switching_frame(context)
+        record = self.work.run(self._analyse(frame), f"analysis of step {self.step}")
+        if not record.promoted:
+            raise _not_promoted(record, self.evidence_path or "")
+        return {"step": self.step, "verdict": record.verdict}
+
+    async def _analyse(self, frame: TaskFrame) -> CanaryRecord:
+        from heavylift.cutover.canary.api import analyse
+        from heavylift.switching.canary import canary_request, live_traffic
+
+        wanted = canary_request(frame.spec, frame.run, self.step, look_up)
+        async with self.switch(frame) as request:
+            live = live_traffic(request.parts.requests, self.step)
+            record, ref = await analyse(wanted, self.tell, live=live)
+            details = {"step": self.step, "verdict": record.verdict, "reasons": list(record.reasons)[:10]}
+            await self.note(request, frame, "cutover.judged", ref, details)
+        return record
+
+
+class BringToOperator(SwitchOperator):
+    """Brings requests and writes to one side, from wherever they are found.
+
+    :param side: ``source`` or ``target``.
+    """
+
+    side = SOURCE
+
+    def bring(self, frame: TaskFrame) -> SwitchRecord:
+        """Bring everything there, and keep the record in any case.
+
+        :raises IncompleteError: writes would have paused too long; the record tells where they are.
+        :raises TransientError: it is half done; a retry goes on.
+        """
+        from heavylift.fencing import Side
+
+        return self.work.run(self._bring(frame, Side(self.side)), f"switch to the {self.side}")
+
+    async def _bring(self, frame: TaskFrame, side: Side) -> SwitchRecord:
+        from heavylift.cutover.api import SwitchFailedError, bring_to
+
+        async with self.switch(frame) as request:
+            try:
+                record, ref = await bring_to(request, side, self.tell)
+            except SwitchFailedError as failed:
+                await self.note(request, frame, "cutover.failed", failed.ref, switch_figures(failed.record))
+                raise failed.error from failed
+            await self.note(request, frame, f"cutover.at_{side.value}", ref, switch_figures(record))
+        return record
+
+
+class PromoteCutoverOperator(BringToOperator):
+    """Switches writes to the target: frozen, drained, proved equal, opened there; then all requests.
+
+    What would pause writes for longer than ``cutover.max_write_pause`` goes back by itself, and so does every
+    failure before the target is opened.
+
+    Idempotency: it looks at the world each time and does what is left. A run that was overtaken by a rollback
+    switches nothing.
+
+    :return: ``{"outcome", "epoch", "write_pause_seconds", "seconds"}``.
+    """
+
+    side = TARGET
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Promote, and note it in the audit trail."""
+        record = self.bring(self.switching_frame(context))
+        self.log.info("writes paused for %.2f s", record.write_pause_seconds)
+        return switch_figures(record)
+
+
+class RollBackOperator(BringToOperator):
+    """Brings requests and writes back to the source, with everything that was written on the target.
+
+    From any moment: before the first step, in the middle of one that was killed, or days after the cutover.
+
+    Idempotency: it looks at the world each time and does what is left.
+
+    :return: ``{"outcome", "epoch", "write_pause_seconds", "seconds"}``.
+    """
+
+    side = SOURCE
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Roll back, and note it in the audit trail."""
+        record = self.bring(self.moving_frame(context))
+        self.log.info("everything is on the source again, after %.2f s", record.seconds)
+        return switch_figures(record)
+
+
+class SettleSwitchOperator(BringToOperator):
+    """Leaves nothing between the sides when a cutover's tasks have ended, however they have.
+
+    Where writes came to the target, everything is brought there; otherwise everything goes back.
+    Where a later turn has begun, it is left to that one. A teardown: it runs after a failure too.
+
+    Idempotency: it looks at the world each time and does what is left.
+
+    :return: ``{"side", "outcome", …}``.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Look on which side writes are, and bring the rest there."""
+        frame = self.switching_frame(context)
+        side = self.work.run(self._side(frame), "look on which side writes are")
+        if side is None:
+            return {"side": "", "outcome": "left to a later turn"}
+        self.side = side
+        record = self.bring(frame)
+        return {"side": side, **switch_figures(record)}
+
+    async def _side(self, frame: TaskFrame) -> str | None:
+        from heavylift.cutover.api import side_of_writes
+
+        async with self.switch(frame) as request:
+            last = await request.turns.latest()
+            if last is None or last.run != frame.run:
+                return None
+            return (await side_of_writes(request)).value
+
+
+def switch_figures(record: SwitchRecord) -> dict[str, Any]:
+    """Return a switch's figures."""
+    return {
+        "outcome": record.outcome,
+        "epoch": record.epoch,
+        "write_pause_seconds": record.write_pause_seconds,
+        "seconds": record.seconds,
+    }
+
+
+def shift_figures(record: ShiftRecord) -> dict[str, Any]:
+    """Return a shift's figures."""
+    return {
+        "target_percent": record.after.target_percent,
+        "mirror_percent": record.after.mirror_percent,
+        "seconds": record.seconds,
+    }
+
+
+def _not_promoted(record: CanaryRecord, path: str) -> IncompleteError:
+    return IncompleteError(
+        f"step {record.step} of the canary of {record.run.migration}",
+        got=f"verdict {record.verdict}: {'; '.join(record.reasons)}",
+        expected="a target that does as well as the source, within the bounds of the spec",
+        state=f"everything goes back to the source; the numbers are in {path}",
+        remedy="mend the target, or after a hold give the step more time or requests; then trigger anew",
+        code="8700",
+    )
