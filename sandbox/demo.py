@@ -27,10 +27,11 @@ from heavylift.spec.registry_phase import spec_for
 from heavylift_airflow.progress import human_size
 from sandbox import paths
 from sandbox.demo_airflow import AirflowClient, TaskState
+from sandbox.demo_cutover import LiveWorkload, put_golden_requests
 from sandbox.demo_follow import RunFollower, View
 from sandbox.demo_history import look_at
 from sandbox.demo_rclone import check_all
-from sandbox.demo_results import RunResults, read_results, show_results, verify_audit
+from sandbox.demo_results import RunResults, read_results, show_results, switch_line, verify_audit
 from sandbox.demo_screen import screen
 from sandbox.examples import account, features, fraud_scoring, history
 from sandbox.model import Server
@@ -48,8 +49,11 @@ SERVERS = (
     "features_target",
     "mlflow_source",
     "mlflow_target",
+    "traffic",
 )
-PHASES = (Phase.ASSESS, Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY)
+PHASES = (Phase.ASSESS, Phase.TRANSFER, Phase.SYNC, Phase.REGISTRY, Phase.CUTOVER, Phase.ROLLBACK)
+SETTLED_ROWS = 100
+"""How many rows the writers must get acknowledged before the workload is moved, and after it."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +63,7 @@ class Options:
     stay: bool
     pause: bool
     state_dir: Path
+    rollback: bool = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -66,23 +71,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
     parser.add_argument("--exit", action="store_true", help="end after the run instead of staying up")
     parser.add_argument("--pause", action="store_true", help="leave approvals to you, in the Airflow UI")
-    parser.add_argument("--rollback", action="store_true", help="also roll back (not yet supported)")
+    parser.add_argument("--rollback", action="store_true", help="after the cutover also roll back")
     parser.add_argument("--state-dir", type=Path, default=paths.STATE_DIR, help=argparse.SUPPRESS)
     flags = parser.parse_args(argv)
     console = Console(highlight=False)
-    if flags.rollback:
-        print(
-            "./dev demo --rollback is not supported yet: this version plans and moves (the phases assess,"
-            " transfer, sync and registry) and has no rollback phase. Nothing was started.",
-            file=sys.stderr,
-        )
-        return REFUSED
     # A polite kill must stop the servers as Ctrl-C does.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Shells let background jobs ignore SIGINT, and whoever sends it one means it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        return Demo(console, Options(not flags.exit, flags.pause, flags.state_dir)).run()
+        return Demo(console, Options(not flags.exit, flags.pause, flags.state_dir, flags.rollback)).run()
     except KeyboardInterrupt:
         console.print("\nInterrupted. Everything was stopped; it is safe to run the demo again.")
         return INTERRUPTED
@@ -130,6 +128,7 @@ class Demo:
         passed = passed and self._transfer(client, stack)
         passed = passed and self._registry(client, stack, history_run)
         passed = passed and self._incremental(client, stack)
+        passed = passed and self._switch(client, stack)
         self._where_to_look(stack)
         verdict = "[bold green]proved[/]" if passed else "[bold red]NOT proved[/]"
         self._say(f"The migration is {verdict}, {time.monotonic() - self._began:.0f} s after the start")
@@ -178,6 +177,27 @@ class Demo:
         client.pause(registry)
         return synced and followed and self._independent_checks(stack) and self._same_history(stack)
 
+    def _switch(self, client: AirflowClient, stack: Stack) -> bool:
+        """Cut the workload over while it is used, and roll it back where that is asked for."""
+        self._console.print(f"  Requests that both sides are asked at once: {put_golden_requests(stack.env)}")
+        with LiveWorkload(stack.env) as live:
+            live.writer.wait_for(SETTLED_ROWS)
+            passed = self._switch_to(client, stack, Phase.CUTOVER, live)
+            if passed and self._options.rollback:
+                passed = self._switch_to(client, stack, Phase.ROLLBACK, live)
+            live.stop()
+            tally = live.tally("source" if self._options.rollback else "target")
+        colour = "green" if tally.whole else "bold red"
+        self._console.print(f"  What the applications saw: [{colour}]{tally}[/]")
+        return passed and tally.whole
+
+    def _switch_to(self, client: AirflowClient, stack: Stack, phase: Phase, live: LiveWorkload) -> bool:
+        dag_id = self.spec.dag_id(phase)
+        self._say(f"Running {dag_id} while requests and writers go on")
+        passed, _results = self._run(client, stack, phase)
+        live.writer.wait_for(SETTLED_ROWS)
+        return passed
+
     def _registry(self, client: AirflowClient, stack: Stack, run_id: str) -> bool:
         """Wait for the experiment history, and look at both servers without Heavylift's movers."""
         dag_id = self.spec.dag_id(Phase.REGISTRY)
@@ -218,7 +238,7 @@ class Demo:
 
     def _begun_by_itself(self, client: AirflowClient, dag_id: str, phase: Phase) -> str | None:
         """Return the run that a scheduled DAG starts when it is switched on for the first time."""
-        if phase in (Phase.ASSESS, Phase.TRANSFER):
+        if phase not in (Phase.SYNC, Phase.REGISTRY):
             return None
         begun = until(lambda: client.unfinished(dag_id), seconds=SCHEDULED_RUN_SECONDS)
         if not begun:
@@ -280,6 +300,8 @@ class Demo:
             return
         if results.assessment is not None:
             self._console.print(f"  {results.assessment.line}", markup=False)
+        elif results.switch is not None:
+            self._console.print(f"  {switch_line(results.switch)}", markup=False)
         else:
             self._tell_counts(summary)
         for each in results.databases:

@@ -17,6 +17,8 @@ from heavylift.evidence.paths import gate_path, report_path, safe_segment, summa
 from heavylift.evidence.records import GateResult, PhaseSummary, RunKey, VerificationRecord
 from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
 from heavylift.evidence.store import EvidenceStore, open_evidence
+from heavylift.evidence.switch_evidence import read_switch
+from heavylift.evidence.switch_records import SwitchRecord
 from heavylift.gates.summary import assess_reasons
 from heavylift.report.assessment import AssessView
 from heavylift.spec import MigrationSpec, Phase
@@ -36,6 +38,7 @@ class RunResults:
     registries: tuple[RegistryEvidence, ...]
     assessment: AssessView | None
     gates: tuple[GateResult, ...]
+    switch: SwitchRecord | None
     report: str | None
     evidence: str
 
@@ -43,6 +46,8 @@ class RunResults:
     def passed(self) -> bool:
         """The run's own verification passed, and so did those of every dataset, database and registry."""
         proved = self.summary is not None and self.summary.passed
+        if self.switch is not None:
+            return proved
         if self.assessment is not None:
             return proved and not self.assessment.reasons
         equal = all(each.verification and each.verification.record.passed for each in self.databases)
@@ -59,6 +64,7 @@ async def read_results(
     run = RunKey(migration=spec.migration, phase=phase.value, run=safe_segment(run_id))
     connection = connection_from_env(spec.evidence.connection, environ)
     spec = spec_for(spec, phase)
+    switches = phase in (Phase.CUTOVER, Phase.ROLLBACK)
     async with open_evidence(spec.evidence.url, connection) as store:
         return RunResults(
             summary=await _summary(store, run),
@@ -67,6 +73,7 @@ async def read_results(
             registries=tuple([await read_registry(store, run, each.name) for each in spec.registries]),
             assessment=await _assessment(store, run) if phase is Phase.ASSESS else None,
             gates=tuple([g for gate in spec.gates_for(phase) if (g := await _gate(store, run, gate.name))]),
+            switch=await _switch(store, run) if switches else None,
             report=await _report(store, run),
             evidence=store.url_of(run.folder),
         )
@@ -89,6 +96,11 @@ async def _assessment(store: EvidenceStore, run: RunKey) -> AssessView:
     return AssessView(found, tuple(assess_reasons(found)))
 
 
+async def _switch(store: EvidenceStore, run: RunKey) -> SwitchRecord | None:
+    kept = (await read_switch(store, run)).switch
+    return kept.record if kept else None
+
+
 async def _report(store: EvidenceStore, run: RunKey) -> str | None:
     number = await latest_number(store, lambda n: report_path(run, n))
     return store.url_of(report_path(run, number)) if number else None
@@ -103,6 +115,15 @@ async def _verification(store: EvidenceStore, run: RunKey, dataset: str) -> Veri
 async def _gate(store: EvidenceStore, run: RunKey, gate: str) -> GateResult | None:
     number = await latest_number(store, lambda n: gate_path(run, gate, n))
     return await store.read_record(gate_path(run, gate, number), GateResult) if number else None
+
+
+def switch_line(record: SwitchRecord) -> str:
+    """Return what became of a switch, in a line."""
+    rows = sum(each.rows for each in record.proofs)
+    return (
+        f"{record.outcome}: goal {record.goal}; {rows:,} rows proved equal while writes"
+        f" paused for {record.write_pause_seconds:.2f} s of {record.write_pause_budget_seconds:g} s"
+    )
 
 
 def show_results(console: Console, results: RunResults) -> None:

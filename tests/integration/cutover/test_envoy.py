@@ -26,8 +26,8 @@ from heavylift.errors import (
 )
 from sandbox import records
 from sandbox.examples.scoring_model import BODY
+from sandbox.live_requests import OpenLoad
 from sandbox.stack import Stack
-from tests.support.open_load import OpenLoad
 
 
 def end(stack: Stack, name: str, number: int = signal.SIGKILL) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from heavylift.connections import Connection
 from heavylift.cutover.api import SwitchFailedError, SwitchRequest, bring_to, rehearse_switch
 from heavylift.cutover.ports import Side
 from heavylift.cutover.world import Parts, observe
@@ -16,12 +17,14 @@ from heavylift.evidence.store import open_evidence
 from heavylift.evidence.switch_records import RehearsalRecord, SwitchRecord
 from heavylift.switching.databases import TablesDatabase
 from heavylift.tables import api
+from sandbox.live_writer import AcknowledgedWriter
 from sandbox.stack import Stack
-from tests.support.acknowledged_writer import TABLE, AcknowledgedWriter
 from tests.support.memory_switch import Fate, MemoryRoute, SeenRoute
 from tests.support.two_databases import TwoDatabases, run_sql, two_databases
 
 SOURCE, TARGET = Side.SOURCE, Side.TARGET
+TABLE = "CREATE TABLE entry (id bigint PRIMARY KEY, body text)"
+INSERT = "INSERT INTO public.entry VALUES (%s, repeat('acknowledged ', 8)) ON CONFLICT DO NOTHING"
 PAUSE = 30.0
 """Seconds: what the machine at hand takes is told by the benchmark, not here."""
 
@@ -30,7 +33,7 @@ PAUSE = 30.0
 def databases(sandbox: Stack, tmp_path: Path) -> Iterator[TwoDatabases]:
     with two_databases(sandbox.env, f"file://{tmp_path}/evidence") as pair:
         pair.on_source(TABLE)
-        pair.on_source("INSERT INTO entry SELECT -i, 0, 1, 'old' FROM generate_series(1, 500) i")
+        pair.on_source("INSERT INTO entry SELECT -i, 'old' FROM generate_series(1, 500) i")
         asyncio.run(api.snapshot_tables(pair.request()))
         yield pair
 
@@ -43,7 +46,7 @@ class Workload:
         self.route = MemoryRoute()
         self.parts = Parts([TablesDatabase(databases.request())], None, SeenRoute(self.route, Fate()))
 
-    def where(self):
+    def where(self) -> Connection:
         return self.databases.target if self.route.target_percent == 100 else self.databases.source
 
     def bring_to(self, side: Side, run: str, pause: float = PAUSE) -> SwitchRecord:
@@ -74,7 +77,7 @@ class Workload:
 
 def test_there_and_back_under_writers(databases: TwoDatabases) -> None:
     workload = Workload(databases)
-    with AcknowledgedWriter(workload.where) as writer:
+    with AcknowledgedWriter(workload.where, INSERT) as writer:
         writer.wait_for(200)
         tried = workload.rehearse()
         assert tried.passed, tried.reason
@@ -101,7 +104,7 @@ def test_there_and_back_under_writers(databases: TwoDatabases) -> None:
 
 def test_a_pause_that_would_be_too_long_goes_back_by_itself(databases: TwoDatabases) -> None:
     workload = Workload(databases)
-    with AcknowledgedWriter(workload.where) as writer:
+    with AcknowledgedWriter(workload.where, INSERT) as writer:
         writer.wait_for(100)
         with pytest.raises(SwitchFailedError, match="HL-8702") as failed:
             workload.bring_to(TARGET, "over", pause=0.01)

@@ -11,25 +11,27 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import LiteralString
 
 import psycopg
 
 from heavylift.connections import Connection
 from heavylift.tables.postgres.connect import connect
 
-TABLE = "CREATE TABLE entry (id bigint PRIMARY KEY, writer int NOT NULL, tries int NOT NULL, body text)"
-INSERT = "INSERT INTO public.entry VALUES (%s, %s, 1, %s) ON CONFLICT (id) DO UPDATE SET tries = entry.tries"
-BODY = "acknowledged " * 8
-
 
 class AcknowledgedWriter:
     """Writes until it is stopped.
 
     :param where: the connection to write to now.
+    :param insert: inserts the row with a number, which the table must take once only; where it is there
+        already, from a try that was not answered, it must not fail.
     """
 
-    def __init__(self, where: Callable[[], Connection], *, sessions: int = 3) -> None:
+    def __init__(
+        self, where: Callable[[], Connection], insert: LiteralString, *, sessions: int = 3, begin: int = 0
+    ) -> None:
         self._where = where
+        self._insert, self._begin = insert, begin
         self._stop = threading.Event()
         self._ledgers: list[list[int]] = [[] for _ in range(sessions)]
         self.longest_pause = 0.0
@@ -60,7 +62,7 @@ class AcknowledgedWriter:
         return sorted(number for ledger in self._ledgers for number in ledger)
 
     def wait_for(self, more: int) -> None:
-        """Wait until so many more rows were acknowledged."""
+        """Wait until so many more rows were acknowledged, or a session has broken."""
         wanted = len(self.acknowledged) + more
         while len(self.acknowledged) < wanted and not self.broken:
             self._stop.wait(0.01)
@@ -74,12 +76,12 @@ class AcknowledgedWriter:
 
     def _write(self, number: int, sessions: int) -> None:
         session: psycopg.Connection | None = None
-        at, ledger = number, self._ledgers[number]
+        at, ledger = self._begin + number, self._ledgers[number]
         last = time.monotonic()
         while not self._stop.is_set() or session is None:
             try:
                 session = session or connect(self._where(), "writer")
-                session.execute(INSERT, [at, number, BODY])
+                session.execute(self._insert, [at])
             except psycopg.Error:
                 self.refused += 1
                 with suppress(psycopg.Error):

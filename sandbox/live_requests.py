@@ -22,6 +22,7 @@ class Load:
 
     @property
     def total(self) -> int:
+        """How many came to an end."""
         return self.answered + self.failures.total()
 
 
