@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from heavylift.fencing import Side, Writes
+from heavylift.tables.fences.port import FenceNote
 from heavylift.tables.model import TableName
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.state import read_tables
@@ -73,15 +74,6 @@ _WRITERS = [
     "RowExclusiveLock", "ShareUpdateExclusiveLock", "ShareLock", "ShareRowExclusiveLock", "ExclusiveLock",
     "AccessExclusiveLock",
 ]  # fmt: skip
-
-
-@dataclass(frozen=True)
-class FenceNote:
-    """What a side's note says; see :class:`heavylift.fencing.WriteState`."""
-
-    epoch: int
-    writes: Writes
-    opened: int | None
 
 
 @dataclass(frozen=True)
