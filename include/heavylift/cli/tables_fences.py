@@ -66,6 +66,7 @@ def freeze(
     )  # fmt: skip
     _act(
         request,
+        side,
         "database.writes_frozen",
         lambda: freeze_writes(request, side=side, epoch=epoch, within_seconds=within),
         as_json=as_json,
@@ -100,6 +101,7 @@ def unfreeze(
     )  # fmt: skip
     _act(
         request,
+        side,
         "database.writes_opened",
         lambda: unfreeze_writes(
             request, side=side, epoch=epoch, within_seconds=within, whatever_the_other=whatever_the_other
@@ -136,6 +138,7 @@ def unfence(
     )  # fmt: skip
     _act(
         request,
+        side,
         "database.fence_dropped",
         lambda: drop_fence(
             request, side=side, epoch=epoch, within_seconds=within, though_frozen=though_frozen
@@ -164,17 +167,21 @@ def writes(
     _tell(request, as_json=as_json)
 
 
-def _act(request: TablesRequest, action: str, act: Act, *, as_json: bool) -> None:
+def _act(request: TablesRequest, side: Side, action: str, act: Act, *, as_json: bool) -> None:
     from heavylift.aio import run
     from heavylift.cli.tables_run import note_act
+    from heavylift.tables.api import writes_state
     from heavylift.tables.fences.wording import fence_figures, fence_line
 
     if request.options.dry_run:
         _tell(request, as_json=as_json)
 
+    # A wrong connection is found before anything is touched.
+    run(writes_state(request, side=side))
+    mark_touched()
+
     async def noted() -> tuple[FenceRecord, EvidenceRef]:
         record, ref = await act()
-        mark_touched()
         await note_act(request, action, ref, fence_figures(record))
         return record, ref
 

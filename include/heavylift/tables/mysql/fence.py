@@ -161,6 +161,9 @@ class _Acting:
             for name, act in make:
                 execute(self.session, parts.create(self._fenced, name, act, epoch))
                 made.append((name, act))
+            if remove:
+                # Noted first: cut off in between, the side is open, and changes flow away from it.
+                parts.write_note(self.session, self._fenced, epoch, Writes.OPEN)
             for name, act in remove:
                 execute(self.session, parts.drop(self._fenced, name, act))
         except BaseException:

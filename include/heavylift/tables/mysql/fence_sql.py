@@ -148,8 +148,12 @@ def drop(fenced: Fenced, table: TableName, act: str) -> str:
 
 
 def lock(names: Iterable[TableName]) -> str:
-    """Return the statement that waits for every transaction at the tables, and lets no new one begin."""
-    return "LOCK TABLES " + ", ".join(f"{quoted(name.schema, name.name)} WRITE" for name in names)
+    """Return the statement that waits for every transaction at the tables, and lets no new one begin.
+
+    The notes are among them: under the lock nothing else can be written.
+    """
+    tables = [TableName("heavylift", "fence"), *names]
+    return "LOCK TABLES " + ", ".join(f"{quoted(name.schema, name.name)} WRITE" for name in tables)
 
 
 def holders(session: Session) -> list[str]:
