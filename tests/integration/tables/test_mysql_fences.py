@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psycopg
 import pymysql
 import pytest
 
@@ -18,9 +19,13 @@ from heavylift.tables import api
 from heavylift.tables.fences.acts import fence_of
 from heavylift.tables.mysql import fence_sql
 from heavylift.tables.mysql.connect import connect, execute
+from heavylift.tables.mysql.twin.programs import FOLDER
 from heavylift.tables.postgres.lsn import lsn_from_text
 from heavylift.tables.requests import TablesRequest
+from sandbox.servers import mariadb
+from sandbox.stack import Stack
 from tests.support.fenced_writer import FencedWriter
+from tests.support.mysql_to_postgres import MysqlToPostgres, mysql_to_postgres
 from tests.support.mysql_twin import MysqlTwin
 
 T = TypeVar("T")
@@ -151,3 +156,56 @@ def test_a_half_made_fence_is_told_and_completed_and_a_stale_epoch_is_refused(
     unfreeze(moved, SOURCE, 5)
     assert wait(api.drop_fence(moved, side=SOURCE, epoch=5))[0].act == "dropped"
     assert state(moved, SOURCE).epoch == 0
+
+
+@pytest.mark.long
+def test_two_hundred_tables_are_frozen_at_once(twin: MysqlTwin, tmp_path: Path) -> None:
+    twin.on_source(*SCHEMA, *(f"CREATE TABLE t{n} (id int PRIMARY KEY, body text)" for n in range(200)))
+    request = replace(twin.request(), evidence_url=f"file://{tmp_path}/evidence")
+    with writer(twin) as live:
+        live.wait_until(lambda: len(live.acknowledged) >= 100)
+        record = freeze(request, SOURCE, 1)
+        live.wait_until(lambda: live.refused >= 8)
+    assert (record.tables, numbers(twin)) == (203, sorted(live.acknowledged))
+    opened = unfreeze(request, SOURCE, 1, whatever_the_other=True)
+    print(f"frozen {record.tables} tables in {record.seconds:.2f} s, opened in {opened.seconds:.2f} s")
+
+
+@pytest.fixture
+def apart(
+    sandbox: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[tuple[MysqlToPostgres, TablesRequest]]:
+    """A database of MariaDB, whose target is PostgreSQL."""
+    sandbox.ensure("mysql_source")
+    monkeypatch.setenv(FOLDER, str(mariadb.clients("mysql_source", sandbox.state_dir)))
+    with mysql_to_postgres(sandbox.env) as made:
+        yield made, replace(made.request(), evidence_url=f"file://{tmp_path}/evidence")
+
+
+@pytest.mark.long
+def test_a_switch_to_the_other_product_and_back(apart: tuple[MysqlToPostgres, TablesRequest]) -> None:
+    databases, request = apart
+    databases.on_source(*SCHEMA)
+    wait(api.snapshot_tables(request))
+    freeze(request, TARGET, 1)
+    databases.on_source("INSERT INTO item VALUES (5, 5)", "UPDATE tally SET total = 9")
+    wait(api.sync_tables(request))
+    freeze(request, SOURCE, 2)
+    with pytest.raises(pymysql.MySQLError, match="frozen by Heavylift: epoch 2"):
+        databases.on_source("INSERT INTO item VALUES (6, 6)")
+    assert wait(api.drain_tables(request, within_seconds=60))[0].reached
+    wait(api.prepare_reverse(request))
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        databases.on_target("INSERT INTO item VALUES (7, 7)")
+    unfreeze(request, TARGET, 2)
+    databases.on_target("INSERT INTO item VALUES (7, 7)")
+    with pytest.raises(ConflictError, match="HL-8786"):
+        wait(api.sync_tables(request))
+    assert wait(api.sync_tables(request.reversed()))[0].inserts == 1
+    freeze(request, TARGET, 3)
+    assert wait(api.drain_tables(request.reversed(), within_seconds=60))[0].reached
+    unfreeze(request, SOURCE, 3)
+    databases.on_source("INSERT INTO item VALUES (8, 8)")
+    assert wait(api.sync_tables(request))[0].inserts == 1
+    for table in ("item", "tally"):
+        databases.assert_equal(table)
