@@ -137,22 +137,30 @@ def test_a_transaction_in_the_way_is_told_and_nothing_is_frozen(
             twin.on_source(statement)
 
 
-def test_a_half_made_fence_is_told_and_completed_and_a_stale_epoch_is_refused(
+def test_a_half_made_fence_is_completed_and_a_stale_epoch_is_refused(
     twin: MysqlTwin, moved: TablesRequest
 ) -> None:
     _, fenced = fence_of(moved, SOURCE)
     with closing(connect(moved.source.connection)) as session:
         fence_sql.ensure_fences(session)
-        # As an act leaves it that was killed after its first statement.
+        # As an act leaves it that was killed after some of its statements.
         fence_sql.raise_epoch(session, fenced, 4)
         names = fence_sql.names_of(session, fenced)
-        execute(session, fence_sql.create(fenced, names[0], "i", 4))
+        execute(session, fence_sql.create(fenced, names[0], "i"))
+        execute(session, fence_sql.create(fenced, names[1], "d"))
+    twin.on_source("INSERT INTO item VALUES (50, 1)", "DELETE FROM other")
     found = state(moved, SOURCE)
-    assert (found.writes, found.epoch, found.partly) == (Writes.OPEN, 4, (str(names[0]),))
+    assert (found.writes, found.epoch, found.partly) == (Writes.OPEN, 4, ())
     with pytest.raises(ConflictError, match=r"epoch 3, while epoch 4 is in force.*HL-8701"):
         freeze(moved, SOURCE, 3)
     assert [freeze(moved, SOURCE, 4).already for _ in range(2)] == [False, True]
     assert state(moved, SOURCE).is_frozen
+    twin.on_source("CREATE TABLE late (id int PRIMARY KEY)", "INSERT INTO late VALUES (1)")
+    found = state(moved, SOURCE)
+    assert (found.writes, found.is_frozen, found.partly) == (Writes.FROZEN, False, (f"{twin.schema}.late",))
+    assert not freeze(moved, SOURCE, 4).already
+    with pytest.raises(pymysql.MySQLError, match="frozen by Heavylift: epoch 4"):
+        twin.on_source("DELETE FROM late")
     unfreeze(moved, SOURCE, 5)
     assert wait(api.drop_fence(moved, side=SOURCE, epoch=5))[0].act == "dropped"
     assert state(moved, SOURCE).epoch == 0
@@ -168,7 +176,8 @@ def test_two_hundred_tables_are_frozen_at_once(twin: MysqlTwin, tmp_path: Path) 
         live.wait_until(lambda: live.refused >= 8)
     assert (record.tables, numbers(twin)) == (203, sorted(live.acknowledged))
     opened = unfreeze(request, SOURCE, 1, whatever_the_other=True)
-    print(f"frozen {record.tables} tables in {record.seconds:.2f} s, opened in {opened.seconds:.2f} s")
+    print(f"froze {record.tables} tables, locked for {record.waited_seconds:.2f} of {record.seconds:.2f} s;")
+    print(f"open after {opened.waited_seconds:.2f} of {opened.seconds:.2f} s")
 
 
 @pytest.fixture
@@ -209,3 +218,16 @@ def test_a_switch_to_the_other_product_and_back(apart: tuple[MysqlToPostgres, Ta
     assert wait(api.sync_tables(request))[0].inserts == 1
     for table in ("item", "tally"):
         databases.assert_equal(table)
+
+
+def test_a_transaction_with_an_older_snapshot_is_refused_too(twin: MysqlTwin, moved: TablesRequest) -> None:
+    with closing(twin.session()) as session:
+        session.autocommit(False)
+        # Its snapshot is older than the fence, and it has not been at any of the tables.
+        execute(session, "START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        execute(session, "SELECT 1 FROM information_schema.tables LIMIT 1")
+        freeze(moved, SOURCE, 2)
+        with pytest.raises(pymysql.MySQLError, match="frozen by Heavylift"):
+            execute(session, "INSERT INTO item VALUES (1, 1)")
+    unfreeze(moved, SOURCE, 2)
+    twin.on_source("INSERT INTO item VALUES (1, 1)")

@@ -32,6 +32,7 @@ _DDL = (
     epoch bigint NOT NULL DEFAULT 0,
     writes varchar(16) NOT NULL DEFAULT 'open',
     opened_epoch bigint,
+    said varchar(128),
     changed_at datetime(6) NOT NULL) ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin""",
 )
 
@@ -74,13 +75,20 @@ def raise_epoch(session: Session, fenced: Fenced, epoch: int) -> FenceNote:
 
 
 def write_note(session: Session, fenced: Fenced, epoch: int, writes: Writes) -> None:
-    """Note how a side stands now."""
-    opened = epoch if writes is Writes.OPEN else None
+    """Note how a side stands: what makes it so, for the triggers look at it.
+
+    It waits for every transaction that they have looked for, up to the session's own limit.
+    """
+    said = (
+        f"frozen by Heavylift: epoch {epoch}, {fenced.side.value} of database {fenced.database},"
+        f" migration {fenced.migration}"
+    )
+    frozen = writes is Writes.FROZEN
     execute(
         session,
-        "UPDATE heavylift.fence SET writes = %s, opened_epoch = COALESCE(%s, opened_epoch),"
+        "UPDATE heavylift.fence SET writes = %s, opened_epoch = COALESCE(%s, opened_epoch), said = %s,"
         " changed_at = UTC_TIMESTAMP(6) WHERE fence = %s",
-        [writes.value, opened, fenced.trigger],
+        [writes.value, None if frozen else epoch, said[:_MESSAGE] if frozen else None, fenced.trigger],
     )
 
 
@@ -128,17 +136,22 @@ def trigger_name(fenced: Fenced, table: TableName, act: str) -> str:
     return f"{fenced.trigger}_{hashlib.sha256(str(table).encode()).hexdigest()[:8]}_{act}"
 
 
-def create(fenced: Fenced, table: TableName, act: str, epoch: int) -> str:
-    """Return the statement that makes a trigger."""
-    said = (
-        f"frozen by Heavylift: epoch {epoch}, {fenced.side.value} of database {fenced.database},"
-        f" migration {fenced.migration}"
-    )
+def create(fenced: Fenced, table: TableName, act: str) -> str:
+    """Return the statement that makes a trigger.
+
+    It reads the note as it is now, whatever the transaction's snapshot shows, and keeps it so to the
+    transaction's end.
+    """
     return (
         f"CREATE TRIGGER {quoted(table.schema, trigger_name(fenced, table, act))} BEFORE {ACTS[act]}"
-        f" ON {quoted(table.schema, table.name)} FOR EACH ROW IF @heavylift_applying IS NULL THEN"
-        f" SIGNAL SQLSTATE '25006' SET MYSQL_ERRNO = 1792, MESSAGE_TEXT = {text_literal(said[:_MESSAGE])};"
-        " END IF"
+        f" ON {quoted(table.schema, table.name)} FOR EACH ROW BEGIN"
+        " DECLARE heavylift_said varchar(128);"
+        " IF @heavylift_applying IS NULL THEN"
+        " SELECT MAX(said) INTO heavylift_said FROM heavylift.fence"
+        f" WHERE fence = {text_literal(fenced.trigger)} LOCK IN SHARE MODE;"
+        " IF heavylift_said IS NOT NULL THEN"
+        " SIGNAL SQLSTATE '25006' SET MYSQL_ERRNO = 1792, MESSAGE_TEXT = heavylift_said;"
+        " END IF; END IF; END"
     )
 
 
