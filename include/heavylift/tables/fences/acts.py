@@ -174,7 +174,13 @@ def fence_of(request: TablesRequest, side: Side) -> tuple[Fence, Fenced]:
         )
     stream = _forward(request).stream
     fenced = Fenced(request.run.migration, request.database, side, stream, connection, request.options)
-    return cast("Fence", getattr(import_module(home[0]), home[1])()), fenced
+    return fence_for(wanted.engine), fenced
+
+
+def fence_for(engine: DatabaseEngine) -> Fence:
+    """Return what fences a product's tables; its module is imported here, when it is needed."""
+    module, name = _FENCES[engine]
+    return cast("Fence", getattr(import_module(module), name)())
 
 
 def _forward(request: TablesRequest) -> TablesRequest:

@@ -1,10 +1,10 @@
 """Fencing tables of MySQL and MariaDB: triggers that look at one row, and refuse where it says so.
 
-These products commit each definition by itself, and those of some hundred tables take seconds. So the triggers
-are made first, table by table, while applications go on writing: as long as the side's note says ``open`` they
-let everybody pass. Then all tables are locked at once, which waits for every transaction at them and lets none
-begin; the note is changed, and the locks are let go. That one row freezes all tables, and opens them: whatever
-is cut off, a side is either open or frozen.
+These products commit each definition by itself, and those of some hundred tables take seconds. So the
+triggers are made first, table by table, while applications go on writing: as long as the side's note says
+``open`` they let everybody pass. Then all tables are locked at once, which waits for every transaction at
+them and lets none begin; the note is changed, and the locks are let go. That one row freezes all tables,
+and opens them: whatever is cut off, a side is either open or frozen.
 
 A lock by name, which ends with its session, lets two acts on a side come one after the other.
 """
