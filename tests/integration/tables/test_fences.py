@@ -390,3 +390,18 @@ def test_a_subscription_of_the_servers_own_passes_the_fence(databases: TwoDataba
         wait(api.sync_tables(request))
     assert wait(api.sync_tables(request.reversed()))[0].inserts == 1
     equal(databases)
+
+
+@pytest.mark.long
+def test_a_prepared_transaction_is_in_the_way_until_it_ends(small: TwoDatabases) -> None:
+    small.on_source(SCHEMA)
+    request = small.request()
+    with connect(small.source, "test") as session:
+        session.execute("BEGIN; INSERT INTO public.item VALUES (1); PREPARE TRANSACTION 'later'")
+    with pytest.raises(TransientError, match=r"a prepared transaction \(pg_prepared_xacts\).*HL-8781"):
+        freeze(request, SOURCE, 1, within=0.5)
+    with connect(small.source, "test") as session:
+        session.execute("COMMIT PREPARED 'later'")
+    freeze(request, SOURCE, 1)
+    refused(small.source, "INSERT INTO item VALUES (2)")
+    assert numbers(small.source) == [1]

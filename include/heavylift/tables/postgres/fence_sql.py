@@ -90,6 +90,9 @@ class Relations:
 
 def ensure_fences(session: Session) -> None:
     """Make the note's table and the function where they are missing; needs CREATE on the database."""
+    # Another role may have made them.
+    if has_fences(session):
+        return
     with session.transaction():
         # Two that begin at once would both try to create.
         session.execute("SELECT pg_advisory_xact_lock(hashtext('heavylift.state'))")
@@ -98,7 +101,10 @@ def ensure_fences(session: Session) -> None:
 
 def has_fences(session: Session) -> bool:
     """Tell whether there may be a note."""
-    row = session.execute("SELECT to_regclass('heavylift.fence') IS NOT NULL").fetchone()
+    row = session.execute(
+        "SELECT to_regclass('heavylift.fence') IS NOT NULL"
+        " AND to_regprocedure('heavylift.refuse_write()') IS NOT NULL"
+    ).fetchone()
     return bool(row and row[0])
 
 
