@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from heavylift.cli import tables_fences
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 from heavylift.cli.tables_options import (
     MIGRATION,
@@ -308,3 +309,7 @@ def reverse(
         request, act.value, within_seconds=within, frozen=frozen,
         pause_seconds=pause if follow else None, as_json=as_json,
     )  # fmt: skip
+
+
+for _command in (tables_fences.freeze, tables_fences.unfreeze, tables_fences.unfence, tables_fences.writes):
+    app.command()(_command)

@@ -19,7 +19,8 @@ class FenceRecord(Record):
     :param tables: relations that are fenced after the act, partitions among them.
     :param already: the side stood so before; nothing was changed.
     :param attempts: how often the locks were asked for.
-    :param waited_seconds: until all earlier writers had ended.
+    :param waited_seconds: of all seconds, those in which locks were waited for and held: what an application
+        sees of the act, besides its end.
     :param position: the log's position once the act was committed: what was written before lies below it.
     """
 

@@ -102,7 +102,11 @@ async def verify_tables(
     """
 
     def act(work: Work) -> Comparison:
-        return wiring.engine_for(request).compare(request, work, frozen=frozen)
+        engine = wiring.engine_for(request)
+        if not frozen:
+            # The other side is applied up to the position at which the two are compared.
+            fences.demand_direction(request)
+        return engine.compare(request, work, frozen=frozen)
 
     comparison = await in_thread(act, tell)
     async with open_evidence(request.evidence_url, request.evidence_connection) as store:

@@ -25,13 +25,16 @@ if TYPE_CHECKING:
 
 MAX_NAMED = 5
 FORWARD, REVERSE = "forward", "reverse"
+LIVE = "live"
+"""Away from the side that applications write to, which the fences of both sides tell."""
 
 
 class DatabaseOperator(HeavyliftOperator):
     """An operator that acts on one database of the spec.
 
     :param database: the database's name in the spec. (templated)
-    :param direction: ``forward``, or ``reverse`` for the stream that flows back after a cutover.
+    :param direction: ``forward``, or ``reverse`` for the stream that flows back after a cutover; where an
+        operator allows it ``live``, for whichever of the two leads away from the live side.
     """
 
     template_fields: Sequence[str] = (*HeavyliftOperator.template_fields, "database")
@@ -40,6 +43,29 @@ class DatabaseOperator(HeavyliftOperator):
         super().__init__(**kwargs)
         self.database = database
         self.direction = direction
+        self._found = FORWARD
+
+    @property
+    def flow(self) -> str:
+        """Return the direction of this task's work: what was asked for, or what :meth:`find_flow` found."""
+        return self._found if self.direction == LIVE else self.direction
+
+    def find_flow(self, frame: TaskFrame) -> None:
+        """Find out in which direction changes flow now, where the task was left to do so; tell of it."""
+        if self.direction != LIVE:
+            return
+        from heavylift.tables.api import live_request
+
+        self._found = FORWARD
+        found = self.work.run(
+            live_request(self.request(frame)), f"looking up which side of {self.database!r} is the live one"
+        )
+        self._found = found.direction.value
+        if self._found == REVERSE:
+            self.log.info(
+                "database %r: applications write to the target; changes flow back to the source",
+                self.database,
+            )
 
     def request(
         self, frame: TaskFrame, *, max_seconds: float | None = None, anew: bool = False
@@ -56,14 +82,14 @@ class DatabaseOperator(HeavyliftOperator):
             max_seconds=max_seconds,
             anew=anew,
         )
-        return made.reversed() if self.direction == REVERSE else made
+        return made.reversed() if self.flow == REVERSE else made
 
     def tags(self, frame: TaskFrame) -> dict[str, str]:
         """Return the tags of this task's metrics."""
         return {
             "migration": frame.spec.migration,
             "database": self.database,
-            "direction": self.direction,
+            "direction": self.flow,
         }
 
     def reporter(self, context: Context, frame: TaskFrame) -> TablesReporter:
@@ -82,7 +108,7 @@ class DatabaseOperator(HeavyliftOperator):
                 action,
                 subject=self.database,
                 evidence=(ref,),
-                details={**details, "direction": self.direction},
+                details={**details, "direction": self.flow},
             )
 
 
@@ -175,6 +201,7 @@ class VerifyTablesOperator(DatabaseOperator):
     applying what the source has committed.
 
     :param frozen: nobody writes to the source any more, as at a cutover; sequences count, too.
+    :param direction: may be ``live``.
     :return: ``{"passed", "tables", "rows_equal", "missing", "extra", "different", "unsettled",
         "sequences_behind", "position"}``.
     :raises IntegrityError: the sides differ; tables are named, the evidence has the keys.
@@ -191,6 +218,7 @@ class VerifyTablesOperator(DatabaseOperator):
         from heavylift.tables.wording import verification_figures, verification_line
 
         frame = self.moving_frame(context)
+        self.find_flow(frame)
         record = self.work.run(
             self._compare(frame, self.reporter(context, frame)), f"verification of database {self.database!r}"
         )

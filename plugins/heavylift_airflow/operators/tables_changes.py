@@ -35,12 +35,16 @@ class SyncChangesOperator(DatabaseOperator):
     Idempotency: the position is kept in the target, in one transaction with the changes, so a
     retry applies nothing twice and leaves nothing out.
 
+    With ``direction="live"`` it carries changes in whichever direction the fences of both sides say: to the
+    target until the switch, back to the source after it, to the target again after a rollback.
+
     :param max_seconds: stop between two transactions after so long; None for no bound.
     :param follow: go on until the task is stopped, or for ``follow_seconds``.
     :param poll_seconds: while following, how often the triggerer looks.
-    :return: the figures of the sync, ``{"changes", "caught_up", "lag_bytes", "lag_seconds", …}``;
-        besides, the XCom ``lag``.
+    :return: the figures of the sync, ``{"direction", "changes", "caught_up", "lag_bytes", …}``; besides,
+        the XCom ``lag``.
     :raises NotFoundError: no snapshot has begun the stream.
+    :raises ConflictError: the changes would flow to the side that applications write to (HL-8786).
     :raises TransientError: a server went away, or it was stopped; a retry goes on.
     """
 
@@ -64,10 +68,11 @@ class SyncChangesOperator(DatabaseOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Apply what is there, and return the figures or go on following."""
         frame = self.frame(context)
+        if self.follow and not frame.options.dry_run:
+            return self._follow(context, {"began": None, "failures": 0})
+        self.find_flow(frame)
         if frame.options.dry_run:
             return self._look(frame, context)
-        if self.follow:
-            return self._follow(context, {"began": None, "failures": 0})
         record = self.work.run(self._sync(frame, context), f"sync of database {self.database!r}")
         return self._told(record)
 
@@ -92,12 +97,13 @@ class SyncChangesOperator(DatabaseOperator):
         for line in status_lines(status):
             self.log.info("%s", line)
         tell_lag(context, state_store_of(context, self.log), self.tags(frame), status)
-        return lag_figures(status)
+        return {"direction": self.flow, **lag_figures(status)}
 
     def _follow(self, context: Context, so_far: dict[str, Any]) -> dict[str, Any]:
         from heavylift.evidence.records import utc_now
 
         frame = self.moving_frame(context)
+        self.find_flow(frame)
         began = datetime.fromisoformat(so_far["began"]) if so_far["began"] else utc_now()
         what, failures = f"following of database {self.database!r}", int(so_far["failures"])
         record: SyncRecord | None = None
@@ -130,12 +136,12 @@ class SyncChangesOperator(DatabaseOperator):
     def _told(self, record: SyncRecord) -> dict[str, Any]:
         from heavylift.tables.wording import sync_figures, sync_line
 
-        self.log.info("database %r: %s", self.database, sync_line(record))
+        self.log.info("database %r, %s: %s", self.database, record.direction, sync_line(record))
         for statement in record.schema_changes:
             self.log.warning("the target's schema followed the source's: %s", statement)
         for finding in record.findings:
             self.log.warning("%s: %s: %s", finding.severity.value, finding.subject, finding.detail)
-        return sync_figures(record)
+        return {"direction": record.direction, **sync_figures(record)}
 
     async def _sync(self, frame: TaskFrame, context: Context) -> SyncRecord:
         from heavylift.tables.api import sync_tables

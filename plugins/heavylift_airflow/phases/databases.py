@@ -7,6 +7,8 @@ from airflow.sdk import BaseOperator, TaskGroup
 from heavylift.spec import Phase
 from heavylift.spec.sections_data import Database
 from heavylift_airflow.operators.tables import (
+    FORWARD,
+    LIVE,
     PreflightTablesOperator,
     SnapshotTablesOperator,
     VerifyTablesOperator,
@@ -26,11 +28,14 @@ def add_database(
     """Add one database's tasks to the DAG that is being defined, and return the last of them."""
     name = database.name
     with TaskGroup(group_id=group_of(database), tooltip=database.description):
-        verify = VerifyTablesOperator(**arguments("verify_tables"), database=name)
+        # After a switch a sync carries changes back, until a rollback or the end.
+        direction = LIVE if phase is Phase.SYNC else FORWARD
+        verify = VerifyTablesOperator(**arguments("verify_tables"), database=name, direction=direction)
         if phase is Phase.TRANSFER:
             preflight = PreflightTablesOperator(**arguments("preflight_tables"), database=name)
             begin >> preflight
             preflight >> SnapshotTablesOperator(**arguments("snapshot_tables"), database=name) >> verify
         else:
-            begin >> SyncChangesOperator(**arguments("sync_changes"), database=name) >> verify
+            sync = SyncChangesOperator(**arguments("sync_changes"), database=name, direction=direction)
+            begin >> sync >> verify
     return verify

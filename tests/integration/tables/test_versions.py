@@ -6,10 +6,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 
+import psycopg
 import pytest
 
 from heavylift.errors import PermanentError
+from heavylift.fencing import Side
 from heavylift.tables.engine import Work
+from heavylift.tables.fences import acts as fences
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.moving import ChangesEngine
 from sandbox.pg_programs import find_in_wheel
@@ -128,3 +131,27 @@ def test_a_slot_that_a_standby_keeps_outlives_a_failover(upwards: TwoDatabases) 
         primary.remove()
         if standby is not None:
             standby.remove()
+
+
+def test_a_fence_holds_on_the_newest_version_and_over_a_crash(
+    newest: OwnPostgres, level: TwoDatabases
+) -> None:
+    level.on_source("CREATE TABLE p (id int PRIMARY KEY) PARTITION BY RANGE (id)")
+    level.on_source("CREATE TABLE p1 PARTITION OF p FOR VALUES FROM (0) TO (100); INSERT INTO p VALUES (1)")
+    request = level.request()
+    ENGINE.snapshot(request, Work())
+    for side in Side:
+        fences.freeze(request, Work(), side=side, epoch=1, within_seconds=20)
+    newest.crash()
+    newest.start()
+    for side, run in ((Side.SOURCE, level.on_source), (Side.TARGET, level.on_target)):
+        assert fences.state_of(request, side).is_frozen
+        for statement in ("INSERT INTO p VALUES (2)", "DELETE FROM p1", "TRUNCATE p"):
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                run(statement)
+    assert ENGINE.drain(request, Work(), within_seconds=60).reached
+    ENGINE.prepare_reverse(request, Work())
+    fences.unfreeze(request, Work(), side=Side.TARGET, epoch=1, within_seconds=20)
+    level.on_target("INSERT INTO p VALUES (2)")
+    assert ENGINE.sync(request.reversed(), Work()).inserts == 1
+    level.assert_equal("p")

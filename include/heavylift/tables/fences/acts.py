@@ -106,13 +106,12 @@ def switched_to(request: TablesRequest) -> Side:
         # Never opened by a switch: whatever the source's state, the live rows are the source's.
         return Side.SOURCE
     if not _can_be_fenced(request, Side.SOURCE):
-        return Side.SOURCE if target.is_frozen else Side.TARGET
+        return Side.SOURCE if target.writes is Writes.FROZEN else Side.TARGET
     source = state_of(request, Side.SOURCE)
-    if source.is_frozen and not target.is_frozen:
-        return Side.TARGET
-    if target.is_frozen and not source.is_frozen:
-        return Side.SOURCE
-    if source.is_frozen:
+    # Tables that have come since the fence was put up do not change the direction of all others.
+    if source.writes is not target.writes:
+        return Side.SOURCE if source.writes is Writes.OPEN else Side.TARGET
+    if source.writes is Writes.FROZEN:
         return Side.TARGET if target.opened > (source.opened or 0) else Side.SOURCE
     raise ConflictError(
         f"telling which side of database {request.database!r} is the live one",
@@ -175,7 +174,13 @@ def fence_of(request: TablesRequest, side: Side) -> tuple[Fence, Fenced]:
         )
     stream = _forward(request).stream
     fenced = Fenced(request.run.migration, request.database, side, stream, connection, request.options)
-    return cast("Fence", getattr(import_module(home[0]), home[1])()), fenced
+    return fence_for(wanted.engine), fenced
+
+
+def fence_for(engine: DatabaseEngine) -> Fence:
+    """Return what fences a product's tables; its module is imported here, when it is needed."""
+    module, name = _FENCES[engine]
+    return cast("Fence", getattr(import_module(module), name)())
 
 
 def _forward(request: TablesRequest) -> TablesRequest:

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from heavylift.errors import TransientError
-from heavylift.fencing import Side, WriteState
+from heavylift.fencing import Side, Writes, WriteState
+from heavylift.tables.model import TableName, demand_some
+from heavylift.tables.postgres.state import no_stream
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -64,6 +66,15 @@ class FenceDone:
     position: str
 
 
+@dataclass(frozen=True)
+class FenceNote:
+    """What a side's note says; see :class:`heavylift.fencing.WriteState`."""
+
+    epoch: int
+    writes: Writes
+    opened: int | None
+
+
 class Fence(Protocol):
     """Fences tables of one product. All of it blocks."""
 
@@ -90,6 +101,33 @@ class Fence(Protocol):
     def state(self, fenced: Fenced) -> WriteState:
         """Tell whether applications may write, by looking at the tables themselves; changes nothing."""
         ...
+
+
+def judged(note: FenceNote, names: Sequence[TableName], on: set[TableName]) -> WriteState:
+    """Return how a side stands, by its triggers; only where they disagree does the note count.
+
+    :param names: what must be fenced.
+    :param on: what is.
+    """
+    refusing = [name for name in names if name in on]
+    if len(refusing) in {0, len(names)}:
+        return WriteState(Writes.FROZEN if refusing else Writes.OPEN, note.epoch, opened=note.opened)
+    frozen = note.writes is Writes.FROZEN
+    partly = tuple(str(name) for name in names if (name in on) is not frozen)
+    return WriteState(note.writes, note.epoch, partly, note.opened)
+
+
+def demand_tables(fenced: Fenced, names: Sequence[TableName], where: str) -> None:
+    """Refuse to fence nothing.
+
+    :raises NotFoundError: nothing was ever moved to this target.
+    :raises SpecError: the patterns choose nothing of this source.
+    """
+    if names:
+        return
+    if fenced.side is Side.TARGET:
+        raise no_stream(fenced.stream)
+    demand_some((), fenced.options.tables, where)
 
 
 def in_the_way(what: str, fenced: Fenced, sessions: Sequence[str], within_seconds: float) -> TransientError:

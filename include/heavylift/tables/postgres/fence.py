@@ -15,13 +15,19 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from heavylift.fencing import Side, Writes, WriteState, superseded
-from heavylift.tables.fences.port import FIRST_WAIT, LONGEST_WAIT, FenceDone, in_the_way
-from heavylift.tables.model import TableName, demand_some
+from heavylift.fencing import Writes, WriteState, superseded
+from heavylift.tables.fences.port import (
+    FIRST_WAIT,
+    LONGEST_WAIT,
+    FenceDone,
+    FenceNote,
+    demand_tables,
+    in_the_way,
+    judged,
+)
 from heavylift.tables.postgres import fence_sql as parts
 from heavylift.tables.postgres.connect import connect, where
 from heavylift.tables.postgres.faults import told_as
-from heavylift.tables.postgres.state import no_stream
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import Work
@@ -43,7 +49,7 @@ class PostgresFence:
 
         def act(session: Session, relations: parts.Relations) -> tuple[int, bool]:
             note = _demand_turn(session, fenced, epoch, "freezing the writes")
-            _demand_tables(fenced, relations)
+            demand_tables(fenced, relations.names, where(fenced.connection))
             done = _put_up(session, fenced, relations, epoch)
             already = not done and (note.epoch, note.writes) == (epoch, Writes.FROZEN)
             parts.write_note(session, fenced, epoch, Writes.FROZEN)
@@ -91,33 +97,11 @@ class PostgresFence:
             return judged(note, parts.relations_of(session, fenced).names, on)
 
 
-def judged(note: parts.FenceNote, names: tuple[TableName, ...], on: set[TableName]) -> WriteState:
-    """Return how a side stands, by its triggers; only where they disagree does the note count.
-
-    :param names: what must be fenced.
-    :param on: what is.
-    """
-    refusing = [name for name in names if name in on]
-    if len(refusing) in {0, len(names)}:
-        return WriteState(Writes.FROZEN if refusing else Writes.OPEN, note.epoch, opened=note.opened)
-    frozen = note.writes is Writes.FROZEN
-    partly = tuple(str(name) for name in names if (name in on) is not frozen)
-    return WriteState(note.writes, note.epoch, partly, note.opened)
-
-
-def _demand_turn(session: Session, fenced: Fenced, epoch: int, what: str) -> parts.FenceNote:
+def _demand_turn(session: Session, fenced: Fenced, epoch: int, what: str) -> FenceNote:
     note = parts.read_note(session, fenced, hold=True)
     if note.epoch > epoch:
         raise superseded(f"{what} of {fenced.in_words}", note.epoch, epoch)
     return note
-
-
-def _demand_tables(fenced: Fenced, relations: parts.Relations) -> None:
-    if relations.names:
-        return
-    if fenced.side is Side.TARGET:
-        raise no_stream(fenced.stream)
-    demand_some((), fenced.options.tables, where(fenced.connection))
 
 
 def _put_up(session: Session, fenced: Fenced, relations: parts.Relations, epoch: int) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from heavylift.fencing import Side, Writes
+from heavylift.tables.fences.port import FenceNote
 from heavylift.tables.model import TableName
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.state import read_tables
@@ -76,15 +77,6 @@ _WRITERS = [
 
 
 @dataclass(frozen=True)
-class FenceNote:
-    """What a side's note says; see :class:`heavylift.fencing.WriteState`."""
-
-    epoch: int
-    writes: Writes
-    opened: int | None
-
-
-@dataclass(frozen=True)
 class Relations:
     """The relations of the moved tables, partitions and their parents among them, and their numbers."""
 
@@ -98,6 +90,9 @@ class Relations:
 
 def ensure_fences(session: Session) -> None:
     """Make the note's table and the function where they are missing; needs CREATE on the database."""
+    # Another role may have made them.
+    if has_fences(session):
+        return
     with session.transaction():
         # Two that begin at once would both try to create.
         session.execute("SELECT pg_advisory_xact_lock(hashtext('heavylift.state'))")
@@ -106,7 +101,10 @@ def ensure_fences(session: Session) -> None:
 
 def has_fences(session: Session) -> bool:
     """Tell whether there may be a note."""
-    row = session.execute("SELECT to_regclass('heavylift.fence') IS NOT NULL").fetchone()
+    row = session.execute(
+        "SELECT to_regclass('heavylift.fence') IS NOT NULL"
+        " AND to_regprocedure('heavylift.refuse_write()') IS NOT NULL"
+    ).fetchone()
     return bool(row and row[0])
 
 

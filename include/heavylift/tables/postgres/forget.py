@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from heavylift.tables.postgres.quiet import quieten
+from heavylift.tables.postgres.quiet import pass_fences
 from heavylift.tables.postgres.schema_notes import ensure_notes
 from heavylift.tables.postgres.slot import drop_publication, drop_slot
 from heavylift.tables.postgres.state import Lease, ensure_state, leased, read_stream
@@ -52,8 +52,8 @@ def forget_stream(request: TablesRequest, *, source: Session, target: Session) -
     with leased(target, request.stream) as lease:
         drop_slot(source, state.slot)
         drop_publication(source, state.publication)
-        # What was filled is emptied here, also where it is fenced.
-        quieten(target)
+        # What was filled is emptied, also where it is fenced.
+        pass_fences(target)
         with target.transaction():
             for kind, word in (("m", "MATERIALIZED VIEW"), ("v", "VIEW")):
                 views = target.execute(_VIEWS, [kind, request.stream, word.lower()]).fetchall()

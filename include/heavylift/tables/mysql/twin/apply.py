@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from heavylift.errors import ConflictError, TransientError
+from heavylift.tables.fences.port import PREFIX
 from heavylift.tables.model import TableName
 from heavylift.tables.mysql.catalog import SourceTable, read_source
 from heavylift.tables.mysql.connect import Policy, ZeroDates, ask, execute, quoted
@@ -195,7 +196,11 @@ class TwinApplier:
             " FROM information_schema.triggers",
         )
         found = [(TableName(r[0], r[1]), TableName(r[2], r[3])) for r in rows]
-        found = [(trigger, table) for trigger, table in found if table in self.given.states]
+        found = [
+            (trigger, table)
+            for trigger, table in found
+            if table in self.given.states and not trigger.name.startswith(PREFIX)
+        ]
         others = [table for trigger, table in found if f"trigger {trigger}" not in ours]
         if others:
             raise _fires(others)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from heavylift.tables.fences.port import PREFIX
 from heavylift.tables.model import TableName
 from heavylift.tables.mysql.connect import quoted
 from heavylift.tables.mysql.twin.programs import DumpProgram
@@ -87,7 +88,8 @@ def dump_schema(program: DumpProgram, connection: Connection, schemas: Iterable[
     entries: list[Entry] = []
     for schema in schemas:
         entries += split(program.run(connection, [*_OPTIONS, schema]), schema)
-    return tuple(entries)
+    # What keeps writers away from one side has no business on the other.
+    return tuple(each for each in entries if each.kind != "trigger" or not each.name.name.startswith(PREFIX))
 
 
 def split(script: str, schema: str) -> list[Entry]:

@@ -27,6 +27,7 @@ _RIGHTS = ("CREATE", "ALTER", "INDEX", "DROP", "INSERT", "UPDATE", "DELETE", "SE
 _IDENTITY = "SELECT @@hostname, @@port, @@datadir, @@server_id"
 _DEFINERS = """
 SELECT 'trigger', trigger_schema, trigger_name, definer FROM information_schema.triggers
+WHERE LEFT(trigger_name, 16) <> 'heavylift_fence_'
 UNION ALL SELECT 'view', table_schema, table_name, definer FROM information_schema.views
 UNION ALL SELECT LOWER(routine_type), routine_schema, routine_name, definer FROM information_schema.routines
 UNION ALL SELECT 'event', event_schema, event_name, definer FROM information_schema.events
