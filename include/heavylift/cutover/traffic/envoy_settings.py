@@ -9,6 +9,7 @@ from pathlib import Path
 from heavylift.connections import Connection, http_address, http_authorisation
 from heavylift.cutover.ports import Side
 from heavylift.cutover.traffic.faults import wrong_connection
+from heavylift.cutover.traffic.settings import confirm_seconds
 
 CONN_TYPE = "envoy"
 _CONFIRM_SECONDS = 30.0
@@ -88,16 +89,5 @@ def envoy_settings(connection: Connection) -> EnvoySettings:
         admin_url=admin.rstrip("/"),
         headers=http_authorisation(connection),
         address=connection.text("address") or "",
-        confirm_seconds=_seconds(connection),
+        confirm_seconds=confirm_seconds(connection, _CONFIRM_SECONDS),
     )
-
-
-def _seconds(connection: Connection) -> float:
-    given = connection.text("confirm_seconds")
-    try:
-        seconds = float(given) if given else _CONFIRM_SECONDS
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds <= 3600:
-        raise wrong_connection(connection, f"confirm_seconds {given!r}", "seconds, up to 3600")
-    return seconds

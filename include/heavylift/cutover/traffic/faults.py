@@ -75,6 +75,25 @@ def check_whole(what: str, adapter: str, target_percent: int) -> None:
     )
 
 
+def check_mirror_alone(what: str, adapter: str, wanted: Split, most: int = 100) -> None:
+    """Refuse mirroring where it would copy more than what the source answers, or more than is possible.
+
+    :param most: the largest share that can be mirrored.
+    :raises UnsupportedError: the target answers live requests as well, or the share is too large.
+    """
+    if wanted.mirror_percent == 0 or (wanted.target_percent == 0 and wanted.mirror_percent <= most):
+        return
+    raise UnsupportedError(
+        what,
+        got=f"mirroring of {wanted.mirror_percent} % beside {wanted.target_percent} % live",
+        expected=f"mirroring of at most {most} % while the source answers everything: {adapter} can't mirror "
+        "only what the source answers",
+        state="nothing was changed",
+        remedy="mirror at 0 % first, then shift without mirroring",
+        code="8737",
+    )
+
+
 def wrong_connection(connection: Connection, got: str, expected: str) -> HeavyliftError:
     """Return the error of a connection that does not say enough."""
     return ConnectionConfigError(
@@ -84,6 +103,18 @@ def wrong_connection(connection: Connection, got: str, expected: str) -> Heavyli
         state="nothing was touched",
         remedy=f"complete connection {connection.conn_id!r} (docs/reference/cutover-traffic.md)",
         code="8724",
+    )
+
+
+def other_cloud(connection: Connection, platform: str, side: str) -> HeavyliftError:
+    """Return the error of an endpoint's own split that would have to reach another platform."""
+    return UnsupportedError(
+        f"opening the endpoint of connection {connection.conn_id!r}",
+        got=f"a side on {side}",
+        expected=f"both sides on {platform}: its endpoints send requests to models of their own alone",
+        state="nothing was touched",
+        remedy="use the adapter envoy or gateway_api before both sides, or dns between their addresses",
+        code="8739",
     )
 
 

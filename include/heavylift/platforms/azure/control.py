@@ -34,12 +34,11 @@ class AzureControlPlane(OverRest):
         connection: Connection,
         limits: Limits | None = None,
     ) -> None:
-        self._subscription = _subscription_of(connection)
+        self._subscription = subscription_named(connection)
         self._endpoint = endpoint_of(connection)
         fetch = fetch_of(connection)
         if fetch and not may_carry_tokens(self._endpoint):
-            got, expected = f"the endpoint {self._endpoint}", "https:// where access tokens are sent"
-            raise _wrong(connection, got, expected, "7638")
+            raise unencrypted(connection, self._endpoint)
         tokens = TokenCache(fetch) if fetch else None
 
         async def authorisation() -> Headers:
@@ -49,7 +48,7 @@ class AzureControlPlane(OverRest):
             lambda _service, _region: self._endpoint,
             authorisation,
             Paging("", "nextLink"),
-            Reading(told=_told, permission=lambda _what: PERMISSION, off=_OFF, slow=_SLOW),
+            Reading(told=told_by_azure, permission=lambda _what: PERMISSION, off=_OFF, slow=_SLOW),
             fixed={"account": self._subscription},
             limits=limits,
         )
@@ -73,12 +72,21 @@ class AzureControlPlane(OverRest):
         return f"{service}/*/read"
 
 
-def _subscription_of(connection: Connection) -> str:
+def subscription_named(connection: Connection) -> str:
+    """Return the subscription of a connection, in small letters.
+
+    :raises ConnectionConfigError: it is of another type, or names none.
+    """
     found = subscription_of(connection)
     if connection.conn_type not in ("azure", "azure_data_factory", "wasb") or not found:
         got = f"the type {connection.conn_type!r}" + ("" if found else " and no subscriptionId")
         raise _wrong(connection, got, "the type azure, and the extra field subscriptionId", "7639")
     return found.lower()
+
+
+def unencrypted(connection: Connection, endpoint: str) -> ConnectionConfigError:
+    """Return the error of an endpoint to which a token would travel in the clear."""
+    return _wrong(connection, f"the endpoint {endpoint}", "https:// where access tokens are sent", "7638")
 
 
 def _wrong(connection: Connection, got: str, expected: str, code: str) -> ConnectionConfigError:
@@ -92,7 +100,8 @@ def _wrong(connection: Connection, got: str, expected: str, code: str) -> Connec
     )
 
 
-def _told(answer: Mapping[str, Any]) -> Told:
+def told_by_azure(answer: Mapping[str, Any]) -> Told:
+    """Return reason and message of an error answer."""
     error = answer.get("error")
     if not isinstance(error, Mapping):
         return str(answer.get("code") or ""), str(answer.get("message") or "")

