@@ -129,7 +129,7 @@ async def _watch(
             sources.prober = await _prober(request, request.probes, bodies, progress, stack)
         if request.business is not None:
             sources.business = BusinessReader(request.business.connection, request.business.metric)
-            sources.business_every = float(request.business.metric.every)
+            sources.business_every = request.business.every or float(request.business.metric.every)
             stack.push_async_callback(sources.business.close)
         watch = Watch(analysis, sources, progress.tally, request, progress.look)
         progress.begin = time.monotonic()

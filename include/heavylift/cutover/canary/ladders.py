@@ -63,7 +63,8 @@ class Ladder:
 
     def _wealth(self) -> Floats:
         weights = np.log(np.array(self._weights) / len(FRACTIONS))
-        parts = (self._logs + weights[None, :, None]).reshape(len(self._logs), -1)
+        rungs, starts, bets = self._logs.shape
+        parts = (self._logs + weights[None, :, None]).reshape(rungs, starts * bets)
         kept = 1 - sum(self._weights)
         top = np.maximum(parts.max(axis=1), 0.0)
         total = np.exp(parts - top[:, None]).sum(axis=1) + max(kept, 0.0) * np.exp(-top)

@@ -34,10 +34,14 @@ class Probes:
 
 @dataclass(frozen=True)
 class BusinessSource:
-    """Where the business metric is read."""
+    """Where the business metric is read.
+
+    :param every: seconds between two readings, in place of the metric's.
+    """
 
     connection: Connection
     metric: BusinessMetric
+    every: float | None = None
 
 
 @dataclass(frozen=True)
