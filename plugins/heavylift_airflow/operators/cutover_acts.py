@@ -82,9 +82,10 @@ class AnalyseCanaryOperator(SwitchOperator):
 
     async def _analyse(self, frame: TaskFrame) -> CanaryRecord:
         from heavylift.cutover.canary.api import analyse
-        from heavylift.switching.canary import canary_request, live_traffic
+        from heavylift.cutover.canary.from_spec import canary_request
+        from heavylift.switching.canary import live_traffic
 
-        wanted = canary_request(frame.spec, frame.run, self.step, look_up)
+        wanted = canary_request(frame.spec, frame.run, look_up, self.step)
         async with self.switch(frame) as request:
             live = live_traffic(request.parts.requests, self.step)
             record, ref = await analyse(wanted, self.tell, live=live)
