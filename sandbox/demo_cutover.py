@@ -24,7 +24,7 @@ GOLDEN = "golden/requests.jsonl"
 REQUESTS_A_SECOND = 20.0
 WRITERS = 2
 INSERT = """INSERT INTO public.labels (transaction_id, customer_id, is_fraud, amount, reasons)
-    SELECT md5('live ' || n)::uuid, 1 + n % 1000, false, n, ARRAY['live'] FROM (VALUES (%s::bigint)) v (n)
+    SELECT md5('live ' || n)::uuid, 1 + n %% 1000, false, n, ARRAY['live'] FROM (VALUES (%s::bigint)) v (n)
     ON CONFLICT DO NOTHING"""
 WRITTEN = "SELECT amount::bigint FROM public.labels WHERE reasons = ARRAY['live'] ORDER BY 1"
 
@@ -88,7 +88,10 @@ class LiveWorkload:
         """Return what was seen, beside what the database of ``side`` has.
 
         :param side: ``source`` or ``target``.
+        :raises Exception: a writer has broken.
         """
+        for error in self.writer.broken:
+            raise error
         written = _rows(connection_from_env(f"features_{side}", self._env))
         acknowledged = self.writer.acknowledged
         load = self._load or self._requests.load

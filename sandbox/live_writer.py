@@ -19,6 +19,10 @@ from heavylift.connections import Connection
 from heavylift.tables.postgres.connect import connect
 
 
+_TRIED_AGAIN = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+"""What an application tries again: a server that goes away, or takes no writes now."""
+
+
 class AcknowledgedWriter:
     """Writes until it is stopped.
 
@@ -82,7 +86,7 @@ class AcknowledgedWriter:
             try:
                 session = session or connect(self._where(), "writer")
                 session.execute(self._insert, [at])
-            except psycopg.Error:
+            except _TRIED_AGAIN:
                 self.refused += 1
                 with suppress(psycopg.Error):
                     if session is not None:

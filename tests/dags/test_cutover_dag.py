@@ -1,0 +1,116 @@
+"""The DAGs of cutover and rollback: steps before the switch, and nothing left between the sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from airflow.sdk import DAG
+
+from heavylift.spec import Phase, SpecFileError, load_spec, load_specs
+from heavylift_airflow.phases.cutover import cutover_dag, rollback_dag
+from heavylift_airflow.phases.runbook import read_runbook
+from tests.dags.specs import write
+
+DATABASE = {
+    "name": "orders",
+    "source": {"engine": "postgresql", "connection": "orders_source"},
+    "target": {"engine": "postgresql", "connection": "orders_target"},
+}
+TRAFFIC = {"adapter": "envoy", "connection": "traffic", "steps": [5, 100]}
+CUTOVER = {"runbook_owner": "team-a", "traffic": TRAFFIC}
+GATE = "gate_cutover-approved"
+
+
+def dag_of(tmp_path: Path, phase: Phase, **changes: object) -> DAG:
+    [loaded] = load_specs(write(tmp_path, "some", databases=[DATABASE], **changes).parent).valid
+    made = (cutover_dag if phase is Phase.CUTOVER else rollback_dag)(loaded)
+    assert made is not None
+    return made
+
+
+def test_a_spec_without_the_section_has_neither(tmp_path: Path) -> None:
+    [loaded] = load_specs(write(tmp_path, "some", databases=[DATABASE]).parent).valid
+    assert cutover_dag(loaded) is None
+    assert rollback_dag(loaded) is None
+
+
+def test_requests_move_in_watched_steps_before_writes_do(tmp_path: Path) -> None:
+    dag = dag_of(tmp_path, Phase.CUTOVER, cutover=CUTOVER)
+    order = [task.task_id for task in dag.topological_sort()]
+    wanted = [
+        "begin_run", "check_readiness", f"{GATE}.evaluate", f"{GATE}.wait", f"{GATE}.approve", "take_turn",
+        "step_shadow.shift", "step_shadow.analyse", "step_5.shift", "step_5.analyse", "promote",
+    ]  # fmt: skip
+    assert [name for name in order if name in wanted] == wanted
+    assert set(order) == {
+        *wanted, "rehearse", "settle", "publish_result", "build_report", "summarise_run",
+    }  # fmt: skip
+    shadow, step = dag.get_task("step_shadow.shift"), dag.get_task("step_5.shift")
+    assert (shadow.target_percent, shadow.mirror_percent) == (0, 100)
+    assert (step.target_percent, step.mirror_percent) == (5, 0)
+    assert dag.get_task("take_turn").upstream_task_ids == {f"{GATE}.approve"}
+    assert {"dry_run", "rehearse"} == set(dag.params)
+
+
+def test_what_fails_between_is_settled_and_fails_the_run(tmp_path: Path) -> None:
+    dag = dag_of(tmp_path, Phase.CUTOVER, cutover=CUTOVER)
+    settle, turn = dag.get_task("settle"), dag.get_task("take_turn")
+    assert (turn.is_setup, settle.is_teardown, settle.on_failure_fail_dagrun) == (True, True, True)
+    assert settle.upstream_task_ids == {"promote", "take_turn"}
+    assert [task.task_id for task in dag.leaves] == ["summarise_run"]
+    assert dag.get_task("summarise_run").trigger_rule == "all_done"
+    assert "settle" in dag.get_task("build_report").upstream_task_ids
+
+
+def test_a_rollback_asks_nobody_and_is_never_paused_at_first(tmp_path: Path) -> None:
+    dag = dag_of(tmp_path, Phase.ROLLBACK, cutover=CUTOVER)
+    assert [task.task_id for task in dag.topological_sort()] == [
+        "begin_run", "roll_back", "build_report", "summarise_run",
+    ]  # fmt: skip
+    assert dag.is_paused_upon_creation is False
+    assert set(dag.params) == {"dry_run"}
+
+
+@pytest.mark.parametrize("phase", [Phase.CUTOVER, Phase.ROLLBACK])
+def test_each_task_has_its_section_in_the_runbook(tmp_path: Path, phase: Phase) -> None:
+    dag = dag_of(tmp_path, phase, cutover={**CUTOVER, "writers": {"adapter": "envoy", "connection": "w"}})
+    for task in dag.tasks:
+        section = read_runbook(phase).task(task.task_id.rpartition(".")[2])
+        assert "*To do:*" in section, task.task_id
+        assert task.doc_md == section
+    assert "| writes of orders | connection `orders_source` | connection `orders_target` |" in dag.doc_md
+    assert "requests, by connection `traffic` | 0 % | 5 %, 100 %" in dag.doc_md
+
+
+def test_without_traffic_only_writes_are_switched(tmp_path: Path) -> None:
+    dag = dag_of(tmp_path, Phase.CUTOVER, cutover={"runbook_owner": "team-a"})
+    assert dag.get_task("promote").upstream_task_ids == {"take_turn"}
+
+
+WRONG = {
+    "8712": ({"cutover": {"runbook_owner": "a"}, "databases": []}, "nothing that could be switched"),
+    "8713": ({"cutover": {**CUTOVER, "traffic": {**TRAFFIC, "steps": [50, 5, 100]}}}, "rise"),
+    "8714": (
+        {"cutover": {**CUTOVER, "writers": {"adapter": "endpoint", "connection": "w"}}},
+        "envoy, dns or gateway_api",
+    ),
+    "8715": ({"cutover": CUTOVER, "databases": [{**DATABASE, "reverse": False}]}, "way back"),
+    "8710": (
+        {"gates": [{"name": "g", "phase": "cutover", "checks": ["cutover_ready"]}]},
+        "a section cutover",
+    ),
+    "8711": (
+        {"cutover": CUTOVER, "gates": [{"name": "g", "phase": "cutover", "checks": ["counts_equal"]}]},
+        "cutover_ready",
+    ),
+}
+
+
+@pytest.mark.parametrize("code", WRONG)
+def test_what_a_switch_cannot_do_is_told_of_the_spec(tmp_path: Path, code: str) -> None:
+    changes, told = WRONG[code]
+    with pytest.raises(SpecFileError) as wrong:
+        load_spec(write(tmp_path, "some", **{"databases": [DATABASE], **changes}))
+    assert f"HL-{code}" in str(wrong.value)
+    assert told in str(wrong.value)
