@@ -18,7 +18,6 @@ import psycopg
 from heavylift.connections import Connection
 from heavylift.tables.postgres.connect import connect
 
-
 _TRIED_AGAIN = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
 """What an application tries again: a server that goes away, or takes no writes now."""
 
