@@ -26,6 +26,7 @@ SUBCOMMANDS = (
     Subcommand("pipelines", "Translate training pipelines."),
     Subcommand("manifests", "Translate Kubernetes manifests; check them for a version."),
     Subcommand("access", "Translate identities and permissions."),
+    Subcommand("secrets", "Copy secrets from store to store, and compare them."),
     Subcommand("compliance", "Scan for personal data; check the rules."),
     Subcommand("status", "Show where a migration stands.", single=True),
     Subcommand("doctor", "Say what is wrong with a migration and what to do.", single=True),

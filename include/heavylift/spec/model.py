@@ -15,6 +15,7 @@ from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Regis
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_models import Model
 from heavylift.spec.sections_platform import Access, Cutover, Infrastructure, Pipeline
+from heavylift.spec.sections_secrets import Secrets
 from heavylift.spec.vocabulary import Phase
 
 API_VERSION: Literal["heavylift/v1"] = "heavylift/v1"
@@ -56,6 +57,9 @@ class MigrationSpec(SpecModel):
     pipelines: tuple[Pipeline, ...] = Field(default=(), description="Training pipelines that are translated.")
     infrastructure: Infrastructure | None = Field(
         default=None, description="Infrastructure that `heavylift infra` makes on the target."
+    )
+    secrets: Secrets | None = Field(
+        default=None, description="Secrets that are copied to the target's store of secrets."
     )
     access: Access | None = Field(default=None, description="Identities and permissions.")
     compliance: Compliance | None = Field(

@@ -49,7 +49,7 @@ class AzureControlPlane(OverRest):
             lambda _service, _region: self._endpoint,
             authorisation,
             Paging("", "nextLink"),
-            Reading(told=_told, permission=lambda _what: PERMISSION, off=_OFF, slow=_SLOW),
+            Reading(told=told_by, permission=lambda _what: PERMISSION, off=_OFF, slow=_SLOW),
             fixed={"account": self._subscription},
             limits=limits,
         )
@@ -92,7 +92,8 @@ def _wrong(connection: Connection, got: str, expected: str, code: str) -> Connec
     )
 
 
-def _told(answer: Mapping[str, Any]) -> Told:
+def told_by(answer: Mapping[str, Any]) -> Told:
+    """Return reason and message of an error answer of Azure's."""
     error = answer.get("error")
     if not isinstance(error, Mapping):
         return str(answer.get("code") or ""), str(answer.get("message") or "")

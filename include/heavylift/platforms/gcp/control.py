@@ -48,7 +48,7 @@ class GoogleControlPlane(OverRest):
         connection: Connection,
         limits: Limits | None = None,
     ) -> None:
-        self._project = _project_of(connection)
+        self._project = project_of(connection)
         self._endpoint = (connection.text("endpoint_url") or "").rstrip("/")
         tokens = None if is_anonymous(connection) else TokenCache(token_fetcher(connection, SCOPES))
         if tokens is not None and self._endpoint and not may_carry_tokens(self._endpoint):
@@ -63,7 +63,7 @@ class GoogleControlPlane(OverRest):
             self._address,
             authorisation,
             Paging("pageToken", "nextPageToken"),
-            Reading(told=_told, permission=lambda what: OWN.get(what, what), off=_OFF, slow=_SLOW),
+            Reading(told=told_by, permission=lambda what: OWN.get(what, what), off=_OFF, slow=_SLOW),
             fixed={"project": self._project},
             limits=limits,
         )
@@ -162,7 +162,11 @@ def named(value: Any, project: str, number: str) -> Any:
     return {**found, "_short": name.rpartition("/")[2]} if isinstance(name, str) and "/" in name else found
 
 
-def _project_of(connection: Connection) -> str:
+def project_of(connection: Connection) -> str:
+    """Return the project that a connection names.
+
+    :raises ConnectionConfigError: it names none, or is of another type.
+    """
     project = connection.text("project") or connection.text("extra__google_cloud_platform__project")
     if connection.conn_type not in ("google_cloud_platform", "gcpbigquery") or not project:
         raise ConnectionConfigError(
@@ -176,7 +180,8 @@ def _project_of(connection: Connection) -> str:
     return project
 
 
-def _told(answer: Mapping[str, Any]) -> Told:
+def told_by(answer: Mapping[str, Any]) -> Told:
+    """Return reason and message of an error answer of Google's."""
     error = answer.get("error")
     if not isinstance(error, Mapping):
         return "", ""

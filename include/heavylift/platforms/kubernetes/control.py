@@ -44,7 +44,7 @@ class KubernetesControlPlane(OverRest):
             lambda _service, _region: found.url,
             authorisation,
             Paging("continue", "metadata.continue"),
-            Reading(told=_told, permission=permission_of),
+            Reading(told=told_by, permission=permission_of),
             limits=limits,
             tls=found.tls,
         )
@@ -109,7 +109,8 @@ def permission_of(operation: str) -> str:
     return f"list {path[-1]}" + (f".{group}" if group else "")
 
 
-def _told(answer: Mapping[str, Any]) -> Told:
+def told_by(answer: Mapping[str, Any]) -> Told:
+    """Return reason and message of an error answer of Kubernetes'."""
     return str(answer.get("reason") or ""), str(answer.get("message") or "")
 
 
