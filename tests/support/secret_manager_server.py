@@ -122,8 +122,8 @@ class SecretManagerServer:
         if method == "secrets.get":
             return 200, held
         if method == "secrets.patch":
-            assert query["updateMask"] == "versionAliases"
-            held["versionAliases"] = body["versionAliases"]
+            assert query["updateMask"] == "annotations"
+            held["annotations"] = body["annotations"]
             return 200, held
         if name in self.denied:
             return _refusal(403, "PERMISSION_DENIED", f"Permission denied for {json.dumps(body)}")

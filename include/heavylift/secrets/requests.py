@@ -11,7 +11,9 @@ from heavylift.evidence.records import RunKey
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.sections_secrets import Secrets
 
-SECRETS_PHASE = "provision"
+SECRETS_PHASE = "secrets"
+"""Under which the shell's runs lie; those of the DAG are of the phase provision."""
+
 PLATFORMS: Mapping[str, str] = {
     "aws": "aws",
     "google_cloud_platform": "gcp",

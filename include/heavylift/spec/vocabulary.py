@@ -135,3 +135,4 @@ class Check(StrEnum):
     COMPLIANCE_CLEAN = "compliance_clean"
     INFRA_SCANNED = "infra_scanned"
     INFRA_PLANNED = "infra_planned"
+    SECRETS_EQUAL = "secrets_equal"

@@ -22,6 +22,10 @@ from heavylift.secret_values import SecretValue
 API_VERSION = "7.4"
 BASE64 = "application/x-heavylift-base64"
 """The content type of a value that stands for bytes: Key Vault keeps nothing but text."""
+MOVED = "set by the move of secrets"
+"""The content type of what Heavylift wrote; Terraform makes its shells with it, so that nothing drifts."""
+SHELL = "not set yet"
+"""What such a shell has for a value."""
 _MOST_TAGS, _LONGEST = 15, 256
 _SET, _GET, _LIST = "secrets/set", "secrets/get", "secrets/list"
 
@@ -29,8 +33,8 @@ _SET, _GET, _LIST = "secrets/set", "secrets/get", "secrets/list"
 class KeyVaultStore:
     """The secrets of one vault.
 
-    Tags belong to a version: what Heavylift wrote bears the tag ``heavylift`` for as long as nobody writes
-    another version.
+    Content type and tags belong to a version: what Heavylift wrote is known by them for as long as nobody
+    writes another one.
 
     :param connection: type ``azure``; extra ``vault_url``, and what :func:`token_fetcher` takes.
     """
@@ -78,27 +82,28 @@ class KeyVaultStore:
                 raise
             info = SecretInfo(name=name, store=self.store, refused="it is switched off")
             return Held(info, None)
-        info = _info(found)
+        info, kind = _info(found), found.get("contentType")
         version = str(found["id"]).rstrip("/").rpartition("/")[2]
         value = SecretValue.of_text(str(found.get("value") or ""))
-        if found.get("contentType") == BASE64:
-            value = _decoded(name, value)
-        return Held(replace(info, version=version, ours=MARK in (found.get("tags") or {})), value)
+        info = replace(info, version=version, ours=kind in (MOVED, BASE64))
+        if kind == MOVED and found.get("value") == SHELL:
+            return Held(info, None)
+        return Held(info, _decoded(name, value) if kind == BASE64 else value)
 
     async def create(self, name: str, value: SecretValue, dressing: Dressing) -> str:
         """Set the first version of a secret; Key Vault cannot be asked to do so only where there is none."""
-        return await self._set(name, value, dressing)
+        return await self._set(name, value, _tags(dressing))
 
     async def replace(self, held: Held, value: SecretValue, dressing: Dressing) -> str:
         """Set a new version, which becomes the current one; those before stay."""
-        return await self._set(held.info.name, value, dressing)
+        found = await self._api.send("GET", f"secrets/{held.info.name}", _GET)
+        return await self._set(held.info.name, value, found.get("tags") or {})
 
-    async def _set(self, name: str, value: SecretValue, dressing: Dressing) -> str:
+    async def _set(self, name: str, value: SecretValue, tags: Mapping[str, str]) -> str:
         data = value.reveal()
         text = data.decode() if value.text else base64.b64encode(data).decode()
-        body: dict[str, Any] = {"value": text, "tags": _tags(dressing)}
-        if not value.text:
-            body["contentType"] = BASE64
+        kind = MOVED if value.text else BASE64
+        body: dict[str, Any] = {"value": text, "tags": dict(tags), "contentType": kind}
         made = await self._api.send("PUT", f"secrets/{name}", _SET, body=body)
         return str(made["id"]).rstrip("/").rpartition("/")[2]
 

@@ -22,13 +22,14 @@ _PUBLIC = "https://secretmanager.googleapis.com"
 _LABEL = re.compile(r"[^a-z0-9_-]")
 _ANNOTATION = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 _MOST_ANNOTATIONS = 16_000
+_VERSION = f"{MARK}-version"
 
 
 class GoogleSecretStore:
     """The secrets of one project that have no region of their own.
 
-    The version that Heavylift wrote bears the alias ``heavylift``; the description and labels of the source
-    become annotations, which take any text.
+    An annotation names the version that Heavylift wrote; the description and labels of the source become
+    annotations, too, which take any text. Terraform's provider leaves alone what it did not write of them.
 
     :param connection: extra ``project``; ``endpoint_url`` replaces Google's address, with the service's
         name behind it.
@@ -81,8 +82,7 @@ class GoogleSecretStore:
                 remedy="run again; if it stays, look at what stands between here and Google",
                 code="8807",
             )
-        aliases = found.get("versionAliases") or {}
-        ours = str(aliases.get(MARK) or "") == version
+        ours = (found.get("annotations") or {}).get(_VERSION) == version
         return Held(replace(info, version=version, ours=ours), SecretValue.of_bytes(data))
 
     async def create(self, name: str, value: SecretValue, dressing: Dressing) -> str:
@@ -95,15 +95,15 @@ class GoogleSecretStore:
         if annotations:
             body["annotations"] = annotations
         await self._api.send("POST", self._root, "secretmanager.secrets.create", {"secretId": name}, body)
-        return await self._add(name, value, {})
+        return await self._add(name, value, annotations)
 
     async def replace(self, held: Held, value: SecretValue, dressing: Dressing) -> str:
         """Add a version, which becomes the newest; those before stay."""
         del dressing
         found = await self._api.send("GET", f"{self._root}/{held.info.name}", "secretmanager.secrets.get")
-        return await self._add(held.info.name, value, found.get("versionAliases") or {})
+        return await self._add(held.info.name, value, found.get("annotations") or {})
 
-    async def _add(self, name: str, value: SecretValue, aliases: Mapping[str, str]) -> str:
+    async def _add(self, name: str, value: SecretValue, annotations: Mapping[str, str]) -> str:
         data = value.reveal()
         payload = {"data": base64.b64encode(data).decode(), "dataCrc32c": str(_crc32c(data))}
         path = f"{self._root}/{name}"
@@ -111,8 +111,8 @@ class GoogleSecretStore:
             "POST", f"{path}:addVersion", "secretmanager.versions.add", body={"payload": payload}
         )
         version = str(made["name"]).rpartition("/")[2]
-        marked = {"versionAliases": {**aliases, MARK: version}}
-        mask = {"updateMask": "versionAliases"}
+        marked = {"annotations": {**annotations, _VERSION: version}}
+        mask = {"updateMask": "annotations"}
         await self._api.send("PATCH", path, "secretmanager.secrets.update", mask, marked)
         return version
 
@@ -129,7 +129,8 @@ def _replication(dressing: Dressing) -> dict[str, Any]:
 
 
 def _annotations(dressing: Dressing) -> dict[str, str]:
-    found = {key: text for key, text in sorted(dressing.labels.items()) if _ANNOTATION.fullmatch(key)}
+    found = {key: text for key, text in sorted(dressing.labels.items())}
+    found = {key: text for key, text in found.items() if _ANNOTATION.fullmatch(key)}
     if dressing.description:
         found.setdefault("description", dressing.description)
     room, kept = _MOST_ANNOTATIONS, {}
@@ -144,6 +145,7 @@ def _info(found: Mapping[str, Any]) -> SecretInfo:
     rotation = found.get("rotation") or {}
     annotations = {str(k): str(v) for k, v in (found.get("annotations") or {}).items()}
     labels = {str(k): str(v) for k, v in (found.get("labels") or {}).items() if k != MARK}
+    annotations.pop(_VERSION, None)
     description = annotations.pop("description", "")
     every = f", every {rotation['rotationPeriod']}" if rotation.get("rotationPeriod") else ""
     return SecretInfo(
