@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import urllib.parse
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,7 @@ class SecretManagerServer:
     :param token: requests without it are refused; empty: none is wanted.
     :param loses: answers to additions of versions that are lost after they were carried out.
     :param spoils: values are kept with a bit turned.
+    :param before_version: called with the number of versions before one is added; others wait meanwhile.
     """
 
     denied: set[str] = field(default_factory=set)
@@ -36,6 +38,7 @@ class SecretManagerServer:
     unauthorised: bool = False
     loses: int = 0
     spoils: bool = False
+    before_version: Callable[[int], None] | None = None
     secrets: dict[str, dict[str, Any]] = field(default_factory=dict)
     versions: dict[str, list[bytes]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
@@ -138,6 +141,8 @@ class SecretManagerServer:
         assert int(body["payload"]["dataCrc32c"]) == int(crc32c_of(data), 16)
         if not data or len(data) > 65_536:
             return _refusal(400, "INVALID_ARGUMENT", f"payload {body['payload']['data']}")
+        if self.before_version:
+            self.before_version(sum(map(len, self.versions.values())))
         versions.append(bytes([data[0] ^ 1]) + data[1:] if self.spoils else data)
         if self.loses:
             self.loses -= 1

@@ -132,9 +132,9 @@ async def _copied(asked: AskedSecrets) -> SecretsRecord:
     from heavylift.secrets.keeping import keep_secrets
 
     async with open_evidence(asked.evidence_url, asked.evidence_connection) as store:
-        # The store is there before anything is written: a move without evidence would prove nothing.
+        # The store is open before anything is written: a move without evidence would prove nothing.
+        record = await copy_secrets(asked.request, mark_touched)
         mark_touched()
-        record = await copy_secrets(asked.request)
         await keep_secrets(store, record, shell_actor())
     return record
 

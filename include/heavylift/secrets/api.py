@@ -30,17 +30,22 @@ async def list_secrets(request: SecretsRequest) -> SecretsRecord:
     return await _all(request, "list")
 
 
-async def copy_secrets(request: SecretsRequest) -> SecretsRecord:
+def untold() -> None:
+    """Tell nobody that something is written."""
+
+
+async def copy_secrets(request: SecretsRequest, touching: Callable[[], None] = untold) -> SecretsRecord:
     """Copy all chosen secrets to the target, compare each there, and tell what became of each.
 
     Idempotency: what is equal on both sides is left as it is; a run after a kill does only the rest. What the
     target holds and Heavylift did not write is overwritten only with ``conflict: new_version``. One secret
     that fails does not keep the others.
 
+    :param touching: called before the first write.
     :raises CredentialError: the source refuses the credentials, or the right to list.
     :raises ConnectionConfigError: a connection lacks a field.
     """
-    return await _all(request, "copy")
+    return await _all(request, "copy", touching)
 
 
 async def verify_secrets(request: SecretsRequest) -> SecretsRecord:
@@ -51,7 +56,7 @@ async def verify_secrets(request: SecretsRequest) -> SecretsRecord:
     return await _all(request, "verify")
 
 
-async def _all(request: SecretsRequest, act: Act) -> SecretsRecord:
+async def _all(request: SecretsRequest, act: Act, touching: Callable[[], None] = untold) -> SecretsRecord:
     started = utc_now()
     store = target_store(request)
     async with (
@@ -60,7 +65,7 @@ async def _all(request: SecretsRequest, act: Act) -> SecretsRecord:
     ):
         found = [info for each in sources.values() async for info in each.listed()]
         chosen = mapped(found, request.wanted, request.platforms[0], store)
-        mover = Mover(request, sources, targets[store])
+        mover = Mover(request, sources, targets[store], touching)
         does = {"list": _listed, "copy": mover.copy, "verify": mover.verify}
         rows = await _each(chosen, does[act])
     return _record(request, act, store, rows, started)

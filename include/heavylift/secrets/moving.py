@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from heavylift.errors import AlreadyExistsError, HeavyliftError
+from heavylift.errors import AlreadyExistsError, CredentialError, HeavyliftError
 from heavylift.evidence.secret_records import SecretRow
+from heavylift.platforms.control import DENIED
 from heavylift.platforms.secrets import Dressing, Held, SecretStore
 from heavylift.secret_values import Comparer, SecretValue
 from heavylift.secrets.airflow import unreadable
@@ -21,11 +22,17 @@ class Mover:
     """Moves and compares single secrets; a value lives for as long as one of these calls.
 
     :param sources: store → what is open.
+    :param touching: called before the first write.
     """
 
     def __init__(
-        self, request: SecretsRequest, sources: Mapping[str, SecretStore], target: SecretStore
+        self,
+        request: SecretsRequest,
+        sources: Mapping[str, SecretStore],
+        target: SecretStore,
+        touching: Callable[[], None],
     ) -> None:
+        self._touching, self._touched = touching, False
         self._request, self._wanted = request, request.wanted
         self._sources, self._target = sources, target
         self._comparer = Comparer()
@@ -44,6 +51,8 @@ class Mover:
         try:
             found: SecretRow = await act(mapped)
         except HeavyliftError as error:
+            if isinstance(error, CredentialError) and error.code != DENIED and not self._touched:
+                raise  # who we are is refused: it is so for all of them, and nothing was written
             reason = f"{error.what}: got {error.got}, expected {error.expected}"
             return row(mapped, "failed", reason=reason, remedy=error.remedy, code=f"HL-{error.code}")
         return found
@@ -110,6 +119,9 @@ class Mover:
         new = found is None or found.value is None
         if self._request.dry_run:
             return row(mapped, "to_create" if new else "to_update", **about)
+        if not self._touched:
+            self._touching()
+        self._touched = True
         if found is None:
             about["target_version"] = await self._target.create(mapped.target, value, dressing)
         else:
