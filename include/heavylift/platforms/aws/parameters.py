@@ -9,7 +9,7 @@ from typing import Any
 
 from heavylift.connections import Connection
 from heavylift.errors import AlreadyExistsError, HeavyliftError, NotFoundError
-from heavylift.platforms.aws.secrets import QuietAws
+from heavylift.platforms.aws.secrets import MOST_DESCRIPTION, QuietAws, tags_of
 from heavylift.platforms.control import Limits
 from heavylift.platforms.secrets import MARK, Dressing, Held, SecretInfo
 from heavylift.secret_values import SecretValue
@@ -69,14 +69,13 @@ class ParameterStore:
 
     async def create(self, name: str, value: SecretValue, dressing: Dressing) -> str:
         """Make a parameter and return its version."""
-        tags = {**dressing.labels, MARK: dressing.migration}
         asked = {
             **_content(name, value),
-            "Tags": [{"Key": key, "Value": tags[key]} for key in sorted(tags)],
+            "Tags": tags_of(dressing),
             "Overwrite": False,
         }
         if dressing.description:
-            asked["Description"] = dressing.description
+            asked["Description"] = dressing.description[:MOST_DESCRIPTION]
         if dressing.key:
             asked["KeyId"] = dressing.key
         try:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import random
+import re
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 from heavylift.connections import Connection
-from heavylift.errors import AlreadyExistsError, HeavyliftError, NotFoundError
+from heavylift.errors import AlreadyExistsError, HeavyliftError, NotFoundError, TransientError
 from heavylift.platforms.aws.changing import AwsChanges
 from heavylift.platforms.aws.control import AwsControlPlane
 from heavylift.platforms.aws.settings import region_of
@@ -18,6 +20,10 @@ from heavylift.platforms.secrets import MARK, Dressing, Held, SecretInfo, quiet
 from heavylift.secret_values import SecretValue
 
 _WRITES = frozenset({"CreateSecret", "PutSecretValue", "PutParameter", "LabelParameterVersion"})
+_TRIES = 5
+_TAG = re.compile(r"(?!aws:)[\w .:/=+@-]{1,128}")
+_TAG_VALUE = re.compile(r"[\w .:/=+@-]{0,256}")
+_MOST_TAGS, MOST_DESCRIPTION = 50, 1_024
 _LOUD = ("botocore", "urllib3")
 _DEFAULT_KEYS = ("alias/aws/secretsmanager", "alias/aws/ssm")
 
@@ -40,8 +46,18 @@ class QuietAws:
         return await self._run(self._reads.call, service, operation, arguments)
 
     async def write(self, service: str, operation: str, arguments: Answer) -> Mapping[str, Any]:
-        """Return the answer of a call that changes something; it is sent once."""
-        return await self._run(self._writes.change, service, operation, arguments)
+        """Return the answer of a call that changes something.
+
+        Where there was none it is sent again: by then what it makes may be there, and is found by its name.
+        """
+        for attempt in range(_TRIES):
+            try:
+                return await self._run(self._writes.change, service, operation, arguments)
+            except TransientError:
+                if attempt == _TRIES - 1:
+                    raise
+            await asyncio.sleep(random.uniform(0, 0.2 * 2**attempt))  # noqa: S311 - jitter, not a secret
+        raise AssertionError("the loop returns or raises")
 
     async def _run(self, call: Any, service: str, operation: str, arguments: Answer) -> Mapping[str, Any]:
         try:
@@ -120,15 +136,14 @@ class SecretsManagerStore:
 
     async def create(self, name: str, value: SecretValue, dressing: Dressing) -> str:
         """Make a secret and return its version."""
-        tags = {**dressing.labels, MARK: dressing.migration}
         asked = {
             "Name": name,
             "ClientRequestToken": _token(),
-            "Tags": [{"Key": key, "Value": tags[key]} for key in sorted(tags)],
+            "Tags": tags_of(dressing),
             **_content(value),
         }
         if dressing.description:
-            asked["Description"] = dressing.description
+            asked["Description"] = dressing.description[:MOST_DESCRIPTION]
         if dressing.key:
             asked["KmsKeyId"] = dressing.key
         try:
@@ -147,6 +162,17 @@ class SecretsManagerStore:
 def _content(value: SecretValue) -> dict[str, Any]:
     data = value.reveal()
     return {"SecretString": data.decode()} if value.text else {"SecretBinary": data}
+
+
+def tags_of(dressing: Dressing) -> list[dict[str, str]]:
+    """Return the tags of a new secret: the mark, and those of the source's that AWS takes."""
+    fit = {
+        key: text
+        for key, text in sorted(dressing.labels.items())
+        if _TAG.fullmatch(key) and _TAG_VALUE.fullmatch(text) and key != MARK
+    }
+    kept = [(MARK, dressing.migration), *fit.items()][:_MOST_TAGS]
+    return [{"Key": key, "Value": text} for key, text in kept]
 
 
 def _token() -> str:

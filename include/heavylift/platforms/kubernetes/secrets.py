@@ -17,6 +17,7 @@ from heavylift.platforms.secrets import MARK, Dressing, Held, SecretInfo
 from heavylift.secret_values import Comparer, SecretValue
 
 OPAQUE = "Opaque"
+_LONGEST = 50
 MOST_BYTES = 2**20
 """All values of one object together."""
 _NAMES_ALONE = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
@@ -166,7 +167,11 @@ def _demand_room(found: Mapping[str, Any], key: str, value: SecretValue) -> None
 
 def _annotations(dressing: Dressing) -> dict[str, str]:
     found = {"heavylift.dev/description": dressing.description} if dressing.description else {}
-    tags = {f"heavylift.dev/label.{k}": v for k, v in sorted(dressing.labels.items()) if k.isalnum()}
+    tags = {
+        f"heavylift.dev/label.{k}": v
+        for k, v in sorted(dressing.labels.items())
+        if k.isalnum() and len(k) <= _LONGEST
+    }
     return {**found, **tags}
 
 
