@@ -129,10 +129,11 @@ def verify(
 async def _copied(asked: AskedSecrets) -> SecretsRecord:
     from heavylift.evidence.store import open_evidence
     from heavylift.secrets.api import copy_secrets
-    from heavylift.secrets.keeping import keep_secrets
+    from heavylift.secrets.keeping import keep_secrets, note_begin
 
     async with open_evidence(asked.evidence_url, asked.evidence_connection) as store:
         # The store is open before anything is written: a move without evidence would prove nothing.
+        await note_begin(store, asked.request.run, shell_actor())
         record = await copy_secrets(asked.request, mark_touched)
         mark_touched()
         await keep_secrets(store, record, shell_actor())

@@ -158,7 +158,10 @@ class SecretApi:
 
     async def _sign(self, request: Request) -> Mapping[str, str]:
         own = self._headers() if callable(self._headers) else self._headers or {}
-        token = await self._tokens.get() if self._tokens else None
+        try:
+            token = await self._tokens.get() if self._tokens else None
+        except HeavyliftError as error:
+            raise quiet(error) from None
         if isinstance(request, CloudRequest):
             request.sent_with.append(token)
         return {

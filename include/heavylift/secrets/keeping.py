@@ -12,6 +12,7 @@ from heavylift.evidence.secret_records import SecretsRecord, secrets_path
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.records import RunKey
     from heavylift.evidence.store import EvidenceStore
 
 
@@ -33,3 +34,11 @@ async def keep_secrets(
         )
     )
     return ref
+
+
+async def note_begin(
+    store: EvidenceStore, run: RunKey, actor: str, attempt: Mapping[str, Any] | None = None
+) -> None:
+    """Note in the audit trail that secrets are about to be copied; a killed run leaves at least that."""
+    act = Act(actor=actor, action="secrets.begun", phase=run.phase, run=run.run, details=dict(attempt or {}))
+    await AuditTrail(store, run.migration).append(act)

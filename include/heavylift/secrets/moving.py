@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ from heavylift.secrets.requests import SecretsRequest
 from heavylift.spec.sections_secrets import SecretConflict
 
 _TRIES = 3
+_LATE_SECONDS = (0, 0.2, 0.4, 0.8)
+"""Stores may tell the version before for a moment: between looks at what was written."""
 
 
 class Mover:
@@ -138,9 +141,11 @@ class Mover:
         self, mapped: Mapped, value: SecretValue, outcome: Any, about: Mapping[str, Any]
     ) -> SecretRow:
         """Read what was written back, and compare: the store's own word that it took it is no proof."""
-        there = await self._target.read(mapped.target)
-        if there is not None and there.value is not None and self._comparer.equal(value, there.value):
-            return row(mapped, outcome, equal=True, **about)
+        for delay in _LATE_SECONDS:
+            await asyncio.sleep(delay)
+            there = await self._target.read(mapped.target)
+            if there is not None and there.value is not None and self._comparer.equal(value, there.value):
+                return row(mapped, outcome, equal=True, **about)
         why = "what the target gives back is not what was written"
         return row(mapped, "failed", equal=False, reason=why, remedy="run again; look who writes it", **about)
 

@@ -32,6 +32,8 @@ class CopySecretsOperator(HeavyliftOperator):
     :raises IncompleteError: a secret is not proved; the first are named.
     """
 
+    writes = True
+
     def execute(self, context: Context) -> dict[str, Any]:
         """Copy, note it in the audit trail, and fail where a secret is not proved."""
         from heavylift.secrets.api import copy_secrets
@@ -53,11 +55,13 @@ class CopySecretsOperator(HeavyliftOperator):
         return found
 
     async def _kept(self, frame: TaskFrame, act: Any) -> SecretsRecord:
-        from heavylift.secrets.keeping import keep_secrets
+        from heavylift.secrets.keeping import keep_secrets, note_begin
 
         async with self.evidence(frame) as store:
-            record: SecretsRecord = await act(secrets_request(frame))
             attempt = {"attempt": frame.attempt, "run_started_by": frame.actor}
+            if self.writes:
+                await note_begin(store, frame.run, frame.task_actor, attempt)
+            record: SecretsRecord = await act(secrets_request(frame))
             ref = await keep_secrets(store, record, frame.task_actor, attempt)
             self.evidence_path = ref.path
         return record
@@ -71,6 +75,8 @@ class VerifySecretsOperator(CopySecretsOperator):
     :return: as :class:`CopySecretsOperator`.
     :raises IncompleteError: a secret differs or is missing.
     """
+
+    writes = False
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Compare, note it in the audit trail, and fail where a secret differs."""
