@@ -120,3 +120,31 @@ def test_gates_that_would_judge_nothing_or_ask_nobody_are_refused(
     path = write(tmp_path, "some", infrastructure=INFRA, gates=[{"name": "go", **gate}])
     with pytest.raises(SpecFileError, match=code):
         load_spec(path)
+
+
+def test_secrets_follow_both_stages_and_have_a_gate_of_their_own(tmp_path: Path) -> None:
+    [loaded] = load_specs(write(tmp_path, "some", infrastructure=INFRA, secrets={}).parent).valid
+    dag = provision_dag(loaded)
+    assert dag is not None
+    steps = [f"gate_secrets-equal.{step}" for step in ("evaluate", "wait")]
+    assert [task.task_id for task in dag.topological_sort()][-6:] == [
+        "copy_secrets", *steps, "publish_result", "build_report", "summarise_run",
+    ]  # fmt: skip
+    assert dag.get_task("copy_secrets").upstream_task_ids == {"second_stage.apply"}
+    assert dag.get_task("publish_result").upstream_task_ids == {steps[-1]}
+    assert "Gate **secrets-equal**: secrets_equal" in (dag.doc_md or "")
+    for task in dag.tasks:
+        assert "*To do:*" in read_runbook(Phase.PROVISION).task(task.task_id.rpartition(".")[2])
+
+
+def test_a_gate_of_secrets_judges_nothing_else_and_needs_the_section(tmp_path: Path) -> None:
+    alone = {"name": "s", "phase": "provision", "checks": ["secrets_equal"]}
+    [loaded] = load_specs(
+        write(tmp_path, "some", infrastructure=INFRA, secrets={}, gates=[alone]).parent
+    ).valid
+    names = [gate.name for gate in loaded.spec.gates_for(Phase.PROVISION)]
+    assert names == ["infrastructure-approved", "s"]
+    beside = {**alone, "checks": ["secrets_equal", "plan_approved"]}
+    for gate, section in ((beside, {"secrets": {}}), (alone, {})):
+        with pytest.raises(SpecFileError, match="HL-8819"):
+            load_spec(write(tmp_path, "wrong", infrastructure=INFRA, gates=[gate], **section))

@@ -23,6 +23,7 @@ from heavylift.evidence.infra_records import (
 )
 from heavylift.evidence.run_evidence import Kept, read_latest
 from heavylift.evidence.runs import list_runs
+from heavylift.evidence.secret_records import SecretsRecord, secrets_path
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -49,11 +50,19 @@ class ProvisionEvidence:
     plans: Mapping[StageName, Kept[StagePlanRecord]] = field(default_factory=dict)
     applied: Mapping[str, Kept[ApplicationRecord]] = field(default_factory=dict)
     drift: Kept[DriftRecord] | None = None
+    secrets: Kept[SecretsRecord] | None = None
 
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
         """The files that all this was read from, and those that they refer to."""
-        all_kept = (self.generation, self.scan, *self.plans.values(), *self.applied.values(), self.drift)
+        all_kept = (
+            self.generation,
+            self.scan,
+            *self.plans.values(),
+            *self.applied.values(),
+            self.drift,
+            self.secrets,
+        )
         found = [kept.ref for kept in all_kept if kept]
         return (*found, *([self.generation.record.bundle] if self.generation else []))
 
@@ -100,6 +109,7 @@ async def read_provision(store: EvidenceStore, run: RunKey) -> ProvisionEvidence
         {stage: plan for stage, plan in plans.items() if plan},
         {root: done for root, done in applied.items() if done},
         await _latest(store, run, "drift", DriftRecord),
+        await read_latest(store, lambda number: secrets_path(run, "copy", number), SecretsRecord),
     )
 
 

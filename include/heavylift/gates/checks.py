@@ -80,6 +80,7 @@ ASSESS_JUDGES: Mapping[Check, Callable[[AssessEvidence], Verdict]] = {
 INFRA_JUDGES: Mapping[Check, Callable[[infra_checks.InfraSubject], Verdict]] = {
     Check.INFRA_SCANNED: infra_checks.infra_scanned,
     Check.INFRA_PLANNED: infra_checks.infra_planned,
+    Check.SECRETS_EQUAL: infra_checks.secrets_equal,
 }
 """Check → how it is judged on a stage of the provision phase."""
 
@@ -119,4 +120,8 @@ def judge_assessment(check: Check, evidence: AssessEvidence) -> CheckOutcome:
 
 def judge_infra(check: Check, subject: infra_checks.InfraSubject) -> CheckOutcome:
     """Return the outcome of ``check`` on one stage's evidence; it never passes on missing evidence."""
-    return INFRA_JUDGES[check](subject).outcome(check.value, f"{subject.stage} stage")
+    return INFRA_JUDGES[check](subject).outcome(check.value, _subject(check, subject))
+
+
+def _subject(check: Check, subject: infra_checks.InfraSubject) -> str:
+    return "secrets" if check is Check.SECRETS_EQUAL else f"{subject.stage} stage"

@@ -42,7 +42,7 @@ from heavylift.gates.model_checks import judge_model_freshness
 from heavylift.gates.registry_checks import judge_registry_freshness
 from heavylift.gates.stream_checks import judge_stream_freshness
 from heavylift.spec.gates import Gate
-from heavylift.spec.provision_stages import stage_of
+from heavylift.spec.provision_stages import is_of_secrets, stage_of
 from heavylift.spec.vocabulary import Check
 
 if TYPE_CHECKING:
@@ -193,13 +193,13 @@ def _of_assessment(gate: Gate, evidence: AssessEvidence, now: datetime) -> list[
 async def _infra_subject(store: EvidenceStore, run: RunKey, gate: Gate) -> InfraSubject:
     newest = await latest_assessment(store, run.migration)
     digest = newest.record.plan_digest if newest else ""
-    return InfraSubject(await read_provision(store, run), stage_of(gate.name).value, digest)
+    return InfraSubject(await read_provision(store, run), stage_of(gate).value, digest)
 
 
 def _of_infra(gate: Gate, subject: InfraSubject, now: datetime) -> list[CheckOutcome]:
     checks = [check for check in gate.checks if check in INFRA_JUDGES]
     outcomes = [judge_infra(check, subject) for check in checks]
-    if checks:
+    if checks and not is_of_secrets(gate):
         outcomes.append(judge_infra_freshness(subject, timedelta(seconds=gate.max_age), now))
     return outcomes
 

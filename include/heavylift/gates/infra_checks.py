@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from heavylift.evidence.infra_evidence import STAGES, ProvisionEvidence
 from heavylift.evidence.infra_records import RootPlan, StageName
 from heavylift.evidence.records import CheckOutcome
+from heavylift.evidence.secret_records import NOT_PROVED
 from heavylift.evidence.wording import counted, enumeration
 from heavylift.gates.verdict import Verdict
 from heavylift.spec.gates import Gate
-from heavylift.spec.provision_stages import stage_of
+from heavylift.spec.provision_stages import is_of_secrets, stage_of
 
 _SHOWN, _DIGITS = 5, 12
 
@@ -72,6 +73,25 @@ def infra_planned(subject: InfraSubject) -> Verdict:
     return verdict
 
 
+def secrets_equal(subject: InfraSubject) -> Verdict:
+    """Judge that every secret that moves was compared on both sides after its move, and is equal."""
+    verdict = Verdict()
+    kept = subject.evidence.secrets
+    if kept is None:
+        verdict.against("no secret was copied in this run")
+        return verdict
+    verdict.uses(kept.ref)
+    record = kept.record
+    wrong = [f"{each.source} ({each.outcome})" for each in record.rows if each.outcome in NOT_PROVED]
+    verdict.demand(
+        record.passed and not wrong,
+        f"{counted(record.failed, 'secret')} not proved: {enumeration(wrong, _SHOWN)}",
+    )
+    equal = sum(each.equal is True for each in record.rows)
+    verdict.found(f"{counted(equal, 'secret')} equal on both sides, {record.skipped:,} left as they are")
+    return verdict
+
+
 def judge_infra_freshness(subject: InfraSubject, max_age: timedelta, now: datetime) -> CheckOutcome:
     """Return whether scan and plan are younger than ``max_age``."""
     verdict = Verdict()
@@ -87,13 +107,19 @@ def judge_infra_freshness(subject: InfraSubject, max_age: timedelta, now: dateti
 
 def gate_now(gate: Gate, evidence: ProvisionEvidence) -> Gate:
     """Return the gate as it stands now: nobody is asked about a stage that would do nothing."""
-    plan = evidence.plan(stage_of(gate.name).value)
-    if plan is None or not plan.empty or not gate.approval.required:
+    plan = evidence.plan(stage_of(gate).value)
+    if is_of_secrets(gate) or plan is None or not plan.empty or not gate.approval.required:
         return gate
     return gate.model_copy(update={"approval": gate.approval.model_copy(update=_NOBODY)})
 
 
 _NOBODY = {"required": False, "assigned_users": ()}
+
+
+def gates_now(gates: Sequence[Gate], evidence: ProvisionEvidence) -> list[Gate]:
+    """Return the gates that a run must pass, each as it stands now: what destroys moves no secrets."""
+    destroys = any(kept.record.destroy for kept in evidence.plans.values())
+    return [gate_now(gate, evidence) for gate in gates if not (destroys and is_of_secrets(gate))]
 
 
 def provision_reasons(evidence: ProvisionEvidence) -> list[str]:

@@ -12,7 +12,7 @@ from heavylift.evidence.records import EvidenceRef, PhaseSummary, RunKey
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of, read_dataset
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.wording import counted, differ, enumeration
-from heavylift.gates.infra_checks import gate_now, provision_reasons
+from heavylift.gates.infra_checks import gates_now, provision_reasons
 from heavylift.gates.switch_checks import switch_reasons
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ async def summarise(
     provided = await _provided(store, run) if provision else None
     if provided:
         reasons += provision_reasons(provided)
-        gates = [gate_now(gate, provided) for gate in gates]
+        gates = gates_now(gates, provided)
     if switched_to:
         reasons += switch_reasons(await _switch(store, run), switched_to)
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]

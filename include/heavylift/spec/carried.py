@@ -36,6 +36,8 @@ def carried_digest(spec: MigrationSpec) -> str:
     :param spec: as it was loaded; what a single phase sees of it has another digest.
     """
     found = spec.model_dump(mode="json", include=set(_SECTIONS))
+    if spec.secrets is not None:  # a spec without them keeps the digest that it had before there were any
+        found |= spec.model_dump(mode="json", include={"secrets"})
     text = json.dumps(_without(found), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

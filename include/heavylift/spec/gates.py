@@ -130,6 +130,14 @@ DEFAULT_CUTOVER_GATE = Gate(
 )
 """The gate of the cutover phase where the spec names none; what it saw an hour ago does not count."""
 
+DEFAULT_SECRETS_GATE = Gate(
+    name="secrets-equal",
+    phase=Phase.PROVISION,
+    description="Every secret that moves is on the target, and equal there.",
+    checks=(Check.SECRETS_EQUAL,),
+)
+"""The gate of a spec with secrets that names none of its own for them; it follows their move."""
+
 DEFAULT_GATES = {
     gate.phase: (gate,)
     for gate in (

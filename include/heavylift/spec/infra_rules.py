@@ -8,7 +8,7 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.rule import Broken
 from heavylift.spec.vocabulary import Check, Phase
 
-INFRA_CHECKS = frozenset({Check.INFRA_SCANNED, Check.INFRA_PLANNED})
+INFRA_CHECKS = frozenset({Check.INFRA_SCANNED, Check.INFRA_PLANNED, Check.SECRETS_EQUAL})
 """Checks that judge infrastructure."""
 
 _HERE = INFRA_CHECKS | {Check.PLAN_APPROVED, Check.COMPLIANCE_CLEAN}
@@ -34,6 +34,7 @@ def infra_rules(spec: MigrationSpec) -> Iterator[Broken]:
                     f"the check {check.value!r} at a gate of the phase provision",
                     " or ".join(sorted(each.value for each in _HERE)),
                 )
+    yield from _secrets_stand_alone(spec)
     yield from _somebody_sees_the_plan(spec)
 
 
@@ -46,3 +47,15 @@ def _somebody_sees_the_plan(spec: MigrationSpec) -> Iterator[Broken]:
             "no gate of the phase provision that asks a person about terraform's plan",
             "infra_planned and approval: {required: true} in one of them",
         )
+
+
+def _secrets_stand_alone(spec: MigrationSpec) -> Iterator[Broken]:
+    for index, gate in enumerate(spec.gates):
+        of_secrets = Check.SECRETS_EQUAL in gate.checks and gate.phase is Phase.PROVISION
+        if of_secrets and (len(gate.checks) > 1 or spec.secrets is None):
+            yield Broken(
+                "8819",
+                ("gates", index, "checks"),
+                "secrets_equal beside other checks" if spec.secrets else "secrets_equal without secrets",
+                "a section secrets, and a gate of its own for them: it is judged after both stages",
+            )

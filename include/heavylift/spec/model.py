@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from heavylift.spec.base import Name, SpecModel, Text
-from heavylift.spec.gates import DEFAULT_GATES, Gate
+from heavylift.spec.gates import DEFAULT_GATES, DEFAULT_SECRETS_GATE, Gate
 from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
 from heavylift.spec.sections_assess import Assess
 from heavylift.spec.sections_compliance import Compliance
@@ -15,7 +15,8 @@ from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Regis
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_models import Model
 from heavylift.spec.sections_platform import Access, Cutover, Infrastructure, Pipeline
-from heavylift.spec.vocabulary import Phase
+from heavylift.spec.sections_secrets import Secrets
+from heavylift.spec.vocabulary import Check, Phase
 
 API_VERSION: Literal["heavylift/v1"] = "heavylift/v1"
 
@@ -57,6 +58,9 @@ class MigrationSpec(SpecModel):
     infrastructure: Infrastructure | None = Field(
         default=None, description="Infrastructure that `heavylift infra` makes on the target."
     )
+    secrets: Secrets | None = Field(
+        default=None, description="Secrets that are copied to the target's store of secrets."
+    )
     access: Access | None = Field(default=None, description="Identities and permissions.")
     compliance: Compliance | None = Field(
         default=None, description="Rules that the path of the data must keep."
@@ -77,4 +81,8 @@ class MigrationSpec(SpecModel):
         if phase is Phase.REGISTRY and not self.registries:
             return ()  # its gates judge registries; feature stores are proved by their own tasks
         named = tuple(gate for gate in self.gates if gate.phase is phase)
+        if phase is Phase.PROVISION and self.secrets is not None:
+            mine = tuple(gate for gate in named if Check.SECRETS_EQUAL in gate.checks)
+            others = tuple(gate for gate in named if gate not in mine)
+            return (others or DEFAULT_GATES[phase]) + (mine or (DEFAULT_SECRETS_GATE,))
         return named or DEFAULT_GATES.get(phase, ())

@@ -26,6 +26,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "endpoints": False,
         "pipelines": False,
         "infrastructure": True,
+        "secrets": True,
         "access": False,
         "compliance": True,
         "cutover": True,

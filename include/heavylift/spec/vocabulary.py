@@ -136,3 +136,4 @@ class Check(StrEnum):
     INFRA_SCANNED = "infra_scanned"
     INFRA_PLANNED = "infra_planned"
     CUTOVER_READY = "cutover_ready"
+    SECRETS_EQUAL = "secrets_equal"

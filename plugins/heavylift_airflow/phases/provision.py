@@ -7,7 +7,7 @@ from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
 from heavylift.evidence.infra_evidence import STAGES
 from heavylift.evidence.infra_records import StageName
 from heavylift.spec import LoadedSpec, Phase
-from heavylift.spec.provision_stages import Stage, gates_of
+from heavylift.spec.provision_stages import Stage, gates_of, gates_of_secrets
 from heavylift.spec.registry_phase import spec_for
 from heavylift_airflow.context import DESTROY
 from heavylift_airflow.operators.begin import BeginRunOperator
@@ -24,6 +24,7 @@ from heavylift_airflow.operators.provision_closing import (
     PublishInfrastructureOperator,
     SummariseInfrastructureOperator,
 )
+from heavylift_airflow.operators.secrets import CopySecretsOperator
 from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.form import dry_run_param
 from heavylift_airflow.phases.gates import add_gate
@@ -67,6 +68,8 @@ def _build(parts: Parts) -> None:
     done: BaseOperator = scan
     for stage in STAGES:
         done = _stage(parts, stage, done)
+    if parts.spec.secrets is not None:
+        done = _secrets(parts, done)
     publish = PublishInfrastructureOperator(
         **task("publish_result"), outlets=[phase_asset(parts.spec.migration, Phase.PROVISION)]
     )
@@ -94,3 +97,22 @@ def _stage(parts: Parts, stage: StageName, before: BaseOperator) -> BaseOperator
         apply = ApplyInfrastructureOperator(**parts.arguments("apply"), stage=stage)
         apply.set_upstream(opened)
     return apply
+
+
+def _secrets(parts: Parts, before: BaseOperator) -> BaseOperator:
+    """Add the move of secrets and its gates, and return the last task.
+
+    It follows both stages: by then Terraform has made the key, the store and the shells.
+    """
+    copy = CopySecretsOperator(**parts.arguments("copy_secrets"))
+    before >> copy
+    done: BaseOperator = copy
+    for gate in gates_of_secrets(parts.spec.gates_for(Phase.PROVISION)):
+        done = add_gate(
+            parts.arguments,
+            done,
+            gate,
+            EvaluateInfrastructureGateOperator,
+            ApproveInfrastructureOperator,
+        )
+    return done

@@ -20,6 +20,7 @@ from heavylift.infra.targets.catalog import target_of
 from heavylift.infra.terraform import find_terraform
 from heavylift.infra.things import Thing, Wanted
 from sandbox.terraform.rig import Rig, make_rig
+from tests.support.canary import Canary
 
 SHARED = {
     "project": "demo-project",
@@ -27,7 +28,8 @@ SHARED = {
     "account_id": "123456789012",
     "key_expires": "2030-01-01T00:00:00Z",
 }
-SECRET = "canary-4f1c-do-not-show"
+CANARY = Canary(plain=True)
+SECRET = CANARY.value
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.infra.conftest import SECRET, SHARED, Placing, named
+from tests.integration.infra.conftest import CANARY, SECRET, SHARED, Placing, named
 from tests.support.infra_samples import everything, wanted
 from tests.unit.objects.test_objects_cli import heavylift
 
@@ -31,7 +31,7 @@ def test_the_whole_way_in_a_shell(
     def ask(*arguments: str, status: int = 0) -> dict[str, Any]:
         got, document, said = heavylift(capsys, *arguments, "--json")
         assert got == status, said
-        assert SECRET not in json.dumps(document) + said
+        assert not CANARY.in_text(json.dumps(document) + said)
         return document
 
     ask("plan", str(given), "--out", str(plan))
@@ -57,12 +57,7 @@ def test_the_whole_way_in_a_shell(
     ask("audit", "verify", "demo", *store)
     trail = "".join(path.read_text() for path in (tmp_path / "evidence").rglob("*.json"))
     assert trail.count("infra.apply.done") == trail.count("infra.destroy.done") == 2
-    seen = [
-        path
-        for path in tmp_path.rglob("*")
-        if path.is_file() and SECRET in path.read_text("utf-8", "replace")
-    ]
-    assert not seen
+    assert not CANARY.in_files([tmp_path])
 
 
 def bucket_files(at: Placing) -> list[str]:

@@ -17,7 +17,7 @@ from heavylift.infra.generate import generate
 from heavylift.infra.scanning import scan
 from heavylift.infra.terraform import find_terraform
 from sandbox.terraform.rig import checkov
-from tests.integration.infra.conftest import SECRET, Placing, named
+from tests.integration.infra.conftest import CANARY, Placing, named
 from tests.support.infra_samples import HOSTILE, PAIRS, everything, sampled, wanted
 from tests.support.longer import first_then_long
 
@@ -90,12 +90,7 @@ def test_applied_once_found_to_drift_and_destroyed_without_rest(
             if made.root(name).resources():
                 made.applied(name, destroy=True)
     assert made.rig.objects() == []
-    seen = [
-        path
-        for path in made.infra.folder.rglob("*")
-        if path.is_file() and SECRET in path.read_text("utf-8", "replace")
-    ]
-    assert not seen
+    assert not CANARY.in_files([made.infra.folder])
 
 
 def test_a_quota_midway_leaves_a_state_that_goes_on(at: Placing) -> None:

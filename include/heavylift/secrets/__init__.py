@@ -1,0 +1,1 @@
+"""Secrets: copied from store to store, compared by keyed digests, and written nowhere else."""
