@@ -27,8 +27,8 @@ Change it
   test [LAYER] [-- PYTEST-ARGS...]
                               all tests, or those of unit, contract, plugins, dags, integration or e2e
   check                       formatting, lint, types, imports, spelling, lock
-  bench [LANE] [--json FILE]  measure beside other tools; LANE a group: objects, streams
-        [--runs N] [--scale X]
+  bench [LANE] [--json FILE]  measure beside other tools; LANE a group: objects, streams;
+        [--runs N] [--scale X]  canary: how often targets are judged rightly
   faults [--rounds N] [--seed N] [--parts N] [--report FILE]
                               rounds of faults against real servers, 200 by default; --parts also kills
                               copies of one large object

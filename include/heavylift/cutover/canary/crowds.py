@@ -91,7 +91,7 @@ class _Latest:
 
     def state(self) -> list[list[float | None]]:
         """Return it as plain JSON."""
-        return [[None if math.isinf(each) else each for each in row] for row in self.rows[:, -500:].tolist()]
+        return [[None if math.isinf(each) else each for each in row] for row in self.rows[:, -200:].tolist()]
 
     def restore(self, state: list[list[float | None]]) -> None:
         """Go on from a state."""
@@ -222,7 +222,7 @@ class CrowdShift(Metric):
         return float(np.abs(self._differences()).max()) if known else None
 
     def _own(self) -> dict[str, Any]:
-        return {"known": [each[-500:].tolist() for each in self._known]}
+        return {"known": [each[-200:].tolist() for each in self._known]}
 
     def _take(self, state: dict[str, Any]) -> None:
         self._known = [np.array(each) for each in state["known"]]

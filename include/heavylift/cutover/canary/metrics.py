@@ -257,7 +257,7 @@ class PairedLatency(Metric):
 
     def _own(self) -> dict[str, Any]:
         sides = (self._baseline, self._source, self._target)
-        return {"recent": [np.round(each.values[-500:], 6).tolist() for each in sides]}
+        return {"recent": [np.round(each.values[-200:], 6).tolist() for each in sides]}
 
     def _take(self, state: dict[str, Any]) -> None:
         for recent, values in zip((self._baseline, self._source, self._target), state["recent"], strict=True):
