@@ -9,6 +9,7 @@ from heavylift.errors import ConflictError
 from heavylift.fencing import Side, Writes
 from heavylift.tables import wiring
 from heavylift.tables.fences import acts
+from heavylift_airflow.operators.closing import SummariseRunOperator
 from heavylift_airflow.operators.fences import FreezeWritesOperator, UnfreezeWritesOperator
 from heavylift_airflow.operators.tables import SnapshotTablesOperator, VerifyTablesOperator
 from heavylift_airflow.operators.tables_changes import ReverseSyncOperator, SyncChangesOperator
@@ -84,6 +85,9 @@ def test_a_live_sync_carries_changes_away_from_the_side_that_is_written_to(
     assert sync() == ("reverse", "reverse.sync")
     execute(task_of(VerifyTablesOperator, world, "sync", direction="live"))
     assert engine.calls[-2:] == ["reverse.compare", "reverse.sync"]
+    # The run is judged by what it carried.
+    closing = SummariseRunOperator(task_id="end", spec_path=world.spec_path, phase="sync")
+    assert execute(closing)["databases"] == 1
     for kind in (SyncChangesOperator, SnapshotTablesOperator, VerifyTablesOperator):
         with pytest.raises(ConflictError, match=r"applications write to the target.*HL-8786"):
             execute(task_of(kind, world, "sync"))

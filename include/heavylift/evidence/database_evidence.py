@@ -23,14 +23,18 @@ from heavylift.evidence.table_records import (
     TableVerificationRecord,
 )
 
-FORWARD = "forward"
+FORWARD, REVERSE = "forward", "reverse"
+_SYNC = "sync"
+"""The phase whose runs follow the direction of the switch."""
 _LSN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
 
 
 @dataclass(frozen=True)
 class DatabaseEvidence:
-    """All of one database in one run, in the direction from source to target.
+    """All of one database in one run, in the direction in which it carried changes.
 
+    :param direction: ``forward`` but for a sync that has carried changes back, because applications wrote to
+        the target then: its records' source is the migration's target.
     :param preflight: the latest one; so are snapshot, drain and verification.
     :param syncs: all of them, in their order.
     """
@@ -41,6 +45,12 @@ class DatabaseEvidence:
     syncs: tuple[Kept[SyncRecord], ...] = ()
     drain: Kept[DrainRecord] | None = None
     verification: Kept[TableVerificationRecord] | None = None
+    direction: str = FORWARD
+
+    @property
+    def flows_back(self) -> bool:
+        """Tell whether the run carried changes to the source."""
+        return self.direction == REVERSE
 
     @property
     def sync(self) -> Kept[SyncRecord] | None:
@@ -145,20 +155,22 @@ async def read_database(store: EvidenceStore, run: RunKey, database: str) -> Dat
 
     :raises AuditError: a record is damaged.
     """
-
-    async def forward(kind: str, model: type[RecordT]) -> tuple[Kept[RecordT], ...]:
-        found = await read_all(store, partial(database_path, run, database, kind), model)
-        return tuple(kept for kept in found if getattr(kept.record, "direction", FORWARD) == FORWARD)
+    syncs = await read_all(store, partial(database_path, run, database, "sync"), SyncRecord)
+    # A switch or rollback may have turned it round between two attempts: the last one counts.
+    turned = run.phase == _SYNC and bool(syncs) and syncs[-1].record.direction == REVERSE
+    direction = REVERSE if turned else FORWARD
 
     async def latest(kind: str, model: type[RecordT]) -> Kept[RecordT] | None:
-        found = await forward(kind, model)
-        return found[-1] if found else None
+        found = await read_all(store, partial(database_path, run, database, kind), model)
+        ours = [kept for kept in found if getattr(kept.record, "direction", FORWARD) == direction]
+        return ours[-1] if ours else None
 
     return DatabaseEvidence(
         database=database,
         preflight=await latest("preflight", PreflightRecord),
         snapshot=await latest("snapshot", SnapshotRecord),
-        syncs=await forward("sync", SyncRecord),
+        syncs=tuple(kept for kept in syncs if kept.record.direction == direction),
         drain=await latest("drain", DrainRecord),
         verification=await latest("verification", TableVerificationRecord),
+        direction=direction,
     )

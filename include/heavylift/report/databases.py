@@ -77,6 +77,7 @@ class DatabaseRow:
         proof = evidence.verification.record if evidence.verification else None
         return {
             "database": self.name,
+            "direction": evidence.direction,
             "rows_copied": self.rows,
             "changes_applied": evidence.changes,
             "applied_position": sync.applied_position if sync else None,
@@ -106,7 +107,8 @@ def database_line(row: DatabaseRow) -> str:
     evidence = row.evidence
     parts = [f"{counted(row.rows, 'row')} copied"] if evidence.snapshot else []
     if evidence.syncs:
-        parts.append(f"{counted(evidence.changes, 'change')} applied, {row.lag} behind")
+        where = " back to the source" if evidence.flows_back else ""
+        parts.append(f"{counted(evidence.changes, 'change')} applied{where}, {row.lag} behind")
     if evidence.verification:
         record = evidence.verification.record
         result = "equal" if record.passed else differ(record.difference_count, "row")

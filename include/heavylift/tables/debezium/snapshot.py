@@ -23,6 +23,7 @@ from heavylift.tables.postgres.guard import demand_valid
 from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.preflight_common import warning
 from heavylift.tables.postgres.pump import stream_of
+from heavylift.tables.postgres.quiet import pass_fences
 from heavylift.tables.postgres.snapshot_begin import demand_passed
 from heavylift.tables.postgres.state import (
     StreamPhase,
@@ -150,6 +151,7 @@ def _forget(request: TablesRequest, target: Session) -> None:
     if read_stream(target, request.stream) is None:
         return
     ensure_notes(target)
+    pass_fences(target)
     with leased(target, request.stream) as lease, target.transaction():
         lease.demand(target)
         known = read_tables(target, request.stream)

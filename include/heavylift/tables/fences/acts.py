@@ -84,7 +84,7 @@ def drop(
             remedy="leave it until the database is taken down, or say --though-frozen",
             code="8784",
         )
-    done = fence.drop(fenced, work, epoch=max(epoch, state.epoch), within_seconds=within_seconds)
+    done = fence.drop(fenced, work, epoch=epoch, within_seconds=within_seconds)
     return _record(request, side, "dropped", epoch, done, began)
 
 

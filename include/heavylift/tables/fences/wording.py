@@ -31,13 +31,13 @@ def fence_figures(record: FenceRecord) -> Figures:
 
 def fence_line(record: FenceRecord) -> str:
     """Return an act on a fence in one line."""
-    at = f" at position {record.position}" if record.position else ""
+    at = f" from position {record.position} on" if record.position else ""
     if record.already:
         return f"the {record.side} was {record.writes} already, at epoch {record.epoch}"
     if record.act == "frozen":
         return (
             f"the {record.side} is frozen at epoch {record.epoch}: {counted(record.tables, 'table')} refuse"
-            f" writes since{at or ' now'}, after {record.seconds:.1f} s"
+            f" writes{at}, after {record.seconds:.1f} s"
         )
     word = "open" if record.act == "opened" else "without a fence"
     return f"the {record.side} is {word} at epoch {record.epoch}, after {record.seconds:.1f} s"

@@ -28,7 +28,7 @@ from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.drain import HEADROOM
 from heavylift.tables.postgres.faults import told_as
-from heavylift.tables.postgres.quiet import quieten
+from heavylift.tables.postgres.quiet import pass_fences, quieten
 from heavylift.tables.postgres.schema_notes import FINISHED, ensure_notes
 from heavylift.tables.postgres.sequences import advance_past_rows
 from heavylift.tables.postgres.state import (
@@ -221,7 +221,10 @@ class PostgresProduct:
 
     def connect(self, request: TablesRequest, purpose: str) -> PostgresTarget:
         """Open a session."""
-        return PostgresTarget(connect(request.target.connection, purpose))
+        session = connect(request.target.connection, purpose)
+        with told_as("opening a session of the target", "nothing was touched"):
+            pass_fences(session)
+        return PostgresTarget(session)
 
     def preflight(self, request: TablesRequest, source: MySession, target: Target) -> PreflightRecord:
         """Look for what stands in the way."""
