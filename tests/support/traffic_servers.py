@@ -32,6 +32,7 @@ class TrafficServer(ABC):
 
     :ivar writes: how many were carried out.
     :ivar loses: so many answers to writes are lost.
+    :ivar refuses: the status of every answer, 0 where none is refused.
     :ivar polls: how often the last write says that it is under way.
     """
 
@@ -40,6 +41,7 @@ class TrafficServer(ABC):
         self.loses = 0
         self.polls = 0
         self.left = 0
+        self.refuses = 0
         self.rejected: list[str] = []
         self._server = JsonServer(self._answer)
 
@@ -76,6 +78,8 @@ class TrafficServer(ABC):
     def _answer(self, method: str, target: str, body: Any) -> Reply:
         parts = urlsplit(target)
         query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        if self.refuses:
+            return self.refuses, {"error": {"message": "no"}}
         try:
             status, found = self.answer(method, parts.path.strip("/"), query, body)
         except (BadRequestError, jsonschema.ValidationError) as error:

@@ -27,6 +27,7 @@ from heavylift.errors import (
 from sandbox import records
 from sandbox.examples.scoring_model import BODY
 from sandbox.stack import Stack
+from tests.support.longer import first_then_long
 from tests.support.open_load import OpenLoad
 
 
@@ -41,7 +42,7 @@ def shares(split: Split) -> tuple[int, int, int]:
     return split.target_percent, split.mirror_percent, split.epoch
 
 
-def load(traffic: EnvoyTraffic, rate: float = 60.0) -> OpenLoad:
+def load(traffic: EnvoyTraffic, rate: float = 40.0) -> OpenLoad:
     url = f"{traffic.settings.address}/invocations"
     return OpenLoad(url, BODY, rate, lambda body: b"predictions" in body)
 
@@ -64,23 +65,24 @@ async def test_no_request_fails_while_the_split_moves(traffic: EnvoyTraffic) -> 
     running = asyncio.create_task(requests.run())
     seen = []
     for percent in (0, 50, 100, 0):
-        before = await traffic.observe()
         split = await traffic.shift(percent, epoch=epoch)
-        await requests.until(80)
+        # What was under way when it moved ends where it began.
+        await requests.ended()
+        before = await traffic.observe()
+        await requests.until(60)
         seen.append((await traffic.observe()).since(before))
         assert shares(split) == (percent, 0, epoch)
     requests.stop()
     counted = await running
     assert counted.failures == {}
-    assert counted.answered >= 320
+    assert counted.answered >= 240
     assert all(each is not None for each in seen)
     at_0, at_50, at_100, back = (each for each in seen if each is not None)
     assert at_0.target.requests == 0
-    assert min(at_50.source.requests, at_50.target.requests) >= 20
-    # What was under way when it moved ended where it began.
-    assert at_100.source.requests <= 10
-    assert back.target.requests <= 10
-    assert at_100.target.requests >= 70
+    assert min(at_50.source.requests, at_50.target.requests) >= 10
+    assert at_100.source.requests == 0
+    assert at_100.target.requests >= 60
+    assert back.target.requests == 0
     # Envoy merges its histograms once a second in the sandbox.
     every = await until(traffic, lambda seen: seen.source.latency.total == seen.source.requests)
     assert (every.source.latency.quantile(0.5) or 0) > 0.0005
@@ -90,7 +92,7 @@ async def test_only_what_the_source_answers_is_mirrored(traffic: EnvoyTraffic) -
     epoch = await next_epoch(traffic)
     await traffic.shift(50, mirror_percent=50, epoch=epoch)
     before = await traffic.observe()
-    requests = load(traffic, 100)
+    requests = load(traffic)
     running = asyncio.create_task(requests.run())
     await requests.until(300)
     requests.stop()
@@ -98,8 +100,9 @@ async def test_only_what_the_source_answers_is_mirrored(traffic: EnvoyTraffic) -
     found = await until(traffic, lambda seen: seen.target.mirrored_latency.total == seen.target.mirrored)
     window = found.since(before)
     assert window is not None
-    # Half of about 150: independent of the draw between the sides.
-    assert 40 <= window.target.mirrored <= 110
+    # Half of the source's: independent of the draw between the sides.
+    assert window.source.requests >= 80
+    assert 0.3 <= window.target.mirrored / window.source.requests <= 0.7
     assert window.source.requests + window.target.requests >= 300
     whole = await traffic.shift(100, mirror_percent=50, epoch=epoch)
     assert shares(whole) == (100, 0, epoch)
@@ -193,7 +196,9 @@ async def test_a_damaged_file_is_named_and_not_replaced(traffic: EnvoyTraffic, d
             await traffic.shift(50, epoch=await next_epoch(traffic))
         assert told.value.code == "8729"
         assert file.read_bytes() == raw
-        assert (await traffic.read()).target_percent == 0
+        now = await traffic.read()
+        assert now.target_percent == 0
+        assert now.detail["file_says"]
     finally:
         file.write_text(good)
 
@@ -227,7 +232,7 @@ async def test_a_cluster_that_envoy_does_not_have_gets_no_request(
     assert traffic.settings.file.read_text() == text
 
 
-@pytest.mark.parametrize("dies", ["scoring_source", "scoring_target"])
+@pytest.mark.parametrize("dies", first_then_long(["scoring_target", "scoring_source"]))
 async def test_the_death_of_one_side_fails_no_request(
     proxied: Stack, traffic: EnvoyTraffic, dies: str
 ) -> None:
@@ -237,7 +242,7 @@ async def test_the_death_of_one_side_fails_no_request(
     await requests.until(30)
     before = await traffic.observe()
     end(proxied, dies)
-    await requests.until(120)
+    await requests.until(80)
     window = (await traffic.observe()).since(before)
     requests.stop()
     counted = await running
