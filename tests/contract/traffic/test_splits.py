@@ -24,14 +24,9 @@ from heavylift.errors import (
 )
 from heavylift.spec.sections_platform import TrafficAdapter
 from heavylift.spec.vocabulary import Platform
+from tests.support.traffic_azure import AzureMlEndpointServer, TrafficManagerServer
 from tests.support.traffic_moto import Route53Server, SageMakerServer
-from tests.support.traffic_servers import (
-    AzureMlEndpointServer,
-    CloudDnsServer,
-    GatewayServer,
-    TrafficManagerServer,
-    VertexEndpointServer,
-)
+from tests.support.traffic_servers import CloudDnsServer, GatewayServer, VertexEndpointServer
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -36,6 +37,29 @@ def end(stack: Stack, name: str, number: int = signal.SIGKILL) -> None:
     record = records.read(stack.state_dir, name)
     assert record is not None
     os.kill(record.process.pid, number)
+
+
+KILLED = """
+import asyncio, os, signal
+from heavylift.connections import connection_from_env
+from heavylift.cutover.traffic import envoy_files
+from heavylift.cutover.traffic.envoy import open_envoy
+
+real = envoy_files.write_document
+
+def write(path, document):
+    if "{where}" == "after":
+        real(path, document)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+envoy_files.write_document = write
+
+async def main():
+    async with open_envoy(connection_from_env("traffic")) as traffic:
+        await traffic.shift({percent}, epoch={epoch})
+
+asyncio.run(main())
+"""
 
 
 def shares(split: Split) -> tuple[int, int, int]:
@@ -293,6 +317,16 @@ async def test_connections_to_the_database_follow_the_listener(proxied: Stack, w
     assert asked(live) == ports["features_target"]
 
 
+async def test_a_higher_epoch_alone_closes_no_connection(proxied: Stack, writes: EnvoyTraffic) -> None:
+    live = connection_from_env("features_live", proxied.env)
+    epoch = await next_epoch(writes)
+    with psycopg.connect(
+        host=live.host, port=live.port, user=live.login, password=live.password, dbname=live.schema
+    ) as session:
+        assert shares(await writes.shift(0, epoch=epoch)) == (0, 0, epoch)
+        assert session.execute("SELECT 1").fetchone() == (1,)
+
+
 @pytest.mark.parametrize(("percent", "mirror", "code"), [(50, 0, "8723"), (100, 10, "8722"), (0, 1, "8722")])
 async def test_connections_are_neither_split_nor_mirrored(
     writes: EnvoyTraffic, percent: int, mirror: int, code: str
@@ -301,6 +335,17 @@ async def test_connections_are_neither_split_nor_mirrored(
         await writes.shift(percent, mirror_percent=mirror, epoch=await next_epoch(writes))
     assert refused.value.code == code
     assert (await writes.read()).target_percent == 0
+
+
+async def test_a_killed_shift_is_gone_on_with(proxied: Stack, traffic: EnvoyTraffic) -> None:
+    """Killed right after it wrote the file, and right before: the next run comes to the same end."""
+    epoch = await next_epoch(traffic)
+    for percent, where in ((30, "before"), (60, "after")):
+        code = KILLED.format(where=where, percent=percent, epoch=epoch)
+        environment = {**os.environ, **proxied.env, "PYTHONPATH": os.pathsep.join(sys.path)}
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, env=environment)
+        assert await process.wait() == -signal.SIGKILL
+        assert shares(await traffic.shift(percent, epoch=epoch)) == (percent, 0, epoch)
 
 
 async def test_files_are_left_behind_by_nobody(traffic: EnvoyTraffic) -> None:
