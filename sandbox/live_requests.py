@@ -70,6 +70,10 @@ class OpenLoad:
                 self._counted.clear()
                 await self._counted.wait()
 
+    async def ended(self) -> None:
+        """Wait until what is under way now has been answered or has failed."""
+        await asyncio.gather(*self._sent)
+
     async def _one(self, session: aiohttp.ClientSession) -> None:
         await self._asked(session)
         self._counted.set()

@@ -16,6 +16,7 @@ from heavylift.cutover.traffic.swapping import Looked, SwappedTraffic
 from heavylift.errors import (
     ConflictError,
     ConnectionConfigError,
+    CredentialError,
     HeavyliftError,
     NotFoundError,
     ServerUnavailableError,
@@ -23,14 +24,9 @@ from heavylift.errors import (
 )
 from heavylift.spec.sections_platform import TrafficAdapter
 from heavylift.spec.vocabulary import Platform
+from tests.support.traffic_azure import AzureMlEndpointServer, TrafficManagerServer
 from tests.support.traffic_moto import Route53Server, SageMakerServer
-from tests.support.traffic_servers import (
-    AzureMlEndpointServer,
-    CloudDnsServer,
-    GatewayServer,
-    TrafficManagerServer,
-    VertexEndpointServer,
-)
+from tests.support.traffic_servers import CloudDnsServer, GatewayServer, VertexEndpointServer
 
 
 @dataclass(frozen=True)
@@ -221,6 +217,17 @@ async def test_a_connection_that_says_too_little_is_refused(side: Side) -> None:
     with pytest.raises(ConnectionConfigError, match=fields[0]):
         async with open_traffic(side.kind.adapter, replace(side.server.connection, extra=extra)):
             pass
+
+
+@each(*CHECKED)
+@pytest.mark.parametrize("status", [401, 403])
+async def test_refused_credentials_are_told_at_once(side: Side, status: int) -> None:
+    side.server.refuses = status
+    for act in (side.port.read(), side.port.shift(50, epoch=1)):
+        with pytest.raises(CredentialError, match=str(status)):
+            await act
+    side.server.refuses = 0
+    assert side.shares(await side.port.read()) == (0, 0, 0)
 
 
 async def test_what_else_stands_there_stays() -> None:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from sandbox import records
 from sandbox.examples.scoring_model import BODY
 from sandbox.live_requests import OpenLoad
 from sandbox.stack import Stack
+from tests.support.longer import first_then_long
 
 
 def end(stack: Stack, name: str, number: int = signal.SIGKILL) -> None:
@@ -37,11 +39,34 @@ def end(stack: Stack, name: str, number: int = signal.SIGKILL) -> None:
     os.kill(record.process.pid, number)
 
 
+KILLED = """
+import asyncio, os, signal
+from heavylift.connections import connection_from_env
+from heavylift.cutover.traffic import envoy_files
+from heavylift.cutover.traffic.envoy import open_envoy
+
+real = envoy_files.write_document
+
+def write(path, document):
+    if "{where}" == "after":
+        real(path, document)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+envoy_files.write_document = write
+
+async def main():
+    async with open_envoy(connection_from_env("traffic")) as traffic:
+        await traffic.shift({percent}, epoch={epoch})
+
+asyncio.run(main())
+"""
+
+
 def shares(split: Split) -> tuple[int, int, int]:
     return split.target_percent, split.mirror_percent, split.epoch
 
 
-def load(traffic: EnvoyTraffic, rate: float = 60.0) -> OpenLoad:
+def load(traffic: EnvoyTraffic, rate: float = 40.0) -> OpenLoad:
     url = f"{traffic.settings.address}/invocations"
     return OpenLoad(url, BODY, rate, lambda body: b"predictions" in body)
 
@@ -64,23 +89,24 @@ async def test_no_request_fails_while_the_split_moves(traffic: EnvoyTraffic) -> 
     running = asyncio.create_task(requests.run())
     seen = []
     for percent in (0, 50, 100, 0):
-        before = await traffic.observe()
         split = await traffic.shift(percent, epoch=epoch)
-        await requests.until(80)
+        # What was under way when it moved ends where it began.
+        await requests.ended()
+        before = await traffic.observe()
+        await requests.until(60)
         seen.append((await traffic.observe()).since(before))
         assert shares(split) == (percent, 0, epoch)
     requests.stop()
     counted = await running
     assert counted.failures == {}
-    assert counted.answered >= 320
+    assert counted.answered >= 240
     assert all(each is not None for each in seen)
     at_0, at_50, at_100, back = (each for each in seen if each is not None)
     assert at_0.target.requests == 0
-    assert min(at_50.source.requests, at_50.target.requests) >= 20
-    # What was under way when it moved ended where it began.
-    assert at_100.source.requests <= 10
-    assert back.target.requests <= 10
-    assert at_100.target.requests >= 70
+    assert min(at_50.source.requests, at_50.target.requests) >= 10
+    assert at_100.source.requests == 0
+    assert at_100.target.requests >= 60
+    assert back.target.requests == 0
     # Envoy merges its histograms once a second in the sandbox.
     every = await until(traffic, lambda seen: seen.source.latency.total == seen.source.requests)
     assert (every.source.latency.quantile(0.5) or 0) > 0.0005
@@ -90,7 +116,7 @@ async def test_only_what_the_source_answers_is_mirrored(traffic: EnvoyTraffic) -
     epoch = await next_epoch(traffic)
     await traffic.shift(50, mirror_percent=50, epoch=epoch)
     before = await traffic.observe()
-    requests = load(traffic, 100)
+    requests = load(traffic)
     running = asyncio.create_task(requests.run())
     await requests.until(300)
     requests.stop()
@@ -98,8 +124,9 @@ async def test_only_what_the_source_answers_is_mirrored(traffic: EnvoyTraffic) -
     found = await until(traffic, lambda seen: seen.target.mirrored_latency.total == seen.target.mirrored)
     window = found.since(before)
     assert window is not None
-    # Half of about 150: independent of the draw between the sides.
-    assert 40 <= window.target.mirrored <= 110
+    # Half of the source's: independent of the draw between the sides.
+    assert window.source.requests >= 80
+    assert 0.3 <= window.target.mirrored / window.source.requests <= 0.7
     assert window.source.requests + window.target.requests >= 300
     whole = await traffic.shift(100, mirror_percent=50, epoch=epoch)
     assert shares(whole) == (100, 0, epoch)
@@ -193,7 +220,9 @@ async def test_a_damaged_file_is_named_and_not_replaced(traffic: EnvoyTraffic, d
             await traffic.shift(50, epoch=await next_epoch(traffic))
         assert told.value.code == "8729"
         assert file.read_bytes() == raw
-        assert (await traffic.read()).target_percent == 0
+        now = await traffic.read()
+        assert now.target_percent == 0
+        assert now.detail["file_says"]
     finally:
         file.write_text(good)
 
@@ -227,7 +256,7 @@ async def test_a_cluster_that_envoy_does_not_have_gets_no_request(
     assert traffic.settings.file.read_text() == text
 
 
-@pytest.mark.parametrize("dies", ["scoring_source", "scoring_target"])
+@pytest.mark.parametrize("dies", first_then_long(["scoring_target", "scoring_source"]))
 async def test_the_death_of_one_side_fails_no_request(
     proxied: Stack, traffic: EnvoyTraffic, dies: str
 ) -> None:
@@ -237,7 +266,7 @@ async def test_the_death_of_one_side_fails_no_request(
     await requests.until(30)
     before = await traffic.observe()
     end(proxied, dies)
-    await requests.until(120)
+    await requests.until(80)
     window = (await traffic.observe()).since(before)
     requests.stop()
     counted = await running
@@ -288,6 +317,16 @@ async def test_connections_to_the_database_follow_the_listener(proxied: Stack, w
     assert asked(live) == ports["features_target"]
 
 
+async def test_a_higher_epoch_alone_closes_no_connection(proxied: Stack, writes: EnvoyTraffic) -> None:
+    live = connection_from_env("features_live", proxied.env)
+    epoch = await next_epoch(writes)
+    with psycopg.connect(
+        host=live.host, port=live.port, user=live.login, password=live.password, dbname=live.schema
+    ) as session:
+        assert shares(await writes.shift(0, epoch=epoch)) == (0, 0, epoch)
+        assert session.execute("SELECT 1").fetchone() == (1,)
+
+
 @pytest.mark.parametrize(("percent", "mirror", "code"), [(50, 0, "8723"), (100, 10, "8722"), (0, 1, "8722")])
 async def test_connections_are_neither_split_nor_mirrored(
     writes: EnvoyTraffic, percent: int, mirror: int, code: str
@@ -296,6 +335,17 @@ async def test_connections_are_neither_split_nor_mirrored(
         await writes.shift(percent, mirror_percent=mirror, epoch=await next_epoch(writes))
     assert refused.value.code == code
     assert (await writes.read()).target_percent == 0
+
+
+async def test_a_killed_shift_is_gone_on_with(proxied: Stack, traffic: EnvoyTraffic) -> None:
+    """Killed right after it wrote the file, and right before: the next run comes to the same end."""
+    epoch = await next_epoch(traffic)
+    for percent, where in ((30, "before"), (60, "after")):
+        code = KILLED.format(where=where, percent=percent, epoch=epoch)
+        environment = {**os.environ, **proxied.env, "PYTHONPATH": os.pathsep.join(sys.path)}
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, env=environment)
+        assert await process.wait() == -signal.SIGKILL
+        assert shares(await traffic.shift(percent, epoch=epoch)) == (percent, 0, epoch)
 
 
 async def test_files_are_left_behind_by_nobody(traffic: EnvoyTraffic) -> None:

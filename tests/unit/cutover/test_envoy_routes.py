@@ -183,6 +183,7 @@ def test_a_file_is_written_as_it_was_and_whole(tmp_path: Path, name: str) -> Non
     file.write_text(json.dumps(document) if name.endswith("json") else yaml.safe_dump(document))
     file.chmod(0o640)
     assert envoy_files.read_document(file) == document
+    (tmp_path / f".{name}.killed.new").write_text("half")
     envoy_files.write_document(file, {**document, "version_info": "2"})
     assert envoy_files.read_document(file)["version_info"] == "2"
     assert file.stat().st_mode & 0o777 == 0o640

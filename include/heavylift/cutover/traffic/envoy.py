@@ -32,7 +32,7 @@ from heavylift.cutover.traffic.faults import (
     wording,
 )
 from heavylift.cutover.traffic.observing import Observation
-from heavylift.errors import ConflictError, TransientError
+from heavylift.errors import ConflictError, PermanentError, TransientError
 
 Document = dict[str, Any]
 _POLL = 0.02
@@ -52,7 +52,7 @@ class EnvoyTraffic:
     async def read(self) -> Split:
         """Tell what Envoy does now, by its admin interface; changes nothing.
 
-        ``detail["file"]`` tells of a file that says otherwise: Envoy has not taken it yet.
+        ``detail["file_says"]`` tells of a file that says otherwise, or can't be read: Envoy has not taken it.
 
         :raises ServerUnavailableError: Envoy does not answer.
         :raises NotFoundError: it has no such route, or that leads elsewhere.
@@ -61,7 +61,15 @@ class EnvoyTraffic:
         detail = {"admin": self.settings.admin_url, "file": str(self.settings.file)}
         if self.settings.address:
             detail["address"] = self.settings.address
+        detail |= self._file_says(now)
         return replace(now, detail=detail)
+
+    def _file_says(self, now: Split) -> dict[str, str]:
+        try:
+            described = self._described(files.read_document(self.settings.file))
+        except PermanentError as error:
+            return {"file_says": error.got}
+        return {} if _same(described, now) else {"file_says": wording(described)}
 
     async def shift(self, target_percent: int, *, mirror_percent: int = 0, epoch: int) -> Split:
         """Write the split and return once Envoy does it; with a TCP listener, once no connection is left

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import glob
 import json
 import os
 import tempfile
@@ -22,6 +23,7 @@ from heavylift.errors import ConflictError, HeavyliftError, IntegrityError, NotF
 Document = dict[str, Any]
 _LOCK_SECONDS = 20.0
 _POLL = 0.02
+_NEW = ".new"
 
 
 def read_document(path: Path) -> Document:
@@ -73,6 +75,8 @@ def _damaged(path: Path, got: str) -> HeavyliftError:
 def write_document(path: Path, document: Document) -> None:
     """Replace a file by a document: a reader sees the old one or the new one, and so does who starts later.
 
+    To be called by the holder of the file's lock: what a killed one has left half-written is removed.
+
     :raises TransientError: it could not be written; the old file is there.
     """
     try:
@@ -98,7 +102,9 @@ def _text(path: Path, document: Document) -> str:
 
 def _replace(path: Path, text: str) -> None:
     mode = path.stat().st_mode & 0o777
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    for left in path.parent.glob(f".{glob.escape(path.name)}.*{_NEW}"):
+        left.unlink(missing_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_NEW)
     try:
         with os.fdopen(handle, "w") as stream:
             stream.write(text)

@@ -60,9 +60,9 @@ class SideCounts:
 class Observation:
     """What was counted of both sides up to one moment.
 
-    :param began: when the proxy started to count, in seconds of the clock that a restart does not keep: two
-        observations belong together only where it is the same, within a few seconds.
-    :param taken: when this was told, by the same clock.
+    :param began: when the proxy started to count, in seconds since 1970, exact to a second: two observations
+        belong together only where it is the same.
+    :param taken: when this was told.
     """
 
     began: float
