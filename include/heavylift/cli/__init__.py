@@ -27,6 +27,7 @@ SUBCOMMANDS = (
     Subcommand("manifests", "Translate Kubernetes manifests; check them for a version."),
     Subcommand("access", "Translate identities and permissions."),
     Subcommand("compliance", "Scan for personal data; check the rules."),
+    Subcommand("monitor", "Watch data, predictions, latency and error budgets."),
     Subcommand("status", "Show where a migration stands.", single=True),
     Subcommand("doctor", "Say what is wrong with a migration and what to do.", single=True),
     Subcommand("report", "Write a migration's report.", single=True),

@@ -1,0 +1,224 @@
+"""``heavylift monitor``: what is watched on both sides: drift, accuracy, error budgets, latency."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from heavylift.cli.acts import note_act
+from heavylift.cli.inventory_options import MIGRATION
+from heavylift.cli.monitor_text import drift_text, profile_text
+from heavylift.cli.output import ExitStatus, finish, note
+from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection
+from heavylift.connections import connection_from_env
+from heavylift.errors import SpecError
+
+if TYPE_CHECKING:
+    from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.monitor_records import WatchedSide, WatchRecord
+    from heavylift.evidence.records import RunKey
+    from heavylift.monitor.requests import DriftRequest, Kept
+    from heavylift.platforms.places import Place
+
+app = typer.Typer(no_args_is_help=True)
+
+Watch = Annotated[str, typer.Option(help="name of what is watched; its series goes on under it")]
+Side = Annotated[str, typer.Option(help="whose data it is: source or target; none by default")]
+Columns = Annotated[
+    list[str] | None, typer.Option("--columns", metavar="PATTERN", help="only these; * and ? are wild")
+]
+Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="PATTERN", help="not these columns")]
+Include = Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="only these files, by key")]
+Exclude = Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="not these files")]
+Memory = Annotated[int, typer.Option("--memory-mib", min=16, help="for what is read at a time")]
+MigrationName = Annotated[str, typer.Option("--migration", help="name under which evidence is kept")]
+Strict = Annotated[bool, typer.Option("--strict", help="end with 1 where nothing can be told, too")]
+
+
+@app.callback()
+def _group() -> None:
+    """Watch data, predictions, latency and error budgets."""
+
+
+@app.command("drift")
+def drift_command(
+    reference: Annotated[
+        str,
+        typer.Argument(metavar="REFERENCE_URL", help="folder or file; or path of a profile's evidence"),
+    ],
+    current: Annotated[str, typer.Argument(metavar="CURRENT_URL", help="s3://…, gs://…, az://…, file://…")],
+    source_conn: Annotated[
+        str | None, typer.Option(metavar="ID", help="of the reference; none for file://")
+    ] = None,
+    target_conn: Annotated[
+        str | None, typer.Option(metavar="ID", help="of the current table; none for file://")
+    ] = None,
+    columns: Columns = None,
+    ignore: Ignore = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    threshold: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="effect from which on a column has drifted")
+    ] = 0.1,
+    column_threshold: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=EFFECT", help="another one for this column")
+    ] = None,
+    max_missing: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="difference of the shares of missing values")
+    ] = 0.05,
+    max_unseen: Annotated[
+        float, typer.Option(min=0.0, max=1.0, help="share of rows with categories that are new")
+    ] = 0.01,
+    confidence: Annotated[
+        float, typer.Option(min=0.5, max=0.999999, help="of all columns taken together")
+    ] = 0.95,
+    judge_times: Annotated[bool, typer.Option("--judge-times", help="judge columns of times, too")] = False,
+    memory_mib: Memory = 256,
+    watch: Watch = "shell",
+    side: Side = "",
+    strict: Strict = False,
+    migration: MigrationName = MIGRATION,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Compare two tables (Parquet, CSV, Arrow) by the size of what differs; both are only read.
+
+    Ends with 0 where nothing drifted or too few rows tell, with 1 where a column has drifted, is gone or has
+    another type.
+    """
+    from heavylift.monitor.requests import DriftLimits, DriftRequest
+
+    request = DriftRequest(
+        kept=kept_of(migration, watch, side, evidence, evidence_conn),
+        reference=place_of(reference, source_conn) if "://" in reference else reference,
+        current=place_of(current, target_conn),
+        columns=tuple(columns or ()),
+        ignore=tuple(ignore or ()),
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        limits=DriftLimits(
+            threshold, max_missing, max_unseen, confidence, _by_column(column_threshold), judge_times
+        ),
+        memory_bytes=memory_mib * 1024 * 1024,
+    )
+    take_drift(request, strict=strict, as_json=as_json)
+
+
+def take_drift(request: DriftRequest, *, strict: bool, as_json: bool) -> None:
+    """Compare, note it in the audit trail, print it."""
+    from heavylift.aio import run
+    from heavylift.monitor.drift import detect_drift
+
+    record, ref = run(detect_drift(request, note))
+    conclude(request.kept, record, ref, drift_text(record, ref), strict=strict, as_json=as_json)
+
+
+@app.command("profile")
+def profile_command(
+    url: Annotated[str, typer.Argument(metavar="URL", help="folder or file of the table")],
+    conn: Annotated[str | None, typer.Option(metavar="ID", help="its connection; none for file://")] = None,
+    columns: Columns = None,
+    ignore: Ignore = None,
+    include: Include = None,
+    exclude: Exclude = None,
+    memory_mib: Memory = 256,
+    watch: Watch = "shell",
+    side: Side = "source",
+    migration: MigrationName = MIGRATION,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Keep a table's profile as evidence, to compare with when the table is gone; it holds no value."""
+    from heavylift.aio import run
+    from heavylift.monitor.drift import keep_profile
+    from heavylift.monitor.requests import ProfileRequest
+
+    request = ProfileRequest(
+        kept=kept_of(migration, watch, side, evidence, evidence_conn),
+        place=place_of(url, conn),
+        columns=tuple(columns or ()),
+        ignore=tuple(ignore or ()),
+        include=tuple(include or ()),
+        exclude=tuple(exclude or ()),
+        memory_bytes=memory_mib * 1024 * 1024,
+    )
+    record, ref = run(keep_profile(request, note))
+    slim = record.model_copy(update={"columns": ()})
+    conclude(request.kept, slim, ref, profile_text(record, ref), strict=False, as_json=as_json)
+
+
+def conclude(
+    kept: Kept, record: WatchRecord, ref: EvidenceRef, text: str, *, strict: bool, as_json: bool
+) -> None:
+    """Note a look in the audit trail, print it, and end by its verdict."""
+    from heavylift.evidence.monitor_records import MONITORING
+    from heavylift.evidence.records import RunKey
+
+    noted = _Noted(kept, RunKey(migration=kept.migration, phase=MONITORING, run=kept.run))
+    details = {"verdict": record.verdict, "figures": record.figures}
+    note_act(noted, kept.watch, f"monitor.{record.kind}", (ref,), details)
+    failed = record.verdict == "alarm" or (strict and record.verdict == "unsure")
+    finish(
+        {record.kind: record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
+        text=text,
+        as_json=as_json,
+        status=ExitStatus.FAILED if failed else ExitStatus.DONE,
+    )
+
+
+class _Noted:
+    """Whose audit trail a look goes into."""
+
+    def __init__(self, kept: Kept, run: RunKey) -> None:
+        self.run = run
+        self.evidence_url = kept.evidence_url
+        self.evidence_connection = kept.evidence_connection
+
+
+def kept_of(migration: str, watch: str, side: str, evidence: str | None, conn: str | None) -> Kept:
+    """Return whose evidence the look belongs to.
+
+    :raises SpecError: no such side.
+    """
+    from heavylift.monitor.requests import Kept
+
+    sides: dict[str, WatchedSide] = {"": "", "source": "source", "target": "target"}
+    if side not in sides:
+        raise wrong("--side", repr(side), "source or target", "8905")
+    return Kept(migration, watch, sides[side], "", evidence, evidence_connection(conn))
+
+
+def place_of(url: str, conn: str | None) -> Place:
+    """Return the place that a URL and a connection name."""
+    from heavylift.locations import parse_location
+    from heavylift.platforms.places import Place
+
+    return Place(parse_location(url), connection_from_env(conn) if conn else None)
+
+
+def _by_column(texts: list[str] | None) -> dict[str, float]:
+    found = {}
+    for text in texts or ():
+        name, _, effect = text.rpartition("=")
+        try:
+            found[name] = float(effect)
+        except ValueError:
+            found[name] = -1.0
+        if not name or not 0 <= found[name] <= 1:
+            raise wrong("--column-threshold", repr(text), "NAME=EFFECT with an effect from 0 to 1", "8906")
+    return found
+
+
+def wrong(option: str, got: str, expected: str, code: str) -> SpecError:
+    """Return the error for an option that cannot be read."""
+    return SpecError(
+        f"reading {option}",
+        got=got,
+        expected=expected,
+        state="nothing was touched",
+        remedy=f"correct {option}",
+        code=code,
+    )

@@ -1,0 +1,49 @@
+"""What ``heavylift monitor`` prints."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.monitor_records import ColumnDrift, DriftRecord, ProfileRecord, WatchRecord
+
+WORDS = {"ok": "OK", "alarm": "ALARM", "unsure": "CAN'T TELL"}
+_MOST = 200
+_FIRST = ("missing", "type", "drift", "unsure", "new", "not compared", "same")
+
+
+def head(record: WatchRecord) -> str:
+    """Return the first line of any look."""
+    return f"{WORDS[record.verdict]}: {record.statement}"
+
+
+def drift_text(record: DriftRecord, ref: EvidenceRef) -> str:
+    """Return a comparison: what it comes to, then each column, the worst first."""
+    lines = [head(record)]
+    if not record.columns:
+        lines += [f"  {reason}" for reason in record.reasons]
+    shown = sorted(record.columns, key=lambda each: (_FIRST.index(each.verdict), -(each.effect_low or 0.0)))
+    lines += [_column(each) for each in shown[:_MOST]]
+    if len(shown) > _MOST:
+        lines.append(f"  and {len(shown) - _MOST:,} more columns; the evidence has all")
+    lines.append(f"  {record.took_seconds:g} s; effects from 0 to 1, limit {record.thresholds.effect:g}")
+    return "\n".join([*lines, f"  evidence: {ref.path}"])
+
+
+def _column(each: ColumnDrift) -> str:
+    line = f"  {each.verdict:<12} {each.column:<28} {each.kind:<9}"
+    if each.effect is not None:
+        line += f" {each.effect:.3f} [{each.effect_low:.3f}, {each.effect_high:.3f}]  PSI {each.psi:.3f}"
+    if each.wasserstein is not None:
+        line += f"  W {each.wasserstein:.3f}"
+    if any(each.missing):
+        line += f"  missing {each.missing[0]:.2%} -> {each.missing[1]:.2%}"
+    if each.unseen:
+        line += f"  unseen {each.unseen:.2%}"
+    return line + (f"  {each.reason}" if each.reason else "")
+
+
+def profile_text(record: ProfileRecord, ref: EvidenceRef) -> str:
+    """Return what a profile was made of."""
+    return f"KEPT: {record.statement}\n  compare with: {ref.path}"

@@ -1,0 +1,243 @@
+"""What the watching of a migration found: one record for each look at one watched thing.
+
+They lie under ``<migration>/monitoring/<watch>/``, for a series goes on through all phases and runs. A record
+has counts, shares and digests; no value of a row is in it.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+import zlib
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from heavylift.errors import AuditError
+from heavylift.evidence.base import EvidenceRef, Record
+from heavylift.evidence.numbered import write_next
+from heavylift.evidence.paths import safe_segment
+from heavylift.evidence.records import utc_now
+from heavylift.evidence.store import EvidenceStore
+
+MONITORING = "monitoring"
+"""The folder of all of it, beside those of the phases."""
+MOST_BYTES = 64 * 1024 * 1024
+
+Verdict = Literal["ok", "alarm", "unsure"]
+"""``unsure``: there is too little to tell, which is neither an alarm nor a proof."""
+WatchKind = Literal["drift", "accuracy", "slo", "latency", "convergence", "gaps", "cost", "profile"]
+WatchedSide = Literal["", "source", "target"]
+ColumnVerdict = Literal["same", "drift", "unsure", "missing", "new", "type", "not compared"]
+_NUMBERED = re.compile(r"(?P<kind>[a-z]+)-(?P<number>[0-9]+)\.json")
+
+
+def watch_folder(migration: str, watch: str) -> str:
+    """Return the folder of one watched thing."""
+    return f"{migration}/{MONITORING}/{safe_segment(watch)}"
+
+
+def watch_path(migration: str, watch: str, kind: WatchKind, number: int) -> str:
+    """Return the path of the ``number``-th record of a kind, from 1."""
+    return f"{watch_folder(migration, watch)}/{kind}-{number}.json"
+
+
+class WatchRecord(Record):
+    """What all records have: one point of a series.
+
+    :param side: whose data was looked at; a series goes on across the switch from source to target.
+    :param run: of the DAG; empty from a shell.
+    :param figures: the numbers of the point, by name.
+    :param reasons: of an alarm, and of what cannot be told.
+    """
+
+    migration: str
+    watch: str
+    kind: WatchKind
+    side: WatchedSide = ""
+    run: str = ""
+    measured_at: datetime = Field(default_factory=utc_now)
+    verdict: Verdict
+    figures: dict[str, float]
+    reasons: tuple[str, ...] = ()
+    statement: str
+    took_seconds: float = 0.0
+
+
+class TableSide(Record):
+    """One side of a comparison."""
+
+    url: str
+    files: int
+    rows: int
+    size_bytes: int
+    digest: str
+    left_out: int
+
+
+class ColumnDrift(Record):
+    """One column of both sides.
+
+    :param effect: see :mod:`heavylift.monitor.effects`; with its bounds, None where nothing can be compared.
+    :param missing: share of rows without a value, on both sides, and the bounds of their difference.
+    :param unseen: share of the current rows whose category the reference has not, None where not known;
+        ``unseen_low`` its lower bound, less the share that a reference of its size may have missed.
+    """
+
+    column: str
+    verdict: ColumnVerdict
+    kind: str
+    types: tuple[str, str]
+    effect: float | None = None
+    effect_low: float | None = None
+    effect_high: float | None = None
+    psi: float | None = None
+    jensen_shannon: float | None = None
+    wasserstein: float | None = None
+    cells: int = 0
+    missing: tuple[float, float] = (0.0, 0.0)
+    missing_low: float = 0.0
+    missing_high: float = 0.0
+    infinite: tuple[float, float] = (0.0, 0.0)
+    unseen: float | None = None
+    unseen_low: float = 0.0
+    gone: float | None = None
+    reason: str = ""
+
+
+class DriftThresholds(Record):
+    """What a comparison was judged by. ``confidence`` holds for all columns together."""
+
+    effect: float
+    missing: float
+    unseen: float
+    confidence: float
+    by_column: dict[str, float] = Field(default_factory=dict)
+
+
+class DriftRecord(WatchRecord):
+    """Two tables compared, column by column."""
+
+    schema_version: Literal["heavylift/monitor-drift/v1"] = "heavylift/monitor-drift/v1"
+    reference: TableSide
+    current: TableSide
+    thresholds: DriftThresholds
+    columns: tuple[ColumnDrift, ...]
+
+
+class SketchRecord(Record):
+    """A sketch: its level, and its buckets and counts as packed differences."""
+
+    level: int
+    size: int
+    data: str
+
+    @classmethod
+    def of(cls, level: int, buckets: NDArray[np.int64], counts: NDArray[np.int64]) -> SketchRecord:
+        """Return the written form."""
+        steps = np.diff(buckets, prepend=np.int64(0)) if buckets.size else buckets
+        packed = zlib.compress(steps.astype("<i8").tobytes() + counts.astype("<i8").tobytes(), 6)
+        return cls(level=level, size=int(buckets.size), data=base64.b64encode(packed).decode())
+
+    def arrays(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return buckets and counts.
+
+        :raises AuditError: the data does not fit the size.
+        """
+        try:
+            raw = zlib.decompressobj().decompress(base64.b64decode(self.data, validate=True), MOST_BYTES)
+            if len(raw) != 16 * self.size:
+                raise ValueError(f"{len(raw)} bytes for {self.size} buckets")
+        except (ValueError, zlib.error) as error:
+            raise AuditError(
+                "reading a sketch of a profile",
+                got=str(error)[:200],
+                expected="the sketch as it was written",
+                state="nothing was judged",
+                remedy="the record was changed or is damaged; make a new profile while the source stands",
+                code="8904",
+            ) from error
+        both = np.frombuffer(raw, dtype="<i8").astype(np.int64)
+        return np.cumsum(both[: self.size]), both[self.size :]
+
+
+class ColumnProfileRecord(Record):
+    """One column's counts and sketches."""
+
+    name: str
+    nulls: int
+    nan: int
+    above: int
+    below: int
+    others: int
+    csv_values: int
+    types: tuple[str, ...]
+    kinds: tuple[str, ...]
+    numbers: SketchRecord
+    texts: SketchRecord
+
+
+class ProfileRecord(WatchRecord):
+    """A table's profile, to compare with when the table itself is gone."""
+
+    schema_version: Literal["heavylift/monitor-profile/v1"] = "heavylift/monitor-profile/v1"
+    table: TableSide
+    columns: tuple[ColumnProfileRecord, ...]
+
+
+class MonitorPoint(WatchRecord, extra="ignore"):
+    """One point of a series, without what its record has beside it."""
+
+    path: str = ""
+
+
+async def write_watch(store: EvidenceStore, record: WatchRecord) -> tuple[str, EvidenceRef]:
+    """Write a record under the next free number of its kind; return its path, too."""
+
+    def path_of(number: int) -> str:
+        return watch_path(record.migration, record.watch, record.kind, number)
+
+    folder = watch_folder(record.migration, record.watch)
+    known = max((n for kind, n, _ in _numbered(await store.names(folder)) if kind == record.kind), default=0)
+    number, ref = await write_next(store, path_of, record, known=known)
+    return path_of(number), ref
+
+
+async def monitor_series(
+    store: EvidenceStore, migration: str, watch: str | None = None, *, last: int | None = None
+) -> list[MonitorPoint]:
+    """Return the points of a migration's watched things, of both sides, in the order in which they were made.
+
+    :param watch: of this one only.
+    :param last: at most so many of each watched thing and kind, the newest.
+    """
+    folder = watch_folder(migration, watch) if watch else f"{migration}/{MONITORING}"
+    series: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for path in await store.names(folder):
+        for kind, number, _ in _numbered([path]):
+            series.setdefault((path.rpartition("/")[0], kind), []).append((number, path))
+    points = []
+    for found in series.values():
+        for _, path in sorted(found)[-last if last else 0 :]:
+            points.append((await store.read_record(path, MonitorPoint)).model_copy(update={"path": path}))
+    return sorted(points, key=lambda point: (point.measured_at, point.path))
+
+
+async def latest_path(store: EvidenceStore, migration: str, watch: str, kind: WatchKind) -> str | None:
+    """Return the path of the newest record of a kind, None where there is none."""
+    numbered = _numbered(await store.names(watch_folder(migration, watch)))
+    found = max(((n, path) for each, n, path in numbered if each == kind), default=None)
+    return found[1] if found else None
+
+
+def _numbered(paths: Iterable[str]) -> list[tuple[str, int, str]]:
+    found = []
+    for path in paths:
+        match = _NUMBERED.fullmatch(path.rpartition("/")[2])
+        if match:
+            found.append((match["kind"], int(match["number"]), path))
+    return found
