@@ -149,13 +149,14 @@ class _Pair:
         hits, total = int(now[before == 0].sum()), int(now.sum())
         low, high = share_bounds(hits, total, self._alpha)
         # Good and Turing: what is seen once tells how much is not seen at all.
-        _, missed = share_bounds(int(np.count_nonzero(before == 1)), int(before.sum()), self._alpha)
+        once, rows = int(np.count_nonzero(before == 1)), int(before.sum())
+        _, missed = share_bounds(once, rows, self._alpha)
         above = low - missed
         if above > self._limits.unseen:
             self._reasons.append(f"{hits / total:.2%} of the rows have categories that the reference has not")
-        elif high > self._limits.unseen and hits:
+        elif high - once / rows > self._limits.unseen and hits:
             self._unsure.append(f"{hits / total:.2%} of the rows have categories that the reference has not")
-        gone = int(before[now == 0].sum()) / int(before.sum())
+        gone = int(before[now == 0].sum()) / rows
         return {"unseen": hits / total, "unseen_low": above, "gone": gone}
 
     def _effect(self, before: Keys, now: Keys, *, judge: bool) -> dict[str, object]:

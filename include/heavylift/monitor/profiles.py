@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,8 @@ _NUMBER = r"^[-+]?(0|[1-9][0-9]*|[0-9]*\.[0-9]+|[1-9][0-9]*\.|0\.)([eE][-+]?[0-9
 _TRUTHS = {b"True": b"true", b"TRUE": b"true", b"False": b"false", b"FALSE": b"false"}
 _SECOND = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 _DAY = 86400.0
+
+_Plain = TypeVar("_Plain", np.float64, np.int64)
 
 
 class Kind(StrEnum):
@@ -106,6 +108,8 @@ class ColumnSketch:
             values = values.storage
         if pa.types.is_dictionary(values.type):
             values = values.dictionary_decode()
+        if pa.types.is_string_view(values.type):
+            values = values.cast(pa.large_string())
         self.rows += len(values)
         self.nulls += values.null_count
         self.types.add("text of CSV" if csv else str(values.type))
@@ -134,7 +138,7 @@ class ColumnSketch:
         self.csv_values += len(some)
         self._take_texts(some)
         numbers = some.filter(pc.match_substring_regex(some, _NUMBER)).cast(pa.float64())
-        found = numbers.to_numpy(zero_copy_only=False)
+        found = plain(numbers, np.float64)
         # A number beyond the range of floats is none that can be worked with.
         self.numbers.add(keys_of_numbers(found[np.isfinite(found)]))
 
@@ -152,7 +156,7 @@ class ColumnSketch:
     def _take_texts(self, some: pa.Array) -> None:
         found = some.value_counts()
         keys = keys_of_texts(_bytes(found.field("values")))
-        self.texts.add(keys, found.field("counts").to_numpy(zero_copy_only=False).astype(np.int64))
+        self.texts.add(keys, plain(found.field("counts"), np.int64))
 
 
 def kind_of(found: pa.DataType) -> Kind:
@@ -183,7 +187,17 @@ def _floats(values: pa.Array) -> NDArray[np.float64]:
         scale = _SECOND[values.type.unit]
         return _floats(values.cast(pa.int64())) * scale
     made = values if pa.types.is_float64(values.type) else values.cast(pa.float64(), safe=False)
-    return np.asarray(made.to_numpy(zero_copy_only=False), dtype=np.float64)
+    return plain(made, np.float64)
+
+
+def plain(values: pa.Array, kind: type[_Plain]) -> NDArray[_Plain]:
+    """Return an array without nulls, whose values are of this type, without a copy.
+
+    Arrow's own way imports pandas where it is installed, which takes a second.
+    """
+    if not len(values):
+        return np.empty(0, dtype=kind)
+    return np.frombuffer(values.buffers()[1], dtype=kind)[values.offset : values.offset + len(values)]
 
 
 def _seconds(values: pa.Array) -> NDArray[np.float64]:
@@ -204,8 +218,6 @@ def _bytes(values: pa.Array) -> Iterable[bytes]:
 
     if pa.types.is_boolean(values.type):
         return [b"true" if value else b"false" for value in values.to_pylist()]
-    if pa.types.is_string_view(values.type):
-        values = values.cast(pa.large_string())
     wide = pa.types.is_large_string(values.type)
     texts = values.cast(pa.large_binary() if wide else pa.binary()).to_pylist()
     return [_TRUTHS.get(text, text) for text in texts]

@@ -190,7 +190,8 @@ def _csv(file: Any, key: str, url: str, wanted: Wanted) -> Iterator[Batch]:
         file.seek(0)
         return pa.CompressedInputStream(file, "gzip") if key.lower().endswith(".gz") else file
 
-    head = opened().read(HEADER_BYTES)
+    first = opened()  # kept until the end: it closes the file when it goes
+    head = first.read(HEADER_BYTES)
     if not head.strip():
         return
     names, delimiter = _header(head)
