@@ -6,34 +6,32 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heavylift.cli.acts import note_act
 from heavylift.cli.inventory_options import MIGRATION
+from heavylift.cli.monitor_accuracy import accuracy_command
+from heavylift.cli.monitor_options import (
+    Columns,
+    Exclude,
+    Ignore,
+    Include,
+    Memory,
+    MigrationName,
+    Side,
+    Strict,
+    Watch,
+    conclude,
+    kept_of,
+    place_of,
+    wrong,
+)
 from heavylift.cli.monitor_text import drift_text, profile_text
-from heavylift.cli.output import ExitStatus, finish, note
-from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection
-from heavylift.connections import connection_from_env
-from heavylift.errors import SpecError
+from heavylift.cli.output import note
+from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 
 if TYPE_CHECKING:
-    from heavylift.evidence.base import EvidenceRef
-    from heavylift.evidence.monitor_records import WatchedSide, WatchRecord
-    from heavylift.evidence.records import RunKey
-    from heavylift.monitor.requests import DriftRequest, Kept
-    from heavylift.platforms.places import Place
+    from heavylift.monitor.requests import DriftRequest
 
 app = typer.Typer(no_args_is_help=True)
-
-Watch = Annotated[str, typer.Option(help="name of what is watched; its series goes on under it")]
-Side = Annotated[str, typer.Option(help="whose data it is: source or target; none by default")]
-Columns = Annotated[
-    list[str] | None, typer.Option("--columns", metavar="PATTERN", help="only these; * and ? are wild")
-]
-Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="PATTERN", help="not these columns")]
-Include = Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="only these files, by key")]
-Exclude = Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="not these files")]
-Memory = Annotated[int, typer.Option("--memory-mib", min=16, help="for what is read at a time")]
-MigrationName = Annotated[str, typer.Option("--migration", help="name under which evidence is kept")]
-Strict = Annotated[bool, typer.Option("--strict", help="end with 1 where nothing can be told, too")]
+app.command("accuracy")(accuracy_command)
 
 
 @app.callback()
@@ -150,55 +148,6 @@ def profile_command(
     conclude(request.kept, slim, ref, profile_text(record, ref), strict=False, as_json=as_json)
 
 
-def conclude(
-    kept: Kept, record: WatchRecord, ref: EvidenceRef, text: str, *, strict: bool, as_json: bool
-) -> None:
-    """Note a look in the audit trail, print it, and end by its verdict."""
-    from heavylift.evidence.monitor_records import MONITORING
-    from heavylift.evidence.records import RunKey
-
-    noted = _Noted(kept, RunKey(migration=kept.migration, phase=MONITORING, run=kept.run))
-    details = {"verdict": record.verdict, "figures": record.figures}
-    note_act(noted, kept.watch, f"monitor.{record.kind}", (ref,), details)
-    failed = record.verdict == "alarm" or (strict and record.verdict == "unsure")
-    finish(
-        {record.kind: record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
-        text=text,
-        as_json=as_json,
-        status=ExitStatus.FAILED if failed else ExitStatus.DONE,
-    )
-
-
-class _Noted:
-    """Whose audit trail a look goes into."""
-
-    def __init__(self, kept: Kept, run: RunKey) -> None:
-        self.run = run
-        self.evidence_url = kept.evidence_url
-        self.evidence_connection = kept.evidence_connection
-
-
-def kept_of(migration: str, watch: str, side: str, evidence: str | None, conn: str | None) -> Kept:
-    """Return whose evidence the look belongs to.
-
-    :raises SpecError: no such side.
-    """
-    from heavylift.monitor.requests import Kept
-
-    sides: dict[str, WatchedSide] = {"": "", "source": "source", "target": "target"}
-    if side not in sides:
-        raise wrong("--side", repr(side), "source or target", "8905")
-    return Kept(migration, watch, sides[side], "", evidence, evidence_connection(conn))
-
-
-def place_of(url: str, conn: str | None) -> Place:
-    """Return the place that a URL and a connection name."""
-    from heavylift.locations import parse_location
-    from heavylift.platforms.places import Place
-
-    return Place(parse_location(url), connection_from_env(conn) if conn else None)
-
-
 def _by_column(texts: list[str] | None) -> dict[str, float]:
     found = {}
     for text in texts or ():
@@ -210,15 +159,3 @@ def _by_column(texts: list[str] | None) -> dict[str, float]:
         if not name or not 0 <= found[name] <= 1:
             raise wrong("--column-threshold", repr(text), "NAME=EFFECT with an effect from 0 to 1", "8906")
     return found
-
-
-def wrong(option: str, got: str, expected: str, code: str) -> SpecError:
-    """Return the error for an option that cannot be read."""
-    return SpecError(
-        f"reading {option}",
-        got=got,
-        expected=expected,
-        state="nothing was touched",
-        remedy=f"correct {option}",
-        code=code,
-    )

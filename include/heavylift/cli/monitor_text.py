@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
-    from heavylift.evidence.monitor_records import ColumnDrift, DriftRecord, ProfileRecord, WatchRecord
+    from heavylift.evidence.monitor_records import (
+        AccuracyRecord,
+        ColumnDrift,
+        DriftRecord,
+        ProfileRecord,
+        WatchRecord,
+    )
 
 WORDS = {"ok": "OK", "alarm": "ALARM", "unsure": "CAN'T TELL"}
 _MOST = 200
@@ -47,3 +53,32 @@ def _column(each: ColumnDrift) -> str:
 def profile_text(record: ProfileRecord, ref: EvidenceRef) -> str:
     """Return what a profile was made of."""
     return f"KEPT: {record.statement}\n  compare with: {ref.path}"
+
+
+def accuracy_text(record: AccuracyRecord, ref: EvidenceRef) -> str:
+    """Return the metric over all and by slice, and how far the labels have come."""
+    lines = [head(record), *(f"  {reason}" for reason in record.reasons)]
+    for each in record.slices:
+        bounds = "" if each.low is None else f" [{each.low:.4f}, {each.high:.4f}]"
+        value = "none" if each.value is None else f"{each.value:.4f}"
+        drop = (
+            ""
+            if each.drop is None
+            else f"  worse by {each.drop:.4f} [{each.drop_low:.4f}, {each.drop_high:.4f}]"
+        )
+        lines.append(
+            f"  {WORDS[each.verdict]:<11} {each.name or '(all rows)':<28} {each.rows:>9,} {value}{bounds}"
+            f"{drop}"
+        )
+    found = record.coverage
+    lines.append(
+        f"  left out: {found.repeated:,} predictions without a key of their own, {found.conflicting:,} keys"
+        f" with labels that differ, {found.orphans:,} labels of no prediction,"
+        f" {found.unusable:,} unusable values"
+    )
+    if found.delays:
+        told = ", ".join(
+            f"{float(name):.0%} within {seconds:,.0f} s" for name, seconds in found.delays.items()
+        )
+        lines.append(f"  labels came: {told}")
+    return "\n".join([*lines, f"  evidence: {ref.path}"])

@@ -189,6 +189,68 @@ class ProfileRecord(WatchRecord):
     columns: tuple[ColumnProfileRecord, ...]
 
 
+class SliceFigure(Record):
+    """The metric over all rows (``name`` empty) or one slice of them, such as ``country=de``.
+
+    :param rows: with a label. ``value`` and its bounds are None where there is nothing to compute it from.
+    :param drop: how much worse than the baseline, in the metric's own unit, with its bounds.
+    """
+
+    name: str
+    rows: int
+    value: float | None
+    low: float | None
+    high: float | None
+    before: float | None = None
+    drop: float | None = None
+    drop_low: float | None = None
+    drop_high: float | None = None
+    verdict: Verdict = "ok"
+
+
+class LabelCoverage(Record):
+    """How far labels have come.
+
+    :param predictions: with a key of their own; ``mature`` are those old enough to have a label.
+    :param repeated: predictions without a key, or with one that is there more than once; they do not count.
+    :param conflicting: keys with labels that differ and nothing that tells which is the later.
+    :param orphans: labels of no prediction.
+    :param unusable: labelled predictions whose values the metric cannot use.
+    :param delays: quantile → seconds from prediction to label.
+    :param by_day: day → predictions and labelled ones; the newest 31.
+    """
+
+    predictions: int
+    mature: int
+    labelled: int
+    mature_labelled: int
+    repeated: int
+    conflicting: int
+    orphans: int
+    unusable: int
+    delays: dict[str, float] = Field(default_factory=dict)
+    by_day: dict[str, tuple[int, int]] = Field(default_factory=dict)
+
+
+class AccuracyRecord(WatchRecord):
+    """Predictions joined with the labels that have come by now.
+
+    :param baseline: path of the record that it is held against, or the number that was given.
+    """
+
+    schema_version: Literal["heavylift/monitor-accuracy/v1"] = "heavylift/monitor-accuracy/v1"
+    predictions_url: str
+    labels_url: str
+    metric: str
+    positive: str
+    baseline: str
+    max_drop: float
+    min_coverage: float
+    confidence: float
+    coverage: LabelCoverage
+    slices: tuple[SliceFigure, ...]
+
+
 class MonitorPoint(WatchRecord, extra="ignore"):
     """One point of a series, without what its record has beside it."""
 

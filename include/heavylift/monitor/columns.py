@@ -160,7 +160,7 @@ class _Pair:
         return {"unseen": hits / total, "unseen_low": above, "gone": gone}
 
     def _effect(self, before: Keys, now: Keys, *, judge: bool) -> dict[str, object]:
-        found = effect_of(before, now, self._alpha)
+        found = effect_of(before, now, self._alpha, (1 - self._limits.confidence) / 2)
         if found is None:
             if judge:
                 self._unsure.append("one side has no value to compare")

@@ -39,10 +39,11 @@ class Effect:
     cells: int
 
 
-def effect_of(reference: Keys, current: Keys, alpha: float) -> Effect | None:
+def effect_of(reference: Keys, current: Keys, alpha: float, alpha_high: float | None = None) -> Effect | None:
     """Return the effect between two rows of counts over the same cells; None where a side has none.
 
-    :param alpha: chance that a bound is wrong; for each of the two.
+    :param alpha: chance that the lower bound is wrong.
+    :param alpha_high: that the upper one is; the same by default.
     """
     kept = (reference + current) > 0
     first, second = reference[kept].astype(np.float64), current[kept].astype(np.float64)
@@ -57,7 +58,7 @@ def effect_of(reference: Keys, current: Keys, alpha: float) -> Effect | None:
         return Effect(0.0, 0.0, 0.0, 0.0, 0.0, 1)
     statistic = distance * scale
     low = noncentrality(statistic, degrees, 1 - alpha) / scale
-    high = noncentrality(max(statistic, degrees), degrees, alpha) / scale
+    high = noncentrality(max(statistic, degrees), degrees, alpha_high or alpha) / scale
     value = max(0.0, statistic - degrees) / scale
     return Effect(
         value=math.sqrt(min(1.0, value)),

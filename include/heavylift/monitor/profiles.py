@@ -125,7 +125,7 @@ class ColumnSketch:
         if kind is Kind.NUMBER:
             self._take_numbers(_floats(some))
         elif kind is Kind.TIME:
-            self._take_numbers(_seconds(some))
+            self._take_numbers(seconds_of(some))
         elif kind is Kind.CATEGORY:
             self._take_texts(some)
         else:
@@ -200,7 +200,7 @@ def plain(values: pa.Array, kind: type[_Plain]) -> NDArray[_Plain]:
     return np.frombuffer(values.buffers()[1], dtype=kind)[values.offset : values.offset + len(values)]
 
 
-def _seconds(values: pa.Array) -> NDArray[np.float64]:
+def seconds_of(values: pa.Array) -> NDArray[np.float64]:
     """Return times as seconds; through the stored numbers, for no other unit holds all of them."""
     import pyarrow as pa
 

@@ -1,4 +1,4 @@
-"""The lane that compares two tables of a million rows, beside Evidently: whole commands, and what they find."""
+"""The lane that compares two tables of a million rows, beside Evidently, and looks at what is found."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOVED = frozenset({"amount", "age", "country", "ok"})
 
 
 def drift(bench: Bench, runs: int, scale: float) -> Result:
-    """Measure both on the same two files; a tool that finds another thing than what is seeded has no figure."""
+    """Measure both on the same two files; what finds another thing than what is seeded has no figure."""
     rows = max(5000, int(ROWS * scale))
     files = [bench.folder / f"drift-{name}.parquet" for name in ("reference", "current")]
     for number, file in enumerate(files):

@@ -1,7 +1,7 @@
 """``python -m tests.benchmarks.monitor.power PYTHON``: false alarms and detection, beside Evidently's.
 
-PYTHON is an interpreter of a venv that has evidently. Each table has 40 columns of one distribution, which are
-as many trials; printed is the share of them that each tool calls drift.
+PYTHON is an interpreter of a venv that has evidently. Each table has 40 columns of one distribution, which
+are as many trials; printed is the share of them that each tool calls drift.
 """
 
 from __future__ import annotations
