@@ -7,9 +7,7 @@ has counts, shares and digests; no value of a row is in it.
 from __future__ import annotations
 
 import base64
-import re
 import zlib
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal
 
@@ -18,11 +16,10 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from heavylift.errors import AuditError
-from heavylift.evidence.base import EvidenceRef, Record
-from heavylift.evidence.numbered import write_next
+from heavylift.evidence.base import Record
+from heavylift.evidence.baseline_records import HistogramRecord
 from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import utc_now
-from heavylift.evidence.store import EvidenceStore
 
 MONITORING = "monitoring"
 """The folder of all of it, beside those of the phases."""
@@ -33,7 +30,6 @@ Verdict = Literal["ok", "alarm", "unsure"]
 WatchKind = Literal["drift", "accuracy", "slo", "latency", "convergence", "gaps", "cost", "profile"]
 WatchedSide = Literal["", "source", "target"]
 ColumnVerdict = Literal["same", "drift", "unsure", "missing", "new", "type", "not compared"]
-_NUMBERED = re.compile(r"(?P<kind>[a-z]+)-(?P<number>[0-9]+)\.json")
 
 
 def watch_folder(migration: str, watch: str) -> str:
@@ -251,55 +247,106 @@ class AccuracyRecord(WatchRecord):
     slices: tuple[SliceFigure, ...]
 
 
+class BurnWindow(Record):
+    """How fast the error budget goes in one pair of windows: an alarm where both are above ``factor``.
+
+    :param burn: of the long window: 1 uses up just the budget; ``burn_low`` its lower bound at 95 %.
+    """
+
+    long_seconds: int
+    short_seconds: int
+    factor: float
+    requests: int
+    burn: float | None
+    burn_low: float | None
+    short_burn: float | None
+    short_low: float | None
+    alarm: bool
+
+
+class QuantileRatio(Record):
+    """One quantile now and in the baseline, in seconds, with bounds of their ratio."""
+
+    quantile: float
+    now: float
+    before: float | None
+    ratio: float | None
+    low: float | None
+    high: float | None
+
+
+class SloRecord(WatchRecord):
+    """Requests held against an objective, and their latencies against a baseline.
+
+    :param budget_left: of the whole table; below 0 it is overspent.
+    :param histogram: of all latencies, so that a later record can be compared with this one.
+    """
+
+    schema_version: Literal["heavylift/monitor-slo/v1"] = "heavylift/monitor-slo/v1"
+    url: str
+    objective: float
+    latency_limit: float | None
+    requests: int
+    bad: int
+    until: float | None
+    budget_left: float | None
+    windows: tuple[BurnWindow, ...]
+    baseline: str
+    max_ratio: float
+    latency: tuple[QuantileRatio, ...]
+    histogram: HistogramRecord
+
+
+class BandPoint(Record):
+    """One step of a training run beside the band of the source's seeds."""
+
+    step: float
+    value: float | None
+    mean: float
+    low: float
+    high: float
+
+
+class ConvergenceRecord(WatchRecord):
+    """A training run on the target beside the band that runs of the source's seeds make.
+
+    :param diverged_at: the first step of the stretch that left the band; None where none did.
+    :param points: at most 200, spread over all steps.
+    """
+
+    schema_version: Literal["heavylift/monitor-convergence/v1"] = "heavylift/monitor-convergence/v1"
+    reference_url: str
+    current_url: str
+    seeds: int
+    steps: int
+    outside: int
+    diverged_at: float | None
+    points: tuple[BandPoint, ...]
+
+
+class GapFound(Record):
+    """Sequence numbers that nobody has seen: after ``after``, before ``before``."""
+
+    stream: str
+    after: int
+    before: int
+    missing: int
+
+
+class GapsRecord(WatchRecord):
+    """Logs whose entries have sequence numbers, over all places in which they lie."""
+
+    schema_version: Literal["heavylift/monitor-gaps/v1"] = "heavylift/monitor-gaps/v1"
+    urls: tuple[str, ...]
+    streams: int
+    entries: int
+    missing: int
+    repeated: int
+    unreadable: int
+    gaps: tuple[GapFound, ...]
+
+
 class MonitorPoint(WatchRecord, extra="ignore"):
     """One point of a series, without what its record has beside it."""
 
     path: str = ""
-
-
-async def write_watch(store: EvidenceStore, record: WatchRecord) -> tuple[str, EvidenceRef]:
-    """Write a record under the next free number of its kind; return its path, too."""
-
-    def path_of(number: int) -> str:
-        return watch_path(record.migration, record.watch, record.kind, number)
-
-    folder = watch_folder(record.migration, record.watch)
-    known = max((n for kind, n, _ in _numbered(await store.names(folder)) if kind == record.kind), default=0)
-    number, ref = await write_next(store, path_of, record, known=known)
-    return path_of(number), ref
-
-
-async def monitor_series(
-    store: EvidenceStore, migration: str, watch: str | None = None, *, last: int | None = None
-) -> list[MonitorPoint]:
-    """Return the points of a migration's watched things, of both sides, in the order in which they were made.
-
-    :param watch: of this one only.
-    :param last: at most so many of each watched thing and kind, the newest.
-    """
-    folder = watch_folder(migration, watch) if watch else f"{migration}/{MONITORING}"
-    series: dict[tuple[str, str], list[tuple[int, str]]] = {}
-    for path in await store.names(folder):
-        for kind, number, _ in _numbered([path]):
-            series.setdefault((path.rpartition("/")[0], kind), []).append((number, path))
-    points = []
-    for found in series.values():
-        for _, path in sorted(found)[-last if last else 0 :]:
-            points.append((await store.read_record(path, MonitorPoint)).model_copy(update={"path": path}))
-    return sorted(points, key=lambda point: (point.measured_at, point.path))
-
-
-async def latest_path(store: EvidenceStore, migration: str, watch: str, kind: WatchKind) -> str | None:
-    """Return the path of the newest record of a kind, None where there is none."""
-    numbered = _numbered(await store.names(watch_folder(migration, watch)))
-    found = max(((n, path) for each, n, path in numbered if each == kind), default=None)
-    return found[1] if found else None
-
-
-def _numbered(paths: Iterable[str]) -> list[tuple[str, int, str]]:
-    found = []
-    for path in paths:
-        match = _NUMBERED.fullmatch(path.rpartition("/")[2])
-        if match:
-            found.append((match["kind"], int(match["number"]), path))
-    return found

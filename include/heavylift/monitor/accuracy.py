@@ -14,12 +14,12 @@ from typing import Any
 
 from heavylift.errors import SpecError
 from heavylift.evidence.base import EvidenceRef
+from heavylift.evidence.monitor_evidence import write_watch
 from heavylift.evidence.monitor_records import (
     AccuracyRecord,
     LabelCoverage,
     SliceFigure,
     Verdict,
-    write_watch,
 )
 from heavylift.evidence.store import EvidenceStore, open_evidence
 from heavylift.monitor.effects import difference_bounds, share_bounds

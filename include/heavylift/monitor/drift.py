@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from heavylift.evidence.base import EvidenceRef
+from heavylift.evidence.monitor_evidence import write_watch
 from heavylift.evidence.monitor_records import (
     ColumnDrift,
     ColumnProfileRecord,
@@ -16,7 +17,6 @@ from heavylift.evidence.monitor_records import (
     SketchRecord,
     TableSide,
     Verdict,
-    write_watch,
 )
 from heavylift.evidence.store import EvidenceStore, open_evidence
 from heavylift.monitor.columns import compare_columns, counts_by_verdict, is_alarm

@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from heavylift.errors import AuditError, IntegrityError, NotFoundError, UnsupportedError
-from heavylift.evidence.monitor_records import ColumnDrift, DriftRecord, ProfileRecord, monitor_series
+from heavylift.evidence.monitor_evidence import monitor_series
+from heavylift.evidence.monitor_records import ColumnDrift, DriftRecord, ProfileRecord
 from heavylift.evidence.store import open_evidence
 from heavylift.locations import parse_location
 from heavylift.monitor import tables_read
