@@ -23,6 +23,8 @@ from heavylift.cli.monitor_options import (
     place_of,
     wrong,
 )
+from heavylift.cli.monitor_running import convergence_command, gaps_command, slo_command
+from heavylift.cli.monitor_spec import export_command, run_command, series_command
 from heavylift.cli.monitor_text import drift_text, profile_text
 from heavylift.cli.output import note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
@@ -32,6 +34,12 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 app.command("accuracy")(accuracy_command)
+app.command("slo")(slo_command)
+app.command("convergence")(convergence_command)
+app.command("gaps")(gaps_command)
+app.command("run")(run_command)
+app.command("series")(series_command)
+app.command("export")(export_command)
 
 
 @app.callback()
@@ -58,7 +66,7 @@ def drift_command(
     exclude: Exclude = None,
     threshold: Annotated[
         float, typer.Option(min=0.0, max=1.0, help="effect from which on a column has drifted")
-    ] = 0.1,
+    ] = 0.05,
     column_threshold: Annotated[
         list[str] | None, typer.Option(metavar="NAME=EFFECT", help="another one for this column")
     ] = None,

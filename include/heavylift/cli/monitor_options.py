@@ -36,12 +36,8 @@ def conclude(
     kept: Kept, record: WatchRecord, ref: EvidenceRef, text: str, *, strict: bool, as_json: bool
 ) -> None:
     """Note a look in the audit trail, print it, and end by its verdict."""
-    from heavylift.evidence.monitor_records import MONITORING
-    from heavylift.evidence.records import RunKey
-
-    noted = _Noted(kept, RunKey(migration=kept.migration, phase=MONITORING, run=kept.run))
     details = {"verdict": record.verdict, "figures": record.figures}
-    note_act(noted, kept.watch, f"monitor.{record.kind}", (ref,), details)
+    note_act(Noted(kept), kept.watch, f"monitor.{record.kind}", (ref,), details)
     failed = record.verdict == "alarm" or (strict and record.verdict == "unsure")
     finish(
         {record.kind: record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
@@ -51,11 +47,14 @@ def conclude(
     )
 
 
-class _Noted:
+class Noted:
     """Whose audit trail a look goes into."""
 
-    def __init__(self, kept: Kept, run: RunKey) -> None:
-        self.run = run
+    def __init__(self, kept: Kept) -> None:
+        from heavylift.evidence.monitor_records import MONITORING
+        from heavylift.evidence.records import RunKey
+
+        self.run: RunKey = RunKey(migration=kept.migration, phase=MONITORING, run=kept.run)
         self.evidence_url = kept.evidence_url
         self.evidence_connection = kept.evidence_connection
 

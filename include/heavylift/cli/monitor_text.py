@@ -5,11 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from heavylift.evidence.base import EvidenceRef
     from heavylift.evidence.monitor_records import (
         AccuracyRecord,
         ColumnDrift,
         DriftRecord,
+        MonitorPoint,
         ProfileRecord,
         WatchRecord,
     )
@@ -82,3 +85,22 @@ def accuracy_text(record: AccuracyRecord, ref: EvidenceRef) -> str:
         )
         lines.append(f"  labels came: {told}")
     return "\n".join([*lines, f"  evidence: {ref.path}"])
+
+
+def plain_text(record: WatchRecord, ref: EvidenceRef) -> str:
+    """Return what any look comes to: its statement and its reasons."""
+    lines = [head(record), *(f"  {reason}" for reason in record.reasons)]
+    return "\n".join([*lines, f"  evidence: {ref.path}"])
+
+
+def series_text(points: Iterable[MonitorPoint], *, reasons: bool = False) -> str:
+    """Return points, one a line."""
+    lines = []
+    for point in points:
+        moment = point.measured_at.strftime("%Y-%m-%d %H:%M:%SZ")
+        lines.append(
+            f"{moment}  {WORDS[point.verdict]:<11} {point.watch:<24} {point.side or 'both':<6}"
+            f" {point.kind:<11} {point.statement}"
+        )
+        lines += [f"  {reason}" for reason in point.reasons] if reasons else []
+    return "\n".join(lines) or "nothing is watched yet"

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from heavylift.monitor.sketches import Keys
 
-MOST_CELLS = 20
+MOST_CELLS = 10
 LEAST_EXPECTED = 5.0
 _NORMAL = NormalDist()
 

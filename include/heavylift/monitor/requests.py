@@ -9,15 +9,15 @@ from heavylift.evidence.monitor_records import WatchedSide
 from heavylift.monitor.tables_read import MIB
 from heavylift.platforms.places import Place
 
-EFFECT, MISSING, UNSEEN, CONFIDENCE = 0.1, 0.05, 0.01, 0.95
+EFFECT, MISSING, UNSEEN, CONFIDENCE = 0.05, 0.05, 0.01, 0.95
 
 
 @dataclass(frozen=True)
 class DriftLimits:
     """From where on a difference is an alarm.
 
-    :param effect: of a column's distribution, from 0 to 1; 0.1 is a mean that moved by a fifth of a standard
-        deviation, or a population stability index of 0.04.
+    :param effect: of a column's distribution, from 0 to 1; 0.05 is a mean that moved by a tenth of a standard
+        deviation, or a population stability index of 0.01.
     :param missing: difference of the shares of rows without a value.
     :param unseen: share of rows whose category the reference has not.
     :param confidence: that no column of equal tables is an alarm, all taken together.

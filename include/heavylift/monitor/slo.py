@@ -28,7 +28,7 @@ from heavylift.monitor.tables_read import MIB
 from heavylift.platforms.places import Place
 
 WINDOWS = ((3600, 300, 14.4), (6 * 3600, 1800, 6.0), (3 * 86400, 6 * 3600, 1.0))
-"""Pairs of a long and a short window, and the burn from which on they are an alarm, as in the SRE workbook."""
+"""Pairs of a long and a short window, and the burn that is an alarm in both, as in the SRE workbook."""
 QUANTILES = (0.5, 0.9, 0.95, 0.99)
 _ALPHA = 0.025
 _Z = 1.959964

@@ -13,6 +13,7 @@ from heavylift.spec.infra_rules import infra_rules
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.model_rules import model_rules
 from heavylift.spec.moments import moment_of
+from heavylift.spec.monitor_rules import monitor_rules
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.quantities import format_duration, format_size
@@ -180,6 +181,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     assess_rules,
     compliance_rules,
     infra_rules,
+    monitor_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

@@ -28,6 +28,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "infrastructure": True,
         "access": False,
         "compliance": True,
+        "monitor": True,
         "cutover": False,
     }
 )

@@ -13,7 +13,12 @@ from heavylift.spec.sections_models import Model
 
 _TASK_HEADING = re.compile(r"^### `(?P<task>[a-z_]+)`.*$", re.MULTILINE)
 _HEADING = re.compile(r"^#{1,3} ", re.MULTILINE)
-_SUBJECTS = {Phase.REVALIDATE: "model", Phase.ASSESS: "what is looked at", Phase.PROVISION: "what is made"}
+_SUBJECTS = {
+    Phase.REVALIDATE: "model",
+    Phase.ASSESS: "what is looked at",
+    Phase.PROVISION: "what is made",
+    Phase.MONITOR: "what is watched",
+}
 _FOLDER_VARIABLE = "HEAVYLIFT_RUNBOOKS"
 
 
@@ -79,6 +84,8 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
         rows = [_assess_line(spec)]
     if phase is Phase.PROVISION:
         rows = [_infrastructure_line(spec)]
+    if phase is Phase.MONITOR:
+        rows = _watch_lines(spec)
     return "\n".join(
         [
             f"# {spec.dag_id(phase)}",
@@ -96,6 +103,14 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
             read_runbook(phase).text,
         ]
     )
+
+
+def _watch_lines(spec: MigrationSpec) -> list[str]:
+    lines = []
+    for kind, _, watch in spec.monitor.watches() if spec.monitor else ():
+        sides = [f"`{place.url}`" if place else "" for place in (watch.source, watch.target)]
+        lines.append(f"| {watch.name} ({kind}) | {sides[0]} | {sides[1]} |")
+    return lines
 
 
 def _infrastructure_line(spec: MigrationSpec) -> str:
