@@ -14,9 +14,9 @@ from tests.dags.specs import write
 
 MONITOR = {
     "drift": [
-        {"name": "features", "source": {"url": "s3://b/f/"}, "target": {"url": "gs://b/f/"}},
+        {"name": "features", "source": {"url": "s3://bucket/f/"}, "target": {"url": "gs://bucket/f/"}},
     ],
-    "gaps": [{"name": "log", "source": {"url": "s3://b/log/"}}],
+    "gaps": [{"name": "log", "source": {"url": "s3://bucket/log/"}}],
 }
 
 
@@ -37,7 +37,7 @@ def test_a_spec_that_watches_nothing_has_none(tmp_path: Path) -> None:
 def test_it_looks_at_each_side_on_the_schedule_and_the_summary_is_the_only_leaf(dag: DAG) -> None:
     assert dag.dag_id == "some.monitor"
     assert dag.tags == {"migration:some", "phase:monitor"}
-    assert dag.timetable.summary == "*/10 * * * *"
+    assert dag.timetable.expression == "*/10 * * * *"
     assert dag.max_active_runs == 1
     assert set(dag.task_ids) == {"begin_run", "look", "summarise_run"}
     assert dag.get_task("look").expand_input.value["item"] == [
@@ -57,6 +57,6 @@ def test_it_looks_at_each_side_on_the_schedule_and_the_summary_is_the_only_leaf(
 
 def test_the_page_names_what_is_watched_and_is_the_runbook(dag: DAG) -> None:
     text = dag.doc_md or ""
-    assert "| features (drift) | `s3://b/f/` | `gs://b/f/` |" in text
+    assert "| features (drift) | `s3://bucket/f/` | `gs://bucket/f/` |" in text
     for heading in ("What this DAG does", "When it fails", "What a retry costs", "The tasks"):
         assert f"## {heading}" in text

@@ -47,9 +47,8 @@ def run_command(
         record, ref = run(look(loaded, what, kept, connection_from_env, note))
         _note(kept, record, ref)
         done.append((what, record, ref))
-    failed = any(
-        record.verdict == "alarm" or (strict and record.verdict == "unsure") for _, record, _ in done
-    )
+    bad = {"alarm", "unsure"} if strict else {"alarm"}
+    failed = any(record.verdict in bad for _, record, _ in done)
     points = [_point(record, ref.path) for _, record, ref in done]
     finish(
         {"looks": [point.model_dump(mode="json") for point in points]},

@@ -14,6 +14,7 @@ from heavylift.spec.watching import Look, looks_of
 from tests.dags.specs import write
 
 TABLE = {"url": "s3://bucket/features/"}
+SCORES = {"name": "a", "source": TABLE, "labels": TABLE, "key": ["x"]}
 
 
 def load(tmp_path: Path, monitor: Any, **more: Any) -> MigrationSpec:
