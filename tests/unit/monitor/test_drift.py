@@ -220,9 +220,9 @@ async def test_empty_tables_and_those_of_one_row(tmp_path: Path) -> None:
 
 async def test_formats_hold_the_same_table(tmp_path: Path) -> None:
     rows = {
-        "n": [1.5, 2.0, None, 7e3] * 500,
-        "c": ["x", "y", "z, ü", "x"] * 500,
-        "t": [True, False, None, True] * 500,
+        "n": [1.5, 2.0, None, 7e3] * 2000,
+        "c": ["x", "y", "z, ü", "x"] * 2000,
+        "t": [True, False, None, True] * 2000,
     }
     table = pa.table(rows)
     folder = tmp_path / "data"

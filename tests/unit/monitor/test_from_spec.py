@@ -25,7 +25,8 @@ def tables(root: Path, side: str, *, right: float, slower: float, seed: int) -> 
         "rows": {"x": g.normal(size=4000), "prediction": said, "id": np.arange(4000)},
         "labels": {"id": np.arange(4000), "label": label},
         "requests": {
-            "at": 1.79e9 + np.arange(4000.0), "status": [200] * 4000, "ms": slower * g.lognormal(3, 0.3, 4000),
+            "at": 1.79e9 + np.arange(4000.0), "status": [200] * 4000,
+            "ms": slower * g.lognormal(3, 0.3, 4000),
         },
         "log": {"sequence": np.arange(10) + (10 if side == "target" else 0)},
         "curves": {
