@@ -1,6 +1,6 @@
 """``python -m tests.benchmarks.monitor.power PYTHON``: false alarms and detection, beside Evidently's.
 
-PYTHON is an interpreter of a venv that has evidently. Each table has 20 columns of one distribution, which
+PYTHON is an interpreter of a venv that has evidently. Each table has 40 columns of one distribution, which
 are as many trials; printed is the share of them that each tool calls drift.
 """
 
@@ -20,8 +20,8 @@ import pyarrow.parquet as pq
 from heavylift.monitor.columns import compare_columns
 from heavylift.monitor.profiles import TableProfile
 
-TRIALS = 20
-SIZES = (300, 1000, 10_000)
+TRIALS = 40
+SIZES = (100, 300, 1000, 3000, 10_000)
 Draw = Callable[[np.random.Generator, int], np.ndarray]
 
 
