@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tests.benchmarks.lanes import Result
+from tests.benchmarks.monitor import drifting
 from tests.benchmarks.objects import comparing, copying, listing, unchanged
 from tests.benchmarks.objects.servers import Bench
 from tests.benchmarks.registry import copying as registry_copying
@@ -47,6 +48,7 @@ LANES: dict[str, Lane] = {
     "registry-verify": registry_verifying.verify,
     "registry-millions": registry_copying.millions,
     "streams-mirror": mirroring.mirror,
+    "drift": drifting.drift,
 }
 
 

@@ -14,6 +14,7 @@ from heavylift.spec.sections_compliance import Compliance
 from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_models import Model
+from heavylift.spec.sections_monitor import Monitor
 from heavylift.spec.sections_platform import Access, Cutover, Infrastructure, Pipeline
 from heavylift.spec.sections_secrets import Secrets
 from heavylift.spec.vocabulary import Check, Phase
@@ -65,6 +66,7 @@ class MigrationSpec(SpecModel):
     compliance: Compliance | None = Field(
         default=None, description="Rules that the path of the data must keep."
     )
+    monitor: Monitor | None = Field(default=None, description="What is watched on both sides.")
     gates: tuple[Gate, ...] = Field(
         default=(),
         description="What must be proved before a phase goes on; assess, provision, transfer, registry,"

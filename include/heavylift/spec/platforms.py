@@ -44,6 +44,9 @@ class Schedule(SpecModel):
     drift: CronSchedule | None = Field(
         default=None, description="When infrastructure is looked at for drift, written likewise."
     )
+    monitor: CronSchedule | None = Field(
+        default=None, description="When what the section monitor names is looked at, written likewise."
+    )
 
 
 class Notify(SpecModel):

@@ -14,6 +14,7 @@ from heavylift.spec.infra_rules import infra_rules
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.model_rules import model_rules
 from heavylift.spec.moments import moment_of
+from heavylift.spec.monitor_rules import monitor_rules
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.quantities import format_duration, format_size
@@ -182,6 +183,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     compliance_rules,
     infra_rules,
     cutover_rules,
+    monitor_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

@@ -30,6 +30,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "access": False,
         "compliance": True,
         "cutover": True,
+        "monitor": True,
     }
 )
 """Top-level section → whether this version carries it out."""

@@ -20,6 +20,7 @@ _SUBJECTS = {
     Phase.PROVISION: "what is made",
     Phase.CUTOVER: "what is switched",
     Phase.ROLLBACK: "what is switched back",
+    Phase.MONITOR: "what is watched",
 }
 _FOLDER_VARIABLE = "HEAVYLIFT_RUNBOOKS"
 
@@ -88,6 +89,8 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
         rows = [_infrastructure_line(spec)]
     if phase in (Phase.CUTOVER, Phase.ROLLBACK):
         rows = list(_switched_lines(spec))
+    if phase is Phase.MONITOR:
+        rows = _watch_lines(spec)
     return "\n".join(
         [
             f"# {spec.dag_id(phase)}",
@@ -118,6 +121,14 @@ def _switched_lines(spec: MigrationSpec) -> Iterator[str]:
         yield f"| requests, by connection `{spec.cutover.traffic.connection}` | 0 % | {steps} |"
     if spec.cutover and spec.cutover.writers:
         yield f"| writers, by connection `{spec.cutover.writers.connection}` | 0 % | 100 % |"
+
+
+def _watch_lines(spec: MigrationSpec) -> list[str]:
+    lines = []
+    for kind, _, watch in spec.monitor.watches() if spec.monitor else ():
+        sides = [f"`{place.url}`" if place else "" for place in (watch.source, watch.target)]
+        lines.append(f"| {watch.name} ({kind}) | {sides[0]} | {sides[1]} |")
+    return lines
 
 
 def _infrastructure_line(spec: MigrationSpec) -> str:
