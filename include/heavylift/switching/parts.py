@@ -35,8 +35,8 @@ async def open_parts(spec: MigrationSpec, run: RunKey, connections: Connections)
         TablesDatabase(tables_request(spec, database.name, run, connections)) for database in spec.databases
     ]
     async with AsyncExitStack() as stack:
-        requests = await _open(stack, cutover.traffic, connections)
-        writers = await _open(stack, cutover.writers, connections)
+        requests = await _open(stack, spec, cutover.traffic, connections)
+        writers = await _open(stack, spec, cutover.writers, connections)
         yield Parts(databases, requests, writers)
 
 
@@ -57,7 +57,15 @@ def cutover_of(spec: MigrationSpec) -> Cutover:
     )
 
 
-async def _open(stack: AsyncExitStack, route: Route | None, connections: Connections) -> TrafficPort | None:
+async def _open(
+    stack: AsyncExitStack, spec: MigrationSpec, route: Route | None, connections: Connections
+) -> TrafficPort | None:
     if route is None:
         return None
-    return await stack.enter_async_context(open_traffic(route.adapter, connections(route.connection)))
+    opened = open_traffic(
+        route.adapter,
+        connections(route.connection),
+        source=spec.source.platform,
+        target=spec.target.platform,
+    )
+    return await stack.enter_async_context(opened)
