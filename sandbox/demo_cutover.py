@@ -23,6 +23,7 @@ from sandbox.servers.envoy import LIVE
 GOLDEN = "golden/requests.jsonl"
 REQUESTS_A_SECOND = 20.0
 WRITERS = 2
+WRITER_PAUSE = 0.02
 INSERT = """INSERT INTO public.labels (transaction_id, customer_id, is_fraud, amount, reasons)
     SELECT md5('live ' || n)::uuid, 1 + n %% 1000, false, n, ARRAY['live'] FROM (VALUES (%s::bigint)) v (n)
     ON CONFLICT DO NOTHING"""
@@ -62,7 +63,7 @@ class LiveWorkload:
         live = connection_from_env(LIVE, env)
         url = f"{route.text('address')}/invocations"
         self._requests = OpenLoad(url, BODY, REQUESTS_A_SECOND, lambda body: b"predictions" in body)
-        self.writer = AcknowledgedWriter(lambda: live, INSERT, sessions=WRITERS)
+        self.writer = AcknowledgedWriter(lambda: live, INSERT, sessions=WRITERS, pause=WRITER_PAUSE)
         self._loop = asyncio.new_event_loop()
         self._load: Load | None = None
         self._thread = threading.Thread(target=self._ask, daemon=True)

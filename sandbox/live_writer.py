@@ -28,13 +28,20 @@ class AcknowledgedWriter:
     :param where: the connection to write to now.
     :param insert: inserts the row with a number, which the table must take once only; where it is there
         already, from a try that was not answered, it must not fail.
+    :param pause: seconds that a session waits after each row.
     """
 
     def __init__(
-        self, where: Callable[[], Connection], insert: LiteralString, *, sessions: int = 3, begin: int = 0
+        self,
+        where: Callable[[], Connection],
+        insert: LiteralString,
+        *,
+        sessions: int = 3,
+        begin: int = 0,
+        pause: float = 0.001,
     ) -> None:
         self._where = where
-        self._insert, self._begin = insert, begin
+        self._insert, self._begin, self._pause = insert, begin, pause
         self._stop = threading.Event()
         self._ledgers: list[list[int]] = [[] for _ in range(sessions)]
         self.longest_pause = 0.0
@@ -98,5 +105,5 @@ class AcknowledgedWriter:
             at += sessions
             self.longest_pause = max(self.longest_pause, time.monotonic() - last)
             last = time.monotonic()
-            self._stop.wait(0.001)
+            self._stop.wait(self._pause)
         session.close()
