@@ -217,6 +217,7 @@ def test_the_example_is_right_and_says_what_the_sandbox_has(repository: Path) ->
         Check.MODELS_COMPATIBLE,
         Check.PLAN_APPROVED,
         Check.COMPLIANCE_CLEAN,
+        Check.CUTOVER_READY,
         *INFRA_CHECKS,
         *ASSESS_CHECKS,
     }

@@ -264,11 +264,11 @@ CASES = [
         "2135", "gates[0].approval.assigned_users[0]", "' '", ("the id that Airflow's auth manager gives",),
     ),
     Case(
-        "gate of a later phase", MINIMAL + edited("transfer", "cutover", GATE), "2141", "gates[0].phase",
-        "cutover",
+        "gate of a later phase", MINIMAL + edited("transfer", "optimize", GATE), "2141", "gates[0].phase",
+        "optimize",
         (
-            "'cutover', understood but not yet",
-            "expected assess or provision or registry or revalidate or sync or transfer",
+            "'optimize', understood but not yet",
+            "expected assess or cutover or provision or registry or revalidate or sync or transfer",
         ),
     ),
     Case(
