@@ -97,7 +97,8 @@ async def _assessment(store: EvidenceStore, run: RunKey) -> AssessView:
 
 
 async def _switch(store: EvidenceStore, run: RunKey) -> SwitchRecord | None:
-    kept = (await read_switch(store, run)).switch
+    found = await read_switch(store, run)
+    kept = found.moved or found.switch
     return kept.record if kept else None
 
 
@@ -121,8 +122,8 @@ def switch_line(record: SwitchRecord) -> str:
     """Return what became of a switch, in a line."""
     rows = sum(each.rows for each in record.proofs)
     return (
-        f"{record.outcome}: goal {record.goal}; {rows:,} rows proved equal while writes"
-        f" paused for {record.write_pause_seconds:.2f} s of {record.write_pause_budget_seconds:g} s"
+        f"{record.outcome}, goal {record.goal}; {rows:,} rows proved equal while writes paused for"
+        f" {record.write_pause_seconds:.2f} s of {record.write_pause_budget_seconds:g} s"
     )
 
 

@@ -39,6 +39,11 @@ class SwitchEvidence:
         return self.switches[-1] if self.switches else None
 
     @property
+    def moved(self) -> Kept[SwitchRecord] | None:
+        """The last attempt that has moved writes: what came after it found nothing left to do."""
+        return next((kept for kept in reversed(self.switches) if kept.record.outcome == "switched"), None)
+
+    @property
     def shift(self) -> Kept[ShiftRecord] | None:
         """The last shift of requests."""
         return self.shifts[-1] if self.shifts else None

@@ -38,7 +38,8 @@ def switch_reasons(evidence: SwitchEvidence, goal: SideName) -> list[str]:
     record = evidence.switch.record
     if record.goal != goal or record.outcome not in ("switched", "already"):
         return [f"writes did not come to the {goal}: {record.reason or record.outcome}"]
-    return [*_unproved(record), *_elsewhere(record.after, goal), *_requests(evidence, goal)]
+    moved = evidence.moved or evidence.switch
+    return [*_unproved(moved.record), *_elsewhere(record.after, goal), *_requests(evidence, goal)]
 
 
 def _unproved(record: SwitchRecord) -> list[str]:
