@@ -27,7 +27,7 @@ from heavylift.spec.registry_phase import spec_for
 from heavylift_airflow.progress import human_size
 from sandbox import paths
 from sandbox.demo_airflow import AirflowClient, TaskState
-from sandbox.demo_cutover import LiveWorkload, put_golden_requests
+from sandbox.demo_cutover import LiveWorkload, is_on_target, put_golden_requests
 from sandbox.demo_follow import RunFollower, View
 from sandbox.demo_history import look_at
 from sandbox.demo_rclone import check_all
@@ -119,6 +119,8 @@ class Demo:
         """Seed, migrate and sync; tell whether all of it was proved."""
         client = self._client(stack)
         self._end_leftovers(client)
+        if is_on_target(self.spec, stack.env) and not self._begin_at_the_source(client, stack):
+            return False
         self._say("Seeding the fraud-scoring workload on the AWS side")
         for workload in (account, fraud_scoring, features, history):
             self._console.print(f"  {workload.seed(stack.env)}")
@@ -190,6 +192,11 @@ class Demo:
         colour = "green" if tally.whole else "bold red"
         self._console.print(f"  What the applications saw: [{colour}]{tally}[/]")
         return passed and tally.whole
+
+    def _begin_at_the_source(self, client: AirflowClient, stack: Stack) -> bool:
+        self._say("An earlier demo has left the workload on the target: rolling it back first")
+        passed, _results = self._run(client, stack, Phase.ROLLBACK)
+        return passed
 
     def _switch_to(self, client: AirflowClient, stack: Stack, phase: Phase, live: LiveWorkload) -> bool:
         dag_id = self.spec.dag_id(phase)

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from heavylift.connections import Connection, connection_from_env
+from heavylift.evidence.records import RunKey
+from heavylift.fencing import Side, Writes
+from heavylift.spec import MigrationSpec
+from heavylift.tables.api import writes_state
 from heavylift.tables.postgres.connect import connect
+from heavylift.tables.requests import tables_request
 from sandbox.examples.fraud_scoring import BUCKET, SOURCE
 from sandbox.examples.objects import SeedObject
 from sandbox.examples.scoring_model import BODY
@@ -22,6 +27,7 @@ from sandbox.servers.envoy import LIVE
 
 GOLDEN = "golden/requests.jsonl"
 REQUESTS_A_SECOND = 20.0
+SIDES = ("source", "target")
 WRITERS = 2
 WRITER_PAUSE = 0.02
 INSERT = """INSERT INTO public.labels (transaction_id, customer_id, is_fraud, amount, reasons)
@@ -63,7 +69,12 @@ class LiveWorkload:
         live = connection_from_env(LIVE, env)
         url = f"{route.text('address')}/invocations"
         self._requests = OpenLoad(url, BODY, REQUESTS_A_SECOND, lambda body: b"predictions" in body)
-        self.writer = AcknowledgedWriter(lambda: live, INSERT, sessions=WRITERS, pause=WRITER_PAUSE)
+        written = [row for side in SIDES for row in _rows(connection_from_env(f"features_{side}", env))]
+        # An earlier demo has written, too.
+        self._first = max(written, default=-1) + 1
+        self.writer = AcknowledgedWriter(
+            lambda: live, INSERT, sessions=WRITERS, begin=self._first, pause=WRITER_PAUSE
+        )
         self._loop = asyncio.new_event_loop()
         self._load: Load | None = None
         self._thread = threading.Thread(target=self._ask, daemon=True)
@@ -93,7 +104,8 @@ class LiveWorkload:
         """
         for error in self.writer.broken:
             raise error
-        written = _rows(connection_from_env(f"features_{side}", self._env))
+        rows = _rows(connection_from_env(f"features_{side}", self._env))
+        written = [row for row in rows if row >= self._first]
         acknowledged = self.writer.acknowledged
         load = self._load or self._requests.load
         return Tally(
@@ -110,8 +122,22 @@ class LiveWorkload:
         self._load = self._loop.run_until_complete(self._requests.run())
 
 
+def is_on_target(spec: MigrationSpec, env: Mapping[str, str]) -> bool:
+    """Tell whether an earlier demo has left the workload on the target."""
+    request = tables_request(
+        spec,
+        spec.databases[0].name,
+        RunKey(migration=spec.migration, phase="rollback", run="look"),
+        lambda conn_id: connection_from_env(conn_id, env),
+    )
+    state = asyncio.run(writes_state(request, side=Side.SOURCE))
+    return state.writes is Writes.FROZEN
+
+
 def _rows(connection: Connection) -> list[int]:
     with closing(connect(connection, "ledger")) as session:
+        if session.execute("SELECT to_regclass('public.labels')").fetchone() == (None,):
+            return []
         return [int(row[0]) for row in session.execute(WRITTEN).fetchall()]
 
 
