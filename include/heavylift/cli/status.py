@@ -70,6 +70,7 @@ def _document(story: RunStory) -> dict[str, Any]:
     from heavylift.report.provision import provision_view
     from heavylift.report.registries import registry_rows
     from heavylift.report.streams import stream_rows
+    from heavylift.report.switch import switch_view
     from heavylift.report.verdict import headline_of, total_counts
 
     headline = headline_of(story)
@@ -87,6 +88,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "models": [each.document for each in model_rows(story)],
         "assessment": found.document if (found := assess_view(story)) else None,
         "infrastructure": made.document if (made := provision_view(story)) else None,
+        "switch": seen.document if (seen := switch_view(story)) else None,
         "deletions": [each.document for each in deletions_of(story).rows if each.counts],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
         "advice": [{"problem": each.problem, "remedy": each.remedy} for each in advice_on(story)],
@@ -113,6 +115,7 @@ def _text(story: RunStory) -> str:
     from heavylift.report.provision import provision_view
     from heavylift.report.registries import registry_line, registry_rows
     from heavylift.report.streams import stream_line, stream_rows
+    from heavylift.report.switch import switch_view
     from heavylift.report.verdict import headline_of, total_counts
 
     headline, counts = headline_of(story), total_counts(story)
@@ -135,6 +138,8 @@ def _text(story: RunStory) -> str:
         lines.append(f"  plan      {found.line}")
     if made := provision_view(story):
         lines.append(f"  infra     {made.line}")
+    if seen := switch_view(story):
+        lines.append(f"  switch    {seen.line}")
     if (deletions := deletions_of(story)).rows:
         lines.append(f"  deletions {deletion_in_words(deletions)}")
     lines += [f"  gate      {each.standing}" for each in story.gates]

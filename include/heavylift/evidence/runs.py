@@ -28,7 +28,8 @@ class SeenRun:
     :param datasets: folders of datasets, as path segments; ``databases`` and so on by name.
     :param gates: gates that were evaluated, by name.
     :param summaries: how many summaries it has.
-    :param assessed: whether it has an inventory or a plan; ``provisioned`` whether it has generated files.
+    :param assessed: whether it has an inventory or a plan; ``provisioned`` whether it has generated files,
+        ``switched`` whether it looked at a switch, or made one.
     """
 
     key: RunKey
@@ -43,6 +44,7 @@ class SeenRun:
     models: tuple[tuple[str, str], ...] = ()
     assessed: bool = False
     provisioned: bool = False
+    switched: bool = False
 
     @property
     def title(self) -> str:
@@ -79,18 +81,19 @@ class _Gathered:
         self._summaries = 0
         self._assessed = False
         self._provisioned = False
+        self._switched = False
 
     def add(self, rest: str, modified_at: datetime) -> None:
         self._times = [min([*self._times, modified_at]), max([*self._times, modified_at])]
         folder, _, inside = rest.partition("/")
-        if folder == "gates":
-            self._gates.add(inside.partition("/")[0])
-        elif folder == "databases":
-            self._databases.add(inside.partition("/")[0])
-        elif folder == STREAMS_FOLDER:
-            self._streams.add(inside.partition("/")[0])
-        elif folder == REGISTRIES_FOLDER:
-            self._registries.add(inside.partition("/")[0])
+        named = {
+            "gates": self._gates,
+            "databases": self._databases,
+            STREAMS_FOLDER: self._streams,
+            REGISTRIES_FOLDER: self._registries,
+        }
+        if folder in named:
+            named[folder].add(inside.partition("/")[0])
         elif folder == MODELS_FOLDER and inside.count("/") == 2:
             model, part, _ = inside.split("/")
             self._models.add((model, part.removeprefix("v-") if part.startswith("v-") else ""))
@@ -98,6 +101,8 @@ class _Gathered:
             self._assessed = True
         elif folder == INFRA_FOLDER:
             self._provisioned = True
+        elif folder == SWITCH_FOLDER:
+            self._switched = True
         elif re.fullmatch(r"summary-\d+\.json", rest):
             self._summaries += 1
         elif re.fullmatch(r"(plan|verification-\d+|check-\d+)\.json|shards/.+", inside):
@@ -117,6 +122,7 @@ class _Gathered:
             tuple(sorted((_text(model), _text(version)) for model, version in self._models)),
             self._assessed,
             self._provisioned,
+            self._switched,
         )
 
 

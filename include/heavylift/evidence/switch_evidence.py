@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from heavylift.evidence.canary_records import CanaryRecord, canary_path
 from heavylift.evidence.numbered import PathOf
+from heavylift.evidence.paths import original_text
 from heavylift.evidence.run_evidence import Kept, read_all, read_latest
 from heavylift.evidence.runs import list_runs
 from heavylift.evidence.switch_records import (
@@ -17,6 +19,7 @@ from heavylift.evidence.switch_records import (
 )
 
 if TYPE_CHECKING:
+    from heavylift.evidence.base import EvidenceRef
     from heavylift.evidence.records import RunKey
     from heavylift.evidence.store import EvidenceStore
 
@@ -26,12 +29,25 @@ CUTOVER_PHASE, ROLLBACK_PHASE = "cutover", "rollback"
 
 @dataclass(frozen=True)
 class SwitchEvidence:
-    """The records of one run; the last of each kind counts."""
+    """The records of one run; the last of each kind counts.
+
+    :param canaries: the last of each step, in the order of their decisions.
+    """
 
     run: RunKey
     readiness: Kept[ReadinessRecord] | None = None
     shifts: tuple[Kept[ShiftRecord], ...] = ()
     switches: tuple[Kept[SwitchRecord], ...] = ()
+    canaries: tuple[Kept[CanaryRecord], ...] = ()
+    rehearsal: Kept[RehearsalRecord] | None = None
+
+    @property
+    def refs(self) -> tuple[EvidenceRef, ...]:
+        """The files that all this was read from."""
+        looked = [kept.ref for kept in (self.readiness, self.rehearsal) if kept]
+        judged = [kept.ref for kept in self.canaries]
+        shifted = [kept.ref for kept in self.shifts]
+        return (*looked, *judged, *shifted, *(kept.ref for kept in self.switches))
 
     @property
     def switch(self) -> Kept[SwitchRecord] | None:
@@ -59,7 +75,21 @@ async def read_switch(store: EvidenceStore, run: RunKey) -> SwitchEvidence:
     )
     shifts = await read_all(store, lambda number: switch_path(run, "shift", number), ShiftRecord)
     switches = await read_all(store, lambda number: switch_path(run, "switch", number), SwitchRecord)
-    return SwitchEvidence(run, readiness, tuple(shifts), tuple(switches))
+    canaries = await _canaries(store, run)
+    rehearsal = await read_latest(store, _path_of(run, "rehearsal"), RehearsalRecord)
+    return SwitchEvidence(run, readiness, tuple(shifts), tuple(switches), canaries, rehearsal)
+
+
+async def _canaries(store: EvidenceStore, run: RunKey) -> tuple[Kept[CanaryRecord], ...]:
+    folder = canary_path(run, "step", 1).rpartition("/step/")[0]
+    paths = [file.path async for file in store.files(folder)]
+    steps = sorted({original_text(path.split("/")[-2]) or path.split("/")[-2] for path in paths})
+    found = [await read_latest(store, _canary(run, step), CanaryRecord) for step in steps]
+    return tuple(sorted((kept for kept in found if kept), key=lambda kept: kept.record.decided_at))
+
+
+def _canary(run: RunKey, step: str) -> PathOf:
+    return lambda number: canary_path(run, step, number)
 
 
 async def latest_rehearsal(store: EvidenceStore, migration: str) -> Kept[RehearsalRecord] | None:

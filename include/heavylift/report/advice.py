@@ -14,6 +14,7 @@ from heavylift.report.provision import provision_advice, provision_view
 from heavylift.report.registries import registry_advice, registry_rows
 from heavylift.report.story import GateStory, RunStory
 from heavylift.report.streams import stream_advice, stream_rows
+from heavylift.report.switch import switch_advice
 from heavylift.report.verdict import Standing, headline_of
 
 
@@ -41,6 +42,7 @@ def advice_on(story: RunStory) -> list[Advice]:
     found += [Advice(*each) for row in model_rows(story) for each in model_advice(row, dag)]
     found += [Advice(*each) for each in assess_advice(assess_view(story), dag)]
     found += [Advice(*each) for each in provision_advice(provision_view(story), dag)]
+    found += [Advice(*each) for each in switch_advice(story, dag)]
     found += [advice for gate in story.gates if not gate.is_open for advice in _of_gate(gate, dag)]
     if story.trail.problem:
         remedy = f"run 'heavylift audit verify {story.run.migration}' and restore what it names"

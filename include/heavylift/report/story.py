@@ -20,6 +20,7 @@ from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_all, rea
 from heavylift.evidence.runs import SeenRun, list_runs
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evidence
+from heavylift.evidence.switch_evidence import SwitchEvidence, read_switch
 from heavylift.gates.approval import gate_standing, read_approvals
 
 _STARTED = "run.started"
@@ -79,19 +80,28 @@ class RunStory:
     models: tuple[ModelEvidence, ...] = ()
     assess: AssessEvidence | None = None
     provision: ProvisionEvidence | None = None
+    switch: SwitchEvidence | None = None
 
     @property
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
-        looked = self.assess or self.provision
+        looked = self.assess or self.provision or self.switch
         others = self.databases or self.streams or self.registries or self.models or looked
         return bool(self.datasets) or not others
 
     @property
     def was_dry(self) -> bool:
         """Tell whether the run was started as a dry run."""
+        return self._was_started("dry_run")
+
+    @property
+    def was_rehearsal(self) -> bool:
+        """Tell whether the run was started as a rehearsal."""
+        return self._was_started("rehearse")
+
+    def _was_started(self, option: str) -> bool:
         started = [act for act in self.trail.acts if act.action == _STARTED]
-        return bool(started and started[-1].details.get("dry_run"))
+        return bool(started and started[-1].details.get(option))
 
 
 async def read_story(
@@ -134,6 +144,7 @@ async def read_story(
         registries=tuple([await read_registry(store, run, name) for name in registries]),
         assess=await read_assess(store, run) if this and this.assessed else None,
         provision=await read_provision(store, run) if this and this.provisioned else None,
+        switch=await read_switch(store, run) if this and this.switched else None,
         models=tuple([await read_model_evidence(store, run, *each) for each in models]),
     )
 

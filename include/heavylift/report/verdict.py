@@ -16,6 +16,7 @@ from heavylift.gates.summary import (
     registry_reasons,
     stream_reasons,
 )
+from heavylift.gates.switch_checks import switch_reasons
 from heavylift.report.assessment import assess_proof, assess_so_far
 from heavylift.report.databases import (
     databases_proof,
@@ -34,6 +35,7 @@ from heavylift.report.registries import (
 )
 from heavylift.report.story import RunStory
 from heavylift.report.streams import is_dry_run_of_streams, streams_dry, streams_proof, streams_so_far
+from heavylift.report.switch import goal_of_run, switch_proof, switch_so_far, tried_in_words
 
 APPLIANCE = "appliance"
 """The phase whose objects travel on devices: its evidence is that of devices, not of datasets."""
@@ -75,9 +77,8 @@ def headline_of(story: RunStory) -> Headline:
         return Headline(
             Standing.OPEN, "Dry run", "The plan is made, and nobody was asked", assess_proof(story.assess)
         )
-    if story.provision is not None and story.was_dry:
-        looked = f"{_capital(provision_so_far(story.provision))}."
-        return Headline(Standing.OPEN, "Dry run", "Nothing was changed, and nobody was asked", looked)
+    if only := _only_tried(story):
+        return only
     if all(plan.dry_run for plan in plans) and (plans or is_dry):
         return _dry_run(story, plans)
     if story.summary is None:
@@ -96,15 +97,31 @@ def headline_of(story: RunStory) -> Headline:
             Standing.FAILED, "Not passed any more", "The summary passed, but the evidence no longer does",
             "What has come since:", since,
         )  # fmt: skip
-    if story.assess is not None:
-        return Headline(
-            Standing.PASSED, "Passed", "Everything is listed, and the plan is approved", _proof(story)
-        )
-    if story.provision is not None:
-        return Headline(Standing.PASSED, "Passed", "The infrastructure is as it was approved", _proof(story))
+    if special := _passed_without_moving(story):
+        return Headline(Standing.PASSED, "Passed", special, _proof(story))
     if story.run.phase == APPLIANCE:
         return Headline(Standing.PASSED, "Passed", "Every device is reconciled or lost", _brought(story))
     return Headline(Standing.PASSED, "Passed", _title(story), _proof(story))
+
+
+def _only_tried(story: RunStory) -> Headline | None:
+    """Return the headline of a run that was to change nothing; None of any other."""
+    if story.provision is not None and story.was_dry:
+        looked = f"{_capital(provision_so_far(story.provision))}."
+        return Headline(Standing.OPEN, "Dry run", "Nothing was changed, and nobody was asked", looked)
+    if story.switch is not None and (story.was_dry or story.was_rehearsal):
+        word = "Rehearsal" if story.was_rehearsal else "Dry run"
+        return Headline(Standing.OPEN, word, "Nobody was moved", tried_in_words(story.switch))
+    return None
+
+
+def _passed_without_moving(story: RunStory) -> str:
+    """Return what a run has shown that moved no objects of its own; empty of one that is for that."""
+    if story.assess is not None:
+        return "Everything is listed, and the plan is approved"
+    if story.provision is not None:
+        return "The infrastructure is as it was approved"
+    return f"The workload is on the {goal_of_run(story)}" if story.switch is not None else ""
 
 
 def _dry_run(story: RunStory, plans: list[PlanRecord]) -> Headline:
@@ -146,6 +163,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
     reasons += [reason for each in story.models for reason in model_reasons(each)]
     reasons += assess_reasons(story.assess) if story.assess else []
     reasons += provision_reasons(story.provision) if story.provision else []
+    reasons += switch_reasons(story.switch, goal_of_run(story)) if story.switch else []
     if story.trail.problem:
         reasons.append("the audit trail is damaged")
     return tuple(reasons)
@@ -183,6 +201,7 @@ def _proof(story: RunStory) -> str:
     proofs = (
         _objects_proof(story), databases_proof(story), streams_proof(story), registries_proof(story),
         models_proof(story), assess_proof(story.assess), provision_proof(story.provision),
+        switch_proof(story),
     )  # fmt: skip
     parts = (*proofs, _gone(story), _gates(story))
     return " ".join(part for part in parts if part)
@@ -250,5 +269,6 @@ def _so_far(story: RunStory) -> str:
         models_so_far(story) if story.models else "",
         assess_so_far(story.assess) if story.assess else "",
         provision_so_far(story.provision) if story.provision else "",
+        switch_so_far(story.switch) if story.switch else "",
     ]
     return ", and ".join(part for part in parts if part)

@@ -26,6 +26,7 @@ from heavylift.report.provision import ProvisionView, provision_view
 from heavylift.report.registries import RegistryRow, registry_rows
 from heavylift.report.story import GateStory, RunStory
 from heavylift.report.streams import StreamRow, stream_rows
+from heavylift.report.switch import SwitchView, switch_view
 from heavylift.report.throughput import Throughput, throughput_of
 from heavylift.report.verdict import Headline, headline_of, total_counts
 
@@ -107,6 +108,7 @@ class View:
     models: tuple[ModelRow, ...]
     assess: AssessView | None
     provision: ProvisionView | None
+    switch: SwitchView | None
     deletions: Deletions
     forecasts: tuple[Forecast, ...]
     failures: tuple[FailureRow, ...]
@@ -148,6 +150,7 @@ def view_of(story: RunStory) -> View:
         models=model_rows(story),
         assess=assess_view(story),
         provision=provision_view(story),
+        switch=switch_view(story),
         deletions=deletions,
         forecasts=forecasts_of(story),
         failures=tuple(failures[:MOST_FAILURES]),
@@ -278,6 +281,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     yield from (ref for model in story.models for ref in model.refs)
     yield from story.assess.refs if story.assess else ()
     yield from story.provision.refs if story.provision else ()
+    yield from story.switch.refs if story.switch else ()
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)

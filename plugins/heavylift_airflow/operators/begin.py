@@ -73,5 +73,6 @@ class BeginRunOperator(HeavyliftOperator, SkipMixin):
                     "allow_many_deletes": options.allow_many_deletes,
                     "copy_anew": options.copy_anew,
                     "destroy": options.destroy,
+                    "rehearse": options.rehearse,
                 },
             )
