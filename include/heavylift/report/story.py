@@ -128,6 +128,9 @@ async def read_story(
         dict.fromkeys([*getattr(last_word, sort, ()), *getattr(this, sort, ())])
         for sort in ("databases", "streams", "registries", "models", "gates")
     )
+    if this and this.switched:
+        # Drains and comparisons are steps of the switch: its own record says what they proved.
+        databases = {}
     latest = list(reversed(seen.values()))[:others]
     return RunStory(
         run=run,
