@@ -14,7 +14,15 @@ from typing import Literal
 
 from heavylift.cutover.journal import Journal
 from heavylift.cutover.ports import DatabasePort, Drained, Side
-from heavylift.cutover.world import Parts, World, observe, of_each, percent_for, stands_of
+from heavylift.cutover.world import (
+    Parts,
+    World,
+    observe,
+    of_each,
+    percent_for,
+    stands_of,
+    together,
+)
 from heavylift.errors import (
     ConflictError,
     IncompleteError,
@@ -109,8 +117,9 @@ class Switch:
         self.journal.freezing()
         try:
             async with asyncio.timeout(allowed):
-                await self._make_equal(away, allowed)
-                await self._lead_writers(self.goal)
+                await self._freeze_all(self.goal.other)
+                # Led to a side that is still frozen, writers wait there: nothing is lost by being early.
+                await together(self._make_equal(away, allowed), self._lead_writers(self.goal))
         except TimeoutError as error:
             raise _too_long(self.goal, self.terms.max_write_pause) from error
         if self.journal.paused_seconds > allowed:
@@ -120,17 +129,24 @@ class Switch:
             await of_each(away, lambda each: each.unfreeze(self.goal, epoch=self.terms.epoch))
         self.journal.opened()
 
-    async def _make_equal(self, away: list[DatabasePort], allowed: float) -> None:
-        with self.journal.step("freeze", f"the {self.goal.other}"):
+    async def _freeze_all(self, side: Side) -> None:
+        with self.journal.step("freeze", f"the {side}"):
             # The others, too: an act of an earlier turn must not open what this one holds shut.
-            await of_each(self.parts.databases, lambda each: self._freeze(each, self.goal.other))
-        # Only now it is sure that nobody of an earlier turn opens that side any more, if only for a moment.
+            await of_each(self.parts.databases, lambda each: self._freeze(each, side))
+
+    async def _make_equal(self, away: list[DatabasePort], allowed: float) -> None:
+        # Only now nobody of an earlier turn can open the other side any more, if only for a moment.
         stands = await stands_of(away)
         moving = [each for each in away if stands[each.name].last_open is not self.goal]
         with self.journal.step("drain", f"to the {self.goal}"):
             await of_each(moving, lambda each: self._drain(each, allowed))
+        await together(self._verify_all(moving), self._keep_way_back(moving))
+
+    async def _verify_all(self, moving: list[DatabasePort]) -> None:
         with self.journal.step("verify"):
             await of_each(moving, self._verify)
+
+    async def _keep_way_back(self, moving: list[DatabasePort]) -> None:
         if self.goal is Side.TARGET:
             with self.journal.step("prepare", "the way back"):
                 await of_each(moving, lambda each: each.prepare_way_back(self.goal))

@@ -136,6 +136,14 @@ async def of_each(
     return [each for each in ended if not isinstance(each, BaseException)]
 
 
+async def together(*acts: Coroutine[Any, Any, None]) -> None:
+    """Do all of this at once; an error is raised when everything has come to an end."""
+    ended = await asyncio.gather(*acts, return_exceptions=True)
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+
+
 def percent_for(side: Side) -> int:
     """Return the target's share where everything goes to ``side``."""
     return 100 if side is Side.TARGET else 0
