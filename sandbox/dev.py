@@ -54,7 +54,11 @@ def _parser() -> argparse.ArgumentParser:
     down.add_argument("--clean", action="store_true", help="throw the servers' data away too")
     test = commands.add_parser("test", help="run the tests")
     test.add_argument("layer", nargs="?", choices=layers.LAYERS)
-    test.add_argument("--all", action="store_true", help="run the long tests, too")
+    how_many = test.add_mutually_exclusive_group()
+    how_many.add_argument("--all", action="store_true", help="run the long tests, too")
+    how_many.add_argument(
+        "--share", type=layers.Share.parse, metavar="K/N", help="and the K-th of N shares of the long tests"
+    )
     test.epilog = "What stands behind -- is given to pytest."
     commands.add_parser("check", help="run every check that needs no server")
     again = commands.add_parser("lock", help="resolve requirements.in again")
@@ -77,7 +81,7 @@ def _run(options: argparse.Namespace) -> int:
         "up": lambda: _up(options.only, options.airflow),
         "status": lambda: overview.show(paths.STATE_DIR),
         "down": lambda: _down(clean=options.clean),
-        "test": lambda: layers.main(options.layer, options.arguments, long=options.all),
+        "test": lambda: layers.main(options.layer, options.arguments, long=options.all, share=options.share),
         "check": checks.main,
         "lock": lambda: lock.main(upgrade=options.upgrade),
     }

@@ -5,15 +5,18 @@ longest begin first, each with servers of its own, and what one prints is shown 
 end-to-end tests come last and alone: Airflow's timing is part of what they look at.
 
 Tests marked ``long`` (rounds of faults, more seeds and pairs of what a shorter test shows already) run
-only when asked for; the continuous integration asks for them.
+only when asked for. The continuous integration runs a third of them, another one with another commit: the
+share of a test depends on its name alone, so that all shares together are all tests.
 """
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
 import time
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import IO
@@ -53,6 +56,35 @@ BESIDE_EACH_OTHER = (
 )
 ALONE = Piece("e2e")
 _NOT_LONG = ("-m", "not long")
+SHARE_VARIABLE = "HEAVYLIFT_TEST_SHARE"
+"""Tells pytest's processes which share of the long tests they run; see tests/conftest.py."""
+
+
+@dataclass(frozen=True)
+class Share:
+    """The ``number``-th of ``of`` shares of the long tests, from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Share:
+        """Return the share that ``K/N`` means.
+
+        :raises ValueError: it means none.
+        """
+        number, _, of = text.partition("/")
+        share = cls(int(number), int(of))
+        if not 1 <= share.number <= share.of:
+            raise ValueError(text)
+        return share
+
+    def has(self, test: str) -> bool:
+        """Tell whether the test of this name is in the share."""
+        return zlib.crc32(test.encode()) % self.of == self.number - 1
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
 
 
 @dataclass(frozen=True)
@@ -63,14 +95,17 @@ class Result:
     seconds: float
 
 
-def main(layer: str | None, arguments: Sequence[str], *, long: bool) -> int:
+def main(layer: str | None, arguments: Sequence[str], *, long: bool, share: Share | None = None) -> int:
     """Run one layer or all; return 0 if every test passed.
 
     A piece without tests counts as failed: silence is no proof.
 
-    :param long: run the tests marked ``long``, too.
+    :param long: run the tests marked ``long``, too; with ``share`` this share of them.
     """
-    arguments = arguments if long else (*_NOT_LONG, *arguments)
+    os.environ.pop(SHARE_VARIABLE, None)
+    if share is not None:
+        os.environ[SHARE_VARIABLE] = str(share)
+    arguments = arguments if long or share else (*_NOT_LONG, *arguments)
     if layer is not None:
         results = {layer: _run(Piece(layer), arguments)}
     else:
@@ -79,7 +114,9 @@ def main(layer: str | None, arguments: Sequence[str], *, long: bool) -> int:
         for name, result in results.items():
             word = "passed" if result.status == 0 else "FAILED"
             print(f"  {word:<7} {result.seconds:6.0f} s  {name}")
-    if not long:
+    if share is not None:
+        print(f"\nShare {share} of the long tests was run: ./dev test --all runs all of them.")
+    elif not long:
         print("\nThe long tests (deselected above) were not run: ./dev test --all runs them, too.")
     statuses = {result.status for result in results.values()}
     if _INTERRUPTED in statuses:

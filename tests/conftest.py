@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.layers import SHARE_VARIABLE, Share
 from tests.support import network
 from tests.support.layers import LAYERS, TESTS, layer_of
 
@@ -62,7 +63,7 @@ def pytest_unconfigure() -> None:
     shutil.rmtree(_SCRATCH, ignore_errors=True)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark each test with its layer; refuse the run if a test has none."""
     homeless = sorted({str(item.path) for item in items if layer_of(item.path) is None})
     if homeless:
@@ -71,6 +72,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         )
     for item in items:
         item.add_marker(str(layer_of(item.path)))
+    _leave_other_shares_out(config, items)
+
+
+def _leave_other_shares_out(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Deselect the long tests of other shares, where only one share is asked for."""
+    asked = os.environ.get(SHARE_VARIABLE)
+    if not asked:
+        return
+    share = Share.parse(asked)
+    kept, left_out = [], []
+    for item in items:
+        wanted = item.get_closest_marker("long") is None or share.has(item.nodeid)
+        (kept if wanted else left_out).append(item)
+    items[:] = kept
+    config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,12 +37,62 @@ def test_the_long_tests_are_left_out_unless_asked_for(
     assert commands == [["tests/e2e", "-m", "not long", "-x"], ["tests/e2e", "-x"]]
 
 
+def test_all_shares_together_are_all_tests_and_each_is_in_one() -> None:
+    names = [f"tests/unit/test_some.py::test_it[{number}]" for number in range(300)]
+    shares = [[name for name in names if layers.Share(number, 3).has(name)] for number in (1, 2, 3)]
+    assert sorted(name for share in shares for name in share) == sorted(names)
+    assert all(60 < len(share) < 140 for share in shares)
+
+
+def test_a_share_is_run_with_the_long_tests_and_says_so(
+    commands: list[list[str]], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(layers.SHARE_VARIABLE, raising=False)
+    assert layers.main(None, ["-x"], long=False, share=layers.Share.parse("2/3")) == 0
+    assert "Share 2/3 of the long tests" in capsys.readouterr().out
+    assert commands == [["tests/e2e", "-x"]]
+    assert os.environ[layers.SHARE_VARIABLE] == "2/3"
+    layers.main(None, ["-x"], long=False)
+    assert layers.SHARE_VARIABLE not in os.environ
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "a/b", "2", "2/", ""])
+def test_what_is_no_share_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        dev.main(["test", "--share", text])
+    assert ended.value.code == 2
+    assert "--share" in capsys.readouterr().err
+
+
+def test_a_run_of_a_share_leaves_the_other_long_tests_out(repository: Path) -> None:
+    def collected(share: str | None, *more: str) -> set[str]:
+        file = "tests/unit/cutover/test_switch_rounds.py"
+        command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
+        environment = {**os.environ, layers.SHARE_VARIABLE: share} if share else dict(os.environ)
+        done = subprocess.run(
+            [*command, *more, file],
+            cwd=repository,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return {line for line in done.stdout.splitlines() if "::" in line}
+
+    whole, short = collected(None), collected(None, "-m", "not long")
+    first, second = collected("1/2"), collected("2/2")
+    assert short < whole
+    assert first & second == short
+    assert first | second == whole
+    assert first != short != second
+
+
 def test_what_stands_behind_two_dashes_is_pytests(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
     monkeypatch.setattr(layers, "main", lambda *given, **options: asked.append((*given, options)) or 0)
     assert dev.main(["test", "--all", "--", "--durations=5", "-x"]) == 0
     assert dev.main(["test", "unit", "--", "-k", "x"]) == 0
     assert asked == [
-        (None, ["--durations=5", "-x"], {"long": True}),
-        ("unit", ["-k", "x"], {"long": False}),
+        (None, ["--durations=5", "-x"], {"long": True, "share": None}),
+        ("unit", ["-k", "x"], {"long": False, "share": None}),
     ]
