@@ -14,7 +14,7 @@ See it
   demo [--exit] [--pause]     two local clouds, Airflow, and a whole migration between them; stays up
                               until Ctrl-C. --exit ends after the run, with status 0 only if the
                               migration was proved; --pause leaves the approvals to you in the UI
-       [--rollback]           roll the migration back afterwards
+       [--rollback]           roll the workload back after the cutover
 
 Work with it
   up [--airflow]              start the local servers, and Airflow if asked for, and leave them running;
