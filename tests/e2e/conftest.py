@@ -17,7 +17,7 @@ from sandbox.demo_airflow import AirflowClient
 from sandbox.examples import features, fraud_scoring
 from sandbox.stack import Stack
 from tests.e2e.journey import Journey
-from tests.e2e.specs import write_nightly, write_offline
+from tests.e2e.specs import write_nightly, write_offline, write_switched
 
 SCALE = 0.3
 # Waits of people and clouds, shortened: the retries themselves are what is tried.
@@ -57,6 +57,7 @@ def site(repository: Path) -> Iterator[Site]:
     mount.mkdir()
     _write_example(repository, specs)
     write_offline(specs, mount)
+    write_switched(specs)
     write_nightly(specs, datetime.now(UTC) + timedelta(hours=12))
     stack = Stack.start(
         folder / "state",

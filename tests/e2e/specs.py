@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-OFFLINE, NIGHTLY = "offline", "nightly"
+OFFLINE, NIGHTLY, SWITCHED = "offline", "nightly", "switched"
 _COMMON = {
     "apiVersion": "heavylift/v1",
     "owner": "e2e",
@@ -44,6 +44,36 @@ def write_nightly(folder: Path, opens: datetime) -> Path:
     return _write(folder, NIGHTLY, {**_dataset(NIGHTLY, "papers"), "limits": {"windows": [window]}})
 
 
+def write_switched(folder: Path) -> Path:
+    """Write a migration of one database, which is switched without being watched for long."""
+    route = {"adapter": "envoy", "connection": "traffic_writes"}
+    return _write_whole(
+        folder,
+        SWITCHED,
+        {
+            "databases": [
+                {
+                    "name": "entries",
+                    "source": {"engine": "postgresql", "connection": "features_source"},
+                    "target": {"engine": "postgresql", "connection": "features_target"},
+                    "tables": ["switched.*"],
+                }
+            ],
+            "gates": [
+                _gate("proved", "transfer", "tables_equal"),
+                _gate("cutover-ready", "cutover", "cutover_ready"),
+            ],
+            "cutover": {
+                "runbook_owner": "e2e",
+                "traffic": {"adapter": "envoy", "connection": "traffic", "shadow": 0, "steps": [100]},
+                "writers": route,
+                "max_write_pause": "60s",
+                "max_lag": "60s",
+            },
+        },
+    )
+
+
 def next_opening(now: datetime, ahead: timedelta) -> datetime:
     """Return the first full minute that is at least so far ahead."""
     soon = now + ahead
@@ -55,9 +85,17 @@ def _dataset(migration: str, name: str) -> dict[str, Any]:
 
 
 def _write(folder: Path, migration: str, dataset: dict[str, Any]) -> Path:
+    return _write_whole(folder, migration, {"datasets": [dataset]})
+
+
+def _gate(name: str, phase: str, check: str) -> dict[str, Any]:
+    return {"name": name, "phase": phase, "checks": [check], "approval": {"required": False}}
+
+
+def _write_whole(folder: Path, migration: str, sections: dict[str, Any]) -> Path:
     """Write a spec in one step, for Airflow may read it at any moment."""
     folder.mkdir(exist_ok=True)
     file = folder / f"{migration}.yaml"
     draft = folder / f".{migration}.draft"
-    draft.write_text(yaml.safe_dump({**_COMMON, "migration": migration, "datasets": [dataset]}))
+    draft.write_text(yaml.safe_dump({**_COMMON, "migration": migration, **sections}))
     return draft.replace(file)
