@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heavylift.errors import IncompleteError
+from heavylift.errors import IncompleteError, TransientError
 from heavylift_airflow.hooks.object_store import look_up
 from heavylift_airflow.operators.cutover import SwitchOperator
 
@@ -65,7 +65,8 @@ class AnalyseCanaryOperator(SwitchOperator):
 
     :param step: ``shadow``, or the percentage of requests that the target answers.
     :return: ``{"step", "verdict", "samples"}``.
-    :raises IncompleteError: the verdict is abort, or nothing was shown in time; the reasons are named.
+    :raises TransientError: nothing was shown in time; a retry goes on with the evidence so far.
+    :raises IncompleteError: the verdict is abort, or more time would show nothing; the reasons are named.
     """
 
     def __init__(self, *, step: str, **kwargs: Any) -> None:
@@ -76,6 +77,8 @@ class AnalyseCanaryOperator(SwitchOperator):
         """Analyse, keep the record, and fail unless the step is promoted."""
         frame = self.switching_frame(context)
         record = self.work.run(self._analyse(frame), f"analysis of step {self.step}")
+        if record.verdict == "hold" and not record.final:
+            raise _not_shown_yet(record, self.evidence_path or "")
         if not record.promoted:
             raise _not_promoted(record, self.evidence_path or "")
         return {"step": self.step, "verdict": record.verdict}
@@ -213,6 +216,17 @@ def shift_figures(record: ShiftRecord) -> dict[str, Any]:
         "mirror_percent": record.after.mirror_percent,
         "seconds": record.seconds,
     }
+
+
+def _not_shown_yet(record: CanaryRecord, path: str) -> TransientError:
+    return TransientError(
+        f"step {record.step} of the canary of {record.run.migration}",
+        got=f"too little to judge by: {'; '.join(record.reasons)}",
+        expected="as many samples as the limits of the spec need",
+        state=f"requests stay as they are; the numbers so far are in {path}",
+        remedy="nothing: a retry goes on; a longer step or more requests a second need none",
+        code="8760",
+    )
 
 
 def _not_promoted(record: CanaryRecord, path: str) -> IncompleteError:
