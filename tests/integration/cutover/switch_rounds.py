@@ -85,6 +85,7 @@ class Worker:
     def __init__(self, workload: Switched, side: Side, run: str) -> None:
         self.process = switch_worker.start(workload.spec_file, side.value, run, environment(workload))
         self.lines: list[str] = []
+        self._record: dict[str, Any] | None = None
         self._told = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -107,14 +108,19 @@ class Worker:
 
     def end(self) -> dict[str, Any]:
         """Wait for its end; return its record, empty where it left none."""
+        if self._record is None:
+            told = self._rest()
+            self._record = dict(json.loads(told)) if told.strip() else {}
+        return self._record
+
+    def _rest(self) -> str:
         assert self.process.stdout is not None
-        told = self.process.stdout.read()
-        self.process.wait(WAIT)
-        self._reader.join(WAIT)
-        self.process.stdout.close()
-        if self.process.stderr is not None:
-            self.process.stderr.close()
-        return dict(json.loads(told)) if told.strip() else {}
+        assert self.process.stderr is not None
+        with self.process.stdout, self.process.stderr:
+            told = self.process.stdout.read()
+            self.process.wait(WAIT)
+            self._reader.join(WAIT)
+        return told
 
 
 @dataclass
