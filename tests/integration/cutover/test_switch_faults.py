@@ -80,6 +80,8 @@ def _one(stack: Stack, folder: Path, drawn: Round, figures: Figures) -> None:
             seconds = round(time.monotonic() - began, 1)
             line = {"seed": drawn.seed, "round": str(drawn), "held": held, "seconds": seconds}
             figures.note({**line, **running.figures})
+            if not held:
+                print(running.told(), flush=True)
 
 
 def test_a_worker_that_is_killed_or_stopped(proxied: Stack, tmp_path: Path, figures: Figures) -> None:
