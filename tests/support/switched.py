@@ -23,7 +23,7 @@ from heavylift.fencing import Side
 from heavylift.spec.load import load_spec
 from heavylift.switching.parts import open_parts
 from heavylift.tables import api
-from heavylift.tables.requests import tables_request
+from heavylift.tables.requests import TablesRequest, tables_request
 from sandbox.examples.scoring_model import BODY
 from sandbox.live_requests import Load, OpenLoad
 from sandbox.live_writer import AcknowledgedWriter
@@ -83,12 +83,15 @@ class Switched:
         """Return which rows of the ledgers one side has."""
         return [row[0] for row in run_sql(self.of(side), "SELECT id FROM entry WHERE id >= 0 ORDER BY 1")]
 
+    def forward(self) -> TablesRequest:
+        """Return the request of the way there."""
+        return tables_request(load_spec(self.spec_file), "db", self._run("sync"), self.connection)
+
     def sync(self) -> None:
         """Carry what the live side has to the other."""
-        forward = tables_request(load_spec(self.spec_file), "db", self._run("sync"), self.connection)
 
         async def act() -> None:
-            await api.sync_tables(await api.live_request(forward))
+            await api.sync_tables(await api.live_request(self.forward()))
 
         asyncio.run(act())
 
