@@ -38,7 +38,7 @@ class Unreliable:
             return found
 
         async def call(*arguments: Any, **named: Any) -> Any:
-            if self.fails(name, arguments):
+            if self.fails(name, (*arguments, *named.items())):
                 raise TransientError("a call in memory", got="no answer", code="0000")
             return await found(*arguments, **named)
 
@@ -97,7 +97,8 @@ async def test_a_source_that_died_once_everything_had_arrived_holds_nothing_up(s
 
     def fails(name: str, asked: tuple[Any, ...]) -> bool:
         led_over = switching.workload.writers.target_percent == 100
-        return led_over and not switching.is_open(TARGET) and SOURCE in asked
+        asks_source = SOURCE in asked or (name == "unfreeze" and ("other_is_shut", True) not in asked)
+        return led_over and not switching.is_open(TARGET) and asks_source
 
     assert (await switching.to_target(fails)).outcome == "switched"
 
