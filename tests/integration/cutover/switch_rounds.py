@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heavylift.fencing import Side
-from sandbox import records
+from sandbox import processes, records
 from tests.support import switch_worker
 from tests.support.switched import Applications, Switched, environment
 
@@ -191,8 +191,11 @@ class Running:
         record = records.read(self.workload.stack.state_dir, name)
         assert record is not None
         # Of a database all processes at once, as when its machine dies.
-        for each in record.process.family():
+        family = record.process.family()
+        for each in family:
             each.send(signal.SIGKILL)
+        # It shall start again at its own address.
+        assert not processes.wait_gone(family, WAIT)
 
     def _click(self, side: Side, run: str, attempts: int = 1) -> None:
         """Bring everything to a side, as one does who has seen an error."""
