@@ -13,6 +13,7 @@ from pathlib import Path
 from sandbox.paths import REPO
 
 ROUNDS = "tests/integration/objects/test_fault_rounds.py"
+SWITCHES = "tests/integration/cutover/test_switch_faults.py::test_a_round"
 KILLS = "tests/integration/objects/test_kill_parts.py"
 
 
@@ -20,16 +21,25 @@ def main(arguments: Sequence[str]) -> int:
     """Run the rounds, and kill -9 within one large object if asked to; 1 where a claim did not hold."""
     options = _parser().parse_args(arguments)
     seed = random.SystemRandom().randrange(10**6) if options.seed is None else options.seed
-    print(f"{options.rounds} rounds from seed {seed}", flush=True)
-    settings = {"HEAVYLIFT_FAULT_ROUNDS": str(options.rounds), "HEAVYLIFT_FAULT_SEED": str(seed)}
+    rounds = options.switch if options.switch is not None else options.rounds
+    print(f"{rounds} rounds from seed {seed}", flush=True)
+    settings = {"HEAVYLIFT_FAULT_SEED": str(seed)}
     if options.report:
         settings["HEAVYLIFT_FAULT_REPORT"] = str(options.report.absolute())
+    if options.switch is not None:
+        settings["HEAVYLIFT_SWITCH_ROUNDS"] = str(options.switch)
+        return _run([SWITCHES] if options.switch else [], settings)
+    settings["HEAVYLIFT_FAULT_ROUNDS"] = str(options.rounds)
     tests = [ROUNDS] if options.rounds else []
     if options.parts:
         settings["HEAVYLIFT_FAULT_PARTS"] = str(options.parts)
         tests.append(KILLS)
+    return _run(tests, settings)
+
+
+def _run(tests: Sequence[str], settings: dict[str, str]) -> int:
     if not tests:
-        print("dev: nothing to run: give --rounds or --parts", file=sys.stderr)
+        print("dev: nothing to run: give --rounds, --parts or --switch", file=sys.stderr)
         return 2
     # The figures are printed at the end, past pytest's capture.
     argv = [sys.executable, "-m", "pytest", "-q", "--capture=no", *tests]
@@ -44,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
         "--parts",
         type=int,
         help="also kill -9 a copy of one object of so many parts of 5 MiB; 410 are 2 GiB",
+    )
+    parser.add_argument(
+        "--switch",
+        type=int,
+        metavar="ROUNDS",
+        help="instead, rounds of cutovers and rollbacks that are killed, or whose servers are",
     )
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="add each round to FILE as a line of JSON"

@@ -16,9 +16,15 @@ from typing import LiteralString
 import psycopg
 
 from heavylift.connections import Connection
+from heavylift.errors import ServerUnavailableError
 from heavylift.tables.postgres.connect import connect
 
-_TRIED_AGAIN = (psycopg.OperationalError, psycopg.InterfaceError, psycopg.errors.ReadOnlySqlTransaction)
+_TRIED_AGAIN = (
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.ReadOnlySqlTransaction,
+    ServerUnavailableError,
+)
 """What an application tries again: a server that goes away, or takes no writes now."""
 
 

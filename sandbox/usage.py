@@ -28,10 +28,11 @@ Change it
                               all tests, or those of unit, contract, plugins, dags, integration or e2e
   check                       formatting, lint, types, imports, spelling, lock
   bench [LANE] [--json FILE]  measure beside other tools; LANE a group: objects, streams;
-        [--runs N] [--scale X]  canary: how often targets are judged rightly
-  faults [--rounds N] [--seed N] [--parts N] [--report FILE]
+        [--runs N] [--scale X]  canary: how often targets are judged rightly; switch: how long
+                              cutovers and rollbacks take under load
+  faults [--rounds N] [--seed N] [--parts N] [--switch N] [--report FILE]
                               rounds of faults against real servers, 200 by default; --parts also kills
-                              copies of one large object
+                              copies of one large object; --switch: rounds of cutovers instead
   lock [--upgrade]            resolve requirements.in into requirements.txt again
   screenshots                 take the pictures of the documentation anew
 

@@ -1,4 +1,4 @@
-"""``python -m tests.benchmarks [LANE|GROUP|canary] [--runs N] [--scale X] [--json FILE]``."""
+"""``python -m tests.benchmarks [LANE|GROUP|canary|switch] [--runs N] [--scale X] [--json FILE]``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests.benchmarks import canary_trials
+from tests.benchmarks import canary_trials, switch_trials
 from tests.benchmarks.catalog import LANES, chosen
 from tests.benchmarks.lanes import Say, report
 from tests.benchmarks.objects.peers import program
@@ -25,6 +25,8 @@ def main(arguments: list[str]) -> int:
     if arguments[:1] == ["canary"]:
         # Judges instead of tools, and trials instead of runs.
         return canary_trials.main(arguments[1:])
+    if arguments[:1] == ["switch"]:
+        return switch_trials.main(arguments[1:])
     options = _parse(arguments)
     # Told to end, end as after Ctrl-C: servers stop, and what was filled is thrown away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(3))

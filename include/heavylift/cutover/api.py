@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from heavylift.cutover.journal import Journal, Tell
+from heavylift.cutover.patience import patiently
 from heavylift.cutover.ports import Side
 from heavylift.cutover.rehearsal import rehearse
 from heavylift.cutover.switch import Switch, Terms
@@ -228,8 +229,13 @@ async def _all_requests(request: SwitchRequest, side: Side, tell: Tell) -> None:
 
 async def _seen_after(request: SwitchRequest, epoch: int, failed: HeavyliftError | None) -> WorldRecord:
     """Return the world as it is now; empty where it can't be asked, because of what has just failed."""
+
+    async def look() -> World:
+        return await observe(request.parts)
+
     try:
-        world: World = await observe(request.parts)
+        # What was done is worth waiting for a server that starts again; what failed is told at once.
+        world = await (patiently(look) if failed is None else look())
     except HeavyliftError:
         if failed is None:
             raise

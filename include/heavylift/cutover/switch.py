@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from heavylift.cutover.journal import Journal
+from heavylift.cutover.patience import patiently
 from heavylift.cutover.ports import DatabasePort, Drained, Side
 from heavylift.cutover.world import (
     Parts,
@@ -75,7 +76,7 @@ class Switch:
         if not away:
             await self._confirm()
             return
-        await self._shut_unused(world, away)
+        await self._shut_goal(world, away)
         behind = [each for each in away if world.databases[each.name].last_open is not self.goal]
         settled = len(behind) < len(self.parts.databases)
         await self._catch_up(world, behind)
@@ -95,15 +96,21 @@ class Switch:
         await self._lead_writers(self.goal)
         self.outcome = "already"
 
-    async def _shut_unused(self, world: World, away: list[DatabasePort]) -> None:
-        """Freeze the target where it was never switched to, and so is still open as the copy that it is."""
+    async def _shut_goal(self, world: World, away: list[DatabasePort]) -> None:
+        """Let the goal know of this attempt before anybody's writes pause; freeze it where it is still open.
+
+        It is open where it was never switched to: a copy. Frozen already, it must hear of this epoch all the
+        same: this attempt may let writes go on where they were, and an earlier one that wakes after that
+        must not open the goal.
+        """
         torn = [each for each in away if world.databases[each.name].torn]
         for each in torn:
             if world.databases[each.name].last_open is Side.TARGET or await each.flows(Side.SOURCE):
                 raise _both_open(each.name)
-        if torn:
-            with self.journal.step("freeze", "the unused target"):
-                await of_each(torn, lambda each: self._freeze(each, Side.TARGET))
+        shut = [each for each in away if each in torn or not world.databases[each.name].is_open(self.goal)]
+        if shut:
+            with self.journal.step("freeze", "the unused target" if torn else f"the {self.goal}, still"):
+                await of_each(shut, lambda each: self._freeze(each, Side.TARGET if torn else self.goal))
 
     async def _catch_up(self, world: World, moving: list[DatabasePort]) -> None:
         """Carry over what there is while writes go on, so that little is left for the pause."""
@@ -120,14 +127,32 @@ class Switch:
                 await self._freeze_all(self.goal.other)
                 # Led to a side that is still frozen, writers wait there: nothing is lost by being early.
                 await together(self._make_equal(away, allowed), self._lead_writers(self.goal))
+                # Led over while the goal died: as long as nobody has told it to open, writes can go on.
+                await of_each(away, lambda each: each.writes(self.goal))
         except TimeoutError as error:
             raise _too_long(self.goal, self.terms.max_write_pause) from error
         if self.journal.paused_seconds > allowed:
             raise _too_long(self.goal, self.terms.max_write_pause)
         self._opening = True
         with self.journal.step("open", f"the {self.goal}"):
-            await of_each(away, lambda each: each.unfreeze(self.goal, epoch=self.terms.epoch))
+            await of_each(away, self._open_goal)
         self.journal.opened()
+
+    async def _open_goal(self, database: DatabasePort) -> None:
+        """Open it, and try again while something does not answer: it may be open already.
+
+        A side that has died since it was frozen holds nothing up: everything has arrived, and no later turn
+        opens that side before the goal has seen its epoch.
+        """
+
+        async def act() -> None:
+            try:
+                other_is_shut = (await database.writes(self.goal.other)).is_frozen
+            except TransientError:
+                other_is_shut = True
+            await database.unfreeze(self.goal, epoch=self.terms.epoch, other_is_shut=other_is_shut)
+
+        await patiently(act)
 
     async def _freeze_all(self, side: Side) -> None:
         with self.journal.step("freeze", f"the {side}"):
@@ -188,16 +213,31 @@ class Switch:
         The goal is asked only where this attempt may have opened it: before that it was frozen, and it may be
         just what does not answer.
         """
-        if settled or (self._opening and (await observe(self.parts)).any_open(self.goal)):
+        if settled or (self._opening and (await patiently(self._look)).any_open(self.goal)):
             return
         origin = self.goal.other
-        await self._lead_writers(origin)
-        with self.journal.step("open", f"the {origin} again"):
-            await of_each(
-                behind, lambda each: each.unfreeze(origin, epoch=self.terms.epoch, other_is_shut=True)
-            )
-        self.journal.opened()
+        # Side by side: writes must not wait for a route that does not answer.
+        opened, led = await asyncio.gather(
+            self._open_again(behind, origin), self._lead_back(origin), return_exceptions=True
+        )
+        for error in (opened, led):
+            if error is not None:
+                raise error
         self.outcome = "returned"
+
+    async def _look(self) -> World:
+        return await observe(self.parts)
+
+    async def _open_again(self, behind: list[DatabasePort], origin: Side) -> None:
+        async def act(database: DatabasePort) -> None:
+            await patiently(lambda: database.unfreeze(origin, epoch=self.terms.epoch, other_is_shut=True))
+
+        with self.journal.step("open", f"the {origin} again"):
+            await of_each(behind, act)
+        self.journal.opened()
+
+    async def _lead_back(self, origin: Side) -> None:
+        await patiently(lambda: self._lead_writers(origin))
 
 
 def _is_over(error: BaseException) -> bool:

@@ -153,4 +153,42 @@ async def test_an_error_at_any_call_leaves_nobody_frozen(tmp_path: Path, back: b
             assert len(taking) == 1 or fences[Side.TARGET].opened is None, f"call {at}"
             sides.update(taking)
     assert failed > 15
-    assert sides == set(Side)
+    # On the way back requests go first: once the source is open nothing is left that could fail.
+    assert sides == ({goal.other} if back else set(Side))
+
+
+@pytest.mark.parametrize("after", first_then_long([False, True]))
+async def test_who_slept_before_opening_opens_nothing_once_writes_went_on_at_the_other_side(
+    tmp_path: Path, after: bool
+) -> None:
+    """The next attempt fails and returns; the goal, which it never opened, has to know of it all the same."""
+    for at in itertools.count(1):
+        async with open_evidence(f"file://{tmp_path}/{at}", None) as store:
+            workload = Workload([MemoryDatabase("a")])
+            sleeper = Fate()
+            task = asyncio.create_task(_stopped_before_opening(store, workload, sleeper))
+            await asyncio.wait_for(sleeper.stopped.wait(), 60)
+            fate = Fate("error", at, after)
+            ended = await lived(bring_to(request_of(store, workload, fate, "over-2"), Side.TARGET))
+            sleeper.wake.set()
+            await task
+            assert not workload.databases[0].torn, f"call {at}: both sides took writes"
+            if ended == "done":
+                break
+    assert at > 10
+
+
+async def _stopped_before_opening(store: EvidenceStore, workload: Workload, fate: Fate) -> None:
+    """Switch, and stop where the target would be opened next."""
+    request = request_of(store, workload, fate, "over-1")
+    seen = request.parts.databases[0]
+    unfreeze = seen.unfreeze
+
+    async def sleeping(side: Side, *, epoch: int, other_is_shut: bool = False) -> None:
+        if side is Side.TARGET:
+            fate.stopped.set()
+            await fate.wake.wait()
+        await unfreeze(side, epoch=epoch, other_is_shut=other_is_shut)
+
+    object.__setattr__(seen, "unfreeze", sleeping)
+    await lived(bring_to(request, Side.TARGET))

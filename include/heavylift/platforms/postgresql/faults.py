@@ -20,9 +20,10 @@ from heavylift.errors import (
 if TYPE_CHECKING:
     import psycopg
 
-_GOES_AWAY = ("08", "40", "57P", "55P03", "55006", "53300", "53200", "58")
-"""Connection lost, serialisation failure or deadlock, shutdown or crash, lock not there, a slot that a run
-which was killed still reads, too many connections, no memory, the system's own trouble."""
+_GOES_AWAY = ("08", "25P03", "40", "57P", "55P03", "55006", "53300", "53200", "58")
+"""Connection lost, a transaction that rested too long, serialisation failure or deadlock, shutdown or crash,
+lock not there, a slot that a run which was killed still reads, too many connections, no memory, the system's
+own trouble."""
 _DENIED = ("28", "42501")
 _FULL = ("53100", "53400", "54")
 _REFUSED_AT_LOGIN = ("password authentication failed", "no pg_hba.conf entry", "no password supplied",
