@@ -52,7 +52,7 @@ class TablesDatabase:
         return status.state in _FLOWING
 
     async def catch_up(self, to: Side) -> None:
-        """Sync once; where a run is at it already, that one carries the changes, or hangs: draining ends it."""
+        """Sync once; a run that is at it already carries the changes itself, or hangs: draining ends it."""
         try:
             await api.sync_tables(self._towards(to), self.tell)
         except TransientError as error:

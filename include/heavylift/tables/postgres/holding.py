@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -32,6 +33,14 @@ def hold(session: Session, key: str, *, take_over: bool) -> bool:
         session.execute(_END_HOLDER, [key])
         time.sleep(_LOOK_AGAIN)
     return True
+
+
+def let_go(session: Session, key: str) -> None:
+    """Give the lock back; a session that has ended has given it back already."""
+    import psycopg
+
+    with suppress(psycopg.OperationalError, psycopg.InterfaceError):
+        session.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
 
 
 def _lock(session: Session, key: str) -> bool:

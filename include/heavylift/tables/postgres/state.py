@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import ConflictError, NotFoundError, TransientError
 from heavylift.tables.model import TableName
-from heavylift.tables.postgres.holding import hold
+from heavylift.tables.postgres.holding import hold, let_go
 from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
 
 if TYPE_CHECKING:
@@ -339,15 +339,7 @@ def leased(session: Session, stream: str, *, take_over: bool = False) -> Iterato
             raise no_stream(stream)
         yield Lease(stream, int(taken[0]))
     finally:
-        _let_go(session, key)
-
-
-def _let_go(session: Session, key: str) -> None:
-    """Give the lock back; a session that has ended has given it back already."""
-    import psycopg
-
-    with suppress(psycopg.OperationalError, psycopg.InterfaceError):
-        session.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+        let_go(session, key)
 
 
 def no_stream(stream: str) -> NotFoundError:
