@@ -50,7 +50,7 @@ class Timed:
 
 
 def measure(workload: Switched, switches: int) -> tuple[list[Timed], dict[str, int]]:
-    """Switch to and fro; return each switch's times, and what became of requests and rows."""
+    """Switch back and forth; return each switch's times, and what became of requests and rows."""
     timed = []
     with Applications(workload, *Side) as applications:
         writer = applications.through

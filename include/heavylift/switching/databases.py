@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heavylift.cutover.ports import Drained, Side, Verified, WriteState
-from heavylift.errors import NotFoundError
+from heavylift.errors import NotFoundError, TransientError
 from heavylift.evidence.records import Severity
 from heavylift.tables import api
 from heavylift.tables.engine import Tell, silent
 from heavylift.tables.requests import TablesRequest
 
+_AT_WORK = "6020"
+"""The code of a stream that another run holds."""
 _FLOWING = frozenset({"streaming", "copying"})
 
 
@@ -50,18 +52,25 @@ class TablesDatabase:
         return status.state in _FLOWING
 
     async def catch_up(self, to: Side) -> None:
-        """Sync once."""
-        await api.sync_tables(self._towards(to), self.tell)
+        """Sync once; a run that is at it already carries the changes itself, or hangs: draining ends it."""
+        try:
+            await api.sync_tables(self._towards(to), self.tell)
+        except TransientError as error:
+            if error.code != _AT_WORK:
+                raise
 
     async def lag(self, to: Side) -> float | None:
         """Tell how far behind ``to`` is."""
         return (await api.tables_status(self._towards(to))).lag_seconds
 
     async def drain(self, to: Side, *, within_seconds: float) -> Drained:
-        """Drain, and say what is in the way where it was not reached."""
-        record, _ref = await api.drain_tables(
-            self._towards(to), within_seconds=within_seconds, tell=self.tell
-        )
+        """Drain, and say what is in the way where it was not reached.
+
+        A run that is still at the stream is ended: it may have been stopped, and hold it for good.
+        """
+        request = self._towards(to)
+        request = replace(request, options=replace(request.options, take_over=True))
+        record, _ref = await api.drain_tables(request, within_seconds=within_seconds, tell=self.tell)
         blockers = [each for each in record.findings if each.severity is Severity.BLOCKER]
         told = "; ".join(f"{each.subject}: {each.detail}" for each in blockers)
         if not record.reached:

@@ -36,6 +36,7 @@ class TablesOptions:
     :param range_bytes: a table is cut into ranges of about this size on disk.
     :param batch_changes: a target transaction takes whole source transactions up to about this many rows.
     :param anew: a snapshot gives up what an earlier one left, its rows on the target included.
+    :param take_over: a run that is at work on the stream is ended: it belongs to a turn that is over.
     :param max_seconds: after so long a bounded sync stops between two transactions; None for no bound.
     """
 
@@ -53,6 +54,7 @@ class TablesOptions:
     verify: VerifyMode = VerifyMode.FULL
     dry_run: bool = False
     anew: bool = False
+    take_over: bool = False
 
 
 @dataclass(frozen=True)

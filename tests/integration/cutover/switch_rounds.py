@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heavylift.fencing import Side
-from sandbox import processes, records
+from sandbox import ports, processes, records, state
 from tests.support import switch_worker
 from tests.support.switched import Applications, Switched, environment
 
@@ -194,8 +194,10 @@ class Running:
         family = record.process.family()
         for each in family:
             each.send(signal.SIGKILL)
-        # It shall start again at its own address.
         assert not processes.wait_gone(family, WAIT)
+        # It shall start again at its own address, which its last thread gives back.
+        places = state.load(self.workload.stack.state_dir).ports[name].values()
+        self._until(lambda: all(ports.is_free(port) for port in places), f"{name} keeps its port")
 
     def _click(self, side: Side, run: str, attempts: int = 1) -> None:
         """Bring everything to a side, as one does who has seen an error."""

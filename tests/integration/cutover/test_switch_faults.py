@@ -76,6 +76,9 @@ def _one(stack: Stack, folder: Path, drawn: Round, figures: Figures) -> None:
         try:
             running.run()
             held = True
+        except BaseException as error:
+            print(f"{type(error).__name__}: {error}", flush=True)
+            raise
         finally:
             seconds = round(time.monotonic() - began, 1)
             line = {"seed": drawn.seed, "round": str(drawn), "held": held, "seconds": seconds}

@@ -8,13 +8,16 @@ from typing import Any
 
 import pytest
 
-from heavylift.errors import TransientError
+from heavylift.errors import ConflictError, TransientError
 from heavylift.fencing import Side, Writes
+from heavylift.switching.databases import TablesDatabase
 from heavylift.tables import api
 from heavylift.tables.postgres import fence_sql
+from heavylift.tables.postgres.pump import Pump
+from tests.support.longer import first_then_long
 from tests.support.two_databases import TwoDatabases
 
-SOURCE = Side.SOURCE
+SOURCE, TARGET = Side.SOURCE, Side.TARGET
 
 
 def test_who_is_stopped_within_a_fence_s_transaction_holds_the_tables_for_seconds_only(
@@ -49,3 +52,45 @@ def test_who_is_stopped_within_a_fence_s_transaction_holds_the_tables_for_second
     assert isinstance(ended[0], TransientError)
     state = asyncio.run(api.writes_state(request, side=SOURCE))
     assert (state.epoch, state.is_frozen) == (3, True)
+
+
+@pytest.mark.parametrize("way_back", first_then_long([False, True]))
+def test_a_drain_of_a_later_turn_ends_who_was_stopped_at_the_stream(
+    databases: TwoDatabases, monkeypatch: pytest.MonkeyPatch, way_back: bool
+) -> None:
+    """The one that was stopped has applied nothing when it wakes; what it had to carry has arrived once."""
+    databases.on_source("CREATE TABLE item (id bigint PRIMARY KEY, n int)")
+    request = databases.request()
+    asyncio.run(api.snapshot_tables(request))
+    origin, insert = (TARGET, databases.on_target) if way_back else (SOURCE, databases.on_source)
+    if way_back:
+        asyncio.run(api.prepare_reverse(request))
+    insert("INSERT INTO item SELECT i, i FROM generate_series(1, 500) i")
+    ended, stopped, wake = list[BaseException](), threading.Event(), threading.Event()
+    first = request.reversed() if way_back else request
+    run = Pump.run
+
+    def stopping(pump: Pump, *arguments: Any) -> None:
+        if not stopped.is_set():
+            stopped.set()
+            wake.wait(60)
+        run(pump, *arguments)
+
+    def sleep() -> None:
+        try:
+            asyncio.run(api.sync_tables(first))
+        except BaseException as error:
+            ended.append(error)
+
+    monkeypatch.setattr(Pump, "run", stopping)
+    thread = threading.Thread(target=sleep, daemon=True)
+    thread.start()
+    assert stopped.wait(60)
+    port = TablesDatabase(request)
+    asyncio.run(port.catch_up(origin.other))
+    drained = asyncio.run(port.drain(origin.other, within_seconds=60))
+    assert drained.reached, drained.in_the_way
+    wake.set()
+    thread.join(60)
+    assert isinstance(ended[0], TransientError | ConflictError), ended
+    databases.assert_equal("item")

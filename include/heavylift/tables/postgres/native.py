@@ -100,7 +100,7 @@ class NativeEngine(ChangesEngine):
                 drop_subscription(target, slot_name(request.stream))
                 forget_stream(request, source=source, target=target)
             findings = ensure_stream(request, source=source, target=target)
-            with leased(target, request.stream) as lease:
+            with leased(target, request.stream, take_over=request.options.take_over) as lease:
                 state = stream_of(target, request)
                 demand_valid(state)
                 complete = state.phase is StreamPhase.STREAMING
@@ -211,7 +211,7 @@ def _held(request: TablesRequest) -> Iterator[_Held]:
         closing(connect(request.target.connection, "watch")) as target,
     ):
         stream_of(target, request)
-        with leased(target, request.stream) as lease:
+        with leased(target, request.stream, take_over=request.options.take_over) as lease:
             state = stream_of(target, request)
             demand_valid(state)
             state = settle_source(request, state, source=source, target=target)

@@ -191,6 +191,20 @@ def drop_slot(source: Session, slot: str, *, patience: float = 20.0) -> None:
         time.sleep(_LOOK_AGAIN)
 
 
+def end_reader(source: Session, slot: str, *, patience: float = 5.0) -> None:
+    """End whoever reads a slot; to be called by the holder of its stream, whose reader has not begun yet.
+
+    A reader that does not end in time is left to what begins to read: that tells of it.
+    """
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        status = slot_status(source, slot)
+        if status is None or not status.active:
+            return
+        source.execute("SELECT pg_terminate_backend(%s)", [status.active_pid])
+        time.sleep(_LOOK_AGAIN)
+
+
 def drop_publication(source: Session, publication: str) -> None:
     """Drop a publication where it exists."""
     source.execute(sql.SQL("DROP PUBLICATION IF EXISTS {}").format(sql.Identifier(publication)))

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import ConflictError, NotFoundError, TransientError
 from heavylift.tables.model import TableName
+from heavylift.tables.postgres.holding import hold, let_go
 from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
 
 if TYPE_CHECKING:
@@ -319,16 +320,16 @@ class Lease:
 
 
 @contextmanager
-def leased(session: Session, stream: str) -> Iterator[Lease]:
+def leased(session: Session, stream: str, *, take_over: bool = False) -> Iterator[Lease]:
     """Hold the stream for the block, by a lock that ends with ``session``.
 
     :param session: in autocommit mode, and used for nothing that could end it.
+    :param take_over: end the session of a run that holds it; what that has committed stays.
     :raises NotFoundError: there is no such stream.
     :raises TransientError: another run is at it, or a killed one's session has not ended yet.
     """
     key = f"heavylift {stream}"
-    row = session.execute("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", [key]).fetchone()
-    if not (row and row[0]):
+    if not hold(session, key, take_over=take_over):
         raise busy(stream)
     try:
         taken = session.execute(
@@ -338,15 +339,7 @@ def leased(session: Session, stream: str) -> Iterator[Lease]:
             raise no_stream(stream)
         yield Lease(stream, int(taken[0]))
     finally:
-        _let_go(session, key)
-
-
-def _let_go(session: Session, key: str) -> None:
-    """Give the lock back; a session that has ended has given it back already."""
-    import psycopg
-
-    with suppress(psycopg.OperationalError, psycopg.InterfaceError):
-        session.execute("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", [key])
+        let_go(session, key)
 
 
 def no_stream(stream: str) -> NotFoundError:

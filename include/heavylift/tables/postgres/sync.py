@@ -31,7 +31,7 @@ from heavylift.tables.postgres.partitions import (
 from heavylift.tables.postgres.pump import Pump, RunSessions, Tally, stream_of, sync_record
 from heavylift.tables.postgres.quiet import quieten
 from heavylift.tables.postgres.schema_copy import finish_schema, follow_relations, is_schema_finished
-from heavylift.tables.postgres.slot import publishable, slot_status
+from heavylift.tables.postgres.slot import end_reader, publishable, slot_status
 from heavylift.tables.postgres.state import (
     Lease,
     StreamPhase,
@@ -210,13 +210,16 @@ def stream_run(request: TablesRequest, work: Work) -> Iterator[StreamRun]:
         closing(connect(request.target.connection, "lease")) as control,
     ):
         stream_of(control, request)
-        with leased(control, request.stream) as lease:
+        with leased(control, request.stream, take_over=request.options.take_over) as lease:
             state = stream_of(control, request)
             demand_valid(state)
             if state.phase is not StreamPhase.STREAMING:
                 raise _still_copying(state)
             state = settle_source(request, state, source=source, target=control)
-            guard(request, state, source=source, target=control)
+            status = guard(request, state, source=source, target=control)
+            if request.options.take_over and status.active:
+                # We hold the stream: a reader is what is left of the run that was ended.
+                end_reader(source, state.slot)
             tally = Tally(applied=state.applied or 0, applied_at=state.applied_at)
             yield StreamRun(request, work, RunSessions(source, control), lease, state, tally)
 
