@@ -31,6 +31,7 @@ SUBCOMMANDS = (
     Subcommand("cutover", "Switch the live workload to the target, and back."),
     Subcommand("status", "Show where a migration stands.", single=True),
     Subcommand("doctor", "Say what is wrong with a migration and what to do.", single=True),
+    Subcommand("explain", "Say what an error code means and what to do.", single=True),
     Subcommand("report", "Write a migration's report.", single=True),
     Subcommand("audit", "Verify the audit trail."),
 )

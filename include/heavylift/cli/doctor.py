@@ -9,15 +9,13 @@ import typer
 
 from heavylift.cli.output import ExitStatus, finish
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection
-from heavylift.errors import HeavyliftError, NotFoundError, SpecError
+from heavylift.errors import HeavyliftError, SpecError
 
 if TYPE_CHECKING:
     from heavylift.report.doctor.ailments import Ailment, Examination
     from heavylift.spec.model import MigrationSpec
 
 app = typer.Typer()
-
-_NO_RUN = "4202"
 
 
 @app.command()
@@ -92,27 +90,25 @@ async def _examine(
     try:
         seen = await _evidence(migration, spec, url, conn)
     except HeavyliftError as error:
-        if isinstance(error, NotFoundError) and error.code == _NO_RUN:
-            raise
         return found.with_more(ailments=[_unreachable(error)])
+    if spec is None and seen.has_nothing:
+        # Without a spec a misspelled name would look like a migration that is well.
+        from heavylift.cli.report import no_run
+
+        raise no_run(migration, url or "the evidence store", [])
     return seen.with_more(facts=found.facts, ailments=found.ailments)
 
 
 async def _evidence(
     migration: str, spec: MigrationSpec | None, url: str | None, conn: str | None
 ) -> Examination:
-    from heavylift.cli.report import no_run
     from heavylift.evidence.store import open_evidence
     from heavylift.report.doctor.examine import examine
 
     place = url or (spec.evidence.url if spec else None)
     stored = conn or (spec.evidence.connection if spec and not url else None)
     async with open_evidence(place, evidence_connection(stored), create=False) as store:
-        found = await examine(store, migration, spec)
-        if spec is None and not found.ailments and found.facts == ("nothing has run yet",):
-            # Without a spec a misspelled name looks like a migration that is well.
-            raise no_run(migration, store.url, [])
-        return found
+        return await examine(store, migration, spec)
 
 
 def _unreachable(error: HeavyliftError) -> Ailment:

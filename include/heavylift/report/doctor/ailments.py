@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
 
+NO_RUN = "nothing has run yet"
+
 
 class Urgency(IntEnum):
     """How soon somebody must act; the lower, the sooner."""
@@ -67,6 +69,11 @@ class Examination:
     def is_well(self) -> bool:
         """Whether there is nothing to do."""
         return not self.ailments
+
+    @property
+    def has_nothing(self) -> bool:
+        """Whether nothing was found, not even a run."""
+        return self.is_well and self.facts == (NO_RUN,)
 
     def with_more(self, *, facts: Iterable[str] = (), ailments: Iterable[Ailment] = ()) -> Examination:
         """Return this with more, most urgent first, each thing once."""

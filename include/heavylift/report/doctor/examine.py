@@ -11,7 +11,7 @@ from heavylift.evidence.runs import SeenRun, list_runs
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.wording import duration
 from heavylift.report.advice import advice_on
-from heavylift.report.doctor.ailments import Ailment, Examination, Urgency
+from heavylift.report.doctor.ailments import NO_RUN, Ailment, Examination, Urgency
 from heavylift.report.doctor.gates import examine_gates, is_waiting
 from heavylift.report.doctor.lag import examine_lag
 from heavylift.report.doctor.switches import examine_switch
@@ -38,7 +38,7 @@ async def examine(
     latest = {seen.key.phase: seen for seen in runs}
     found = Examination(migration).with_more(ailments=[*damage_in(trail, migration), *clock_skew(trail, at)])
     if not runs:
-        return found.with_more(facts=["nothing has run yet"])
+        return found.with_more(facts=[NO_RUN])
     for seen in latest.values():
         facts, ailments = await _of_phase(store, seen, runs, trail, spec, at)
         found = found.with_more(facts=facts, ailments=ailments)
