@@ -60,6 +60,7 @@ AREAS = (
     Area(f"{_LIB}/manifests/", "Manifests", "heavylift manifests check", "reference/manifests.md"),
     Area(f"{_LIB}/cutover/", "The switch", "heavylift cutover status SPEC", "runbooks/cutover.md"),
     Area(f"{_LIB}/switching/", "The switch", "heavylift cutover status SPEC", "runbooks/cutover.md"),
+    Area(f"{_LIB}/notify/", "Notifications", _DOCTOR, "reference/night-shift.md"),
     Area(f"{_LIB}/report/", "Reports, status and doctor", "heavylift status MIGRATION", "reference/night-shift.md"),
     Area(f"{_LIB}/cli/", "The command line", "the command with --help", "reference/night-shift.md"),
     Area(f"{_PLUGIN}/", "Tasks in Airflow", _DOCTOR, "reference/night-shift.md"),
@@ -128,6 +129,7 @@ NOTES = {
     "8030": "Kill by the kernel for memory is the usual cause: look at the worker's `dmesg`, lower"
     " `limits.memory_budget`. Clearing is safe: what was finished is kept.",
     "8031": "Clear once. A second time it is a defect of Heavylift or of a library: report it with the traceback.",
+    "8963": "A task's own time limit, or the time that a waiting task may wait, was over; nothing was lost.",
     "8511": "Answers 429 and 5xx of this code are of a class that Airflow retries by itself.",
     "8520": "Throttling and server faults of this code are of a class that Airflow retries by itself.",
     "8701": "A later cutover or rollback has taken over. This run must do nothing more: do not clear it.",

@@ -254,8 +254,8 @@ def test_progress_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_verifying_and_translating_again_tell_the_same(world: World, mirror: StandIn) -> None:
-    for kind, file in ((VerifyStreamOperator, "verification"), (TranslateGroupsOperator, "groups")):
+    for kind in (VerifyStreamOperator, TranslateGroupsOperator):
         first, second = (execute(task_of(kind, world), attempt=attempt) for attempt in (1, 2))
         assert first == second
-        assert len(list(world.evidence.rglob(f"{file}-*.json"))) == 2
+    assert len(world.actions()) == 4
     assert mirror.mirrored == 0

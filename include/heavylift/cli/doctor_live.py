@@ -35,11 +35,11 @@ def missing_connections(spec: MigrationSpec, *, without: str = "") -> list[Ailme
                 missing[conn_id] = error
     if not missing:
         return []
-    first, error = next(iter(missing.items()))
+    first, cause = next(iter(missing.items()))
     others = f"; likewise {', '.join(list(missing)[1:])}" if len(missing) > 1 else ""
-    problem = f"{counted(len(missing), 'connection')} of the spec cannot be used here: {first}: {error.got}"
-    remedy = f"{error.remedy}; whether Airflow has it, tells: airflow connections get {first}"
-    return [Ailment(Urgency.BROKEN, "connections", problem + others, remedy, f"HL-{error.code}")]
+    problem = f"{counted(len(missing), 'connection')} of the spec cannot be used here: {first}: {cause.got}"
+    remedy = f"{cause.remedy}; whether Airflow has it, tells: airflow connections get {first}"
+    return [Ailment(Urgency.BROKEN, "connections", problem + others, remedy, f"HL-{cause.code}")]
 
 
 async def look_live(spec: MigrationSpec) -> tuple[list[str], list[Ailment]]:

@@ -88,7 +88,6 @@ def _all() -> dict[str, Explanation]:
 
 
 def _explanation(raw: dict[str, Any]) -> Explanation:
-    values = {each.name: raw[each.name] for each in fields(Explanation)}
-    return Explanation(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    )
+    values: dict[str, Any] = {each.name: raw[each.name] for each in fields(Explanation)}
+    lists = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return Explanation(**(values | lists))
