@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from airflow.sdk.definitions.deadline import DeadlineReference
+from airflow.serialization.serialized_objects import DagSerialization
 
 from heavylift.aio import run
 from heavylift.connections import Connection
@@ -20,13 +22,13 @@ from heavylift.evidence.store import open_evidence
 from heavylift.evidence.table_records import SyncRecord
 from heavylift.notify import api
 from heavylift.notify.message import Message
-from heavylift.spec import Phase, load_spec
+from heavylift.spec import Phase, load_files, load_spec
 from heavylift_airflow import callbacks
 from heavylift_airflow.callbacks import tell_failure, tell_success
 from heavylift_airflow.context import run_key
 from heavylift_airflow.notifying import deadlines_of, tell_of_deadline
 from heavylift_airflow.operators.closing import SummariseRunOperator
-from heavylift_airflow.phases.movement import default_args
+from heavylift_airflow.phases.movement import default_args, movement_dag
 from tests.plugins.tables_world import with_database
 from tests.plugins.test_callbacks import ERROR, Lines
 from tests.plugins.test_gate_operators import ask, judged, proved
@@ -215,3 +217,20 @@ def test_a_phase_deadline_is_airflows_own_alert_and_tells_once(world: World, hoo
 def test_a_missed_deadline_with_a_broken_spec_harms_nobody(world: World) -> None:
     tell_of_deadline(spec_path=str(world.root / "gone.yaml"), phase="transfer", within=60.0)
     assert not world.evidence.joinpath(NAME).exists()
+
+
+def test_a_dag_with_deadlines_travels_as_airflow_stores_it(world: World) -> None:
+    world.save(
+        notify={
+            "connection": "pager",
+            "on": ["deadline", "success"],
+            "deadlines": [{"phase": "transfer", "within": "2h"}],
+        }
+    )
+    [loaded] = load_files([Path(world.spec_path)]).valid
+    dag = movement_dag(loaded, Phase.TRANSFER)
+    assert dag is not None
+    document = json.loads(json.dumps(DagSerialization.to_dict(dag)))
+    [alert] = DagSerialization.from_dict(document).deadline
+    assert "7200" in json.dumps(alert)
+    assert "heavylift_airflow.notifying.tell_of_deadline" in json.dumps(alert)

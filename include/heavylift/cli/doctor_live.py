@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from heavylift.spec.model import MigrationSpec
     from heavylift.tables.requests import TablesRequest
 
+_ENDED = "ended"
 _LOST = frozenset({"lost", "missing", "unreserved"})
 """States of a slot in which the source does not keep the log any more, or will not for long."""
 
@@ -100,7 +101,8 @@ async def _world(spec: MigrationSpec, run: RunKey) -> tuple[list[str], list[Ailm
 def _of_stream(status: StreamStatus, name: str, request: TablesRequest, migration: str) -> list[Ailment]:
     found = []
     subject = f"database {name} {status.direction}"
-    if status.reason:
+    # One that was ended on purpose says so as its reason.
+    if status.reason and status.state != _ENDED:
         remedy = f"mend that, then trigger DAG {migration}.sync: it goes on where it stopped"
         found.append(Ailment(Urgency.BROKEN, subject, f"{status.state}: {status.reason}", remedy))
     if status.slot_state in _LOST:

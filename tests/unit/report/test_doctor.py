@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ import yaml
 
 from heavylift.aio import run as run_to_end
 from heavylift.cli import app
+from heavylift.cli.doctor_live import look_live
 from heavylift.cli.run import run
-from heavylift.errors import ConflictError
+from heavylift.errors import ConflictError, ServerUnavailableError
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import Act
 from heavylift.evidence.paths import database_path, gate_path, summary_path
@@ -29,12 +31,15 @@ from heavylift.evidence.switch_records import (
     switch_path,
     turn_path,
 )
-from heavylift.evidence.table_records import SyncRecord
+from heavylift.evidence.table_records import StreamStatus, SyncRecord
 from heavylift.report.doctor.ailments import Examination, Urgency
 from heavylift.report.doctor.examine import examine
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.reference import field_rows
 from heavylift.spec.used_connections import is_connection_field, used_connections
+from heavylift.switching import parts
+from heavylift.tables import api as tables_api
+from tests.support.memory_switch import Fate, MemoryDatabase, Workload
 from tests.unit.gates.run_builder import RUN, write_good_run
 
 NAME = RUN.migration
@@ -357,3 +362,93 @@ def test_every_field_of_a_spec_that_names_a_connection_is_known_as_one() -> None
         "there": "target.connection",
         "evidence": "evidence.connection",
     }
+
+
+def moving(**changes: Any) -> MigrationSpec:
+    """Return a spec with a database and a switch."""
+    side = {"engine": "postgresql"}
+    database = {
+        "name": "features",
+        "source": {**side, "connection": "a"},
+        "target": {**side, "connection": "b"},
+        "reverse": True,
+    }
+    cutover = {"runbook_owner": "eva"}
+    rules = {**SPEC, "datasets": [], "gates": [], "databases": [database], "cutover": cutover, **changes}
+    return MigrationSpec.model_validate(rules)
+
+
+@pytest.fixture
+def servers(monkeypatch: pytest.MonkeyPatch) -> Workload:
+    """Return what the live look sees: a database in memory, and connections that lead nowhere."""
+    value = {"conn_type": "postgres", "host": "127.0.0.1", "schema": "db", "login": "u"}
+    for name in ("A", "B", "EVIDENCE"):
+        monkeypatch.setenv(f"AIRFLOW_CONN_{name}", json.dumps(value))
+    workload = Workload([MemoryDatabase("features")])
+
+    @asynccontextmanager
+    async def opened(*_: Any) -> AsyncIterator[Any]:
+        yield workload.seen_by(Fate())
+
+    monkeypatch.setattr(parts, "open_parts", opened)
+    streams(monkeypatch)
+    return workload
+
+
+def streams(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    said = {"stream": "s", "direction": "forward", "engine": "postgresql", "state": "streaming", **changes}
+    status = StreamStatus.model_validate(said)
+
+    async def both(_request: Any) -> tuple[StreamStatus, ...]:
+        return (status,)
+
+    monkeypatch.setattr(tables_api, "both_directions", both)
+
+
+def test_a_world_that_is_well_is_told_as_facts(servers: Workload) -> None:
+    facts, ailments = run_to_end(look_live(moving()))
+    assert ailments == []
+    assert "database features now: source open, target open" in facts
+    assert "database features forward now: streaming, lag unknown" in facts
+
+
+@pytest.mark.parametrize(
+    ("changes", "urgency", "word"),
+    [
+        ({"slot_state": "lost"}, Urgency.NOW, "does not keep the log"),
+        ({"state": "stopped", "reason": "a column is gone"}, Urgency.BROKEN, "stopped: a column is gone"),
+        ({"retained_bytes": 9 * 2**30}, Urgency.BROKEN, "keeps 9.0 GiB of log"),
+        ({"lag_seconds": 600.0}, Urgency.SOON, "600 s behind right now"),
+    ],
+)
+def test_what_a_stream_says_of_itself_is_told(
+    servers: Workload, monkeypatch: pytest.MonkeyPatch, changes: dict[str, Any], urgency: Urgency, word: str
+) -> None:
+    streams(monkeypatch, **changes)
+    [told] = run_to_end(look_live(moving()))[1]
+    assert told.urgency is urgency
+    assert word in told.problem
+
+
+def test_a_stream_that_was_ended_is_no_trouble(servers: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
+    streams(monkeypatch, state="ended", reason="ended")
+    assert run_to_end(look_live(moving()))[1] == []
+
+
+def test_frozen_on_both_sides_now_is_urgent(servers: Workload) -> None:
+    for fence in servers.databases[0].fences.values():
+        fence.frozen = True
+    [told] = run_to_end(look_live(moving()))[1]
+    assert (told.urgency, told.problem) == (Urgency.NOW, "both sides are frozen: nobody can write")
+
+
+def test_a_server_that_does_not_answer_is_told_and_the_rest_is_looked_at(
+    servers: Workload, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def down(_request: Any) -> Any:
+        raise ServerUnavailableError("asking", got="no answer", remedy="start it", code="6012")
+
+    monkeypatch.setattr(tables_api, "both_directions", down)
+    facts, [told] = run_to_end(look_live(moving()))
+    assert (told.code, told.remedy) == ("HL-6012", "start it")
+    assert any("source open" in fact for fact in facts)
