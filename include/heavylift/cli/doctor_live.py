@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from heavylift.tables.requests import TablesRequest
 
 _ENDED = "ended"
+_NOTHING_APPLIED = frozenset({"", "0/0"})
 _LOST = frozenset({"lost", "missing", "unreserved"})
 """States of a slot in which the source does not keep the log any more, or will not for long."""
 
@@ -101,11 +102,13 @@ async def _world(spec: MigrationSpec, run: RunKey) -> tuple[list[str], list[Ailm
 def _of_stream(status: StreamStatus, name: str, request: TablesRequest, migration: str) -> list[Ailment]:
     found = []
     subject = f"database {name} {status.direction}"
-    # One that was ended on purpose says so as its reason.
-    if status.reason and status.state != _ENDED:
+    if status.state == _ENDED:
+        return []  # on purpose: its slot is gone, and its reason says so
+    if status.reason:
         remedy = f"mend that, then trigger DAG {migration}.sync: it goes on where it stopped"
         found.append(Ailment(Urgency.BROKEN, subject, f"{status.state}: {status.reason}", remedy))
-    if status.slot_state in _LOST:
+    begun = status.applied_position not in _NOTHING_APPLIED
+    if begun and status.slot_state in _LOST:
         problem = f"the source does not keep the log any more (slot {status.slot_state})"
         remedy = f"trigger DAG {migration}.transfer with Copy anew: only a new snapshot closes the gap"
         found.append(Ailment(Urgency.NOW, subject, problem, remedy))

@@ -415,7 +415,7 @@ def test_a_world_that_is_well_is_told_as_facts(servers: Workload) -> None:
 @pytest.mark.parametrize(
     ("changes", "urgency", "word"),
     [
-        ({"slot_state": "lost"}, Urgency.NOW, "does not keep the log"),
+        ({"slot_state": "lost", "applied_position": "0/5"}, Urgency.NOW, "does not keep the log"),
         ({"state": "stopped", "reason": "a column is gone"}, Urgency.BROKEN, "stopped: a column is gone"),
         ({"retained_bytes": 9 * 2**30}, Urgency.BROKEN, "keeps 9.0 GiB of log"),
         ({"lag_seconds": 600.0}, Urgency.SOON, "600 s behind right now"),
@@ -431,7 +431,9 @@ def test_what_a_stream_says_of_itself_is_told(
 
 
 def test_a_stream_that_was_ended_is_no_trouble(servers: Workload, monkeypatch: pytest.MonkeyPatch) -> None:
-    streams(monkeypatch, state="ended", reason="ended")
+    streams(monkeypatch, state="ended", reason="ended", slot_state="missing", applied_position="0/5")
+    assert run_to_end(look_live(moving()))[1] == []
+    streams(monkeypatch, slot_state="missing", applied_position="0/0")
     assert run_to_end(look_live(moving()))[1] == []
 
 
