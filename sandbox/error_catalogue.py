@@ -46,6 +46,7 @@ class Site:
 
     :param kind: the error class, or the helper that builds the error.
     :param keyword: whether the code is the ``code=`` argument of an error, so belongs to this site alone.
+    :param unsafe: whether it says that a retry is not safe.
     """
 
     code: str
@@ -55,6 +56,7 @@ class Site:
     situation: str = ""
     remedy: str = ""
     keyword: bool = False
+    unsafe: bool = False
 
 
 @dataclass
@@ -163,7 +165,9 @@ def _site_of_call(code: str, path: str, node: ast.Call, named: dict[str, ast.exp
         others = [value for value in node.args if code not in _codes_in(value)]
         values = [*others, *(named[name] for name in _SITUATION if name in named)]
         situation = "; ".join(text for value in values if (text := _literal(value)))
-    return Site(code, path, node.lineno, kind, situation, remedy, keyword)
+    safe = named.get("retry_safe")
+    unsafe = isinstance(safe, ast.Constant) and safe.value is False
+    return Site(code, path, node.lineno, kind, situation, remedy, keyword, unsafe)
 
 
 def _sentence(parts: dict[str, str]) -> str:

@@ -117,3 +117,13 @@ def test_a_document_that_is_no_policy_is_named(world: World, files: dict[str, st
     Path(files["policy"]).write_text('{"Statement": [{"Effect": "Allow", "Effect": "Deny"}]}')
     with pytest.raises(SpecError, match=r"policy\.json.*stands twice.*HL-8102"):
         translate(world, files)
+
+
+def test_verifying_again_tells_the_same(world: World, files: dict[str, str]) -> None:
+    translate(world, files)
+    [path] = kept(world, "translation-1.json")
+    record = json.loads(path.read_text())
+    there = world.root / "there.json"
+    there.write_text(json.dumps({key: record["documents"][key] for key in ("roles", "policies")}))
+    assert verify(world, str(there)) == verify(world, str(there))
+    assert len(kept(world, "translation-*.json")) == 1

@@ -201,3 +201,9 @@ def test_another_device_at_the_same_place_is_not_written_to(offline: World) -> N
     marker.write_text(marker.read_text().replace("S-1", "S-2"))
     with pytest.raises(ConflictError, match="HL-5724"):
         work(LoadDeviceOperator, offline)
+
+
+def test_an_event_that_is_sent_again_tells_the_same(offline: World) -> None:
+    test_from_the_plan_to_the_event_that_starts_the_transfer(offline)
+    first, second = ({**publish(offline), "audit_head": ""} for _ in range(2))
+    assert first == second

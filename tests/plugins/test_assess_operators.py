@@ -184,14 +184,17 @@ def test_a_live_endpoint_is_measured_told_and_demanded(
         made = task(account, MeasureBaselineOperator, endpoint="scoring")
         context = context_of(made)
         figures = made.execute(context)
+        again = task(account, MeasureBaselineOperator, endpoint="scoring")
+        repeated = again.execute(context_of(again, attempt=2))
     # One step, and the endpoint against itself for two.
     assert (figures["max_sustained"], figures["requests"]) == (40.0, 40)
+    assert (repeated["max_sustained"], repeated["requests"]) == (40.0, 40)
     kept = context["ti"].pushed["baseline"]
     assert kept["steps"][0]["quantiles_ms"]["0.5"] >= 2
     assert kept["noise_floor"]["0.5"] > 0
     assert kept["usd_per_thousand"] == "0.005000"
     assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
-    [entry] = [each for each in account.trail() if each.action == "baseline.measured"]
+    entry, _again = [each for each in account.trail() if each.action == "baseline.measured"]
     assert entry.subject == "scoring"
     run(account, BuildPlanReportOperator)
     page = next(account.run_folder("assess").glob("report-*.html")).read_text()
@@ -200,7 +203,7 @@ def test_a_live_endpoint_is_measured_told_and_demanded(
     # The endpoint has gone: nothing is kept of an attempt that saw no answer.
     with pytest.raises(ServerUnavailableError):
         run(account, MeasureBaselineOperator, endpoint="scoring")
-    assert len([*account.run_folder("assess").rglob("endpoint-baseline-*.json")]) == 1
+    assert len([*account.run_folder("assess").rglob("endpoint-baseline-*.json")]) == 2
 
 
 def test_data_that_nothing_moves_shuts_a_gate_that_asks_for_it(account: World) -> None:
@@ -322,3 +325,17 @@ def test_a_killed_task_that_is_tried_again_ends_as_if_it_had_not_been(
         name: value for name, value in expected.items() if name != "requests"
     }
     assert not any(figures.get(name) for name in ("appeared", "gone", "changed"))
+
+
+def test_the_closing_tasks_of_a_plan_may_be_cleared(account: World) -> None:
+    planned(account)
+    assert run(account, EvaluatePlanGateOperator, gate=GATE) == run(
+        account, EvaluatePlanGateOperator, gate=GATE
+    )
+    approve(account)
+    own = {"report", "sha256", "size_bytes", "audit_head", "evidence"}
+    for kind in (PublishPlanOperator, BuildPlanReportOperator, SummarisePlanOperator):
+        made = [task(account, kind) for _ in range(2)]
+        told = [each.execute({**context_of(each), "outlet_events": {}}) for each in made]
+        first, second = ({name: it for name, it in each.items() if name not in own} for each in told)
+        assert first == second, kind.__name__

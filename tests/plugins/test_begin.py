@@ -60,3 +60,12 @@ def test_a_sync_gives_way_with_all_its_tasks_skipped(world: World) -> None:
 
 def test_runs_of_other_migrations_do_not_matter(world: World) -> None:
     execute(begin_task(world, gives_way=False), running={"other.sync": 3})
+
+
+@pytest.mark.parametrize("gives_way", [True, False])
+def test_beginning_again_only_notes_it_again(world: World, gives_way: bool) -> None:
+    first, second = (execute(begin_task(world, gives_way=gives_way), attempt=each) for each in (1, 2))
+    assert first == second
+    assert [(entry.action, entry.details["attempt"]) for entry in world.trail()] == [
+        ("run.started", 1), ("run.started", 2),
+    ]  # fmt: skip

@@ -134,3 +134,18 @@ def test_nothing_is_published_unproved_or_in_a_dry_run(world: World) -> None:
         execute(task)
     with pytest.raises(AirflowSkipException):
         execute(task, dry_run=True)
+
+
+def test_the_last_tasks_may_be_cleared_and_tell_the_same(proved: World) -> None:
+    event = Event()
+    publish = task_of(PublishPhaseOperator, proved, outlets=[ASSET])
+
+    def published() -> Any:
+        told = publish.execute({**context_of(publish), "outlet_events": {ASSET: event}})
+        return {name: value for name, value in told.items() if name != "audit_head"}
+
+    assert published() == published()
+    reports = [execute(task_of(BuildReportOperator, proved))["report"] for _ in range(2)]
+    assert len(set(reports)) == 2
+    assert all((proved.evidence / each).is_file() for each in reports)
+    assert execute(task_of(SummariseRunOperator, proved)) == execute(task_of(SummariseRunOperator, proved))

@@ -40,3 +40,15 @@ def test_a_scan_is_evidence_and_a_broken_rule_is_refused(world: World) -> None:
     assert ran(world, CheckComplianceOperator)["passed"] is True
     assert "compliance.exception_used" in [entry.action for entry in world.trail()]
     assert not [path for path in world.evidence.rglob("*.json") if "canary" in path.read_text()]
+
+
+def test_scanning_and_judging_again_find_the_same(world: World) -> None:
+    (world.source / "people.csv").write_text("id,mail\n1,joe.canary@example.com\n")
+    world.save(
+        compliance={
+            "frameworks": ["gdpr"],
+            "places": [{"match": "file://", "jurisdiction": "US", "encrypted": True}],
+        }
+    )
+    for kind, arguments in ((ScanDatasetOperator, {"subject": "data"}), (CheckComplianceOperator, {})):
+        assert ran(world, kind, **arguments) == ran(world, kind, **arguments)

@@ -1,26 +1,23 @@
-"""Operators of a switch as Airflow runs them, on a workload in memory."""
+"""The operators of a switch as Airflow runs them, on a workload in memory: run twice, killed, cleared."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import TaskAwaitingInput
 
-from heavylift.cutover.canary import api as canary
+from heavylift.cutover.canary import api as canary_api
 from heavylift.cutover.canary import from_spec
-from heavylift.cutover.world import Parts, observe
-from heavylift.errors import ConflictError, IncompleteError, IntegrityError, TransientError
-from heavylift.evidence.numbered import write_next
-from heavylift.evidence.records import RunKey
-from heavylift.evidence.store import open_evidence
-from heavylift.evidence.switch_records import ReadinessItem, ReadinessRecord, switch_path
+from heavylift.errors import IncompleteError
+from heavylift.evidence.canary_records import CanaryRecord
 from heavylift.fencing import Side
-from heavylift.switching import parts as parts_module
-from heavylift_airflow.context import run_key
+from heavylift.switching import canary as live_canary
+from heavylift.switching import parts
 from heavylift_airflow.operators.cutover import (
     CheckReadinessOperator,
     RehearseCutoverOperator,
@@ -33,195 +30,222 @@ from heavylift_airflow.operators.cutover_acts import (
     SettleSwitchOperator,
     ShiftTrafficOperator,
 )
-from heavylift_airflow.operators.cutover_closing import EvaluateCutoverGateOperator, SummariseSwitchOperator
-from tests.plugins.tables_world import DATABASE, with_database
-from tests.plugins.world import NAME, RUN_ID, World, context_of
-from tests.support.memory_switch import Fate, MemoryDatabase, Workload
+from heavylift_airflow.operators.cutover_closing import (
+    ApproveCutoverOperator,
+    BuildSwitchReportOperator,
+    EvaluateCutoverGateOperator,
+    PublishCutoverOperator,
+    SummariseSwitchOperator,
+)
+from tests.plugins.world import World, context_of
+from tests.support.memory_switch import Fate, KilledError, MemoryDatabase, Workload
 
-SOURCE, TARGET = Side.SOURCE, Side.TARGET
-GATE = "cutover-approved"
-LOOKED = ReadinessItem(item="owner", passed=True, detail="mary")
-FIGURES = {"outcome", "epoch", "write_pause_seconds", "seconds"}
+GATE = "cutover-ready"
+OWN = {"report", "sha256", "size_bytes", "audit_head", "evidence", "seconds", "write_pause_seconds", "epoch"}
+OWN |= {"expected_pause_seconds"}
+"""What differs between two runs of a task that do the same."""
 
 
+@dataclass
 class Switching:
-    """A migration whose workload is in memory; each task sees it with the fate that is set."""
+    """A workload, and what happens to the process that sees it next."""
 
-    def __init__(self, world: World) -> None:
-        self.world = with_database(world)
-        self.workload = Workload([MemoryDatabase(DATABASE)])
-        self.fate = Fate()
-        route = {"adapter": "envoy", "connection": "traffic"}
-        gate = {
-            "name": GATE,
-            "phase": "cutover",
-            "checks": ["cutover_ready"],
-            "approval": {"required": False},
-        }
-        world.save(gates=[gate], cutover={"runbook_owner": "mary", "traffic": route, "writers": route})
+    workload: Workload
+    fate: Fate
 
     @asynccontextmanager
-    async def parts(self, *_: object) -> AsyncIterator[Parts]:
+    async def open(self, *_: Any) -> AsyncIterator[Any]:
         yield self.workload.seen_by(self.fate)
 
-    def do(self, kind: Any, phase: str = "cutover", run_id: str = RUN_ID, **arguments: Any) -> Any:
-        params = {name: arguments.pop(name) for name in ("rehearse", "dry_run") if name in arguments}
-        task = kind(task_id="task", spec_path=self.world.spec_path, phase=phase, **arguments)
-        return task.execute(context_of(task, run_id=run_id, **params))
-
-    def is_at(self, side: Side) -> bool:
-        return asyncio.run(observe(self.workload.seen_by(Fate()))).settled_at(side)
-
-    def ready(self) -> None:
-        """Leave the record of a look that found nothing, and judge the gate."""
-        run = run_key(NAME, "cutover", RUN_ID)
-        record = ReadinessRecord(run=run, owner="mary", items=(LOOKED,))
-
-        async def keep() -> None:
-            async with open_evidence(self.world.evidence.as_uri()) as store:
-                await write_next(store, lambda number: switch_path(run, "readiness", number), record)
-
-        asyncio.run(keep())
-        assert self.do(EvaluateCutoverGateOperator, gate=GATE)["passed"]
+    def at(self, side: Side) -> bool:
+        [database] = self.workload.databases
+        shut = database.fences[side.other].frozen and not database.fences[side].frozen
+        percent = 100 if side is Side.TARGET else 0
+        return shut and self.workload.requests.target_percent == percent
 
 
 @pytest.fixture
 def switching(world: World, monkeypatch: pytest.MonkeyPatch) -> Switching:
-    made = Switching(world)
-    monkeypatch.setattr(parts_module, "open_parts", made.parts)
+    from airflow.providers.standard.operators import hitl
+
+    monkeypatch.setattr(hitl, "upsert_hitl_detail", lambda **_question: None)
+    database = MemoryDatabase("features")
+    database.write(Side.SOURCE, "row")
+    made = Switching(Workload([database]), Fate())
+    monkeypatch.setattr(parts, "open_parts", made.open)
+    side = {"engine": "postgresql"}
+    world.save(
+        datasets=[],
+        databases=[
+            {
+                "name": "features",
+                "source": {**side, "connection": "features_source"},
+                "target": {**side, "connection": "features_target"},
+                "reverse": True,
+            }
+        ],
+        gates=[
+            {
+                "name": GATE,
+                "phase": "cutover",
+                "checks": ["cutover_ready"],
+                "approval": {"required": True},
+            }
+        ],
+        cutover={
+            "runbook_owner": "eva",
+            "rehearsed_within": None,
+            "traffic": {"adapter": "envoy", "connection": "traffic", "steps": [100]},
+        },
+    )
     return made
 
 
-@pytest.fixture
-def turn(switching: Switching) -> Switching:
-    """Return it once the run has its turn."""
-    switching.ready()
-    switching.do(TakeTurnOperator)
-    return switching
+def once(world: World, kind: type, phase: str = "cutover", *, attempt: int = 1, **more: Any) -> Any:
+    rehearse = more.pop("rehearse", False)
+    made = kind(task_id="task", spec_path=world.spec_path, phase=phase, **more)
+    context = {**context_of(made, attempt=attempt, rehearse=rehearse), "outlet_events": {}}
+    told = made.execute(context) or {}
+    return {name: value for name, value in told.items() if name not in OWN}
 
 
-def test_what_is_missing_shuts_the_gate_and_no_turn_is_taken(switching: Switching) -> None:
-    """Whatever the state of the gate's task is: somebody may have marked it as a success."""
-    found = switching.do(CheckReadinessOperator)
-    assert "phase transfer" in found["open"]
-    with pytest.raises(IncompleteError, match="HL-8014"):
-        switching.do(EvaluateCutoverGateOperator, gate=GATE)
-    with pytest.raises(IncompleteError, match="HL-8718"):
-        switching.do(TakeTurnOperator)
-    assert not switching.workload.databases[0].fences[TARGET].frozen
-    assert switching.world.actions() == ["cutover.looked", "gate.evaluated"]
+def twice(world: World, kind: type, phase: str = "cutover", **more: Any) -> Any:
+    """Run a task, clear it, run it again; what it says must be the same."""
+    first, second = (once(world, kind, phase, attempt=attempt, **more) for attempt in (1, 2))
+    assert first == second, kind.__name__
+    return second
 
 
-def test_a_turn_freezes_the_copy_and_is_the_same_when_asked_again(turn: Switching) -> None:
-    assert turn.workload.databases[0].fences[TARGET].frozen
-    assert turn.do(TakeTurnOperator) == {"epoch": 1}
-    assert turn.world.actions()[-1] == "cutover.turn_taken"
+def take_turn(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Begin the turn without the earlier phases, which these tests are not about."""
+
+    async def nothing(*_: Any) -> None:
+        return None
+
+    monkeypatch.setattr(TakeTurnOperator, "_demand_gates", nothing)
+    once(world, TakeTurnOperator)
 
 
-def test_a_rehearsal_moves_nobody_and_skips_what_would(switching: Switching) -> None:
-    figures = switching.do(RehearseCutoverOperator, rehearse=True)
-    assert figures["passed"] is True
-    assert figures["expected_pause_seconds"] > 0
-    assert switching.do(SummariseSwitchOperator, rehearse=True)["passed"]
-    for kind in (TakeTurnOperator, PromoteCutoverOperator, SettleSwitchOperator):
-        with pytest.raises(AirflowSkipException):
-            switching.do(kind, rehearse=True)
-    assert switching.is_at(SOURCE)
-    with pytest.raises(AirflowSkipException):
-        switching.do(RehearseCutoverOperator)
+def turns(world: World) -> int:
+    return len(list((world.evidence / "small" / "~switch" / "turns").glob("*.json")))
 
 
-def test_a_rehearsal_that_finds_differences_fails(switching: Switching) -> None:
-    switching.workload.databases[0].rows[TARGET]["stray"] = 1
-    with pytest.raises(IncompleteError, match="HL-8719"):
-        switching.do(RehearseCutoverOperator, rehearse=True)
-    with pytest.raises(IncompleteError, match="HL-8717"):
-        switching.do(SummariseSwitchOperator, rehearse=True)
+def test_looking_and_rehearsing_again_move_nobody(world: World, switching: Switching) -> None:
+    assert "owner" not in twice(world, CheckReadinessOperator)["open"]
+    assert twice(world, RehearseCutoverOperator, rehearse=True)["passed"] is True
+    [database] = switching.workload.databases
+    assert not database.fences[Side.SOURCE].frozen
+    assert switching.workload.requests.target_percent == 0
 
 
-def test_steps_then_promotion_then_a_rollback_twice(turn: Switching) -> None:
-    assert turn.do(ShiftTrafficOperator, target_percent=0, mirror_percent=100)["mirror_percent"] == 100
-    assert turn.do(ShiftTrafficOperator, target_percent=25)["target_percent"] == 25
-    turn.workload.databases[0].write(SOURCE, "row")
-    promoted = turn.do(PromoteCutoverOperator)
-    assert set(promoted) == FIGURES
-    assert promoted["outcome"] == "switched"
-    assert turn.is_at(TARGET)
-    assert turn.do(SettleSwitchOperator)["side"] == "target"
-    assert turn.do(SummariseSwitchOperator) == {"goal": "target", "passed": True}
-    turn.workload.databases[0].write(TARGET, "row")
-    back = [turn.do(RollBackOperator, phase="rollback", run_id="manual__back") for _ in range(2)]
-    assert [each["outcome"] for each in back] == ["switched", "already"]
-    assert turn.is_at(SOURCE)
-    assert turn.workload.databases[0].rows[SOURCE] == {"row": 2}
-    assert turn.do(SummariseSwitchOperator, phase="rollback", run_id="manual__back")["goal"] == "source"
-    assert [each for each in turn.world.actions() if each.startswith("cutover.at")] == [
-        "cutover.at_target", "cutover.at_target", "cutover.at_source", "cutover.at_source",
-    ]  # fmt: skip
-
-
-def test_what_was_overtaken_by_a_rollback_switches_nothing_and_settles_nothing(turn: Switching) -> None:
-    turn.do(RollBackOperator, phase="rollback", run_id="manual__back")
-    for kind, arguments in ((PromoteCutoverOperator, {}), (ShiftTrafficOperator, {"target_percent": 50})):
-        with pytest.raises(ConflictError, match="HL-8703"):
-            turn.do(kind, **arguments)
-    assert turn.do(SettleSwitchOperator) == {"side": "", "outcome": "left to a later turn"}
-    assert turn.is_at(SOURCE)
-
-
-def test_after_a_failed_promotion_settling_leaves_everything_at_the_source(turn: Switching) -> None:
-    turn.do(ShiftTrafficOperator, target_percent=50)
-    turn.workload.databases[0].rows[TARGET]["stray"] = 1
-    with pytest.raises(IntegrityError, match="HL-8707"):
-        turn.do(PromoteCutoverOperator)
-    assert turn.world.actions()[-1] == "cutover.failed"
-    assert turn.do(SettleSwitchOperator)["side"] == "source"
-    assert turn.is_at(SOURCE)
-    with pytest.raises(IncompleteError):
-        turn.do(SummariseSwitchOperator)
-
-
-def test_a_promotion_that_gets_no_answer_is_tried_again_by_its_task(turn: Switching) -> None:
-    turn.fate = Fate("error", 8)
-    with pytest.raises(TransientError):
-        turn.do(PromoteCutoverOperator)
-    turn.fate = Fate()
-    assert turn.do(PromoteCutoverOperator)["outcome"] == "switched"
-
-
-@pytest.mark.parametrize("verdict", ["promote", "abort"])
-def test_only_a_step_that_is_promoted_goes_on(
-    turn: Switching, monkeypatch: pytest.MonkeyPatch, verdict: str
+def test_a_turn_that_is_taken_again_is_the_same(
+    world: World, switching: Switching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = list[str]()
-
-    class Judged:
-        promoted = verdict == "promote"
-        step, reasons = "25", ("the target answers otherwise",)
-        run = RunKey(migration=NAME, phase="cutover", run="r")
-
-        def __init__(self) -> None:
-            self.verdict = verdict
-
-    async def analyse(wanted: Any, *_: object, live: object) -> Any:
-        asked.append(wanted.step)
-        assert live is None  # a route in memory counts nothing
-        async with open_evidence(turn.world.evidence.as_uri()) as store:
-            return Judged(), await store.write_json("small/canary.json", LOOKED)
-
-    monkeypatch.setattr(canary, "analyse", analyse)
-    real = from_spec.canary_request
-    monkeypatch.setattr(
-        from_spec, "canary_request", lambda spec, run, _connections, step: real(spec, run, _none, step)
-    )
-    if verdict == "promote":
-        assert turn.do(AnalyseCanaryOperator, step="25") == {"step": "25", "verdict": "promote"}
-    else:
-        with pytest.raises(IncompleteError, match=r"the target answers otherwise.*HL-8700"):
-            turn.do(AnalyseCanaryOperator, step="25")
-    assert asked == ["25"]
-    assert turn.world.trail()[-1].details["verdict"] == verdict
+    take_turn(world, monkeypatch)
+    once(world, TakeTurnOperator, attempt=2)
+    assert turns(world) == 1
 
 
-def _none(_conn_id: str) -> Any:
-    return None
+def test_a_shift_that_is_repeated_changes_nothing(
+    world: World, switching: Switching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_turn(world, monkeypatch)
+    twice(world, ShiftTrafficOperator, target_percent=25)
+    assert switching.workload.requests.target_percent == 25
+
+
+@pytest.mark.parametrize("after", [True, False])
+@pytest.mark.parametrize("at", [1, 7, 13, 19])
+@pytest.mark.parametrize(
+    ("kind", "phase", "side"),
+    [
+        (PromoteCutoverOperator, "cutover", Side.TARGET),
+        (RollBackOperator, "rollback", Side.SOURCE),
+        (SettleSwitchOperator, "cutover", None),
+    ],
+    ids=["promote", "rollback", "settle"],
+)
+def test_a_switch_that_is_killed_anywhere_is_finished_by_the_next_run(
+    world: World, switching: Switching, monkeypatch: pytest.MonkeyPatch,
+    kind: type, phase: str, side: Side | None, at: int, after: bool,
+) -> None:  # fmt: skip
+    take_turn(world, monkeypatch)
+    if kind is not PromoteCutoverOperator:
+        once(world, PromoteCutoverOperator)
+    switching.fate = Fate("kill", at, after)
+    try:
+        once(world, kind, phase)
+    except KilledError:
+        assert switching.fate.dead
+    switching.fate = Fate()
+    again = once(world, kind, phase, attempt=2)
+    reached = side or Side(again["side"])
+    assert switching.at(reached)
+    assert once(world, kind, phase, attempt=3)["outcome"] == "already"
+    assert switching.at(reached)
+    [database] = switching.workload.databases
+    assert not database.torn
+    assert database.rows[Side.SOURCE] == database.rows[Side.TARGET]
+
+
+def test_a_step_is_judged_again_by_the_record_of_this_run(
+    world: World, switching: Switching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take_turn(world, monkeypatch)
+    decided: dict[str, str] = {}
+
+    async def analyse(wanted: str, *_: Any, **__: Any) -> Any:
+        # As the analysis itself does: what was decided in this run is not judged again.
+        decided.setdefault(wanted, f"verdict {len(decided) + 1}")
+        record = CanaryRecord.model_construct(step="25", verdict="promote", reasons=())
+        summary = next(iter(world.evidence.rglob("*.json"))).relative_to(world.evidence).as_posix()
+        from heavylift.evidence.store import open_evidence
+
+        async with open_evidence(world.evidence.as_uri()) as store:
+            return record, await store.ref_of(summary)
+
+    monkeypatch.setattr(from_spec, "canary_request", lambda *_: "step 25")
+    monkeypatch.setattr(live_canary, "live_traffic", lambda *_: None)
+    monkeypatch.setattr(canary_api, "analyse", analyse)
+    assert twice(world, AnalyseCanaryOperator, step="25")["verdict"] == "promote"
+    assert decided == {"step 25": "verdict 1"}
+    assert world.actions().count("cutover.judged") == 2
+
+
+def approve(world: World) -> None:
+    asking = {"gate": GATE, "response_timeout": timedelta(hours=1)}
+    made = ApproveCutoverOperator(task_id="task", spec_path=world.spec_path, phase="cutover", **asking)
+    with pytest.raises(TaskAwaitingInput) as waiting:
+        made.execute(context_of(made))
+    event = {
+        "chosen_options": ["Approve"],
+        "params_input": {},
+        "responded_at": datetime(2026, 11, 29, 12, tzinfo=UTC),
+        "responded_by_user": {"id": "eva", "name": "Eva"},
+    }
+    made = ApproveCutoverOperator(task_id="task", spec_path=world.spec_path, phase="cutover", **asking)
+    made.execute_complete(context_of(made), event, **(waiting.value.kwargs or {}))
+
+
+def test_the_gate_and_the_last_tasks_may_be_cleared(
+    world: World, switching: Switching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from heavylift.switching import ready
+
+    async def proved_before(*_: Any) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(ready, "earlier_phases", proved_before)
+    with pytest.raises(IncompleteError):
+        once(world, EvaluateCutoverGateOperator, gate=GATE)
+    once(world, CheckReadinessOperator)
+    assert twice(world, EvaluateCutoverGateOperator, gate=GATE)["passed"] is True
+    approve(world)
+    # The second time nobody is asked.
+    asking = {"gate": GATE, "response_timeout": timedelta(hours=1)}
+    assert twice(world, ApproveCutoverOperator, **asking)["approved"] is True
+    once(world, TakeTurnOperator)
+    once(world, PromoteCutoverOperator)
+    for kind in (PublishCutoverOperator, BuildSwitchReportOperator, SummariseSwitchOperator):
+        twice(world, kind)
+    assert once(world, SummariseSwitchOperator)["passed"] is True

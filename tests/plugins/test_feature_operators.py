@@ -97,3 +97,12 @@ def test_a_view_that_is_refused_fails_the_task(world: World, pair: Pair) -> None
     with pytest.raises(IncompleteError, match=r"1 views.*another Parquet file there.*HL-7720"):
         execute(CopyFeatureStoreOperator, world)
     assert pair.target.written == 0
+
+
+def test_looking_and_verifying_again_tell_the_same_and_write_nothing(world: World, pair: Pair) -> None:
+    assert execute(PreflightFeatureStoreOperator, world) == execute(PreflightFeatureStoreOperator, world)
+    execute(CopyFeatureStoreOperator, world)
+    written = pair.target.written
+    assert execute(VerifyFeatureStoreOperator, world) == execute(VerifyFeatureStoreOperator, world)
+    assert execute(PreflightFeatureStoreOperator, world)["passed"] is True
+    assert pair.target.written == written

@@ -97,3 +97,12 @@ def test_a_live_sync_carries_changes_away_from_the_side_that_is_written_to(
     assert sync() == ("forward", "forward.sync")
     with pytest.raises(ConflictError, match=r"applications write to the source.*HL-8786"):
         execute(task_of(ReverseSyncOperator, world, "sync"))
+
+
+def test_a_side_that_is_opened_again_stays_as_it_is(world: World, fence: MemoryFence) -> None:
+    with_database(world)
+    for side in ("target", "source"):
+        act(FreezeWritesOperator, world, side, 1)
+    first, second = (act(UnfreezeWritesOperator, world, "source", 1) for _ in range(2))
+    assert (first["already"], second["already"]) == (False, True)
+    assert [fence.states[side].writes for side in Side] == [Writes.OPEN, Writes.FROZEN]

@@ -270,3 +270,8 @@ def test_the_trigger_waits_out_a_store_that_is_down(world: World, monkeypatch: p
         waiting.cancel()
 
     asyncio.run(asyncio.wait_for(look_twice(), 5))
+
+
+def test_a_sensor_that_is_cleared_sees_the_same_result(judged: World) -> None:
+    first, second = (execute(build(GateSensor, judged), attempt=attempt) for attempt in (1, 2))
+    assert first == second

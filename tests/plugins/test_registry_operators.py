@@ -236,3 +236,8 @@ def test_progress_is_logged_now_and_then() -> None:
     report(RegistryProgress("runs", 3, 62, 9, 100, 200))
     assert log.lines == ["runs 3 of 62 tables, 100 of 200 bytes"]
     assert kept["progress"]["tables_done"] == 3
+
+
+def test_looking_again_tells_the_same_and_moves_nothing(world: World, stand_in: StandIn) -> None:
+    assert execute(PreflightRegistryOperator, world) == execute(PreflightRegistryOperator, world)
+    assert stand_in.acts == []

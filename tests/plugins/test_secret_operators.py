@@ -103,3 +103,11 @@ def test_refused_credentials_fail_at_once(moved: Moved) -> None:
         act(world)
     assert not canary.in_text(pickle.dumps(refused.value))
     assert not vault.requests
+
+
+def test_verifying_again_writes_nothing_and_tells_the_same(moved: Moved) -> None:
+    world, _google, vault, _canary = moved
+    act(world)
+    before = {name: vault.current(name) for name in ("db", "web")}
+    assert act(world, VerifySecretsOperator) == act(world, VerifySecretsOperator)
+    assert {name: vault.current(name) for name in ("db", "web")} == before

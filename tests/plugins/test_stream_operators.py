@@ -251,3 +251,11 @@ def test_progress_is_logged_now_and_then(monkeypatch: pytest.MonkeyPatch) -> Non
     log = Log()
     streams.StreamReporter(log, "events")(StreamProgress("mirror", 3, 7, 100, 10.0, 0.4, 2.0))
     assert log.lines == ["mirror: 3 of 7 records (100 B), 10/s, 400 ms left, last record 2.0 s old"]
+
+
+def test_verifying_and_translating_again_tell_the_same(world: World, mirror: StandIn) -> None:
+    for kind in (VerifyStreamOperator, TranslateGroupsOperator):
+        first, second = (execute(task_of(kind, world), attempt=attempt) for attempt in (1, 2))
+        assert first == second
+    assert len(world.actions()) == 4
+    assert mirror.mirrored == 0

@@ -186,3 +186,10 @@ def test_a_spec_that_broke_meanwhile_is_told(world: World) -> None:
 def test_the_title_of_a_mapped_task_tells_its_shard(world: World) -> None:
     task = copy_task(world, {"shard": 7, "objects": 1200, "size_bytes": 3 * 2**20})
     assert task.shard_title == "shard 7 (1,200 objects, 3.0 MiB)"
+
+
+def test_verifying_again_proves_the_same(world: World) -> None:
+    copy_all(world)
+    before = {path.name: path.stat().st_mtime_ns for path in world.target.iterdir()}
+    assert execute(verify_task(world)) == execute(verify_task(world))
+    assert {path.name: path.stat().st_mtime_ns for path in world.target.iterdir()} == before

@@ -32,6 +32,7 @@ SUBCOMMANDS = (
     Subcommand("monitor", "Watch data, predictions, latency and error budgets."),
     Subcommand("status", "Show where a migration stands.", single=True),
     Subcommand("doctor", "Say what is wrong with a migration and what to do.", single=True),
+    Subcommand("explain", "Say what an error code means and what to do.", single=True),
     Subcommand("report", "Write a migration's report.", single=True),
     Subcommand("audit", "Verify the audit trail."),
 )

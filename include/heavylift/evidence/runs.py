@@ -18,7 +18,7 @@ from heavylift.evidence.stream_paths import STREAMS_FOLDER
 from heavylift.evidence.switch_records import SWITCH_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
-_NO_PHASE = frozenset({"audit", COMPLIANCE, "quarantine", "state", "uploads", SWITCH_FOLDER})
+_NO_PHASE = frozenset({"audit", COMPLIANCE, "quarantine", "state", "uploads", SWITCH_FOLDER, "~notify"})
 
 
 @dataclass(frozen=True)

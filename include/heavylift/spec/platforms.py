@@ -7,7 +7,7 @@ from pydantic import Field
 from heavylift.spec.base import ConnectionId, Count, CronSchedule, SpecModel, Text, Url
 from heavylift.spec.quantities import Seconds
 from heavylift.spec.sections_datasets import LimitOverrides
-from heavylift.spec.vocabulary import Platform
+from heavylift.spec.vocabulary import Occasion, Phase, Platform
 
 
 class Side(SpecModel):
@@ -49,13 +49,31 @@ class Schedule(SpecModel):
     )
 
 
+class PhaseDeadline(SpecModel):
+    """How long a run of one phase may take before somebody is told."""
+
+    phase: Phase = Field(description="The phase.")
+    within: Seconds = Field(ge=60, le=90 * 86_400, description="From the moment that the run was queued.")
+
+
 class Notify(SpecModel):
     """Whom to tell of what."""
 
-    connection: ConnectionId = Field(description="Connection of the channel: mail, chat or a web hook.")
+    connection: ConnectionId = Field(
+        description="Connection of the channel: type http (a web hook), slackwebhook, or smtp."
+    )
     recipients: tuple[Text, ...] = Field(default=(), description="Addresses or channel names.")
-    on: tuple[Text, ...] = Field(
-        default=("failure", "approval"), description="failure, approval, deadline or success."
+    on: tuple[Occasion, ...] = Field(
+        default=(Occasion.FAILURE, Occasion.APPROVAL), description="What is told; each thing once."
+    )
+    late_syncs: Count = Field(
+        default=3,
+        ge=1,
+        le=5,
+        description="With deadline: syncs in a row beyond max_lag after which it is told.",
+    )
+    deadlines: tuple[PhaseDeadline, ...] = Field(
+        default=(), description="With deadline: how long runs of a phase may take."
     )
 
 

@@ -17,7 +17,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "assess": True,
         "datasets": True,
         "gates": True,
-        "notify": False,
+        "notify": True,
         "databases": True,
         "streams": True,
         "registries": True,

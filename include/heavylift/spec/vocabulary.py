@@ -45,6 +45,15 @@ class Phase(StrEnum):
     MONITOR = "monitor"
 
 
+class Occasion(StrEnum):
+    """What people are told of."""
+
+    FAILURE = "failure"
+    APPROVAL = "approval"
+    DEADLINE = "deadline"
+    SUCCESS = "success"
+
+
 class OnConflict(StrEnum):
     """What to do where the target already holds a different object under the same key."""
 

@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import TaskAwaitingInput
 
 from heavylift.errors import IncompleteError
 from heavylift_airflow.links.evidence import evidence_url
+from heavylift_airflow.notifying import tell_of_approval
 from heavylift_airflow.operators.base import HeavyliftOperator
 from heavylift_airflow.task import HeavyliftTask, find_gate
 
@@ -131,6 +132,7 @@ class GateApprovalOperator(HeavyliftTask, ApprovalOperator):
         try:
             super().execute(context)
         except TaskAwaitingInput as waiting:
+            tell_of_approval(context, self.gate, kept.ref.path)
             # Kept with the waiting task, where no user of the UI can change it.
             waiting.kwargs = {**(waiting.kwargs or {}), "asked_about": kept.ref.model_dump()}
             raise

@@ -37,7 +37,7 @@ def appliance_dag(loaded: LoadedSpec) -> DAG | None:
         dag_id=spec.dag_id(Phase.APPLIANCE),
         schedule=None,
         params=form_params(),
-        **dag_settings(spec, Phase.APPLIANCE),
+        **dag_settings(spec, Phase.APPLIANCE, loaded.path),
     ) as dag:
         _Builder(loaded).build(datasets)
     return dag

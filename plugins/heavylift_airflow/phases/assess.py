@@ -30,7 +30,7 @@ def assess_dag(loaded: LoadedSpec) -> DAG | None:
         dag_id=spec.dag_id(Phase.ASSESS),
         schedule=None,
         params=dry_run_param("Make inventory, graph, plan and report; judge no gate and ask nobody."),
-        **dag_settings(spec, Phase.ASSESS),
+        **dag_settings(spec, Phase.ASSESS, loaded.path),
     ) as dag:
         _build(Parts(spec, str(loaded.path.absolute()), Phase.ASSESS))
     return dag

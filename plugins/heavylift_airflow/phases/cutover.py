@@ -60,7 +60,7 @@ def cutover_dag(loaded: LoadedSpec) -> DAG | None:
                 " writes would have paused.",
             ),
         },
-        **dag_settings(seen, Phase.CUTOVER),
+        **dag_settings(seen, Phase.CUTOVER, loaded.path),
     ) as dag:
         _build_cutover(Parts(seen, str(loaded.path.absolute()), Phase.CUTOVER))
     return dag
@@ -78,7 +78,7 @@ def rollback_dag(loaded: LoadedSpec) -> DAG | None:
         # Somebody who needs it needs it now, not once it is switched on.
         is_paused_upon_creation=False,
         params=dry_run_param("Look where everything is; bring nothing back."),
-        **dag_settings(seen, Phase.ROLLBACK),
+        **dag_settings(seen, Phase.ROLLBACK, loaded.path),
     ) as dag:
         _build_rollback(Parts(seen, str(loaded.path.absolute()), Phase.ROLLBACK))
     return dag

@@ -25,7 +25,7 @@ def drift_dag(loaded: LoadedSpec) -> DAG | None:
         schedule=cron_of(spec.schedule.drift),
         # Before anything is applied there is nothing to look at, so somebody has to switch it on.
         is_paused_upon_creation=True,
-        **dag_settings(seen, Phase.PROVISION),
+        **dag_settings(seen, Phase.PROVISION, loaded.path),
     ) as dag:
         parts = Parts(seen, str(loaded.path.absolute()), Phase.PROVISION)
         DetectDriftOperator(**parts.arguments("detect_drift"))

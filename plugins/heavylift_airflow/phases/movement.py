@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from airflow.sdk import DAG, Asset, CronTriggerTimetable
 
 from heavylift.spec import LoadedSpec, MigrationSpec, Phase
 from heavylift.spec.registry_phase import spec_for
-from heavylift_airflow.callbacks import tell_failure, tell_retry
+from heavylift_airflow.callbacks import tell_failure, tell_retry, tell_success
+from heavylift_airflow.notifying import deadlines_of
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.compliance import add_compliance
@@ -35,7 +37,7 @@ def movement_dag(loaded: LoadedSpec, phase: Phase) -> DAG | None:
         # A sync moves data unasked, so somebody has to switch it on.
         is_paused_upon_creation=True if phase is Phase.SYNC else None,
         params=form_params(phase, databases=bool(spec.databases)),
-        **dag_settings(spec_for(spec, phase), phase),
+        **dag_settings(spec_for(spec, phase), phase, loaded.path),
     ) as dag:
         _build(loaded, phase)
     return dag
@@ -53,12 +55,14 @@ def cron_of(schedule: str | None) -> CronTriggerTimetable | None:
     return CronTriggerTimetable(schedule, timezone="UTC") if schedule is not None else None
 
 
-def dag_settings(spec: MigrationSpec, phase: Phase) -> dict[str, Any]:
+def dag_settings(spec: MigrationSpec, phase: Phase, path: Path) -> dict[str, Any]:
     """Return the settings that the DAGs of all phases have in common.
 
     :param spec: as the phase sees it.
+    :param path: of the spec's file.
     """
     return {
+        "deadline": deadlines_of(spec, phase, str(path.absolute())) or None,
         "description": spec.description.strip().split("\n")[0] or None,
         "doc_md": dag_document(spec, phase),
         "start_date": EPOCH,
@@ -72,7 +76,10 @@ def dag_settings(spec: MigrationSpec, phase: Phase) -> dict[str, Any]:
 def default_args(spec: MigrationSpec) -> dict[str, Any]:
     """Return what all tasks of a migration have in common: owner, retries, callbacks."""
     defaults = spec.defaults
+    # Only where somebody wants to know: it costs each task a call.
+    told: dict[str, Any] = {"on_success_callback": tell_success} if spec.notify else {}
     return {
+        **told,
         "owner": spec.owner,
         "retries": defaults.retries,
         "retry_delay": timedelta(seconds=defaults.retry_delay),

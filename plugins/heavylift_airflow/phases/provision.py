@@ -52,7 +52,7 @@ def provision_dag(loaded: LoadedSpec) -> DAG | None:
                 " is planned, shown and approved like one that makes.",
             ),
         },
-        **dag_settings(seen, Phase.PROVISION),
+        **dag_settings(seen, Phase.PROVISION, loaded.path),
     ) as dag:
         _build(Parts(seen, str(loaded.path.absolute()), Phase.PROVISION))
     return dag

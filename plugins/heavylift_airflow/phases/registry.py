@@ -37,7 +37,7 @@ def registry_dag(loaded: LoadedSpec) -> DAG | None:
         # With a schedule it writes unasked, so somebody has to switch it on.
         is_paused_upon_creation=True if spec.schedule.registry else None,
         params=form_params(Phase.REGISTRY),
-        **dag_settings(spec, Phase.REGISTRY),
+        **dag_settings(spec, Phase.REGISTRY, loaded.path),
     ) as dag:
         parts = Parts(spec, str(loaded.path.absolute()), Phase.REGISTRY)
         begin = BeginRunOperator(**parts.arguments("begin_run"))

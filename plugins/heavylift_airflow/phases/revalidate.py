@@ -7,6 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, TriggerRule, task_group
 
 from heavylift.spec import LoadedSpec, Phase
+from heavylift_airflow.notifying import deadlines_of
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.models import (
     CheckModelOperator,
@@ -45,6 +46,7 @@ def revalidate_dag(loaded: LoadedSpec) -> DAG | None:
         max_active_runs=1,
         tags={f"migration:{spec.migration}", f"phase:{Phase.REVALIDATE.value}"},
         params=dry_run_param("Check the models only; run none, open no gate."),
+        deadline=deadlines_of(spec, Phase.REVALIDATE, str(loaded.path.absolute())) or None,
         default_args=default_args(spec),
     ) as dag:
         _Builder(loaded).build()

@@ -366,7 +366,7 @@ def test_a_section_of_a_later_version_is_refused_by_name(section: str, tmp_path:
     assert text.split("\n")[problem.mark.line - 1].startswith(section)
     assert f"'{section}', which is understood but not yet supported by this version" in problem.render()
     assert (
-        "(assess, datasets, gates, databases, streams, registries, feature_stores, models,"
+        "(assess, datasets, gates, notify, databases, streams, registries, feature_stores, models,"
         " infrastructure, secrets, compliance, cutover, monitor)" in problem.render()
     )
 

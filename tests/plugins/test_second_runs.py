@@ -1,0 +1,214 @@
+"""Clearing any task of any phase is safe: each operator has a test that runs it again, and says so here.
+
+An operator that is not in the table fails this file. What a second run must show is in the named test:
+the same end as after the first, or after a kill in its middle.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import pkgutil
+from functools import cache
+from pathlib import Path
+
+import pytest
+from airflow.sdk import BaseOperator
+
+from heavylift_airflow import operators, sensors
+from heavylift_airflow.task import HeavyliftTask
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+PROVISION = (
+    "integration/infra/test_provision.py::"
+    "test_the_phase_makes_what_a_person_has_agreed_to_and_a_second_run_changes_nothing"
+)
+SWITCH = "plugins/test_cutover_operators.py::"
+CLEARED_DEVICES = "plugins/test_appliance_operators.py::test_every_task_may_be_cleared_at_the_end"
+KILLED_TABLES = "plugins/test_tables_operators.py::test_applying_that_is_killed_goes_on_where_it_was"
+CUT_SHORT = "plugins/test_tables_operators.py::test_what_is_cut_short_may_be_done_again"
+KILLED_ASSESS = (
+    "plugins/test_assess_operators.py::test_a_killed_task_that_is_tried_again_ends_as_if_it_had_not_been"
+)
+CLOSED_ASSESS = "plugins/test_assess_operators.py::test_the_closing_tasks_of_a_plan_may_be_cleared"
+MODELS = "plugins/test_model_operators.py::test_every_task_of_the_phase_may_be_cleared"
+CLOSED = "plugins/test_closing.py::test_the_last_tasks_may_be_cleared_and_tell_the_same"
+LOST_REGISTRY = (
+    "plugins/test_registry_operators.py::"
+    "test_a_worker_that_was_lost_costs_a_retry_and_nothing_is_copied_twice"
+)
+FEATURES = "plugins/test_feature_operators.py::"
+SWITCH_KILLED = f"{SWITCH}test_a_switch_that_is_killed_anywhere_is_finished_by_the_next_run"
+SWITCH_CLOSED = f"{SWITCH}test_the_gate_and_the_last_tasks_may_be_cleared"
+SWITCH_LOOKED = f"{SWITCH}test_looking_and_rehearsing_again_move_nobody"
+
+SECOND_RUNS = {
+    "AnalyseCanaryOperator": f"{SWITCH}test_a_step_is_judged_again_by_the_record_of_this_run",
+    "ApplyInfrastructureOperator": PROVISION,
+    "ApproveCutoverOperator": SWITCH_CLOSED,
+    "ApproveInfrastructureOperator": PROVISION,
+    "BeginRunOperator": "plugins/test_begin.py::test_beginning_again_only_notes_it_again",
+    "BuildInfrastructureReportOperator": PROVISION,
+    "BuildModelsReportOperator": MODELS,
+    "BuildPlanReportOperator": CLOSED_ASSESS,
+    "BuildReportOperator": CLOSED,
+    "BuildSwitchReportOperator": SWITCH_CLOSED,
+    "CheckComplianceOperator": (
+        "plugins/test_compliance_operators.py::test_scanning_and_judging_again_find_the_same"
+    ),
+    "CheckDatasetOperator": "plugins/test_check_operator.py::test_checking_again_adds_a_record",
+    "CheckDeviceOperator": CLEARED_DEVICES,
+    "CheckModelOperator": MODELS,
+    "CheckReadinessOperator": SWITCH_LOOKED,
+    "ConvertModelOperator": MODELS,
+    "CopyFeatureStoreOperator": f"{FEATURES}test_a_worker_that_was_lost_is_gone_on_with",
+    "CopyObjectsOperator": (
+        "plugins/test_transfer_operators.py::test_a_second_attempt_at_a_shard_copies_nothing_again"
+    ),
+    "CopyRegistryOperator": LOST_REGISTRY,
+    "CopySecretsOperator": (
+        "plugins/test_secret_operators.py::test_secrets_move_are_judged_and_shown_nowhere"
+    ),
+    "DeleteGoneOperator": (
+        "plugins/test_deletes_operator.py::test_a_second_run_of_the_task_deletes_nothing_more"
+    ),
+    "DetectDriftOperator": PROVISION,
+    "DeviceStepOperator": CLEARED_DEVICES,
+    "DrainChangesOperator": KILLED_TABLES,
+    "EndStreamOperator": CUT_SHORT,
+    "EvaluateCutoverGateOperator": SWITCH_CLOSED,
+    "EvaluateGateOperator": "plugins/test_gate_operators.py::test_judging_again_adds_a_result",
+    "EvaluateInfrastructureGateOperator": PROVISION,
+    "EvaluateModelsGateOperator": MODELS,
+    "EvaluatePlanGateOperator": CLOSED_ASSESS,
+    "FreezeWritesOperator": (
+        "plugins/test_fence_operators.py::test_a_side_is_frozen_and_opened_once_and_noted"
+    ),
+    "GateApprovalOperator": (
+        "plugins/test_gate_operators.py::test_an_answer_whose_task_was_killed_is_recorded_once"
+    ),
+    "GateSensor": "plugins/test_gate_operators.py::test_a_sensor_that_is_cleared_sees_the_same_result",
+    "GenerateInfrastructureOperator": PROVISION,
+    "IngestDeviceOperator": CLEARED_DEVICES,
+    "LoadDeviceOperator": CLEARED_DEVICES,
+    "MakeGraphOperator": KILLED_ASSESS,
+    "MakePlanOperator": KILLED_ASSESS,
+    "MeasureBaselineOperator": (
+        "plugins/test_assess_operators.py::test_a_live_endpoint_is_measured_told_and_demanded"
+    ),
+    "MirrorStreamOperator": "plugins/test_stream_operators.py::test_a_second_attempt_adds_a_record",
+    "PlanDevicesOperator": CLEARED_DEVICES,
+    "PlanInfrastructureOperator": PROVISION,
+    "PlanTransferOperator": "plugins/test_transfer_operators.py::test_a_plan_is_made_once_in_a_run",
+    "PreflightFeatureStoreOperator": (
+        f"{FEATURES}test_looking_and_verifying_again_tell_the_same_and_write_nothing"
+    ),
+    "PreflightRegistryOperator": (
+        "plugins/test_registry_operators.py::test_looking_again_tells_the_same_and_moves_nothing"
+    ),
+    "PreflightTablesOperator": CUT_SHORT,
+    "PromoteCutoverOperator": SWITCH_KILLED,
+    "PublishCutoverOperator": SWITCH_CLOSED,
+    "PublishInfrastructureOperator": PROVISION,
+    "PublishModelsOperator": MODELS,
+    "PublishPhaseOperator": CLOSED,
+    "PublishPlanOperator": CLOSED_ASSESS,
+    "PublishShipmentOperator": (
+        "plugins/test_appliance_operators.py::test_an_event_that_is_sent_again_tells_the_same"
+    ),
+    "ReconcileDeviceOperator": CLEARED_DEVICES,
+    "RehearseCutoverOperator": SWITCH_LOOKED,
+    "ReplicationCaughtUpSensor": (
+        "plugins/test_tables_waiting.py::test_the_sensor_waits_and_looks_again_itself"
+    ),
+    "RevalidateModelOperator": MODELS,
+    "ReverseSyncOperator": (
+        "plugins/test_tables_operators.py::test_a_reverse_sync_that_is_killed_goes_on_where_it_was"
+    ),
+    "RollBackOperator": SWITCH_KILLED,
+    "RunAzCopyOperator": (
+        "integration/services/test_azcopy.py::"
+        "test_a_killed_task_interrupts_the_program_and_a_retry_resumes_its_job"
+    ),
+    "RunServiceOperator": (
+        "integration/services/test_storage_transfer.py::"
+        "test_a_retry_after_a_crash_finds_the_run_that_is_under_way"
+    ),
+    "ScanDatasetOperator": (
+        "plugins/test_compliance_operators.py::test_scanning_and_judging_again_find_the_same"
+    ),
+    "ScanInfrastructureOperator": PROVISION,
+    "SettleSwitchOperator": SWITCH_KILLED,
+    "ShiftTrafficOperator": f"{SWITCH}test_a_shift_that_is_repeated_changes_nothing",
+    "SnapshotTablesOperator": (
+        "plugins/test_tables_operators.py::test_a_snapshot_that_is_killed_goes_on_where_it_was"
+    ),
+    "SummariseInfrastructureOperator": PROVISION,
+    "SummariseModelsOperator": MODELS,
+    "SummarisePlanOperator": CLOSED_ASSESS,
+    "SummariseRunOperator": CLOSED,
+    "SummariseShipmentOperator": CLEARED_DEVICES,
+    "SummariseSwitchOperator": SWITCH_CLOSED,
+    "SyncChangesOperator": KILLED_TABLES,
+    "SyncRegistryOperator": LOST_REGISTRY,
+    "TakeInventoryOperator": KILLED_ASSESS,
+    "TakeTurnOperator": f"{SWITCH}test_a_turn_that_is_taken_again_is_the_same",
+    "TranslateAccessOperator": (
+        "plugins/test_access_operators.py::"
+        "test_a_task_that_died_before_its_record_runs_again_to_the_same_digest"
+    ),
+    "TranslateGroupsOperator": (
+        "plugins/test_stream_operators.py::test_verifying_and_translating_again_tell_the_same"
+    ),
+    "UnfreezeWritesOperator": (
+        "plugins/test_fence_operators.py::test_a_side_that_is_opened_again_stays_as_it_is"
+    ),
+    "VerifyAccessOperator": "plugins/test_access_operators.py::test_verifying_again_tells_the_same",
+    "VerifyFeatureStoreOperator": (
+        f"{FEATURES}test_looking_and_verifying_again_tell_the_same_and_write_nothing"
+    ),
+    "VerifyObjectsOperator": ("plugins/test_transfer_operators.py::test_verifying_again_proves_the_same"),
+    "VerifyRegistryOperator": LOST_REGISTRY,
+    "VerifySecretsOperator": (
+        "plugins/test_secret_operators.py::test_verifying_again_writes_nothing_and_tells_the_same"
+    ),
+    "VerifyStreamOperator": (
+        "plugins/test_stream_operators.py::test_verifying_and_translating_again_tell_the_same"
+    ),
+    "VerifyTablesOperator": KILLED_TABLES,
+}
+"""Operator or sensor → the test that runs it a second time, under ``tests/``."""
+
+
+@cache
+def every_operator() -> dict[str, type]:
+    """Return each operator and sensor that a DAG could have as a task: those that can be executed."""
+    for package in (operators, sensors):
+        for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+            importlib.import_module(found.name)
+    kinds: list[type] = [HeavyliftTask]
+    for kind in kinds:
+        kinds += [each for each in kind.__subclasses__() if each not in kinds]
+    return {
+        kind.__name__: kind
+        for kind in kinds
+        if kind.__module__.startswith("heavylift_airflow.")
+        and not kind.__name__.startswith("_")
+        and issubclass(kind, BaseOperator)
+        and getattr(kind, "execute", None) is not BaseOperator.execute
+    }
+
+
+def test_each_operator_has_a_test_of_its_second_run_and_none_is_stale() -> None:
+    assert sorted(SECOND_RUNS) == sorted(every_operator())
+
+
+@pytest.mark.parametrize("name", sorted(SECOND_RUNS))
+def test_the_named_test_exists_and_is_about_the_operator(name: str) -> None:
+    file, _, test = SECOND_RUNS[name].partition("::")
+    text = (REPOSITORY / "tests" / file).read_text(encoding="utf-8")
+    functions = {node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+    assert test in functions, SECOND_RUNS[name]
+    helpers = REPOSITORY / "tests" / Path(file).parent / "tasks.py"
+    beside = helpers.read_text(encoding="utf-8") if helpers.is_file() else ""
+    assert name in text + beside
