@@ -73,6 +73,8 @@ async def read_detail(
     """
     seen = listing if phases is None else listing.only(phases)
     line = await read_line(store, spec, seen)
+    if phases is not None:
+        line = line.only({f"{spec.migration}.{phase}" for phase in phases})
     reader = Reader(store)
     switch = await read_switched(reader, seen)
     judged = await read_judged(reader, seen, spec, switch)
@@ -81,5 +83,7 @@ async def read_detail(
     lag = await read_lag(reader, seen)
     findings = await read_findings(reader, seen, plan)
     trail = await read_trail(store, seen, phases)
-    troubles = tuple(dict.fromkeys([*line.troubles, *reader.troubles]))
-    return Detail(line, seen.fingerprint, progress, lag, switch, judged, findings, trail, troubles)
+    troubles = {each.path: each for each in (*reader.troubles, *line.troubles)}
+    return Detail(
+        line, seen.fingerprint, progress, lag, switch, judged, findings, trail, tuple(troubles.values())
+    )

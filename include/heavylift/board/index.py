@@ -21,7 +21,7 @@ from heavylift.connections import Connection
 from heavylift.errors import HeavyliftError
 from heavylift.evidence.records import utc_now
 from heavylift.evidence.store import EvidenceStore, open_evidence
-from heavylift.spec import LoadedSpec, MigrationSpec
+from heavylift.spec import LoadedSpec, MigrationSpec, SpecFileError
 
 STORE_SECONDS = 10.0
 """How long one migration's evidence may take to be read before its store counts as unreachable."""
@@ -35,6 +35,7 @@ LookUp = Callable[[str], Connection]
 class Snapshot:
     """What the index knows at one moment.
 
+    :param has_specs: whether the specs were read at least once.
     :param unread: migrations whose evidence was not read yet.
     :param unreachable: what is wrong with stores, a line each.
     :param broken: specs that cannot be used, by file.
@@ -42,6 +43,7 @@ class Snapshot:
     """
 
     lines: tuple[MigrationLine, ...] = ()
+    has_specs: bool = False
     unread: int = 0
     unreachable: tuple[str, ...] = ()
     broken: tuple[str, ...] = ()
@@ -84,18 +86,24 @@ class BoardIndex:
         self._read_at: datetime | None = None
         self._lock = threading.Lock()
         self._round = threading.Lock()
+        self._has_specs = threading.Event()
 
     def snapshot(self) -> Snapshot:
         """Return what is known; touches no store and no file."""
         with self._lock:
             entries = list(self._entries.values())
             return Snapshot(
+                has_specs=self._has_specs.is_set(),
                 lines=tuple(entry.line for entry in entries),
                 unread=sum(not entry.line.fingerprint for entry in entries),
                 unreachable=tuple(dict.fromkeys(self._unreachable.values())),
                 broken=self._broken,
                 read_at=self._read_at,
             )
+
+    def wait_for_specs(self, seconds: float) -> bool:
+        """Wait until the specs were read once, but no longer than so many seconds; return whether they were."""
+        return self._has_specs.wait(seconds)
 
     def spec(self, migration: str) -> MigrationSpec | None:
         """Return a migration's spec, reading the directory where it is not known yet."""
@@ -109,7 +117,8 @@ class BoardIndex:
         found = self._shelf.specs(self._directory())
         with self._lock:
             self._entries = {each.spec.migration: self._entry(each) for each in found.valid}
-            self._broken = tuple(str(error.got) for error in found.broken)
+            self._broken = tuple(_first_problem(error) for error in found.broken)
+        self._has_specs.set()
 
     def due(self, names: Collection[str] | None, older_than: float) -> list[str]:
         """Return which of ``names`` (all where None) were read longer than so many seconds ago, or never."""
@@ -187,6 +196,13 @@ class BoardIndex:
 
 def _place(spec: MigrationSpec) -> tuple[str, str]:
     return spec.evidence.url or "", spec.evidence.connection
+
+
+def _first_problem(error: SpecFileError) -> str:
+    if not error.problems:
+        return f"{error.file}: {error.got}"
+    more = f" (and {len(error.problems) - 1} more)" if len(error.problems) > 1 else ""
+    return f"{error.file}: {error.problems[0].render()}{more}"
 
 
 def _words(error: BaseException, seconds: float) -> str:

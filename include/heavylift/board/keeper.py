@@ -11,6 +11,9 @@ from heavylift.board.index import BoardIndex
 SHOWN_SECONDS = 5.0
 """How old a line on somebody's page may become before it is read again."""
 
+SPECS_SECONDS = 15.0
+"""How old the specs may become while somebody looks at the board."""
+
 ALL_SECONDS = 60.0
 """How old any line may become while somebody looks at the board."""
 
@@ -52,7 +55,7 @@ class Keeper:
 
     def turn(self) -> bool:
         """Read what is due; return whether anything was."""
-        if self._specs_at is None or self._clock() - self._specs_at >= self._shown:
+        if self._specs_at is None or self._clock() - self._specs_at >= SPECS_SECONDS:
             self._index.read_specs()
             self._specs_at = self._clock()
         with self._lock:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 
 from heavylift.board.listing import Listing
 from heavylift.board.reader import Reader, Trouble
@@ -82,27 +83,27 @@ class MigrationLine:
     fingerprint: str = ""
     troubles: tuple[Trouble, ...] = ()
 
-    @property
+    @cached_property
     def waiting(self) -> tuple[GateLine, ...]:
         """The gates that wait for a person."""
         return tuple(gate for phase in self.phases for gate in phase.gates if gate.state is State.WAITING)
 
-    @property
+    @cached_property
     def standing(self) -> State:
         """How the whole stands: the worst that is said of any phase."""
         states = {phase.state for phase in self.phases} | ({State.UNREADABLE} if self.troubles else set())
         order = (State.UNREADABLE, State.FAILED, State.WAITING, State.OPEN, State.PASSED)
         return next((state for state in order if state in states), State.NONE)
 
-    def only(self, dag_ids: Iterable[str]) -> MigrationLine:
+    def only(self, dag_ids: Collection[str]) -> MigrationLine:
         """Return the line with only the phases whose DAGs are named, for people who may read just these."""
-        allowed = set(dag_ids)
-        kept = tuple(phase for phase in self.phases if phase.dag_id in allowed)
+        kept = tuple(phase for phase in self.phases if phase.dag_id in dag_ids)
         if len(kept) == len(self.phases):
             return self
         times = [phase.last_at for phase in kept if phase.last_at]
         last_at = max(times) if times else None
-        troubles = tuple(each for each in self.troubles if _phase_of(each.path) in {p.phase for p in kept})
+        named = {phase.phase for phase in kept}
+        troubles = tuple(each for each in self.troubles if _phase_of(each.path) in named)
         return replace(self, phases=kept, troubles=troubles, last_at=last_at, wrong=_wrong(kept, troubles))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -61,7 +62,9 @@ def pick(lines: Sequence[MigrationLine], query: Query) -> Page:
     """Return the page of ``lines`` that ``query`` asks for; a page beyond the last is the last."""
     words = query.text.casefold().split()
     fitting = [line for line in lines if all(word in _text(line) for word in words)]
-    counts = {state.value: sum(_is(line, state.value) for line in fitting) for state in State}
+    said = Counter(line.standing.value for line in fitting)
+    counts = {state.value: said[state.value] for state in State}
+    counts[State.WAITING] = sum(bool(line.waiting) for line in fitting)
     if query.state:
         fitting = [line for line in fitting if _is(line, query.state)]
     fitting.sort(key=SORTS.get(query.sort, SORTS["urgency"]))

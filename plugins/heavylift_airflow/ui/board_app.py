@@ -37,6 +37,7 @@ HEADERS = {
     "Referrer-Policy": "same-origin",
     "Cache-Control": "private, no-cache",
 }
+_FIRST_WAIT_SECONDS = 0.15
 _READ_MARK = "@@READ@@"
 # Their forms ask for more than a dry run, and a step too early costs most: they are started in Airflow.
 _NOT_STARTED_HERE = frozenset({Phase.CUTOVER.value, Phase.ROLLBACK.value})
@@ -129,8 +130,10 @@ class Board:
 
     async def _lines(self, user: Any) -> tuple[Any, list[MigrationLine]]:
         snapshot = self.index.snapshot()
-        if not snapshot.lines:
-            await asyncio.to_thread(self.index.read_specs)
+        if not snapshot.has_specs:
+            # A thousand specs take seconds, once: the page comes before that, and tells so.
+            self.keeper.want(())
+            await asyncio.to_thread(self.index.wait_for_specs, _FIRST_WAIT_SECONDS)
             snapshot = self.index.snapshot()
         ids = [phase.dag_id for line in snapshot.lines for phase in line.phases]
         readable = await asyncio.to_thread(_allowed, user, ids, "GET")

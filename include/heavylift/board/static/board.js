@@ -128,6 +128,13 @@
     probe.remove();
     return value;
   }
+  function hours(_, ticks) {
+    const days = ticks.length > 1 && ticks[ticks.length - 1] - ticks[0] > 86400;
+    return ticks.map((each) => {
+      const told = new Date(each * 1000).toISOString();
+      return days ? `${told.slice(5, 10)} ${told.slice(11, 16)}` : told.slice(11, 19).replace(/:00$/, "");
+    });
+  }
   const drawn = new Map();
   function drawCharts() {
     for (const [place, plot] of drawn) {
@@ -144,11 +151,11 @@
         width: place.clientWidth || 600,
         height: 185,
         scales: { y: { range: (_, low, high) => [0, Math.max(high * 1.1, 1)] } },
-        axes: [axis, { ...axis, size: 60, values: (_, ticks) => ticks.map((each) => `${each} s`) }],
+        axes: [{ ...axis, values: hours }, { ...axis, size: 60, values: (_, ticks) => ticks.map((each) => `${each} s`) }],
         series: [{}, {
           label: "lag, seconds", stroke: colour("--source"), width: 2, fill: "transparent",
           points: { show: true, size: 6 },
-        }, { label: unit, show: true, scale: "amount", stroke: "transparent", width: 0, points: { show: false } }],
+        }, { label: unit, scale: "amount", stroke: "transparent", width: 0, points: { show: false } }],
       };
       place.replaceChildren();
       drawn.set(place, new uPlot(options, data, place));
