@@ -102,7 +102,7 @@ class BoardIndex:
             )
 
     def wait_for_specs(self, seconds: float) -> bool:
-        """Wait until the specs were read once, but no longer than so many seconds; return whether they were."""
+        """Wait until the specs were read once, at most so many seconds; return whether they were."""
         return self._has_specs.wait(seconds)
 
     def spec(self, migration: str) -> MigrationSpec | None:

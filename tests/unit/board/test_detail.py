@@ -97,15 +97,14 @@ def test_the_lag_is_drawn_over_all_runs_in_the_order_of_time(place: Place) -> No
     assert (series.name, series.unit, series.last.amount) == ("db", "bytes", 30)
 
 
-def switched(
-    place: Place, source: Any, target: Any, outcome: Any = "switched", phase: str = "cutover"
-) -> None:
+def switched(place: Place, source: Any, target: Any) -> None:
+    run = place.run("cutover")
     world = WorldRecord(databases=(DatabaseStand(database="db", source=source, target=target),))
     record = SwitchRecord(
-        run=place.run(phase), epoch=7, goal="target", began_at=AT, ended_at=AT, outcome=outcome,
+        run=run, epoch=7, goal="target", began_at=AT, ended_at=AT, outcome="switched",
         write_pause_seconds=1.5, write_pause_budget_seconds=5, before=WorldRecord(), after=world,
     )  # fmt: skip
-    place.write(switch_path(place.run(phase), "switch", 1), record)
+    place.write(switch_path(run, "switch", 1), record)
 
 
 @pytest.mark.parametrize(
