@@ -160,6 +160,7 @@ def _shots(page: Any, url: str) -> list[Shot]:
         Shot("airflow-run", where, "summarise_run"),
         Shot("airflow-report", f"{where}/plugin/heavylift-report", _MIGRATION, frame=True),
         Shot("airflow-assets", "/assets", _MIGRATION),
+        Shot("airflow-board", "/plugin/heavylift-board", "ago", frame=True),
     ]
 
 
