@@ -1,4 +1,4 @@
-"""What Heavylift adds to the Airflow UI: evidence and reports, behind Airflow's own login."""
+"""What Heavylift adds to the Airflow UI: the board, evidence and reports, behind Airflow's own login."""
 
 from __future__ import annotations
 
@@ -28,9 +28,15 @@ class HeavyliftPlugin(AirflowPlugin):
     ]
     external_views = [  # noqa: RUF012 - Airflow's own form
         {
+            "name": "Migrations",
+            "href": f"{URL_PREFIX}/board",
+            "destination": "nav",
+            "url_route": "heavylift-board",
+        },
+        {
             "name": "Report",
             "href": f"{URL_PREFIX}/report/{{DAG_ID}}/{{RUN_ID}}",
             "destination": "dag_run",
             "url_route": "heavylift-report",
-        }
+        },
     ]

@@ -1,4 +1,4 @@
-"""Installing Azurite: with the machine's node and npm where they are new enough, else a wheel's."""
+"""Installing programs from npm: with the machine's node and npm where they are new enough, else a wheel's."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sandbox import tools
 from sandbox.paths import TOOLS_DIR
 
 _HERE = Path(__file__).resolve().parent
-_PINS = _HERE / "azurite"
+_AZURITE, _AXE = "azurite", "axe"
 _NODE_PIN = _HERE / "requirements-node.txt"
 _OLDEST_NODE = 20
 
@@ -43,32 +43,47 @@ def azurite() -> Tool:
 
     :raises ServerUnavailableError: an installer failed.
     """
-    with tools.one_at_a_time("node"):
-        node = _system_node() or _wheel_node()
-        home = _home()
-        if not is_installed():
-            _install(node, home)
+    node, home = _installed(_AZURITE)
     script = home / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     return Tool(node.node, str(script))
 
 
-def is_installed() -> bool:
-    """Tell whether Azurite is there already, so that a start need not install it."""
-    return (_home() / ".complete").exists()
+@functools.cache
+def axe() -> Path:
+    """Return the script of axe-core, which a browser runs, installing it once for each checkout.
+
+    :raises ServerUnavailableError: an installer failed.
+    """
+    _, home = _installed(_AXE)
+    return home / "node_modules" / "axe-core" / "axe.min.js"
 
 
-def _home() -> Path:
-    return TOOLS_DIR / f"azurite-{_digest(_PINS / 'package-lock.json')}"
+def is_installed(name: str = _AZURITE) -> bool:
+    """Tell whether a program is there already, so that a start need not install it."""
+    return (_home(name) / ".complete").exists()
 
 
-def _install(node: Node, home: Path) -> None:
+def _installed(name: str) -> tuple[Node, Path]:
+    with tools.one_at_a_time("node"):
+        node = _system_node() or _wheel_node()
+        if not is_installed(name):
+            _install(name, node)
+    return node, _home(name)
+
+
+def _home(name: str) -> Path:
+    return TOOLS_DIR / f"{name}-{_digest(_HERE / name / 'package-lock.json')}"
+
+
+def _install(program: str, node: Node) -> None:
+    home = _home(program)
     shutil.rmtree(home, ignore_errors=True)
     home.mkdir(parents=True)
     for name in ("package.json", "package-lock.json"):
-        shutil.copy(_PINS / name, home / name)
+        shutil.copy(_HERE / program / name, home / name)
     argv = [*node.npm, "ci", "--omit=dev", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
     path = f"{Path(node.node).parent}{os.pathsep}{os.environ.get('PATH', '')}"
-    tools.install("installing Azurite", argv, cwd=home, env={**os.environ, "PATH": path})
+    tools.install(f"installing {program}", argv, cwd=home, env={**os.environ, "PATH": path})
     (home / ".complete").touch()
 
 

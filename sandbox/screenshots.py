@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=REPO / "docs" / "images", help="folder of the pictures")
     parser.add_argument("--state-dir", type=Path, help="show a sandbox in which the demo was run, unchanged")
     options = parser.parse_args(argv)
-    browser = _browser()
+    browser = find_browser()
     options.out.mkdir(parents=True, exist_ok=True)
     if options.state_dir:
         _pictures(options.state_dir.resolve(), options.out, browser, None)
@@ -160,6 +160,7 @@ def _shots(page: Any, url: str) -> list[Shot]:
         Shot("airflow-run", where, "summarise_run"),
         Shot("airflow-report", f"{where}/plugin/heavylift-report", _MIGRATION, frame=True),
         Shot("airflow-assets", "/assets", _MIGRATION),
+        Shot("airflow-board", "/plugin/heavylift-board", "ago", frame=True),
     ]
 
 
@@ -197,8 +198,11 @@ def _page(browser: str | None) -> Iterator[Any]:
             window.close()
 
 
-def _browser() -> str | None:
-    """Return the machine's Chromium, or None for one that Playwright has installed."""
+def find_browser() -> str | None:
+    """Return the machine's Chromium, or None for one that Playwright has installed.
+
+    :raises UnsupportedError: there is neither.
+    """
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None and not any(Path.home().glob(".cache/ms-playwright/chromium*")):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote
@@ -17,20 +15,6 @@ from tests.plugins.test_transfer_operators import execute, plan_task
 from tests.plugins.world import NAME, RUN_ID, World
 
 DAG_ID = f"{NAME}.transfer"
-
-
-@pytest.fixture(scope="module")
-def application() -> Iterator[Any]:
-    """Return Airflow's own web application, with the plugin as Airflow mounts it."""
-    with warnings.catch_warnings():
-        # What Airflow and its web framework warn of while they start is not ours.
-        warnings.simplefilter("ignore")
-        from airflow.api_fastapi.app import create_app, purge_cached_app
-
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("AIRFLOW__API_AUTH__JWT_SECRET", "0" * 64)
-            yield create_app(apps="core")
-        purge_cached_app()
 
 
 @pytest.fixture

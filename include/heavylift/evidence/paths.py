@@ -44,14 +44,18 @@ def safe_segment(text: str) -> str:
 
 
 def original_text(segment: str) -> str | None:
-    """Return the text that :func:`safe_segment` encoded, or None where it was cut."""
+    """Return the text that :func:`safe_segment` encoded, or None where it was cut or is no such encoding."""
     if "~~" in segment:
         return None
     if segment == "~":
         return ""
-    return _ESCAPE.sub(
-        lambda found: bytes.fromhex(found.group().replace("~", "")).decode("utf-8", "surrogatepass"), segment
-    )
+    try:
+        return _ESCAPE.sub(
+            lambda found: bytes.fromhex(found.group().replace("~", "")).decode("utf-8", "surrogatepass"),
+            segment,
+        )
+    except UnicodeDecodeError:
+        return None
 
 
 def _hex(text: str) -> str:

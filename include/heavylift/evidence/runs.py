@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,7 +14,7 @@ from heavylift.evidence.model_records import MODELS_FOLDER
 from heavylift.evidence.paths import original_text
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.registry_records import REGISTRIES_FOLDER
-from heavylift.evidence.store import EvidenceStore
+from heavylift.evidence.store import EvidenceFile, EvidenceStore
 from heavylift.evidence.stream_paths import STREAMS_FOLDER
 from heavylift.evidence.switch_records import SWITCH_FOLDER
 
@@ -59,11 +60,27 @@ async def list_runs(store: EvidenceStore, migration: str, phase: str = "") -> li
     """
     found: dict[RunKey, _Gathered] = {}
     async for file in store.files(f"{migration}/{phase}" if phase else migration):
-        match = _OF_A_RUN.fullmatch(file.path)
-        if match is None or match["phase"] in _NO_PHASE:
-            continue
-        key = RunKey(migration=migration, phase=match["phase"], run=match["run"])
-        found.setdefault(key, _Gathered()).add(match["rest"], file.modified_at)
+        _note(found, file, migration)
+    return _seen(found)
+
+
+def runs_in(files: Iterable[EvidenceFile], migration: str) -> list[SeenRun]:
+    """Return the runs that a listing of ``migration`` shows, the latest last."""
+    found: dict[RunKey, _Gathered] = {}
+    for file in files:
+        _note(found, file, migration)
+    return _seen(found)
+
+
+def _note(found: dict[RunKey, _Gathered], file: EvidenceFile, migration: str) -> None:
+    match = _OF_A_RUN.fullmatch(file.path)
+    if match is None or match["phase"] in _NO_PHASE:
+        return
+    key = RunKey(migration=migration, phase=match["phase"], run=match["run"])
+    found.setdefault(key, _Gathered()).add(match["rest"], file.modified_at)
+
+
+def _seen(found: dict[RunKey, _Gathered]) -> list[SeenRun]:
     return sorted((each.seen(key) for key, each in found.items()), key=lambda run: run.last_at)
 
 

@@ -22,7 +22,7 @@ def monitor_dag(loaded: LoadedSpec) -> DAG | None:
         schedule=cron_of(spec.schedule.monitor),
         # Before there is data there is nothing to watch, so somebody has to switch it on.
         is_paused_upon_creation=True,
-        **dag_settings(spec, Phase.MONITOR),
+        **dag_settings(spec, Phase.MONITOR, loaded.path),
     ) as dag:
         parts = Parts(spec, str(loaded.path.absolute()), Phase.MONITOR)
         begin = BeginRunOperator(**parts.arguments("begin_run"))

@@ -22,6 +22,7 @@ from heavylift.spec import MigrationSpec, load_specs, migrations_dir
 from heavylift_airflow.context import run_key
 from heavylift_airflow.hooks.object_store import look_up
 from heavylift_airflow.links.evidence import evidence_url
+from heavylift_airflow.ui.board_app import Board
 
 # Evidence is data that clouds and users wrote: a browser may show it, never run it.
 HEADERS = {
@@ -42,6 +43,7 @@ def build_app() -> FastAPI:
     may_read = [Depends(requires_access_dag("GET", DagAccessEntity.RUN))]
     app.get("/evidence/{dag_id}/{path:path}", dependencies=may_read)(show_evidence)
     app.get("/report/{dag_id}/{run_id:path}", dependencies=may_read)(show_report)
+    Board().add_to(app)
     return app
 
 
