@@ -23,6 +23,7 @@ PROVISION = (
     "integration/infra/test_provision.py::"
     "test_the_phase_makes_what_a_person_has_agreed_to_and_a_second_run_changes_nothing"
 )
+MONITOR = "plugins/test_monitor_operators.py::"
 SWITCH = "plugins/test_cutover_operators.py::"
 CLEARED_DEVICES = "plugins/test_appliance_operators.py::test_every_task_may_be_cleared_at_the_end"
 KILLED_TABLES = "plugins/test_tables_operators.py::test_applying_that_is_killed_goes_on_where_it_was"
@@ -145,6 +146,9 @@ SECOND_RUNS = {
     ),
     "SummariseInfrastructureOperator": PROVISION,
     "SummariseModelsOperator": MODELS,
+    "SummariseMonitorOperator": (
+        f"{MONITOR}test_a_target_like_the_source_is_no_alarm_and_one_that_drifts_turns_the_run_red"
+    ),
     "SummarisePlanOperator": CLOSED_ASSESS,
     "SummariseRunOperator": CLOSED,
     "SummariseShipmentOperator": CLEARED_DEVICES,
@@ -176,6 +180,7 @@ SECOND_RUNS = {
         "plugins/test_stream_operators.py::test_verifying_and_translating_again_tell_the_same"
     ),
     "VerifyTablesOperator": KILLED_TABLES,
+    "WatchOperator": f"{MONITOR}test_a_look_that_is_made_again_counts_with_its_newest_record",
 }
 """Operator or sensor → the test that runs it a second time, under ``tests/``."""
 

@@ -36,8 +36,10 @@ def switch_reasons(evidence: SwitchEvidence, goal: SideName) -> list[str]:
     if evidence.switch is None:
         return ["writes were not switched"]
     record = evidence.switch.record
-    if record.goal != goal or record.outcome not in ("switched", "already"):
-        return [f"writes did not come to the {goal}: {record.reason or record.outcome}"]
+    if record.outcome not in ("switched", "already"):
+        return [f"writes did not come to the {record.goal}: {record.reason or record.outcome}"]
+    if record.goal != goal:
+        return [f"everything was brought back to the {record.goal}"]
     moved = evidence.moved or evidence.switch
     return [*_unproved(moved.record), *_elsewhere(record.after, goal), *_requests(evidence, goal)]
 

@@ -91,7 +91,9 @@ def test_counts_are_found_in_what_is_printed(wrap: object) -> None:
 
 def test_a_group_is_all_its_lanes() -> None:
     groups = [
-        lane for group in ("objects", "tables", "registry", "streams") for lane in catalog.chosen(group)
+        lane
+        for group in ("objects", "tables", "registry", "streams", "drift")
+        for lane in catalog.chosen(group)
     ]
     assert groups == catalog.chosen(None)
     assert catalog.chosen("objects-small-s3") == ["objects-small-s3"]
