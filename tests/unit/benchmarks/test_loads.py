@@ -90,11 +90,8 @@ def test_counts_are_found_in_what_is_printed(wrap: object) -> None:
 
 
 def test_a_group_is_all_its_lanes() -> None:
-    groups = [
-        lane
-        for group in ("objects", "tables", "registry", "streams", "drift")
-        for lane in catalog.chosen(group)
-    ]
+    named = ("objects", "tables", "registry", "streams", "drift")
+    groups = [lane for group in named for lane in catalog.chosen(group)]
     assert groups == catalog.chosen(None)
     assert catalog.chosen("objects-small-s3") == ["objects-small-s3"]
     assert set(catalog.chosen("objects-small")) == {
