@@ -76,7 +76,8 @@ def open_browser() -> Iterator[Any]:
 
     browser = find_browser()
     # Chromium's own sandbox does not work for root, and only our own pages are opened.
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
+    # A language of its own: without one a machine without locales gives it a tag that no script understands.
+    flags = ["--lang=en-US", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as driver:
         window = driver.chromium.launch(
             executable_path=browser.path, args=flags, env={**os.environ, **browser.env}

@@ -79,7 +79,7 @@ def open_page(airflow: Airflow, chromium: Any) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
 
     def open_as(role: str = "viewer", **settings: Any) -> Any:
-        context = chromium.new_context(base_url=airflow.url, **settings)
+        context = chromium.new_context(base_url=airflow.url, locale="en-GB", **settings)
         contexts.append(context)
         context.add_cookies([{"name": "_token", "value": airflow.token_of(role), "url": airflow.url}])
         page = context.new_page()
