@@ -16,7 +16,7 @@ from sandbox import tools
 from sandbox.paths import TOOLS_DIR
 
 _HERE = Path(__file__).resolve().parent
-_AZURITE, _AXE = "azurite", "axe"
+_AZURITE, _AXE, _CHROMIUM = "azurite", "axe", "chromium"
 _NODE_PIN = _HERE / "requirements-node.txt"
 _OLDEST_NODE = 20
 
@@ -56,6 +56,20 @@ def axe() -> Path:
     """
     _, home = _installed(_AXE)
     return home / "node_modules" / "axe-core" / "axe.min.js"
+
+
+@functools.cache
+def chromium() -> Path:
+    """Return the folder that npm's Chromium is installed in, installing it once for each checkout.
+
+    :raises ServerUnavailableError: an installer failed.
+    """
+    return _installed(_CHROMIUM)[1]
+
+
+def interpreter() -> str:
+    """Return the node interpreter."""
+    return (_system_node() or _wheel_node()).node
 
 
 def is_installed(name: str = _AZURITE) -> bool:

@@ -20,7 +20,8 @@ from rich.console import Console
 from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
-from heavylift.errors import IncompleteError, UnsupportedError
+from heavylift.errors import IncompleteError
+from sandbox.browser import open_browser
 from sandbox.paths import REPO
 from sandbox.stack import Stack, stop_all
 
@@ -54,21 +55,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo and take the pictures.
 
     :raises IncompleteError: the demo failed, so there is nothing to show.
-    :raises UnsupportedError: there is no browser.
+    :raises ServerUnavailableError: there is no browser, and none could be installed.
     """
     parser = argparse.ArgumentParser(prog="./dev screenshots", description=__doc__)
     parser.add_argument("--out", type=Path, default=REPO / "docs" / "images", help="folder of the pictures")
     parser.add_argument("--state-dir", type=Path, help="show a sandbox in which the demo was run, unchanged")
     options = parser.parse_args(argv)
-    browser = find_browser()
     options.out.mkdir(parents=True, exist_ok=True)
     if options.state_dir:
-        _pictures(options.state_dir.resolve(), options.out, browser, None)
+        _pictures(options.state_dir.resolve(), options.out, None)
         return 0
     stop_all(STATE_DIR, clean=True)
     try:
         STATE_DIR.mkdir(exist_ok=True)
-        _pictures(STATE_DIR, options.out, browser, _run_demo())
+        _pictures(STATE_DIR, options.out, _run_demo())
     finally:
         stop_all(STATE_DIR, clean=True)
         shutil.rmtree(STATE_DIR, ignore_errors=True)
@@ -93,12 +93,12 @@ def _run_demo() -> str:
     return done.stdout.decode(errors="replace")
 
 
-def _pictures(state_dir: Path, out: Path, browser: str | None, output: str | None) -> None:
+def _pictures(state_dir: Path, out: Path, output: str | None) -> None:
     stack = Stack.start(state_dir, _SERVERS, airflow=True)
     try:
         if stack.airflow_url is None or stack.airflow_login is None:
             return
-        with _page(browser) as page:
+        with _page() as page:
             if output is not None:
                 page.set_content(terminal_page(_hide(output, stack)))
                 _save(page.locator("pre"), out / "demo.png")
@@ -185,32 +185,6 @@ def _save(what: Any, path: Path) -> None:
 
 
 @contextmanager
-def _page(browser: str | None) -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    # Chromium's own sandbox does not work for root, and only our own pages are opened.
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as driver:
-        window = driver.chromium.launch(executable_path=browser, args=flags)
-        try:
-            yield window.new_page(viewport={"width": _WIDTH, "height": _HEIGHT}, color_scheme="light")
-        finally:
-            window.close()
-
-
-def find_browser() -> str | None:
-    """Return the machine's Chromium, or None for one that Playwright has installed.
-
-    :raises UnsupportedError: there is neither.
-    """
-    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-    found = next(filter(None, map(shutil.which, names)), None)
-    if found is None and not any(Path.home().glob(".cache/ms-playwright/chromium*")):
-        raise UnsupportedError(
-            "taking pictures",
-            got="no Chromium on this machine",
-            state="nothing was started",
-            remedy="install it (Debian: apt install chromium), or run .venv/bin/playwright install chromium",
-            code="9041",
-        )
-    return found
+def _page() -> Iterator[Any]:
+    with open_browser() as window:
+        yield window.new_page(viewport={"width": _WIDTH, "height": _HEIGHT}, color_scheme="light")

@@ -1,4 +1,4 @@
-"""How long the board's pages take: ``python -m tests.benchmarks.board_scale 1000``; docs/reference/board.md.
+"""How long the board takes: ``python -m tests.benchmarks.board_scale 1000``; see docs/reference/board.md.
 
 Airflow's own application with the plugin, in one process, over migrations that are made for it: a spec, and
 four runs with gates, summaries and syncs for each. The index is kept fresh beside the requests, as always.

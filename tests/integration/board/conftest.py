@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
 import threading
 import warnings
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.screenshots import find_browser
+from sandbox.browser import open_browser
 from tests.support.board_place import Place
 
 
@@ -68,17 +67,9 @@ def _serving(place: Place) -> Iterator[Airflow]:
 
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """Return a headless Chromium; without one these tests fail, and say how to get it."""
-    from playwright.sync_api import sync_playwright
-
-    # Chromium's own sandbox does not work for root, and only our own pages are opened.
-    flags = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as driver:
-        window = driver.chromium.launch(executable_path=find_browser(), args=flags)
-        try:
-            yield window
-        finally:
-            window.close()
+    """Return a headless Chromium."""
+    with open_browser() as window:
+        yield window
 
 
 @pytest.fixture
@@ -88,7 +79,7 @@ def open_page(airflow: Airflow, chromium: Any) -> Iterator[Callable[..., Any]]:
     complaints: list[str] = []
 
     def open_as(role: str = "viewer", **settings: Any) -> Any:
-        context = chromium.new_context(base_url=airflow.url, **settings)
+        context = chromium.new_context(base_url=airflow.url, locale="en-GB", **settings)
         contexts.append(context)
         context.add_cookies([{"name": "_token", "value": airflow.token_of(role), "url": airflow.url}])
         page = context.new_page()
