@@ -8,11 +8,9 @@ from heavylift.cutover.ports import Drained, Side, Verified, WriteState
 from heavylift.errors import NotFoundError, TransientError
 from heavylift.evidence.records import Severity
 from heavylift.tables import api
-from heavylift.tables.engine import Tell, silent
+from heavylift.tables.engine import AT_WORK, Tell, silent
 from heavylift.tables.requests import TablesRequest
 
-_AT_WORK = "6020"
-"""The code of a stream that another run holds."""
 _FLOWING = frozenset({"streaming", "copying"})
 
 
@@ -56,7 +54,7 @@ class TablesDatabase:
         try:
             await api.sync_tables(self._towards(to), self.tell)
         except TransientError as error:
-            if error.code != _AT_WORK:
+            if error.code != AT_WORK:
                 raise
 
     async def lag(self, to: Side) -> float | None:

@@ -43,6 +43,9 @@ class TablesProgress:
     detail: str = ""
 
 
+AT_WORK = "6020"
+"""The code of a stream that another run holds."""
+
 Tell = Callable[[TablesProgress], None]
 
 
