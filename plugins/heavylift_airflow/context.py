@@ -22,6 +22,7 @@ ALLOW_MANY_DELETES = "allow_many_deletes"
 COPY_ANEW = "copy_anew"
 DESTROY = "destroy"
 REHEARSE = "rehearse"
+CONFIRM, EARLY = "confirm", "early"
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import DAG
 
 from heavylift.spec import Phase, SpecFileError, load_spec, load_specs
-from heavylift_airflow.phases.cutover import cutover_dag, rollback_dag
+from heavylift_airflow.phases.cutover import cutover_dag, finalise_dag, rollback_dag
 from heavylift_airflow.phases.runbook import read_runbook
 from tests.dags.specs import write
 
@@ -114,3 +114,13 @@ def test_what_a_switch_cannot_do_is_told_of_the_spec(tmp_path: Path, code: str) 
         load_spec(write(tmp_path, "some", **{"databases": [DATABASE], **changes}))
     assert f"HL-{code}" in str(wrong.value)
     assert told in str(wrong.value)
+
+
+def test_the_way_back_is_closed_by_a_dag_of_its_own(tmp_path: Path) -> None:
+    [loaded] = load_specs(write(tmp_path, "some", databases=[DATABASE], cutover=CUTOVER).parent).valid
+    dag = finalise_dag(loaded)
+    assert dag is not None
+    assert (dag.dag_id, dag.schedule) == ("some.finalise", None)
+    assert [task.task_id for task in dag.topological_sort()] == ["begin_run", "finalise"]
+    assert set(dag.params) == {"confirm", "early"}
+    assert "*To do:*" in (dag.get_task("finalise").doc_md or "")

@@ -82,6 +82,10 @@ SECOND_RUNS = {
     "EvaluateInfrastructureGateOperator": PROVISION,
     "EvaluateModelsGateOperator": MODELS,
     "EvaluatePlanGateOperator": CLOSED_ASSESS,
+    "FinaliseCutoverOperator": (
+        "plugins/test_switch_operators.py"
+        "::test_the_way_back_is_closed_once_confirmed_and_soaked_and_only_from_the_target"
+    ),
     "FreezeWritesOperator": (
         "plugins/test_fence_operators.py::test_a_side_is_frozen_and_opened_once_and_noted"
     ),

@@ -13,7 +13,13 @@ from airflow.sdk.exceptions import AirflowSkipException
 from heavylift.cutover.canary import api as canary
 from heavylift.cutover.canary import from_spec
 from heavylift.cutover.world import Parts, observe
-from heavylift.errors import ConflictError, IncompleteError, IntegrityError, TransientError
+from heavylift.errors import (
+    ConflictError,
+    IncompleteError,
+    IntegrityError,
+    PermanentError,
+    TransientError,
+)
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
@@ -28,6 +34,7 @@ from heavylift_airflow.operators.cutover import (
 )
 from heavylift_airflow.operators.cutover_acts import (
     AnalyseCanaryOperator,
+    FinaliseCutoverOperator,
     PromoteCutoverOperator,
     RollBackOperator,
     SettleSwitchOperator,
@@ -65,7 +72,8 @@ class Switching:
         yield self.workload.seen_by(self.fate)
 
     def do(self, kind: Any, phase: str = "cutover", run_id: str = RUN_ID, **arguments: Any) -> Any:
-        params = {name: arguments.pop(name) for name in ("rehearse", "dry_run") if name in arguments}
+        named = ("rehearse", "dry_run", "confirm", "early")
+        params = {name: arguments.pop(name) for name in named if name in arguments}
         task = kind(task_id="task", spec_path=self.world.spec_path, phase=phase, **arguments)
         return task.execute(context_of(task, run_id=run_id, **params))
 
@@ -225,3 +233,24 @@ def test_only_a_step_that_is_promoted_goes_on(
 
 def _none(_conn_id: str) -> Any:
     return None
+
+
+def test_the_way_back_is_closed_once_confirmed_and_soaked_and_only_from_the_target(turn: Switching) -> None:
+    with pytest.raises(PermanentError, match="HL-8744"):
+        turn.do(FinaliseCutoverOperator)
+    with pytest.raises(PermanentError, match="HL-8743"):
+        turn.do(FinaliseCutoverOperator, confirm=NAME)
+    turn.do(PromoteCutoverOperator)
+    with pytest.raises(PermanentError, match="HL-8742"):
+        turn.do(FinaliseCutoverOperator, confirm=NAME)
+    streams = turn.workload.databases[0].applied
+    assert streams[SOURCE] is not None
+    done = turn.do(FinaliseCutoverOperator, confirm=NAME, early=True)
+    assert done["early"] is True
+    assert streams == {SOURCE: None, TARGET: None}
+    assert turn.do(FinaliseCutoverOperator, confirm=NAME, early=True) == done
+    assert turn.is_at(TARGET)
+    with pytest.raises(PermanentError, match="HL-8706"):
+        turn.do(RollBackOperator, phase="rollback", run_id="back")
+    assert turn.is_at(TARGET)
+    assert "cutover.finalised" in turn.world.actions()

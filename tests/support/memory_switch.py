@@ -181,6 +181,12 @@ class SeenDatabase:
         equal = await self.fate.around(lambda: rows[Side.SOURCE] == rows[Side.TARGET])
         return Verified(equal, len(rows[to]), "" if equal else "rows differ")
 
+    async def end(self, to: Side) -> None:
+        def act() -> None:
+            self.of.applied[to] = None
+
+        await self.fate.around(act)
+
     async def prepare_way_back(self, to: Side) -> None:
         def act() -> None:
             if self.of.applied[to.other] is None:

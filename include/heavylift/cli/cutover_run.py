@@ -1,11 +1,11 @@
-"""``heavylift cutover status|ready|rehearse|run|rollback``: the switch of one migration, from a shell."""
+"""``heavylift cutover status|ready|rehearse|run|rollback|finalise``: one migration's switch, from a shell."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,14 +15,14 @@ from heavylift.cli.cutover_text import readiness_text, rehearsal_text, status_te
 from heavylift.cli.output import ExitStatus, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import connection_from_env
-from heavylift.errors import IncompleteError
+from heavylift.errors import IncompleteError, SpecError
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
     from heavylift.cutover.api import SwitchRequest
     from heavylift.evidence.base import EvidenceRef
     from heavylift.evidence.records import RunKey
-    from heavylift.evidence.switch_records import ReadinessRecord, SwitchRecord
+    from heavylift.evidence.switch_records import FinalRecord, ReadinessRecord, SwitchRecord
     from heavylift.fencing import Side
     from heavylift.spec.model import MigrationSpec
 
@@ -133,6 +133,47 @@ def rollback_command(
 
     called = _called(spec, evidence, evidence_conn, "rollback")
     _finish(*run(_bring(called, Side.SOURCE, {})), as_json=as_json)
+
+
+def finalise_command(
+    spec: Spec,
+    confirm: Annotated[str, typer.Option(metavar="NAME", help="the migration's name: there is no way back")],
+    early: Annotated[bool, typer.Option("--early", help="although the soak is not over")] = False,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Close the way back after the soak: end both streams. The source stays frozen; nothing is deleted."""
+    from heavylift.aio import run
+
+    called = _called(spec, evidence, evidence_conn, "cutover")
+    if confirm != called.spec.migration:
+        raise SpecError(
+            f"finalising the cutover of {called.spec.migration}",
+            got=f"--confirm {confirm}",
+            expected=f"--confirm {called.spec.migration}: after this there is no rollback",
+            state="nothing was touched",
+            remedy="name the migration",
+            code="8745",
+        )
+    record, ref = run(_finalise(called, early=early))
+    finish(
+        {"final": record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
+        text=f"the way back is closed; the source stays frozen\nevidence: {ref.path}",
+        as_json=as_json,
+        status=ExitStatus.DONE,
+    )
+
+
+async def _finalise(called: _Called, *, early: bool) -> tuple[FinalRecord, EvidenceRef]:
+    from heavylift.cutover.finalise import FinalTerms, finalise
+    from heavylift.switching.parts import cutover_of
+
+    terms = FinalTerms(timedelta(seconds=cutover_of(called.spec).soak), early)
+    async with _opened(called) as request:
+        record, ref = await finalise(request, terms, note)
+        await _note(request, "cutover.finalised", ref, {"early": record.early})
+        return record, ref
 
 
 def _finish(record: SwitchRecord, ref: EvidenceRef, *, as_json: bool) -> None:

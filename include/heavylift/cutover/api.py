@@ -10,7 +10,7 @@ from heavylift.cutover.journal import Journal, Tell
 from heavylift.cutover.patience import patiently
 from heavylift.cutover.ports import Side
 from heavylift.cutover.rehearsal import rehearse
-from heavylift.cutover.switch import Switch, Terms
+from heavylift.cutover.switch import Switch, Terms, no_stream
 from heavylift.cutover.turns import Turns
 from heavylift.cutover.world import Parts, World, observe, of_each, percent_for
 from heavylift.errors import HeavyliftError, PermanentError
@@ -210,14 +210,28 @@ async def bring_to(
     Requests go first where they leave the target, and last where they come to it, so that they never meet a
     side whose data is behind.
 
+    :raises PermanentError: no stream leads there (code 8706); nothing was moved.
     :raises SwitchFailedError: writes did not come there; the record tells where they are.
     """
+    await _demand_ways(request, side)
     if side is Side.SOURCE:
         await _all_requests(request, side, tell)
     record, ref = await switch_writes(request, side, tell)
     if side is Side.TARGET:
         await _all_requests(request, side, tell)
     return record, ref
+
+
+async def _demand_ways(request: SwitchRequest, side: Side) -> None:
+    """Refuse before anything moves where writes could not follow.
+
+    :raises PermanentError: a database was written to on the other side, and no stream leads here.
+    """
+    world = await observe(request.parts)
+    for database in request.parts.databases:
+        written = world.databases[database.name].last_open is not side
+        if written and not await database.flows(side):
+            raise no_stream(database.name, side)
 
 
 async def _all_requests(request: SwitchRequest, side: Side, tell: Tell) -> None:

@@ -132,6 +132,10 @@ class DatabasePort(Protocol):
         """Tell by how many seconds ``to`` is behind; None where nothing can tell."""
         ...
 
+    async def end(self, to: Side) -> None:
+        """Give back what the stream to ``to`` holds; nothing flows there any more. Idempotent."""
+        ...
+
     async def prepare_way_back(self, to: Side) -> None:
         """Make the stream that carries what will be written to ``to`` back. Idempotent."""
         ...

@@ -76,10 +76,14 @@ class Switch:
         if not away:
             await self._confirm()
             return
+        # Until somebody's writes are kept back, a failure leaves them where they are.
+        kept_back = any(world.databases[each.name].between for each in away)
+        self.outcome = "between" if kept_back else "returned"
         await self._shut_goal(world, away)
         behind = [each for each in away if world.databases[each.name].last_open is not self.goal]
         settled = len(behind) < len(self.parts.databases)
         await self._catch_up(world, behind)
+        self.outcome = "between"
         try:
             await self._pass_over(away, self._seconds_allowed(settled=settled))
         except BaseException as error:
@@ -117,7 +121,12 @@ class Switch:
         behind = [each for each in moving if not world.databases[each.name].between]
         if behind:
             with self.journal.step("catch up"):
-                await of_each(behind, lambda each: each.catch_up(self.goal))
+                await of_each(behind, self._catch_up_one)
+
+    async def _catch_up_one(self, database: DatabasePort) -> None:
+        if not await database.flows(self.goal):
+            raise no_stream(database.name, self.goal)
+        await database.catch_up(self.goal)
 
     async def _pass_over(self, away: list[DatabasePort], allowed: float) -> None:
         """Make the goal equal to where writes were, and open it."""
@@ -181,7 +190,7 @@ class Switch:
 
     async def _drain(self, database: DatabasePort, allowed: float) -> None:
         if not await database.flows(self.goal):
-            raise _no_stream(database.name, self.goal)
+            raise no_stream(database.name, self.goal)
         left = max(allowed - self.journal.paused_seconds, 0.5)
         drained = await database.drain(self.goal, within_seconds=left)
         if not drained.reached:
@@ -281,7 +290,8 @@ def _not_drained(name: str, to: Side, drained: Drained) -> TransientError:
     )
 
 
-def _no_stream(name: str, goal: Side) -> PermanentError:
+def no_stream(name: str, goal: Side) -> PermanentError:
+    """Return the error of a switch to a side that no stream leads to."""
     return PermanentError(
         f"switching database {name!r} to the {goal}",
         got="no stream of changes that leads there",

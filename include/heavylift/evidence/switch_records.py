@@ -181,6 +181,23 @@ class RehearsalRecord(Record):
     reason: str = ""
 
 
+class FinalRecord(Record):
+    """The way back was closed: from here on there is no rollback.
+
+    :param early: before the soak was over, because somebody wanted it.
+    """
+
+    schema_version: Literal["heavylift/switch-final/v1"] = "heavylift/switch-final/v1"
+    run: RunKey
+    epoch: int
+    finalised_at: datetime = Field(default_factory=utc_now)
+    switched_at: datetime
+    soak_seconds: float
+    early: bool = False
+    world: WorldRecord
+    steps: tuple[SwitchStep, ...] = ()
+
+
 def turns_folder(migration: str) -> str:
     """Return the folder of a migration's turns."""
     return f"{migration}/{SWITCH_FOLDER}/turns"

@@ -81,6 +81,13 @@ class TablesDatabase:
         told = record.statement if record.passed else _differences(record.difference_count, record.statement)
         return Verified(record.passed, record.total("source_rows"), told)
 
+    async def end(self, to: Side) -> None:
+        """End the stream; one that was never begun holds nothing."""
+        try:
+            await api.end_stream(self._towards(to))
+        except NotFoundError:
+            return
+
     async def prepare_way_back(self, to: Side) -> None:
         """Make the reverse stream; the way there needs none."""
         if to is Side.TARGET:

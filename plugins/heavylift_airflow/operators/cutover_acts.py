@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from heavylift.errors import IncompleteError, TransientError
+from heavylift.errors import IncompleteError, PermanentError, TransientError
+from heavylift_airflow.context import CONFIRM, EARLY
 from heavylift_airflow.hooks.object_store import look_up
 from heavylift_airflow.operators.cutover import SwitchOperator
 
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from heavylift.evidence.canary_records import CanaryRecord
-    from heavylift.evidence.switch_records import ShiftRecord, SwitchRecord
+    from heavylift.evidence.switch_records import FinalRecord, ShiftRecord, SwitchRecord
     from heavylift.fencing import Side
     from heavylift_airflow.context import TaskFrame
 
@@ -199,6 +200,41 @@ class SettleSwitchOperator(BringToOperator):
             return (await side_of_writes(request)).value
 
 
+class FinaliseCutoverOperator(SwitchOperator):
+    """Closes the way back once the soak is over: ends the streams of both directions, and their slots.
+
+    The source stays frozen and as it is. After this there is no rollback, so the run must name the migration
+    in its parameter ``confirm``.
+
+    Idempotency: streams that are ended are left so.
+
+    :return: ``{"epoch", "early"}``.
+    :raises PermanentError: nobody has confirmed, the workload is not on the target, or the soak is not over.
+    """
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Finalise, and note it in the audit trail."""
+        frame = self.moving_frame(context)
+        confirmed = str(context["params"].get(CONFIRM) or "").strip()
+        if confirmed != frame.spec.migration:
+            raise _not_confirmed(frame, confirmed)
+        early = bool(context["params"].get(EARLY, False))
+        record = self.work.run(self._finalise(frame, early=early), "finalising of the cutover")
+        return {"epoch": record.epoch, "early": record.early}
+
+    async def _finalise(self, frame: TaskFrame, *, early: bool) -> FinalRecord:
+        from datetime import timedelta
+
+        from heavylift.cutover.finalise import FinalTerms, finalise
+        from heavylift.switching.parts import cutover_of
+
+        soak = timedelta(seconds=cutover_of(frame.spec).soak)
+        async with self.switch(frame) as request:
+            record, ref = await finalise(request, FinalTerms(soak, early), self.tell)
+            await self.note(request, frame, "cutover.finalised", ref, {"early": record.early})
+        return record
+
+
 def switch_figures(record: SwitchRecord) -> dict[str, Any]:
     """Return a switch's figures."""
     return {
@@ -216,6 +252,17 @@ def shift_figures(record: ShiftRecord) -> dict[str, Any]:
         "mirror_percent": record.after.mirror_percent,
         "seconds": record.seconds,
     }
+
+
+def _not_confirmed(frame: TaskFrame, confirmed: str) -> PermanentError:
+    return PermanentError(
+        f"finalising the cutover of {frame.spec.migration}",
+        got=f"the confirmation {confirmed!r}" if confirmed else "no confirmation",
+        expected=f"the migration's name, {frame.spec.migration}: after this there is no rollback",
+        state="nothing was changed",
+        remedy="trigger the DAG anew with the name in its field Confirm",
+        code="8744",
+    )
 
 
 def _not_shown_yet(record: CanaryRecord, path: str) -> TransientError:

@@ -8,7 +8,7 @@ from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
 
 from heavylift.spec import LoadedSpec, Phase
 from heavylift.spec.registry_phase import spec_for
-from heavylift_airflow.context import REHEARSE
+from heavylift_airflow.context import CONFIRM, EARLY, REHEARSE
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.cutover import (
     CheckReadinessOperator,
@@ -17,6 +17,7 @@ from heavylift_airflow.operators.cutover import (
 )
 from heavylift_airflow.operators.cutover_acts import (
     AnalyseCanaryOperator,
+    FinaliseCutoverOperator,
     PromoteCutoverOperator,
     RollBackOperator,
     SettleSwitchOperator,
@@ -38,6 +39,8 @@ from heavylift_airflow.phases.parts import Parts
 SHADOW = "shadow"
 """The step in which the target gets copies of requests only."""
 EVERYTHING = 100
+FINALISE = "finalise"
+"""What the DAG is called that closes the way back; it belongs to the phase cutover."""
 
 
 def cutover_dag(loaded: LoadedSpec) -> DAG | None:
@@ -81,6 +84,39 @@ def rollback_dag(loaded: LoadedSpec) -> DAG | None:
         **dag_settings(seen, Phase.ROLLBACK, loaded.path),
     ) as dag:
         _build_rollback(Parts(seen, str(loaded.path.absolute()), Phase.ROLLBACK))
+    return dag
+
+
+def finalise_dag(loaded: LoadedSpec) -> DAG | None:
+    """Return the DAG that closes the way back after the soak, or None without a section cutover."""
+    spec = loaded.spec
+    if spec.cutover is None:
+        return None
+    seen = spec_for(spec, Phase.CUTOVER)
+    with DAG(
+        dag_id=f"{spec.migration}.{FINALISE}",
+        schedule=None,
+        params={
+            CONFIRM: Param(
+                None,
+                type=["null", "string"],
+                title="Confirm",
+                section="What to do",
+                description="The migration's name. After this there is no rollback; nothing is deleted.",
+            ),
+            EARLY: Param(
+                False,
+                type="boolean",
+                title="Before the soak is over",
+                section="What to do",
+                description="Close the way back although the soak that the spec asks for is not over.",
+            ),
+        },
+        **dag_settings(seen, Phase.CUTOVER, loaded.path),
+    ) as dag:
+        parts = Parts(seen, str(loaded.path.absolute()), Phase.CUTOVER)
+        begin = BeginRunOperator(**parts.arguments("begin_run"))
+        begin >> FinaliseCutoverOperator(**parts.arguments("finalise"))
     return dag
 
 

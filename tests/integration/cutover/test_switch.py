@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from heavylift.connections import Connection
 from heavylift.cutover.api import SwitchFailedError, SwitchRequest, bring_to, rehearse_switch
+from heavylift.cutover.finalise import FinalTerms, finalise
 from heavylift.cutover.ports import Side
 from heavylift.cutover.world import Parts, observe
+from heavylift.errors import PermanentError
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
 from heavylift.evidence.switch_records import RehearsalRecord, SwitchRecord
@@ -67,6 +70,15 @@ class Workload:
 
         return asyncio.run(act())
 
+    def finalise(self) -> None:
+        async def act() -> None:
+            async with open_evidence(self.databases.evidence_url, None) as store:
+                key = RunKey(migration="shop", phase="cutover", run="final")
+                request = SwitchRequest(store, key, self.parts, "test", PAUSE)
+                await finalise(request, FinalTerms(timedelta(days=7), early=True))
+
+        asyncio.run(act())
+
     def ids(self, side: Side) -> list[int]:
         connection = self.databases.source if side is SOURCE else self.databases.target
         return [row[0] for row in run_sql(connection, "SELECT id FROM entry WHERE id >= 0 ORDER BY 1")]
@@ -100,6 +112,13 @@ def test_there_and_back_under_writers(databases: TwoDatabases) -> None:
     assert workload.is_at(TARGET)
     assert workload.ids(TARGET) == writer.acknowledged
     assert writer.refused
+    workload.finalise()
+    slots = "SELECT count(*) FROM pg_replication_slots WHERE database = current_database()"
+    assert databases.rows(slots) == ([(0,)], [(0,)])
+    assert workload.is_at(TARGET)
+    with pytest.raises(PermanentError, match="HL-8706"):
+        workload.bring_to(SOURCE, "too-late")
+    assert workload.is_at(TARGET)
 
 
 def test_a_pause_that_would_be_too_long_goes_back_by_itself(databases: TwoDatabases) -> None:
