@@ -220,8 +220,6 @@ def test_what_fails_or_is_left_out_shuts_the_gate(made: Made, tmp_path: Path) ->
     run(world, PlanInfrastructureOperator, stage="first")
     with pytest.raises(IncompleteError, match=r"CKV_1 of a\.b.*nobody accepts.*sagemaker"):
         run(world, EvaluateInfrastructureGateOperator, gate=gate("first"))
-    again = task(world, PublishInfrastructureOperator)
-    assert again.execute({**context_of(again), "outlet_events": {}})["evidence"]
     run(world, BuildInfrastructureReportOperator)
     [page] = world.run_folder("provision").glob("report-*.html")
     assert "CKV_1" in page.read_text()
