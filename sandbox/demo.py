@@ -38,7 +38,7 @@ from sandbox.model import Server
 from sandbox.stack import Stack
 from sandbox.waiting import until
 
-DONE, FAILED, REFUSED, INTERRUPTED = 0, 1, 2, 3
+DONE, FAILED, INTERRUPTED = 0, 1, 3
 
 SCHEDULED_RUN_SECONDS = 4.0
 SERVERS = (
@@ -67,7 +67,7 @@ class Options:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the demo; return 0 if the migration was proved, 1 if not, 2 refused, 3 interrupted."""
+    """Run the demo; return 0 if the migration was proved, 1 if not, 3 interrupted."""
     parser = argparse.ArgumentParser(prog="./dev demo", description=__doc__)
     parser.add_argument("--exit", action="store_true", help="end after the run instead of staying up")
     parser.add_argument("--pause", action="store_true", help="leave approvals to you, in the Airflow UI")

@@ -8,21 +8,57 @@ import signal
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import psutil
 import pytest
+from rich.console import Console
 
+from heavylift.spec import Phase
 from sandbox import demo
 from sandbox.demo_airflow import AirflowClient, TaskState
+from sandbox.demo_cutover import Tally
 from sandbox.demo_follow import RunFollower, steps_of
+from sandbox.stack import Stack
 from tests.support.longer import first_then_long
 
 
-def test_a_rollback_is_refused_by_name_and_starts_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert demo.main(["--exit", "--rollback"]) == 2
-    assert "--rollback is not supported yet" in capsys.readouterr().err
+@pytest.mark.parametrize("flags", [[], ["--rollback"]])
+def test_a_rollback_follows_the_cutover_only_where_it_is_asked_for(
+    flags: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched: list[Phase] = []
+    tally = Tally(answered=9, failed=0, acknowledged=9, lost=0, unknown=0, longest_pause=1.0)
+    made = demo.Demo(Console(quiet=True), demo.Options(False, False, Path("/nowhere"), bool(flags)))
+
+    class Live:
+        writer = SimpleNamespace(wait_for=lambda _rows: None)
+
+        def __init__(self, _env: object) -> None: ...
+        def __enter__(self) -> Live:
+            return self
+
+        def __exit__(self, *_: object) -> None: ...
+        def stop(self) -> None: ...
+        def tally(self, side: str) -> Tally:
+            assert side == ("source" if flags else "target")
+            return tally
+
+    def switch(_client: object, _stack: object, phase: Phase, _live: Live) -> bool:
+        switched.append(phase)
+        return True
+
+    monkeypatch.setattr(demo, "LiveWorkload", Live)
+    monkeypatch.setattr(demo, "put_golden_requests", lambda _env: "s3://golden")
+    monkeypatch.setattr(made, "_switch_to", switch)
+    assert made._switch(cast("AirflowClient", None), cast("Stack", SimpleNamespace(env={})))
+    assert switched == [Phase.CUTOVER, *([Phase.ROLLBACK] if flags else [])]
+    lost = replace(tally, lost=1)
+    monkeypatch.setattr(Live, "tally", lambda *_: lost)
+    assert not made._switch(cast("AirflowClient", None), cast("Stack", SimpleNamespace(env={})))
 
 
 def test_mapped_tasks_are_shown_as_one_step_with_the_worst_state() -> None:
