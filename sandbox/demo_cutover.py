@@ -119,7 +119,10 @@ class LiveWorkload:
 
     def _ask(self) -> None:
         asyncio.set_event_loop(self._loop)
-        self._load = self._loop.run_until_complete(self._requests.run())
+        try:
+            self._load = self._loop.run_until_complete(self._requests.run())
+        finally:
+            self._loop.close()
 
 
 def is_on_target(spec: MigrationSpec, env: Mapping[str, str]) -> bool:

@@ -6,7 +6,8 @@ end-to-end tests come last and alone: Airflow's timing is part of what they look
 
 Tests marked ``long`` (rounds of faults, more seeds and pairs of what a shorter test shows already) run
 only when asked for. The continuous integration runs a third of them, another one with another commit: the
-share of a test depends on its name alone, so that all shares together are all tests.
+share of a test depends on its file alone, so that all shares together are all tests, and what goes on from
+one another stays together.
 """
 
 from __future__ import annotations
@@ -80,8 +81,8 @@ class Share:
         return share
 
     def has(self, test: str) -> bool:
-        """Tell whether the test of this name is in the share."""
-        return zlib.crc32(test.encode()) % self.of == self.number - 1
+        """Tell whether the test of this id is in the share, with all others of its file."""
+        return zlib.crc32(test.partition("::")[0].encode()) % self.of == self.number - 1
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
