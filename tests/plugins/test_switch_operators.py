@@ -254,3 +254,12 @@ def test_the_way_back_is_closed_once_confirmed_and_soaked_and_only_from_the_targ
         turn.do(RollBackOperator, phase="rollback", run_id="back")
     assert turn.is_at(TARGET)
     assert "cutover.finalised" in turn.world.actions()
+
+
+def test_a_turn_that_was_only_marked_as_taken_lets_nobody_shift_or_promote(switching: Switching) -> None:
+    with pytest.raises(IncompleteError, match="HL-8718"):
+        switching.do(ShiftTrafficOperator, target_percent=5)
+    with pytest.raises(IncompleteError, match="HL-8718"):
+        switching.do(PromoteCutoverOperator)
+    assert switching.workload.requests.target_percent == 0
+    assert not switching.workload.databases[0].fences[SOURCE].epoch

@@ -12,14 +12,13 @@ from heavylift.cutover.ports import Side
 from heavylift.cutover.rehearsal import rehearse
 from heavylift.cutover.switch import Switch, Terms, no_stream
 from heavylift.cutover.turns import Turns
-from heavylift.cutover.world import Parts, World, observe, of_each, percent_for
+from heavylift.cutover.world import Parts, World, observe, of_each, percent_for, route_stand
 from heavylift.errors import HeavyliftError, PermanentError
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import EvidenceRef, RunKey, utc_now
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.switch_records import (
     RehearsalRecord,
-    RouteStand,
     ShiftRecord,
     SwitchRecord,
     TurnRecord,
@@ -186,16 +185,10 @@ async def shift_requests(
     record = ShiftRecord(
         run=request.run,
         epoch=turn.epoch,
-        before=RouteStand(
-            route="requests", target_percent=before.target_percent, mirror_percent=before.mirror_percent,
-            epoch=before.epoch, detail=dict(before.detail),
-        ),
-        after=RouteStand(
-            route="requests", target_percent=after.target_percent, mirror_percent=after.mirror_percent,
-            epoch=after.epoch, detail=dict(after.detail),
-        ),
+        before=route_stand("requests", before),
+        after=route_stand("requests", after),
         seconds=round(request.clock() - clock, 4),
-    )  # fmt: skip
+    )
     _number, ref = await write_next(
         request.store, lambda number: switch_path(request.run, "shift", number), record
     )

@@ -65,6 +65,11 @@ class Turns:
                 continue
             return taken
 
+    async def has_had(self, run: RunKey, goal: Side) -> bool:
+        """Tell whether ``run`` ever took a turn with this goal; changes nothing."""
+        last = await self.latest()
+        return last is not None and await self._had_turn(run, goal, last.number)
+
     async def demand(self, turn: TurnRecord) -> None:
         """Demand that ``turn`` is still the latest.
 

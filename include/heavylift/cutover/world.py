@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from heavylift.cutover.ports import DatabasePort, Side, Split, TrafficPort, Writes, WriteState
-from heavylift.evidence.switch_records import DatabaseStand, RouteStand, WorldRecord
+from heavylift.evidence.switch_records import DatabaseStand, RouteName, RouteStand, WorldRecord
 
 ResultT = TypeVar("ResultT")
 
@@ -93,17 +93,11 @@ class World:
 
     def record(self, epoch: int = 0) -> WorldRecord:
         """Return this as evidence."""
-        routes = [
-            RouteStand(
-                route=name,
-                target_percent=split.target_percent,
-                mirror_percent=split.mirror_percent,
-                epoch=split.epoch,
-                detail=dict(split.detail),
-            )
-            for name, split in (("requests", self.requests), ("writers", self.writers))
-            if split is not None
-        ]
+        seen: tuple[tuple[RouteName, Split | None], ...] = (
+            ("requests", self.requests),
+            ("writers", self.writers),
+        )
+        routes = [route_stand(name, split) for name, split in seen if split is not None]
         stands = tuple(_stand_record(name, stand) for name, stand in sorted(self.databases.items()))
         return WorldRecord(epoch=epoch, databases=stands, routes=tuple(routes))
 
@@ -147,6 +141,17 @@ async def together(*acts: Coroutine[Any, Any, None]) -> None:
 def percent_for(side: Side) -> int:
     """Return the target's share where everything goes to ``side``."""
     return 100 if side is Side.TARGET else 0
+
+
+def route_stand(route: RouteName, split: Split) -> RouteStand:
+    """Return a route's split as evidence."""
+    return RouteStand(
+        route=route,
+        target_percent=split.target_percent,
+        mirror_percent=split.mirror_percent,
+        epoch=split.epoch,
+        detail=dict(split.detail),
+    )
 
 
 async def _stand(database: DatabasePort) -> Stand:

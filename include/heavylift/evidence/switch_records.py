@@ -14,6 +14,7 @@ SWITCH_FOLDER = "~switch"
 """In a run's folder, and beside the runs for the turns."""
 
 SideName = Literal["source", "target"]
+RouteName = Literal["requests", "writers"]
 
 
 class TurnRecord(Record):
@@ -52,7 +53,7 @@ class RouteStand(Record):
     :param route: ``requests`` or ``writers``.
     """
 
-    route: Literal["requests", "writers"]
+    route: RouteName
     target_percent: int
     mirror_percent: int = 0
     epoch: int = 0

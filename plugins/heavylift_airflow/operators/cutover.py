@@ -45,6 +45,16 @@ class SwitchOperator(HeavyliftOperator):
                 freeze_within=cutover.freeze_within,
             )
 
+    async def demand_begun(self, frame: TaskFrame, request: SwitchRequest) -> None:
+        """Demand that this run took its turn through an open gate: a task's state is no proof of it.
+
+        :raises IncompleteError: it never did (code 8718).
+        """
+        from heavylift.fencing import Side
+
+        if not await request.turns.has_had(frame.run, Side.TARGET):
+            raise gate_shut(frame, "a run that never took its turn")
+
     def switching_frame(self, context: Context) -> TaskFrame:
         """Return the frame, for a task that has no place in a dry run or a rehearsal.
 
@@ -170,7 +180,7 @@ class TakeTurnOperator(SwitchOperator):
         for gate in frame.spec.gates_for(Phase.CUTOVER):
             is_open, why = await gate_is_open(request.store, frame.run, gate)
             if not is_open:
-                raise _gate_shut(frame, why)
+                raise gate_shut(frame, why)
 
 
 def rehearsal_figures(record: RehearsalRecord) -> dict[str, Any]:
@@ -178,7 +188,8 @@ def rehearsal_figures(record: RehearsalRecord) -> dict[str, Any]:
     return {"passed": record.passed, "expected_pause_seconds": record.expected_pause_seconds}
 
 
-def _gate_shut(frame: TaskFrame, why: str) -> IncompleteError:
+def gate_shut(frame: TaskFrame, why: str) -> IncompleteError:
+    """Return the error of a run that may not switch, whatever the states of its tasks say."""
     return IncompleteError(
         f"taking the turn to switch {frame.spec.migration}",
         got=why,

@@ -50,6 +50,7 @@ class ShiftTrafficOperator(SwitchOperator):
         from heavylift.fencing import Side
 
         async with self.switch(frame) as request:
+            await self.demand_begun(frame, request)
             turn = await take_turn(request, Side.TARGET)
             record, ref = await shift_requests(
                 request, turn, self.target_percent, mirror_percent=self.mirror_percent
@@ -118,8 +119,11 @@ class BringToOperator(SwitchOperator):
 
     async def _bring(self, frame: TaskFrame, side: Side) -> SwitchRecord:
         from heavylift.cutover.api import SwitchFailedError, bring_to
+        from heavylift.fencing import Side
 
         async with self.switch(frame) as request:
+            if side is Side.TARGET:
+                await self.demand_begun(frame, request)
             try:
                 record, ref = await bring_to(request, side, self.tell)
             except SwitchFailedError as failed:
