@@ -22,6 +22,7 @@ from heavylift.cli.objects_files import compare as compare_listings
 from heavylift.cli.objects_files import list_objects
 from heavylift.cli.objects_options import (
     MIGRATION,
+    MOST_IN_FLIGHT,
     AsJson,
     Bandwidth,
     Concurrency,
@@ -74,7 +75,7 @@ def copy(
     max_requests: MaxRequests = None,
     window: Window = None,
     no_wait: NoWait = False,
-    concurrency: Concurrency = 32,
+    concurrency: Concurrency = MOST_IN_FLIGHT,
     memory: Memory = "128MiB",
     processes: Processes = None,
     part_size: PartSize = "16MiB",
@@ -147,7 +148,7 @@ def sync(
     max_requests: MaxRequests = None,
     window: Window = None,
     no_wait: NoWait = False,
-    concurrency: Concurrency = 32,
+    concurrency: Concurrency = MOST_IN_FLIGHT,
     memory: Memory = "128MiB",
     processes: Processes = None,
     part_size: PartSize = "16MiB",
@@ -224,7 +225,7 @@ def verify(
     sample: Annotated[int | None, typer.Option(min=1, help="compare so many objects drawn at random")] = None,
     bandwidth: Bandwidth = None,
     max_requests: MaxRequests = None,
-    concurrency: Concurrency = 32,
+    concurrency: Concurrency = MOST_IN_FLIGHT,
     as_json: AsJson = False,
 ) -> None:
     """Compare two places object by object, whoever filled them; changes neither."""

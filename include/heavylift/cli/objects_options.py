@@ -30,6 +30,8 @@ Exclude = Annotated[list[str] | None, typer.Option(help="no keys like this; may 
 Migration = Annotated[str, typer.Option(help="name under which evidence and sync state are kept")]
 AsJson = Annotated[bool, typer.Option("--json", help="one JSON document on standard output")]
 Bandwidth = Annotated[str | None, typer.Option(help="most bytes a second, e.g. 200MiB/s")]
+MOST_IN_FLIGHT = 128
+"""Of a whole command: the more a store has at once, the faster and cheaper it answers small objects."""
 Concurrency = Annotated[
     int, typer.Option(min=1, max=1024, help="most requests in flight; fewer while a store asks for less")
 ]

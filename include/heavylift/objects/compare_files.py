@@ -17,9 +17,8 @@ from heavylift.objects.databases import open_database
 if TYPE_CHECKING:
     import duckdb
 
-SLICE_ROWS = 2_500_000
-"""Rows of one side in one slice: its hash table takes some 350 MiB. Shorter ones keep two threads waiting
-for each other more often."""
+SLICE_ROWS = 1_250_000
+"""Rows of one side in one slice: its hash table takes some 200 MiB. Longer ones took more time as well."""
 MEMORY = 560 * 2**20
 _DRAWN = 1_000
 """Of so many rows one is drawn, to find where to cut. Drawn evenly: were they drawn by the block, a

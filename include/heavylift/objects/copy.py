@@ -41,8 +41,10 @@ from heavylift.objects.copy_object import copy_object
 from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import (
+    ManifestCells,
     ManifestRow,
     PlanRow,
+    cells_of,
     read_plan_shard,
     read_settled,
     write_manifest,
@@ -118,14 +120,14 @@ class _ManifestWriter:
     def __init__(self, evidence: EvidenceStore, path_of: Callable[[int], str]) -> None:
         self._evidence = evidence
         self._path_of = path_of
-        self._rows: list[ManifestRow] = []
+        self._rows: list[ManifestCells] = []
         self._flushed_at = time.monotonic()
         self._lock = asyncio.Lock()
         self.refs: list[EvidenceRef] = []
 
     def add(self, row: ManifestRow) -> bool:
         """Take in a row; True when it is time to write."""
-        self._rows.append(row)
+        self._rows.append(cells_of(row))
         return len(self._rows) >= FLUSH_ROWS or time.monotonic() - self._flushed_at > FLUSH_SECONDS
 
     async def flush(self) -> None:

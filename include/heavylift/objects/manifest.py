@@ -69,16 +69,21 @@ MANIFEST: Columns = {
 """The columns of a manifest; those of checksums hold JSON objects of hex values."""
 
 
-def write_manifest(path: Path, rows: list[ManifestRow]) -> None:
+ManifestCells = tuple[str | int | None, ...]
+"""A manifest's row as it is written; takes half the memory of a :class:`ManifestRow`."""
+
+
+def cells_of(row: ManifestRow) -> ManifestCells:
+    """Return a row as it is written, in the order of :data:`MANIFEST`."""
+    return (*_PLAIN(row), _cell(row.source_checksums), _cell(row.target_checksums), row.finished_us)
+
+
+def write_manifest(path: Path, rows: list[ManifestCells]) -> None:
     """Write rows as one Parquet file."""
-    columns = list(zip(*map(_FIELDS, rows), strict=True)) or [()] * len(MANIFEST)
-    for at, name in enumerate(MANIFEST):
-        if name.endswith("_checksums"):
-            columns[at] = tuple(map(_cell, columns[at]))
-    write_rows(path, MANIFEST, columns)
+    write_rows(path, MANIFEST, list(zip(*rows, strict=True)) or [()] * len(MANIFEST))
 
 
-_FIELDS = operator.attrgetter(*MANIFEST)
+_PLAIN = operator.attrgetter(*list(MANIFEST)[:8])
 
 
 def _cell(value: Checksums) -> str:

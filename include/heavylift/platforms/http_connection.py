@@ -68,13 +68,17 @@ class Connection(asyncio.BufferedProtocol):
     """A connection of a pool.
 
     :param lost: called once when the connection can no longer be used.
+    :param scratch: where received bytes lie while they are parsed. All connections of one event loop may
+        have the same: the loop fills it and has it parsed in one go, and what is kept is copied.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, lost: Callable[[Connection], None]) -> None:
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, lost: Callable[[Connection], None], scratch: memoryview
+    ) -> None:
         self._loop = loop
         self._lost = lost
         self._transport: asyncio.Transport | None = None
-        self._buffer = memoryview(bytearray(READ_BUFFER))
+        self._buffer = scratch
         self._error: BaseException | None = None
         self.usable = False
         self.active_at = 0.0

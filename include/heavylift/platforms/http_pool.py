@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from heavylift.platforms.http_connection import BrokenConnectionError, Connection
+from heavylift.platforms.http_connection import READ_BUFFER, BrokenConnectionError, Connection
 from heavylift.platforms.http_message import Origin, authority_of, request_head, split_url
 
 _MOST_PROXY_ANSWER = 64 * 1024
@@ -66,6 +66,7 @@ class Pool:
         self._connect_seconds = connect_seconds
         self._stall_seconds = stall_seconds
         self._loop = asyncio.get_running_loop()
+        self._scratch = memoryview(bytearray(READ_BUFFER))
         self._idle: list[Connection] = []
         self._busy: set[Connection] = set()
         self._opening = 0
@@ -160,7 +161,7 @@ class Pool:
 
         def factory() -> Connection:
             # An address that does not answer makes no connection, and must not be counted as lost.
-            made.append(Connection(self._loop, self._lost))
+            made.append(Connection(self._loop, self._lost, self._scratch))
             return made[-1]
 
         await self._loop.create_connection(factory, origin.host, origin.port, ssl=tls, server_hostname=name)

@@ -29,7 +29,7 @@ class Limits(SpecModel):
     max_requests: RequestsPerSecond | None = None
     max_tasks: Count | None = None
     windows: tuple[WindowText, ...] = ()
-    max_concurrency: Count = 32
+    max_concurrency: Count = 64
     shard_objects: Count = 10_000
     shard_size: SizeBytes = 10 * GIB
     part_size: SizeBytes = 16 * MIB

@@ -74,7 +74,7 @@ class LimitOverrides(SpecModel):
         ge=1,
         le=1024,
         description="Most objects that one task copies at once, and most requests it has in flight at a"
-        " store; 32 by default. Fewer while a store asks for less.",
+        " store; 64 by default. Fewer while a store asks for less.",
     )
     shard_objects: Count | None = Field(
         default=None,
