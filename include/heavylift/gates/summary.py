@@ -12,8 +12,6 @@ from heavylift.evidence.records import EvidenceRef, PhaseSummary, RunKey
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of, read_dataset
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.wording import counted, differ, enumeration
-from heavylift.gates.infra_checks import gates_now, provision_reasons
-from heavylift.gates.switch_checks import switch_reasons
 
 if TYPE_CHECKING:
     from heavylift.evidence.assess_evidence import AssessEvidence
@@ -64,9 +62,13 @@ async def summarise(
     reasons += assess_reasons(assessed) if assessed else []
     provided = await _provided(store, run) if provision else None
     if provided:
+        from heavylift.gates.infra_checks import gates_now, provision_reasons
+
         reasons += provision_reasons(provided)
         gates = gates_now(gates, provided)
     if switched_to:
+        from heavylift.gates.switch_checks import switch_reasons
+
         reasons += switch_reasons(await _switch(store, run), switched_to)
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
     if not (

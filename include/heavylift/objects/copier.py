@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from heavylift.checksums import Algorithm, Checksums
@@ -47,6 +48,7 @@ class Copier:
     hours: Hours = field(default_factory=lambda: Hours(Windows()))
     look_first: bool = False
     tags_seen: bool = False
+    tags_asked: asyncio.Lock = field(default_factory=asyncio.Lock)
     rejected_reads: int = 0
     resent_bytes: int = 0
     buffers: list[bytearray] = field(default_factory=list)
@@ -97,11 +99,8 @@ async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectA
     """Return the attributes to write, and note what the target keeps in another form or not."""
     keep, found = copier.keep, head.attributes
     tags = found.tags
-    # Stores leave the count out for readers who may not see tags, so the first object asks.
-    unsure = head.tag_count != 0 or not copier.tags_seen
-    if keep.tags and not tags and unsure and copier.source.traits.keeps_tags:
-        tags = await copier.source.tags(copier.source_prefix + rel)
-        copier.tags_seen = True
+    if keep.tags and not tags and copier.source.traits.keeps_tags:
+        tags = await _tags(copier, rel, head)
     if keep.tags and keep.user_metadata and keep.content_headers and not tags:
         attributes = found
     else:
@@ -117,6 +116,22 @@ async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectA
     if problems:
         copier.notes += [(rel, problem) for problem in problems]
     return attributes
+
+
+async def _tags(copier: Copier, rel: str, head: ObjectHead) -> Mapping[str, str]:
+    """Return an object's tags; asks only where there may be some."""
+    key = copier.source_prefix + rel
+    if head.tag_count != 0:
+        return await copier.source.tags(key)
+    if not copier.tags_seen:
+        # Stores leave the count out for readers who may not see tags, so the first object asks, and
+        # those that have come meanwhile wait for its answer.
+        async with copier.tags_asked:
+            if not copier.tags_seen:
+                tags = await copier.source.tags(key)
+                copier.tags_seen = True
+                return tags
+    return {}
 
 
 def manifest_row(

@@ -48,7 +48,7 @@ def test_the_smallest_spec_has_safe_defaults(tmp_path: Path) -> None:
     assert dataset.verify.method is VerifyMethod.PROVIDER
     assert dataset.verify.sample is None
     assert dataset.limits.max_bandwidth is None
-    assert dataset.limits.max_concurrency == 32
+    assert dataset.limits.max_concurrency == 64
     assert dataset.limits.shard_objects == 10_000
     assert dataset.limits.shard_size == 10 * GIB
     assert dataset.limits.part_size == 16 * MIB
