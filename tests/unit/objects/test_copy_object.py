@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ from heavylift.errors import (
 )
 from heavylift.evidence.store import open_evidence
 from heavylift.objects.budget import MemoryBudget
-from heavylift.objects.copier import TRIES, Copier
+from heavylift.objects.copier import TRIES, Copier, kept_attributes
 from heavylift.objects.copy_object import copy_object
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import PlanRow
@@ -390,3 +392,23 @@ async def test_another_workers_wrong_object_is_a_conflict(
     target.put_part = meanwhile  # type: ignore[method-assign]
     with pytest.raises(ConflictError):
         await copy_object(copier, row(source))
+
+
+async def test_where_no_object_is_said_to_have_tags_one_of_all_asks_whether_they_may_be_seen(
+    source: FakeStore, target: FakeStore, journal: UploadJournal
+) -> None:
+    source.fill("plain", BODY, ObjectAttributes())
+    head = replace(await source.head("plain"), tag_count=0)
+    asked: list[str] = []
+
+    async def tags(key: str) -> dict[str, str]:
+        asked.append(key)
+        await asyncio.sleep(0)
+        return {}
+
+    source.tags = tags  # type: ignore[method-assign]
+    copier = make_copier(source, target, journal)
+    await asyncio.gather(*(kept_attributes(copier, "plain", head) for _ in range(20)))
+    assert asked == ["plain"]
+    await kept_attributes(copier, "plain", replace(head, tag_count=1))
+    assert asked == ["plain"] * 2
