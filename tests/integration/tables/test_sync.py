@@ -196,6 +196,25 @@ def test_a_row_that_somebody_took_from_the_target_is_noticed(databases: TwoDatab
         sync(databases)
 
 
+def test_whole_rows_are_the_sources_whatever_somebody_did_to_the_targets(databases: TwoDatabases) -> None:
+    begin(databases, ITEM)
+    databases.on_source("INSERT INTO item SELECT i, i, 'x' || i FROM generate_series(1, 20) i")
+    sync(databases)
+    databases.on_target(
+        "DELETE FROM item WHERE id IN (1, 2); UPDATE item SET body = 'theirs' WHERE id = 3;"
+        "INSERT INTO item VALUES (21, 0, 'theirs'), (22, 0, 'theirs')"
+    )
+    databases.on_source(
+        "BEGIN; UPDATE item SET n = -n WHERE id <= 5;"
+        "INSERT INTO item VALUES (21, 21, 'ours'), (23, 23, 'ours');"
+        "DELETE FROM item WHERE id = 6; INSERT INTO item VALUES (6, 60, 'again');"
+        "UPDATE item SET id = 22 WHERE id = 7; UPDATE item SET n = n + 1 WHERE id = 22; COMMIT"
+    )
+    record = sync(databases)
+    databases.assert_equal("item")
+    assert (record.inserts, record.updates, record.deletes, record.batches_retried) == (3, 7, 1, 0)
+
+
 def test_names_and_values_of_any_kind_arrive(databases: TwoDatabases) -> None:
     begin(
         databases,

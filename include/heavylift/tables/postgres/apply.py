@@ -23,10 +23,11 @@ from heavylift.tables.postgres.fold import (
     TableFold,
     Truncated,
 )
+from heavylift.tables.postgres.keyless_writer import KeylessWriter
 from heavylift.tables.postgres.pgoutput import TruncateOption
 from heavylift.tables.postgres.quiet import demand_no_triggers, quieten
 from heavylift.tables.postgres.target_table import read_target_table
-from heavylift.tables.postgres.writer import KeyedWriter, KeylessWriter, Missing, TableWriter
+from heavylift.tables.postgres.writer import KeyedWriter, Missing
 
 if TYPE_CHECKING:
     from heavylift.tables.postgres.connect import Session
@@ -42,6 +43,7 @@ APPLY_SETTINGS = {
     "work_mem": "32MB",
 }
 _RESHUFFLED = (errors.UniqueViolation, errors.ExclusionViolation)
+TableWriter = KeyedWriter | KeylessWriter
 STATE = "the batch was given up as a whole; the target is at its position before it"
 
 

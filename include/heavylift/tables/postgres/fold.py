@@ -8,7 +8,7 @@ new table shapes are barriers: what came before is applied before them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
 
@@ -72,6 +72,31 @@ class Partial:
     origin: Key
 
 
+class Rows:
+    """Rows that lack nothing; may be made ready for COPY before somebody asks."""
+
+    def __init__(self, rows: Iterable[Row] = (), chunks: tuple[bytes, ...] | None = None) -> None:
+        self._rows = list(rows)
+        self._chunks = chunks
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[Row]:
+        return iter(self._rows)
+
+    def __add__(self, other: Rows) -> Rows:
+        return Rows([*self._rows, *other._rows], (*self.spelled(), *other.spelled()))
+
+    def spell(self) -> None:
+        """Make them ready for COPY."""
+        self._chunks = tuple(copy_chunks(self._rows))
+
+    def spelled(self) -> Iterable[bytes]:
+        """Return them, all columns of each, in the text form of COPY."""
+        return copy_chunks(self._rows) if self._chunks is None else self._chunks
+
+
 class KeyedFold:
     """The changes of one table with a key.
 
@@ -83,24 +108,37 @@ class KeyedFold:
         self.entries: dict[Key, Row | Partial | None] = {}
         self.inserts = self.updates = self.deletes = 0
         self._key_of = _key_of(shape.key_at)
-        self._spelled: tuple[bytes, ...] | None = None
+        # Keys that no row had before the first of these changes.
+        self._fresh: set[Key] = set()
+        self._parted: tuple[Rows, Rows] | None = None
 
-    def whole(self) -> list[Row]:
-        """Return the rows to be there afterwards that lack nothing."""
-        return [entry for entry in self.entries.values() if isinstance(entry, tuple)]
+    def parted(self) -> tuple[Rows, Rows]:
+        """Return the whole rows to be there afterwards: of keys that are new, and of those that are not.
+
+        No change may be taken in any more.
+        """
+        if self._parted is None:
+            new: list[Row] = []
+            changed: list[Row] = []
+            fresh = self._fresh
+            for key, entry in self.entries.items():
+                if isinstance(entry, tuple):
+                    (new if key in fresh else changed).append(entry)
+            self._parted = Rows(new), Rows(changed)
+        return self._parted
 
     def spell(self) -> None:
         """Make the whole rows ready for COPY; no change may be taken in any more."""
-        self._spelled = tuple(copy_chunks(self.whole()))
-
-    def spelled(self) -> Iterable[bytes]:
-        """Return the whole rows, all columns of each, in the text form of COPY."""
-        return copy_chunks(self.whole()) if self._spelled is None else self._spelled
+        for rows in self.parted():
+            rows.spell()
 
     def insert(self, data: bytes) -> None:
         """Take a message of a new row in."""
         new, _, _ = read_row(data, 6)
-        self.entries[self._key_of(new)] = new
+        key = self._key_of(new)
+        if key not in self.entries:
+            self._fresh.add(key)
+        self.entries[key] = new
         self.inserts += 1
 
     def update(self, data: bytes) -> None:
@@ -118,7 +156,7 @@ class KeyedFold:
             self._update_partly(key, before, old, new)
             return
         if before != key:
-            self.entries[before] = None
+            self._moves(before, key)
         self.entries[key] = new
 
     def delete(self, data: bytes) -> None:
@@ -140,8 +178,13 @@ class KeyedFold:
             else:
                 row = filled(new, known)
         if before != key:
-            self.entries[before] = None
+            self._moves(before, key)
         self.entries[key] = Partial(row, origin) if UNCHANGED in row else row
+
+    def _moves(self, before: Key, key: Key) -> None:
+        self.entries[before] = None
+        if key not in self.entries:
+            self._fresh.add(key)
 
     def _deleted_before(self) -> IntegrityError:
         return IntegrityError(

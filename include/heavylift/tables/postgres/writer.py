@@ -3,6 +3,10 @@
 Rows are staged by COPY in a temporary table and then merged by one statement of each kind: deletes
 before everything else, so that a unique value may move from a row that goes to one that comes.
 
+Rows that the log has changed are updated, new ones inserted: ``ON CONFLICT DO UPDATE`` locks each row
+before it changes it, and writes that to the log of the target. Where the target lacks a row that was
+changed, or has one already that is new, the row of the source is there afterwards all the same.
+
 Staged columns are called c0, c1, … in the order of the log's columns, ``m`` marks rows that lack values,
 o0, o1, … are the key under which the target's row has them.
 """
@@ -12,13 +16,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import count
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from psycopg import sql
 
-from heavylift.errors import IntegrityError
 from heavylift.tables.postgres.copy_text import copy_chunks
-from heavylift.tables.postgres.fold import Key, KeyedFold, KeylessFold, Partial, Shape
+from heavylift.tables.postgres.fold import Key, KeyedFold, Partial, Rows, Shape
 from heavylift.tables.postgres.pgoutput import UNCHANGED, Row
 from heavylift.tables.postgres.target_table import TargetTable
 
@@ -62,6 +65,7 @@ class KeyedWriter:
         number = next(_numbers)
         self._goes = sql.Identifier("pg_temp", f"heavylift_d{number}")
         self._comes = sql.Identifier("pg_temp", f"heavylift_u{number}")
+        self._changes = sql.Identifier("pg_temp", f"heavylift_c{number}")
         self._table = sql.Identifier(target.name.schema, target.name.name)
         self._only = sql.SQL("" if target.spreads else "ONLY ")
         fixed = {name for name, column in target.columns.items() if column.always}
@@ -80,6 +84,7 @@ class KeyedWriter:
         comes = [sql.SQL("m integer"), *typed("o", keys), *typed("c", self._columns)]
         self._session.execute(making.format(self._goes, sql.SQL(", ").join(typed("c", keys))))
         self._session.execute(making.format(self._comes, sql.SQL(", ").join(comes)))
+        self._session.execute(making.format(self._changes, sql.SQL(", ").join(typed("c", self._columns))))
         self._delete = sql.SQL("DELETE FROM {only}{table} t USING {goes} u WHERE {match}").format(
             only=self._only,
             table=self._table,
@@ -99,6 +104,36 @@ class KeyedWriter:
             comes=self._comes,
         )
         self._upsert = self._insert + self._on_conflict()
+        self._updates = self._upserts and bool(self._settable) and not target.spreads
+        match = _joined(
+            sql.SQL("t.{} = u.{}").format(sql.Identifier(name), sql.Identifier(f"c{at}"))
+            for at, name in self._columns
+            if name in self._key
+        )
+        self._update = sql.SQL("UPDATE {only}{table} t SET {sets} FROM {changes} u WHERE {match}").format(
+            only=self._only,
+            table=self._table,
+            sets=_joined(
+                (
+                    sql.SQL("{} = u.{}").format(sql.Identifier(name), sql.Identifier(f"c{at}"))
+                    for at, name in self._settable
+                ),
+                ", ",
+            ),
+            changes=self._changes,
+            match=match,
+        )
+        self._insert_lost = sql.SQL(
+            "INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE SELECT {staged} FROM {changes} u"
+            " WHERE NOT EXISTS (SELECT FROM {only}{table} t WHERE {match})"
+        ).format(
+            table=self._table,
+            names=spelled(name for _, name in self._columns),
+            staged=self._staged(self._columns),
+            changes=self._changes,
+            only=self._only,
+            match=match,
+        )
 
     def _on_conflict(self) -> sql.Composed:
         head = sql.SQL(" ON CONFLICT ({}) DO ").format(spelled(self._key))
@@ -120,7 +155,6 @@ class KeyedWriter:
             change places within the batch.
         """
         gone = [key for key, entry in fold.entries.items() if entry is None]
-        whole = fold.whole()
         partial = [(key, entry) for key, entry in fold.entries.items() if isinstance(entry, Partial)]
         rewrite = rewrite or not self._upserts
         missing: list[Key] = []
@@ -137,19 +171,38 @@ class KeyedWriter:
             self._session.execute(self._delete, prepare=True)
         if kept:
             missing += self._update_partly(kept)
-        if whole:
-            columns = [f"c{at}" for at, _ in self._columns]
-            if len(columns) == len(self._shape.columns):
-                self._copy_text(self._comes, columns, fold.spelled())
-            else:
-                self._copy(self._comes, columns, map(self._picked, whole))
-        if whole or filled:
-            self._session.execute(self._insert if rewrite else self._upsert, prepare=True)
+        self._put(*fold.parted(), filled=bool(filled), rewrite=rewrite)
         return [Missing(self._shape, tuple(missing))] if missing else []
+
+    def _put(self, comes: Rows, updates: Rows, *, filled: bool, rewrite: bool) -> None:
+        """Write whole rows.
+
+        :param comes: rows of new keys.
+        :param updates: rows of keys that the table should have.
+        :param filled: rows are staged already that are to come, too.
+        """
+        if rewrite or not self._updates:
+            comes, updates = comes + updates, Rows()
+        if updates:
+            self._stage(self._changes, updates)
+            if self._session.execute(self._update, prepare=True).rowcount != len(updates):
+                self._session.execute(self._insert_lost)
+        if comes:
+            self._stage(self._comes, comes)
+        if comes or filled:
+            self._session.execute(self._insert if rewrite else self._upsert, prepare=True)
+
+    def _stage(self, table: sql.Composable, rows: Rows) -> None:
+        """Copy whole rows into a staging table."""
+        columns = [f"c{at}" for at, _ in self._columns]
+        if len(columns) == len(self._shape.columns):
+            self._copy_text(table, columns, rows.spelled())
+        else:
+            self._copy(table, columns, map(self._picked, rows))
 
     def clear(self) -> None:
         """Empty the staging tables, for another write in the same transaction."""
-        self._session.execute(sql.SQL("TRUNCATE {}, {}").format(self._goes, self._comes))
+        self._session.execute(sql.SQL("TRUNCATE {}, {}, {}").format(self._goes, self._comes, self._changes))
 
     def _picked(self, row: Row) -> Row:
         return tuple([row[at] for at, _ in self._columns])
@@ -266,104 +319,3 @@ class KeyedWriter:
         ).fetchall()
         lost = {tuple(None if value is None else str(value).encode() for value in row) for row in found}
         return [key for key, entry in group if entry.origin in lost]
-
-
-class KeylessWriter:
-    """Writes the changes of one table whose rows have no key."""
-
-    def __init__(self, session: Session, shape: Shape, target: TargetTable) -> None:
-        self._session = session
-        self._shape = shape
-        self._columns = [
-            (at, name)
-            for at, name in enumerate(shape.columns)
-            if name in target.columns and not target.columns[name].generated
-        ]
-        self._staged = sql.Identifier("pg_temp", f"heavylift_k{next(_numbers)}")
-        self._table = sql.Identifier(target.name.schema, target.name.name)
-        self._only = sql.SQL("" if target.spreads else "ONLY ")
-        typed = [sql.SQL(f"c{at} {target.columns[name].staged_type}") for at, name in self._columns]
-        session.execute(
-            sql.SQL("CREATE TEMP TABLE {} ({}) ON COMMIT DELETE ROWS").format(
-                self._staged, sql.SQL(", ").join([sql.SQL("i integer"), sql.SQL("n integer"), *typed])
-            )
-        )
-
-    def write(self, fold: KeylessFold, *, rewrite: bool = False) -> list[Missing]:
-        """Add and take away as many of each row as the fold says.
-
-        :raises IntegrityError: the target has fewer such rows than must go.
-        """
-        del rewrite  # rows have no unique values to exchange
-        rows = [(row, times) for row, times in fold.counts.items() if times]
-        if not rows:
-            return []
-        columns = ["i", "n", *(f"c{at}" for at, _ in self._columns)]
-        statement = sql.SQL("COPY {} ({}) FROM STDIN").format(self._staged, spelled(columns))
-        staged = (
-            (str(i).encode(), str(times).encode(), *[row[at] for at, _ in self._columns])
-            for i, (row, times) in enumerate(rows)
-        )
-        with self._session.cursor().copy(statement) as copy:
-            for chunk in copy_chunks(staged):
-                copy.write(chunk)
-        goes = -sum(times for _, times in rows if times < 0)
-        if goes:
-            self._take_away(goes)
-        if any(times > 0 for _, times in rows):
-            self._add()
-        return []
-
-    def clear(self) -> None:
-        """Empty the staging table, for another write in the same transaction."""
-        self._session.execute(sql.SQL("TRUNCATE {}").format(self._staged))
-
-    def _take_away(self, goes: int) -> None:
-        # Rows are found by their text, which every type has; equality not all of them have.
-        here = sql.SQL("ROW({})::text").format(
-            sql.SQL(", ").join([sql.Identifier("t", name) for _, name in self._columns])
-        )
-        staged = sql.SQL("ROW({})::text").format(
-            sql.SQL(", ").join([sql.Identifier("u", f"c{at}") for at, _ in self._columns])
-        )
-        statement = sql.SQL(
-            "DELETE FROM {only}{table} WHERE (tableoid, ctid) IN (SELECT r.tableoid, r.ctid FROM ("
-            "SELECT t.tableoid, t.ctid, -u.n AS n,"
-            " row_number() OVER (PARTITION BY u.i ORDER BY t.ctid) AS nth"
-            " FROM {only}{table} t JOIN {staged_in} u ON {here} = {staged} WHERE u.n < 0) r"
-            " WHERE r.nth <= r.n)"
-        ).format(only=self._only, table=self._table, staged_in=self._staged, here=here, staged=staged)
-        self._session.execute("SET LOCAL enable_hashjoin = on")
-        done: Any = self._session.execute(statement)
-        self._session.execute("SET LOCAL enable_hashjoin = off")
-        if done.rowcount != goes:
-            raise IntegrityError(
-                f"applying changes of {self._shape.table}",
-                got=f"{done.rowcount} of {goes} rows that should go",
-                expected="the target to hold what the source held",
-                state="nothing of this batch was applied; the position stays",
-                remedy="somebody else has written to the table on the target: compare it with"
-                " heavylift tables verify, then take a new snapshot of it",
-                code="6036",
-            )
-
-    def _add(self) -> None:
-        statement = sql.SQL(
-            "INSERT INTO {table} ({names}) OVERRIDING SYSTEM VALUE"
-            " SELECT {values} FROM {staged} u, generate_series(1, u.n) WHERE u.n > 0"
-        )
-        if not self._columns:
-            statement = sql.SQL(
-                "INSERT INTO {table} SELECT FROM {staged} u, generate_series(1, u.n) WHERE u.n > 0"
-            )
-        self._session.execute(
-            statement.format(
-                table=self._table,
-                names=spelled(name for _, name in self._columns),
-                values=sql.SQL(", ").join([sql.Identifier("u", f"c{at}") for at, _ in self._columns]),
-                staged=self._staged,
-            )
-        )
-
-
-TableWriter = KeyedWriter | KeylessWriter
