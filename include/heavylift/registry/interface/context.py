@@ -31,6 +31,7 @@ class Maps:
     """Which thing of the source is which on the target.
 
     :param places: artifact places of runs and logged models, source to target, none with a slash at its end.
+    :param model_places: artifact places of logged models on the source, to the model's id on the target.
     """
 
     experiments: dict[str, str] = field(default_factory=dict)
@@ -38,6 +39,7 @@ class Maps:
     models: dict[str, str] = field(default_factory=dict)
     names: dict[str, str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    model_places: dict[str, str] = field(default_factory=dict)
     datasets: dict[str, str] = field(default_factory=dict)
 
 

@@ -83,7 +83,9 @@ class LoggedModels:
             await self._update(source, info, there, wanted)
         self.context.maps.models[source] = made
         if info.get("artifact_uri") and place:
-            self.context.maps.places[str(info["artifact_uri"]).rstrip("/")] = place.rstrip("/")
+            place_there = str(info["artifact_uri"]).rstrip("/")
+            self.context.maps.places[place_there] = place.rstrip("/")
+            self.context.maps.model_places[place_there] = made
         self._note_points(model, made, there)
 
     async def _make(self, model: Mapping[str, Any], wanted: Mapping[str, str]) -> tuple[str, str] | None:

@@ -175,6 +175,13 @@ class Versions:
             )
             source = await self._download_uri(version) or source
             model = ""
+        if source.startswith("runs:/"):
+            # The server takes no logged model beside a run's URI.
+            model = ""
+        else:
+            # Servers do not tell a version's logged model, and refuse files of one that is not named.
+            owner = within(source, maps.model_places)
+            model = maps.model_places[owner] if owner else model
         return target_place(source, maps, self.context), model
 
     async def _download_uri(self, version: Mapping[str, Any]) -> str:
@@ -254,11 +261,16 @@ def target_place(uri: str, maps: Maps, context: Context) -> str:
     if uri.startswith("models:/"):
         name, _, rest = uri.removeprefix("models:/").partition("/")
         return f"models:/{maps.names.get(name, name)}/{rest}"
-    head, rest = uri.rstrip("/"), ""
-    while head and head not in maps.places:
-        head, _, last = head.rpartition("/")
-        rest = f"/{last}{rest}"
-    return maps.places[head] + rest if head else context.uris.of(uri)
+    head = within(uri, maps.places)
+    return maps.places[head] + uri.rstrip("/")[len(head) :] if head else context.uris.of(uri)
+
+
+def within(uri: str, places: Mapping[str, str]) -> str:
+    """Return the one of ``places`` in which a URI lies, or which it is; empty where there is none."""
+    head = uri.rstrip("/")
+    while head and head not in places:
+        head = head.rpartition("/")[0]
+    return head
 
 
 async def versions_of(server: TrackingServer, name: str, *, prompts: bool) -> AsyncIterator[dict[str, Any]]:
