@@ -105,7 +105,7 @@ def test_the_runbook_knows_what_goes_wrong(trouble: str) -> None:
     assert trouble in read_runbook(Phase.REGISTRY).text
 
 
-def test_feature_stores_have_their_chain_and_need_no_gate(tmp_path: Path) -> None:
+def test_feature_stores_have_their_chain_and_a_gate(tmp_path: Path) -> None:
     store = {
         "name": "drivers",
         "source": {"connection": "feast_a"},
@@ -116,8 +116,11 @@ def test_feature_stores_have_their_chain_and_need_no_gate(tmp_path: Path) -> Non
     chain = ["begin_run", *(f"features_drivers.{act}_features" for act in ("preflight", "copy", "verify"))]
     for before, after in pairwise(chain):
         assert dag.get_task(after).upstream_task_ids == {before}
-    assert not any("gate" in each for each in dag.task_ids)
+    gate = dag.get_task("gate_registry-verified.evaluate")
+    assert gate.upstream_task_ids == {"features_drivers.verify_features"}
+    assert "Gate **registry-verified**: features_equal." in (dag.doc_md or "")
     both = dag_of(tmp_path / "b", feature_stores=[store])
     assert both.has_task("features_drivers.verify_features")
     assert both.has_task("registry_history.verify_registry")
     assert "feature store `feast_a`" in (both.doc_md or "")
+    assert "Gate **registry-verified**: registries_equal, features_equal." in (both.doc_md or "")

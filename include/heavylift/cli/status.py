@@ -66,6 +66,7 @@ def _document(story: RunStory) -> dict[str, Any]:
     from heavylift.report.assessment import assess_view
     from heavylift.report.databases import database_rows
     from heavylift.report.deletions import deletions_of
+    from heavylift.report.features import feature_rows
     from heavylift.report.models import model_rows
     from heavylift.report.provision import provision_view
     from heavylift.report.registries import registry_rows
@@ -85,6 +86,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "databases": [each.document for each in database_rows(story)],
         "streams": [each.document for each in stream_rows(story)],
         "registries": [each.document for each in registry_rows(story)],
+        "feature_stores": [each.document for each in feature_rows(story)],
         "models": [each.document for each in model_rows(story)],
         "assessment": found.document if (found := assess_view(story)) else None,
         "infrastructure": made.document if (made := provision_view(story)) else None,
@@ -111,6 +113,7 @@ def _text(story: RunStory) -> str:
     from heavylift.report.assessment import assess_view
     from heavylift.report.databases import database_line, database_rows
     from heavylift.report.deletions import deletion_in_words, deletions_of
+    from heavylift.report.features import feature_line, feature_rows
     from heavylift.report.models import model_line, model_rows
     from heavylift.report.provision import provision_view
     from heavylift.report.registries import registry_line, registry_rows
@@ -133,6 +136,7 @@ def _text(story: RunStory) -> str:
     lines += [f"  database  {database_line(row)}" for row in database_rows(story)]
     lines += [f"  stream    {stream_line(row)}" for row in stream_rows(story)]
     lines += [f"  registry  {registry_line(row)}" for row in registry_rows(story)]
+    lines += [f"  features  {feature_line(row)}" for row in feature_rows(story)]
     lines += [f"  model     {model_line(row)}" for row in model_rows(story)]
     if found := assess_view(story):
         lines.append(f"  plan      {found.line}")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from heavylift.evidence.feature_records import FeatureVerificationRecord, feature_path
-from heavylift.evidence.records import RunKey
+from heavylift.evidence.records import EvidenceRef, Finding, RunKey
 from heavylift.evidence.registry_records import RegistryMoveRecord, RegistryPreflightRecord
 from heavylift.evidence.run_evidence import CLOCK_SKEW, Kept, read_all
 from heavylift.evidence.store import EvidenceStore
@@ -20,6 +20,22 @@ class FeatureEvidence:
     preflight: Kept[RegistryPreflightRecord] | None = None
     moves: tuple[Kept[RegistryMoveRecord], ...] = ()
     verification: Kept[FeatureVerificationRecord] | None = None
+
+    @property
+    def written(self) -> int:
+        """Rows that this run has written to the target."""
+        return sum(kept.record.written for kept in self.moves)
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What the preflight and the moves have found."""
+        records = (self.preflight, *self.moves)
+        return tuple(dict.fromkeys(each for kept in records if kept for each in kept.record.findings))
+
+    @property
+    def refs(self) -> tuple[EvidenceRef, ...]:
+        """The files that all of this is read from."""
+        return tuple(kept.ref for kept in (self.preflight, *self.moves, self.verification) if kept)
 
     @property
     def is_stale(self) -> bool:

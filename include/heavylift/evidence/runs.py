@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heavylift.evidence.compliance_records import COMPLIANCE
+from heavylift.evidence.feature_records import FEATURES_FOLDER
 from heavylift.evidence.infra_records import INFRA_FOLDER
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
 from heavylift.evidence.model_records import MODELS_FOLDER
@@ -46,6 +47,7 @@ class SeenRun:
     assessed: bool = False
     provisioned: bool = False
     switched: bool = False
+    feature_stores: tuple[str, ...] = ()
 
     @property
     def title(self) -> str:
@@ -94,6 +96,7 @@ class _Gathered:
         self._databases: set[str] = set()
         self._streams: set[str] = set()
         self._registries: set[str] = set()
+        self._feature_stores: set[str] = set()
         self._models: set[tuple[str, str]] = set()
         self._summaries = 0
         self._assessed = False
@@ -108,6 +111,7 @@ class _Gathered:
             "databases": self._databases,
             STREAMS_FOLDER: self._streams,
             REGISTRIES_FOLDER: self._registries,
+            FEATURES_FOLDER: self._feature_stores,
         }
         if folder in named:
             named[folder].add(inside.partition("/")[0])
@@ -140,6 +144,7 @@ class _Gathered:
             self._assessed,
             self._provisioned,
             self._switched,
+            _names(self._feature_stores),
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from heavylift.evidence.assess_evidence import AssessEvidence
+from heavylift.evidence.feature_evidence import FeatureEvidence
 from heavylift.evidence.model_evidence import ModelEvidence
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.registry_evidence import RegistryEvidence
@@ -13,6 +14,7 @@ from heavylift.evidence.stream_evidence import StreamEvidence
 from heavylift.gates import (
     assess_checks,
     database_checks,
+    feature_checks,
     infra_checks,
     model_checks,
     registry_checks,
@@ -58,6 +60,14 @@ REGISTRY_JUDGES: Mapping[Check, Callable[[RegistryEvidence], Verdict]] = {
 }
 """Check → how it is judged on a registry."""
 
+FEATURE_JUDGES: Mapping[Check, Callable[[FeatureEvidence], Verdict]] = {
+    Check.COUNTS_EQUAL: feature_checks.counts_equal,
+    Check.CHECKSUMS_EQUAL: feature_checks.features_equal,
+    Check.NO_FINDINGS: feature_checks.no_findings,
+    Check.FEATURES_EQUAL: feature_checks.features_equal,
+}
+"""Check → how it is judged on a feature store."""
+
 MODEL_JUDGES: Mapping[Check, Callable[[ModelEvidence], Verdict]] = {
     Check.MODELS_COMPATIBLE: model_checks.compatible,
     Check.MODELS_AGREE: model_checks.agree,
@@ -101,6 +111,11 @@ def judge_database(check: Check, subject: DatabaseSubject) -> CheckOutcome:
 def judge_stream(check: Check, evidence: StreamEvidence) -> CheckOutcome:
     """Return the outcome of ``check`` on one stream's evidence; it never passes on missing evidence."""
     return STREAM_JUDGES[check](evidence).outcome(check.value, evidence.stream)
+
+
+def judge_features(check: Check, evidence: FeatureEvidence) -> CheckOutcome:
+    """Return the outcome of ``check`` on a feature store's evidence; it never passes on missing evidence."""
+    return FEATURE_JUDGES[check](evidence).outcome(check.value, evidence.store)
 
 
 def judge_registry(check: Check, evidence: RegistryEvidence) -> CheckOutcome:

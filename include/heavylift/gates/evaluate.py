@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from heavylift.errors import AuditError
 from heavylift.evidence.assess_evidence import AssessEvidence, latest_assessment, read_assess
 from heavylift.evidence.database_evidence import read_database
+from heavylift.evidence.feature_evidence import FeatureEvidence, read_feature_store
 from heavylift.evidence.infra_evidence import read_provision
 from heavylift.evidence.model_evidence import ModelEvidence, ModelVersions, read_model_evidence
 from heavylift.evidence.numbered import write_next
@@ -22,6 +23,7 @@ from heavylift.gates.assess_checks import judge_assess_freshness
 from heavylift.gates.checks import (
     ASSESS_JUDGES,
     DATABASE_JUDGES,
+    FEATURE_JUDGES,
     INFRA_JUDGES,
     JUDGES,
     MODEL_JUDGES,
@@ -30,12 +32,14 @@ from heavylift.gates.checks import (
     judge,
     judge_assessment,
     judge_database,
+    judge_features,
     judge_infra,
     judge_model,
     judge_registry,
     judge_stream,
 )
 from heavylift.gates.database_checks import DatabaseSubject, judge_database_freshness
+from heavylift.gates.feature_checks import judge_feature_freshness
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
 from heavylift.gates.infra_checks import InfraSubject, gate_now, judge_infra_freshness, stage_digest
 from heavylift.gates.model_checks import judge_model_freshness
@@ -59,6 +63,7 @@ async def evaluate_gate(
     databases: Mapping[str, float] | None = None,
     streams: Sequence[str] = (),
     registries: Sequence[str] = (),
+    feature_stores: Sequence[str] = (),
     models: ModelVersions = (),
     assessment: bool = False,
     provision: bool = False,
@@ -75,7 +80,7 @@ async def evaluate_gate(
         alone. None means all.
     :param databases: all databases that it answers for, and the lag in seconds under which each
         counts as caught up.
-    :param streams: all streams that it answers for; ``registries`` likewise.
+    :param streams: all streams that it answers for; ``registries`` and ``feature_stores`` likewise.
     :param models: all models that it answers for, each with its version.
     :param assessment: whether it answers for the run's assessment.
     :param provision: whether it answers for a stage of the run's infrastructure: the one it is named for.
@@ -94,6 +99,8 @@ async def evaluate_gate(
         outcomes += _of_stream(gate, await read_stream_evidence(store, run, name), now)
     for name in registries:
         outcomes += _of_registry(gate, await read_registry(store, run, name), now)
+    for name in feature_stores:
+        outcomes += _of_features(gate, await read_feature_store(store, run, name), now)
     for name, version in models:
         outcomes += _of_model(gate, await read_model_evidence(store, run, name, version), now)
     assessed = await read_assess(store, run) if assessment else None
@@ -171,6 +178,14 @@ def _of_registry(gate: Gate, evidence: RegistryEvidence, now: datetime) -> list[
     outcomes = [judge_registry(check, evidence) for check in checks]
     if checks:
         outcomes.append(judge_registry_freshness(evidence, timedelta(seconds=gate.max_age), now))
+    return outcomes
+
+
+def _of_features(gate: Gate, evidence: FeatureEvidence, now: datetime) -> list[CheckOutcome]:
+    checks = [check for check in gate.checks if check in FEATURE_JUDGES]
+    outcomes = [judge_features(check, evidence) for check in checks]
+    if checks:
+        outcomes.append(judge_feature_freshness(evidence, timedelta(seconds=gate.max_age), now))
     return outcomes
 
 
@@ -261,6 +276,8 @@ def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
         return "there is no assessment to judge"
     if check is Check.REGISTRIES_EQUAL:
         return "there is no registry to judge"
+    if check is Check.FEATURES_EQUAL:
+        return "there is no feature store to judge"
     if check in MODEL_JUDGES and check not in JUDGES:
         return "there is no model to judge"
     if check not in JUDGES:

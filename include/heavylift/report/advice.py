@@ -9,6 +9,7 @@ from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.evidence.wording import counted, enumeration
 from heavylift.report.assessment import assess_advice, assess_view
 from heavylift.report.databases import database_advice, database_rows
+from heavylift.report.features import feature_advice, feature_rows
 from heavylift.report.models import model_advice, model_rows
 from heavylift.report.provision import provision_advice, provision_view
 from heavylift.report.registries import registry_advice, registry_rows
@@ -39,6 +40,7 @@ def advice_on(story: RunStory) -> list[Advice]:
     found += [Advice(*each) for row in database_rows(story) for each in database_advice(row, dag)]
     found += [Advice(*each) for row in stream_rows(story) for each in stream_advice(row, dag)]
     found += [Advice(*each) for row in registry_rows(story) for each in registry_advice(row, dag)]
+    found += [Advice(*each) for row in feature_rows(story) for each in feature_advice(row, dag)]
     found += [Advice(*each) for row in model_rows(story) for each in model_advice(row, dag)]
     found += [Advice(*each) for each in assess_advice(assess_view(story), dag)]
     found += [Advice(*each) for each in provision_advice(provision_view(story), dag)]

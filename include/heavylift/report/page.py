@@ -17,8 +17,8 @@ from heavylift.report.view import MOST_ACTS, View, answer_to, span_in_words
 
 _TEMPLATES = (
     "report.html", "macros.html", "databases.html", "streams.html",
-    "registries.html", "models.html", "assess.html", "provision.html", "switch.html", "gone.html",
-    "forecast.html", "proof.html", "trail.html", "plan.html", "access.html",
+    "registries.html", "features.html", "models.html", "assess.html", "provision.html", "switch.html",
+    "gone.html", "forecast.html", "proof.html", "trail.html", "plan.html", "access.html",
     "controls.html",
 )  # fmt: skip
 

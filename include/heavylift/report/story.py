@@ -11,6 +11,7 @@ from heavylift.evidence.assess_evidence import AssessEvidence, read_assess
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import AuditEntry
 from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
+from heavylift.evidence.feature_evidence import FeatureEvidence, read_feature_store
 from heavylift.evidence.infra_evidence import ProvisionEvidence, read_provision
 from heavylift.evidence.model_evidence import ModelEvidence, read_model_evidence
 from heavylift.evidence.paths import dataset_of_folder, gate_path, summary_path
@@ -77,6 +78,7 @@ class RunStory:
     databases: tuple[DatabaseEvidence, ...] = ()
     streams: tuple[StreamEvidence, ...] = ()
     registries: tuple[RegistryEvidence, ...] = ()
+    feature_stores: tuple[FeatureEvidence, ...] = ()
     models: tuple[ModelEvidence, ...] = ()
     assess: AssessEvidence | None = None
     provision: ProvisionEvidence | None = None
@@ -86,8 +88,8 @@ class RunStory:
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
         looked = self.assess or self.provision or self.switch
-        others = self.databases or self.streams or self.registries or self.models or looked
-        return bool(self.datasets) or not others
+        others = self.databases or self.streams or self.registries or self.feature_stores or self.models
+        return bool(self.datasets) or not (others or looked)
 
     @property
     def was_dry(self) -> bool:
@@ -124,9 +126,9 @@ async def read_story(
     this = seen.pop(run, None)
     last_word = summary or await _summary(store, run)
     names = _names(last_word.datasets if last_word else (), this.datasets if this else ())
-    databases, streams, registries, models, gates = (
+    databases, streams, registries, feature_stores, models, gates = (
         dict.fromkeys([*getattr(last_word, sort, ()), *getattr(this, sort, ())])
-        for sort in ("databases", "streams", "registries", "models", "gates")
+        for sort in ("databases", "streams", "registries", "feature_stores", "models", "gates")
     )
     if this and this.switched:
         # Drains and comparisons are steps of the switch: its own record says what they proved.
@@ -145,6 +147,7 @@ async def read_story(
         databases=tuple([await read_database(store, run, name) for name in databases]),
         streams=tuple([await read_stream_evidence(store, run, name) for name in streams]),
         registries=tuple([await read_registry(store, run, name) for name in registries]),
+        feature_stores=tuple([await read_feature_store(store, run, name) for name in feature_stores]),
         assess=await read_assess(store, run) if this and this.assessed else None,
         provision=await read_provision(store, run) if this and this.provisioned else None,
         switch=await read_switch(store, run) if this and this.switched else None,

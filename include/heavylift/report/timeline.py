@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from heavylift.evidence.assess_evidence import AssessEvidence
 from heavylift.evidence.database_evidence import DatabaseEvidence
+from heavylift.evidence.feature_evidence import FeatureEvidence
 from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.evidence.stream_evidence import StreamEvidence
@@ -62,6 +63,7 @@ def lanes_of(story: RunStory) -> list[Lane]:
     lanes += [Lane(each.database, merge_bars(tuple(_database_bars(each)))) for each in story.databases]
     lanes += [Lane(each.stream, merge_bars(tuple(_stream_bars(each)))) for each in story.streams]
     lanes += [Lane(each.registry, merge_bars(tuple(_registry_bars(each)))) for each in story.registries]
+    lanes += [Lane(each.store, merge_bars(tuple(_registry_bars(each)))) for each in story.feature_stores]
     lanes += _assess_lanes(story.assess) if story.assess else []
     lanes += [Lane(gate.name, marks=tuple(_marks(gate))) for gate in story.gates]
     return [lane for lane in lanes if lane.bars or lane.marks]
@@ -119,7 +121,7 @@ def _stream_bars(evidence: StreamEvidence) -> Iterable[Bar]:
         yield _until("proof" if proof.passed else "bad", proof.verified_at, proof.seconds, "Verification")
 
 
-def _registry_bars(evidence: RegistryEvidence) -> Iterable[Bar]:
+def _registry_bars(evidence: RegistryEvidence | FeatureEvidence) -> Iterable[Bar]:
     for kept in evidence.moves:
         move = kept.record
         title = f"{move.act.capitalize()}: {counted(move.written, 'row')} written"

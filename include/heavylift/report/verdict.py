@@ -12,6 +12,7 @@ from heavylift.gates.infra_checks import provision_reasons
 from heavylift.gates.summary import (
     assess_reasons,
     database_reasons,
+    feature_reasons,
     model_reasons,
     registry_reasons,
     stream_reasons,
@@ -25,6 +26,7 @@ from heavylift.report.databases import (
     is_dry_run_of_databases,
 )
 from heavylift.report.deletions import deletions_of
+from heavylift.report.features import features_proof, features_so_far
 from heavylift.report.models import models_proof, models_so_far
 from heavylift.report.provision import provision_proof, provision_so_far
 from heavylift.report.registries import (
@@ -160,6 +162,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
     reasons += [reason for each in story.databases for reason in database_reasons(each)]
     reasons += [reason for each in story.streams for reason in stream_reasons(each)]
     reasons += [reason for each in story.registries for reason in registry_reasons(each)]
+    reasons += [reason for each in story.feature_stores for reason in feature_reasons(each)]
     reasons += [reason for each in story.models for reason in model_reasons(each)]
     reasons += assess_reasons(story.assess) if story.assess else []
     reasons += provision_reasons(story.provision) if story.provision else []
@@ -200,6 +203,7 @@ def _title(story: RunStory) -> str:
 def _proof(story: RunStory) -> str:
     proofs = (
         _objects_proof(story), databases_proof(story), streams_proof(story), registries_proof(story),
+        features_proof(story),
         models_proof(story), assess_proof(story.assess), provision_proof(story.provision),
         switch_proof(story),
     )  # fmt: skip
@@ -266,6 +270,7 @@ def _so_far(story: RunStory) -> str:
         databases_so_far(story) if story.databases else "",
         streams_so_far(story) if story.streams else "",
         registries_so_far(story) if story.registries else "",
+        features_so_far(story) if story.feature_stores else "",
         models_so_far(story) if story.models else "",
         assess_so_far(story.assess) if story.assess else "",
         provision_so_far(story.provision) if story.provision else "",

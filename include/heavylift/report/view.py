@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from heavylift.evidence.feature_evidence import FeatureEvidence
 from heavylift.evidence.records import (
     Approval,
     EvidenceRef,
@@ -15,11 +16,13 @@ from heavylift.evidence.records import (
     Tally,
     VerificationRecord,
 )
+from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.run_evidence import Counts, DatasetEvidence, counts_of
 from heavylift.evidence.wording import duration, method_in_words
 from heavylift.report.assessment import AssessView, assess_view
 from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
+from heavylift.report.features import FeatureRow, feature_rows
 from heavylift.report.forecast import Forecast, forecasts_of
 from heavylift.report.models import ModelRow, model_rows
 from heavylift.report.provision import ProvisionView, provision_view
@@ -105,6 +108,7 @@ class View:
     databases: tuple[DatabaseRow, ...]
     streams: tuple[StreamRow, ...]
     registries: tuple[RegistryRow, ...]
+    feature_stores: tuple[FeatureRow, ...]
     models: tuple[ModelRow, ...]
     assess: AssessView | None
     provision: ProvisionView | None
@@ -147,6 +151,7 @@ def view_of(story: RunStory) -> View:
         databases=database_rows(story),
         streams=stream_rows(story),
         registries=registry_rows(story),
+        feature_stores=feature_rows(story),
         models=model_rows(story),
         assess=assess_view(story),
         provision=provision_view(story),
@@ -205,6 +210,7 @@ def _findings(story: RunStory) -> Iterable[Finding]:
     yield from (finding for database in story.databases for finding in database.findings)
     yield from (finding for stream in story.streams for finding in stream.findings)
     yield from (finding for registry in story.registries for finding in registry.findings)
+    yield from (finding for each in story.feature_stores for finding in each.findings)
     yield from (finding for model in story.models for finding in model.findings)
 
 
@@ -245,7 +251,8 @@ def _span(story: RunStory) -> timedelta | None:
         begins += [kept.record.started_at for kept in stream.mirrors]
         ends += [kept.record.ended_at for kept in stream.mirrors]
         ends += [stream.verification.record.verified_at] if stream.verification else []
-    for registry in story.registries:
+    moved: list[RegistryEvidence | FeatureEvidence] = [*story.registries, *story.feature_stores]
+    for registry in moved:
         begins += [registry.preflight.record.checked_at] if registry.preflight else []
         begins += [kept.record.started_at for kept in registry.moves]
         ends += [kept.record.ended_at for kept in registry.moves]
@@ -278,6 +285,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     yield from (ref for database in story.databases for ref in database.refs)
     yield from (ref for stream in story.streams for ref in stream.refs)
     yield from (ref for registry in story.registries for ref in registry.refs)
+    yield from (ref for each in story.feature_stores for ref in each.refs)
     yield from (ref for model in story.models for ref in model.refs)
     yield from story.assess.refs if story.assess else ()
     yield from story.provision.refs if story.provision else ()

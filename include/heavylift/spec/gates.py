@@ -83,6 +83,17 @@ DEFAULT_REGISTRY_GATE = Gate(
 )
 """The gate of the registry phase where the spec names none; it runs on a schedule, and asks nobody."""
 
+_FEATURES_TOO = "Registries and feature stores are equal on both sides, read afresh."
+
+
+def default_registry_gate(*, registries: bool, feature_stores: bool) -> Gate:
+    """Return the default gate of the registry phase for what a spec moves in it."""
+    if not feature_stores:
+        return DEFAULT_REGISTRY_GATE
+    checks = ((Check.REGISTRIES_EQUAL,) if registries else ()) + (Check.FEATURES_EQUAL,)
+    return DEFAULT_REGISTRY_GATE.model_copy(update={"checks": checks, "description": _FEATURES_TOO})
+
+
 DEFAULT_REVALIDATE_GATE = Gate(
     name="models-revalidated",
     phase=Phase.REVALIDATE,

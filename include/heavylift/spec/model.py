@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from heavylift.spec.base import Name, SpecModel, Text
-from heavylift.spec.gates import DEFAULT_GATES, DEFAULT_SECRETS_GATE, Gate
+from heavylift.spec.gates import DEFAULT_GATES, DEFAULT_SECRETS_GATE, Gate, default_registry_gate
 from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
 from heavylift.spec.sections_assess import Assess
 from heavylift.spec.sections_compliance import Compliance
@@ -80,9 +80,10 @@ class MigrationSpec(SpecModel):
 
     def gates_for(self, phase: Phase) -> tuple[Gate, ...]:
         """Return the gates of ``phase``; where none is named its default gate, if it has one."""
-        if phase is Phase.REGISTRY and not self.registries:
-            return ()  # its gates judge registries; feature stores are proved by their own tasks
         named = tuple(gate for gate in self.gates if gate.phase is phase)
+        if phase is Phase.REGISTRY and not named:
+            moved = {"registries": bool(self.registries), "feature_stores": bool(self.feature_stores)}
+            return (default_registry_gate(**moved),) if any(moved.values()) else ()
         if phase is Phase.PROVISION and self.secrets is not None:
             mine = tuple(gate for gate in named if Check.SECRETS_EQUAL in gate.checks)
             others = tuple(gate for gate in named if gate not in mine)

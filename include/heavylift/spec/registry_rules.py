@@ -17,9 +17,8 @@ from heavylift.spec.support import SUPPORTED_PATHS
 from heavylift.spec.vocabulary import Check, Deletes, Phase
 
 _ALL = ("*",)
-_IN_REGISTRY = frozenset(
-    {Check.REGISTRIES_EQUAL, Check.COUNTS_EQUAL, Check.CHECKSUMS_EQUAL, Check.NO_FINDINGS}
-)
+_ITS_OWN = frozenset({Check.REGISTRIES_EQUAL, Check.FEATURES_EQUAL})
+_IN_REGISTRY = _ITS_OWN | {Check.COUNTS_EQUAL, Check.CHECKSUMS_EQUAL, Check.NO_FINDINGS}
 """Checks that a gate of the phase registry can make."""
 
 
@@ -50,21 +49,31 @@ def registry_checks_have_registries(spec: MigrationSpec) -> Iterator[Broken]:
     for index, gate in enumerate(spec.gates):
         for position, check in enumerate(gate.checks):
             path: FieldPath = ("gates", index, "checks", position)
-            if check is Check.REGISTRIES_EQUAL and gate.phase is not Phase.REGISTRY:
+            if check in _ITS_OWN and gate.phase is not Phase.REGISTRY:
                 yield Broken(
                     "2226",
                     path,
                     f"the check {check.value!r} at the end of the phase {gate.phase.value}",
                     "a gate of the phase registry, which moves them",
                 )
-            elif gate.phase is Phase.REGISTRY and (check not in _IN_REGISTRY or not spec.registries):
+            elif gate.phase is Phase.REGISTRY and not _judges_something(check, spec):
                 yield Broken(
                     "2227",
                     path,
                     f"the check {check.value!r}, which would check nothing in the phase registry",
-                    " or ".join(sorted(each.value for each in _IN_REGISTRY)) + ", and an entry of registries",
-                    "name a registry, or take the check out",
+                    " or ".join(sorted(each.value for each in _IN_REGISTRY))
+                    + ", and an entry of registries or feature_stores",
+                    "name a registry or a feature store, or take the check out",
                 )
+
+
+def _judges_something(check: Check, spec: MigrationSpec) -> bool:
+    """Tell whether a check finds its subject among what the phase registry moves."""
+    if check is Check.REGISTRIES_EQUAL:
+        return bool(spec.registries)
+    if check is Check.FEATURES_EQUAL:
+        return bool(spec.feature_stores)
+    return check in _IN_REGISTRY and bool(spec.registries or spec.feature_stores)
 
 
 def _whole(registry: Registry, path: FieldPath) -> Iterator[Broken]:

@@ -132,6 +132,7 @@ class Check(StrEnum):
     TABLES_EQUAL = "tables_equal"
     REPLICATION_CAUGHT_UP = "replication_caught_up"
     REGISTRIES_EQUAL = "registries_equal"
+    FEATURES_EQUAL = "features_equal"
     MODELS_COMPATIBLE = "models_compatible"
     MODELS_AGREE = "models_agree"
     INVENTORY_COMPLETE = "inventory_complete"

@@ -88,6 +88,7 @@ class EvaluateGateOperator(HeavyliftOperator):
             "databases": {database.name: database.max_lag for database in spec.databases},
             "streams": [stream.name for stream in spec.streams],
             "registries": [registry.name for registry in spec.registries],
+            "feature_stores": [store.name for store in spec.feature_stores],
         }
 
 

@@ -213,6 +213,7 @@ def test_the_example_is_right_and_says_what_the_sandbox_has(repository: Path) ->
         Check.TABLES_EQUAL,
         Check.REPLICATION_CAUGHT_UP,
         Check.REGISTRIES_EQUAL,
+        Check.FEATURES_EQUAL,
         Check.MODELS_AGREE,
         Check.MODELS_COMPATIBLE,
         Check.PLAN_APPROVED,
