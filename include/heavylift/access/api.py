@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class AccessRequest:
 
     :param found: (file, document) for each of the source's documents.
     :param facts: folder with tables in the place of the built-in ones.
+    :param chosen: tells which identities move; None: all.
     """
 
     run: RunKey
@@ -56,6 +57,7 @@ class AccessRequest:
     predefined: tuple[Predefined, ...] = ()
     used: Mapping[str, Collection[str]] | None = None
     facts: Path | None = None
+    chosen: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def translate_access(request: AccessRequest) -> Outcome:
     table = load_table(request.facts)
     bundle = bundle_of(request.names.source, request.found)
     names = with_region(request.names, bundle)
-    read = read_bundle(bundle, table, names.source)
+    read = only_chosen(read_bundle(bundle, table, names.source), request.chosen)
     if request.used is not None and not any(each.id in request.used for each in read.identities):
         raise SpecError(
             "dropping what no access log shows",
@@ -91,6 +93,28 @@ def translate_access(request: AccessRequest) -> Outcome:
     options = Options(request.max_excess, request.predefined, request.used)
     made = translate(read, table, names.source.platform, writer, options)
     return _Making(replace(request, names=names), table, read, writer, made).outcome()
+
+
+def only_chosen(read: Read, chosen: Callable[[str], bool] | None) -> Read:
+    """Return what was read with only the identities that move; what they may not do stays known.
+
+    :raises SpecError: none of them does.
+    """
+    if chosen is None:
+        return read
+    kept = tuple(each for each in read.identities if chosen(each.id))
+    if not kept:
+        raise SpecError(
+            "choosing the identities that move",
+            got="patterns that none fits",
+            expected=f"at least one of: {', '.join(each.id for each in read.identities[:3]) or 'nobody'}",
+            state="nothing was translated",
+            remedy="correct access.identities and access.exclude",
+            code="9116",
+        )
+    gone = {each.id for each in read.identities} - {each.id for each in kept}
+    told = tuple(each for each in read.untranslated if each.identity not in gone)
+    return replace(read, identities=kept, untranslated=told)
 
 
 def with_region(names: Names, bundle: Document) -> Names:

@@ -40,15 +40,15 @@ async def summarise(
     assessment: bool = False,
     feature_stores: Sequence[str] = (),
     provision: bool = False,
+    provides: Sequence[str] = (),
     switched_to: SideName | None = None,
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
     Passed only if the latest verification of every dataset, database, stream and registry passed and is
     younger than the last write to the target, no shard is unfinished, every model was checked and
-    agrees, all infrastructure is applied and proved, everything was switched to the side
-    ``switched_to``, and every gate is open. With none of them it does
-    not pass.
+    agrees, all infrastructure is applied and proved, the parts ``provides`` are made, everything was
+    switched to the side ``switched_to``, and every gate is open. With none of them it does not pass.
 
     :raises AuditError: a record of the run is damaged.
     """
@@ -64,7 +64,7 @@ async def summarise(
     reasons += assess_reasons(assessed) if assessed else []
     provided = await _provided(store, run) if provision else None
     if provided:
-        reasons += provision_reasons(provided)
+        reasons += provision_reasons(provided, provides)
         gates = gates_now(gates, provided)
     if switched_to:
         reasons += switch_reasons(await _switch(store, run), switched_to)
@@ -92,6 +92,7 @@ async def summarise(
         registries=tuple(registries),
         feature_stores=tuple(feature_stores),
         models=versions,
+        provides=tuple(provides),
         plan_digest=_plan_digest(assessed, provided),
         gates=tuple(gate.name for gate in gates),
         roots={each.dataset: each.verification.record.root for each in evidence if each.verification},
