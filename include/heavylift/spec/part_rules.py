@@ -53,13 +53,6 @@ def _access(spec: MigrationSpec) -> Iterator[Broken]:
             f"roles: {access.roles.value} {'without' if predefined else 'with'} predefined_roles",
             "predefined_roles where roles is predefined, and nowhere else",
         )
-    if access.max_excess_actions and not predefined:
-        yield Broken(
-            "9105",
-            ("access", "max_excess_actions"),
-            f"{access.max_excess_actions} with custom roles",
-            "0: a custom role has exactly what is needed",
-        )
 
 
 def _manifests(spec: MigrationSpec) -> Iterator[Broken]:

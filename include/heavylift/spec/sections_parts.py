@@ -106,7 +106,7 @@ class Access(SpecModel):
         default=0,
         ge=0,
         le=10_000,
-        description="Actions beyond the needed ones that a predefined role may bring.",
+        description="Permissions beyond the needed ones that one grant may bring; each is listed.",
     )
     access_log: Url | None = Field(
         default=None,
