@@ -1,4 +1,4 @@
-"""A spec's folder with the definitions, policies and manifests of three clouds, as the library's own tests have."""
+"""A spec with definitions, policies and manifests of three clouds beside it: those of the library tests."""
 
 from __future__ import annotations
 

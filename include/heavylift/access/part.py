@@ -74,15 +74,17 @@ def read_beside(spec_path: str, patterns: Iterable[str]) -> Found:
     return [(path.relative_to(folder).as_posix(), read_documents(path)) for path in paths]
 
 
-async def fetch_logs(url: str, connection: Connection, folder: Path) -> list[Path]:
+async def fetch_logs(url: str, connection: Connection | None, folder: Path) -> list[Path]:
     """Copy the access logs at ``url`` into ``folder``, and return their paths.
+
+    :param connection: may be None for ``file://``.
 
     :raises NotFoundError: there is none.
     :raises CredentialError: refused.
     """
     found: list[Path] = []
     location = parse_location(url)
-    async with open_store(location, None if location.scheme == "file" else connection) as store:
+    async with open_store(location, connection) as store:
         async for page in store.list_pages(location.prefix):
             for each in page:
                 path = folder / f"{len(found):06d}-{Path(each.key).name}"
@@ -122,6 +124,7 @@ def made_of(record: AccessRecord, section: Access | None) -> Made:
         files={
             f"{name}.json": json.dumps(content, indent=2, ensure_ascii=False, sort_keys=True) + "\n"
             for name, content in record.documents.items()
+            if isinstance(content, list | dict)  # the rest is for the evaluator alone
         },
         counts={
             "identities": len(record.identities),

@@ -85,6 +85,7 @@ class ProvisionEvidence:
     def named(self) -> tuple[str, ...]:
         """The parts that the run has left something of; infrastructure where it has nothing else."""
         others = [*(["secrets"] if self.secrets else []), *self.parts]
+        others += ["access"] if self.access and "access" not in others else []
         others += ["target_access"] if self.access_seen else []
         made = self.generation or self.scan or self.plans or self.applied
         return (*(["infrastructure"] if made or not others else []), *others)

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from heavylift.evidence.access_records import ACCESS_FOLDER
 from heavylift.evidence.compliance_records import COMPLIANCE
 from heavylift.evidence.infra_records import INFRA_FOLDER, PROVISION_PHASE
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
@@ -21,7 +22,7 @@ from heavylift.evidence.stream_paths import STREAMS_FOLDER
 from heavylift.evidence.switch_records import SWITCH_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
-_PROVISIONED = frozenset({INFRA_FOLDER, PARTS_FOLDER, SECRETS_FOLDER})
+_PROVISIONED = frozenset({ACCESS_FOLDER, INFRA_FOLDER, PARTS_FOLDER, SECRETS_FOLDER})
 _NO_PHASE = frozenset({"audit", COMPLIANCE, "quarantine", "state", "uploads", SWITCH_FOLDER, "~notify"})
 
 

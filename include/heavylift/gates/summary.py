@@ -66,6 +66,7 @@ async def summarise(
     if provided:
         reasons += provision_reasons(provided, provides)
         gates = gates_now(gates, provided)
+        reasons += await _outdated(store, provided, gates)
     if switched_to:
         reasons += switch_reasons(await _switch(store, run), switched_to)
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
@@ -113,6 +114,23 @@ async def _closed(store: EvidenceStore, run: RunKey, gate: Gate) -> list[str]:
 
     is_open, why = await gate_is_open(store, run, gate)
     return [] if is_open else [why]
+
+
+async def _outdated(store: EvidenceStore, provided: ProvisionEvidence, gates: Sequence[Gate]) -> list[str]:
+    """Return which gates were asked about another translation than the run has now."""
+    from heavylift.gates.evaluate import latest_gate_result
+    from heavylift.gates.part_checks import part_digest
+    from heavylift.spec.provision_parts import Part, part_of
+
+    reasons = []
+    for gate in gates:
+        part = part_of(gate)
+        if part is None or part is Part.SECRETS:
+            continue
+        kept = await latest_gate_result(store, provided.run, gate.name)
+        if kept and kept.record.plan_digest != part_digest(part, provided):
+            reasons.append(f"gate {gate.name} was asked about an older translation: evaluate it again")
+    return reasons
 
 
 def _reasons(evidence: DatasetEvidence) -> list[str]:

@@ -97,10 +97,10 @@ def parts_proof(evidence: ProvisionEvidence) -> str:
     told = []
     for row in part_rows(evidence):
         files = counted(len(row.record.files), "file")
-        state = "written, not applied by Heavylift"
+        state = "not applied by Heavylift"
         if row.equal:
             state = "and the target's own permissions are the same"
-        told.append(f"{row.title}: {files} {state}.")
+        told.append(f"{row.title}: {files} written, {state}.")
     if evidence.secrets:
         equal = sum(each.equal is True for each in evidence.secrets.record.rows)
         told.insert(0, f"Secrets: {equal:,} equal on both sides.")

@@ -135,8 +135,9 @@ class TranslateAccessOperator(HeavyliftOperator):
         with tempfile.TemporaryDirectory(prefix="heavylift-access-") as scratch:
             logs: list[Path] = []
             if section.access_log:
-                connection = look_up(frame.spec.source.connection)
-                logs = await fetch_logs(section.access_log, connection, Path(scratch))
+                side = frame.spec.source.connection
+                found_at = None if section.access_log.startswith("file:") else look_up(side)
+                logs = await fetch_logs(section.access_log, found_at, Path(scratch))
             return section_request(frame.spec, self.spec_path, section, frame.run, found, logs)
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 MAX_NAMED = 20
 
 
-class TranslatePartOperator(HeavyliftOperator):
+class _TranslateOperator(HeavyliftOperator):
     """What the operators have in common that translate a section of the spec.
 
     Idempotency: each run of the task keeps a record of its own; the same files beside the spec give the same
@@ -61,7 +61,7 @@ class TranslatePartOperator(HeavyliftOperator):
         self.log.info("%s: written to the evidence, not applied: %s", record.part, record.figures)
 
 
-class TranslatePipelinesOperator(TranslatePartOperator):
+class TranslatePipelinesOperator(_TranslateOperator):
     """Translates the training pipelines of the spec, and has the target's own loader read each.
 
     Nothing is created on the target: the definitions lie in the evidence, for whoever does.
@@ -83,7 +83,7 @@ class TranslatePipelinesOperator(TranslatePartOperator):
         return make_pipelines(PipelinesRequest(self.spec_path, frame.spec.pipelines))
 
 
-class TranslateManifestsOperator(TranslatePartOperator):
+class TranslateManifestsOperator(_TranslateOperator):
     """Rewrites the Kubernetes manifests of the spec, and holds them against the target's schemas.
 
     Nothing is applied to a cluster: the manifests lie in the evidence, for whoever does.

@@ -1,4 +1,4 @@
-"""The DAG file of the phase provision, run by Airflow itself: translated, judged, compared, told as not applied."""
+"""The DAG file of the phase provision, run by Airflow itself: translated, judged, compared, not applied."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REVIEWED = {
     "checks": ["access_translated", "access_not_widened"],
     "approval": {"required": False},
 }
-SECRET = "hunter2"  # noqa: S105 - in a manifest of the fixtures
+SECRET = "hunter2"
 
 
 class Site:
