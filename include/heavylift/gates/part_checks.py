@@ -155,7 +155,8 @@ def part_reasons(evidence: ProvisionEvidence, wanted: Collection[str]) -> list[s
     reasons = []
     for part in TRANSLATED:
         kept = evidence.parts.get(part.value)
-        if part.value in wanted and kept is None:
+        by_shell = part is Part.ACCESS and evidence.access is not None
+        if part.value in wanted and kept is None and not by_shell:
             reasons.append(f"{part.value}: nothing was translated")
         elif kept and kept.record.invalid:
             reasons.append(f"{part.value}: {kept.record.invalid:,} not taken by the target's loader")
