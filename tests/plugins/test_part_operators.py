@@ -303,6 +303,7 @@ BOMB = "a: &a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: &c [*b, *b, *b, *b]\nd: [
         (TranslatePipelinesOperator, {"pipelines": [{**TOY, "definition": "out/secret.json"}]}, "9110"),
         (TranslatePipelinesOperator, {"pipelines": [{**TOY, "definition": "no/*.json"}]}, "9111"),
         (TranslatePipelinesOperator, {"pipelines": [{**TOY, "map": "pipelines"}]}, "9113"),
+        (TranslatePipelinesOperator, {"pipelines": [{**TOY, "definition": "pipelines"}]}, "9113"),
         (TranslatePipelinesOperator, {"pipelines": [{**TOY, "definition": "bomb.yaml"}]}, "8401"),
         (
             TranslatePipelinesOperator,
@@ -311,6 +312,7 @@ BOMB = "a: &a [x, x, x, x]\nb: &b [*a, *a, *a, *a]\nc: &c [*b, *b, *b, *b]\nd: [
         ),
         (TranslateAccessOperator, {"access": {**ACCESS, "names": "out/secret.json"}}, "9110"),
         (TranslateAccessOperator, {"access": {**ACCESS, "documents": ["bomb.yaml"]}}, "8102"),
+        (TranslateAccessOperator, {"access": {**ACCESS, "documents": ["access"]}}, "9113"),
         (TranslateManifestsOperator, {"manifests": {**MANIFESTS, "files": ["out/secret.json"]}}, "9110"),
         (TranslateManifestsOperator, {"manifests": {**MANIFESTS, "files": ["links"]}}, "9110"),
         (TranslateManifestsOperator, {"manifests": {**MANIFESTS, "files": ["bomb.yaml"]}}, "8505"),

@@ -20,7 +20,7 @@ from heavylift.evidence.transfer import read_chunks
 from heavylift.locations import parse_location
 from heavylift.patterns import selector
 from heavylift.platforms.wiring import open_store
-from heavylift.spec.beside import all_beside, file_beside
+from heavylift.spec.beside import file_beside, plain_files_beside
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -70,7 +70,8 @@ def read_beside(spec_path: str, patterns: Iterable[str]) -> Found:
     :raises SpecError: one cannot be read, or lies outside of the spec's folder.
     """
     folder = Path(spec_path).resolve().parent
-    paths = [path for path in all_beside(spec_path, patterns) if path.is_file()]
+    named = [path for pattern in patterns for path in plain_files_beside(spec_path, pattern)]
+    paths = list(dict.fromkeys(named))
     return [(path.relative_to(folder).as_posix(), read_documents(path)) for path in paths]
 
 

@@ -22,7 +22,7 @@ from heavylift.pipelines.notes import Fate
 from heavylift.pipelines.report import report_of, report_text
 from heavylift.pipelines.saving import file_name
 from heavylift.pipelines.walk import all_nodes, all_steps
-from heavylift.spec.beside import file_beside, files_beside
+from heavylift.spec.beside import file_beside, plain_files_beside
 from heavylift.spec.secrets import holds_secret, names_secret
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def make_pipelines(request: PipelinesRequest) -> Made:
 
 def _definitions(request: PipelinesRequest) -> Iterator[_One]:
     for pipeline in request.pipelines:
-        paths = [path for path in files_beside(request.spec_path, pipeline.definition) if path.is_file()]
+        paths = plain_files_beside(request.spec_path, pipeline.definition)
         for path in paths:
             stem = path.name.split(".")[0] or "pipeline"
             name = pipeline.name if len(paths) == 1 else f"{pipeline.name}-{stem}"

@@ -70,15 +70,31 @@ def file_beside(spec_path: str | Path, name: str | None) -> Path | None:
     """
     if name is None:
         return None
-    found = files_beside(spec_path, name)
-    if len(found) == 1 and found[0].is_file():
+    found = plain_files_beside(spec_path, name)
+    if len(found) == 1:
         return found[0]
-    raise SpecError(
+    raise _no_file(name, f"{len(found)} files", "one file")
+
+
+def plain_files_beside(spec_path: str | Path, pattern: str) -> list[Path]:
+    """Return the files, folders left out, that a path or pattern of a spec means.
+
+    :raises NotFoundError: there is nothing.
+    :raises SpecError: as :func:`files_beside`, or there are folders alone.
+    """
+    found = [path for path in files_beside(spec_path, pattern) if path.is_file()]
+    if not found:
+        raise _no_file(pattern, "a folder", "a file, or a pattern of files")
+    return found
+
+
+def _no_file(name: str, got: str, expected: str) -> SpecError:
+    return SpecError(
         f"reading {name!r} beside the spec",
-        got="a folder" if len(found) == 1 else f"{len(found)} files",
-        expected="one file",
+        got=got,
+        expected=expected,
         state="nothing was read",
-        remedy="name the file",
+        remedy=f"name {expected}",
         code="9113",
     )
 
