@@ -234,6 +234,9 @@ def test_the_whole_of_permissions_is_reviewed_compared_and_told_as_not_applied(
     )
     assert run(beside, VerifyAccessOperator)["passed"]
     assert judge(beside, "access-equal")["passed"]
+    [matrix] = beside.evidence.rglob("~access/target-matrix-*.parquet")
+    [before] = beside.evidence.rglob("~access/matrix-1-*.parquet")
+    assert matrix.read_bytes() == before.read_bytes(), "the target answers as the translation did"
     judge(beside, REVIEW)
     with pytest.raises(IncompleteError, match=f"gate {REVIEW} passed and waits for approval"):
         run(beside, SummariseInfrastructureOperator)
@@ -259,6 +262,26 @@ def test_the_whole_of_permissions_is_reviewed_compared_and_told_as_not_applied(
         run(beside, SummariseInfrastructureOperator)
     with pytest.raises(IncompleteError, match="what was compared is not the run's newest translation"):
         judge(beside, "access-equal")
+
+
+def test_a_denial_on_the_target_is_found_by_asking_it(beside: World) -> None:
+    folder = Path(beside.spec_path).parent / "access"
+    beside.save(access={**ACCESS, "target_documents": ["access/there*.json"]})
+    run(beside, TranslateAccessOperator)
+    [path] = beside.evidence.rglob("~access/translation-1.json")
+    documents = json.loads(path.read_text())["documents"]
+    (folder / "there.json").write_text(json.dumps({name: documents[name] for name in ("roles", "policies")}))
+    rule = {"deniedPrincipals": ["principalSet://goog/public:all"],
+            "deniedPermissions": ["storage.googleapis.com/objects.get"]}  # fmt: skip
+    (folder / "there-denied.json").write_text(json.dumps({"rules": [{"denyRule": rule}]}))
+    with pytest.raises(IncompleteError, match=r"matrix object\.read \(refused\) for .*HL-8110"):
+        run(beside, VerifyAccessOperator)
+    with pytest.raises(IncompleteError, match=r"access_matrix_equal.*matrix object\.read"):
+        judge(beside, "access-equal")
+    # What is compared must be what was translated.
+    (folder / "policy.json").write_text(json.dumps({**POLICY, "Statement": POLICY["Statement"][:1]}))
+    with pytest.raises(IncompleteError, match="HL-9118"):
+        run(beside, VerifyAccessOperator)
 
 
 def test_only_the_chosen_identities_move_and_unused_permissions_stay(beside: World) -> None:

@@ -75,6 +75,14 @@ def translate_access(request: AccessRequest) -> Outcome:
 
     :raises SpecError: a document cannot be used; the message names file, statement and remedy.
     """
+    return making_of(request).outcome()
+
+
+def making_of(request: AccessRequest) -> Making:
+    """Return the translation before it is made a record.
+
+    :raises SpecError: as :func:`translate_access`.
+    """
     check_folder(request.facts)
     table = load_table(request.facts)
     bundle = bundle_of(request.names.source, request.found)
@@ -92,7 +100,7 @@ def translate_access(request: AccessRequest) -> Outcome:
     writer = writer_for(names, table)
     options = Options(request.max_excess, request.predefined, request.used)
     made = translate(read, table, names.source.platform, writer, options)
-    return _Making(replace(request, names=names), table, read, writer, made).outcome()
+    return Making(replace(request, names=names), table, read, writer, made)
 
 
 def only_chosen(read: Read, chosen: Callable[[str], bool] | None) -> Read:
@@ -129,8 +137,11 @@ def with_region(names: Names, bundle: Document) -> Names:
     return replace(names, source=replace(names.source, region=region))
 
 
-class _Making:
-    """Makes the record of a translation."""
+class Making:
+    """Makes the record of a translation.
+
+    ``documents`` are the target's, of which the matrix is asked: the translation's own unless replaced.
+    """
 
     def __init__(
         self, request: AccessRequest, table: Table, read: Read, writer: Writer, made: Translated
@@ -143,7 +154,7 @@ class _Making:
 
     def outcome(self) -> Outcome:
         """Return the record and the matrix."""
-        answers = [row for identity in self.read.identities for row in self._rows(identity)]
+        answers = self.answers()
         beyond = {(each.identity, name) for each in self.made.grants for name in each.excess}
         wrong = [row for row in answers if row.excess]
         accepted = [row for row in wrong if (self.writer.identity(row.identity), row.operation) in beyond]
@@ -196,6 +207,10 @@ class _Making:
             failures=tuple(failures),
         )
         return Outcome(record, answers)
+
+    def answers(self) -> list[Row]:
+        """Return the matrix: the same questions to the source and to ``documents``."""
+        return [row for identity in self.read.identities for row in self._rows(identity)]
 
     def _identities(self) -> tuple[AccessIdentity, ...]:
         mapped = self.names.identities

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timedelta
 
+from heavylift.evidence.access_records import AccessMatrix
 from heavylift.evidence.infra_evidence import ProvisionEvidence
 from heavylift.evidence.part_records import PartRecord
 from heavylift.evidence.records import CheckOutcome
@@ -61,7 +62,7 @@ def _not_widened(evidence: ProvisionEvidence, _part: Part) -> Verdict:
     verdict.demand(not grew, f"new ways to more permissions: {enumeration(grew, _SHOWN)}")
     verdict.demand(record.passed, enumeration(list(record.failures), _SHOWN))
     verdict.demand(record.matrix.questions > 0, "nothing was asked of either side")
-    verdict.found(_matrix(evidence))
+    verdict.found(_in_words(record.matrix))
     return verdict
 
 
@@ -81,14 +82,16 @@ def _matrix_equal(evidence: ProvisionEvidence, _part: Part) -> Verdict:
         seen.record.passed,
         f"{counted(seen.record.difference_count, 'difference')}: {enumeration(differences, _SHOWN)}",
     )
-    verdict.found(f"{counted(seen.record.compared, 'permission')} the same; {_matrix(evidence)}")
+    matrix = seen.record.matrix
+    if matrix is None:
+        verdict.against("the target was not asked what the translation's matrix asked")
+        return verdict
+    verdict.demand(not matrix.excess, f"{counted(matrix.excess, 'answer')} beyond the source's")
+    verdict.found(f"{counted(seen.record.compared, 'permission')} the same; {_in_words(matrix)}")
     return verdict
 
 
-def _matrix(evidence: ProvisionEvidence) -> str:
-    if evidence.access is None:
-        return ""
-    found = evidence.access.record.matrix
+def _in_words(found: AccessMatrix) -> str:
     return (
         f"{found.questions:,} questions to both sides: {found.kept:,} allowed on both, {found.lost:,} on the"
         f" source alone, {found.excess:,} on the target alone, {found.accepted_excess:,} of an"

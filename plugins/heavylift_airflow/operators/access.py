@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from heavylift.access.api import AccessRequest
+    from heavylift.access.matrix import Row
     from heavylift.evidence.access_records import AccessRecord, AccessVerification
     from heavylift.evidence.part_records import PartRecord
     from heavylift.evidence.store import EvidenceStore
@@ -108,7 +109,7 @@ class TranslateAccessOperator(HeavyliftOperator):
 
     async def _request(self, store: EvidenceStore, frame: TaskFrame) -> AccessRequest:
         if self.names_path is None:
-            return await self._asked_by_spec(store, frame)
+            return await _asked_by_spec(store, frame, self.spec_path)
         from heavylift.access.api import AccessRequest
         from heavylift.access.logs import used_permissions
         from heavylift.access.names import read_names
@@ -125,26 +126,13 @@ class TranslateAccessOperator(HeavyliftOperator):
             used=used_permissions(names.source, map(Path, self.logs)) if self.logs else None,
         )
 
-    async def _asked_by_spec(self, store: EvidenceStore, frame: TaskFrame) -> AccessRequest:
-        from heavylift.access.part import fetch_logs, section_request
-
-        section = frame.spec.access
-        if section is None:
-            raise no_section(frame, "access")
-        found = await _inventoried(store, frame) if section.reads_inventory else []
-        with tempfile.TemporaryDirectory(prefix="heavylift-access-") as scratch:
-            logs: list[Path] = []
-            if section.access_log:
-                side = frame.spec.source.connection
-                found_at = None if section.access_log.startswith("file:") else look_up(side)
-                logs = await fetch_logs(section.access_log, found_at, Path(scratch))
-            return section_request(frame.spec, self.spec_path, section, frame.run, found, logs)
-
 
 class VerifyAccessOperator(HeavyliftOperator):
     """Compares the target's permissions with the run's newest translation; changes nothing.
 
-    What is compared stands in the spec's section ``access``, unless the arguments say it.
+    What is compared stands in the spec's section ``access``, unless the arguments say it. By the spec, the
+    target's own documents are also asked all that the translation's matrix asked, which finds denials; the
+    matrix of the source before and the target after is kept.
 
     Idempotency: each run of the task keeps a verification of its own.
 
@@ -189,22 +177,33 @@ class VerifyAccessOperator(HeavyliftOperator):
         return found
 
     async def _verify(self, frame: TaskFrame) -> AccessVerification:
+        from heavylift.access.asking import compare_on_target
         from heavylift.access.keeping import keep_verification, latest_translation
         from heavylift.access.verify import verify_access
 
         async with self.evidence(frame) as store:
             record = await latest_translation(store, frame.run)
-            made = verify_access(record, await self._found(store, frame), frame.run)
-            ref = await keep_verification(store, made, frame.task_actor, _attempt(frame))
+            found = await self._found(store, frame)
+            rows: Sequence[Row] = ()
+            if self._by_spec(frame):
+                request = await _asked_by_spec(store, frame, self.spec_path)
+                asked = compare_on_target(record, request, found)
+                made, rows = asked.record, asked.rows
+            else:
+                made = verify_access(record, found, frame.run)
+            ref = await keep_verification(store, made, frame.task_actor, _attempt(frame), rows)
             self.evidence_path = ref.path
         return made
+
+    def _by_spec(self, frame: TaskFrame) -> bool:
+        return not (self.documents or self.connection) and frame.spec.access is not None
 
     async def _found(self, store: EvidenceStore, frame: TaskFrame) -> list[tuple[str, Any]]:
         from heavylift.access.inventoried import inventoried
         from heavylift.access.part import read_beside
 
         section, connection = frame.spec.access, self.connection
-        if self.documents or connection or section is None:
+        if section is None or not self._by_spec(frame):
             found = _read(self.documents)
         else:
             found = read_beside(self.spec_path, section.target_documents)
@@ -212,6 +211,22 @@ class VerifyAccessOperator(HeavyliftOperator):
         if connection:
             found += await inventoried(store, frame.spec.migration, connection)
         return found
+
+
+async def _asked_by_spec(store: EvidenceStore, frame: TaskFrame, spec_path: str) -> AccessRequest:
+    from heavylift.access.part import fetch_logs, section_request
+
+    section = frame.spec.access
+    if section is None:
+        raise no_section(frame, "access")
+    found = await _inventoried(store, frame) if section.reads_inventory else []
+    with tempfile.TemporaryDirectory(prefix="heavylift-access-") as scratch:
+        logs: list[Path] = []
+        if section.access_log:
+            side = frame.spec.source.connection
+            found_at = None if section.access_log.startswith("file:") else look_up(side)
+            logs = await fetch_logs(section.access_log, found_at, Path(scratch))
+        return section_request(frame.spec, spec_path, section, frame.run, found, logs)
 
 
 async def _inventoried(store: EvidenceStore, frame: TaskFrame) -> list[tuple[str, Any]]:
