@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,18 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from heavylift.environments import Solver
-from heavylift.errors import HeavyliftError, IncompleteError, NotFoundError, ServerUnavailableError, SpecError
+from heavylift.errors import (
+    HeavyliftError,
+    IncompleteError,
+    NotFoundError,
+    ServerUnavailableError,
+    SpecError,
+    TransientError,
+)
 from heavylift.evidence import part_evidence
+from heavylift.pipelines.checking import Checked
+from heavylift.pipelines.part import PipelinesRequest, make_pipelines
+from heavylift.spec import load_spec
 from heavylift_airflow.operators.access import TranslateAccessOperator, VerifyAccessOperator
 from heavylift_airflow.operators.parts import TranslateManifestsOperator, TranslatePipelinesOperator
 from heavylift_airflow.operators.provision_closing import (
@@ -184,6 +195,29 @@ def test_manifests_are_kept_without_their_secrets(beside: World, source: str, of
         text = (beside.evidence / kept).read_text()
         assert "kind: ServiceAccount" in text
         assert "kind: Secret" not in text
+
+
+def test_a_task_that_is_stopped_keeps_nothing_and_shows_no_further_file_to_a_loader(
+    beside: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside.save(pipelines=[TOY, {**TOY, "name": "again"}])
+    task = TranslatePipelinesOperator(task_id="task", spec_path=beside.spec_path, phase="provision")
+    stop, shown = threading.Event(), list[Path]()
+
+    def stopped(path: Path, *_more: Any) -> Checked:
+        shown.append(path)
+        task.on_kill()
+        stop.set()
+        return Checked(str(path), "")
+
+    monkeypatch.setattr("heavylift.pipelines.part.check", stopped)
+    with pytest.raises(TransientError, match="HL-8003"):
+        task.execute(context_of(task))
+    assert records(beside, "pipelines") == []
+    stop.clear()
+    shown.clear()
+    make_pipelines(PipelinesRequest(beside.spec_path, load_spec(beside.spec_path).pipelines), stop)
+    assert len(shown) == 1
 
 
 @pytest.mark.parametrize("kind", [TranslatePipelinesOperator, TranslateAccessOperator])

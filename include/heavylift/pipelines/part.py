@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,7 +59,7 @@ class _One:
     name: str
 
 
-def make_pipelines(request: PipelinesRequest) -> Made:
+def make_pipelines(request: PipelinesRequest, stop: threading.Event | None = None) -> Made:
     """Translate every definition, and have the target's own loader read each; writes nothing.
 
     A definition with a secret written into it is left out and told as a gap, for its text would lie in the
@@ -66,6 +67,7 @@ def make_pipelines(request: PipelinesRequest) -> Made:
 
     Idempotency: the same definitions give the same files.
 
+    :param stop: no further file is shown to a loader once it is set; what is returned then is of no use.
     :raises NotFoundError: a definition is missing.
     :raises SpecError: one cannot be read, lies outside of the spec's folder, or is of another kind.
     """
@@ -77,7 +79,7 @@ def make_pipelines(request: PipelinesRequest) -> Made:
         checked += _add(made, one, translation)
     made.source = ", ".join(sorted({each.source_kind.value for each in request.pipelines}))
     made.target = ", ".join(sorted({each.target_kind.value for each in request.pipelines}))
-    _check(made, checked)
+    _check(made, checked, stop or threading.Event())
     return made
 
 
@@ -157,10 +159,12 @@ def _secrets(translation: Translation) -> Iterator[str]:
         yield f"one of the steps {', '.join(steps[:5])}"
 
 
-def _check(made: Made, checked: list[tuple[System, str, str]]) -> None:
+def _check(made: Made, checked: list[tuple[System, str, str]], stop: threading.Event) -> None:
     loaders = set()
     with tempfile.TemporaryDirectory(prefix="heavylift-pipelines-") as scratch:
         for system, name, text in checked:
+            if stop.is_set():
+                return
             path = Path(scratch, name)
             path.write_text(text, encoding="utf-8")
             try:

@@ -10,6 +10,8 @@ from heavylift.errors import SpecError
 from heavylift_airflow.operators.base import HeavyliftOperator
 
 if TYPE_CHECKING:
+    import threading
+
     from airflow.sdk import Context
 
     from heavylift.evidence.part_evidence import Made
@@ -34,7 +36,7 @@ class _TranslateOperator(HeavyliftOperator):
         self._tell(record)
         return dict(record.figures)
 
-    def make(self, frame: TaskFrame) -> Made:
+    def make(self, frame: TaskFrame, stop: threading.Event) -> Made:
         """Return the translation; writes nothing."""
         raise NotImplementedError
 
@@ -42,7 +44,7 @@ class _TranslateOperator(HeavyliftOperator):
         from heavylift.aio import in_thread
         from heavylift.evidence.part_evidence import keep_part, note_part
 
-        made = await in_thread(lambda _stop, _tell: self.make(frame), _silent)
+        made = await in_thread(lambda stop, _tell: self.make(frame, stop), _silent)
         async with self.evidence(frame) as store:
             kept = await keep_part(store, frame.run, made)
             self.evidence_path = kept.ref.path
@@ -74,13 +76,13 @@ class TranslatePipelinesOperator(_TranslateOperator):
     :raises SpecError: one cannot be read, lies outside of the spec's folder, or is of another kind.
     """
 
-    def make(self, frame: TaskFrame) -> Made:
+    def make(self, frame: TaskFrame, stop: threading.Event) -> Made:
         """Translate the section ``pipelines``."""
         from heavylift.pipelines.part import PipelinesRequest, make_pipelines
 
         if not frame.spec.pipelines:
             raise no_section(frame, "pipelines")
-        return make_pipelines(PipelinesRequest(self.spec_path, frame.spec.pipelines))
+        return make_pipelines(PipelinesRequest(self.spec_path, frame.spec.pipelines), stop)
 
 
 class TranslateManifestsOperator(_TranslateOperator):
@@ -96,7 +98,7 @@ class TranslateManifestsOperator(_TranslateOperator):
     :raises SpecError: none can be read, or one lies outside of the spec's folder.
     """
 
-    def make(self, frame: TaskFrame) -> Made:
+    def make(self, frame: TaskFrame, stop: threading.Event) -> Made:
         """Rewrite the section ``manifests``."""
         from heavylift.manifests.part import ManifestsRequest, make_manifests
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from heavylift.errors import NotFoundError, SpecError
 from heavylift.spec import Phase, SpecFileError, load_spec
@@ -76,6 +78,13 @@ def test_an_approved_plan_does_not_hold_for_other_manifests(tmp_path: Path) -> N
     same = load_spec(write(tmp_path, "some", manifests={**MANIFESTS, "accept_untranslated": []}))
     other = load_spec(write(tmp_path, "some", manifests={**MANIFESTS, "target": "aks"}))
     assert carried_digest(one) == carried_digest(same) != carried_digest(other)
+
+
+def test_the_example_of_the_docs_is_one(tmp_path: Path, repository: Path) -> None:
+    page = (repository / "docs" / "reference" / "provision-parts.md").read_text()
+    [text] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    spec = load_spec(write(tmp_path, "some", **yaml.safe_load(text)))
+    assert spec.parts == (Part.PIPELINES, Part.ACCESS, Part.TARGET_ACCESS, Part.MANIFESTS)
 
 
 def test_files_are_found_below_the_specs_folder_and_nowhere_else(tmp_path: Path) -> None:
