@@ -58,7 +58,7 @@ def test_the_platforms_own_loaders_take_what_is_handed_over(tmp_path: Path) -> N
 def test_the_schemas_of_a_version_take_what_is_handed_over_and_no_slip(tmp_path: Path) -> None:
     lay_out(tmp_path)
     slip = tmp_path / "manifests" / "gke" / "slip.yaml"
-    for content, invalid in (("data: {a: b}", 0), ("dota: {a: b}", 1)):
+    for content, invalid in (("data: {a: b}", 0), ("unknown: {a: b}", 1)):
         slip.write_text(f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\n{content}\n")
         path = write(tmp_path, "some", manifests=MANIFESTS)
         section = load_spec(path).manifests
