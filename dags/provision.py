@@ -1,4 +1,4 @@
-"""Airflow DAGs for each spec with infrastructure: ``<migration>.provision`` and ``<migration>.drift``.
+"""Airflow DAGs of the target: ``<migration>.provision``, and ``<migration>.drift`` of its infrastructure.
 
 Specs that cannot be used are shown by spec_errors.py; they keep no other DAG from loading.
 """

@@ -14,6 +14,7 @@ from heavylift_airflow.phases.drift import drift_dag
 from heavylift_airflow.phases.provision import provision_dag
 from heavylift_airflow.phases.runbook import read_runbook
 from tests.dags.specs import write
+from tests.support.handed_over import ACCESS, MANIFESTS, PIPELINES
 
 INFRA = {"state": "gs://states/heavylift"}
 GATE = "gate_infrastructure-approved"
@@ -27,7 +28,7 @@ def dag(tmp_path: Path) -> DAG:
     return made
 
 
-def test_a_spec_without_the_section_has_none(tmp_path: Path) -> None:
+def test_a_spec_without_any_of_its_sections_has_none(tmp_path: Path) -> None:
     [loaded] = load_specs(write(tmp_path, "some").parent).valid
     assert provision_dag(loaded) is None
 
@@ -148,3 +149,65 @@ def test_a_gate_of_secrets_judges_nothing_else_and_needs_the_section(tmp_path: P
     for gate, section in ((beside, {"secrets": {}}), (alone, {})):
         with pytest.raises(SpecFileError, match="HL-8819"):
             load_spec(write(tmp_path, "wrong", infrastructure=INFRA, gates=[gate], **section))
+
+
+def parts_dag(folder: Path, **sections: object) -> DAG:
+    [loaded] = load_specs(write(folder, "some", **sections).parent).valid
+    made = provision_dag(loaded)
+    assert made is not None
+    return made
+
+
+def steps(group: str, gate: str, *also: str) -> list[str]:
+    return [f"{group}.gate_{gate}.{step}" for step in ("evaluate", "wait", *also)]
+
+
+def test_each_part_has_its_task_and_its_gate_and_none_waits_for_another(tmp_path: Path) -> None:
+    access = {**ACCESS, "target_documents": ["access/target.json"]}
+    dag = parts_dag(tmp_path, pipelines=PIPELINES, access=access, manifests=MANIFESTS)
+    assert {task.task_id for task in dag.tasks} == {
+        "begin_run",
+        "pipelines.translate_pipelines", *steps("pipelines", "pipelines-translated"),
+        "access.translate_access", *steps("access", "access-reviewed", "approve"),
+        "access.verify_access", *steps("access", "access-equal"),
+        "manifests.translate_manifests", *steps("manifests", "manifests-translated"),
+        "publish_result", "build_report", "summarise_run",
+    }  # fmt: skip
+    for part in ("pipelines", "access", "manifests"):
+        assert dag.get_task(f"{part}.translate_{part}").upstream_task_ids == {"begin_run"}
+    compared = dag.get_task("access.verify_access")
+    assert compared.upstream_task_ids == {"access.gate_access-reviewed.approve"}
+    assert dag.get_task("publish_result").upstream_task_ids == {
+        "pipelines.gate_pipelines-translated.wait",
+        "access.gate_access-equal.wait",
+        "manifests.gate_manifests-translated.wait",
+    }
+    assert [task.task_id for task in dag.leaves] == ["summarise_run"]
+    assert set(dag.params) == {"dry_run"}, "nothing was made that could be destroyed"
+    for task in dag.tasks:
+        assert "*To do:*" in read_runbook(Phase.PROVISION).task(task.task_id.rpartition(".")[2]), task.task_id
+    text = dag.doc_md or ""
+    assert "| pipeline toy, `pipelines/toy.json` | sagemaker | airflow, written and not applied |" in text
+    assert "| permissions | aws | gcp, written and not applied |" in text
+    assert "| manifests, `manifests/gke` | gke | eks, Kubernetes 1.33, written and not applied |" in text
+    assert "infrastructure" not in text.partition("## What this DAG does")[0]
+
+
+def test_parts_stand_beside_the_infrastructure(tmp_path: Path) -> None:
+    dag = parts_dag(tmp_path, infrastructure=INFRA, secrets={}, pipelines=PIPELINES, access=ACCESS)
+    assert dag.get_task("pipelines.translate_pipelines").upstream_task_ids == {"begin_run"}
+    assert dag.get_task("publish_result").upstream_task_ids == {
+        "gate_secrets-equal.wait",
+        "pipelines.gate_pipelines-translated.wait",
+        "access.gate_access-reviewed.approve",
+    }
+    assert "access.verify_access" not in dag.task_ids
+    assert set(dag.params) == {"dry_run", "destroy"}
+
+
+def test_secrets_alone_have_a_dag_of_their_own(tmp_path: Path) -> None:
+    dag = parts_dag(tmp_path, secrets={})
+    assert [task.task_id for task in dag.topological_sort()] == [
+        "begin_run", "copy_secrets", "gate_secrets-equal.evaluate", "gate_secrets-equal.wait",
+        "publish_result", "build_report", "summarise_run",
+    ]  # fmt: skip

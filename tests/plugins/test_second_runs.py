@@ -168,6 +168,12 @@ SECOND_RUNS = {
     "TranslateGroupsOperator": (
         "plugins/test_stream_operators.py::test_verifying_and_translating_again_tell_the_same"
     ),
+    "TranslateManifestsOperator": (
+        "plugins/test_part_operators.py::test_manifests_are_kept_without_their_secrets"
+    ),
+    "TranslatePipelinesOperator": (
+        "plugins/test_part_operators.py::test_pipelines_are_kept_by_digest_and_a_second_run_says_unchanged"
+    ),
     "UnfreezeWritesOperator": (
         "plugins/test_fence_operators.py::test_a_side_that_is_opened_again_stays_as_it_is"
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ class AccessRequest:
 
     :param found: (file, document) for each of the source's documents.
     :param facts: folder with tables in the place of the built-in ones.
+    :param chosen: tells which identities move; None: all.
     """
 
     run: RunKey
@@ -56,6 +57,7 @@ class AccessRequest:
     predefined: tuple[Predefined, ...] = ()
     used: Mapping[str, Collection[str]] | None = None
     facts: Path | None = None
+    chosen: Callable[[str], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -73,11 +75,19 @@ def translate_access(request: AccessRequest) -> Outcome:
 
     :raises SpecError: a document cannot be used; the message names file, statement and remedy.
     """
+    return making_of(request).outcome()
+
+
+def making_of(request: AccessRequest) -> Making:
+    """Return the translation before it is made a record.
+
+    :raises SpecError: as :func:`translate_access`.
+    """
     check_folder(request.facts)
     table = load_table(request.facts)
     bundle = bundle_of(request.names.source, request.found)
     names = with_region(request.names, bundle)
-    read = read_bundle(bundle, table, names.source)
+    read = only_chosen(read_bundle(bundle, table, names.source), request.chosen)
     if request.used is not None and not any(each.id in request.used for each in read.identities):
         raise SpecError(
             "dropping what no access log shows",
@@ -90,7 +100,29 @@ def translate_access(request: AccessRequest) -> Outcome:
     writer = writer_for(names, table)
     options = Options(request.max_excess, request.predefined, request.used)
     made = translate(read, table, names.source.platform, writer, options)
-    return _Making(replace(request, names=names), table, read, writer, made).outcome()
+    return Making(replace(request, names=names), table, read, writer, made)
+
+
+def only_chosen(read: Read, chosen: Callable[[str], bool] | None) -> Read:
+    """Return what was read with only the identities that move; what they may not do stays known.
+
+    :raises SpecError: none of them does.
+    """
+    if chosen is None:
+        return read
+    kept = tuple(each for each in read.identities if chosen(each.id))
+    if not kept:
+        raise SpecError(
+            "choosing the identities that move",
+            got="patterns that none fits",
+            expected=f"at least one of: {', '.join(each.id for each in read.identities[:3]) or 'nobody'}",
+            state="nothing was translated",
+            remedy="correct access.identities and access.exclude",
+            code="9116",
+        )
+    gone = {each.id for each in read.identities} - {each.id for each in kept}
+    told = tuple(each for each in read.untranslated if each.identity not in gone)
+    return replace(read, identities=kept, untranslated=told)
 
 
 def with_region(names: Names, bundle: Document) -> Names:
@@ -105,8 +137,11 @@ def with_region(names: Names, bundle: Document) -> Names:
     return replace(names, source=replace(names.source, region=region))
 
 
-class _Making:
-    """Makes the record of a translation."""
+class Making:
+    """Makes the record of a translation.
+
+    ``documents`` are the target's, of which the matrix is asked: the translation's own unless replaced.
+    """
 
     def __init__(
         self, request: AccessRequest, table: Table, read: Read, writer: Writer, made: Translated
@@ -119,7 +154,7 @@ class _Making:
 
     def outcome(self) -> Outcome:
         """Return the record and the matrix."""
-        answers = [row for identity in self.read.identities for row in self._rows(identity)]
+        answers = self.answers()
         beyond = {(each.identity, name) for each in self.made.grants for name in each.excess}
         wrong = [row for row in answers if row.excess]
         accepted = [row for row in wrong if (self.writer.identity(row.identity), row.operation) in beyond]
@@ -172,6 +207,10 @@ class _Making:
             failures=tuple(failures),
         )
         return Outcome(record, answers)
+
+    def answers(self) -> list[Row]:
+        """Return the matrix: the same questions to the source and to ``documents``."""
+        return [row for identity in self.read.identities for row in self._rows(identity)]
 
     def _identities(self) -> tuple[AccessIdentity, ...]:
         mapped = self.names.identities

@@ -40,12 +40,22 @@ def parse_documents(text: str, where: str, *, as_yaml: bool = False) -> Any:
     """
     try:
         if as_yaml:
+            _refuse_aliases(text)
             found = [each for each in yaml.safe_load_all(text) if each is not None]
             return found[0] if len(found) == 1 else found
         return json.loads(text, object_pairs_hook=_no_key_twice)
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         detail = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
         raise unusable(where, detail, "one document of JSON (or YAML)", "mend the file") from error
+
+
+def _refuse_aliases(text: str) -> None:
+    # A few lines of them can stand for gigabytes.
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        if isinstance(event, yaml.AliasEvent):
+            mark = event.start_mark
+            where = f" on line {mark.line + 1}" if mark else ""
+            raise ValueError(f"an alias{where}, which is not read")
 
 
 def _no_key_twice(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from heavylift.evidence.access_records import (
 )
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import Act
+from heavylift.evidence.canonical import sha256_hex
 from heavylift.evidence.numbered import latest_number, write_next
 from heavylift.evidence.store import HTML, PARQUET
 
@@ -124,10 +125,22 @@ async def latest_translation(store: EvidenceStore, run: RunKey) -> AccessRecord:
 
 
 async def keep_verification(
-    store: EvidenceStore, made: AccessVerification, actor: str, attempt: Mapping[str, Any] | None = None
+    store: EvidenceStore,
+    made: AccessVerification,
+    actor: str,
+    attempt: Mapping[str, Any] | None = None,
+    rows: Sequence[Row] = (),
 ) -> EvidenceRef:
-    """Write a verification under the run's next number, and note it in the audit trail."""
+    """Write a verification under the run's next number, and note it in the audit trail.
+
+    :param rows: the matrix that the target's documents answered; it is written first.
+    """
     run = made.run
+    if made.matrix is not None:
+        data = matrix_bytes(rows)
+        path = f"{access_folder(run)}/target-matrix-{sha256_hex(data)}.parquet"
+        kept = await store.write_bytes(path, data, PARQUET)
+        made = made.model_copy(update={"matrix": made.matrix.model_copy(update={"rows": kept})})
     _, ref = await write_next(store, lambda n: verification_path(run, n), made)
     figures = {"compared": made.compared, "differences": made.difference_count, "passed": made.passed}
     await AuditTrail(store, run.migration).append(

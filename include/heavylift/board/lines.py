@@ -112,7 +112,7 @@ def phases_of(spec: MigrationSpec) -> tuple[str, ...]:
     moves = bool(spec.datasets or spec.databases or spec.streams)
     there = {
         Phase.ASSESS: spec.assess is not None,
-        Phase.PROVISION: spec.infrastructure is not None,
+        Phase.PROVISION: bool(spec.parts),
         Phase.APPLIANCE: any(dataset.appliance is not None for dataset in spec.datasets),
         Phase.TRANSFER: moves,
         Phase.SYNC: moves,

@@ -89,7 +89,8 @@ def _document(story: RunStory) -> dict[str, Any]:
         "feature_stores": [each.document for each in feature_rows(story)],
         "models": [each.document for each in model_rows(story)],
         "assessment": found.document if (found := assess_view(story)) else None,
-        "infrastructure": made.document if (made := provision_view(story)) else None,
+        "infrastructure": made.document if (made := provision_view(story)) and made.makes else None,
+        "parts": [row.document for row in made.parts] if made else [],
         "switch": seen.document if (seen := switch_view(story)) else None,
         "deletions": [each.document for each in deletions_of(story).rows if each.counts],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
@@ -141,7 +142,8 @@ def _text(story: RunStory) -> str:
     if found := assess_view(story):
         lines.append(f"  plan      {found.line}")
     if made := provision_view(story):
-        lines.append(f"  infra     {made.line}")
+        lines += [f"  infra     {made.line}"] if made.makes else []
+        lines += [f"  {row.record.part:<9} {row.line}" for row in made.parts]
     if seen := switch_view(story):
         lines.append(f"  switch    {seen.line}")
     if (deletions := deletions_of(story)).rows:

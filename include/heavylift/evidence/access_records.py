@@ -139,7 +139,11 @@ class AccessDifference(Record):
 
 
 class AccessVerification(Record):
-    """Whether the target's permissions are those that were translated."""
+    """Whether the target's permissions are those that were translated.
+
+    :param matrix: what the target's own documents answered, beside the source's answers; None where only
+        permissions were compared.
+    """
 
     schema_version: Literal[1] = 1
     run: RunKey
@@ -149,6 +153,7 @@ class AccessVerification(Record):
     difference_count: int
     differences: tuple[AccessDifference, ...]
     passed: bool
+    matrix: AccessMatrix | None = None
 
 
 def access_folder(run: RunKey) -> str:

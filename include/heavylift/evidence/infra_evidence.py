@@ -10,6 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from heavylift.evidence.access_records import (
+    AccessRecord,
+    AccessVerification,
+    translation_path,
+    verification_path,
+)
 from heavylift.evidence.infra_records import (
     INFRA_FOLDER,
     PROVISION_PHASE,
@@ -21,6 +27,7 @@ from heavylift.evidence.infra_records import (
     StagePlanRecord,
     infra_path,
 )
+from heavylift.evidence.part_records import PARTS, PartRecord, part_path
 from heavylift.evidence.run_evidence import Kept, read_latest
 from heavylift.evidence.runs import list_runs
 from heavylift.evidence.secret_records import SecretsRecord, secrets_path
@@ -41,7 +48,8 @@ _APPLIED = re.compile(rf".*/{INFRA_FOLDER}/applied-(.+)-\d+\.json")
 class ProvisionEvidence:
     """The latest records of one run.
 
-    :param plans: by stage; ``applied`` by root.
+    :param plans: by stage; ``applied`` by root; ``parts`` what was translated, by name.
+    :param access_seen: the target's own permissions, compared with ``access``.
     """
 
     run: RunKey
@@ -51,6 +59,9 @@ class ProvisionEvidence:
     applied: Mapping[str, Kept[ApplicationRecord]] = field(default_factory=dict)
     drift: Kept[DriftRecord] | None = None
     secrets: Kept[SecretsRecord] | None = None
+    parts: Mapping[str, Kept[PartRecord]] = field(default_factory=dict)
+    access: Kept[AccessRecord] | None = None
+    access_seen: Kept[AccessVerification] | None = None
 
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
@@ -62,9 +73,22 @@ class ProvisionEvidence:
             *self.applied.values(),
             self.drift,
             self.secrets,
+            *self.parts.values(),
+            self.access,
+            self.access_seen,
         )
         found = [kept.ref for kept in all_kept if kept]
+        found += [each.ref for kept in self.parts.values() for each in kept.record.files]
         return (*found, *([self.generation.record.bundle] if self.generation else []))
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """The parts that the run has left something of; infrastructure where it has nothing else."""
+        others = [*(["secrets"] if self.secrets else []), *self.parts]
+        others += ["access"] if self.access and "access" not in others else []
+        others += ["target_access"] if self.access_seen else []
+        made = self.generation or self.scan or self.plans or self.applied
+        return (*(["infrastructure"] if made or not others else []), *others)
 
     def plan(self, stage: StageName) -> StagePlanRecord | None:
         """Return a stage's plan, if it is of the files that the run has now."""
@@ -110,6 +134,9 @@ async def read_provision(store: EvidenceStore, run: RunKey) -> ProvisionEvidence
         {root: done for root, done in applied.items() if done},
         await _latest(store, run, "drift", DriftRecord),
         await read_latest(store, lambda number: secrets_path(run, "copy", number), SecretsRecord),
+        {part: kept for part in PARTS if (kept := await _part(store, run, part))},
+        await read_latest(store, lambda number: translation_path(run, number), AccessRecord),
+        await read_latest(store, lambda number: verification_path(run, number), AccessVerification),
     )
 
 
@@ -125,6 +152,10 @@ async def latest_applied(store: EvidenceStore, migration: str) -> RunKey | None:
         if ended and (newest is None or ended > newest[0]):
             newest = ended, seen.key
     return newest[1] if newest else None
+
+
+async def _part(store: EvidenceStore, run: RunKey, part: str) -> Kept[PartRecord] | None:
+    return await read_latest(store, lambda number: part_path(run, part, number), PartRecord)
 
 
 async def _latest(store: EvidenceStore, run: RunKey, kind: str, model: type[RecordT]) -> Kept[RecordT] | None:

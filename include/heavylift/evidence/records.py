@@ -367,7 +367,7 @@ class PhaseSummary(Record):
 
     :param datasets: all that the run had to move; ``databases``, ``streams``, ``registries`` likewise.
     :param models: all that it had to check and compare, each with its version.
-    :param plan_digest: of the plan that the run made, in the phase assess.
+    :param provides: parts that it had to make, in provision; ``plan_digest`` of the plan of assess.
     :param gates: all that the run had to pass.
     :param left: planned, but no attempt has come to them.
     """
@@ -383,6 +383,7 @@ class PhaseSummary(Record):
     registries: tuple[str, ...] = ()
     feature_stores: tuple[str, ...] = ()
     models: tuple[tuple[str, str], ...] = ()
+    provides: tuple[str, ...] = ()
     plan_digest: str = ""
     gates: tuple[str, ...] = ()
     found: Tally

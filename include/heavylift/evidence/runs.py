@@ -7,19 +7,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from heavylift.evidence.access_records import ACCESS_FOLDER
 from heavylift.evidence.compliance_records import COMPLIANCE
 from heavylift.evidence.feature_records import FEATURES_FOLDER
-from heavylift.evidence.infra_records import INFRA_FOLDER
+from heavylift.evidence.infra_records import INFRA_FOLDER, PROVISION_PHASE
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
 from heavylift.evidence.model_records import MODELS_FOLDER
+from heavylift.evidence.part_records import PARTS_FOLDER
 from heavylift.evidence.paths import original_text
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.registry_records import REGISTRIES_FOLDER
+from heavylift.evidence.secret_records import SECRETS_FOLDER
 from heavylift.evidence.store import EvidenceFile, EvidenceStore
 from heavylift.evidence.stream_paths import STREAMS_FOLDER
 from heavylift.evidence.switch_records import SWITCH_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
+_PROVISIONED = frozenset({ACCESS_FOLDER, INFRA_FOLDER, PARTS_FOLDER, SECRETS_FOLDER})
 _NO_PHASE = frozenset({"audit", COMPLIANCE, "quarantine", "state", "uploads", SWITCH_FOLDER, "~notify"})
 
 
@@ -30,8 +34,8 @@ class SeenRun:
     :param datasets: folders of datasets, as path segments; ``databases`` and so on by name.
     :param gates: gates that were evaluated, by name.
     :param summaries: how many summaries it has.
-    :param assessed: whether it has an inventory or a plan; ``provisioned`` whether it has generated files,
-        ``switched`` whether it looked at a switch, or made one.
+    :param assessed: whether it has an inventory or a plan; ``provisioned`` whether it has generated
+        or translated files, ``switched`` whether it looked at a switch, or made one.
     """
 
     key: RunKey
@@ -79,7 +83,7 @@ def _note(found: dict[RunKey, _Gathered], file: EvidenceFile, migration: str) ->
     if match is None or match["phase"] in _NO_PHASE:
         return
     key = RunKey(migration=migration, phase=match["phase"], run=match["run"])
-    found.setdefault(key, _Gathered()).add(match["rest"], file.modified_at)
+    found.setdefault(key, _Gathered()).add(match["phase"], match["rest"], file.modified_at)
 
 
 def _seen(found: dict[RunKey, _Gathered]) -> list[SeenRun]:
@@ -103,7 +107,7 @@ class _Gathered:
         self._provisioned = False
         self._switched = False
 
-    def add(self, rest: str, modified_at: datetime) -> None:
+    def add(self, phase: str, rest: str, modified_at: datetime) -> None:
         self._times = [min([*self._times, modified_at]), max([*self._times, modified_at])]
         folder, _, inside = rest.partition("/")
         named = {
@@ -120,7 +124,7 @@ class _Gathered:
             self._models.add((model, part.removeprefix("v-") if part.startswith("v-") else ""))
         elif folder in ASSESS_FOLDERS:
             self._assessed = True
-        elif folder == INFRA_FOLDER:
+        elif folder in _PROVISIONED and phase == PROVISION_PHASE:
             self._provisioned = True
         elif folder == SWITCH_FOLDER:
             self._switched = True

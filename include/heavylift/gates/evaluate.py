@@ -43,10 +43,12 @@ from heavylift.gates.feature_checks import judge_feature_freshness
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
 from heavylift.gates.infra_checks import InfraSubject, gate_now, judge_infra_freshness, stage_digest
 from heavylift.gates.model_checks import judge_model_freshness
+from heavylift.gates.part_checks import judge_parts, part_digest
 from heavylift.gates.registry_checks import judge_registry_freshness
 from heavylift.gates.stream_checks import judge_stream_freshness
 from heavylift.spec.gates import Gate
-from heavylift.spec.provision_stages import is_of_secrets, stage_of
+from heavylift.spec.provision_parts import PART_CHECKS, part_of
+from heavylift.spec.provision_stages import stage_of
 from heavylift.spec.vocabulary import Check
 
 if TYPE_CHECKING:
@@ -119,7 +121,7 @@ async def evaluate_gate(
         checks=tuple(outcomes),
         passed=all(outcome.passed for outcome in outcomes),
         approval_required=gate.approval.required,
-        plan_digest=_digest(assessed, infra),
+        plan_digest=_digest(gate, assessed, infra),
     )
     _number, ref = await write_next(store, lambda number: gate_path(run, gate.name, number), result)
     return result, ref
@@ -214,9 +216,10 @@ async def _infra_subject(store: EvidenceStore, run: RunKey, gate: Gate) -> Infra
 def _of_infra(gate: Gate, subject: InfraSubject, now: datetime) -> list[CheckOutcome]:
     checks = [check for check in gate.checks if check in INFRA_JUDGES]
     outcomes = [judge_infra(check, subject) for check in checks]
-    if checks and not is_of_secrets(gate):
-        outcomes.append(judge_infra_freshness(subject, timedelta(seconds=gate.max_age), now))
-    return outcomes
+    max_age = timedelta(seconds=gate.max_age)
+    if checks and part_of(gate) is None:
+        outcomes.append(judge_infra_freshness(subject, max_age, now))
+    return outcomes + judge_parts(gate, subject.evidence, max_age, now)
 
 
 async def _of_cutover(store: EvidenceStore, run: RunKey, gate: Gate, now: datetime) -> list[CheckOutcome]:
@@ -228,8 +231,10 @@ async def _of_cutover(store: EvidenceStore, run: RunKey, gate: Gate, now: dateti
     return [judge_cutover_ready(await read_switch(store, run), timedelta(seconds=gate.max_age), now)]
 
 
-def _digest(assessed: AssessEvidence | None, infra: InfraSubject | None) -> str:
+def _digest(gate: Gate, assessed: AssessEvidence | None, infra: InfraSubject | None) -> str:
     if infra is not None:
+        if part := part_of(gate):
+            return part_digest(part, infra.evidence)
         return stage_digest(infra.evidence, infra.stage)
     return assessed.plan_digest if assessed else ""
 
@@ -270,7 +275,7 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
     if check is Check.CUTOVER_READY:
         return "there is no switch to judge"
-    if check in INFRA_JUDGES:
+    if check in INFRA_JUDGES or check in PART_CHECKS:
         return "there is no infrastructure to judge"
     if check in ASSESS_JUDGES:
         return "there is no assessment to judge"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -11,9 +11,11 @@ from heavylift.evidence.infra_records import RootPlan, StageName
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.secret_records import NOT_PROVED
 from heavylift.evidence.wording import counted, enumeration
+from heavylift.gates.part_checks import part_reasons
 from heavylift.gates.verdict import Verdict
 from heavylift.spec.gates import Gate
-from heavylift.spec.provision_stages import is_of_secrets, stage_of
+from heavylift.spec.provision_parts import Part, part_of
+from heavylift.spec.provision_stages import stage_of
 
 _SHOWN, _DIGITS = 5, 12
 
@@ -108,7 +110,7 @@ def judge_infra_freshness(subject: InfraSubject, max_age: timedelta, now: dateti
 def gate_now(gate: Gate, evidence: ProvisionEvidence) -> Gate:
     """Return the gate as it stands now: nobody is asked about a stage that would do nothing."""
     plan = evidence.plan(stage_of(gate).value)
-    if is_of_secrets(gate) or plan is None or not plan.empty or not gate.approval.required:
+    if part_of(gate) or plan is None or not plan.empty or not gate.approval.required:
         return gate
     return gate.model_copy(update={"approval": gate.approval.model_copy(update=_NOBODY)})
 
@@ -117,13 +119,27 @@ _NOBODY = {"required": False, "assigned_users": ()}
 
 
 def gates_now(gates: Sequence[Gate], evidence: ProvisionEvidence) -> list[Gate]:
-    """Return the gates that a run must pass, each as it stands now: what destroys moves no secrets."""
-    destroys = any(kept.record.destroy for kept in evidence.plans.values())
-    return [gate_now(gate, evidence) for gate in gates if not (destroys and is_of_secrets(gate))]
+    """Return the gates that a run must pass, each as it stands now: what destroys makes no part."""
+    destroys = is_destroyed(evidence)
+    return [gate_now(gate, evidence) for gate in gates if not (destroys and part_of(gate))]
 
 
-def provision_reasons(evidence: ProvisionEvidence) -> list[str]:
-    """Return why the infrastructure of a run does not count as made, or as destroyed."""
+def is_destroyed(evidence: ProvisionEvidence) -> bool:
+    """Tell whether the run is one that destroys: then it makes none of the parts."""
+    return any(kept.record.destroy for kept in evidence.plans.values())
+
+
+def provision_reasons(evidence: ProvisionEvidence, wanted: Collection[str] = ()) -> list[str]:
+    """Return why a run does not count as made, or as destroyed.
+
+    :param wanted: the parts that it had to make; where empty those that it has left something of.
+    """
+    wanted = wanted or evidence.named
+    reasons = _infra_reasons(evidence) if Part.INFRASTRUCTURE.value in wanted else []
+    return reasons + ([] if is_destroyed(evidence) else part_reasons(evidence, wanted))
+
+
+def _infra_reasons(evidence: ProvisionEvidence) -> list[str]:
     if evidence.generation is None:
         return ["there are no generated files"]
     reasons = []

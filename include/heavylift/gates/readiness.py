@@ -16,6 +16,7 @@ from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.switch_evidence import latest_rehearsal
 from heavylift.evidence.switch_records import ReadinessItem
 from heavylift.evidence.wording import counted, enumeration
+from heavylift.gates.access_ready import access_item
 from heavylift.gates.age import age_problem
 from heavylift.gates.approval import gate_is_open, gate_standing
 from heavylift.spec.gates import DAY, Gate
@@ -31,6 +32,7 @@ class Demanded:
     :param phases: those that the spec has something for, with their gates as the spec has them now.
     :param moves_on: whether a sync keeps up what transfer has moved: then the transfer may be old.
     :param infrastructure: whether the target was made by the phase provision.
+    :param access: whether the target's permissions must be what was translated.
     :param rehearsed_within: seconds; None where no rehearsal is demanded.
     """
 
@@ -38,6 +40,7 @@ class Demanded:
     moves_on: bool
     infrastructure: bool
     rehearsed_within: float | None
+    access: bool = False
 
 
 async def earlier_phases(
@@ -59,6 +62,8 @@ async def earlier_phases(
         items.append(_summary_item(Phase.SYNC, synced, now, timedelta(seconds=DAY)))
     if demanded.infrastructure:
         items.append(await _without_drift(store, migration, now))
+    if demanded.access:
+        items.append(await access_item(store, migration))
     if demanded.rehearsed_within is not None:
         items.append(await _rehearsed(store, migration, timedelta(seconds=demanded.rehearsed_within), now))
     return items

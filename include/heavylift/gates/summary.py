@@ -38,15 +38,15 @@ async def summarise(
     assessment: bool = False,
     feature_stores: Sequence[str] = (),
     provision: bool = False,
+    provides: Sequence[str] = (),
     switched_to: SideName | None = None,
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
     Passed only if the latest verification of every dataset, database, stream and registry passed and is
     younger than the last write to the target, no shard is unfinished, every model was checked and
-    agrees, all infrastructure is applied and proved, everything was switched to the side
-    ``switched_to``, and every gate is open. With none of them it does
-    not pass.
+    agrees, all infrastructure is applied and proved, the parts ``provides`` are made, everything was
+    switched to the side ``switched_to``, and every gate is open. With none of them it does not pass.
 
     :raises AuditError: a record of the run is damaged.
     """
@@ -64,8 +64,9 @@ async def summarise(
     if provided:
         from heavylift.gates.infra_checks import gates_now, provision_reasons
 
-        reasons += provision_reasons(provided)
+        reasons += provision_reasons(provided, provides)
         gates = gates_now(gates, provided)
+        reasons += await _outdated(store, provided, gates)
     if switched_to:
         from heavylift.gates.switch_checks import switch_reasons
 
@@ -94,6 +95,7 @@ async def summarise(
         registries=tuple(registries),
         feature_stores=tuple(feature_stores),
         models=versions,
+        provides=tuple(provides),
         plan_digest=_plan_digest(assessed, provided),
         gates=tuple(gate.name for gate in gates),
         roots={each.dataset: each.verification.record.root for each in evidence if each.verification},
@@ -114,6 +116,23 @@ async def _closed(store: EvidenceStore, run: RunKey, gate: Gate) -> list[str]:
 
     is_open, why = await gate_is_open(store, run, gate)
     return [] if is_open else [why]
+
+
+async def _outdated(store: EvidenceStore, provided: ProvisionEvidence, gates: Sequence[Gate]) -> list[str]:
+    """Return which gates were asked about another translation than the run has now."""
+    from heavylift.gates.evaluate import latest_gate_result
+    from heavylift.gates.part_checks import part_digest
+    from heavylift.spec.provision_parts import Part, part_of
+
+    reasons = []
+    for gate in gates:
+        part = part_of(gate)
+        if part is None or part is Part.SECRETS:
+            continue
+        kept = await latest_gate_result(store, provided.run, gate.name)
+        if kept and kept.record.plan_digest != part_digest(part, provided):
+            reasons.append(f"gate {gate.name} was asked about an older translation: evaluate it again")
+    return reasons
 
 
 def _reasons(evidence: DatasetEvidence) -> list[str]:

@@ -20,6 +20,11 @@ _SUFFIX = {
 }
 
 
+def file_name(stem: str, target: System) -> str:
+    """Return what the definition of a pipeline is called."""
+    return f"{stem}.{_SUFFIX[target]}"
+
+
 def save(translation: Translation, report: dict[str, Any], folder: Path, *, overwrite: bool) -> list[Path]:
     """Write definition and report, and return their paths; what is there already stays as it is.
 
@@ -27,7 +32,7 @@ def save(translation: Translation, report: dict[str, Any], folder: Path, *, over
     """
     stem = Path(translation.file).name.split(".")[0] or "pipeline"
     wanted = {
-        folder / f"{stem}.{_SUFFIX[translation.target]}": translation.text,
+        folder / file_name(stem, translation.target): translation.text,
         folder / f"{stem}.{translation.target}.report.json": json.dumps(report, indent=2) + "\n",
         folder / f"{stem}.{translation.target}.report.txt": report_text(report),
     }

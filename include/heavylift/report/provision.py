@@ -9,6 +9,7 @@ from heavylift.evidence.infra_evidence import STAGES, ProvisionEvidence
 from heavylift.evidence.infra_records import ApplicationRecord, GenerationRecord, RootPlan, ScanRecord
 from heavylift.evidence.wording import counted
 from heavylift.gates.infra_checks import counts_in_words, provision_reasons
+from heavylift.report.parts import PartRow, part_rows, parts_advice, parts_proof
 from heavylift.report.story import RunStory
 
 MOST = 100
@@ -34,14 +35,17 @@ class RootRow:
 
 @dataclass(frozen=True)
 class ProvisionView:
-    """One run's infrastructure.
+    """What one run of the phase provision made.
 
     :param reasons: why it does not count as made.
+    :param parts: what was translated beside it; ``makes`` whether there is any infrastructure.
     """
 
     evidence: ProvisionEvidence
     rows: tuple[RootRow, ...]
     reasons: tuple[str, ...]
+    parts: tuple[PartRow, ...] = ()
+    makes: bool = True
 
     @property
     def record(self) -> GenerationRecord | None:
@@ -102,7 +106,7 @@ class ProvisionView:
 
 
 def provision_view(story: RunStory) -> ProvisionView | None:
-    """Return the view of a run's infrastructure; None where the run is of another phase."""
+    """Return the view of what a run made; None where the run is of another phase."""
     evidence = story.provision
     if evidence is None:
         return None
@@ -116,12 +120,25 @@ def provision_view(story: RunStory) -> ProvisionView | None:
         for plan in plans
         for root in plan.roots
     )
-    return ProvisionView(evidence, rows, tuple(provision_reasons(evidence)))
+    wanted = provided(story) or evidence.named
+    reasons = tuple(provision_reasons(evidence, wanted))
+    return ProvisionView(evidence, rows, reasons, part_rows(evidence), "infrastructure" in wanted)
+
+
+def provided(story: RunStory) -> tuple[str, ...]:
+    """Return the parts that a run had to make, as its summary tells; empty while it has none."""
+    return story.summary.provides if story.summary else ()
 
 
 def provision_proof(evidence: ProvisionEvidence | None) -> str:
     """Return what is proved, for the headline."""
-    if evidence is None or evidence.generation is None:
+    if evidence is None:
+        return ""
+    return " ".join(part for part in (_infra_proof(evidence), parts_proof(evidence)) if part)
+
+
+def _infra_proof(evidence: ProvisionEvidence) -> str:
+    if evidence.generation is None:
         return ""
     destroyed = any(plan.destroy for stage in STAGES if (plan := evidence.plan(stage)))
     roots = counted(len(evidence.applied), "root")
@@ -131,8 +148,27 @@ def provision_proof(evidence: ProvisionEvidence | None) -> str:
     return f"Infrastructure for {made} is applied in {roots}, and a second plan of each was empty."
 
 
+def provision_title(evidence: ProvisionEvidence) -> str:
+    """Return the headline of a run that passed: what is done, and what is only written."""
+    translated = "everything else is written, not applied" if evidence.parts else ""
+    if "infrastructure" in evidence.named:
+        return "The infrastructure is as it was approved" + (f"; {translated}" if translated else "")
+    if evidence.secrets:
+        return "The secrets are on the target" + (f"; {translated}" if translated else "")
+    return "Everything is translated and written, and not applied by Heavylift"
+
+
 def provision_so_far(evidence: ProvisionEvidence) -> str:
     """Return what has been done, for the headline of a run that is not proved."""
+    written = [
+        f"{row.record.part}: {counted(len(row.record.files), 'file')} written" for row in part_rows(evidence)
+    ]
+    if "infrastructure" in evidence.named:
+        written.insert(0, _infra_so_far(evidence))
+    return ", ".join(written) or "nothing was translated"
+
+
+def _infra_so_far(evidence: ProvisionEvidence) -> str:
     if evidence.generation is None:
         return "nothing was generated"
     planned = counted(len(evidence.plans), "stage")
@@ -152,4 +188,5 @@ def provision_advice(view: ProvisionView | None, dag: str) -> list[tuple[str, st
         (f"{each.check} fails for {each.resource}", f"look at {each.where} of the generated files")
         for each in (view.scan.failures if view.scan else ())
     ]
+    found += parts_advice(view.evidence, dag)
     return found[:10] + [(why, f"look at the first failed task of DAG {dag}") for why in view.reasons]

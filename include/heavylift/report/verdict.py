@@ -28,7 +28,7 @@ from heavylift.report.databases import (
 from heavylift.report.deletions import deletions_of
 from heavylift.report.features import features_proof, features_so_far
 from heavylift.report.models import models_proof, models_so_far
-from heavylift.report.provision import provision_proof, provision_so_far
+from heavylift.report.provision import provided, provision_proof, provision_so_far, provision_title
 from heavylift.report.registries import (
     is_dry_run_of_registries,
     registries_dry,
@@ -122,7 +122,7 @@ def _passed_without_moving(story: RunStory) -> str:
     if story.assess is not None:
         return "Everything is listed, and the plan is approved"
     if story.provision is not None:
-        return "The infrastructure is as it was approved"
+        return provision_title(story.provision)
     return f"The workload is on the {goal_of_run(story)}" if story.switch is not None else ""
 
 
@@ -165,7 +165,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
     reasons += [reason for each in story.feature_stores for reason in feature_reasons(each)]
     reasons += [reason for each in story.models for reason in model_reasons(each)]
     reasons += assess_reasons(story.assess) if story.assess else []
-    reasons += provision_reasons(story.provision) if story.provision else []
+    reasons += provision_reasons(story.provision, provided(story)) if story.provision else []
     reasons += switch_reasons(story.switch, goal_of_run(story)) if story.switch else []
     if story.trail.problem:
         reasons.append("the audit trail is damaged")

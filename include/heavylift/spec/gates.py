@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, model_validator
 
 from heavylift.spec.base import Flag, Name, SpecModel, Text, wrong
+from heavylift.spec.provision_parts import Part
 from heavylift.spec.quantities import Seconds
 from heavylift.spec.vocabulary import Check, Phase
 
@@ -148,6 +149,41 @@ DEFAULT_SECRETS_GATE = Gate(
     checks=(Check.SECRETS_EQUAL,),
 )
 """The gate of a spec with secrets that names none of its own for them; it follows their move."""
+
+DEFAULT_PART_GATES = {
+    Part.SECRETS: DEFAULT_SECRETS_GATE,
+    Part.PIPELINES: Gate(
+        name="pipelines-translated",
+        phase=Phase.PROVISION,
+        description="Every step has its equivalent or is accepted, and the target's own loader takes it.",
+        checks=(Check.PIPELINES_TRANSLATED, Check.PIPELINES_VALID),
+        max_age=7 * DAY,
+    ),
+    Part.ACCESS: Gate(
+        name="access-reviewed",
+        phase=Phase.PROVISION,
+        description="Nobody gets more than before, what does not come along is accepted, and somebody has"
+        " read exactly these documents before they are applied.",
+        checks=(Check.ACCESS_TRANSLATED, Check.ACCESS_NOT_WIDENED),
+        approval=Approval(required=True),
+        max_age=7 * DAY,
+    ),
+    Part.TARGET_ACCESS: Gate(
+        name="access-equal",
+        phase=Phase.PROVISION,
+        description="The target's own permissions are those that were translated, and answer alike.",
+        checks=(Check.ACCESS_MATRIX_EQUAL,),
+        max_age=7 * DAY,
+    ),
+    Part.MANIFESTS: Gate(
+        name="manifests-translated",
+        phase=Phase.PROVISION,
+        description="Everything is rewritten or accepted, and the target's version of Kubernetes takes it.",
+        checks=(Check.MANIFESTS_TRANSLATED, Check.MANIFESTS_VALID),
+        max_age=7 * DAY,
+    ),
+}
+"""The gates of parts of the phase provision where the spec names none for them."""
 
 DEFAULT_GATES = {
     gate.phase: (gate,)

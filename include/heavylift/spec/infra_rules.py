@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from heavylift.spec.model import MigrationSpec
+from heavylift.spec.provision_parts import PART_CHECKS
 from heavylift.spec.rule import Broken
 from heavylift.spec.vocabulary import Check, Phase
 
-INFRA_CHECKS = frozenset({Check.INFRA_SCANNED, Check.INFRA_PLANNED, Check.SECRETS_EQUAL})
+INFRA_CHECKS = frozenset({Check.INFRA_SCANNED, Check.INFRA_PLANNED})
 """Checks that judge infrastructure."""
 
-_HERE = INFRA_CHECKS | {Check.PLAN_APPROVED, Check.COMPLIANCE_CLEAN}
+_HERE = INFRA_CHECKS | {Check.PLAN_APPROVED, Check.COMPLIANCE_CLEAN, *PART_CHECKS}
 
 
 def infra_rules(spec: MigrationSpec) -> Iterator[Broken]:
@@ -35,7 +36,8 @@ def infra_rules(spec: MigrationSpec) -> Iterator[Broken]:
                     " or ".join(sorted(each.value for each in _HERE)),
                 )
     yield from _secrets_stand_alone(spec)
-    yield from _somebody_sees_the_plan(spec)
+    if spec.infrastructure is not None:
+        yield from _somebody_sees_the_plan(spec)
 
 
 def _somebody_sees_the_plan(spec: MigrationSpec) -> Iterator[Broken]:

@@ -7,17 +7,19 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from heavylift.spec.base import Name, SpecModel, Text
-from heavylift.spec.gates import DEFAULT_GATES, DEFAULT_SECRETS_GATE, Gate, default_registry_gate
+from heavylift.spec.gates import DEFAULT_GATES, DEFAULT_PART_GATES, Gate, default_registry_gate
 from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
+from heavylift.spec.provision_parts import Part, part_of
 from heavylift.spec.sections_assess import Assess
 from heavylift.spec.sections_compliance import Compliance
 from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_models import Model
 from heavylift.spec.sections_monitor import Monitor
-from heavylift.spec.sections_platform import Access, Cutover, Infrastructure, Pipeline
+from heavylift.spec.sections_parts import Access, Manifests, Pipeline
+from heavylift.spec.sections_platform import Cutover, Infrastructure
 from heavylift.spec.sections_secrets import Secrets
-from heavylift.spec.vocabulary import Check, Phase
+from heavylift.spec.vocabulary import Phase
 
 API_VERSION: Literal["heavylift/v1"] = "heavylift/v1"
 
@@ -63,6 +65,9 @@ class MigrationSpec(SpecModel):
         default=None, description="Secrets that are copied to the target's store of secrets."
     )
     access: Access | None = Field(default=None, description="Identities and permissions.")
+    manifests: Manifests | None = Field(
+        default=None, description="Kubernetes manifests that are rewritten for the target."
+    )
     compliance: Compliance | None = Field(
         default=None, description="Rules that the path of the data must keep."
     )
@@ -84,8 +89,31 @@ class MigrationSpec(SpecModel):
         if phase is Phase.REGISTRY and not named:
             moved = {"registries": bool(self.registries), "feature_stores": bool(self.feature_stores)}
             return (default_registry_gate(**moved),) if any(moved.values()) else ()
-        if phase is Phase.PROVISION and self.secrets is not None:
-            mine = tuple(gate for gate in named if Check.SECRETS_EQUAL in gate.checks)
-            others = tuple(gate for gate in named if gate not in mine)
-            return (others or DEFAULT_GATES[phase]) + (mine or (DEFAULT_SECRETS_GATE,))
+        if phase is Phase.PROVISION:
+            return self._gates_of_provision(named)
         return named or DEFAULT_GATES.get(phase, ())
+
+    def _gates_of_provision(self, named: tuple[Gate, ...]) -> tuple[Gate, ...]:
+        """Return the infrastructure's gates, if there is any, then those of each part."""
+        parts = self.parts
+        found = tuple(gate for gate in named if part_of(gate) is None)
+        if Part.INFRASTRUCTURE in parts:
+            found = found or DEFAULT_GATES[Phase.PROVISION]
+        for part in parts:
+            mine = tuple(gate for gate in named if part_of(gate) is part)
+            found += mine or ((DEFAULT_PART_GATES[part],) if part in DEFAULT_PART_GATES else ())
+        return found
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What the phase provision makes, by the sections that the spec has; empty: it has no such phase."""
+        access = self.access
+        there = {
+            Part.INFRASTRUCTURE: self.infrastructure is not None,
+            Part.SECRETS: self.secrets is not None,
+            Part.PIPELINES: bool(self.pipelines),
+            Part.ACCESS: access is not None,
+            Part.TARGET_ACCESS: access is not None and access.is_compared,
+            Part.MANIFESTS: self.manifests is not None,
+        }
+        return tuple(part for part, named in there.items() if named)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 
 from heavylift.spec.gates import Gate
-from heavylift.spec.vocabulary import Check
+from heavylift.spec.provision_parts import Part, part_of
 
 
 class Stage(StrEnum):
@@ -17,34 +17,29 @@ class Stage(StrEnum):
 
 
 def staged_gates(gates: Iterable[Gate]) -> tuple[Gate, ...]:
-    """Return each gate once for each stage: an approval of one stage opens no other.
+    """Return each gate of the infrastructure once for each stage: an approval of one opens no other.
 
-    Gates of secrets come after both stages, once.
+    Gates of parts (secrets, pipelines, access, manifests) stand beside the stages, once.
     """
     found = tuple(gates)
     return tuple(
         gate.model_copy(update={"name": f"{gate.name}-{stage.value}"})
         for stage in Stage
         for gate in found
-        if not is_of_secrets(gate)
-    ) + gates_of_secrets(found)
+        if part_of(gate) is None
+    ) + tuple(gate for gate in found if part_of(gate) is not None)
 
 
 def gates_of(stage: Stage, gates: Iterable[Gate]) -> tuple[Gate, ...]:
     """Return those of :func:`staged_gates` that a stage must pass."""
-    return tuple(gate for gate in gates if gate.name.endswith(f"-{stage.value}") and not is_of_secrets(gate))
+    return tuple(gate for gate in gates if gate.name.endswith(f"-{stage.value}") and part_of(gate) is None)
 
 
-def gates_of_secrets(gates: Iterable[Gate]) -> tuple[Gate, ...]:
-    """Return those that the move of secrets must pass."""
-    return tuple(gate for gate in gates if is_of_secrets(gate))
-
-
-def is_of_secrets(gate: Gate) -> bool:
-    """Tell whether a gate judges the move of secrets, and no stage."""
-    return Check.SECRETS_EQUAL in gate.checks
+def gates_of_part(part: Part, gates: Iterable[Gate]) -> tuple[Gate, ...]:
+    """Return those that a part must pass."""
+    return tuple(gate for gate in gates if part_of(gate) is part)
 
 
 def stage_of(gate: Gate) -> Stage:
-    """Return the stage of a gate of :func:`staged_gates`, by its name; of secrets' gates the last one."""
-    return Stage.SECOND if is_of_secrets(gate) else Stage(gate.name.rpartition("-")[2])
+    """Return the stage of a gate of :func:`staged_gates`, by its name; of parts' gates the last one."""
+    return Stage.SECOND if part_of(gate) else Stage(gate.name.rpartition("-")[2])

@@ -15,6 +15,7 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.model_rules import model_rules
 from heavylift.spec.moments import moment_of
 from heavylift.spec.monitor_rules import monitor_rules
+from heavylift.spec.part_rules import part_rules
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.quantities import format_duration, format_size
@@ -182,6 +183,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     assess_rules,
     compliance_rules,
     infra_rules,
+    part_rules,
     cutover_rules,
     monitor_rules,
     _phases_are_supported,

@@ -1,4 +1,4 @@
-"""Sections for what surrounds the data: pipelines, infrastructure, access, cutover.
+"""Sections for what surrounds the data: infrastructure, cutover.
 
 They are typed and checked already; :mod:`heavylift.spec.support` says which of them this
 version can carry out.
@@ -10,31 +10,10 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from heavylift.spec.base import ConnectionId, Count, Name, Number, Pattern, SpecModel, Text, Url
+from heavylift.spec.base import ConnectionId, Count, Number, SpecModel, Text, Url
 from heavylift.spec.canary_rules import Analysis
 from heavylift.spec.quantities import Seconds
 from heavylift.spec.vocabulary import Platform
-
-
-class PipelineKind(StrEnum):
-    """Products that run training pipelines."""
-
-    SAGEMAKER = "sagemaker"
-    KUBEFLOW = "kubeflow"
-    VERTEX = "vertex"
-    AZURE_ML = "azure_ml"
-    STEP_FUNCTIONS = "step_functions"
-    AIRFLOW = "airflow"
-
-
-class Pipeline(SpecModel):
-    """A training pipeline that is translated."""
-
-    name: Name = Field(description="Unique in this file.")
-    description: Text = Field(default="", description="For people.")
-    source_kind: PipelineKind = Field(description="What it is written for.")
-    target_kind: PipelineKind = Field(description="What it is translated to.")
-    definition: Text = Field(description="Its name on the source, or a file beside this one.")
 
 
 class AcceptedUntranslated(SpecModel):
@@ -70,34 +49,6 @@ class Infrastructure(SpecModel):
     )
     accept_untranslated: tuple[AcceptedUntranslated, ...] = Field(
         default=(), description="Components that get no infrastructure, with the reason why that is right."
-    )
-
-
-class RoleMode(StrEnum):
-    """Which kind of role identities get on the target."""
-
-    CUSTOM = "custom"
-    PREDEFINED = "predefined"
-
-
-class Access(SpecModel):
-    """Identities and permissions."""
-
-    identities: tuple[Pattern, ...] = Field(
-        default=("*",), description="Identities that move, as patterns of names."
-    )
-    exclude: tuple[Pattern, ...] = Field(default=(), description="Identities that stay.")
-    roles: RoleMode = Field(
-        default=RoleMode.CUSTOM, description="custom: exactly what is needed; predefined: the nearest."
-    )
-    max_excess_actions: Count = Field(
-        default=0,
-        ge=0,
-        le=10_000,
-        description="Actions beyond the needed ones that a predefined role may bring.",
-    )
-    access_log: Url | None = Field(
-        default=None, description="Access logs that show which permissions are used."
     )
 
 

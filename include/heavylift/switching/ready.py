@@ -42,11 +42,12 @@ def demanded_of(spec: MigrationSpec) -> Demanded:
     """Return what the spec asks of the phases before a cutover."""
     phases = [(phase, spec_for(spec, phase).gates_for(phase)) for phase in _phases(spec)]
     within = spec.cutover.rehearsed_within if spec.cutover else None
-    return Demanded(phases, bool(spec.databases), spec.infrastructure is not None, within)
+    access = spec.access is not None
+    return Demanded(phases, bool(spec.databases), spec.infrastructure is not None, within, access)
 
 
 def _phases(spec: MigrationSpec) -> Iterator[Phase]:
-    if spec.infrastructure is not None:
+    if spec.parts:
         yield Phase.PROVISION
     if spec.datasets or spec.databases or spec.streams:
         yield Phase.TRANSFER

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
+from heavylift.spec.provision_parts import TRANSLATED, Part, part_of
 from heavylift_airflow.operators.closing import (
     MAX_REASONS,
     BuildReportOperator,
@@ -26,13 +29,22 @@ if TYPE_CHECKING:
 
 
 class EvaluateInfrastructureGateOperator(EvaluateGateOperator):
-    """Judges a gate of the provision phase, which answers for the stage that it is named for.
+    """Judges a gate of the provision phase, for the stage that it is named for, or for its part.
+
+    A run that destroys makes no part, and judges none.
 
     :raises IncompleteError: the gate is closed; the failed checks are named.
     """
 
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Evaluate the gate, unless it judges what a run that destroys does not make."""
+        frame = self.moving_frame(context)
+        if frame.options.destroy and part_of(find_gate(frame.spec, self.phase, self.gate)):
+            raise AirflowSkipException("a run that destroys makes none of the parts")
+        return super().execute(context)
+
     def subjects(self, spec: MigrationSpec) -> dict[str, Any]:
-        """Return the infrastructure alone."""
+        """Return what the phase provision makes, and nothing else."""
         return {"datasets": [], "provision": True}
 
 
@@ -69,8 +81,6 @@ class PublishInfrastructureOperator(PublishPhaseOperator):
         """Demand the proof, then let the event carry where it lies."""
         if not self.frame(context).options.destroy:
             return super().execute(context)
-        from airflow.sdk.exceptions import AirflowSkipException
-
         raise AirflowSkipException("what was made is destroyed: there is nothing to tell the next phase")
 
     async def _summary(self, frame: TaskFrame) -> PhaseSummary:
@@ -86,11 +96,12 @@ class BuildInfrastructureReportOperator(BuildReportOperator):
 
 
 class SummariseInfrastructureOperator(SummariseRunOperator):
-    """Has the last word on a run: fails unless everything is applied and proved, and every gate was open.
+    """Has the last word on a run: fails unless everything is made and proved, and every gate was open.
 
-    A dry run passes when the files are made and scanned, and the first stage is planned.
+    Infrastructure is applied; pipelines, permissions and manifests are written, and not applied. A dry run
+    passes when the files are made and scanned, the first stage is planned, and each part is translated.
 
-    :return: ``{"plan_digest", "passed"}``.
+    :return: ``{"plan_digest", "passed", "written_not_applied"}``.
     :raises IncompleteError: something is missing; all reasons are named.
     """
 
@@ -98,7 +109,11 @@ class SummariseInfrastructureOperator(SummariseRunOperator):
         """Summarise the run, keep the summary, and fail where it did not pass."""
         frame = self.frame(context)
         summary = self.work.run(self._summarise(frame), "summary of the run")
-        found = {"plan_digest": summary.plan_digest, "passed": summary.passed}
+        found = {
+            "plan_digest": summary.plan_digest,
+            "passed": summary.passed,
+            "written_not_applied": [part for part in summary.provides if part in TRANSLATED],
+        }
         self.log.info("%s", found)
         return found
 
@@ -110,14 +125,14 @@ class SummariseInfrastructureOperator(SummariseRunOperator):
         async with self.evidence(frame) as store:
             summary = await provision_summary(store, frame)
             dry_run = frame.options.dry_run
-            looked = _unlooked(await read_provision(store, frame.run))
+            looked = _unlooked(await read_provision(store, frame.run), frame)
             missing = looked if dry_run else list(summary.reasons)
             ref = await write_summary(store, summary)
             self.evidence_path = ref.path
             details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
             await note(store, frame, "run.finished", evidence=(ref,), details=details)
         if missing:
-            state = "what was applied is in terraform's state and in the evidence"
+            state = "what terraform applied is in its state and in the evidence; nothing else was applied"
             raise not_proved(f"run {frame.run.run}", missing, state)
         return summary
 
@@ -127,10 +142,20 @@ async def provision_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSumm
     from heavylift.gates.summary import summarise
     from heavylift.spec import Phase
 
-    return await summarise(store, frame.run, [], frame.spec.gates_for(Phase.PROVISION), provision=True)
+    gates = frame.spec.gates_for(Phase.PROVISION)
+    parts = [part.value for part in frame.spec.parts]
+    return await summarise(store, frame.run, [], gates, provision=True, provides=parts)
 
 
-def _unlooked(evidence: ProvisionEvidence) -> list[str]:
+def _unlooked(evidence: ProvisionEvidence, frame: TaskFrame) -> list[str]:
+    """Return what a dry run has left undone."""
+    parts = () if frame.options.destroy else frame.spec.parts
+    missing = [part.value for part in TRANSLATED if part in parts and part.value not in evidence.parts]
+    found = [f"{part}: nothing was translated" for part in missing]
+    return found + (_unplanned(evidence) if Part.INFRASTRUCTURE in frame.spec.parts else [])
+
+
+def _unplanned(evidence: ProvisionEvidence) -> list[str]:
     made = evidence.generation
     found = [] if made else ["there are no generated files"]
     if made and (evidence.scan is None or evidence.scan.record.files_digest != made.record.digest):

@@ -1,4 +1,4 @@
-"""The DAG that makes the target: files from the approved plan, a scan, two stages that a person approves."""
+"""The DAG that makes the target: infrastructure in two stages that a person approves, and parts beside it."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
 
 from heavylift.evidence.infra_evidence import STAGES
 from heavylift.evidence.infra_records import StageName
-from heavylift.spec import LoadedSpec, Phase
-from heavylift.spec.provision_stages import Stage, gates_of, gates_of_secrets
+from heavylift.spec import Gate, LoadedSpec, Phase
+from heavylift.spec.provision_parts import TRANSLATED, Part
+from heavylift.spec.provision_stages import Stage, gates_of, gates_of_part
 from heavylift.spec.registry_phase import spec_for
 from heavylift_airflow.context import DESTROY
+from heavylift_airflow.operators.access import TranslateAccessOperator, VerifyAccessOperator
+from heavylift_airflow.operators.base import HeavyliftOperator
 from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.operators.parts import TranslateManifestsOperator, TranslatePipelinesOperator
 from heavylift_airflow.operators.provision import (
     ApplyInfrastructureOperator,
     GenerateInfrastructureOperator,
@@ -31,27 +35,34 @@ from heavylift_airflow.phases.gates import add_gate
 from heavylift_airflow.phases.movement import dag_settings
 from heavylift_airflow.phases.parts import Parts
 
+_DESTROY = Param(
+    False,
+    type="boolean",
+    title="Destroy",
+    section="What to do",
+    description="Destroy everything that was made: waves first, then the foundation. Each stage is planned,"
+    " shown and approved like one that makes.",
+)
+_OPERATORS: dict[Part, tuple[str, type[HeavyliftOperator]]] = {
+    Part.PIPELINES: ("translate_pipelines", TranslatePipelinesOperator),
+    Part.ACCESS: ("translate_access", TranslateAccessOperator),
+    Part.MANIFESTS: ("translate_manifests", TranslateManifestsOperator),
+}
+
 
 def provision_dag(loaded: LoadedSpec) -> DAG | None:
-    """Return the DAG that makes one migration's target, or None without a section ``infrastructure``."""
+    """Return the DAG that makes one migration's target, or None where its spec has nothing for it to make."""
     spec = loaded.spec
-    if spec.infrastructure is None:
+    if not spec.parts:
         return None
     seen = spec_for(spec, Phase.PROVISION)
+    params = dry_run_param("Generate, translate, scan, plan the first stage; judge no gate, change nothing.")
+    if spec.infrastructure is not None:
+        params |= {DESTROY: _DESTROY}
     with DAG(
         dag_id=spec.dag_id(Phase.PROVISION),
         schedule=None,
-        params={
-            **dry_run_param("Generate, scan and plan the first stage; judge no gate and change nothing."),
-            DESTROY: Param(
-                False,
-                type="boolean",
-                title="Destroy",
-                section="What to do",
-                description="Destroy everything that was made: waves first, then the foundation. Each stage"
-                " is planned, shown and approved like one that makes.",
-            ),
-        },
+        params=params,
         **dag_settings(seen, Phase.PROVISION, loaded.path),
     ) as dag:
         _build(Parts(seen, str(loaded.path.absolute()), Phase.PROVISION))
@@ -62,14 +73,15 @@ def _build(parts: Parts) -> None:
     """Add all tasks to the DAG that is being defined."""
     task = parts.arguments
     begin = BeginRunOperator(**task("begin_run"))
-    generate = GenerateInfrastructureOperator(**task("generate"))
-    scan = ScanInfrastructureOperator(**task("scan"))
-    begin >> generate >> scan
-    done: BaseOperator = scan
-    for stage in STAGES:
-        done = _stage(parts, stage, done)
-    if parts.spec.secrets is not None:
-        done = _secrets(parts, done)
+    named = parts.spec.parts
+    made: BaseOperator = begin
+    if Part.INFRASTRUCTURE in named:
+        made = _infrastructure(parts, begin)
+    if Part.SECRETS in named:
+        # By then Terraform has made the key, the store and the shells.
+        made = _judged(parts, made, "copy_secrets", CopySecretsOperator, Part.SECRETS)
+    done = [] if made is begin else [made]
+    done += [_translated(parts, begin, part) for part in TRANSLATED if part in named]
     publish = PublishInfrastructureOperator(
         **task("publish_result"), outlets=[phase_asset(parts.spec.migration, Phase.PROVISION)]
     )
@@ -78,41 +90,52 @@ def _build(parts: Parts) -> None:
     done >> publish >> report >> last
 
 
+def _infrastructure(parts: Parts, begin: BaseOperator) -> BaseOperator:
+    """Add what Terraform does, and return the last task."""
+    generate = GenerateInfrastructureOperator(**parts.arguments("generate"))
+    scan = ScanInfrastructureOperator(**parts.arguments("scan"))
+    begin >> generate >> scan
+    done: BaseOperator = scan
+    for stage in STAGES:
+        done = _stage(parts, stage, done)
+    return done
+
+
 def _stage(parts: Parts, stage: StageName, before: BaseOperator) -> BaseOperator:
     """Add one stage and return its last task: plan, gates, application."""
     tooltip = "The foundation where the run makes, the waves where it destroys; then the other"
     with TaskGroup(group_id=f"{stage}_stage", tooltip=tooltip if stage == "first" else "The other half"):
         plan = PlanInfrastructureOperator(**parts.arguments("plan"), stage=stage)
         before >> plan
-        opened = [
-            add_gate(
-                parts.arguments,
-                plan,
-                gate,
-                EvaluateInfrastructureGateOperator,
-                ApproveInfrastructureOperator,
-            )
-            for gate in gates_of(Stage(stage), parts.spec.gates_for(Phase.PROVISION))
-        ]
+        gates = gates_of(Stage(stage), parts.spec.gates_for(Phase.PROVISION))
+        opened = [_gate(parts, plan, gate) for gate in gates]
         apply = ApplyInfrastructureOperator(**parts.arguments("apply"), stage=stage)
         apply.set_upstream(opened)
     return apply
 
 
-def _secrets(parts: Parts, before: BaseOperator) -> BaseOperator:
-    """Add the move of secrets and its gates, and return the last task.
+def _translated(parts: Parts, begin: BaseOperator, part: Part) -> BaseOperator:
+    """Add a part beside the infrastructure, and return its last task."""
+    with TaskGroup(group_id=part.value, tooltip="Written to the evidence, applied by nobody here"):
+        last = _judged(parts, begin, *_OPERATORS[part], part)
+        if part is Part.ACCESS and Part.TARGET_ACCESS in parts.spec.parts:
+            last = _judged(parts, last, "verify_access", VerifyAccessOperator, Part.TARGET_ACCESS)
+    return last
 
-    It follows both stages: by then Terraform has made the key, the store and the shells.
-    """
-    copy = CopySecretsOperator(**parts.arguments("copy_secrets"))
-    before >> copy
-    done: BaseOperator = copy
-    for gate in gates_of_secrets(parts.spec.gates_for(Phase.PROVISION)):
-        done = add_gate(
-            parts.arguments,
-            done,
-            gate,
-            EvaluateInfrastructureGateOperator,
-            ApproveInfrastructureOperator,
-        )
+
+def _judged(
+    parts: Parts, before: BaseOperator, name: str, kind: type[HeavyliftOperator], part: Part
+) -> BaseOperator:
+    """Add a task and the gates of its part, one after the other, and return the last."""
+    task = kind(**parts.arguments(name))
+    before >> task
+    done: BaseOperator = task
+    for gate in gates_of_part(part, parts.spec.gates_for(Phase.PROVISION)):
+        done = _gate(parts, done, gate)
     return done
+
+
+def _gate(parts: Parts, before: BaseOperator, gate: Gate) -> BaseOperator:
+    return add_gate(
+        parts.arguments, before, gate, EvaluateInfrastructureGateOperator, ApproveInfrastructureOperator
+    )

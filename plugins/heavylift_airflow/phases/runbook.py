@@ -86,7 +86,7 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
     if phase is Phase.ASSESS:
         rows = [_assess_line(spec)]
     if phase is Phase.PROVISION:
-        rows = [_infrastructure_line(spec)]
+        rows = list(_provided_lines(spec))
     if phase in (Phase.CUTOVER, Phase.ROLLBACK):
         rows = list(_switched_lines(spec))
     if phase is Phase.MONITOR:
@@ -131,12 +131,23 @@ def _watch_lines(spec: MigrationSpec) -> list[str]:
     return lines
 
 
-def _infrastructure_line(spec: MigrationSpec) -> str:
+def _provided_lines(spec: MigrationSpec) -> Iterator[str]:
     chosen = spec.infrastructure
-    state = f"`{chosen.state}`" if chosen and chosen.state else "**nowhere: name `infrastructure.state`**"
-    region = f" {spec.target.region}" if spec.target.region else ""
-    target = f"{spec.target.platform}{region}, connection `{spec.target.connection}`, state in {state}"
-    return f"| infrastructure of the approved plan | components of {spec.source.platform} | {target} |"
+    if chosen:
+        state = f"`{chosen.state}`" if chosen.state else "**nowhere: name `infrastructure.state`**"
+        region = f" {spec.target.region}" if spec.target.region else ""
+        target = f"{spec.target.platform}{region}, connection `{spec.target.connection}`, state in {state}"
+        yield f"| infrastructure of the approved plan | components of {spec.source.platform} | {target} |"
+    if spec.secrets:
+        yield f"| secrets | store of {spec.source.platform} | store of {spec.target.platform} |"
+    for each in spec.pipelines:
+        kinds = f"{each.source_kind} | {each.target_kind}, written and not applied"
+        yield f"| pipeline {each.name}, `{each.definition}` | {kinds} |"
+    if spec.access:
+        yield f"| permissions | {spec.source.platform} | {spec.target.platform}, written and not applied |"
+    if found := spec.manifests:
+        target = f"{found.target}, Kubernetes {found.kubernetes_version}, written and not applied"
+        yield f"| manifests, {', '.join(f'`{each}`' for each in found.files)} | {found.source} | {target} |"
 
 
 def _assess_line(spec: MigrationSpec) -> str:

@@ -11,6 +11,13 @@ import pytest_asyncio
 
 from heavylift.cutover.ports import Side
 from heavylift.cutover.readiness import look_at_world
+from heavylift.evidence.access_records import (
+    AccessMatrix,
+    AccessRecord,
+    AccessVerification,
+    translation_path,
+    verification_path,
+)
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.paths import summary_path
 from heavylift.evidence.records import PhaseSummary, RunKey, Tally, utc_now
@@ -141,3 +148,39 @@ async def test_the_gate_takes_only_a_fresh_look_that_found_nothing(
 async def test_a_run_without_a_switch_does_not_pass(store: EvidenceStore) -> None:
     run = RunKey(migration="shop", phase="cutover", run="r")
     assert switch_reasons(await read_switch(store, run), "target") == ["writes were not switched"]
+
+
+def permissions(run: RunKey, digest: str, *, passed: bool = True) -> AccessRecord:
+    return AccessRecord(
+        run=run, source="aws", target="gcp", source_account="1", target_account="p", max_excess=0, logs=False,
+        identities=(), roles=(), bindings=(), trusts=(), untranslated=(), nothing_needed=(), unused=(),
+        escalations=(), documents={}, digest=digest, passed=passed, failures=(),
+        matrix=AccessMatrix(questions=4, kept=4, lost=0, excess=0, accepted_excess=0),
+    )  # fmt: skip
+
+
+async def test_permissions_have_to_be_what_was_last_translated(store: EvidenceStore) -> None:
+    asked = demanded(phases=[], access=True)
+
+    async def told() -> str:
+        return missing(await earlier_phases(store, "shop", asked)).get("access matrix", "")
+
+    assert "no permissions were translated" in await told()
+    one = RunKey(migration="shop", phase="provision", run="one")
+    by_shell = RunKey(migration="shop", phase="provision", run="shell")
+    await store.write_json(translation_path(one, 1), permissions(one, "first"))
+    assert "nobody has compared the target's permissions with translation first" in await told()
+    seen = AccessVerification(
+        run=by_shell, digest="first", compared=3, difference_count=1, differences=(), passed=False
+    )
+    await store.write_json(verification_path(by_shell, 1), seen)
+    assert await told() == "the target differs from the translation in 1 permission"
+    equal = AccessVerification(
+        run=by_shell, digest="first", compared=3, difference_count=0, differences=(), passed=True
+    )
+    await store.write_json(verification_path(by_shell, 2), equal)
+    assert await told() == ""
+    await store.write_json(translation_path(one, 2), permissions(one, "second"))
+    assert "translation second" in await told(), "what was compared is an older one"
+    await store.write_json(translation_path(one, 3), permissions(one, "first", passed=False))
+    assert "more than the source" in await told()

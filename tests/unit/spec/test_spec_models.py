@@ -25,6 +25,7 @@ from heavylift.spec import (
 )
 from heavylift.spec.assess_rules import ASSESS_CHECKS
 from heavylift.spec.infra_rules import INFRA_CHECKS
+from heavylift.spec.provision_parts import PART_CHECKS
 from heavylift.spec.vocabulary import TableFormat
 from tests.unit.spec.samples import HEAD, MINIMAL, changed, load, with_dataset
 
@@ -187,7 +188,7 @@ def test_a_section_of_which_all_is_commented_out_counts_as_absent(tmp_path: Path
     assert spec.gates == ()
 
 
-@pytest.mark.parametrize("line", ["streams: []", "streams:", "access: {}", "access:"])
+@pytest.mark.parametrize("line", ["streams: []", "streams:", "endpoints: []", "access:"])
 def test_an_empty_section_of_a_later_version_is_no_problem(tmp_path: Path, line: str) -> None:
     assert load(tmp_path, f"{MINIMAL}{line}\n").streams == ()
 
@@ -220,6 +221,7 @@ def test_the_example_is_right_and_says_what_the_sandbox_has(repository: Path) ->
         Check.COMPLIANCE_CLEAN,
         Check.CUTOVER_READY,
         *INFRA_CHECKS,
+        *PART_CHECKS,
         *ASSESS_CHECKS,
     }
     assert set(gate.checks) == set(Check) - of_others
