@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from heavylift.evidence.image_records import ImagesRecord, images_path
 from heavylift.evidence.infra_records import (
     INFRA_FOLDER,
     PROVISION_PHASE,
@@ -51,6 +52,7 @@ class ProvisionEvidence:
     applied: Mapping[str, Kept[ApplicationRecord]] = field(default_factory=dict)
     drift: Kept[DriftRecord] | None = None
     secrets: Kept[SecretsRecord] | None = None
+    images: Kept[ImagesRecord] | None = None
 
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
@@ -62,6 +64,7 @@ class ProvisionEvidence:
             *self.applied.values(),
             self.drift,
             self.secrets,
+            self.images,
         )
         found = [kept.ref for kept in all_kept if kept]
         return (*found, *([self.generation.record.bundle] if self.generation else []))
@@ -110,6 +113,7 @@ async def read_provision(store: EvidenceStore, run: RunKey) -> ProvisionEvidence
         {root: done for root, done in applied.items() if done},
         await _latest(store, run, "drift", DriftRecord),
         await read_latest(store, lambda number: secrets_path(run, "copy", number), SecretsRecord),
+        await read_latest(store, lambda number: images_path(run, "copy", number), ImagesRecord),
     )
 
 

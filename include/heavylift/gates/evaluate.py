@@ -42,7 +42,7 @@ from heavylift.gates.model_checks import judge_model_freshness
 from heavylift.gates.registry_checks import judge_registry_freshness
 from heavylift.gates.stream_checks import judge_stream_freshness
 from heavylift.spec.gates import Gate
-from heavylift.spec.provision_stages import is_of_secrets, stage_of
+from heavylift.spec.provision_stages import is_after_stages, stage_of
 from heavylift.spec.vocabulary import Check
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ async def _infra_subject(store: EvidenceStore, run: RunKey, gate: Gate) -> Infra
 def _of_infra(gate: Gate, subject: InfraSubject, now: datetime) -> list[CheckOutcome]:
     checks = [check for check in gate.checks if check in INFRA_JUDGES]
     outcomes = [judge_infra(check, subject) for check in checks]
-    if checks and not is_of_secrets(gate):
+    if checks and not is_after_stages(gate):
         outcomes.append(judge_infra_freshness(subject, timedelta(seconds=gate.max_age), now))
     return outcomes
 

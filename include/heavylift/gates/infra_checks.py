@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from heavylift.evidence.image_records import NOT_COPIED
 from heavylift.evidence.infra_evidence import STAGES, ProvisionEvidence
 from heavylift.evidence.infra_records import RootPlan, StageName
 from heavylift.evidence.records import CheckOutcome
@@ -13,7 +14,7 @@ from heavylift.evidence.secret_records import NOT_PROVED
 from heavylift.evidence.wording import counted, enumeration
 from heavylift.gates.verdict import Verdict
 from heavylift.spec.gates import Gate
-from heavylift.spec.provision_stages import is_of_secrets, stage_of
+from heavylift.spec.provision_stages import is_after_stages, stage_of
 
 _SHOWN, _DIGITS = 5, 12
 
@@ -92,6 +93,26 @@ def secrets_equal(subject: InfraSubject) -> Verdict:
     return verdict
 
 
+def images_equal(subject: InfraSubject) -> Verdict:
+    """Judge that every image that moves was copied whole, and is the same digest on both sides."""
+    verdict = Verdict()
+    kept = subject.evidence.images
+    if kept is None:
+        verdict.against("no image was copied in this run")
+        return verdict
+    verdict.uses(kept.ref)
+    record = kept.record
+    wrong = [f"{each.source} ({each.outcome})" for each in record.rows if each.outcome in NOT_COPIED]
+    verdict.demand(
+        record.passed and not wrong,
+        f"{counted(record.failed, 'image')} not proved: {enumeration(wrong, _SHOWN)}",
+    )
+    same = record.copied + record.equal
+    verdict.demand(bool(record.rows), "not one image was selected")
+    verdict.found(f"{counted(same, 'image')} equal on both sides, {record.skipped:,} left as they are")
+    return verdict
+
+
 def judge_infra_freshness(subject: InfraSubject, max_age: timedelta, now: datetime) -> CheckOutcome:
     """Return whether scan and plan are younger than ``max_age``."""
     verdict = Verdict()
@@ -108,7 +129,7 @@ def judge_infra_freshness(subject: InfraSubject, max_age: timedelta, now: dateti
 def gate_now(gate: Gate, evidence: ProvisionEvidence) -> Gate:
     """Return the gate as it stands now: nobody is asked about a stage that would do nothing."""
     plan = evidence.plan(stage_of(gate).value)
-    if is_of_secrets(gate) or plan is None or not plan.empty or not gate.approval.required:
+    if is_after_stages(gate) or plan is None or not plan.empty or not gate.approval.required:
         return gate
     return gate.model_copy(update={"approval": gate.approval.model_copy(update=_NOBODY)})
 
@@ -117,9 +138,9 @@ _NOBODY = {"required": False, "assigned_users": ()}
 
 
 def gates_now(gates: Sequence[Gate], evidence: ProvisionEvidence) -> list[Gate]:
-    """Return the gates that a run must pass, each as it stands now: what destroys moves no secrets."""
+    """Return the gates that a run must pass, as they stand now: what destroys moves no secrets and images."""
     destroys = any(kept.record.destroy for kept in evidence.plans.values())
-    return [gate_now(gate, evidence) for gate in gates if not (destroys and is_of_secrets(gate))]
+    return [gate_now(gate, evidence) for gate in gates if not (destroys and is_after_stages(gate))]
 
 
 def provision_reasons(evidence: ProvisionEvidence) -> list[str]:

@@ -138,6 +138,14 @@ DEFAULT_SECRETS_GATE = Gate(
 )
 """The gate of a spec with secrets that names none of its own for them; it follows their move."""
 
+DEFAULT_IMAGES_GATE = Gate(
+    name="images-equal",
+    phase=Phase.PROVISION,
+    description="Every image that moves is on the target with all that belongs to it, by the same digests.",
+    checks=(Check.IMAGES_EQUAL,),
+)
+"""The gate of a spec with containers that names none of its own for them; it follows their copy."""
+
 DEFAULT_GATES = {
     gate.phase: (gate,)
     for gate in (

@@ -7,10 +7,11 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from heavylift.spec.base import Name, SpecModel, Text
-from heavylift.spec.gates import DEFAULT_GATES, DEFAULT_SECRETS_GATE, Gate
+from heavylift.spec.gates import DEFAULT_GATES, DEFAULT_IMAGES_GATE, DEFAULT_SECRETS_GATE, Gate
 from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
 from heavylift.spec.sections_assess import Assess
 from heavylift.spec.sections_compliance import Compliance
+from heavylift.spec.sections_containers import Containers
 from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_models import Model
@@ -62,6 +63,9 @@ class MigrationSpec(SpecModel):
     secrets: Secrets | None = Field(
         default=None, description="Secrets that are copied to the target's store of secrets."
     )
+    containers: Containers | None = Field(
+        default=None, description="Container images that are copied to the target's registry."
+    )
     access: Access | None = Field(default=None, description="Identities and permissions.")
     compliance: Compliance | None = Field(
         default=None, description="Rules that the path of the data must keep."
@@ -83,8 +87,19 @@ class MigrationSpec(SpecModel):
         if phase is Phase.REGISTRY and not self.registries:
             return ()  # its gates judge registries; feature stores are proved by their own tasks
         named = tuple(gate for gate in self.gates if gate.phase is phase)
-        if phase is Phase.PROVISION and self.secrets is not None:
-            mine = tuple(gate for gate in named if Check.SECRETS_EQUAL in gate.checks)
-            others = tuple(gate for gate in named if gate not in mine)
-            return (others or DEFAULT_GATES[phase]) + (mine or (DEFAULT_SECRETS_GATE,))
+        if phase is Phase.PROVISION:
+            return self._provision_gates(named)
         return named or DEFAULT_GATES.get(phase, ())
+
+    def _provision_gates(self, named: tuple[Gate, ...]) -> tuple[Gate, ...]:
+        """Return the gates of the stages, then those of what is moved after them, each kind its own."""
+        moved = {
+            Check.SECRETS_EQUAL: (self.secrets, DEFAULT_SECRETS_GATE),
+            Check.IMAGES_EQUAL: (self.containers, DEFAULT_IMAGES_GATE),
+        }
+        others = tuple(gate for gate in named if not set(moved).intersection(gate.checks))
+        found = others or DEFAULT_GATES[Phase.PROVISION]
+        for check, (section, default) in moved.items():
+            mine = tuple(gate for gate in named if check in gate.checks)
+            found += mine or ((default,) if section is not None else ())
+        return found

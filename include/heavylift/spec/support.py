@@ -27,6 +27,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "pipelines": False,
         "infrastructure": True,
         "secrets": True,
+        "containers": True,
         "access": False,
         "compliance": True,
         "cutover": True,

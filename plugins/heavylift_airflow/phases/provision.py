@@ -7,10 +7,12 @@ from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
 from heavylift.evidence.infra_evidence import STAGES
 from heavylift.evidence.infra_records import StageName
 from heavylift.spec import LoadedSpec, Phase
-from heavylift.spec.provision_stages import Stage, gates_of, gates_of_secrets
+from heavylift.spec.provision_stages import Stage, gates_of, gates_with
 from heavylift.spec.registry_phase import spec_for
+from heavylift.spec.vocabulary import Check
 from heavylift_airflow.context import DESTROY
 from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.operators.images import CopyImagesOperator
 from heavylift_airflow.operators.provision import (
     ApplyInfrastructureOperator,
     GenerateInfrastructureOperator,
@@ -69,7 +71,9 @@ def _build(parts: Parts) -> None:
     for stage in STAGES:
         done = _stage(parts, stage, done)
     if parts.spec.secrets is not None:
-        done = _secrets(parts, done)
+        done = _moved(parts, done, CopySecretsOperator(**task("copy_secrets")), Check.SECRETS_EQUAL)
+    if parts.spec.containers is not None:
+        done = _moved(parts, done, CopyImagesOperator(**task("copy_images")), Check.IMAGES_EQUAL)
     publish = PublishInfrastructureOperator(
         **task("publish_result"), outlets=[phase_asset(parts.spec.migration, Phase.PROVISION)]
     )
@@ -99,15 +103,14 @@ def _stage(parts: Parts, stage: StageName, before: BaseOperator) -> BaseOperator
     return apply
 
 
-def _secrets(parts: Parts, before: BaseOperator) -> BaseOperator:
-    """Add the move of secrets and its gates, and return the last task.
+def _moved(parts: Parts, before: BaseOperator, copy: BaseOperator, check: Check) -> BaseOperator:
+    """Add what is moved after both stages and its gates, and return the last task.
 
-    It follows both stages: by then Terraform has made the key, the store and the shells.
+    It follows both stages: by then Terraform has made the keys, the stores and the registries.
     """
-    copy = CopySecretsOperator(**parts.arguments("copy_secrets"))
     before >> copy
     done: BaseOperator = copy
-    for gate in gates_of_secrets(parts.spec.gates_for(Phase.PROVISION)):
+    for gate in gates_with(check, parts.spec.gates_for(Phase.PROVISION)):
         done = add_gate(
             parts.arguments,
             done,
