@@ -73,6 +73,7 @@ def registry(folder: Path, *, locked: bool = False) -> Iterator[RegistryServer]:
         "log": {"level": "info"},
         "storage": {"filesystem": {"rootdirectory": str(data)}, "delete": {"enabled": True}},
         "http": {"addr": "127.0.0.1:0"},
+        "validation": {"manifests": {"urls": {"allow": ["^https://go[.]microsoft[.]com/"]}}},
     }
     if locked:
         (folder / "htpasswd").write_text(_HTPASSWD)
