@@ -18,7 +18,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from heavylift.connections import Connection, connection_from_fields
 
 _ROUTE = re.compile(r"/v2/(?P<name>.+?)/(?P<kind>manifests|blobs|tags|referrers)/(?P<rest>.+)")
-PAIR = ("mover", "word")
+PAIR = ("mover", "throw-away word")
 
 
 def _digest(data: bytes) -> str:

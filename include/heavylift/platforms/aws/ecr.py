@@ -21,7 +21,7 @@ from heavylift.platforms.oci.catalogues import demand_own_host
 
 HOST = re.compile(r"(\d{12})\.dkr[.-]ecr(?:-fips)?[.-]([a-z0-9-]+)\.(?:amazonaws\.com(?:\.cn)?|on\.aws)")
 _EARLY_SECONDS = 900.0
-_TAGS = [{"key": "heavylift", "value": "images"}]
+_TAGS = [{"Key": "heavylift", "Value": "images"}]
 
 
 class EcrAccount:
