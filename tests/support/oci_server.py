@@ -335,14 +335,17 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._begin():
             return
         name, key = self._upload()
+        body = self._drain()
+        if len(body) < int(self.headers["Content-Length"]):
+            self.close_connection = True  # who sent it has hung up
+            return
         kept = it.uploads.get(key)
         told = self.headers.get("Content-Range")
         if kept is None or (told is not None and int(told.partition("-")[0]) != len(kept)):
-            self._drain()
             it.rejected.append(f"PATCH {self.path}: {told}")
             self._say(416)
             return
-        kept += self._drain()
+        kept += body
         headers = {"Location": f"/v2/{name}/blobs/uploads/{key}?state=y", "Range": f"0-{len(kept) - 1}"}
         self._say(202, b"", headers)
 
