@@ -166,6 +166,10 @@ class _Handler(BaseHTTPRequestHandler):
             self._drain()
             self._say(int(self.fault), b'{"errors":[{"code":"TOOMANYREQUESTS"}]}', {"Retry-After": "0"})
             return False
+        if self.fault == "403":
+            self._drain()
+            self._say(403, b'{"errors":[{"code":"DENIED","message":"throw-away word"}]}')
+            return False
         if self.path.startswith("/token"):
             self._token()
             return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 from typing import Literal
@@ -17,6 +18,7 @@ from heavylift.images.planning import Chosen, plan_images
 from heavylift.images.requests import ImagesRequest
 from heavylift.images.verifying import Comparer
 
+log = logging.getLogger(__name__)
 PARALLEL = 4
 """Images on the way at once; their blobs are bounded by ``containers.parallel`` over all of them."""
 _SHOWN = 5
@@ -84,7 +86,9 @@ async def _each(chosen: Iterable[Chosen], act: Callable[[Chosen], Awaitable[Imag
 
     async def one(each: Chosen) -> ImageRow:
         async with limit:
-            return await act(each)
+            found = await act(each)
+        log.info("%s: %s, %s blobs sent", found.source, found.outcome, found.sent)
+        return found
 
     tasks = [asyncio.ensure_future(one(each)) for each in chosen]
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from heavylift.errors import CredentialError, HeavyliftError, IntegrityError, NotFoundError
@@ -15,6 +15,7 @@ from heavylift.images.opening import OpenRegistry
 from heavylift.images.planning import Chosen, Plan
 from heavylift.images.requests import ImagesRequest
 from heavylift.images.walking import Tree, Walker
+from heavylift.platforms.http_errors import FORBIDDEN
 from heavylift.platforms.oci.manifest import OCI_INDEX, Manifest
 from heavylift.platforms.oci.names import digest_of, fallback_tag
 from heavylift.spec.sections_containers import TagConflict
@@ -39,7 +40,7 @@ class Copier:
 
     async def copy(self, chosen: Chosen) -> ImageRow:
         """Bring one image to the target, and tell what became of it; its own errors are part of that."""
-        return await told(chosen, self._copied)
+        return await told(chosen, self._copied, written=lambda: bool(self._ready))
 
     async def _copied(self, chosen: Chosen) -> ImageRow:
         source, target = chosen.source, chosen.target
@@ -47,7 +48,7 @@ class Copier:
         if now and now != chosen.digest and self._request.wanted.conflict is not TagConflict.OVERWRITE:
             return self._left(chosen, now)
         tree = await self._walker.tree(source.repository, chosen.digest)
-        if now != chosen.digest and not self._request.dry_run:
+        if not self._request.dry_run and now != chosen.digest:
             await self._prepare(target.repository)
         moved = Moved()
         new = await self._parts(tree, source.repository, target.repository, moved)
@@ -174,15 +175,18 @@ def _other_signature(what: str, now: str, wanted: str) -> HeavyliftError:
     )
 
 
-async def told(chosen: Chosen, act: Any) -> ImageRow:
-    """Do one thing with an image; what goes wrong with it is part of the row."""
+async def told(chosen: Chosen, act: Any, *, written: Callable[[], bool] = bool) -> ImageRow:
+    """Do one thing with an image; what goes wrong with it is part of the row.
+
+    :param written: tells whether something was written by now, so that there is a record to be kept.
+    """
     if chosen.refused:
         return row(chosen, "refused", reason=chosen.refused, remedy=chosen.remedy, code=chosen.code)
     try:
         found: ImageRow = await act(chosen)
-    except CredentialError:
-        raise  # who we are is refused: it is so for all of them
     except HeavyliftError as error:
+        if isinstance(error, CredentialError) and error.code != FORBIDDEN and not written():
+            raise  # who we are is refused: it is so for all of them
         reason = f"{error.what}: got {error.got}, expected {error.expected}"
         return row(chosen, "failed", reason=reason, remedy=error.remedy, code=f"HL-{error.code}")
     return found

@@ -7,10 +7,11 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from heavylift.errors import HeavyliftError, NotFoundError, SpecError
+from heavylift.errors import CredentialError, HeavyliftError, PermanentError, SpecError
 from heavylift.images.opening import OpenRegistry
 from heavylift.images.requests import ImagesRequest
 from heavylift.patterns import selector
+from heavylift.platforms.http_errors import FORBIDDEN
 from heavylift.platforms.oci.names import REPOSITORY, TAG, Place, Reference, is_of_referrers, parse_reference
 from heavylift.spec.sections_containers import Containers, RepositoryRename
 
@@ -120,7 +121,8 @@ async def _tags(source: OpenRegistry, repository: str) -> _Tags:
         return _Tags()  # _renamed refuses what is named so; a catalogue's is nobody's to ask for
     try:
         names = await source.registry.tags(repository)
-    except NotFoundError as error:
+    except PermanentError as error:
+        _demand_welcome(error)
         return _Tags(error=error)
     return _Tags(tuple(each for each in names if TAG.fullmatch(each)))
 
@@ -143,9 +145,16 @@ def _lost(
     name: str, error: HeavyliftError | None, source: OpenRegistry, places: tuple[Place, Place]
 ) -> Chosen:
     reference = Reference(source.place.host, name)
-    why = f"there is no such repository: {error.got if error else ''}".rstrip(": ")
+    why = f"its tags cannot be listed: {error.got if error else ''}"
     target = Reference(places[1].host, places[1].full(name))
-    return Chosen(reference, target, refused=why, remedy="correct the name", code="HL-3004")
+    code = f"HL-{error.code}" if error else ""
+    return Chosen(reference, target, refused=why, remedy="correct the name", code=code)
+
+
+def _demand_welcome(error: HeavyliftError) -> None:
+    """Raise what holds for the registry as a whole: it refuses who we are."""
+    if isinstance(error, CredentialError) and error.code != FORBIDDEN:
+        raise error
 
 
 def _apart(found: Iterable[Chosen]) -> list[Chosen]:
@@ -184,7 +193,12 @@ async def _pin(each: Chosen, source: OpenRegistry) -> Chosen:
     wanted = each.source
     if not wanted.tag:
         return replace(each, digest=wanted.digest)
-    seen = await source.registry.head(wanted.repository, wanted.tag)
+    try:
+        seen = await source.registry.head(wanted.repository, wanted.tag)
+    except PermanentError as error:
+        _demand_welcome(error)
+        why = f"{error.what}: got {error.got}, expected {error.expected}"
+        return replace(each, refused=why, remedy=error.remedy, code=f"HL-{error.code}")
     if seen is None:
         return replace(each, refused="the source has no such tag", remedy=_LEAVE_OUT, code="HL-3004")
     if wanted.digest and wanted.digest != seen.digest:

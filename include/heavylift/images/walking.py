@@ -10,7 +10,7 @@ from heavylift.platforms.oci.client import Registry
 from heavylift.platforms.oci.manifest import Descriptor, Manifest
 from heavylift.platforms.oci.names import COSIGN_SUFFIXES, fallback_tag
 
-MOST_MANIFESTS, _MOST_DEPTH = 10_000, 16
+MOST_MANIFESTS, _MOST_DEPTH, _MOST_BYTES = 10_000, 16, 64 * 2**20
 
 
 @dataclass
@@ -28,6 +28,7 @@ class Tree:
     referrers: dict[str, list[str]] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     lists: dict[str, Manifest] = field(default_factory=dict)
+    size: int = 0
 
     @property
     def blobs(self) -> dict[str, Descriptor]:
@@ -80,6 +81,9 @@ class Walker:
         if depth > _MOST_DEPTH or len(tree.manifests) >= MOST_MANIFESTS:
             raise _too_many(what)
         found = await self._registry.manifest(repository, digest)
+        tree.size += len(found.data)
+        if tree.size > _MOST_BYTES:
+            raise _too_many(what)
         if told is not None and told.size != len(found.data):
             raise _size_lie(what, told, len(found.data))
         for child in found.children:
@@ -125,7 +129,7 @@ class Walker:
 def _too_many(what: str) -> IntegrityError:
     return IntegrityError(
         what,
-        got=f"manifests more than {_MOST_DEPTH} deep, or more than {MOST_MANIFESTS:,} of them",
+        got=f"manifests {_MOST_DEPTH} deep, {MOST_MANIFESTS:,} of them, or {_MOST_BYTES:,} bytes, and more",
         expected="an image",
         state="nothing of this image was copied",
         remedy="leave it out (containers.exclude_tags)",

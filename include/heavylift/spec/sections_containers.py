@@ -8,6 +8,8 @@ from pydantic import Field
 
 from heavylift.spec.base import ConnectionId, Pattern, SpecModel, Text
 
+_REGISTRY = r"^[A-Za-z0-9.\[\]:-]+(/[a-z0-9][a-z0-9._/-]*)?$"
+
 
 class TagConflict(StrEnum):
     """What is done about a tag that the target has at another digest."""
@@ -31,10 +33,10 @@ class Containers(SpecModel):
     """Container images that are copied by digest between registries; nothing is repacked or deleted."""
 
     source: Text = Field(
-        min_length=1,
+        pattern=_REGISTRY,
         description="The source's registry, and a path where one is common to all: host[:port][/path].",
     )
-    target: Text = Field(min_length=1, description="The target's registry and path, likewise.")
+    target: Text = Field(pattern=_REGISTRY, description="The target's registry and path, likewise.")
     source_connection: ConnectionId | None = Field(
         default=None, description="Connection of the source's registry; the source's own where null."
     )

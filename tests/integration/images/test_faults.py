@@ -175,6 +175,30 @@ def test_a_password_that_the_token_server_refuses_ends_it(small: Small) -> None:
     assert not target.blobs
 
 
+def test_one_repository_that_is_denied_keeps_no_other_back(small: Small) -> None:
+    for side, part in (("source", "/ml/b/"), ("target", "/ml/b/blobs/uploads/")):
+        source, target = small(), small()
+        for name in ("a", "b"):
+            push(source, f"ml/{name}", image([name.encode()]), "1")
+        here = source if side == "source" else target
+        here.fault = lambda asked, part=part: "403" if part in asked.path else ""
+        record = between(source, target, "ml")
+        outcomes = {each.source.rpartition("/")[2].partition(":")[0]: each for each in record.rows}
+        assert outcomes["a"].outcome == "copied"
+        assert outcomes["b"].outcome in {"failed", "refused"}
+        assert outcomes["b"].code == "HL-3003"
+        assert "throw-away word" not in record.model_dump_json()
+
+
+def test_a_registry_that_mounts_nothing_is_sent_everything(small: Small) -> None:
+    source, target = small(), small()
+    target.fault = lambda asked: "403" if "mount=" in asked.path else ""
+    for name in ("a", "b"):
+        push(source, f"ml/{name}", image([b"shared", name.encode()]), "1")
+    record = between(source, target, "ml")
+    assert (record.copied, sum(each.mounted for each in record.rows)) == (2, 0)
+
+
 def test_a_realm_elsewhere_over_plain_http_gets_no_credential(small: Small) -> None:
     source, target = small(), small(tokens=True, realm="http://tokens.example/token")
     push(source, "ml/a", image([b"x"]), "1")

@@ -115,3 +115,12 @@ def test_indexes_within_indexes_come_to_an_end(small: Small) -> None:
         source.put_raw("ml/a", "", data, INDEX)
     source.put_raw("ml/a", "1", data, INDEX)
     assert between(source, target, "ml").rows[0].code == "HL-9168"
+
+
+def test_a_bad_image_of_a_registry_without_digests_keeps_no_other_back(small: Small) -> None:
+    source, target = small(tells_digests=False), small()
+    push(source, "ml/good", image([b"layer"]), "1")
+    source.put_raw("ml/bad", "1", b"[]", OCI)
+    record = between(source, target, "ml")
+    outcomes = {each.source.rpartition("/")[2]: (each.outcome, each.code) for each in record.rows}
+    assert outcomes == {"bad:1": ("refused", "HL-9146"), "good:1": ("copied", "")}

@@ -8,7 +8,7 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from heavylift.errors import HeavyliftError, IntegrityError
+from heavylift.errors import HeavyliftError, IntegrityError, PermanentError
 from heavylift.platforms.http_answer import StreamedBody
 from heavylift.platforms.oci.client import Registry, demand_size, scope_of
 from heavylift.platforms.oci.names import demand_digest, hasher
@@ -45,7 +45,10 @@ class Upload:
         query = urlencode({"mount": self._blob.digest, "from": from_repository})
         scope = f"{self._scope} {scope_of(from_repository)}"
         path = f"/v2/{self._repository}/blobs/uploads/?{query}"
-        answer = await self._target.wire.send("POST", path, self._what, scope)
+        try:
+            answer = await self._target.wire.send("POST", path, self._what, scope)
+        except PermanentError:
+            return False  # a registry that mounts nothing, or not from there: it is sent
         if answer.status == 201:
             self._demand_told(answer)
             return True
