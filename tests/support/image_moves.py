@@ -21,7 +21,7 @@ def moved(
     target: tuple[str, Connection],
     act: str = "copy",
     *,
-    named: tuple[str, ...] = (),
+    named: tuple[str, ...] | None = None,
     dry_run: bool = False,
     deep: bool = False,
     **wanted: Any,

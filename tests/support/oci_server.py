@@ -9,6 +9,7 @@ import base64
 import hashlib
 import json
 import re
+import sys
 import threading
 import urllib.parse
 from collections.abc import Callable
@@ -74,7 +75,7 @@ class OciServer:
         class Handler(_Handler):
             registry = server
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
@@ -143,6 +144,12 @@ class OciServer:
             if repository == name and str(about.get("digest")) == subject:
                 rows.append({"mediaType": media_type, "digest": found, "size": len(data)})
         return rows
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: object, client_address: object) -> None:
+        if not isinstance(sys.exc_info()[1], ConnectionError):  # clients that were killed hang up
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

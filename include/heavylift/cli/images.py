@@ -32,6 +32,9 @@ Image = Annotated[list[str] | None, typer.Option(help="A single image: repositor
 Manifests = Annotated[
     list[Path] | None, typer.Option(help="Kubernetes manifests: the source's images that they name.")
 ]
+Inventory = Annotated[
+    Path | None, typer.Option(help="An inventory's file of components: the source's images that it names.")
+]
 MapFile = Annotated[
     Path | None,
     typer.Option("--map", metavar="FILE", help="Write which new image takes the place of which old one."),
@@ -51,6 +54,7 @@ def list_(
     exclude_tag: ExcludeTag = None,
     image: Image = None,
     manifests: Manifests = None,
+    inventory: Inventory = None,
     map_file: MapFile = None,
     migration: Migration = None,
     as_json: AsJson = False,
@@ -61,7 +65,9 @@ def list_(
     from heavylift.images.api import list_images
 
     made = section(source, target, repository, tag, exclude_tag, image, manifests)
-    asked = asked_images(spec, (source_conn, target_conn), made, manifests, migration, (None, None))
+    asked = asked_images(
+        spec, (source_conn, target_conn), made, (manifests, inventory), migration, (None, None)
+    )
     _finish(run(list_images(asked.request)), map_file, as_json=as_json)
 
 
@@ -77,6 +83,7 @@ def copy(
     exclude_tag: ExcludeTag = None,
     image: Image = None,
     manifests: Manifests = None,
+    inventory: Inventory = None,
     conflict: Annotated[
         str | None, typer.Option(help="A tag at another digest: fail (default), skip, overwrite.")
     ] = None,
@@ -100,7 +107,7 @@ def copy(
     made = section(source, target, repository, tag, exclude_tag, image, manifests, how)
     places = evidence, evidence_conn
     asked = asked_images(
-        spec, (source_conn, target_conn), made, manifests, migration, places, dry_run=dry_run
+        spec, (source_conn, target_conn), made, (manifests, inventory), migration, places, dry_run=dry_run
     )
     record = run(copy_images(asked.request) if dry_run else _copied(asked))
     _finish(record, map_file, as_json=as_json)
@@ -118,6 +125,7 @@ def verify(
     exclude_tag: ExcludeTag = None,
     image: Image = None,
     manifests: Manifests = None,
+    inventory: Inventory = None,
     deep: Annotated[bool, typer.Option("--deep", help="Read and hash every blob of the target's.")] = False,
     map_file: MapFile = None,
     migration: Migration = None,
@@ -131,7 +139,9 @@ def verify(
 
     made = section(source, target, repository, tag, exclude_tag, image, manifests)
     places = evidence, evidence_conn
-    asked = asked_images(spec, (source_conn, target_conn), made, manifests, migration, places, deep=deep)
+    asked = asked_images(
+        spec, (source_conn, target_conn), made, (manifests, inventory), migration, places, deep=deep
+    )
     _finish(run(_verified(asked)), map_file, as_json=as_json)
 
 

@@ -72,7 +72,7 @@ def asked_images(
     spec: Path | None,
     conns: tuple[str | None, str | None],
     given: Containers | None,
-    manifests: list[Path] | None,
+    naming: tuple[list[Path] | None, Path | None],
     migration: str | None,
     evidence: tuple[str | None, str | None],
     *,
@@ -81,11 +81,11 @@ def asked_images(
 ) -> AskedImages:
     """Return what the command line means.
 
+    :param naming: manifests and an inventory that name images.
     :raises SpecError: neither a spec alone nor two registries with their connections.
     """
     from heavylift.evidence.records import RunKey
     from heavylift.images.requests import IMAGES_PHASE, ImagesRequest, connections_of, section_of
-    from heavylift.manifests.image_names import images_of
 
     place = evidence[0], evidence_connection(evidence[1])
     if spec is not None and conns == (None, None) and given is None and migration is None:
@@ -96,7 +96,7 @@ def asked_images(
         wanted, ids, name = section_of(loaded), connections_of(loaded), loaded.migration
         found = asked_by_spec(spec, *evidence)
         place = found.evidence_url, found.evidence_connection
-        manifests = [Path(each) for each in wanted.manifests]
+        naming = [Path(each) for each in wanted.manifests], naming[1]
     elif spec is None and given is not None and conns[0] and conns[1]:
         wanted, ids, name = given, (conns[0], conns[1]), migration or MIGRATION
     else:
@@ -111,6 +111,19 @@ def asked_images(
     run = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     key = RunKey(migration=name, phase=IMAGES_PHASE, run=run)
     sides = connection_from_env(ids[0]), connection_from_env(ids[1])
-    named = images_of(manifests) if manifests else ()
-    request = ImagesRequest(key, *sides, wanted, named, dry_run, deep, mark_touched)
+    request = ImagesRequest(key, *sides, wanted, _named(wanted, *naming), dry_run, deep, mark_touched)
     return AskedImages(request, *place)
+
+
+def _named(
+    wanted: Containers, manifests: list[Path] | None, inventory: Path | None
+) -> tuple[str, ...] | None:
+    """Return the images that manifests and an inventory name; None where neither was given."""
+    from heavylift.images.inventoried import images_in
+    from heavylift.manifests.image_names import images_of
+    from heavylift.platforms.oci.names import parse_place
+
+    if not manifests and inventory is None:
+        return None
+    found = images_of(manifests) if manifests else ()
+    return found + (images_in(inventory, parse_place(wanted.source).host) if inventory else ())

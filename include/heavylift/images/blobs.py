@@ -38,6 +38,8 @@ class Blobs:
         self._locks: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._held: defaultdict[str, list[str]] = defaultdict(list)
         """Digest → repositories of the target that are known to have it."""
+        self._sizes: dict[str, int] = {}
+        """Digest → how long it was found to be: another manifest may say something else of it."""
 
     async def bring(self, blob: Descriptor, source: str, target: str, moved: Moved) -> None:
         """See to it that a repository of the target has a blob of the source's.
@@ -45,6 +47,8 @@ class Blobs:
         :raises IntegrityError: its bytes are not what its name says; they are not on the target.
         """
         async with self._locks[blob.digest]:
+            if blob.digest in self._sizes:
+                demand_size(self._sizes[blob.digest], blob, f"blob {blob.digest}")
             if target in self._held[blob.digest]:
                 return
             async with self._limit:
@@ -60,6 +64,7 @@ class Blobs:
         if size is not None and size >= 0:
             what = f"blob {self._target.registry.called(target, blob.digest)}"
             demand_size(size, blob, what)
+            self._sizes[blob.digest] = size
         return size is not None
 
     async def _brought(self, blob: Descriptor, source: str, target: str, moved: Moved) -> None:
@@ -74,8 +79,10 @@ class Blobs:
         for place in places:
             if await Upload(self._target.registry, target, blob).mounted(place):
                 moved.mounted += 1
+                await self.there(blob, target)  # nothing has looked how long it is
                 return
         await self._sent(blob, source, target)
+        self._sizes[blob.digest] = blob.size
         moved.sent += 1
         moved.sent_bytes += blob.size
 

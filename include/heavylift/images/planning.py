@@ -55,7 +55,8 @@ async def plan_images(request: ImagesRequest, source: OpenRegistry) -> Plan:
     """
     wanted, places = request.wanted, request.places
     by_name = _named(request, source.place)
-    repositories = await _repositories(wanted, source, by_name)
+    chosen_by_name = request.named is not None or bool(wanted.images)
+    repositories = await _repositories(wanted, source, by_name=chosen_by_name)
     tags = {
         name: await _tags(source, name) for name in sorted({*repositories, *(r.repository for r in by_name)})
     }
@@ -87,7 +88,7 @@ def _named(request: ImagesRequest, place: Place) -> list[Reference]:
         first = text.partition("/")[0]
         full = text if first == place.host else f"{place.host}/{place.full(text)}"
         found.append(parse_reference(full))
-    for text in request.named:
+    for text in request.named or ():
         try:
             each = parse_reference(text)
         except SpecError:
@@ -97,11 +98,11 @@ def _named(request: ImagesRequest, place: Place) -> list[Reference]:
     return found
 
 
-async def _repositories(wanted: Containers, source: OpenRegistry, named: list[Reference]) -> list[str]:
+async def _repositories(wanted: Containers, source: OpenRegistry, *, by_name: bool) -> list[str]:
     """Return the full names of the repositories whose tags are looked at."""
     patterns = wanted.repositories
     if not patterns:
-        if named or wanted.images or wanted.manifests:
+        if by_name:
             return []
         patterns = ("**",)
     plain = [each for each in patterns if not _WILD.intersection(each)]

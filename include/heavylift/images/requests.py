@@ -24,7 +24,8 @@ def untold() -> None:
 class ImagesRequest:
     """One copy, comparison or list.
 
-    :param named: images that manifests or inventories name; those of other registries are left out.
+    :param named: images that manifests or inventories name; those of other registries are left out. None:
+        neither was asked.
     :param dry_run: nothing is written on the target.
     :param deep: a comparison reads and hashes every blob of the target's.
     :param touching: called before the first write.
@@ -34,7 +35,7 @@ class ImagesRequest:
     source: Connection = field(repr=False)
     target: Connection = field(repr=False)
     wanted: Containers
-    named: tuple[str, ...] = ()
+    named: tuple[str, ...] | None = None
     dry_run: bool = False
     deep: bool = False
     touching: Callable[[], None] = untold

@@ -93,5 +93,5 @@ def images_request(frame: TaskFrame) -> ImagesRequest:
 
     source, target = connections_of(frame.spec)
     wanted = section_of(frame.spec)
-    named = images_of([Path(each) for each in wanted.manifests]) if wanted.manifests else ()
+    named = images_of([Path(each) for each in wanted.manifests]) if wanted.manifests else None
     return ImagesRequest(frame.run, look_up(source), look_up(target), wanted, named)

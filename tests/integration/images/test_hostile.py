@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.image_moves import between
+from tests.support.image_moves import between, moved
 from tests.support.made_images import DOCKER, INDEX, OCI, digest, image, push
 from tests.support.oci_server import OciServer
 
@@ -124,3 +124,19 @@ def test_a_bad_image_of_a_registry_without_digests_keeps_no_other_back(small: Sm
     record = between(source, target, "ml")
     outcomes = {each.source.rpartition("/")[2]: (each.outcome, each.code) for each in record.rows}
     assert outcomes == {"bad:1": ("refused", "HL-9146"), "good:1": ("copied", "")}
+
+
+def test_a_size_that_another_image_has_disproved_is_refused_however_the_blob_comes(small: Small) -> None:
+    for size in (6, 4):
+        source, target = small(), small()
+        push(source, "ml/a", image([b"layer"]), "1")
+        for blob in image([b"layer"]).blobs:
+            source.put_blob("ml/b", blob)
+        source.put_raw("ml/b", "1", json.dumps(with_layer(size=size)).encode(), OCI)
+        record = between(source, target, "ml")
+        assert {each.outcome for each in record.rows} == {"copied", "failed"}
+        # Within one registry nothing is sent, and so nothing was counted on the way.
+        record = moved(
+            (f"{source.host}/ml", source.connection("s")), (f"{source.host}/x", source.connection("t"))
+        )
+        assert {each.code for each in record.rows} == {"", "HL-9158"}

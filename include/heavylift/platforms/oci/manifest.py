@@ -108,7 +108,7 @@ def read_manifest(data: bytes, told_type: str, digest: str, what: str) -> Manife
         got=f"a manifest of the type {media_type!r:.120}",
         expected=f"one of {', '.join((*MANIFESTS, *INDEXES))}",
         state="nothing of this image was copied",
-        remedy="leave it out (containers.exclude_tags), or copy it with the tool that made it",
+        remedy="leave it out (containers.exclude_tags; containers.referrers where it refers to an image)",
         code="9145",
     )
 

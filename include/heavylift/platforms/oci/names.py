@@ -83,7 +83,7 @@ def parse_reference(text: str, host: str = "") -> Reference:
     :param host: the registry of a name that has none.
     :raises SpecError: it is no image's name.
     """
-    name, _, digest = text.partition("@")
+    name, at, digest = text.partition("@")
     first, slash, rest = name.partition("/")
     if slash and (first == "localhost" or "." in first or ":" in first):
         found, path = first, rest
@@ -94,13 +94,13 @@ def parse_reference(text: str, host: str = "") -> Reference:
         repository, tag = path, ""
     if found == _HUB and "/" not in repository:
         repository = _OFFICIAL + repository
-    if not tag and not digest:
+    if not (colon or at):
         tag = _LATEST
     right = (
         _HOST.fullmatch(found)
         and REPOSITORY.fullmatch(repository)
-        and (not tag or TAG.fullmatch(tag))
-        and (not digest or DIGEST.fullmatch(digest))
+        and (not (tag or colon) or TAG.fullmatch(tag))
+        and (not at or DIGEST.fullmatch(digest))
     )
     if not right:
         raise SpecError(
