@@ -136,7 +136,6 @@ def test_a_size_that_another_image_has_disproved_is_refused_however_the_blob_com
         record = between(source, target, "ml")
         assert {each.outcome for each in record.rows} == {"copied", "failed"}
         # Within one registry nothing is sent, and so nothing was counted on the way.
-        record = moved(
-            (f"{source.host}/ml", source.connection("s")), (f"{source.host}/x", source.connection("t"))
-        )
+        places = f"{source.host}/ml", f"{source.host}/x"
+        record = moved((places[0], source.connection("s")), (places[1], source.connection("t")))
         assert {each.code for each in record.rows} == {"", "HL-9158"}
