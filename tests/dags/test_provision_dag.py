@@ -145,13 +145,14 @@ def test_images_follow_secrets_and_have_a_gate_of_their_own(tmp_path: Path) -> N
     dag = provision_dag(loaded)
     assert dag is not None
     steps = [f"gate_images-equal.{step}" for step in ("evaluate", "wait")]
-    assert [task.task_id for task in dag.topological_sort()][-6:] == [
-        "copy_images", *steps, "publish_result", "build_report", "summarise_run",
+    assert [task.task_id for task in dag.topological_sort()][-7:] == [
+        "copy_images", "verify_images", *steps, "publish_result", "build_report", "summarise_run",
     ]  # fmt: skip
     assert dag.get_task("copy_images").upstream_task_ids == {"gate_secrets-equal.wait"}
     assert dag.get_task("publish_result").upstream_task_ids == {steps[-1]}
     assert "Gate **images-equal**: images_equal" in (dag.doc_md or "")
-    assert "*To do:*" in read_runbook(Phase.PROVISION).task("copy_images")
+    for name in ("copy_images", "verify_images"):
+        assert "*To do:*" in read_runbook(Phase.PROVISION).task(name)
 
 
 def test_a_gate_of_images_judges_nothing_else_and_needs_the_section(tmp_path: Path) -> None:

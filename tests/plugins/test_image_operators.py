@@ -60,7 +60,10 @@ def test_images_move_are_judged_and_a_second_run_sends_nothing(moved: Moved) -> 
     world, _source, target = moved
     with pytest.raises(IncompleteError, match="no image was copied in this run"):
         judged(world)
-    returned = [act(world), act(world), act(world, VerifyImagesOperator)]
+    returned = [act(world), act(world)]
+    with pytest.raises(IncompleteError, match="the images were not compared after their copy"):
+        judged(world)
+    returned.append(act(world, VerifyImagesOperator))
     assert [(each["copied"], each["equal"], each["sent"]) for each in returned] == [
         (2, 0, 4), (0, 2, 0), (0, 2, 0),
     ]  # fmt: skip
@@ -87,11 +90,18 @@ def test_what_fails_is_named_and_shut_out_by_the_gate(moved: Moved) -> None:
     push(target, "moved/a", image([b"somebody's"]), "1")
     with pytest.raises(IncompleteError, match=r"1 of 2 that are not proved .*different"):
         act(world)
+    with pytest.raises(IncompleteError, match="different"):
+        act(world, VerifyImagesOperator)
     with pytest.raises(IncompleteError, match=r"1 image not proved: .*/ml/a:1 \(different\)"):
         judged(world)
-    world.save(containers=section(source, target, conflict="overwrite"))
-    assert act(world)["copied"] == 1
-    judged(world)
+    for policy, count in (("skip", "skipped"), ("overwrite", "copied")):
+        world.save(containers=section(source, target, conflict=policy))
+        assert act(world)[count] == 1
+        # An earlier comparison says nothing of this copy.
+        with pytest.raises(IncompleteError, match="not compared after"):
+            judged(world)
+        assert act(world, VerifyImagesOperator)["failed"] == 0
+        judged(world)
 
 
 def test_refused_credentials_fail_at_once(moved: Moved, monkeypatch: pytest.MonkeyPatch) -> None:

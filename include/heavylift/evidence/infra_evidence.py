@@ -53,6 +53,7 @@ class ProvisionEvidence:
     drift: Kept[DriftRecord] | None = None
     secrets: Kept[SecretsRecord] | None = None
     images: Kept[ImagesRecord] | None = None
+    images_verified: Kept[ImagesRecord] | None = None
 
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
@@ -65,6 +66,7 @@ class ProvisionEvidence:
             self.drift,
             self.secrets,
             self.images,
+            self.images_verified,
         )
         found = [kept.ref for kept in all_kept if kept]
         return (*found, *([self.generation.record.bundle] if self.generation else []))
@@ -114,6 +116,7 @@ async def read_provision(store: EvidenceStore, run: RunKey) -> ProvisionEvidence
         await _latest(store, run, "drift", DriftRecord),
         await read_latest(store, lambda number: secrets_path(run, "copy", number), SecretsRecord),
         await read_latest(store, lambda number: images_path(run, "copy", number), ImagesRecord),
+        await read_latest(store, lambda number: images_path(run, "verify", number), ImagesRecord),
     )
 
 

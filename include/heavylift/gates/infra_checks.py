@@ -94,11 +94,15 @@ def secrets_equal(subject: InfraSubject) -> Verdict:
 
 
 def images_equal(subject: InfraSubject) -> Verdict:
-    """Judge that every image that moves was copied whole, and is the same digest on both sides."""
+    """Judge that every image that moves was compared on both sides after its copy, and is equal there."""
     verdict = Verdict()
-    kept = subject.evidence.images
-    if kept is None:
+    copied, kept = subject.evidence.images, subject.evidence.images_verified
+    if copied is None:
         verdict.against("no image was copied in this run")
+        return verdict
+    verdict.uses(copied.ref)
+    if kept is None or kept.record.started_at < copied.record.ended_at:
+        verdict.against("the images were not compared after their copy")
         return verdict
     verdict.uses(kept.ref)
     record = kept.record
@@ -107,9 +111,9 @@ def images_equal(subject: InfraSubject) -> Verdict:
         record.passed and not wrong,
         f"{counted(record.failed, 'image')} not proved: {enumeration(wrong, _SHOWN)}",
     )
-    same = record.copied + record.equal
     verdict.demand(bool(record.rows), "not one image was selected")
-    verdict.found(f"{counted(same, 'image')} equal on both sides, {record.skipped:,} left as they are")
+    same = counted(record.equal, "image")
+    verdict.found(f"{same} equal on both sides, {record.skipped:,} left as they are")
     return verdict
 
 

@@ -12,6 +12,7 @@ from heavylift.images.walking import Tree, Walker
 from heavylift.platforms.oci.client import demand_size
 from heavylift.platforms.oci.manifest import Descriptor
 from heavylift.platforms.oci.names import demand_digest, fallback_tag, hasher
+from heavylift.spec.sections_containers import TagConflict
 
 _COPY, _SHOWN = "copy it: heavylift images copy", 3
 
@@ -39,6 +40,8 @@ class Comparer:
         about["target_digest"] = seen.digest
         if seen.digest != chosen.digest:
             why = f"the target has it at {seen.digest}"
+            if self._request.wanted.conflict is TagConflict.SKIP:
+                return row(chosen, "skipped", reason=why, **about)
             return row(chosen, "different", reason=why, remedy="copy it, or find out who pushed it", **about)
         lacking = await self._lacking(tree, target.repository)
         if lacking:

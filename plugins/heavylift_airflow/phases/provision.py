@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
 
 from heavylift.evidence.infra_evidence import STAGES
@@ -12,7 +14,7 @@ from heavylift.spec.registry_phase import spec_for
 from heavylift.spec.vocabulary import Check
 from heavylift_airflow.context import DESTROY
 from heavylift_airflow.operators.begin import BeginRunOperator
-from heavylift_airflow.operators.images import CopyImagesOperator
+from heavylift_airflow.operators.images import CopyImagesOperator, VerifyImagesOperator
 from heavylift_airflow.operators.provision import (
     ApplyInfrastructureOperator,
     GenerateInfrastructureOperator,
@@ -71,9 +73,10 @@ def _build(parts: Parts) -> None:
     for stage in STAGES:
         done = _stage(parts, stage, done)
     if parts.spec.secrets is not None:
-        done = _moved(parts, done, CopySecretsOperator(**task("copy_secrets")), Check.SECRETS_EQUAL)
+        done = _moved(parts, done, [CopySecretsOperator(**task("copy_secrets"))], Check.SECRETS_EQUAL)
     if parts.spec.containers is not None:
-        done = _moved(parts, done, CopyImagesOperator(**task("copy_images")), Check.IMAGES_EQUAL)
+        images = [CopyImagesOperator(**task("copy_images")), VerifyImagesOperator(**task("verify_images"))]
+        done = _moved(parts, done, images, Check.IMAGES_EQUAL)
     publish = PublishInfrastructureOperator(
         **task("publish_result"), outlets=[phase_asset(parts.spec.migration, Phase.PROVISION)]
     )
@@ -103,13 +106,15 @@ def _stage(parts: Parts, stage: StageName, before: BaseOperator) -> BaseOperator
     return apply
 
 
-def _moved(parts: Parts, before: BaseOperator, copy: BaseOperator, check: Check) -> BaseOperator:
+def _moved(parts: Parts, before: BaseOperator, acts: Sequence[BaseOperator], check: Check) -> BaseOperator:
     """Add what is moved after both stages and its gates, and return the last task.
 
     It follows both stages: by then Terraform has made the keys, the stores and the registries.
     """
-    before >> copy
-    done: BaseOperator = copy
+    done = before
+    for act in acts:
+        done >> act
+        done = act
     for gate in gates_with(check, parts.spec.gates_for(Phase.PROVISION)):
         done = add_gate(
             parts.arguments,
