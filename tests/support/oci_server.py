@@ -46,7 +46,7 @@ class OciServer:
     :param lists_referrers: it has the referrers API.
     :param elsewhere: where clients are sent for blobs.
     :param fault: given a request, what is done instead: ``429``, ``500``, ``401``, ``flip``, ``truncate``,
-        ``short``, or nothing.
+        ``short``, ``lost`` (done, and not answered), or nothing.
     :param hold: blob → an event that is waited for in its middle, once ``reached`` is set.
     """
 
@@ -357,6 +357,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._say(416)
             return
         kept += body
+        if self.fault == "lost":
+            self.close_connection = True
+            return
         headers = {"Location": f"/v2/{name}/blobs/uploads/{key}?state=y", "Range": f"0-{len(kept) - 1}"}
         self._say(202, b"", headers)
 
@@ -367,13 +370,21 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urllib.parse.urlsplit(self.path)
         if "/blobs/uploads/" in parts.path:
             name, key = self._upload()
-            data = bytes(it.uploads.pop(key, bytearray())) + body
+            known = it.uploads.pop(key, None)
             wanted = urllib.parse.parse_qs(parts.query)["digest"][0]
+            if known is None:
+                self._say(404, b'{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN"}]}')
+                return
+            data = bytes(known) + body
             if _digest(data) != wanted:
                 it.rejected.append(f"{wanted}: other bytes")
                 self._say(400, b'{"errors":[{"code":"DIGEST_INVALID"}]}')
                 return
-            self._say(201, b"", {"Docker-Content-Digest": it.put_blob(name, data)})
+            found = it.put_blob(name, data)
+            if self.fault == "lost":
+                self.close_connection = True
+                return
+            self._say(201, b"", {"Docker-Content-Digest": found})
             return
         match = _ROUTE.fullmatch(parts.path)
         assert match is not None
@@ -395,6 +406,9 @@ class _Handler(BaseHTTPRequestHandler):
             return
         tag = "" if ":" in reference else reference
         found = it.put_raw(name, tag, body, self.headers["Content-Type"])
+        if self.fault == "lost":
+            self.close_connection = True
+            return
         headers = {"Docker-Content-Digest": found}
         if document.get("subject") and it.lists_referrers:
             headers["OCI-Subject"] = document["subject"]["digest"]

@@ -128,6 +128,19 @@ def test_a_stream_that_is_turned_away_is_sent_anew(small: Small) -> None:
         assert not target.uploads
 
 
+@pytest.mark.parametrize("chunk_mib", [0, 1])
+@pytest.mark.parametrize("request_", [("PATCH", "/uploads/"), ("PUT", "/uploads/"), ("PUT", "/manifests/")])
+def test_what_was_done_and_not_answered_is_found_done(
+    request_: tuple[str, str], chunk_mib: int, small: Small
+) -> None:
+    source, target = small(), small(fault=once(*request_, "lost"))
+    made = image([STORED, b"small"])
+    push(source, "ml/a", made, "1")
+    record = between(source, target, "ml", chunk_mib=chunk_mib)
+    assert record.passed, record.rows
+    demand_whole(target, "moved/ml/a", made, "1")
+
+
 def test_blobs_in_pieces_arrive_whole(small: Small) -> None:
     source, target = small(), small()
     made = image([STORED])

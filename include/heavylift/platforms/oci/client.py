@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlencode
 
-from heavylift.errors import IntegrityError, NotFoundError, PermanentError, PreconditionError
+from heavylift.errors import IntegrityError, NotFoundError, PermanentError
 from heavylift.platforms.oci.manifest import (
     ACCEPT,
     MOST_BYTES,
@@ -155,8 +155,6 @@ class Registry:
             answer = await self.wire.send("HEAD", url, what, self.scope(repository))
         except NotFoundError:
             return None
-        except PreconditionError:
-            return -1
         except PermanentError as error:
             from heavylift.platforms.oci.wire import MovedError
 

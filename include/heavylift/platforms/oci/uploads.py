@@ -8,7 +8,14 @@ from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from heavylift.errors import HeavyliftError, IntegrityError, PermanentError
+from heavylift.errors import (
+    CredentialError,
+    HeavyliftError,
+    IntegrityError,
+    NoRoomError,
+    NotFoundError,
+    PermanentError,
+)
 from heavylift.platforms.http_answer import StreamedBody
 from heavylift.platforms.oci.client import Registry, demand_size, scope_of
 from heavylift.platforms.oci.names import demand_digest, hasher
@@ -118,9 +125,15 @@ class Upload:
     async def _one_chunk(self, location: str, chunk: bytes, start: int) -> str:
         end = start + len(chunk) - 1
         headers = {**_TYPE, "Content-Range": f"{start}-{end}"}
-        answer = await self._target.wire.send(
-            "PATCH", location, self._what, self._scope, headers=headers, body=chunk
-        )
+        try:
+            answer = await self._target.wire.send(
+                "PATCH", location, self._what, self._scope, headers=headers, body=chunk
+            )
+        except (CredentialError, NoRoomError):
+            raise
+        except PermanentError as error:
+            # Sent again after an answer was lost, a piece is one too many: the blob begins anew.
+            raise _strange(self._what, error.got, f"bytes {start} to {end} to be taken") from None
         told = answer.headers.get("Range", "").removeprefix("bytes=")
         if told and told != f"0-{end}":
             # An answer was lost and the chunk sent twice, or somebody else writes here.
@@ -130,7 +143,15 @@ class Upload:
     async def _closed(self, location: str, data: bytes = b"") -> None:
         joint = "&" if "?" in location else "?"
         path = f"{location}{joint}{urlencode({'digest': self._blob.digest})}"
-        answer = await self._target.wire.send("PUT", path, self._what, self._scope, headers=_TYPE, body=data)
+        try:
+            answer = await self._target.wire.send(
+                "PUT", path, self._what, self._scope, headers=_TYPE, body=data
+            )
+        except NotFoundError:
+            # An answer that was lost: the upload is no more, and the blob may be there.
+            if await self._target.blob_size(self._repository, self._blob.digest) is None:
+                raise
+            return
         self._demand_told(answer)
 
     def _demand_told(self, answer: Response) -> None:

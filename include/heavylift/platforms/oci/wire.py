@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from heavylift.platforms.http_answer import Answer, StreamedBody
 
 _HOPS, _SHOWN_CODES = 4, 3
+_CONNECTIONS, _STALL_SECONDS = 32, 300.0
+"""Registries are silent for minutes while they put a large blob in its place."""
 _TOO_MANY = "TOOMANYREQUESTS"
 
 
@@ -53,7 +55,7 @@ class Wire:
     ) -> None:
         self.base = base.rstrip("/")
         self._host = urlsplit(self.base).netloc
-        many = settings or HttpSettings(connections=32)
+        many = settings or HttpSettings(connections=_CONNECTIONS, stall_seconds=_STALL_SECONDS)
         # A body that is streamed exists once: whoever sends it decides about another attempt.
         once = HttpSettings(connections=many.connections, attempts=1, stall_seconds=many.stall_seconds)
         self._http = HttpClient(_as_given, _read_error, settings=many, tls=tls)
