@@ -91,6 +91,7 @@ def copy(
         bool, typer.Option("--referrers/--no-referrers", help="Signatures and the like move, too.")
     ] = True,
     parallel: Annotated[int | None, typer.Option(help="Blobs on the way at once; default: 6.")] = None,
+    bandwidth: Annotated[str | None, typer.Option(help="Most bytes a second, e.g. 50MiB/s.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Read both sides; write nothing.")] = False,
     map_file: MapFile = None,
     migration: Migration = None,
@@ -103,7 +104,12 @@ def copy(
     from heavylift.cli.images_asked import asked_images, section
     from heavylift.images.api import copy_images
 
-    how = {"conflict": conflict, "referrers": None if referrers else False, "parallel": parallel}
+    how = {
+        "conflict": conflict,
+        "referrers": None if referrers else False,
+        "parallel": parallel,
+        "max_bandwidth": bandwidth,
+    }
     made = section(source, target, repository, tag, exclude_tag, image, manifests, how)
     places = evidence, evidence_conn
     asked = asked_images(

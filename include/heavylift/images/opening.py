@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from heavylift.connections import Connection, http_address
@@ -17,9 +17,7 @@ from heavylift.platforms.oci.catalogues import RegistryAccount, demand_own_host,
 from heavylift.platforms.oci.client import Registry
 from heavylift.platforms.oci.names import Place
 from heavylift.platforms.oci.wire import Wire
-
-if TYPE_CHECKING:
-    from heavylift.platforms.http import HttpSettings
+from heavylift.platforms.pacing import Pacer
 
 _HUB, _HUB_SERVER = "docker.io", "registry-1.docker.io"
 _PLAIN = frozenset({"docker", "http", "https", "generic"})
@@ -50,7 +48,8 @@ async def open_registries(request: ImagesRequest) -> AsyncIterator[tuple[OpenReg
     source, target = request.places
     async with AsyncExitStack() as stack:
         yield (
-            _opened(stack, request.source, source, writes=False),
+            # What is read from the source is what is sent to the target: one side held back is enough.
+            _opened(stack, request.source, source, Pacer(request.wanted.max_bandwidth)),
             _opened(stack, request.target, target, writes=not request.dry_run),
         )
 
@@ -59,14 +58,14 @@ def _opened(
     stack: AsyncExitStack,
     connection: Connection,
     place: Place,
+    pacer: Pacer | None = None,
     *,
-    writes: bool,
-    settings: HttpSettings | None = None,
+    writes: bool = False,
 ) -> OpenRegistry:
     base = _address(connection, place.host)
     account = _account(connection, place.host, base)
     plain = connection.flag("allow_plain_http")
-    wire = Wire(base, account, plain=plain, settings=settings, tls=_trust(connection))
+    wire = Wire(base, account, plain=plain, pacer=pacer, tls=_trust(connection))
     registry = Registry(place.host, wire, writes=writes)
     stack.push_async_callback(account.close)
     stack.push_async_callback(registry.close)

@@ -7,6 +7,8 @@ from enum import StrEnum
 from pydantic import Field
 
 from heavylift.spec.base import ConnectionId, Pattern, SpecModel, Text
+from heavylift.spec.datasets import KIB, TIB
+from heavylift.spec.quantities import BytesPerSecond
 
 _REGISTRY = r"^[A-Za-z0-9.\[\]:-]+(/[a-z0-9][a-z0-9._/-]*)?$"
 
@@ -72,6 +74,9 @@ class Containers(SpecModel):
         default=True, description="Signatures, attestations and bills of materials move with their images."
     )
     parallel: int = Field(default=6, ge=1, le=64, description="Blobs on the way at once.")
+    max_bandwidth: BytesPerSecond | None = Field(
+        default=None, ge=KIB, le=TIB, description="Most bytes a second, over all images of a run."
+    )
     chunk_mib: int = Field(
         default=0,
         ge=0,

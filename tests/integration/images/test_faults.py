@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from heavylift.errors import CredentialError, SpecError
+from heavylift.platforms.pacing import Pacer
 from tests.support.image_moves import between, moved, rows
 from tests.support.made_images import Made, demand_whole, digest, image, index, layer, push
 from tests.support.oci_server import Asked, OciServer
@@ -301,6 +302,18 @@ def test_all_pages_of_tags_are_read(small: Small) -> None:
     for number in range(7):
         push(source, "ml/a", image([f"{number}".encode()]), f"t{number}")
     assert between(source, target, "ml").copied == 7
+
+
+def test_what_is_read_is_held_to_a_bandwidth(small: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+    booked: list[int] = []
+    monkeypatch.setattr(Pacer, "delay", lambda self, size: booked.append(size) or 0.0)
+    source, target = small(), small()
+    push(source, "ml/a", image([STORED]), "1")
+    assert between(source, target, "ml", max_bandwidth="1MiB/s").passed
+    assert sum(booked) >= len(STORED)
+    booked.clear()
+    assert between(source, small(), "ml").passed
+    assert not booked
 
 
 def test_many_images_share_the_bound(small: Small) -> None:

@@ -13,6 +13,7 @@ from heavylift.errors import CredentialError, HeavyliftError, PermanentError, Th
 from heavylift.platforms.http import HttpClient, HttpSettings, Request, Response
 from heavylift.platforms.http_errors import error_for_status
 from heavylift.platforms.oci.authorising import Authoriser, Login
+from heavylift.platforms.pacing import Pacer
 
 if TYPE_CHECKING:
     from heavylift.platforms.http_answer import Answer, StreamedBody
@@ -42,6 +43,7 @@ class Wire:
 
     :param base: ``http[s]://host[:port]``.
     :param plain: credentials may travel over plain HTTP.
+    :param pacer: holds what is read to a bandwidth.
     """
 
     def __init__(
@@ -51,6 +53,7 @@ class Wire:
         *,
         plain: bool = False,
         settings: HttpSettings | None = None,
+        pacer: Pacer | None = None,
         tls: ssl.SSLContext | None = None,
     ) -> None:
         self.base = base.rstrip("/")
@@ -58,7 +61,7 @@ class Wire:
         many = settings or HttpSettings(connections=_CONNECTIONS, stall_seconds=_STALL_SECONDS)
         # A body that is streamed exists once: whoever sends it decides about another attempt.
         once = HttpSettings(connections=many.connections, attempts=1, stall_seconds=many.stall_seconds)
-        self._http = HttpClient(_as_given, _read_error, settings=many, tls=tls)
+        self._http = HttpClient(_as_given, _read_error, settings=many, pacer=pacer, tls=tls)
         self._once = HttpClient(_as_given, _read_error, settings=once, tls=tls)
         self._auth = Authoriser(self.base, login, self._http, plain=plain)
 
