@@ -55,6 +55,8 @@ AREAS = (
     Area(f"{_LIB}/infra/", "Infrastructure", "heavylift infra validate", "reference/infra.md"),
     Area(f"{_LIB}/access/", "Permissions", "heavylift access translate SPEC", "reference/access.md"),
     Area(f"{_LIB}/secrets/", "Secrets", "heavylift secrets verify SPEC", "reference/secrets.md"),
+    Area(f"{_LIB}/images/", "Container images", "heavylift images verify SPEC", "reference/images.md"),
+    Area(f"{_LIB}/platforms/oci/", "Container registries", "heavylift images verify SPEC", "reference/images.md"),
     Area(f"{_LIB}/compliance/", "Compliance", "heavylift compliance check SPEC", "reference/compliance.md"),
     Area(f"{_LIB}/pipelines/", "Pipelines", "heavylift pipelines check", "reference/pipelines.md"),
     Area(f"{_LIB}/manifests/", "Manifests", "heavylift manifests check", "reference/manifests.md"),

@@ -15,6 +15,7 @@ from sandbox.servers import (
     mlflow,
     moto,
     postgres,
+    registry,
     scoring,
     seaweed,
     tansu,
@@ -41,6 +42,8 @@ SERVERS: dict[str, Server] = {
         scoring.server("scoring_source", "Scoring of the source"),
         scoring.server("scoring_target", "Scoring of the target"),
         envoy.server("traffic"),
+        registry.server("images_source", "Images of the source"),
+        registry.server("images_target", "Images of the target", locked=True),
     )
 }
 

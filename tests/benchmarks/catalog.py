@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.benchmarks.images import copying as images_copying
 from tests.benchmarks.lanes import Result
 from tests.benchmarks.monitor import drifting
 from tests.benchmarks.objects import comparing, copying, listing, unchanged
@@ -48,6 +49,7 @@ LANES: dict[str, Lane] = {
     "registry-verify": registry_verifying.verify,
     "registry-millions": registry_copying.millions,
     "streams-mirror": mirroring.mirror,
+    "images": images_copying.copy,
     "drift": drifting.drift,
 }
 

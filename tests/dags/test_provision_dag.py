@@ -138,6 +138,34 @@ def test_secrets_follow_both_stages_and_have_a_gate_of_their_own(tmp_path: Path)
         assert "*To do:*" in read_runbook(Phase.PROVISION).task(task.task_id.rpartition(".")[2])
 
 
+def test_images_follow_secrets_and_have_a_gate_of_their_own(tmp_path: Path) -> None:
+    containers = {"source": "a.example", "target": "b.example/ml"}
+    [loaded] = load_specs(
+        write(tmp_path, "some", infrastructure=INFRA, secrets={}, containers=containers).parent
+    ).valid
+    dag = provision_dag(loaded)
+    assert dag is not None
+    steps = [f"gate_images-equal.{step}" for step in ("evaluate", "wait")]
+    assert [task.task_id for task in dag.topological_sort()][-7:] == [
+        "copy_images", "verify_images", *steps, "publish_result", "build_report", "summarise_run",
+    ]  # fmt: skip
+    assert dag.get_task("copy_images").upstream_task_ids == {"gate_secrets-equal.wait"}
+    assert dag.get_task("publish_result").upstream_task_ids == {steps[-1]}
+    assert "Gate **images-equal**: images_equal" in (dag.doc_md or "")
+    for name in ("copy_images", "verify_images"):
+        assert "*To do:*" in read_runbook(Phase.PROVISION).task(name)
+
+
+def test_a_gate_of_images_judges_nothing_else_and_needs_the_section(tmp_path: Path) -> None:
+    alone = {"name": "i", "phase": "provision", "checks": ["images_equal"]}
+    beside = {**alone, "checks": ["images_equal", "plan_approved"]}
+    containers = {"source": "a.example", "target": "b.example/ml"}
+    for gate, section in ((beside, {"containers": containers}), (alone, {})):
+        path = write(tmp_path, "some", infrastructure=INFRA, gates=[gate], **section)
+        with pytest.raises(SpecFileError, match="HL-9165"):
+            load_spec(path)
+
+
 def test_a_gate_of_secrets_judges_nothing_else_and_needs_the_section(tmp_path: Path) -> None:
     alone = {"name": "s", "phase": "provision", "checks": ["secrets_equal"]}
     [loaded] = load_specs(

@@ -67,6 +67,9 @@ SECOND_RUNS = {
         "plugins/test_transfer_operators.py::test_a_second_attempt_at_a_shard_copies_nothing_again"
     ),
     "CopyRegistryOperator": LOST_REGISTRY,
+    "CopyImagesOperator": (
+        "plugins/test_image_operators.py::test_images_move_are_judged_and_a_second_run_sends_nothing"
+    ),
     "CopySecretsOperator": (
         "plugins/test_secret_operators.py::test_secrets_move_are_judged_and_shown_nowhere"
     ),
@@ -183,6 +186,9 @@ SECOND_RUNS = {
     ),
     "VerifyObjectsOperator": ("plugins/test_transfer_operators.py::test_verifying_again_proves_the_same"),
     "VerifyRegistryOperator": LOST_REGISTRY,
+    "VerifyImagesOperator": (
+        "plugins/test_image_operators.py::test_comparing_again_writes_nothing_and_tells_the_same"
+    ),
     "VerifySecretsOperator": (
         "plugins/test_secret_operators.py::test_verifying_again_writes_nothing_and_tells_the_same"
     ),

@@ -27,6 +27,7 @@ SUBCOMMANDS = (
     Subcommand("manifests", "Translate Kubernetes manifests; check them for a version."),
     Subcommand("access", "Translate identities and permissions."),
     Subcommand("secrets", "Copy secrets from store to store, and compare them."),
+    Subcommand("images", "Copy container images by digest, and compare them."),
     Subcommand("compliance", "Scan for personal data; check the rules."),
     Subcommand("cutover", "Switch the live workload to the target, and back."),
     Subcommand("monitor", "Watch data, predictions, latency and error budgets."),

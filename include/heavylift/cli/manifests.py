@@ -17,6 +17,9 @@ from heavylift.errors import SpecError
 
 app = typer.Typer(no_args_is_help=True, help="Translate and check Kubernetes manifests.")
 
+BUCKET_SECRET = "heavylift-bucket"  # noqa: S105 - the name of a Secret
+"""Where Jobs of volumes look for their bucket's connection unless told otherwise."""
+
 
 class From(StrEnum):
     """Where manifests come from."""
@@ -50,6 +53,9 @@ def translate(
     map_file: Annotated[
         Path | None, typer.Option("--map", help="YAML with names of the source and of the target")
     ] = None,
+    images: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="what `heavylift images copy --map` has written")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Rewrite manifests for another platform; every change and everything that stays is listed.
@@ -59,7 +65,7 @@ def translate(
     """
     from heavylift.facts.accelerators import load_accelerators
     from heavylift.manifests.context import Settings
-    from heavylift.manifests.mapping import load_map
+    from heavylift.manifests.mapping import load_map, with_images
     from heavylift.manifests.reading import find_files
     from heavylift.manifests.translate import translate_files
     from heavylift.manifests.writing import write_all
@@ -67,7 +73,8 @@ def translate(
     version = _version_of(kubernetes_version)
     out = out.absolute()
     _demand_empty(out)
-    settings = Settings(source.value, target.value, version, load_map(map_file), load_accelerators())
+    names = with_images(load_map(map_file), images)
+    settings = Settings(source.value, target.value, version, names, load_accelerators())
     done = translate_files(find_files(files), settings)
     if done.unreadable and not done.texts:
         raise done.unreadable[0].error
@@ -77,6 +84,48 @@ def translate(
     finish(
         {"translation": document},
         text=translated(done, out),
+        as_json=as_json,
+        status=ExitStatus.DONE if done.passed else ExitStatus.FAILED,
+    )
+
+
+@app.command()
+def volumes(
+    files: Files,
+    bucket: Annotated[str, typer.Option(help="of the source: s3://, gs:// or az:// with a prefix")],
+    target_bucket: Annotated[str, typer.Option(help="of the target; a dataset of the spec moves it there")],
+    image: Annotated[str, typer.Option(help="container image with Heavylift")],
+    out: Annotated[Path, typer.Option(help="folder for the result; must be empty or absent")],
+    target_image: Annotated[str, typer.Option(help="the same on the target; default: --image")] = "",
+    secret: Annotated[
+        str, typer.Option(help="Secret whose key connection has the bucket's, on either cluster")
+    ] = BUCKET_SECRET,
+    user: Annotated[int, typer.Option(min=0, help="numeric user that owns the files; 0 is root")] = 65532,
+    as_json: AsJson = False,
+) -> None:
+    """Make Jobs that copy what each claim holds: to the bucket on the source, from the bucket on the target.
+
+    Nothing is run. OUT/source is for the source's cluster, OUT/target for the target's. Ends with 1 where a
+    claim could not get its Jobs, or none is there.
+    """
+    from heavylift.cli.manifests_text import volume_text
+    from heavylift.manifests.volumes import VolumeAsk, volume_jobs
+    from heavylift.manifests.writing import write_all
+
+    out = out.absolute()
+    _demand_empty(out)
+    source = VolumeAsk(bucket, image, secret, user)
+    target = VolumeAsk(target_bucket, target_image or image, secret, user)
+    done = volume_jobs(files, source, target)
+    texts = {f"source/{name}": text for name, text in done.copies.items()}
+    texts |= {f"target/{name}": text for name, text in done.restores.items()}
+    document = done.as_document()
+    if texts:
+        mark_touched()
+        write_all(out, texts, document)
+    finish(
+        {"volumes": document},
+        text=volume_text(done, source, target, out),
         as_json=as_json,
         status=ExitStatus.DONE if done.passed else ExitStatus.FAILED,
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from heavylift.manifests.reading import Unreadable
     from heavylift.manifests.report import Finding
     from heavylift.manifests.translate import Translation
+    from heavylift.manifests.volumes import VolumeAsk, VolumeJobs
 
 _SHOWN = 200
 
@@ -72,3 +73,26 @@ def _findings(word: str, findings: Sequence[Finding]) -> list[str]:
 
 def _more(rows: Sequence[object]) -> list[str]:
     return [f"  … and {len(rows) - _SHOWN} more, in the report"] if len(rows) > _SHOWN else []
+
+
+def volume_text(done: VolumeJobs, source: VolumeAsk, target: VolumeAsk, out: Path) -> str:
+    """Return the Jobs that were made, what to do with them, and the dataset that lies between."""
+    from heavylift.manifests.volumes import CLAIMS
+
+    if not done.claims:
+        return "no claim in these manifests: nothing was written"
+    lines = [f"Jobs for {len(done.copies)} of {len(done.claims)} claims to {out}"]
+    for each in done.claims:
+        why = each.refused or each.note
+        word = "refused" if each.refused else "made"
+        lines.append(f"  {word}: {each.namespace}/{each.name}" + (f": {why}" if why else ""))
+    if done.copies:
+        places = [f"{each.bucket.rstrip('/')}/{CLAIMS}" for each in (source, target)]
+        lines += [
+            f"1. scale down what writes to them, kubectl apply -f {out}/source, wait for the Jobs",
+            "2. a dataset of the spec moves the bucket:",
+            "   datasets:",
+            f"     - {{name: volumes, source: {places[0]}, target: {places[1]}}}",
+            f"3. make the claims on the target, kubectl apply -f {out}/target, wait, start what uses them",
+        ]
+    return "\n".join(lines)

@@ -16,6 +16,7 @@ from heavylift.evidence.access_records import (
     translation_path,
     verification_path,
 )
+from heavylift.evidence.image_records import ImagesRecord, images_path
 from heavylift.evidence.infra_records import (
     INFRA_FOLDER,
     PROVISION_PHASE,
@@ -62,6 +63,8 @@ class ProvisionEvidence:
     parts: Mapping[str, Kept[PartRecord]] = field(default_factory=dict)
     access: Kept[AccessRecord] | None = None
     access_seen: Kept[AccessVerification] | None = None
+    images: Kept[ImagesRecord] | None = None
+    images_verified: Kept[ImagesRecord] | None = None
 
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
@@ -76,6 +79,8 @@ class ProvisionEvidence:
             *self.parts.values(),
             self.access,
             self.access_seen,
+            self.images,
+            self.images_verified,
         )
         found = [kept.ref for kept in all_kept if kept]
         found += [each.ref for kept in self.parts.values() for each in kept.record.files]
@@ -84,7 +89,7 @@ class ProvisionEvidence:
     @property
     def named(self) -> tuple[str, ...]:
         """The parts that the run has left something of; infrastructure where it has nothing else."""
-        others = [*(["secrets"] if self.secrets else []), *self.parts]
+        others = [*(["secrets"] if self.secrets else []), *(["images"] if self.images else []), *self.parts]
         others += ["access"] if self.access and "access" not in others else []
         others += ["target_access"] if self.access_seen else []
         made = self.generation or self.scan or self.plans or self.applied
@@ -137,6 +142,8 @@ async def read_provision(store: EvidenceStore, run: RunKey) -> ProvisionEvidence
         {part: kept for part in PARTS if (kept := await _part(store, run, part))},
         await read_latest(store, lambda number: translation_path(run, number), AccessRecord),
         await read_latest(store, lambda number: verification_path(run, number), AccessVerification),
+        await read_latest(store, lambda number: images_path(run, "copy", number), ImagesRecord),
+        await read_latest(store, lambda number: images_path(run, "verify", number), ImagesRecord),
     )
 
 

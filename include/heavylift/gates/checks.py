@@ -91,6 +91,7 @@ INFRA_JUDGES: Mapping[Check, Callable[[infra_checks.InfraSubject], Verdict]] = {
     Check.INFRA_SCANNED: infra_checks.infra_scanned,
     Check.INFRA_PLANNED: infra_checks.infra_planned,
     Check.SECRETS_EQUAL: infra_checks.secrets_equal,
+    Check.IMAGES_EQUAL: infra_checks.images_equal,
 }
 """Check → how it is judged on a stage of the provision phase."""
 
@@ -139,4 +140,5 @@ def judge_infra(check: Check, subject: infra_checks.InfraSubject) -> CheckOutcom
 
 
 def _subject(check: Check, subject: infra_checks.InfraSubject) -> str:
-    return "secrets" if check is Check.SECRETS_EQUAL else f"{subject.stage} stage"
+    moved = {Check.SECRETS_EQUAL: "secrets", Check.IMAGES_EQUAL: "images"}
+    return moved.get(check, f"{subject.stage} stage")

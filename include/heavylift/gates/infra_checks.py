@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from heavylift.evidence.image_records import NOT_COPIED
 from heavylift.evidence.infra_evidence import STAGES, ProvisionEvidence
 from heavylift.evidence.infra_records import RootPlan, StageName
 from heavylift.evidence.records import CheckOutcome
@@ -91,6 +92,30 @@ def secrets_equal(subject: InfraSubject) -> Verdict:
     )
     equal = sum(each.equal is True for each in record.rows)
     verdict.found(f"{counted(equal, 'secret')} equal on both sides, {record.skipped:,} left as they are")
+    return verdict
+
+
+def images_equal(subject: InfraSubject) -> Verdict:
+    """Judge that every image that moves was compared on both sides after its copy, and is equal there."""
+    verdict = Verdict()
+    copied, kept = subject.evidence.images, subject.evidence.images_verified
+    if copied is None:
+        verdict.against("no image was copied in this run")
+        return verdict
+    verdict.uses(copied.ref)
+    if kept is None or kept.record.started_at < copied.record.ended_at:
+        verdict.against("the images were not compared after their copy")
+        return verdict
+    verdict.uses(kept.ref)
+    record = kept.record
+    wrong = [f"{each.source} ({each.outcome})" for each in record.rows if each.outcome in NOT_COPIED]
+    verdict.demand(
+        record.passed and not wrong,
+        f"{counted(record.failed, 'image')} not proved: {enumeration(wrong, _SHOWN)}",
+    )
+    verdict.demand(bool(record.rows), "not one image was selected")
+    same = counted(record.equal, "image")
+    verdict.found(f"{same} equal on both sides, {record.skipped:,} left as they are")
     return verdict
 
 

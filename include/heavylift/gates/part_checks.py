@@ -149,12 +149,14 @@ def part_digest(part: Part, evidence: ProvisionEvidence) -> str:
     """Return the digest that a person approves at a gate of ``part``; empty where there is nothing."""
     if part is Part.SECRETS:
         return evidence.secrets.record.digest if evidence.secrets else ""
+    if part is Part.IMAGES:
+        return evidence.images_verified.record.digest if evidence.images_verified else ""
     kept = evidence.parts.get(Part.ACCESS.value if part is Part.TARGET_ACCESS else part.value)
     return kept.record.digest if kept else ""
 
 
 def part_reasons(evidence: ProvisionEvidence, wanted: Collection[str]) -> list[str]:
-    """Return why the parts of a run do not count as translated; secrets are judged by their gate."""
+    """Return why the parts of a run do not count as translated; secrets and images are judged by their gates."""
     reasons = []
     for part in TRANSLATED:
         kept = evidence.parts.get(part.value)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from heavylift.manifests.context import Subject
-from heavylift.manifests.mapping import by_prefix, is_result
+from heavylift.manifests.mapping import by_prefix, image_in, is_result
 from heavylift.manifests.report import Path
 
 REGISTRIES = {
@@ -70,6 +70,12 @@ def translate_images(subject: Subject) -> None:
 
 def _image(subject: Subject, container: MutableMapping[str, Any], path: Path) -> None:
     image, names = container["image"], subject.names.registries
+    copied = image_in(subject.names.images, image)
+    if copied:
+        subject.set(container, "image", copied, path, "images of the map: the copy, by its digest")
+        return
+    if image in subject.names.images.values():
+        return
     found = None if is_result(names, image) else by_prefix(names, image)
     if found:
         subject.set(container, "image", found[1], path, "registries of the map; tag and digest are kept")

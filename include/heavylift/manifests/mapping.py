@@ -11,6 +11,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from heavylift.errors import SpecError
+from heavylift.evidence.image_records import ImageMap
+from heavylift.platforms.oci.names import parse_reference
 
 Names = dict[str, str]
 
@@ -20,6 +22,10 @@ class NameMap(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    images: Names = Field(
+        default_factory=dict,
+        description="whole image -> whole image, as `heavylift images` writes",
+    )
     registries: Names = Field(default_factory=dict, description="prefix of an image -> prefix")
     uris: Names = Field(default_factory=dict, description="prefix of a URI -> prefix")
     identities: Names = Field(default_factory=dict, description="role, service account or client id -> same")
@@ -60,6 +66,40 @@ def load_map(path: Path | None) -> NameMap:
         remedy="correct the map; docs/reference/manifests.md shows one",
         code="8506",
     )
+
+
+def with_images(names: NameMap, path: Path | None) -> NameMap:
+    """Return a map with the images that a file of ``heavylift images --map`` adds to it.
+
+    :raises SpecError: it is no such file.
+    """
+    if path is None:
+        return names
+    try:
+        found = ImageMap.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        raise SpecError(
+            f"reading the map of images {path}",
+            got=type(error).__name__,
+            expected="a file that heavylift images copy --map has written",
+            state="nothing was written",
+            remedy="name that file",
+            code="9175",
+        ) from None
+    return names.model_copy(update={"images": {**found.images, **names.images}})
+
+
+def image_in(names: Mapping[str, str], image: str) -> str | None:
+    """Return the image that takes the place of one, however that is written; None where none does."""
+    if not names:
+        return None
+    try:
+        reference = parse_reference(image)
+    except SpecError:
+        return names.get(image)
+    place = f"{reference.host}/{reference.repository}"
+    whole = f"{place}@{reference.digest}" if reference.digest else f"{place}:{reference.tag}"
+    return names.get(image) or names.get(whole)
 
 
 def by_prefix(names: Mapping[str, str], text: str) -> tuple[str, str] | None:

@@ -19,7 +19,8 @@ from typing import cast
 from heavylift.checksums import Body
 from heavylift.errors import HeavyliftError, TransientError
 from heavylift.platforms.admission import Admission
-from heavylift.platforms.http_connection import Answer, Connection, Pace
+from heavylift.platforms.http_answer import Answer, StreamedBody
+from heavylift.platforms.http_connection import Connection, Pace
 from heavylift.platforms.http_errors import error_for_status, no_answer, no_attempt
 from heavylift.platforms.http_message import Headers, Origin, request_head, split_url
 from heavylift.platforms.http_pool import Pool
@@ -45,6 +46,8 @@ class Request:
     """One request. ``url`` is already percent-encoded and is sent exactly so.
 
     :param what: the act and object, for error messages, e.g. ``"put of s3://b/k"``.
+    :param streamed: the body where it is made while it is sent; such a request is for a client that
+        tries once.
     """
 
     method: str
@@ -52,6 +55,7 @@ class Request:
     what: str
     headers: Mapping[str, str]
     body: Body = b""
+    streamed: StreamedBody | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,15 +260,21 @@ class HttpClient:
         pool = self._pools.get(origin) or self._open_pool(origin)
         if pool.proxy is not None:
             target, headers = pool.forwarded(request.url, target, headers)
-        head = request_head(request.method, target, origin, headers, len(request.body), request.what)
+        size = len(request.body) if request.streamed is None else request.streamed.size
+        head = request_head(request.method, target, origin, headers, size, request.what)
         try:
             connection = pool.idle() or await pool.acquire()
         except (OSError, TimeoutError) as error:
             raise no_answer(request.what, error) from None
         try:
-            pace = self._pace if request.body else None
             answer = await connection.exchange(
-                request.method, head, request.body, most_bytes=most_bytes, pace=pace, into=into
+                request.method,
+                head,
+                request.body,
+                most_bytes=most_bytes,
+                pace=self._pace if size else None,
+                into=into,
+                streamed=request.streamed,
             )
         except (OSError, TimeoutError) as error:
             pool.release(connection)

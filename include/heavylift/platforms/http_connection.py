@@ -16,6 +16,7 @@ from typing import Any, cast
 import httptools
 
 from heavylift.checksums import Body
+from heavylift.platforms.http_answer import Answer, StreamedBody
 from heavylift.platforms.http_message import Headers
 
 READ_BUFFER = 64 * 1024
@@ -32,36 +33,6 @@ Pace = Callable[[int], Awaitable[None]]
 
 class BrokenConnectionError(ConnectionError):
     """The other side went away, or spoke something that is not HTTP, within an exchange."""
-
-
-class Answer:
-    """An answer: its head, and its body as far as it has come.
-
-    :param body: the whole body, for an exchange that gathers it.
-    """
-
-    __slots__ = ("_connection", "body", "complete", "headers", "status")
-
-    def __init__(self, connection: Connection, status: int, headers: Headers) -> None:
-        self._connection = connection
-        self.status = status
-        self.headers = headers
-        self.body: Body = b""
-        self.complete = False
-
-    async def next_chunk(self) -> bytes:
-        """Return the next piece of a streamed body; empty at its end.
-
-        :raises BrokenConnectionError: the body was cut off.
-        """
-        return await self._connection.next_chunk()
-
-    async def read(self) -> bytes:
-        """Return what is left of a streamed body."""
-        pieces = []
-        while piece := await self._connection.next_chunk():
-            pieces.append(piece)
-        return b"".join(pieces)
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -248,12 +219,14 @@ class Connection(asyncio.BufferedProtocol):
         most_bytes: int | None,
         pace: Pace | None,
         into: bytearray | None = None,
+        streamed: StreamedBody | None = None,
     ) -> Answer:
         """Send a request and return its answer: whole, or as soon as its head is there.
 
         :param most_bytes: wait for the whole body, of so many bytes at most; None streams it.
         :param into: where a large body may be put.
         :param pace: waits until so many bytes may go; None where nothing holds them back.
+        :param streamed: a body that is made while it is sent; ``body`` is then empty.
         :raises BrokenConnectionError: no whole answer came.
         """
         transport = self._begin(method, most_bytes)
@@ -261,7 +234,10 @@ class Connection(asyncio.BufferedProtocol):
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter = waiter
         try:
-            if len(body) <= SMALL_BODY and pace is None:
+            if streamed is not None:
+                transport.write(head)
+                await self._send_pieces(streamed, pace)
+            elif len(body) <= SMALL_BODY and pace is None:
                 transport.writelines((head, body) if body else (head,))
             else:
                 transport.write(head)
@@ -296,6 +272,26 @@ class Connection(asyncio.BufferedProtocol):
                 await pace(len(chunk))
                 self.holding, self.active_at = False, self._loop.time()
             transport.write(chunk)
+            if self._drained is not None:
+                await self._drained
+        self._sending = False
+
+    async def _send_pieces(self, body: StreamedBody, pace: Pace | None) -> None:
+        """Send a body as it is made; stops where an answer comes before its end."""
+        transport = cast("asyncio.Transport", self._transport)
+        self._sending = True
+        while True:
+            # While the next piece is made, the other side has nothing to do.
+            self.holding = True
+            piece = await anext(body.pieces, b"")
+            if piece and pace is not None:
+                await pace(len(piece))
+            self.holding, self.active_at = False, self._loop.time()
+            if self._answer is not None or not self.usable:
+                return
+            if not piece:
+                break
+            transport.write(piece)
             if self._drained is not None:
                 await self._drained
         self._sending = False

@@ -15,6 +15,9 @@ from heavylift.errors import (
     ThrottledError,
 )
 
+FORBIDDEN = "3003"
+"""The code of the ``CredentialError`` of one act that these credentials may not do."""
+
 
 def error_for_status(what: str, status: int, detail: str) -> HeavyliftError:
     """Return the error of an HTTP status.

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 from heavylift.errors import HeavyliftError, ServerUnavailableError, UnsupportedError
 from heavylift.platforms.http import AnswerCheck, HttpClient, Response
-from heavylift.platforms.http_connection import Answer
+from heavylift.platforms.http_answer import Answer
 from heavylift.platforms.ports import ObjectHead
 
 MOST_BODY_BYTES = 5 * 2**30

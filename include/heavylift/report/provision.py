@@ -68,8 +68,16 @@ class ProvisionView:
         return (
             f"{counted(self.record.made, 'component')} made, {self.record.accepted:,} accepted to be left out"
             f" and {open_:,} not; {scan}; {applied:,} of {counted(len(self.rows), 'planned root')} done and"
-            f" proved{self._drift}"
+            f" proved{self._images}{self._drift}"
         )
+
+    @property
+    def _images(self) -> str:
+        kept = self.evidence.images
+        if kept is None:
+            return ""
+        same = kept.record.copied + kept.record.equal
+        return f"; {same:,} of {counted(kept.record.found, 'image')} equal by digest"
 
     @property
     def _drift(self) -> str:
@@ -100,6 +108,7 @@ class ProvisionView:
                 }
                 for row in self.rows
             ],
+            "images": self.evidence.images.record.counts if self.evidence.images else None,
             "drifted": self.evidence.drifted if self.evidence.drift else None,
             "reasons": list(self.reasons),
         }

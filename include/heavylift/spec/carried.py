@@ -40,6 +40,8 @@ def carried_digest(spec: MigrationSpec) -> str:
         found |= spec.model_dump(mode="json", include={"secrets"})
     if spec.manifests is not None:
         found |= spec.model_dump(mode="json", include={"manifests"})
+    if spec.containers is not None:
+        found |= spec.model_dump(mode="json", include={"containers"})
     text = json.dumps(_without(found), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
 

@@ -152,6 +152,12 @@ DEFAULT_SECRETS_GATE = Gate(
 
 DEFAULT_PART_GATES = {
     Part.SECRETS: DEFAULT_SECRETS_GATE,
+    Part.IMAGES: Gate(
+        name="images-equal",
+        phase=Phase.PROVISION,
+        description="Every image that moves is on the target with all that belongs to it, by its digests.",
+        checks=(Check.IMAGES_EQUAL,),
+    ),
     Part.PIPELINES: Gate(
         name="pipelines-translated",
         phase=Phase.PROVISION,

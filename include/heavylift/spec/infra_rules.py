@@ -36,6 +36,7 @@ def infra_rules(spec: MigrationSpec) -> Iterator[Broken]:
                     " or ".join(sorted(each.value for each in _HERE)),
                 )
     yield from _secrets_stand_alone(spec)
+    yield from _images_stand_alone(spec)
     if spec.infrastructure is not None:
         yield from _somebody_sees_the_plan(spec)
 
@@ -60,4 +61,16 @@ def _secrets_stand_alone(spec: MigrationSpec) -> Iterator[Broken]:
                 ("gates", index, "checks"),
                 "secrets_equal beside other checks" if spec.secrets else "secrets_equal without secrets",
                 "a section secrets, and a gate of its own for them: it is judged after both stages",
+            )
+
+
+def _images_stand_alone(spec: MigrationSpec) -> Iterator[Broken]:
+    for index, gate in enumerate(spec.gates):
+        of_images = Check.IMAGES_EQUAL in gate.checks and gate.phase is Phase.PROVISION
+        if of_images and (len(gate.checks) > 1 or spec.containers is None):
+            yield Broken(
+                "9165",
+                ("gates", index, "checks"),
+                "images_equal beside other checks" if spec.containers else "images_equal without containers",
+                "a section containers, and a gate of its own for them: it is judged after both stages",
             )

@@ -12,6 +12,7 @@ from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, 
 from heavylift.spec.provision_parts import Part, part_of
 from heavylift.spec.sections_assess import Assess
 from heavylift.spec.sections_compliance import Compliance
+from heavylift.spec.sections_containers import Containers
 from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_models import Model
@@ -64,6 +65,9 @@ class MigrationSpec(SpecModel):
     secrets: Secrets | None = Field(
         default=None, description="Secrets that are copied to the target's store of secrets."
     )
+    containers: Containers | None = Field(
+        default=None, description="Container images that are copied to the target's registry."
+    )
     access: Access | None = Field(default=None, description="Identities and permissions.")
     manifests: Manifests | None = Field(
         default=None, description="Kubernetes manifests that are rewritten for the target."
@@ -111,6 +115,7 @@ class MigrationSpec(SpecModel):
         there = {
             Part.INFRASTRUCTURE: self.infrastructure is not None,
             Part.SECRETS: self.secrets is not None,
+            Part.IMAGES: self.containers is not None,
             Part.PIPELINES: bool(self.pipelines),
             Part.ACCESS: access is not None,
             Part.TARGET_ACCESS: access is not None and access.is_compared,

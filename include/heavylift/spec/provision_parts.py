@@ -18,6 +18,7 @@ class Part(StrEnum):
 
     INFRASTRUCTURE = "infrastructure"
     SECRETS = "secrets"
+    IMAGES = "images"
     PIPELINES = "pipelines"
     ACCESS = "access"
     TARGET_ACCESS = "target_access"
@@ -30,6 +31,7 @@ TRANSLATED = (Part.PIPELINES, Part.ACCESS, Part.MANIFESTS)
 PART_CHECKS: Mapping[Check, Part] = MappingProxyType(
     {
         Check.SECRETS_EQUAL: Part.SECRETS,
+        Check.IMAGES_EQUAL: Part.IMAGES,
         Check.PIPELINES_TRANSLATED: Part.PIPELINES,
         Check.PIPELINES_VALID: Part.PIPELINES,
         Check.ACCESS_TRANSLATED: Part.ACCESS,

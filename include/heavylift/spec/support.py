@@ -27,6 +27,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "pipelines": True,
         "infrastructure": True,
         "secrets": True,
+        "containers": True,
         "access": True,
         "manifests": True,
         "compliance": True,

@@ -154,3 +154,4 @@ class Check(StrEnum):
     ACCESS_MATRIX_EQUAL = "access_matrix_equal"
     MANIFESTS_TRANSLATED = "manifests_translated"
     MANIFESTS_VALID = "manifests_valid"
+    IMAGES_EQUAL = "images_equal"

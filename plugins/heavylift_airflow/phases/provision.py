@@ -14,6 +14,7 @@ from heavylift_airflow.context import DESTROY
 from heavylift_airflow.operators.access import TranslateAccessOperator, VerifyAccessOperator
 from heavylift_airflow.operators.base import HeavyliftOperator
 from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.operators.images import CopyImagesOperator, VerifyImagesOperator
 from heavylift_airflow.operators.parts import TranslateManifestsOperator, TranslatePipelinesOperator
 from heavylift_airflow.operators.provision import (
     ApplyInfrastructureOperator,
@@ -80,6 +81,10 @@ def _build(parts: Parts) -> None:
     if Part.SECRETS in named:
         # By then Terraform has made the key, the store and the shells.
         made = _judged(parts, made, "copy_secrets", CopySecretsOperator, Part.SECRETS)
+    if Part.IMAGES in named:
+        copied = CopyImagesOperator(**task("copy_images"))
+        made >> copied
+        made = _judged(parts, copied, "verify_images", VerifyImagesOperator, Part.IMAGES)
     done = [] if made is begin else [made]
     done += [_translated(parts, begin, part) for part in TRANSLATED if part in named]
     publish = PublishInfrastructureOperator(

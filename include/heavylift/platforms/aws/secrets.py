@@ -35,8 +35,7 @@ class QuietAws:
     """
 
     def __init__(self, connection: Connection, limits: Limits | None = None) -> None:
-        for name in _LOUD:
-            _hush(name)
+        hush()
         self._reads = AwsControlPlane(connection, limits)
         self._writes = AwsChanges(connection, self._reads, _WRITES, limits)
         self.region = region_of(connection)
@@ -87,10 +86,12 @@ class QuietAws:
         return str(found["id"])
 
 
-def _hush(name: str) -> None:
-    logger = logging.getLogger(name)
-    if logger.getEffectiveLevel() < logging.INFO:
-        logger.setLevel(logging.INFO)
+def hush() -> None:
+    """Keep botocore from logging requests and answers whole."""
+    for name in _LOUD:
+        logger = logging.getLogger(name)
+        if logger.getEffectiveLevel() < logging.INFO:
+            logger.setLevel(logging.INFO)
 
 
 class SecretsManagerStore:

@@ -23,7 +23,7 @@ from heavylift.platforms.http import (
     Request,
     Response,
 )
-from heavylift.platforms.http_connection import Answer
+from heavylift.platforms.http_answer import Answer
 from heavylift.platforms.pacing import Pacer
 
 

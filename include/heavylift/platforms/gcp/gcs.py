@@ -35,7 +35,7 @@ from heavylift.platforms.gcp.resources import (
 )
 from heavylift.platforms.gcp.wire import PAGE, BucketWire, Resource, understood
 from heavylift.platforms.http import HttpSettings
-from heavylift.platforms.http_connection import Answer
+from heavylift.platforms.http_answer import Answer
 from heavylift.platforms.open_uploads import OpenUpload
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (

@@ -1,0 +1,1 @@
+"""Container images: copied by digest from registry to registry, and compared."""
