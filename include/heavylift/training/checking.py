@@ -30,7 +30,8 @@ _SAGEMAKER = """
 import json, re, sys
 import botocore.session
 from botocore.validate import ParamValidator
-shape = botocore.session.get_session().get_service_model("sagemaker").operation_model("CreateTrainingJob").input_shape
+model = botocore.session.get_session().get_service_model("sagemaker")
+shape = model.operation_model("CreateTrainingJob").input_shape
 def walk(shape, value, where):
     if shape.type_name == "structure":
         for name, item in value.items():
@@ -59,7 +60,8 @@ _VERTEX = """
 import json, pathlib, sys
 import googleapiclient.discovery_cache as documents
 raw = json.loads((pathlib.Path(documents.__path__[0]) / "documents" / "aiplatform.v1.json").read_text())
-kinds = {"string": str, "boolean": bool, "integer": int, "number": (int, float), "array": list, "object": dict}
+kinds = {"string": str, "boolean": bool, "integer": int, "number": (int, float)}
+kinds.update({"array": list, "object": dict})
 def walk(schema, value, where):
     if "$ref" in schema:
         schema = raw["schemas"][schema["$ref"]]

@@ -90,7 +90,7 @@ def _add_fabric(
     if not rows:
         findings.need(
             "network",
-            f"no settings are known for {family or 'the machines'} of {provider or 'the cluster'}: NCCL takes its own",
+            f"no settings are known for {family or 'these machines'}: NCCL takes its own",
             "compare the bus bandwidth of nccl-tests with the source's before the first long run",
         )
         return
@@ -117,7 +117,7 @@ def _demand(job: Job, form: Form, fabric: str, family: str, findings: Findings) 
         findings.need(
             "network",
             f"{fabric} needs a daemon beside the program and a network for each interface of the nodes",
-            "install Google's NCCL plug-in, and add the daemon and the annotation networking.gke.io/interfaces",
+            "install Google's NCCL plug-in; add the daemon and the annotation networking.gke.io/interfaces",
         )
     elif fabric.startswith("RDMA"):
         findings.need(

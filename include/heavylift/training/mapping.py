@@ -39,7 +39,8 @@ class TargetMap:
     def code(self, text: str, form: Form, findings: Findings) -> str:
         """Return where the program's files are on the target; empty where the image has them."""
         if not text or text == ".":
-            return text
+            # The image has the files today; SageMaker's toolkit wants them as an archive.
+            return self.uris.get("image", text) if form is Form.SAGEMAKER else text
         if self.uris.get(text) == "image":
             findings.change("code", text, "", "the map says that the image has it")
             return ""
@@ -67,6 +68,7 @@ class TargetMap:
 
     def identity(self, name: str, findings: Findings) -> str:
         """Return the target's identity, empty where there is none."""
+        name = name or ("*" if "*" in self.identities else "")
         if not name:
             return ""
         if name in self.identities:

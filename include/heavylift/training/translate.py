@@ -146,6 +146,12 @@ def _made(
     places = tuple(_place(each, target, mapping, findings) for each in job.places)
     for old, new in zip(job.places, places, strict=True):
         program = tuple(_moved(word, old.path, new.path) for word in program)
+    if (
+        target.form is Form.SAGEMAKER
+        and "output" in mapping.uris
+        and not any(p.kind == "output" for p in places)
+    ):
+        places = (*places, Place("model", "output", mapping.uris["output"], "/opt/ml/model"))
     if job.spot.enabled and not any(each.kind == "checkpoint" for each in job.places):
         findings.need(
             "spot",

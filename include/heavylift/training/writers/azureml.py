@@ -5,12 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-import yaml
-
 from heavylift.training.model import Job, Launcher
 from heavylift.training.notes import Findings
 from heavylift.training.targets import Target, azure_name
-from heavylift.training.writers.common import name_of
+from heavylift.training.writers.common import dumped, name_of
 
 _SCHEMA = "https://azuremlschemas.azureedge.net/latest/commandJob.schema.json"
 _DOCS = "learn.microsoft.com/azure/machine-learning/how-to-train-distributed-gpu"
@@ -43,7 +41,7 @@ def write(job: Job, _target: Target, findings: Findings) -> str:
             "code", f"the program lies at {job.code}", "unpack it into a folder, and name that as code"
         )
     _add_limits(job, made, findings)
-    return yaml.safe_dump({k: v for k, v in made.items() if v not in ({}, None)}, sort_keys=False, width=1000)
+    return dumped({k: v for k, v in made.items() if v not in ({}, None)})
 
 
 def _distribution(job: Job, findings: Findings) -> dict[str, Any] | None:

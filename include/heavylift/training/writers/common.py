@@ -3,8 +3,23 @@
 from __future__ import annotations
 
 import re
+from typing import Any
+
+import yaml
 
 from heavylift.training.model import Job, Launcher
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what stands twice twice: anchors are hard to read, and some readers refuse them."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def dumped(value: Any) -> str:
+    """Return a value as YAML, its keys in their order."""
+    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=1000))
 
 
 def name_of(text: str, longest: int = 50) -> str:

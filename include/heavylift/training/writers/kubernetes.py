@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import yaml
-
 from heavylift.training.fabric import TOPOLOGY, efa_interfaces
 from heavylift.training.model import Cluster, Form, Job, Launcher
 from heavylift.training.notes import Findings
 from heavylift.training.targets import Kind, Target
-from heavylift.training.writers.common import name_of, torchrun
+from heavylift.training.writers.common import dumped, name_of, torchrun
 
 _PORT = 29500
 _GROUP = "job-group"
@@ -31,7 +29,7 @@ def write(job: Job, target: Target, findings: Findings) -> str:
         raise ValueError(target)
     kind = _kind(job, target, findings)
     made = _MAKERS[kind](job, target.cluster, findings)
-    return "---\n".join(yaml.safe_dump(each, sort_keys=False, width=1000) for each in made)
+    return "---\n".join(dumped(each) for each in made)
 
 
 def _kind(job: Job, target: Target, findings: Findings) -> Kind:

@@ -80,7 +80,9 @@ def write(job: Job, _target: Target, findings: Findings) -> str:
 def _output(job: Job, findings: Findings) -> str:
     found = [place.uri for place in job.places if place.kind == "output"]
     if not found:
-        findings.block("data", "SageMaker needs a place for the model", "name an output in the definition")
+        findings.block(
+            "data", "SageMaker needs a place for the model", "write output: s3://… into the map's uris"
+        )
     return found[0] if found else ""
 
 
