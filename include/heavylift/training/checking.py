@@ -154,20 +154,21 @@ def strict_objects(path: Path) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
             found.append(document)
             continue
         unknown.append(str(document.get("kind")))
-        for index, spec in enumerate(_pods(document)):
+        for index, spec in enumerate(pods_of(document)):
             name = f"{document.get('metadata', {}).get('name', 'pod')}-{index}"
             found.append({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name}, "spec": spec})
     return found, tuple(unknown)
 
 
-def _pods(value: Any) -> list[dict[str, Any]]:
+def pods_of(value: Any) -> list[dict[str, Any]]:
+    """Return the specs of pods in an object of any kind, found by their shape."""
     if isinstance(value, list):
-        return [pod for item in value for pod in _pods(item)]
+        return [pod for item in value for pod in pods_of(item)]
     if not isinstance(value, dict):
         return []
     if isinstance(value.get("containers"), list):
         return [value]
-    return [pod for item in value.values() for pod in _pods(item)]
+    return [pod for item in value.values() for pod in pods_of(item)]
 
 
 def _unsupported(path: Path, got: str, expected: str) -> UnsupportedError:

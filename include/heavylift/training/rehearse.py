@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from heavylift.errors import IncompleteError, UnsupportedError
 from heavylift.training import launcher_program
+from heavylift.training.checking import pods_of
 from heavylift.training.model import Form, Job, Launcher
 from heavylift.training.writers.vertex import launcher_text
 
@@ -92,8 +95,10 @@ def machines(form: Form, nodes: int, processes: int) -> list[dict[str, str]]:
     ]
 
 
-def rehearse(source: Job, target: Job, seconds: float = 120.0) -> Rehearsal:
+def rehearse(source: Job, target: Job, text: str = "", seconds: float = 120.0) -> Rehearsal:
     """Run both forms and return who was who; processes end with the call.
+
+    :param text: the target's definition, whose own command is run where the platform runs one.
 
     :raises UnsupportedError: a form is not started by torchrun.
     :raises IncompleteError: a form's processes did not find together.
@@ -109,11 +114,13 @@ def rehearse(source: Job, target: Job, seconds: float = 120.0) -> Rehearsal:
                 code="9206",
             )
     nodes, processes = min(target.machine.nodes, MOST_NODES), min(target.processes, MOST_PROCESSES)
-    played = [_play(job.form, nodes, processes, seconds) for job in (source, target)]
-    return Rehearsal(nodes, processes, *played)
+    played = _play(source.form, _command(source.form, processes), (nodes, processes), seconds)
+    command = _written(target.form, text, processes) or _command(target.form, processes)
+    return Rehearsal(nodes, processes, played, _play(target.form, command, (nodes, processes), seconds))
 
 
-def _play(form: Form, nodes: int, processes: int, seconds: float) -> tuple[Seen, ...]:
+def _play(form: Form, command: list[str], shape: tuple[int, int], seconds: float) -> tuple[Seen, ...]:
+    nodes, processes = shape
     folder = Path(__file__).parent
     with tempfile.TemporaryDirectory(prefix="heavylift-rehearsal-") as scratch:
         launcher = Path(scratch, "bin", "torchrun")
@@ -129,7 +136,7 @@ def _play(form: Form, nodes: int, processes: int, seconds: float) -> tuple[Seen,
         told = machines(form, nodes, processes)
         running = [
             subprocess.Popen(  # noqa: S603 - our own programs
-                _command(form, processes), env={**common, **own, "HEAVYLIFT_HOST": str(index)},
+                command, env={**common, **own, "HEAVYLIFT_HOST": str(index)},
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             )
             for index, own in enumerate(told)
@@ -165,6 +172,20 @@ def _command(form: Form, processes: int) -> list[str]:
     if form is Form.KUBERNETES:
         return ["torchrun", "toy.py"]
     return [sys.executable, "-c", launcher_text(), str(processes), "toy.py"]
+
+
+def _written(form: Form, text: str, processes: int) -> list[str]:
+    """Return the command that a definition holds, for as many processes as are played; empty without one."""
+    if not text or form not in {Form.VERTEX, Form.KUBERNETES}:
+        return []
+    if form is Form.VERTEX:
+        container = json.loads(text)["jobSpec"]["workerPoolSpecs"][0]["containerSpec"]
+        words = [*container["command"], *container["args"]]
+        words[0] = sys.executable
+        # The first argument of our program is the number of processes.
+        return [*words[:3], str(processes), *words[4:]]
+    found = [pod for document in yaml.safe_load_all(text) for pod in pods_of(document)]
+    return list(found[0]["containers"][0]["command"])
 
 
 def _seen(found: dict[str, Any], told: list[dict[str, str]]) -> Seen:
