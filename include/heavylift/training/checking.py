@@ -1,8 +1,8 @@
 """Holds definitions of training jobs to what their platforms publish, in processes of their own.
 
-SageMaker: the request's model in botocore, with enumerations and lengths. Vertex AI: the discovery document
-in google-api-python-client. Azure ML: the loader of azure-ai-ml. Kubernetes: objects for the strict check of
-``heavylift manifests``; pods of kinds without a schema are handed over as plain pods.
+SageMaker: the request's model in botocore, with enumerations and lengths. Vertex AI: the discovery
+document in google-api-python-client. Azure ML: the loader of azure-ai-ml. Kubernetes: objects for the
+strict check of ``heavylift manifests``; pods of kinds without a schema are handed over as plain pods.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Stands in for torchrun in a rehearsal: takes its numbers and places as torchrun does, starts the processes.
 
-A program of its own: the standard library only. What it knows of torchrun: arguments win over the variables
-``PET_<ARGUMENT>``; each process gets RANK, LOCAL_RANK, GROUP_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE, MASTER_ADDR
-and MASTER_PORT (pytorch.org/docs/stable/elastic/run.html).
+A program of its own: the standard library only. What it knows of torchrun: arguments win over the
+variables ``PET_<ARGUMENT>``; each process gets RANK, LOCAL_RANK, GROUP_RANK, WORLD_SIZE, LOCAL_WORLD_SIZE,
+MASTER_ADDR and MASTER_PORT (pytorch.org/docs/stable/elastic/run.html).
 """
 
 from __future__ import annotations
