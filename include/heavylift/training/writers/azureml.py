@@ -36,6 +36,9 @@ def write(job: Job, _target: Target, findings: Findings) -> str:
     }
     if job.code and "://" not in job.code:
         made["code"] = job.code
+        findings.need(
+            "code", f"{job.code} is a folder beside the definition", "put the definition where that folder is"
+        )
     elif job.code:
         findings.need(
             "code", f"the program lies at {job.code}", "unpack it into a folder, and name that as code"
