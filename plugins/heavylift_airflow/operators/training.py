@@ -22,6 +22,7 @@ class TranslateTrainingOperator(HeavyliftOperator):
     Idempotency: each run of the task keeps a record of its own; the same definition and map give the same
     digest, and its definition is kept once. On failure: what blocks is in the record, and no definition is
     kept.
+
     :param definition: the source's definition. (templated)
     :param form: the target's: ``sagemaker``, ``vertex``, ``azureml`` or ``kubernetes``.
     :param cluster: of ``kubernetes``: ``eks``, ``gke``, ``aks`` or ``plain``.

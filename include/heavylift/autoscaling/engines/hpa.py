@@ -51,7 +51,7 @@ class HpaEngine:
         if not view.ready:
             return view.desired
         ratio = view.value[metric.kind] / metric.target
-        if abs(ratio - 1.0) <= self._policy.tolerance:
+        if 1.0 - self._policy.tolerance <= ratio <= 1.0 + self._policy.tolerance:
             return view.desired
         if ratio > 1.0 and view.ready < view.desired:
             # Starting pods count as idle; then it may be enough, or nearly so.

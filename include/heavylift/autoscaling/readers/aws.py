@@ -39,7 +39,8 @@ def read(document: dict[str, Any], file: str) -> Policy:
         raise bad(file, "ScalableTargets", f"{len(targets)} targets", "one, with its own policies")
     policies = reader.items(document.get("ScalingPolicies"), "ScalingPolicies")
     alarms = {
-        alarm.get("AlarmName"): alarm for alarm in reader.items(document.get("MetricAlarms"), "MetricAlarms")
+        str(alarm.get("AlarmName")): alarm
+        for alarm in reader.items(document.get("MetricAlarms"), "MetricAlarms")
     }
     metrics, rules, paces = [], [], []
     for policy in policies:
@@ -94,7 +95,7 @@ def _steps(
     alarms: dict[Any, dict[str, Any]],
     where: str,
 ) -> list[Rule]:
-    named = [alarm.get("AlarmName") for alarm in reader.items(policy.get("Alarms"), f"{where}.Alarms")]
+    named = [str(alarm.get("AlarmName")) for alarm in reader.items(policy.get("Alarms"), f"{where}.Alarms")]
     found = [alarms[name] for name in named if name in alarms]
     if len(found) != 1:
         raise bad(reader.file, where, f"{len(found)} of its alarms", "its one alarm among MetricAlarms")

@@ -104,7 +104,7 @@ def _resolved(
         if not isinstance(entry, dict):
             return str("" if entry is None else entry)
         uri = str(entry.get("path", ""))
-        if entry.get("type") not in {None, "uri_folder", "uri_file"}:
+        if str(entry.get("type") or "uri_folder") not in {"uri_folder", "uri_file"}:
             findings.block(
                 "data", f"{name} is of type {entry.get('type')}", "give it as uri_folder or uri_file"
             )

@@ -32,7 +32,7 @@ class _Pods:
 
 def looks_like(document: dict[str, Any]) -> bool:
     """Return whether a document is a training job of Kubernetes."""
-    return document.get("kind") in _KINDS and "apiVersion" in document
+    return str(document.get("kind")) in _KINDS and "apiVersion" in document
 
 
 def read(documents: list[dict[str, Any]], file: str, findings: Findings, cluster: Cluster | None) -> Job:
