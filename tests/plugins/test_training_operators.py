@@ -40,10 +40,10 @@ def translate(world: World, map_path: str | None, **more: Any) -> dict[str, Any]
     return task.execute(context_of(task))
 
 
-def compare(world: World, rate: float = 600.0, **more: Any) -> dict[str, Any]:
+def compare(world: World, later: float = 600.0, **more: Any) -> dict[str, Any]:
     load = world.root / "load.json"
-    load.write_text(json.dumps([rate] * 60))
-    given = {"system": "vertex", "capacity": 450.0, **more}
+    load.write_text(json.dumps([600.0] * 30 + [later] * 60))
+    given = {"system": "vertex", "capacity": 900.0, **more}
     task = CompareScalingOperator(
         task_id="task", spec_path=world.spec_path, phase="provision", load_path=str(load),
         definition=str(SETTINGS / "aws.json"), **given,

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from heavylift.training.documents import whole
 from heavylift.training.model import Batch, Launcher
-from heavylift.training.notes import Findings
+from heavylift.training.notes import Findings, is_secret
 
 _SHELL = re.compile(r"&&|\|\||[;|<>`]|\$\(|\n")
 _TORCH_MODULES = {"torch.distributed.run", "torch.distributed.launch"}
@@ -176,6 +176,20 @@ def batch_of(program: Sequence[str], findings: Findings) -> Batch:
         per_device_name=per_device,
         accumulation_name=accumulation,
     )
+
+
+def without_secrets(program: Sequence[str], findings: Findings) -> tuple[str, ...]:
+    """Return the program without the values of arguments whose names say that they are secret; these block."""
+    made = tuple(program)
+    for name, (_, value) in parameters(program).items():
+        if is_secret(name) and value and not value.startswith("$"):
+            findings.block(
+                "command",
+                f"the argument --{name} holds a secret, which was not written",
+                "let the program read it from its environment, and give that from the target's secret store",
+            )
+            made = replaced(made, name, "NOT-WRITTEN")
+    return made
 
 
 def replaced(program: Sequence[str], name: str, value: str) -> tuple[str, ...]:

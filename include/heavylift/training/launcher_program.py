@@ -15,7 +15,7 @@ def resolve(env: dict) -> tuple:  # type: ignore[type-arg]
         return _vertex(json.loads(env["CLUSTER_SPEC"]), env)
     if env.get("SM_HOSTS"):
         hosts = sorted(json.loads(env["SM_HOSTS"]), key=_numbered)
-        return hosts.index(env["SM_CURRENT_HOST"]), len(hosts), hosts[0], env.get("MASTER_PORT", "7777")
+        return hosts.index(env["SM_CURRENT_HOST"]), len(hosts), hosts[0], env.get("MASTER_PORT", str(7777))
     if env.get("PET_NNODES"):
         nodes = int(env["PET_NNODES"].split(":")[-1])
         return int(env["PET_NODE_RANK"]), nodes, env["PET_MASTER_ADDR"], env.get("PET_MASTER_PORT", "29500")
@@ -32,7 +32,12 @@ def _vertex(spec: dict, env: dict) -> tuple:  # type: ignore[type-arg]
     task = spec["task"]
     first = len(spec["cluster"].get("workerpool0", ())) if task["type"] == "workerpool1" else 0
     name, _, port = hosts[0].rpartition(":")
-    return first + int(task["index"]), len(hosts), name or hosts[0], env.get("MASTER_PORT") or port or "2222"
+    return (
+        first + int(task["index"]),
+        len(hosts),
+        name or hosts[0],
+        env.get("MASTER_PORT") or port or str(2222),
+    )
 
 
 def _numbered(host: str) -> tuple:  # type: ignore[type-arg]

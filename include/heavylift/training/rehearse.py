@@ -89,7 +89,7 @@ def machines(form: Form, nodes: int, processes: int) -> list[dict[str, str]]:
             "AZUREML_NODE_COUNT": str(nodes),
             "NODE_RANK": str(index),
             "MASTER_ADDR": "10.0.0.4",
-            "MASTER_PORT": "6105",
+            "MASTER_PORT": str(6105),
         }
         for index in range(nodes)
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from heavylift.training.batch import Shape, spread
-from heavylift.training.commands import replaced
+from heavylift.training.commands import replaced, without_secrets
 from heavylift.training.documents import read_documents, unreadable
 from heavylift.training.fabric import environment
 from heavylift.training.machines import Choice, choose
@@ -140,7 +140,7 @@ def _made(
     mapping: TargetMap,
     findings: Findings,
 ) -> Job:
-    program = job.program
+    program = without_secrets(job.program, findings)
     if shape.accumulation != job.batch.accumulation:
         program = replaced(program, job.batch.accumulation_name, str(shape.accumulation))
     places = tuple(_place(each, target, mapping, findings) for each in job.places)

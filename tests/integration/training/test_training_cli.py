@@ -55,7 +55,7 @@ def test_a_job_is_translated_checked_and_rehearsed(tmp_path: Path) -> None:
     Path(made["written"]).write_text("{}")
     code, told = shell(*words)
     assert code == 1
-    assert told["error"]["code"] == "9208"
+    assert told["error"]["code"] == "HL-9208"
     assert shell(*words, "--overwrite")[0] == 0
     code, told = shell("training", "rehearse", job, "--target", "vertex", "--map", str(mapping))
     assert (code, told["equal"], len(told["rehearsal"]["target"])) == (0, True, 4)
@@ -78,7 +78,7 @@ def test_a_job_is_translated_checked_and_rehearsed(tmp_path: Path) -> None:
 )
 def test_wrong_options_are_refused(words: tuple[str, ...], code: str) -> None:
     status, told = shell(*words)
-    assert (status, told["error"]["code"]) == (2, code)
+    assert (status, told["error"]["code"]) == (2, f"HL-{code}")
 
 
 def test_autoscaling_is_translated_and_simulated(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_autoscaling_is_translated_and_simulated(tmp_path: Path) -> None:
     assert (code, Path(told["written"]).name) == (0, "aws.azure.json")
     (tmp_path / "aws.azure.json").write_text("{}")
     code, told = shell("scaling", "translate", source, "--target", "azure", "--out", str(tmp_path))
-    assert (code, told["error"]["code"]) == (1, "9223")
+    assert (code, told["error"]["code"]) == (1, "HL-9223")
 
 
 @pytest.mark.long

@@ -1,4 +1,4 @@
-"""Each autoscaler does what its documentation says; bounds hold, steady loads settle, more load is never less."""
+"""Each autoscaler does what its documentation says; bounds hold, and steady loads settle."""
 
 from __future__ import annotations
 

@@ -113,6 +113,14 @@ def test_schedules_and_metrics_without_counterpart_block(tmp_path: Path) -> None
     assert behaviour["scaleDown"]["selectPolicy"] == "Disabled"
 
 
+def specs(found: Any) -> Any:
+    return found["dedicatedResources"]["autoscalingMetricSpecs"]
+
+
+def first_rule(found: Any) -> Any:
+    return found["properties"]["profiles"][0]["rules"][0]
+
+
 WRONG: tuple[tuple[str, Any, str], ...] = (
     ("aws.json", lambda f: f["ScalableTargets"].clear(), "0 targets"),
     ("aws.json", lambda f: f["ScalableTargets"][0].update(MinCapacity=30), "30 to 20"),
@@ -123,9 +131,9 @@ WRONG: tuple[tuple[str, Any, str], ...] = (
     ("hpa.yaml", lambda f: f["spec"].update(maxReplicas=0), "maxReplicas"),
     ("hpa.yaml", lambda f: f["spec"]["metrics"][0]["pods"]["target"].update(averageValue="-5"), "quantity"),
     ("keda.yaml", lambda f: f["spec"]["triggers"][0].update(type="kafka"), "cpu, prometheus or cron"),
-    ("vertex.json", lambda f: f["dedicatedResources"]["autoscalingMetricSpecs"][0].update(metricName="x"), "metricName"),
+    ("vertex.json", lambda f: specs(f)[0].update(metricName="x"), "metricName"),
     ("azure.json", lambda f: f["properties"]["profiles"].clear(), "0 without a schedule"),
-    ("azure.json", lambda f: f["properties"]["profiles"][0]["rules"][0]["scaleAction"].update(direction="Decrease"), "more replicas above"),
+    ("azure.json", lambda f: first_rule(f)["scaleAction"].update(direction="Decrease"), "replicas above"),
 )  # fmt: skip
 
 

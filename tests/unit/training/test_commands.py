@@ -14,10 +14,12 @@ from heavylift.training.rehearse import machines
 @pytest.mark.parametrize(
     ("text", "launcher", "program", "processes", "options"),
     [
-        ("torchrun --nproc_per_node=8 --nnodes 2 --max-restarts=3 t.py --a 1", "torchrun", "python t.py --a 1", 8, "--max-restarts 3"),
-        ("python -m torch.distributed.run --nproc-per-node 4 -m pkg.train x", "torchrun", "python -m pkg.train x", 4, ""),
+        ("torchrun --nproc_per_node=8 --nnodes 2 --max-restarts=3 t.py", "torchrun", "python t.py", 8,
+         "--max-restarts 3"),
+        ("python -m torch.distributed.run --nproc-per-node 4 -m p x", "torchrun", "python -m p x", 4, ""),
         ("torchrun --standalone --no-python ./run", "torchrun", "./run", None, ""),
-        ("mpirun -np 16 -N 8 -x A=1 -x B --allow-run-as-root python t.py", "mpi", "python t.py", 8, "--allow-run-as-root"),
+        ("mpirun -np 16 -N 8 -x A=1 -x B --oversubscribe python t.py", "mpi", "python t.py", 8,
+         "--oversubscribe"),
         ("sh -c 'torchrun t.py'", "torchrun", "python t.py", None, ""),
         ("python t.py", "plain", "python t.py", None, ""),
     ],
@@ -75,5 +77,6 @@ def test_evaluators_and_servers_of_vertex_are_no_workers() -> None:
         ' "task": {"type": "workerpool1", "index": 0}}'
     )
     assert command({"CLUSTER_SPEC": spec}, "8", ["t.py"])[:6] == [
-        "torchrun", "--nnodes=2", "--node-rank=1", "--nproc-per-node=8", "--master-addr=a", "--master-port=2222",
+        "torchrun", "--nnodes=2", "--node-rank=1", "--nproc-per-node=8", "--master-addr=a",
+        "--master-port=2222",
     ]  # fmt: skip

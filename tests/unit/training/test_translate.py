@@ -90,6 +90,17 @@ def test_a_secret_is_written_nowhere() -> None:
         assert "WANDB_API_KEY" in told_subjects(found)
 
 
+def test_a_secret_among_the_arguments_is_not_written_and_blocks(tmp_path: Path) -> None:
+    given = json.loads((DEFINITIONS / "sagemaker.json").read_text())
+    given["HyperParameters"]["hf_token"] = '"not-a-real-token"'
+    file = tmp_path / "job.json"
+    file.write_text(json.dumps(given))
+    for target in TARGETS:
+        found = translate(file, target, full_map(target.form))
+        assert "not-a-real-token" not in found.text + repr(found.findings) + repr(found.target)
+        assert "--hf_token holds a secret" in told(found.findings.blocks)
+
+
 def told_subjects(found: Translation) -> str:
     return " ".join(each.subject for each in found.findings.needs)
 
@@ -186,7 +197,8 @@ def test_what_the_map_lacks_blocks_and_is_not_guessed() -> None:
 
 def test_a_translation_comes_back_as_it_was(tmp_path: Path) -> None:
     job, _ = load(DEFINITIONS / "sagemaker.json")
-    for target in (Target(Form.VERTEX), Target(Form.KUBERNETES, Cluster.GKE, Kind.PYTORCHJOB)):
+    kinds = (Kind.PYTORCHJOB, Kind.JOB, Kind.JOBSET)
+    for target in (Target(Form.VERTEX), *(Target(Form.KUBERNETES, Cluster.GKE, kind) for kind in kinds)):
         found = made("sagemaker.json", target)
         file = tmp_path / "back.yaml"
         file.write_text(found.text)

@@ -58,6 +58,7 @@ def read(documents: list[dict[str, Any]], file: str, findings: Findings, cluster
     cluster = cluster or Cluster.PLAIN
     selector = found.pod.strings("nodeSelector")
     machine = _machine(main, selector, found.nodes, cluster, findings)
+    env = _environment(main, findings)
     launcher = taken.launcher if taken.launcher is not Launcher.PLAIN else found.launcher
     every = machine.devices or 1 if launcher is Launcher.TORCHRUN else 1
     by_total = taken.total // found.nodes if taken.total and taken.total % found.nodes == 0 else None
@@ -70,8 +71,12 @@ def read(documents: list[dict[str, Any]], file: str, findings: Findings, cluster
         launcher=launcher,
         options=taken.options,
         machine=machine,
-        processes=taken.processes or found.processes or by_total or every,
-        environment={**_environment(main, findings), **{k: v for k, v in taken.exported.items() if v}},
+        processes=taken.processes
+        or found.processes
+        or by_total
+        or whole(env.get("PET_NPROC_PER_NODE", ""))
+        or every,
+        environment={**env, **{k: v for k, v in taken.exported.items() if v}},
         places=_places(found.pod, main, findings),
         batch=batch_of(taken.program, findings),
         spot=Spot(any(selector.get(name, "").lower() == value.lower() for name, value in _SPOT.items())),
@@ -202,6 +207,8 @@ def _environment(main: Fields, findings: Findings) -> dict[str, str]:
     made = {}
     for entry in main.each("env"):
         name = entry.text("name")
+        if entry.take("valueFrom") and name.startswith("PET_"):
+            continue
         if entry.take("valueFrom"):
             findings.need(f"environment {name}", "its value comes from the cluster", "give it on the target")
         else:
