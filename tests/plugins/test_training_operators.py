@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from heavylift.autoscaling import keeping as scaling_keeping
-from heavylift.errors import IncompleteError, NotFoundError
+from heavylift.errors import IncompleteError, NotFoundError, SpecError
 from heavylift.evidence.scaling_records import ScalingRecord
 from heavylift.evidence.training_records import TrainingRecord
 from heavylift.training import keeping as training_keeping
@@ -65,7 +65,7 @@ def test_a_job_is_translated_again_to_the_same_definition_which_is_kept_once(
     records = [
         TrainingRecord.model_validate_json(path.read_text()) for path in kept(world, "llm-finetune-7b-?.json")
     ]
-    assert [record.rehearsed for record in records] == [True, None]
+    assert [(record.rehearsed, record.checked) for record in records] == [(True, ""), (None, "")]
     assert records[0].source.global_batch == records[0].target.global_batch == 512
     assert records[0].definition == records[1].definition
     assert [entry.action for entry in world.trail()] == ["training.translated"] * 2
@@ -119,6 +119,14 @@ def test_a_task_that_died_before_its_record_runs_again(
     assert translate(world, map_path)["passed"]
     assert compare(world)["passed"]
     assert len(kept(world, "llm-finetune-7b-?.json")) == len(kept(world, "churn-invocations-?.json")) == 1
+
+
+def test_words_that_mean_nothing_are_refused(world: World, map_path: str) -> None:
+    with pytest.raises(SpecError, match="HL-9220"):
+        translate(world, map_path, cluster="gke")
+    with pytest.raises(SpecError, match="HL-9213"):
+        compare(world, system="nomad")
+    assert not world.trail()
 
 
 def test_a_missing_file_fails_at_once(world: World) -> None:

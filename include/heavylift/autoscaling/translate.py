@@ -14,6 +14,7 @@ from heavylift.autoscaling.writers import aws as to_aws
 from heavylift.autoscaling.writers import azure as to_azure
 from heavylift.autoscaling.writers import kubernetes as to_kubernetes
 from heavylift.autoscaling.writers import vertex as to_vertex
+from heavylift.errors import SpecError
 
 READERS: dict[System, tuple[Callable[[dict[str, Any]], bool], Callable[[dict[str, Any], str], Policy]]] = {
     System.AWS: (aws.looks_like, aws.read),
@@ -84,3 +85,20 @@ def translate(path: Path, system: System) -> Translation:
     target, losses = translate_policy(source, system)
     text, more = write(target)
     return Translation(path.name, source, target, tuple(dict.fromkeys([*losses, *more])), text)
+
+
+def system_of(text: str) -> System:
+    """Return the system that a word means.
+
+    :raises SpecError: it means none.
+    """
+    if text in set(System):
+        return System(text)
+    raise SpecError(
+        "choosing the target of autoscaling settings",
+        got=text,
+        expected=f"one of {', '.join(System)}",
+        state="nothing was run",
+        remedy="correct the system",
+        code="9213",
+    )

@@ -13,7 +13,7 @@ from heavylift.cli.stores import AsJson
 from heavylift.cli.training_text import translated
 from heavylift.errors import SpecError
 from heavylift.training.model import Cluster, Form
-from heavylift.training.targets import Kind, Target
+from heavylift.training.targets import Kind, target_of
 
 if TYPE_CHECKING:
     from heavylift.training.checking import Checked
@@ -51,7 +51,7 @@ def translate(
     from heavylift.training.mapping import read_map
     from heavylift.training.translate import translate as translate_file
 
-    wanted, mapping = _target(target, cluster, kind), read_map(map_file)
+    wanted, mapping = target_of(target, cluster, kind), read_map(map_file)
     _demand_own_names(files)
     made = [translate_file(path, wanted, mapping, source_cluster) for path in files]
     mark_touched()
@@ -107,7 +107,7 @@ def rehearse(
     from heavylift.training.rehearse import rehearse as run_both
     from heavylift.training.translate import translate as translate_file
 
-    made = translate_file(file, _target(target, cluster, kind), read_map(map_file), source_cluster)
+    made = translate_file(file, target_of(target, cluster, kind), read_map(map_file), source_cluster)
     found = run_both(made.source, made.target, made.text)
     word = "EQUAL" if found.equal else "DIFFERENT"
     lines = [f"{word}: {found.nodes} machines with {found.processes} processes each, summed over all"]
@@ -120,19 +120,6 @@ def rehearse(
         text="\n".join(lines),
         as_json=as_json,
         status=ExitStatus.DONE if found.equal else ExitStatus.FAILED,
-    )
-
-
-def _target(form: Form, cluster: Cluster | None, kind: Kind) -> Target:
-    if (form is Form.KUBERNETES) == (cluster is not None) and (form is Form.KUBERNETES or kind is Kind.AUTO):
-        return Target(form, cluster, kind)
-    raise SpecError(
-        "choosing the target of a training job",
-        got=f"--target {form}, --cluster {cluster or 'not given'}, --kind {kind}",
-        expected="--cluster with kubernetes, and neither --cluster nor --kind with others",
-        state="nothing was written",
-        remedy="correct the options",
-        code="9220",
     )
 
 

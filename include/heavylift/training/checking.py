@@ -137,6 +137,19 @@ def check(path: Path, form: Form, interpreter: Path, seconds: float = 120.0) -> 
         return Checked(path.name, json.loads(answer.read_text(encoding="utf-8"))["problem"])
 
 
+def check_text(text: str, form: Form, interpreter: Path) -> str | None:
+    """Return what the platform's published form says of a definition; None where that needs more packages.
+
+    :raises UnsupportedError: as :func:`check`.
+    """
+    if form not in {Form.SAGEMAKER, Form.VERTEX}:
+        return None
+    with tempfile.TemporaryDirectory(prefix="heavylift-check-") as scratch:
+        file = Path(scratch, "definition.json")
+        file.write_text(text, encoding="utf-8")
+        return check(file, form, interpreter).problem
+
+
 _PLAIN = {"Job", "Service"}
 
 

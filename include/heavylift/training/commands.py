@@ -179,7 +179,7 @@ def batch_of(program: Sequence[str], findings: Findings) -> Batch:
 
 
 def without_secrets(program: Sequence[str], findings: Findings) -> tuple[str, ...]:
-    """Return the program without the values of arguments whose names say that they are secret; these block."""
+    """Return the program without the values of arguments whose names say secret; these block."""
     made = tuple(program)
     for name, (_, value) in parameters(program).items():
         if is_secret(name) and value and not value.startswith("$"):

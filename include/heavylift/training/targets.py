@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from heavylift.errors import SpecError
 from heavylift.training.model import Cluster, Form, Place
 
 
@@ -43,3 +44,24 @@ class Target:
 def azure_name(name: str) -> str:
     """Return a name that Azure ML takes for an input or output."""
     return "".join(letter if letter.isalnum() else "_" for letter in name)
+
+
+def target_of(form: str, cluster: str | None, kind: str = "auto") -> Target:
+    """Return what a job is translated to.
+
+    :param cluster: with ``kubernetes`` whose machines it has; with other forms nothing.
+    :raises SpecError: one of the words is not known, or they do not go together.
+    """
+    known = form in set(Form) and (cluster is None or cluster in set(Cluster)) and kind in set(Kind)
+    ours = form == Form.KUBERNETES
+    if known and ours == (cluster is not None) and (ours or kind == Kind.AUTO):
+        return Target(Form(form), Cluster(cluster) if cluster else None, Kind(kind))
+    raise SpecError(
+        "choosing the target of a training job",
+        got=f"form {form}, cluster {cluster or 'not given'}, kind {kind}",
+        expected=f"one of {', '.join(Form)}; with kubernetes one of {', '.join(Cluster)}, and only with it"
+        f" one of {', '.join(Kind)}",
+        state="nothing was written",
+        remedy="correct --target, --cluster and --kind, or the arguments of the task",
+        code="9220",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 class TranslateTrainingOperator(HeavyliftOperator):
     """Translates one distributed training job for the target, and keeps definition and record.
+
+    SageMaker's and Vertex AI's definitions are held to what these publish; those of Azure ML and Kubernetes
+    are not: ``heavylift training check`` does it with packages of their own.
 
     Idempotency: each run of the task keeps a record of its own; the same definition and map give the same
     digest, and its definition is kept once. On failure: what blocks is in the record, and no definition is
@@ -85,23 +89,26 @@ class TranslateTrainingOperator(HeavyliftOperator):
     async def _kept(self, frame: TaskFrame) -> TrainingRecord:
         import asyncio
 
+        from heavylift.training.checking import check_text
         from heavylift.training.keeping import keep_training, record_of
         from heavylift.training.mapping import read_map
-        from heavylift.training.model import Cluster, Form
+        from heavylift.training.model import Cluster
         from heavylift.training.rehearse import rehearse
-        from heavylift.training.targets import Kind, Target
+        from heavylift.training.targets import target_of
         from heavylift.training.translate import translate
 
-        target = Target(Form(self.form), Cluster(self.cluster) if self.cluster else None, Kind(self.kind))
+        target = target_of(self.form, self.cluster, self.kind)
         mapping = read_map(Path(self.map_path) if self.map_path else None)
-        today = Cluster(self.source_cluster) if self.source_cluster else None
+        today = Cluster(self.source_cluster) if self.source_cluster in set(Cluster) else None
         made = translate(Path(self.definition), target, mapping, today)
         equal = None
         if self.rehearse and made.passed:
             equal = (await asyncio.to_thread(rehearse, made.source, made.target, made.text)).equal
+        # The worker has what SageMaker's and Vertex AI's forms are checked with.
+        wrong = check_text(made.text, target.form, Path(sys.executable)) if made.passed else None
         async with self.evidence(frame) as store:
             attempt = {"attempt": frame.attempt, "run_started_by": frame.actor}
-            record = record_of(made, frame.run, rehearsed=equal)
+            record = record_of(made, frame.run, checked=wrong, rehearsed=equal)
             record, ref = await keep_training(store, made, record, frame.task_actor, attempt)
             self.evidence_path = ref.path
         return record
@@ -177,11 +184,10 @@ class CompareScalingOperator(HeavyliftOperator):
         from heavylift.autoscaling.compare import Tolerance, compare
         from heavylift.autoscaling.keeping import keep_scaling, record_of
         from heavylift.autoscaling.load import read_load
-        from heavylift.autoscaling.model import System
         from heavylift.autoscaling.simulate import World
-        from heavylift.autoscaling.translate import translate
+        from heavylift.autoscaling.translate import system_of, translate
 
-        made = translate(Path(self.definition), System(self.system))
+        made = translate(Path(self.definition), system_of(self.system))
         load = read_load(Path(self.load_path))
         world, tolerance = (
             World(self.capacity, self.start_seconds, self.waiting),

@@ -240,3 +240,28 @@ def test_a_policy_is_equivalent_to_itself() -> None:
         )
         assert (found.verdict.word, found.advice.tried) == ("equivalent", 0)
         assert judge(found.source, found.target, Tolerance()).safe
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_aws_and_google_take_what_is_written(name: str) -> None:
+    import botocore.session
+    from botocore.validate import ParamValidator
+
+    from tests.support.discovery import load as discovery
+
+    session = botocore.session.get_session()
+
+    def demand(service: str, operation: str, given: Any) -> None:
+        shape = session.get_service_model(service).operation_model(operation).input_shape
+        report = ParamValidator().validate(given, shape)
+        assert not report.has_errors(), report.generate_report()
+
+    found = json.loads(translate(SETTINGS / name, System.AWS).text)
+    demand("application-autoscaling", "RegisterScalableTarget", found["ScalableTargets"][0])
+    for policy in found["ScalingPolicies"]:
+        policy.pop("Alarms", None)
+        demand("application-autoscaling", "PutScalingPolicy", policy)
+    for alarm in found.get("MetricAlarms", ()):
+        demand("cloudwatch", "PutMetricAlarm", alarm)
+    found = json.loads(translate(SETTINGS / name, System.VERTEX).text)
+    discovery("aiplatform.v1").check_value("GoogleCloudAiplatformV1DeployedModel", found, name)
