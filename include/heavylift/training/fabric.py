@@ -38,7 +38,12 @@ def environment(
     :param mapped: values that the map gives; an empty one takes a variable away.
     """
     made: dict[str, str] = {}
+    wanted = {} if form is Form.VERTEX or nodes < 2 else _wanted(provider, family)
     for name, value in job.environment.items():
+        if wanted.get(name) == value and name not in mapped:
+            # The same fabric on both sides: nothing goes only to come again.
+            made[name] = value
+            continue
         if name in mapped:
             findings.change(
                 f"environment {name}", _hidden(name, value), _hidden(name, mapped[name]), "as the map says"
@@ -79,6 +84,10 @@ def _gone(name: str, value: str) -> str:
         if pattern.match(name):
             return f"it tunes {fabric}, and would slow down or stop the target's network"
     return ""
+
+
+def _wanted(provider: str, family: str) -> dict[str, str]:
+    return {row["name"]: row["value"] for row in settings(provider, family)}
 
 
 def _add_fabric(

@@ -25,12 +25,12 @@ BASE = Policy(
 EVERY = {system: translate_policy(BASE, system)[0] for system in System}
 
 
-def steady(rate: float, minutes: int = 240) -> tuple[float, ...]:
+def steady(rate: float, minutes: int = 150) -> tuple[float, ...]:
     return (rate,) * minutes
 
 
 @pytest.mark.parametrize("system", list(System))
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(rate=st.floats(1, 1100), first=st.integers(1, 20))
 def test_a_steady_load_settles_within_the_tolerance(system: System, rate: float, first: int) -> None:
     policy = EVERY[system]
@@ -46,7 +46,7 @@ def test_a_steady_load_settles_within_the_tolerance(system: System, rate: float,
 
 
 @pytest.mark.parametrize("system", list(System))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(
     load=st.lists(st.floats(0, 5000), min_size=1, max_size=90),
     bounds=st.tuples(st.integers(1, 6), st.integers(0, 9)),
@@ -63,7 +63,7 @@ def test_bounds_are_never_left_and_requests_add_up(
 
 
 @pytest.mark.parametrize("system", list(System))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(low=st.floats(1, 900), more=st.floats(0, 900))
 def test_more_load_needs_no_fewer_replicas(system: System, low: float, more: float) -> None:
     world = replace(WORLD, replicas=1)

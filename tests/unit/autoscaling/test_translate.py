@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from heavylift.autoscaling.compare import Tolerance, compare, judge
 from heavylift.autoscaling.load import made_load, read_load
@@ -219,6 +221,22 @@ def test_a_target_that_is_less_safe_gets_better_settings() -> None:
     assert svg.count("<polyline") == 2
     assert "&lt;hpa&gt;" in svg
     assert len(text_picture(load_, found.source, found.target).splitlines()) == 3
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    rates=st.lists(st.integers(1, 12), min_size=2, max_size=6),
+    system=st.sampled_from([System.HPA, System.VERTEX, System.AZURE]),
+)
+def test_what_is_advised_is_as_safe_as_the_source(rates: list[int], system: System) -> None:
+    made = translate(SETTINGS / "aws.json", system)
+    load_ = tuple(float(rate * 310) for rate in rates for _ in range(12))
+    found = compare(made.source, made.target, load_, WORLD, Tolerance())
+    if found.advice.policy is not None:
+        run = simulate(found.advice.policy, load_, WORLD, found.yardstick)
+        assert judge(found.source, run, Tolerance()).safe
+    else:
+        assert found.verdict.word == "less-safe"
 
 
 def test_what_cannot_be_made_safe_is_said() -> None:

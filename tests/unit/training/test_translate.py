@@ -124,6 +124,7 @@ def test_the_fabric_is_the_targets() -> None:
     aks = made("sagemaker.json", Target(Form.KUBERNETES, Cluster.AKS))
     assert aks.target.environment["NCCL_TOPO_FILE"] == "/opt/microsoft/ndv4-topo.xml"
     eks = made("pytorchjob.yaml", Target(Form.KUBERNETES, Cluster.EKS))
+    assert "environment FI_PROVIDER" not in {each.subject for each in eks.findings.changes}
     assert eks.target.environment["FI_PROVIDER"] == "efa"
     [pod] = {json.dumps(pod["spec"], sort_keys=True) for pod in pods(eks)}
     assert json.loads(pod)["containers"][0]["resources"]["limits"]["vpc.amazonaws.com/efa"] == "4"
