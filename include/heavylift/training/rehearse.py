@@ -7,8 +7,10 @@ it shows nothing of GPUs, of NCCL or of the network.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -138,6 +140,7 @@ def _play(form: Form, command: list[str], shape: tuple[int, int], seconds: float
             subprocess.Popen(  # noqa: S603 - our own programs
                 command, env={**common, **own, "HEAVYLIFT_HOST": str(index)},
                 stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+                start_new_session=True,
             )
             for index, own in enumerate(told)
         ]  # fmt: skip
@@ -147,8 +150,7 @@ def _play(form: Form, command: list[str], shape: tuple[int, int], seconds: float
             statuses = [-1]
         finally:
             for each in running:
-                each.kill()
-                each.wait()
+                _end(each)
         files = sorted(Path(scratch).glob("seen-*.json"))
         seen = [json.loads(file.read_text(encoding="utf-8")) for file in files]
     if any(statuses) or len(seen) != nodes * processes:
@@ -161,6 +163,15 @@ def _play(form: Form, command: list[str], shape: tuple[int, int], seconds: float
             code="9207",
         )
     return tuple(sorted((_seen(each, told) for each in seen), key=lambda each: each.rank))
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    """End a machine with all that it started."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    if process.stderr is not None:
+        process.stderr.close()
 
 
 def _command(form: Form, processes: int) -> list[str]:
