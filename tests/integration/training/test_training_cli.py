@@ -16,6 +16,7 @@ from heavylift.training.model import Cluster, Form
 from heavylift.training.targets import Kind, Target
 from heavylift.training.translate import translate
 from tests.support.layers import TESTS
+from tests.support.longer import first_then_long
 from tests.unit.training.jobs import DEFINITIONS, JOBS, full_map
 
 SETTINGS = TESTS / "unit" / "autoscaling" / "settings"
@@ -66,15 +67,17 @@ def test_a_job_is_translated_checked_and_rehearsed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [
-        (("training", "translate", "x", "--target", "kubernetes", "--out", "y"), "9220"),
-        (("training", "translate", "x", "--target", "vertex", "--cluster", "gke", "--out", "y"), "9220"),
-        (("training", "translate", "a/x.json", "b/x.json", "--target", "vertex", "--out", "y"), "9221"),
-        (("training", "translate", "none.json", "--target", "vertex", "--out", "y"), "9202"),
-        (("training", "rehearse", str(DEFINITIONS / "mpijob.yaml"), "--target", "vertex"), "9206"),
-        (("scaling", "simulate", "x", "--target", "hpa", "--capacity", "1"), "9222"),
-        (("scaling", "translate", "none.json", "--target", "hpa", "--out", "y"), "9211"),
-    ],
+    first_then_long(
+        [
+            (("training", "translate", "x", "--target", "kubernetes", "--out", "y"), "9220"),
+            (("training", "translate", "x", "--target", "vertex", "--cluster", "gke", "--out", "y"), "9220"),
+            (("training", "translate", "a/x.json", "b/x.json", "--target", "vertex", "--out", "y"), "9221"),
+            (("training", "translate", "none.json", "--target", "vertex", "--out", "y"), "9202"),
+            (("training", "rehearse", str(DEFINITIONS / "mpijob.yaml"), "--target", "vertex"), "9206"),
+            (("scaling", "simulate", "x", "--target", "hpa", "--capacity", "1"), "9222"),
+            (("scaling", "translate", "none.json", "--target", "hpa", "--out", "y"), "9211"),
+        ]
+    ),
 )
 def test_wrong_options_are_refused(words: tuple[str, ...], code: str) -> None:
     status, told = shell(*words)

@@ -20,6 +20,7 @@ from heavylift.autoscaling.simulate import World, simulate
 from heavylift.autoscaling.told import comparison_markdown, comparison_text
 from heavylift.autoscaling.translate import load, translate
 from heavylift.errors import HeavyliftError
+from tests.support.longer import first_then_long
 
 SETTINGS = Path(__file__).with_name("settings")
 FILES = ("aws.json", "aws-steps.json", "hpa.yaml", "keda.yaml", "vertex.json", "azure.json")
@@ -156,7 +157,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
     return found
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", first_then_long(FILES))
 def test_any_field_may_be_anything(name: str, tmp_path: Path) -> None:
     whole = yaml.safe_load((SETTINGS / name).read_text())
     for path in places(whole):

@@ -15,6 +15,7 @@ from heavylift.training.mapping import TargetMap, read_map
 from heavylift.training.model import Cluster, Form, Launcher
 from heavylift.training.targets import Kind, Target
 from heavylift.training.translate import Translation, load, translate
+from tests.support.longer import first_then_long
 from tests.unit.training.jobs import DEFINITIONS, JOBS, TARGETS, full_map
 
 EXPECTED_BLOCKS = {
@@ -49,7 +50,7 @@ def test_processes_and_batch_are_kept_and_only_the_known_blocks(name: str, targe
             assert variable not in found.target.environment
 
 
-@pytest.mark.parametrize("name", [each for each in JOBS if each != "mpijob.yaml"])
+@pytest.mark.parametrize("name", first_then_long(each for each in JOBS if each != "mpijob.yaml"))
 @pytest.mark.parametrize("form", [Form.VERTEX, Form.SAGEMAKER])
 def test_the_published_form_takes_every_translation(name: str, form: Form, tmp_path: Path) -> None:
     file = tmp_path / "job.json"
