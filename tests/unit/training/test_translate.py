@@ -122,6 +122,7 @@ def test_the_fabric_is_the_targets() -> None:
     gke = made("sagemaker.json", Target(Form.KUBERNETES, Cluster.GKE))
     assert gke.target.machine.instance == "a3-highgpu-8g"
     assert gke.target.environment["NCCL_GPUDIRECTTCPX_SOCKET_IFNAME"] == "eth1,eth2,eth3,eth4"
+    assert "eth4:74-87" in gke.target.environment["NCCL_GPUDIRECTTCPX_RX_BINDINGS"]
     aks = made("sagemaker.json", Target(Form.KUBERNETES, Cluster.AKS))
     assert aks.target.environment["NCCL_TOPO_FILE"] == "/opt/microsoft/ndv4-topo.xml"
     eks = made("pytorchjob.yaml", Target(Form.KUBERNETES, Cluster.EKS))
