@@ -60,6 +60,8 @@ AREAS = (
     Area(f"{_LIB}/compliance/", "Compliance", "heavylift compliance check SPEC", "reference/compliance.md"),
     Area(f"{_LIB}/pipelines/", "Pipelines", "heavylift pipelines check", "reference/pipelines.md"),
     Area(f"{_LIB}/manifests/", "Manifests", "heavylift manifests check", "reference/manifests.md"),
+    Area(f"{_LIB}/training/", "Training jobs", "heavylift training check", "reference/training.md"),
+    Area(f"{_LIB}/autoscaling/", "Autoscaling", "heavylift scaling simulate", "reference/training.md"),
     Area(f"{_LIB}/cutover/", "The switch", "heavylift cutover status SPEC", "runbooks/cutover.md"),
     Area(f"{_LIB}/switching/", "The switch", "heavylift cutover status SPEC", "runbooks/cutover.md"),
     Area(f"{_LIB}/monitor/", "Monitoring", "heavylift monitor series MIGRATION", "reference/monitor.md"),

@@ -61,6 +61,9 @@ SECOND_RUNS = {
     "CheckDeviceOperator": CLEARED_DEVICES,
     "CheckModelOperator": MODELS,
     "CheckReadinessOperator": SWITCH_LOOKED,
+    "CompareScalingOperator": (
+        "plugins/test_training_operators.py::test_autoscaling_is_compared_again_to_the_same_figures"
+    ),
     "ConvertModelOperator": MODELS,
     "CopyFeatureStoreOperator": f"{FEATURES}test_a_worker_that_was_lost_is_gone_on_with",
     "CopyObjectsOperator": (
@@ -176,6 +179,10 @@ SECOND_RUNS = {
     ),
     "TranslatePipelinesOperator": (
         "plugins/test_part_operators.py::test_pipelines_are_kept_by_digest_and_a_second_run_says_unchanged"
+    ),
+    "TranslateTrainingOperator": (
+        "plugins/test_training_operators.py::"
+        "test_a_job_is_translated_again_to_the_same_definition_which_is_kept_once"
     ),
     "UnfreezeWritesOperator": (
         "plugins/test_fence_operators.py::test_a_side_that_is_opened_again_stays_as_it_is"

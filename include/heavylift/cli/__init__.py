@@ -24,6 +24,8 @@ SUBCOMMANDS = (
     Subcommand("plan", "Plan what moves how, when and at what cost.", single=True),
     Subcommand("infra", "Translate, plan and apply infrastructure."),
     Subcommand("pipelines", "Translate training pipelines."),
+    Subcommand("training", "Translate distributed training jobs; check and rehearse them."),
+    Subcommand("scaling", "Translate autoscaling; simulate both sides at the same load."),
     Subcommand("manifests", "Translate Kubernetes manifests; check them for a version."),
     Subcommand("access", "Translate identities and permissions."),
     Subcommand("secrets", "Copy secrets from store to store, and compare them."),

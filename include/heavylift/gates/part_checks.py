@@ -156,7 +156,7 @@ def part_digest(part: Part, evidence: ProvisionEvidence) -> str:
 
 
 def part_reasons(evidence: ProvisionEvidence, wanted: Collection[str]) -> list[str]:
-    """Return why the parts of a run do not count as translated; secrets and images are judged by their gates."""
+    """Return why the parts of a run do not count as translated; others are judged by their gates."""
     reasons = []
     for part in TRANSLATED:
         kept = evidence.parts.get(part.value)

@@ -15,6 +15,7 @@ from heavylift.facts.accelerators import (
     need_of,
 )
 from heavylift.facts.tables import table
+from heavylift.facts.vertex_names import vertex_knows, vertex_name
 from heavylift.pipelines.model import Machine
 
 CLOUD = {
@@ -47,20 +48,6 @@ _SIZES = {
         (8, "Standard_E{}s_v5", (2, 4, 8, 16, 20, 32, 48, 64, 96)),
     ),
 }
-_VERTEX_NAMES = {
-    "T4": "NVIDIA_TESLA_T4",
-    "V100": "NVIDIA_TESLA_V100",
-    "P4": "NVIDIA_TESLA_P4",
-    "P100": "NVIDIA_TESLA_P100",
-    "L4": "NVIDIA_L4",
-    "A100": "NVIDIA_TESLA_A100",
-    "A100-40GB": "NVIDIA_TESLA_A100",
-    "A100-80GB": "NVIDIA_A100_80GB",
-    "H100": "NVIDIA_H100_80GB",
-    "H200": "NVIDIA_H200_141GB",
-    "B200": "NVIDIA_B200",
-}
-_MODELS = {vertex: model for model, vertex in reversed(_VERTEX_NAMES.items())}
 
 
 @dataclass(frozen=True)
@@ -75,18 +62,6 @@ class Choice:
     def accelerator_type(self) -> str:
         """The accelerator as Vertex AI names it."""
         return vertex_name(self.machine.accelerator)
-
-
-def vertex_name(model: str) -> str:
-    """Return Vertex AI's name of a model of accelerator."""
-    return _VERTEX_NAMES.get(model) or _VERTEX_NAMES.get(base_of(model), model)
-
-
-def model_named(text: str) -> str:
-    """Return the model that Vertex AI or Kubernetes means by a name."""
-    if text in _MODELS:
-        return _MODELS[text]
-    return text if "/" not in text else ""
 
 
 def choose(machine: Machine, cloud: str, by_hand: str = "") -> Choice:
@@ -162,7 +137,7 @@ def _accelerated(known: Machine, cloud: str) -> Choice:
         each
         for each in facts.types
         if each.provider == cloud and (hosts[cloud, each.name][1] or 0) >= (known.memory_gib or 0)
-        and (cloud != "gcp" or base_of(each.model) in _VERTEX_NAMES or each.model in _VERTEX_NAMES)
+        and (cloud != "gcp" or vertex_knows(each.model))
     ]  # fmt: skip
     match = AcceleratorMap(roomy).match(need, cloud)
     if match.instance is None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from heavylift.facts.vertex_names import model_named
 from heavylift.pipelines.documents import Fields
-from heavylift.pipelines.machines import model_named
 from heavylift.pipelines.model import Machine, Retry
 
 

@@ -1,0 +1,1 @@
+"""From a platform's settings to the neutral policy."""

@@ -1,0 +1,1 @@
+"""From the neutral policy to a platform's settings."""

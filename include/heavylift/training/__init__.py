@@ -1,0 +1,1 @@
+"""Distributed training jobs for another platform: machines, launcher, fabric, placement, batch."""

@@ -1,0 +1,1 @@
+"""From a platform's definition of a training job to the neutral form."""

@@ -1,0 +1,1 @@
+"""From the neutral form of a training job to a platform's definition."""
