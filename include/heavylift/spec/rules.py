@@ -15,6 +15,7 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.model_rules import model_rules
 from heavylift.spec.moments import moment_of
 from heavylift.spec.monitor_rules import monitor_rules
+from heavylift.spec.optimize_rules import optimize_rules
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.quantities import format_duration, format_size
@@ -184,6 +185,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     infra_rules,
     cutover_rules,
     monitor_rules,
+    optimize_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

@@ -146,3 +146,4 @@ class Check(StrEnum):
     INFRA_PLANNED = "infra_planned"
     CUTOVER_READY = "cutover_ready"
     SECRETS_EQUAL = "secrets_equal"
+    CHANGES_PROPOSED = "changes_proposed"
