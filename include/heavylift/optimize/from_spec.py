@@ -43,6 +43,8 @@ class Around:
     run: RunKey
     folder: Path
     look_up: LookUp
+    evidence_url: str | None
+    evidence_connection: Connection | None
 
     @property
     def section(self) -> Optimize:
@@ -51,9 +53,7 @@ class Around:
 
     def kept(self, name: str) -> Kept:
         """Return whose evidence a result of that name is."""
-        stored = self.spec.evidence
-        connection = self.look_up(stored.connection) if stored.connection else None
-        return Kept(self.run, name, stored.url, connection)
+        return Kept(self.run, name, self.evidence_url, self.evidence_connection)
 
     def place(self, url: str, connection: str | None) -> Place:
         """Return a place by its URL; without a connection of its own it is the target's."""

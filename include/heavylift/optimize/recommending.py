@@ -82,7 +82,7 @@ def size_recommendation(kept: Kept[SizeRecord], wish: Wish) -> Recommendation | 
         where="by hand", field=f"type of {size.name}", before=size.current, after=size.recommended
     )
     grows = [
-        f"{name} grows into it in {days:.0f} days" for name, days in size.days_left.items() if days < 365
+        f"{name} grows into it in {days:.0f} days" for name, days in size.days_left.items() if days < _YEAR
     ]
     risk = f"too small in {size.risk or 0:.1%} of resamples of {size.days:.0f} days"
     return Recommendation(
