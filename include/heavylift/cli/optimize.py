@@ -1,4 +1,4 @@
-"""``heavylift optimize``: settings by trials, sizes by use, purchases by demand, and what is proposed of them."""
+"""``heavylift optimize``: settings by trials, sizes by use, purchases by demand, and what is proposed."""
 
 from __future__ import annotations
 

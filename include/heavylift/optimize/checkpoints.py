@@ -88,9 +88,9 @@ def chosen_interval(work: float, met: Interruptions) -> float:
 
     A checkpoint that costs nothing would be made without end; then it is a hundredth of the job.
     """
-    daly = daly_interval(met.rate, met.checkpoint)
-    interval = min(work, max(daly, work / MOST_SEGMENTS))
-    return interval if met.checkpoint or met.rate == 0 else min(interval or work, work / 100)
+    if met.rate > 0 and met.checkpoint == 0:
+        return work / 100
+    return min(work, max(daly_interval(met.rate, met.checkpoint), work / MOST_SEGMENTS))
 
 
 def expected(work: float, interval: float, met: Interruptions) -> Expected:

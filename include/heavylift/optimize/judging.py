@@ -56,23 +56,24 @@ class Watching:
         rates = [min(0.95, share * factor) for factor in _BETS] + [0.5, 0.9]
         # What a bet is multiplied with by a late request, and by one in time.
         self._steps = [(math.log(r / share), math.log((1 - r) / (1 - share))) for r in rates if r > share]
-        self._wealth = [0.0] * len(self._steps)
         self.ended = 0
         self.late = 0
 
     def __call__(self, outcome: Outcome) -> str:
         """Count one request; return :data:`SLOW` once the objective surely does not hold."""
-        late = not self._objective.kept(outcome)
         self.ended += 1
-        self.late += late
-        self._wealth = [w + (a if late else b) for w, (a, b) in zip(self._wealth, self._steps, strict=True)]
+        if self._objective.kept(outcome):
+            return ""  # every bet has lost by it: none can have won just now
+        self.late += 1
         return SLOW if self.lost else ""
 
     @property
     def lost(self) -> bool:
         """Whether the average of all bets has reached what it reaches by chance hardly ever."""
-        top = max(self._wealth)
-        total = top + math.log(sum(math.exp(w - top) for w in self._wealth) / len(self._wealth))
+        kept = self.ended - self.late
+        wealth = [self.late * late + kept * in_time for late, in_time in self._steps]
+        top = max(wealth)
+        total = top + math.log(sum(math.exp(each - top) for each in wealth) / len(wealth))
         return total >= -math.log(self._objective.wrong)
 
     def holds(self, planned: int) -> bool:

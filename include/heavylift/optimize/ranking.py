@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from heavylift.evidence.optimize_records import Estimate, TrialRecord
 from heavylift.optimize.rates import RESOLUTION
-from heavylift.optimize.spaces import Setting
+from heavylift.optimize.spaces import Setting, setting_of
 from heavylift.optimize.trying import cost
 
 _T = (12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262)
@@ -40,7 +40,7 @@ def candidates_of(trials: Sequence[TrialRecord]) -> list[Candidate]:
     """Return the settings that were tried, in the order of their first trial."""
     by_setting: dict[Setting, list[TrialRecord]] = {}
     for each in trials:
-        by_setting.setdefault(tuple(each.setting.items()), []).append(each)
+        by_setting.setdefault(setting_of(each.setting), []).append(each)
     return [_candidate(setting, found) for setting, found in by_setting.items()]
 
 

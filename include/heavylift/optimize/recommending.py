@@ -13,7 +13,7 @@ from heavylift.evidence.optimize_records import (
     StudyRecord,
 )
 from heavylift.evidence.run_evidence import Kept
-from heavylift.optimize.spaces import titled
+from heavylift.optimize.spaces import setting_of, titled
 
 INSTANCE_TYPES = "infrastructure.instance_types."
 _YEAR = 365
@@ -52,7 +52,7 @@ def trials_recommendation(kept: Kept[StudyRecord], wish: Wish) -> Recommendation
     if wish.instance_knob and wish.replaces:
         changes += _instance(wish, str(settings.pop(wish.instance_knob)))
     if settings:
-        after = titled(tuple(settings.items()))
+        after = titled(setting_of(settings))
         changes.append(Change(where="by hand", field=f"settings of {study.name}", before="", after=after))
     if not changes:
         return "the instance type stands in the spec already"

@@ -32,7 +32,7 @@ from heavylift.optimize.ranking import (
     leader_of,
 )
 from heavylift.optimize.requests import StudyRequest
-from heavylift.optimize.spaces import titled
+from heavylift.optimize.spaces import setting_of, titled
 from heavylift.optimize.trying import cost
 
 _P95, _P99 = 0.95, 0.99
@@ -201,7 +201,7 @@ def _statement(
     usd, capacity = best.usd_per_thousand, best.capacity
     alike = f"; {len(equal)} other settings can't be told from it" if equal else ""
     return (
-        f"{titled(tuple(best.setting.items()))} serves 1,000 predictions for {usd.value:.3g}"
+        f"{titled(setting_of(best.setting))} serves 1,000 predictions for {usd.value:.3g}"
         f" ({usd.low:.3g} to {usd.high:.3g}) at {capacity.value:.4g} a second, {goal}:"
         f" the best of {len(candidates_of(trials))} settings tried of {request.space.size},"
         f" in {len(trials)} trials{alike}"

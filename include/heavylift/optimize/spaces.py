@@ -77,9 +77,8 @@ class Space:
     def settings(self) -> tuple[Setting, ...]:
         """All settings, in the order of the knobs' values."""
         names = [knob.name for knob in self.knobs]
-        return tuple(
-            tuple(zip(names, values, strict=True)) for values in product(*(k.values for k in self.knobs))
-        )
+        found = product(*(knob.values for knob in self.knobs))
+        return tuple(setting_of(dict(zip(names, values, strict=True))) for values in found)
 
     @cached_property
     def coordinates(self) -> NDArray[np.float64]:
@@ -96,6 +95,11 @@ def _places(knob: Knob) -> list[float]:
     scaled = [math.log(value) for value in values] if min(values) > 0 else values
     low, high = min(scaled), max(scaled)
     return [(each - low) / (high - low) if high > low else 0.0 for each in scaled]
+
+
+def setting_of(values: Mapping[str, Value]) -> Setting:
+    """Return a setting by its values, in the order of names: a record that is read back has no other."""
+    return tuple(sorted(values.items()))
 
 
 def knobs_of(given: Mapping[str, Sequence[Value]]) -> Space:

@@ -20,7 +20,7 @@ from heavylift.optimize.proposals import Proposer, Seen
 from heavylift.optimize.ranking import Candidate, candidates_of, challenger_of, leader_of
 from heavylift.optimize.requests import StudyRequest
 from heavylift.optimize.results import result_of
-from heavylift.optimize.spaces import Setting, titled
+from heavylift.optimize.spaces import Setting, setting_of, titled
 from heavylift.optimize.trying import Wanted, try_setting
 
 Tell = Callable[[str], None]
@@ -120,7 +120,7 @@ def _to_repeat(candidates: Sequence[Candidate], best: Candidate | None, repeats:
 
 def told(trial: TrialRecord) -> str:
     """Return one line about a trial."""
-    what = f"trial {trial.number} ({trial.purpose}): {titled(tuple(trial.setting.items()))}: "
+    what = f"trial {trial.number} ({trial.purpose}): {titled(setting_of(trial.setting))}: "
     if trial.failed:
         return what + trial.failed
     if trial.usd_per_thousand is None or trial.capacity is None:
