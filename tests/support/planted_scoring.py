@@ -1,7 +1,7 @@
-"""A scoring server for trials, as a program: PORT SLOTS MILLISECONDS; so many requests at a time, so slow each.
+"""A scoring server for trials, as a program: PORT SLOTS MILLISECONDS; so many requests at a time.
 
-It sleeps and uses no processor, so that what it bears is planted: SLOTS / MILLISECONDS. With a fourth argument it
-first writes its process's number into that file.
+It sleeps and uses no processor, so that what it bears is planted: SLOTS / MILLISECONDS. With a fourth
+argument it first writes its process's number into that file.
 """
 
 from __future__ import annotations

@@ -14,6 +14,9 @@ from heavylift.optimize.checks import demand
 from heavylift.optimize.judging import Objective
 from heavylift.optimize.spaces import Setting, Space
 
+_LONGEST, _FEWEST = 10.0, 20
+"""Steps that a slow one may take in place of one, and the requests that it has at least."""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -75,6 +78,11 @@ class TrialPlan:
     worst: float = 2.0
     timeout_seconds: float = 10.0
     seed: int = 20260101
+
+    def seconds_at(self, rate: float) -> float:
+        """Return how long a step takes: long enough for its requests, but at a crawl for fewer of them."""
+        enough = min(self.least_requests / rate, _LONGEST * self.step_seconds)
+        return max(self.step_seconds, enough, _FEWEST / rate)
 
     def __post_init__(self) -> None:
         """Refuse a plan that can't be carried out."""

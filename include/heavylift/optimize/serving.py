@@ -206,7 +206,7 @@ class Asked:
     async def step(self, rate: float, seed: int) -> TrialStep:
         """Ask at a rate; end as soon as the objective surely does not hold."""
         plan, before = self._plan, self._endpoint.reconnected
-        seconds = max(plan.step_seconds, plan.least_requests / rate)
+        seconds = plan.seconds_at(rate)
         watching = Watching(self._objective)
         driven = await self.drive(rate, seconds, seed, watching)
         load = LoadPlan(

@@ -86,4 +86,6 @@ def _bounds(request: StudyRequest, wanted: Wanted, price: float, rows: int) -> t
         return plan.first_rate, plan.first_rate / 1000, plan.most_rate
     # At this rate the setting would cost as much as the best one.
     match = price / (wanted.best * 3.6 * rows)
-    return min(match, plan.most_rate), min(match / plan.worst, plan.most_rate), plan.most_rate
+    # To begin above it costs little: what is too much is stopped at once, while a low rate takes its time.
+    begin = min(max(match, plan.first_rate), plan.most_rate)
+    return begin, min(match / plan.worst, plan.most_rate), plan.most_rate

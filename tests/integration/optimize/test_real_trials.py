@@ -1,4 +1,4 @@
-"""Trials with real servers: started, asked over connections, ended, whatever becomes of who asked for them."""
+"""Trials with real servers: started, asked over connections, ended, whatever becomes of who asked them."""
 
 from __future__ import annotations
 
