@@ -11,7 +11,6 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from heavylift.errors import ConflictError
 from heavylift.evidence.base import EvidenceRef
@@ -101,24 +100,14 @@ def patched(text: str, instance_types: Mapping[str, str]) -> str:
 
     :raises ConflictError: it would not come out so.
     """
-    from ruamel.yaml.util import load_yaml_guess_indent
+    from heavylift.optimize.yaml_text import parsed, with_value
 
-    from heavylift.optimize.yaml_text import dumped, round_trip
-
-    document, indent, offset = load_yaml_guess_indent(text, preserve_quotes=True)
-    section = document.setdefault("infrastructure", {})
-    if not section.get("instance_types"):
-        section["instance_types"] = {}
+    made, wanted = text, parsed(text)
     for source, target in instance_types.items():
-        section["instance_types"][source] = target
-    made = dumped(document, indent, offset)
-    wanted: Any = round_trip(text)
-    wanted.setdefault("infrastructure", {}).setdefault("instance_types", {})
-    wanted["infrastructure"]["instance_types"] = {
-        **(wanted["infrastructure"]["instance_types"] or {}),
-        **instance_types,
-    }
-    if round_trip(made) != wanted:
+        made = with_value(made, ("infrastructure", "instance_types", source), target)
+    section = wanted.get("infrastructure") or {}
+    types = {**(section.get("instance_types") or {}), **instance_types}
+    if parsed(made) != {**wanted, "infrastructure": {**section, "instance_types": types}}:
         raise ConflictError(
             "writing a patch of the spec",
             got="a file that would say something else as well",
