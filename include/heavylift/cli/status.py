@@ -67,6 +67,7 @@ def _document(story: RunStory) -> dict[str, Any]:
     from heavylift.report.databases import database_rows
     from heavylift.report.deletions import deletions_of
     from heavylift.report.models import model_rows
+    from heavylift.report.optimize import optimize_view
     from heavylift.report.provision import provision_view
     from heavylift.report.registries import registry_rows
     from heavylift.report.streams import stream_rows
@@ -88,6 +89,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "models": [each.document for each in model_rows(story)],
         "assessment": found.document if (found := assess_view(story)) else None,
         "infrastructure": made.document if (made := provision_view(story)) else None,
+        "optimisation": better.document if (better := optimize_view(story)) else None,
         "switch": seen.document if (seen := switch_view(story)) else None,
         "deletions": [each.document for each in deletions_of(story).rows if each.counts],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
@@ -112,6 +114,7 @@ def _text(story: RunStory) -> str:
     from heavylift.report.databases import database_line, database_rows
     from heavylift.report.deletions import deletion_in_words, deletions_of
     from heavylift.report.models import model_line, model_rows
+    from heavylift.report.optimize import optimize_view
     from heavylift.report.provision import provision_view
     from heavylift.report.registries import registry_line, registry_rows
     from heavylift.report.streams import stream_line, stream_rows
@@ -136,6 +139,8 @@ def _text(story: RunStory) -> str:
     lines += [f"  model     {model_line(row)}" for row in model_rows(story)]
     if found := assess_view(story):
         lines.append(f"  plan      {found.line}")
+    if better := optimize_view(story):
+        lines.append(f"  optimise  {better.line}")
     if made := provision_view(story):
         lines.append(f"  infra     {made.line}")
     if seen := switch_view(story):

@@ -11,6 +11,7 @@ from heavylift.evidence.compliance_records import COMPLIANCE
 from heavylift.evidence.infra_records import INFRA_FOLDER
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
 from heavylift.evidence.model_records import MODELS_FOLDER
+from heavylift.evidence.optimize_records import OPTIMIZE_FOLDER
 from heavylift.evidence.paths import original_text
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.registry_records import REGISTRIES_FOLDER
@@ -30,7 +31,8 @@ class SeenRun:
     :param gates: gates that were evaluated, by name.
     :param summaries: how many summaries it has.
     :param assessed: whether it has an inventory or a plan; ``provisioned`` whether it has generated files,
-        ``switched`` whether it looked at a switch, or made one.
+        ``switched`` whether it looked at a switch, or made one, ``optimized`` whether it judged settings,
+        sizes or purchases.
     """
 
     key: RunKey
@@ -46,6 +48,7 @@ class SeenRun:
     assessed: bool = False
     provisioned: bool = False
     switched: bool = False
+    optimized: bool = False
 
     @property
     def title(self) -> str:
@@ -99,6 +102,7 @@ class _Gathered:
         self._assessed = False
         self._provisioned = False
         self._switched = False
+        self._optimized = False
 
     def add(self, rest: str, modified_at: datetime) -> None:
         self._times = [min([*self._times, modified_at]), max([*self._times, modified_at])]
@@ -120,6 +124,8 @@ class _Gathered:
             self._provisioned = True
         elif folder == SWITCH_FOLDER:
             self._switched = True
+        elif folder == OPTIMIZE_FOLDER:
+            self._optimized = True
         elif re.fullmatch(r"summary-\d+\.json", rest):
             self._summaries += 1
         elif re.fullmatch(r"(plan|verification-\d+|check-\d+)\.json|shards/.+", inside):
@@ -140,6 +146,7 @@ class _Gathered:
             self._assessed,
             self._provisioned,
             self._switched,
+            self._optimized,
         )
 
 

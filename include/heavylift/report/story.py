@@ -13,6 +13,7 @@ from heavylift.evidence.audit_entry import AuditEntry
 from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
 from heavylift.evidence.infra_evidence import ProvisionEvidence, read_provision
 from heavylift.evidence.model_evidence import ModelEvidence, read_model_evidence
+from heavylift.evidence.optimize_evidence import OptimizeEvidence, read_optimize
 from heavylift.evidence.paths import dataset_of_folder, gate_path, summary_path
 from heavylift.evidence.records import Approval, GateResult, PhaseSummary, RunKey, utc_now
 from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
@@ -81,11 +82,12 @@ class RunStory:
     assess: AssessEvidence | None = None
     provision: ProvisionEvidence | None = None
     switch: SwitchEvidence | None = None
+    optimize: OptimizeEvidence | None = None
 
     @property
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
-        looked = self.assess or self.provision or self.switch
+        looked = self.assess or self.provision or self.switch or self.optimize
         others = self.databases or self.streams or self.registries or self.models or looked
         return bool(self.datasets) or not others
 
@@ -147,6 +149,7 @@ async def read_story(
         registries=tuple([await read_registry(store, run, name) for name in registries]),
         assess=await read_assess(store, run) if this and this.assessed else None,
         provision=await read_provision(store, run) if this and this.provisioned else None,
+        optimize=await read_optimize(store, run) if this and this.optimized else None,
         switch=await read_switch(store, run) if this and this.switched else None,
         models=tuple([await read_model_evidence(store, run, *each) for each in models]),
     )
