@@ -51,6 +51,8 @@ AREAS = (
     Area(f"{_LIB}/inventory/", "Inventory", "heavylift inventory", "reference/inventory.md"),
     Area(f"{_LIB}/assess/", "Assessment and plan", "heavylift assess SPEC", "reference/assess.md"),
     Area(f"{_LIB}/baselines/", "Baselines", "heavylift baseline", "reference/baselines.md"),
+    Area(f"{_LIB}/load/", "Load on endpoints", "heavylift baseline", "reference/baselines.md"),
+    Area(f"{_LIB}/optimize/", "Optimisation", "heavylift status MIGRATION", "reference/optimize.md"),
     Area(f"{_LIB}/facts/", "Prices and devices", "heavylift plan SPEC --explain", "reference/planning.md"),
     Area(f"{_LIB}/infra/", "Infrastructure", "heavylift infra validate", "reference/infra.md"),
     Area(f"{_LIB}/access/", "Permissions", "heavylift access translate SPEC", "reference/access.md"),

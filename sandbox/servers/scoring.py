@@ -43,10 +43,17 @@ def _connection(place: Place) -> Connection:
 
 
 def _prepare(place: Place) -> None:
-    """Give the server its copy of the model, which is trained once for each version of its packages."""
+    """Give the server its copy of the model."""
     model = place.home / "model"
     if model.exists():
         return
+    copied = Path(tempfile.mkdtemp(prefix="model-", dir=place.home))
+    shutil.copytree(trained_model(), copied, dirs_exist_ok=True)
+    copied.rename(model)
+
+
+def trained_model() -> Path:
+    """Return the folder of the model, which is trained once for each version of its packages."""
     versions = "-".join(metadata.version(name) for name in ("mlflow", "scikit-learn", "numpy"))
     made = TOOLS_DIR / f"scoring-{versions}"
     with tools.one_at_a_time("scoring"):
@@ -56,9 +63,7 @@ def _prepare(place: Place) -> None:
                 env = {**os.environ, **_ENV, "PYTHONPATH": str(REPO)}
                 tools.install("training the scoring servers' model", argv, cwd=REPO, env=env)
                 Path(area, "model").rename(made)
-    copied = Path(tempfile.mkdtemp(prefix="model-", dir=place.home))
-    shutil.copytree(made, copied, dirs_exist_ok=True)
-    copied.rename(model)
+    return made
 
 
 def _launch(place: Place) -> Launch:

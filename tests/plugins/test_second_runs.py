@@ -25,6 +25,11 @@ PROVISION = (
 )
 MONITOR = "plugins/test_monitor_operators.py::"
 SWITCH = "plugins/test_cutover_operators.py::"
+OPTIMIZE = "plugins/test_optimize_operators.py::test_everything_is_judged_and_proposed_and_again_the_same"
+OPTIMIZE_CLOSED = (
+    "plugins/test_optimize_operators.py"
+    "::test_the_gate_and_the_last_tasks_may_be_cleared_and_nothing_passes_unapproved"
+)
 CLEARED_DEVICES = "plugins/test_appliance_operators.py::test_every_task_may_be_cleared_at_the_end"
 KILLED_TABLES = "plugins/test_tables_operators.py::test_applying_that_is_killed_goes_on_where_it_was"
 CUT_SHORT = "plugins/test_tables_operators.py::test_what_is_cut_short_may_be_done_again"
@@ -46,11 +51,13 @@ SWITCH_LOOKED = f"{SWITCH}test_looking_and_rehearsing_again_move_nobody"
 SECOND_RUNS = {
     "AnalyseCanaryOperator": f"{SWITCH}test_a_step_is_judged_again_by_the_record_of_this_run",
     "ApplyInfrastructureOperator": PROVISION,
+    "ApproveChangesOperator": OPTIMIZE_CLOSED,
     "ApproveCutoverOperator": SWITCH_CLOSED,
     "ApproveInfrastructureOperator": PROVISION,
     "BeginRunOperator": "plugins/test_begin.py::test_beginning_again_only_notes_it_again",
     "BuildInfrastructureReportOperator": PROVISION,
     "BuildModelsReportOperator": MODELS,
+    "BuildOptimizeReportOperator": OPTIMIZE_CLOSED,
     "BuildPlanReportOperator": CLOSED_ASSESS,
     "BuildReportOperator": CLOSED,
     "BuildSwitchReportOperator": SWITCH_CLOSED,
@@ -87,6 +94,7 @@ SECOND_RUNS = {
     "EvaluateGateOperator": "plugins/test_gate_operators.py::test_judging_again_adds_a_result",
     "EvaluateInfrastructureGateOperator": PROVISION,
     "EvaluateModelsGateOperator": MODELS,
+    "EvaluateOptimizeGateOperator": OPTIMIZE_CLOSED,
     "EvaluatePlanGateOperator": CLOSED_ASSESS,
     "FinaliseCutoverOperator": (
         "plugins/test_switch_operators.py"
@@ -107,7 +115,9 @@ SECOND_RUNS = {
     "MeasureBaselineOperator": (
         "plugins/test_assess_operators.py::test_a_live_endpoint_is_measured_told_and_demanded"
     ),
+    "MeasureTrialsOperator": OPTIMIZE,
     "MirrorStreamOperator": "plugins/test_stream_operators.py::test_a_second_attempt_adds_a_record",
+    "OptimizeOperator": OPTIMIZE,
     "PlanDevicesOperator": CLEARED_DEVICES,
     "PlanInfrastructureOperator": PROVISION,
     "PlanTransferOperator": "plugins/test_transfer_operators.py::test_a_plan_is_made_once_in_a_run",
@@ -119,14 +129,17 @@ SECOND_RUNS = {
     ),
     "PreflightTablesOperator": CUT_SHORT,
     "PromoteCutoverOperator": SWITCH_KILLED,
+    "ProposeChangesOperator": OPTIMIZE,
     "PublishCutoverOperator": SWITCH_CLOSED,
     "PublishInfrastructureOperator": PROVISION,
     "PublishModelsOperator": MODELS,
+    "PublishOptimizeOperator": OPTIMIZE_CLOSED,
     "PublishPhaseOperator": CLOSED,
     "PublishPlanOperator": CLOSED_ASSESS,
     "PublishShipmentOperator": (
         "plugins/test_appliance_operators.py::test_an_event_that_is_sent_again_tells_the_same"
     ),
+    "PurchaseMixOperator": OPTIMIZE,
     "ReconcileDeviceOperator": CLEARED_DEVICES,
     "RehearseCutoverOperator": SWITCH_LOOKED,
     "ReplicationCaughtUpSensor": (
@@ -136,6 +149,7 @@ SECOND_RUNS = {
     "ReverseSyncOperator": (
         "plugins/test_tables_operators.py::test_a_reverse_sync_that_is_killed_goes_on_where_it_was"
     ),
+    "RightsizeOperator": OPTIMIZE,
     "RollBackOperator": SWITCH_KILLED,
     "RunAzCopyOperator": (
         "integration/services/test_azcopy.py::"
@@ -159,6 +173,7 @@ SECOND_RUNS = {
     "SummariseMonitorOperator": (
         f"{MONITOR}test_a_target_like_the_source_is_no_alarm_and_one_that_drifts_turns_the_run_red"
     ),
+    "SummariseOptimizeOperator": OPTIMIZE_CLOSED,
     "SummarisePlanOperator": CLOSED_ASSESS,
     "SummariseRunOperator": CLOSED,
     "SummariseShipmentOperator": CLEARED_DEVICES,

@@ -9,10 +9,8 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from heavylift.baselines.client import this_machine
 from heavylift.baselines.comparing import check_comparable, compared
 from heavylift.baselines.cost import cost_of_hours
-from heavylift.baselines.endpoint import Endpoint, address
 from heavylift.baselines.measuring import Measured, measure
 from heavylift.baselines.requests import BaselineRequest, Held
 from heavylift.baselines.wording import findings_of, statement_of
@@ -26,6 +24,8 @@ from heavylift.evidence.baseline_records import (
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import Severity
 from heavylift.evidence.store import EvidenceStore, open_evidence
+from heavylift.load.client import this_machine
+from heavylift.load.endpoint import Endpoint, address
 from heavylift.platforms.bodies import Bodies, fetch_bodies
 
 Tell = Callable[[str], None]

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from heavylift.baselines.intervals import ratio_figures
 from heavylift.baselines.requests import Held
 from heavylift.errors import SpecError
 from heavylift.evidence.baseline_records import (
@@ -16,6 +15,7 @@ from heavylift.evidence.baseline_records import (
     Machine,
     StepRecord,
 )
+from heavylift.load.intervals import ratio_figures
 
 
 def check_comparable(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from heavylift.baselines.requests import BaselineRequest, LoadPlan
+from heavylift.baselines.requests import BaselineRequest
 from heavylift.connections import Connection
 from heavylift.evidence.records import RunKey
+from heavylift.load.plan import LoadPlan
 from heavylift.locations import parse_location
 from heavylift.platforms.places import Place
 from heavylift.spec.model import MigrationSpec

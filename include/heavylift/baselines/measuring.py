@@ -9,11 +9,11 @@ from typing import Protocol
 
 import numpy as np
 
-from heavylift.baselines.driving import Drive, Limits, Sender, drive
-from heavylift.baselines.figures import noise_floor, step_record
-from heavylift.baselines.requests import LoadPlan
-from heavylift.baselines.schedule import schedule
 from heavylift.evidence.baseline_records import NoiseFloor, StepRecord
+from heavylift.load.driving import Drive, Limits, Sender, drive
+from heavylift.load.figures import noise_floor, step_record
+from heavylift.load.plan import LoadPlan
+from heavylift.load.schedule import schedule
 
 Tell = Callable[[str], None]
 

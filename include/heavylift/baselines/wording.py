@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from heavylift.baselines.figures import LATE_SECONDS, LATE_SHARE
 from heavylift.baselines.measuring import Measured
-from heavylift.baselines.requests import LoadPlan
 from heavylift.evidence.baseline_records import BaselineComparison, StepRecord
 from heavylift.evidence.records import Finding, Severity
+from heavylift.load.figures import LATE_SECONDS, LATE_SHARE
+from heavylift.load.plan import LoadPlan
 
 _STEP_TO_LATENCY = 50
 

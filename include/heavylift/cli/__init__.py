@@ -32,6 +32,7 @@ SUBCOMMANDS = (
     Subcommand("images", "Copy container images by digest, and compare them."),
     Subcommand("compliance", "Scan for personal data; check the rules."),
     Subcommand("cutover", "Switch the live workload to the target, and back."),
+    Subcommand("optimize", "Find better settings, sizes and purchases; propose them."),
     Subcommand("monitor", "Watch data, predictions, latency and error budgets."),
     Subcommand("status", "Show where a migration stands.", single=True),
     Subcommand("doctor", "Say what is wrong with a migration and what to do.", single=True),

@@ -77,9 +77,10 @@ def baseline(
     endpoint did to those before. Ends with 1 where not even the lowest rate was sustained, the endpoint
     went away, or it is not shown to be as fast as the baseline of --compare.
     """
-    from heavylift.baselines.requests import BaselineRequest, Held, LoadPlan
+    from heavylift.baselines.requests import BaselineRequest, Held
     from heavylift.evidence.assess_evidence import ASSESS_PHASE
     from heavylift.evidence.records import RunKey
+    from heavylift.load.plan import LoadPlan
 
     held = Held(compare, _quantile(judged), max_ratio) if compare else None
     request = BaselineRequest(
@@ -167,7 +168,7 @@ def _arrivals(text: str) -> Literal["poisson", "even"]:
 
 
 def _quantile(judged: float) -> float:
-    from heavylift.baselines.intervals import QUANTILES
+    from heavylift.load.intervals import QUANTILES
 
     if judged not in QUANTILES:
         raise _wrong("--judged", f"{judged:g}", ", ".join(f"{each:g}" for each in QUANTILES), "7692")

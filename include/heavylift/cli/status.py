@@ -68,6 +68,7 @@ def _document(story: RunStory) -> dict[str, Any]:
     from heavylift.report.deletions import deletions_of
     from heavylift.report.features import feature_rows
     from heavylift.report.models import model_rows
+    from heavylift.report.optimize import optimize_view
     from heavylift.report.provision import provision_view
     from heavylift.report.registries import registry_rows
     from heavylift.report.streams import stream_rows
@@ -91,6 +92,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "assessment": found.document if (found := assess_view(story)) else None,
         "infrastructure": made.document if (made := provision_view(story)) and made.makes else None,
         "parts": [row.document for row in made.parts] if made else [],
+        "optimisation": better.document if (better := optimize_view(story)) else None,
         "switch": seen.document if (seen := switch_view(story)) else None,
         "deletions": [each.document for each in deletions_of(story).rows if each.counts],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
@@ -116,6 +118,7 @@ def _text(story: RunStory) -> str:
     from heavylift.report.deletions import deletion_in_words, deletions_of
     from heavylift.report.features import feature_line, feature_rows
     from heavylift.report.models import model_line, model_rows
+    from heavylift.report.optimize import optimize_view
     from heavylift.report.provision import provision_view
     from heavylift.report.registries import registry_line, registry_rows
     from heavylift.report.streams import stream_line, stream_rows
@@ -141,6 +144,8 @@ def _text(story: RunStory) -> str:
     lines += [f"  model     {model_line(row)}" for row in model_rows(story)]
     if found := assess_view(story):
         lines.append(f"  plan      {found.line}")
+    if better := optimize_view(story):
+        lines.append(f"  optimise  {better.line}")
     if made := provision_view(story):
         lines += [f"  infra     {made.line}"] if made.makes else []
         lines += [f"  {row.record.part:<9} {row.line}" for row in made.parts]

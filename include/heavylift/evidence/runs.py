@@ -13,6 +13,7 @@ from heavylift.evidence.feature_records import FEATURES_FOLDER
 from heavylift.evidence.infra_records import INFRA_FOLDER, PROVISION_PHASE
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
 from heavylift.evidence.model_records import MODELS_FOLDER
+from heavylift.evidence.optimize_records import OPTIMIZE_FOLDER
 from heavylift.evidence.part_records import PARTS_FOLDER
 from heavylift.evidence.paths import original_text
 from heavylift.evidence.records import RunKey
@@ -35,7 +36,8 @@ class SeenRun:
     :param gates: gates that were evaluated, by name.
     :param summaries: how many summaries it has.
     :param assessed: whether it has an inventory or a plan; ``provisioned`` whether it has generated
-        or translated files, ``switched`` whether it looked at a switch, or made one.
+        or translated files, ``switched`` whether it looked at a switch, or made one, ``optimized``
+        whether it judged settings, sizes or purchases.
     """
 
     key: RunKey
@@ -52,6 +54,7 @@ class SeenRun:
     provisioned: bool = False
     switched: bool = False
     feature_stores: tuple[str, ...] = ()
+    optimized: bool = False
 
     @property
     def title(self) -> str:
@@ -106,6 +109,7 @@ class _Gathered:
         self._assessed = False
         self._provisioned = False
         self._switched = False
+        self._optimized = False
 
     def add(self, phase: str, rest: str, modified_at: datetime) -> None:
         self._times = [min([*self._times, modified_at]), max([*self._times, modified_at])]
@@ -128,6 +132,8 @@ class _Gathered:
             self._provisioned = True
         elif folder == SWITCH_FOLDER:
             self._switched = True
+        elif folder == OPTIMIZE_FOLDER:
+            self._optimized = True
         elif re.fullmatch(r"summary-\d+\.json", rest):
             self._summaries += 1
         elif re.fullmatch(r"(plan|verification-\d+|check-\d+)\.json|shards/.+", inside):
@@ -149,6 +155,7 @@ class _Gathered:
             self._provisioned,
             self._switched,
             _names(self._feature_stores),
+            self._optimized,
         )
 
 

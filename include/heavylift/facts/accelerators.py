@@ -39,6 +39,8 @@ class InstanceType:
     source: str
     verified: str
     date: str
+    vcpu: float | None = None
+    ram_gib: float | None = None
 
     @property
     def base_model(self) -> str:
@@ -237,6 +239,8 @@ def _instance(row: Row) -> InstanceType:
         source=row["source"],
         verified=row["verified"],
         date=row["price_date"],
+        vcpu=_number(row["vcpu"]),
+        ram_gib=_number(row["ram_gib"]),
     )
 
 

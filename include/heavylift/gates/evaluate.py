@@ -52,6 +52,8 @@ from heavylift.spec.provision_stages import stage_of
 from heavylift.spec.vocabulary import Check
 
 if TYPE_CHECKING:
+    from heavylift.evidence.optimize_evidence import OptimizeEvidence
+    from heavylift.gates.optimize_checks import Subjects
     from heavylift.gates.plan_checks import PlanDemand
 
 
@@ -70,6 +72,7 @@ async def evaluate_gate(
     assessment: bool = False,
     provision: bool = False,
     cutover: bool = False,
+    optimized: Subjects | None = None,
     plan: PlanDemand | None = None,
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
@@ -87,6 +90,7 @@ async def evaluate_gate(
     :param assessment: whether it answers for the run's assessment.
     :param provision: whether it answers for a stage of the run's infrastructure: the one it is named for.
     :param cutover: whether it answers for a switch that the run is about to make.
+    :param optimized: all that was to be judged, by kind and name, in the phase optimize.
     :param plan: where the plan is approved and for what, for the check ``plan_approved``; and what
         ``compliance_clean`` must have been judged on.
     :raises AuditError: a record of the run is damaged.
@@ -111,6 +115,10 @@ async def evaluate_gate(
     gate = gate_now(gate, infra.evidence) if infra else gate
     outcomes += _of_infra(gate, infra, now) if infra else []
     outcomes += await _of_cutover(store, run, gate, now) if cutover else []
+    proposed = await _proposed(store, run, gate) if optimized is not None else None
+    if proposed is not None:
+        gate, judged = _of_optimize(gate, proposed, optimized or (), now)
+        outcomes += judged
     outcomes += await _of_plan(store, run.migration, gate, plan)
     outcomes += await _of_compliance(store, run.migration, gate, plan, now)
     outcomes += _unjudged(gate, outcomes, datasets)
@@ -121,7 +129,7 @@ async def evaluate_gate(
         checks=tuple(outcomes),
         passed=all(outcome.passed for outcome in outcomes),
         approval_required=gate.approval.required,
-        plan_digest=_digest(gate, assessed, infra),
+        plan_digest=_digest(gate, assessed, infra, proposed),
     )
     _number, ref = await write_next(store, lambda number: gate_path(run, gate.name, number), result)
     return result, ref
@@ -231,7 +239,31 @@ async def _of_cutover(store: EvidenceStore, run: RunKey, gate: Gate, now: dateti
     return [judge_cutover_ready(await read_switch(store, run), timedelta(seconds=gate.max_age), now)]
 
 
-def _digest(gate: Gate, assessed: AssessEvidence | None, infra: InfraSubject | None) -> str:
+async def _proposed(store: EvidenceStore, run: RunKey, gate: Gate) -> OptimizeEvidence | None:
+    if Check.CHANGES_PROPOSED not in gate.checks:
+        return None
+    from heavylift.evidence.optimize_evidence import read_optimize
+
+    return await read_optimize(store, run)
+
+
+def _of_optimize(
+    gate: Gate, evidence: OptimizeEvidence, subjects: Subjects, now: datetime
+) -> tuple[Gate, list[CheckOutcome]]:
+    from heavylift.gates.optimize_checks import judge_changes, optimize_gate_now
+
+    outcomes = judge_changes(evidence, subjects, timedelta(seconds=gate.max_age), now)
+    return optimize_gate_now(gate, evidence), outcomes
+
+
+def _digest(
+    gate: Gate,
+    assessed: AssessEvidence | None,
+    infra: InfraSubject | None,
+    proposed: OptimizeEvidence | None,
+) -> str:
+    if proposed is not None:
+        return proposed.proposal.record.digest if proposed.proposal else ""
     if infra is not None:
         if part := part_of(gate):
             return part_digest(part, infra.evidence)
@@ -275,6 +307,8 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
     if check is Check.CUTOVER_READY:
         return "there is no switch to judge"
+    if check is Check.CHANGES_PROPOSED:
+        return "there is no optimisation to judge"
     if check in INFRA_JUDGES or check in PART_CHECKS:
         return "there is no infrastructure to judge"
     if check in ASSESS_JUDGES:

@@ -19,10 +19,12 @@ if TYPE_CHECKING:
     from heavylift.evidence.feature_evidence import FeatureEvidence
     from heavylift.evidence.infra_evidence import ProvisionEvidence
     from heavylift.evidence.model_evidence import ModelEvidence, ModelVersions
+    from heavylift.evidence.optimize_evidence import OptimizeEvidence
     from heavylift.evidence.registry_evidence import RegistryEvidence
     from heavylift.evidence.stream_evidence import StreamEvidence
     from heavylift.evidence.switch_evidence import SwitchEvidence
     from heavylift.evidence.switch_records import SideName
+    from heavylift.gates.optimize_checks import Subjects
     from heavylift.spec.gates import Gate
 
 
@@ -40,13 +42,15 @@ async def summarise(
     provision: bool = False,
     provides: Sequence[str] = (),
     switched_to: SideName | None = None,
+    optimized: Subjects | None = None,
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
     Passed only if the latest verification of every dataset, database, stream and registry passed and is
     younger than the last write to the target, no shard is unfinished, every model was checked and
     agrees, all infrastructure is applied and proved, the parts ``provides`` are made, everything was
-    switched to the side ``switched_to``, and every gate is open. With none of them it does not pass.
+    switched to the side ``switched_to``, all of ``optimized`` was judged and proposed, and every gate is
+    open. With none of them it does not pass.
 
     :raises AuditError: a record of the run is damaged.
     """
@@ -71,6 +75,12 @@ async def summarise(
         from heavylift.gates.switch_checks import switch_reasons
 
         reasons += switch_reasons(await _switch(store, run), switched_to)
+    proposed = await _proposed(store, run) if optimized is not None else None
+    if proposed is not None:
+        from heavylift.gates.optimize_checks import optimize_gate_now, optimize_reasons
+
+        reasons += optimize_reasons(proposed, optimized or ())
+        gates = [optimize_gate_now(gate, proposed) for gate in gates]
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
     if not (
         datasets
@@ -82,6 +92,7 @@ async def summarise(
         or assessment
         or provision
         or switched_to
+        or optimized
     ):
         reasons.append("the run has no dataset, no database, no stream, no registry and no model")
     counts = sum((counts_of(each) for each in evidence), Counts())
@@ -96,7 +107,7 @@ async def summarise(
         feature_stores=tuple(feature_stores),
         models=versions,
         provides=tuple(provides),
-        plan_digest=_plan_digest(assessed, provided),
+        plan_digest=_plan_digest(assessed, provided, proposed),
         gates=tuple(gate.name for gate in gates),
         roots={each.dataset: each.verification.record.root for each in evidence if each.verification},
         audit_head=await AuditTrail(store, run.migration).head(),
@@ -189,7 +200,17 @@ async def _provided(store: EvidenceStore, run: RunKey) -> ProvisionEvidence:
     return await read_provision(store, run)
 
 
-def _plan_digest(assessed: AssessEvidence | None, provided: ProvisionEvidence | None) -> str:
+async def _proposed(store: EvidenceStore, run: RunKey) -> OptimizeEvidence:
+    from heavylift.evidence.optimize_evidence import read_optimize
+
+    return await read_optimize(store, run)
+
+
+def _plan_digest(
+    assessed: AssessEvidence | None, provided: ProvisionEvidence | None, proposed: OptimizeEvidence | None
+) -> str:
+    if proposed is not None:
+        return proposed.proposal.record.digest if proposed.proposal else ""
     if provided is not None:
         return provided.generation.record.plan_digest if provided.generation else ""
     return assessed.plan_digest if assessed else ""

@@ -11,6 +11,7 @@ from heavylift.report.assessment import assess_advice, assess_view
 from heavylift.report.databases import database_advice, database_rows
 from heavylift.report.features import feature_advice, feature_rows
 from heavylift.report.models import model_advice, model_rows
+from heavylift.report.optimize import optimize_advice, optimize_view
 from heavylift.report.provision import provision_advice, provision_view
 from heavylift.report.registries import registry_advice, registry_rows
 from heavylift.report.story import GateStory, RunStory
@@ -44,6 +45,7 @@ def advice_on(story: RunStory) -> list[Advice]:
     found += [Advice(*each) for row in model_rows(story) for each in model_advice(row, dag)]
     found += [Advice(*each) for each in assess_advice(assess_view(story), dag)]
     found += [Advice(*each) for each in provision_advice(provision_view(story), dag)]
+    found += [Advice(*each) for each in optimize_advice(optimize_view(story), dag)]
     found += [Advice(*each) for each in switch_advice(story, dag)]
     found += [advice for gate in story.gates if not gate.is_open for advice in _of_gate(gate, dag)]
     if story.trail.problem:

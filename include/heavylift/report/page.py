@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from heavylift import __version__
 from heavylift.evidence.wording import counted, days_in_words, duration, size
+from heavylift.report.optimize import saving_in_words
 from heavylift.report.text import visible, when
 from heavylift.report.throughput import draw_throughput
 from heavylift.report.timeline import draw_timeline
@@ -18,7 +19,7 @@ from heavylift.report.view import MOST_ACTS, View, answer_to, span_in_words
 _TEMPLATES = (
     "report.html", "macros.html", "databases.html", "streams.html",
     "registries.html", "features.html", "models.html", "assess.html", "provision.html", "switch.html",
-    "gone.html", "forecast.html", "proof.html", "trail.html", "plan.html", "access.html",
+    "optimize.html", "gone.html", "forecast.html", "proof.html", "trail.html", "plan.html", "access.html",
     "controls.html",
 )  # fmt: skip
 
@@ -62,6 +63,7 @@ def environment() -> Environment:
         duration=duration,
         span=span_in_words,
         answer=answer_to,
+        saving=saving_in_words,
     )
     return environment
 

@@ -14,6 +14,7 @@ from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
 from heavylift.evidence.feature_evidence import FeatureEvidence, read_feature_store
 from heavylift.evidence.infra_evidence import ProvisionEvidence, read_provision
 from heavylift.evidence.model_evidence import ModelEvidence, read_model_evidence
+from heavylift.evidence.optimize_evidence import OptimizeEvidence, read_optimize
 from heavylift.evidence.paths import dataset_of_folder, gate_path, summary_path
 from heavylift.evidence.records import Approval, GateResult, PhaseSummary, RunKey, utc_now
 from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
@@ -83,11 +84,12 @@ class RunStory:
     assess: AssessEvidence | None = None
     provision: ProvisionEvidence | None = None
     switch: SwitchEvidence | None = None
+    optimize: OptimizeEvidence | None = None
 
     @property
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
-        looked = self.assess or self.provision or self.switch
+        looked = self.assess or self.provision or self.switch or self.optimize
         others = self.databases or self.streams or self.registries or self.feature_stores or self.models
         return bool(self.datasets) or not (others or looked)
 
@@ -150,6 +152,7 @@ async def read_story(
         feature_stores=tuple([await read_feature_store(store, run, name) for name in feature_stores]),
         assess=await read_assess(store, run) if this and this.assessed else None,
         provision=await read_provision(store, run) if this and this.provisioned else None,
+        optimize=await read_optimize(store, run) if this and this.optimized else None,
         switch=await read_switch(store, run) if this and this.switched else None,
         models=tuple([await read_model_evidence(store, run, *each) for each in models]),
     )

@@ -9,6 +9,7 @@ from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, counts_of
 from heavylift.evidence.wording import counted, size
 from heavylift.gates.infra_checks import provision_reasons
+from heavylift.gates.optimize_checks import optimize_reasons
 from heavylift.gates.summary import (
     assess_reasons,
     database_reasons,
@@ -28,6 +29,7 @@ from heavylift.report.databases import (
 from heavylift.report.deletions import deletions_of
 from heavylift.report.features import features_proof, features_so_far
 from heavylift.report.models import models_proof, models_so_far
+from heavylift.report.optimize import optimize_proof, optimize_so_far
 from heavylift.report.provision import provided, provision_proof, provision_so_far, provision_title
 from heavylift.report.registries import (
     is_dry_run_of_registries,
@@ -111,6 +113,9 @@ def _only_tried(story: RunStory) -> Headline | None:
     if story.provision is not None and story.was_dry:
         looked = f"{_capital(provision_so_far(story.provision))}."
         return Headline(Standing.OPEN, "Dry run", "Nothing was changed, and nobody was asked", looked)
+    if story.optimize is not None and story.was_dry:
+        looked = f"{_capital(optimize_so_far(story.optimize))}."
+        return Headline(Standing.OPEN, "Dry run", "No server was started, and nobody was asked", looked)
     if story.switch is not None and (story.was_dry or story.was_rehearsal):
         word = "Rehearsal" if story.was_rehearsal else "Dry run"
         return Headline(Standing.OPEN, word, "Nobody was moved", tried_in_words(story.switch))
@@ -123,6 +128,8 @@ def _passed_without_moving(story: RunStory) -> str:
         return "Everything is listed, and the plan is approved"
     if story.provision is not None:
         return provision_title(story.provision)
+    if story.optimize is not None:
+        return "Everything was judged, and what is proposed is approved; nothing was changed"
     return f"The workload is on the {goal_of_run(story)}" if story.switch is not None else ""
 
 
@@ -166,6 +173,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
     reasons += [reason for each in story.models for reason in model_reasons(each)]
     reasons += assess_reasons(story.assess) if story.assess else []
     reasons += provision_reasons(story.provision, provided(story)) if story.provision else []
+    reasons += optimize_reasons(story.optimize, ()) if story.optimize else []
     reasons += switch_reasons(story.switch, goal_of_run(story)) if story.switch else []
     if story.trail.problem:
         reasons.append("the audit trail is damaged")
@@ -205,7 +213,7 @@ def _proof(story: RunStory) -> str:
         _objects_proof(story), databases_proof(story), streams_proof(story), registries_proof(story),
         features_proof(story),
         models_proof(story), assess_proof(story.assess), provision_proof(story.provision),
-        switch_proof(story),
+        switch_proof(story), optimize_proof(story.optimize),
     )  # fmt: skip
     parts = (*proofs, _gone(story), _gates(story))
     return " ".join(part for part in parts if part)
@@ -275,5 +283,6 @@ def _so_far(story: RunStory) -> str:
         assess_so_far(story.assess) if story.assess else "",
         provision_so_far(story.provision) if story.provision else "",
         switch_so_far(story.switch) if story.switch else "",
+        optimize_so_far(story.optimize) if story.optimize else "",
     ]
     return ", and ".join(part for part in parts if part)

@@ -25,6 +25,7 @@ from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.features import FeatureRow, feature_rows
 from heavylift.report.forecast import Forecast, forecasts_of
 from heavylift.report.models import ModelRow, model_rows
+from heavylift.report.optimize import OptimizeView, optimize_view
 from heavylift.report.provision import ProvisionView, provision_view
 from heavylift.report.registries import RegistryRow, registry_rows
 from heavylift.report.story import GateStory, RunStory
@@ -113,6 +114,7 @@ class View:
     assess: AssessView | None
     provision: ProvisionView | None
     switch: SwitchView | None
+    optimize: OptimizeView | None
     deletions: Deletions
     forecasts: tuple[Forecast, ...]
     failures: tuple[FailureRow, ...]
@@ -156,6 +158,7 @@ def view_of(story: RunStory) -> View:
         assess=assess_view(story),
         provision=provision_view(story),
         switch=switch_view(story),
+        optimize=optimize_view(story),
         deletions=deletions,
         forecasts=forecasts_of(story),
         failures=tuple(failures[:MOST_FAILURES]),
@@ -290,6 +293,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     yield from story.assess.refs if story.assess else ()
     yield from story.provision.refs if story.provision else ()
     yield from story.switch.refs if story.switch else ()
+    yield from story.optimize.refs if story.optimize else ()
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)

@@ -142,6 +142,17 @@ DEFAULT_CUTOVER_GATE = Gate(
 )
 """The gate of the cutover phase where the spec names none; what it saw an hour ago does not count."""
 
+DEFAULT_OPTIMIZE_GATE = Gate(
+    name="changes-approved",
+    phase=Phase.OPTIMIZE,
+    description="Everything that the spec names was measured or reckoned in this run, and somebody has agreed"
+    " to exactly the changes that are proposed of it.",
+    checks=(Check.CHANGES_PROPOSED,),
+    approval=Approval(required=True),
+    max_age=7 * DAY,
+)
+"""The gate of the optimize phase where the spec names none; nothing is changed by opening it."""
+
 DEFAULT_SECRETS_GATE = Gate(
     name="secrets-equal",
     phase=Phase.PROVISION,
@@ -200,6 +211,7 @@ DEFAULT_GATES = {
         DEFAULT_REGISTRY_GATE,
         DEFAULT_REVALIDATE_GATE,
         DEFAULT_CUTOVER_GATE,
+        DEFAULT_OPTIMIZE_GATE,
     )
 }
 """The gates of phases where a spec names none; other phases then have none."""

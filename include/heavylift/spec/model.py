@@ -17,6 +17,7 @@ from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Regis
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_models import Model
 from heavylift.spec.sections_monitor import Monitor
+from heavylift.spec.sections_optimize import Optimize
 from heavylift.spec.sections_parts import Access, Manifests, Pipeline
 from heavylift.spec.sections_platform import Cutover, Infrastructure
 from heavylift.spec.sections_secrets import Secrets
@@ -76,10 +77,13 @@ class MigrationSpec(SpecModel):
         default=None, description="Rules that the path of the data must keep."
     )
     monitor: Monitor | None = Field(default=None, description="What is watched on both sides.")
+    optimize: Optimize | None = Field(
+        default=None, description="Settings, sizes and purchases that are judged, to propose better ones."
+    )
     gates: tuple[Gate, ...] = Field(
         default=(),
         description="What must be proved before a phase goes on; assess, provision, transfer, registry,"
-        " revalidate and cutover have a default gate.",
+        " revalidate, cutover and optimize have a default gate.",
     )
     cutover: Cutover | None = Field(default=None, description="How the live workload is switched.")
 

@@ -15,6 +15,7 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.model_rules import model_rules
 from heavylift.spec.moments import moment_of
 from heavylift.spec.monitor_rules import monitor_rules
+from heavylift.spec.optimize_rules import optimize_rules
 from heavylift.spec.part_rules import part_rules
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
@@ -186,6 +187,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     part_rules,
     cutover_rules,
     monitor_rules,
+    optimize_rules,
     _phases_are_supported,
     _limits_fit_together,
     _filters_let_something_through,

@@ -33,6 +33,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "compliance": True,
         "cutover": True,
         "monitor": True,
+        "optimize": True,
     }
 )
 """Top-level section → whether this version carries it out."""
@@ -52,6 +53,7 @@ SUPPORTED_PHASES = frozenset(
         Phase.REGISTRY,
         Phase.REVALIDATE,
         Phase.CUTOVER,
+        Phase.OPTIMIZE,
     }
 )
 """Phases that have a DAG, and so can end with a gate."""

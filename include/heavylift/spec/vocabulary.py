@@ -155,3 +155,4 @@ class Check(StrEnum):
     MANIFESTS_TRANSLATED = "manifests_translated"
     MANIFESTS_VALID = "manifests_valid"
     IMAGES_EQUAL = "images_equal"
+    CHANGES_PROPOSED = "changes_proposed"

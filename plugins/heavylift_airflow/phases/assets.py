@@ -15,6 +15,7 @@ _STATES = {
     Phase.REGISTRY: "registered",
     Phase.REVALIDATE: "revalidated",
     Phase.CUTOVER: "switched",
+    Phase.OPTIMIZE: "optimized",
 }
 
 

@@ -21,6 +21,7 @@ _SUBJECTS = {
     Phase.CUTOVER: "what is switched",
     Phase.ROLLBACK: "what is switched back",
     Phase.MONITOR: "what is watched",
+    Phase.OPTIMIZE: "what is judged",
 }
 _FOLDER_VARIABLE = "HEAVYLIFT_RUNBOOKS"
 
@@ -91,6 +92,8 @@ def dag_document(spec: MigrationSpec, phase: Phase) -> str:
         rows = list(_switched_lines(spec))
     if phase is Phase.MONITOR:
         rows = _watch_lines(spec)
+    if phase is Phase.OPTIMIZE:
+        rows = list(_optimize_lines(spec))
     return "\n".join(
         [
             f"# {spec.dag_id(phase)}",
@@ -129,6 +132,17 @@ def _watch_lines(spec: MigrationSpec) -> list[str]:
         sides = [f"`{place.url}`" if place else "" for place in (watch.source, watch.target)]
         lines.append(f"| {watch.name} ({kind}) | {sides[0]} | {sides[1]} |")
     return lines
+
+
+def _optimize_lines(spec: MigrationSpec) -> Iterator[str]:
+    found = spec.optimize
+    for study in found.trials if found else ():
+        yield f"| {study.name} (trials) | requests `{study.requests}` | {', '.join(study.knobs)} |"
+    for size in found.rightsizing if found else ():
+        yield f"| {size.name} (rightsizing) | use `{size.series}` | `{size.instance_type}` |"
+    for bought in found.purchases if found else ():
+        demand = f"demand `{bought.demand}`" if bought.demand else ""
+        yield f"| {bought.name} (mix) | {demand} | prices of {bought.prices_of} |"
 
 
 def _provided_lines(spec: MigrationSpec) -> Iterator[str]:

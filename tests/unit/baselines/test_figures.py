@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heavylift.baselines.client import this_machine
-from heavylift.baselines.intervals import quantile_figures, ratio_figures
 from heavylift.errors import SpecError
 from heavylift.evidence.baseline_records import HistogramRecord
 from heavylift.histograms import RELATIVE_ERROR, Histogram, bucket_of, value_of
+from heavylift.load.client import this_machine
+from heavylift.load.intervals import quantile_figures, ratio_figures
 from heavylift.platforms.bodies import read_bodies
 
 

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from heavylift.baselines.driving import Drive, Limits, NoAnswerError, drive
 from heavylift.baselines.measuring import Measured, measure
-from heavylift.baselines.requests import LoadPlan
-from heavylift.baselines.schedule import Due, schedule
+from heavylift.load.driving import Drive, Limits, NoAnswerError, drive
+from heavylift.load.plan import LoadPlan
+from heavylift.load.schedule import Due, schedule
 from tests.support.virtual_time import clock, run_virtually
 
 EVEN = [Due(number / 10, 0) for number in range(50)]

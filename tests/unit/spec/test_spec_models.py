@@ -220,6 +220,7 @@ def test_the_example_is_right_and_says_what_the_sandbox_has(repository: Path) ->
         Check.PLAN_APPROVED,
         Check.COMPLIANCE_CLEAN,
         Check.CUTOVER_READY,
+        Check.CHANGES_PROPOSED,
         *INFRA_CHECKS,
         *PART_CHECKS,
         *ASSESS_CHECKS,

@@ -264,11 +264,11 @@ CASES = [
         "2135", "gates[0].approval.assigned_users[0]", "' '", ("the id that Airflow's auth manager gives",),
     ),
     Case(
-        "gate of a later phase", MINIMAL + edited("transfer", "optimize", GATE), "2141", "gates[0].phase",
-        "optimize",
+        "gate of a later phase", MINIMAL + edited("transfer", "monitor", GATE), "2141", "gates[0].phase",
+        "monitor",
         (
-            "'optimize', understood but not yet",
-            "expected assess or cutover or provision or registry or revalidate or sync or transfer",
+            "'monitor', understood but not yet",
+            "expected assess or cutover or optimize or provision or registry or revalidate or sync or",
         ),
     ),
     Case(
@@ -367,8 +367,8 @@ def test_a_section_of_a_later_version_is_refused_by_name(section: str, tmp_path:
     assert f"'{section}', which is understood but not yet supported by this version" in problem.render()
     assert (
         "(assess, datasets, gates, notify, databases, streams, registries, feature_stores, models,"
-        " pipelines, infrastructure, secrets, containers, access, manifests, compliance, cutover, monitor)"
-        in problem.render()
+        " pipelines, infrastructure, secrets, containers, access, manifests, compliance, cutover, monitor,"
+        " optimize)" in problem.render()
     )
 
 

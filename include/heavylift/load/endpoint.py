@@ -11,7 +11,6 @@ import ssl
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
-from heavylift.baselines.driving import NoAnswerError
 from heavylift.connections import Connection, http_address, http_authorisation
 from heavylift.errors import (
     ConnectionConfigError,
@@ -20,12 +19,13 @@ from heavylift.errors import (
     PermanentError,
     ServerUnavailableError,
 )
+from heavylift.load.driving import NoAnswerError
 from heavylift.platforms.http_connection import Connection as PoolConnection
 from heavylift.platforms.http_message import request_head, split_url
 from heavylift.platforms.http_pool import Pool
 
 MOST_ANSWER_BYTES = 64 * 2**20
-_WHAT = "a request of a baseline"
+_WHAT = "a measured request"
 
 
 class Endpoint:
@@ -187,7 +187,7 @@ def address(connection: Connection, path: str = "") -> str:
         wrong = "credentials within the host" if parts.username or parts.password else "no host"
         kind = connection.conn_type in {"http", "https"}
         raise ConnectionConfigError(
-            f"using connection {connection.conn_id!r} for a baseline",
+            f"using connection {connection.conn_id!r} for a measurement",
             got=wrong if kind else f"the type {connection.conn_type!r}",
             expected="the type http, the endpoint's URL in the field host, credentials in their own fields",
             state="nothing was touched",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heavylift.baselines.requests import Arrivals
+from heavylift.load.plan import Arrivals
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from heavylift.baselines.schedule import Due
+from heavylift.load.schedule import Due
 
 
 class NoAnswerError(Exception):
@@ -57,19 +57,22 @@ class Limits:
     """What bounds a step.
 
     :param most_errors: the step is stopped when there are more.
+    :param judge: told of each request that has ended; the word that it returns stops the step.
     """
 
     connections: int
     timeout_seconds: float
     waiting_seconds: float
     most_errors: int
+    judge: Callable[[Outcome], str] | None = None
 
 
 @dataclass
 class Drive:
     """One run over a schedule.
 
-    :param stopped: why not all requests were sent: ``errors`` or ``connections``; empty where all were.
+    :param stopped: why not all requests were sent: ``errors``, ``connections``, or the word of a judge; empty
+        where all were.
     """
 
     outcomes: list[Outcome]
@@ -139,6 +142,9 @@ class _Driver:
             self._drive.errors += 1
             if self._drive.errors > self._limits.most_errors:
                 self._end("errors")
+        word = self._limits.judge(outcome) if self._limits.judge else ""
+        if word:
+            self._end(word)
 
     async def _turn(self, outcome: Outcome) -> None:
         """Wait for a free connection; a wait that is too long stops the step, and goes on."""

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from heavylift.baselines.driving import Drive, Outcome
-from heavylift.baselines.intervals import quantile_figures, ratio_figures
-from heavylift.baselines.requests import LoadPlan
 from heavylift.evidence.baseline_records import HistogramRecord, Limit, NoiseFloor, StepRecord
 from heavylift.histograms import Histogram
+from heavylift.load.driving import Drive, Outcome
+from heavylift.load.intervals import quantile_figures, ratio_figures
+from heavylift.load.plan import LoadPlan
 
 BLOCKS = 20
 """Parts of a step that the bootstrap draws from."""

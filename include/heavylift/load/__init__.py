@@ -1,0 +1,1 @@
+"""Load on a live endpoint, measured in an open loop: what baselines and trials have in common."""
