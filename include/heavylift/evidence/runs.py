@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from heavylift.evidence.compliance_records import COMPLIANCE
+from heavylift.evidence.decommission_records import DECOMMISSION_FOLDER
 from heavylift.evidence.infra_records import INFRA_FOLDER
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
 from heavylift.evidence.model_records import MODELS_FOLDER
@@ -19,7 +20,9 @@ from heavylift.evidence.stream_paths import STREAMS_FOLDER
 from heavylift.evidence.switch_records import SWITCH_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
-_NO_PHASE = frozenset({"audit", COMPLIANCE, "quarantine", "state", "uploads", SWITCH_FOLDER, "~notify"})
+_NO_PHASE = frozenset(
+    {"audit", COMPLIANCE, "quarantine", "state", "uploads", SWITCH_FOLDER, DECOMMISSION_FOLDER, "~notify"}
+)
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from heavylift.spec.sections_assess import Assess
 from heavylift.spec.sections_compliance import Compliance
 from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
+from heavylift.spec.sections_decommission import Decommission
 from heavylift.spec.sections_models import Model
 from heavylift.spec.sections_monitor import Monitor
 from heavylift.spec.sections_platform import Access, Cutover, Infrastructure, Pipeline
@@ -73,6 +74,9 @@ class MigrationSpec(SpecModel):
         " revalidate and cutover have a default gate.",
     )
     cutover: Cutover | None = Field(default=None, description="How the live workload is switched.")
+    decommission: Decommission | None = Field(
+        default=None, description="How the source is given up after the cutover is final."
+    )
 
     def dag_id(self, phase: Phase) -> str:
         """Return the id of the Airflow DAG for ``phase``."""

@@ -30,6 +30,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "access": False,
         "compliance": True,
         "cutover": True,
+        "decommission": True,
         "monitor": True,
     }
 )
@@ -50,6 +51,7 @@ SUPPORTED_PHASES = frozenset(
         Phase.REGISTRY,
         Phase.REVALIDATE,
         Phase.CUTOVER,
+        Phase.DECOMMISSION,
     }
 )
 """Phases that have a DAG, and so can end with a gate."""

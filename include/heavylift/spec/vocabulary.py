@@ -41,6 +41,7 @@ class Phase(StrEnum):
     REVALIDATE = "revalidate"
     CUTOVER = "cutover"
     ROLLBACK = "rollback"
+    DECOMMISSION = "decommission"
     OPTIMIZE = "optimize"
     MONITOR = "monitor"
 
@@ -146,3 +147,5 @@ class Check(StrEnum):
     INFRA_PLANNED = "infra_planned"
     CUTOVER_READY = "cutover_ready"
     SECRETS_EQUAL = "secrets_equal"
+    SOURCE_UNUSED = "source_unused"
+    GRACE_OVER = "grace_over"
