@@ -164,7 +164,7 @@ async def _changes(request: LeavingRequest, life: PlanLife, planned: PlannedObje
             item="objects_added",
             subject=planned.dataset,
             verdict="failed" if added else "passed",
-            detail=f"{added:,} objects were written since, which the plan does not know: they are not deleted",
+            detail=f"{added:,} objects were written since; the plan does not know them, and they stay",
         ),
     ]
 

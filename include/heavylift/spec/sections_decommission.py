@@ -76,7 +76,7 @@ class Decommission(SpecModel):
     keep: tuple[Kept, ...] = Field(default=(), description="What must not be deleted.")
     shut_objects: Flag = Field(
         default=True,
-        description="Whether objects are made unreachable for the time of grace, where the store can do that.",
+        description="Whether objects are made unreachable for the time of grace, where their store can.",
     )
     older_versions: Flag = Field(
         default=False,
