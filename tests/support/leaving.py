@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -111,7 +110,11 @@ class Leaving:
             async with self.store(side=side) as store:
                 prefix = store.location.prefix
                 return sorted(
-                    [each.key.removeprefix(prefix) async for page in store.list_pages(prefix) for each in page]
+                    [
+                        each.key.removeprefix(prefix)
+                        async for page in store.list_pages(prefix)
+                        for each in page
+                    ]
                 )
 
         return asyncio.run(whole())
@@ -211,7 +214,10 @@ def leaving(
     env = dict(env)
     if databases is not None:
         databases.on_source(TABLES)
-        env |= {f"AIRFLOW_CONN_{side}".upper(): _as_json(getattr(databases, side)) for side in ("source", "target")}
+        env |= {
+            f"AIRFLOW_CONN_{side}".upper(): _as_json(getattr(databases, side))
+            for side in ("source", "target")
+        }
         # The names of the connections say whose they are.
         env = {
             **env,
@@ -237,9 +243,7 @@ def _spec(
     platform = {"platform": "kubernetes", "connection": "evidence"}
     database = {
         "name": "db",
-        **{
-            side: {"engine": "postgresql", "connection": f"leaving_{side}"} for side in ("source", "target")
-        },
+        **{side: {"engine": "postgresql", "connection": f"leaving_{side}"} for side in ("source", "target")},
     }
     return {
         "apiVersion": "heavylift/v1",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 
 from heavylift.decommission import shutting, tables
 from heavylift.decommission.life import (
-    PlanLife,
     demand_consent,
     demand_grace_over,
     demand_life,
@@ -16,6 +15,7 @@ from heavylift.decommission.life import (
 from heavylift.decommission.object_deletes import deletion_of
 from heavylift.decommission.requests import LeavingRequest, Tell, silent
 from heavylift.errors import AlreadyExistsError
+from heavylift.evidence.decommission_evidence import PlanLife
 from heavylift.evidence.decommission_records import DroppedDatabase, PlannedDatabase, dropped_path
 from heavylift.evidence.wording import counted
 

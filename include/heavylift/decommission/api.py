@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from heavylift.decommission.acts import Deletion, delete, disable, restore
-from heavylift.decommission.certificate import certify, latest_certificate
-from heavylift.decommission.life import PlanLife, give_consent, latest_life
+from heavylift.decommission.certificate import certify
+from heavylift.decommission.life import give_consent
 from heavylift.decommission.planning import make_plan
 from heavylift.decommission.requests import LeavingRequest, Tell, silent
 from heavylift.decommission.unused import look_unused
+from heavylift.evidence.decommission_evidence import PlanLife, latest_certificate, latest_life
 from heavylift.evidence.decommission_records import DeletionCertificate
 from heavylift.evidence.run_evidence import Kept
 

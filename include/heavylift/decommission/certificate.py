@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 
 from heavylift.decommission import tables
 from heavylift.decommission.certificate_text import certificate_markdown
-from heavylift.decommission.life import PlanLife, consents, demand_life, note
+from heavylift.decommission.life import demand_life, note
 from heavylift.decommission.object_deletes import Absence, deletion_of
 from heavylift.decommission.requests import LeavingRequest
 from heavylift.errors import IncompleteError
 from heavylift.evidence.base import EvidenceRef
+from heavylift.evidence.decommission_evidence import PlanLife, consents, latest_certificate
 from heavylift.evidence.decommission_records import (
     CertifiedPart,
     DeletionCertificate,
@@ -20,10 +21,8 @@ from heavylift.evidence.decommission_records import (
     PlannedObjects,
     certificate_path,
 )
-from heavylift.evidence.numbered import latest_number, write_next
+from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import utc_now
-from heavylift.evidence.run_evidence import Kept, read_kept
-from heavylift.evidence.store import EvidenceStore
 
 MARKDOWN = "text/markdown; charset=utf-8"
 SANITISATION = (
@@ -65,15 +64,6 @@ async def certify(
     details = {"plan": life.number, "items": sum(each.items for each in parts)}
     await note(request, "decommission.certified", (ref, written, life.plan.ref), details)
     return certificate, ref
-
-
-async def latest_certificate(store: EvidenceStore, life: PlanLife) -> Kept[DeletionCertificate] | None:
-    """Return the certificate of a plan, or None."""
-    migration, plan = life.plan.record.migration, life.number
-    number = await latest_number(store, lambda each: certificate_path(migration, plan, each))
-    if not number:
-        return None
-    return await read_kept(store, certificate_path(migration, plan, number), DeletionCertificate)
 
 
 async def _certificate(

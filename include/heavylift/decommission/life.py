@@ -7,28 +7,24 @@ a restore and a deletion that begin at the same moment can't both go on.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from heavylift.decommission.requests import LeavingRequest
 from heavylift.errors import AlreadyExistsError, ConflictError, IncompleteError, NotFoundError
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import Act
 from heavylift.evidence.base import EvidenceRef
+from heavylift.evidence.decommission_evidence import PlanLife, consents, latest_life
 from heavylift.evidence.decommission_records import (
     ConsentRecord,
     DecommissionEvent,
-    DecommissionPlan,
     EventKind,
     Stage,
     consent_path,
     event_path,
-    plan_path,
 )
-from heavylift.evidence.numbered import latest_number, write_next
+from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import utc_now
-from heavylift.evidence.run_evidence import Kept, read_all, read_kept
-from heavylift.evidence.store import EvidenceStore
+from heavylift.evidence.run_evidence import Kept
 
 _AFTER: dict[str, frozenset[str]] = {
     "disabling": frozenset({"", "disabling"}),
@@ -39,58 +35,6 @@ _AFTER: dict[str, frozenset[str]] = {
     "deleted": frozenset({"deleting"}),
 }
 """Which steps may follow which; the empty one is the plan's beginning."""
-
-
-@dataclass(frozen=True)
-class PlanLife:
-    """The latest plan of a migration, and what has become of it."""
-
-    plan: Kept[DecommissionPlan]
-    events: tuple[Kept[DecommissionEvent], ...] = ()
-
-    @property
-    def state(self) -> str:
-        """The kind of the last event; ``planned`` where there is none."""
-        return self.events[-1].record.kind if self.events else "planned"
-
-    @property
-    def number(self) -> int:
-        """The plan's number."""
-        return self.plan.record.number
-
-    def at(self, kind: EventKind) -> datetime | None:
-        """Return when the last event of a kind was; None where there was none."""
-        return next((each.record.at for each in reversed(self.events) if each.record.kind == kind), None)
-
-    def first(self, kind: EventKind) -> datetime | None:
-        """Return when the first event of a kind was; None where there was none."""
-        return next((each.record.at for each in self.events if each.record.kind == kind), None)
-
-    @property
-    def grace_ends(self) -> datetime | None:
-        """When the source may be deleted; None while it is not disabled."""
-        since = self.first("disabled")
-        return since + timedelta(seconds=self.plan.record.grace_seconds) if since else None
-
-    @property
-    def under_way(self) -> bool:
-        """Whether something was begun that is neither taken back nor at its end."""
-        return self.state not in ("planned", "restored", "deleted")
-
-
-async def latest_life(store: EvidenceStore, migration: str) -> PlanLife | None:
-    """Return the latest plan with its events, or None.
-
-    :raises AuditError: a file of it is damaged.
-    """
-    number = await latest_number(store, lambda each: plan_path(migration, each))
-    if not number:
-        return None
-    plan = await read_kept(store, plan_path(migration, number), DecommissionPlan)
-    if plan is None:
-        return None
-    events = await read_all(store, lambda each: event_path(migration, number, each), DecommissionEvent)
-    return PlanLife(plan, tuple(events))
 
 
 async def demand_life(request: LeavingRequest) -> PlanLife:
@@ -230,12 +174,6 @@ async def demand_consent(request: LeavingRequest, life: PlanLife, stage: Stage) 
         remedy="have the plan approved: in the gate, or by --approve and its digest",
         code="9322",
     )
-
-
-async def consents(store: EvidenceStore, life: PlanLife, stage: Stage) -> list[Kept[ConsentRecord]]:
-    """Return all agreements to one stage of a plan."""
-    migration, plan = life.plan.record.migration, life.number
-    return await read_all(store, lambda each: consent_path(migration, plan, stage, each), ConsentRecord)
 
 
 async def note(

@@ -11,11 +11,11 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from heavylift.decommission.life import PlanLife
 from heavylift.decommission.listings import Listings
 from heavylift.decommission.requests import LeavingRequest, Tell
 from heavylift.decommission.rows import PlannedRow, demand_digest, read_batches
 from heavylift.errors import ConflictError, NotFoundError, PreconditionError, UnsupportedError
+from heavylift.evidence.decommission_evidence import PlanLife
 from heavylift.evidence.decommission_records import BatchRecord, PlannedObjects, batch_path, plan_folder
 from heavylift.evidence.wording import enumeration
 from heavylift.platforms.deleting import delete_version

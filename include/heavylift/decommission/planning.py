@@ -9,12 +9,13 @@ from tempfile import TemporaryDirectory
 
 from heavylift.decommission import tables
 from heavylift.decommission.kept import rule_of, rules_for
-from heavylift.decommission.life import PlanLife, latest_life, note
+from heavylift.decommission.life import note
 from heavylift.decommission.proofs import database_proof
 from heavylift.decommission.requests import LeavingRequest, Tell, silent
 from heavylift.decommission.survey import survey_dataset
 from heavylift.errors import AlreadyExistsError, ConflictError, IncompleteError
 from heavylift.evidence.base import EvidenceRef
+from heavylift.evidence.decommission_evidence import PlanLife, latest_life
 from heavylift.evidence.decommission_records import (
     DecommissionPlan,
     LeftOut,

@@ -9,12 +9,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from heavylift.decommission import tables
-from heavylift.decommission.life import PlanLife
 from heavylift.decommission.listings import Listings
 from heavylift.decommission.object_deletes import deletion_of
 from heavylift.decommission.proofs import database_proof, dataset_proof
 from heavylift.decommission.requests import LeavingRequest
 from heavylift.evidence.base import EvidenceRef
+from heavylift.evidence.decommission_evidence import PlanLife
 from heavylift.evidence.decommission_records import (
     PlannedDatabase,
     PlannedObjects,

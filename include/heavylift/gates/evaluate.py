@@ -38,6 +38,7 @@ from heavylift.gates.checks import (
 from heavylift.gates.database_checks import DatabaseSubject, judge_database_freshness
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
 from heavylift.gates.infra_checks import InfraSubject, gate_now, judge_infra_freshness, stage_digest
+from heavylift.gates.leaving_checks import judge_leaving, leaving_subject
 from heavylift.gates.model_checks import judge_model_freshness
 from heavylift.gates.registry_checks import judge_registry_freshness
 from heavylift.gates.stream_checks import judge_stream_freshness
@@ -63,6 +64,7 @@ async def evaluate_gate(
     assessment: bool = False,
     provision: bool = False,
     cutover: bool = False,
+    leaving: bool = False,
     plan: PlanDemand | None = None,
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
@@ -80,6 +82,7 @@ async def evaluate_gate(
     :param assessment: whether it answers for the run's assessment.
     :param provision: whether it answers for a stage of the run's infrastructure: the one it is named for.
     :param cutover: whether it answers for a switch that the run is about to make.
+    :param leaving: whether it answers for a source that is given up.
     :param plan: where the plan is approved and for what, for the check ``plan_approved``; and what
         ``compliance_clean`` must have been judged on.
     :raises AuditError: a record of the run is damaged.
@@ -102,6 +105,8 @@ async def evaluate_gate(
     gate = gate_now(gate, infra.evidence) if infra else gate
     outcomes += _of_infra(gate, infra, now) if infra else []
     outcomes += await _of_cutover(store, run, gate, now) if cutover else []
+    left = await leaving_subject(store, run) if leaving else None
+    outcomes += judge_leaving(gate, left, now) if left else []
     outcomes += await _of_plan(store, run.migration, gate, plan)
     outcomes += await _of_compliance(store, run.migration, gate, plan, now)
     outcomes += _unjudged(gate, outcomes, datasets)
@@ -112,7 +117,7 @@ async def evaluate_gate(
         checks=tuple(outcomes),
         passed=all(outcome.passed for outcome in outcomes),
         approval_required=gate.approval.required,
-        plan_digest=_digest(assessed, infra),
+        plan_digest=left.plan_digest if left else _digest(assessed, infra),
     )
     _number, ref = await write_next(store, lambda number: gate_path(run, gate.name, number), result)
     return result, ref
@@ -255,6 +260,8 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
     if check is Check.CUTOVER_READY:
         return "there is no switch to judge"
+    if check in (Check.SOURCE_UNUSED, Check.GRACE_OVER):
+        return "there is no source that is given up"
     if check in INFRA_JUDGES:
         return "there is no infrastructure to judge"
     if check in ASSESS_JUDGES:

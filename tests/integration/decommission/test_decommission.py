@@ -1,17 +1,16 @@
-"""Giving a source up on real servers: an S3 bucket and a PostgreSQL database, from the plan to the certificate."""
+"""Giving a source up on real servers, from the plan to the certificate: objects of four stores, and tables."""
 
 from __future__ import annotations
 
 import json
 import secrets
-from datetime import UTC, datetime
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from heavylift.connections import connection_from_env
 from heavylift.platforms.places import Place
 from sandbox.stack import Stack
 from sandbox.waiting import until
@@ -27,7 +26,9 @@ DONE, FAILED = 0, 1
 def workload(sandbox: Stack, tmp_path: Path) -> Iterator[Leaving]:
     servers = Servers(sandbox, tmp_path)
     name = f"leaving-{secrets.token_hex(4)}"
-    places = tuple(_place(servers.place(server, name, "data/"), server) for server in ("aws_source", "aws_target"))
+    places = tuple(
+        _place(servers.place(server, name, "data/"), server) for server in ("aws_source", "aws_target")
+    )
     with (
         two_databases(sandbox.env, f"file://{tmp_path}/evidence") as pair,
         leaving(tmp_path, sandbox.env, places, pair) as made,
@@ -50,7 +51,7 @@ def run(workload: Leaving, name: str, *options: str) -> tuple[int, dict[str, Any
 def tables(workload: Leaving) -> list[str]:
     assert workload.databases is not None
     rows = workload.databases.on_source(
-        "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace ORDER BY 1"
+        "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
     )
     return [row[0] for row in rows]
 
