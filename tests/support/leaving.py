@@ -33,7 +33,7 @@ from heavylift.evidence.paths import verification_path
 from heavylift.evidence.records import RunKey, VerificationRecord, utc_now
 from heavylift.evidence.run_evidence import Kept
 from heavylift.evidence.store import open_evidence
-from heavylift.evidence.switch_records import switch_path
+from heavylift.evidence.switch_records import FinalRecord, WorldRecord, switch_path
 from heavylift.fencing import Side
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 from heavylift.platforms.wiring import open_store
@@ -135,14 +135,25 @@ class Leaving:
         for side in ("source", "target"):
             for key, body in OBJECTS.items():
                 self.put(key, body, side)
-        asyncio.run(self._verified())
+        asyncio.run(self.verified())
+
+    def change(self, **section: Any) -> None:
+        """Change fields of the section decommission."""
+        spec = json.loads(self.spec_file.read_text())
+        spec["decommission"] |= section
+        self.spec_file.write_text(json.dumps(spec))
 
     def look(self, life: PlanLife | None = None, run: str = "one") -> Kept[UnusedRecord]:
         """Look whether anybody uses the source."""
 
         async def look(request: LeavingRequest) -> Kept[UnusedRecord]:
             aside = life is not None
-            world = await leaving_items(request.spec, request.run, request.connections, aside=aside)
+            # A workload without a database has no routes here, and so nothing that they could tell.
+            world = (
+                await leaving_items(request.spec, request.run, request.connections, aside=aside)
+                if self.databases
+                else []
+            )
             record, ref = await look_unused(request, world, life)
             return Kept(ref, record)
 
@@ -157,7 +168,8 @@ class Leaving:
         """Approve one stage of a plan."""
         self.act(lambda request: give_consent(request, stage, life.plan.ref.sha256, who))
 
-    async def _verified(self) -> None:
+    async def verified(self) -> None:
+        """Note that the objects were verified, now."""
         spec = self.spec
         run = RunKey(migration=spec.migration, phase="transfer", run="first")
         dataset = find_dataset(spec, "images")
@@ -196,6 +208,19 @@ class Leaving:
             )
             await write_next(store, lambda number: switch_path(run, "final", number), later)
 
+    async def finalised(self) -> None:
+        """Note that the way back was closed long ago."""
+        run = RunKey(migration=self.spec.migration, phase="cutover", run="switch")
+        record = FinalRecord(
+            run=run,
+            epoch=3,
+            switched_at=utc_now() - timedelta(days=30),
+            soak_seconds=60,
+            world=WorldRecord(),
+        )
+        async with open_evidence(self.spec.evidence.url) as store:
+            await write_next(store, lambda number: switch_path(run, "final", number), record)
+
 
 @contextmanager
 def leaving(
@@ -214,21 +239,12 @@ def leaving(
     env = dict(env)
     if databases is not None:
         databases.on_source(TABLES)
-        env |= {
-            f"AIRFLOW_CONN_{side}".upper(): _as_json(getattr(databases, side))
-            for side in ("source", "target")
-        }
-        # The names of the connections say whose they are.
-        env = {
-            **env,
-            "AIRFLOW_CONN_LEAVING_SOURCE": env.pop("AIRFLOW_CONN_SOURCE"),
-            "AIRFLOW_CONN_LEAVING_TARGET": env.pop("AIRFLOW_CONN_TARGET"),
-        }
+        for side in ("source", "target"):
+            env[f"AIRFLOW_CONN_LEAVING_{side.upper()}"] = _as_json(getattr(databases, side))
     spec_file.write_text(json.dumps(_spec(folder, places, section, with_database=databases is not None)))
     made = Leaving(spec_file, env, databases)
     made.fill()
-    if databases is not None:
-        asyncio.run(made.switch())
+    asyncio.run(made.switch() if databases is not None else made.finalised())
     yield made
 
 

@@ -108,7 +108,9 @@ async def delete(request: LeavingRequest, tell: Tell = silent) -> Deletion:
         done = replace(
             done, tables_dropped=done.tables_dropped + dropped, tables_absent=done.tables_absent + gone
         )
-    return replace(done, life=await take_step(request, life, "deleted"))
+    # Nothing of ours is left behind in the settings of a store, and what was kept is as it was before.
+    detail = [await shutting.open_again(request, dataset) for dataset in life.plan.record.datasets]
+    return replace(done, life=await take_step(request, life, "deleted", detail))
 
 
 async def _demand_unchanged(request: LeavingRequest, life: PlanLife, tell: Tell) -> None:

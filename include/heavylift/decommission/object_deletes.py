@@ -14,12 +14,14 @@ from tempfile import TemporaryDirectory
 from heavylift.decommission.listings import Listings
 from heavylift.decommission.requests import LeavingRequest, Tell
 from heavylift.decommission.rows import PlannedRow, demand_digest, read_batches
+from heavylift.decommission.shutting import note_of
 from heavylift.errors import ConflictError, NotFoundError, PreconditionError, UnsupportedError
 from heavylift.evidence.decommission_evidence import PlanLife
 from heavylift.evidence.decommission_records import BatchRecord, PlannedObjects, batch_path, plan_folder
 from heavylift.evidence.wording import enumeration
-from heavylift.platforms.deleting import delete_version
+from heavylift.platforms.deleting import DeletesVersions, delete_version
 from heavylift.platforms.ports import ObjectStore
+from heavylift.platforms.shutting import ShutsPrefixes
 from heavylift.platforms.versions import KeepsVersions
 from heavylift.spec.resolve import ResolvedDataset, find_dataset
 
@@ -105,10 +107,11 @@ class DatasetDeletion:
             rows = await self._rows(folder)
             store = await stack.enter_async_context(self.request.open(self.dataset.source))
             begun, done = await self._batches()
+            looks = not await self._is_shut(store)
             for number, batch in enumerate(read_batches(rows, BATCH)):
                 if number in done:
                     continue
-                record = await self._delete_batch(store, number, batch, resumed=number in begun)
+                record = await self._delete_batch(store, number, batch, resumed=number in begun, looks=looks)
                 deleted, absent = deleted + record.deleted, absent + record.absent
                 tell(f"{self.planned.dataset}: {number * BATCH + len(batch):,} of {self.planned.versions:,}")
         return deleted, absent
@@ -129,7 +132,7 @@ class DatasetDeletion:
         return deleted, absent, size
 
     async def _delete_batch(
-        self, store: ObjectStore, number: int, batch: Sequence[PlannedRow], *, resumed: bool
+        self, store: ObjectStore, number: int, batch: Sequence[PlannedRow], *, resumed: bool, looks: bool
     ) -> BatchRecord:
         begun = BatchRecord(
             dataset=self.planned.dataset, first=number * BATCH, count=len(batch), state="begun"
@@ -140,7 +143,7 @@ class DatasetDeletion:
 
         async def delete(row: PlannedRow) -> bool:
             async with limit:
-                return await self._delete_row(store, row)
+                return await self._delete_row(store, row, looks=looks)
 
         # Every request has come to its end before an error is told: none is under way behind our back.
         ended = await asyncio.gather(*(delete(row) for row in batch), return_exceptions=True)
@@ -159,15 +162,25 @@ class DatasetDeletion:
         await self.request.store.write_json(self._path(number, "done"), record)
         return record
 
-    async def _delete_row(self, store: ObjectStore, row: PlannedRow) -> bool:
-        """Delete one row, and tell whether it was there."""
+    async def _is_shut(self, store: ObjectStore) -> bool:
+        note = note_of(self.request, self.planned)
+        return isinstance(store, ShutsPrefixes) and await store.is_shut(store.location.prefix, note)
+
+    async def _delete_row(self, store: ObjectStore, row: PlannedRow, *, looks: bool) -> bool:
+        """Delete one row, and tell whether it was there.
+
+        :param looks: at the object right before; nobody may where it is shut, and nobody can have changed it.
+        """
         if self.planned.by_version:
             if not isinstance(store, KeepsVersions):
                 raise _no_versions(store.location.url_of(row.key))
             await store.delete_exactly(row.key, row.version_id)
             return True
         try:
-            await delete_version(store, row.key, row.version)
+            if looks or not isinstance(store, DeletesVersions):
+                await delete_version(store, row.key, row.version)
+            else:
+                await store.delete_version(row.key, row.version)
         except NotFoundError:
             return False
         except PreconditionError as error:

@@ -16,7 +16,7 @@ async def shut(request: LeavingRequest, planned: PlannedObjects) -> str:
     async with request.open(place) as store:
         if not (request.section.shut_objects and isinstance(store, ShutsPrefixes)):
             return f"dataset {planned.dataset}: {WATCHED}"
-        how = await store.shut(place.location.prefix, _note(request, planned))
+        how = await store.shut(place.location.prefix, note_of(request, planned))
         return f"dataset {planned.dataset}: {how}"
 
 
@@ -26,9 +26,10 @@ async def open_again(request: LeavingRequest, planned: PlannedObjects) -> str:
     async with request.open(place) as store:
         if not isinstance(store, ShutsPrefixes):
             return f"dataset {planned.dataset}: nothing was shut"
-        how = await store.open_again(place.location.prefix, _note(request, planned))
+        how = await store.open_again(place.location.prefix, note_of(request, planned))
         return f"dataset {planned.dataset}: {how}"
 
 
-def _note(request: LeavingRequest, planned: PlannedObjects) -> str:
+def note_of(request: LeavingRequest, planned: PlannedObjects) -> str:
+    """Return what marks a setting of a store as this migration's own."""
     return f"heavylift-{request.spec.migration}-{planned.dataset}"

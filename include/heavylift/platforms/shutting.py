@@ -20,3 +20,7 @@ class ShutsPrefixes(Protocol):
     async def open_again(self, prefix: str, note: str) -> str:
         """Take exactly that back; idempotent. Return what was done, in words."""
         ...
+
+    async def is_shut(self, prefix: str, note: str) -> bool:
+        """Tell whether it is so now."""
+        ...

@@ -11,7 +11,7 @@ from heavylift.checksums import OF_PARTS, Algorithm, Body, Checksums
 from heavylift.connections import Connection
 from heavylift.errors import AlreadyExistsError, NotFoundError, PermanentError, TransientError
 from heavylift.locations import Location
-from heavylift.platforms.aws import container, naming, refusals, versions
+from heavylift.platforms.aws import container, naming, refusals, shutting, versions
 from heavylift.platforms.aws.attributes import attribute_problems, sendable, unsendable
 from heavylift.platforms.aws.headers import (
     attribute_headers,
@@ -363,6 +363,18 @@ class S3Store:
     async def afterlife(self) -> Afterlife:
         """Tell whether what is deleted may be brought back."""
         return await versions.afterlife(self._wire)
+
+    async def shut(self, prefix: str, note: str) -> str:
+        """Make what lies under ``prefix`` unreachable, by the bucket's policy; see ``shutting``."""
+        return await shutting.shut(self._wire, prefix, note)
+
+    async def open_again(self, prefix: str, note: str) -> str:
+        """Take exactly that back."""
+        return await shutting.open_again(self._wire, note)
+
+    async def is_shut(self, prefix: str, note: str) -> bool:
+        """Tell whether it is so."""
+        return await shutting.is_shut(self._wire, note)
 
     async def describe_container(self) -> list[ContainerTrait]:
         """Return what is set for the container as a whole and does not move with its objects."""
