@@ -43,6 +43,9 @@ SWITCH_KILLED = f"{SWITCH}test_a_switch_that_is_killed_anywhere_is_finished_by_t
 SWITCH_CLOSED = f"{SWITCH}test_the_gate_and_the_last_tasks_may_be_cleared"
 SWITCH_LOOKED = f"{SWITCH}test_looking_and_rehearsing_again_move_nobody"
 
+LEAVING = "plugins/test_decommission_operators.py::"
+LEAVING_CLEARED = f"{LEAVING}test_every_task_of_the_phase_may_be_cleared"
+
 SECOND_RUNS = {
     "AnalyseCanaryOperator": f"{SWITCH}test_a_step_is_judged_again_by_the_record_of_this_run",
     "ApplyInfrastructureOperator": PROVISION,
@@ -50,10 +53,12 @@ SECOND_RUNS = {
     "ApproveInfrastructureOperator": PROVISION,
     "BeginRunOperator": "plugins/test_begin.py::test_beginning_again_only_notes_it_again",
     "BuildInfrastructureReportOperator": PROVISION,
+    "BuildLeavingReportOperator": LEAVING_CLEARED,
     "BuildModelsReportOperator": MODELS,
     "BuildPlanReportOperator": CLOSED_ASSESS,
     "BuildReportOperator": CLOSED,
     "BuildSwitchReportOperator": SWITCH_CLOSED,
+    "CertifyDeletionOperator": LEAVING_CLEARED,
     "CheckComplianceOperator": (
         "plugins/test_compliance_operators.py::test_scanning_and_judging_again_find_the_same"
     ),
@@ -61,6 +66,7 @@ SECOND_RUNS = {
     "CheckDeviceOperator": CLEARED_DEVICES,
     "CheckModelOperator": MODELS,
     "CheckReadinessOperator": SWITCH_LOOKED,
+    "CheckSourceUnusedOperator": LEAVING_CLEARED,
     "ConvertModelOperator": MODELS,
     "CopyFeatureStoreOperator": f"{FEATURES}test_a_worker_that_was_lost_is_gone_on_with",
     "CopyObjectsOperator": (
@@ -73,13 +79,16 @@ SECOND_RUNS = {
     "DeleteGoneOperator": (
         "plugins/test_deletes_operator.py::test_a_second_run_of_the_task_deletes_nothing_more"
     ),
+    "DeleteSourceOperator": f"{LEAVING}test_a_deletion_that_is_killed_is_gone_on_with",
     "DetectDriftOperator": PROVISION,
     "DeviceStepOperator": CLEARED_DEVICES,
+    "DisableSourceOperator": LEAVING_CLEARED,
     "DrainChangesOperator": KILLED_TABLES,
     "EndStreamOperator": CUT_SHORT,
     "EvaluateCutoverGateOperator": SWITCH_CLOSED,
     "EvaluateGateOperator": "plugins/test_gate_operators.py::test_judging_again_adds_a_result",
     "EvaluateInfrastructureGateOperator": PROVISION,
+    "EvaluateLeavingGateOperator": LEAVING_CLEARED,
     "EvaluateModelsGateOperator": MODELS,
     "EvaluatePlanGateOperator": CLOSED_ASSESS,
     "FinaliseCutoverOperator": (
@@ -94,6 +103,7 @@ SECOND_RUNS = {
     ),
     "GateSensor": "plugins/test_gate_operators.py::test_a_sensor_that_is_cleared_sees_the_same_result",
     "GenerateInfrastructureOperator": PROVISION,
+    "GraceSensor": LEAVING_CLEARED,
     "IngestDeviceOperator": CLEARED_DEVICES,
     "LoadDeviceOperator": CLEARED_DEVICES,
     "MakeGraphOperator": KILLED_ASSESS,
@@ -102,6 +112,7 @@ SECOND_RUNS = {
         "plugins/test_assess_operators.py::test_a_live_endpoint_is_measured_told_and_demanded"
     ),
     "MirrorStreamOperator": "plugins/test_stream_operators.py::test_a_second_attempt_adds_a_record",
+    "PlanDecommissionOperator": LEAVING_CLEARED,
     "PlanDevicesOperator": CLEARED_DEVICES,
     "PlanInfrastructureOperator": PROVISION,
     "PlanTransferOperator": "plugins/test_transfer_operators.py::test_a_plan_is_made_once_in_a_run",
@@ -126,6 +137,7 @@ SECOND_RUNS = {
     "ReplicationCaughtUpSensor": (
         "plugins/test_tables_waiting.py::test_the_sensor_waits_and_looks_again_itself"
     ),
+    "RestoreSourceOperator": f"{LEAVING}test_bringing_back_again_changes_nothing",
     "RevalidateModelOperator": MODELS,
     "ReverseSyncOperator": (
         "plugins/test_tables_operators.py::test_a_reverse_sync_that_is_killed_goes_on_where_it_was"
@@ -149,6 +161,7 @@ SECOND_RUNS = {
         "plugins/test_tables_operators.py::test_a_snapshot_that_is_killed_goes_on_where_it_was"
     ),
     "SummariseInfrastructureOperator": PROVISION,
+    "SummariseLeavingOperator": LEAVING_CLEARED,
     "SummariseModelsOperator": MODELS,
     "SummariseMonitorOperator": (
         f"{MONITOR}test_a_target_like_the_source_is_no_alarm_and_one_that_drifts_turns_the_run_red"

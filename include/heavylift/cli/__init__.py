@@ -29,6 +29,7 @@ SUBCOMMANDS = (
     Subcommand("secrets", "Copy secrets from store to store, and compare them."),
     Subcommand("compliance", "Scan for personal data; check the rules."),
     Subcommand("cutover", "Switch the live workload to the target, and back."),
+    Subcommand("workload", "Test the moved workload: answers, speed, security, loss of the target."),
     Subcommand("decommission", "Give the source up: plan, disable, restore, delete, certify."),
     Subcommand("monitor", "Watch data, predictions, latency and error budgets."),
     Subcommand("status", "Show where a migration stands.", single=True),

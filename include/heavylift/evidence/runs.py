@@ -18,10 +18,21 @@ from heavylift.evidence.registry_records import REGISTRIES_FOLDER
 from heavylift.evidence.store import EvidenceFile, EvidenceStore
 from heavylift.evidence.stream_paths import STREAMS_FOLDER
 from heavylift.evidence.switch_records import SWITCH_FOLDER
+from heavylift.evidence.workload_records import WORKLOAD_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
 _NO_PHASE = frozenset(
-    {"audit", COMPLIANCE, "quarantine", "state", "uploads", SWITCH_FOLDER, DECOMMISSION_FOLDER, "~notify"}
+    {
+        "audit",
+        COMPLIANCE,
+        "quarantine",
+        "state",
+        "uploads",
+        SWITCH_FOLDER,
+        DECOMMISSION_FOLDER,
+        WORKLOAD_FOLDER,
+        "~notify",
+    }
 )
 
 

@@ -42,6 +42,7 @@ from heavylift.gates.leaving_checks import judge_leaving, leaving_subject
 from heavylift.gates.model_checks import judge_model_freshness
 from heavylift.gates.registry_checks import judge_registry_freshness
 from heavylift.gates.stream_checks import judge_stream_freshness
+from heavylift.gates.workload_checks import WorkloadDemand, judge_workload
 from heavylift.spec.gates import Gate
 from heavylift.spec.provision_stages import is_of_secrets, stage_of
 from heavylift.spec.vocabulary import Check
@@ -65,6 +66,7 @@ async def evaluate_gate(
     provision: bool = False,
     cutover: bool = False,
     leaving: bool = False,
+    workload: WorkloadDemand | None = None,
     plan: PlanDemand | None = None,
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
@@ -83,6 +85,7 @@ async def evaluate_gate(
     :param provision: whether it answers for a stage of the run's infrastructure: the one it is named for.
     :param cutover: whether it answers for a switch that the run is about to make.
     :param leaving: whether it answers for a source that is given up.
+    :param workload: which tests of the moved workload it answers for.
     :param plan: where the plan is approved and for what, for the check ``plan_approved``; and what
         ``compliance_clean`` must have been judged on.
     :raises AuditError: a record of the run is damaged.
@@ -107,6 +110,7 @@ async def evaluate_gate(
     outcomes += await _of_cutover(store, run, gate, now) if cutover else []
     left = await leaving_subject(store, run) if leaving else None
     outcomes += judge_leaving(gate, left, now) if left else []
+    outcomes += await _of_workload(store, run.migration, gate, workload, now)
     outcomes += await _of_plan(store, run.migration, gate, plan)
     outcomes += await _of_compliance(store, run.migration, gate, plan, now)
     outcomes += _unjudged(gate, outcomes, datasets)
@@ -234,6 +238,14 @@ async def _of_plan(
     return [await judge_plan_approved(store, migration, plan)]
 
 
+async def _of_workload(
+    store: EvidenceStore, migration: str, gate: Gate, workload: WorkloadDemand | None, now: datetime
+) -> list[CheckOutcome]:
+    if Check.WORKLOAD_TESTS_PASSED not in gate.checks or workload is None:
+        return []
+    return await judge_workload(store, migration, workload, now)
+
+
 async def _of_compliance(
     store: EvidenceStore, migration: str, gate: Gate, plan: PlanDemand | None, now: datetime
 ) -> list[CheckOutcome]:
@@ -260,6 +272,8 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
     if check is Check.CUTOVER_READY:
         return "there is no switch to judge"
+    if check is Check.WORKLOAD_TESTS_PASSED:
+        return "there is no test of the workload to judge"
     if check in (Check.SOURCE_UNUSED, Check.GRACE_OVER):
         return "there is no source that is given up"
     if check in INFRA_JUDGES:

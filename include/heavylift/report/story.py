@@ -11,6 +11,7 @@ from heavylift.evidence.assess_evidence import AssessEvidence, read_assess
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import AuditEntry
 from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
+from heavylift.evidence.decommission_evidence import LeavingEvidence, read_leaving
 from heavylift.evidence.infra_evidence import ProvisionEvidence, read_provision
 from heavylift.evidence.model_evidence import ModelEvidence, read_model_evidence
 from heavylift.evidence.paths import dataset_of_folder, gate_path, summary_path
@@ -24,6 +25,7 @@ from heavylift.evidence.switch_evidence import SwitchEvidence, read_switch
 from heavylift.gates.approval import gate_standing, read_approvals
 
 _STARTED = "run.started"
+DECOMMISSION = "decommission"
 MOST_ENTRIES = 2_000
 """How far back in the audit trail the acts of a run are looked for."""
 
@@ -81,11 +83,12 @@ class RunStory:
     assess: AssessEvidence | None = None
     provision: ProvisionEvidence | None = None
     switch: SwitchEvidence | None = None
+    leaving: LeavingEvidence | None = None
 
     @property
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
-        looked = self.assess or self.provision or self.switch
+        looked = self.assess or self.provision or self.switch or self.leaving
         others = self.databases or self.streams or self.registries or self.models or looked
         return bool(self.datasets) or not others
 
@@ -148,6 +151,7 @@ async def read_story(
         assess=await read_assess(store, run) if this and this.assessed else None,
         provision=await read_provision(store, run) if this and this.provisioned else None,
         switch=await read_switch(store, run) if this and this.switched else None,
+        leaving=await read_leaving(store, run) if run.phase == DECOMMISSION else None,
         models=tuple([await read_model_evidence(store, run, *each) for each in models]),
     )
 

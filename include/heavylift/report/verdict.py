@@ -25,6 +25,13 @@ from heavylift.report.databases import (
     is_dry_run_of_databases,
 )
 from heavylift.report.deletions import deletions_of
+from heavylift.report.leaving import (
+    PASSED,
+    contradictions_of_leaving,
+    leaving_proof,
+    leaving_so_far,
+    tried_leaving,
+)
 from heavylift.report.models import models_proof, models_so_far
 from heavylift.report.provision import provision_proof, provision_so_far
 from heavylift.report.registries import (
@@ -112,6 +119,8 @@ def _only_tried(story: RunStory) -> Headline | None:
     if story.switch is not None and (story.was_dry or story.was_rehearsal):
         word = "Rehearsal" if story.was_rehearsal else "Dry run"
         return Headline(Standing.OPEN, word, "Nobody was moved", tried_in_words(story.switch))
+    if story.leaving is not None and story.was_dry:
+        return Headline(Standing.OPEN, "Dry run", "Nothing was deleted", tried_leaving(story.leaving))
     return None
 
 
@@ -121,6 +130,8 @@ def _passed_without_moving(story: RunStory) -> str:
         return "Everything is listed, and the plan is approved"
     if story.provision is not None:
         return "The infrastructure is as it was approved"
+    if story.leaving is not None:
+        return PASSED
     return f"The workload is on the {goal_of_run(story)}" if story.switch is not None else ""
 
 
@@ -164,6 +175,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
     reasons += assess_reasons(story.assess) if story.assess else []
     reasons += provision_reasons(story.provision) if story.provision else []
     reasons += switch_reasons(story.switch, goal_of_run(story)) if story.switch else []
+    reasons += contradictions_of_leaving(story)
     if story.trail.problem:
         reasons.append("the audit trail is damaged")
     return tuple(reasons)
@@ -201,7 +213,7 @@ def _proof(story: RunStory) -> str:
     proofs = (
         _objects_proof(story), databases_proof(story), streams_proof(story), registries_proof(story),
         models_proof(story), assess_proof(story.assess), provision_proof(story.provision),
-        switch_proof(story),
+        switch_proof(story), leaving_proof(story),
     )  # fmt: skip
     parts = (*proofs, _gone(story), _gates(story))
     return " ".join(part for part in parts if part)
@@ -270,5 +282,6 @@ def _so_far(story: RunStory) -> str:
         assess_so_far(story.assess) if story.assess else "",
         provision_so_far(story.provision) if story.provision else "",
         switch_so_far(story.switch) if story.switch else "",
+        leaving_so_far(story.leaving) if story.leaving else "",
     ]
     return ", and ".join(part for part in parts if part)

@@ -21,6 +21,7 @@ from heavylift.report.assessment import AssessView, assess_view
 from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.forecast import Forecast, forecasts_of
+from heavylift.report.leaving import leaving_files
 from heavylift.report.models import ModelRow, model_rows
 from heavylift.report.provision import ProvisionView, provision_view
 from heavylift.report.registries import RegistryRow, registry_rows
@@ -282,6 +283,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     yield from story.assess.refs if story.assess else ()
     yield from story.provision.refs if story.provision else ()
     yield from story.switch.refs if story.switch else ()
+    yield from leaving_files(story.leaving) if story.leaving else ()
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)

@@ -18,6 +18,7 @@ from heavylift.spec.sections_models import Model
 from heavylift.spec.sections_monitor import Monitor
 from heavylift.spec.sections_platform import Access, Cutover, Infrastructure, Pipeline
 from heavylift.spec.sections_secrets import Secrets
+from heavylift.spec.sections_workload import WorkloadTests
 from heavylift.spec.vocabulary import Check, Phase
 
 API_VERSION: Literal["heavylift/v1"] = "heavylift/v1"
@@ -74,6 +75,9 @@ class MigrationSpec(SpecModel):
         " revalidate and cutover have a default gate.",
     )
     cutover: Cutover | None = Field(default=None, description="How the live workload is switched.")
+    workload_tests: WorkloadTests | None = Field(
+        default=None, description="How the moved workload is tested."
+    )
     decommission: Decommission | None = Field(
         default=None, description="How the source is given up after the cutover is final."
     )

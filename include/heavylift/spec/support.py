@@ -31,6 +31,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "compliance": True,
         "cutover": True,
         "decommission": True,
+        "workload_tests": True,
         "monitor": True,
     }
 )

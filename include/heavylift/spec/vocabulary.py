@@ -149,3 +149,4 @@ class Check(StrEnum):
     SECRETS_EQUAL = "secrets_equal"
     SOURCE_UNUSED = "source_unused"
     GRACE_OVER = "grace_over"
+    WORKLOAD_TESTS_PASSED = "workload_tests_passed"
