@@ -181,6 +181,9 @@ SECOND_RUNS = {
     "TranslateGroupsOperator": (
         "plugins/test_stream_operators.py::test_verifying_and_translating_again_tell_the_same"
     ),
+    "TryWorkloadOperator": (
+        "plugins/test_workload_operator.py::test_testing_again_adds_a_record_and_changes_nothing"
+    ),
     "UnfreezeWritesOperator": (
         "plugins/test_fence_operators.py::test_a_side_that_is_opened_again_stays_as_it_is"
     ),

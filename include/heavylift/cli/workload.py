@@ -42,7 +42,7 @@ def run_command(
     from heavylift.workload.api import kinds_of, try_workload
 
     async def act(request: WorkloadRequest) -> list[tuple[WorkloadTestRecord, EvidenceRef]]:
-        wanted = kinds_of(request.spec) if not only else only
+        wanted = only or kinds_of(request.spec)
         _ = request.section
         return [await try_workload(request, kind, note) for kind in wanted]  # type: ignore[arg-type]
 

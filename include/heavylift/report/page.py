@@ -19,7 +19,7 @@ _TEMPLATES = (
     "report.html", "macros.html", "databases.html", "streams.html",
     "registries.html", "models.html", "assess.html", "provision.html", "switch.html", "gone.html",
     "forecast.html", "proof.html", "trail.html", "plan.html", "access.html",
-    "controls.html", "leaving.html",
+    "controls.html", "leaving.html", "workload.html",
 )  # fmt: skip
 
 

@@ -22,10 +22,11 @@ from heavylift.evidence.runs import SeenRun, list_runs
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evidence
 from heavylift.evidence.switch_evidence import SwitchEvidence, read_switch
+from heavylift.evidence.workload_records import KINDS, WorkloadTestRecord, latest_test
 from heavylift.gates.approval import gate_standing, read_approvals
 
 _STARTED = "run.started"
-DECOMMISSION = "decommission"
+DECOMMISSION, CUTOVER = "decommission", "cutover"
 MOST_ENTRIES = 2_000
 """How far back in the audit trail the acts of a run are looked for."""
 
@@ -84,6 +85,7 @@ class RunStory:
     provision: ProvisionEvidence | None = None
     switch: SwitchEvidence | None = None
     leaving: LeavingEvidence | None = None
+    workload: tuple[Kept[WorkloadTestRecord], ...] = ()
 
     @property
     def has_objects(self) -> bool:
@@ -152,6 +154,7 @@ async def read_story(
         provision=await read_provision(store, run) if this and this.provisioned else None,
         switch=await read_switch(store, run) if this and this.switched else None,
         leaving=await read_leaving(store, run) if run.phase == DECOMMISSION else None,
+        workload=await _workload(store, run) if run.phase == CUTOVER else (),
         models=tuple([await read_model_evidence(store, run, *each) for each in models]),
     )
 
@@ -184,3 +187,9 @@ async def _trail(store: EvidenceStore, run: RunKey) -> TrailStory:
     except AuditError as error:
         return TrailStory(head, length, tuple(reversed(acts)), str(error))
     return TrailStory(head, length, tuple(reversed(acts)))
+
+
+async def _workload(store: EvidenceStore, run: RunKey) -> tuple[Kept[WorkloadTestRecord], ...]:
+    """Return the newest test of each kind of the migration's workload, as far as there is one."""
+    found = [await latest_test(store, run.migration, kind) for kind in KINDS]
+    return tuple(kept for kept in found if kept is not None)

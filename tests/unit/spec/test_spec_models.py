@@ -218,6 +218,9 @@ def test_the_example_is_right_and_says_what_the_sandbox_has(repository: Path) ->
         Check.PLAN_APPROVED,
         Check.COMPLIANCE_CLEAN,
         Check.CUTOVER_READY,
+        Check.SOURCE_UNUSED,
+        Check.GRACE_OVER,
+        Check.WORKLOAD_TESTS_PASSED,
         *INFRA_CHECKS,
         *ASSESS_CHECKS,
     }

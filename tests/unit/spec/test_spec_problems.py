@@ -268,7 +268,8 @@ CASES = [
         "optimize",
         (
             "'optimize', understood but not yet",
-            "expected assess or cutover or provision or registry or revalidate or sync or transfer",
+            "expected assess or cutover or decommission or provision or registry or revalidate or sync or"
+            " transfer",
         ),
     ),
     Case(
@@ -367,7 +368,8 @@ def test_a_section_of_a_later_version_is_refused_by_name(section: str, tmp_path:
     assert f"'{section}', which is understood but not yet supported by this version" in problem.render()
     assert (
         "(assess, datasets, gates, notify, databases, streams, registries, feature_stores, models,"
-        " infrastructure, secrets, compliance, cutover, monitor)" in problem.render()
+        " infrastructure, secrets, compliance, cutover, decommission, workload_tests, monitor)"
+        in problem.render()
     )
 
 

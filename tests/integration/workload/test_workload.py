@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,9 @@ from heavylift.spec.vocabulary import Check, Phase
 from heavylift.workload import continuity
 from heavylift.workload.api import drill, try_workload
 from heavylift.workload.requests import WorkloadRequest
+from sandbox.stack import Stack
+from sandbox.waiting import until
+from tests.integration.objects.places import Servers
 from tests.support.scoring_server import Manner, Running, scoring_server
 
 TOKEN = "a token of the test's own"
@@ -40,6 +45,7 @@ class Moved:
         self.connections = {
             "source": source.connection("source"),
             "target": target.connection("target", TOKEN),
+            "evidence": Connection("evidence", "file"),
         }
         (folder / "golden.jsonl").write_text("\n".join(REQUESTS))
 
@@ -146,6 +152,25 @@ def test_an_endpoint_without_tls_fails(moved: Moved) -> None:
     assert case.verdict == "passed"
 
 
+def test_an_object_is_asked_for_by_who_may_not_and_by_who_may(
+    moved: Moved, sandbox: Stack, tmp_path: Path
+) -> None:
+    servers = Servers(sandbox, tmp_path)
+    bucket = f"tenant-{secrets.token_hex(4)}"
+    servers.create("aws_target", bucket)
+    servers.s3("aws_target").put_object(Bucket=bucket, Key="contract.txt", Body=b"of tenant A")
+    owner = servers.connection("aws_target")
+    moved.connections |= {"owner": owner, "stranger": replace(owner, login="AKIAELSE", password="else")}
+    probe = {"name": "other-tenant", "kind": "foreign_object", "object": f"s3://{bucket}/contract.txt"}
+    asked = {**probe, "connection": "stranger", "owner_connection": "owner"}
+    [case] = moved.run("security", security=[asked]).cases
+    assert case.verdict == "passed"
+    [case] = moved.run("security", security=[{**asked, "connection": "owner"}]).cases
+    assert (case.verdict, case.got) == ("failed", "the object")
+    [case] = moved.run("security", security=[{**asked, "object": f"s3://{bucket}/none"}]).cases
+    assert case.verdict == "not run"
+
+
 def test_a_target_is_held_against_the_baseline_of_the_source(moved: Moved) -> None:
     from heavylift.baselines.api import measure_baseline
     from heavylift.baselines.requests import BaselineRequest, LoadPlan
@@ -181,8 +206,7 @@ def test_a_loss_that_is_mended_in_time_passes_and_one_that_is_not_fails(
             task = asyncio.create_task(drill(moved.request(store, **section), begun=begun, seconds=seconds))
             await begun.wait()
             manner.status, asked = 503, manner.asked
-            while manner.asked < asked + 3:
-                await asyncio.sleep(0.02)
+            await asyncio.to_thread(until, lambda: manner.asked >= asked + 3, seconds=20, longest=0.05)
             manner.status = 0 if mended else 503
             record, _ref = await task
             manner.status = 0
