@@ -6,17 +6,19 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from heavylift.decommission import shutting, tables
+from heavylift.decommission.kept import rule_of, rules_for
 from heavylift.decommission.life import (
     demand_consent,
     demand_grace_over,
     demand_life,
     take_step,
 )
-from heavylift.decommission.object_deletes import deletion_of
+from heavylift.decommission.object_deletes import deletion_of, not_as_planned
 from heavylift.decommission.requests import LeavingRequest, Tell, silent
-from heavylift.errors import AlreadyExistsError
+from heavylift.errors import AlreadyExistsError, ConflictError
 from heavylift.evidence.decommission_evidence import PlanLife
 from heavylift.evidence.decommission_records import DroppedDatabase, PlannedDatabase, dropped_path
+from heavylift.evidence.records import utc_now
 from heavylift.evidence.wording import counted
 
 
@@ -57,7 +59,23 @@ async def disable(request: LeavingRequest, tell: Tell = silent) -> PlanLife:
     for dataset in life.plan.record.datasets:
         detail.append(await shutting.shut(request, dataset))
         tell(detail[-1])
-    return await take_step(request, life, "disabled", detail, changes=changes, scans=scans)
+    try:
+        return await take_step(request, life, "disabled", detail, changes=changes, scans=scans)
+    except ConflictError:
+        await _undo_late(request, life)
+        raise
+
+
+async def _undo_late(request: LeavingRequest, life: PlanLife) -> None:
+    """Take back what was done after somebody had restored the source: this attempt hung, and woke late."""
+    now = await demand_life(request)
+    if now.number != life.number or now.state not in ("restoring", "restored"):
+        return
+    for database in life.plan.record.databases:
+        connection = request.connections(database.connection)
+        await asyncio.to_thread(tables.bring_back, connection, request.spec.migration, database)
+    for dataset in life.plan.record.datasets:
+        await shutting.open_again(request, dataset)
 
 
 async def restore(request: LeavingRequest, tell: Tell = silent) -> PlanLife:
@@ -98,6 +116,7 @@ async def delete(request: LeavingRequest, tell: Tell = silent) -> Deletion:
     if life.state != "deleting":
         await _demand_unchanged(request, life, tell)
         life = await take_step(request, life, "deleting")
+    await _demand_free(request, life)
     done = Deletion(life)
     for dataset in life.plan.record.datasets:
         deleted, absent = await deletion_of(request, life, dataset).delete(tell)
@@ -121,6 +140,24 @@ async def _demand_unchanged(request: LeavingRequest, life: PlanLife, tell: Tell)
         tell(f"comparing tables of {database.database} with the plan")
         connection = request.connections(database.connection)
         await asyncio.to_thread(tables.demand_unchanged, connection, request.spec.migration, database)
+
+
+async def _demand_free(request: LeavingRequest, life: PlanLife) -> None:
+    """Demand that no rule which the spec has by now keeps anything that the plan lists.
+
+    :raises ConflictError: a legal hold or a retention has come since.
+    """
+    today = utc_now().date()
+    keep = request.section.keep
+    for dataset in life.plan.record.datasets:
+        await deletion_of(request, life, dataset).demand_free(
+            rules_for(keep, f"dataset/{dataset.dataset}", today)
+        )
+    for database in life.plan.record.databases:
+        rules = rules_for(keep, f"database/{database.database}", today)
+        held = [table.full_name for table in database.tables if rule_of(rules, table.full_name)]
+        if held:
+            raise not_as_planned(f"database {database.database}", "tables that a rule keeps by now", held)
 
 
 async def _drop(request: LeavingRequest, life: PlanLife, planned: PlannedDatabase) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from heavylift.decommission.kept import KeepRule, rule_of
 from heavylift.decommission.listings import Listings
 from heavylift.decommission.requests import LeavingRequest, Tell
 from heavylift.decommission.rows import PlannedRow, demand_digest, read_batches
@@ -86,15 +87,28 @@ class DatasetDeletion:
         changed, _added = await self.changes()
         if not changed:
             return
-        raise ConflictError(
-            f"deleting dataset {self.planned.dataset}",
-            got=f"{len(changed):,} objects that have changed or gone since the plan: "
-            + enumeration(changed, _SHOWN),
-            expected="every object as the plan lists it",
-            state="nothing was deleted by this attempt",
-            remedy="find who still writes to the source; then make a new plan and have it approved",
-            code="9309",
+        raise not_as_planned(
+            f"dataset {self.planned.dataset}", "objects that have changed or gone since the plan", changed
         )
+
+    async def demand_free(self, rules: Sequence[KeepRule]) -> None:
+        """Demand that none of the planned objects is kept by one of these rules.
+
+        :raises ConflictError: one is.
+        """
+        if not rules:
+            return
+        prefix = self.dataset.source.location.prefix
+        with TemporaryDirectory(prefix="heavylift-") as folder:
+            rows = await self._rows(Path(folder))
+            held = [
+                row.key
+                for batch in read_batches(rows, BATCH)
+                for row in batch
+                if rule_of(rules, row.key.removeprefix(prefix))
+            ]
+        if held:
+            raise not_as_planned(f"dataset {self.planned.dataset}", "objects that a rule keeps by now", held)
 
     async def delete(self, tell: Tell) -> tuple[int, int]:
         """Delete what is left, and return how many rows this attempt deleted and found absent.
@@ -223,6 +237,18 @@ class DatasetDeletion:
 
     def _path(self, number: int, state: str) -> str:
         return batch_path(self.request.spec.migration, self.plan, self.planned.dataset, number, state)
+
+
+def not_as_planned(what: str, why: str, names: Sequence[str]) -> ConflictError:
+    """Return the error of a deletion that meets something else than the plan lists."""
+    return ConflictError(
+        f"deleting {what}",
+        got=f"{len(names):,} {why}: {enumeration(names, _SHOWN)}",
+        expected="everything as the plan lists it, and free to be deleted",
+        state="nothing was deleted by this attempt",
+        remedy="find who writes to the source, or who keeps it; then make a new plan and have it approved",
+        code="9309",
+    )
 
 
 def deletion_of(request: LeavingRequest, life: PlanLife, planned: PlannedObjects) -> DatasetDeletion:

@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from heavylift.decommission import tables as tables_of
-from heavylift.decommission.api import PlanLife, certify, delete, disable, restore
+from heavylift.decommission.api import LeavingRequest, PlanLife, certify, delete, disable, restore
+from heavylift.decommission.life import demand_life
 from heavylift.decommission.shutting import open_again
 from heavylift.errors import ConflictError, CredentialError, IncompleteError
 from heavylift.platforms.places import Place
@@ -233,6 +234,56 @@ def test_what_a_rule_keeps_and_what_the_target_lacks_stays(folder: Leaving) -> N
     text = (Path(folder.spec.evidence.url.removeprefix("file://")) / ref.path).with_suffix(".md").read_text()
     assert "case 7" in text
     assert certificate.plan_sha256 in text
+
+
+def test_a_legal_hold_that_comes_in_the_grace_stops_the_deletion(folder: Leaving) -> None:
+    through_grace(folder, folder.plan())
+    held = list(OBJECTS)[3]
+    folder.change(
+        keep=[{"component": "dataset/images", "match": [held], "legal_hold": True, "reason": "case 8"}]
+    )
+    with pytest.raises(ConflictError, match="HL-9309"):
+        folder.act(delete)
+    assert folder.keys() == sorted(OBJECTS)
+
+
+def test_two_people_are_demanded_where_the_spec_says_so(folder: Leaving) -> None:
+    folder.change(two_people=True)
+    life = folder.plan()
+    folder.agree("disable", life, "ann")
+    with pytest.raises(IncompleteError, match="HL-9324"):
+        folder.agree("delete", life, "ann")
+    folder.agree("delete", life, "ben")
+    folder.act(disable)
+    until(lambda: datetime.now(UTC) > folder.act(demand_life).grace_ends, seconds=30)
+    assert folder.act(delete).rows_deleted == len(OBJECTS)
+
+
+def test_an_attempt_that_hung_and_wakes_after_a_restore_leaves_nothing_shut(workload: Leaving) -> None:
+    life = workload.plan()
+    workload.agree("disable", life)
+
+    async def hangs(request: LeavingRequest) -> None:
+        real = tables_of.set_aside
+
+        def late(*arguments: Any) -> int:
+            asyncio.run(restore_meanwhile())
+            return real(*arguments)
+
+        async def restore_meanwhile() -> None:
+            async with workload.request(run="other") as other:
+                await restore(other)
+
+        tables_of.set_aside = late
+        try:
+            await disable(request)
+        finally:
+            tables_of.set_aside = real
+
+    with pytest.raises(ConflictError, match=r"HL-93(19|20)"):
+        workload.act(hangs)
+    assert tables(workload) == ["customer", "entry"]
+    asyncio.run(read(workload))
 
 
 def test_an_object_that_changed_since_the_plan_stops_everything(versioned: Leaving) -> None:
