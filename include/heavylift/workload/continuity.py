@@ -12,7 +12,7 @@ from heavylift.evidence.base import EvidenceRef
 from heavylift.evidence.records import utc_now
 from heavylift.evidence.switch_evidence import latest_rehearsal, latest_switch
 from heavylift.evidence.wording import duration
-from heavylift.evidence.workload_records import TriedCase
+from heavylift.evidence.workload_records import CaseVerdict, TriedCase
 from heavylift.spec.sections_workload import ContinuityTest
 from heavylift.workload.requests import Tell, WorkloadRequest
 
@@ -25,9 +25,11 @@ STEADY = 2.0
 
 @dataclass
 class Outage:
-    """What clients have met.
+    """What clients have met, and when the target's own endpoint was seen to be gone.
 
-    :param longest: seconds from the last good answer before trouble to the first one after it.
+    :param longest: seconds from the last good answer before trouble to the first one after it; 0 where there
+        was no trouble.
+    :param lost_at: when the target's own endpoint first gave no good answer, after it had.
     """
 
     asked: int = 0
@@ -36,25 +38,42 @@ class Outage:
     kinds: dict[str, int] = field(default_factory=dict)
     good_at: float | None = None
     in_trouble: bool = False
-    recovered_at: float | None = None
+    steady_since: float | None = None
+    target_was_good: bool = False
+    lost_at: float | None = None
+
+    @property
+    def ready(self) -> bool:
+        """Whether clients and the target itself have answered, so that a loss can begin."""
+        return self.good_at is not None and self.target_was_good
 
     def note(self, status: str, at: float) -> None:
-        """Take one answer in; empty is good."""
+        """Take one answer to clients in; empty is good."""
         self.asked += 1
         if status:
             self.failed += 1
             self.in_trouble = True
+            self.steady_since = None
             self.kinds[status] = self.kinds.get(status, 0) + 1
             return
         if self.in_trouble and self.good_at is not None:
             self.longest = max(self.longest, at - self.good_at)
-            self.recovered_at = at
+        if self.steady_since is None:
+            self.steady_since = at
         self.good_at, self.in_trouble = at, False
 
+    def note_target(self, status: str, at: float) -> None:
+        """Take one answer of the target's own endpoint in."""
+        if not status:
+            self.target_was_good = True
+        elif self.target_was_good and self.lost_at is None:
+            self.lost_at = at
+
     def is_over(self, now: float) -> bool:
-        """Tell whether there was trouble, and everything has been answered for a while since."""
-        since = self.recovered_at
-        return since is not None and not self.in_trouble and now - since >= STEADY
+        """Tell whether the target was lost, and clients have had good answers for a while since."""
+        if self.lost_at is None or self.steady_since is None:
+            return False
+        return now - max(self.lost_at, self.steady_since) >= STEADY
 
 
 async def watch_drill(
@@ -62,54 +81,54 @@ async def watch_drill(
     wanted: ContinuityTest,
     tell: Tell,
     *,
-    begun: asyncio.Event | None = None,
+    begun: asyncio.Event,
     seconds: float = LONGEST_WAIT,
 ) -> list[TriedCase]:
-    """Ask the workload as clients do, until somebody has taken the target away and it answers again.
+    """Ask the workload as clients do, until the target has been taken away and clients are served again.
 
     Somebody, or the platform's own tool, ends the target's endpoint meanwhile, and follows the runbook.
 
-    :param begun: set once the first good answer has come.
-    :param seconds: how long to wait for trouble and its end.
+    :param begun: set once clients and the target's own endpoint have answered.
+    :param seconds: how long to wait for the loss and the recovery.
     """
     bodies = (await request.bodies()).bodies[:1]
-    endpoint = Scoring(
-        request.connections(wanted.connection),
-        bodies,
-        rate=RATE,
-        timeout_seconds=min(5, request.section.timeout),
-    )
+    patience = float(min(5, request.section.timeout))
+    clients = Scoring(request.connections(wanted.connection), bodies, rate=RATE, timeout_seconds=patience)
+    target = Scoring(request.target, bodies, path=request.section.path, rate=RATE, timeout_seconds=patience)
     outage = Outage()
     until = time.monotonic() + seconds
     try:
-        while time.monotonic() < until:
+        while time.monotonic() < until and not outage.is_over(time.monotonic()):
             due = time.monotonic()
-            outage.note((await endpoint.ask(0, due)).status, time.monotonic())
-            if outage.good_at is not None and begun is not None and not begun.is_set():
+            answer, own = await asyncio.gather(clients.ask(0, due), target.ask(0, due))
+            outage.note(answer.status, time.monotonic())
+            outage.note_target(own.status, time.monotonic())
+            if outage.ready and not begun.is_set():
                 begun.set()
                 tell("the workload answers: take the target's endpoint away now")
-            if outage.is_over(time.monotonic()):
-                break
             await asyncio.sleep(max(0.0, due + 1 / RATE - time.monotonic()))
     finally:
-        await endpoint.close()
+        await clients.close()
+        await target.close()
     return [_drilled(outage, wanted)]
 
 
 def _drilled(outage: Outage, wanted: ContinuityTest) -> TriedCase:
-    expected = f"answers again within {duration(timedelta(seconds=wanted.recovered_within))}"
+    limit = duration(timedelta(seconds=wanted.recovered_within))
     kinds = ", ".join(f"{count} {kind}" for kind, count in sorted(outage.kinds.items()))
-    if outage.good_at is None or not outage.failed:
-        got = "no trouble was seen" if outage.good_at else f"no good answer ({kinds})"
-        return TriedCase(name="loss of the target", verdict="not run", expected=expected, got=got)
-    if outage.in_trouble:
-        got = f"no good answer at the end; {outage.failed} of {outage.asked} requests failed ({kinds})"
-        return TriedCase(name="loss of the target", verdict="failed", expected=expected, got=got)
-    got = f"{outage.longest:.1f} s without a good answer; {outage.failed} of {outage.asked} failed ({kinds})"
+    told = f"{outage.failed} of {outage.asked} requests failed" + (f" ({kinds})" if kinds else "")
+    verdict: CaseVerdict = "not run"
+    if outage.lost_at is None:
+        got = "the target's endpoint was not seen to be lost" if outage.ready else f"no good answer; {told}"
+    elif outage.in_trouble:
+        verdict, got = "failed", f"no good answer at the end; {told}"
+    else:
+        verdict = "passed" if outage.longest <= wanted.recovered_within else "failed"
+        got = f"{outage.longest:.1f} s without a good answer; {told}"
     return TriedCase(
         name="loss of the target",
-        verdict="passed" if outage.longest <= wanted.recovered_within else "failed",
-        expected=expected,
+        verdict=verdict,
+        expected=f"clients are served again within {limit} of the target's loss",
         got=got,
         seconds=round(outage.longest, 3),
     )

@@ -74,4 +74,4 @@ def test_requests_are_answered_again_after_the_target_is_lost(proxied: Stack, tm
     [found] = json.loads(output)["tests"]
     lost, _way = found["test"]["cases"]
     assert lost["verdict"] == "passed", (lost, errors)
-    assert lost["seconds"] > 0
+    assert "failed" in lost["got"]
