@@ -66,6 +66,8 @@ AREAS = (
     Area(f"{_LIB}/autoscaling/", "Autoscaling", "heavylift scaling simulate", "reference/training.md"),
     Area(f"{_LIB}/cutover/", "The switch", "heavylift cutover status SPEC", "runbooks/cutover.md"),
     Area(f"{_LIB}/switching/", "The switch", "heavylift cutover status SPEC", "runbooks/cutover.md"),
+    Area(f"{_LIB}/decommission/", "Giving the source up", "heavylift decommission status SPEC", "runbooks/decommission.md"),
+    Area(f"{_LIB}/workload/", "Tests of the workload", "heavylift workload test SPEC", "reference/workload-tests.md"),
     Area(f"{_LIB}/monitor/", "Monitoring", "heavylift monitor series MIGRATION", "reference/monitor.md"),
     Area(f"{_LIB}/notify/", "Notifications", _DOCTOR, "reference/night-shift.md"),
     Area(f"{_LIB}/report/", "Reports, status and doctor", "heavylift status MIGRATION", "reference/night-shift.md"),

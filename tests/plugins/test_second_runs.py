@@ -48,6 +48,9 @@ SWITCH_KILLED = f"{SWITCH}test_a_switch_that_is_killed_anywhere_is_finished_by_t
 SWITCH_CLOSED = f"{SWITCH}test_the_gate_and_the_last_tasks_may_be_cleared"
 SWITCH_LOOKED = f"{SWITCH}test_looking_and_rehearsing_again_move_nobody"
 
+LEAVING = "plugins/test_decommission_operators.py::"
+LEAVING_CLEARED = f"{LEAVING}test_every_task_of_the_phase_may_be_cleared"
+
 SECOND_RUNS = {
     "AnalyseCanaryOperator": f"{SWITCH}test_a_step_is_judged_again_by_the_record_of_this_run",
     "ApplyInfrastructureOperator": PROVISION,
@@ -56,11 +59,13 @@ SECOND_RUNS = {
     "ApproveInfrastructureOperator": PROVISION,
     "BeginRunOperator": "plugins/test_begin.py::test_beginning_again_only_notes_it_again",
     "BuildInfrastructureReportOperator": PROVISION,
+    "BuildLeavingReportOperator": LEAVING_CLEARED,
     "BuildModelsReportOperator": MODELS,
     "BuildOptimizeReportOperator": OPTIMIZE_CLOSED,
     "BuildPlanReportOperator": CLOSED_ASSESS,
     "BuildReportOperator": CLOSED,
     "BuildSwitchReportOperator": SWITCH_CLOSED,
+    "CertifyDeletionOperator": LEAVING_CLEARED,
     "CheckComplianceOperator": (
         "plugins/test_compliance_operators.py::test_scanning_and_judging_again_find_the_same"
     ),
@@ -68,6 +73,7 @@ SECOND_RUNS = {
     "CheckDeviceOperator": CLEARED_DEVICES,
     "CheckModelOperator": MODELS,
     "CheckReadinessOperator": SWITCH_LOOKED,
+    "CheckSourceUnusedOperator": LEAVING_CLEARED,
     "CompareScalingOperator": (
         "plugins/test_training_operators.py::test_autoscaling_is_compared_again_to_the_same_figures"
     ),
@@ -86,13 +92,16 @@ SECOND_RUNS = {
     "DeleteGoneOperator": (
         "plugins/test_deletes_operator.py::test_a_second_run_of_the_task_deletes_nothing_more"
     ),
+    "DeleteSourceOperator": f"{LEAVING}test_a_deletion_that_is_killed_is_gone_on_with",
     "DetectDriftOperator": PROVISION,
     "DeviceStepOperator": CLEARED_DEVICES,
+    "DisableSourceOperator": LEAVING_CLEARED,
     "DrainChangesOperator": KILLED_TABLES,
     "EndStreamOperator": CUT_SHORT,
     "EvaluateCutoverGateOperator": SWITCH_CLOSED,
     "EvaluateGateOperator": "plugins/test_gate_operators.py::test_judging_again_adds_a_result",
     "EvaluateInfrastructureGateOperator": PROVISION,
+    "EvaluateLeavingGateOperator": LEAVING_CLEARED,
     "EvaluateModelsGateOperator": MODELS,
     "EvaluateOptimizeGateOperator": OPTIMIZE_CLOSED,
     "EvaluatePlanGateOperator": CLOSED_ASSESS,
@@ -108,6 +117,7 @@ SECOND_RUNS = {
     ),
     "GateSensor": "plugins/test_gate_operators.py::test_a_sensor_that_is_cleared_sees_the_same_result",
     "GenerateInfrastructureOperator": PROVISION,
+    "GraceSensor": LEAVING_CLEARED,
     "IngestDeviceOperator": CLEARED_DEVICES,
     "LoadDeviceOperator": CLEARED_DEVICES,
     "MakeGraphOperator": KILLED_ASSESS,
@@ -118,6 +128,7 @@ SECOND_RUNS = {
     "MeasureTrialsOperator": OPTIMIZE,
     "MirrorStreamOperator": "plugins/test_stream_operators.py::test_a_second_attempt_adds_a_record",
     "OptimizeOperator": OPTIMIZE,
+    "PlanDecommissionOperator": LEAVING_CLEARED,
     "PlanDevicesOperator": CLEARED_DEVICES,
     "PlanInfrastructureOperator": PROVISION,
     "PlanTransferOperator": "plugins/test_transfer_operators.py::test_a_plan_is_made_once_in_a_run",
@@ -145,6 +156,7 @@ SECOND_RUNS = {
     "ReplicationCaughtUpSensor": (
         "plugins/test_tables_waiting.py::test_the_sensor_waits_and_looks_again_itself"
     ),
+    "RestoreSourceOperator": f"{LEAVING}test_bringing_back_again_changes_nothing",
     "RevalidateModelOperator": MODELS,
     "ReverseSyncOperator": (
         "plugins/test_tables_operators.py::test_a_reverse_sync_that_is_killed_goes_on_where_it_was"
@@ -169,6 +181,7 @@ SECOND_RUNS = {
         "plugins/test_tables_operators.py::test_a_snapshot_that_is_killed_goes_on_where_it_was"
     ),
     "SummariseInfrastructureOperator": PROVISION,
+    "SummariseLeavingOperator": LEAVING_CLEARED,
     "SummariseModelsOperator": MODELS,
     "SummariseMonitorOperator": (
         f"{MONITOR}test_a_target_like_the_source_is_no_alarm_and_one_that_drifts_turns_the_run_red"
@@ -198,6 +211,9 @@ SECOND_RUNS = {
     "TranslateTrainingOperator": (
         "plugins/test_training_operators.py::"
         "test_a_job_is_translated_again_to_the_same_definition_which_is_kept_once"
+    ),
+    "TryWorkloadOperator": (
+        "plugins/test_workload_operator.py::test_testing_again_adds_a_record_and_changes_nothing"
     ),
     "UnfreezeWritesOperator": (
         "plugins/test_fence_operators.py::test_a_side_that_is_opened_again_stays_as_it_is"

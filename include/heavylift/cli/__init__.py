@@ -33,6 +33,8 @@ SUBCOMMANDS = (
     Subcommand("compliance", "Scan for personal data; check the rules."),
     Subcommand("cutover", "Switch the live workload to the target, and back."),
     Subcommand("optimize", "Find better settings, sizes and purchases; propose them."),
+    Subcommand("workload", "Test the moved workload: answers, speed, security, loss of the target."),
+    Subcommand("decommission", "Give the source up: plan, disable, restore, delete, certify."),
     Subcommand("monitor", "Watch data, predictions, latency and error budgets."),
     Subcommand("status", "Show where a migration stands.", single=True),
     Subcommand("doctor", "Say what is wrong with a migration and what to do.", single=True),

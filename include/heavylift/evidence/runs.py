@@ -9,6 +9,7 @@ from datetime import datetime
 
 from heavylift.evidence.access_records import ACCESS_FOLDER
 from heavylift.evidence.compliance_records import COMPLIANCE
+from heavylift.evidence.decommission_records import DECOMMISSION_FOLDER
 from heavylift.evidence.feature_records import FEATURES_FOLDER
 from heavylift.evidence.infra_records import INFRA_FOLDER, PROVISION_PHASE
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
@@ -22,10 +23,23 @@ from heavylift.evidence.secret_records import SECRETS_FOLDER
 from heavylift.evidence.store import EvidenceFile, EvidenceStore
 from heavylift.evidence.stream_paths import STREAMS_FOLDER
 from heavylift.evidence.switch_records import SWITCH_FOLDER
+from heavylift.evidence.workload_records import WORKLOAD_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
 _PROVISIONED = frozenset({ACCESS_FOLDER, INFRA_FOLDER, PARTS_FOLDER, SECRETS_FOLDER})
-_NO_PHASE = frozenset({"audit", COMPLIANCE, "quarantine", "state", "uploads", SWITCH_FOLDER, "~notify"})
+_NO_PHASE = frozenset(
+    {
+        "audit",
+        COMPLIANCE,
+        "quarantine",
+        "state",
+        "uploads",
+        SWITCH_FOLDER,
+        DECOMMISSION_FOLDER,
+        WORKLOAD_FOLDER,
+        "~notify",
+    }
+)
 
 
 @dataclass(frozen=True)

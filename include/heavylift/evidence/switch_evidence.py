@@ -11,6 +11,7 @@ from heavylift.evidence.paths import original_text
 from heavylift.evidence.run_evidence import Kept, read_all, read_latest
 from heavylift.evidence.runs import list_runs
 from heavylift.evidence.switch_records import (
+    FinalRecord,
     ReadinessRecord,
     RehearsalRecord,
     ShiftRecord,
@@ -117,6 +118,19 @@ async def latest_switch(store: EvidenceStore, migration: str) -> Kept[SwitchReco
             kept = await read_latest(store, _path_of(seen.key, "switch"), SwitchRecord)
             if kept and (newest is None or kept.record.ended_at > newest.record.ended_at):
                 newest = kept
+    return newest
+
+
+async def latest_final(store: EvidenceStore, migration: str) -> Kept[FinalRecord] | None:
+    """Return the record of the way back's closing, or None where it is open.
+
+    :raises AuditError: a record is damaged.
+    """
+    newest: Kept[FinalRecord] | None = None
+    for seen in await list_runs(store, migration, CUTOVER_PHASE):
+        kept = await read_latest(store, _path_of(seen.key, "final"), FinalRecord)
+        if kept and (newest is None or kept.record.finalised_at > newest.record.finalised_at):
+            newest = kept
     return newest
 
 

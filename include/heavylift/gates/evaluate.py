@@ -42,10 +42,12 @@ from heavylift.gates.database_checks import DatabaseSubject, judge_database_fres
 from heavylift.gates.feature_checks import judge_feature_freshness
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
 from heavylift.gates.infra_checks import InfraSubject, gate_now, judge_infra_freshness, stage_digest
+from heavylift.gates.leaving_checks import judge_leaving, leaving_subject
 from heavylift.gates.model_checks import judge_model_freshness
 from heavylift.gates.part_checks import judge_parts, part_digest
 from heavylift.gates.registry_checks import judge_registry_freshness
 from heavylift.gates.stream_checks import judge_stream_freshness
+from heavylift.gates.workload_checks import WorkloadDemand, judge_workload
 from heavylift.spec.gates import Gate
 from heavylift.spec.provision_parts import PART_CHECKS, part_of
 from heavylift.spec.provision_stages import stage_of
@@ -73,6 +75,8 @@ async def evaluate_gate(
     provision: bool = False,
     cutover: bool = False,
     optimized: Subjects | None = None,
+    leaving: bool = False,
+    workload: WorkloadDemand | None = None,
     plan: PlanDemand | None = None,
 ) -> tuple[GateResult, EvidenceRef]:
     """Judge ``gate`` by the evidence of ``run`` and write the result.
@@ -91,6 +95,8 @@ async def evaluate_gate(
     :param provision: whether it answers for a stage of the run's infrastructure: the one it is named for.
     :param cutover: whether it answers for a switch that the run is about to make.
     :param optimized: all that was to be judged, by kind and name, in the phase optimize.
+    :param leaving: whether it answers for a source that is given up.
+    :param workload: which tests of the moved workload it answers for.
     :param plan: where the plan is approved and for what, for the check ``plan_approved``; and what
         ``compliance_clean`` must have been judged on.
     :raises AuditError: a record of the run is damaged.
@@ -119,6 +125,9 @@ async def evaluate_gate(
     if proposed is not None:
         gate, judged = _of_optimize(gate, proposed, optimized or (), now)
         outcomes += judged
+    left = await leaving_subject(store, run) if leaving else None
+    outcomes += judge_leaving(gate, left, now) if left else []
+    outcomes += await _of_workload(store, run.migration, gate, workload, now)
     outcomes += await _of_plan(store, run.migration, gate, plan)
     outcomes += await _of_compliance(store, run.migration, gate, plan, now)
     outcomes += _unjudged(gate, outcomes, datasets)
@@ -129,7 +138,7 @@ async def evaluate_gate(
         checks=tuple(outcomes),
         passed=all(outcome.passed for outcome in outcomes),
         approval_required=gate.approval.required,
-        plan_digest=_digest(gate, assessed, infra, proposed),
+        plan_digest=left.plan_digest if left else _digest(gate, assessed, infra, proposed),
     )
     _number, ref = await write_next(store, lambda number: gate_path(run, gate.name, number), result)
     return result, ref
@@ -281,6 +290,14 @@ async def _of_plan(
     return [await judge_plan_approved(store, migration, plan)]
 
 
+async def _of_workload(
+    store: EvidenceStore, migration: str, gate: Gate, workload: WorkloadDemand | None, now: datetime
+) -> list[CheckOutcome]:
+    if Check.WORKLOAD_TESTS_PASSED not in gate.checks or workload is None:
+        return []
+    return await judge_workload(store, migration, workload, now)
+
+
 async def _of_compliance(
     store: EvidenceStore, migration: str, gate: Gate, plan: PlanDemand | None, now: datetime
 ) -> list[CheckOutcome]:
@@ -305,18 +322,12 @@ def _unjudged(gate: Gate, outcomes: list[CheckOutcome], datasets: Sequence[str])
 
 
 def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
-    if check is Check.CUTOVER_READY:
-        return "there is no switch to judge"
-    if check is Check.CHANGES_PROPOSED:
-        return "there is no optimisation to judge"
+    if check in _NOBODY_TO_JUDGE:
+        return f"there is no {_NOBODY_TO_JUDGE[check]}"
     if check in INFRA_JUDGES or check in PART_CHECKS:
         return "there is no infrastructure to judge"
     if check in ASSESS_JUDGES:
         return "there is no assessment to judge"
-    if check is Check.REGISTRIES_EQUAL:
-        return "there is no registry to judge"
-    if check is Check.FEATURES_EQUAL:
-        return "there is no feature store to judge"
     if check in MODEL_JUDGES and check not in JUDGES:
         return "there is no model to judge"
     if check not in JUDGES:
@@ -324,3 +335,14 @@ def _why_unjudged(check: Check, datasets: Sequence[str]) -> str:
     if check in TABLE_CHECKS and datasets:
         return "no dataset of this migration has expectations"
     return "there is no dataset to judge"
+
+
+_NOBODY_TO_JUDGE = {
+    Check.CUTOVER_READY: "switch to judge",
+    Check.WORKLOAD_TESTS_PASSED: "test of the workload to judge",
+    Check.SOURCE_UNUSED: "source that is given up",
+    Check.GRACE_OVER: "source that is given up",
+    Check.CHANGES_PROPOSED: "optimisation to judge",
+    Check.REGISTRIES_EQUAL: "registry to judge",
+    Check.FEATURES_EQUAL: "feature store to judge",
+}

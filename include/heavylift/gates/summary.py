@@ -43,14 +43,15 @@ async def summarise(
     provides: Sequence[str] = (),
     switched_to: SideName | None = None,
     optimized: Subjects | None = None,
+    given_up: bool = False,
 ) -> PhaseSummary:
     """Return the summary of ``run``; writes nothing.
 
     Passed only if the latest verification of every dataset, database, stream and registry passed and is
     younger than the last write to the target, no shard is unfinished, every model was checked and
     agrees, all infrastructure is applied and proved, the parts ``provides`` are made, everything was
-    switched to the side ``switched_to``, all of ``optimized`` was judged and proposed, and every gate is
-    open. With none of them it does not pass.
+    switched to the side ``switched_to``, all of ``optimized`` was judged and proposed, a source that is
+    ``given_up`` is certified to be deleted, and every gate is open. With none of them it does not pass.
 
     :raises AuditError: a record of the run is damaged.
     """
@@ -81,6 +82,7 @@ async def summarise(
 
         reasons += optimize_reasons(proposed, optimized or ())
         gates = [optimize_gate_now(gate, proposed) for gate in gates]
+    reasons += await _given_up(store, run) if given_up else []
     reasons += [reason for gate in gates for reason in await _closed(store, run, gate)]
     if not (
         datasets
@@ -93,6 +95,7 @@ async def summarise(
         or provision
         or switched_to
         or optimized
+        or given_up
     ):
         reasons.append("the run has no dataset, no database, no stream, no registry and no model")
     counts = sum((counts_of(each) for each in evidence), Counts())
@@ -352,6 +355,13 @@ def _differences(evidence: DatasetEvidence) -> str:
         (record.attributes_differ, "with other attributes"),
     )
     return ", ".join(f"{number:,} {what}" for number, what in counts if number)
+
+
+async def _given_up(store: EvidenceStore, run: RunKey) -> list[str]:
+    from heavylift.evidence.decommission_evidence import read_leaving
+    from heavylift.gates.leaving_checks import leaving_reasons
+
+    return leaving_reasons(await read_leaving(store, run))
 
 
 async def _switch(store: EvidenceStore, run: RunKey) -> SwitchEvidence:

@@ -11,6 +11,7 @@ from heavylift.evidence.assess_evidence import AssessEvidence, read_assess
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import AuditEntry
 from heavylift.evidence.database_evidence import DatabaseEvidence, read_database
+from heavylift.evidence.decommission_evidence import LeavingEvidence, read_leaving
 from heavylift.evidence.feature_evidence import FeatureEvidence, read_feature_store
 from heavylift.evidence.infra_evidence import ProvisionEvidence, read_provision
 from heavylift.evidence.model_evidence import ModelEvidence, read_model_evidence
@@ -23,9 +24,11 @@ from heavylift.evidence.runs import SeenRun, list_runs
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evidence
 from heavylift.evidence.switch_evidence import SwitchEvidence, read_switch
+from heavylift.evidence.workload_records import KINDS, WorkloadTestRecord, latest_test
 from heavylift.gates.approval import gate_standing, read_approvals
 
 _STARTED = "run.started"
+DECOMMISSION, CUTOVER = "decommission", "cutover"
 MOST_ENTRIES = 2_000
 """How far back in the audit trail the acts of a run are looked for."""
 
@@ -85,11 +88,13 @@ class RunStory:
     provision: ProvisionEvidence | None = None
     switch: SwitchEvidence | None = None
     optimize: OptimizeEvidence | None = None
+    leaving: LeavingEvidence | None = None
+    workload: tuple[Kept[WorkloadTestRecord], ...] = ()
 
     @property
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
-        looked = self.assess or self.provision or self.switch or self.optimize
+        looked = self.assess or self.provision or self.switch or self.optimize or self.leaving
         others = self.databases or self.streams or self.registries or self.feature_stores or self.models
         return bool(self.datasets) or not (others or looked)
 
@@ -154,6 +159,8 @@ async def read_story(
         provision=await read_provision(store, run) if this and this.provisioned else None,
         optimize=await read_optimize(store, run) if this and this.optimized else None,
         switch=await read_switch(store, run) if this and this.switched else None,
+        leaving=await read_leaving(store, run) if run.phase == DECOMMISSION else None,
+        workload=await _workload(store, run) if run.phase == CUTOVER else (),
         models=tuple([await read_model_evidence(store, run, *each) for each in models]),
     )
 
@@ -186,3 +193,9 @@ async def _trail(store: EvidenceStore, run: RunKey) -> TrailStory:
     except AuditError as error:
         return TrailStory(head, length, tuple(reversed(acts)), str(error))
     return TrailStory(head, length, tuple(reversed(acts)))
+
+
+async def _workload(store: EvidenceStore, run: RunKey) -> tuple[Kept[WorkloadTestRecord], ...]:
+    """Return the newest test of each kind of the migration's workload, as far as there is one."""
+    found = [await latest_test(store, run.migration, kind) for kind in KINDS]
+    return tuple(kept for kept in found if kept is not None)

@@ -28,6 +28,13 @@ from heavylift.report.databases import (
 )
 from heavylift.report.deletions import deletions_of
 from heavylift.report.features import features_proof, features_so_far
+from heavylift.report.leaving import (
+    PASSED,
+    contradictions_of_leaving,
+    leaving_proof,
+    leaving_so_far,
+    tried_leaving,
+)
 from heavylift.report.models import models_proof, models_so_far
 from heavylift.report.optimize import optimize_proof, optimize_so_far
 from heavylift.report.provision import provided, provision_proof, provision_so_far, provision_title
@@ -119,6 +126,8 @@ def _only_tried(story: RunStory) -> Headline | None:
     if story.switch is not None and (story.was_dry or story.was_rehearsal):
         word = "Rehearsal" if story.was_rehearsal else "Dry run"
         return Headline(Standing.OPEN, word, "Nobody was moved", tried_in_words(story.switch))
+    if story.leaving is not None and story.was_dry:
+        return Headline(Standing.OPEN, "Dry run", "Nothing was deleted", tried_leaving(story.leaving))
     return None
 
 
@@ -130,6 +139,8 @@ def _passed_without_moving(story: RunStory) -> str:
         return provision_title(story.provision)
     if story.optimize is not None:
         return "Everything was judged, and what is proposed is approved; nothing was changed"
+    if story.leaving is not None:
+        return PASSED
     return f"The workload is on the {goal_of_run(story)}" if story.switch is not None else ""
 
 
@@ -175,6 +186,7 @@ def contradictions(story: RunStory) -> tuple[str, ...]:
     reasons += provision_reasons(story.provision, provided(story)) if story.provision else []
     reasons += optimize_reasons(story.optimize, ()) if story.optimize else []
     reasons += switch_reasons(story.switch, goal_of_run(story)) if story.switch else []
+    reasons += contradictions_of_leaving(story)
     if story.trail.problem:
         reasons.append("the audit trail is damaged")
     return tuple(reasons)
@@ -213,7 +225,7 @@ def _proof(story: RunStory) -> str:
         _objects_proof(story), databases_proof(story), streams_proof(story), registries_proof(story),
         features_proof(story),
         models_proof(story), assess_proof(story.assess), provision_proof(story.provision),
-        switch_proof(story), optimize_proof(story.optimize),
+        switch_proof(story), optimize_proof(story.optimize), leaving_proof(story),
     )  # fmt: skip
     parts = (*proofs, _gone(story), _gates(story))
     return " ".join(part for part in parts if part)
@@ -284,5 +296,6 @@ def _so_far(story: RunStory) -> str:
         provision_so_far(story.provision) if story.provision else "",
         switch_so_far(story.switch) if story.switch else "",
         optimize_so_far(story.optimize) if story.optimize else "",
+        leaving_so_far(story.leaving) if story.leaving else "",
     ]
     return ", and ".join(part for part in parts if part)

@@ -24,6 +24,7 @@ from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.features import FeatureRow, feature_rows
 from heavylift.report.forecast import Forecast, forecasts_of
+from heavylift.report.leaving import leaving_files
 from heavylift.report.models import ModelRow, model_rows
 from heavylift.report.optimize import OptimizeView, optimize_view
 from heavylift.report.provision import ProvisionView, provision_view
@@ -294,6 +295,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     yield from story.provision.refs if story.provision else ()
     yield from story.switch.refs if story.switch else ()
     yield from story.optimize.refs if story.optimize else ()
+    yield from leaving_files(story.leaving) if story.leaving else ()
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)

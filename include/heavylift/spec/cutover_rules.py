@@ -10,12 +10,15 @@ from heavylift.spec.rule import Broken
 from heavylift.spec.sections_platform import Cutover, TrafficAdapter
 from heavylift.spec.vocabulary import Check, Phase
 
-_HERE = frozenset({Check.CUTOVER_READY, Check.PLAN_APPROVED, Check.COMPLIANCE_CLEAN})
+_HERE = frozenset(
+    {Check.CUTOVER_READY, Check.PLAN_APPROVED, Check.COMPLIANCE_CLEAN, Check.WORKLOAD_TESTS_PASSED}
+)
 
 
 def cutover_rules(spec: MigrationSpec) -> Iterator[Broken]:
     """Yield what is wrong with the section cutover, and with its check at other gates."""
     yield from _checks_belong(spec)
+    yield from _workload_is_tested(spec)
     if spec.cutover is None:
         return
     yield from _something_switches(spec, spec.cutover)
@@ -36,6 +39,13 @@ def _checks_belong(spec: MigrationSpec) -> Iterator[Broken]:
                     f"the check {check.value!r}, which would check nothing",
                     "a gate of the phase cutover, and a section cutover",
                 )
+            elif check is Check.WORKLOAD_TESTS_PASSED and (not here or spec.workload_tests is None):
+                yield Broken(
+                    "9338",
+                    path,
+                    f"the check {check.value!r}, which would check nothing",
+                    "a gate of the phase cutover, and a section workload_tests",
+                )
             elif here and check not in _HERE:
                 yield Broken(
                     "8711",
@@ -44,6 +54,19 @@ def _checks_belong(spec: MigrationSpec) -> Iterator[Broken]:
                     " or ".join(sorted(each.value for each in _HERE)),
                     "cutover_ready demands the gates of all earlier phases",
                 )
+
+
+def _workload_is_tested(spec: MigrationSpec) -> Iterator[Broken]:
+    section = spec.workload_tests
+    if section is None:
+        return
+    if not (section.functional or section.performance or section.security or section.continuity):
+        yield Broken(
+            "9338",
+            ("workload_tests",),
+            "no test in it",
+            "functional, performance, security or continuity",
+        )
 
 
 def _something_switches(spec: MigrationSpec, cutover: Cutover) -> Iterator[Broken]:

@@ -152,6 +152,27 @@ DEFAULT_OPTIMIZE_GATE = Gate(
     max_age=7 * DAY,
 )
 """The gate of the optimize phase where the spec names none; nothing is changed by opening it."""
+DEFAULT_DECOMMISSION_PLAN_GATE = Gate(
+    name="decommission-planned",
+    phase=Phase.DECOMMISSION,
+    description="Nobody uses the source any more, and somebody has agreed to exactly this list of what will"
+    " be made unusable, and then deleted.",
+    checks=(Check.SOURCE_UNUSED,),
+    approval=Approval(required=True),
+    max_age=HOUR,
+)
+"""The first gate of the decommission phase where the spec names none."""
+
+DEFAULT_DELETION_GATE = Gate(
+    name="decommission-deletion",
+    phase=Phase.DECOMMISSION,
+    description="The time of grace is over, nobody has missed anything, nothing has changed, and somebody has"
+    " agreed to delete what the plan lists, for good.",
+    checks=(Check.GRACE_OVER,),
+    approval=Approval(required=True),
+    max_age=HOUR,
+)
+"""The second gate of the decommission phase where the spec names none."""
 
 DEFAULT_SECRETS_GATE = Gate(
     name="secrets-equal",
@@ -213,5 +234,5 @@ DEFAULT_GATES = {
         DEFAULT_CUTOVER_GATE,
         DEFAULT_OPTIMIZE_GATE,
     )
-}
+} | {Phase.DECOMMISSION: (DEFAULT_DECOMMISSION_PLAN_GATE, DEFAULT_DELETION_GATE)}
 """The gates of phases where a spec names none; other phases then have none."""

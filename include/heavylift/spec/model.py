@@ -15,12 +15,14 @@ from heavylift.spec.sections_compliance import Compliance
 from heavylift.spec.sections_containers import Containers
 from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
+from heavylift.spec.sections_decommission import Decommission
 from heavylift.spec.sections_models import Model
 from heavylift.spec.sections_monitor import Monitor
 from heavylift.spec.sections_optimize import Optimize
 from heavylift.spec.sections_parts import Access, Manifests, Pipeline
 from heavylift.spec.sections_platform import Cutover, Infrastructure
 from heavylift.spec.sections_secrets import Secrets
+from heavylift.spec.sections_workload import WorkloadTests
 from heavylift.spec.vocabulary import Phase
 
 API_VERSION: Literal["heavylift/v1"] = "heavylift/v1"
@@ -86,6 +88,12 @@ class MigrationSpec(SpecModel):
         " revalidate, cutover and optimize have a default gate.",
     )
     cutover: Cutover | None = Field(default=None, description="How the live workload is switched.")
+    workload_tests: WorkloadTests | None = Field(
+        default=None, description="How the moved workload is tested."
+    )
+    decommission: Decommission | None = Field(
+        default=None, description="How the source is given up after the cutover is final."
+    )
 
     def dag_id(self, phase: Phase) -> str:
         """Return the id of the Airflow DAG for ``phase``."""

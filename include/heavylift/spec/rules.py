@@ -9,6 +9,7 @@ from heavylift.spec.assess_rules import assess_rules
 from heavylift.spec.compliance_rules import compliance_rules
 from heavylift.spec.cutover_rules import cutover_rules
 from heavylift.spec.database_rules import database_checks_have_databases, database_rules
+from heavylift.spec.decommission_rules import decommission_rules
 from heavylift.spec.feature_rules import feature_rules
 from heavylift.spec.infra_rules import infra_rules
 from heavylift.spec.model import MigrationSpec
@@ -186,6 +187,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     infra_rules,
     part_rules,
     cutover_rules,
+    decommission_rules,
     monitor_rules,
     optimize_rules,
     _phases_are_supported,

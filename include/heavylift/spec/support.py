@@ -32,6 +32,8 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "manifests": True,
         "compliance": True,
         "cutover": True,
+        "decommission": True,
+        "workload_tests": True,
         "monitor": True,
         "optimize": True,
     }
@@ -53,6 +55,7 @@ SUPPORTED_PHASES = frozenset(
         Phase.REGISTRY,
         Phase.REVALIDATE,
         Phase.CUTOVER,
+        Phase.DECOMMISSION,
         Phase.OPTIMIZE,
     }
 )

@@ -43,6 +43,7 @@ _CUSTOM = {
     "hl_moment": _Kind("2137", "text that is no moment and no age"),
     "hl_version": _Kind("2138", "text that is no version or package"),
     "hl_beside": _Kind("9101", "a path that is none below the spec's folder"),
+    "hl_component": _Kind("9301", "text that names no dataset and no database"),
     "hl_user": _Kind("2135", "text that cannot be a user's id"),
 }
 _WORD = _Kind("2122", "a word that is not among those allowed")

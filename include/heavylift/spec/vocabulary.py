@@ -41,6 +41,7 @@ class Phase(StrEnum):
     REVALIDATE = "revalidate"
     CUTOVER = "cutover"
     ROLLBACK = "rollback"
+    DECOMMISSION = "decommission"
     OPTIMIZE = "optimize"
     MONITOR = "monitor"
 
@@ -156,3 +157,6 @@ class Check(StrEnum):
     MANIFESTS_VALID = "manifests_valid"
     IMAGES_EQUAL = "images_equal"
     CHANGES_PROPOSED = "changes_proposed"
+    SOURCE_UNUSED = "source_unused"
+    GRACE_OVER = "grace_over"
+    WORKLOAD_TESTS_PASSED = "workload_tests_passed"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 from heavylift.cutover.readiness import look_at_world
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.switch_records import ReadinessRecord, switch_path
+from heavylift.evidence.workload_records import KINDS
 from heavylift.gates.readiness import Demanded, earlier_phases
+from heavylift.gates.workload_checks import WorkloadDemand, workload_items
 from heavylift.spec.registry_phase import spec_for
 from heavylift.spec.vocabulary import Phase
 from heavylift.switching.parts import cutover_of
@@ -33,9 +35,19 @@ async def check_readiness(
     cutover = cutover_of(spec)
     items = await earlier_phases(store, spec.migration, demanded_of(whole))
     items += await look_at_world(parts, owner=cutover.runbook_owner, max_lag=cutover.max_lag)
+    demand = workload_demand(whole)
+    items += await workload_items(store, spec.migration, demand) if demand else []
     record = ReadinessRecord(run=run, owner=cutover.runbook_owner, items=tuple(items))
     _number, ref = await write_next(store, lambda number: switch_path(run, "readiness", number), record)
     return record, ref
+
+
+def workload_demand(spec: MigrationSpec) -> WorkloadDemand | None:
+    """Return which tests of the workload the spec wants; None where it wants none."""
+    section = spec.workload_tests
+    if section is None:
+        return None
+    return WorkloadDemand([kind for kind in KINDS if getattr(section, kind)], section.within)
 
 
 def demanded_of(spec: MigrationSpec) -> Demanded:

@@ -39,8 +39,10 @@ class EvaluateCutoverGateOperator(EvaluateGateOperator):
         return super().execute(context)
 
     def subjects(self, spec: MigrationSpec) -> dict[str, Any]:
-        """Return the switch alone."""
-        return {"datasets": [], "cutover": True}
+        """Return the switch, and the tests of the workload that the spec wants."""
+        from heavylift.switching.ready import workload_demand
+
+        return {"datasets": [], "cutover": True, "workload": workload_demand(spec)}
 
 
 class ApproveCutoverOperator(GateApprovalOperator):

@@ -20,6 +20,7 @@ _SUBJECTS = {
     Phase.PROVISION: "what is made",
     Phase.CUTOVER: "what is switched",
     Phase.ROLLBACK: "what is switched back",
+    Phase.DECOMMISSION: "what is given up",
     Phase.MONITOR: "what is watched",
     Phase.OPTIMIZE: "what is judged",
 }

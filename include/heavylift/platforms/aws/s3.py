@@ -11,7 +11,7 @@ from heavylift.checksums import OF_PARTS, Algorithm, Body, Checksums
 from heavylift.connections import Connection
 from heavylift.errors import AlreadyExistsError, NotFoundError, PermanentError, TransientError
 from heavylift.locations import Location
-from heavylift.platforms.aws import container, naming, refusals
+from heavylift.platforms.aws import container, naming, refusals, shutting, versions
 from heavylift.platforms.aws.attributes import attribute_problems, sendable, unsendable
 from heavylift.platforms.aws.headers import (
     attribute_headers,
@@ -42,6 +42,7 @@ from heavylift.platforms.ports import (
     Upload,
 )
 from heavylift.platforms.streams import HttpStream, byte_range, check_range, most_bytes, whole_answer
+from heavylift.platforms.versions import Afterlife, ObjectVersion
 
 _MIB = 1 << 20
 _GIB = 1 << 30
@@ -101,7 +102,8 @@ class S3Store:
         self.location = location
         self._wire = BucketWire(location, connection, settings=settings, pacer=pacer)
         self._uploads = Uploads(self._wire)
-        self._listing = Listing(self._wire, is_aws=endpoint_setting(connection, "s3") is None)
+        self._is_aws = endpoint_setting(connection, "s3") is None
+        self._listing = Listing(self._wire, is_aws=self._is_aws)
 
     @property
     def refuses(self) -> frozenset[Algorithm]:
@@ -345,6 +347,34 @@ class S3Store:
         """
         headers = {"if-match": f'"{version}"'}
         await self._wire.send(self._wire.request("DELETE", "deletion of", key, headers))
+
+    async def keeps_versions(self) -> bool:
+        """Tell whether versioning is, or was, switched on."""
+        return await versions.keeps_versions(self._wire)
+
+    def list_versions(self, prefix: str) -> AsyncIterator[list[ObjectVersion]]:
+        """Yield the versions and delete markers under ``prefix``."""
+        return versions.list_versions(self._wire, prefix, is_aws=self._is_aws)
+
+    async def delete_exactly(self, key: str, version_id: str) -> None:
+        """Delete one version, or one delete marker, for good; no error if it is gone."""
+        await versions.delete_exactly(self._wire, key, version_id)
+
+    async def afterlife(self) -> Afterlife:
+        """Tell whether what is deleted may be brought back."""
+        return await versions.afterlife(self._wire)
+
+    async def shut(self, prefix: str, note: str) -> str:
+        """Make what lies under ``prefix`` unreachable, by the bucket's policy; see ``shutting``."""
+        return await shutting.shut(self._wire, prefix, note)
+
+    async def open_again(self, prefix: str, note: str) -> str:
+        """Take exactly that back."""
+        return await shutting.open_again(self._wire, note)
+
+    async def is_shut(self, prefix: str, note: str) -> bool:
+        """Tell whether it is so."""
+        return await shutting.is_shut(self._wire, note)
 
     async def describe_container(self) -> list[ContainerTrait]:
         """Return what is set for the container as a whole and does not move with its objects."""

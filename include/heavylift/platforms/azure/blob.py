@@ -25,7 +25,7 @@ from heavylift.errors import (
     UnsupportedError,
 )
 from heavylift.locations import Location
-from heavylift.platforms.azure import blocks, container, headers, listing, rules
+from heavylift.platforms.azure import afterlife, blocks, container, headers, listing, rules
 from heavylift.platforms.azure.faults import changed
 from heavylift.platforms.azure.wire import ContainerWire, etag_of, not_azure
 from heavylift.platforms.containers import ContainerTrait
@@ -42,6 +42,7 @@ from heavylift.platforms.ports import (
 )
 from heavylift.platforms.streams import HttpStream, byte_range, check_range, most_bytes, whole_answer
 from heavylift.platforms.tokens import CloudRequest
+from heavylift.platforms.versions import Afterlife
 
 
 class AzureBlobStore:
@@ -248,6 +249,10 @@ class AzureBlobStore:
         """
         condition = {"If-Match": f'"{version}"'}
         await self._wire.send(self._wire.request("DELETE", "delete", key, headers=condition))
+
+    async def afterlife(self) -> Afterlife:
+        """Tell for how long the account keeps deleted blobs."""
+        return await afterlife.afterlife(self._wire)
 
     async def describe_container(self) -> list[ContainerTrait]:
         """Return what is set for the container as a whole and does not move with its objects."""

@@ -74,6 +74,13 @@ class ContainerWire:
             method, url + ("?" + "&".join(parts) if parts else ""), what, headers or {}, body, creates=creates
         )
 
+    def service_request(self, method: str, act: str, query: Mapping[str, str]) -> CloudRequest:
+        """Build a request for the account's blob service as a whole."""
+        parts = [urlencode(query, quote_via=quote)]
+        parts += [self._account.sas] if self._account.sas else []
+        url = f"{self._account.endpoint}/?{'&'.join(parts)}"
+        return CloudRequest(method, url, f"{act} of the account of {self.location}", {}, b"")
+
     async def send(self, request: Request, *, failures: list[TransientError] | None = None) -> Response:
         """Send a request and read its answer whole."""
         return await self.http.send(request, failures=failures)

@@ -22,7 +22,7 @@ from heavylift.connections import Connection
 from heavylift.errors import PreconditionError, UnsupportedError
 from heavylift.locations import Location
 from heavylift.platforms.containers import ContainerTrait
-from heavylift.platforms.gcp import container, rules
+from heavylift.platforms.gcp import container, rules, versions
 from heavylift.platforms.gcp.composing import Composer, name_upload
 from heavylift.platforms.gcp.faults import changed
 from heavylift.platforms.gcp.open_uploads import open_uploads
@@ -48,6 +48,7 @@ from heavylift.platforms.ports import (
     Upload,
 )
 from heavylift.platforms.streams import HttpStream, byte_range, check_range, most_bytes, whole_answer
+from heavylift.platforms.versions import Afterlife, ObjectVersion
 
 
 class GcsStore:
@@ -292,6 +293,22 @@ class GcsStore:
         :raises PreconditionError: it is another generation now.
         """
         await self._wire.delete(key, ifGenerationMatch=version)
+
+    async def keeps_versions(self) -> bool:
+        """Tell whether the bucket keeps older generations."""
+        return await versions.keeps_versions(self._wire)
+
+    def list_versions(self, prefix: str) -> AsyncIterator[list[ObjectVersion]]:
+        """Yield the generations under ``prefix``."""
+        return versions.list_versions(self._wire, prefix)
+
+    async def delete_exactly(self, key: str, version_id: str) -> None:
+        """Delete one generation; no error if it is gone."""
+        await versions.delete_exactly(self._wire, key, version_id)
+
+    async def afterlife(self) -> Afterlife:
+        """Tell for how long the bucket keeps what is deleted."""
+        return await versions.afterlife(self._wire)
 
     async def describe_container(self) -> list[ContainerTrait]:
         """Return what is set for the container as a whole and does not move with its objects."""
