@@ -18,6 +18,7 @@ from heavylift_airflow.operators.features import (
     PreflightFeatureStoreOperator,
     VerifyFeatureStoreOperator,
 )
+from heavylift_airflow.operators.gates import EvaluateGateOperator
 from tests.plugins.world import World, context_of
 from tests.support.memory_features import Pair
 
@@ -40,8 +41,8 @@ def pair(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
     return pair
 
 
-def execute(kind: type, world: World, context: dict[str, Any] | None = None) -> Any:
-    named = {"store": "features"} if "Feature" in kind.__name__ else {}
+def execute(kind: type, world: World, context: dict[str, Any] | None = None, **named: Any) -> Any:
+    named |= {"store": "features"} if "Feature" in kind.__name__ else {}
     task = kind(task_id="act", spec_path=world.spec_path, phase="registry", **named)
     return task.execute(context_of(task, **context or {}))
 
@@ -52,9 +53,11 @@ def test_a_run_from_the_preflight_to_the_last_word(world: World, pair: Pair) -> 
         execute(SummariseRunOperator, world)
     assert execute(CopyFeatureStoreOperator, world)["inserted"] >= 2
     assert execute(VerifyFeatureStoreOperator, world) == {"passed": True, "differences": 0, "views": 1}
+    assert execute(EvaluateGateOperator, world, gate="registry-verified")["passed"] is True
     assert execute(SummariseRunOperator, world)["feature_stores"] == 1
     assert world.actions() == [
-        "features.checked", "run.finished", "features.copied", "features.verified", "run.finished",
+        "features.checked", "run.finished", "features.copied", "features.verified", "gate.evaluated",
+        "run.finished",
     ]  # fmt: skip
 
 
