@@ -16,7 +16,7 @@ from heavylift.spec import Phase
 from heavylift.spec.registry_phase import spec_for
 from heavylift.spec.resolve import find_dataset
 from heavylift.spec.sections_data import RegistryKind, RegistryPath
-from heavylift.spec.vocabulary import Platform
+from heavylift.spec.vocabulary import Check, Platform
 from tests.unit.spec.samples import changed, load, problems_of
 
 SOURCE = {"connection": "mlflow_a", "store_connection": "db_a", "artifacts": "s3://old/artifacts"}
