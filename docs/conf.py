@@ -12,9 +12,8 @@ from sphinx.application import Sphinx
 
 _DOCS = Path(__file__).resolve().parent
 _REPOSITORY = _DOCS.parent
-_VERSION = re.search(
-    r'^__version__ = "([^"]+)"', (_REPOSITORY / "include/heavylift/__init__.py").read_text("utf-8"), re.MULTILINE
-)
+_PACKAGE = (_REPOSITORY / "include" / "heavylift" / "__init__.py").read_text(encoding="utf-8")
+_VERSION = re.search(r'^__version__ = "([^"]+)"', _PACKAGE, re.MULTILINE)
 
 project = "Heavylift"
 author = "the authors of Heavylift"

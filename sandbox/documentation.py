@@ -21,7 +21,7 @@ EXTERNAL_OUTPUT = REPO / "build" / "docs-external"
 def build(
     source: Path, output: Path, builder: str = "html", *, quiet: bool = True
 ) -> subprocess.CompletedProcess[str]:
-    """Build the pages of ``source`` into ``output`` by the settings of ``docs/conf.py``; a warning is an error.
+    """Build the pages of ``source`` by the settings of ``docs/conf.py``; a warning is an error.
 
     Sphinx and what it needs are installed once for each checkout, into an environment of their own: 130 MB.
     What has not changed since the last build is kept.
@@ -55,5 +55,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     if done.returncode:
         print("dev: what is wrong is told above; nothing else was changed.", file=sys.stderr)
         return 1
-    print(f"Every address answers: {output / 'output.txt'}" if external else f"Read it: {output / 'index.html'}")
+    print("Every address answers." if external else f"Read it: {output / 'index.html'}")
     return 0

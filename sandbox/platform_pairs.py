@@ -80,9 +80,7 @@ def _is_common(services: ServiceMap, match: ServiceMatch) -> bool:
 
 
 def _listed(matches: Iterable[ServiceMatch]) -> str:
-    return ", ".join(
-        f"{each.capability} ({each.source_service} → {each.target_service})" for each in matches
-    )
+    return ", ".join(f"{each.capability} ({each.source_service} → {each.target_service})" for each in matches)
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:

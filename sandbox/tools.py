@@ -63,7 +63,7 @@ def install(
 
 
 def environment(name: str, pins: Path) -> Path:
-    """Return the folder of programs of an environment with exactly ``pins``, making it once for each checkout.
+    """Return the folder of programs of an environment with exactly ``pins``; it is made once.
 
     :raises ServerUnavailableError: an installer failed.
     """
