@@ -12,6 +12,7 @@ from sphinx.application import Sphinx
 
 _DOCS = Path(__file__).resolve().parent
 _REPOSITORY = _DOCS.parent
+_MOST_HEADINGS = 200
 _PACKAGE = (_REPOSITORY / "include" / "heavylift" / "__init__.py").read_text(encoding="utf-8")
 _VERSION = re.search(r'^__version__ = "([^"]+)"', _PACKAGE, re.MULTILINE)
 
@@ -59,6 +60,7 @@ def setup(app: Sphinx) -> None:
     """Connect what is done to each page while it is read, and to links that lead out of the folder."""
     app.connect("source-read", _complete)
     app.connect("missing-reference", _leads_outside)
+    app.connect("doctree-read", _shorten, priority=900)
 
 
 def _complete(app: Sphinx, page: str, source: list[str]) -> None:
@@ -83,5 +85,18 @@ def _leads_outside(app: Sphinx, env: Any, node: pending_xref, contents: nodes.El
     if not target:
         return None
     path = (env.doc2path(node["refdoc"]).parent / target).resolve()
-    inside = path.is_relative_to(_DOCS)
-    return contents if path.exists() and path.is_relative_to(_REPOSITORY) and not inside else None
+    # Of a page the link has lost its ending.
+    exists = path.exists() or path.with_name(f"{path.name}.md").exists()
+    return (
+        contents if exists and path.is_relative_to(_REPOSITORY) and not path.is_relative_to(_DOCS) else None
+    )
+
+
+def _shorten(app: Sphinx, doctree: nodes.document) -> None:
+    """Leave the headings of a page that has hundreds out of the navigation, which every page carries."""
+    contents = app.env.tocs[app.env.current_document.docname]
+    entries = list(contents.findall(nodes.list_item))
+    if len(entries) > _MOST_HEADINGS:
+        for each in list(entries[0].findall(nodes.bullet_list)):
+            if each.parent is not None:
+                each.parent.remove(each)
