@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
@@ -59,7 +58,7 @@ NAVIGATION = {
 def setup(app: Sphinx) -> None:
     """Connect what is done to each page while it is read, and to links that lead out of the folder."""
     app.connect("source-read", _complete)
-    app.connect("missing-reference", _leads_outside)
+    app.connect("doctree-read", _lead_outside)
     app.connect("doctree-read", _shorten, priority=900)
 
 
@@ -76,20 +75,19 @@ def _complete(app: Sphinx, page: str, source: list[str]) -> None:
         source[0] += f"\n\n```{{toctree}}\n{lines}\n```\n"
 
 
-def _leads_outside(app: Sphinx, env: Any, node: pending_xref, contents: nodes.Element) -> nodes.Node | None:
-    """Return the text of a link alone where it leads to a file of the repository that is no page here.
+def _lead_outside(app: Sphinx, doctree: nodes.document) -> None:
+    """Leave the text alone of a link to a page of the repository that is none here, such as README.
 
-    Whoever reads the pages in the repository can follow it; these pages may lie where the repository is not.
+    Whoever reads the pages in the repository can follow it; these may lie where the repository is not.
+    A link that leads nowhere stays, and is a warning.
     """
-    target = str(node.get("reftarget", "")).partition("#")[0]
-    if not target:
-        return None
-    path = (env.doc2path(node["refdoc"]).parent / target).resolve()
-    # Of a page the link has lost its ending.
-    exists = path.exists() or path.with_name(f"{path.name}.md").exists()
-    return (
-        contents if exists and path.is_relative_to(_REPOSITORY) and not path.is_relative_to(_DOCS) else None
-    )
+    for link in list(doctree.findall(pending_xref)):
+        if link.get("refdomain") != "doc":
+            continue
+        # MyST tells the page beside the root, without its ending.
+        path = (_DOCS / f"{link['reftarget']}.md").resolve()
+        if path.is_relative_to(_REPOSITORY) and not path.is_relative_to(_DOCS) and path.is_file():
+            link.replace_self(link.children)
 
 
 def _shorten(app: Sphinx, doctree: nodes.document) -> None:
