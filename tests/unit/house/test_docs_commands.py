@@ -85,7 +85,7 @@ def test_every_command_in_the_pages_exists() -> None:
         "tables snapshoot",
         "tables sync|drian",
         "objects copy a b --sorce-conn x",
-        "cutover traffic shft",
+        "cutover traffic shove",
         "statsu x",
     ],
 )

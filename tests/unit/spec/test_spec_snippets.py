@@ -97,7 +97,7 @@ def test_pages_have_specs_and_what_is_excused_is_there() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "datasets:\n  - {name: a, source: s3://a/, targt: gs://a/}\n",
+        "datasets:\n  - {name: a, source: s3://a/, into: gs://a/}\n",
         "cutover: {runbook_owner: me, soak: often}\n",
     ],
 )
