@@ -74,7 +74,7 @@ def completed(snippet: Snippet) -> str:
     if "apiVersion:" in snippet.text:
         return snippet.text
     shown = set(re.findall(r"^([\w-]+):", snippet.text, re.MULTILINE))
-    assert shown <= SECTIONS, f"{snippet.page}:{snippet.line}: no section is called so"
+    assert shown <= SECTIONS, f"{snippet.page}:{snippet.line}: no such section; of another file: NOT_SPECS"
     # What a section needs of the others; one that is shown is shown whole.
     needed = {"datasets": NAMED.get(snippet.page, DATASETS)} | (
         {"databases": DATABASES} if "cutover" in shown else {}
