@@ -32,13 +32,19 @@ NOT_SPECS = {
 }
 
 CUTOVER = "cutover: {runbook_owner: me}\n"
-# Datasets that a page's blocks speak of.
+# What a page's blocks speak of by name.
 NAMED = {
-    "docs/reference/compliance.md": "datasets:\n"
-    + "".join(
-        f"  - {{name: {name}, source: s3://old/{name}/, target: gs://new/{name}/}}\n"
-        for name in ("people", "clicks", "fraud-model")
-    ),
+    "docs/reference/compliance.md": {
+        "datasets": "datasets:\n"
+        + "".join(
+            f"  - {{name: {name}, source: s3://old/{name}/, target: gs://new/{name}/}}\n"
+            for name in ("people", "clicks", "fraud-model")
+        )
+    },
+    "docs/reference/decommission.md": {
+        "datasets": DATASETS.replace("training-data", "images"),
+        "databases": DATABASES.replace("features", "orders", 1),
+    },
 }
 
 
@@ -78,11 +84,12 @@ def completed(snippet: Snippet) -> str:
     shown = set(re.findall(r"^([\w-]+):", snippet.text, re.MULTILINE))
     assert shown <= SECTIONS, f"{snippet.page}:{snippet.line}: no such section; of another file: NOT_SPECS"
     # What a section needs of the others; one that is shown is shown whole.
-    needed = {"datasets": NAMED.get(snippet.page, DATASETS)}
+    needed = {"datasets": DATASETS}
     if "decommission" in shown or "cutover_ready" in snippet.text:
         needed["cutover"] = CUTOVER
     if "cutover" in shown | needed.keys():
         needed["databases"] = DATABASES
+    needed |= NAMED.get(snippet.page, {})
     return HEAD + "".join(text for name, text in needed.items() if name not in shown) + snippet.text
 
 
