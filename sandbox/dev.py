@@ -151,6 +151,12 @@ def _absolute(arguments: Sequence[str], index: int) -> str:
     return given
 
 
+def _docs(arguments: Sequence[str]) -> int:
+    from sandbox import documentation
+
+    return documentation.main(arguments)
+
+
 def _faults(arguments: Sequence[str]) -> int:
     from sandbox import faults
 
@@ -167,6 +173,7 @@ def _heavylift(arguments: Sequence[str]) -> int:
 _FORWARDED: dict[str, Callable[[Sequence[str]], int]] = {
     "demo": _demo,
     "bench": _bench,
+    "docs": _docs,
     "faults": _faults,
     "screenshots": _screenshots,
     "heavylift": _heavylift,

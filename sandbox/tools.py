@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,3 +60,19 @@ def install(
             remedy="mend what it names (often the network, or a full disk), then run the command again",
             code="9020",
         )
+
+
+def environment(name: str, pins: Path) -> Path:
+    """Return the folder of programs of an environment with exactly ``pins``; it is made once.
+
+    :raises ServerUnavailableError: an installer failed.
+    """
+    home = TOOLS_DIR / f"{name}-{hashlib.sha256(pins.read_bytes()).hexdigest()[:12]}"
+    with one_at_a_time(name):
+        if not (home / ".complete").exists():
+            shutil.rmtree(home, ignore_errors=True)
+            install(f"making a folder for {name}", [sys.executable, "-m", "venv", str(home)])
+            pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", str(pins)]
+            install(f"installing {name}", pip, seconds=1200)
+            (home / ".complete").touch()
+    return home / "bin"

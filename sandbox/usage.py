@@ -1,7 +1,20 @@
 """What ``./dev --help`` prints. Standard library only: it is shown before anything is installed."""
 
 COMMANDS = frozenset(
-    {"demo", "up", "status", "down", "heavylift", "test", "check", "bench", "faults", "lock", "screenshots"}
+    {
+        "demo",
+        "up",
+        "status",
+        "down",
+        "heavylift",
+        "test",
+        "check",
+        "docs",
+        "bench",
+        "faults",
+        "lock",
+        "screenshots",
+    }
 )
 
 USAGE = """\
@@ -33,6 +46,8 @@ Change it
   faults [--rounds N] [--seed N] [--parts N] [--switch N] [--report FILE]
                               rounds of faults against real servers, 200 by default; --parts also kills
                               copies of one large object; --switch: rounds of cutovers instead
+  docs [--external]           the documentation as HTML, its links checked; --external asks every address
+                              outside instead, which needs a network
   lock [--upgrade]            resolve requirements.in into requirements.txt again
   screenshots                 take the pictures of the documentation anew
 

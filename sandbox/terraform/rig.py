@@ -5,13 +5,10 @@ Terraform itself is the user's, as on every other machine: what ``HEAVYLIFT_TERR
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shlex
-import shutil
 import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from sandbox import tools
-from sandbox.paths import REPO, TOOLS_DIR
+from sandbox.paths import REPO
 
 _HERE = Path(__file__).resolve().parent
 _PROGRAM = _HERE / "mock_provider.py"
@@ -34,7 +31,7 @@ def python() -> Path:
 
     :raises ServerUnavailableError: an installer failed.
     """
-    return _environment("terraform", PINS) / "python"
+    return tools.environment("terraform", PINS) / "python"
 
 
 def checkov() -> Path:
@@ -42,20 +39,7 @@ def checkov() -> Path:
 
     :raises ServerUnavailableError: an installer failed.
     """
-    return _environment("checkov", CHECKOV_PINS) / "checkov"
-
-
-def _environment(name: str, pins: Path) -> Path:
-    """Return the folder of programs of an environment with exactly ``pins``."""
-    home = TOOLS_DIR / f"{name}-{hashlib.sha256(pins.read_bytes()).hexdigest()[:12]}"
-    with tools.one_at_a_time(name):
-        if not (home / ".complete").exists():
-            shutil.rmtree(home, ignore_errors=True)
-            tools.install(f"making a folder for {name}", [sys.executable, "-m", "venv", str(home)])
-            pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet", "-r", str(pins)]
-            tools.install(f"installing {name}", pip, seconds=1200)
-            (home / ".complete").touch()
-    return home / "bin"
+    return tools.environment("checkov", CHECKOV_PINS) / "checkov"
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 import heavylift
+from heavylift.facts.services import PLATFORMS
+from sandbox import platform_pairs
 from tests.unit.house.modules import REPOSITORY
 
 PAGES = sorted(
@@ -33,8 +36,15 @@ def without_code(text: str) -> str:
 
 def anchors(path: Path) -> set[str]:
     """Return the anchors that a page's headings get."""
-    headings = re.findall(r"^#+ (.+)$", path.read_text(encoding="utf-8"), re.MULTILINE)
-    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+    # A comment in a block of code is no heading.
+    text = re.sub(r"^( *)```.*?^\1```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    found: set[str] = set()
+    for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        shown = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading)
+        anchor = re.sub(r"[^\w\- ]", "", shown.lower()).strip().replace(" ", "-")
+        number = next(n for n in count() if (f"{anchor}-{n}" if n else anchor) not in found)
+        found.add(f"{anchor}-{number}" if number else anchor)
+    return found
 
 
 @pytest.mark.parametrize("page", PAGES, ids=name)
@@ -47,6 +57,34 @@ def test_every_link_leads_somewhere(page: Path) -> None:
         assert linked.exists(), target
         if anchor and linked.suffix == ".md":
             assert anchor in anchors(linked), target
+
+
+def test_anchors_are_those_that_viewers_give(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# A `b`: c\n## Same\n## Same\n## [Link](x.md), too\n```\n# no heading\n```\n")
+    assert anchors(page) == {"a-b-c", "same", "same-1", "link-too"}
+
+
+@pytest.mark.parametrize("page", sorted((REPOSITORY / "docs" / "contributing").glob("*.md")), ids=name)
+def test_the_files_to_touch_exist(page: Path) -> None:
+    roots = "dags|docs|include|plugins|sandbox|tests"
+    named = re.findall(rf"`((?:{roots})/[\w./-]+|\.importlinter)`", page.read_text(encoding="utf-8"))
+    assert named
+    assert not [each for each in named if not (REPOSITORY / each).exists()]
+
+
+def test_the_tables_of_platform_pairs_are_those_of_the_facts() -> None:
+    page = platform_pairs.PAGE.read_text(encoding="utf-8")
+    assert platform_pairs.render(page) == page, "run: python -m sandbox.platform_pairs"
+    pairs = {f"{a} {b}" for a in PLATFORMS for b in PLATFORMS if a != b}
+    assert sorted(platform_pairs.marks(page)) == sorted({"whatever the pair", *pairs})
+
+
+def test_a_table_that_was_changed_by_hand_is_seen() -> None:
+    page = platform_pairs.PAGE.read_text(encoding="utf-8")
+    changed = page.replace("| data labelling |", "| data labels |")
+    assert changed != page
+    assert platform_pairs.render(changed) == page
 
 
 @pytest.mark.parametrize("page", ADRS, ids=name)
