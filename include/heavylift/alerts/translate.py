@@ -191,7 +191,7 @@ def renamed(rule: Rule, target: Platform, names: Names, losses: list[Loss]) -> t
 def _name_of(name: str, target: Platform) -> str:
     if target not in (Platform.PROMETHEUS, Platform.GOOGLE):
         return name
-    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.rpartition(".")[2]).lower()
+    plain = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.rpartition(".")[2]).lower()
     return re.sub(r"[^a-z0-9_]", "_", plain)
 
 
