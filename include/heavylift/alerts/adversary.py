@@ -1,4 +1,4 @@
-"""Series that try a rule hard: values beside the threshold, spikes, flapping, late points, gaps of every length."""
+"""Series that try a rule hard: beside the threshold, spikes, flapping, late points, gaps."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def trials(rule: Rule) -> Iterator[Trial]:
     words[f"every order of {order} windows"] = calm + _every_word(order) + calm
     for name, word in words.items():
         yield Trial(name, series(rule, word), NONE in word or "data that end" in name)
-    late = [Sample(each.at, each.value, each.at + delay) for each, delay in _delays(rule, calm + storm + calm)]
-    yield Trial("points that come late", Series(late), True)
+    late = _late(rule, calm + storm + calm)
+    yield Trial("points that come late", late, True)
 
 
 def series(rule: Rule, word: str) -> Series:
@@ -66,7 +66,8 @@ def series(rule: Rule, word: str) -> Series:
         each = _values(rule, letter, count)
         gap = rule.period / max(1, len(each))
         # In the middle of their time: none lies on the border of two windows.
-        found += [Sample(at, value, at) for at, value in ((start + gap * (n + 0.5), v) for n, v in enumerate(each))]
+        times = [start + gap * (number + 0.5) for number in range(len(each))]
+        found += [Sample(at, value, at) for at, value in zip(times, each, strict=True)]
     return Series(found)
 
 
@@ -84,15 +85,18 @@ def _values(rule: Rule, letter: str, count: int) -> list[float]:
     away = step if (letter == BAD) == up else -step
     if rule.aggregation is Aggregation.COUNT:
         whole = math.floor(rule.threshold)
-        exact = whole if letter == EDGE else whole + (1 if away > 0 else (0 if rule.comparison is Comparison.GT else -1))
-        return [1.0] * max(1, exact)
+        if letter != EDGE:
+            whole += 1 if away > 0 else -1
+        return [1.0] * max(1, whole)
     value = rule.threshold + (0.0 if letter == EDGE else away)
     return [value / count if rule.aggregation is Aggregation.SUM else value] * count
 
 
-def _delays(rule: Rule, word: str) -> Iterator[tuple[Sample, float]]:
-    for index, sample in enumerate(series(rule, word).samples):
-        yield sample, float(rule.period * (index % 3))
+def _late(rule: Rule, word: str) -> Series:
+    found = series(rule, word).samples
+    return Series(
+        [Sample(each.at, each.value, each.at + rule.period * (index % 3)) for index, each in enumerate(found)]
+    )
 
 
 def _every_word(order: int) -> str:

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from heavylift.alerts.metrics import known
 from heavylift.alerts.model import Aggregation, Comparison, Loss, Missing, Platform, Rule
-from heavylift.alerts.problems import Untranslatable, number, text, unreadable, untranslatable, whole
+from heavylift.alerts.problems import UntranslatableError, number, text, unreadable, untranslatable, whole
 from heavylift.alerts.replay import Change, azure_metric, azure_query
 from heavylift.alerts.series import Series
 
@@ -37,7 +37,8 @@ _OPERATORS = {
 _SEVERITIES = ("critical", "error", "warning", "info", "verbose")
 MAX_EVALUATIONS = 6
 _QUERIED = re.compile(
-    r'AzureMetrics \| where MetricName == "(?P<name>[^"\\]+)" \| project TimeGenerated, _ResourceId, (?P<column>\w+)'
+    r'AzureMetrics \| where MetricName == "(?P<name>[^"\\]+)"'
+    r" \| project TimeGenerated, _ResourceId, (?P<column>\w+)"
 )
 
 
@@ -59,7 +60,7 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
         name = text("a rule's name", each.get("name", ""))
         try:
             rules.append(rule_of(each))
-        except Untranslatable as problem:
+        except UntranslatableError as problem:
             losses.append(Loss(name, problem.got, problem.remedy))
     return rules, losses
 
@@ -67,7 +68,7 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
 def rule_of(resource: dict[str, Any]) -> Rule:
     """Return the rule of a resource.
 
-    :raises Untranslatable: it has no counterpart.
+    :raises UntranslatableError: it has no counterpart.
     """
     kind = str(resource.get("type", "")).lower()
     if kind == METRIC.lower():
@@ -96,7 +97,9 @@ def _metric(name: str, properties: dict[str, Any]) -> Rule:
         raise untranslatable(what, "a rule that never resolves (autoMitigate)")
     return Rule(
         name,
-        known(Platform.AZURE, text(what, each.get("metricNamespace", "")), text(what, each.get("metricName"))),
+        known(
+            Platform.AZURE, text(what, each.get("metricNamespace", "")), text(what, each.get("metricName"))
+        ),
         _table(what, _KINDS, each.get("timeAggregation")),
         _table(what, _OPERATORS, each.get("operator")),
         number(what, each.get("threshold")),
@@ -172,7 +175,7 @@ def write(rule: Rule, scopes: Sequence[str]) -> tuple[dict[str, Any], list[Loss]
     """Return a rule of Azure Monitor, and what it says differently.
 
     :param scopes: the resource that it watches.
-    :raises Untranslatable: Azure has no such rule.
+    :raises UntranslatableError: Azure has no such rule.
     """
     what = f"the alert {rule.name}"
     if not scopes:

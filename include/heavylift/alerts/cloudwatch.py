@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from heavylift.alerts.metrics import known
 from heavylift.alerts.model import Aggregation, Comparison, Loss, Missing, Platform, Rule
-from heavylift.alerts.problems import Untranslatable, number, text, unreadable, untranslatable, whole
+from heavylift.alerts.problems import UntranslatableError, number, text, unreadable, untranslatable, whole
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
     for alarm in _alarms(document, losses):
         try:
             rules.append(_rule(alarm))
-        except Untranslatable as problem:
+        except UntranslatableError as problem:
             losses.append(Loss(str(alarm["AlarmName"]), problem.got, problem.remedy))
     return rules, losses
 
@@ -58,18 +58,20 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
 def _alarms(document: Any, losses: list[Loss]) -> Iterator[dict[str, Any]]:
     if isinstance(document, list):
         for each in document:
-            if not isinstance(each, dict):
-                raise unreadable("CloudWatch's alarms", type(each).__name__, "an alarm")
-            yield from _alarms(each, losses)
+            if not isinstance(each, dict) or not isinstance(each.get("AlarmName"), str):
+                raise unreadable("CloudWatch's alarms", "something else in the list", "an alarm")
+            yield each
     elif isinstance(document, dict) and isinstance(document.get("AlarmName"), str):
         yield document
-    elif isinstance(document, dict) and isinstance(document.get("MetricAlarms", []), list) and (
-        document.keys() & {"MetricAlarms", "CompositeAlarms"}
+    elif (
+        isinstance(document, dict)
+        and isinstance(document.get("MetricAlarms", []), list)
+        and (document.keys() & {"MetricAlarms", "CompositeAlarms"})
     ):
         for each in document.get("CompositeAlarms") or ():
             name = str(each.get("AlarmName")) if isinstance(each, dict) else "a composite alarm"
             losses.append(
-                Loss(name, "a composite alarm", "combine the translated alerts where notifications are routed")
+                Loss(name, "a composite alarm", "combine the alerts where notifications are routed")
             )
         yield from _alarms(document.get("MetricAlarms") or [], losses)
     else:
@@ -169,7 +171,7 @@ def _actions(alarm: dict[str, Any]) -> tuple[str, ...]:
 def write(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
     """Return a request of ``PutMetricAlarm``, and what it says differently.
 
-    :raises Untranslatable: CloudWatch has no such alarm.
+    :raises UntranslatableError: CloudWatch has no such alarm.
     """
     losses = []
     period, windows, needed = rule.period, rule.windows, rule.needed

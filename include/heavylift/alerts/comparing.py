@@ -50,12 +50,13 @@ def compare(
     :param tolerance: seconds between two turns that count as the same.
     """
     return [
-        _judged(each, turns(source(each.series, tail)), turns(target(each.series.scaled(scale), tail)), tolerance)
+        _judged(each, source(each.series, tail), target(each.series.scaled(scale), tail), tolerance)
         for each in trials
     ]
 
 
-def _judged(trial: Trial, source: tuple[float, ...], target: tuple[float, ...], tolerance: float) -> Verdict:
+def _judged(trial: Trial, before: list[Change], after: list[Change], tolerance: float) -> Verdict:
+    source, target = turns(before), turns(after)
     if len(source) == len(target):
         delay = max((abs(a - b) for a, b in zip(source, target, strict=True)), default=0.0)
         why = "" if delay <= tolerance else f"they differ by up to {delay / 60:g} minutes"
@@ -66,7 +67,8 @@ def _judged(trial: Trial, source: tuple[float, ...], target: tuple[float, ...], 
         why = "the source's never fires, the target's does"
     else:
         first = (target[0] - source[0]) / 60
-        why = f"the source's changes {len(source)} times, the target's {len(target)}; first {first:+g} minutes"
+        why = f"the source's changes {len(source)} times, the target's {len(target)}"
+        why += f"; the first {first:+g} minutes"
     if trial.missing:
         why += "; the series has gaps, and they treat missing data differently"
     return Verdict(trial.name, trial.missing, source, target, False, None, why)
@@ -86,4 +88,5 @@ def explained(verdicts: list[Verdict], tolerance: float) -> str:
     else:
         found = "differs"
     where = " (only where data are missing)" if gaps else ""
-    return f"{found} on {len(differing)} of {len(verdicts)} series{where}, first on {first.trial!r}: {first.why}"
+    where += f", first on {first.trial!r}: {first.why}"
+    return f"{found} on {len(differing)} of {len(verdicts)} series{where}"

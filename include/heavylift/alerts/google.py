@@ -9,7 +9,8 @@ from typing import Any
 from heavylift.alerts import prometheus
 from heavylift.alerts.metrics import known
 from heavylift.alerts.model import Aggregation, Comparison, Loss, Metric, Missing, Platform, Rule
-from heavylift.alerts.problems import Untranslatable, number, text, unreadable, untranslatable, whole
+from heavylift.alerts.problems import UntranslatableError, number, text, unreadable, untranslatable, whole
+from heavylift.alerts.promql import seconds
 from heavylift.alerts.promql_write import expression
 from heavylift.alerts.replay import Change, google_threshold
 from heavylift.alerts.series import Series
@@ -78,7 +79,7 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
             own = name if len(conditions) == 1 else f"{name}: {condition.get('displayName', '')}"
             try:
                 rules.append(_rule(own, condition, policy))
-            except Untranslatable as problem:
+            except UntranslatableError as problem:
                 losses.append(Loss(own, problem.got, problem.remedy))
     return rules, losses
 
@@ -87,7 +88,7 @@ def _rule(name: str, condition: Any, policy: dict[str, Any]) -> Rule:
     if not isinstance(condition, dict):
         raise unreadable(f"the policy {name}", "an odd condition", "a condition")
     documentation = policy.get("documentation") or {}
-    more = {
+    more: dict[str, Any] = {
         "severity": _SEVERITIES.get(policy.get("severity", ""), ""),
         "description": str(documentation.get("content", "")) if isinstance(documentation, dict) else "",
         "actions": tuple(map(str, policy.get("notificationChannels") or ())),
@@ -112,7 +113,8 @@ def _threshold(name: str, found: dict[str, Any]) -> Rule:
     if trigger and trigger != {"count": 1}:
         raise untranslatable(what, "a trigger of several series", "write a rule for each")
     aligner = aggregations[0].get("perSeriesAligner", "ALIGN_NONE")
-    share = next((each for each, digits in _PERCENTILES.items() if aligner == f"ALIGN_PERCENTILE_{digits}"), None)
+    named = {f"ALIGN_PERCENTILE_{digits}": each for each, digits in _PERCENTILES.items()}
+    share = named.get(aligner)
     if share is None and aligner not in _ALIGNERS:
         raise untranslatable(what, f"the aligner {aligner}")
     comparison = found.get("comparison")
@@ -167,7 +169,7 @@ def _filter(what: str, given: Any) -> tuple[Metric, tuple[tuple[str, str], ...]]
 def write_threshold(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
     """Return a policy with a threshold, and what it says differently.
 
-    :raises Untranslatable: Google has no such policy.
+    :raises UntranslatableError: Google has no such policy.
     """
     what = f"the alert {rule.name}"
     comparison = {kind: name for name, kind in _COMPARISONS.items()}.get(rule.comparison)
@@ -197,11 +199,11 @@ def write_threshold(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
 
 
 def _aligned(rule: Rule) -> dict[str, str]:
-    distribution = rule.metric.name in DISTRIBUTIONS
+    what, distribution = f"the alert {rule.name}", rule.metric.name in DISTRIBUTIONS
     if rule.aggregation is Aggregation.PERCENTILE:
         digits = _PERCENTILES.get(rule.percentile or 0.0)
         if digits is None or not distribution:
-            raise untranslatable(f"the alert {rule.name}", f"percentile {rule.percentile} of {rule.metric.name}")
+            raise untranslatable(what, f"percentile {rule.percentile} of {rule.metric.name}")
         return {"perSeriesAligner": f"ALIGN_PERCENTILE_{digits}", "crossSeriesReducer": "REDUCE_MAX"}
     if distribution:
         if rule.aggregation is not Aggregation.AVG:
@@ -214,7 +216,7 @@ def _aligned(rule: Rule) -> dict[str, str]:
 def _filter_of(rule: Rule) -> str:
     terms = {"resource.type": rule.metric.namespace, "metric.type": rule.metric.name}
     if not rule.metric.namespace:
-        raise untranslatable(f"the alert {rule.name}", "a metric without a type of resource", "name it in --metrics")
+        raise untranslatable(rule.name, "a metric without a type of resource", "name it in --metrics")
     for name, value in rule.labels:
         terms[name if "." in name else f"resource.labels.{name}"] = value
     if any('"' in value or "\\" in value for value in terms.values()):
@@ -225,7 +227,7 @@ def _filter_of(rule: Rule) -> str:
 def write_promql(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
     """Return a policy with an expression of PromQL, and what it says differently.
 
-    :raises Untranslatable: it cannot be said in PromQL, or the metric is another thing there.
+    :raises UntranslatableError: it cannot be said in PromQL, or the metric is another thing there.
     """
     if rule.metric.name in DISTRIBUTIONS | COUNTERS:
         raise untranslatable(f"the alert {rule.name}", f"{rule.metric.name}, which is no gauge in PromQL")
@@ -265,12 +267,12 @@ def _policy(rule: Rule, condition: dict[str, Any]) -> dict[str, Any]:
 def replay(policy: dict[str, Any], series: Series, tail: float) -> list[Change]:
     """Replay a policy of one condition.
 
-    :raises Untranslatable: the condition cannot be evaluated here.
+    :raises UntranslatableError: the condition cannot be evaluated here.
     """
     [condition] = policy["conditions"]
     found = condition.get("conditionPrometheusQueryLanguage")
     if found is None:
         return google_threshold(_rule(policy["displayName"], condition, policy), series, tail)
-    held = prometheus.seconds(found.get("duration", "0s")), 0.0
-    every = prometheus.seconds(found.get("evaluationInterval", "30s"))
+    held = seconds(found.get("duration", "0s")), 0.0
+    every = seconds(found.get("evaluationInterval", "30s"))
     return prometheus.replay_expression(found["query"], held, every, series.in_order(), tail)

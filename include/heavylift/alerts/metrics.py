@@ -79,7 +79,8 @@ TABLE: Sequence[Same] = (
          (_VERTEX, f"{_PREDICTION}/accelerator/duty_cycle", "ratio"),
          (_ML_HOST, "GpuUtilizationPercentage", "percent"), ("DCGM_FI_DEV_GPU_UTIL", "percent")),
     _row("gpu_memory", (_SM_HOST, "GPUMemoryUtilization", "percent"),
-         None, (_ML_HOST, "GpuMemoryUtilizationPercentage", "percent"), ("DCGM_FI_DEV_MEM_COPY_UTIL", "percent")),
+         None, (_ML_HOST, "GpuMemoryUtilizationPercentage", "percent"),
+         ("heavylift:gpu_memory_ratio", "ratio")),
     _row("database_cpu", (_RDS, "CPUUtilization", "percent"), (_SQL, f"{_DB}/cpu/utilization", "ratio"),
          (_PG, "cpu_percent", "percent"), ("heavylift:database_cpu_ratio", "ratio")),
     _row("database_connections", (_RDS, "DatabaseConnections", "count"),
@@ -104,7 +105,7 @@ RECORDED = "heavylift:"
 
 
 def factor(unit: str, other: str) -> float | None:
-    """Return by what a number in one unit is multiplied to be in another; ``None`` where that makes no sense."""
+    """Return what makes a number of one unit one of another; ``None`` where nothing does."""
     if unit == other:
         return 1.0
     if unit not in UNITS or other not in UNITS or UNITS[unit][0] != UNITS[other][0]:
@@ -118,7 +119,7 @@ def known(platform: Platform, namespace: str, name: str) -> Metric:
     """Return a metric with its unit, where the table knows it."""
     for row in TABLE:
         found = row.names.get(platform)
-        if found is not None and (found[1] == name and (not found[0] or not namespace or found[0] == namespace)):
+        if found is not None and found[1] == name and (not namespace or found[0] in ("", namespace)):
             return Metric(platform, namespace or found[0], name, found[2])
     return Metric(platform, namespace, name)
 
@@ -127,7 +128,7 @@ def counterpart(rule: str, metric: Metric, target: Platform, own: Mapping[str, M
     """Return what a metric is called on another platform.
 
     :param own: the user's names, by ``namespace/name`` of the source; they come before the table's.
-    :raises Untranslatable: nobody knows it.
+    :raises UntranslatableError: nobody knows it.
     """
     if target is metric.platform:
         return metric

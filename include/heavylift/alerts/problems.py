@@ -22,13 +22,15 @@ def unreadable(what: str, got: str, expected: str) -> SpecError:
     )
 
 
-class Untranslatable(UnsupportedError):
+class UntranslatableError(UnsupportedError):
     """A rule, widget or expression that has no counterpart: it is listed, and the others go on."""
 
 
-def untranslatable(rule: str, what: str, remedy: str = "write it by hand on the target") -> Untranslatable:
+def untranslatable(
+    rule: str, what: str, remedy: str = "write it by hand on the target"
+) -> UntranslatableError:
     """Return the error for what has no counterpart."""
-    return Untranslatable(
+    return UntranslatableError(
         f"translating {rule}",
         got=what[:MAX_SHOWN],
         expected="something that docs/reference/alerts.md lists",

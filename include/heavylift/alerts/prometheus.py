@@ -10,7 +10,7 @@ from typing import Any
 
 from heavylift.alerts.metrics import known
 from heavylift.alerts.model import Aggregation, Comparison, Loss, Metric, Missing, Platform, Rule
-from heavylift.alerts.problems import Untranslatable, text, unreadable, untranslatable
+from heavylift.alerts.problems import UntranslatableError, text, unreadable, untranslatable
 from heavylift.alerts.promql import Binary, Call, Node, Number, Selector, parse, seconds
 from heavylift.alerts.promql_eval import Moment, value
 from heavylift.alerts.promql_write import expression
@@ -46,7 +46,7 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
                 continue
             try:
                 rules.append(_rule(each, every, losses))
-            except Untranslatable as problem:
+            except UntranslatableError as problem:
                 losses.append(Loss(str(each["alert"]), problem.got, problem.remedy))
     return rules, losses
 
@@ -138,7 +138,7 @@ def _noted(note: Any, each: dict[str, Any], every: float) -> Rule | None:
             **found,
         )
         written, _ = write(rule)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, Untranslatable):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, UntranslatableError):
         return None
     same = written["expr"] == each["expr"] and rule.every == every and not each.get("for")
     return rule if same else None
@@ -147,7 +147,7 @@ def _noted(note: Any, each: dict[str, Any], every: float) -> Rule | None:
 def write(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
     """Return an alerting rule, and what it says differently.
 
-    :raises Untranslatable: Prometheus has no such alert.
+    :raises UntranslatableError: Prometheus has no such alert.
     """
     if not _NAME.fullmatch(rule.metric.name):
         raise untranslatable(rule.name, f"the metric's name {rule.metric.name}", "name it in --metrics")
@@ -194,11 +194,11 @@ def file_of(rules: list[dict[str, Any]], every: dict[str, int]) -> dict[str, Any
 
 
 def replay(rule: dict[str, Any], every: float, series: Series, tail: float) -> list[Change]:
-    """Replay an alerting rule as Prometheus evaluates it: ``for``, ``keep_firing_for``, stale after 5 minutes.
+    """Replay an alerting rule as Prometheus evaluates it, with ``for`` and ``keep_firing_for``.
 
     Samples that come late are lost, as a scraped series has its samples in order.
 
-    :raises Untranslatable: its expression has parts that are not known here.
+    :raises UntranslatableError: its expression has parts that are not known here.
     """
     return replay_expression(
         rule["expr"],
@@ -222,7 +222,8 @@ def replay_expression(
             since[0] = None
             return State.OK
         last[0] = at
-        since[0] = at if since[0] is None else since[0]
-        return State.ALARM if at - since[0] >= held[0] else State.OK
+        begun = since[0] if since[0] is not None else at
+        since[0] = begun
+        return State.ALARM if at - begun >= held[0] else State.OK
 
     return changes(series, every, tail, evaluate, State.OK)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 from heavylift.alerts.problems import unreadable, untranslatable
 
 MAX_TEXT = 100_000
+_ONE = "write a rule for each series"
 MAX_DEPTH = 60
 MAX_LEVELS = 200
 
@@ -81,7 +82,7 @@ def parse(text: str) -> Node:
     """Return an expression.
 
     :raises SpecError: it is none.
-    :raises Untranslatable: it has parts that are not known here.
+    :raises UntranslatableError: it has parts that are not known here.
     """
     if len(text) > MAX_TEXT:
         raise unreadable("an expression of PromQL", f"{len(text)} characters", f"at most {MAX_TEXT}")
@@ -196,7 +197,7 @@ class _Reader:
     def named(self) -> Node:
         name = self.take()
         if self.peek() in ("by", "without"):
-            raise untranslatable("an expression of PromQL", f"{name} {self.peek()}", "one series for each rule")
+            raise untranslatable("an expression of PromQL", f"{name} {self.peek()}", _ONE)
         if self.peek() != "(":
             return self.selector(name)
         if name not in OVER_TIME | SCALARS | AGGREGATES | {"quantile_over_time", "clamp_min", "clamp_max"}:
@@ -208,7 +209,7 @@ class _Reader:
             arguments.append(self.binary(0))
         self.take(")")
         if self.peek() in ("by", "without"):
-            raise untranslatable("an expression of PromQL", f"{name} {self.peek()}", "one series for each rule")
+            raise untranslatable("an expression of PromQL", f"{name} {self.peek()}", _ONE)
         return Call(name, tuple(arguments))
 
     def selector(self, name: str) -> Selector:

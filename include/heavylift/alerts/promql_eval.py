@@ -49,7 +49,7 @@ class Moment:
 def value(node: Node, moment: Moment) -> float | None:
     """Return what an expression is then; ``None`` where it is nothing.
 
-    :raises Untranslatable: it cannot be evaluated here.
+    :raises UntranslatableError: it cannot be evaluated here.
     """
     if isinstance(node, Number):
         return node.value

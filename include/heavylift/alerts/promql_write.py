@@ -88,5 +88,3 @@ def _is_real(rule: Rule, back: int) -> str:
 def number(value: float) -> str:
     """Return a number as PromQL reads it, without loss."""
     return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)
-
-

@@ -59,7 +59,8 @@ def cloudwatch(rule: Rule, series: Series, tail: float) -> list[Change]:
     """
 
     def evaluate(at: float, before: State) -> State:
-        return judge(rule, [_bad(rule, series, at, each) for each in range(rule.windows + rule.extra)], before)
+        windows = [_bad(rule, series, at, each) for each in range(rule.windows + rule.extra)]
+        return judge(rule, windows, before)
 
     return changes(series, rule.every, tail, evaluate, State.NO_DATA)
 
@@ -98,7 +99,7 @@ def _bad(rule: Rule, series: Series, at: float, back: int) -> bool | None:
 
 
 def google_threshold(rule: Rule, series: Series, tail: float) -> list[Change]:
-    """Replay a metric-threshold condition as Google documents it: "Behavior of metric-based alerting policies".
+    """Replay a threshold as Google documents it: "Behavior of metric-based alerting policies".
 
     Every minute the last alignment period becomes one value; the condition is met when all values of the
     retest window are bad, and no longer with the first good one. Nothing is missing before the first sample:
@@ -122,8 +123,9 @@ def google_threshold(rule: Rule, series: Series, tail: float) -> list[Change]:
         if not bad:
             since[0] = None
             return State.OK
-        since[0] = at if since[0] is None else since[0]
-        return State.ALARM if at - since[0] >= retest else State.OK
+        begun = since[0] if since[0] is not None else at
+        since[0] = begun
+        return State.ALARM if at - begun >= retest else State.OK
 
     return changes(series, 60, tail, evaluate, State.OK)
 
@@ -154,7 +156,7 @@ def azure_metric(rule: Rule, series: Series, tail: float) -> list[Change]:
 def azure_query(rule: Rule, series: Series, tail: float) -> list[Change]:
     """Replay a log search alert: so many of the last evaluations bad. One without rows is a good one.
 
-    Off as soon as too few of them are bad (its own resolving, with a time without the condition, is not used).
+    Off as soon as too few of them are bad (a time without the condition is not asked for).
     """
     seen: list[bool] = []
 

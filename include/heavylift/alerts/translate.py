@@ -15,7 +15,7 @@ from heavylift.alerts.adversary import Trial, trials
 from heavylift.alerts.comparing import Replay, Verdict, compare, explained
 from heavylift.alerts.metrics import RECORDED, counterpart, factor
 from heavylift.alerts.model import Aggregation, Loss, Metric, Platform, Rule
-from heavylift.alerts.problems import Untranslatable, text, unreadable, untranslatable
+from heavylift.alerts.problems import UntranslatableError, text, unreadable, untranslatable
 from heavylift.alerts.replay import cloudwatch as replay_cloudwatch
 from heavylift.alerts.series import Series
 
@@ -119,7 +119,7 @@ def translate(
         taken.add(rule.name)
         try:
             found.translated.append(_one(rule, target, names, found.losses, given, tolerance))
-        except Untranslatable as problem:
+        except UntranslatableError as problem:
             found.untranslated.append(Loss(rule.name, problem.got, problem.remedy))
     return found
 
@@ -130,11 +130,11 @@ def _one(
 ) -> Translated:  # fmt: skip
     there, scale = renamed(rule, target, names, losses)
     best: tuple[Translated, list[Loss]] | None = None
-    refused: Untranslatable | None = None
+    refused: UntranslatableError | None = None
     for write in _writers(target, names):
         try:
             made, lost = write(there)
-        except Untranslatable as problem:
+        except UntranslatableError as problem:
             refused = refused or problem
             continue
         done = _replayed(rule, there, scale, made, given, tolerance)
@@ -145,7 +145,8 @@ def _one(
     if best is None:
         raise refused or untranslatable(rule.name, f"a form of {target}")
     losses += best[1]
-    losses += [Loss(rule.name, f"it tells {action}", "name a channel on the target") for action in rule.actions]
+    told = "name a channel on the target"
+    losses += [Loss(rule.name, f"it tells {action}", told) for action in rule.actions]
     return best[0]
 
 
@@ -161,7 +162,7 @@ def _writers(target: Platform, names: Names) -> list[Callable[[Rule], Written]]:
 def renamed(rule: Rule, target: Platform, names: Names, losses: list[Loss]) -> tuple[Rule, float]:
     """Return a rule with the target's names and units, and by what values are multiplied.
 
-    :raises Untranslatable: its metric has no counterpart.
+    :raises UntranslatableError: its metric has no counterpart.
     """
     what = f"the alert {rule.name}"
     metric = counterpart(what, rule.metric, target, names.metrics)

@@ -26,6 +26,7 @@ SUBCOMMANDS = (
     Subcommand("pipelines", "Translate training pipelines."),
     Subcommand("manifests", "Translate Kubernetes manifests; check them for a version."),
     Subcommand("access", "Translate identities and permissions."),
+    Subcommand("alerts", "Translate alert rules, and replay them beside their source."),
     Subcommand("secrets", "Copy secrets from store to store, and compare them."),
     Subcommand("compliance", "Scan for personal data; check the rules."),
     Subcommand("cutover", "Switch the live workload to the target, and back."),
