@@ -57,7 +57,7 @@ def test_an_alarm_without_counterpart_is_listed_and_the_others_go_on(changed: di
 @pytest.mark.parametrize(
     "expression",
     [
-        "(" * 5000 + "1" + ")" * 5000, "1" + "+1" * 5000, "-" * 5000 + "1", "sum(" * 500, "a{", 'a{b="', 
+        "(" * 5000 + "1" + ")" * 5000, "1" + "+1" * 5000, "-" * 5000 + "1", "sum(" * 500, "a{", 'a{b="',
         "a[5m",
         f"a[{'9' * 50}s]", "a[1m:30s]", 'a{b=~"(a+)+$"}', "sum by (x) (a)",
         "histogram_quantile(0.9, a)", "1 2", "", "\x00", "a" * 200_000, 'a{b="\\q"}', "a and on (x) b",
