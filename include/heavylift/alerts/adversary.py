@@ -12,6 +12,7 @@ from heavylift.alerts.series import Sample, Series
 GOOD, BAD, EDGE, NONE = "o", "x", "=", "-"
 MAX_ORDER = 6
 PER_WINDOW = 5
+MAX_COUNTED = 100
 START = 1_699_999_200.0
 """A whole hour, so that every window of a rule begins where its platform's would."""
 
@@ -29,7 +30,9 @@ class Trial:
 
 
 def trials(rule: Rule) -> Iterator[Trial]:
-    """Return series for a rule, in its metric's unit."""
+    """Return series for a rule, in its metric's unit; none for one that counts thousands of samples."""
+    if rule.aggregation is Aggregation.COUNT and abs(rule.threshold) > MAX_COUNTED:
+        return
     wide = rule.windows + rule.extra
     calm, storm = GOOD * (wide + 2), BAD * (wide + 2)
     words = {

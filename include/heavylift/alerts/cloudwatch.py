@@ -137,17 +137,26 @@ def _single(what: str, metrics: Any) -> dict[str, Any]:
 
 
 def _aggregation(what: str, alarm: dict[str, Any]) -> tuple[Aggregation, float | None]:
-    extended = alarm.get("ExtendedStatistic")
-    if extended is None:
+    if alarm.get("ExtendedStatistic") is None:
         return _named(what, _STATISTICS, alarm.get("Statistic")), None
-    if isinstance(extended, str) and extended.startswith("p") and len(extended) < 16:
+    return aggregation_of(what, alarm["ExtendedStatistic"])
+
+
+def aggregation_of(what: str, statistic: Any) -> tuple[Aggregation, float | None]:
+    """Return what a statistic is called here, with the percentile.
+
+    :raises UntranslatableError: it has no counterpart.
+    """
+    if isinstance(statistic, str) and statistic in _STATISTICS:
+        return _STATISTICS[statistic], None
+    if isinstance(statistic, str) and statistic.startswith("p") and len(statistic) < 16:
         try:
-            share = float(extended[1:])
+            share = float(statistic[1:])
         except ValueError:
             share = -1.0
         if 0 <= share <= 100:
             return Aggregation.PERCENTILE, share
-    raise untranslatable(what, f"the statistic {extended}", "use a percentile, such as p99")
+    raise untranslatable(what, f"the statistic {statistic}", "use a percentile, such as p99")
 
 
 def _named(what: str, table: dict[str, T], value: Any) -> T:

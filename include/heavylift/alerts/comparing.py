@@ -77,6 +77,8 @@ def _judged(trial: Trial, before: list[Change], after: list[Change], tolerance: 
 def explained(verdicts: list[Verdict], tolerance: float) -> str:
     """Return the outcome in a sentence."""
     differing = [each for each in verdicts if not each.equal]
+    if not verdicts:
+        return "not replayed: no series can try it"
     if not differing:
         worst = max((each.delay or 0.0 for each in verdicts), default=0.0)
         return f"equal on {len(verdicts)} series, to within {worst:g} s (allowed: {tolerance:g} s)"

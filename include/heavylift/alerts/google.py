@@ -94,14 +94,18 @@ def _rule(name: str, condition: Any, policy: dict[str, Any]) -> Rule:
         "actions": tuple(map(str, policy.get("notificationChannels") or ())),
     }
     if "conditionThreshold" in condition:
-        return dataclasses.replace(_threshold(name, condition["conditionThreshold"]), **more)
+        return dataclasses.replace(threshold(name, condition["conditionThreshold"]), **more)
     if "conditionAbsent" in condition:
         return dataclasses.replace(_absent(name, condition["conditionAbsent"]), **more)
     kind = next((key for key in condition if key.startswith("condition")), "no condition")
     raise untranslatable(f"the policy {name}", f"a condition of the kind {kind}")
 
 
-def _threshold(name: str, found: dict[str, Any]) -> Rule:
+def threshold(name: str, found: dict[str, Any]) -> Rule:
+    """Return the rule of a condition with a threshold.
+
+    :raises UntranslatableError: it has no counterpart.
+    """
     what = f"the policy {name}"
     for key in ("denominatorFilter", "forecastOptions"):
         if found.get(key):
@@ -182,9 +186,10 @@ def write_threshold(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
         raise untranslatable(what, f"windows of {rule.period} s", "use whole minutes")
     if retest + rule.period > MAX_RETEST:
         raise untranslatable(what, f"{retest + rule.period} s of data", f"use at most {MAX_RETEST} s")
+    asked = time_series(rule)
     condition: dict[str, Any] = {
-        "filter": _filter_of(rule),
-        "aggregations": [{"alignmentPeriod": f"{rule.period}s", **_aligned(rule)}],
+        "filter": asked["filter"],
+        "aggregations": [asked["aggregation"]],
         "comparison": comparison,
         "thresholdValue": rule.threshold,
         "duration": f"{retest}s",
@@ -196,6 +201,15 @@ def write_threshold(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
             Missing.BAD: "EVALUATION_MISSING_DATA_ACTIVE",
         }.get(rule.missing, "EVALUATION_MISSING_DATA_NO_OP")
     return _policy(rule, {"conditionThreshold": condition}), []
+
+
+def time_series(rule: Rule) -> dict[str, Any]:
+    """Return a rule's metric and how its windows are aggregated.
+
+    :raises UntranslatableError: Google cannot say that.
+    """
+    aggregation = {"alignmentPeriod": f"{max(60, rule.period)}s", **_aligned(rule)}
+    return {"filter": _filter_of(rule), "aggregation": aggregation}
 
 
 def _aligned(rule: Rule) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from heavylift.alerts.metrics import known
 from heavylift.alerts.model import Aggregation, Comparison, Loss, Metric, Missing, Platform, Rule
-from heavylift.alerts.problems import UntranslatableError, text, unreadable, untranslatable
+from heavylift.alerts.problems import UntranslatableError, number, text, unreadable, untranslatable
 from heavylift.alerts.promql import Binary, Call, Node, Number, Selector, parse, seconds
 from heavylift.alerts.promql_eval import Moment, value
 from heavylift.alerts.promql_write import expression
@@ -66,7 +66,7 @@ def _rule(each: dict[str, Any], every: float, losses: list[Loss]) -> Rule:
         raise untranslatable(what, f"an interval of {every} s", "use whole seconds")
     held = seconds(text(what, each.get("for", "0s")))
     windows = math.ceil(held / every) + 1
-    found = _condition(name, parse(each["expr"]), losses)
+    found = condition(name, parse(each["expr"]), losses)
     return dataclasses.replace(
         found, windows=windows, needed=windows, step=int(every), every=int(every),
         severity=str(labels.get("severity", "")),
@@ -74,7 +74,11 @@ def _rule(each: dict[str, Any], every: float, losses: list[Loss]) -> Rule:
     )  # fmt: skip
 
 
-def _condition(name: str, node: Node, losses: list[Loss]) -> Rule:
+def condition(name: str, node: Node, losses: list[Loss]) -> Rule:
+    """Return what an expression says that compares one series with a number.
+
+    :raises UntranslatableError: it says something else.
+    """
     what = f"the alert {name}"
     if isinstance(node, Call) and node.name == "absent_over_time":
         inner = _ranged(what, node.arguments[0])
@@ -83,7 +87,7 @@ def _condition(name: str, node: Node, losses: list[Loss]) -> Rule:
         raise untranslatable(what, "an expression that compares nothing")
     if not isinstance(node.right, Number):
         raise untranslatable(what, "a comparison with something else than a number")
-    limit = Comparison(node.operator), node.right.value
+    limit = Comparison(node.operator), number(what, node.right.value)
     left = node.left
     if isinstance(left, Call) and left.name in _OUTER and len(left.arguments) == 1:
         left = left.arguments[0]

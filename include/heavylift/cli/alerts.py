@@ -85,6 +85,39 @@ def compare(
     _finish(translate_alerts(asked), as_json)
 
 
+@app.command()
+def dashboard(
+    file: Annotated[Path, typer.Argument(help="The dashboard: JSON.")],
+    source: SourcePlatform,
+    target: Annotated[Platform, typer.Option("--target", help="google, or prometheus for Grafana.")],
+    out: Annotated[Path, typer.Option(help="The target's dashboard, JSON.")],
+    metrics: NamesFile = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a dashboard for the target; a widget without counterpart becomes a text that says so.
+
+    Exits 1 where there is one.
+    """
+    from heavylift.alerts.dashboards import translate_dashboard
+    from heavylift.alerts.documents import save, written
+    from heavylift.alerts.translate import read_mapping
+
+    made = translate_dashboard(file, source, target, read_mapping(metrics, target))
+    mark_touched()
+    save(written(made.document, out), out, overwrite=overwrite)
+    lost = [{"widget": each.rule, "what": each.what, "remedy": each.remedy} for each in made.untranslated]
+    notes = [{"widget": each.rule, "what": each.what, "remedy": each.remedy} for each in made.losses]
+    lines = [f"{made.widgets} widgets, {len(lost)} of them not translated"]
+    lines += [f"{each['widget']}: {each['what']}. To do: {each['remedy']}" for each in (*lost, *notes)]
+    finish(
+        {"dashboard": {"widgets": made.widgets, "untranslated": lost, "notes": notes}},
+        text="\n".join(lines),
+        as_json=as_json,
+        status=ExitStatus.FAILED if lost else ExitStatus.DONE,
+    )
+
+
 @app.command("list")
 def list_(files: Files, source: SourcePlatform, as_json: AsJson = False) -> None:
     """List the rules of files as they are understood, and what has no counterpart anywhere."""

@@ -14,7 +14,7 @@ from heavylift.alerts.promql import parse
 from heavylift.alerts.series import read_series
 from heavylift.alerts.translate import READERS, Names, translate
 from heavylift.errors import ConflictError, HeavyliftError, SpecError
-from tests.support.alarms import alarm
+from tests.support.alarms import alarm, only
 
 
 @pytest.mark.parametrize("platform", list(Platform))
@@ -28,7 +28,9 @@ def test_another_document_is_refused(platform: Platform, document: Any) -> None:
 @pytest.mark.parametrize(
     "changed",
     [
-        {"Threshold": float("nan")}, {"Threshold": float("inf")}, {"Threshold": 10**400}, {"Threshold": "1"},
+        {"Threshold": float("nan")}, {"Threshold": float("inf")}, {"Threshold": 10**400},
+        {"Threshold": 1e300},
+        {"Threshold": "1"},
         {"Period": 0}, {"Period": -60}, {"Period": 61}, {"Period": 60.5}, {"EvaluationPeriods": True},
         {"DatapointsToAlarm": 4}, {"ComparisonOperator": "GreaterThanUpperThreshold"}, {"Statistic": ["Sum"]},
         {"Dimensions": [{"Name": "a"}]}, {"Namespace": None}, {"TreatMissingData": "maybe"},
@@ -99,3 +101,10 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     assert path.read_text() == "a"
     save("b", path, overwrite=True)
     assert path.read_text() == "b"
+
+
+def test_a_rule_that_counts_a_billion_samples_is_not_called_equal() -> None:
+    changed = {"Statistic": "SampleCount", "Threshold": 1e9, "ComparisonOperator": "LessThanThreshold"}
+    made = only(alarm(**changed), Platform.PROMETHEUS)
+    assert not made.equal
+    assert made.outcome == "not replayed: no series can try it"
