@@ -199,6 +199,9 @@ SECOND_RUNS = {
         "plugins/test_access_operators.py::"
         "test_a_task_that_died_before_its_record_runs_again_to_the_same_digest"
     ),
+    "TranslateAlertsOperator": (
+        "plugins/test_alert_operators.py::test_a_second_run_tells_the_same_and_keeps_both"
+    ),
     "TranslateGroupsOperator": (
         "plugins/test_stream_operators.py::test_verifying_and_translating_again_tell_the_same"
     ),

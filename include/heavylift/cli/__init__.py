@@ -28,6 +28,7 @@ SUBCOMMANDS = (
     Subcommand("scaling", "Translate autoscaling; simulate both sides at the same load."),
     Subcommand("manifests", "Translate Kubernetes manifests; check them for a version."),
     Subcommand("access", "Translate identities and permissions."),
+    Subcommand("alerts", "Translate alert rules, and replay them beside their source."),
     Subcommand("secrets", "Copy secrets from store to store, and compare them."),
     Subcommand("images", "Copy container images by digest, and compare them."),
     Subcommand("compliance", "Scan for personal data; check the rules."),

@@ -1,0 +1,67 @@
+"""Keeps a translation of alerts in the evidence store."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from heavylift.errors import IncompleteError
+from heavylift.evidence.alert_records import AlertRecord, alerts_path
+from heavylift.evidence.audit import AuditTrail
+from heavylift.evidence.audit_entry import Act
+from heavylift.evidence.numbered import write_next
+
+if TYPE_CHECKING:
+    from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.store import EvidenceStore
+
+
+async def keep(
+    store: EvidenceStore, record: AlertRecord, actor: str, attempt: Mapping[str, Any] | None = None
+) -> EvidenceRef:
+    """Write a translation under the run's next number, and note it in the audit trail.
+
+    Idempotency: nothing is overwritten; each call adds one.
+    """
+    _, ref = await write_next(store, lambda n: alerts_path(record.run, n), record)
+    await AuditTrail(store, record.run.migration).append(
+        Act(
+            actor=actor,
+            action="alerts.translated",
+            phase=record.run.phase,
+            run=record.run.run,
+            subject=record.digest,
+            evidence=(ref,),
+            details={**figures(record), **(attempt or {})},
+        )
+    )
+    return ref
+
+
+def figures(record: AlertRecord) -> dict[str, Any]:
+    """Return a translation's figures."""
+    return {
+        "digest": record.digest,
+        "rules": len(record.rules),
+        "equal": sum(each.equal for each in record.rules),
+        "accepted": sum(each.accepted for each in record.rules),
+        "untranslated": len(record.untranslated),
+        "losses": len(record.losses),
+        "passed": record.passed,
+    }
+
+
+def require_equal(record: AlertRecord) -> None:
+    """Do nothing where every alert fires and ceases as its source does, or is accepted as it is.
+
+    :raises IncompleteError: one does not.
+    """
+    if not record.passed:
+        raise IncompleteError(
+            "translating alerts",
+            got="; ".join(record.failures[:3]),
+            expected="alerts that fire and cease as those of the source",
+            state="the translation is kept as evidence; nothing was applied",
+            remedy="change the rule on the source, write it by hand, or accept it by its name",
+            code="9354",
+        )

@@ -1,0 +1,210 @@
+"""``heavylift alerts``: alert rules for another platform, replayed beside their source; applies nothing."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from heavylift.alerts.model import Platform
+from heavylift.cli.inventory_options import MIGRATION
+from heavylift.cli.output import ExitStatus, finish, mark_touched
+from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
+
+if TYPE_CHECKING:
+    from heavylift.alerts.api import AlertsRequest
+    from heavylift.alerts.model import Rule
+    from heavylift.evidence.alert_records import AlertRecord
+
+app = typer.Typer(no_args_is_help=True)
+
+Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Exports of the rules: JSON or YAML.")]
+SourcePlatform = Annotated[Platform, typer.Option("--source", help="cloudwatch, google, azure, prometheus.")]
+TargetPlatform = Annotated[Platform, typer.Option("--target", help="Likewise.")]
+NamesFile = Annotated[
+    Path | None, typer.Option("--metrics", help="JSON: metrics, labels and scopes of the target.")
+]
+Tolerance = Annotated[
+    float | None, typer.Option(min=0, help="Seconds that count as the same; default: an evaluation.")
+]
+Accept = Annotated[
+    list[str] | None, typer.Option("--accept", help="A rule that may differ; may be given again.")
+]
+
+
+@app.command()
+def translate(
+    files: Files,
+    source: SourcePlatform,
+    target: TargetPlatform,
+    out: Annotated[Path, typer.Option(help="The target's rules: .json, or .yaml.")],
+    metrics: NamesFile = None,
+    accept: Accept = None,
+    tolerance: Tolerance = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing at all.")] = False,
+    migration: Annotated[str, typer.Option(help="Name under which evidence lies.")] = MIGRATION,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write rules for the target, each replayed beside its source over series made to try it.
+
+    Exits 1 where one fires otherwise than its source, or has no counterpart, and is not accepted.
+    """
+    from heavylift.alerts.api import translate_alerts
+    from heavylift.alerts.documents import save, written
+
+    record = translate_alerts(_request(files, source, target, migration, metrics, tolerance, accept))
+    if not dry_run:
+        mark_touched()
+        save(written(record.document, out), out, overwrite=overwrite)
+        _keep(record, evidence, evidence_conn)
+    _finish(record, as_json)
+
+
+@app.command()
+def compare(
+    files: Files,
+    source: SourcePlatform,
+    target: TargetPlatform,
+    series: Annotated[
+        list[Path] | None, typer.Option("--series", help="Samples, JSON lines; may be given again.")
+    ] = None,
+    metrics: NamesFile = None,
+    accept: Accept = None,
+    tolerance: Tolerance = None,
+    as_json: AsJson = False,
+) -> None:
+    """Replay rules and their translations over series of yours; tells when each fires, writes nothing."""
+    from heavylift.alerts.api import translate_alerts
+
+    asked = _request(files, source, target, MIGRATION, metrics, tolerance, accept, series or [])
+    _finish(translate_alerts(asked), as_json)
+
+
+@app.command()
+def dashboard(
+    file: Annotated[Path, typer.Argument(help="The dashboard: JSON.")],
+    source: SourcePlatform,
+    target: Annotated[Platform, typer.Option("--target", help="google, or prometheus for Grafana.")],
+    out: Annotated[Path, typer.Option(help="The target's dashboard, JSON.")],
+    metrics: NamesFile = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a dashboard for the target; a widget without counterpart becomes a text that says so.
+
+    Exits 1 where there is one.
+    """
+    from heavylift.alerts.dashboards import translate_dashboard
+    from heavylift.alerts.documents import save, written
+    from heavylift.alerts.translate import read_mapping
+
+    made = translate_dashboard(file, source, target, read_mapping(metrics, target))
+    mark_touched()
+    save(written(made.document, out), out, overwrite=overwrite)
+    lost = [{"widget": each.rule, "what": each.what, "remedy": each.remedy} for each in made.untranslated]
+    notes = [{"widget": each.rule, "what": each.what, "remedy": each.remedy} for each in made.losses]
+    lines = [f"{made.widgets} widgets, {len(lost)} of them not translated"]
+    lines += [f"{each['widget']}: {each['what']}. To do: {each['remedy']}" for each in (*lost, *notes)]
+    finish(
+        {"dashboard": {"widgets": made.widgets, "untranslated": lost, "notes": notes}},
+        text="\n".join(lines),
+        as_json=as_json,
+        status=ExitStatus.FAILED if lost else ExitStatus.DONE,
+    )
+
+
+@app.command("list")
+def list_(files: Files, source: SourcePlatform, as_json: AsJson = False) -> None:
+    """List the rules of files as they are understood, and what has no counterpart anywhere."""
+    from heavylift.alerts.documents import read_document
+    from heavylift.alerts.translate import READERS
+
+    rules, losses = [], []
+    for path in files:
+        found, lost = READERS[source](read_document(path))
+        rules += found
+        losses += lost
+    finish(
+        {
+            "rules": [
+                {
+                    "name": each.name,
+                    "metric": each.metric.name,
+                    "condition": f"{each.aggregation} {each.comparison} {each.threshold:g}",
+                    "unit": each.metric.unit,
+                    "windows": f"{each.needed} of {each.windows}, each {each.period} s",
+                    "missing": each.missing,
+                    "labels": dict(each.labels),
+                    "actions": each.actions,
+                }
+                for each in rules
+            ],
+            "untranslatable": [{"rule": each.rule, "what": each.what} for each in losses],
+        },
+        text="\n".join(
+            [*map(_told, rules), *(f"{each.rule}: cannot be translated: {each.what}" for each in losses)]
+        ),
+        as_json=as_json,
+    )
+
+
+def _told(rule: Rule) -> str:
+    condition = (
+        f"{rule.aggregation}({rule.metric.name}) {rule.comparison} {rule.threshold:g} {rule.metric.unit}"
+    )
+    windows = f"{rule.needed} of {rule.windows} windows of {rule.period} s"
+    return f"{rule.name}: {condition.strip()}, {windows}, missing: {rule.missing}"
+
+
+def _request(
+    files: list[Path], source: Platform, target: Platform, migration: str, metrics: Path | None,
+    tolerance: float | None, accept: list[str] | None, series: list[Path] | None = None,
+) -> AlertsRequest:  # fmt: skip
+    from heavylift.alerts.api import AlertsRequest
+    from heavylift.evidence.alert_records import ALERTS_PHASE
+    from heavylift.evidence.records import RunKey
+
+    run = RunKey(migration=migration, phase=ALERTS_PHASE, run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f"))
+    return AlertsRequest(
+        run, source, target, files, metrics, series or (), tolerance, frozenset(accept or ())
+    )
+
+
+def _finish(record: AlertRecord, as_json: bool) -> None:
+    lines = [f"{each.name}: {each.outcome}{' (accepted)' if each.accepted else ''}" for each in record.rules]
+    lines += [
+        f"  {each.series}: source {_times(each.source)}; target {_times(each.target)}; {each.why}"
+        for rule in record.rules
+        for each in rule.differing[:3]
+    ]
+    lines += [f"{each.rule}: not translated: {each.what}. {each.remedy}" for each in record.untranslated]
+    lines += [f"{each.rule}: {each.what}. To do: {each.remedy}" for each in record.losses]
+    finish(
+        {"alerts": record.model_dump(mode="json")},
+        text="\n".join(lines),
+        as_json=as_json,
+        status=ExitStatus.DONE if record.passed else ExitStatus.FAILED,
+    )
+
+
+def _times(turns: tuple[float, ...]) -> str:
+    if not turns:
+        return "never fires"
+    return f"fires at {turns[0]:.0f}" + (f", ceases at {turns[1]:.0f}" if len(turns) > 1 else "")
+
+
+def _keep(record: AlertRecord, evidence: str | None, conn: str | None) -> None:
+    from heavylift.aio import run
+    from heavylift.alerts.keeping import keep
+    from heavylift.evidence.store import open_evidence
+
+    async def write() -> None:
+        async with open_evidence(evidence, evidence_connection(conn)) as store:
+            await keep(store, record, shell_actor())
+
+    run(write())

@@ -1,0 +1,83 @@
+"""The record of alerts: what was translated, and what both rules did over the same series."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import Field
+
+from heavylift.evidence.base import Record
+from heavylift.evidence.records import RunKey, utc_now
+
+ALERTS_FOLDER = "~alerts"
+ALERTS_PHASE = "provision"
+
+
+class AlertReplay(Record):
+    """What two rules did over one series.
+
+    :param missing: the series has gaps, or points that come late.
+    :param source: seconds at which the source's rule began and ceased to fire, in turn; likewise ``target``.
+    """
+
+    series: str
+    missing: bool
+    source: tuple[float, ...]
+    target: tuple[float, ...]
+    equal: bool
+    why: str
+
+
+class AlertRule(Record):
+    """One rule and what it became.
+
+    :param document: in the target's form.
+    :param replays: the number of series that both were replayed over.
+    :param differing: the first of those on which they differ.
+    """
+
+    name: str
+    source_metric: str
+    target_metric: str
+    document: dict[str, Any]
+    replays: int
+    equal: bool
+    accepted: bool
+    outcome: str
+    differing: tuple[AlertReplay, ...]
+
+
+class AlertGap(Record):
+    """What did not come along, or not as it was, and what mends it."""
+
+    rule: str
+    what: str
+    remedy: str
+
+
+class AlertRecord(Record):
+    """One translation.
+
+    :param document: all rules in the target's form, as one file.
+    :param digest: SHA-256 of the rules, the losses and what is untranslated.
+    :param passed: each rule was replayed and found equal, or is accepted; so is what is untranslated.
+    """
+
+    schema_version: Literal[1] = 1
+    run: RunKey
+    created_at: datetime = Field(default_factory=utc_now)
+    source: str
+    target: str
+    rules: tuple[AlertRule, ...]
+    losses: tuple[AlertGap, ...]
+    untranslated: tuple[AlertGap, ...]
+    document: dict[str, Any]
+    digest: str
+    passed: bool
+    failures: tuple[str, ...]
+
+
+def alerts_path(run: RunKey, number: int) -> str:
+    """Return the path of a run's ``number``-th :class:`AlertRecord`, from 1."""
+    return f"{run.folder}/{ALERTS_FOLDER}/translation-{number}.json"
