@@ -1,4 +1,4 @@
-"""CloudWatch's states, by the tables of "Configuring how CloudWatch alarms treat missing data"."""
+"""CloudWatch's states where data is missing, by the tables of its documentation as they are remembered."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TREATMENTS = ("missing", "ignore", "breaching", "notBreaching")
 
 
 @pytest.mark.parametrize("row", TABLES, ids=lambda row: f"{row[0]} of 3: {row[1]}")
-def test_the_documented_tables(row: tuple[Any, ...]) -> None:
+def test_the_tables_of_missing_data(row: tuple[Any, ...]) -> None:
     needed, points, *expected = row
     windows = [{"X": True, "0": False, "-": None}[each] for each in reversed(points.split())]
     for treatment, state in zip(TREATMENTS, expected, strict=True):
