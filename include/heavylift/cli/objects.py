@@ -46,7 +46,7 @@ from heavylift.cli.objects_options import (
     request_of,
 )
 from heavylift.cli.objects_quarantine import purge, restore
-from heavylift.cli.objects_run import copy_and_prove
+from heavylift.cli.objects_run import copy_and_prove, note_plan, note_verification
 from heavylift.cli.objects_text import planned, verified
 from heavylift.cli.objects_tree import tree
 from heavylift.cli.output import ExitStatus, finish
@@ -259,6 +259,7 @@ def verify(
         "verify",
     )
     record = run(verify_transfer(request))
+    run(note_verification(request))
     status = ExitStatus.DONE if record.passed else ExitStatus.FAILED
     finish(
         {"verification": record.model_dump(mode="json")},
@@ -302,6 +303,7 @@ def diff(
         source_url, target_url, source_conn, target_conn, evidence, evidence_conn, migration, options, "diff"
     )
     plan = run(plan_transfer(request))
+    run(note_plan(request))
     same = plan.unchanged == plan.found and not plan.only_on_target.objects
     status = ExitStatus.DONE if same else ExitStatus.FAILED
     finish({"plan": plan.model_dump(mode="json")}, text=planned(plan), as_json=as_json, status=status)

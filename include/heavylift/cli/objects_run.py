@@ -14,7 +14,7 @@ from heavylift.errors import HeavyliftError
 
 if TYPE_CHECKING:
     from heavylift.evidence.audit import AuditTrail
-    from heavylift.evidence.records import DeletesRecord, PhaseSummary, PlanRecord
+    from heavylift.evidence.records import DeletesRecord, EvidenceRef, PhaseSummary, PlanRecord
     from heavylift.evidence.store import EvidenceStore
 
 _LARGE_BYTES = 2**20
@@ -36,6 +36,7 @@ def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None,
     _load_beforehand(request, comparing=not run(proved_before(request)))
     plan = in_process(lambda _tell: run(plan_transfer(request)))
     if request.options.dry_run:
+        run(note_plan(request))
         finish({"plan": plan.model_dump(mode="json")}, text=planned(plan), as_json=as_json)
     mark_touched()
     if plan.same_as is None:
@@ -112,6 +113,55 @@ def _deal_with_gone(
     except HeavyliftError as error:
         note(str(error))
         return None, [error]
+
+
+async def note_plan(request: Any) -> None:
+    """Note in the audit trail that a plan was made and nothing more."""
+    from heavylift.evidence.paths import plan_path
+    from heavylift.evidence.records import PlanRecord
+    from heavylift.evidence.run_evidence import read_kept
+    from heavylift.evidence.store import open_evidence
+
+    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+        kept = await read_kept(store, plan_path(request.run, request.dataset), PlanRecord)
+        if kept is not None:
+            await _note_looked(store, request, "plan.written", kept.ref, {"dry_run": True})
+
+
+async def note_verification(request: Any) -> None:
+    """Note in the audit trail how a verification that stands alone has ended."""
+    from heavylift.evidence.paths import verification_path
+    from heavylift.evidence.records import VerificationRecord
+    from heavylift.evidence.run_evidence import read_latest
+    from heavylift.evidence.store import open_evidence
+
+    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+        kept = await read_latest(
+            store, lambda number: verification_path(request.run, request.dataset, number), VerificationRecord
+        )
+        if kept is not None:
+            passed = {"passed": kept.record.passed}
+            await _note_looked(store, request, "dataset.verified", kept.ref, passed)
+
+
+async def _note_looked(
+    store: EvidenceStore, request: Any, action: str, ref: EvidenceRef, details: dict[str, Any]
+) -> None:
+    from heavylift.evidence.audit import AuditTrail
+    from heavylift.evidence.audit_entry import Act
+
+    places = {"source": str(request.source.location), "target": str(request.target.location)}
+    await AuditTrail(store, request.run.migration).append(
+        Act(
+            actor=shell_actor(),
+            action=action,
+            phase=request.run.phase,
+            run=request.run.run,
+            subject=request.dataset,
+            evidence=(ref,),
+            details=places | details,
+        )
+    )
 
 
 async def _conclude(request: Any, cleaning: Any) -> PhaseSummary:

@@ -80,6 +80,22 @@ def test_a_run_leaves_an_intact_audit_trail(
     assert status == 0, document
 
 
+@pytest.mark.parametrize(
+    ("command", "action"),
+    [(["diff"], "plan.written"), (["copy", "--dry-run"], "plan.written"), (["verify"], "dataset.verified")],
+    ids=["diff", "dry run", "verify"],
+)
+def test_what_only_looks_is_in_the_trail_too(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str, str], command: list[str], action: str
+) -> None:
+    source, target, evidence = folders
+    heavylift(capsys, "objects", command[0], source, target, *command[1:], "--evidence", evidence)
+    status, document, _ = heavylift(capsys, "audit", "verify", "--evidence", evidence, "--json")
+    assert (status, document["migrations"][0]["evidence_checked"] > 0) == (0, True)
+    _, document, _ = heavylift(capsys, "audit", "show", "shell", "--evidence", evidence, "--json")
+    assert [entry["action"] for entry in document["entries"]] == [action]
+
+
 def test_diff_and_verify_end_with_one_where_the_sides_differ(
     capsys: pytest.CaptureFixture[str], folders: tuple[str, str, str], tmp_path: Path
 ) -> None:
