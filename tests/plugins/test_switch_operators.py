@@ -185,7 +185,7 @@ def test_after_a_failed_promotion_settling_leaves_everything_at_the_source(turn:
     assert turn.world.actions()[-1] == "cutover.failed"
     assert turn.do(SettleSwitchOperator)["side"] == "source"
     assert turn.is_at(SOURCE)
-    with pytest.raises(IncompleteError):
+    with pytest.raises(IncompleteError, match="then trigger this phase anew"):
         turn.do(SummariseSwitchOperator)
 
 

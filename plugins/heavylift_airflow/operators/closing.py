@@ -236,14 +236,19 @@ async def _unfit_databases(store: EvidenceStore, frame: TaskFrame) -> list[str]:
     return reasons
 
 
-def not_proved(what: str, reasons: Sequence[str], state: str) -> IncompleteError:
-    """Return the error of a run whose evidence does not prove it."""
+def not_proved(what: str, reasons: Sequence[str], state: str, *, over: bool = False) -> IncompleteError:
+    """Return the error of a run whose evidence does not prove it.
+
+    :param over: nothing can go on in this run, whatever is cleared.
+    """
     more = f" and {len(reasons) - MAX_REASONS} more" if len(reasons) > MAX_REASONS else ""
     return IncompleteError(
         what,
         got="; ".join(reasons[:MAX_REASONS]) + more,
         expected="a proof for all that moves, and every gate open",
         state=state,
-        remedy="look at the first failed task of this run, mend what it says, clear it with Downstream",
+        remedy="mend what it says, then trigger this phase anew"
+        if over
+        else "look at the first failed task of this run, mend what it says, clear it with Downstream",
         code="8017",
     )

@@ -112,11 +112,22 @@ class SummariseSwitchOperator(SummariseRunOperator):
                 "reasons": missing[:MAX_REASONS],
             }
             await note(store, frame, "run.finished", evidence=(ref,), details=details)
+            over = await _went_back(store, frame)
         if missing:
-            raise not_proved(
-                f"run {frame.run.run}", missing, "heavylift cutover status tells where everything is"
-            )
+            state = "heavylift cutover status tells where everything is"
+            raise not_proved(f"run {frame.run.run}", missing, state, over=over)
         return summary
+
+
+async def _went_back(store: EvidenceStore, frame: TaskFrame) -> bool:
+    """Tell whether the run's switch was taken back: then clearing its tasks opens nothing any more."""
+    from heavylift.evidence.switch_evidence import read_switch
+
+    kept = (await read_switch(store, frame.run)).switch
+    if kept is None:
+        return False
+    # What settles leads to the other side, and its record is the run's last.
+    return kept.record.outcome == "returned" or kept.record.goal != goal_of(frame.run.phase)
 
 
 async def switch_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:
