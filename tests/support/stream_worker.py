@@ -1,7 +1,8 @@
 """Mirrors one topic in a process of its own, and dies where it is told to, as a lost worker does.
 
 ``python -m tests.support.stream_worker ARGUMENTS``, where ARGUMENTS is a JSON object: ``stream``, ``topic``,
-``evidence``, ``lease``, ``checkpoint``, and ``die``: ``{"at": "before_map", "count": 3}``. Connections come
+``evidence``, ``lease``, ``checkpoint``, and ``die``: ``{"at": "before_map", "count": 3}``, with
+``"freeze": true`` if it is not to die there but to stand still until somebody wakes it. Connections come
 from the environment.
 """
 
@@ -23,13 +24,13 @@ from heavylift.streams.kafka.map_topic import OwnedMap
 from heavylift.streams.kafka.sending import PartitionSender
 
 
-def die() -> None:
-    """End as by kill -9, in the middle of whatever the other threads do."""
-    os.kill(os.getpid(), signal.SIGKILL)
+def end(by: signal.Signals) -> None:
+    """End as by kill -9, or freeze, in the middle of whatever the other threads do."""
+    os.kill(os.getpid(), by)
 
 
-def counting(count: int, act: Callable[..., Any], *, before: bool) -> Callable[..., Any]:
-    """Return ``act``, which dies before or after its ``count``-th call that does something."""
+def counting(count: int, act: Callable[..., Any], by: signal.Signals, *, before: bool) -> Callable[..., Any]:
+    """Return ``act``, which ends by a signal before or after its ``count``-th call that does something."""
     calls = 0
 
     def counted(self: Any, *arguments: Any) -> Any:
@@ -38,30 +39,31 @@ def counting(count: int, act: Callable[..., Any], *, before: bool) -> Callable[.
             return act(self, *arguments)
         calls += 1
         if before and calls == count:
-            die()
+            end(by)
         result = act(self, *arguments)
         if not before and calls == count:
             self.settle()
-            die()
+            end(by)
         return result
 
     return counted
 
 
-def arm(place: str, count: int) -> None:
+def arm(place: str, count: int, by: signal.Signals) -> None:
     """Put the death where it belongs."""
     if place == "before_map":
-        OwnedMap.write = counting(count, OwnedMap.write, before=True)  # type: ignore[method-assign]
+        OwnedMap.write = counting(count, OwnedMap.write, by, before=True)  # type: ignore[method-assign]
     elif place == "after_map":
-        OwnedMap.write = counting(count, OwnedMap.write, before=False)  # type: ignore[method-assign]
+        OwnedMap.write = counting(count, OwnedMap.write, by, before=False)  # type: ignore[method-assign]
     elif place == "sending":
-        PartitionSender.send = counting(count, PartitionSender.send, before=True)  # type: ignore[method-assign]
+        PartitionSender.send = counting(count, PartitionSender.send, by, before=True)  # type: ignore[method-assign]
 
 
 def main(arguments: dict[str, Any]) -> None:
     """Mirror, or die."""
-    if arguments.get("die"):
-        arm(arguments["die"]["at"], arguments["die"]["count"])
+    if death := arguments.get("die"):
+        by = signal.SIGSTOP if death.get("freeze") else signal.SIGKILL
+        arm(death["at"], death["count"], by)
     request = StreamRequest(
         run=RunKey(migration="m", phase="sync", run="worker"),
         stream=arguments["stream"],
