@@ -39,7 +39,6 @@ from heavylift.gates.checks import (
     judge_stream,
 )
 from heavylift.gates.database_checks import DatabaseSubject, judge_database_freshness
-from heavylift.gates.feature_checks import judge_feature_freshness
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
 from heavylift.gates.infra_checks import InfraSubject, gate_now, judge_infra_freshness, stage_digest
 from heavylift.gates.leaving_checks import judge_leaving, leaving_subject
@@ -204,7 +203,7 @@ def _of_features(gate: Gate, evidence: FeatureEvidence, now: datetime) -> list[C
     checks = [check for check in gate.checks if check in FEATURE_JUDGES]
     outcomes = [judge_features(check, evidence) for check in checks]
     if checks:
-        outcomes.append(judge_feature_freshness(evidence, timedelta(seconds=gate.max_age), now))
+        outcomes.append(judge_registry_freshness(evidence, timedelta(seconds=gate.max_age), now))
     return outcomes
 
 

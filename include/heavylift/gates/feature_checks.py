@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-
 from heavylift.evidence.feature_evidence import FeatureEvidence
-from heavylift.evidence.records import CheckOutcome
-from heavylift.evidence.registry_records import counted_things
-from heavylift.evidence.wording import counted, differ, enumeration
+from heavylift.evidence.wording import counted
+from heavylift.gates.registry_checks import demand_no_difference, demand_same_counts
 from heavylift.gates.verdict import Verdict
 
 
@@ -17,8 +14,7 @@ def features_equal(evidence: FeatureEvidence) -> Verdict:
     record = verdict.judged_by(evidence.verification)
     if record is None:
         return verdict
-    named = enumeration([f"{each.kind} {each.what} {each.id}" for each in record.differences], 3)
-    verdict.demand(record.difference_count == 0, f"{differ(record.difference_count, 'thing')}: {named}")
+    demand_no_difference(verdict, record)
     verdict.demand(bool(record.histories), "no history was compared")
     for proofs in (record.histories, record.online, record.joins):
         for each in proofs:
@@ -34,13 +30,7 @@ def counts_equal(evidence: FeatureEvidence) -> Verdict:
     record = verdict.judged_by(evidence.verification)
     if record is None:
         return verdict
-    for each in record.compared:
-        excused = each.newer + each.kept
-        verdict.demand(
-            each.missing + each.extra <= excused,
-            f"{counted_things(each.source, each.what)} on the source, {each.target:,} on the target;"
-            f" {each.missing:,} missing, {each.extra:,} extra",
-        )
+    demand_same_counts(verdict, record.compared)
     for view in record.histories:
         verdict.demand(
             not (view.missing or view.extra),
@@ -62,13 +52,3 @@ def no_findings(evidence: FeatureEvidence) -> Verdict:
     verdict.uses(*evidence.refs)
     verdict.demand_no_findings(evidence.findings)
     return verdict
-
-
-def judge_feature_freshness(evidence: FeatureEvidence, max_age: timedelta, now: datetime) -> CheckOutcome:
-    """Return whether the verification is younger than ``max_age`` and than the last write."""
-    verdict = Verdict()
-    record = verdict.judged_by(evidence.verification)
-    if record is not None:
-        verdict.demand_younger("verification", record.verified_at, max_age, now)
-        verdict.demand(not evidence.is_stale, "rows were written after the verification")
-    return verdict.outcome("freshness", evidence.store)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from heavylift.evidence.feature_evidence import FeatureEvidence
+from heavylift.evidence.feature_records import FeatureVerificationRecord
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.registry_evidence import RegistryEvidence
-from heavylift.evidence.registry_records import counted_things
+from heavylift.evidence.registry_records import (
+    RegistryCompared,
+    RegistryVerificationRecord,
+    counted_things,
+)
 from heavylift.evidence.wording import counted, differ, enumeration
 from heavylift.gates.verdict import Verdict
 
@@ -17,8 +24,7 @@ def registries_equal(evidence: RegistryEvidence) -> Verdict:
     record = verdict.judged_by(evidence.verification)
     if record is None:
         return verdict
-    named = enumeration([f"{each.kind} {each.what} {each.id}" for each in record.differences], 3)
-    verdict.demand(record.difference_count == 0, f"{differ(record.difference_count, 'thing')}: {named}")
+    demand_no_difference(verdict, record)
     unequal = [each.table for each in record.tables if not each.equal]
     verdict.demand(not unequal, f"the databases differ in {enumeration(unequal, 3)}")
     verdict.demand(any(each.source for each in record.compared), "nothing was compared")
@@ -27,19 +33,32 @@ def registries_equal(evidence: RegistryEvidence) -> Verdict:
     return verdict
 
 
-def counts_equal(evidence: RegistryEvidence) -> Verdict:
-    """Judge that both servers show as many things of each sort, but for what is excused by name."""
-    verdict = Verdict()
-    record = verdict.judged_by(evidence.verification)
-    if record is None:
-        return verdict
-    for each in record.compared:
+def demand_no_difference(
+    verdict: Verdict, record: RegistryVerificationRecord | FeatureVerificationRecord
+) -> None:
+    """Demand that nothing differs, and name the first things that do."""
+    named = enumeration([f"{each.kind} {each.what} {each.id}" for each in record.differences], 3)
+    verdict.demand(record.difference_count == 0, f"{differ(record.difference_count, 'thing')}: {named}")
+
+
+def demand_same_counts(verdict: Verdict, compared: Iterable[RegistryCompared]) -> None:
+    """Demand that both sides have as many things of each sort, but for what is excused by name."""
+    for each in compared:
         excused = each.newer + each.kept
         verdict.demand(
             each.missing + each.extra <= excused,
             f"{counted_things(each.source, each.what)} on the source, {each.target:,} on the target;"
             f" {each.missing:,} missing, {each.extra:,} extra",
         )
+
+
+def counts_equal(evidence: RegistryEvidence) -> Verdict:
+    """Judge that both servers show as many things of each sort, but for what is excused by name."""
+    verdict = Verdict()
+    record = verdict.judged_by(evidence.verification)
+    if record is None:
+        return verdict
+    demand_same_counts(verdict, record.compared)
     total = sum(each.source for each in record.compared)
     verdict.demand(total > 0, "the source shows nothing at all")
     verdict.found(f"{counted(total, 'thing')} of {counted(len(record.compared), 'sort')} on both sides")
@@ -59,11 +78,17 @@ def no_findings(evidence: RegistryEvidence) -> Verdict:
     return verdict
 
 
-def judge_registry_freshness(evidence: RegistryEvidence, max_age: timedelta, now: datetime) -> CheckOutcome:
+def judge_registry_freshness(
+    evidence: RegistryEvidence | FeatureEvidence, max_age: timedelta, now: datetime
+) -> CheckOutcome:
     """Return whether the verification is younger than ``max_age`` and than the last write."""
     verdict = Verdict()
-    record = verdict.judged_by(evidence.verification)
+    record: RegistryVerificationRecord | FeatureVerificationRecord | None
+    if isinstance(evidence, RegistryEvidence):
+        subject, record = evidence.registry, verdict.judged_by(evidence.verification)
+    else:
+        subject, record = evidence.store, verdict.judged_by(evidence.verification)
     if record is not None:
         verdict.demand_younger("verification", record.verified_at, max_age, now)
         verdict.demand(not evidence.is_stale, "rows were written after the verification")
-    return verdict.outcome("freshness", evidence.registry)
+    return verdict.outcome("freshness", subject)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
@@ -36,9 +37,9 @@ class _TranslateOperator(HeavyliftOperator):
         self._tell(record)
         return dict(record.figures)
 
+    @abstractmethod
     def make(self, frame: TaskFrame, stop: threading.Event) -> Made:
         """Return the translation; writes nothing."""
-        raise NotImplementedError
 
     async def _kept(self, frame: TaskFrame) -> PartRecord:
         from heavylift.aio import in_thread
