@@ -8,19 +8,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from heavylift_airflow.hooks.object_store import look_up
-from heavylift_airflow.operators.base import HeavyliftOperator
+from heavylift_airflow.operators.moved import MovedOperator, Moving
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from heavylift.evidence.image_records import ImagesRecord
     from heavylift.images.requests import ImagesRequest
     from heavylift_airflow.context import TaskFrame
 
-MAX_NAMED = 20
 
-
-class CopyImagesOperator(HeavyliftOperator):
+class CopyImagesOperator(MovedOperator):
     """Copies the images of the spec to the target's registry by digest, with all that refers to them.
 
     Idempotency: what the target has is found there and not sent again, blob by blob; after a kill the next
@@ -33,8 +30,6 @@ class CopyImagesOperator(HeavyliftOperator):
     :raises IncompleteError: an image is not proved; the first are named.
     """
 
-    writes = True
-
     def execute(self, context: Context) -> dict[str, Any]:
         """Copy, note it in the audit trail, and fail where an image is not proved."""
         from heavylift.images.api import copy_images
@@ -44,28 +39,12 @@ class CopyImagesOperator(HeavyliftOperator):
             raise AirflowSkipException("a run that destroys moves no images, and takes none away")
         return self._carried(frame, copy_images, "copy of images")
 
-    def _carried(self, frame: TaskFrame, act: Any, title: str) -> dict[str, Any]:
+    def moving(self) -> Moving:
+        """Return what the library does for images."""
         from heavylift.images.api import require_all
-
-        record = self.work.run(self._kept(frame, act), title)
-        for each in [each for each in record.rows if each.reason][:MAX_NAMED]:
-            self.log.warning("%s: %s: %s. To fix: %s", each.source, each.outcome, each.reason, each.remedy)
-        found = {**record.counts, "digest": record.digest}
-        self.log.info("%s", found)
-        require_all(record)
-        return found
-
-    async def _kept(self, frame: TaskFrame, act: Any) -> ImagesRecord:
         from heavylift.images.keeping import keep_images, note_begin
 
-        async with self.evidence(frame) as store:
-            attempt = {"attempt": frame.attempt, "run_started_by": frame.actor}
-            if self.writes:
-                await note_begin(store, frame.run, frame.task_actor, attempt)
-            record: ImagesRecord = await act(images_request(frame))
-            ref = await keep_images(store, record, frame.task_actor, attempt)
-            self.evidence_path = ref.path
-        return record
+        return Moving(images_request, note_begin, keep_images, require_all)
 
 
 class VerifyImagesOperator(CopyImagesOperator):

@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from heavylift_airflow.hooks.object_store import look_up
-from heavylift_airflow.operators.base import HeavyliftOperator
+from heavylift_airflow.operators.moved import MovedOperator, Moving
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from heavylift.evidence.secret_records import SecretsRecord
     from heavylift.secrets.requests import SecretsRequest
     from heavylift_airflow.context import TaskFrame
 
-MAX_NAMED = 20
 
-
-class CopySecretsOperator(HeavyliftOperator):
+class CopySecretsOperator(MovedOperator):
     """Copies the secrets of the spec to the target's store, and compares each there.
 
     Idempotency: what is equal on both sides stays as it is; after a kill the next try does only the rest.
@@ -32,8 +29,6 @@ class CopySecretsOperator(HeavyliftOperator):
     :raises IncompleteError: a secret is not proved; the first are named.
     """
 
-    writes = True
-
     def execute(self, context: Context) -> dict[str, Any]:
         """Copy, note it in the audit trail, and fail where a secret is not proved."""
         from heavylift.secrets.api import copy_secrets
@@ -43,28 +38,12 @@ class CopySecretsOperator(HeavyliftOperator):
             raise AirflowSkipException("a run that destroys moves no secrets, and takes none away")
         return self._carried(frame, copy_secrets, "copy of secrets")
 
-    def _carried(self, frame: TaskFrame, act: Any, title: str) -> dict[str, Any]:
+    def moving(self) -> Moving:
+        """Return what the library does for secrets."""
         from heavylift.secrets.api import require_all
-
-        record = self.work.run(self._kept(frame, act), title)
-        for each in [each for each in record.rows if each.reason][:MAX_NAMED]:
-            self.log.warning("%s: %s: %s. To fix: %s", each.source, each.outcome, each.reason, each.remedy)
-        found = {**record.counts, "digest": record.digest}
-        self.log.info("%s", found)
-        require_all(record)
-        return found
-
-    async def _kept(self, frame: TaskFrame, act: Any) -> SecretsRecord:
         from heavylift.secrets.keeping import keep_secrets, note_begin
 
-        async with self.evidence(frame) as store:
-            attempt = {"attempt": frame.attempt, "run_started_by": frame.actor}
-            if self.writes:
-                await note_begin(store, frame.run, frame.task_actor, attempt)
-            record: SecretsRecord = await act(secrets_request(frame))
-            ref = await keep_secrets(store, record, frame.task_actor, attempt)
-            self.evidence_path = ref.path
-        return record
+        return Moving(secrets_request, note_begin, keep_secrets, require_all)
 
 
 class VerifySecretsOperator(CopySecretsOperator):
