@@ -97,7 +97,8 @@ async def test_report_and_headline_tell_of_them(store: EvidenceStore) -> None:
     assert '<section id="features"' in page
     assert 'href="#features"' in page
     assert "Joins by time in drivers" in page
-    assert "100.00 %" in page
+    assert "at most so many of all keys differ" in page
+    assert "<td>100.00 %</td>" in page
     assert '<section id="moved"' not in page
 
 
