@@ -25,18 +25,19 @@ from heavylift.errors import (
     NotFoundError,
     ServerUnavailableError,
 )
-from sandbox import records
+from sandbox import processes, records
 from sandbox.examples.scoring_model import BODY
 from sandbox.live_requests import OpenLoad
 from sandbox.stack import Stack
 from tests.support.longer import first_then_long
 
 
-def end(stack: Stack, name: str, number: int = signal.SIGKILL) -> None:
-    """Kill one server of the sandbox, and wait until its supervisor has seen it."""
+def end(stack: Stack, name: str) -> None:
+    """Kill one server of the sandbox, and wait until it is gone."""
     record = records.read(stack.state_dir, name)
     assert record is not None
-    os.kill(record.process.pid, number)
+    # A killed process answers for a moment longer, and a stack that is asked to start it leaves it alone then.
+    assert processes.end([record.process], 5.0, signal.SIGKILL) == []
 
 
 KILLED = """
