@@ -48,7 +48,7 @@ class TablesOptions:
     max_lag: float = 60.0
     parallel_ranges: int = 4
     range_bytes: int = 256 * 2**20
-    batch_changes: int = 20_000
+    batch_changes: int = 40_000
     max_seconds: float | None = None
     reverse: bool = True
     verify: VerifyMode = VerifyMode.FULL

@@ -36,7 +36,7 @@ def end(stack: Stack, name: str) -> None:
     """Kill one server of the sandbox, and wait until it is gone."""
     record = records.read(stack.state_dir, name)
     assert record is not None
-    # A killed process answers for a moment longer, and a stack that is asked to start it leaves it alone then.
+    # A killed one answers for a moment longer, and a stack that is asked to start it leaves it alone then.
     assert processes.end([record.process], 5.0, signal.SIGKILL) == []
 
 

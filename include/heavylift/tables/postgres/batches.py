@@ -39,6 +39,8 @@ from heavylift.tables.postgres.pgoutput import (
 
 OUR_SCHEMA = "heavylift"
 _NEW = ord("N")
+MOST_BYTES = 32 * 2**20
+"""A batch of wide rows is full with so many bytes of messages, however few rows they are."""
 _FIRST = 8
 """The first batch is this part of a full one, the next twice as large, and so on."""
 
@@ -80,7 +82,7 @@ class Assembler:
     :param start: transactions whose commit lies before it are on the target already.
     :param keys: the key of each table whose old rows the log holds whole.
     :param copied: per table, where its snapshot was taken: earlier transactions are in it.
-    :param limit: a batch is full with so many changes.
+    :param limit: a batch is full with so many changes, or with :data:`MOST_BYTES` of them.
     :param back: the stream of the other direction: transactions that it brought here are left out. Those of
         other streams are the application's as far as this one is concerned.
     :param spell: make rows ready for COPY at once, in the thread that reads: the one that applies has more
@@ -111,7 +113,7 @@ class Assembler:
         self._batch = Batch()
         self._begun: Begin | None = None
         self._skips = False
-        self._in_batch = 0
+        self._in_batch = self._bytes = 0
         # Where the next changes of a table go, as long as neither a barrier nor the transaction's own
         # position says otherwise; only tables that have been looked at are in it.
         self._folds: dict[int, TableFold] = {}
@@ -125,7 +127,7 @@ class Assembler:
     @property
     def is_full(self) -> bool:
         """Tell whether the batch should be taken now."""
-        return self._in_batch >= self._full_at
+        return self._in_batch >= self._full_at or self._bytes >= MOST_BYTES
 
     @property
     def has_something(self) -> bool:
@@ -143,7 +145,7 @@ class Assembler:
         if not batch.complete:
             batch.end_lsn = 0
         self._batch = Batch(first_lsn=self._begun.final_lsn if self._begun else 0)
-        self._in_batch = 0
+        self._in_batch = self._bytes = 0
         self._full_at = min(self._limit, self._full_at * 2)
         return batch
 
@@ -163,6 +165,7 @@ class Assembler:
             else:
                 fold.delete(data)
             self._in_batch += 1
+            self._bytes += len(data)
         return True
 
     def feed(self, message: Message) -> None:

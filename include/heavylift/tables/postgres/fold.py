@@ -115,13 +115,14 @@ class KeyedFold:
     def parted(self) -> tuple[Rows, Rows]:
         """Return the whole rows to be there afterwards: of keys that are new, and of those that are not.
 
-        No change may be taken in any more.
+        They are in the keys' order. No change may be taken in any more.
         """
         if self._parted is None:
             new: list[Row] = []
             changed: list[Row] = []
-            fresh = self._fresh
-            for key, entry in self.entries.items():
+            fresh, entries = self._fresh, self.entries
+            for key in in_order(entries):
+                entry = entries[key]
                 if isinstance(entry, tuple):
                     (new if key in fresh else changed).append(entry)
             self._parted = Rows(new), Rows(changed)
@@ -252,6 +253,20 @@ def fold_for(shape: Shape) -> TableFold:
 def filled(new: Row, known: Row) -> Row:
     """Return ``new`` with the values of ``known`` where the log did not repeat them."""
     return tuple([b if a is UNCHANGED else a for a, b in zip(new, known, strict=True)])
+
+
+def in_order(keys: Iterable[Key]) -> list[Key]:
+    """Return keys in the order of their bytes.
+
+    Where keys follow each other in a table or in its index, the target then finds a batch's rows page after
+    page, and takes each page into its memory and writes it out once a batch.
+    """
+    return sorted(keys, key=_bytes_of)
+
+
+def _bytes_of(key: Key) -> bytes | tuple[bytes, ...]:
+    # Of one length for all keys of a table; a value may be NULL where the log holds whole old rows.
+    return key[0] or b"" if len(key) == 1 else tuple([value or b"" for value in key])
 
 
 def _key_of(places: tuple[int, ...]) -> Callable[[Row], Key]:

@@ -13,7 +13,7 @@ from typing import Protocol
 from heavylift.tables.postgres.batches import Assembler, Batch
 from heavylift.tables.postgres.pgoutput import Begin, decode
 
-AHEAD = 2
+AHEAD = 1
 """Batches that may wait to be applied; then the source has to wait, which costs it no memory."""
 _IDLE_SECONDS = 0.2
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from psycopg import sql
 
 from heavylift.tables.postgres.copy_text import copy_chunks
-from heavylift.tables.postgres.fold import Key, KeyedFold, Partial, Rows, Shape
+from heavylift.tables.postgres.fold import Key, KeyedFold, Partial, Rows, Shape, in_order
 from heavylift.tables.postgres.pgoutput import UNCHANGED, Row
 from heavylift.tables.postgres.target_table import TargetTable
 
@@ -154,7 +154,7 @@ class KeyedWriter:
         :param rewrite: take all touched rows out and put them in again, where values that must be unique
             change places within the batch.
         """
-        gone = [key for key, entry in fold.entries.items() if entry is None]
+        gone = in_order(key for key, entry in fold.entries.items() if entry is None)
         partial = [(key, entry) for key, entry in fold.entries.items() if isinstance(entry, Partial)]
         rewrite = rewrite or not self._upserts
         missing: list[Key] = []
