@@ -6,6 +6,7 @@ from collections import OrderedDict
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from heavylift.board.after import AfterView, read_after
 from heavylift.board.judged import Judged, read_judged
 from heavylift.board.lines import MigrationLine, read_line
 from heavylift.board.listing import Listing, read_listing
@@ -32,6 +33,7 @@ class Detail:
     progress: tuple[Progress, ...]
     lag: tuple[LagSeries, ...]
     switch: SwitchView | None
+    after: AfterView
     judged: Judged
     findings: tuple[FindingLine, ...]
     trail: TrailView
@@ -77,6 +79,7 @@ async def read_detail(
         line = line.only({f"{spec.migration}.{phase}" for phase in phases})
     reader = Reader(store)
     switch = await read_switched(reader, seen)
+    after = await read_after(reader, seen, phases)
     judged = await read_judged(reader, seen, spec, switch)
     plan = (judged.plan.path, judged.plan.record) if judged.plan else None
     progress = await read_progress(reader, seen)
@@ -85,5 +88,14 @@ async def read_detail(
     trail = await read_trail(store, seen, phases)
     troubles = {each.path: each for each in (*reader.troubles, *line.troubles)}
     return Detail(
-        line, seen.fingerprint, progress, lag, switch, judged, findings, trail, tuple(troubles.values())
+        line,
+        seen.fingerprint,
+        progress,
+        lag,
+        switch,
+        after,
+        judged,
+        findings,
+        trail,
+        tuple(troubles.values()),
     )

@@ -120,7 +120,9 @@ def phases_of(spec: MigrationSpec) -> tuple[str, ...]:
         Phase.REVALIDATE: bool(spec.models),
         Phase.CUTOVER: spec.cutover is not None,
         Phase.ROLLBACK: spec.cutover is not None,
+        Phase.DECOMMISSION: spec.decommission is not None,
         Phase.OPTIMIZE: spec.optimize is not None,
+        Phase.MONITOR: spec.monitor is not None,
     }
     return tuple(phase.value for phase in Phase if there.get(phase))
 

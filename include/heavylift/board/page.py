@@ -21,6 +21,7 @@ from heavylift.board.picking import PER_PAGE, SORTS, Page, Query
 from heavylift.board.pictures import draw_pair, lag_data
 from heavylift.evidence.wording import counted, days_in_words, duration, size
 from heavylift.report.model_plots import draw_parity
+from heavylift.report.optimize import saving_in_words
 from heavylift.report.text import visible, when
 from heavylift.spec import MigrationSpec
 
@@ -123,7 +124,7 @@ def render_detail(detail: Detail, spec: MigrationSpec, reader: Reader, links: Li
     return template.render(
         detail=detail, line=detail.line, spec=spec, reader=reader, dags=dags, links=links,
         evidence=evidence, task_of=_task_of, lag_data=lag_data, draw_pair=draw_pair,
-        draw_parity=draw_parity, version=__version__,
+        draw_parity=draw_parity, saving_in_words=saving_in_words, version=__version__,
     )  # fmt: skip
 
 
