@@ -21,6 +21,7 @@ from rich.terminal_theme import MONOKAI
 from rich.text import Text
 
 from heavylift.errors import IncompleteError
+from sandbox import first_steps
 from sandbox.browser import open_browser
 from sandbox.paths import REPO
 from sandbox.stack import Stack, stop_all
@@ -59,9 +60,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     parser = argparse.ArgumentParser(prog="./dev screenshots", description=__doc__)
     parser.add_argument("--out", type=Path, default=REPO / "docs" / "images", help="folder of the pictures")
+    parser.add_argument(
+        "--first-steps", action="store_true", help="only those of the guide of a new user's first steps"
+    )
     parser.add_argument("--state-dir", type=Path, help="show a sandbox in which the demo was run, unchanged")
     options = parser.parse_args(argv)
     options.out.mkdir(parents=True, exist_ok=True)
+    if options.first_steps:
+        _first_steps(options.out)
+        return 0
     if options.state_dir:
         _pictures(options.state_dir.resolve(), options.out, None)
         return 0
@@ -105,11 +112,32 @@ def _pictures(state_dir: Path, out: Path, output: str | None) -> None:
             report = max(state_dir.glob(f"evidence/{_MIGRATION}/transfer/*/report-*.html"))
             page.goto(report.as_uri())
             _save(page, out / "report.png")
-            _log_in(page, stack.airflow_url, *stack.airflow_login)
+            first_steps.log_in(page, stack.airflow_url, *stack.airflow_login)
             for shot in _shots(page, stack.airflow_url):
                 _take(page, stack.airflow_url, shot, out)
     finally:
         stack.stop()
+
+
+def _first_steps(out: Path) -> None:
+    """Take the steps in an Airflow of their own, and a picture of each."""
+    stop_all(STATE_DIR, clean=True)
+    specs = STATE_DIR / "migrations"
+    settings = {"HEAVYLIFT_MIGRATIONS": str(specs)}
+    try:
+        specs.mkdir(parents=True, exist_ok=True)
+        stack = Stack.start(
+            STATE_DIR / "state", first_steps.SERVERS, airflow=True, airflow_settings=settings, detached=True
+        )
+        if stack.airflow_url is None or stack.airflow_login is None:
+            return
+        first_steps.seed(stack.env)
+        with _page() as page:
+            first_steps.log_in(page, stack.airflow_url, *stack.airflow_login)
+            first_steps.walk(page, stack.airflow_url, specs, lambda name: _save(page, out / f"{name}.png"))
+    finally:
+        stop_all(STATE_DIR / "state", clean=True)
+        shutil.rmtree(STATE_DIR, ignore_errors=True)
 
 
 def _hide(output: str, stack: Stack) -> str:
@@ -164,14 +192,6 @@ def _shots(page: Any, url: str) -> list[Shot]:
     ]
 
 
-def _log_in(page: Any, url: str, user: str, password: str) -> None:
-    page.goto(f"{url}/auth/login")
-    page.fill("input[name=username]", user)
-    page.fill("input[name=password]", password)
-    page.click("button[type=submit]")
-    page.wait_for_url(lambda seen: "/auth/login" not in seen)
-
-
 def _take(page: Any, url: str, shot: Shot, out: Path) -> None:
     page.goto(f"{url}{shot.path}")
     within = page.frame_locator("iframe") if shot.frame else page
@@ -187,4 +207,6 @@ def _save(what: Any, path: Path) -> None:
 @contextmanager
 def _page() -> Iterator[Any]:
     with open_browser() as window:
-        yield window.new_page(viewport={"width": _WIDTH, "height": _HEIGHT}, color_scheme="light")
+        yield window.new_page(
+            viewport={"width": _WIDTH, "height": _HEIGHT}, color_scheme="light", locale="en-US"
+        )

@@ -99,11 +99,13 @@ class Place:
         )  # fmt: skip
         return self.write(approval_path(run, "proved", 1), record)
 
-    def summary(self, run: RunKey, *, passed: bool = True, reasons: tuple[str, ...] = ()) -> EvidenceRef:
+    def summary(
+        self, run: RunKey, *, passed: bool = True, reasons: tuple[str, ...] = (), dry_run: bool = False
+    ) -> EvidenceRef:
         nothing = Tally()
         record = PhaseSummary(
-            run=run, passed=passed, reasons=reasons, found=nothing, moved=nothing, unchanged=nothing,
-            refused=nothing, failed=nothing,
+            run=run, passed=passed, dry_run=dry_run, reasons=reasons, found=nothing, moved=nothing,
+            unchanged=nothing, refused=nothing, failed=nothing,
         )  # fmt: skip
         return self.write(summary_path(run, 1), record)
 

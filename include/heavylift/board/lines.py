@@ -25,6 +25,7 @@ class State(StrEnum):
     OPEN = "open"
     WAITING = "waiting"
     PASSED = "passed"
+    DRY = "dry"
     FAILED = "failed"
     UNREADABLE = "unreadable"
 
@@ -92,7 +93,7 @@ class MigrationLine:
     def standing(self) -> State:
         """How the whole stands: the worst that is said of any phase."""
         states = {phase.state for phase in self.phases} | ({State.UNREADABLE} if self.troubles else set())
-        order = (State.UNREADABLE, State.FAILED, State.WAITING, State.OPEN, State.PASSED)
+        order = (State.UNREADABLE, State.FAILED, State.WAITING, State.OPEN, State.PASSED, State.DRY)
         return next((state for state in order if state in states), State.NONE)
 
     def only(self, dag_ids: Collection[str]) -> MigrationLine:
@@ -192,6 +193,8 @@ def _state(summary: PhaseSummary | None, gates: list[GateLine]) -> tuple[State, 
     if summary is not None:
         if summary.passed:
             return State.PASSED, "complete and proved"
+        if summary.dry_run:
+            return State.DRY, "a dry run: everything was looked at, nothing was moved"
         return State.FAILED, enumeration(summary.reasons, 2) or "not complete and proved"
     for wanted in (State.WAITING, State.FAILED):
         found = [gate for gate in gates if gate.state is wanted]

@@ -39,6 +39,7 @@ _WORDS = {
     State.OPEN: "open",
     State.WAITING: "waits for approval",
     State.PASSED: "passed",
+    State.DRY: "dry run",
     State.FAILED: "not passed",
     State.UNREADABLE: "cannot be read",
 }
@@ -105,7 +106,15 @@ def render_list(snapshot: Snapshot, page: Page, query: Query, links: Links) -> s
         query=query,
         links=links,
         sorts=tuple(SORTS),
-        states=(State.UNREADABLE, State.FAILED, State.WAITING, State.OPEN, State.PASSED, State.NONE),
+        states=(
+            State.UNREADABLE,
+            State.FAILED,
+            State.WAITING,
+            State.OPEN,
+            State.PASSED,
+            State.DRY,
+            State.NONE,
+        ),
         per_page=PER_PAGE,
         version=__version__,
     )

@@ -16,8 +16,9 @@ _URGENCY: dict[State, int] = {
     State.FAILED: 1,
     State.WAITING: 2,
     State.OPEN: 3,
-    State.NONE: 4,
-    State.PASSED: 5,
+    State.DRY: 4,
+    State.NONE: 5,
+    State.PASSED: 6,
 }
 
 SORTS: dict[str, Callable[[MigrationLine], Any]] = {

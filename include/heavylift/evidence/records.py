@@ -368,14 +368,15 @@ class PhaseSummary(Record):
     :param datasets: all that the run had to move; ``databases``, ``streams``, ``registries`` likewise.
     :param models: all that it had to check and compare, each with its version.
     :param provides: parts that it had to make, in provision; ``plan_digest`` of the plan of assess.
-    :param gates: all that the run had to pass.
-    :param left: planned, but no attempt has come to them.
+    :param gates: all that the run had to pass; ``left``: planned, but no attempt has come to them.
+    :param dry_run: it was started to look only, as a dry run or a rehearsal, and has looked at everything.
     """
 
     schema_version: Literal["heavylift/summary/v1"] = "heavylift/summary/v1"
     run: RunKey
     finished_at: datetime = Field(default_factory=utc_now)
     passed: bool
+    dry_run: bool = False
     reasons: tuple[str, ...] = ()
     datasets: tuple[str, ...] = ()
     databases: tuple[str, ...] = ()

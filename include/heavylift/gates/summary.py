@@ -118,8 +118,12 @@ async def summarise(
     )
 
 
-async def write_summary(store: EvidenceStore, summary: PhaseSummary) -> EvidenceRef:
-    """Keep ``summary`` as evidence under the run's next free number."""
+async def write_summary(store: EvidenceStore, summary: PhaseSummary, *, dry_run: bool = False) -> EvidenceRef:
+    """Keep ``summary`` as evidence under the run's next free number.
+
+    :param dry_run: the run was to look only, and has looked at everything.
+    """
+    summary = summary.model_copy(update={"dry_run": dry_run})
     _number, ref = await write_next(store, lambda number: summary_path(summary.run, number), summary)
     return ref
 

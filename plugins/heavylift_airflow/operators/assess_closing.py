@@ -90,7 +90,7 @@ class SummarisePlanOperator(SummariseRunOperator):
             dry_run = frame.options.dry_run
             made = assess_reasons(await read_assess(store, frame.run))
             missing = made if dry_run else list(summary.reasons)
-            ref = await write_summary(store, summary)
+            ref = await write_summary(store, summary, dry_run=dry_run and not missing)
             self.evidence_path = ref.path
             details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
             await note(store, frame, "run.finished", evidence=(ref,), details=details)

@@ -116,7 +116,7 @@ class SummariseRunOperator(HeavyliftOperator):
             summary = await summary_of(store, frame, self.phase)
             summary = summary.model_copy(update={"report": await _latest_report(store, frame)})
             missing = await _missing_plans(store, frame) if frame.options.dry_run else summary.reasons
-            ref = await write_summary(store, summary)
+            ref = await write_summary(store, summary, dry_run=frame.options.dry_run and not missing)
             self.evidence_path = ref.path
             await note(
                 store,

@@ -48,7 +48,7 @@ class SummariseLeavingOperator(SummariseRunOperator):
         async with self.evidence(frame) as store:
             summary = await leaving_summary(store, frame)
             missing = await _in_use(store, frame) if frame.options.dry_run else list(summary.reasons)
-            ref = await write_summary(store, summary)
+            ref = await write_summary(store, summary, dry_run=frame.options.dry_run and not missing)
             self.evidence_path = ref.path
             details = {
                 "passed": not missing,

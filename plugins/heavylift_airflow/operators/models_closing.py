@@ -77,7 +77,7 @@ class SummariseModelsOperator(SummariseRunOperator):
             summary = await models_summary(store, frame)
             dry_run = frame.options.dry_run
             missing = await _unchecked(store, frame) if dry_run else list(summary.reasons)
-            ref = await write_summary(store, summary)
+            ref = await write_summary(store, summary, dry_run=dry_run and not missing)
             self.evidence_path = ref.path
             details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
             await note(store, frame, "run.finished", evidence=(ref,), details=details)

@@ -99,7 +99,7 @@ class SummariseOptimizeOperator(SummariseRunOperator):
             summary = await optimize_summary(store, frame)
             dry_run = frame.options.dry_run
             missing = await _unreckoned(store, frame) if dry_run else list(summary.reasons)
-            ref = await write_summary(store, summary)
+            ref = await write_summary(store, summary, dry_run=dry_run and not missing)
             self.evidence_path = ref.path
             details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
             await note(store, frame, "run.finished", evidence=(ref,), details=details)

@@ -127,7 +127,7 @@ class SummariseInfrastructureOperator(SummariseRunOperator):
             dry_run = frame.options.dry_run
             looked = _unlooked(await read_provision(store, frame.run), frame)
             missing = looked if dry_run else list(summary.reasons)
-            ref = await write_summary(store, summary)
+            ref = await write_summary(store, summary, dry_run=dry_run and not missing)
             self.evidence_path = ref.path
             details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
             await note(store, frame, "run.finished", evidence=(ref,), details=details)

@@ -173,14 +173,30 @@ def test_a_run_is_started_with_the_readers_own_login_and_is_seen_at_work(
     assert show(open_page("viewer"), "/heavylift/board/m/waits").locator("button.start").count() == 0
     page = show(open_page("admin"), "/heavylift/board/m/waits")
     page.locator("button.start[data-dag='waits.transfer']").click()
+    # A new DAG is paused: a run of it would wait for ever, and nobody would be told why.
+    assert page.get_by_label("switch the DAG on").is_checked()
     page.locator("dialog[open] button", has_text="Start").click()
     page.locator("dialog[open]", has_text="Started: ").wait_for()
     run_id = page.locator("dialog[open] [role=status]").inner_text().removeprefix("Started: ")
+    assert page.request.get("/api/v2/dags/waits.transfer").json()["is_paused"] is False
     page.keyboard.press("Escape")
     _work(page, run_id)
     running = page.locator("#running", has_text="begin_run")
     running.wait_for(timeout=60_000)
     page.locator("#running", has_text="1.0 MiB of 4.0 MiB, 512.0 KiB/s, 6 s left").wait_for(timeout=60_000)
+
+
+def test_a_run_of_a_dag_that_is_paused_says_what_it_waits_for(open_page: Open, airflow: Airflow) -> None:
+    _register("m-00", airflow.place)
+    page = show(open_page("admin"), "/heavylift/board/m/m-00")
+    page.locator("button.start[data-dag='m-00.transfer']").click()
+    page.get_by_label("switch the DAG on").uncheck()
+    page.locator("dialog[open] button", has_text="Start").click()
+    page.locator("dialog[open]", has_text="Started: ").wait_for()
+    page.keyboard.press("Escape")
+    told = page.locator("#running", has_text="the DAG is paused")
+    told.wait_for(timeout=60_000)
+    assert "m-00.transfer" in told.inner_text()
 
 
 def _register(name: str, place: Place) -> None:

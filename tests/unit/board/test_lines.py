@@ -70,6 +70,14 @@ def test_nobody_is_asked_once_the_run_has_ended(place: Place) -> None:
     assert line.wrong == "transfer: data: there is no verification"
 
 
+def test_a_dry_run_is_no_failure_but_one_that_has_not_looked_at_everything_is(place: Place) -> None:
+    place.spec()
+    place.summary(place.run(), passed=False, reasons=("data: nothing was moved",), dry_run=True)
+    place.summary(place.run("sync"), passed=False, reasons=("data: there is no plan",))
+    states = {phase.phase: phase.state for phase in line_of(place).phases}
+    assert states == {"transfer": State.DRY, "sync": State.FAILED}
+
+
 def test_the_tenth_result_counts_more_than_the_ninth(place: Place) -> None:
     place.spec()
     for number in range(1, 11):

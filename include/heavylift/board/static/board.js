@@ -183,10 +183,32 @@
         body: JSON.stringify({ dag_ids: dags, state: ACTIVE, page_limit: 30 }),
       });
       const rows = await Promise.all(found.task_instances.map(row));
-      put(place, rows.length ? [list(rows)] : [line("Nothing runs.")]);
+      const waiting = rows.length ? [] : await waits(dags);
+      put(place, rows.length || waiting.length ? [list([...rows, ...waiting])] : [line("Nothing runs.")]);
     } catch (error) {
       put(place, [line(error.status === 403 ? "Your permissions do not show what runs." : "Airflow did not say what runs.")]);
     }
+  }
+  // Runs of which no task is at work: of a DAG that is paused none ever is.
+  async function waits(dags) {
+    const found = await ask("/dags/~/dagRuns/list", {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ dag_ids: dags, states: ["queued", "running"], page_limit: 10 }),
+    });
+    return Promise.all(found.dag_runs.map(async (run) => {
+      const paused = (await ask(`/dags/${part(run.dag_id)}`)).is_paused;
+      const made = document.createElement("li");
+      const link = document.createElement("a");
+      link.dataset.top = "";
+      link.href = `${body.dataset.airflow}/dags/${part(run.dag_id)}/runs/${part(run.dag_run_id)}`;
+      link.textContent = run.dag_id;
+      const words = document.createElement("span");
+      words.className = "sub";
+      words.textContent = paused ? `${run.state}; the DAG is paused: nothing of it starts before somebody switches it on` : run.state;
+      made.append(link, words);
+      return made;
+    }));
   }
   function put(place, nodes) {
     const holder = document.createElement("div");
@@ -268,7 +290,22 @@
     const dry = document.createElement("input");
     dry.type = "checkbox";
     dry.checked = true;
-    label.append(dry, " dry run: look and plan, move nothing");
+    const dryWords = document.createElement("span");
+    dryWords.textContent = " dry run: look and plan, move nothing";
+    label.append(dry, dryWords);
+    const paused = document.createElement("label");
+    paused.hidden = true;
+    const on = document.createElement("input");
+    on.type = "checkbox";
+    const words = document.createElement("span");
+    paused.append(on, words);
+    // A DAG with a schedule would also run by itself from then on: nobody shall start that by the way.
+    const known = ask(`/dags/${part(dag)}`).then((it) => {
+      paused.hidden = !it.is_paused;
+      on.checked = it.is_paused && !it.timetable_summary;
+      words.textContent = " switch the DAG on: it is paused, and a run waits until it is on" +
+        (it.timetable_summary ? "; from then on it also runs on its schedule" : "");
+    }).catch(() => {}); // who may not read it is told so by the start itself
     const told = document.createElement("p");
     told.setAttribute("role", "status");
     const go = document.createElement("button");
@@ -278,7 +315,7 @@
     const row = document.createElement("div");
     row.className = "row-of-buttons";
     row.append(go, no);
-    box.append(title, label, told, row);
+    box.append(title, label, paused, told, row);
     no.addEventListener("click", () => box.close());
     box.addEventListener("close", () => {
       box.remove();
@@ -288,6 +325,14 @@
       go.disabled = true;
       told.textContent = "Asking Airflow…";
       try {
+        await known;
+        if (on.checked) {
+          await ask(`/dags/${part(dag)}?update_mask=is_paused`, {
+            method: "PATCH",
+            headers: { "Content-Type": "application/json" },
+            body: JSON.stringify({ is_paused: false }),
+          });
+        }
         const made = await ask(`/dags/${part(dag)}/dagRuns`, {
           method: "POST",
           headers: { "Content-Type": "application/json" },
