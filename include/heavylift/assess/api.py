@@ -44,6 +44,7 @@ from heavylift.evidence.records import MAX_LISTED, RunKey
 from heavylift.evidence.run_evidence import Kept
 from heavylift.evidence.store import JSON
 from heavylift.spec.carried import carried_digest
+from heavylift.spec.measured import utilisation_connections
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
@@ -285,6 +286,7 @@ def _record(
         picture=graph_of(plan),
         baselines=baselines_of(seen.components),
         baselines_wanted=tuple(each.connection for each in settings.baselines),
+        utilisation_wanted=utilisation_connections(spec),
         seconds=0.0,
     )
 

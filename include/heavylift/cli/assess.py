@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 from heavylift.connections import connection_from_env
 
 if TYPE_CHECKING:
+    from heavylift.connections import Connection
     from heavylift.evidence.assessment_records import AssessmentRecord
     from heavylift.evidence.base import EvidenceRef
     from heavylift.evidence.records import GateResult
@@ -83,6 +83,7 @@ class _Made:
         self._request, self._whose = request, whose
         self.gates: list[GateResult] = []
         self.measured: list[tuple[str, bool, EvidenceRef]] = []
+        self.used: list[tuple[str, bool, EvidenceRef]] = []
 
     def run(self) -> _Made:
         import gc
@@ -105,14 +106,27 @@ class _Made:
         note_act(self._request, self.record.connection, "plan.made", (self.ref,), details)
         for connection, passed, ref in self.measured:
             note_act(self._request, connection, "baseline.measured", (ref,), {"passed": passed})
+        for connection, complete, ref in self.used:
+            note_act(self._request, connection, "utilisation.read", (ref,), {"complete": complete})
         return self
 
-    def _stored(self) -> dict[str, Any]:
-        """Return where the command line has evidence kept, whatever the spec says."""
-        return {
-            "evidence_url": self._whose.evidence_url,
-            "evidence_connection": self._whose.evidence_connection,
-        }
+    async def _read_use(self, spec: MigrationSpec) -> None:
+        from heavylift.spec.measured import utilisation_connections
+        from heavylift.utilisation.api import measure_utilisation
+        from heavylift.utilisation.requests import utilisation_request
+
+        for connection in utilisation_connections(spec):
+            note(f"reading what the machines of {connection} use")
+            asked = utilisation_request(
+                spec, self._request.run, connection_from_env, connection, stored=self._stored
+            )
+            used, ref = await measure_utilisation(asked, note)
+            self.used.append((connection, used.complete, ref))
+
+    @property
+    def _stored(self) -> tuple[str | None, Connection | None]:
+        """Where the command line has evidence kept, whatever the spec says."""
+        return self._whose.evidence_url, self._whose.evidence_connection
 
     async def _make(self, store: EvidenceStore, spec: MigrationSpec) -> None:
         from heavylift.assess.api import make_assessment
@@ -133,9 +147,10 @@ class _Made:
         )
         for wanted in baselines_wanted(spec):
             note(f"measuring the endpoint of {wanted.connection}")
-            asked = baseline_request(spec, run, connection_from_env, wanted)
-            measured, ref = await measure_baseline(replace(asked, **self._stored()), note)
+            asked = baseline_request(spec, run, connection_from_env, wanted, stored=self._stored)
+            measured, ref = await measure_baseline(asked, note)
             self.measured.append((measured.connection, measured.passed, ref))
+        await self._read_use(spec)
         gates = spec.gates_for(Phase.ASSESS)
         for gate in gates:
             result, _ = await evaluate_gate(store, run, gate, [], assessment=True)

@@ -17,6 +17,7 @@ from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.run_evidence import Kept, read_kept, read_latest
 from heavylift.evidence.runs import list_runs
+from heavylift.evidence.utilisation_records import UTILISATION_FOLDER, ComponentUse, UtilisationRecord
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
@@ -42,6 +43,7 @@ class AssessEvidence:
     assessment: Kept[AssessmentRecord] | None = None
     others: tuple[Kept[InventoryRecord], ...] = ()
     baselines: tuple[Kept[EndpointBaseline], ...] = ()
+    utilisation: tuple[Kept[UtilisationRecord], ...] = ()
 
     @property
     def inventories(self) -> tuple[Kept[InventoryRecord], ...]:
@@ -51,8 +53,9 @@ class AssessEvidence:
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
         """The files that all this was read from, and those that they refer to."""
-        kept_all = (*self.inventories, self.graph, self.assessment, *self.baselines)
+        kept_all = (*self.inventories, self.graph, self.assessment, *self.baselines, *self.utilisation)
         found = [kept.ref for kept in kept_all if kept]
+        found += [each.file for use in self.utilisation for each in use.record.components]
         for kept in self.inventories:
             found += [kept.record.components, kept.record.references]
         if self.graph:
@@ -96,8 +99,8 @@ async def read_assess(store: EvidenceStore, run: RunKey) -> AssessEvidence:
     began = sorted(newest, key=lambda folder: newest[folder].record.began_at)
     own = graph.ref.path.rpartition("/")[0] if graph else next(iter(began), "")
     others = tuple(kept for folder, kept in newest.items() if folder != own)
-    baselines = await _baselines(store, run)
-    return AssessEvidence(run, newest.get(own), graph, assessment, others, baselines)
+    baselines, utilisation = await _baselines(store, run), await _utilisation(store, run)
+    return AssessEvidence(run, newest.get(own), graph, assessment, others, baselines, utilisation)
 
 
 async def _baselines(store: EvidenceStore, run: RunKey) -> tuple[Kept[EndpointBaseline], ...]:
@@ -105,6 +108,14 @@ async def _baselines(store: EvidenceStore, run: RunKey) -> tuple[Kept[EndpointBa
     pattern = re.compile(rf"(.*/{BASELINES_FOLDER}/[^/]+)/endpoint-baseline-(\d+)\.json")
     paths = await _newest_matching(store, run.folder, pattern)
     found = [await read_kept(store, paths[folder], EndpointBaseline) for folder in sorted(paths)]
+    return tuple(kept for kept in found if kept is not None)
+
+
+async def _utilisation(store: EvidenceStore, run: RunKey) -> tuple[Kept[UtilisationRecord], ...]:
+    """Return the newest utilisation of each connection of a run."""
+    pattern = re.compile(rf"(.*/{UTILISATION_FOLDER}/[^/]+)/utilisation-(\d+)\.json")
+    paths = await _newest_matching(store, run.folder, pattern)
+    found = [await read_kept(store, paths[folder], UtilisationRecord) for folder in sorted(paths)]
     return tuple(kept for kept in found if kept is not None)
 
 
@@ -140,6 +151,18 @@ async def latest_assessment(
         if kept and (newest is None or kept.record.made_at >= newest.record.made_at):
             newest = kept
     return newest
+
+
+async def latest_use(store: EvidenceStore, migration: str, component: str) -> ComponentUse | None:
+    """Return what the newest record that knows it tells of a component's use, or None."""
+    pattern = re.compile(rf"(.*/{UTILISATION_FOLDER}/[^/]+)/utilisation-(\d+)\.json")
+    paths = await _newest_matching(store, f"{migration}/{ASSESS_PHASE}", pattern)
+    for path in reversed(paths.values()):
+        kept = await read_kept(store, path, UtilisationRecord)
+        for each in kept.record.components if kept else ():
+            if each.component == component:
+                return each
+    return None
 
 
 async def _newest(

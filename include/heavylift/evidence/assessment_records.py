@@ -218,5 +218,6 @@ class AssessmentRecord(Record):
     unmet: tuple[str, ...] = ()
     picture: GraphPicture = GraphPicture()
     baselines_wanted: tuple[str, ...] = ()
+    utilisation_wanted: tuple[str, ...] = ()
     baselines: tuple[JobBaseline, ...] = ()
     seconds: float

@@ -34,6 +34,22 @@ class BucketSizes(StrEnum):
     NONE = "none"
 
 
+class Resource(StrEnum):
+    """What a machine has and work uses."""
+
+    CPU = "cpu"
+    MEMORY = "memory"
+    GPU = "gpu"
+    GPU_MEMORY = "gpu_memory"
+
+
+class UseUnit(StrEnum):
+    """How a query tells a use."""
+
+    SHARE = "share"
+    PERCENT = "percent"
+
+
 class AssessTarget(SpecModel):
     """One place that the workload may move to."""
 
@@ -201,6 +217,34 @@ class AssessBaseline(SpecModel):
     )
 
 
+class UtilisationQuery(SpecModel):
+    """A query of one's own to Prometheus, for what no platform publishes."""
+
+    component: _ShortText = Field(description="Id of a component of the inventory.")
+    use: Resource = Field(description="What it tells the use of: cpu, memory, gpu or gpu_memory.")
+    query: _ShortText = Field(description="PromQL that gives one series, from 0 on.")
+    unit: UseUnit = Field(default=UseUnit.SHARE, description="share (from 0 to 1) or percent.")
+
+
+class AssessUtilisation(SpecModel):
+    """What the source's machines use, as its monitoring tells. Only read."""
+
+    period: Seconds = Field(default=14 * DAY, ge=3600, le=400 * DAY, description="How far it looks back.")
+    resolution: Seconds = Field(
+        default=3600, ge=60, le=DAY, description="Between two values; whole minutes. Jobs are read finer."
+    )
+    prometheus_connection: ConnectionId | None = Field(
+        default=None, description="Connection of Prometheus, type http: for Kubernetes, and for queries."
+    )
+    queries: tuple[UtilisationQuery, ...] = Field(
+        default=(), max_length=500, description="Queries of your own, for what no platform publishes."
+    )
+    max_components: Count = Field(
+        default=500, ge=1, le=20_000, description="Components that are read, at most."
+    )
+    max_jobs: Count = Field(default=100, ge=0, le=5000, description="Jobs, the newest ones, at most.")
+
+
 class Assess(SpecModel):
     """What is looked at on the source, and what the plan must keep to."""
 
@@ -223,6 +267,9 @@ class Assess(SpecModel):
     )
     baselines: tuple[AssessBaseline, ...] = Field(
         default=(), max_length=100, description="Live endpoints that are measured; a load on each of them."
+    )
+    utilisation: AssessUtilisation | None = Field(
+        default=None, description="Whether and how it is read what machines use; not read where left out."
     )
     max_requests: Number = Field(default=50.0, ge=0.1, le=10_000.0, description="Requests a second, at most.")
     bucket_sizes: BucketSizes = Field(
