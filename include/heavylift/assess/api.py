@@ -14,14 +14,14 @@ from heavylift.assess.accepting import judge_findings, judge_gaps
 from heavylift.assess.baselines import baselines_of
 from heavylift.assess.basis import Basis, load_basis
 from heavylift.assess.document import digest_of, to_document
-from heavylift.assess.from_spec import constraints_of, settings_of, targets_of
+from heavylift.assess.from_spec import constraints_of, settings_of, targets_of, with_quotas
 from heavylift.assess.left_behind import Held, left_behind
 from heavylift.assess.picture import graph_of
 from heavylift.assess.plan import make_plan
 from heavylift.assess.translate.join import Translated, translate
 from heavylift.assess.translate.known import Known
 from heavylift.errors import ConflictError, NotFoundError
-from heavylift.evidence.assess_evidence import latest_graph, latest_inventory
+from heavylift.evidence.assess_evidence import latest_graph, latest_inventory, read_quota_records
 from heavylift.evidence.assess_input import PlanInput
 from heavylift.evidence.assess_records import Plan
 from heavylift.evidence.assessment_records import (
@@ -40,6 +40,7 @@ from heavylift.evidence.inventory_records import (
     OutsideReference,
 )
 from heavylift.evidence.numbered import latest_number, write_next, write_next_bytes
+from heavylift.evidence.quota_records import QuotaRecord
 from heavylift.evidence.records import MAX_LISTED, RunKey
 from heavylift.evidence.run_evidence import Kept
 from heavylift.evidence.store import JSON
@@ -65,6 +66,7 @@ class Seen:
     edges: list[Edge]
     outside: list[OutsideReference]
     translated: Translated
+    quotas: tuple[Kept[QuotaRecord], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,8 @@ async def _see(
     outside = await read_outside(store, graph.record.outside_rows)
     known = Known(settings.components)
     translated = translate(components, edges, outside, known, basis, settings.owner_tags)
-    return Seen(inventory, others, graph, components, edges, outside, translated)
+    quotas = await read_quota_records(store, inventory.run)
+    return Seen(inventory, others, graph, components, edges, outside, translated, quotas)
 
 
 async def _others(
@@ -218,7 +221,7 @@ def _plan(spec: MigrationSpec, basis: Basis, seen: Seen, carried: str) -> Planne
         migration=spec.migration,
         carried=carried,
         source=spec.source.platform.value,
-        targets=targets_of(spec),
+        targets=with_quotas(targets_of(spec), [kept.record for kept in seen.quotas]),
         constraints=constraints_of(settings_of(spec), seen.inventory.began_at.date()),
         components=seen.translated.components,
         dependencies=seen.translated.dependencies,
@@ -287,6 +290,7 @@ def _record(
         baselines=baselines_of(seen.components),
         baselines_wanted=tuple(each.connection for each in settings.baselines),
         utilisation_wanted=utilisation_connections(spec),
+        quotas=tuple(kept.ref for kept in seen.quotas),
         seconds=0.0,
     )
 

@@ -84,6 +84,7 @@ class _Made:
         self.gates: list[GateResult] = []
         self.measured: list[tuple[str, bool, EvidenceRef]] = []
         self.used: list[tuple[str, bool, EvidenceRef]] = []
+        self.allowed: list[tuple[str, bool, EvidenceRef]] = []
 
     def run(self) -> _Made:
         import gc
@@ -106,8 +107,10 @@ class _Made:
         note_act(self._request, self.record.connection, "plan.made", (self.ref,), details)
         for connection, passed, ref in self.measured:
             note_act(self._request, connection, "baseline.measured", (ref,), {"passed": passed})
-        for connection, complete, ref in self.used:
-            note_act(self._request, connection, "utilisation.read", (ref,), {"complete": complete})
+        read = {"utilisation.read": self.used, "quotas.read": self.allowed}
+        for action, acts in read.items():
+            for connection, complete, ref in acts:
+                note_act(self._request, connection, action, (ref,), {"complete": complete})
         return self
 
     async def _read_use(self, spec: MigrationSpec) -> None:
@@ -132,6 +135,7 @@ class _Made:
         from heavylift.assess.api import make_assessment
         from heavylift.baselines.api import measure_baseline
         from heavylift.baselines.from_spec import baseline_request, baselines_wanted
+        from heavylift.cli.quotas import read_all
         from heavylift.gates.evaluate import evaluate_gate
         from heavylift.gates.summary import summarise, write_summary
         from heavylift.inventory.api import make_graph
@@ -142,6 +146,8 @@ class _Made:
         run, connection = self._request.run, self._request.connection.conn_id
         also = further_connections(spec)
         await make_graph(store, spec.migration, connection, acceptances_of(spec), also=also, run=run)
+        for read, ref in await read_all(spec, run, self._stored):
+            self.allowed.append((read.connection, read.complete, ref))
         self.record, self.ref = await make_assessment(
             store, spec, connection, run, database_of=lambda conn: connection_from_env(conn).schema or ""
         )

@@ -27,19 +27,12 @@ ENDPOINTS, UTILISATION = "endpoints", "utilisation"
 
 
 @dataclass(frozen=True)
-class _Noted:
-    """Whose act it was, for the audit trail."""
+class Act:
+    """What the audit trail is told of a run and of where its evidence lies."""
 
-    whose: Asked
     run: RunKey
-
-    @property
-    def evidence_url(self) -> str | None:
-        return self.whose.evidence_url
-
-    @property
-    def evidence_connection(self) -> Connection | None:
-        return self.whose.evidence_connection
+    evidence_url: str | None
+    evidence_connection: Connection | None
 
 
 @dataclass
@@ -80,11 +73,16 @@ def by_spec(
     done = run(_measured(whose, spec, wanted))
     for used, ref in done.used:
         note_act(
-            _Noted(whose, used.run), used.connection, "utilisation.read", (ref,), {"complete": used.complete}
+            Act(used.run, whose.evidence_url, whose.evidence_connection),
+            used.connection,
+            "utilisation.read",
+            (ref,),
+            {"complete": used.complete},
         )
     for record, ref in done.endpoints:
         details = {"passed": record.passed, "max_sustained": record.max_sustained}
-        note_act(_Noted(whose, record.run), record.connection, "baseline.measured", (ref,), details)
+        act = Act(record.run, whose.evidence_url, whose.evidence_connection)
+        note_act(act, record.connection, "baseline.measured", (ref,), details)
     finish(
         {
             "endpoints": [record.model_dump(mode="json") for record, _ in done.endpoints],
@@ -131,7 +129,7 @@ async def _measured(whose: Asked, spec: MigrationSpec, wanted: dict[str, list[st
     from heavylift.utilisation.requests import utilisation_request
 
     stored = (whose.evidence_url, whose.evidence_connection)
-    key, done = await _newest_run(whose, spec), _Done()
+    key, done = await newest_run(whose, spec), _Done()
     for name in wanted[UTILISATION]:
         note(f"reading what the machines of {name} use")
         asked = utilisation_request(spec, key, connection_from_env, name, stored=stored)
@@ -144,8 +142,11 @@ async def _measured(whose: Asked, spec: MigrationSpec, wanted: dict[str, list[st
     return done
 
 
-async def _newest_run(whose: Asked, spec: MigrationSpec) -> RunKey:
-    """Return the run of the newest inventory: what is measured belongs beside it."""
+async def newest_run(whose: Asked, spec: MigrationSpec) -> RunKey:
+    """Return the run of the newest inventory: what is measured belongs beside it.
+
+    :raises NotFoundError: there is no inventory.
+    """
     from heavylift.evidence.assess_evidence import latest_inventory
 
     conn_id = whose.connection.conn_id

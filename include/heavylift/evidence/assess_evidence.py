@@ -14,6 +14,7 @@ from heavylift.evidence.assessment_records import AssessmentRecord, assessment_p
 from heavylift.evidence.baseline_records import BASELINES_FOLDER, EndpointBaseline
 from heavylift.evidence.inventory_records import INVENTORY_FOLDER, GraphRecord, InventoryRecord
 from heavylift.evidence.paths import safe_segment
+from heavylift.evidence.quota_records import QUOTAS_FOLDER, QuotaRecord
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.run_evidence import Kept, read_kept, read_latest
 from heavylift.evidence.runs import list_runs
@@ -44,6 +45,7 @@ class AssessEvidence:
     others: tuple[Kept[InventoryRecord], ...] = ()
     baselines: tuple[Kept[EndpointBaseline], ...] = ()
     utilisation: tuple[Kept[UtilisationRecord], ...] = ()
+    quotas: tuple[Kept[QuotaRecord], ...] = ()
 
     @property
     def inventories(self) -> tuple[Kept[InventoryRecord], ...]:
@@ -53,7 +55,14 @@ class AssessEvidence:
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
         """The files that all this was read from, and those that they refer to."""
-        kept_all = (*self.inventories, self.graph, self.assessment, *self.baselines, *self.utilisation)
+        kept_all = (
+            *self.inventories,
+            self.graph,
+            self.assessment,
+            *self.baselines,
+            *self.utilisation,
+            *self.quotas,
+        )
         found = [kept.ref for kept in kept_all if kept]
         found += [each.file for use in self.utilisation for each in use.record.components]
         for kept in self.inventories:
@@ -78,6 +87,8 @@ class AssessEvidence:
         planned = {self.assessment.record.inventory, *self.assessment.record.also}
         if any(kept.ref not in planned for kept in self.inventories):
             return "an inventory was taken after the plan was made"
+        if any(kept.ref not in self.assessment.record.quotas for kept in self.quotas):
+            return "quotas were read after the plan was made"
         if self.assessment.record.graph != self.graph.ref:
             return "a graph was made after the plan"
         return ""
@@ -100,7 +111,8 @@ async def read_assess(store: EvidenceStore, run: RunKey) -> AssessEvidence:
     own = graph.ref.path.rpartition("/")[0] if graph else next(iter(began), "")
     others = tuple(kept for folder, kept in newest.items() if folder != own)
     baselines, utilisation = await _baselines(store, run), await _utilisation(store, run)
-    return AssessEvidence(run, newest.get(own), graph, assessment, others, baselines, utilisation)
+    quotas = await read_quota_records(store, run)
+    return AssessEvidence(run, newest.get(own), graph, assessment, others, baselines, utilisation, quotas)
 
 
 async def _baselines(store: EvidenceStore, run: RunKey) -> tuple[Kept[EndpointBaseline], ...]:
@@ -116,6 +128,14 @@ async def _utilisation(store: EvidenceStore, run: RunKey) -> tuple[Kept[Utilisat
     pattern = re.compile(rf"(.*/{UTILISATION_FOLDER}/[^/]+)/utilisation-(\d+)\.json")
     paths = await _newest_matching(store, run.folder, pattern)
     found = [await read_kept(store, paths[folder], UtilisationRecord) for folder in sorted(paths)]
+    return tuple(kept for kept in found if kept is not None)
+
+
+async def read_quota_records(store: EvidenceStore, run: RunKey) -> tuple[Kept[QuotaRecord], ...]:
+    """Return the newest quotas of each connection and region of a run."""
+    pattern = re.compile(rf"(.*/{QUOTAS_FOLDER}/[^/]+/[^/]+)/quotas-(\d+)\.json")
+    paths = await _newest_matching(store, run.folder, pattern)
+    found = [await read_kept(store, paths[folder], QuotaRecord) for folder in sorted(paths)]
     return tuple(kept for kept in found if kept is not None)
 
 

@@ -219,5 +219,6 @@ class AssessmentRecord(Record):
     picture: GraphPicture = GraphPicture()
     baselines_wanted: tuple[str, ...] = ()
     utilisation_wanted: tuple[str, ...] = ()
+    quotas: tuple[EvidenceRef, ...] = ()
     baselines: tuple[JobBaseline, ...] = ()
     seconds: float

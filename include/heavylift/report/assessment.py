@@ -13,6 +13,7 @@ from heavylift.evidence.assess_evidence import AssessEvidence
 from heavylift.evidence.assessment_records import AssessmentRecord
 from heavylift.evidence.baseline_records import EndpointBaseline
 from heavylift.evidence.pricing_words import money
+from heavylift.evidence.quota_records import QuotaRecord
 from heavylift.evidence.utilisation_records import ComponentUse, UtilisationRecord
 from heavylift.evidence.wording import counted, days_in_words, duration, enumeration, size, use_in_words
 from heavylift.gates.summary import assess_reasons
@@ -73,6 +74,11 @@ class AssessView:
         """What machines use, by connection: the record, its picture, and those that are shown."""
         found = [(kept.record, busiest(kept.record)) for kept in self.evidence.utilisation]
         return [(record, draw_use(shown, record), shown) for record, shown in found]
+
+    @property
+    def quotas(self) -> list[QuotaRecord]:
+        """The quotas that were read, by platform and region."""
+        return [kept.record for kept in self.evidence.quotas]
 
     def span(self, seconds: int) -> str:
         """Return a span of time in words."""

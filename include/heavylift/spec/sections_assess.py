@@ -245,6 +245,14 @@ class AssessUtilisation(SpecModel):
     max_jobs: Count = Field(default=100, ge=0, le=5000, description="Jobs, the newest ones, at most.")
 
 
+class AssessQuotas(SpecModel):
+    """A region whose quotas are read; a target with that platform and region is judged by them."""
+
+    platform: Platform = Field(description="aws, gcp or azure.")
+    region: _ShortText = Field(description="Its name on the platform.")
+    connection: ConnectionId = Field(description="Connection with which they are read.")
+
+
 class Assess(SpecModel):
     """What is looked at on the source, and what the plan must keep to."""
 
@@ -270,6 +278,9 @@ class Assess(SpecModel):
     )
     utilisation: AssessUtilisation | None = Field(
         default=None, description="Whether and how it is read what machines use; not read where left out."
+    )
+    quotas: tuple[AssessQuotas, ...] = Field(
+        default=(), max_length=40, description="Regions whose quotas are read, of targets and of the source."
     )
     max_requests: Number = Field(default=50.0, ge=0.1, le=10_000.0, description="Requests a second, at most.")
     bucket_sizes: BucketSizes = Field(

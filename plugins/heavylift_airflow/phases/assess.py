@@ -15,6 +15,7 @@ from heavylift_airflow.operators.assess_closing import (
 )
 from heavylift_airflow.operators.baselines import MeasureBaselineOperator, MeasureUtilisationOperator
 from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.operators.quotas import ReadQuotasOperator
 from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.form import dry_run_param
 from heavylift_airflow.phases.gates import add_gate
@@ -49,7 +50,8 @@ def _build(parts: Parts) -> None:
     ]
     graph = MakeGraphOperator(**task("make_graph"))
     plan = MakePlanOperator(**task("make_plan"))
-    begin >> [inventory, *(listed for _, listed in beside)] >> graph >> plan
+    begin >> [inventory, *(listed for _, listed in beside)] >> graph
+    [graph, *_quotas(parts, begin)] >> plan
     # Whoever is asked looks at the pictures first: the report is there before the question.
     report = BuildPlanReportOperator(**task("build_report"), trigger_rule=TriggerRule.ALL_DONE)
     used = _used(parts, {inventory_connection: inventory, **dict(beside)})
@@ -62,6 +64,20 @@ def _build(parts: Parts) -> None:
     summarise = SummarisePlanOperator(**task("summarise_run"), trigger_rule=TriggerRule.ALL_DONE)
     publish.set_upstream(opened or [plan])
     publish >> final >> summarise
+
+
+def _quotas(parts: Parts, begin: BaseOperator) -> list[BaseOperator]:
+    """Add a task for each region whose quotas are wanted; the plan is judged by them."""
+    made: list[BaseOperator] = []
+    for number, each in enumerate(parts.spec.assess.quotas if parts.spec.assess else (), 1):
+        name = f"{each.platform.value} {each.region}"
+        with TaskGroup(group_id=f"quotas_{number}", group_display_name=name, tooltip="What is allowed there"):
+            task = ReadQuotasOperator(
+                **parts.arguments("read_quotas"), connection=each.connection, region=each.region
+            )
+        task.set_upstream(begin)
+        made.append(task)
+    return made
 
 
 def _used(parts: Parts, listed: dict[str, BaseOperator]) -> list[BaseOperator]:
