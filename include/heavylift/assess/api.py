@@ -88,22 +88,29 @@ async def plan_of(
     carried: str = "",
     facts: Path | None = None,
     prices: Path | None = None,
+    beside: Path | None = None,
 ) -> Planned:
     """Return the plan of a spec's migration; writes nothing.
 
     The same inventory, spec and tables give the same plan, to the digest.
 
     :param carried: digest of what the spec moves, which becomes part of the plan's.
+    :param facts: folder of tables, and ``prices`` file of prices, in place of what the spec names.
+    :param beside: the spec's folder, where the files that it names lie.
     :param connection: whose inventory.
     :param run: only this run's inventory will do; the newest where left out.
     :raises NotFoundError: there is no inventory, or no graph of it.
     :raises SpecError: the spec has no section ``assess``, or a table of one's own cannot be used.
     """
-    settings_of(spec)
-    basis = load_basis(facts, prices)
+    own = settings_of(spec).facts
+    basis = load_basis(facts or _beside(own, beside), prices or _beside(spec.defaults.prices, beside))
     seen = await _see(store, spec, connection, run, basis)
     # It computes for a minute where there are very many: whoever waits must be able to stop it.
     return await asyncio.to_thread(_plan, spec, basis, seen, carried)
+
+
+def _beside(name: str | None, folder: Path | None) -> Path | None:
+    return None if name is None else (folder or Path()) / name
 
 
 async def make_assessment(
@@ -114,6 +121,7 @@ async def make_assessment(
     *,
     whole: MigrationSpec | None = None,
     database_of: Callable[[str], str] = lambda _connection: "",
+    beside: Path | None = None,
 ) -> tuple[AssessmentRecord, EvidenceRef]:
     """Make the plan and keep it as evidence, with its input and what stands in its way.
 
@@ -122,6 +130,7 @@ async def make_assessment(
 
     :param whole: the spec as it was loaded, where ``spec`` is what the phase sees of it: approvals of the
         plan hold for what that moves.
+    :param beside: the spec's folder, where the tables that it names lie.
     :param database_of: tells the name of the database that a connection leads to.
     :param run: whose inventory is meant, and where it is kept; the newest inventory's where left out.
     :raises NotFoundError: there is no inventory, or no graph of it.
@@ -129,7 +138,7 @@ async def make_assessment(
     began = time.monotonic()
     whole = whole or spec
     carried = carried_digest(whole)
-    planned = await plan_of(store, spec, connection, run=run, carried=carried)
+    planned = await plan_of(store, spec, connection, run=run, carried=carried, beside=beside)
     key = planned.seen.inventory.run
     number = 1 + await latest_number(store, lambda n: assessment_path(key, n))
     given = planned.given.model_dump_json().encode()

@@ -94,7 +94,11 @@ def make_plan(given: PlanInput, basis: Basis) -> Plan:
             Ground(given, taken.carrier, taken.choices, slices, taken.duration, taken.costs, findings)
         ),
         dangling=tuple(missing for missing, _ in graph.dangling),
-        assumptions=(*ASSUMPTIONS, *taken.duration.assumptions),
+        assumptions=(
+            *ASSUMPTIONS,
+            *taken.duration.assumptions,
+            *(each.line for each in basis.refreshed),
+        ),
         met=not unmet,
         unmet=unmet,
     )

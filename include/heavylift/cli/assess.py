@@ -51,7 +51,7 @@ def assess(
     requests = requests_of(wanted, fresh=fresh)
     components = sum(take(request)[0].component_count for request in requests)
     note(f"{components:,} components; making the plan")
-    found = _Made(requests[0], whose).run()
+    found = _Made(requests[0], whose, spec.parent).run()
     passed = all(result.passed for result in found.gates)
     finish(
         {
@@ -79,8 +79,8 @@ class _Made:
     ref: EvidenceRef
     report: str = ""
 
-    def __init__(self, request: InventoryRequest, whose: Asked) -> None:
-        self._request, self._whose = request, whose
+    def __init__(self, request: InventoryRequest, whose: Asked, beside: Path) -> None:
+        self._request, self._whose, self._beside = request, whose, beside
         self.gates: list[GateResult] = []
         self.measured: list[tuple[str, bool, EvidenceRef]] = []
         self.used: list[tuple[str, bool, EvidenceRef]] = []
@@ -149,7 +149,12 @@ class _Made:
         for read, ref in await read_all(spec, run, self._stored):
             self.allowed.append((read.connection, read.complete, ref))
         self.record, self.ref = await make_assessment(
-            store, spec, connection, run, database_of=lambda conn: connection_from_env(conn).schema or ""
+            store,
+            spec,
+            connection,
+            run,
+            beside=self._beside,
+            database_of=lambda conn: connection_from_env(conn).schema or "",
         )
         for wanted in baselines_wanted(spec):
             note(f"measuring the endpoint of {wanted.connection}")

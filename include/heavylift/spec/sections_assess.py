@@ -339,6 +339,11 @@ class Assess(SpecModel):
     gaps: tuple[AcceptedGap, ...] = Field(
         default=(), description="What the inventory could not read, and need not."
     )
+    facts: Text | None = Field(
+        default=None,
+        description="Folder with tables of your own, such as refreshed prices, beside this file or with its"
+        " whole path.",
+    )
     stays: tuple[AcceptedStay, ...] = Field(
         default=(), description="What holds data and no section moves, and need not (everything_carried)."
     )
