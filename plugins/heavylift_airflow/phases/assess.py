@@ -83,9 +83,8 @@ def _quotas(parts: Parts, begin: BaseOperator) -> list[BaseOperator]:
 def _used(parts: Parts, listed: dict[str, BaseOperator]) -> list[BaseOperator]:
     """Add a task for each inventory whose machines' use is wanted; it needs to know what there is."""
     made: list[BaseOperator] = []
-    for number, connection in enumerate(utilisation_connections(parts.spec)):
-        group = f"also_{number}_use" if number else "use"
-        with TaskGroup(group_id=group, group_display_name=connection, tooltip="What machines use"):
+    for number, connection in enumerate(utilisation_connections(parts.spec), 1):
+        with TaskGroup(group_id=f"use_{number}", group_display_name=connection, tooltip="What machines use"):
             task = MeasureUtilisationOperator(**parts.arguments("measure_utilisation"), source=connection)
         task.set_upstream(listed[connection])
         made.append(task)
