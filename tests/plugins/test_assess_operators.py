@@ -11,6 +11,7 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from heavylift.errors import ConflictError, IncompleteError, NotFoundError, ServerUnavailableError
+from heavylift.facts.accelerators import load_accelerators
 from heavylift.inventory import api
 from heavylift.inventory.platforms import open_plane
 from heavylift.quotas import api as quotas_api
@@ -113,6 +114,11 @@ def test_the_phase_ends_with_a_plan_that_a_person_has_agreed_to(account: World) 
     assert (plan["open_blockers"], plan["unknown_sizes"], plan["components"]) == (0, 0, 7)
     [job] = context["ti"].pushed["baseline"]["jobs"]
     assert (job["instance_type"], job["median_seconds"], job["machine_hours"]) == ("ml.p4d.24xlarge", 7200, 4)
+    # Four machine hours by the table's price of a p4d.24xlarge, which is told with its day.
+    priced = load_accelerators().find("aws", "p4d.24xlarge")
+    assert priced is not None
+    assert job["usd"] == pytest.approx(4 * (priced.usd_per_hour or 0), abs=0.005)
+    assert priced.date in job["price"]
     assert run(account, BuildPlanReportOperator)["report"].endswith("report-1.html")
     assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
     with pytest.raises(IncompleteError, match="waits for approval"):

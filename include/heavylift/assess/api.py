@@ -50,6 +50,7 @@ from heavylift.spec.measured import utilisation_connections
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
     from heavylift.evidence.store import EvidenceStore
+    from heavylift.facts.accelerators import AcceleratorMap
     from heavylift.spec.model import MigrationSpec
 
 MOST_WAVES = 100
@@ -77,6 +78,7 @@ class Planned:
     plan: Plan
     digest: str
     seen: Seen
+    accelerators: AcceleratorMap
 
 
 async def plan_of(
@@ -236,7 +238,7 @@ def _plan(spec: MigrationSpec, basis: Basis, seen: Seen, carried: str) -> Planne
         dependencies=seen.translated.dependencies,
     )
     plan = make_plan(given, basis)
-    return Planned(given, plan, digest_of(plan), seen)
+    return Planned(given, plan, digest_of(plan), seen, basis.accelerators)
 
 
 def _record(
@@ -296,7 +298,7 @@ def _record(
         met=plan.met,
         unmet=plan.unmet,
         picture=graph_of(plan),
-        baselines=baselines_of(seen.components),
+        baselines=baselines_of(seen.components, planned.accelerators, plan.source),
         baselines_wanted=tuple(each.connection for each in settings.baselines),
         utilisation_wanted=utilisation_connections(spec),
         quotas=tuple(kept.ref for kept in seen.quotas),

@@ -66,9 +66,22 @@ class ServiceQuotas:
             if code in there:
                 wanted.append((f"{service}:{code}", place, there[code], ""))
                 found.takes(f"{service}:{code}", 1.0, capability=capability)
+        offered = found.tried(
+            partial(self._offered, region), f"instance types in {region}",
+            self._plane.permission("ec2", "DescribeInstanceTypeOfferings"),
+        )  # fmt: skip
+        if offered:
+            found.missing += [each.name for each in types if each.name not in offered]
         for key, place, quota, unit in wanted:
             found.limit(self._limit(key, place, quota, unit, found))
         return found
+
+    def _offered(self, region: str) -> frozenset[str]:
+        asked = {"LocationType": "region"}
+        pages = self._plane.pages("ec2", "DescribeInstanceTypeOfferings", region, asked)
+        return frozenset(
+            str(each["InstanceType"]) for page in pages for each in page.get("InstanceTypeOfferings", ())
+        )
 
     def _of(self, service: str, region: str, found: Found) -> Quotas:
         """Return a service's quotas by code: those of the account, and defaults of what it never touched."""

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 _REGION = "GET compute/v1/projects/{project}/regions/{name}"
 _PROJECT = "GET compute/v1/projects/{project}"
+_TYPES = "GET compute/v1/projects/{project}/aggregated/machineTypes?maxResults=500"
+_ACCELERATED = "(a2|a3|a4|a4x|g2|g4|ct[0-9a-z]+|tpu[0-9a-z]+)-.*"
 _METRICS = "GET v1beta1/projects/{project}/services/{service}/consumerQuotaMetrics?view=FULL&pageSize=500"
 _VERTEX, _COMPUTE = "aiplatform.googleapis.com", "compute.googleapis.com"
 _FAMILY = f"{_COMPUTE}/gpus_per_gpu_family"
@@ -39,11 +41,27 @@ class ConsumerQuotas:
         everywhere = self._compute(_PROJECT, {}, "compute.projects.get", "all regions", found)
         families = self._usage(_COMPUTE, region, found)
         vertex = self._usage(_VERTEX, region, found)
-        for each in (each for each in load_accelerators().types if each.provider == "gcp"):
+        types = [each for each in load_accelerators().types if each.provider == "gcp"]
+        ask = partial(self._offered, region)
+        offered = found.tried(ask, f"machine types in {region}", "compute.machineTypes.list")
+        if offered:
+            found.missing += [each.name for each in types if each.name not in offered]
+        for each in types:
             if each.vendor == "nvidia":
                 self._machine(each, (regional, families, everywhere), region, project, found)
                 self._managed(each, vertex, region, project, found)
         return found
+
+    def _offered(self, region: str) -> frozenset[str]:
+        """Return the machine types with accelerators that some zone of a region has."""
+        names = {
+            str(each["name"])
+            for page in self._plane.pages("compute", _TYPES, "", {"filter": f"name eq {_ACCELERATED}"})
+            for zone, scoped in (page.get("items") or {}).items()
+            if zone.rpartition("/")[2].rpartition("-")[0] == region
+            for each in scoped.get("machineTypes") or ()
+        }
+        return frozenset(names)
 
     def _machine(
         self,

@@ -124,6 +124,9 @@ def test_aws_limits_pages_defaults_and_what_is_used(watch: str, tmp_path: Path) 
     assert (limits["ec2:L-DB2E81BA"].limit, limits["ec2:L-DB2E81BA"].used) == (32, 20)
     assert limits["s3:L-DC2B2D3D"].used is None
     assert {"NextToken", "ServiceCode"} in [set(body) for _, body in asked]
+    # What the region does not offer to anybody is told, too.
+    assert "g5.xlarge" not in record.missing
+    assert "trn2.48xlarge" in record.missing
     # An instance of its own counts against cores: 4 of each g5.xlarge, and 12 are free.
     assert planned(record, "aws", "instance", "g5.xlarge", 3) == {}
     short = planned(record, "aws", "instance", "g5.xlarge", 4)["AS-120"]
@@ -177,6 +180,24 @@ GOOGLE_METRICS = {
 }  # fmt: skip
 
 
+def offered(query: dict[str, str]) -> dict[str, Any]:
+    assert query["filter"].startswith("name eq (a2|")
+    zones = {
+        "europe-west4-a": ("g2-standard-4", "g2-standard-12"),
+        "europe-west4-b": ("a3-highgpu-1g",),
+        "us-east1-b": ("a2-highgpu-1g",),
+    }
+    found = {
+        "items": {
+            f"zones/{zone}": {"machineTypes": [{"name": name} for name in names]}
+            for zone, names in zones.items()
+        }
+    }
+    for each in found["items"].values():
+        load("compute.v1").check_value("MachineTypesScopedList", each, "items")
+    return found
+
+
 def google(**more: Any) -> dict[tuple[str, str], Any]:
     region = {"name": "europe-west4", "quotas": [
         {"metric": "NVIDIA_L4_GPUS", "limit": 4.0, "usage": 1.0},
@@ -201,6 +222,7 @@ def google(**more: Any) -> dict[tuple[str, str], Any]:
         ("cloudresourcemanager.v3", f"v3/projects/{PROJECT}"): lambda _: {"name": "projects/77"},
         ("compute.v1", f"compute/v1/projects/{PROJECT}/regions/europe-west4"): lambda _: region,
         ("compute.v1", f"compute/v1/projects/{PROJECT}"): lambda _: project,
+        ("compute.v1", f"compute/v1/projects/{PROJECT}/aggregated/machineTypes"): offered,
         **{
             ("serviceusage.v1beta1", f"{QUOTAS_PATH}/{each}.googleapis.com/consumerQuotaMetrics"): paged(each)
             for each in ("compute", "aiplatform")
@@ -225,6 +247,8 @@ def test_google_limits_of_regions_families_and_managed_services(tmp_path: Path) 
         "compute:GPUS_ALL_REGIONS": (None, 1),
         "aiplatform:custom_model_serving_nvidia_l4_gpus": (3, None),
     }
+    assert ("g2-standard-4" in record.missing, "a2-highgpu-1g" in record.missing) == (False, True)
+    assert "AS-122" in planned(record, "aws", "instance", "p4d.24xlarge")
     assert planned(record, "aws", "instance", "g6.xlarge", 3) == {}
     short = planned(record, "aws", "instance", "g6.xlarge", 4)["AS-120"]
     assert "NVIDIA_L4_GPUS in europe-west4: 4 accelerators needed by all together, 4 allowed, 1 used" in short
