@@ -38,10 +38,13 @@ def utilisation_path(run: RunKey, connection: str, number: int) -> str:
     return f"{utilisation_folder(run, connection)}/utilisation-{number}.json"
 
 
-def series_path(run: RunKey, connection: str, number: int, component: str) -> str:
-    """Return the path of the values of one component, beside the ``number``-th record."""
+def series_path(run: RunKey, connection: str, attempt: str, component: str) -> str:
+    """Return the path of the values of one component, as one attempt has read them.
+
+    An attempt that was killed leaves some without a record; the next one has a folder of its own.
+    """
     name = sha256_hex(component.encode())[:20]
-    return f"{utilisation_folder(run, connection)}/series-{number}/{name}.parquet"
+    return f"{utilisation_folder(run, connection)}/series-{attempt}/{name}.parquet"
 
 
 class Gap(Record):

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from heavylift.errors import ConnectionConfigError, NotFoundError
+from heavylift.errors import ConnectionConfigError, NotFoundError, SpecError
 from heavylift.facts.refreshed import Refreshed, refreshed_path
 from heavylift.facts.tables import overridden
 from heavylift.platforms.control import Limits
@@ -79,10 +79,20 @@ def _refresh(request: RefreshRequest) -> Refreshed:
             code="9420",
         )
     now = datetime.now(UTC)
-    write_tables(request.platform, request.region, folder, quotes, now.date().isoformat())
     made = _told(request, quotes, now, requests)
-    path = refreshed_path(folder, request.platform)
-    path.write_text(json.dumps(made.document(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    try:
+        write_tables(request.platform, request.region, folder, quotes, now.date().isoformat())
+        path = refreshed_path(folder, request.platform)
+        path.write_text(json.dumps(made.document(), indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise SpecError(
+            f"writing the tables to {folder}",
+            got=error.strerror or type(error).__name__,
+            expected="a folder that can be written to",
+            state="each table there is whole: the old one or the new one",
+            remedy="name another folder (--out), or make room, and refresh again",
+            code="9424",
+        ) from None
     return made
 
 

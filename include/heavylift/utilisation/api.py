@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 from heavylift.errors import NotFoundError
 from heavylift.evidence.assess_evidence import latest_inventory
 from heavylift.evidence.inventory_files import read_components
-from heavylift.evidence.numbered import latest_number, write_next
+from heavylift.evidence.numbered import write_next
+from heavylift.evidence.records import utc_now
 from heavylift.evidence.store import PARQUET, open_evidence
 from heavylift.evidence.utilisation_records import (
     USES,
@@ -133,20 +134,20 @@ async def _keep(
     began: float,
 ) -> tuple[UtilisationRecord, EvidenceRef]:
     path_of = partial(utilisation_path, request.run, request.connection.conn_id)
-    number = 1 + await latest_number(store, path_of)
+    attempt = f"{utc_now():%Y%m%dT%H%M%S%f}"
     by_id = {each.id: each for each in found.asked}
     kept = [
-        await _component(store, request, number, by_id[name.partition("#")[0]], name, found.reads[name])
+        await _component(store, request, attempt, _whose(name, by_id), name, found.reads[name])
         for name in sorted(found.reads)
     ]
-    with_values = {each.component.partition("#")[0] for each in kept}
+    with_values = {_whose(each.component, by_id).id for each in kept}
     silent = sorted(each.id for each in found.asked if each.id not in with_values)
-    explained = _explained(found.told)
-    if len(silent) > explained:
+    unexplained = [each for each in silent if each not in found.told.named]
+    if unexplained:
         found.told.note(
             "no_values", "components", "their monitoring has no value of the time",
             "none, where they were switched off; else look whether their metrics are published",
-            components=silent,
+            components=unexplained,
         )  # fmt: skip
     record = UtilisationRecord(
         run=request.run,
@@ -167,27 +168,26 @@ async def _keep(
         requests=found.requests,
         seconds=round(time.monotonic() - began, 3),
     )
-    _, ref = await write_next(store, path_of, record, known=number - 1)
+    _, ref = await write_next(store, path_of, record)
     return record, ref
 
 
-def _explained(told: Told) -> int:
-    """Return of how many components another finding already tells why nothing is known."""
-    rules = ("not_published", "permission_missing", "no_answer", "not_supported", "no_reader")
-    return sum(each.components for each in told.findings if each.rule in rules)
+def _whose(name: str, by_id: Mapping[str, Component]) -> Component:
+    """Return the component of a series; a part of one has its name after a ``#``."""
+    return by_id.get(name) or by_id[name.rpartition("#")[0]]
 
 
 async def _component(
     store: EvidenceStore,
     request: UtilisationRequest,
-    number: int,
+    attempt: str,
     component: Component,
     name: str,
     reads: Sequence[Read],
 ) -> ComponentUse:
     ordered = sorted(reads, key=lambda read: USES.index(read.use))
-    path = series_path(request.run, request.connection.conn_id, number, name)
-    part = name.partition("#")[2]
+    path = series_path(request.run, request.connection.conn_id, attempt, name)
+    part = name.removeprefix(component.id).lstrip("#")
     return ComponentUse(
         component=name,
         name=f"{component.name} {part}".rstrip(),

@@ -64,6 +64,8 @@ class CloudWatch:
             for each in listed
             if each.native_type == "AWS::SageMaker::EndpointConfig"
         }
+        # Of older values only coarser ones are kept.
+        window = window.finer(max(window.step, _kept_step(window)))
         by_region: dict[str, list[Component]] = defaultdict(list)
         for each in components:
             by_region[each.region].append(each)
@@ -190,6 +192,10 @@ def _refused(told: Told, region: str, wanted: Wanted, status: str, permission: s
 
 def _finest(window: Window) -> Window:
     """Return the window with the finest resolution that CloudWatch still has of it."""
+    return window.finer(max(_kept_step(window), 60 * round((window.end - window.start) / 1000 / 60)))
+
+
+def _kept_step(window: Window) -> int:
+    """Return the finest step of which CloudWatch still has values of a window's beginning."""
     age = datetime.now(UTC).timestamp() - window.start
-    step = next((each for kept, each in _KEPT if age <= kept), 3600)
-    return window.finer(max(step, 60 * round((window.end - window.start) / 1000 / 60)))
+    return next((each for kept, each in _KEPT if age <= kept), 3600)

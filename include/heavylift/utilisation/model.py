@@ -79,6 +79,8 @@ class Told:
     """Collects why something is not known; one finding for each cause, however many it is about."""
 
     found: dict[tuple[str, str], UseFinding] = field(default_factory=dict)
+    named: set[str] = field(default_factory=set)
+    """Components of which some finding tells why nothing, or not all, is known."""
 
     def note(
         self, rule: Any, subject: str, detail: str, remedy: str, *,
@@ -86,6 +88,7 @@ class Told:
     ) -> None:  # fmt: skip
         """Add a finding; a second one of the same rule and subject adds to the first."""
         named = list(components)
+        self.named.update(named)
         before = self.found.get((rule, subject))
         self.found[rule, subject] = UseFinding(
             rule=rule,

@@ -105,14 +105,16 @@ class Cluster:
 class Own:
     """Asks what the spec itself asks of Prometheus."""
 
-    def __init__(self, server: Prometheus, queries: Sequence[UtilisationQuery]) -> None:
-        self._server, self._queries = server, tuple(queries)
+    def __init__(
+        self, server: Prometheus, queries: Sequence[UtilisationQuery], *, counts: bool = True
+    ) -> None:
+        self._server, self._queries, self._counts = server, tuple(queries), counts
         self._named = {each.component for each in queries}
 
     @property
     def requests(self) -> int:
-        """Requests sent up to now: those of the cluster's reader count the same server's."""
-        return 0
+        """Requests sent up to now, unless another reader counts those of the same server."""
+        return self._server.requests if self._counts else 0
 
     def wants(self, component: Component) -> bool:
         """Tell whether a query names the component."""

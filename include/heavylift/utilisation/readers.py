@@ -71,7 +71,7 @@ def open_readers(request: UtilisationRequest, told: Told) -> Readers:
 
         server = Prometheus(request.prometheus, limits)
         if request.queries:
-            found.append(Own(server, request.queries))
+            found.append(Own(server, request.queries, counts=request.platform != "kubernetes"))
         if request.platform == "kubernetes":
             found.append(Cluster(server))
         elif not request.queries:

@@ -12,6 +12,7 @@ import pytest
 
 from heavylift.assess.basis import load_basis
 from heavylift.assess.costs import egress_cost
+from heavylift.errors import SpecError
 from heavylift.facts.egress import price_lists
 from tests.support.aws_json_server import RefusedError, aws_json
 from tests.support.discovery import load
@@ -318,3 +319,20 @@ def test_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, platform: s
     status, _, errors = heavylift(capsys, "prices", "refresh", "--platform", platform, *out, "--json")
     assert status == 2
     assert code in errors
+
+
+def test_a_folder_that_is_a_file_and_one_of_another_kind_are_refused(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    taken = tmp_path / "facts"
+    taken.write_text("mine")
+    with aws_json("pricing", {"GetProducts": get_products}) as (url, _):
+        status, _, errors = refresh(capsys, monkeypatch, taken, "aws", REGION, aws(url))
+    assert (status, taken.read_text()) == (2, "mine")
+    assert "HL-9424" in errors
+    folder = tmp_path / "other"
+    folder.mkdir()
+    (folder / "devices.csv").write_text("id\n")
+    (folder / "prices-aws.json").write_text('{"format": "another"}')
+    with pytest.raises(SpecError, match="HL-9422"):
+        load_basis(folder)
