@@ -88,3 +88,23 @@ def test_live_endpoints_are_measured_one_after_the_other(tmp_path: Path) -> None
     assert made.get_task("build_report").upstream_task_ids == {"make_plan", first.task_id, second.task_id}
     for task in (first, second):
         assert "*To do:*" in (task.doc_md or "")
+
+
+def test_use_is_read_once_things_are_listed_and_quotas_before_the_plan(tmp_path: Path) -> None:
+    also = [{"system": "aws", "connection": "second"}, {"system": "mlflow", "connection": "tracking"}]
+    quotas = [{"platform": "gcp", "region": "europe-west4", "connection": "there"}]
+    more = {"also": also, "utilisation": {}, "quotas": quotas}
+    [loaded] = load_specs(write(tmp_path, "some", assess={**ASSESS, **more}).parent).valid
+    made = assess_dag(loaded)
+    assert made is not None
+    own, second = made.get_task("use_1.measure_utilisation"), made.get_task("use_2.measure_utilisation")
+    assert (own.upstream_task_ids, second.upstream_task_ids) == (
+        {"take_inventory"}, {"also_1.take_inventory"},
+    )  # fmt: skip
+    assert (second.source, made.task_group_dict["use_2"].group_display_name) == ("second", "second")
+    read = made.get_task("quotas_1.read_quotas")
+    assert (read.region, read.upstream_task_ids) == ("europe-west4", {"begin_run"})
+    assert made.get_task("make_plan").upstream_task_ids == {"make_graph", read.task_id}
+    assert made.get_task("build_report").upstream_task_ids == {"make_plan", own.task_id, second.task_id}
+    for task in (own, read):
+        assert "*To do:*" in (task.doc_md or "")

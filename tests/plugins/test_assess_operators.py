@@ -11,8 +11,11 @@ import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
 from heavylift.errors import ConflictError, IncompleteError, NotFoundError, ServerUnavailableError
+from heavylift.facts.accelerators import load_accelerators
 from heavylift.inventory import api
 from heavylift.inventory.platforms import open_plane
+from heavylift.quotas import api as quotas_api
+from heavylift.utilisation import readers
 from heavylift_airflow.operators.assess import MakeGraphOperator, MakePlanOperator, TakeInventoryOperator
 from heavylift_airflow.operators.assess_closing import (
     BuildPlanReportOperator,
@@ -20,8 +23,9 @@ from heavylift_airflow.operators.assess_closing import (
     PublishPlanOperator,
     SummarisePlanOperator,
 )
-from heavylift_airflow.operators.baselines import MeasureBaselineOperator
+from heavylift_airflow.operators.baselines import MeasureBaselineOperator, MeasureUtilisationOperator
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from heavylift_airflow.operators.quotas import ReadQuotasOperator
 from tests.plugins.world import World, context_of
 from tests.support.asked_server import Behaviour, asked_server
 from tests.support.assess_task import killed_again_and_again
@@ -110,6 +114,11 @@ def test_the_phase_ends_with_a_plan_that_a_person_has_agreed_to(account: World) 
     assert (plan["open_blockers"], plan["unknown_sizes"], plan["components"]) == (0, 0, 7)
     [job] = context["ti"].pushed["baseline"]["jobs"]
     assert (job["instance_type"], job["median_seconds"], job["machine_hours"]) == ("ml.p4d.24xlarge", 7200, 4)
+    # Four machine hours by the table's price of a p4d.24xlarge, which is told with its day.
+    priced = load_accelerators().find("aws", "p4d.24xlarge")
+    assert priced is not None
+    assert job["usd"] == pytest.approx(4 * (priced.usd_per_hour or 0), abs=0.005)
+    assert priced.date in job["price"]
     assert run(account, BuildPlanReportOperator)["report"].endswith("report-1.html")
     assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
     with pytest.raises(IncompleteError, match="waits for approval"):
@@ -339,3 +348,79 @@ def test_the_closing_tasks_of_a_plan_may_be_cleared(account: World) -> None:
         told = [each.execute({**context_of(each), "outlet_events": {}}) for each in made]
         first, second = ({name: it for name, it in each.items() if name not in own} for each in told)
         assert first == second, kind.__name__
+
+
+class WatchedPlane(SmallPlane):
+    """The small account, whose endpoint uses half of its cores in the first hour; quotas allow eight."""
+
+    def __init__(self, *, allowed: float = 8.0) -> None:
+        super().__init__()
+        self.allowed = allowed
+
+    def call(self, service: str, operation: str, region: str, arguments: Any) -> Any:
+        if operation == "GetMetricData":
+            first = arguments["StartTime"]
+            asked = arguments["MetricDataQueries"]
+            values = [{"Id": each["Id"], "Timestamps": [first], "Values": [200.0]} for each in asked]
+            return {"MetricDataResults": values}
+        if operation == "ListServiceQuotas":
+            quota = {"QuotaCode": "L-DB2E81BA", "QuotaName": "G", "Value": self.allowed, "Adjustable": True}
+            return {"Quotas": [quota] if arguments["ServiceCode"] == "ec2" else []}
+        return super().call(service, operation, region, arguments)
+
+    def pages(self, service: str, operation: str, region: str, arguments: Any, last_token: str = "") -> Any:
+        if operation in ("GetMetricData", "ListServiceQuotas"):
+            return iter([self.call(service, operation, region, arguments)])
+        return super().pages(service, operation, region, arguments, last_token)
+
+
+def test_use_of_machines_is_read_told_and_demanded(account: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    account.save(assess={**ASSESS, "utilisation": {"period": "2h"}})
+    planned(account)
+    with pytest.raises(IncompleteError, match="what the machines of account use was not read"):
+        run(account, EvaluatePlanGateOperator, gate=GATE)
+    monkeypatch.setattr(readers, "open_control_plane", lambda *_: WatchedPlane())
+    made = task(account, MeasureUtilisationOperator, source="account")
+    context = context_of(made)
+    figures = made.execute(context)
+    assert (figures["wanted"], figures["with_values"], figures["complete"]) == (3, 2, True)
+    again = task(account, MeasureUtilisationOperator, source="account")
+    assert again.execute(context_of(again, attempt=2))["with_values"] == 2
+    components = context["ti"].pushed["baseline"]["components"]
+    [endpoint] = [uses for name, uses in components.items() if name.endswith("endpoint/score")]
+    assert endpoint["memory"] == {"unit": "share", "p50": 2.0, "p95": 2.0, "peak": 2.0}
+    records = account.run_folder("assess").rglob("utilisation-*.json")
+    assert sorted(each.name for each in records) == ["utilisation-1.json", "utilisation-2.json"]
+    assert run(account, EvaluatePlanGateOperator, gate=GATE)["passed"] is True
+    assert [each.subject for each in account.trail() if each.action == "utilisation.read"] == ["account"] * 2
+    with pytest.raises(NotFoundError, match="HL-9404"):
+        run(account, MeasureUtilisationOperator, source="elsewhere")
+
+
+def test_a_plan_is_judged_by_the_quotas_that_were_read(
+    account: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = [{"platform": "aws", "region": "eu-west-1", "connection": "account"}]
+    target = {"targets": [{"platform": "aws", "region": "eu-west-1"}], "quotas": wanted}
+    runs_on = [{"match": "*endpoint/score", "instance_type": "g5.48xlarge", "service": "virtual machine"}]
+    account.save(assess={**ASSESS, **target, "components": [*ASSESS["components"], *runs_on]})
+    before = planned(account)["open_blockers"]
+    asked = {"connection": "account", "region": "eu-west-1"}
+    monkeypatch.setattr(quotas_api, "open_control_plane", lambda *_: WatchedPlane())
+    assert run(account, ReadQuotasOperator, **asked)["quotas"] == 1
+    with pytest.raises(IncompleteError, match="quotas were read after the plan was made"):
+        run(account, EvaluatePlanGateOperator, gate=GATE)
+    assert run(account, MakePlanOperator)["open_blockers"] == before + 1
+    with pytest.raises(IncompleteError, match=r"AS-120 of .*endpoint/score"):
+        run(account, EvaluatePlanGateOperator, gate=GATE)
+    run(account, BuildPlanReportOperator)
+    page = next(account.run_folder("assess").glob("report-*.html")).read_text()
+    assert "What aws allows in" in page
+    assert "request-service-quota-increase --service-code ec2 --quota-code L-DB2E81BA" in page
+    # The quota has been raised, and is read again.
+    monkeypatch.setattr(quotas_api, "open_control_plane", lambda *_: WatchedPlane(allowed=192.0))
+    run(account, ReadQuotasOperator, **asked)
+    assert run(account, MakePlanOperator)["open_blockers"] == before
+    assert len([each for each in account.trail() if each.action == "quotas.read"]) == 2
+    with pytest.raises(NotFoundError, match="HL-9413"):
+        run(account, ReadQuotasOperator, connection="account", region="us-east-1")

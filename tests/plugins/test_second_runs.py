@@ -126,6 +126,9 @@ SECOND_RUNS = {
         "plugins/test_assess_operators.py::test_a_live_endpoint_is_measured_told_and_demanded"
     ),
     "MeasureTrialsOperator": OPTIMIZE,
+    "MeasureUtilisationOperator": (
+        "plugins/test_assess_operators.py::test_use_of_machines_is_read_told_and_demanded"
+    ),
     "MirrorStreamOperator": "plugins/test_stream_operators.py::test_a_second_attempt_adds_a_record",
     "OptimizeOperator": OPTIMIZE,
     "PlanDecommissionOperator": LEAVING_CLEARED,
@@ -151,6 +154,9 @@ SECOND_RUNS = {
         "plugins/test_appliance_operators.py::test_an_event_that_is_sent_again_tells_the_same"
     ),
     "PurchaseMixOperator": OPTIMIZE,
+    "ReadQuotasOperator": (
+        "plugins/test_assess_operators.py::test_a_plan_is_judged_by_the_quotas_that_were_read"
+    ),
     "ReconcileDeviceOperator": CLEARED_DEVICES,
     "RehearseCutoverOperator": SWITCH_LOOKED,
     "ReplicationCaughtUpSensor": (

@@ -14,14 +14,14 @@ from heavylift.assess.accepting import judge_findings, judge_gaps
 from heavylift.assess.baselines import baselines_of
 from heavylift.assess.basis import Basis, load_basis
 from heavylift.assess.document import digest_of, to_document
-from heavylift.assess.from_spec import constraints_of, settings_of, targets_of
+from heavylift.assess.from_spec import constraints_of, settings_of, targets_of, with_quotas
 from heavylift.assess.left_behind import Held, left_behind
 from heavylift.assess.picture import graph_of
 from heavylift.assess.plan import make_plan
 from heavylift.assess.translate.join import Translated, translate
 from heavylift.assess.translate.known import Known
 from heavylift.errors import ConflictError, NotFoundError
-from heavylift.evidence.assess_evidence import latest_graph, latest_inventory
+from heavylift.evidence.assess_evidence import latest_graph, latest_inventory, read_quota_records
 from heavylift.evidence.assess_input import PlanInput
 from heavylift.evidence.assess_records import Plan
 from heavylift.evidence.assessment_records import (
@@ -40,14 +40,17 @@ from heavylift.evidence.inventory_records import (
     OutsideReference,
 )
 from heavylift.evidence.numbered import latest_number, write_next, write_next_bytes
+from heavylift.evidence.quota_records import QuotaRecord
 from heavylift.evidence.records import MAX_LISTED, RunKey
 from heavylift.evidence.run_evidence import Kept
 from heavylift.evidence.store import JSON
 from heavylift.spec.carried import carried_digest
+from heavylift.spec.measured import utilisation_connections
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
     from heavylift.evidence.store import EvidenceStore
+    from heavylift.facts.accelerators import AcceleratorMap
     from heavylift.spec.model import MigrationSpec
 
 MOST_WAVES = 100
@@ -64,6 +67,7 @@ class Seen:
     edges: list[Edge]
     outside: list[OutsideReference]
     translated: Translated
+    quotas: tuple[Kept[QuotaRecord], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ class Planned:
     plan: Plan
     digest: str
     seen: Seen
+    accelerators: AcceleratorMap
 
 
 async def plan_of(
@@ -85,22 +90,29 @@ async def plan_of(
     carried: str = "",
     facts: Path | None = None,
     prices: Path | None = None,
+    beside: Path | None = None,
 ) -> Planned:
     """Return the plan of a spec's migration; writes nothing.
 
     The same inventory, spec and tables give the same plan, to the digest.
 
     :param carried: digest of what the spec moves, which becomes part of the plan's.
+    :param facts: folder of tables, and ``prices`` file of prices, in place of what the spec names.
+    :param beside: the spec's folder, where the files that it names lie.
     :param connection: whose inventory.
     :param run: only this run's inventory will do; the newest where left out.
     :raises NotFoundError: there is no inventory, or no graph of it.
     :raises SpecError: the spec has no section ``assess``, or a table of one's own cannot be used.
     """
-    settings_of(spec)
-    basis = load_basis(facts, prices)
+    own = settings_of(spec).facts
+    basis = load_basis(facts or _beside(own, beside), prices or _beside(spec.defaults.prices, beside))
     seen = await _see(store, spec, connection, run, basis)
     # It computes for a minute where there are very many: whoever waits must be able to stop it.
     return await asyncio.to_thread(_plan, spec, basis, seen, carried)
+
+
+def _beside(name: str | None, folder: Path | None) -> Path | None:
+    return None if name is None else (folder or Path()) / name
 
 
 async def make_assessment(
@@ -111,6 +123,7 @@ async def make_assessment(
     *,
     whole: MigrationSpec | None = None,
     database_of: Callable[[str], str] = lambda _connection: "",
+    beside: Path | None = None,
 ) -> tuple[AssessmentRecord, EvidenceRef]:
     """Make the plan and keep it as evidence, with its input and what stands in its way.
 
@@ -119,6 +132,7 @@ async def make_assessment(
 
     :param whole: the spec as it was loaded, where ``spec`` is what the phase sees of it: approvals of the
         plan hold for what that moves.
+    :param beside: the spec's folder, where the tables that it names lie.
     :param database_of: tells the name of the database that a connection leads to.
     :param run: whose inventory is meant, and where it is kept; the newest inventory's where left out.
     :raises NotFoundError: there is no inventory, or no graph of it.
@@ -126,7 +140,7 @@ async def make_assessment(
     began = time.monotonic()
     whole = whole or spec
     carried = carried_digest(whole)
-    planned = await plan_of(store, spec, connection, run=run, carried=carried)
+    planned = await plan_of(store, spec, connection, run=run, carried=carried, beside=beside)
     key = planned.seen.inventory.run
     number = 1 + await latest_number(store, lambda n: assessment_path(key, n))
     given = planned.given.model_dump_json().encode()
@@ -180,7 +194,8 @@ async def _see(
     outside = await read_outside(store, graph.record.outside_rows)
     known = Known(settings.components)
     translated = translate(components, edges, outside, known, basis, settings.owner_tags)
-    return Seen(inventory, others, graph, components, edges, outside, translated)
+    quotas = await read_quota_records(store, inventory.run)
+    return Seen(inventory, others, graph, components, edges, outside, translated, quotas)
 
 
 async def _others(
@@ -217,13 +232,13 @@ def _plan(spec: MigrationSpec, basis: Basis, seen: Seen, carried: str) -> Planne
         migration=spec.migration,
         carried=carried,
         source=spec.source.platform.value,
-        targets=targets_of(spec),
+        targets=with_quotas(targets_of(spec), [kept.record for kept in seen.quotas]),
         constraints=constraints_of(settings_of(spec), seen.inventory.began_at.date()),
         components=seen.translated.components,
         dependencies=seen.translated.dependencies,
     )
     plan = make_plan(given, basis)
-    return Planned(given, plan, digest_of(plan), seen)
+    return Planned(given, plan, digest_of(plan), seen, basis.accelerators)
 
 
 def _record(
@@ -283,8 +298,10 @@ def _record(
         met=plan.met,
         unmet=plan.unmet,
         picture=graph_of(plan),
-        baselines=baselines_of(seen.components),
+        baselines=baselines_of(seen.components, planned.accelerators, plan.source),
         baselines_wanted=tuple(each.connection for each in settings.baselines),
+        utilisation_wanted=utilisation_connections(spec),
+        quotas=tuple(kept.ref for kept in seen.quotas),
         seconds=0.0,
     )
 

@@ -13,6 +13,7 @@ from heavylift.evidence.assessment_records import JobBaseline
 
 if TYPE_CHECKING:
     from heavylift.evidence.inventory_records import Component
+    from heavylift.facts.accelerators import AcceleratorMap, InstanceType
 
 _DONE = frozenset({"Completed", "COMPLETED", "JOB_STATE_SUCCEEDED"})
 _MOST = 100
@@ -25,8 +26,13 @@ _SPANS = (
 )
 
 
-def baselines_of(listed: Iterable[Component]) -> tuple[JobBaseline, ...]:
-    """Return the durations of completed jobs by type and instance type, those of most machine hours first."""
+def baselines_of(
+    listed: Iterable[Component], accelerators: AcceleratorMap, source: str
+) -> tuple[JobBaseline, ...]:
+    """Return durations and cost of completed jobs by type and instance type, most machine hours first.
+
+    :param accelerators: tells the price of an hour of a machine of ``source``.
+    """
     found: dict[tuple[str, str], list[tuple[float, int]]] = defaultdict(list)
     for each in listed:
         row = row_of(each.native_type, each.kind)
@@ -39,7 +45,7 @@ def baselines_of(listed: Iterable[Component]) -> tuple[JobBaseline, ...]:
         machines = sum(number_of(n) or 0 for n in values_at(row.machines, attributes)) or 1
         instance = str(first_at(row.instance, attributes) or "unknown")
         found[each.native_type, instance].append((seconds, machines))
-    made = [_baseline(*key, jobs) for key, jobs in found.items()]
+    made = [_priced(_baseline(*key, jobs), accelerators.find(source, key[1])) for key, jobs in found.items()]
     ordered = sorted(made, key=lambda each: (-each.machine_hours, each.native_type, each.instance_type))
     return tuple(ordered[:_MOST])
 
@@ -55,6 +61,15 @@ def _baseline(native_type: str, instance_type: str, jobs: list[tuple[float, int]
         median_seconds=round(median, 3),
         p95_seconds=round(durations[min(len(durations) - 1, int(_P95 * len(durations)))], 3),
         machine_hours=round(sum(seconds * machines for seconds, machines in jobs) / 3600, 3),
+    )
+
+
+def _priced(jobs: JobBaseline, machine: InstanceType | None) -> JobBaseline:
+    if machine is None or machine.usd_per_hour is None:
+        return jobs
+    price = f"{machine.usd_per_hour:g} USD an hour of {machine.name}, {machine.date or 'no date'}"
+    return jobs.model_copy(
+        update={"usd": round(jobs.machine_hours * machine.usd_per_hour, 2), "price": price}
     )
 
 

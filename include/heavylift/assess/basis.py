@@ -17,10 +17,11 @@ from heavylift.facts.accelerators import (
 )
 from heavylift.facts.devices import DeviceModel, load_devices
 from heavylift.facts.prices import PriceBook, load_prices
+from heavylift.facts.refreshed import Refreshed, refreshed_in
 from heavylift.facts.regimes import Regime, load_regimes
 from heavylift.facts.regions import jurisdiction_of
 from heavylift.facts.services import ServiceMap, ServiceMatch, load_services
-from heavylift.facts.tables import KEYS, check_folder, overridden, table
+from heavylift.facts.tables import KEYS, check_folder, overridden
 
 _OF_KIND = {
     "dataset": "object storage",
@@ -52,14 +53,13 @@ _OF_KIND = {
 }
 """What a kind of component is, where nobody named its service."""
 
-_PRICES = ("egress_prices.csv", "request_prices.csv", "service_prices.csv")
-
 
 @dataclass(frozen=True)
 class Basis:
     """All facts of one plan.
 
     :param folder: tables of one's own, or None.
+    :param refreshed: what the folder says of its prices.
     """
 
     services: ServiceMap
@@ -69,6 +69,7 @@ class Basis:
     devices: dict[str, DeviceModel]
     folder: Path | None
     sha256: str
+    refreshed: tuple[Refreshed, ...] = ()
 
     def capability(self, component: Component) -> str | None:
         """Return the capability that a component is of; by its service, else by its kind."""
@@ -120,8 +121,8 @@ def load_basis(folder: Path | None = None, prices: Path | None = None) -> Basis:
     :raises SpecError: a table or the file cannot be used.
     """
     check_folder(folder)
-    book = load_prices(prices)
-    rows = {name: overridden(name, folder) for name in KEYS} | {name: table(name) for name in _PRICES}
+    book = load_prices(prices, folder)
+    rows = {name: overridden(name, folder) for name in KEYS}
     own = sha256_hex(prices.read_bytes()) if prices else ""
     return Basis(
         services=load_services(folder),
@@ -130,5 +131,6 @@ def load_basis(folder: Path | None = None, prices: Path | None = None) -> Basis:
         prices=book,
         devices=load_devices(folder),
         folder=folder,
+        refreshed=refreshed_in(folder),
         sha256=sha256_hex(canonical_json({"tables": rows, "prices": own})),
     )

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import date
 
 from heavylift.errors import SpecError
 from heavylift.evidence.assess_input import Constraints, Line, Target
+from heavylift.evidence.quota_records import QuotaRecord
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.sections_assess import Assess
 
@@ -46,6 +48,23 @@ def targets_of(spec: MigrationSpec) -> tuple[Target, ...]:
         )
         for each in settings.targets
     )
+
+
+def with_quotas(targets: Sequence[Target], records: Iterable[QuotaRecord]) -> tuple[Target, ...]:
+    """Return targets with the quotas that were read of their platform and region.
+
+    What a region does not offer to the account counts as missing there.
+    """
+    known = {(each.platform, each.region): each for each in records}
+    made = []
+    for target in targets:
+        record = known.get((target.platform, target.region))
+        if record is not None:
+            missing = tuple(dict.fromkeys((*target.missing, *record.missing)))
+            read = {"limits": record.limits, "rules": record.rules, "missing": missing}
+            target = target.model_copy(update=read)
+        made.append(target)
+    return tuple(made)
 
 
 def constraints_of(settings: Assess, taken_on: date) -> Constraints:

@@ -13,8 +13,8 @@ from heavylift.assess.costs import Bill, costs_of
 from heavylift.assess.document import digest_of_input
 from heavylift.assess.findings.find import DANGLING, find, find_in_graph
 from heavylift.assess.findings.rule import Scene
-from heavylift.assess.findings.services import needed_quotas
 from heavylift.assess.graph import Graph, build_graph, moving_order
+from heavylift.assess.quotas import Quotas
 from heavylift.assess.risks import Ground, risks_of
 from heavylift.assess.simulate import Luck, draw_luck, simulate
 from heavylift.assess.strategy import Choice, choose
@@ -94,7 +94,11 @@ def make_plan(given: PlanInput, basis: Basis) -> Plan:
             Ground(given, taken.carrier, taken.choices, slices, taken.duration, taken.costs, findings)
         ),
         dangling=tuple(missing for missing, _ in graph.dangling),
-        assumptions=(*ASSUMPTIONS, *taken.duration.assumptions),
+        assumptions=(
+            *ASSUMPTIONS,
+            *taken.duration.assumptions,
+            *(each.line for each in basis.refreshed),
+        ),
         met=not unmet,
         unmet=unmet,
     )
@@ -182,11 +186,23 @@ def _findings(
     order: Sequence[tuple[int, ...]],
 ) -> Iterator[Finding]:
     quotas: Counter[str] = Counter()
+    allowed = Quotas(target)
     for component, fate in zip(given.components, fates, strict=True):
-        for name, amount in needed_quotas(component, fate).items():
+        for name, amount in allowed.needed(component, fate).items():
             quotas[name] += amount  # type: ignore[assignment]  # Counter adds floats as well
     scenes = (
-        Scene(component, fate, choice, given.source, target, given.constraints, basis, needed_by, quotas)
+        Scene(
+            component,
+            fate,
+            choice,
+            given.source,
+            target,
+            given.constraints,
+            basis,
+            needed_by,
+            quotas,
+            allowed,
+        )
         for component, fate, choice, needed_by in zip(
             given.components, fates, choices, graph.fan_in(), strict=True
         )

@@ -20,15 +20,22 @@ def baselines_wanted(spec: MigrationSpec) -> tuple[AssessBaseline, ...]:
 
 
 def baseline_request(
-    spec: MigrationSpec, run: RunKey, connections: Callable[[str], Connection], wanted: AssessBaseline
+    spec: MigrationSpec,
+    run: RunKey,
+    connections: Callable[[str], Connection],
+    wanted: AssessBaseline,
+    *,
+    stored: tuple[str | None, Connection | None] | None = None,
 ) -> BaselineRequest:
     """Return the request for one of them.
 
     :param connections: looks a connection up by its id.
+    :param stored: URL and connection of the evidence store, in place of the spec's.
     """
     location = parse_location(wanted.requests)
     lies_with = wanted.requests_connection or spec.source.connection
     evidence = spec.evidence
+    url, conn = stored or (evidence.url, connections(evidence.connection) if evidence.connection else None)
     return BaselineRequest(
         run=run,
         connection=connections(wanted.connection),
@@ -41,8 +48,8 @@ def baseline_request(
             timeout_seconds=float(wanted.timeout),
             max_error_rate=wanted.max_error_rate,
         ),
-        evidence_url=evidence.url,
-        evidence_connection=connections(evidence.connection) if evidence.connection else None,
+        evidence_url=url,
+        evidence_connection=conn,
         path=wanted.path,
         usd_per_hour=None if wanted.usd_per_hour is None else f"{wanted.usd_per_hour:f}",
     )

@@ -20,6 +20,8 @@ SUBCOMMANDS = (
     Subcommand("inventory", "List the components of a platform.", single=True),
     Subcommand("graph", "Show what depends on what.", single=True),
     Subcommand("baseline", "Measure the source before anything moves.", single=True),
+    Subcommand("quotas", "Read what the platforms allow.", single=True),
+    Subcommand("prices", "Read today's prices for the tables of a plan."),
     Subcommand("assess", "Find what stands in the way.", single=True),
     Subcommand("plan", "Plan what moves how, when and at what cost.", single=True),
     Subcommand("infra", "Translate, plan and apply infrastructure."),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 from heavylift.connections import connection_from_env
 
 if TYPE_CHECKING:
+    from heavylift.connections import Connection
     from heavylift.evidence.assessment_records import AssessmentRecord
     from heavylift.evidence.base import EvidenceRef
     from heavylift.evidence.records import GateResult
@@ -51,7 +51,7 @@ def assess(
     requests = requests_of(wanted, fresh=fresh)
     components = sum(take(request)[0].component_count for request in requests)
     note(f"{components:,} components; making the plan")
-    found = _Made(requests[0], whose).run()
+    found = _Made(requests[0], whose, spec.parent).run()
     passed = all(result.passed for result in found.gates)
     finish(
         {
@@ -79,10 +79,12 @@ class _Made:
     ref: EvidenceRef
     report: str = ""
 
-    def __init__(self, request: InventoryRequest, whose: Asked) -> None:
-        self._request, self._whose = request, whose
+    def __init__(self, request: InventoryRequest, whose: Asked, beside: Path) -> None:
+        self._request, self._whose, self._beside = request, whose, beside
         self.gates: list[GateResult] = []
         self.measured: list[tuple[str, bool, EvidenceRef]] = []
+        self.used: list[tuple[str, bool, EvidenceRef]] = []
+        self.allowed: list[tuple[str, bool, EvidenceRef]] = []
 
     def run(self) -> _Made:
         import gc
@@ -105,19 +107,35 @@ class _Made:
         note_act(self._request, self.record.connection, "plan.made", (self.ref,), details)
         for connection, passed, ref in self.measured:
             note_act(self._request, connection, "baseline.measured", (ref,), {"passed": passed})
+        read = {"utilisation.read": self.used, "quotas.read": self.allowed}
+        for action, acts in read.items():
+            for connection, complete, ref in acts:
+                note_act(self._request, connection, action, (ref,), {"complete": complete})
         return self
 
-    def _stored(self) -> dict[str, Any]:
-        """Return where the command line has evidence kept, whatever the spec says."""
-        return {
-            "evidence_url": self._whose.evidence_url,
-            "evidence_connection": self._whose.evidence_connection,
-        }
+    async def _read_use(self, spec: MigrationSpec) -> None:
+        from heavylift.spec.measured import utilisation_connections
+        from heavylift.utilisation.api import measure_utilisation
+        from heavylift.utilisation.requests import utilisation_request
+
+        for connection in utilisation_connections(spec):
+            note(f"reading what the machines of {connection} use")
+            asked = utilisation_request(
+                spec, self._request.run, connection_from_env, connection, stored=self._stored
+            )
+            used, ref = await measure_utilisation(asked, note)
+            self.used.append((connection, used.complete, ref))
+
+    @property
+    def _stored(self) -> tuple[str | None, Connection | None]:
+        """Where the command line has evidence kept, whatever the spec says."""
+        return self._whose.evidence_url, self._whose.evidence_connection
 
     async def _make(self, store: EvidenceStore, spec: MigrationSpec) -> None:
         from heavylift.assess.api import make_assessment
         from heavylift.baselines.api import measure_baseline
         from heavylift.baselines.from_spec import baseline_request, baselines_wanted
+        from heavylift.cli.quotas import read_all
         from heavylift.gates.evaluate import evaluate_gate
         from heavylift.gates.summary import summarise, write_summary
         from heavylift.inventory.api import make_graph
@@ -128,14 +146,22 @@ class _Made:
         run, connection = self._request.run, self._request.connection.conn_id
         also = further_connections(spec)
         await make_graph(store, spec.migration, connection, acceptances_of(spec), also=also, run=run)
+        for read, ref in await read_all(spec, run, self._stored):
+            self.allowed.append((read.connection, read.complete, ref))
         self.record, self.ref = await make_assessment(
-            store, spec, connection, run, database_of=lambda conn: connection_from_env(conn).schema or ""
+            store,
+            spec,
+            connection,
+            run,
+            beside=self._beside,
+            database_of=lambda conn: connection_from_env(conn).schema or "",
         )
         for wanted in baselines_wanted(spec):
             note(f"measuring the endpoint of {wanted.connection}")
-            asked = baseline_request(spec, run, connection_from_env, wanted)
-            measured, ref = await measure_baseline(replace(asked, **self._stored()), note)
+            asked = baseline_request(spec, run, connection_from_env, wanted, stored=self._stored)
+            measured, ref = await measure_baseline(asked, note)
             self.measured.append((measured.connection, measured.passed, ref))
+        await self._read_use(spec)
         gates = spec.gates_for(Phase.ASSESS)
         for gate in gates:
             result, _ = await evaluate_gate(store, run, gate, [], assessment=True)

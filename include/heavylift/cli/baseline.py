@@ -25,10 +25,19 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command()
 def baseline(
-    source_conn: Annotated[str, typer.Option(metavar="ID", help="connection of the endpoint, type http")],
+    spec: Annotated[
+        Path | None,
+        typer.Argument(metavar="[SPEC]", help="measure all that its section assess names, and nothing else"),
+    ] = None,
+    source_conn: Annotated[
+        str | None, typer.Option(metavar="ID", help="connection of the endpoint, type http")
+    ] = None,
     requests: Annotated[
-        Path, typer.Option(metavar="FILE", help="bodies of requests, one JSON document a line")
-    ],
+        Path | None, typer.Option(metavar="FILE", help="bodies of requests, one JSON document a line")
+    ] = None,
+    only: Annotated[
+        str, typer.Option(help="with SPEC: endpoints (a load on them) or utilisation (only read)")
+    ] = "",
     rates: Annotated[str, typer.Option(help="requests a second, ascending, e.g. 5,10,20")] = "1,2,5,10,20",
     step_seconds: Annotated[float, typer.Option(min=1.0, help="at each rate")] = 10.0,
     warm_up_seconds: Annotated[float, typer.Option(min=0.0, help="before that, not counted")] = 3.0,
@@ -75,8 +84,19 @@ def baseline(
 
     Each request is due at a moment that is fixed beforehand and its latency counts from then, whatever the
     endpoint did to those before. Ends with 1 where not even the lowest rate was sustained, the endpoint
-    went away, or it is not shown to be as fast as the baseline of --compare.
+    went away, or it is not shown to be as fast as the baseline of --compare. With SPEC the endpoints of
+    assess.baselines are measured, and what the machines of the newest inventory use is read from the
+    platform's monitoring (assess.utilisation); it ends with 1 where something of that could not be read.
     """
+    if spec is not None:
+        from heavylift.cli.baseline_spec import by_spec
+
+        by_spec(
+            spec, only, (source_conn, requests), evidence, evidence_conn, dry_run=dry_run, as_json=as_json
+        )
+        return
+    if source_conn is None or requests is None:
+        raise _wrong("the command line", "no SPEC", "SPEC, or --source-conn and --requests", "9408")
     from heavylift.baselines.requests import BaselineRequest, Held
     from heavylift.evidence.assess_evidence import ASSESS_PHASE
     from heavylift.evidence.records import RunKey

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from heavylift.evidence.wording import use_in_words
+
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
     from heavylift.evidence.baseline_records import EndpointBaseline, RatioFigure, StepRecord
+    from heavylift.evidence.utilisation_records import UseSeries, UtilisationRecord
 
 
 def planned_text(document: Mapping[str, Any]) -> str:
@@ -76,3 +79,34 @@ def _ratios(ratios: tuple[RatioFigure, ...]) -> list[str]:
         + (f"{each.high:.3f}]" if each.high is not None else "no bound: too few requests]")
         for each in ratios
     ]
+
+
+MOST_SHOWN = 40
+
+
+def utilisation_text(record: UtilisationRecord, ref: EvidenceRef) -> str:
+    """Return what machines use: one line for each resource, the gaps, and what is not known."""
+    word = "READ" if record.complete else "NOT ALL READ"
+    lines = [f"{word}: {record.connection}: {record.statement}"]
+    for each in record.components[:MOST_SHOWN]:
+        lines.append(
+            f"  {each.name} ({each.native_type}{' ' * bool(each.instance_type)}{each.instance_type})"
+        )
+        lines += [f"    {_used(one)}" for one in each.series]
+    if len(record.components) > MOST_SHOWN:
+        lines.append(f"  … and {len(record.components) - MOST_SHOWN:,} more; the evidence has all")
+    lines += [
+        f"  {each.severity.value}: [{each.rule}] {each.subject}: {each.detail} ({each.components:,} of them);"
+        f" {each.remedy}"
+        for each in record.findings
+    ]
+    return "\n".join([*lines, f"  evidence: {ref.path}"])
+
+
+def _used(one: UseSeries) -> str:
+    gaps = f", {one.gap_share:.0%} of the time without values" if one.gap_share else ""
+    return (
+        f"{one.use.replace('_', ' ')}: P50 {use_in_words(one.p50, one.unit)},"
+        f" P95 {use_in_words(one.p95, one.unit)}, most {use_in_words(one.peak, one.unit)};"
+        f" {one.points:,} values of {one.resolution_seconds} s each{gaps}"
+    )

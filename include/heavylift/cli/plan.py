@@ -92,6 +92,7 @@ def _from_spec(
                 carried=carried_digest(whose.of_spec),
                 facts=facts,
                 prices=prices,
+                beside=path.parent,
             )
 
     planned = run(make())

@@ -14,9 +14,11 @@ from heavylift.evidence.assessment_records import AssessmentRecord, assessment_p
 from heavylift.evidence.baseline_records import BASELINES_FOLDER, EndpointBaseline
 from heavylift.evidence.inventory_records import INVENTORY_FOLDER, GraphRecord, InventoryRecord
 from heavylift.evidence.paths import safe_segment
+from heavylift.evidence.quota_records import QUOTAS_FOLDER, QuotaRecord
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.run_evidence import Kept, read_kept, read_latest
 from heavylift.evidence.runs import list_runs
+from heavylift.evidence.utilisation_records import UTILISATION_FOLDER, ComponentUse, UtilisationRecord
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
@@ -42,6 +44,8 @@ class AssessEvidence:
     assessment: Kept[AssessmentRecord] | None = None
     others: tuple[Kept[InventoryRecord], ...] = ()
     baselines: tuple[Kept[EndpointBaseline], ...] = ()
+    utilisation: tuple[Kept[UtilisationRecord], ...] = ()
+    quotas: tuple[Kept[QuotaRecord], ...] = ()
 
     @property
     def inventories(self) -> tuple[Kept[InventoryRecord], ...]:
@@ -51,8 +55,16 @@ class AssessEvidence:
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
         """The files that all this was read from, and those that they refer to."""
-        kept_all = (*self.inventories, self.graph, self.assessment, *self.baselines)
+        kept_all = (
+            *self.inventories,
+            self.graph,
+            self.assessment,
+            *self.baselines,
+            *self.utilisation,
+            *self.quotas,
+        )
         found = [kept.ref for kept in kept_all if kept]
+        found += [each.file for use in self.utilisation for each in use.record.components]
         for kept in self.inventories:
             found += [kept.record.components, kept.record.references]
         if self.graph:
@@ -75,6 +87,8 @@ class AssessEvidence:
         planned = {self.assessment.record.inventory, *self.assessment.record.also}
         if any(kept.ref not in planned for kept in self.inventories):
             return "an inventory was taken after the plan was made"
+        if any(kept.ref not in self.assessment.record.quotas for kept in self.quotas):
+            return "quotas were read after the plan was made"
         if self.assessment.record.graph != self.graph.ref:
             return "a graph was made after the plan"
         return ""
@@ -96,8 +110,9 @@ async def read_assess(store: EvidenceStore, run: RunKey) -> AssessEvidence:
     began = sorted(newest, key=lambda folder: newest[folder].record.began_at)
     own = graph.ref.path.rpartition("/")[0] if graph else next(iter(began), "")
     others = tuple(kept for folder, kept in newest.items() if folder != own)
-    baselines = await _baselines(store, run)
-    return AssessEvidence(run, newest.get(own), graph, assessment, others, baselines)
+    baselines, utilisation = await _baselines(store, run), await _utilisation(store, run)
+    quotas = await read_quota_records(store, run)
+    return AssessEvidence(run, newest.get(own), graph, assessment, others, baselines, utilisation, quotas)
 
 
 async def _baselines(store: EvidenceStore, run: RunKey) -> tuple[Kept[EndpointBaseline], ...]:
@@ -105,6 +120,22 @@ async def _baselines(store: EvidenceStore, run: RunKey) -> tuple[Kept[EndpointBa
     pattern = re.compile(rf"(.*/{BASELINES_FOLDER}/[^/]+)/endpoint-baseline-(\d+)\.json")
     paths = await _newest_matching(store, run.folder, pattern)
     found = [await read_kept(store, paths[folder], EndpointBaseline) for folder in sorted(paths)]
+    return tuple(kept for kept in found if kept is not None)
+
+
+async def _utilisation(store: EvidenceStore, run: RunKey) -> tuple[Kept[UtilisationRecord], ...]:
+    """Return the newest utilisation of each connection of a run."""
+    pattern = re.compile(rf"(.*/{UTILISATION_FOLDER}/[^/]+)/utilisation-(\d+)\.json")
+    paths = await _newest_matching(store, run.folder, pattern)
+    found = [await read_kept(store, paths[folder], UtilisationRecord) for folder in sorted(paths)]
+    return tuple(kept for kept in found if kept is not None)
+
+
+async def read_quota_records(store: EvidenceStore, run: RunKey) -> tuple[Kept[QuotaRecord], ...]:
+    """Return the newest quotas of each connection and region of a run."""
+    pattern = re.compile(rf"(.*/{QUOTAS_FOLDER}/[^/]+/[^/]+)/quotas-(\d+)\.json")
+    paths = await _newest_matching(store, run.folder, pattern)
+    found = [await read_kept(store, paths[folder], QuotaRecord) for folder in sorted(paths)]
     return tuple(kept for kept in found if kept is not None)
 
 
@@ -140,6 +171,18 @@ async def latest_assessment(
         if kept and (newest is None or kept.record.made_at >= newest.record.made_at):
             newest = kept
     return newest
+
+
+async def latest_use(store: EvidenceStore, migration: str, component: str) -> ComponentUse | None:
+    """Return what the newest record that knows it tells of a component's use, or None."""
+    pattern = re.compile(rf"(.*/{UTILISATION_FOLDER}/[^/]+)/utilisation-(\d+)\.json")
+    paths = await _newest_matching(store, f"{migration}/{ASSESS_PHASE}", pattern)
+    for path in reversed(paths.values()):
+        kept = await read_kept(store, path, UtilisationRecord)
+        for each in kept.record.components if kept else ():
+            if each.component == component:
+                return each
+    return None
 
 
 async def _newest(

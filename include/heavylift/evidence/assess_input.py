@@ -159,11 +159,42 @@ class Devices(Record):
         return self
 
 
+class QuotaLimit(Record):
+    """One quota, as the platform tells it.
+
+    :param key: by which :class:`QuotaRule` names it; ``name`` is for people.
+    :param limit: None where there is none.
+    :param used: of it, by whatever runs there already; None where nobody tells.
+    :param ask: how to have it raised; ``{value}`` stands for what to ask for.
+    """
+
+    key: str
+    name: str
+    limit: Amount | None
+    used: Amount | None = None
+    unit: str = ""
+    ask: str = ""
+
+
+class QuotaRule(Record):
+    """What takes how much of a quota.
+
+    :param instance_type: each machine of this type; of all types where empty, then each component.
+    :param capability: only of components of this capability; rules without are for all others.
+    """
+
+    key: str
+    instance_type: str = ""
+    capability: str = ""
+    amount: Amount
+
+
 class Target(Record):
     """One place to move to.
 
     :param missing: capabilities, services or instance types that its region does not offer.
-    :param quotas: what may be used there, by name.
+    :param quotas: what may be used there, by name, as somebody has looked it up.
+    :param limits: its quotas as the platform tells them, and ``rules`` what takes how much of them.
     :param monthly_usd: what the workload costs there, where somebody has reckoned it.
     :param certifications: what the place is certified for.
     """
@@ -172,6 +203,8 @@ class Target(Record):
     region: str = ""
     missing: tuple[str, ...] = ()
     quotas: dict[str, Amount] = Field(default_factory=dict)
+    limits: tuple[QuotaLimit, ...] = ()
+    rules: tuple[QuotaRule, ...] = ()
     monthly_usd: Amount | None = None
     certifications: tuple[str, ...] = ()
 

@@ -135,6 +135,9 @@ class JobBaseline(Record):
 
     :param jobs: that have completed.
     :param machine_hours: of all of them together: duration times machines.
+    :param usd: what these hours cost by the table's on-demand price of the machine; None where it has none.
+        A managed service bills more for the same machine, and spot or commitments less.
+    :param price: of which hour that is, with its day and source; empty without one.
     """
 
     native_type: str
@@ -143,6 +146,8 @@ class JobBaseline(Record):
     median_seconds: float
     p95_seconds: float
     machine_hours: float
+    usd: float | None = None
+    price: str = ""
 
 
 class AssessmentRecord(Record):
@@ -218,5 +223,7 @@ class AssessmentRecord(Record):
     unmet: tuple[str, ...] = ()
     picture: GraphPicture = GraphPicture()
     baselines_wanted: tuple[str, ...] = ()
+    utilisation_wanted: tuple[str, ...] = ()
+    quotas: tuple[EvidenceRef, ...] = ()
     baselines: tuple[JobBaseline, ...] = ()
     seconds: float

@@ -52,6 +52,15 @@ def size(size_bytes: float) -> str:
     return f"{value:,.0f} B" if unit == 0 else f"{value:,.1f} {_UNITS[unit]}"
 
 
+def use_in_words(value: float | None, unit: str) -> str:
+    """Return how much of something is used: ``37 %`` of a share, ``1.2 cores``, ``3.4 GiB``; ``unknown``."""
+    if value is None:
+        return "unknown"
+    if unit == "share":
+        return f"{100 * value:.3g} %"
+    return size(value) if unit == "bytes" else f"{value:.3g} {unit}"
+
+
 def duration(span: timedelta) -> str:
     """Return a span of time with its two largest units: ``2 h 5 min``, ``850 ms``."""
     seconds = span.total_seconds()

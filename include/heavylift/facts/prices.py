@@ -14,7 +14,7 @@ from pathlib import Path
 
 from heavylift.errors import SpecError
 from heavylift.evidence.estimates import PriceNote
-from heavylift.facts.tables import table
+from heavylift.facts.tables import overridden
 
 GIB = 2**30
 
@@ -72,17 +72,20 @@ def _find(prices: Iterable[UnitPrice], owner: str, unit: str) -> UnitPrice | Non
     return next((price for price in prices if (price.owner, price.unit) == (owner, unit)), None)
 
 
-def load_prices(own: Path | None = None) -> PriceBook:
+def load_prices(own: Path | None = None, folder: Path | None = None) -> PriceBook:
     """Return the built-in prices, with the rows of ``own`` in place of those they replace.
+
+    :param folder: of tables of one's own, such as refreshed ones; ``own`` comes before them.
 
     :param own: a CSV file with the columns of ``egress_prices.csv``, ``request_prices.csv`` or
         ``service_prices.csv``.
     :raises SpecError: the file cannot be read, has other columns, or a price that is no number.
     """
+    requests = overridden("request_prices.csv", folder)
     book = PriceBook(
-        egress=tuple(_egress(table("egress_prices.csv"), "egress_prices.csv")),
-        requests=tuple(_units(table("request_prices.csv"), "provider", "request", "usd_per_1000")),
-        services=tuple(_units(table("service_prices.csv"), "service", "unit", "usd")),
+        egress=tuple(_egress(overridden("egress_prices.csv", folder), "egress_prices.csv")),
+        requests=tuple(_units(requests, "provider", "request", "usd_per_1000")),
+        services=tuple(_units(overridden("service_prices.csv", folder), "service", "unit", "usd")),
     )
     return book if own is None else _overridden(book, own)
 

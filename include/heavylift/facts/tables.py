@@ -25,6 +25,9 @@ KEYS = {
     "access_operations.csv": ("operation",),
     "access_kinds.csv": ("kind",),
     "access_escalations.csv": ("id",),
+    "egress_prices.csv": ("provider", "tier"),
+    "request_prices.csv": ("provider", "request"),
+    "service_prices.csv": ("service", "unit"),
 }
 """The tables that a folder may override, each with the columns that tell its rows apart."""
 
@@ -43,10 +46,16 @@ def overridden(name: str, folder: Path | None) -> list[Row]:
     if folder is None or not (folder / name).is_file():
         return rows
     own = _read(folder / name, tuple(rows[0]))
-    keys = KEYS[name]
-    merged = {tuple(row[key] for key in keys): row for row in rows}
-    merged |= {tuple(row[key] for key in keys): row for row in own}
-    return list(merged.values())
+    merged = _grouped(rows, KEYS[name]) | _grouped(own, KEYS[name])
+    return [row for group in merged.values() for row in group]
+
+
+def _grouped(rows: list[Row], keys: tuple[str, ...]) -> dict[tuple[str, ...], list[Row]]:
+    """Return rows by their key; tiers of one price list have one key, and are replaced together."""
+    found: dict[tuple[str, ...], list[Row]] = {}
+    for row in rows:
+        found.setdefault(tuple(row[key] for key in keys), []).append(row)
+    return found
 
 
 def check_folder(folder: Path | None) -> None:

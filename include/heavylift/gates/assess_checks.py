@@ -80,7 +80,10 @@ def deadline_kept(evidence: AssessEvidence) -> Verdict:
 
 
 def baselines_measured(evidence: AssessEvidence) -> Verdict:
-    """Judge that each endpoint of which the spec wants a baseline has one, and sustained some rate."""
+    """Judge that each endpoint of which the spec wants a baseline has one, and sustained some rate.
+
+    Likewise that the use of machines was read, where the spec has the section ``utilisation``.
+    """
     verdict, record = _begun(evidence)
     if record is None:
         return verdict
@@ -95,7 +98,22 @@ def baselines_measured(evidence: AssessEvidence) -> Verdict:
         verdict.found(f"{wanted}: {kept.record.statement}")
     if not record.baselines_wanted:
         verdict.found("no endpoint is to be measured")
+    _judge_utilisation(evidence, record, verdict)
     return verdict
+
+
+def _judge_utilisation(evidence: AssessEvidence, record: AssessmentRecord, verdict: Verdict) -> None:
+    """Demand that the use of machines was read wherever the spec wants it, and nothing of it refused."""
+    found = {kept.record.connection: kept for kept in evidence.utilisation}
+    for wanted in record.utilisation_wanted:
+        kept = found.get(wanted)
+        if kept is None:
+            verdict.against(f"what the machines of {wanted} use was not read")
+            continue
+        verdict.uses(kept.ref)
+        refused = [f"{each.subject}: {each.detail}" for each in kept.record.findings if each.is_gap]
+        verdict.demand(kept.record.complete, f"use of machines of {wanted}: {enumeration(refused, _SHOWN)}")
+        verdict.found(f"{wanted}: {kept.record.statement}")
 
 
 def everything_carried(evidence: AssessEvidence) -> Verdict:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from heavylift.errors import SpecError
 from heavylift.inventory.reading import Unit
 from heavylift.platforms.control import Limits
+from heavylift.platforms.planes import PLANES
 from heavylift.spec.vocabulary import System
 
 if TYPE_CHECKING:
@@ -33,10 +34,7 @@ _ROWS = {
 """The module whose ``ROWS`` a platform has; none of them costs an import before it is asked for."""
 
 _PLANES = {
-    "aws": ("heavylift.platforms.aws.control", "AwsControlPlane"),
-    "gcp": ("heavylift.platforms.gcp.control", "GoogleControlPlane"),
-    "azure": ("heavylift.platforms.azure.control", "AzureControlPlane"),
-    "kubernetes": ("heavylift.platforms.kubernetes.control", "KubernetesControlPlane"),
+    **PLANES,
     "mlflow": ("heavylift.inventory.native.mlflow", "MlflowPlane"),
     "postgresql": ("heavylift.inventory.native.postgresql", "PostgresPlane"),
     "mysql": ("heavylift.inventory.native.mysql", "MysqlPlane"),

@@ -9,9 +9,11 @@ from typing import TypeVar
 
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError
+from heavylift.evidence.assess_evidence import latest_use
 from heavylift.evidence.base import EvidenceRef
 from heavylift.evidence.optimize_records import MixRecord, OptimizeKind, SizeRecord, StudyRecord
 from heavylift.evidence.records import RunKey
+from heavylift.evidence.store import open_evidence
 from heavylift.locations import parse_location
 from heavylift.optimize.checkpoints import Interruptions, chosen_interval, expected
 from heavylift.optimize.judging import Objective
@@ -61,6 +63,24 @@ class Around:
         conn_id = connection or self.spec.target.connection
         return Place(location, None if location.scheme == "file" else self.look_up(conn_id))
 
+    async def use_of(self, component: str) -> Place:
+        """Return where the newest series of a component's use lies, as the phase assess has read it.
+
+        :raises NotFoundError: there is none.
+        """
+        async with open_evidence(self.evidence_url, self.evidence_connection, create=False) as store:
+            found = await latest_use(store, self.spec.migration, component)
+            if found is not None:
+                return Place(parse_location(store.url_of(found.file.path)), self.evidence_connection)
+        raise NotFoundError(
+            f"looking up what {component!r} uses",
+            got="no series of it in the evidence of the phase assess",
+            expected="one of a component that was read (assess.utilisation)",
+            state="nothing was reckoned",
+            remedy="run the phase assess, or 'heavylift baseline SPEC', or name a series of your own",
+            code="9412",
+        )
+
     def beside(self, path: str | None) -> Path | None:
         """Return a file beside the spec, or by its whole path."""
         return None if path is None else self.folder / path
@@ -87,7 +107,7 @@ async def optimize_one(
         request, runner = await trials_of(around, study)
         return await run_study(request, runner, tell)
     if kind == "rightsizing":
-        return await recommend_size(size_request(around, _named(section.rightsizing, kind, name)))
+        return await recommend_size(await size_request(around, _named(section.rightsizing, kind, name)))
     return await recommend_mix(mix_request(around, _named(section.purchases, kind, name)))
 
 
@@ -126,11 +146,15 @@ async def trials_of(around: Around, study: TrialStudy) -> tuple[StudyRequest, Co
     return request, CommandRunner(command, bodies.bodies, objective, plan)
 
 
-def size_request(around: Around, machine: Rightsizing) -> SizeRequest:
-    """Return the request for one machine."""
+async def size_request(around: Around, machine: Rightsizing) -> SizeRequest:
+    """Return the request for one machine; the use of a component is what the phase assess has kept.
+
+    :raises NotFoundError: it has kept none of that component.
+    """
+    series = around.place(machine.series, machine.connection) if machine.series else None
     return SizeRequest(
         kept=around.kept(machine.name),
-        series=around.place(machine.series, machine.connection),
+        series=series or await around.use_of(machine.component or ""),
         provider=(machine.platform or around.spec.target.platform).value,
         current=machine.instance_type,
         at=machine.at,

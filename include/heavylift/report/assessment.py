@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from markupsafe import Markup
@@ -12,15 +13,20 @@ from heavylift.evidence.assess_evidence import AssessEvidence
 from heavylift.evidence.assessment_records import AssessmentRecord
 from heavylift.evidence.baseline_records import EndpointBaseline
 from heavylift.evidence.pricing_words import money
-from heavylift.evidence.wording import counted, days_in_words, enumeration, size
+from heavylift.evidence.quota_records import QuotaRecord
+from heavylift.evidence.utilisation_records import ComponentUse, UtilisationRecord
+from heavylift.evidence.wording import counted, days_in_words, duration, enumeration, size, use_in_words
 from heavylift.gates.summary import assess_reasons
 from heavylift.report.dependencies import alone_in, draw_dependencies
 from heavylift.report.mermaid import draw_graph
 from heavylift.report.model_plots import draw_rates
 from heavylift.report.plan_pictures import draw_costs, draw_waves
 from heavylift.report.story import RunStory
+from heavylift.report.use_pictures import draw_use
 
 _NAMED = 5
+_MOST_USED = 24
+"""Components whose use a report shows."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +68,25 @@ class AssessView:
     def endpoints(self) -> list[tuple[EndpointBaseline, Markup]]:
         """The measured endpoints, each with its latency over the rates."""
         return [(kept.record, draw_rates(kept.record)) for kept in self.evidence.baselines]
+
+    @property
+    def utilisation(self) -> list[tuple[UtilisationRecord, Markup, tuple[ComponentUse, ...]]]:
+        """What machines use, by connection: the record, its picture, and those that are shown."""
+        found = [(kept.record, busiest(kept.record)) for kept in self.evidence.utilisation]
+        return [(record, draw_use(shown, record), shown) for record, shown in found]
+
+    @property
+    def quotas(self) -> list[QuotaRecord]:
+        """The quotas that were read, by platform and region."""
+        return [kept.record for kept in self.evidence.quotas]
+
+    def span(self, seconds: int) -> str:
+        """Return a span of time in words."""
+        return duration(timedelta(seconds=seconds))
+
+    def used(self, value: float | None, unit: str) -> str:
+        """Return a use in words."""
+        return use_in_words(value, unit)
 
     @property
     def costs(self) -> Markup:
@@ -117,6 +142,17 @@ class AssessView:
             "unmet": list(record.unmet),
             "reasons": list(self.reasons),
         }
+
+
+def busiest(record: UtilisationRecord) -> tuple[ComponentUse, ...]:
+    """Return the components that a report shows: those with accelerators first, then the busiest."""
+
+    def rank(each: ComponentUse) -> tuple[bool, float, str]:
+        accelerated = any(one.use == "gpu" for one in each.series)
+        busy = max((one.p95 for one in each.series if one.unit == "share"), default=0.0)
+        return not accelerated, -busy, each.component
+
+    return tuple(sorted(record.components, key=rank)[:_MOST_USED])
 
 
 def assess_view(story: RunStory) -> AssessView | None:

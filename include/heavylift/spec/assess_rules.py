@@ -29,6 +29,8 @@ def assess_rules(spec: MigrationSpec) -> Iterator[Broken]:
         yield from _names(spec)
         yield from _also(spec)
         yield from _baselines(spec)
+        yield from _utilisation(spec)
+        yield from _quotas(spec)
     yield from _gates(spec)
 
 
@@ -65,6 +67,30 @@ def _also(spec: MigrationSpec) -> Iterator[Broken]:
             expected = "a connection that is not read yet"
             yield Broken("2191", ("assess", "also", index, "connection"), got, expected)
         seen.setdefault(each.connection, f"that of also[{index}]")
+
+
+def _quotas(spec: MigrationSpec) -> Iterator[Broken]:
+    seen: set[tuple[str, str]] = set()
+    for index, each in enumerate(spec.assess.quotas if spec.assess else ()):
+        where = ("assess", "quotas", index)
+        if each.platform is Platform.KUBERNETES:
+            yield Broken("9414", (*where, "platform"), "kubernetes", "aws, gcp or azure")
+        if (each.connection, each.region) in seen:
+            got = f"{each.connection} and {each.region} a second time"
+            yield Broken("9415", where, got, "another region or connection")
+        seen.add((each.connection, each.region))
+
+
+def _utilisation(spec: MigrationSpec) -> Iterator[Broken]:
+    settings = spec.assess.utilisation if spec.assess else None
+    if settings is None:
+        return
+    where = ("assess", "utilisation")
+    if settings.resolution % 60 or settings.resolution > settings.period:
+        expected = "whole minutes, and no longer than period"
+        yield Broken("9406", (*where, "resolution"), f"{settings.resolution} seconds", expected)
+    if settings.queries and settings.prometheus_connection is None:
+        yield Broken("9407", (*where, "queries"), "no prometheus_connection", "the server that they ask")
 
 
 def _baselines(spec: MigrationSpec) -> Iterator[Broken]:

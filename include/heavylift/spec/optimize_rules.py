@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.rule import Broken
-from heavylift.spec.sections_optimize import Purchase, TrialStudy
+from heavylift.spec.sections_optimize import Optimize, Purchase, TrialStudy
 
 _QUANTILES = (0.5, 0.9, 0.95, 0.99, 0.999)
 
@@ -29,12 +29,19 @@ def optimize_rules(spec: MigrationSpec) -> Iterator[Broken]:
                 yield Broken("9267", path, f"the name {name!r} a second time", "another name")
     for index, study in enumerate(found.trials):
         yield from _study(study, ("optimize", "trials", index))
+    yield from _sizes(found)
+    for index, purchase in enumerate(found.purchases):
+        yield from _purchase(purchase, ("optimize", "purchases", index))
+
+
+def _sizes(found: Optimize) -> Iterator[Broken]:
     for index, machine in enumerate(found.rightsizing):
+        if (machine.series is None) == (machine.component is None):
+            here: FieldPath = ("optimize", "rightsizing", index)
+            yield Broken("9411", here, "not exactly one of series and component", "one of them")
         if machine.unit not in {"share", "percent"}:
             unit: FieldPath = ("optimize", "rightsizing", index, "unit")
             yield Broken("9268", unit, repr(machine.unit), "share or percent")
-    for index, purchase in enumerate(found.purchases):
-        yield from _purchase(purchase, ("optimize", "purchases", index))
 
 
 def _study(study: TrialStudy, path: FieldPath) -> Iterator[Broken]:

@@ -34,6 +34,22 @@ class BucketSizes(StrEnum):
     NONE = "none"
 
 
+class Resource(StrEnum):
+    """What a machine has and work uses."""
+
+    CPU = "cpu"
+    MEMORY = "memory"
+    GPU = "gpu"
+    GPU_MEMORY = "gpu_memory"
+
+
+class UseUnit(StrEnum):
+    """How a query tells a use."""
+
+    SHARE = "share"
+    PERCENT = "percent"
+
+
 class AssessTarget(SpecModel):
     """One place that the workload may move to."""
 
@@ -201,6 +217,42 @@ class AssessBaseline(SpecModel):
     )
 
 
+class UtilisationQuery(SpecModel):
+    """A query of one's own to Prometheus, for what no platform publishes."""
+
+    component: _ShortText = Field(description="Id of a component of the inventory.")
+    use: Resource = Field(description="What it tells the use of: cpu, memory, gpu or gpu_memory.")
+    query: _ShortText = Field(description="PromQL that gives one series, from 0 on.")
+    unit: UseUnit = Field(default=UseUnit.SHARE, description="share (from 0 to 1) or percent.")
+
+
+class AssessUtilisation(SpecModel):
+    """What the source's machines use, as its monitoring tells. Only read."""
+
+    period: Seconds = Field(default=14 * DAY, ge=3600, le=400 * DAY, description="How far it looks back.")
+    resolution: Seconds = Field(
+        default=3600, ge=60, le=DAY, description="Between two values; whole minutes. Jobs are read finer."
+    )
+    prometheus_connection: ConnectionId | None = Field(
+        default=None, description="Connection of Prometheus, type http: for Kubernetes, and for queries."
+    )
+    queries: tuple[UtilisationQuery, ...] = Field(
+        default=(), max_length=500, description="Queries of your own, for what no platform publishes."
+    )
+    max_components: Count = Field(
+        default=500, ge=1, le=20_000, description="Components that are read, at most."
+    )
+    max_jobs: Count = Field(default=100, ge=0, le=5000, description="Jobs, the newest ones, at most.")
+
+
+class AssessQuotas(SpecModel):
+    """A region whose quotas are read; a target with that platform and region is judged by them."""
+
+    platform: Platform = Field(description="aws, gcp or azure.")
+    region: _ShortText = Field(description="Its name on the platform.")
+    connection: ConnectionId = Field(description="Connection with which they are read.")
+
+
 class Assess(SpecModel):
     """What is looked at on the source, and what the plan must keep to."""
 
@@ -223,6 +275,12 @@ class Assess(SpecModel):
     )
     baselines: tuple[AssessBaseline, ...] = Field(
         default=(), max_length=100, description="Live endpoints that are measured; a load on each of them."
+    )
+    utilisation: AssessUtilisation | None = Field(
+        default=None, description="Whether and how it is read what machines use; not read where left out."
+    )
+    quotas: tuple[AssessQuotas, ...] = Field(
+        default=(), max_length=40, description="Regions whose quotas are read, of targets and of the source."
     )
     max_requests: Number = Field(default=50.0, ge=0.1, le=10_000.0, description="Requests a second, at most.")
     bucket_sizes: BucketSizes = Field(
@@ -280,6 +338,11 @@ class Assess(SpecModel):
     accept: tuple[AcceptedFinding, ...] = Field(default=(), description="Findings that are accepted.")
     gaps: tuple[AcceptedGap, ...] = Field(
         default=(), description="What the inventory could not read, and need not."
+    )
+    facts: Text | None = Field(
+        default=None,
+        description="Folder with tables of your own, such as refreshed prices, beside this file or with its"
+        " whole path.",
     )
     stays: tuple[AcceptedStay, ...] = Field(
         default=(), description="What holds data and no section moves, and need not (everything_carried)."

@@ -83,7 +83,13 @@ class Rightsizing(SpecModel):
     """A machine of the target, and the series of its use."""
 
     name: Name = Field(description="Unique among the sizes.")
-    series: Url = Field(description="CSV, Parquet, or Prometheus' JSON of a query over a range.")
+    series: Url | None = Field(
+        default=None, description="CSV, Parquet, or Prometheus' JSON of a query over a range."
+    )
+    component: Text | None = Field(
+        default=None,
+        description="In its place: id of a component of the inventory, whose use the phase assess has read.",
+    )
     connection: ConnectionId | None = Field(
         default=None, description="Connection of that place; by default the target's."
     )

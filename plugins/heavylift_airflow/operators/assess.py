@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift_airflow.hooks.object_store import look_up
@@ -150,7 +151,13 @@ class MakePlanOperator(HeavyliftOperator):
             # The frame's spec is what this phase sees; the approval holds for all that later ones carry out.
             whole = load_spec(self.spec_path)
             record, ref = await make_assessment(
-                store, frame.spec, connection, frame.run, whole=whole, database_of=database_of
+                store,
+                frame.spec,
+                connection,
+                frame.run,
+                whole=whole,
+                database_of=database_of,
+                beside=Path(self.spec_path).parent,
             )
             self.evidence_path = ref.path
             await note(

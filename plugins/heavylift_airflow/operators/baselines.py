@@ -1,4 +1,4 @@
-"""The operator that measures what a live endpoint does, before anything moves."""
+"""Operators that measure what a live endpoint does and read what machines use, before anything moves."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from heavylift.evidence.baseline_records import EndpointBaseline
+    from heavylift.evidence.utilisation_records import UtilisationRecord
     from heavylift_airflow.context import TaskFrame
 
 
@@ -66,6 +67,81 @@ class MeasureBaselineOperator(HeavyliftOperator):
                 store, frame, "baseline.measured", subject=self.endpoint, evidence=(ref,), details=details
             )
         return record
+
+
+class MeasureUtilisationOperator(HeavyliftOperator):
+    """Reads how much of cores, memory and accelerators the source's components use, from its monitoring.
+
+    Only reads. Idempotency: each run of the task reads afresh and keeps a record of its own, whole, at the
+    end. What may not be read, or is not answered, is a finding.
+
+    :param source: a connection whose components are meant: the source's, or one of ``assess.also``.
+    :return: ``{"wanted", "with_values", "complete", "requests", "statement"}``; the XCom ``baseline`` has the
+        quantiles of each component's resources, at most 100 of them.
+    :raises NotFoundError: the run has no inventory of that connection.
+    :raises CredentialError: the platform does not accept the credentials.
+    """
+
+    def __init__(self, *, source: str, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.source = source
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Read, hand over the figures, and note it in the audit trail."""
+        frame = self.frame(context)
+        record = self.work.run(self._measure(frame), f"use of machines of {self.source}")
+        for finding in record.findings:
+            self.log.warning(
+                "%s [%s] %s: %s. To fix: %s",
+                finding.severity.value, finding.rule, finding.subject, finding.detail, finding.remedy,
+            )  # fmt: skip
+        context["ti"].xcom_push(key="baseline", value=utilisation_of(record))
+        figures = utilisation_figures(record)
+        self.log.info("%s", figures)
+        return figures
+
+    async def _measure(self, frame: TaskFrame) -> UtilisationRecord:
+        from heavylift.utilisation.api import measure_utilisation
+        from heavylift.utilisation.requests import utilisation_request
+        from heavylift_airflow.trail import note
+
+        request = utilisation_request(frame.spec, frame.run, look_up, self.source)
+        record, ref = await measure_utilisation(request, lambda line: self.log.info("%s", line))
+        self.evidence_path = ref.path
+        async with self.evidence(frame) as store:
+            details = utilisation_figures(record)
+            await note(
+                store, frame, "utilisation.read", subject=self.source, evidence=(ref,), details=details
+            )
+        return record
+
+
+def utilisation_figures(record: UtilisationRecord) -> dict[str, Any]:
+    """Return the figures of a record."""
+    return {
+        "wanted": record.wanted,
+        "with_values": record.with_values,
+        "complete": record.complete,
+        "requests": record.requests,
+        "statement": record.statement,
+    }
+
+
+_MOST_HANDED_OVER = 100
+
+
+def utilisation_of(record: UtilisationRecord) -> dict[str, Any]:
+    """Return quantiles by component and resource; the series stay in the evidence store."""
+    return {
+        "connection": record.connection,
+        "components": {
+            each.component: {
+                one.use: {"unit": one.unit, "p50": one.p50, "p95": one.p95, "peak": one.peak}
+                for one in each.series
+            }
+            for each in record.components[:_MOST_HANDED_OVER]
+        },
+    }
 
 
 def baseline_of(record: EndpointBaseline) -> dict[str, Any]:

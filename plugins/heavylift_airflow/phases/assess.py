@@ -5,6 +5,7 @@ from __future__ import annotations
 from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
 
 from heavylift.spec import LoadedSpec, Phase
+from heavylift.spec.measured import utilisation_connections
 from heavylift_airflow.operators.assess import MakeGraphOperator, MakePlanOperator, TakeInventoryOperator
 from heavylift_airflow.operators.assess_closing import (
     BuildPlanReportOperator,
@@ -12,8 +13,9 @@ from heavylift_airflow.operators.assess_closing import (
     PublishPlanOperator,
     SummarisePlanOperator,
 )
-from heavylift_airflow.operators.baselines import MeasureBaselineOperator
+from heavylift_airflow.operators.baselines import MeasureBaselineOperator, MeasureUtilisationOperator
 from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.operators.quotas import ReadQuotasOperator
 from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.form import dry_run_param
 from heavylift_airflow.phases.gates import add_gate
@@ -41,16 +43,19 @@ def _build(parts: Parts) -> None:
     spec, task = parts.spec, parts.arguments
     begin = BeginRunOperator(**task("begin_run"))
     inventory = TakeInventoryOperator(**task("take_inventory"))
+    inventory_connection = (spec.assess.connection if spec.assess else None) or spec.source.connection
     beside = [
-        _listed_beside(parts, f"also_{number}", each.connection)
+        (each.connection, _listed_beside(parts, f"also_{number}", each.connection))
         for number, each in enumerate(spec.assess.also if spec.assess else (), 1)
     ]
     graph = MakeGraphOperator(**task("make_graph"))
     plan = MakePlanOperator(**task("make_plan"))
-    begin >> [inventory, *beside] >> graph >> plan
+    begin >> [inventory, *(listed for _, listed in beside)] >> graph
+    [graph, *_quotas(parts, begin)] >> plan
     # Whoever is asked looks at the pictures first: the report is there before the question.
     report = BuildPlanReportOperator(**task("build_report"), trigger_rule=TriggerRule.ALL_DONE)
-    [plan, *_baselines(parts, begin)] >> report
+    used = _used(parts, {inventory_connection: inventory, **dict(beside)})
+    [plan, *used, *_baselines(parts, begin)] >> report
     opened = [add_gate(task, report, gate, EvaluatePlanGateOperator) for gate in spec.gates_for(Phase.ASSESS)]
     publish = PublishPlanOperator(
         **task("publish_result"), outlets=[phase_asset(spec.migration, Phase.ASSESS)]
@@ -59,6 +64,31 @@ def _build(parts: Parts) -> None:
     summarise = SummarisePlanOperator(**task("summarise_run"), trigger_rule=TriggerRule.ALL_DONE)
     publish.set_upstream(opened or [plan])
     publish >> final >> summarise
+
+
+def _quotas(parts: Parts, begin: BaseOperator) -> list[BaseOperator]:
+    """Add a task for each region whose quotas are wanted; the plan is judged by them."""
+    made: list[BaseOperator] = []
+    for number, each in enumerate(parts.spec.assess.quotas if parts.spec.assess else (), 1):
+        name = f"{each.platform.value} {each.region}"
+        with TaskGroup(group_id=f"quotas_{number}", group_display_name=name, tooltip="What is allowed there"):
+            task = ReadQuotasOperator(
+                **parts.arguments("read_quotas"), connection=each.connection, region=each.region
+            )
+        task.set_upstream(begin)
+        made.append(task)
+    return made
+
+
+def _used(parts: Parts, listed: dict[str, BaseOperator]) -> list[BaseOperator]:
+    """Add a task for each inventory whose machines' use is wanted; it needs to know what there is."""
+    made: list[BaseOperator] = []
+    for number, connection in enumerate(utilisation_connections(parts.spec), 1):
+        with TaskGroup(group_id=f"use_{number}", group_display_name=connection, tooltip="What machines use"):
+            task = MeasureUtilisationOperator(**parts.arguments("measure_utilisation"), source=connection)
+        task.set_upstream(listed[connection])
+        made.append(task)
+    return made
 
 
 def _baselines(parts: Parts, begin: BaseOperator) -> list[BaseOperator]:

@@ -140,7 +140,8 @@ def _optimize_lines(spec: MigrationSpec) -> Iterator[str]:
     for study in found.trials if found else ():
         yield f"| {study.name} (trials) | requests `{study.requests}` | {', '.join(study.knobs)} |"
     for size in found.rightsizing if found else ():
-        yield f"| {size.name} (rightsizing) | use `{size.series}` | `{size.instance_type}` |"
+        use = size.series or size.component
+        yield f"| {size.name} (rightsizing) | use `{use}` | `{size.instance_type}` |"
     for bought in found.purchases if found else ():
         demand = f"demand `{bought.demand}`" if bought.demand else ""
         yield f"| {bought.name} (mix) | {demand} | prices of {bought.prices_of} |"

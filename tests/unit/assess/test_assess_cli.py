@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from heavylift.facts.refreshed import Refreshed
 from heavylift.inventory import api
 from tests.support.small_account import PARTNER, SmallPlane
 from tests.unit.objects.test_objects_cli import heavylift
@@ -83,3 +85,31 @@ def test_what_is_missing_is_named_before_anything_is_asked(
         status, _, err = heavylift(capsys, command, str(spec), *store)
         assert status == 2
         assert "HL-" in err
+
+
+def test_plans_stand_on_the_tables_that_the_spec_names(
+    spec: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ("--evidence", (tmp_path / "evidence").as_uri())
+    plain = heavylift(capsys, "assess", str(spec), *store, "--json")[1]["assessment"]
+    folder = tmp_path / "prices"
+    folder.mkdir()
+    rows = (
+        files("heavylift.facts").joinpath("data", "egress_prices.csv").read_text().splitlines(keepends=True)
+    )
+    dear = [rows[0], *(row.replace(",0.09,", ",0.9,") for row in rows if row.startswith("aws,internet"))]
+    (folder / "egress_prices.csv").write_text("".join(dear))
+    told = Refreshed("aws", "eu-west-1", "a list", "2026-11-29T10:00:00+00:00", 1, 1, 0)
+    (folder / "prices-aws.json").write_text(json.dumps(told.document()))
+    write(tmp_path, {**ASSESS, "facts": "prices"})
+    mine = heavylift(capsys, "assess", str(spec), *store, "--json")[1]["assessment"]
+    assert mine["plan_digest"] != plain["plan_digest"]
+    assert mine["costs"]["total"]["high"] > plain["costs"]["total"]["high"]
+    assert told.line in mine["assumptions"]
+    assert told.line not in plain["assumptions"]
+    again = heavylift(capsys, "plan", str(spec), *store, "--json")[1]
+    assert told.line in again["plan"]["assumptions"]
+    write(tmp_path, {**ASSESS, "facts": "nowhere"})
+    status, _, errors = heavylift(capsys, "assess", str(spec), *store, "--json")
+    assert status == 2
+    assert "HL-5512" in errors

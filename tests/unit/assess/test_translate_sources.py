@@ -15,6 +15,7 @@ from heavylift.assess.translate.table import row_of
 from heavylift.evidence.assess_input import Component
 from heavylift.evidence.inventory_records import RUNS_ON, Edge, How, Kind
 from heavylift.evidence.inventory_records import Component as Listed
+from heavylift.facts.accelerators import load_accelerators
 from heavylift.inventory.platforms import rows_of
 from heavylift.platforms.kubernetes.objects import shown
 from heavylift.spec.vocabulary import System
@@ -355,7 +356,7 @@ def test_googles_jobs_that_have_ended_tell_how_long_they_took() -> None:
             "jobSpec": {"workerPoolSpecs": [{"machineSpec": A2, "replicaCount": "3"}]},
         },
     )  # fmt: skip
-    [found] = baselines_of([job])
+    [found] = baselines_of([job], load_accelerators(), "gcp")
     assert (found.instance_type, found.median_seconds, found.machine_hours) == ("a2-highgpu-2g", 7200.0, 6.0)
     assert [part.accelerator is not None for part in translated(job)] == [True]
 

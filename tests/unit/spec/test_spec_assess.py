@@ -9,6 +9,8 @@ import pytest
 from heavylift.spec import Check, Phase
 from tests.unit.spec.samples import HEAD, load, problems_of
 
+QUERY = "{component: a, use: gpu, query: up}"
+QUOTAS = "{platform: aws, region: eu-west-1, connection: c}"
 LINES = "assess: {lines: [{name: today, bandwidth: 125MB/s}]}\n"
 ENDPOINT = "connection: e, requests: 's3://golden/rows.jsonl'"
 GATE = "gates: [{name: go, phase: PHASE, checks: [CHECK]}]\n"
@@ -53,6 +55,26 @@ def test_a_source_may_lie_on_any_platform(tmp_path: Path, platform: str) -> None
         (
             HEAD + LINES.replace("{lines", f"{{baselines: [&b {{{ENDPOINT}}}, *b], lines"),
             "2200", "assess.baselines[1].connection",
+        ),
+        (
+            HEAD + LINES.replace("{lines", "{utilisation: {resolution: 90s}, lines"),
+            "9406", "assess.utilisation.resolution",
+        ),
+        (
+            HEAD + LINES.replace("{lines", "{utilisation: {resolution: 2h, period: 1h}, lines"),
+            "9406", "assess.utilisation.resolution",
+        ),
+        (
+            HEAD + LINES.replace("{lines", f"{{utilisation: {{queries: [{QUERY}]}}, lines"),
+            "9407", "assess.utilisation.queries",
+        ),
+        (
+            HEAD + LINES.replace("{lines", f"{{quotas: [{QUOTAS.replace('aws', 'kubernetes')}], lines"),
+            "9414", "assess.quotas[0].platform",
+        ),
+        (
+            HEAD + LINES.replace("{lines", f"{{quotas: [{QUOTAS}, {QUOTAS}], lines"), "9415",
+            "assess.quotas[1]",
         ),
         (
             HEAD + "assess: {lines: [{name: a, bandwidth: 1MB/s}, {name: a, bandwidth: 2MB/s}]}\n", "2193",

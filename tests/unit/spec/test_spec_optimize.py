@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,7 @@ def test_sizes_and_purchases_come_to_requests_and_wishes(tmp_path: Path) -> None
     )
     assert subjects_of(spec) == [("trials", "scoring"), ("rightsizing", "scorer"), ("mix", "fleet")]
     assert spec.optimize is not None
-    sized = size_request(around(spec, tmp_path), spec.optimize.rightsizing[0])
+    sized = asyncio.run(size_request(around(spec, tmp_path), spec.optimize.rightsizing[0]))
     assert (sized.provider, sized.rules.headroom, sized.columns) == ("gcp", 0.5, {"cpu": "busy"})
     mixed = mix_request(around(spec, tmp_path), spec.optimize.purchases[0])
     assert mixed.job is not None
@@ -95,12 +97,24 @@ async def test_what_the_spec_does_not_name_is_not_judged(tmp_path: Path) -> None
             await optimize_one(around(spec, tmp_path), kind, "other")  # type: ignore[arg-type]
 
 
+async def test_use_that_nobody_has_read_is_told(tmp_path: Path) -> None:
+    size = {**SIZE, "component": "arn:aws:sagemaker:eu-west-1:1:endpoint/score"}
+    size.pop("series")
+    spec = load(tmp_path, {"rightsizing": [size]})
+    (tmp_path / "evidence").mkdir()
+    empty = replace(around(spec, tmp_path), evidence_url=(tmp_path / "evidence").as_uri())
+    with pytest.raises(NotFoundError, match=r"endpoint/score.*HL-9412"):
+        await optimize_one(empty, "rightsizing", str(size["name"]))
+
+
 @pytest.mark.parametrize(
     ("optimize", "code"),
     [
         ({}, "9266"),
         ({"rightsizing": [SIZE, SIZE]}, "9267"),
         ({"rightsizing": [{**SIZE, "unit": "permille"}]}, "9268"),
+        ({"rightsizing": [{**SIZE, "component": "arn:aws:x"}]}, "9411"),
+        ({"rightsizing": [{**SIZE, "series": None}]}, "9411"),
         ({"trials": [{**STUDY, "quantile": 0.8}]}, "9269"),
         ({"trials": [{**STUDY, "price_knob": "workers"}]}, "9270"),
         ({"trials": [{**STUDY, "instance_knob": "other"}]}, "9271"),

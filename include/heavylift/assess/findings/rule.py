@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from heavylift.assess.advice import Fate
 from heavylift.assess.basis import Basis
+from heavylift.assess.quotas import Quotas
 from heavylift.assess.strategy import Choice
 from heavylift.evidence.assess_input import Component, Constraints, Target
 from heavylift.evidence.assess_records import Severity
@@ -18,6 +19,7 @@ class Scene:
 
     :param needed_by: how many others need it.
     :param quotas: what all components together take of the target's quotas, by name.
+    :param allowed: those quotas.
     """
 
     component: Component
@@ -29,6 +31,7 @@ class Scene:
     basis: Basis
     needed_by: int
     quotas: Mapping[str, float]
+    allowed: Quotas
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from heavylift.assess.advice import SILICON, Fate, compiled_for
+from heavylift.assess.advice import SILICON, compiled_for
 from heavylift.assess.findings.rule import Rule, Scene
 from heavylift.assess.residency import broken_residency
-from heavylift.evidence.assess_input import Component
 from heavylift.evidence.wording import enumeration
 
 _LOCKED_IN = {
@@ -99,29 +98,16 @@ def _unknown_accelerator(scene: Scene) -> str:
     return f"neither its memory nor that of {use.instance_type or 'its instance type'} is known"
 
 
-def needed_quotas(component: Component, fate: Fate) -> dict[str, float]:
-    """Return what a component takes of the target's quotas; its accelerators by their instance type."""
-    needed = dict(component.quotas)
-    use, match = component.accelerator, fate.accelerator
-    if use is not None and match is not None and match.instance is not None:
-        needed.setdefault(match.instance.name, float(use.machines))
-    return needed
-
-
 def _quota(scene: Scene) -> str:
-    short = [
-        f"{name}: {scene.quotas[name]:g} needed by all together, {scene.target.quotas[name]:g} there"
-        for name in needed_quotas(scene.component, scene.fate)
-        if name in scene.target.quotas and scene.target.quotas[name] < scene.quotas[name]
-    ]
-    return enumeration(short)
+    needed = scene.allowed.needed(scene.component, scene.fate)
+    return enumeration([text for name in needed if (text := scene.allowed.short(name, scene.quotas[name]))])
 
 
 def _unknown_quota(scene: Scene) -> str:
     unknown = [
         f"{name} ({amount:g} needed)"
-        for name, amount in needed_quotas(scene.component, scene.fate).items()
-        if name not in scene.target.quotas
+        for name, amount in scene.allowed.needed(scene.component, scene.fate).items()
+        if not scene.allowed.knows(name)
     ]
     return enumeration(unknown)
 
@@ -193,7 +179,7 @@ SERVICE_RULES = (
     ),
     Rule(
         "AS-121", "note", "A quota nobody has looked up", _unknown_quota,
-        "look it up at the target and put it into targets[].quotas",
+        "have it read (assess.quotas), or look it up at the target and put it into targets[].quotas",
     ),
     Rule(
         "AS-122", "blocker", "The region does not offer it", _region,

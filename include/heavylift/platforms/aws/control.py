@@ -19,7 +19,12 @@ _READS = ("List", "Describe", "Get", "BatchGet", "Search")
 _ATTEMPTS = 6
 _CONNECT_SECONDS, _READ_SECONDS = 10, 60
 # Of a service's own name for its permissions only where that is not the one its requests are signed with.
-_PREFIXES = {"stepfunctions": "states", "efs": "elasticfilesystem", "firehose": "firehose"}
+_PREFIXES = {
+    "stepfunctions": "states",
+    "efs": "elasticfilesystem",
+    "firehose": "firehose",
+    "cloudwatch": "cloudwatch",
+}
 _TOKENS = ("NextToken", "nextToken", "Marker", "NextMarker")
 
 

@@ -1,0 +1,1 @@
+"""What a platform allows: its quotas, read with calls that change nothing."""
