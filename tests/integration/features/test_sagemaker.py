@@ -104,8 +104,19 @@ def test_sagemaker_to_feast(
     assert (later.online[0].expired, later.online[0].different, later.passed) == (8, 0, True)
 
     back = FeatureMoves(target, sagemaker.connection, ((pairs[0][1], "s3://lake/back"),), processes=processes)
-    with pytest.raises(ConflictError, match="read-only"):
+    with pytest.raises(ConflictError, match="name-taken"):
         back.copy()
+    other = FeatureGroupServer("eu-west-1", beside=sagemaker)
+    try:
+        back.target = other.connection
+        assert {each.item for each in back.look().losses} == {"entities", "ttl_seconds"}
+        assert back.copy().passed
+        proof = back.verify()
+        assert proof.passed, proof.differences
+        assert (proof.histories[0].target.rows, proof.online[0].equal) == (294, 54)
+        assert other.rejected == []
+    finally:
+        other.close()
 
 
 def test_a_group_that_cannot_be_read_online_is_told(sagemaker: FeatureGroupServer, tmp_path: Path) -> None:

@@ -55,18 +55,16 @@ def fit_view(
         *(Lost(item, reason, f"{view.name}/{name}") for name, item, reason in _of_features(view, target)),
         *_of_metadata(view, target),
     ]
-    if view.owner and not target.owner:
-        lost.append(Lost("owner", "no place for it there", view.name))
     features = {
         name: replace(
             each,
             type=target.types.get(each.type, each.type),
-            description=each.description if target.feature_descriptions else "",
-            tags=each.tags if target.feature_tags else {},
+            description="" if _description_lost(each, target) else each.description,
+            tags=_kept_tags(each, target),
         )
         for name, each in view.features.items()
     }
-    there = uris.of(view.offline)
+    there = _place(view, target, uris)
     fitted = replace(
         view,
         features=features,
@@ -74,6 +72,8 @@ def fit_view(
         entities=(view.entities or view.keys) if target.entities else (),
         offline=there,
         offline_format=READ if view.offline else "",
+        ttl_seconds=view.ttl_seconds if target.ttl else "",
+        description="" if target.description.wrong(view.description) else view.description,
         owner=view.owner if target.owner else "",
         metadata=_kept_metadata(view, target),
     )
@@ -95,11 +95,17 @@ def told(fitted: list[FittedView]) -> tuple[RegistryLoss, ...]:
 def _meanings(view: View, source: FeatureCapabilities, target: FeatureCapabilities) -> Iterator[Lost]:
     if source.tombstones and not target.tombstones and view.offline:
         yield Lost("deletions in the history", "rows that delete a key are left out there", view.name)
-    if view.ttl and source.ttl_joins != target.ttl_joins:
+    if view.ttl and not target.ttl:
+        yield Lost("ttl_seconds", "rows are served there however old they grow", view.name)
+    elif view.ttl and source.ttl_joins != target.ttl_joins:
         where = "there" if target.ttl_joins else "on the source only"
         yield Lost("ttl_seconds", f"it bounds joins with the history, too, {where}", view.name)
     if view.entities and not target.entities:
         yield Lost("entities", "no place for their names there", view.name)
+    if bad := target.description.wrong(view.description) if view.description else "":
+        yield Lost("description", bad, view.name)
+    if view.owner and not target.owner:
+        yield Lost("owner", "no place for it there", view.name)
 
 
 def _of_features(view: View, target: FeatureCapabilities) -> Iterator[tuple[str, str, str]]:
@@ -114,10 +120,37 @@ def _of_feature(each: Feature, target: FeatureCapabilities) -> Iterator[tuple[st
     becomes = target.types.get(each.type, each.type)
     if becomes != each.type:
         yield f"type {each.type}", f"becomes {becomes}"
-    if each.description and not target.feature_descriptions:
-        yield "description of a feature", "no place for it there"
+    if bad := _description_lost(each, target):
+        yield "description of a feature", bad
     if each.tags and not target.feature_tags:
         yield "tags of a feature", "no place for them there"
+    elif len(_kept_tags(each, target)) < len(each.tags):
+        yield "tags of a feature", "keys, values or a number of them that are not taken there"
+
+
+def _description_lost(each: Feature, target: FeatureCapabilities) -> str:
+    """Return why a feature's description has no place there; empty where it has, or there is none."""
+    if not each.description:
+        return ""
+    if not target.feature_descriptions:
+        return "no place for it there"
+    return target.feature_description.wrong(each.description)
+
+
+def _kept_tags(each: Feature, target: FeatureCapabilities) -> dict[str, str]:
+    if not target.feature_tags:
+        return {}
+    pairs = target.feature_pairs
+    taken = {key: value for key, value in each.tags.items() if not pairs.wrong(key, value)}
+    return dict(list(taken.items())[: pairs.most or len(taken)])
+
+
+def _place(view: View, target: FeatureCapabilities, uris: UriMap) -> str:
+    """Return where the history goes: what the prefixes say, or the table of the view's name there."""
+    there = uris.of(view.offline)
+    if not target.tables or not there.startswith("bq://"):
+        return there
+    return "/".join([*there.split("/")[:4], view.name])
 
 
 def _of_metadata(view: View, target: FeatureCapabilities) -> Iterator[Lost]:
@@ -143,6 +176,13 @@ def _impossible(view: View, fitted: View, target: FeatureCapabilities) -> str:
         return f"its history is a table of format {view.offline_format}, and only {READ} files are read"
     if target.most_keys and len(view.keys) > target.most_keys:
         return f"it has {len(view.keys)} keys, and at most {target.most_keys} can be held"
+    if target.most_features and len(view.columns) + 1 > target.most_features:
+        return f"it has {len(view.columns) + 1} columns, and at most {target.most_features} can be held"
+    if target.time_is_feature and (bad := target.names.wrong(view.event_time)):
+        return f"the name {view.event_time!r}: {bad}"
+    for name, kind in fitted.key_types.items():
+        if target.key_types and kind not in target.key_types:
+            return f"the key {name} is of type {view.key_types[name]}, which no key can have"
     for name, kind in view.columns.items():
         if kind not in target.types:
             return f"{name} is of type {kind}, which cannot be held"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 SOURCE, TARGET = "source", "target"
 MEMORY_BYTES = 512 * 2**20
 _TIME, _CREATED, _DELETED, _ROW = "_time", "_created", "_deleted", "_row"
+_PARTS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H"}
+_FORMS = {
+    "timestamp": "{}",
+    "seconds": "epoch_us({}) / 1e6",
+    "iso8601": "strftime({}, '%Y-%m-%dT%H:%M:%S.%gZ')",
+}
 
 
 @dataclass(frozen=True)
@@ -51,11 +57,13 @@ class Histories:
     """The histories of one view on both sides.
 
     :param view: as the target holds it: its types are those that both sides are read as.
+    :param deletions: rows that delete their key are compared, too: both sides keep such.
     :param lacking: features that the files of a side do not have, by side.
     """
 
     db: duckdb.DuckDBPyConnection
     view: View
+    deletions: bool = False
     lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self, side: str, paths: Sequence[str], history: History) -> None:
@@ -87,6 +95,9 @@ class Histories:
             f"CREATE OR REPLACE VIEW {side} AS SELECT *, hash({self._all}) AS {_ROW}"
             f" FROM {side}_all WHERE NOT {_DELETED}"
         )
+        which = f"*, hash({self._all}, {_DELETED}) AS {_ROW} FROM {side}_all"
+        kept = which if self.deletions else f"* FROM {side}"
+        self.db.execute(f"CREATE OR REPLACE VIEW {side}_kept AS SELECT {kept}")
         # What is dated or keyed by nothing could be proved nowhere.
         empty = " OR ".join(f"{_name(name)} IS NULL" for name in self.view.keys)
         bad = self._one(f"SELECT count(*) FROM {side} WHERE {_TIME} IS NULL OR {empty}")[0]
@@ -96,9 +107,10 @@ class Histories:
     def summary(self, side: str) -> Summary:
         """Return count, distinct keys, first and last event time, and a digest of a side."""
         rows, first, last, total, mixed = self._one(
-            f"SELECT count(*), min({_TIME}), max({_TIME}), sum({_ROW}::HUGEINT), bit_xor({_ROW}) FROM {side}"
+            f"SELECT count(*), min({_TIME}), max({_TIME}), sum({_ROW}::HUGEINT), bit_xor({_ROW})"
+            f" FROM {side}_kept"
         )
-        keys = self._one(f"SELECT count(*) FROM (SELECT 1 FROM {side} GROUP BY {self._keys})")[0]
+        keys = self._one(f"SELECT count(*) FROM (SELECT 1 FROM {side}_kept GROUP BY {self._keys})")[0]
         moments = [each.isoformat() if each is not None else "" for each in (first, last)]
         return Summary(rows, keys, moments[0], moments[1], f"{total or 0:x}-{mixed or 0:016x}")
 
@@ -106,7 +118,7 @@ class Histories:
         """Return counts of equal, different, missing and extra rows, and the first of those that differ."""
         ids = f"{self._keys}, {_TIME}"
         sides = [
-            f"(SELECT *, row_number() OVER (PARTITION BY {ids} ORDER BY {_ROW}) AS _n FROM {side})"
+            f"(SELECT *, row_number() OVER (PARTITION BY {ids} ORDER BY {_ROW}) AS _n FROM {side}_kept)"
             for side in (SOURCE, TARGET)
         ]
         joined = f"{sides[0]} s FULL JOIN {sides[1]} t USING ({ids}, _n)"
@@ -160,18 +172,35 @@ class Histories:
         return [found[tuple(key)] for key in keys]
 
     def write(self, path: Path, side: str, history: History) -> int:
-        """Write a side's rows as one Parquet file in the form that every feature store reads.
+        """Write a side's rows as Parquet in the form that the target reads: one file, or one for each hour.
 
-        :param history: names the column that orders rows of one event time.
+        The same rows always make the same files, so that a second writing changes nothing.
+
+        :param path: of the file; of the folder where there is one for each hour.
+        :param history: how rows are to lie there.
         :return: how many rows.
         """
-        return self._copied(self._plain(side, history), path)
+        query = self._plain(f"{side}_all" if history.deleted else side, history)
+        order = f" ORDER BY {_TIME}, {self._keys}, {_CREATED}, hash({self._all}, {_DELETED})"
+        if not history.by_hour:
+            return self._copied(query + order, path)
+        parts = ", ".join(f"strftime({_TIME}, '{form}') AS {name}" for name, form in _PARTS.items())
+        self.db.execute(
+            f"COPY ({query.replace('SELECT ', f'SELECT {parts}, ', 1)}{order}) TO {_text(str(path))}"
+            f" (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({', '.join(_PARTS)}),"
+            " FILENAME_PATTERN 'history_{i}')"
+        )
+        files = _text(f"{path}/**/*.parquet")
+        return int(self._one(f"SELECT count(*) FROM read_parquet({files}, hive_partitioning = false)")[0])
 
     def write_newest(self, path: Path, side: str, history: History, not_before: float) -> int:
         """Write the newest row of each key, but those older than a moment in seconds since 1970."""
-        self._newest("newest", side)
+        if history.sparse:
+            self._newest_values("newest", side)
+        else:
+            self._newest("newest", side)
         where = f" WHERE epoch_us({_TIME}) >= {int(not_before * 1e6)}"
-        return self._copied(self._plain("newest", history) + where, path)
+        return self._copied(self._plain("newest", replace(history, deleted="")) + where, path)
 
     def write_frame(self, path: Path, number: int, seed: int) -> int:
         """Write keys and moments near rows of the source: before, at and after them, and far after."""
@@ -252,9 +281,13 @@ class Histories:
         return ", ".join([*map(_name, self.view.columns), _TIME, _CREATED])
 
     def _plain(self, table: str, history: History) -> str:
-        columns = [*map(_name, self.view.columns), f"{_TIME} AS {_name(self.view.event_time)}"]
-        if history.created:
-            columns.append(f"{_CREATED} AS {_name(history.created)}")
+        moment = _FORMS[history.time_form].format(_TIME)
+        columns = [*map(_name, self.view.columns), f"{moment} AS {_name(self.view.event_time)}"]
+        # A source that does not tell when a row was written leaves its event time.
+        written = f"coalesce({_CREATED}, {_TIME})" if history.stamps else _CREATED
+        columns += [f"{written} AS {_name(each)}" for each in (history.created, *history.stamps) if each]
+        if history.deleted:
+            columns.append(f"{_DELETED} AS {_name(history.deleted)}")
         return f"SELECT {', '.join(columns)} FROM {table}"
 
     def _copied(self, query: str, path: Path) -> int:
@@ -266,6 +299,19 @@ class Histories:
             f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM (SELECT * FROM {side}_all"
             f" QUALIFY row_number() OVER (PARTITION BY {self._keys}"
             f" ORDER BY {_TIME} DESC, {_CREATED} DESC NULLS LAST) = 1) WHERE NOT {_DELETED}"
+        )
+
+    def _newest_values(self, name: str, side: str) -> None:
+        """Make what a sparse history serves: of each feature its newest value that is not null."""
+        order = f"({_TIME}, {_CREATED})"
+        features = "".join(
+            f", arg_max({_name(each)}, {order}) FILTER ({_name(each)} IS NOT NULL) AS {_name(each)}"
+            for each in self.view.features
+        )
+        self.db.execute(
+            f"CREATE OR REPLACE VIEW {name} AS SELECT {self._keys}{features},"
+            f" max({_TIME}) AS {_TIME}, max({_CREATED}) AS {_CREATED}"
+            f" FROM {side}_all WHERE NOT {_DELETED} GROUP BY {self._keys}"
         )
 
     def _unique(self, side: str) -> None:
@@ -281,7 +327,9 @@ class Histories:
 
 
 @contextmanager
-def opened_histories(view: View, work: Path, memory_bytes: int = MEMORY_BYTES) -> Iterator[Histories]:
+def opened_histories(
+    view: View, work: Path, memory_bytes: int = MEMORY_BYTES, *, deletions: bool = False
+) -> Iterator[Histories]:
     """Open a database for one view's histories; what does not fit in memory lies in ``work``."""
     import duckdb
 
@@ -296,7 +344,7 @@ def opened_histories(view: View, work: Path, memory_bytes: int = MEMORY_BYTES) -
         db.execute("SET enable_progress_bar = false")
         db.execute("SET TimeZone = 'UTC'")
         try:
-            yield Histories(db, view)
+            yield Histories(db, view, deletions)
         except duckdb.Error as error:
             raise PermanentError(
                 f"comparing the histories of feature view {view.name!r}",

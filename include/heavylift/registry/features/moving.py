@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -139,8 +139,8 @@ class FeatureMove:
             if view.there is None and not self.request.options.overwrite:
                 await self._demand_free(view)
             # From here on a run that is killed is known to have begun.
-            self._define(view, finished=False)
-            await self._history(view, Path(scratch))
+            place = self._define(view, finished=False)
+            await self._history(view, Path(scratch), place)
             if view.fitted.view.online:
                 self.tell(f"online rows of {view.name}")
                 rows = self._serve(view, await self._rows(view, Path(scratch)))
@@ -149,15 +149,16 @@ class FeatureMove:
         self._define(view, finished=True)
         (self.tally.created if view.state is State.MISSING else self.tally.changed)(VIEWS)
 
-    def _define(self, view: PlannedView, *, finished: bool) -> None:
+    def _define(self, view: PlannedView, *, finished: bool) -> str:
         marks = self.planner.marks(view, finished=finished)
-        self.target.apply(view.fitted.view, view.history_there, marks)
+        place = self.target.apply(view.fitted.view, view.form, marks)
         self.written += 1
+        return place
 
-    async def _history(self, view: PlannedView, scratch: Path) -> None:
-        """Make the target's history what the source's is: file by file, or made anew in one file."""
+    async def _history(self, view: PlannedView, scratch: Path, target_uri: str) -> None:
+        """Make the target's history what the source's is: file by file, or made anew."""
         self.tell(f"history of {view.name}")
-        source, source_uri, target_uri = self.places[0], view.held.view.offline, view.fitted.view.offline
+        source, source_uri = self.places[0], view.held.view.offline
         if not view.rewrites:
             if source_uri == target_uri:
                 return  # mapped to itself on purpose: both sides read one history
@@ -168,7 +169,7 @@ class FeatureMove:
             paths = await source.local(source_uri, scratch / "fetched")
             with opened_histories(view.fitted.view, scratch) as histories:
                 histories.read(SOURCE, paths, view.held.history)
-                histories.write(made / REWRITTEN, SOURCE, view.history_there)
+                histories.write(made if view.form.by_hour else made / REWRITTEN, SOURCE, view.form)
             here = HistoryPlaces(None)
             try:
                 _files, written = await move_files(here, self.places[1], f"file://{made}", target_uri)
@@ -180,7 +181,7 @@ class FeatureMove:
     async def _demand_free(self, view: PlannedView) -> None:
         """Refuse to write where others have files, other than the source's own that lie there already."""
         source_uri, target_uri = view.held.view.offline, view.fitted.view.offline
-        if source_uri == target_uri and not view.rewrites:
+        if view.chosen or (source_uri == target_uri and not view.rewrites):
             return
         own = {} if view.rewrites else {each.path: each for each in await self.places[0].listed(source_uri)}
         for each in await self.places[1].listed(target_uri):
@@ -197,16 +198,18 @@ class FeatureMove:
     async def _rows(self, view: PlannedView, scratch: Path) -> Path:
         """Write the newest row of each key that is not too old to be served."""
         path = scratch / "newest.parquet"
-        ttl = view.fitted.view.ttl
+        ttl = view.held.view.ttl
         paths = await self.places[0].local(view.held.view.offline, scratch / "fetched")
         with opened_histories(view.fitted.view, scratch) as histories:
             histories.read(SOURCE, paths, view.held.history)
             not_before = self.request.options.now - ttl if ttl else 0.0
-            histories.write_newest(path, SOURCE, view.history_there, not_before)
+            # Which rows are served the source tells; how they lie, the target.
+            form = replace(view.form, sparse=view.held.history.sparse)
+            histories.write_newest(path, SOURCE, form, not_before)
         return path
 
     def _serve(self, view: PlannedView, rows: Path) -> int:
-        sent = self.target.serve(view.fitted.view, rows)
+        sent = self.target.serve(view.fitted.view, view.form, rows)
         self.written += sent
         return sent
 
