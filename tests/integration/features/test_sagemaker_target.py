@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ from tests.support.memory_features import Pair
 @pytest.fixture
 def group_moves(
     sagemaker: FeatureGroupServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[tuple[Pair, FeatureMoves]]:
+) -> tuple[Pair, FeatureMoves]:
     """Return a store in memory with one view, and a move of it to SageMaker."""
     pair = Pair(tmp_path, int(time.time()))
     sagemaker.s3.create_bucket(Bucket="lake")
@@ -35,7 +34,7 @@ def group_moves(
 
     monkeypatch.setattr(moving, "open_feature_store", opened)
     pairs = ((f"file://{tmp_path}/a", "s3://lake/fs"),)
-    yield pair, FeatureMoves(pair.moves.source, sagemaker.connection, pairs, pair.moves.options)
+    return pair, FeatureMoves(pair.moves.source, sagemaker.connection, pairs, pair.moves.options)
 
 
 def listed(server: FeatureGroupServer) -> dict[str, bytes]:
@@ -48,7 +47,7 @@ def listed(server: FeatureGroupServer) -> dict[str, bytes]:
 def test_a_store_with_entities_to_sagemaker(
     group_moves: tuple[Pair, FeatureMoves], sagemaker: FeatureGroupServer
 ) -> None:
-    pair, moves = group_moves
+    _pair, moves = group_moves
     looked = moves.look(accept_losses=False)
     assert {each.item for each in looked.losses} == {"entities", "ttl_seconds"}
     with pytest.raises(ConflictError, match="losses-not-accepted"):
@@ -124,7 +123,7 @@ def test_a_connection_without_a_role_writes_nothing(
 ) -> None:
     _pair, moves = group_moves
     del moves.target.extra["feature_role_arn"]
-    with pytest.raises(ConflictError, match="read-only: .*feature_role_arn"):
+    with pytest.raises(ConflictError, match=r"read-only: .*feature_role_arn"):
         moves.copy()
 
 
@@ -161,7 +160,8 @@ def revive(server: FeatureGroupServer, key: str, folder: Path) -> None:
     path.write_bytes(server.s3.get_object(Bucket="lake", Key=key)["Body"].read())
     with duckdb.connect() as db:
         db.execute(
-            f"CREATE TABLE t AS SELECT * REPLACE (is_deleted AND customer_id <> 10 AS is_deleted) FROM '{path}'"
+            f"CREATE TABLE t AS SELECT *"
+            f" REPLACE (is_deleted AND customer_id <> 10 AS is_deleted) FROM '{path}'"
         )
         db.execute(f"COPY t TO '{path}' (FORMAT parquet)")
     server.s3.put_object(Bucket="lake", Key=key, Body=path.read_bytes())

@@ -176,20 +176,27 @@ def _impossible(view: View, fitted: View, target: FeatureCapabilities) -> str:
         return f"its history is a table of format {view.offline_format}, and only {READ} files are read"
     if target.most_keys and len(view.keys) > target.most_keys:
         return f"it has {len(view.keys)} keys, and at most {target.most_keys} can be held"
+    if wrong := _wrong_column(view, fitted, target):
+        return wrong
+    if bad := target.names.wrong(view.name):
+        return f"the name {view.name!r}: {bad}"
+    if target.schemes and fitted.offline and fitted.offline.partition(":")[0] not in target.schemes:
+        return f"its history would lie at {fitted.offline}, and only {', '.join(target.schemes)} is read"
+    return ""
+
+
+def _wrong_column(view: View, fitted: View, target: FeatureCapabilities) -> str:
+    """Return which column cannot be held, and why; empty where all can."""
     if target.most_features and len(view.columns) + 1 > target.most_features:
         return f"it has {len(view.columns) + 1} columns, and at most {target.most_features} can be held"
     if target.time_is_feature and (bad := target.names.wrong(view.event_time)):
         return f"the name {view.event_time!r}: {bad}"
-    for name, kind in fitted.key_types.items():
-        if target.key_types and kind not in target.key_types:
-            return f"the key {name} is of type {view.key_types[name]}, which no key can have"
     for name, kind in view.columns.items():
         if kind not in target.types:
             return f"{name} is of type {kind}, which cannot be held"
         if bad := target.names.wrong(name):
             return f"the name {name!r}: {bad}"
-    if bad := target.names.wrong(view.name):
-        return f"the name {view.name!r}: {bad}"
-    if target.schemes and fitted.offline and fitted.offline.partition(":")[0] not in target.schemes:
-        return f"its history would lie at {fitted.offline}, and only {', '.join(target.schemes)} is read"
+    for name, kind in fitted.key_types.items():
+        if target.key_types and kind not in target.key_types:
+            return f"the key {name} is of type {view.key_types[name]}, which no key can have"
     return ""
