@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,8 @@ class FeatureMoves:
     pairs: tuple[tuple[str, str], ...]
     options: dict[str, Any] = field(default_factory=dict)
     processes: FeastProcesses | None = None
+    source_history: Connection | None = None
+    target_history: Connection | None = None
 
     def request(self, **options: Any) -> FeatureRequest:
         """Return a request that accepts losses unless told otherwise."""
@@ -48,8 +50,8 @@ class FeatureMoves:
         return FeatureRequest(
             RunKey(migration="m", phase="registry", run="r1"),
             "features",
-            place_of(self.source, None, lambda name: self.source),
-            place_of(self.target, None, lambda name: self.target),
+            replace(place_of(self.source, None, lambda _: self.source), **_given(self.source_history)),
+            replace(place_of(self.target, None, lambda _: self.target), **_given(self.target_history)),
             None,
             None,
             FeatureOptions(uris=uri_map(self.pairs), **given),
@@ -72,6 +74,10 @@ class FeatureMoves:
         proof = self.verify()
         assert proof.passed is (not proof.differences)
         return {(each.what, each.kind) for each in proof.differences}
+
+
+def _given(history: Connection | None) -> dict[str, Connection]:
+    return {"history": history} if history else {}
 
 
 def _main() -> None:

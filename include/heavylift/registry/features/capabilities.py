@@ -29,6 +29,7 @@ class FeatureCapabilities:
     :param time_forms: of event times that it reads, the preferred one first.
     :param own_places: it chooses itself where below a URI a history lies.
     :param tables: its histories are tables, each named as its view, in the dataset of a URI.
+    :param whole_lists: a list that is null becomes an empty one.
     :param serves_history: what it serves, it takes from the history by itself.
     :param unwritable: why nothing can be written to this one; empty where it can.
     """
@@ -49,6 +50,7 @@ class FeatureCapabilities:
     time_forms: tuple[str, ...] = ("timestamp",)
     own_places: bool = False
     tables: bool = False
+    whole_lists: bool = False
     serves_history: bool = False
     description: Rule = ANY
     feature_descriptions: bool = True

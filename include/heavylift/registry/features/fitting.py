@@ -100,6 +100,11 @@ def _meanings(view: View, source: FeatureCapabilities, target: FeatureCapabiliti
     elif view.ttl and source.ttl_joins != target.ttl_joins:
         where = "there" if target.ttl_joins else "on the source only"
         yield Lost("ttl_seconds", f"it bounds joins with the history, too, {where}", view.name)
+    if target.whole_lists and any(each.type.startswith("list<") for each in view.features.values()):
+        yield Lost("lists that are null", "they become empty there", view.name)
+    if target.serves_history and view.online and (source.tombstones or view.ttl):
+        reason = "they come from a table of their own, made anew by each copy, and do not follow the history"
+        yield Lost("online rows", reason, view.name)
     if view.entities and not target.entities:
         yield Lost("entities", "no place for their names there", view.name)
     if bad := target.description.wrong(view.description) if view.description else "":

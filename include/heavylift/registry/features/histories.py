@@ -58,12 +58,14 @@ class Histories:
 
     :param view: as the target holds it: its types are those that both sides are read as.
     :param deletions: rows that delete their key are compared, too: both sides keep such.
+    :param whole_lists: lists that are null are read as empty ones.
     :param lacking: features that the files of a side do not have, by side.
     """
 
     db: duckdb.DuckDBPyConnection
     view: View
     deletions: bool = False
+    whole_lists: bool = False
     lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self, side: str, paths: Sequence[str], history: History) -> None:
@@ -81,14 +83,17 @@ class Histories:
         if absent := [name for name in needed if name not in found]:
             raise _unread(self.view.name, side, f"files without {', '.join(absent)}")
         self.lacking[side] = tuple(name for name in self.view.features if name not in found)
-        columns = [f"{_cast(name, kind, found)} AS {_name(name)}" for name, kind in self.view.columns.items()]
+        columns = [
+            f"{self._whole(kind, _cast(name, kind, found))} AS {quoted(name)}"
+            for name, kind in self.view.columns.items()
+        ]
         created = history.created if history.created in found else ""
         deleted = history.deleted if history.deleted in found else ""
         self.db.execute(
             f"CREATE OR REPLACE VIEW {side}_all AS SELECT {', '.join(columns)},"
             f" {_moment(self.view.event_time, history.time_form)} AS {_TIME},"
             f" {_moment(created, 'timestamp') if created else 'NULL::TIMESTAMP'} AS {_CREATED},"
-            f" {f'coalesce(CAST({_name(deleted)} AS BOOLEAN), false)' if deleted else 'false'} AS {_DELETED}"
+            f" {f'coalesce(CAST({quoted(deleted)} AS BOOLEAN), false)' if deleted else 'false'} AS {_DELETED}"
             f" FROM {files}"
         )
         self.db.execute(
@@ -99,7 +104,7 @@ class Histories:
         kept = which if self.deletions else f"* FROM {side}"
         self.db.execute(f"CREATE OR REPLACE VIEW {side}_kept AS SELECT {kept}")
         # What is dated or keyed by nothing could be proved nowhere.
-        empty = " OR ".join(f"{_name(name)} IS NULL" for name in self.view.keys)
+        empty = " OR ".join(f"{quoted(name)} IS NULL" for name in self.view.keys)
         bad = self._one(f"SELECT count(*) FROM {side} WHERE {_TIME} IS NULL OR {empty}")[0]
         if bad:
             raise _unread(self.view.name, side, f"{bad:,} rows without key or event time")
@@ -131,7 +136,7 @@ class Histories:
             self.db.execute(f"SELECT {kind} AS kind, count(*) FROM {joined} GROUP BY kind").fetchall()
         )
         changed = ", ".join(
-            f"CASE WHEN s.{_name(name)} IS DISTINCT FROM t.{_name(name)} THEN {_text(name)} END"
+            f"CASE WHEN s.{quoted(name)} IS DISTINCT FROM t.{quoted(name)} THEN {_text(name)} END"
             for name in self.view.features
         )
         rows = self.db.execute(
@@ -159,7 +164,9 @@ class Histories:
 
     def newest_times(self, keys: Sequence[tuple[object, ...]]) -> list[float]:
         """Return when each key's newest row of the source became true, in seconds since 1970."""
-        columns = ", ".join(f"{_name(name)} {sql_type(self.view.key_types[name])}" for name in self.view.keys)
+        columns = ", ".join(
+            f"{quoted(name)} {sql_type(self.view.key_types[name])}" for name in self.view.keys
+        )
         self.db.execute(f"CREATE OR REPLACE TABLE sampled ({columns})")
         marks = ", ".join("?" for _ in self.view.keys)
         if keys:
@@ -219,10 +226,10 @@ class Histories:
         self._unique(side)
         young = f"h.{_TIME} >= f.event_timestamp - to_seconds({ttl})" if ttl else f"h.{_TIME} IS NOT NULL"
         features = ", ".join(
-            f"CASE WHEN {young} THEN h.{_name(name)} END AS {_name(name)}" for name in self.view.features
+            f"CASE WHEN {young} THEN h.{quoted(name)} END AS {quoted(name)}" for name in self.view.features
         )
-        on = " AND ".join(f"f.{_name(name)} = h.{_name(name)}" for name in self.view.keys)
-        keys = ", ".join(f"f.{_name(name)}" for name in self.view.keys)
+        on = " AND ".join(f"f.{quoted(name)} = h.{quoted(name)}" for name in self.view.keys)
+        keys = ", ".join(f"f.{quoted(name)}" for name in self.view.keys)
         self.db.execute(
             f"CREATE OR REPLACE TABLE joined_{side} AS SELECT {keys}, f.event_timestamp, {features}"
             f" FROM frame f ASOF LEFT JOIN unique_{side} h ON {on} AND f.event_timestamp >= h.{_TIME}"
@@ -232,7 +239,7 @@ class Histories:
         """Take in what a feature store itself has joined."""
         moment = _moment("event_timestamp", "timestamp")
         columns = ", ".join(
-            f"{_cast(each, kind, {each})} AS {_name(each)}" for each, kind in self.view.columns.items()
+            f"{_cast(each, kind, {each})} AS {quoted(each)}" for each, kind in self.view.columns.items()
         )
         self.db.execute(
             f"CREATE OR REPLACE TABLE joined_{name} AS SELECT {columns},"
@@ -246,7 +253,7 @@ class Histories:
         """
         ids = f"{self._keys}, event_timestamp"
         changed = ", ".join(
-            f"CASE WHEN s.{_name(name)} IS DISTINCT FROM t.{_name(name)} THEN {_text(name)} END"
+            f"CASE WHEN s.{quoted(name)} IS DISTINCT FROM t.{quoted(name)} THEN {_text(name)} END"
             for name in self.view.features
         )
         self.db.execute(
@@ -269,25 +276,28 @@ class Histories:
 
     def filled_rows(self, name: str) -> int:
         """Return how many rows of a join have any feature at all: a join of nothing proves nothing."""
-        some = " OR ".join(f"{_name(each)} IS NOT NULL" for each in self.view.features) or "false"
+        some = " OR ".join(f"{quoted(each)} IS NOT NULL" for each in self.view.features) or "false"
         return int(self._one(f"SELECT count(*) FILTER ({some}) FROM joined_{name}")[0])
 
     @property
     def _keys(self) -> str:
-        return ", ".join(map(_name, self.view.keys))
+        return ", ".join(map(quoted, self.view.keys))
 
     @property
     def _all(self) -> str:
-        return ", ".join([*map(_name, self.view.columns), _TIME, _CREATED])
+        return ", ".join([*map(quoted, self.view.columns), _TIME, _CREATED])
+
+    def _whole(self, kind: str, column: str) -> str:
+        return f"coalesce({column}, [])" if self.whole_lists and kind.startswith("list<") else column
 
     def _plain(self, table: str, history: History) -> str:
         moment = _FORMS[history.time_form].format(_TIME)
-        columns = [*map(_name, self.view.columns), f"{moment} AS {_name(self.view.event_time)}"]
+        columns = [*map(quoted, self.view.columns), f"{moment} AS {quoted(self.view.event_time)}"]
         # A source that does not tell when a row was written leaves its event time.
         written = f"coalesce({_CREATED}, {_TIME})" if history.stamps else _CREATED
-        columns += [f"{written} AS {_name(each)}" for each in (history.created, *history.stamps) if each]
+        columns += [f"{written} AS {quoted(each)}" for each in (history.created, *history.stamps) if each]
         if history.deleted:
-            columns.append(f"{_DELETED} AS {_name(history.deleted)}")
+            columns.append(f"{_DELETED} AS {quoted(history.deleted)}")
         return f"SELECT {', '.join(columns)} FROM {table}"
 
     def _copied(self, query: str, path: Path) -> int:
@@ -305,7 +315,7 @@ class Histories:
         """Make what a sparse history serves: of each feature its newest value that is not null."""
         order = f"({_TIME}, {_CREATED})"
         features = "".join(
-            f", arg_max({_name(each)}, {order}) FILTER ({_name(each)} IS NOT NULL) AS {_name(each)}"
+            f", arg_max({quoted(each)}, {order}) FILTER ({quoted(each)} IS NOT NULL) AS {quoted(each)}"
             for each in self.view.features
         )
         self.db.execute(
@@ -328,7 +338,12 @@ class Histories:
 
 @contextmanager
 def opened_histories(
-    view: View, work: Path, memory_bytes: int = MEMORY_BYTES, *, deletions: bool = False
+    view: View,
+    work: Path,
+    memory_bytes: int = MEMORY_BYTES,
+    *,
+    deletions: bool = False,
+    whole_lists: bool = False,
 ) -> Iterator[Histories]:
     """Open a database for one view's histories; what does not fit in memory lies in ``work``."""
     import duckdb
@@ -344,7 +359,7 @@ def opened_histories(
         db.execute("SET enable_progress_bar = false")
         db.execute("SET TimeZone = 'UTC'")
         try:
-            yield Histories(db, view, deletions)
+            yield Histories(db, view, deletions, whole_lists)
         except duckdb.Error as error:
             raise PermanentError(
                 f"comparing the histories of feature view {view.name!r}",
@@ -357,7 +372,7 @@ def opened_histories(
 
 
 def _cast(name: str, kind: str, found: set[str] | Mapping[str, object]) -> str:
-    column = _name(name) if name in found else "NULL"
+    column = quoted(name) if name in found else "NULL"
     if "timestamp" in kind:
         # A column without a zone means UTC, and one to the nanosecond casts no other way.
         column = f"CAST({column} AS {sql_type(kind).replace('TIMESTAMP', 'TIMESTAMPTZ')})"
@@ -366,13 +381,14 @@ def _cast(name: str, kind: str, found: set[str] | Mapping[str, object]) -> str:
 
 def _moment(name: str, form: str) -> str:
     """Return the expression of a column as a moment in UTC, to the microsecond."""
-    column = _name(name)
+    column = quoted(name)
     if form == "seconds":
         return f"make_timestamp(CAST(round(CAST({column} AS DOUBLE) * 1e6) AS BIGINT))"
     return f"CAST(CAST({column} AS TIMESTAMPTZ) AS TIMESTAMP)"
 
 
-def _name(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as SQL quotes it."""
     return '"' + name.replace('"', '""') + '"'
 
 

@@ -54,6 +54,7 @@ class Sides:
     :param view: as the target can hold it: its types tell the tolerance.
     :param ttls: of source and target, in seconds; 0 for none.
     :param newest: event time of each key's newest row in the source's history.
+    :param whole_lists: the target has an empty list where the source has none.
     :param were: types on the source of features that have another one on the target.
     """
 
@@ -62,6 +63,7 @@ class Sides:
     now: float
     newest: Sequence[float]
     were: Mapping[str, str] = field(default_factory=dict)
+    whole_lists: bool = False
 
 
 def compare_served(
@@ -100,11 +102,14 @@ def _is_old(sides: Sides, at: float) -> bool:
 def _changed(sides: Sides, ours: Served, theirs: Served) -> tuple[str, ...]:
     one: Mapping[str, object] = ours.values or {}
     other: Mapping[str, object] = theirs.values or {}
-    fields = [
-        name
-        for name, each in sides.view.features.items()
-        if not is_same(_kind(each.type, sides.were.get(name, "")), one.get(name), other.get(name))
-    ]
+    fields = []
+    for name, each in sides.view.features.items():
+        kind = _kind(each.type, sides.were.get(name, ""))
+        pair = (one.get(name), other.get(name))
+        if sides.whole_lists and kind.startswith("list<"):
+            pair = (pair[0] or [], pair[1] or [])
+        if not is_same(kind, *pair):
+            fields.append(name)
     at = (ours.event_seconds, theirs.event_seconds)
     if at[0] is not None and at[1] is not None and abs(at[0] - at[1]) > _SECOND:
         fields.append(EVENT_TIME)

@@ -30,6 +30,7 @@ class PlannedView:
     :param form: how the target's history holds the rows.
     :param tables: the history of a side is a table, and not files.
     :param chosen: the target chooses itself where the history lies.
+    :param whole_lists: lists that are null become empty on the target.
     """
 
     held: HeldView
@@ -41,6 +42,7 @@ class PlannedView:
     manifest: str = ""
     tables: bool = False
     chosen: bool = False
+    whole_lists: bool = False
 
     @property
     def name(self) -> str:
@@ -127,6 +129,12 @@ class FeaturePlanner:
             self.target.pairs,
         )
 
+    @property
+    def table_marks(self) -> dict[str, str]:
+        """What tables that this migration made bear."""
+        marks = marks_of(Origin(registry=self.request.id), self.target.pairs)
+        return {key: value for key, value in marks.items() if value}
+
     def _is_ours(self, held: HeldView) -> bool:
         ours = fit_mark(self.request.id, self.target.pairs)
         return held.origin is not None and held.origin.registry == ours
@@ -141,6 +149,7 @@ class FeaturePlanner:
             there,
             tables=self.source.tables or self.target.tables,
             chosen=self.target.own_places,
+            whole_lists=self.target.whole_lists,
         )
         if there is None:
             return planned

@@ -107,7 +107,8 @@ async def _view(move: FeatureMove, view: PlannedView, there: HeldView, found: Pr
         # Columns that only the target's definition has are told by the definitions.
         own, form = view.held.history, there.history
         deletions = bool(own.deleted and form.deleted)
-        with opened_histories(view.fitted.view, scratch, deletions=deletions) as histories:
+        kept = {"deletions": deletions, "whole_lists": view.whole_lists}
+        with opened_histories(view.fitted.view, scratch, **kept) as histories:
             histories.read(SOURCE, ours, own)
             # When a row was written is compared only where the source tells it.
             histories.read(TARGET, theirs, form if own.created else replace(form, created=""))
@@ -152,6 +153,7 @@ def _online(
         options.now,
         histories.newest_times(keys),
         {name: each.type for name, each in view.held.view.features.items()},
+        view.whole_lists,
     )
     parity = compare_served(
         sides, keys, move.source.online(view.held.view, keys), move.target.online(there.view, keys)
