@@ -31,6 +31,7 @@ class FeatureCapabilities:
     :param tables: its histories are tables, each named as its view, in the dataset of a URI.
     :param whole_lists: a list that is null becomes an empty one.
     :param serves_history: what it serves, it takes from the history by itself.
+    :param unserved: why nothing can be served online; empty where it can.
     :param unwritable: why nothing can be written to this one; empty where it can.
     """
 
@@ -58,6 +59,7 @@ class FeatureCapabilities:
     feature_tags: bool = True
     feature_pairs: Pairs = field(default_factory=Pairs)
     owner: bool = True
+    unserved: str = ""
     unwritable: str = ""
     pairs: Pairs = field(default_factory=Pairs)
 

@@ -72,6 +72,7 @@ def fit_view(
         entities=(view.entities or view.keys) if target.entities else (),
         offline=there,
         offline_format=READ if view.offline else "",
+        online="" if target.unserved else view.online,
         ttl_seconds=view.ttl_seconds if target.ttl else "",
         description="" if target.description.wrong(view.description) else view.description,
         owner=view.owner if target.owner else "",
@@ -102,7 +103,9 @@ def _meanings(view: View, source: FeatureCapabilities, target: FeatureCapabiliti
         yield Lost("ttl_seconds", f"it bounds joins with the history, too, {where}", view.name)
     if target.whole_lists and any(each.type.startswith("list<") for each in view.features.values()):
         yield Lost("lists that are null", "they become empty there", view.name)
-    if target.serves_history and view.online and (source.tombstones or view.ttl):
+    if view.online and target.unserved:
+        yield Lost("online", target.unserved, view.name)
+    elif target.serves_history and view.online and (source.tombstones or view.ttl):
         reason = "they come from a table of their own, made anew by each copy, and do not follow the history"
         yield Lost("online rows", reason, view.name)
     if view.entities and not target.entities:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,8 +39,6 @@ class VertexFeatures:
         ``bigquery_endpoint_url`` replace Google's addresses.
     """
 
-    capabilities = CAPABILITIES
-
     def __init__(self, connection: Connection, parallel: int, stop: threading.Event) -> None:
         project, location = connection.text("project"), connection.text("location")
         if not project or not location:
@@ -52,6 +51,13 @@ class VertexFeatures:
                 code="9465",
             )
         self._parent = f"projects/{project}/locations/{location}"
+        named = f"connection {connection.conn_id!r} names no"
+        staging = (connection.text("staging") or "").startswith("gs://")
+        self.capabilities = replace(
+            CAPABILITIES,
+            unserved="" if connection.text("online_store") else f"{named} online_store",
+            unwritable="" if staging else f"{named} staging (gs://bucket/prefix)",
+        )
         own = connection.text("endpoint_url")
         fetch = None if is_anonymous(connection) else token_fetcher(connection, _SCOPES)
         address = own or f"https://{location}-aiplatform.googleapis.com"

@@ -28,8 +28,6 @@ class FeatureGroupMaker:
         :return: URI of the table.
         :raises ConflictError: something differs that cannot be changed, or the name is another's.
         """
-        if view.online and not self._online.store:
-            raise _no_store(view.name)
         own = {key: value for key, value in marks.items() if key == f"{LABELS.mark}registry"}
         await self._tables.make(view.offline, view, own)
         if view.online and history.apart:
@@ -160,17 +158,6 @@ def _demand_ours(view: View, there: Raw, wanted: Raw) -> None:
     differs = [name for name, value in own.items() if held.get(name, False) != value]
     if differs:
         raise _unchangeable(view.name, f"another {', '.join(differs)}")
-
-
-def _no_store(name: str) -> ConflictError:
-    return ConflictError(
-        f"making feature group {name!r}",
-        got="a view that is served online, and a connection that names no online store",
-        expected="the extra field online_store",
-        state="it was not made",
-        remedy="make a feature online store, and name it in the target's connection",
-        code="9469",
-    )
 
 
 def _unchangeable(name: str, got: str) -> ConflictError:
