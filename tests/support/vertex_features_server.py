@@ -298,7 +298,8 @@ class VertexFeaturesServer:
             held = self.things[f"{PARENT}/featureGroups/{group['featureGroupId']}"]["bigQuery"]
             table, keys = held["bigQuerySource"]["inputUri"], held["entityIdColumns"]
             time, listed = held["timeSeries"]["timestampColumn"], ", ".join(keys)
-            query = f"SELECT * FROM '{{}}' QUALIFY row_number() OVER (PARTITION BY {listed} ORDER BY {time} DESC) = 1"
+            newest = f"row_number() OVER (PARTITION BY {listed} ORDER BY {time} DESC) = 1"
+            query = f"SELECT * FROM '{{}}' QUALIFY {newest}"
             if not held.get("dense"):
                 values = "".join(
                     f", arg_max({each}, {time}) FILTER ({each} IS NOT NULL) AS {each}"
@@ -343,9 +344,7 @@ def _value(field_: dict[str, str], value: Any) -> dict[str, Any]:
         return {}
     kind = _VALUES[field_["type"]]
     if field_.get("mode") == "REPEATED":
-        name = {"doubleValue": "doubleArrayValue", "int64Value": "int64ArrayValue"}.get(
-            kind, "stringArrayValue"
-        )
+        name = kind.replace("Value", "ArrayValue")
         return {name: {"values": [str(each) if kind == "int64Value" else each for each in value]}}
     if field_["type"] == "TIMESTAMP":
         return {kind: str(round(value.timestamp() * 1e6))}
