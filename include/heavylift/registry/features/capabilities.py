@@ -22,6 +22,7 @@ class FeatureCapabilities:
     :param tombstones: its history keeps deletions.
     :param ttl: it can end the serving of old rows.
     :param ttl_joins: the time to live bounds joins with the history, too.
+    :param ttl_step: seconds that a time to live is counted in.
     :param key_types: types that a key may have; empty for all that can be held.
     :param most_features: features that a view may have, key and event time included; 0 means no limit.
     :param time_is_feature: the event time is a column under the rules of features.
@@ -44,6 +45,7 @@ class FeatureCapabilities:
     tombstones: bool = False
     ttl: bool = True
     ttl_joins: bool = False
+    ttl_step: int = 1
     key_types: tuple[str, ...] = ()
     most_features: int = 0
     time_is_feature: bool = False
@@ -68,11 +70,12 @@ class FeatureCapabilities:
 
         :param ttl: rows grow too old to be served on the source.
         """
+        named = source.created or self.history.stamps or self.tables
         form = source.time_form if source.time_form in self.time_forms else self.time_forms[0]
         return replace(
             self.history,
             time_form=form,
-            created=self.history.created or source.created,
+            created=(self.history.created or source.created) if named else "",
             sparse=source.sparse and self.serves_history,
             apart=self.serves_history and (bool(source.deleted) or ttl),
         )

@@ -13,6 +13,8 @@ from heavylift.registry.features.description import Feature, View
 from heavylift.registry.uris import UriMap
 
 _EXAMPLES = 5
+Told = Iterator[tuple[str, str]]
+"""What is lost, and why."""
 VIEW = "feature view"
 READ = "parquet"
 """The format of histories that is read."""
@@ -69,11 +71,11 @@ def fit_view(
         view,
         features=features,
         key_types={name: target.types.get(kind, kind) for name, kind in view.key_types.items()},
-        entities=(view.entities or view.keys) if target.entities else (),
+        entities=_entities(view) if target.entities else (),
         offline=there,
         offline_format=READ if view.offline else "",
         online="" if target.unserved else view.online,
-        ttl_seconds=view.ttl_seconds if target.ttl else "",
+        ttl_seconds=str(_ttl(view, target) or ""),
         description="" if target.description.wrong(view.description) else view.description,
         owner=view.owner if target.owner else "",
         metadata=_kept_metadata(view, target),
@@ -94,26 +96,60 @@ def told(fitted: list[FittedView]) -> tuple[RegistryLoss, ...]:
 
 
 def _meanings(view: View, source: FeatureCapabilities, target: FeatureCapabilities) -> Iterator[Lost]:
-    if source.tombstones and not target.tombstones and view.offline:
-        yield Lost("deletions in the history", "rows that delete a key are left out there", view.name)
-    if view.ttl and not target.ttl:
-        yield Lost("ttl_seconds", "rows are served there however old they grow", view.name)
-    elif view.ttl and source.ttl_joins != target.ttl_joins:
-        where = "there" if target.ttl_joins else "on the source only"
-        yield Lost("ttl_seconds", f"it bounds joins with the history, too, {where}", view.name)
-    if target.whole_lists and any(each.type.startswith("list<") for each in view.features.values()):
-        yield Lost("lists that are null", "they become empty there", view.name)
-    if view.online and target.unserved:
-        yield Lost("online", target.unserved, view.name)
-    elif target.serves_history and view.online and (source.tombstones or view.ttl):
-        reason = "they come from a table of their own, made anew by each copy, and do not follow the history"
-        yield Lost("online rows", reason, view.name)
-    if view.entities and not target.entities:
-        yield Lost("entities", "no place for their names there", view.name)
+    for item, reason in (
+        *_of_rows(view, source, target),
+        *_of_ttl(view, source, target),
+        *_of_entities(view, target),
+    ):
+        yield Lost(item, reason, view.name)
     if bad := target.description.wrong(view.description) if view.description else "":
         yield Lost("description", bad, view.name)
     if view.owner and not target.owner:
         yield Lost("owner", "no place for it there", view.name)
+
+
+def _of_rows(
+    view: View, source: FeatureCapabilities, target: FeatureCapabilities
+) -> Iterator[tuple[str, str]]:
+    if source.tombstones and not target.tombstones and view.offline:
+        yield "deletions in the history", "rows that delete a key are left out there"
+    if target.whole_lists and any(each.type.startswith("list<") for each in view.features.values()):
+        yield "lists that are null", "they become empty there"
+    if view.online and target.unserved:
+        yield "online", target.unserved
+    elif target.serves_history and view.online and (source.tombstones or view.ttl):
+        yield (
+            "online rows",
+            "they come from a table of their own, made anew by each copy, and do not follow the history",
+        )
+
+
+def _of_ttl(
+    view: View, source: FeatureCapabilities, target: FeatureCapabilities
+) -> Iterator[tuple[str, str]]:
+    if view.ttl and not target.ttl:
+        yield "ttl_seconds", "rows are served there however old they grow"
+    elif view.ttl and source.ttl_joins != target.ttl_joins:
+        where = "there" if target.ttl_joins else "on the source only"
+        yield "ttl_seconds", f"it bounds joins with the history, too, {where}"
+    if target.ttl and _ttl(view, target) != view.ttl:
+        yield "ttl_seconds", f"it is counted in steps of {target.ttl_step} seconds there"
+
+
+def _of_entities(view: View, target: FeatureCapabilities) -> Told:
+    if view.entities and not target.entities:
+        yield "entities", "no place for their names there"
+    elif view.entities and len(view.entities) != len(view.keys):
+        yield "entities", "each key becomes one of its own there"
+
+
+def _ttl(view: View, target: FeatureCapabilities) -> int:
+    """Return the time to live as the target counts it, rounded up."""
+    return -(-view.ttl // target.ttl_step) * target.ttl_step if target.ttl else 0
+
+
+def _entities(view: View) -> tuple[str, ...]:
+    return view.entities if len(view.entities) == len(view.keys) else view.keys
 
 
 def _of_features(view: View, target: FeatureCapabilities) -> Iterator[tuple[str, str, str]]:

@@ -264,7 +264,7 @@ async def opened(
     try:
         for side in (request.source, request.target):
             # One after the other, so that the first is closed where the second cannot be opened.
-            stores.append(open_feature_store(side.connection, own, parallel, work.stop))  # noqa: PERF401
+            stores.append(open_feature_store(side.connection, own, parallel, work.stop, side.history))  # noqa: PERF401
         if stores[0].address == stores[1].address:
             raise _one_store(request, stores[0].address)
         yield FeatureMove(request, work, stores[0], stores[1], places)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from heavylift.aio import loop_factory
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError
 from heavylift.platforms.gcp.credentials import is_anonymous, token_fetcher
@@ -18,6 +16,7 @@ from heavylift.registry.catalogues.marks import origin_in
 from heavylift.registry.catalogues.vertex_shapes import LABELS
 from heavylift.registry.features.bigquery import CREATED, BigQueryTables, Table, slashed
 from heavylift.registry.features.description import Feature, History, View
+from heavylift.registry.features.own_loop import OwnLoop
 from heavylift.registry.features.ports import HeldView, Key, Served
 from heavylift.registry.features.vertex_online import VertexOnline
 from heavylift.registry.features.vertex_rules import CAPABILITIES
@@ -28,7 +27,6 @@ _ENTITY, _TIME = "entity_id", "feature_timestamp"
 _MODE = "parquet"
 
 Raw = Mapping[str, Any]
-T = TypeVar("T")
 
 
 class VertexFeatures:
@@ -74,7 +72,7 @@ class VertexFeatures:
         )
         self._maker = FeatureGroupMaker(self._api, self._tables, self._parent, self._online)
         self._odd: dict[str, str] = {}
-        self._loop: asyncio.AbstractEventLoop | None = None
+        self._loop = OwnLoop()
 
     @property
     def address(self) -> str:
@@ -83,7 +81,7 @@ class VertexFeatures:
 
     def read(self) -> list[HeldView]:
         """Return all feature groups over tables."""
-        return self._run(self._read())
+        return self._loop.run(self._read())
 
     def beside(self) -> Sequence[tuple[str, str, int]]:
         """Return groups, and views of several groups or of queries, that are not moved."""
@@ -91,16 +89,16 @@ class VertexFeatures:
 
     def apply(self, view: View, history: History, marks: Mapping[str, str]) -> str:
         """Make table, group, features and feature view, or change what can be changed of them."""
-        return self._run(self._maker.apply(view, history, marks))
+        return self._loop.run(self._maker.apply(view, history, marks))
 
     def serve(self, view: View, history: History, rows: Path) -> int:
         """Let the feature view take the newest rows from its table."""
         del history, rows
-        return self._run(self._online.sync(view.name))
+        return self._loop.run(self._online.sync(view.name))
 
     def online(self, view: View, keys: Sequence[Key]) -> list[Served]:
         """Fetch feature values, key by key, some at once."""
-        return self._run(self._online.fetch(view, keys))
+        return self._loop.run(self._online.fetch(view, keys))
 
     def joined(self, view: View, frame: Path, answer: Path) -> bool:
         """Tell that it cannot: its joins are the user's own queries."""
@@ -109,25 +107,12 @@ class VertexFeatures:
 
     def close(self) -> None:
         """Close connections, and end the loop that served them."""
-        if self._loop is None:
-            return
-        self._run(self._closed())
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join()
-        self._loop.close()
+        self._loop.close(self._closed())
 
     async def _closed(self) -> None:
         await self._online.close()
         await self._tables.close()
         await self._api.close()
-
-    def _run(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run work in a loop of its own: whoever calls may be within another."""
-        if self._loop is None:
-            self._loop = (loop_factory() or asyncio.new_event_loop)()
-            self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
-            self._thread.start()
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _read(self) -> list[HeldView]:
         self._odd, found = {}, []

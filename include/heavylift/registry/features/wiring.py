@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 
 def open_feature_store(
-    connection: Connection, processes: FeastProcesses, parallel: int, stop: threading.Event
+    connection: Connection,
+    processes: FeastProcesses,
+    parallel: int,
+    stop: threading.Event,
+    history: Connection | None = None,
 ) -> FeatureStore:
     """Return the adapter of a connection; close it when done.
 
+    :param history: of the object store of its histories.
     :raises ConnectionConfigError: no feature store is known for its type, or it lacks a field.
     """
     if connection.conn_type == "aws":
@@ -29,6 +34,10 @@ def open_feature_store(
         from heavylift.registry.features.vertex import VertexFeatures
 
         return VertexFeatures(connection, parallel, stop)
+    if connection.conn_type == "azure":
+        from heavylift.registry.features.azure_ml import AzureMlFeatures
+
+        return AzureMlFeatures(connection, history, parallel)
     if connection.conn_type == "feast":
         from heavylift.registry.features.feast import FeastStore
 
@@ -36,7 +45,7 @@ def open_feature_store(
     raise ConnectionConfigError(
         f"using connection {connection.conn_id!r} for a feature store",
         got=f"the type {connection.conn_type!r}",
-        expected="aws (SageMaker), google_cloud_platform (Vertex AI) or feast",
+        expected="aws (SageMaker), google_cloud_platform (Vertex AI), azure (Azure ML) or feast",
         state="nothing was touched",
         remedy="name a connection of one of these types; see docs/reference/feature-stores.md for what is not"
         " served",

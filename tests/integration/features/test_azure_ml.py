@@ -1,0 +1,192 @@
+"""Azure ML's feature store as target and source, over a real Blob server (Azurite)."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from azure.storage.blob import BlobServiceClient
+
+from heavylift.connections import Connection, connection_from_env
+from heavylift.errors import ConflictError
+from heavylift.registry.features import moving, wiring
+from sandbox.stack import Stack
+from tests.support.azure_features_server import AzureFeaturesServer
+from tests.support.feature_moves import FeatureMoves
+from tests.support.memory_features import Pair
+
+
+@pytest.fixture(scope="module")
+def blobs() -> Iterator[Connection]:
+    """Return a Blob server."""
+    folder = Path(tempfile.mkdtemp(prefix="heavylift-sandbox-"))
+    stack = Stack.start(folder, ["azure_target"])
+    try:
+        yield connection_from_env("azure_target", stack.env)
+    finally:
+        stack.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def lake(blobs: Connection) -> Iterator[BlobServiceClient]:
+    """Return the Blob server's own client, with empty containers."""
+    url, key = str(blobs.host), str(blobs.password)
+    client = BlobServiceClient(url, credential={"account_name": str(blobs.login), "account_key": key})
+    for name in ("specs", "lake"):
+        client.create_container(name)
+    yield client
+    for name in ("specs", "lake"):
+        client.delete_container(name)
+
+
+@pytest.fixture
+def azure(lake: BlobServiceClient) -> Iterator[AzureFeaturesServer]:
+    server = AzureFeaturesServer()
+    yield server
+    server.close()
+    assert server.rejected == []
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """Return two stores in memory; connections of other types lead to where they always do."""
+    pair = Pair(tmp_path, int(time.time()))
+
+    def opened(connection: Connection, *more: Any) -> Any:
+        if connection.conn_type == "memory":
+            return pair.open(connection)
+        return wiring.open_feature_store(connection, *more)
+
+    monkeypatch.setattr(moving, "open_feature_store", opened)
+    return pair
+
+
+@pytest.fixture
+def moves(pair: Pair, azure: AzureFeaturesServer, blobs: Connection) -> FeatureMoves:
+    """Return a move from memory to Azure ML."""
+    pairs = ((f"file://{pair.folder}/a", "az://lake/features"),)
+    return FeatureMoves(pair.moves.source, azure.connection, pairs, {}, target_history=blobs)
+
+
+def names(lake: BlobServiceClient, container: str) -> list[str]:
+    return [each.name for each in lake.get_container_client(container).list_blobs()]
+
+
+def spec_of(lake: BlobServiceClient, azure: AzureFeaturesServer, version: str) -> dict[str, Any]:
+    path = azure.things[f"featuresets/drivers/versions/{version}"]["properties"]["specification"]["path"]
+    start = "azureml://subscriptions/s/resourceGroups/g/workspaces/w/datastores/workspaceblobstore/paths/"
+    assert path.startswith(start)
+    blob = lake.get_blob_client("specs", f"{path.removeprefix(start)}/FeatureSetSpec.yaml")
+    found: dict[str, Any] = yaml.safe_load(blob.download_blob().readall())
+    return found
+
+
+def test_to_azure_ml_and_back(
+    pair: Pair, azure: AzureFeaturesServer, blobs: Connection, lake: BlobServiceClient, moves: FeatureMoves
+) -> None:
+    assert {each.item for each in moves.look(accept_losses=False).losses} == {"online"}
+    with pytest.raises(ConflictError, match="losses-not-accepted"):
+        moves.copy(accept_losses=False)
+    assert (azure.writes, names(lake, "lake"), names(lake, "specs")) == ([], [], [])
+    record = moves.copy()
+    assert record.passed, record.failures
+    assert names(lake, "lake") == ["features/drivers/x.parquet"], "the very file, as it is"
+    assert spec_of(lake, azure, "1") == {
+        "$schema": "http://azureml/sdk-2-0/FeatureSetSpec.json",
+        "source": {
+            "type": "parquet",
+            "path": "abfss://lake@lake.dfs.core.windows.net/features/drivers",
+            "timestamp_column": {"name": "became"},
+        },
+        "features": [
+            {"name": "rate", "type": "double"},
+            {"name": "trips", "type": "long", "description": "how many", "tags": {"unit": "1"}},
+        ],
+        "index_columns": [{"name": "driver_id", "type": "long"}],
+        "temporal_join_lookback": {"days": 1, "hours": 0, "minutes": 0},
+    }
+    entity = azure.things["featurestoreEntities/driver/versions/1"]["properties"]
+    assert entity["indexColumns"] == [{"columnName": "driver_id", "dataType": "Long"}]
+    proof = moves.verify()
+    assert proof.passed, proof.differences
+    assert (proof.histories[0].target.rows, proof.online, proof.joins[0].rows) == (200, (), 60)
+    writes = len(azure.writes)
+    assert (moves.copy().written, len(azure.writes)) == (0, writes)
+
+    pairs = (("az://lake/features", f"file://{pair.folder}/b"),)
+    back = FeatureMoves(azure.connection, pair.moves.target, pairs, {}, source_history=blobs)
+    assert back.look(accept_losses=False).losses == ()
+    assert back.copy().passed
+    proof = back.verify()
+    assert proof.passed, proof.differences
+    assert (proof.histories[0].target.rows, back.copy().written) == (200, 0)
+
+    blob = lake.get_blob_client("lake", "features/drivers/x.parquet")
+    local = pair.folder / "b/drivers/x.parquet"
+    pair.rewrite("SELECT * FROM '{path}' WHERE driver_id <> 7")
+    blob.upload_blob(local.read_bytes(), overwrite=True)
+    assert ("history row", "missing") in moves.differing()
+
+
+def test_what_a_version_cannot_change_makes_a_new_one(
+    pair: Pair, azure: AzureFeaturesServer, lake: BlobServiceClient, moves: FeatureMoves
+) -> None:
+    assert moves.copy().passed
+    pair.source.change("drivers", description="others", metadata={"team": "fraud"})
+    assert moves.copy().passed
+    assert "featuresets/drivers/versions/2" not in azure.things
+    assert azure.things["featuresets/drivers/versions/1"]["properties"]["description"] == "others"
+    pair.source.change("drivers", ttl_seconds="90")
+    assert {each.item for each in moves.look().losses} == {"online", "ttl_seconds"}
+    assert moves.copy().passed
+    assert spec_of(lake, azure, "2")["temporal_join_lookback"] == {"days": 0, "hours": 0, "minutes": 2}
+    assert "temporal_join_lookback" in spec_of(lake, azure, "1")
+    assert moves.copy().written == 0
+
+
+PLACES: dict[str, tuple[Callable[[AzureFeaturesServer], None], str]] = {
+    "a feature set of others": (
+        lambda azure: azure.things.update(
+            {
+                "featuresets/drivers": {"name": "drivers", "properties": {}},
+                "featuresets/drivers/versions/1": {"name": "1", "properties": {"tags": {"a": "b"}}},
+            }
+        ),
+        "HL-9473",
+    ),
+    "an entity with another column": (
+        lambda azure: azure.things.update(
+            {
+                "featurestoreEntities/driver": {"name": "driver", "properties": {}},
+                "featurestoreEntities/driver/versions/1": {
+                    "name": "1",
+                    "properties": {"indexColumns": [{"columnName": "id", "dataType": "Long"}]},
+                },
+            }
+        ),
+        "HL-9471",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLACES)
+def test_what_others_have_is_not_touched(azure: AzureFeaturesServer, moves: FeatureMoves, name: str) -> None:
+    plant, code = PLACES[name]
+    plant(azure)
+    before = dict(azure.things)
+    record = moves.copy()
+    assert [each.code for each in record.failures] == [code]
+    assert {key: azure.things[key] for key in before} == before
+
+
+def test_a_connection_that_lacks_a_place_writes_nothing(moves: FeatureMoves) -> None:
+    del moves.target.extra["storage_account"]
+    with pytest.raises(ConflictError, match=r"read-only: .*storage_account"):
+        moves.copy()
