@@ -26,7 +26,7 @@ _SCHEMAS = {
     "featurestore_entity_containers": "FeaturestoreEntityContainerProperties",
     "featurestore_entity_versions": "FeaturestoreEntityVersionProperties",
 }
-WORKSPACE = "subscriptions/s/resourceGroups/g/workspaces/w"
+GUID = "0A1B2C3D-0000-4000-8000-00000000000F"
 
 
 @cache
@@ -91,6 +91,8 @@ class AzureFeaturesServer:
             if wrong:
                 return self._refused(f"{method['id']}: {wrong}")
             self.requests.append(method["id"])
+            if method["id"] == "workspaces_get":
+                return 200, {"name": "w", "kind": "FeatureStore", "properties": {"workspaceId": GUID}}
             name = urllib.parse.unquote(split.path.partition("/workspaces/w/")[2])
             if http == "PUT":
                 return self._put(name, body)

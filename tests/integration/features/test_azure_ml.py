@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import shutil
 import tempfile
 import time
@@ -17,9 +18,10 @@ from heavylift.connections import Connection, connection_from_env
 from heavylift.errors import ConflictError
 from heavylift.registry.features import moving, wiring
 from sandbox.stack import Stack
-from tests.support.azure_features_server import AzureFeaturesServer
+from tests.support.azure_features_server import GUID, AzureFeaturesServer
 from tests.support.feature_moves import FeatureMoves
 from tests.support.memory_features import Pair
+from tests.support.small_redis import SmallRedis
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +49,15 @@ def lake(blobs: Connection) -> Iterator[BlobServiceClient]:
 
 
 @pytest.fixture
-def azure(lake: BlobServiceClient) -> Iterator[AzureFeaturesServer]:
-    server = AzureFeaturesServer()
+def redis() -> Iterator[SmallRedis]:
+    server = SmallRedis()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def azure(lake: BlobServiceClient, redis: SmallRedis) -> Iterator[AzureFeaturesServer]:
+    server = AzureFeaturesServer(redis.extra)
     yield server
     server.close()
     assert server.rejected == []
@@ -89,12 +98,20 @@ def spec_of(lake: BlobServiceClient, azure: AzureFeaturesServer, version: str) -
 
 
 def test_to_azure_ml_and_back(
-    pair: Pair, azure: AzureFeaturesServer, blobs: Connection, lake: BlobServiceClient, moves: FeatureMoves
+    pair: Pair,
+    azure: AzureFeaturesServer,
+    blobs: Connection,
+    lake: BlobServiceClient,
+    redis: SmallRedis,
+    moves: FeatureMoves,
 ) -> None:
+    host = moves.target.extra.pop("redis_host")
     assert {each.item for each in moves.look(accept_losses=False).losses} == {"online"}
     with pytest.raises(ConflictError, match="losses-not-accepted"):
         moves.copy(accept_losses=False)
     assert (azure.writes, names(lake, "lake"), names(lake, "specs")) == ([], [], [])
+    moves.target.extra["redis_host"] = host
+    assert moves.look(accept_losses=False).losses == ()
     record = moves.copy()
     assert record.passed, record.failures
     assert names(lake, "lake") == ["features/drivers/x.parquet"], "the very file, as it is"
@@ -116,7 +133,15 @@ def test_to_azure_ml_and_back(
     assert entity["indexColumns"] == [{"columnName": "driver_id", "dataType": "Long"}]
     proof = moves.verify()
     assert proof.passed, proof.differences
-    assert (proof.histories[0].target.rows, proof.online, proof.joins[0].rows) == (200, (), 60)
+    assert (proof.histories[0].target.rows, proof.online[0].equal, proof.joins[0].rows) == (200, 50, 60)
+    start = f"featurestore:{GUID}:featureset:drivers:version:1:".lower()
+    held = redis.hashes[f"{start}driver_id:7"]
+    assert (held[b"trips"], len(base64.b64decode(held[b"rate"])), set(held)) == (
+        b"0",
+        9,
+        {b"rate", b"trips", b"became"},
+    )
+    assert redis.expiries[f"{start}driver_id:7"] == int(held[b"became"]) + 86_400
     writes = len(azure.writes)
     assert (moves.copy().written, len(azure.writes)) == (0, writes)
 
@@ -127,6 +152,19 @@ def test_to_azure_ml_and_back(
     proof = back.verify()
     assert proof.passed, proof.differences
     assert (proof.histories[0].target.rows, back.copy().written) == (200, 0)
+
+    # An older row never replaces a newer one, and one that was lost is found.
+    held[b"became"], held[b"trips"] = b"9999999999", b"77"
+    del redis.hashes[f"{start}driver_id:8"]
+    proof = moves.verify()
+    assert {(each.kind, each.id, each.fields) for each in proof.differences} == {
+        ("different", "drivers: 7", ("trips", "event time")),
+        ("missing", "drivers: 8", ()),
+    }
+    pair.source.change("drivers", description="copied again")
+    assert moves.copy().passed
+    assert held[b"trips"] == b"77"
+    assert [each.id for each in moves.verify().differences] == ["drivers: 7"]
 
     blob = lake.get_blob_client("lake", "features/drivers/x.parquet")
     local = pair.folder / "b/drivers/x.parquet"
@@ -144,7 +182,7 @@ def test_what_a_version_cannot_change_makes_a_new_one(
     assert "featuresets/drivers/versions/2" not in azure.things
     assert azure.things["featuresets/drivers/versions/1"]["properties"]["description"] == "others"
     pair.source.change("drivers", ttl_seconds="90")
-    assert {each.item for each in moves.look().losses} == {"online", "ttl_seconds"}
+    assert {each.item for each in moves.look().losses} == {"ttl_seconds"}
     assert moves.copy().passed
     assert spec_of(lake, azure, "2")["temporal_join_lookback"] == {"days": 0, "hours": 0, "minutes": 2}
     assert "temporal_join_lookback" in spec_of(lake, azure, "1")

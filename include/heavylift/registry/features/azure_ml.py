@@ -7,6 +7,7 @@ them. The newest version of each counts.
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -25,6 +26,7 @@ from heavylift.registry.catalogues.cloud_api import CloudApi
 from heavylift.registry.catalogues.files import StoreFiles
 from heavylift.registry.catalogues.marks import origin_in
 from heavylift.registry.catalogues.ports import by_number
+from heavylift.registry.features.azure_ml_online import Layout, RedisOnline
 from heavylift.registry.features.azure_ml_rules import CAPABILITIES, CREATED, NAMES, TYPES, Lake
 from heavylift.registry.features.azure_ml_spec import FILE, FILES, MOST_BYTES, read_spec, write_spec
 from heavylift.registry.features.description import History, View
@@ -48,7 +50,9 @@ class AzureMlFeatures:
     :param lake: connection of the storage account.
     """
 
-    def __init__(self, connection: Connection, lake: Connection | None, parallel: int) -> None:
+    def __init__(
+        self, connection: Connection, lake: Connection | None, parallel: int, stop: threading.Event
+    ) -> None:
         self._path = _path_of(connection)
         query = {"api-version": _API_VERSION}
         self._api = CloudApi(
@@ -62,11 +66,14 @@ class AzureMlFeatures:
         self._connection, self._parallel = lake, parallel
         lacking = [each for each in ("storage_account", "datastore_container") if not connection.text(each)]
         why = f"connection {connection.conn_id!r} names no {' and no '.join(lacking)}" if lacking else ""
-        self.capabilities = replace(CAPABILITIES, unwritable=why)
+        self._redis = RedisOnline(connection, stop)
+        unserved = "" if self._redis.is_there else f"connection {connection.conn_id!r} names no redis_host"
+        self.capabilities = replace(CAPABILITIES, unwritable=why, unserved=unserved)
+        self._guid = ""
         self._loop, self._stack = OwnLoop(), AsyncExitStack()
         self._stores: dict[str, StoreFiles] = {}
         self._odd: dict[str, str] = {}
-        self._versions: dict[str, str] = {}
+        self._layouts: dict[str, Layout] = {}
 
     @property
     def address(self) -> str:
@@ -87,14 +94,13 @@ class AzureMlFeatures:
         return self._loop.run(self._apply(view, marks))
 
     def serve(self, view: View, history: History, rows: Path) -> int:
-        """Do nothing: what is served is filled by jobs of the feature store's own."""
-        del view, history, rows
-        return 0
+        """Put rows into Redis as the feature store's own jobs do; an older row replaces no newer one."""
+        del history
+        return self._redis.put(self._layouts[view.name], view, rows)
 
     def online(self, view: View, keys: Sequence[Key]) -> list[Served]:
-        """Tell nothing: no view that is held here is told to be served."""
-        del view
-        return [Served() for _ in keys]
+        """Ask Redis."""
+        return self._redis.fetch(self._layouts[view.name], view, keys)
 
     def joined(self, view: View, frame: Path, answer: Path) -> bool:
         """Tell that it cannot: its joins are jobs of Spark."""
@@ -103,6 +109,7 @@ class AzureMlFeatures:
 
     def close(self) -> None:
         """Close connections."""
+        self._redis.close()
         self._loop.close(self._closed())
 
     async def _closed(self) -> None:
@@ -110,7 +117,9 @@ class AzureMlFeatures:
         await self._api.close()
 
     async def _read(self) -> list[HeldView]:
-        self._odd, self._versions, found = {}, {}, []
+        self._odd, self._layouts, found = {}, {}, []
+        workspace = await self._api.get(self._path)
+        self._guid = str((workspace.get("properties") or {}).get("workspaceId") or "")
         entities = {name: each async for name, each in self._entities()}
         async for raw in self._all(f"{self._path}/featuresets"):
             name = str(raw["name"])
@@ -124,7 +133,6 @@ class AzureMlFeatures:
             if isinstance(held, str):
                 self._odd[f"feature set {name}"] = held
             else:
-                self._versions[name] = str(versions[-1]["name"])
                 found.append(held)
         return found
 
@@ -139,9 +147,10 @@ class AzureMlFeatures:
         properties: Raw = raw.get("properties") or {}
         folder = self._lake.shown(str((properties.get("specification") or {}).get("path") or ""))
         text = await self._spec(folder)
-        view = read_spec(text, self._lake) if text is not None else f"no specification at {folder}"
-        if isinstance(view, str):
-            return view
+        read = read_spec(text, self._lake) if text is not None else f"no specification at {folder}"
+        if isinstance(read, str):
+            return read
+        view, schema = read
         if not view.offline.startswith("az://"):
             return f"its source is {view.offline}"
         named = [str(each).removeprefix("azureml:") for each in properties.get("entities") or ()]
@@ -150,8 +159,13 @@ class AzureMlFeatures:
         single = all(len(each) == 1 for each in columns)
         if not single:
             self._odd[f"entities of feature set {name}"] = "each of their columns becomes one of its own"
+        told: Raw = properties.get("properties") or {}
+        self._layouts[name] = Layout(
+            self._guid, name, str(raw["name"]), schema, str(told.get("onlineMaterializationVersion") or "")
+        )
         settings: Raw = properties.get("materializationSettings") or {}
-        if str(settings.get("storeType") or "None") != "None":
+        online = self._redis.is_there and "Online" in str(settings.get("storeType"))
+        if str(settings.get("storeType") or "None") not in {"None", "Online" if online else ""}:
             self._odd[f"materialisation of feature set {name}"] = (
                 f"it is set up anew ({settings['storeType']})"
             )
@@ -163,6 +177,7 @@ class AzureMlFeatures:
             keys=tuple(own) or view.keys,
             key_types=own or view.key_types,
             entities=tuple(each.partition(":")[0] for each in named) if single else (),
+            online="yes" if online else "",
             description=str(properties.get("description") or ""),
             metadata={key: value for key, value in tags.items() if not key.startswith(ours)},
         )
@@ -178,7 +193,7 @@ class AzureMlFeatures:
         folder = f"{self._lake.datastore.location}/heavylift/{view.name}/{digest}"
         store, key = await self._at(folder)
         await store.put(f"az://-/{key}", FILE, text, replaces=True)
-        number = self._versions.get(view.name, "1")
+        number = self._layouts[view.name].version if view.name in self._layouts else "1"
         path = f"{self._path}/featuresets/{quote(view.name)}"
         body = {
             "specification": {"path": self._lake.datastore.written(folder)},
@@ -186,6 +201,7 @@ class AzureMlFeatures:
             "description": view.description,
             "tags": {**view.metadata, **marks},
             "stage": "Development",
+            "materializationSettings": {"storeType": "Online" if view.online else "None"},
         }
         there = await self._got(f"{path}/versions/{quote(number)}")
         _demand_ours(view.name, there, marks)
@@ -195,7 +211,8 @@ class AzureMlFeatures:
             # What a version's rows are cannot be changed.
             number = str(int(number) + 1) if number.isdigit() else f"{number}.1"
         await self._put(f"{path}/versions/{quote(number)}", body)
-        self._versions[view.name] = number
+        if view.name not in self._layouts or self._layouts[view.name].version != number:
+            self._layouts[view.name] = Layout(self._guid, view.name, number)
         return view.offline
 
     async def _entity(self, name: str, key: str, kind: str) -> None:

@@ -43,7 +43,6 @@ CAPABILITIES = FeatureCapabilities(
     ttl_step=MINUTE,
     feature_pairs=Pairs(),
     owner=False,
-    unserved="its Redis is filled by materialisation jobs of its own: start one there after the cutover",
     pairs=TAGS,
 )
 """Feature sets over Parquet files, and their entities."""

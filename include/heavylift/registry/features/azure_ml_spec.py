@@ -15,12 +15,13 @@ FILE = "FeatureSetSpec.yaml"
 FILES = (FILE, "FeaturesetSpec.yaml")
 _SCHEMA = "http://azureml/sdk-2-0/FeatureSetSpec.json"
 MOST_BYTES = 4 * 2**20
+_NEWEST = 2
 
 Raw = Mapping[str, Any]
 
 
-def read_spec(text: bytes, lake: Lake) -> View | str:
-    """Return what a specification says of a view, or why such a view is not moved."""
+def read_spec(text: bytes, lake: Lake) -> tuple[View, int] | str:
+    """Return what a specification says of a view, and its version; or why such a view is not moved."""
     try:
         raw = yaml.safe_load(text)
     except yaml.YAMLError:
@@ -39,7 +40,7 @@ def read_spec(text: bytes, lake: Lake) -> View | str:
         )
         for each in raw.get("features") or ()
     }
-    return View(
+    view = View(
         name="",
         keys=tuple(keys),
         key_types={name: TYPES.get(kind, kind) for name, kind in keys.items()},
@@ -49,6 +50,7 @@ def read_spec(text: bytes, lake: Lake) -> View | str:
         offline=lake.shown(str(source.get("path") or "")),
         offline_format=str(source.get("type") or "").lower().replace("deltatable", "delta"),
     )
+    return view, int(raw.get("schema_version") or 1)
 
 
 def write_spec(view: View, lake: Lake) -> bytes:
@@ -69,6 +71,8 @@ def write_spec(view: View, lake: Lake) -> bytes:
 
 
 def _unmoved(raw: Raw, source: Raw) -> str:
+    if int(raw.get("schema_version") or 1) > _NEWEST:
+        return f"its specification is of version {raw['schema_version']}"
     if raw.get("feature_transformation") or raw.get("feature_transformation_code"):
         return "its features are computed by code or windows: define them anew"
     if source.get("source_process_code") or str(source.get("type")).lower() in {"custom", "featureset"}:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -69,6 +70,8 @@ def _value(raw: Raw, kind: str) -> object:
             continue
         if name.endswith("ArrayValue"):
             return list(value.get("values") or ())
+        if name == "bytesValue":
+            return base64.b64decode(value).hex()
         if kind == "timestamp" and name == "int64Value":
             return int(value) / _MICROSECONDS
         return value

@@ -37,7 +37,7 @@ def open_feature_store(
     if connection.conn_type == "azure":
         from heavylift.registry.features.azure_ml import AzureMlFeatures
 
-        return AzureMlFeatures(connection, history, parallel)
+        return AzureMlFeatures(connection, history, parallel, stop)
     if connection.conn_type == "feast":
         from heavylift.registry.features.feast import FeastStore
 
