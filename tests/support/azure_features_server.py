@@ -45,6 +45,7 @@ class AzureFeaturesServer:
     """
 
     more: dict[str, str] = field(default_factory=dict)
+    workspace: str = "w"
     things: dict[str, dict[str, Any]] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     rejected: list[str] = field(default_factory=list)
@@ -61,7 +62,7 @@ class AzureFeaturesServer:
         extra = {
             "subscription_id": "s",
             "resource_group": "g",
-            "workspace": "w",
+            "workspace": self.workspace,
             "datastore_container": "specs",
             "storage_account": "lake",
             "anonymous": True,
@@ -93,7 +94,7 @@ class AzureFeaturesServer:
             self.requests.append(method["id"])
             if method["id"] == "workspaces_get":
                 return 200, {"name": "w", "kind": "FeatureStore", "properties": {"workspaceId": GUID}}
-            name = urllib.parse.unquote(split.path.partition("/workspaces/w/")[2])
+            name = urllib.parse.unquote(split.path.partition(f"/workspaces/{self.workspace}/")[2])
             if http == "PUT":
                 return self._put(name, body)
             if method["id"].endswith("_list"):

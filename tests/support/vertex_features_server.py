@@ -69,13 +69,18 @@ class VertexFeaturesServer:
 
     def __post_init__(self) -> None:
         self._lock, self._clock = threading.Lock(), 1000
-        self.things[STORE] = {"name": STORE, "bigtable": {"autoScaling": {}}}
+        store = f"{self.parent}/featureOnlineStores/online"
+        self.things[store] = {"name": store, "bigtable": {"autoScaling": {}}}
         options = ClientOptions(api_endpoint=self.lake.extra["endpoint_url"])
         self._storage = storage.Client("p", AnonymousCredentials(), client_options=options)
         self._server = JsonServer(self.answer)
 
     def close(self) -> None:
         self._server.close()
+
+    @property
+    def parent(self) -> str:
+        return f"projects/{self.project}/locations/europe-west4"
 
     @property
     def connection(self) -> Connection:
@@ -295,7 +300,7 @@ class VertexFeaturesServer:
             query = "SELECT * FROM '{}'"
         else:
             (group,) = made["featureRegistrySource"]["featureGroups"]
-            held = self.things[f"{PARENT}/featureGroups/{group['featureGroupId']}"]["bigQuery"]
+            held = self.things[f"{self.parent}/featureGroups/{group['featureGroupId']}"]["bigQuery"]
             table, keys = held["bigQuerySource"]["inputUri"], held["entityIdColumns"]
             time, listed = held["timeSeries"]["timestampColumn"], ", ".join(keys)
             newest = f"row_number() OVER (PARTITION BY {listed} ORDER BY {time} DESC) = 1"

@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import base64
-import shutil
-import tempfile
-import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from azure.storage.blob import BlobServiceClient
 
-from heavylift.connections import Connection, connection_from_env
+from heavylift.connections import Connection
 from heavylift.errors import ConflictError
-from heavylift.registry.features import moving, wiring
-from sandbox.stack import Stack
+from tests.integration.features.sides import blob_client
 from tests.support.azure_features_server import GUID, AzureFeaturesServer
 from tests.support.feature_moves import FeatureMoves
 from tests.support.memory_features import Pair
 from tests.support.small_redis import SmallRedis
 
 
-@pytest.fixture(scope="module")
-def blobs() -> Iterator[Connection]:
+@pytest.fixture
+def blobs(lakes: Callable[[str], Connection]) -> Connection:
     """Return a Blob server."""
-    folder = Path(tempfile.mkdtemp(prefix="heavylift-sandbox-"))
-    stack = Stack.start(folder, ["azure_target"])
-    try:
-        yield connection_from_env("azure_target", stack.env)
-    finally:
-        stack.stop()
-        shutil.rmtree(folder)
+    return lakes("az")
 
 
 @pytest.fixture
 def lake(blobs: Connection) -> Iterator[BlobServiceClient]:
     """Return the Blob server's own client, with empty containers."""
-    url, key = str(blobs.host), str(blobs.password)
-    client = BlobServiceClient(url, credential={"account_name": str(blobs.login), "account_key": key})
+    client = blob_client(blobs)
     for name in ("specs", "lake"):
         client.create_container(name)
     yield client
@@ -61,20 +49,6 @@ def azure(lake: BlobServiceClient, redis: SmallRedis) -> Iterator[AzureFeaturesS
     yield server
     server.close()
     assert server.rejected == []
-
-
-@pytest.fixture
-def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
-    """Return two stores in memory; connections of other types lead to where they always do."""
-    pair = Pair(tmp_path, int(time.time()))
-
-    def opened(connection: Connection, *more: Any) -> Any:
-        if connection.conn_type == "memory":
-            return pair.open(connection)
-        return wiring.open_feature_store(connection, *more)
-
-    monkeypatch.setattr(moving, "open_feature_store", opened)
-    return pair
 
 
 @pytest.fixture

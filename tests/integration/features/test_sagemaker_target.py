@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import pytest
 
-from heavylift.connections import Connection
 from heavylift.errors import ConflictError
-from heavylift.registry.features import moving, wiring
 from heavylift.registry.features.description import Feature
 from tests.integration.features.test_sagemaker import fill
 from tests.support.feature_group_server import FeatureGroupServer
@@ -20,20 +16,10 @@ from tests.support.memory_features import Pair
 
 
 @pytest.fixture
-def group_moves(
-    sagemaker: FeatureGroupServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> tuple[Pair, FeatureMoves]:
+def group_moves(sagemaker: FeatureGroupServer, pair: Pair) -> tuple[Pair, FeatureMoves]:
     """Return a store in memory with one view, and a move of it to SageMaker."""
-    pair = Pair(tmp_path, int(time.time()))
     sagemaker.s3.create_bucket(Bucket="lake")
-
-    def opened(connection: Connection, *more: Any) -> Any:
-        if connection.conn_type == "memory":
-            return pair.open(connection)
-        return wiring.open_feature_store(connection, *more)
-
-    monkeypatch.setattr(moving, "open_feature_store", opened)
-    pairs = ((f"file://{tmp_path}/a", "s3://lake/fs"),)
+    pairs = ((f"file://{pair.folder}/a", "s3://lake/fs"),)
     return pair, FeatureMoves(pair.moves.source, sagemaker.connection, pairs, pair.moves.options)
 
 

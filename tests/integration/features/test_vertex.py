@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.api_core.client_options import ClientOptions
-from google.auth.credentials import AnonymousCredentials
-from google.cloud import storage
 
-from heavylift.connections import Connection, connection_from_env
+from heavylift.connections import Connection
 from heavylift.errors import ConflictError
-from heavylift.registry.features import moving, wiring
-from sandbox.stack import Stack
+from tests.integration.features.sides import storage_client
 from tests.integration.features.test_sagemaker import fill
 from tests.support.feature_group_server import FeatureGroupServer
 from tests.support.feature_moves import FeatureMoves
@@ -25,48 +18,16 @@ from tests.support.memory_features import Pair
 from tests.support.vertex_features_server import PARENT, STORE, VertexFeaturesServer
 
 
-@pytest.fixture(scope="module")
-def lake() -> Iterator[Connection]:
-    """Return a Cloud Storage with a bucket for files on their way."""
-    folder = Path(tempfile.mkdtemp(prefix="heavylift-sandbox-"))
-    stack = Stack.start(folder, ["gcp_target"])
-    try:
-        found = connection_from_env("gcp_target", stack.env)
-        client_of(found).create_bucket("staging")
-        yield found
-    finally:
-        stack.stop()
-        shutil.rmtree(folder)
-
-
-def client_of(lake: Connection) -> storage.Client:
-    options = ClientOptions(api_endpoint=lake.extra["endpoint_url"])
-    return storage.Client("p", AnonymousCredentials(), client_options=options)
-
-
 @pytest.fixture
-def vertex(lake: Connection, tmp_path: Path) -> Iterator[VertexFeaturesServer]:
+def vertex(lakes: Callable[[str], Connection], tmp_path: Path) -> Iterator[VertexFeaturesServer]:
+    lake = lakes("gs")
     folder = tmp_path / "tables"
     folder.mkdir()
     server = VertexFeaturesServer(folder, lake)
     yield server
     server.close()
     assert server.rejected == []
-    assert list(client_of(lake).list_blobs("staging")) == [], "files on their way are taken away"
-
-
-@pytest.fixture
-def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
-    """Return two stores in memory; connections of other types lead to where they always do."""
-    pair = Pair(tmp_path, int(time.time()))
-
-    def opened(connection: Connection, *more: Any) -> Any:
-        if connection.conn_type == "memory":
-            return pair.open(connection)
-        return wiring.open_feature_store(connection, *more)
-
-    monkeypatch.setattr(moving, "open_feature_store", opened)
-    return pair
+    assert list(storage_client(lake).list_blobs("staging")) == [], "files on their way are taken away"
 
 
 def moves_to(vertex: VertexFeaturesServer, source: Connection, pairs: Any, **options: Any) -> FeatureMoves:

@@ -27,7 +27,7 @@ from heavylift.registry.catalogues.files import StoreFiles
 from heavylift.registry.catalogues.marks import origin_in
 from heavylift.registry.catalogues.ports import by_number
 from heavylift.registry.features.azure_ml_online import Layout, RedisOnline
-from heavylift.registry.features.azure_ml_rules import CAPABILITIES, CREATED, NAMES, TYPES, Lake
+from heavylift.registry.features.azure_ml_rules import CAPABILITIES, NAMES, TYPES, Lake
 from heavylift.registry.features.azure_ml_spec import FILE, FILES, MOST_BYTES, read_spec, write_spec
 from heavylift.registry.features.description import History, View
 from heavylift.registry.features.own_loop import OwnLoop
@@ -36,6 +36,8 @@ from heavylift.registry.features.ports import HeldView, Key, Served
 _API_VERSION = "2025-12-01"
 _PROVIDER = "providers/Microsoft.MachineLearningServices"
 _DATASTORE = "workspaceblobstore"
+_CREATED_MARK = f"{TAGS.mark}created"
+"""Tag that tells by which column rows of one key and event time are ordered."""
 _ENDED = frozenset({"Succeeded", "Failed", "Canceled"})
 
 Raw = Mapping[str, Any]
@@ -90,8 +92,8 @@ class AzureMlFeatures:
 
     def apply(self, view: View, history: History, marks: Mapping[str, str]) -> str:
         """Make entities and a version of a feature set; a new one where what cannot be changed differs."""
-        del history
-        return self._loop.run(self._apply(view, marks))
+        told = {_CREATED_MARK: history.created} if history.created else {}
+        return self._loop.run(self._apply(view, {**marks, **told}))
 
     def serve(self, view: View, history: History, rows: Path) -> int:
         """Put rows into Redis as the feature store's own jobs do; an older row replaces no newer one."""
@@ -181,7 +183,7 @@ class AzureMlFeatures:
             description=str(properties.get("description") or ""),
             metadata={key: value for key, value in tags.items() if not key.startswith(ours)},
         )
-        return HeldView(view, History(created=CREATED), origin_in(tags, TAGS))
+        return HeldView(view, History(created=tags.get(_CREATED_MARK, "")), origin_in(tags, TAGS))
 
     async def _apply(self, view: View, marks: Mapping[str, str]) -> str:
         names = view.entities or view.keys

@@ -285,7 +285,8 @@ class Histories:
 
     @property
     def _all(self) -> str:
-        return ", ".join([*map(quoted, self.view.columns), _TIME, _CREATED])
+        # A store that keeps when a row was written has the event time where the source does not tell it.
+        return ", ".join([*map(quoted, self.view.columns), _TIME, f"coalesce({_CREATED}, {_TIME})"])
 
     def _whole(self, kind: str, column: str) -> str:
         return f"coalesce({column}, [])" if self.whole_lists and kind.startswith("list<") else column

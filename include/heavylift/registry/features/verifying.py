@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -110,8 +110,7 @@ async def _view(move: FeatureMove, view: PlannedView, there: HeldView, found: Pr
         kept = {"deletions": deletions, "whole_lists": view.whole_lists}
         with opened_histories(view.fitted.view, scratch, **kept) as histories:
             histories.read(SOURCE, ours, own)
-            # When a row was written is compared only where the source tells it.
-            histories.read(TARGET, theirs, form if own.created else replace(form, created=""))
+            histories.read(TARGET, theirs, form)
             _history(view, histories, found)
             if view.fitted.view.online:
                 _online(move, view, there, histories, found)
