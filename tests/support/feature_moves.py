@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
@@ -15,7 +16,6 @@ from heavylift.connections import Connection
 from heavylift.evidence.feature_records import FeatureVerificationRecord
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.registry_records import RegistryMoveRecord, RegistryPreflightRecord
-from heavylift.registry.features.feast import FeastStore
 from heavylift.registry.features.feast_process import FeastProcesses
 from heavylift.registry.features.moving import look_ahead, move_features
 from heavylift.registry.features.requests import FeatureOptions, FeatureRequest, place_of
@@ -83,16 +83,21 @@ def _given(history: Connection | None) -> dict[str, Connection]:
 def _main() -> None:
     """Copy what standard input tells, and end by a signal once the first view is served."""
     given = json.load(sys.stdin)
-    serve = FeastStore.serve
+    module, _, name = given.get("at", "heavylift.registry.features.feast:FeastStore").partition(":")
+    kind = getattr(importlib.import_module(module), name)
+    serve = kind.serve
 
-    def last(self: FeastStore, *arguments: Any) -> int:
+    def last(self: Any, *arguments: Any) -> int:
         serve(self, *arguments)
         os.kill(os.getpid(), signal.SIGKILL)
         return 0
 
-    FeastStore.serve = last  # type: ignore[method-assign]
+    kind.serve = last
     sides = [Connection(**given[side]) for side in ("source", "target")]
-    FeatureMoves(sides[0], sides[1], tuple(map(tuple, given["pairs"]))).copy()  # type: ignore[arg-type]
+    history = given.get("target_history")
+    moves = FeatureMoves(sides[0], sides[1], tuple(map(tuple, given["pairs"])))  # type: ignore[arg-type]
+    moves.target_history = Connection(**history) if history else None
+    moves.copy()
 
 
 if __name__ == "__main__":

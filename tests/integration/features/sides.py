@@ -85,7 +85,7 @@ class Sides:
         return Side(
             server.connection,
             lake,
-            "bq://p/features",
+            f"bq://p/{name}",
             lambda: server.rejected,
             lambda: len(server.writes),
         )

@@ -66,6 +66,7 @@ def test_a_store_with_entities_to_sagemaker(
     assert moves.differing() == {("online key", "different")}
 
 
+@pytest.mark.long
 def test_what_can_be_changed_of_a_group_is_changed(
     group_moves: tuple[Pair, FeatureMoves], sagemaker: FeatureGroupServer
 ) -> None:
@@ -113,6 +114,7 @@ def test_a_connection_without_a_role_writes_nothing(
         moves.copy()
 
 
+@pytest.mark.long
 def test_sagemaker_to_sagemaker_keeps_files_and_deletions(
     sagemaker: FeatureGroupServer, tmp_path: Path
 ) -> None:
