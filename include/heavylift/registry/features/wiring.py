@@ -47,8 +47,7 @@ def open_feature_store(
         got=f"the type {connection.conn_type!r}",
         expected="aws (SageMaker), google_cloud_platform (Vertex AI), azure (Azure ML) or feast",
         state="nothing was touched",
-        remedy="name a connection of one of these types; see docs/reference/feature-stores.md for what is not"
-        " served",
+        remedy="name a connection of one of these types; see docs/reference/feature-stores.md",
         code="7710",
     )
 
