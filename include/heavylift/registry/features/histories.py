@@ -6,7 +6,7 @@ newest of rows that share key and event time last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import IntegrityError, PermanentError
 from heavylift.registry.features.description import History, View, sql_type
+from heavylift.registry.features.history_sql import (
+    FORMS,
+    PARTS,
+    cast_of,
+    moment_of,
+    quoted,
+    text_of,
+    told_key,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -21,12 +30,6 @@ if TYPE_CHECKING:
 SOURCE, TARGET = "source", "target"
 MEMORY_BYTES = 512 * 2**20
 _TIME, _CREATED, _DELETED, _ROW = "_time", "_created", "_deleted", "_row"
-_PARTS = {"year": "%Y", "month": "%m", "day": "%d", "hour": "%H"}
-_FORMS = {
-    "timestamp": "{}",
-    "seconds": "epoch_us({}) / 1e6",
-    "iso8601": "strftime({}, '%Y-%m-%dT%H:%M:%S.%gZ')",
-}
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Histories:
 
         :raises IntegrityError: a column that rows are known by is not in the files, or does not fit.
         """
-        listed = ", ".join(_text(path) for path in paths)
+        listed = ", ".join(text_of(path) for path in paths)
         files = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
         try:
             found = {str(row[0]) for row in self.db.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()}
@@ -84,15 +87,15 @@ class Histories:
             raise _unread(self.view.name, side, f"files without {', '.join(absent)}")
         self.lacking[side] = tuple(name for name in self.view.features if name not in found)
         columns = [
-            f"{self._whole(kind, _cast(name, kind, found))} AS {quoted(name)}"
+            f"{self._whole(kind, cast_of(name, kind, found))} AS {quoted(name)}"
             for name, kind in self.view.columns.items()
         ]
         created = history.created if history.created in found else ""
         deleted = history.deleted if history.deleted in found else ""
         self.db.execute(
             f"CREATE OR REPLACE VIEW {side}_all AS SELECT {', '.join(columns)},"
-            f" {_moment(self.view.event_time, history.time_form)} AS {_TIME},"
-            f" {_moment(created, 'timestamp') if created else 'NULL::TIMESTAMP'} AS {_CREATED},"
+            f" {moment_of(self.view.event_time, history.time_form)} AS {_TIME},"
+            f" {moment_of(created, 'timestamp') if created else 'NULL::TIMESTAMP'} AS {_CREATED},"
             f" {f'coalesce(CAST({quoted(deleted)} AS BOOLEAN), false)' if deleted else 'false'} AS {_DELETED}"
             f" FROM {files}"
         )
@@ -136,7 +139,7 @@ class Histories:
             self.db.execute(f"SELECT {kind} AS kind, count(*) FROM {joined} GROUP BY kind").fetchall()
         )
         changed = ", ".join(
-            f"CASE WHEN s.{quoted(name)} IS DISTINCT FROM t.{quoted(name)} THEN {_text(name)} END"
+            f"CASE WHEN s.{quoted(name)} IS DISTINCT FROM t.{quoted(name)} THEN {text_of(name)} END"
             for name in self.view.features
         )
         rows = self.db.execute(
@@ -146,7 +149,7 @@ class Histories:
         named = [
             RowDifference(
                 row[0],
-                f"{self.view.name}: {_told(row[1:-2])} at {row[-2].isoformat()}Z",
+                f"{self.view.name}: {told_key(row[1:-2])} at {row[-2].isoformat()}Z",
                 tuple(each for each in row[-1] or () if each) if row[0] == "different" else (),
             )
             for row in rows
@@ -191,13 +194,13 @@ class Histories:
         order = f" ORDER BY {_TIME}, {self._keys}, {_CREATED}, hash({self._all}, {_DELETED})"
         if not history.by_hour:
             return self._copied(query + order, path)
-        parts = ", ".join(f"strftime({_TIME}, '{form}') AS {name}" for name, form in _PARTS.items())
+        parts = ", ".join(f"strftime({_TIME}, '{form}') AS {name}" for name, form in PARTS.items())
         self.db.execute(
-            f"COPY ({query.replace('SELECT ', f'SELECT {parts}, ', 1)}{order}) TO {_text(str(path))}"
-            f" (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({', '.join(_PARTS)}),"
+            f"COPY ({query.replace('SELECT ', f'SELECT {parts}, ', 1)}{order}) TO {text_of(str(path))}"
+            f" (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({', '.join(PARTS)}),"
             " FILENAME_PATTERN 'history_{i}')"
         )
-        files = _text(f"{path}/**/*.parquet")
+        files = text_of(f"{path}/**/*.parquet")
         return int(self._one(f"SELECT count(*) FROM read_parquet({files}, hive_partitioning = false)")[0])
 
     def write_newest(self, path: Path, side: str, history: History, not_before: float) -> int:
@@ -237,13 +240,13 @@ class Histories:
 
     def read_join(self, name: str, path: Path) -> None:
         """Take in what a feature store itself has joined."""
-        moment = _moment("event_timestamp", "timestamp")
+        moment = moment_of("event_timestamp", "timestamp")
         columns = ", ".join(
-            f"{_cast(each, kind, {each})} AS {quoted(each)}" for each, kind in self.view.columns.items()
+            f"{cast_of(each, kind, {each})} AS {quoted(each)}" for each, kind in self.view.columns.items()
         )
         self.db.execute(
             f"CREATE OR REPLACE TABLE joined_{name} AS SELECT {columns},"
-            f" {moment} AS event_timestamp FROM read_parquet({_text(str(path))})"
+            f" {moment} AS event_timestamp FROM read_parquet({text_of(str(path))})"
         )
 
     def unequal_joins(self, one: str, other: str, most: int) -> tuple[int, int, list[RowDifference]]:
@@ -253,7 +256,7 @@ class Histories:
         """
         ids = f"{self._keys}, event_timestamp"
         changed = ", ".join(
-            f"CASE WHEN s.{quoted(name)} IS DISTINCT FROM t.{quoted(name)} THEN {_text(name)} END"
+            f"CASE WHEN s.{quoted(name)} IS DISTINCT FROM t.{quoted(name)} THEN {text_of(name)} END"
             for name in self.view.features
         )
         self.db.execute(
@@ -268,7 +271,9 @@ class Histories:
         ).fetchall()
         named = [
             RowDifference(
-                "different", f"{self.view.name}: {_told(row[:-2])} at {row[-2].isoformat()}Z", tuple(row[-1])
+                "different",
+                f"{self.view.name}: {told_key(row[:-2])} at {row[-2].isoformat()}Z",
+                tuple(row[-1]),
             )
             for row in found
         ]
@@ -292,7 +297,7 @@ class Histories:
         return f"coalesce({column}, [])" if self.whole_lists and kind.startswith("list<") else column
 
     def _plain(self, table: str, history: History) -> str:
-        moment = _FORMS[history.time_form].format(_TIME)
+        moment = FORMS[history.time_form].format(_TIME)
         columns = [*map(quoted, self.view.columns), f"{moment} AS {quoted(self.view.event_time)}"]
         # A source that does not tell when a row was written leaves its event time.
         written = f"coalesce({_CREATED}, {_TIME})" if history.stamps else _CREATED
@@ -302,8 +307,8 @@ class Histories:
         return f"SELECT {', '.join(columns)} FROM {table}"
 
     def _copied(self, query: str, path: Path) -> int:
-        self.db.execute(f"COPY ({query}) TO {_text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
-        return int(self._one(f"SELECT count(*) FROM read_parquet({_text(str(path))})")[0])
+        self.db.execute(f"COPY ({query}) TO {text_of(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        return int(self._one(f"SELECT count(*) FROM read_parquet({text_of(str(path))})")[0])
 
     def _newest(self, name: str, side: str) -> None:
         self.db.execute(
@@ -370,35 +375,6 @@ def opened_histories(
                 remedy="look which column does not fit its type, or give more room in the temporary folder",
                 code="7708",
             ) from error
-
-
-def _cast(name: str, kind: str, found: set[str] | Mapping[str, object]) -> str:
-    column = quoted(name) if name in found else "NULL"
-    if "timestamp" in kind:
-        # A column without a zone means UTC, and one to the nanosecond casts no other way.
-        column = f"CAST({column} AS {sql_type(kind).replace('TIMESTAMP', 'TIMESTAMPTZ')})"
-    return f"CAST({column} AS {sql_type(kind)})"
-
-
-def _moment(name: str, form: str) -> str:
-    """Return the expression of a column as a moment in UTC, to the microsecond."""
-    column = quoted(name)
-    if form == "seconds":
-        return f"make_timestamp(CAST(round(CAST({column} AS DOUBLE) * 1e6) AS BIGINT))"
-    return f"CAST(CAST({column} AS TIMESTAMPTZ) AS TIMESTAMP)"
-
-
-def quoted(name: str) -> str:
-    """Return a name as SQL quotes it."""
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _told(key: Sequence[object]) -> str:
-    return ", ".join(str(each) for each in key)
 
 
 def _unread(view: str, side: str, got: str) -> IntegrityError:

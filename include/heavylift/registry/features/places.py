@@ -17,7 +17,7 @@ from heavylift.platforms.wiring import open_store
 from heavylift.registry.catalogues.files import File, StoreFiles, copy_files, key_of
 from heavylift.registry.features.bigquery import BigQueryTables, is_table
 from heavylift.registry.features.description import View, sql_type
-from heavylift.registry.features.histories import quoted
+from heavylift.registry.features.history_sql import quoted
 
 SUFFIX = ".parquet"
 
