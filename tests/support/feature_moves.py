@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import signal
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from heavylift.connections import Connection
 from heavylift.evidence.feature_records import FeatureVerificationRecord
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.registry_records import RegistryMoveRecord, RegistryPreflightRecord
-from heavylift.registry.features.feast import FeastStore
 from heavylift.registry.features.feast_process import FeastProcesses
 from heavylift.registry.features.moving import look_ahead, move_features
 from heavylift.registry.features.requests import FeatureOptions, FeatureRequest, place_of
@@ -41,6 +41,8 @@ class FeatureMoves:
     pairs: tuple[tuple[str, str], ...]
     options: dict[str, Any] = field(default_factory=dict)
     processes: FeastProcesses | None = None
+    source_history: Connection | None = None
+    target_history: Connection | None = None
 
     def request(self, **options: Any) -> FeatureRequest:
         """Return a request that accepts losses unless told otherwise."""
@@ -48,8 +50,8 @@ class FeatureMoves:
         return FeatureRequest(
             RunKey(migration="m", phase="registry", run="r1"),
             "features",
-            place_of(self.source, None, lambda name: self.source),
-            place_of(self.target, None, lambda name: self.target),
+            replace(place_of(self.source, None, lambda _: self.source), **_given(self.source_history)),
+            replace(place_of(self.target, None, lambda _: self.target), **_given(self.target_history)),
             None,
             None,
             FeatureOptions(uris=uri_map(self.pairs), **given),
@@ -74,19 +76,28 @@ class FeatureMoves:
         return {(each.what, each.kind) for each in proof.differences}
 
 
+def _given(history: Connection | None) -> dict[str, Connection]:
+    return {"history": history} if history else {}
+
+
 def _main() -> None:
     """Copy what standard input tells, and end by a signal once the first view is served."""
     given = json.load(sys.stdin)
-    serve = FeastStore.serve
+    module, _, name = given.get("at", "heavylift.registry.features.feast:FeastStore").partition(":")
+    kind = getattr(importlib.import_module(module), name)
+    serve = kind.serve
 
-    def last(self: FeastStore, *arguments: Any) -> int:
+    def last(self: Any, *arguments: Any) -> int:
         serve(self, *arguments)
         os.kill(os.getpid(), signal.SIGKILL)
         return 0
 
-    FeastStore.serve = last  # type: ignore[method-assign]
+    kind.serve = last
     sides = [Connection(**given[side]) for side in ("source", "target")]
-    FeatureMoves(sides[0], sides[1], tuple(map(tuple, given["pairs"]))).copy()  # type: ignore[arg-type]
+    history = given.get("target_history")
+    moves = FeatureMoves(sides[0], sides[1], tuple(map(tuple, given["pairs"])))  # type: ignore[arg-type]
+    moves.target_history = Connection(**history) if history else None
+    moves.copy()
 
 
 if __name__ == "__main__":

@@ -62,13 +62,15 @@ class MemoryFeatures:
         """Return what a test has put there."""
         return self.others
 
-    def apply(self, view: View, history: History, marks: Mapping[str, str]) -> None:
+    def apply(self, view: View, history: History, marks: Mapping[str, str]) -> str:
         """Hold a view."""
         self.views[view.name] = (view, history, dict(marks))
         self.written += 1
+        return view.offline
 
-    def serve(self, view: View, rows: Path) -> int:
+    def serve(self, view: View, history: History, rows: Path) -> int:
         """Hold rows as what is served."""
+        del history
         columns = ", ".join(f'"{name}"' for name in (*view.keys, *view.features))
         query = f'SELECT {columns}, epoch_us("{view.event_time}") / 1e6 FROM read_parquet(?)'
         with duckdb.connect() as db:
@@ -114,7 +116,7 @@ class Pair:
             f"COPY (SELECT * FROM '{folder}/a/drivers/x.parquet' QUALIFY row_number() OVER"
             f" (PARTITION BY driver_id ORDER BY became DESC) = 1) TO '{newest}' (FORMAT parquet)"
         )
-        self.source.serve(view, newest)
+        self.source.serve(view, History(), newest)
         pairs = ((f"file://{folder}/a", f"file://{folder}/b"),)
         self.moves = FeatureMoves(
             Connection("a", "memory"), Connection("b", "memory"), pairs, {"moment": float(now)}

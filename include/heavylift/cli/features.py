@@ -40,7 +40,7 @@ History = Annotated[
 ]
 SourceHistoryConn = Annotated[
     str | None,
-    typer.Option(help="connection id of the object store of the source's histories; of SageMaker its own"),
+    typer.Option(help="connection id of the source's object store; of SageMaker and Vertex AI their own"),
 ]
 TargetHistoryConn = Annotated[str | None, typer.Option(help="connection id of the target's object store")]
 Sample = Annotated[
@@ -69,9 +69,10 @@ def copy(
 ) -> None:
     """Copy definitions, offline histories and what is served online.
 
-    The types of the connections tell which stores these are: aws (SageMaker, as a source) or feast. What the
-    target cannot hold must be accepted first: --losses lists it, --accept-losses accepts it. Safe to run
-    again after any end; where nothing is new, nothing is written.
+    The types of the connections tell which stores these are: aws (SageMaker), google_cloud_platform
+    (Vertex AI), azure (Azure ML) or feast. What the target cannot hold must be accepted first: --losses
+    lists it, --accept-losses accepts it. Safe to run again after any end; where nothing is new, nothing is
+    written.
     """
     from heavylift.aio import run
     from heavylift.registry.features.api import copy_features, preflight_features

@@ -105,6 +105,23 @@ Url = Annotated[
 """A place in an object store; see :func:`heavylift.locations.parse_location`."""
 
 
+def _check_history_url(value: str) -> str:
+    if value.startswith("bq://"):
+        if not _BIG_QUERY.fullmatch(value):
+            raise wrong("url", "bq://PROJECT/DATASET, or a table of it: bq://PROJECT/DATASET/TABLE")
+        return value
+    return check_url(value)
+
+
+_BIG_QUERY = re.compile(r"bq://[^/\s]+/\w+(/[^/\s]+)?/?")
+HistoryUrl = Annotated[
+    str,
+    AfterValidator(_check_history_url),
+    Field(json_schema_extra={"pattern": "^(s3|gs|az|bq)://[^/]+(/.*)?$|^file:///.*$"}),
+]
+"""A place of histories: in an object store, or a dataset or table of BigQuery."""
+
+
 # Matching time grows with every wildcard; these bounds keep the longest key harmless.
 _MOST_DOUBLE_STARS, _MOST_STARS = 4, 16
 _SETS = re.compile(r"\[(.[^\]]*)\]", re.DOTALL)

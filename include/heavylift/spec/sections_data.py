@@ -10,7 +10,18 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from heavylift.spec.base import ConnectionId, Count, Flag, Name, Number, Pattern, SpecModel, Text, Url
+from heavylift.spec.base import (
+    ConnectionId,
+    Count,
+    Flag,
+    HistoryUrl,
+    Name,
+    Number,
+    Pattern,
+    SpecModel,
+    Text,
+    Url,
+)
 from heavylift.spec.quantities import Seconds, SizeBytes
 from heavylift.spec.sections_datasets import LimitOverrides
 from heavylift.spec.vocabulary import Deletes, VerifyMode
@@ -216,18 +227,23 @@ class Registry(SpecModel):
 class FeatureStoreSide(SpecModel):
     """A feature store on one side."""
 
-    connection: ConnectionId = Field(description="The Airflow connection of the store, of type aws or feast.")
+    connection: ConnectionId = Field(
+        description="The Airflow connection of the store, of type aws, google_cloud_platform, azure or feast."
+    )
     history_connection: ConnectionId | None = Field(
         default=None,
-        description="Connection of the object store of its histories; by default of SageMaker its own.",
+        description="Connection of the object store of its histories; by default of SageMaker and Vertex AI"
+        " their own.",
     )
 
 
 class HistoryPrefix(SpecModel):
     """A place in which histories lie."""
 
-    source: Url = Field(description="The prefix of histories on the source.")
-    target: Url = Field(description="What it becomes on the target; itself where the files stay.")
+    source: HistoryUrl = Field(
+        description="The prefix of histories on the source; of Vertex AI bq://PROJECT/DATASET."
+    )
+    target: HistoryUrl = Field(description="What it becomes on the target; itself where the files stay.")
 
 
 class FeatureStore(SpecModel):

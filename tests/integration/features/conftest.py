@@ -7,17 +7,24 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from heavylift.connections import Connection, connection_from_env
 from heavylift.environments import CACHE_VARIABLE, Solver
+from heavylift.registry.features import moving, wiring
 from heavylift.registry.features.feast_process import FEAST, FeastProcesses
+from sandbox.stack import Stack
+from tests.integration.features.sides import Sides, made, storage_client
 from tests.support.feature_group_server import FeatureGroupServer
 from tests.support.feature_moves import FeatureMoves, feast
 from tests.support.isolated import REPOSITORY
+from tests.support.memory_features import Pair
 
 DRIVERS = 40
 
@@ -79,3 +86,45 @@ def sagemaker() -> Iterator[FeatureGroupServer]:
     yield server
     server.close()
     assert server.rejected == []
+
+
+@pytest.fixture(scope="session")
+def lakes() -> Iterator[Callable[[str], Connection]]:
+    """Return a function that starts Cloud Storage (``gs``) or a Blob server (``az``), and connects to it."""
+    folder = Path(tempfile.mkdtemp(prefix="heavylift-sandbox-"))
+    stack, known = Stack.start(folder, []), {"gs": "gcp_target", "az": "azure_target"}
+
+    def lake(scheme: str) -> Connection:
+        name = known[scheme]
+        if f"AIRFLOW_CONN_{name.upper()}" not in stack.env:
+            stack.ensure(name)
+            if scheme == "gs":
+                storage_client(connection_from_env(name, stack.env)).create_bucket("staging")
+        return connection_from_env(name, stack.env)
+
+    try:
+        yield lake
+    finally:
+        stack.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pair:
+    """Return two stores in memory; connections of other types lead to where they always do."""
+    pair = Pair(tmp_path, int(time.time()))
+
+    def opened(connection: Connection, *more: Any) -> Any:
+        if connection.conn_type == "memory":
+            return pair.open(connection)
+        return wiring.open_feature_store(connection, *more)
+
+    monkeypatch.setattr(moving, "open_feature_store", opened)
+    return pair
+
+
+@pytest.fixture
+def sides(tmp_path: Path, lakes: Callable[[str], Connection], pair: Pair) -> Iterator[Sides]:
+    """Return what makes a store of each kind."""
+    with made(Sides(tmp_path, lakes, pair)) as found:
+        yield found

@@ -104,8 +104,21 @@ def test_sagemaker_to_feast(
     assert (later.online[0].expired, later.online[0].different, later.passed) == (8, 0, True)
 
     back = FeatureMoves(target, sagemaker.connection, ((pairs[0][1], "s3://lake/back"),), processes=processes)
-    with pytest.raises(ConflictError, match="read-only"):
+    with pytest.raises(ConflictError, match="name-taken"):
         back.copy()
+    other = FeatureGroupServer("eu-west-1", beside=sagemaker)
+    try:
+        back.target = other.connection
+        assert {each.item for each in back.look().losses} == {"entities", "ttl_seconds"}
+        assert back.copy().passed
+        proof = back.verify()
+        # Feast serves none of the keys that were deleted on SageMaker, and its history does not tell why.
+        assert {(each.what, each.kind) for each in proof.differences} == {("online key", "extra")}
+        assert (proof.histories[0].passed, proof.joins[0].passed, proof.online[0].equal) == (True, True, 54)
+        assert proof.histories[0].target.rows == 294
+        assert other.rejected == []
+    finally:
+        other.close()
 
 
 def test_a_group_that_cannot_be_read_online_is_told(sagemaker: FeatureGroupServer, tmp_path: Path) -> None:

@@ -196,7 +196,7 @@ def test_nothing_moves_where_something_stands_in_the_way(pair: Pair) -> None:
         pair.source.change("drivers", **changes)
         blocked(f"cannot-hold: .*{why}")
         pair.source.views["drivers"] = kept
-    pair.target.capabilities = replace(feast.CAPABILITIES, writes=False)
+    pair.target.capabilities = replace(feast.CAPABILITIES, unwritable="it is closed")
     blocked("read-only")
     pair.target.capabilities = feast.CAPABILITIES
     pair.target.address = pair.source.address

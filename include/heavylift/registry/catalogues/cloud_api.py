@@ -72,7 +72,11 @@ class CloudApi:
         return await again(lambda: self._once(method, path, query or {}, body))
 
     async def create(
-        self, path: str, body: Mapping[str, Any], find: Callable[[], Awaitable[T | None]]
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        find: Callable[[], Awaitable[T | None]],
+        query: Query | None = None,
     ) -> dict[str, Any] | T:
         """Make something once, however often an answer is lost.
 
@@ -85,7 +89,7 @@ class CloudApi:
             nonlocal lost
             found = await find() if lost else None
             lost = True
-            return await self._once("POST", path, {}, body) if found is None else found
+            return await self._once("POST", path, query or {}, body) if found is None else found
 
         return await again(attempt)
 

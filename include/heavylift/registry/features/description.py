@@ -78,11 +78,24 @@ class History:
     :param time_form: of the event time: ``timestamp``, ``iso8601``, or ``seconds`` since 1970.
     :param created: column by which rows of one key and event time are ordered; empty where there is none.
     :param deleted: column that tells that a row deletes its key; empty where there is none.
+    :param stamps: further columns that tell, as ``created`` does, when a row was written.
+    :param by_hour: files lie in folders of the event time's year, month, day and hour.
+    :param sparse: what is served of a feature is its newest value that is not null, of whichever row.
+    :param apart: what is served comes from a table of its own, since the history alone does not tell it.
     """
 
     time_form: str = "timestamp"
     created: str = ""
     deleted: str = ""
+    stamps: tuple[str, ...] = ()
+    by_hour: bool = False
+    sparse: bool = False
+    apart: bool = False
+
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """What must be the same for files to be read on both sides as they are."""
+        return (self.time_form, self.created, self.deleted)
 
 
 def sql_type(kind: str) -> str:

@@ -74,7 +74,7 @@ class FeastStore:
         found += [(f"feature view {name}", reason, 1) for name, reason in sorted(self._odd.items())]
         return [each for each in found if each[2]]
 
-    def apply(self, view: View, history: History, marks: Mapping[str, str]) -> None:
+    def apply(self, view: View, history: History, marks: Mapping[str, str]) -> str:
         """Apply a feature view with its entities."""
         features = {
             name: {"type": each.type, "description": each.description, "tags": dict(each.tags)}
@@ -96,9 +96,11 @@ class FeastStore:
             "tags": {**view.metadata, **marks},
         }
         self._ask("apply", view=described)
+        return view.offline
 
-    def serve(self, view: View, rows: Path) -> int:
+    def serve(self, view: View, history: History, rows: Path) -> int:
         """Write rows into the online store."""
+        del history
         return int(self._ask("serve", name=view.name, rows=str(rows))["rows"])
 
     def online(self, view: View, keys: Sequence[Key]) -> list[Served]:

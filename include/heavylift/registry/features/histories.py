@@ -6,14 +6,23 @@ newest of rows that share key and event time last.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import IntegrityError, PermanentError
 from heavylift.registry.features.description import History, View, sql_type
+from heavylift.registry.features.history_sql import (
+    FORMS,
+    PARTS,
+    cast_of,
+    moment_of,
+    quoted,
+    text_of,
+    told_key,
+)
 
 if TYPE_CHECKING:
     import duckdb
@@ -51,11 +60,15 @@ class Histories:
     """The histories of one view on both sides.
 
     :param view: as the target holds it: its types are those that both sides are read as.
+    :param deletions: rows that delete their key are compared, too: both sides keep such.
+    :param whole_lists: lists that are null are read as empty ones.
     :param lacking: features that the files of a side do not have, by side.
     """
 
     db: duckdb.DuckDBPyConnection
     view: View
+    deletions: bool = False
+    whole_lists: bool = False
     lacking: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def read(self, side: str, paths: Sequence[str], history: History) -> None:
@@ -63,7 +76,7 @@ class Histories:
 
         :raises IntegrityError: a column that rows are known by is not in the files, or does not fit.
         """
-        listed = ", ".join(_text(path) for path in paths)
+        listed = ", ".join(text_of(path) for path in paths)
         files = f"read_parquet([{listed}], union_by_name = true, hive_partitioning = false)"
         try:
             found = {str(row[0]) for row in self.db.execute(f"DESCRIBE SELECT * FROM {files}").fetchall()}
@@ -73,22 +86,28 @@ class Histories:
         if absent := [name for name in needed if name not in found]:
             raise _unread(self.view.name, side, f"files without {', '.join(absent)}")
         self.lacking[side] = tuple(name for name in self.view.features if name not in found)
-        columns = [f"{_cast(name, kind, found)} AS {_name(name)}" for name, kind in self.view.columns.items()]
+        columns = [
+            f"{self._whole(kind, cast_of(name, kind, found))} AS {quoted(name)}"
+            for name, kind in self.view.columns.items()
+        ]
         created = history.created if history.created in found else ""
         deleted = history.deleted if history.deleted in found else ""
         self.db.execute(
             f"CREATE OR REPLACE VIEW {side}_all AS SELECT {', '.join(columns)},"
-            f" {_moment(self.view.event_time, history.time_form)} AS {_TIME},"
-            f" {_moment(created, 'timestamp') if created else 'NULL::TIMESTAMP'} AS {_CREATED},"
-            f" {f'coalesce(CAST({_name(deleted)} AS BOOLEAN), false)' if deleted else 'false'} AS {_DELETED}"
+            f" {moment_of(self.view.event_time, history.time_form)} AS {_TIME},"
+            f" {moment_of(created, 'timestamp') if created else 'NULL::TIMESTAMP'} AS {_CREATED},"
+            f" {f'coalesce(CAST({quoted(deleted)} AS BOOLEAN), false)' if deleted else 'false'} AS {_DELETED}"
             f" FROM {files}"
         )
         self.db.execute(
             f"CREATE OR REPLACE VIEW {side} AS SELECT *, hash({self._all}) AS {_ROW}"
             f" FROM {side}_all WHERE NOT {_DELETED}"
         )
+        which = f"*, hash({self._all}, {_DELETED}) AS {_ROW} FROM {side}_all"
+        kept = which if self.deletions else f"* FROM {side}"
+        self.db.execute(f"CREATE OR REPLACE VIEW {side}_kept AS SELECT {kept}")
         # What is dated or keyed by nothing could be proved nowhere.
-        empty = " OR ".join(f"{_name(name)} IS NULL" for name in self.view.keys)
+        empty = " OR ".join(f"{quoted(name)} IS NULL" for name in self.view.keys)
         bad = self._one(f"SELECT count(*) FROM {side} WHERE {_TIME} IS NULL OR {empty}")[0]
         if bad:
             raise _unread(self.view.name, side, f"{bad:,} rows without key or event time")
@@ -96,9 +115,10 @@ class Histories:
     def summary(self, side: str) -> Summary:
         """Return count, distinct keys, first and last event time, and a digest of a side."""
         rows, first, last, total, mixed = self._one(
-            f"SELECT count(*), min({_TIME}), max({_TIME}), sum({_ROW}::HUGEINT), bit_xor({_ROW}) FROM {side}"
+            f"SELECT count(*), min({_TIME}), max({_TIME}), sum({_ROW}::HUGEINT), bit_xor({_ROW})"
+            f" FROM {side}_kept"
         )
-        keys = self._one(f"SELECT count(*) FROM (SELECT 1 FROM {side} GROUP BY {self._keys})")[0]
+        keys = self._one(f"SELECT count(*) FROM (SELECT 1 FROM {side}_kept GROUP BY {self._keys})")[0]
         moments = [each.isoformat() if each is not None else "" for each in (first, last)]
         return Summary(rows, keys, moments[0], moments[1], f"{total or 0:x}-{mixed or 0:016x}")
 
@@ -106,7 +126,7 @@ class Histories:
         """Return counts of equal, different, missing and extra rows, and the first of those that differ."""
         ids = f"{self._keys}, {_TIME}"
         sides = [
-            f"(SELECT *, row_number() OVER (PARTITION BY {ids} ORDER BY {_ROW}) AS _n FROM {side})"
+            f"(SELECT *, row_number() OVER (PARTITION BY {ids} ORDER BY {_ROW}) AS _n FROM {side}_kept)"
             for side in (SOURCE, TARGET)
         ]
         joined = f"{sides[0]} s FULL JOIN {sides[1]} t USING ({ids}, _n)"
@@ -119,7 +139,7 @@ class Histories:
             self.db.execute(f"SELECT {kind} AS kind, count(*) FROM {joined} GROUP BY kind").fetchall()
         )
         changed = ", ".join(
-            f"CASE WHEN s.{_name(name)} IS DISTINCT FROM t.{_name(name)} THEN {_text(name)} END"
+            f"CASE WHEN s.{quoted(name)} IS DISTINCT FROM t.{quoted(name)} THEN {text_of(name)} END"
             for name in self.view.features
         )
         rows = self.db.execute(
@@ -129,7 +149,7 @@ class Histories:
         named = [
             RowDifference(
                 row[0],
-                f"{self.view.name}: {_told(row[1:-2])} at {row[-2].isoformat()}Z",
+                f"{self.view.name}: {told_key(row[1:-2])} at {row[-2].isoformat()}Z",
                 tuple(each for each in row[-1] or () if each) if row[0] == "different" else (),
             )
             for row in rows
@@ -147,7 +167,9 @@ class Histories:
 
     def newest_times(self, keys: Sequence[tuple[object, ...]]) -> list[float]:
         """Return when each key's newest row of the source became true, in seconds since 1970."""
-        columns = ", ".join(f"{_name(name)} {sql_type(self.view.key_types[name])}" for name in self.view.keys)
+        columns = ", ".join(
+            f"{quoted(name)} {sql_type(self.view.key_types[name])}" for name in self.view.keys
+        )
         self.db.execute(f"CREATE OR REPLACE TABLE sampled ({columns})")
         marks = ", ".join("?" for _ in self.view.keys)
         if keys:
@@ -160,18 +182,35 @@ class Histories:
         return [found[tuple(key)] for key in keys]
 
     def write(self, path: Path, side: str, history: History) -> int:
-        """Write a side's rows as one Parquet file in the form that every feature store reads.
+        """Write a side's rows as Parquet in the form that the target reads: one file, or one for each hour.
 
-        :param history: names the column that orders rows of one event time.
+        The same rows always make the same files, so that a second writing changes nothing.
+
+        :param path: of the file; of the folder where there is one for each hour.
+        :param history: how rows are to lie there.
         :return: how many rows.
         """
-        return self._copied(self._plain(side, history), path)
+        query = self._plain(f"{side}_all" if history.deleted else side, history)
+        order = f" ORDER BY {_TIME}, {self._keys}, {_CREATED}, hash({self._all}, {_DELETED})"
+        if not history.by_hour:
+            return self._copied(query + order, path)
+        parts = ", ".join(f"strftime({_TIME}, '{form}') AS {name}" for name, form in PARTS.items())
+        self.db.execute(
+            f"COPY ({query.replace('SELECT ', f'SELECT {parts}, ', 1)}{order}) TO {text_of(str(path))}"
+            f" (FORMAT parquet, COMPRESSION zstd, PARTITION_BY ({', '.join(PARTS)}),"
+            " FILENAME_PATTERN 'history_{i}')"
+        )
+        files = text_of(f"{path}/**/*.parquet")
+        return int(self._one(f"SELECT count(*) FROM read_parquet({files}, hive_partitioning = false)")[0])
 
     def write_newest(self, path: Path, side: str, history: History, not_before: float) -> int:
         """Write the newest row of each key, but those older than a moment in seconds since 1970."""
-        self._newest("newest", side)
+        if history.sparse:
+            self._newest_values("newest", side)
+        else:
+            self._newest("newest", side)
         where = f" WHERE epoch_us({_TIME}) >= {int(not_before * 1e6)}"
-        return self._copied(self._plain("newest", history) + where, path)
+        return self._copied(self._plain("newest", replace(history, deleted="")) + where, path)
 
     def write_frame(self, path: Path, number: int, seed: int) -> int:
         """Write keys and moments near rows of the source: before, at and after them, and far after."""
@@ -190,10 +229,10 @@ class Histories:
         self._unique(side)
         young = f"h.{_TIME} >= f.event_timestamp - to_seconds({ttl})" if ttl else f"h.{_TIME} IS NOT NULL"
         features = ", ".join(
-            f"CASE WHEN {young} THEN h.{_name(name)} END AS {_name(name)}" for name in self.view.features
+            f"CASE WHEN {young} THEN h.{quoted(name)} END AS {quoted(name)}" for name in self.view.features
         )
-        on = " AND ".join(f"f.{_name(name)} = h.{_name(name)}" for name in self.view.keys)
-        keys = ", ".join(f"f.{_name(name)}" for name in self.view.keys)
+        on = " AND ".join(f"f.{quoted(name)} = h.{quoted(name)}" for name in self.view.keys)
+        keys = ", ".join(f"f.{quoted(name)}" for name in self.view.keys)
         self.db.execute(
             f"CREATE OR REPLACE TABLE joined_{side} AS SELECT {keys}, f.event_timestamp, {features}"
             f" FROM frame f ASOF LEFT JOIN unique_{side} h ON {on} AND f.event_timestamp >= h.{_TIME}"
@@ -201,13 +240,13 @@ class Histories:
 
     def read_join(self, name: str, path: Path) -> None:
         """Take in what a feature store itself has joined."""
-        moment = _moment("event_timestamp", "timestamp")
+        moment = moment_of("event_timestamp", "timestamp")
         columns = ", ".join(
-            f"{_cast(each, kind, {each})} AS {_name(each)}" for each, kind in self.view.columns.items()
+            f"{cast_of(each, kind, {each})} AS {quoted(each)}" for each, kind in self.view.columns.items()
         )
         self.db.execute(
             f"CREATE OR REPLACE TABLE joined_{name} AS SELECT {columns},"
-            f" {moment} AS event_timestamp FROM read_parquet({_text(str(path))})"
+            f" {moment} AS event_timestamp FROM read_parquet({text_of(str(path))})"
         )
 
     def unequal_joins(self, one: str, other: str, most: int) -> tuple[int, int, list[RowDifference]]:
@@ -217,7 +256,7 @@ class Histories:
         """
         ids = f"{self._keys}, event_timestamp"
         changed = ", ".join(
-            f"CASE WHEN s.{_name(name)} IS DISTINCT FROM t.{_name(name)} THEN {_text(name)} END"
+            f"CASE WHEN s.{quoted(name)} IS DISTINCT FROM t.{quoted(name)} THEN {text_of(name)} END"
             for name in self.view.features
         )
         self.db.execute(
@@ -232,7 +271,9 @@ class Histories:
         ).fetchall()
         named = [
             RowDifference(
-                "different", f"{self.view.name}: {_told(row[:-2])} at {row[-2].isoformat()}Z", tuple(row[-1])
+                "different",
+                f"{self.view.name}: {told_key(row[:-2])} at {row[-2].isoformat()}Z",
+                tuple(row[-1]),
             )
             for row in found
         ]
@@ -240,32 +281,53 @@ class Histories:
 
     def filled_rows(self, name: str) -> int:
         """Return how many rows of a join have any feature at all: a join of nothing proves nothing."""
-        some = " OR ".join(f"{_name(each)} IS NOT NULL" for each in self.view.features) or "false"
+        some = " OR ".join(f"{quoted(each)} IS NOT NULL" for each in self.view.features) or "false"
         return int(self._one(f"SELECT count(*) FILTER ({some}) FROM joined_{name}")[0])
 
     @property
     def _keys(self) -> str:
-        return ", ".join(map(_name, self.view.keys))
+        return ", ".join(map(quoted, self.view.keys))
 
     @property
     def _all(self) -> str:
-        return ", ".join([*map(_name, self.view.columns), _TIME, _CREATED])
+        # A store that keeps when a row was written has the event time where the source does not tell it.
+        return ", ".join([*map(quoted, self.view.columns), _TIME, f"coalesce({_CREATED}, {_TIME})"])
+
+    def _whole(self, kind: str, column: str) -> str:
+        return f"coalesce({column}, [])" if self.whole_lists and kind.startswith("list<") else column
 
     def _plain(self, table: str, history: History) -> str:
-        columns = [*map(_name, self.view.columns), f"{_TIME} AS {_name(self.view.event_time)}"]
-        if history.created:
-            columns.append(f"{_CREATED} AS {_name(history.created)}")
+        moment = FORMS[history.time_form].format(_TIME)
+        columns = [*map(quoted, self.view.columns), f"{moment} AS {quoted(self.view.event_time)}"]
+        # A source that does not tell when a row was written leaves its event time.
+        written = f"coalesce({_CREATED}, {_TIME})" if history.stamps else _CREATED
+        columns += [f"{written} AS {quoted(each)}" for each in (history.created, *history.stamps) if each]
+        if history.deleted:
+            columns.append(f"{_DELETED} AS {quoted(history.deleted)}")
         return f"SELECT {', '.join(columns)} FROM {table}"
 
     def _copied(self, query: str, path: Path) -> int:
-        self.db.execute(f"COPY ({query}) TO {_text(str(path))} (FORMAT parquet, COMPRESSION zstd)")
-        return int(self._one(f"SELECT count(*) FROM read_parquet({_text(str(path))})")[0])
+        self.db.execute(f"COPY ({query}) TO {text_of(str(path))} (FORMAT parquet, COMPRESSION zstd)")
+        return int(self._one(f"SELECT count(*) FROM read_parquet({text_of(str(path))})")[0])
 
     def _newest(self, name: str, side: str) -> None:
         self.db.execute(
             f"CREATE OR REPLACE VIEW {name} AS SELECT * FROM (SELECT * FROM {side}_all"
             f" QUALIFY row_number() OVER (PARTITION BY {self._keys}"
             f" ORDER BY {_TIME} DESC, {_CREATED} DESC NULLS LAST) = 1) WHERE NOT {_DELETED}"
+        )
+
+    def _newest_values(self, name: str, side: str) -> None:
+        """Make what a sparse history serves: of each feature its newest value that is not null."""
+        order = f"({_TIME}, {_CREATED})"
+        features = "".join(
+            f", arg_max({quoted(each)}, {order}) FILTER ({quoted(each)} IS NOT NULL) AS {quoted(each)}"
+            for each in self.view.features
+        )
+        self.db.execute(
+            f"CREATE OR REPLACE VIEW {name} AS SELECT {self._keys}{features},"
+            f" max({_TIME}) AS {_TIME}, max({_CREATED}) AS {_CREATED}"
+            f" FROM {side}_all WHERE NOT {_DELETED} GROUP BY {self._keys}"
         )
 
     def _unique(self, side: str) -> None:
@@ -281,7 +343,14 @@ class Histories:
 
 
 @contextmanager
-def opened_histories(view: View, work: Path, memory_bytes: int = MEMORY_BYTES) -> Iterator[Histories]:
+def opened_histories(
+    view: View,
+    work: Path,
+    memory_bytes: int = MEMORY_BYTES,
+    *,
+    deletions: bool = False,
+    whole_lists: bool = False,
+) -> Iterator[Histories]:
     """Open a database for one view's histories; what does not fit in memory lies in ``work``."""
     import duckdb
 
@@ -296,7 +365,7 @@ def opened_histories(view: View, work: Path, memory_bytes: int = MEMORY_BYTES) -
         db.execute("SET enable_progress_bar = false")
         db.execute("SET TimeZone = 'UTC'")
         try:
-            yield Histories(db, view)
+            yield Histories(db, view, deletions, whole_lists)
         except duckdb.Error as error:
             raise PermanentError(
                 f"comparing the histories of feature view {view.name!r}",
@@ -306,34 +375,6 @@ def opened_histories(view: View, work: Path, memory_bytes: int = MEMORY_BYTES) -
                 remedy="look which column does not fit its type, or give more room in the temporary folder",
                 code="7708",
             ) from error
-
-
-def _cast(name: str, kind: str, found: set[str] | Mapping[str, object]) -> str:
-    column = _name(name) if name in found else "NULL"
-    if "timestamp" in kind:
-        # A column without a zone means UTC, and one to the nanosecond casts no other way.
-        column = f"CAST({column} AS {sql_type(kind).replace('TIMESTAMP', 'TIMESTAMPTZ')})"
-    return f"CAST({column} AS {sql_type(kind)})"
-
-
-def _moment(name: str, form: str) -> str:
-    """Return the expression of a column as a moment in UTC, to the microsecond."""
-    column = _name(name)
-    if form == "seconds":
-        return f"make_timestamp(CAST(round(CAST({column} AS DOUBLE) * 1e6) AS BIGINT))"
-    return f"CAST(CAST({column} AS TIMESTAMPTZ) AS TIMESTAMP)"
-
-
-def _name(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _text(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
-
-
-def _told(key: Sequence[object]) -> str:
-    return ", ".join(str(each) for each in key)
 
 
 def _unread(view: str, side: str, got: str) -> IntegrityError:

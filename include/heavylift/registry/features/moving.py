@@ -9,8 +9,8 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,9 +19,10 @@ from heavylift.evidence.records import Severity
 from heavylift.evidence.registry_records import RegistryLoss, RegistryMoveRecord, RegistryPreflightRecord
 from heavylift.registry.catalogues.files import File
 from heavylift.registry.catalogues.planning import State
+from heavylift.registry.features.bigquery import is_table, loaded_labels, served_table
 from heavylift.registry.features.feast_process import FeastProcesses
 from heavylift.registry.features.fitting import told
-from heavylift.registry.features.histories import SOURCE, opened_histories
+from heavylift.registry.features.histories import SOURCE, Histories, opened_histories
 from heavylift.registry.features.places import HistoryPlaces, manifest_of, move_files
 from heavylift.registry.features.planning import (
     FeaturePlan,
@@ -32,13 +33,13 @@ from heavylift.registry.features.planning import (
 )
 from heavylift.registry.features.ports import FeatureStore
 from heavylift.registry.features.requests import FeatureRequest
-from heavylift.registry.features.wiring import open_feature_store
+from heavylift.registry.features.wiring import open_feature_store, tables_of
 from heavylift.registry.interface.context import Tally
 from heavylift.registry.interface.moving import counted_record, sorts
 from heavylift.registry.store.preflight import refuse
 from heavylift.registry.work import RegistryProgress, Work
 
-VIEWS, FILES, SERVED = "feature views", "history files", "online rows"
+VIEWS, FILES, SERVED, TABLES = "feature views", "history files", "online rows", "history tables"
 REWRITTEN = "history.parquet"
 """The one file of a history whose files had to be made anew."""
 
@@ -139,25 +140,29 @@ class FeatureMove:
             if view.there is None and not self.request.options.overwrite:
                 await self._demand_free(view)
             # From here on a run that is killed is known to have begun.
-            self._define(view, finished=False)
-            await self._history(view, Path(scratch))
+            place = self._define(view, finished=False)
+            await self._history(view, Path(scratch), place)
             if view.fitted.view.online:
                 self.tell(f"online rows of {view.name}")
-                rows = self._serve(view, await self._rows(view, Path(scratch)))
+                rows = await self._serve(view, await self._rows(view, Path(scratch)), place)
                 self.tally.found(SERVED, rows)
                 self.tally.created(SERVED, rows)
         self._define(view, finished=True)
         (self.tally.created if view.state is State.MISSING else self.tally.changed)(VIEWS)
 
-    def _define(self, view: PlannedView, *, finished: bool) -> None:
+    def _define(self, view: PlannedView, *, finished: bool) -> str:
         marks = self.planner.marks(view, finished=finished)
-        self.target.apply(view.fitted.view, view.history_there, marks)
+        place = self.target.apply(view.fitted.view, view.form, marks)
         self.written += 1
+        return place
 
-    async def _history(self, view: PlannedView, scratch: Path) -> None:
-        """Make the target's history what the source's is: file by file, or made anew in one file."""
+    async def _history(self, view: PlannedView, scratch: Path, target_uri: str) -> None:
+        """Make the target's history what the source's is: file by file, or made anew."""
         self.tell(f"history of {view.name}")
-        source, source_uri, target_uri = self.places[0], view.held.view.offline, view.fitted.view.offline
+        source, source_uri = self.places[0], view.held.view.offline
+        if is_table(target_uri):
+            self.written += await self._fill(view, scratch, target_uri)
+            return
         if not view.rewrites:
             if source_uri == target_uri:
                 return  # mapped to itself on purpose: both sides read one history
@@ -166,9 +171,9 @@ class FeatureMove:
             made = scratch / "made"
             made.mkdir()
             paths = await source.local(source_uri, scratch / "fetched")
-            with opened_histories(view.fitted.view, scratch) as histories:
+            with self._opened(view, scratch) as histories:
                 histories.read(SOURCE, paths, view.held.history)
-                histories.write(made / REWRITTEN, SOURCE, view.history_there)
+                histories.write(made if view.form.by_hour else made / REWRITTEN, SOURCE, view.form)
             here = HistoryPlaces(None)
             try:
                 _files, written = await move_files(here, self.places[1], f"file://{made}", target_uri)
@@ -177,10 +182,34 @@ class FeatureMove:
         self.tally.created(FILES, written)
         self.written += written
 
+    async def _fill(self, view: PlannedView, scratch: Path, target_uri: str) -> int:
+        """Make the target's table what the source's history is, unless an earlier try has; tell if it did."""
+        self.tally.found(TABLES)
+        target, labels = self.places[1], loaded_labels(view.manifest, view.fitted.leaves)
+        if await target.filled(target_uri, labels):
+            return 0
+        made = scratch / "made"
+        made.mkdir()
+        paths = await self.places[0].local(view.held.view.offline, scratch / "fetched")
+        with self._opened(view, scratch) as histories:
+            histories.read(SOURCE, paths, view.held.history)
+            histories.write(made / REWRITTEN, SOURCE, view.form)
+        await target.fill(target_uri, made, view.fitted.view, labels)
+        self.tally.created(TABLES)
+        return 1
+
+    def _opened(self, view: PlannedView, scratch: Path) -> AbstractContextManager[Histories]:
+        return opened_histories(view.fitted.view, scratch, whole_lists=view.whole_lists)
+
     async def _demand_free(self, view: PlannedView) -> None:
         """Refuse to write where others have files, other than the source's own that lie there already."""
         source_uri, target_uri = view.held.view.offline, view.fitted.view.offline
-        if source_uri == target_uri and not view.rewrites:
+        if view.chosen or (source_uri == target_uri and not view.rewrites):
+            return
+        if is_table(target_uri):
+            # A table is made before what names it, and bears the same marks.
+            if not await self.places[1].is_marked(target_uri, self.planner.table_marks):
+                raise _taken(view, target_uri)
             return
         own = {} if view.rewrites else {each.path: each for each in await self.places[0].listed(source_uri)}
         for each in await self.places[1].listed(target_uri):
@@ -196,17 +225,22 @@ class FeatureMove:
 
     async def _rows(self, view: PlannedView, scratch: Path) -> Path:
         """Write the newest row of each key that is not too old to be served."""
-        path = scratch / "newest.parquet"
-        ttl = view.fitted.view.ttl
+        path = scratch / "newest/newest.parquet"
+        path.parent.mkdir()
+        ttl = view.held.view.ttl
         paths = await self.places[0].local(view.held.view.offline, scratch / "fetched")
-        with opened_histories(view.fitted.view, scratch) as histories:
+        with self._opened(view, scratch) as histories:
             histories.read(SOURCE, paths, view.held.history)
             not_before = self.request.options.now - ttl if ttl else 0.0
-            histories.write_newest(path, SOURCE, view.history_there, not_before)
+            # Which rows are served the source tells; how they lie, the target.
+            form = replace(view.form, sparse=view.held.history.sparse)
+            histories.write_newest(path, SOURCE, form, not_before)
         return path
 
-    def _serve(self, view: PlannedView, rows: Path) -> int:
-        sent = self.target.serve(view.fitted.view, rows)
+    async def _serve(self, view: PlannedView, rows: Path, place: str) -> int:
+        if view.form.apart:
+            await self.places[1].fill(served_table(place), rows.parent, view.fitted.view, {})
+        sent = self.target.serve(view.fitted.view, view.form, rows)
         self.written += sent
         return sent
 
@@ -223,14 +257,14 @@ async def opened(
     own = processes or FeastProcesses(work.stop)
     parallel = request.options.parallel
     places = (
-        HistoryPlaces(request.source.history, parallel),
-        HistoryPlaces(request.target.history, parallel),
+        HistoryPlaces(request.source.history, parallel, tables_of(request.source.connection, parallel)),
+        HistoryPlaces(request.target.history, parallel, tables_of(request.target.connection, parallel)),
     )
     stores: list[FeatureStore] = []
     try:
         for side in (request.source, request.target):
             # One after the other, so that the first is closed where the second cannot be opened.
-            stores.append(open_feature_store(side.connection, own, parallel, work.stop))  # noqa: PERF401
+            stores.append(open_feature_store(side.connection, own, parallel, work.stop, side.history))  # noqa: PERF401
         if stores[0].address == stores[1].address:
             raise _one_store(request, stores[0].address)
         yield FeatureMove(request, work, stores[0], stores[1], places)
@@ -288,8 +322,8 @@ async def move_features(
 def _taken(view: PlannedView, path: str) -> ConflictError:
     return ConflictError(
         f"moving the history of feature view {view.name!r} to {view.fitted.view.offline}",
-        got=f"another Parquet file there, {path}",
-        expected="no file, or the source's own",
+        got=f"another Parquet file or table there, {path}",
+        expected="none, or the source's own",
         state="it was not touched; this view was not made",
         remedy="map the prefix to a free place with --history, or let the source win with --overwrite",
         code="7713",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from heavylift.registry.features.description import View
 from heavylift.registry.features.ports import Key, Served
@@ -53,12 +54,16 @@ class Sides:
     :param view: as the target can hold it: its types tell the tolerance.
     :param ttls: of source and target, in seconds; 0 for none.
     :param newest: event time of each key's newest row in the source's history.
+    :param whole_lists: the target has an empty list where the source has none.
+    :param were: types on the source of features that have another one on the target.
     """
 
     view: View
     ttls: tuple[int, int]
     now: float
     newest: Sequence[float]
+    were: Mapping[str, str] = field(default_factory=dict)
+    whole_lists: bool = False
 
 
 def compare_served(
@@ -79,7 +84,7 @@ def _judged(sides: Sides, ours: Served, theirs: Served, newest: float) -> tuple[
     # The source tells what is true: an old row on the target excuses nothing where the source has a new one.
     true_at = ours.event_seconds or newest
     if ours.values is not None and theirs.values is not None:
-        fields = _changed(sides.view, ours, theirs)
+        fields = _changed(sides, ours, theirs)
         if not fields:
             return "equal", ()
         return ("expired", ()) if _is_old(sides, true_at) else ("different", fields)
@@ -94,16 +99,26 @@ def _is_old(sides: Sides, at: float) -> bool:
     return any(ttl and at + ttl < sides.now for ttl in sides.ttls)
 
 
-def _changed(view: View, ours: Served, theirs: Served) -> tuple[str, ...]:
+def _changed(sides: Sides, ours: Served, theirs: Served) -> tuple[str, ...]:
     one: Mapping[str, object] = ours.values or {}
     other: Mapping[str, object] = theirs.values or {}
-    fields = [
-        name for name, each in view.features.items() if not is_same(each.type, one.get(name), other.get(name))
-    ]
+    fields = []
+    for name, each in sides.view.features.items():
+        kind = _kind(each.type, sides.were.get(name, ""))
+        pair = (one.get(name), other.get(name))
+        if sides.whole_lists and kind.startswith("list<"):
+            pair = (pair[0] or [], pair[1] or [])
+        if not is_same(kind, *pair):
+            fields.append(name)
     at = (ours.event_seconds, theirs.event_seconds)
     if at[0] is not None and at[1] is not None and abs(at[0] - at[1]) > _SECOND:
         fields.append(EVENT_TIME)
     return tuple(fields)
+
+
+def _kind(kind: str, was: str) -> str:
+    # A moment is one, in whichever form the target serves it.
+    return was if was == "timestamp" else kind
 
 
 def is_same(kind: str, one: object, other: object) -> bool:
@@ -123,7 +138,20 @@ def is_same(kind: str, one: object, other: object) -> bool:
             return math.isnan(left) and math.isnan(right)
         return math.isclose(left, right, rel_tol=_TOLERANCE[kind])
     if kind.startswith("int"):
-        return int(str(one)) == int(str(other))
+        return _number(one) == _number(other)
     if kind == "timestamp":
-        return abs(float(str(one)) - float(str(other))) <= _SECOND
+        return abs(seconds_of(one) - seconds_of(other)) <= _SECOND
     return str(one) == str(other)
+
+
+def _number(value: object) -> int:
+    return int(value) if isinstance(value, bool) else int(str(value))
+
+
+def seconds_of(value: object) -> float:
+    """Return a moment in seconds since 1970, from a number or from text with or without a zone (then UTC)."""
+    try:
+        return float(str(value))
+    except ValueError:
+        found = datetime.fromisoformat(str(value))
+        return found.replace(tzinfo=found.tzinfo or UTC).timestamp()

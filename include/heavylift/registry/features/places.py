@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,9 @@ from heavylift.locations import Location, parse_location
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.wiring import open_store
 from heavylift.registry.catalogues.files import File, StoreFiles, copy_files, key_of
+from heavylift.registry.features.bigquery import BigQueryTables, is_table
+from heavylift.registry.features.description import View, sql_type
+from heavylift.registry.features.history_sql import quoted
 
 SUFFIX = ".parquet"
 
@@ -24,12 +27,15 @@ class HistoryPlaces:
     """One side's object stores, each opened once.
 
     :param connection: of its object stores; None where histories lie in files of this machine.
+    :param tables: what reads and fills tables; None where there are none.
     """
 
     connection: Connection | None
     parallel: int = 4
+    tables: BigQueryTables | None = None
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _opened: dict[str, StoreFiles] = field(default_factory=dict)
+    _fetched: dict[tuple[str, str], list[str]] = field(default_factory=dict)
 
     async def at(self, uri: str, *, make: bool = False) -> tuple[StoreFiles, str]:
         """Return the store of a URI, and the URI as that store knows it.
@@ -66,14 +72,70 @@ class HistoryPlaces:
         return found
 
     async def listed(self, uri: str) -> list[File]:
-        """Return the Parquet files below a URI, in order; none where there are none."""
+        """Return the Parquet files below a URI, in order; none where there are none.
+
+        A table counts as one file, whose version is when it was changed last.
+        """
+        if is_table(uri):
+            table = await self._of_tables(uri).find(uri)
+            return [File(table.version, uri, table.size_bytes)] if table else []
         store, inner = await self.at(uri)
         if uri.startswith("file://") and not Path(parse_location(uri).container).exists():
             return []
         return sorted([each async for each in _parquet(store, inner)], key=lambda each: each.key)
 
     async def local(self, uri: str, scratch: Path) -> list[str]:
-        """Return paths of the history's files on this machine; those of an object store are fetched."""
+        """Return paths of the history's files on this machine; those of an object store are fetched once."""
+        known = (uri, str(scratch))
+        if known not in self._fetched:
+            self._fetched[known] = await (self._extracted if is_table(uri) else self._local)(uri, scratch)
+        return self._fetched[known]
+
+    async def fill(self, uri: str, folder: Path, view: View, labels: Mapping[str, str]) -> None:
+        """Make a table hold the rows of a folder's Parquet files, and nothing else."""
+        tables, here = self._of_tables(uri), HistoryPlaces(None)
+        staged = tables.staged(uri, "load")
+        try:
+            await self._clear(staged)
+            await move_files(here, self, f"file://{folder}", staged)
+            await tables.load(uri, staged, view, labels)
+            await self._clear(staged)
+        finally:
+            await here.close()
+
+    async def filled(self, uri: str, labels: Mapping[str, str]) -> bool:
+        """Tell whether a table has these labels: rows of these files were loaded into it before."""
+        table = await self._of_tables(uri).find(uri)
+        return table is not None and labels.items() <= table.labels.items()
+
+    async def is_marked(self, uri: str, marks: Mapping[str, str]) -> bool:
+        """Tell whether a table is missing, or bears these marks."""
+        table = await self._of_tables(uri).find(uri)
+        return table is None or marks.items() <= table.labels.items()
+
+    async def _extracted(self, uri: str, scratch: Path) -> list[str]:
+        tables = self._of_tables(uri)
+        staged = tables.staged(uri, "extract")
+        await self._clear(staged)
+        rows = await tables.extract(uri, staged)
+        if not rows:
+            return [str(_empty_file(scratch, await tables.columns(uri)))]
+        found = await self._local(staged, scratch)
+        await self._clear(staged)
+        return found
+
+    async def _clear(self, uri: str) -> None:
+        """Delete what an earlier try has left in a staging folder, which is ours alone."""
+        store, inner = await self.at(uri)
+        for each in [each async for each in store.below(inner)]:
+            await store.store.delete(each.key)
+
+    def _of_tables(self, uri: str) -> BigQueryTables:
+        if self.tables is None:
+            raise _no_tables(uri)
+        return self.tables
+
+    async def _local(self, uri: str, scratch: Path) -> list[str]:
         found = await self.files(uri)
         if uri.startswith("file://"):
             root = Path(parse_location(uri).container)
@@ -88,6 +150,8 @@ class HistoryPlaces:
 
     async def close(self) -> None:
         """Close all."""
+        if self.tables is not None:
+            await self.tables.close()
         await self._stack.aclose()
 
 
@@ -125,6 +189,29 @@ def _split(uri: str) -> tuple[Location, str]:
         return Location("file", str(path.parent)), f"file://-/{path.name}"
     scheme, _, rest = uri.partition("://")
     return parse_location(f"{scheme}://{rest.partition('/')[0]}"), f"{scheme}://-/{key_of(uri)}"
+
+
+def _empty_file(scratch: Path, columns: Mapping[str, str]) -> Path:
+    """Make a file without rows; of an empty table none is extracted that tells its columns."""
+    import duckdb
+
+    scratch.mkdir(parents=True, exist_ok=True)
+    path = scratch / "empty.parquet"
+    listed = ", ".join(f"NULL::{sql_type(kind)} AS {quoted(name)}" for name, kind in columns.items())
+    with duckdb.connect() as db:
+        db.execute(f"COPY (SELECT {listed} WHERE false) TO '{path}' (FORMAT parquet)")
+    return path
+
+
+def _no_tables(uri: str) -> ConnectionConfigError:
+    return ConnectionConfigError(
+        f"reaching the history at {uri}",
+        got="a table, on a side that has files",
+        expected="a URI of an object store or of files",
+        state="nothing was touched",
+        remedy="map the prefix to another place with --history; bq:// belongs to Vertex AI",
+        code="9460",
+    )
 
 
 def _unreachable(uri: str) -> ConnectionConfigError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.registry_records import RegistryLoss
@@ -27,14 +27,22 @@ class PlannedView:
     :param there: as the target has it; None where it is missing.
     :param taken: the target has another thing of its name.
     :param manifest: of the source's history; empty until that is listed.
+    :param form: how the target's history holds the rows.
+    :param tables: the history of a side is a table, and not files.
+    :param chosen: the target chooses itself where the history lies.
+    :param whole_lists: lists that are null become empty on the target.
     """
 
     held: HeldView
     fitted: FittedView
+    form: History = field(default_factory=History)
     there: HeldView | None = None
     state: State = State.MISSING
     taken: bool = False
     manifest: str = ""
+    tables: bool = False
+    chosen: bool = False
+    whole_lists: bool = False
 
     @property
     def name(self) -> str:
@@ -44,7 +52,7 @@ class PlannedView:
     @property
     def leaves_there(self) -> Leaves:
         """What the target holds now."""
-        return leaves_of(self.there.view) if self.there else {}
+        return held_leaves(self.there) if self.there else {}
 
     @property
     def is_done(self) -> bool:
@@ -55,25 +63,24 @@ class PlannedView:
     @property
     def rewrites(self) -> bool:
         """Tell whether the history's files are made anew, since others would not be read on the target."""
-        history = self.held.history
-        return history.time_form != "timestamp" or bool(history.deleted) or self._casts
+        return self.tables or self.held.history.shape != self.form.shape or self._casts
 
     @property
     def overlaps(self) -> bool:
         """Tell whether the target's files would lie among the source's, or around them."""
         one, other = self.held.view.offline, self.fitted.view.offline
         if one == other:
-            return self.rewrites  # files that stay as they are may be read by both sides
+            return self.rewrites or self.chosen  # files that stay as they are may be read by both sides
         return f"{one}/".startswith(f"{other}/") or f"{other}/".startswith(f"{one}/")
 
     @property
     def _casts(self) -> bool:
         return self.held.view.columns != self.fitted.view.columns
 
-    @property
-    def history_there(self) -> History:
-        """How the target's files hold the rows."""
-        return History(created=self.held.history.created)
+
+def held_leaves(held: HeldView) -> Leaves:
+    """Return what a store holds of a view, its history where whoever made it asked for it."""
+    return leaves_of(replace(held.view, offline=held.asked) if held.asked else held.view)
 
 
 @dataclass(frozen=True)
@@ -122,18 +129,33 @@ class FeaturePlanner:
             self.target.pairs,
         )
 
+    @property
+    def table_marks(self) -> dict[str, str]:
+        """What tables that this migration made bear."""
+        marks = marks_of(Origin(registry=self.request.id), self.target.pairs)
+        return {key: value for key, value in marks.items() if value}
+
     def _is_ours(self, held: HeldView) -> bool:
         ours = fit_mark(self.request.id, self.target.pairs)
         return held.origin is not None and held.origin.registry == ours
 
     def _view(self, held: HeldView, there: HeldView | None) -> PlannedView:
         fitted = fit_view(held.view, self.source, self.target, self.request.options.uris)
+        form = self.target.form_of(held.history, ttl=bool(held.view.ttl))
+        planned = PlannedView(
+            held,
+            fitted,
+            form,
+            there,
+            tables=self.source.tables or self.target.tables,
+            chosen=self.target.own_places,
+            whole_lists=self.target.whole_lists,
+        )
         if there is None:
-            return PlannedView(held, fitted)
+            return planned
         if not self._is_ours(there):
-            return PlannedView(held, fitted, there, taken=True)
-        state = state_of(fitted.leaves, leaves_of(there.view), there.origin)
-        return PlannedView(held, fitted, there, state)
+            return replace(planned, taken=True)
+        return replace(planned, state=state_of(fitted.leaves, held_leaves(there), there.origin))
 
 
 def with_manifest(view: PlannedView, manifest: str) -> PlannedView:
@@ -151,9 +173,9 @@ def findings_of(
 def _findings(
     request: FeatureRequest, plan: FeaturePlan, losses: tuple[RegistryLoss, ...], target: FeatureCapabilities
 ) -> Iterator[Finding]:
-    if not target.writes:
-        detail = f"this version reads {target.platform} and does not write to it"
-        yield _blocker("read-only", "target", detail, "name another target")
+    if target.unwritable:
+        detail = f"nothing can be written to {target.platform}: {target.unwritable}"
+        yield _blocker("read-only", "target", detail, "complete the target's connection, or name another")
     if losses and not request.options.accept_losses:
         count = sum(each.count for each in losses)
         listed = _listed([f"{each.item} ({each.count:,}): {each.reason}" for each in losses])

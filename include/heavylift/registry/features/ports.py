@@ -19,11 +19,13 @@ class HeldView:
     """A view as a store holds it.
 
     :param origin: what it is a copy of, if Heavylift made it.
+    :param asked: the URI that whoever made it gave for its history, where the store chose a place below it.
     """
 
     view: View
     history: History = field(default_factory=History)
     origin: Origin | None = None
+    asked: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,17 @@ class FeatureStore(Protocol):
         """Return what it has besides views that can be moved: what, why it stays, how many."""
         ...
 
-    def apply(self, view: View, history: History, marks: Mapping[str, str]) -> None:
-        """Make a view, or bring one of ours up to date; safe to repeat."""
+    def apply(self, view: View, history: History, marks: Mapping[str, str]) -> str:
+        """Make a view, or bring one of ours up to date; safe to repeat.
+
+        :return: URI where its history lies.
+        """
         ...
 
-    def serve(self, view: View, rows: Path) -> int:
+    def serve(self, view: View, history: History, rows: Path) -> int:
         """Put rows of a Parquet file into the online store.
+
+        :param history: how the file holds them.
 
         :return: how many rows were sent.
         """

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 SAMPLE = 1000
 """Keys that are read online, and rows of a frame that is joined: at 95 % at most 0.3 % differ unseen."""
 
+_CLOUDS = frozenset({"aws", "google_cloud_platform"})
+
 
 @dataclass(frozen=True)
 class FeaturePlace:
@@ -80,12 +82,12 @@ def place_of(
 ) -> FeaturePlace:
     """Return one side's place.
 
-    :param objects: connection id of the object store of its histories; by default a SageMaker connection
-        serves S3, too.
+    :param objects: connection id of the object store of its histories; by default the connection of
+        a cloud serves its object store, too.
     """
     if objects:
         return FeaturePlace(store, connections(objects))
-    return FeaturePlace(store, store if store.conn_type == "aws" else None)
+    return FeaturePlace(store, store if store.conn_type in _CLOUDS else None)
 
 
 def feature_request(

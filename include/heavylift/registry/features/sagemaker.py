@@ -1,48 +1,54 @@
-"""SageMaker Feature Store as a source: feature groups with their offline and online stores.
+"""SageMaker Feature Store: feature groups with their offline and online stores.
 
-It is read only: where a group's history lies is chosen by SageMaker, and rows come there one by one through
-its online store, so that a history cannot be put there as it is.
+Where below a prefix a group's history lies is chosen by SageMaker when the group is made. Files are put there
+as its own connector for Spark does; the online store is given its rows one by one.
 """
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from heavylift.connections import Connection
-from heavylift.errors import IncompleteError, ServerUnavailableError, UnsupportedError
+from heavylift.errors import ConflictError, IncompleteError, ServerUnavailableError
 from heavylift.platforms.aws.control import AwsControlPlane
 from heavylift.platforms.aws.settings import region_of
 from heavylift.platforms.control import Limits
-from heavylift.registry.features.capabilities import FeatureCapabilities
+from heavylift.registry.catalogues.marks import origin_in
 from heavylift.registry.features.description import Feature, History, View
 from heavylift.registry.features.ports import HeldView, Key, Served
+from heavylift.registry.features.sagemaker_rules import CAPABILITIES, TAGS, TYPES
+from heavylift.registry.features.sagemaker_writing import RUNTIME, SERVICE, FeatureGroupWriter, pairs_of
 
-_SERVICE, _RUNTIME = "sagemaker", "sagemaker-featurestore-runtime"
-_TYPES = {"String": "string", "Integral": "int64", "Fractional": "float64"}
 _UNITS = {"Seconds": 1, "Minutes": 60, "Hours": 3600, "Days": 86_400, "Weeks": 604_800}
 _TIMES = {"String": "iso8601", "Fractional": "seconds"}
 _ASKED_AT_ONCE, _TRIES, _PAUSE_SECONDS = 100, 6, 0.2
 _USABLE = "Created"
 
-CAPABILITIES = FeatureCapabilities(
-    platform="sagemaker", tombstones=True, ttl_joins=False, owner=False, writes=False, most_keys=1
-)
-
 Raw = Mapping[str, Any]
 
 
 class SageMakerFeatures:
-    """The feature groups of one account and region."""
+    """The feature groups of one account and region.
 
-    capabilities = CAPABILITIES
+    :param connection: extra ``feature_role_arn`` is the role by which SageMaker writes to the offline stores
+        of groups that are made.
+    """
 
     def __init__(self, connection: Connection, parallel: int, stop: threading.Event) -> None:
         self._stop = stop
-        self._plane = AwsControlPlane(connection, Limits(parallel=parallel, stop=stop))
+        limits = Limits(parallel=parallel, stop=stop)
+        self._plane = AwsControlPlane(connection, limits)
+        role = connection.text("feature_role_arn") or ""
+        self.capabilities = CAPABILITIES
+        if not role:
+            lacking = f"connection {connection.conn_id!r} names no role (extra field feature_role_arn)"
+            self.capabilities = replace(CAPABILITIES, unwritable=lacking)
+        self._writer = FeatureGroupWriter(connection, self._plane, role, limits)
         self._region = region_of(connection)
         self._conn_id = connection.conn_id
         self._odd: dict[str, str] = {}
@@ -65,15 +71,23 @@ class SageMakerFeatures:
         """Return groups that are not moved."""
         return [(f"feature group {name}", reason, 1) for name, reason in sorted(self._odd.items())]
 
-    def apply(self, view: View, history: History, marks: Mapping[str, str]) -> None:
-        """Refuse: this version does not write to SageMaker."""
-        del history, marks
-        raise self._read_only(f"making feature group {view.name!r}")
+    def apply(self, view: View, history: History, marks: Mapping[str, str]) -> str:
+        """Make a feature group and wait until it is there, or change what can be changed of it.
 
-    def serve(self, view: View, rows: Path) -> int:
-        """Refuse: this version does not write to SageMaker."""
-        del rows
-        raise self._read_only(f"serving feature group {view.name!r}")
+        :raises ConflictError: a group of this name, which a listing did not show yet, is not ours.
+        """
+        if not self._writer.status(view.name):
+            return _place(self._writer.make(view, history, marks))
+        self._writer.wait(view.name)
+        there, ours = self._group(view.name), origin_in(marks, TAGS)
+        if there is None or there.origin is None or ours is None or there.origin.registry != ours.registry:
+            raise _others(view.name)
+        return _place(self._writer.change(view, there, marks))
+
+    def serve(self, view: View, history: History, rows: Path) -> int:
+        """Put rows into the online store, one by one; an older row never replaces a newer one there."""
+        del history
+        return self._writer.put(view, rows)
 
     def online(self, view: View, keys: Sequence[Key]) -> list[Served]:
         """Ask the online store, a hundred keys at once."""
@@ -109,7 +123,9 @@ class SageMakerFeatures:
         online: Raw = raw.get("OnlineStoreConfig") or {}
         ttl: Raw = online.get("TtlDuration") or {}
         seconds = int(ttl.get("Value") or 0) * _UNITS[str(ttl.get("Unit") or "Seconds")]
-        tags = self._all("ListTags", "Tags", ResourceArn=raw["FeatureGroupArn"])
+        listed = self._all("ListTags", "Tags", ResourceArn=raw["FeatureGroupArn"])
+        tags = {str(each["Key"]): str(each["Value"]) for each in listed}
+        ours = (TAGS.mark, TAGS.kept)
         view = View(
             name=name,
             keys=(key,),
@@ -122,26 +138,28 @@ class SageMakerFeatures:
             },
             online="yes" if online.get("EnableOnlineStore") else "",
             ttl_seconds=str(seconds or ""),
-            offline=str(offline["S3StorageConfig"]["ResolvedOutputS3Uri"]).rstrip("/"),
+            offline=_place(raw),
             offline_format="iceberg" if offline.get("TableFormat") == "Iceberg" else "parquet",
             description=str(raw.get("Description") or ""),
-            metadata={str(each["Key"]): str(each["Value"]) for each in tags},
+            metadata={key: value for key, value in tags.items() if not key.startswith(ours)},
         )
-        form = _TIMES.get(str(declared[event_time]), "seconds")
-        return HeldView(view, History(form, created="write_time", deleted="is_deleted"))
+        form = replace(CAPABILITIES.history, time_form=_TIMES.get(str(declared[event_time]), "seconds"))
+        origin = origin_in(tags, TAGS)
+        # Who made it named only a prefix, and that is what must be the same.
+        asked = str(offline["S3StorageConfig"].get("S3Uri") or "").rstrip("/") if origin else ""
+        return HeldView(view, form, origin, asked)
 
     def _feature(self, group: str, name: str, kind: str) -> Feature:
         asked = {"FeatureGroupName": group, "FeatureName": name}
-        told = self._plane.call(_SERVICE, "DescribeFeatureMetadata", self._region, asked)
-        tags = {str(each["Key"]): str(each["Value"]) for each in told.get("Parameters") or ()}
-        return Feature(kind, str(told.get("Description") or ""), tags)
+        told = self._plane.call(SERVICE, "DescribeFeatureMetadata", self._region, asked)
+        return Feature(kind, str(told.get("Description") or ""), pairs_of(told.get("Parameters")))
 
     def _described(self, name: str) -> Raw:
         """Return a group with all its features, which come in pages."""
         whole: dict[str, Any] = {}
         asked = {"FeatureGroupName": name}
         while True:
-            page = self._plane.call(_SERVICE, "DescribeFeatureGroup", self._region, asked)
+            page = self._plane.call(SERVICE, "DescribeFeatureGroup", self._region, asked)
             definitions = [*whole.get("FeatureDefinitions", ()), *page["FeatureDefinitions"]]
             whole = {**page, "FeatureDefinitions": definitions}
             if not page.get("NextToken"):
@@ -157,7 +175,7 @@ class SageMakerFeatures:
             if number:
                 self._stop.wait(_PAUSE_SECONDS * 2**number)
             asked = {"FeatureGroupName": view.name, "RecordIdentifiersValueAsString": left}
-            answer = self._plane.call(_RUNTIME, "BatchGetRecord", self._region, {"Identifiers": [asked]})
+            answer = self._plane.call(RUNTIME, "BatchGetRecord", self._region, {"Identifiers": [asked]})
             if answer.get("Errors"):
                 raise _refused(view.name, answer["Errors"][0])
             for each in answer.get("Records") or ():
@@ -172,22 +190,12 @@ class SageMakerFeatures:
         return found
 
     def _all(self, operation: str, field: str, **arguments: Any) -> list[Raw]:
-        pages = self._plane.pages(_SERVICE, operation, self._region, arguments)
+        pages = self._plane.pages(SERVICE, operation, self._region, arguments)
         return [each for page in pages for each in page.get(field) or ()]
-
-    def _read_only(self, what: str) -> UnsupportedError:
-        return UnsupportedError(
-            what,
-            got="SageMaker as a target",
-            expected="a target that this version writes to",
-            state="nothing was touched",
-            remedy="name a Feast repository as the target",
-            code="7714",
-        )
 
 
 def _type_of(definition: Raw) -> str:
-    kind = _TYPES.get(str(definition["FeatureType"]), str(definition["FeatureType"]))
+    kind = TYPES.get(str(definition["FeatureType"]), str(definition["FeatureType"]))
     collection = str(definition.get("CollectionType") or "")
     return f"{collection.lower()}<{kind}>" if collection else kind
 
@@ -195,10 +203,15 @@ def _type_of(definition: Raw) -> str:
 def _record(view: View, record: Sequence[Raw]) -> Served:
     values: dict[str, Any] = {}
     for each in record:
-        values[str(each["FeatureName"])] = each.get("ValueAsStringList") or each.get("ValueAsString")
+        many = each.get("ValueAsStringList")
+        values[str(each["FeatureName"])] = each.get("ValueAsString") if many is None else many
     at = values.get(view.event_time)
     served = {name: values.get(name) for name in view.features}
     return Served(served, None if at is None else _seconds(str(at)))
+
+
+def _place(raw: Raw) -> str:
+    return str(raw["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"]).rstrip("/")
 
 
 def _seconds(text: str) -> float:
@@ -216,6 +229,17 @@ def _refused(group: str, error: Raw) -> IncompleteError:
         state="nothing was concluded, and nothing was changed",
         remedy="allow sagemaker:BatchGetRecord on the group, and look at its status",
         code="7715",
+    )
+
+
+def _others(group: str) -> ConflictError:
+    return ConflictError(
+        f"making feature group {group!r}",
+        got="a group of that name that this migration did not make",
+        expected="a free name",
+        state="it was not touched",
+        remedy="free the name on the target",
+        code="9453",
     )
 
 

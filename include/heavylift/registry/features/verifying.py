@@ -105,9 +105,12 @@ async def _view(move: FeatureMove, view: PlannedView, there: HeldView, found: Pr
         ours = await move.places[0].local(view.held.view.offline, scratch / SOURCE)
         theirs = await move.places[1].local(there.view.offline, scratch / TARGET)
         # Columns that only the target's definition has are told by the definitions.
-        with opened_histories(view.fitted.view, scratch) as histories:
-            histories.read(SOURCE, ours, view.held.history)
-            histories.read(TARGET, theirs, there.history)
+        own, form = view.held.history, there.history
+        deletions = bool(own.deleted and form.deleted)
+        kept = {"deletions": deletions, "whole_lists": view.whole_lists}
+        with opened_histories(view.fitted.view, scratch, **kept) as histories:
+            histories.read(SOURCE, ours, own)
+            histories.read(TARGET, theirs, form)
             _history(view, histories, found)
             if view.fitted.view.online:
                 _online(move, view, there, histories, found)
@@ -148,6 +151,8 @@ def _online(
         (view.held.view.ttl, there.view.ttl),
         options.now,
         histories.newest_times(keys),
+        {name: each.type for name, each in view.held.view.features.items()},
+        view.whole_lists,
     )
     parity = compare_served(
         sides, keys, move.source.online(view.held.view, keys), move.target.online(there.view, keys)
