@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 Act = Literal["copy", "sync"]
 Proofs = tuple["RegistryTableProof", ...]
+Follow = Callable[["RegistryRequest", Work], tuple["RegistryMoveRecord | None", Proofs]]
+"""Brings a target up to date, and proves that at one moment of the source."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ class Way:
     move: Callable[[RegistryRequest, Work, Act], RegistryMoveRecord]
     compare: Callable[[RegistryRequest, Work, Judgement], Awaitable[Judgement]]
     prove: Callable[[RegistryRequest], Proofs] | None
-    follow: Callable[[RegistryRequest, Work], tuple[RegistryMoveRecord, Proofs]] | None
+    follow: Follow | None
 
 
 STORE = Way(lambda request: look(request).record, move_store, compare_servers, compare_stores, sync_and_prove)
