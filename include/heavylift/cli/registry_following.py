@@ -162,11 +162,8 @@ def switch(request: RegistryRequest, to: Side, *, within: float, prove: bool, as
     record, ref = run(switch_registry(request, to, within_seconds=within, prove=prove, say=note))
     details = {"to": record.to, "epoch": record.epoch, "frozen_seconds": record.frozen_seconds}
     note_act(request, request.registry, "registry.switched", (ref,), details)
-    what = (
-        "was the live side already"
-        if record.already
-        else f"is open; frozen for {record.frozen_seconds:.1f} s"
-    )
+    opened = f"is open; neither side was for {record.frozen_seconds:.1f} s"
+    what = "was open already" if record.already else opened
     finish(
         {"switch": record.model_dump(mode="json"), "evidence": ref.path},
         text=f"the {record.to} {what}",

@@ -19,7 +19,7 @@ from heavylift.mirror.requests import stream_of, turned
 from heavylift.registry.verifying import compare_stores
 from heavylift.spec.vocabulary import Deletes
 from heavylift.tables import api as tables
-from heavylift.tables.postgres.adopting import demand_replica_role
+from heavylift.tables.postgres.adopting import demand_replica_role, end_holder
 
 if TYPE_CHECKING:
     from heavylift.evidence.records import EvidenceRef
@@ -120,6 +120,8 @@ class _Switch:
             if self.to is Side.TARGET and not nothing_there:
                 await self._step("keeping the way back", self._prepare_back())
         await self._step(f"opening the {self.to.value}", self._open(self.to))
+        # A follower that came back meanwhile carries changes the old way, until it looks again.
+        await in_thread(lambda _stop, _relay: end_holder(self._towards()), lambda _nothing: None)
         return RegistrySwitchRecord(
             run=self.request.run,
             registry=self.request.registry,

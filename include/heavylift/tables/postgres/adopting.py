@@ -22,11 +22,18 @@ from heavylift.tables.postgres.connect import connect, where
 from heavylift.tables.postgres.copy_pool import shared_snapshot
 from heavylift.tables.postgres.faults import told_as
 from heavylift.tables.postgres.guard import demand_valid
+from heavylift.tables.postgres.holding import hold, let_go
 from heavylift.tables.postgres.preflight_common import Checked
 from heavylift.tables.postgres.quiet import quieten
 from heavylift.tables.postgres.replication import exported_snapshot, identify
 from heavylift.tables.postgres.schema_notes import FINISHED, ensure_notes, note
-from heavylift.tables.postgres.slot import drop_publication, drop_slot, ensure_publication, slot_name
+from heavylift.tables.postgres.slot import (
+    drop_publication,
+    drop_slot,
+    end_reader,
+    ensure_publication,
+    slot_name,
+)
 from heavylift.tables.postgres.state import (
     Lease,
     StreamPhase,
@@ -93,6 +100,19 @@ def begin_beside(request: TablesRequest, work: Work, fill: Fill[T]) -> T | None:
             write_stream(target, _new_state(request))
         with leased(target, request.stream) as lease:
             return _begin(request, work, fill, tables, source, target, lease)
+
+
+def end_holder(request: TablesRequest) -> None:
+    """End the session of a run that holds the stream, if there is one: it looks where it stands, and goes on."""
+    with (
+        connect(request.source.connection, "adopt") as source,
+        connect(request.target.connection, "adopt") as target,
+    ):
+        key = f"heavylift {request.stream}"
+        if hold(target, key, take_over=True):
+            # What it reads by ends too: it would notice the other's end at the end of its round only.
+            end_reader(source, slot_name(request.stream))
+            let_go(target, key)
 
 
 def demand_replica_role(connection: Connection, side: str) -> None:
