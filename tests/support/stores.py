@@ -179,11 +179,25 @@ def two_stores(
         yield stores
     finally:
         for server in servers:
-            _drop_slots(server, name)
+            drop_slots(server, name)
             _run(server, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)"), name)
 
 
-def _drop_slots(server: Connection, database: str) -> None:
+def forget_streams(side: Connection) -> None:
+    """Take away what streams have left in one database: slots, publications and fences."""
+    drop_slots(side, side.schema or "")
+    with connect(side, "test") as session:
+        for (name,) in session.execute("SELECT pubname FROM pg_publication").fetchall():
+            session.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(name)))
+        rows = session.execute(
+            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE starts_with(tgname, 'heavylift_fence_')"
+        ).fetchall()
+        for table, name in rows:
+            session.execute(f'DROP TRIGGER "{name}" ON {table}'.encode())
+        session.execute("DROP SCHEMA IF EXISTS heavylift CASCADE")
+
+
+def drop_slots(server: Connection, database: str) -> None:
     """Drop what a test has left that reads the database's log: a slot keeps a database from being dropped."""
     until = time.monotonic() + 20
     with connect(server, "test") as session:
