@@ -190,7 +190,8 @@ def forget_streams(side: Connection) -> None:
         for (name,) in session.execute("SELECT pubname FROM pg_publication").fetchall():
             session.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(name)))
         rows = session.execute(
-            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger WHERE starts_with(tgname, 'heavylift_fence_')"
+            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger"
+            " WHERE starts_with(tgname, 'heavylift_fence_')"
         ).fetchall()
         for table, name in rows:
             session.execute(f'DROP TRIGGER "{name}" ON {table}'.encode())

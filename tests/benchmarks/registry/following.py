@@ -1,4 +1,4 @@
-"""The lane of a followed registry: how late a change is on the target, and for how long a switch stops writes."""
+"""The lane of a followed registry: how late a change is on the target, how long a switch stops writes."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def _switch(ours: Seeded, number: int) -> dict[str, Any]:
 
 @dataclass
 class Client:
-    """Logs runs through the source's server, one after the other, and looks when each has ended on the target.
+    """Logs runs through the source's server, one by one, and looks when each has ended on the target.
 
     A lag is from the answer to the request that ends a run until the target's database shows it.
     """
