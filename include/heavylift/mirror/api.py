@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,15 +14,16 @@ from heavylift.evidence.numbered import write_next
 from heavylift.evidence.registry_records import RegistryMoveRecord, RegistryTableProof, registry_path
 from heavylift.evidence.store import open_evidence
 from heavylift.fencing import Side
-from heavylift.mirror.requests import STAY_SECONDS, demand_deletes_follow, stream_of, turned
+from heavylift.mirror.requests import STAY_SECONDS, demand_deletes_follow, stream_id, stream_of, turned
+from heavylift.platforms.postgresql.connect import TYPES, connect
+from heavylift.platforms.postgresql.faults import told_as
 from heavylift.registry.api import verify_registry
-from heavylift.registry.paths import choose_path
 from heavylift.registry.store.moment import moment_of
 from heavylift.registry.store.moving import move_to
 from heavylift.registry.store.proving import table_proofs
 from heavylift.registry.work import RegistryProgress, Tell, silent
 from heavylift.registry.work import Work as RegistryWork
-from heavylift.spec.sections_data import RegistryKind
+from heavylift.spec.sections_data import RegistryKind, RegistryPath
 from heavylift.spec.vocabulary import Deletes
 from heavylift.tables import api as tables
 from heavylift.tables.engine import TablesProgress
@@ -29,6 +31,7 @@ from heavylift.tables.engine import Work as TablesWork
 from heavylift.tables.follow import Watching, follow_tables
 from heavylift.tables.postgres.adopting import begin_beside
 from heavylift.tables.postgres.compare import one_moment
+from heavylift.tables.postgres.state import StreamPhase, read_stream
 from heavylift.tables.requests import Direction
 
 if TYPE_CHECKING:
@@ -42,7 +45,7 @@ FIRST_EPOCH = 1
 """Of the fence that keeps clients off the target from the beginning; each switch takes a higher one."""
 _AGAINST = "8786"
 """The code of a round that would carry changes to the side that has become the live one."""
-_FLOWING = frozenset({"streaming", "invalid"})
+_FLOWING = frozenset({StreamPhase.STREAMING, StreamPhase.INVALID})
 
 
 async def is_followed(request: RegistryRequest) -> bool:
@@ -52,12 +55,19 @@ async def is_followed(request: RegistryRequest) -> bool:
     """
     if {request.source.kind, request.target.kind} != {RegistryKind.MLFLOW}:
         return False
-    if choose_path(request).path != "store":
+    store = request.target.store
+    if request.options.path is RegistryPath.API or store is None or store.conn_type not in TYPES:
         return False
-    try:
-        return (await _status(await _stream(request))).state in _FLOWING
-    except NotFoundError:
-        return False
+
+    def look(_stop: object, _relay: object) -> bool:
+        with (
+            told_as(f"looking whether registry {request.registry!r} is followed", "nothing was touched"),
+            closing(connect(store, "registry stream")) as session,
+        ):
+            state = read_stream(session, stream_id(request))
+            return state is not None and state.phase in _FLOWING
+
+    return await in_thread(look, lambda _nothing: None)
 
 
 async def begin_following(
@@ -99,7 +109,7 @@ async def sync_following(request: RegistryRequest, tell: Tell = silent) -> tuple
 
     :raises NotFoundError: the registry is not followed.
     """
-    live = await tables.live_request(await _stream(request))
+    live = await live_stream(request)
     return await tables.sync_tables(live, _relayed(tell))
 
 
@@ -177,6 +187,11 @@ async def end_following(request: RegistryRequest) -> tuple[tuple[StreamEndRecord
 async def following_status(request: RegistryRequest) -> tuple[StreamStatus, ...]:
     """Tell how the streams of both directions stand, as far as they have been begun; changes nothing."""
     return await tables.both_directions(await _stream(request))
+
+
+async def live_stream(request: RegistryRequest) -> TablesRequest:
+    """Return the stream in the direction in which changes flow now; changes nothing."""
+    return await tables.live_request(await _stream(request))
 
 
 async def _stream(request: RegistryRequest) -> TablesRequest:

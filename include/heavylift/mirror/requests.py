@@ -14,7 +14,7 @@ from heavylift.registry.store.catalog import read_catalog
 from heavylift.registry.uris import URI_COLUMNS, UriForm, UriMap
 from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine, OnSchemaChange
 from heavylift.spec.vocabulary import Deletes
-from heavylift.tables.requests import DatabaseSideRequest, TablesOptions, TablesRequest
+from heavylift.tables.requests import DatabaseSideRequest, Direction, TablesOptions, TablesRequest
 from heavylift.tables.rewriting import Columns, Rewrite, Rewriting
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def stream_of(request: RegistryRequest) -> TablesRequest:
     uris = request.options.uris
     return TablesRequest(
         run=request.run,
-        database=f"registry-{request.registry}",
+        database=_database(request),
         source=DatabaseSideRequest(DatabaseEngine.POSTGRESQL, source),
         target=DatabaseSideRequest(DatabaseEngine.POSTGRESQL, target),
         evidence_url=request.evidence_url,
@@ -64,6 +64,15 @@ def stream_of(request: RegistryRequest) -> TablesRequest:
         ),
         rewriting=Rewriting(_columns(uris), _columns(inverse(uris, request.registry))),
     )
+
+
+def stream_id(request: RegistryRequest) -> str:
+    """Return under which id the target knows the stream of a registry; asks nobody."""
+    return f"{request.run.migration}/{_database(request)}/{Direction.FORWARD.value}"
+
+
+def _database(request: RegistryRequest) -> str:
+    return f"registry-{request.registry}"
 
 
 def demand_deletes_follow(request: RegistryRequest) -> None:
