@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 LEFT_OUT = frozenset({"alembic_version", "alembic_version_auth", "job_locks", "scheduler_leases"})
 """Tables that belong to a server and its schema, not to its history."""
 
+HASHES_RECORDS = 140000
+"""From this version on a server can hash records."""
+
 _TEXT = frozenset({"text", "character varying", "character", "json", "jsonb"})
 
 _COLUMNS = """
@@ -112,6 +115,8 @@ class StoreCatalog:
     :param version: of MLflow's schema (alembic's revision).
     :param tables: by name, without those of :data:`LEFT_OUT`.
     :param sequences: name, table and column of each sequence that makes ids.
+    :param hashes_texts: rows are digested as texts, because this server, or the other side's, cannot hash
+        records.
     """
 
     schema: str
@@ -119,6 +124,7 @@ class StoreCatalog:
     server_version: int
     tables: Mapping[str, StoreTable]
     sequences: tuple[tuple[str, str, str], ...]
+    hashes_texts: bool = False
 
     def relation(self, name: str) -> sql.Identifier:
         """Return a table's or sequence's full name, quoted."""
@@ -159,6 +165,7 @@ def read_catalog(session: Session, where: str) -> StoreCatalog:
         schema=str(schema),
         version=version,
         server_version=session.info.server_version,
+        hashes_texts=session.info.server_version < HASHES_RECORDS,
         tables=_tables(session, oid),
         sequences=tuple(
             (str(a), str(b), str(c)) for a, b, c in session.execute(_SEQUENCES, [oid]).fetchall()

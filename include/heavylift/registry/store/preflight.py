@@ -51,7 +51,7 @@ def look(request: RegistryRequest) -> Looked:
         closing(connect(source, "registry preflight")) as ours,
         closing(connect(target, "registry preflight")) as theirs,
     ):
-        sides = Sides(read_catalog(ours, where(source)), read_catalog(theirs, where(target)))
+        sides = Sides.of(read_catalog(ours, where(source)), read_catalog(theirs, where(target)))
         state = read_state(theirs, request.id)
         findings = tuple(_findings(request, sides, state, ours, theirs))
     open_ = not any(each.severity is Severity.BLOCKER for each in findings)

@@ -31,7 +31,7 @@ def table_proofs(request: RegistryRequest, moment: Moment) -> tuple[RegistryTabl
     with closing(connect(target, "registry verify")) as theirs:
         theirs.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         ours = moment.session
-        sides = Sides(read_catalog(ours, where(moment.connection)), read_catalog(theirs, where(target)))
+        sides = Sides.of(read_catalog(ours, where(moment.connection)), read_catalog(theirs, where(target)))
         with ThreadPoolExecutor(1) as pool:
             proving = _Proving(request, sides, ours, theirs, pool)
             return tuple(proving.of(table) for table in sides.source.tables.values())
