@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,6 +10,7 @@ from heavylift.aio import run
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.registry_records import registry_path
 from heavylift.evidence.store import open_evidence
+from heavylift.evidence.turns import turn
 from heavylift.registry.catalogues import moving as catalogues
 from heavylift.registry.catalogues.verifying import compare_catalogues
 from heavylift.registry.interface.moving import look_ahead, move_interface
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
         RegistryPreflightRecord,
         RegistryTableProof,
     )
-    from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.requests import RegistryPlace, RegistryRequest
     from heavylift.registry.settling import Judgement
 
 Act = Literal["copy", "sync"]
@@ -59,7 +60,41 @@ STORE = Way(lambda request: look(request).record, move_store, compare_servers, c
 
 
 def _move_interface(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
-    return run(_move_and_map(request, work, act))
+    return run(_in_turn(request, work, _move_and_map(request, work, act)))
+
+
+def _move_catalogue(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
+    return run(_in_turn(request, work, catalogues.move_catalogue(request, work, act)))
+
+
+_PLACED_BY = ("region_name", "project", "location", "subscription_id", "workspace", "registry")
+"""Fields of connections that say which registry of a service is meant."""
+
+
+def _place(target: RegistryPlace) -> str:
+    connection = target.connection
+    fields = [connection.host, *(connection.text(name) for name in _PLACED_BY)]
+    return " ".join([target.kind.value, *filter(None, fields)]) if any(fields) else connection.conn_id
+
+
+async def _in_turn(
+    request: RegistryRequest, work: Work, moving: Coroutine[None, None, RegistryMoveRecord]
+) -> RegistryMoveRecord:
+    """Move while no other run moves to the same target: behind an interface there is no lock to hold.
+
+    :raises TransientError: another run has the turn; nothing was touched.
+    """
+    try:
+        if request.options.dry_run:
+            return await moving
+        async with (
+            open_evidence(request.evidence_url, request.evidence_connection) as store,
+            turn(store, request.run, _place(request.target), work.stop.set),
+        ):
+            return await moving
+    finally:
+        # Where the turn was not to be had nobody has waited for it.
+        moving.close()
 
 
 async def _move_and_map(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
@@ -77,7 +112,7 @@ INTERFACE = Way(
 
 CATALOGUE = Way(
     lambda request: run(catalogues.look_ahead(request, Work())),
-    lambda request, work, act: run(catalogues.move_catalogue(request, work, act)),
+    _move_catalogue,
     compare_catalogues,
     None,
     None,
