@@ -17,6 +17,7 @@ from heavylift.registry.interface.moving import look_ahead, move_interface
 from heavylift.registry.paths import choose_path
 from heavylift.registry.store.moving import move_store, sync_and_prove
 from heavylift.registry.store.preflight import look
+from heavylift.registry.store.staging import staged
 from heavylift.registry.verifying import compare_servers, compare_stores
 from heavylift.registry.work import Work
 from heavylift.spec.sections_data import RegistryKind, RegistryPath
@@ -55,7 +56,27 @@ class Way:
     follow: Follow | None
 
 
-STORE = Way(lambda request: look(request).record, move_store, compare_servers, compare_stores, sync_and_prove)
+def _look(request: RegistryRequest) -> RegistryPreflightRecord:
+    with staged(request) as seen:
+        return look(seen).record
+
+
+def _move_store(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
+    with staged(request) as seen:
+        return move_store(seen, work, act)
+
+
+def _prove(request: RegistryRequest) -> Proofs:
+    with staged(request) as seen:
+        return compare_stores(seen)
+
+
+def _follow(request: RegistryRequest, work: Work) -> tuple[RegistryMoveRecord, Proofs]:
+    with staged(request) as seen:
+        return sync_and_prove(seen, work)
+
+
+STORE = Way(_look, _move_store, compare_servers, _prove, _follow)
 """From database to database."""
 
 
