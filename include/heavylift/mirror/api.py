@@ -28,6 +28,7 @@ from heavylift.spec.vocabulary import Deletes
 from heavylift.tables import api as tables
 from heavylift.tables.engine import TablesProgress
 from heavylift.tables.engine import Work as TablesWork
+from heavylift.tables.fences.acts import AGAINST
 from heavylift.tables.follow import Watching, follow_tables
 from heavylift.tables.postgres.adopting import begin_beside
 from heavylift.tables.postgres.compare import one_moment
@@ -43,8 +44,6 @@ if TYPE_CHECKING:
 
 FIRST_EPOCH = 1
 """Of the fence that keeps clients off the target from the beginning; each switch takes a higher one."""
-_AGAINST = "8786"
-"""The code of a round that would carry changes to the side that has become the live one."""
 _FLOWING = frozenset({StreamPhase.STREAMING, StreamPhase.INVALID})
 
 
@@ -141,7 +140,7 @@ async def follow_registry(
                 until_idle=until_idle,
             )
         except ConflictError as error:
-            if error.code != _AGAINST:
+            if error.code != AGAINST:
                 raise
             continue
         return
