@@ -47,6 +47,7 @@ AREAS = (
     Area(f"{_LIB}/tables/", "Databases", "heavylift tables status", "reference/tables.md"),
     Area(f"{_LIB}/streams/", "Streams", "heavylift streams status", "reference/streams.md"),
     Area(f"{_LIB}/registry/", "Registries and feature stores", "heavylift status MIGRATION", "reference/registry.md"),
+    Area(f"{_LIB}/mirror/", "Registries that are followed", "heavylift registry status", "reference/registry.md"),
     Area(f"{_LIB}/models/", "Models", "heavylift status MIGRATION", "reference/models.md"),
     Area(f"{_LIB}/inventory/", "Inventory", "heavylift inventory", "reference/inventory.md"),
     Area(f"{_LIB}/assess/", "Assessment and plan", "heavylift assess SPEC", "reference/assess.md"),

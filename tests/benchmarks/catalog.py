@@ -10,6 +10,7 @@ from tests.benchmarks.monitor import drifting
 from tests.benchmarks.objects import comparing, copying, listing, unchanged
 from tests.benchmarks.objects.servers import Bench
 from tests.benchmarks.registry import copying as registry_copying
+from tests.benchmarks.registry import following as registry_following
 from tests.benchmarks.registry import verifying as registry_verifying
 from tests.benchmarks.streams import mirroring
 from tests.benchmarks.tables import applying, receiving, verifying
@@ -47,6 +48,7 @@ LANES: dict[str, Lane] = {
     "registry-copy": registry_copying.copy,
     "registry-idle": registry_copying.idle,
     "registry-verify": registry_verifying.verify,
+    "registry-follow": registry_following.follow,
     "registry-millions": registry_copying.millions,
     "streams-mirror": mirroring.mirror,
     "images": images_copying.copy,

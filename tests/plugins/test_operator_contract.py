@@ -52,9 +52,9 @@ from heavylift_airflow.operators.models_closing import (
 from heavylift_airflow.operators.registries import (
     CopyRegistryOperator,
     PreflightRegistryOperator,
-    SyncRegistryOperator,
     VerifyRegistryOperator,
 )
+from heavylift_airflow.operators.registries_following import SwitchRegistryOperator, SyncRegistryOperator
 from heavylift_airflow.operators.services.azcopy import RunAzCopyOperator
 from heavylift_airflow.operators.services.run import RunServiceOperator
 from heavylift_airflow.operators.streams import (
@@ -141,6 +141,7 @@ KINDS: dict[type, dict[str, Any]] = {
     PreflightRegistryOperator: {"registry": "history"},
     CopyRegistryOperator: {"registry": "history"},
     SyncRegistryOperator: {"registry": "history"},
+    SwitchRegistryOperator: {"registry": "history"},
     VerifyRegistryOperator: {"registry": "history", "frozen": True},
     TranslateAccessOperator: {"names_path": "/nowhere/names.json", "logs": ["/nowhere/log.json"]},
     VerifyAccessOperator: {"documents": ["/nowhere/policy.json"]},

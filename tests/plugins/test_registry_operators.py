@@ -13,6 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from heavylift.errors import ConflictError, IntegrityError, TransientError
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.registry_records import RegistryMoveRecord, RegistryPreflightRecord
+from heavylift.mirror import api as mirror
 from heavylift.registry import api
 from heavylift.registry.requests import RegistryRequest
 from heavylift.registry.settling import Judgement
@@ -24,9 +25,9 @@ from heavylift_airflow.operators.registries import (
     CopyRegistryOperator,
     PreflightRegistryOperator,
     RegistryReporter,
-    SyncRegistryOperator,
     VerifyRegistryOperator,
 )
+from heavylift_airflow.operators.registries_following import SyncRegistryOperator
 from heavylift_airflow.operators.transfer import (
     CopyObjectsOperator,
     PlanTransferOperator,
@@ -109,6 +110,11 @@ def stand_in(world: World, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     made = StandIn()
     way = Way(made.preflight, made.move, made.compare, made.prove, made.follow)
     monkeypatch.setattr(api, "way_of", lambda _request: way)
+
+    async def not_followed(_request: RegistryRequest) -> bool:
+        return False
+
+    monkeypatch.setattr(mirror, "is_followed", not_followed)
     return made
 
 

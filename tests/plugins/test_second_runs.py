@@ -197,6 +197,9 @@ SECOND_RUNS = {
     "SummariseRunOperator": CLOSED,
     "SummariseShipmentOperator": CLEARED_DEVICES,
     "SummariseSwitchOperator": SWITCH_CLOSED,
+    "SwitchRegistryOperator": (
+        "integration/registry/test_tasks.py::test_tasks_follow_a_live_server_switch_and_come_back"
+    ),
     "SyncChangesOperator": KILLED_TABLES,
     "SyncRegistryOperator": LOST_REGISTRY,
     "TakeInventoryOperator": KILLED_ASSESS,

@@ -1,7 +1,7 @@
 """A process that runs tasks of a registry one after the other, to be killed.
 
 ``python -m tests.support.registry_task SPEC TASK…``; each task's name is printed before it runs, and its
-result after.
+result after. Behind a colon a task may have further arguments, as JSON.
 """
 
 from __future__ import annotations
@@ -39,24 +39,29 @@ def start(
 
 def main(spec: str, *tasks: str) -> None:
     """Run the tasks."""
-    from airflow.sdk.exceptions import AirflowSkipException
+    from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
-    from heavylift_airflow.operators import registries
+    from heavylift_airflow.operators import registries, registries_following
     from tests.plugins.world import context_of
 
     kinds: dict[str, Any] = {
         "preflight": registries.PreflightRegistryOperator,
         "copy": registries.CopyRegistryOperator,
-        "sync": registries.SyncRegistryOperator,
+        "sync": registries_following.SyncRegistryOperator,
+        "switch": registries_following.SwitchRegistryOperator,
         "verify": registries.VerifyRegistryOperator,
     }
-    for name in tasks:
-        task = kinds[name](task_id=name, spec_path=spec, phase="registry", registry="history")
+    for word in tasks:
+        name, _, options = word.partition(":")
+        more = json.loads(options) if options else {}
+        task = kinds[name](task_id=name, spec_path=spec, phase="registry", registry="history", **more)
         print(f"BEGUN {name}")
         try:
             print(f"DONE {json.dumps(task.execute(context_of(task)))}")
         except AirflowSkipException:
             print("DONE null")
+        except TaskDeferred as waiting:
+            print(f"DONE {json.dumps({'waits': waiting.trigger.serialize()[1]})}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -131,6 +132,7 @@ def empty_store(side: Connection) -> None:
 
 
 _SERVERS_OWN = ("alembic_version", "job_locks", "scheduler_leases", "workspaces")
+_SLOTS = "SELECT slot_name, active_pid FROM pg_replication_slots WHERE database = %s"
 _COLUMNS = (
     "SELECT column_name FROM information_schema.columns WHERE table_schema = 'public' AND table_name = %s"
     " ORDER BY ordinal_position"
@@ -177,7 +179,39 @@ def two_stores(
         yield stores
     finally:
         for server in servers:
+            drop_slots(server, name)
             _run(server, sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)"), name)
+
+
+def forget_streams(side: Connection) -> None:
+    """Take away what streams have left in one database: slots, publications and fences."""
+    drop_slots(side, side.schema or "")
+    with connect(side, "test") as session:
+        for (name,) in session.execute("SELECT pubname FROM pg_publication").fetchall():
+            session.execute(sql.SQL("DROP PUBLICATION {}").format(sql.Identifier(name)))
+        rows = session.execute(
+            "SELECT tgrelid::regclass::text, tgname FROM pg_trigger"
+            " WHERE starts_with(tgname, 'heavylift_fence_')"
+        ).fetchall()
+        for table, name in rows:
+            session.execute(f'DROP TRIGGER "{name}" ON {table}'.encode())
+        session.execute("DROP SCHEMA IF EXISTS heavylift CASCADE")
+
+
+def drop_slots(server: Connection, database: str) -> None:
+    """Drop what a test has left that reads the database's log: a slot keeps a database from being dropped."""
+    until = time.monotonic() + 20
+    with connect(server, "test") as session:
+        while True:
+            rows = session.execute(_SLOTS, [database]).fetchall()
+            if not rows:
+                return
+            assert time.monotonic() < until, f"slots that are held: {rows}"
+            for slot, reader in rows:
+                if reader is None:
+                    session.execute("SELECT pg_drop_replication_slot(%s)", [slot])
+                else:
+                    session.execute("SELECT pg_terminate_backend(%s)", [reader])
 
 
 def _server(env: Mapping[str, str], name: str) -> Connection:

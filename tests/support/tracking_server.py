@@ -93,7 +93,7 @@ class Server:
         return json.loads(text) if text.startswith(b"{") else text
 
 
-def _empty_database() -> Path:
+def empty_database() -> Path:
     """Return a SQLite file with MLflow's tables; made once for each version of MLflow."""
     template = TOOLS_DIR / f"mlflow-{metadata.version('mlflow')}.sqlite"
     with tools.one_at_a_time("mlflow-sqlite"):
@@ -113,7 +113,7 @@ def _empty_database() -> Path:
 @contextmanager
 def servers(folder: Path, *names: str) -> Iterator[list[Server]]:
     """Run servers for the length of the block; they start side by side."""
-    template = _empty_database()
+    template = empty_database()
     processes: list[subprocess.Popen[bytes]] = []
     found: list[Server] = []
     taken: set[int] = set()

@@ -6,14 +6,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from heavylift.cli import registry_following as following
+from heavylift.cli import registry_switching
 from heavylift.cli.acts import note_act
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.registry_artifacts import move_artifacts
 from heavylift.cli.registry_options import (
     MIGRATION,
     AcceptLosses,
+    Anew,
     Artifacts,
+    ArtifactsEvery,
     DryRun,
+    Follow,
+    ForSeconds,
     Losses,
     Migration,
     Name,
@@ -92,7 +98,10 @@ def copy(
         stores=(source_artifacts_conn, target_artifacts_conn),
         dry_run=dry_run or losses,
     )
-    _move(request, "copy", (source_artifacts_conn, target_artifacts_conn, evidence_conn), as_json=as_json)
+    objects = (source_artifacts_conn, target_artifacts_conn, evidence_conn)
+    if not request.options.dry_run and following.is_followed(request):
+        following.sync(request, objects, as_json=as_json)
+    _move(request, "copy", objects, as_json=as_json)
 
 
 @app.command()
@@ -114,6 +123,10 @@ def sync(
     parallel: Parallel = 4,
     deletes: Policy = Deletes.KEEP,
     overwrite: Overwrite = False,
+    follow: Follow = False,
+    anew: Anew = False,
+    for_seconds: ForSeconds = None,
+    artifacts_every: ArtifactsEvery = 60.0,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
     dry_run: DryRun = False,
@@ -121,7 +134,9 @@ def sync(
 ) -> None:
     """Bring a copied history up to date, all of it to one moment; where nothing is new, write nothing.
 
-    What was deleted for good on the source stays on the target unless --deletes propagate.
+    What was deleted for good on the source stays on the target unless --deletes propagate. With --follow
+    (store level, --deletes propagate) it goes on: the target's database has each change within a second, and
+    after registry switch changes flow back. A registry that is followed is synced by its stream from then on.
     """
     request = request_of(
         source_conn,
@@ -143,7 +158,17 @@ def sync(
         overwrite=overwrite,
         dry_run=dry_run or losses,
     )
-    _move(request, "sync", (source_artifacts_conn, target_artifacts_conn, evidence_conn), as_json=as_json)
+    objects = (source_artifacts_conn, target_artifacts_conn, evidence_conn)
+    if follow and not dry_run:
+        following.follow(
+            request, objects, anew=anew, for_seconds=for_seconds, artifacts_every=artifacts_every,
+            as_json=as_json,
+        )  # fmt: skip
+    if following.is_followed(request):
+        if dry_run:
+            following.status(request, as_json=as_json)
+        following.sync(request, objects, as_json=as_json)
+    _move(request, "sync", objects, as_json=as_json)
 
 
 @app.command()
@@ -197,6 +222,8 @@ def verify(
         live=live,
         deletes=deletes,
     )
+    if following.is_followed(request):
+        following.verify(request, as_json=as_json)
     if live:
         mark_touched()
     record, ref = run(verify_registry(request, reporter()))
@@ -208,6 +235,10 @@ def verify(
         as_json=as_json,
         status=ExitStatus.DONE if record.passed else ExitStatus.FAILED,
     )
+
+
+for _command in (registry_switching.switch, registry_switching.status, registry_switching.end):
+    app.command()(_command)
 
 
 def _move(

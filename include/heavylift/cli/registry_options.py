@@ -77,6 +77,19 @@ NoArtifacts = Annotated[
     bool,
     typer.Option("--no-artifacts", help="leave the bytes of artifacts to heavylift objects"),
 ]
+Follow = Annotated[
+    bool, typer.Option("--follow", help="go on until interrupted, by the log of the source's database")
+]
+Anew = Annotated[
+    bool,
+    typer.Option("--anew", help="with --follow: begin over where the stream was lost; the source wins"),
+]
+ForSeconds = Annotated[
+    float | None, typer.Option("--for", min=0.0, help="with --follow: end after about so many seconds")
+]
+ArtifactsEvery = Annotated[
+    float, typer.Option(min=1.0, help="with --follow: seconds between two moves of the artifacts")
+]
 DryRun = Annotated[
     bool, typer.Option("--dry-run", help="only look and tell; nothing is written to the target")
 ]

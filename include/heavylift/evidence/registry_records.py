@@ -277,3 +277,26 @@ class RegistryVerificationRecord(Record):
     statement: str
     passed: bool
     seconds: float
+
+
+class RegistrySwitchRecord(Record):
+    """A followed registry's clients were let onto the other side.
+
+    :param to: the side that may be written to since.
+    :param already: it was so before; nothing was changed.
+    :param frozen_seconds: for so long neither side took a client's writes.
+    :param steps: seconds of each step, in their order.
+    :param tables: the proof by both databases while nobody wrote; empty where it was left out.
+    """
+
+    schema_version: Literal["heavylift/registry-switch/v1"] = "heavylift/registry-switch/v1"
+    run: RunKey
+    registry: str
+    to: Literal["source", "target"]
+    epoch: int
+    already: bool = False
+    applied_position: str = ""
+    frozen_seconds: float = 0.0
+    steps: dict[str, float] = Field(default_factory=dict)
+    tables: tuple[RegistryTableProof, ...] = ()
+    ended_at: datetime = Field(default_factory=utc_now)

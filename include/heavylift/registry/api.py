@@ -21,7 +21,7 @@ from heavylift.evidence.registry_records import (
 from heavylift.evidence.store import open_evidence
 from heavylift.registry.settling import Judgement
 from heavylift.registry.verifying import verification
-from heavylift.registry.ways import Proofs, Way, way_of
+from heavylift.registry.ways import Follow, Proofs, Way, way_of
 from heavylift.registry.work import Tell, Work, silent
 from heavylift.spec.vocabulary import Deletes
 
@@ -75,18 +75,19 @@ async def sync_registry(
 
 
 async def verify_registry(
-    request: RegistryRequest, tell: Tell = silent
+    request: RegistryRequest, tell: Tell = silent, *, follow: Follow | None = None
 ) -> tuple[RegistryVerificationRecord, EvidenceRef]:
     """Compare both sides afresh: through the public interface, and where both are open by the databases.
 
     With the option ``live`` the target is first brought up to date, and again before what differs is
     looked at once more: teams may go on writing to the source.
 
+    :param follow: brings the target up to date and proves that, where not :func:`sync_registry` does so.
     :return: the record tells whether they are equal; if not, nothing is raised.
     """
     began = time.monotonic()
     way = way_of(request)
-    follow, prove = way.follow if request.options.live else None, way.prove
+    follow, prove = (follow or way.follow) if request.options.live else None, way.prove
     tables: Proofs = ()
     if follow is not None:
         found, tables = await _settle(request, way, follow, tell)
@@ -101,7 +102,7 @@ async def verify_registry(
 async def _settle(
     request: RegistryRequest,
     way: Way,
-    follow: Callable[[RegistryRequest, Work], tuple[RegistryMoveRecord, Proofs]],
+    follow: Follow,
     tell: Tell,
 ) -> tuple[Judgement, Proofs]:
     """Compare while the source is written to: sync, compare, and where something differs again."""
@@ -109,7 +110,7 @@ async def _settle(
     found = _judgement(request)
     for number in range(MOST_LOOKS):
         record, tables = await _in_thread(lambda work: follow(request, work), tell)
-        if record.written:
+        if record is not None and record.written:
             await _keep(request, "sync", record)
         judgement = _judgement(request, found if number else None, noting=True)
         found = await way.compare(request, Work(tell=tell), judgement)

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from heavylift.registry.requests import RegistryPlace, RegistryRequest
 
 
+SQLITE = "sqlite"
+"""The type of a connection whose ``host`` is the path of an SQLite file."""
+
+
 @dataclass(frozen=True)
 class Choice:
     """The way that was chosen.
@@ -56,6 +60,8 @@ _KEEPS = (
 def _lacking(place: RegistryPlace, side: str) -> str:
     if place.store is None:
         return f"no connection to the database behind the {side}'s server {place.connection.conn_id!r}"
+    if side == "source" and place.store.conn_type == SQLITE:
+        return ""
     if place.store.conn_type not in TYPES:
         return f"a {side} store of type {place.store.conn_type!r}, which is not PostgreSQL"
     return ""
@@ -75,7 +81,7 @@ def _store(request: RegistryRequest, place: RegistryPlace, side: str) -> Connect
         raise _unsupported(
             request,
             lacking,
-            "PostgreSQL on both sides, and a connection to each",
+            "PostgreSQL on both sides (or an SQLite file as the source), and a connection to each",
             remedy="name it: 'store_connection' in the spec or in the extra field of connection"
             f" {place.connection.conn_id!r}, or --{side}-store-conn; without databases there is"
             " heavylift registry … --path api",

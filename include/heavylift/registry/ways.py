@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
@@ -10,12 +10,14 @@ from heavylift.aio import run
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.registry_records import registry_path
 from heavylift.evidence.store import open_evidence
+from heavylift.evidence.turns import turn
 from heavylift.registry.catalogues import moving as catalogues
 from heavylift.registry.catalogues.verifying import compare_catalogues
 from heavylift.registry.interface.moving import look_ahead, move_interface
 from heavylift.registry.paths import choose_path
 from heavylift.registry.store.moving import move_store, sync_and_prove
 from heavylift.registry.store.preflight import look
+from heavylift.registry.store.staging import staged
 from heavylift.registry.verifying import compare_servers, compare_stores
 from heavylift.registry.work import Work
 from heavylift.spec.sections_data import RegistryKind, RegistryPath
@@ -26,11 +28,13 @@ if TYPE_CHECKING:
         RegistryPreflightRecord,
         RegistryTableProof,
     )
-    from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.requests import RegistryPlace, RegistryRequest
     from heavylift.registry.settling import Judgement
 
 Act = Literal["copy", "sync"]
 Proofs = tuple["RegistryTableProof", ...]
+Follow = Callable[["RegistryRequest", Work], tuple["RegistryMoveRecord | None", Proofs]]
+"""Brings a target up to date, and proves that at one moment of the source."""
 
 
 @dataclass(frozen=True)
@@ -49,15 +53,69 @@ class Way:
     move: Callable[[RegistryRequest, Work, Act], RegistryMoveRecord]
     compare: Callable[[RegistryRequest, Work, Judgement], Awaitable[Judgement]]
     prove: Callable[[RegistryRequest], Proofs] | None
-    follow: Callable[[RegistryRequest, Work], tuple[RegistryMoveRecord, Proofs]] | None
+    follow: Follow | None
 
 
-STORE = Way(lambda request: look(request).record, move_store, compare_servers, compare_stores, sync_and_prove)
+def _look(request: RegistryRequest) -> RegistryPreflightRecord:
+    with staged(request) as seen:
+        return look(seen).record
+
+
+def _move_store(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
+    with staged(request) as seen:
+        return move_store(seen, work, act)
+
+
+def _prove(request: RegistryRequest) -> Proofs:
+    with staged(request) as seen:
+        return compare_stores(seen)
+
+
+def _follow(request: RegistryRequest, work: Work) -> tuple[RegistryMoveRecord, Proofs]:
+    with staged(request) as seen:
+        return sync_and_prove(seen, work)
+
+
+STORE = Way(_look, _move_store, compare_servers, _prove, _follow)
 """From database to database."""
 
 
 def _move_interface(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
-    return run(_move_and_map(request, work, act))
+    return run(_in_turn(request, work, _move_and_map(request, work, act)))
+
+
+def _move_catalogue(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
+    return run(_in_turn(request, work, catalogues.move_catalogue(request, work, act)))
+
+
+_PLACED_BY = ("region_name", "project", "location", "subscription_id", "workspace", "registry")
+"""Fields of connections that say which registry of a service is meant."""
+
+
+def _place(target: RegistryPlace) -> str:
+    connection = target.connection
+    fields = [connection.host, *(connection.text(name) for name in _PLACED_BY)]
+    return " ".join([target.kind.value, *filter(None, fields)]) if any(fields) else connection.conn_id
+
+
+async def _in_turn(
+    request: RegistryRequest, work: Work, moving: Coroutine[None, None, RegistryMoveRecord]
+) -> RegistryMoveRecord:
+    """Move while no other run moves to the same target: behind an interface there is no lock to hold.
+
+    :raises TransientError: another run has the turn; nothing was touched.
+    """
+    try:
+        if request.options.dry_run:
+            return await moving
+        async with (
+            open_evidence(request.evidence_url, request.evidence_connection) as store,
+            turn(store, request.run, _place(request.target), work.stop.set),
+        ):
+            return await moving
+    finally:
+        # Where the turn was not to be had nobody has waited for it.
+        moving.close()
 
 
 async def _move_and_map(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
@@ -75,7 +133,7 @@ INTERFACE = Way(
 
 CATALOGUE = Way(
     lambda request: run(catalogues.look_ahead(request, Work())),
-    lambda request, work, act: run(catalogues.move_catalogue(request, work, act)),
+    _move_catalogue,
     compare_catalogues,
     None,
     None,

@@ -12,6 +12,7 @@ from heavylift.errors import NotFoundError
 from heavylift.evidence.records import RunKey
 from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine, OnSchemaChange
 from heavylift.spec.vocabulary import VerifyMode
+from heavylift.tables.rewriting import Rewriting
 
 if TYPE_CHECKING:
     from heavylift.spec.model import MigrationSpec
@@ -38,6 +39,7 @@ class TablesOptions:
     :param anew: a snapshot gives up what an earlier one left, its rows on the target included.
     :param take_over: a run that is at work on the stream is ended: it belongs to a turn that is over.
     :param max_seconds: after so long a bounded sync stops between two transactions; None for no bound.
+    :param stay_seconds: a sync stays that long with the source, and applies what comes as it comes.
     """
 
     tables: tuple[str, ...] = ("*.*",)
@@ -50,6 +52,7 @@ class TablesOptions:
     range_bytes: int = 256 * 2**20
     batch_changes: int = 40_000
     max_seconds: float | None = None
+    stay_seconds: float = 0.0
     reverse: bool = True
     verify: VerifyMode = VerifyMode.FULL
     dry_run: bool = False
@@ -84,6 +87,7 @@ class TablesRequest:
 
     :param source: where changes are read: the spec's source, or its target in the reverse direction.
     :param evidence_url: the evidence store's URL; None leaves it to the connection.
+    :param rewriting: values that changes bring and that are others on the target.
     """
 
     run: RunKey
@@ -94,6 +98,7 @@ class TablesRequest:
     evidence_connection: Connection | None
     direction: Direction = Direction.FORWARD
     options: TablesOptions = field(default_factory=TablesOptions)
+    rewriting: Rewriting = field(default_factory=Rewriting)
 
     @property
     def stream(self) -> str:
@@ -103,7 +108,13 @@ class TablesRequest:
     def reversed(self) -> TablesRequest:
         """Return the request for the other direction between the same two databases."""
         other = Direction.REVERSE if self.direction is Direction.FORWARD else Direction.FORWARD
-        return replace(self, source=self.target, target=self.source, direction=other)
+        return replace(
+            self,
+            source=self.target,
+            target=self.source,
+            direction=other,
+            rewriting=self.rewriting.reversed(),
+        )
 
 
 def tables_request(

@@ -1,4 +1,4 @@
-"""Operators that move one registry: preflight, copy, sync, verify."""
+"""Operators that move one registry: preflight, copy, verify. Those that keep it up to date stand beside."""
 
 from __future__ import annotations
 
@@ -141,35 +141,6 @@ class CopyRegistryOperator(RegistryOperator):
         return record
 
 
-class SyncRegistryOperator(RegistryOperator):
-    """Brings a copied registry up to date, all of it to one moment; where nothing is new, writes nothing.
-
-    Idempotency: both databases are compared, so a second run does only what is left. All changes are one
-    transaction: a run that is stopped has changed nothing.
-
-    :return: as of :class:`CopyRegistryOperator`.
-    :raises NotFoundError: there is no complete copy.
-    :raises ConflictError: others have written to the target's rows; nothing was touched.
-    :raises TransientError: a server went away, or another run is at work; a retry does it.
-    """
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Sync, and note it in the audit trail."""
-        frame = self.moving_frame(context)
-        record = self.work.run(
-            self._sync(frame, self.reporter(context, frame)), f"sync of registry {self.registry!r}"
-        )
-        return self.tell_move(record)
-
-    async def _sync(self, frame: TaskFrame, reporter: RegistryReporter) -> RegistryMoveRecord:
-        from heavylift.registry.api import sync_registry
-        from heavylift.registry.wording import move_figures
-
-        record, ref = await sync_registry(self.request(frame), reporter)
-        await self.note(frame, "registry.synced", ref, move_figures(record))
-        return record
-
-
 class VerifyRegistryOperator(RegistryOperator):
     """Compares both servers field by field through their public interface, and both databases by digests.
 
@@ -204,10 +175,13 @@ class VerifyRegistryOperator(RegistryOperator):
         return figures
 
     async def _verify(self, frame: TaskFrame, reporter: RegistryReporter) -> RegistryVerificationRecord:
+        from heavylift.mirror import api as mirror
         from heavylift.registry.api import verify_registry
         from heavylift.registry.wording import verification_figures
 
-        record, ref = await verify_registry(self.request(frame, live=not self.frozen), reporter)
+        request = self.request(frame, live=not self.frozen)
+        followed = await mirror.is_followed(request)
+        record, ref = await (mirror.verify_following if followed else verify_registry)(request, reporter)
         await self.note(frame, "registry.verified", ref, verification_figures(record))
         return record
 

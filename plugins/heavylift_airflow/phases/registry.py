@@ -18,9 +18,9 @@ from heavylift_airflow.operators.features import (
 from heavylift_airflow.operators.registries import (
     CopyRegistryOperator,
     PreflightRegistryOperator,
-    SyncRegistryOperator,
     VerifyRegistryOperator,
 )
+from heavylift_airflow.operators.registries_following import SyncRegistryOperator
 from heavylift_airflow.phases.form import form_params
 from heavylift_airflow.phases.movement import cron_of, dag_settings
 from heavylift_airflow.phases.parts import Parts

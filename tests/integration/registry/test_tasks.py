@@ -9,18 +9,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import mlflow
 import pytest
 import yaml
+from mlflow.entities import Metric, Param
 
 from heavylift.platforms.postgresql.connect import connect
 from sandbox.examples.history import mutate
 from sandbox.stack import Stack
 from tests.support.registry_task import start
-from tests.support.stores import ROOTS, TwoStores, connection, empty_store
+from tests.support.stores import ROOTS, TwoStores, connection, empty_store, forget_streams
 from tests.support.two_databases import run_sql
 
 
-def write_spec(folder: Path) -> Path:
+def write_spec(folder: Path, **more: Any) -> Path:
     """Write a migration of the sandbox's experiment history."""
     further = {"source": f"{ROOTS[0]}-elsewhere", "target": f"{ROOTS[1]}-elsewhere"}
     sides = {
@@ -33,7 +35,7 @@ def write_spec(folder: Path) -> Path:
         "owner": "team",
         "source": {"platform": "aws", "connection": "aws_source"},
         "target": {"platform": "aws", "connection": "aws_target"},
-        "registries": [{"name": "history", **sides, "more_artifacts": [further]}],
+        "registries": [{"name": "history", **sides, "more_artifacts": [further], **more}],
     }
     file = folder / "small.yaml"
     file.write_text(yaml.safe_dump(spec))
@@ -132,3 +134,63 @@ def test_each_task_goes_on_where_a_killed_one_was(servers: Stack, tmp_path: Path
     folder = next((tmp_path / "evidence").rglob("~registries/history"))
     names = {path.name.rpartition("-")[0] for path in folder.iterdir()}
     assert names == {"preflight", "copy", "sync", "registry-verification"}
+
+
+@pytest.mark.long
+def test_tasks_follow_a_live_server_switch_and_come_back(servers: Stack, tmp_path: Path) -> None:
+    """SyncRegistryOperator and SwitchRegistryOperator, while a client logs through MLflow's own library."""
+    source, target = (connection(servers, f"mlflow_{side}_db") for side in ("source", "target"))
+    stores = TwoStores(source, target)
+    for side in (source, target):
+        forget_streams(side)
+    empty_store(target)
+    spec = write_spec(tmp_path, deletes="propagate")
+    places = {"conn_type": "file", "extra": {"path": str(tmp_path / "evidence")}}
+    env = {**servers.env, "AIRFLOW_CONN_EVIDENCE": json.dumps(places)}
+    try:
+        waiting = finish(start(spec, env, 'sync:{"follow": true}'))
+        assert waiting[0]["waits"]["stream"].endswith("/forward")
+        run = logged(servers, "source")
+        process = start(spec, env, 'sync:{"follow": true, "hold_worker": true}')
+        wait_for(process, "BEGUN sync")
+        second = logged(servers, "source")
+        kill_when(process, lambda: second in ended(stores.on_target))
+        assert run in ended(stores.on_target)
+        when_let_go(target)
+
+        third = logged(servers, "source")
+        switched, synced, figures = finish(start(spec, env, "switch", "sync", "verify"))
+        assert (switched["to"], switched["already"], synced["direction"]) == ("target", False, "reverse")
+        assert (figures["passed"], figures["tables_unequal"]) == (True, 0)
+        assert third in ended(stores.on_target)
+        with pytest.raises(mlflow.exceptions.MlflowException):
+            logged(servers, "source")
+
+        fourth = logged(servers, "target")
+        (synced,) = finish(start(spec, env, "sync"))
+        assert synced["inserts"] > 20
+        assert fourth in ended(stores.on_source)
+        back, again = finish(start(spec, env, 'switch:{"to": "source"}', 'switch:{"to": "source"}'))
+        assert (back["already"], again["already"]) == (False, True)
+        fifth = logged(servers, "source")
+        synced, figures = finish(start(spec, env, "sync", "verify"))
+        assert (synced["direction"], figures["passed"]) == ("forward", True)
+        assert fifth in ended(stores.on_target)
+    finally:
+        for side in (source, target):
+            forget_streams(side)
+
+
+def logged(servers: Stack, side: str) -> str:
+    """Log a run with MLflow's own client; return its id."""
+    client = mlflow.MlflowClient(tracking_uri=str(connection(servers, f"mlflow_{side}").host))
+    run = client.create_run("10", run_name=f"through the {side}")
+    points = [Metric("loss", 1 / (step + 1), step, step) for step in range(20)]
+    client.log_batch(run.info.run_id, metrics=points, params=[Param("depth", "3")])
+    client.set_terminated(run.info.run_id)
+    return str(run.info.run_id)
+
+
+def ended(ask: Callable[[str], Any]) -> set[str]:
+    """Return the runs that one side's database shows as ended."""
+    return {row[0] for row in ask("SELECT run_uuid FROM runs WHERE status = 'FINISHED'")}

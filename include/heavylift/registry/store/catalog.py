@@ -17,6 +17,12 @@ if TYPE_CHECKING:
 LEFT_OUT = frozenset({"alembic_version", "alembic_version_auth", "job_locks", "scheduler_leases"})
 """Tables that belong to a server and its schema, not to its history."""
 
+STAGED = "heavylift_staged"
+"""Field of a connection's extra: the schema in which a staged store lies."""
+
+HASHES_RECORDS = 140000
+"""From this version on a server can hash records."""
+
 _TEXT = frozenset({"text", "character varying", "character", "json", "jsonb"})
 
 _COLUMNS = """
@@ -112,6 +118,8 @@ class StoreCatalog:
     :param version: of MLflow's schema (alembic's revision).
     :param tables: by name, without those of :data:`LEFT_OUT`.
     :param sequences: name, table and column of each sequence that makes ids.
+    :param hashes_texts: rows are digested as texts, because this server, or the other side's, cannot hash
+        records.
     """
 
     schema: str
@@ -119,6 +127,7 @@ class StoreCatalog:
     server_version: int
     tables: Mapping[str, StoreTable]
     sequences: tuple[tuple[str, str, str], ...]
+    hashes_texts: bool = False
 
     def relation(self, name: str) -> sql.Identifier:
         """Return a table's or sequence's full name, quoted."""
@@ -132,16 +141,19 @@ class StoreCatalog:
         return sum(table.size_bytes for table in self.tables.values())
 
 
-def read_catalog(session: Session, where: str) -> StoreCatalog:
+def read_catalog(session: Session, where: str, schema: str | None = None) -> StoreCatalog:
     """Return the store that a database holds.
 
+    :param schema: in which it is looked for; by default in any but that of staged files.
     :raises NotFoundError: there is none in it.
     """
     found = session.execute(
         "SELECT n.oid, n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
         " WHERE c.relname = 'alembic_version' AND c.relkind = 'r' AND EXISTS (SELECT FROM pg_class e"
         " WHERE e.relnamespace = n.oid AND e.relname = 'experiments')"
-        " ORDER BY n.nspname <> 'public', n.nspname"
+        " AND CASE WHEN %(schema)s::text IS NULL THEN n.nspname <> 'heavylift_staging'"
+        " ELSE n.nspname = %(schema)s END ORDER BY n.nspname <> 'public', n.nspname",
+        {"schema": schema},
     ).fetchone()
     if found is None:
         raise NotFoundError(
@@ -153,12 +165,13 @@ def read_catalog(session: Session, where: str) -> StoreCatalog:
             " a server on the database once; or name the right database",
             code="7110",
         )
-    oid, schema = found
-    version = _version(session, str(schema))
+    oid, name = found
+    version = _version(session, str(name))
     return StoreCatalog(
-        schema=str(schema),
+        schema=str(name),
         version=version,
         server_version=session.info.server_version,
+        hashes_texts=session.info.server_version < HASHES_RECORDS,
         tables=_tables(session, oid),
         sequences=tuple(
             (str(a), str(b), str(c)) for a, b, c in session.execute(_SEQUENCES, [oid]).fetchall()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from heavylift.errors import ConflictError, IntegrityError
@@ -53,6 +53,12 @@ class Sides:
 
     source: StoreCatalog
     target: StoreCatalog
+
+    @classmethod
+    def of(cls, source: StoreCatalog, target: StoreCatalog) -> Sides:
+        """Return both, digested the same way."""
+        texts = source.hashes_texts or target.hashes_texts
+        return cls(replace(source, hashes_texts=texts), replace(target, hashes_texts=texts))
 
 
 def load_table(

@@ -40,11 +40,16 @@ class Moment:
 
 
 @contextmanager
-def moment_of(connection: Connection) -> Iterator[Moment]:
-    """Hold a moment of a database."""
+def moment_of(connection: Connection, snapshot: str | None = None) -> Iterator[Moment]:
+    """Hold a moment of a database.
+
+    :param snapshot: of a moment that somebody else holds; the present one by default.
+    """
     session = connect(connection, "registry source")
     try:
         session.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        if snapshot is not None:
+            session.execute(f"SET TRANSACTION SNAPSHOT '{snapshot}'".encode())
         row = session.execute("SELECT pg_export_snapshot()").fetchone()
         yield Moment(connection, session, str((row or ("",))[0]))
     finally:

@@ -83,11 +83,20 @@ def sync_and_prove(
     return record, tuple(proofs)
 
 
+def move_to(request: RegistryRequest, work: Work, snapshot: str) -> RegistryMoveRecord:
+    """Copy what is not there, and bring what is there to the moment of a snapshot that the caller holds.
+
+    :raises ConflictError: something stands in the way, or others have written to the target.
+    """
+    return _moved(request, work, "copy", lambda _moment: None, snapshot)
+
+
 def _moved(
     request: RegistryRequest,
     work: Work,
     act: Literal["copy", "sync"],
     then: Callable[[Moment], None],
+    snapshot: str | None = None,
 ) -> RegistryMoveRecord:
     began = time.monotonic()
     looked = look(request)
@@ -100,7 +109,7 @@ def _moved(
     with (
         told_as(f"moving registry {request.registry!r}", _STATE),
         leased(target, request.id) as lease,
-        moment_of(source) as moment,
+        moment_of(source, snapshot) as moment,
         _reading(target) as reading,
     ):
         # Read again under the lease: another run may have ended meanwhile.

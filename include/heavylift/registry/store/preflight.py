@@ -13,7 +13,7 @@ from heavylift.evidence.registry_records import RegistryPreflightRecord
 from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
 from heavylift.registry.paths import choose_path, stores_of
-from heavylift.registry.store.catalog import StoreCatalog, read_catalog
+from heavylift.registry.store.catalog import STAGED, StoreCatalog, read_catalog
 from heavylift.registry.store.loading import PRISTINE, Sides
 from heavylift.registry.store.preflight_uris import uri_findings
 from heavylift.registry.store.state import StoreState, others, read_state
@@ -51,7 +51,9 @@ def look(request: RegistryRequest) -> Looked:
         closing(connect(source, "registry preflight")) as ours,
         closing(connect(target, "registry preflight")) as theirs,
     ):
-        sides = Sides(read_catalog(ours, where(source)), read_catalog(theirs, where(target)))
+        sides = Sides.of(
+            read_catalog(ours, where(source), source.text(STAGED)), read_catalog(theirs, where(target))
+        )
         state = read_state(theirs, request.id)
         findings = tuple(_findings(request, sides, state, ours, theirs))
     open_ = not any(each.severity is Severity.BLOCKER for each in findings)
@@ -95,7 +97,8 @@ def refuse(record: RegistryPreflightRecord) -> None:
 def _findings(
     request: RegistryRequest, sides: Sides, state: StoreState | None, source: Session, target: Session
 ) -> Iterator[Finding]:
-    if source.execute(_IDENTITY).fetchone() == target.execute(_IDENTITY).fetchone():
+    one_schema = sides.source.schema == sides.target.schema
+    if one_schema and source.execute(_IDENTITY).fetchone() == target.execute(_IDENTITY).fetchone():
         yield _blocker(
             "same-database", "target", "both connections lead to one database", "name another target"
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from heavylift.evidence.registry_records import RegistryTableProof
 from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.registry.paths import stores_of
-from heavylift.registry.store.catalog import StoreTable, read_catalog
+from heavylift.registry.store.catalog import STAGED, StoreTable, read_catalog
 from heavylift.registry.store.comparing import differing_rows
 from heavylift.registry.store.digests import TableDigest, table_digest
 from heavylift.registry.store.loading import Sides
@@ -31,7 +31,9 @@ def table_proofs(request: RegistryRequest, moment: Moment) -> tuple[RegistryTabl
     with closing(connect(target, "registry verify")) as theirs:
         theirs.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         ours = moment.session
-        sides = Sides(read_catalog(ours, where(moment.connection)), read_catalog(theirs, where(target)))
+        staged = moment.connection.text(STAGED)
+        source = read_catalog(ours, where(moment.connection), staged)
+        sides = Sides.of(source, read_catalog(theirs, where(target)))
         with ThreadPoolExecutor(1) as pool:
             proving = _Proving(request, sides, ours, theirs, pool)
             return tuple(proving.of(table) for table in sides.source.tables.values())

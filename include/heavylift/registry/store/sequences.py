@@ -16,12 +16,12 @@ def sequences_behind(
 
     A sequence is no part of a snapshot: its value is the source's of now, which is as good or better.
     """
-    there = {name for name, _, _ in theirs.sequences}
+    here = {name for name, _, _ in ours.sequences}
     found = {}
-    for name, table, column in ours.sequences:
-        if name not in there:
-            continue
-        wanted = max(_last(source, ours, name), _highest(target, theirs, table, column))
+    for name, table, column in theirs.sequences:
+        # A staged file has none: what is in the tables is all that is known.
+        given = _last(source, ours, name) if name in here else 0
+        wanted = max(given, _highest(target, theirs, table, column))
         if wanted > _last(target, theirs, name):
             found[name] = wanted
     return found

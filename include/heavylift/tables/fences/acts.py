@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from heavylift.tables.fences.port import Fence, FenceDone
     from heavylift.tables.requests import DatabaseSideRequest, TablesRequest
 
+AGAINST = "8786"
+"""The code of a run that would carry changes to the side that has become the live one."""
 _FENCES = {
     DatabaseEngine.POSTGRESQL: ("heavylift.tables.postgres.fence", "PostgresFence"),
     DatabaseEngine.MYSQL: ("heavylift.tables.mysql.fence", "MysqlFence"),

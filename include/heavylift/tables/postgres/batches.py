@@ -36,8 +36,10 @@ from heavylift.tables.postgres.pgoutput import (
     kind_and_relation,
     read_row,
 )
+from heavylift.tables.rewriting import Rewriting
 
 OUR_SCHEMA = "heavylift"
+_NOTHING = Rewriting()
 _NEW = ord("N")
 MOST_BYTES = 32 * 2**20
 """A batch of wide rows is full with so many bytes of messages, however few rows they are."""
@@ -87,6 +89,7 @@ class Assembler:
         other streams are the application's as far as this one is concerned.
     :param spell: make rows ready for COPY at once, in the thread that reads: the one that applies has more
         to do.
+    :param rewriting: values that are others on the target.
     """
 
     def __init__(
@@ -98,7 +101,9 @@ class Assembler:
         back: str,
         *,
         spell: bool = False,
+        rewriting: Rewriting = _NOTHING,
     ) -> None:
+        self._rewriting = rewriting
         self._start = start
         self._spell = spell
         self._back = back.encode()
@@ -265,6 +270,9 @@ class Assembler:
         if self._open:
             self._batch.segments.append(Folded(self._open))
         for fold in self._open.values():
+            if places := self._rewriting.places(fold.shape):
+                # Without a key nothing is rewritten: it has been refused above.
+                fold.rewrite(places)  # type: ignore[union-attr]
             if self._spell and isinstance(fold, KeyedFold):
                 fold.spell()
             kinds = {"inserts": fold.inserts, "updates": fold.updates, "deletes": fold.deletes}

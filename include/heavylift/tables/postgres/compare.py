@@ -43,7 +43,7 @@ def compare_databases(request: TablesRequest, work: Work, *, frozen: bool) -> Co
     """
     if frozen:
         return _compare(request, work, "frozen")
-    with _one_moment(request, work) as (snapshot, position):
+    with one_moment(request, work) as (snapshot, position):
         return _compare(request, work, "snapshot", snapshot=snapshot, position=position)
 
 
@@ -53,7 +53,7 @@ def compare_settling(request: TablesRequest, work: Work, settling: Settling) -> 
 
 
 @contextmanager
-def _one_moment(request: TablesRequest, work: Work) -> Iterator[tuple[str, str]]:
+def one_moment(request: TablesRequest, work: Work) -> Iterator[tuple[str, str]]:
     """Bring the target to a position of the source, and hold both there; yield snapshot and position."""
     connection = request.source.connection
     with stream_run(request, work) as run, ExitStack() as stack:

@@ -11,11 +11,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 from heavylift.errors import IntegrityError
 from heavylift.tables.model import TableName
 from heavylift.tables.postgres.copy_text import copy_chunks
 from heavylift.tables.postgres.pgoutput import UNCHANGED, Relation, Row, TruncateOption, read_row
+
+if TYPE_CHECKING:
+    from heavylift.tables.rewriting import Places
 
 Key = tuple[bytes | None, ...]
 
@@ -127,6 +131,14 @@ class KeyedFold:
                     (new if key in fresh else changed).append(entry)
             self._parted = Rows(new), Rows(changed)
         return self._parted
+
+    def rewrite(self, places: Places) -> None:
+        """Turn values into what they are on the target; to be called once, after the last change."""
+        for key, entry in self.entries.items():
+            if isinstance(entry, Partial):
+                self.entries[key] = Partial(_rewritten(entry.row, places), entry.origin)
+            elif entry is not None:
+                self.entries[key] = _rewritten(entry, places)
 
     def spell(self) -> None:
         """Make the whole rows ready for COPY; no change may be taken in any more."""
@@ -267,6 +279,15 @@ def in_order(keys: Iterable[Key]) -> list[Key]:
 def _bytes_of(key: Key) -> bytes | tuple[bytes, ...]:
     # Of one length for all keys of a table; a value may be NULL where the log holds whole old rows.
     return key[0] or b"" if len(key) == 1 else tuple([value or b"" for value in key])
+
+
+def _rewritten(row: Row, places: Places) -> Row:
+    values = list(row)
+    for at, rewrite in places:
+        value = values[at]
+        if value is not None and value is not UNCHANGED:
+            values[at] = rewrite(value)
+    return tuple(values)
 
 
 def _key_of(places: tuple[int, ...]) -> Callable[[Row], Key]:

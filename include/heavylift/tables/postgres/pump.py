@@ -163,6 +163,7 @@ class Pump:
                 request.options.batch_changes,
                 request.reversed().stream,
                 spell=True,
+                rewriting=request.rewriting,
             ),
             upto,
             self.until,
@@ -202,7 +203,7 @@ class Pump:
                 step="changes",
                 rows_done=done,
                 rows_per_second=done / seconds if seconds else 0.0,
-                lag_bytes=max(0, upto - tally.applied),
+                lag_bytes=max(0, upto - tally.applied) if upto < NEVER else None,
                 detail=f"at {lsn_to_text(tally.applied)}, {tally.transactions:,} transactions",
             )
         )

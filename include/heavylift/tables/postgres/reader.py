@@ -16,6 +16,8 @@ from heavylift.tables.postgres.pgoutput import Begin, decode
 AHEAD = 1
 """Batches that may wait to be applied; then the source has to wait, which costs it no memory."""
 _IDLE_SECONDS = 0.2
+_SOON_SECONDS = 0.005
+"""What has been read waits for no longer than that for its turn, where nothing more comes."""
 
 
 class ChangeStream(Protocol):
@@ -159,7 +161,7 @@ class Reader:
 
     def _answer_or_wait(self, stream: ChangeStream) -> None:
         stream.flushed = max(stream.flushed, self._applied)
-        stream.wait(_IDLE_SECONDS)
+        stream.wait(_SOON_SECONDS if self._assembler.has_something else _IDLE_SECONDS)
 
     def _is_late(self) -> bool:
         return self._stop.is_set() or (self._until is not None and time.monotonic() >= self._until)

@@ -72,7 +72,7 @@ def prepare_reverse(request: TablesRequest, work: Work) -> ReverseRecord:
         state = read_stream(source, back.stream) if has_state(source) else None
         demand_unbroken(state)
         if state is None or state.phase is not StreamPhase.STREAMING:
-            with leased(target, request.stream):
+            with leased(target, request.stream, take_over=request.options.take_over):
                 work.check("preparing the way back")
                 state = _make(back, target, source, tables)
         # The way forth must know what the way back writes, should it ever be taken up again.

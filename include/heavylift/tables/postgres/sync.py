@@ -28,7 +28,7 @@ from heavylift.tables.postgres.partitions import (
     roots_of,
     unattached,
 )
-from heavylift.tables.postgres.pump import Pump, RunSessions, Tally, stream_of, sync_record
+from heavylift.tables.postgres.pump import NEVER, Pump, RunSessions, Tally, stream_of, sync_record
 from heavylift.tables.postgres.quiet import quieten
 from heavylift.tables.postgres.schema_copy import finish_schema, follow_relations, is_schema_finished
 from heavylift.tables.postgres.slot import end_reader, publishable, slot_status
@@ -239,6 +239,9 @@ def sync_changes(request: TablesRequest, work: Work, *, upto: int | None = None)
     started = utc_now()
     with stream_run(request, work) as run:
         run.take_in_new_tables()
+        if stay := request.options.stay_seconds:
+            # What comes is applied as it comes; then up to a position, as always, which is noted.
+            run.apply(NEVER, within_seconds=stay)
         reached = run.apply(upto)
         if run.tally.reached:
             _complete(run)

@@ -69,7 +69,7 @@ class ReplicationStream:
                 _kind, self.sent, _clock, asked = _KEEPALIVE.unpack_from(data)
                 if asked:
                     self.report()
-                return None
+                # Behind it changes may have arrived already: nobody would wake us for them.
 
     def wait(self, seconds: float) -> None:
         """Wait until something arrives, for at most ``seconds``, and report where we are when it is time."""
