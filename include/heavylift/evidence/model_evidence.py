@@ -78,12 +78,12 @@ async def read_model_evidence(store: EvidenceStore, run: RunKey, model: str, ver
 
 
 async def read_conversion(
-    store: EvidenceStore, run: RunKey, model: str, version: str
+    store: EvidenceStore, run: RunKey, model: str, version: str, form: str
 ) -> Kept[ModelConversionRecord] | None:
-    """Read the latest record of one version's conversion in ``run``; None where there is none.
+    """Read the latest record of one version's conversion to ``form`` in ``run``; None where there is none.
 
     :raises AuditError: the record is damaged.
     """
     return await read_latest(
-        store, lambda n: model_path(run, model, version, "onnx-conversion", n), ModelConversionRecord
+        store, lambda n: model_path(run, model, version, f"{form}-conversion", n), ModelConversionRecord
     )

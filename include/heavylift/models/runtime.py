@@ -65,11 +65,14 @@ def plain_requirements(layout: Layout) -> list[str]:
     names = {pin_of(line)[0] for line in lines}
     if layout.form == "mlflow" and not names & {"mlflow", "mlflow-skinny"}:
         lines.append(f"mlflow=={layout.mlflow_version}" if layout.mlflow_version else "mlflow")
+    # Packages of the same modules under another name, such as xgboost-cpu.
+    names |= {name.removesuffix("-cpu").removesuffix("-gpu") for name in names}
     return [*lines, *(package for package in _NEEDED.get(layout.form, ()) if package not in names)]
 
 
 _NEEDED = {"onnx": ("onnxruntime", "pandas"), "skops": ("skops", "pandas"), "pickle": ("joblib", "pandas"),
-           "mlflow": ("pandas",)}  # fmt: skip
+           "mlflow": ("pandas",), "exported": ("torch", "numpy", "pandas"), "torch": ("torch", "numpy"),
+           "xgboost": ("xgboost", "pandas"), "lightgbm": ("lightgbm", "pandas")}  # fmt: skip
 
 
 def pin_of(line: str) -> tuple[str, str]:

@@ -15,12 +15,14 @@ from heavylift.evidence.model_records import ModelSide
 from heavylift.evidence.records import Severity
 from heavylift.models.checking import Checked, target_python
 from heavylift.models.endpoints import EndpointSession
+from heavylift.models.fetching import FetchedModel
 from heavylift.models.golden import Golden
 from heavylift.models.requests import ModelRequest
 from heavylift.models.runtime import Runtime, minor_of, plain_requirements
 from heavylift.models.sessions import ModelProcess, Session
 from heavylift.models.work import Work
 
+WEIGHTS_FILE = "model.safetensors"
 _FRAMEWORKS = (
     "sklearn",
     "xgboost",
@@ -40,6 +42,7 @@ class Prepared:
 
     :param checked: None where an endpoint answers.
     :param key: the same for environments that are the same.
+    :param weights: tensors that take the place of the model's own.
     """
 
     side: str
@@ -48,10 +51,13 @@ class Prepared:
     interpreter: Path | None = None
     key: str = ""
     framework: str = ""
+    weights: FetchedModel | None = None
 
     @property
     def url(self) -> str:
         """Where it is, for people; of an endpoint the connection's name."""
+        if self.weights is not None:
+            return self.weights.url
         if self.checked is not None:
             return self.checked.fetched.url
         return f"endpoint {self.endpoint.conn_id}" if self.endpoint else ""
@@ -144,7 +150,9 @@ def _session(
     layout = prepared.checked.layout
     model = prepared.checked.fetched.folder
     path = model / layout.path if layout.path else model
-    return ModelProcess(full, prepared.interpreter, layout.form, path, request.compare.limits, work.check)
+    weights = prepared.weights.folder / WEIGHTS_FILE if prepared.weights else None
+    limits = request.compare.limits
+    return ModelProcess(full, prepared.interpreter, layout.form, path, limits, work.check, weights=weights)
 
 
 def side_record(prepared: Prepared, session: Session, rows_per_second: float) -> ModelSide:
@@ -155,7 +163,7 @@ def side_record(prepared: Prepared, session: Session, rows_per_second: float) ->
     if isinstance(session, ModelProcess) and prepared.checked is not None:
         made = made.model_copy(
             update={
-                "digest": prepared.checked.fetched.digest,
+                "digest": (prepared.weights or prepared.checked.fetched).digest,
                 "python": session.python,
                 "environment": prepared.key,
                 "isolation": session.isolation,
