@@ -132,11 +132,32 @@ def _members(
             look.add("unscanned-file", f"its member {member.filename} is not understood ({inside.kind})")
     if program:
         _graphs(archive, members, look)
+    elif torch:
+        _compiled(archive, members, look)
     if skops:
         _skops(archive, look, trust)
     if "config.json" in names and b'"Lambda"' in archive.read("config.json"):
         look.add("malicious-code", "its configuration has a Lambda layer, which is code")
     return look
+
+
+_ACCELERATORS = (
+    (re.compile(rb"\bops\.neuron\w*\.|torch\.classes\.neuron"), "AWS Neuron"),
+    (re.compile(rb"torch\.classes\.tensorrt\.|\bops\.tensorrt\."), "TensorRT"),
+)
+"""What TorchScript calls where a compiler has put a program for one accelerator into it."""
+
+
+def _compiled(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], look: Look) -> None:
+    """Note where a program of TorchScript holds one that was compiled for an accelerator."""
+    for member in members:
+        if "/code/" not in member.filename or not member.filename.endswith(".py"):
+            continue
+        with archive.open(member) as opened:
+            text = opened.read(_MAX_JSON)
+        for pattern, name in _ACCELERATORS:
+            if pattern.search(text):
+                look.add("compiled-artifact", f"its member {member.filename} is compiled for {name}")
 
 
 def _raw_of_program(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> set[str]:

@@ -71,11 +71,6 @@ def is_torch(layout: Layout) -> bool:
     return layout.form in _OF_TORCH or "pytorch" in layout.flavors
 
 
-def can_run(layout: Layout) -> bool:
-    """Tell whether a model answers inputs: weights alone do not."""
-    return layout.form not in {"torch", "safetensors"}
-
-
 def converters_of(layout: Layout, form: str) -> tuple[str, ...]:
     """Return the packages that convert a model."""
     if form == SAFETENSORS:

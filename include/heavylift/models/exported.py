@@ -33,8 +33,8 @@ _FUNCTIONS = frozenset(
         "CeilDiv", "LShift", "RShift", "PowByNatural", "FloatPow", "FloatTrueDiv", "IntTrueDiv",
         "TruncToFloat", "TruncToInt", "RoundToInt", "RoundDecimal", "ToFloat", "Identity", "Max", "Min",
         "Abs", "max", "min", "abs", "Eq", "Ne", "Lt", "Le", "Gt", "Ge", "And", "Or", "Not", "Symbol",
-        "Integer", "Float", "Rational", "Add", "Mul", "Pow", "StrictLessThan", "StrictGreaterThan", "LessThan",
-        "GreaterThan", "Equality", "Unequality", "size", "stride", "storage_offset", "dim",
+        "Integer", "Float", "Rational", "Add", "Mul", "Pow", "StrictLessThan", "StrictGreaterThan",
+        "LessThan", "GreaterThan", "Equality", "Unequality", "size", "stride", "storage_offset", "dim",
     }
 )  # fmt: skip
 _ATTRIBUTES = frozenset({"size", "stride", "storage_offset", "dim", "shape"})

@@ -52,6 +52,11 @@ class Layout:
     serialization: str = ""
     code_paths: bool = False
 
+    @property
+    def answers(self) -> bool:
+        """Tell whether a model answers inputs: weights alone do not."""
+        return self.form not in {"torch", "safetensors"}
+
 
 def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, ...] = ()) -> Layout:
     """Return how the model in ``folder`` is laid out; nothing of it is run.

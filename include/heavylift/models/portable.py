@@ -17,7 +17,6 @@ from heavylift.evidence.model_records import ModelConversionRecord
 from heavylift.models.checking import look
 from heavylift.models.converting import (
     Converted,
-    can_run,
     convert,
     converters_of,
     identity_of,
@@ -94,7 +93,7 @@ def _convert(
     request = conversion.request
     solver = Solver(request.check.solve_seconds, request.check.offline)
     checked = look(source, request.check, solver, work)
-    rows = golden_inputs(request, golden, {"source": checked}) if can_run(checked.layout) else None
+    rows = golden_inputs(request, golden, {"source": checked}) if checked.layout.answers else None
     found = convert(request, checked, conversion.form, rows, folder, work)
     pins = packages_of(converters_of(checked.layout, conversion.form)) | dict(found.told.get("packages", {}))
     return replace(found, told={**found.told, "packages": pins})

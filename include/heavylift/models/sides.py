@@ -83,6 +83,8 @@ def prepare(request: ModelRequest, side: str, checked: Checked | None, solver: S
         return Prepared(side, endpoint=endpoint, key=f"endpoint {side}", framework="endpoint")
     demand_safe(request, side, checked)
     layout, options = checked.layout, request.check
+    if not layout.answers:
+        raise _no_answers(request, side, layout.form)
     runtime = options.target_runtime if side == "target" else options.source_runtime
     python = target_python(layout, options) if side == "target" else _source_python(checked, runtime)
     solved = solver.solve(
@@ -188,6 +190,17 @@ def _unsafe(request: ModelRequest, side: str, checked: Checked) -> ConflictError
         state="it was not loaded anywhere; nothing was changed",
         remedy=f"{blockers[0].remedy}; then check it again",
         code="7502",
+    )
+
+
+def _no_answers(request: ModelRequest, side: str, form: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"running the {side} of model {request.name!r}",
+        got=f"weights alone ({form}), which answer no inputs",
+        expected="a model with its computation",
+        state="it was not run; nothing was changed",
+        remedy="compare the models that hold the weights; the proof of a conversion holds each tensor",
+        code="9550",
     )
 
 
