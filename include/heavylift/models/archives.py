@@ -120,6 +120,10 @@ def _members(
         "exported program" if program else "torch archive" if torch else "skops" if skops else "zip archive"
     )
     look = Look(name, kind, understood=True)
+    if len(names) != len(members):
+        # Which of the two a loader takes, only that loader knows.
+        look.understood = False
+        look.add("unscanned-file", "two of its members have one name")
     raw = _raw_of_program(archive, members) if program else set()
     for member in members:
         if (torch and not program and _TENSOR.search(member.filename)) or member.filename in raw:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 import zipfile
 from typing import Any
 
@@ -142,3 +143,15 @@ def test_a_pickle_and_machine_code_beside_the_graph_are_found() -> None:
     }
     rules = {each.rule for each in program(graph(), extra=extra).suspicions}
     assert {"malicious-code", "native-code"} <= rules
+
+
+def test_two_members_of_one_name_are_not_understood() -> None:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive, warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for content in (b"[]", b"{}"):
+            archive.writestr("m/models/m.json", content)
+    data = made.getvalue()
+    look = look_at(io.BytesIO(data), len(data), "model.pt2", Trust())
+    assert not look.understood
+    assert [each.detail for each in look.suspicions] == ["two of its members have one name"]
