@@ -25,7 +25,14 @@ _PASSED = re.compile(
     r"(?:PATH|HOME|LANG|LC_ALL|TMPDIR|XDG_\w+|UV_\w+|SSL_CERT_\w+|https?_proxy|no_proxy|all_proxy)\Z",
     re.IGNORECASE,
 )
-_NETWORK_WORDS = ("error sending request", "dns error", "failed to fetch", "connection refused", "timed out")
+_NETWORK_WORDS = (
+    "error sending request",
+    "dns error",
+    "failed to fetch",
+    "connection refused",
+    "timed out",
+    "network was disabled",
+)
 _DONE = ".complete"
 _WARM = """
 import contextlib

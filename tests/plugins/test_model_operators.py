@@ -150,26 +150,29 @@ def test_a_form_that_is_asked_for_and_has_no_proof_keeps_the_run_red(
     world: World, stand_in: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     [model] = world.spec["models"]
-    world.save(models=[{**model, "convert_to": ["onnx"], "converted": f"file://{world.root}/onnx/"}])
+    forms = ["onnx", "safetensors"]
+    world.save(models=[{**model, "convert_to": forms, "converted": f"file://{world.root}/open/"}])
     run_phase(world)
     last = task(world, SummariseModelsOperator)
     with pytest.raises(IncompleteError, match="it was not converted"):
         last.execute(context_of(last))
 
     async def refuse(conversion: Conversion, *_more: Any) -> Any:
+        form = conversion.form
         record = ModelConversionRecord(
-            run=conversion.request.run, model="fraud", version="3", form="onnx", identity="aa",
-            source_url="file:///s", source_digest="aa", missing=("own.Part",), passed=False, seconds=0.1,
-            statement="no converter for own.Part",
+            run=conversion.request.run, model="fraud", version="3", form=form, identity="aa",
+            source_url="file:///s", source_digest="aa", missing=("own.Part",), passed=form == "onnx",
+            seconds=0.1, statement="proved" if form == "onnx" else "no converter for own.Part",
         )  # fmt: skip
-        return record, await stand_in.keep(conversion.request, "onnx-conversion", record)
+        return record, await stand_in.keep(conversion.request, f"{form}-conversion", record)
 
     monkeypatch.setattr(portable, "convert_model", refuse)
     convert = task(world, ConvertModelOperator, model=MODEL)
     with pytest.raises(IncompleteError, match=r"no converter for own\.Part.*HL-7816"):
         convert.execute(context_of(convert))
-    with pytest.raises(IncompleteError, match=r"no converter for own\.Part"):
+    with pytest.raises(IncompleteError, match=r"no converter for own\.Part") as raised:
         last.execute(context_of(last))
+    assert "converted to onnx" not in str(raised.value)
 
 
 def test_a_baseline_comes_and_goes_by_xcom(world: World, stand_in: StandIn) -> None:

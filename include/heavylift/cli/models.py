@@ -12,6 +12,7 @@ from heavylift.cli.acts import note_act
 from heavylift.cli.models_options import (
     MIGRATION,
     Accept,
+    Form,
     GoldenSuite,
     Migration,
     Name,
@@ -39,6 +40,7 @@ from heavylift.cli.models_text import checked, compared, converted
 from heavylift.cli.output import ExitStatus, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn
 from heavylift.errors import SpecError
+from heavylift.spec.sections_models import PortableForm
 
 if TYPE_CHECKING:
     from heavylift.evidence.model_records import ModelBaseline
@@ -237,6 +239,7 @@ def convert(
     golden_conn: Annotated[str | None, typer.Option(help="connection id of the golden inputs' store")] = None,
     label: Annotated[str, typer.Option(help="column of the golden inputs with the truth")] = "",
     drop: Annotated[list[str] | None, typer.Option(help="a column that is no input; repeatable")] = None,
+    form: Form = PortableForm.ONNX,
     requirement: Requirement = None,
     accept: Accept = None,
     trust: Trust = None,
@@ -248,9 +251,9 @@ def convert(
     evidence_conn: EvidenceConn = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make an ONNX form of a model, prove that it answers alike, and put it on the target; never twice.
+    """Make an open form of a model, prove that it is the model, and put it on the target; never twice.
 
-    Ends with 1 where a part of it has no converter, or the answers differ: then nothing is written.
+    Ends with 1 where a part of it has no converter, or the proof fails: then nothing is written.
     """
     from heavylift.aio import run
     from heavylift.models.portable import Conversion, convert_model
@@ -266,7 +269,8 @@ def convert(
         golden=place_of(golden, golden_conn or source_conn) if golden else None,
         compare=replace(request.compare, label=label, drop=tuple(drop or ())),
     )
-    conversion = Conversion(request, registered_or_folder(into, target_conn, target_artifacts_conn))
+    place = registered_or_folder(into, target_conn, target_artifacts_conn)
+    conversion = Conversion(request, place, form.value)
     record, ref = run(convert_model(conversion, note, open_registry))
     details = {"passed": record.passed, "place": record.place, "already": record.already}
     note_act(request, request.name, "model.converted", (ref,), details)

@@ -12,6 +12,7 @@ import typer
 from heavylift.cli.stores import evidence_connection
 from heavylift.connections import connection_from_env
 from heavylift.errors import SpecError
+from heavylift.spec.sections_models import PortableForm
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -56,6 +57,10 @@ Accept = Annotated[list[str] | None, typer.Option(help="a rule whose findings ar
 Trust = Annotated[
     list[str] | None,
     typer.Option(help="a full name that pickles may import though it is not known; repeatable"),
+]
+Form = Annotated[
+    PortableForm,
+    typer.Option(help="onnx, which answers; or safetensors, the weights of a model of PyTorch"),
 ]
 Offline = Annotated[bool, typer.Option("--offline", help="use packages that were downloaded before only")]
 Name = Annotated[str | None, typer.Option("--name", help="names the model in the evidence")]

@@ -64,8 +64,7 @@ def converted(record: ModelConversionRecord) -> str:
     lines = [f"{record.model} {record.version}".strip() + f" to {record.form}: {record.statement}"]
     if record.packages:
         lines.append("by " + ", ".join(f"{name} {version}" for name, version in record.packages.items()))
-    if record.parity:
-        lines.append(f"proof: {record.parity}")
+    lines += [f"proof: {each}" for each in (record.weights, record.parity) if each]
     return "\n".join(lines)
 
 

@@ -21,12 +21,16 @@ from heavylift.evidence.store import EvidenceStore
 
 @dataclass(frozen=True)
 class ModelEvidence:
-    """The latest records of one version of a model in one run."""
+    """The latest records of one version of a model in one run.
+
+    :param conversions: one for each portable form that was made, or tried.
+    """
 
     model: str
     version: str = ""
     check: Kept[ModelCheckRecord] | None = None
     comparison: Kept[ModelComparisonRecord] | None = None
+    conversions: tuple[Kept[ModelConversionRecord], ...] = ()
 
     @property
     def name(self) -> str:
@@ -44,7 +48,8 @@ class ModelEvidence:
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
         """The files that all this was read from."""
-        return tuple(kept.ref for kept in (self.check, self.comparison) if kept)
+        kept = [each.ref for each in (self.check, self.comparison) if each]
+        return (*kept, *(each.ref for each in self.conversions))
 
     @property
     def is_of_other_bytes(self) -> bool:
@@ -56,6 +61,9 @@ class ModelEvidence:
         return any(one and other and one != other for one, other in pairs)
 
 
+FORMS = ("onnx", "safetensors")
+"""Portable forms that there may be records of."""
+
 ModelVersions = Iterable[tuple[str, str]]
 """Names of models, each with a version; empty where the model has none."""
 
@@ -65,6 +73,7 @@ async def read_model_evidence(store: EvidenceStore, run: RunKey, model: str, ver
 
     :raises AuditError: a record is damaged.
     """
+    converted = [await read_conversion(store, run, model, version, form) for form in FORMS]
     return ModelEvidence(
         model,
         version,
@@ -74,16 +83,17 @@ async def read_model_evidence(store: EvidenceStore, run: RunKey, model: str, ver
         comparison=await read_latest(
             store, lambda n: model_path(run, model, version, "model-comparison", n), ModelComparisonRecord
         ),
+        conversions=tuple(each for each in converted if each is not None),
     )
 
 
 async def read_conversion(
-    store: EvidenceStore, run: RunKey, model: str, version: str
+    store: EvidenceStore, run: RunKey, model: str, version: str, form: str
 ) -> Kept[ModelConversionRecord] | None:
-    """Read the latest record of one version's conversion in ``run``; None where there is none.
+    """Read the latest record of one version's conversion to ``form`` in ``run``; None where there is none.
 
     :raises AuditError: the record is damaged.
     """
     return await read_latest(
-        store, lambda n: model_path(run, model, version, "onnx-conversion", n), ModelConversionRecord
+        store, lambda n: model_path(run, model, version, f"{form}-conversion", n), ModelConversionRecord
     )

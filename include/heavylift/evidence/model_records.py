@@ -27,7 +27,8 @@ def model_path(run: RunKey, model: str, version: str, kind: str, number: int) ->
     """Return the path of the ``number``-th record of a kind about one version, from 1.
 
     :param version: empty where the model has no versions.
-    :param kind: ``model-check``, ``model-comparison``, ``onnx-parity`` or ``onnx-conversion``.
+    :param kind: ``model-check``, ``model-comparison``, or of a portable form: ``onnx-parity``,
+        ``onnx-conversion``, ``safetensors-weights``, ``safetensors-parity``, ``safetensors-conversion``.
     """
     part = f"v-{safe_segment(version)}" if version else "only"
     return f"{model_folder(run, model)}/{part}/{kind}-{number}.json"
@@ -213,6 +214,7 @@ class ModelConversionRecord(Record):
     :param precision: bits of the numbers that it computes with.
     :param packages: that converted it, with their versions.
     :param parity: path of the comparison with the model that it was made of; empty where none was made.
+    :param weights: path of the proof tensor by tensor, where the form holds weights; ``tensors`` counts them.
     :param place: where the new model is: a version's name in a registry, or a folder's URL.
     :param already: it was there before, and nothing was changed.
     """
@@ -232,8 +234,48 @@ class ModelConversionRecord(Record):
     missing: tuple[str, ...] = ()
     digest: str = ""
     parity: str = ""
+    weights: str = ""
+    tensors: int | None = None
     place: str = ""
     already: bool = False
     statement: str
     passed: bool
     seconds: float
+
+
+class ComparedTensor(Record):
+    """One tensor of a model and of the file that was made of it.
+
+    :param kind: as safetensors names it: ``F32``, ``BF16``, …
+    :param sha256: of its bytes in the model; ``there`` is the file's, empty where it has none.
+    :param same_as: the tensor that it is one with in memory, and as which the file holds it.
+    """
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    sha256: str
+    there: str = ""
+    same_as: str = ""
+    equal: bool
+
+
+class ModelWeightsRecord(Record):
+    """The proof that a file holds each of a model's tensors, bit by bit, and no other.
+
+    :param sha256: of the file.
+    :param differing: tensors that are not the same, are missing, or are the file's alone.
+    """
+
+    schema_version: Literal["heavylift/model-weights/v1"] = "heavylift/model-weights/v1"
+    run: RunKey
+    model: str
+    version: str = ""
+    compared_at: datetime = Field(default_factory=utc_now)
+    source_url: str
+    source_digest: str
+    sha256: str
+    tensors: tuple[ComparedTensor, ...]
+    differing: int
+    statement: str
+    passed: bool

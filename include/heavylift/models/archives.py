@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any, BinaryIO, cast
 
+from heavylift.models.exported import graph_problems, is_exported, raw_tensors
 from heavylift.models.looking import Look, Trust, judge_names
 from heavylift.models.opcodes import Global
 
@@ -20,6 +21,7 @@ MAX_DEPTH = 4
 MAX_EXPANDED_BYTES = 16 * 2**30
 _IN_MEMORY = 16 * 2**20
 _CHUNK = 2**20
+_MAX_JSON = 256 * 2**20
 _TENSOR = re.compile(r"(?:[^/]+/)?data/\d+\Z")
 _SKOPS_LOADERS = frozenset(
     {
@@ -113,9 +115,18 @@ def _members(
     names = {each.filename for each in members}
     torch = any(each.endswith("data.pkl") for each in names)
     skops = "schema.json" in names
-    look = Look(name, "torch archive" if torch else "skops" if skops else "zip archive", understood=True)
+    program = is_exported(names)
+    kind = (
+        "exported program" if program else "torch archive" if torch else "skops" if skops else "zip archive"
+    )
+    look = Look(name, kind, understood=True)
+    if len(names) != len(members):
+        # Which of the two a loader takes, only that loader knows.
+        look.understood = False
+        look.add("unscanned-file", "two of its members have one name")
+    raw = _raw_of_program(archive, members) if program else set()
     for member in members:
-        if torch and _TENSOR.search(member.filename):
+        if (torch and not program and _TENSOR.search(member.filename)) or member.filename in raw:
             continue
         with archive.open(member) as opened, _spooled(_chunks(opened)) as inner:
             inside = look_at(inner, _size(inner), f"{name}!{member.filename}", trust, depth + 1)
@@ -123,11 +134,54 @@ def _members(
         look.suspicions += inside.suspicions
         if not inside.understood and not inside.suspicions:
             look.add("unscanned-file", f"its member {member.filename} is not understood ({inside.kind})")
+    if program:
+        _graphs(archive, members, look)
+    elif torch:
+        _compiled(archive, members, look)
     if skops:
         _skops(archive, look, trust)
     if "config.json" in names and b'"Lambda"' in archive.read("config.json"):
         look.add("malicious-code", "its configuration has a Lambda layer, which is code")
     return look
+
+
+_ACCELERATORS = (
+    (re.compile(rb"\bops\.neuron\w*\.|torch\.classes\.neuron"), "AWS Neuron"),
+    (re.compile(rb"torch\.classes\.tensorrt\.|\bops\.tensorrt\."), "TensorRT"),
+)
+"""What TorchScript calls where a compiler has put a program for one accelerator into it."""
+
+
+def _compiled(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], look: Look) -> None:
+    """Note where a program of TorchScript holds one that was compiled for an accelerator."""
+    for member in members:
+        if "/code/" not in member.filename or not member.filename.endswith(".py"):
+            continue
+        with archive.open(member) as opened:
+            text = opened.read(_MAX_JSON)
+        for pattern, name in _ACCELERATORS:
+            if pattern.search(text):
+                look.add("compiled-artifact", f"its member {member.filename} is compiled for {name}")
+
+
+def _raw_of_program(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo]) -> set[str]:
+    """Return the members of an exported program that its loader reads as bytes of tensors."""
+    told = [each for each in members if each.filename.endswith("_config.json")]
+    return raw_tensors({each.filename: archive.read(each) for each in told if each.file_size <= _MAX_JSON})
+
+
+def _graphs(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], look: Look) -> None:
+    """Note what the graphs of an exported program would have their loader do."""
+    for member in members:
+        if not member.filename.endswith(".json") or member.filename.endswith("_config.json"):
+            continue
+        if member.file_size > _MAX_JSON:
+            look.understood = False
+            look.add("unscanned-file", f"its member {member.filename} is too long to be read")
+            continue
+        for rule, detail in dict.fromkeys(graph_problems(archive.read(member))):
+            look.understood &= rule != "unscanned-file"
+            look.add(rule, detail)
 
 
 def _skops(archive: zipfile.ZipFile, look: Look, trust: Trust) -> None:

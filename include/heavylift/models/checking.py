@@ -66,7 +66,7 @@ def check(
     findings = [
         *checked.findings,
         *requirement_findings(checked.layout),
-        *runtime_findings(checked.layout, options.source_runtime, options.target_runtime),
+        *runtime_findings(checked.layout, options.source_runtime, options.target_runtime, solved.lock),
         *unsolved,
         *_signature_findings(checked.layout),
         *golden_findings(expectations),

@@ -24,8 +24,9 @@ _ONE_INPUT = "inputs"
 _OPSETS = {"": 18, "ai.onnx.ml": 3}
 """The newest that all of the converters write."""
 COLUMNS = "heavylift.columns"
-_PACKAGES = ("skl2onnx", "onnxmltools", "onnx", "onnxruntime", "scikit-learn", "xgboost", "lightgbm", "numpy",
-             "pandas")  # fmt: skip
+_PACKAGES = ("skl2onnx", "onnxmltools", "onnxscript", "onnx", "onnxruntime", "safetensors", "scikit-learn",
+             "xgboost", "lightgbm", "torch", "numpy", "pandas")  # fmt: skip
+_BOOSTERS = ("xgboost.core.Booster", "lightgbm.basic.Booster")
 
 
 class Converter(worker.Worker):  # type: ignore[misc]
@@ -33,7 +34,11 @@ class Converter(worker.Worker):  # type: ignore[misc]
 
     def convert(self, command: dict[str, Any]) -> dict[str, Any]:
         """Write the model as ONNX, or tell which of its operators have no converter."""
-        raw = _raw(self.model)
+        raw = worker.raw_of(self.model)
+        if hasattr(raw, "state_dict") and hasattr(raw, "named_parameters"):
+            return self._by_another("convert_torch", command["path"])
+        if _full_name(type(raw)) in _BOOSTERS:
+            return self._by_another("convert_boosters", command["path"])
         _add_boosters()
         missing = _without_converter(raw)
         if missing:
@@ -42,24 +47,36 @@ class Converter(worker.Worker):  # type: ignore[misc]
         table = self.table[names] if names and hasattr(self.table, "columns") else self.table
         made, precision = _precise(raw, table)
         _name_answers(made)
-        if hasattr(table, "columns"):
-            entry = made.metadata_props.add()
-            entry.key, entry.value = COLUMNS, json.dumps([str(name) for name in table.columns])
-        with open(command["path"], "wb") as file:
-            file.write(made.SerializeToString())
+        _write(made, table, command["path"])
         return {"missing": [], "precision": precision, "packages": _packages(), "of": type(raw).__name__}
 
+    def _by_another(self, name: str, path: str) -> dict[str, Any]:
+        """Convert by the program beside this one that knows the framework."""
+        names = getattr(self.model, "names", None)
+        table = self.table[names] if names and hasattr(self.table, "columns") else self.table
+        made, told = worker.beside(name).convert(self.model, worker.raw_of(self.model), table)
+        if told["missing"]:
+            return dict(told)
+        _write(made, table, path)
+        return {"precision": 32, **told, "packages": _packages()}
 
-def _raw(model: Any) -> Any:
-    """Return the object of the framework that a model is."""
-    inner = getattr(model, "raw", None)
-    if inner is not None:
-        return inner
-    held = getattr(model, "model", None)
-    ask = getattr(held, "get_raw_model", None)
-    if ask is None:
-        raise TypeError(f"a model of the form {type(model).__name__} is converted already, or cannot be")
-    return ask()
+    def weights(self, command: dict[str, Any]) -> dict[str, Any]:
+        """Write the model's weights as safetensors, or tell what of them is no tensor."""
+        told = worker.beside("convert_weights").write(self.model, command["path"])
+        return {**told, "packages": _packages()}
+
+    def tensors(self, _command: dict[str, Any]) -> dict[str, Any]:
+        """Tell the digest of each of the model's tensors."""
+        return {"tensors": worker.beside("convert_weights").digests(self.model)}
+
+
+def _write(made: Any, table: Any, path: str) -> None:
+    """Write an ONNX model, with the columns of the table that it takes."""
+    if hasattr(table, "columns"):
+        entry = made.metadata_props.add()
+        entry.key, entry.value = COLUMNS, json.dumps([str(name) for name in table.columns])
+    with open(path, "wb") as file:
+        file.write(made.SerializeToString())
 
 
 def _add_boosters() -> None:

@@ -35,6 +35,19 @@ def cuda_major(requirements: Iterable[str]) -> int | None:
     return max(found, default=None)
 
 
+_RUNTIME = re.compile(r"nvidia-cuda-runtime(?:-cu\d+)?==(\d+)\.")
+
+
+def cuda_of_lock(lock: Iterable[str]) -> int | None:
+    """Return the major version of CUDA whose runtime a solution holds; None where it holds none.
+
+    What a model asks for may be ``torch==2.13.0`` alone, and the index's wheel of it bring CUDA 13.
+    """
+    found = [int(match[1]) for line in lock if (match := _RUNTIME.match(line.lower()))]
+    found += [int(match[1]) for line in lock if (match := _IN_VERSION.search(line.lower()))]
+    return max(found, default=None)
+
+
 def capability(text: str) -> tuple[int, int]:
     """Return a compute capability such as ``8.0`` as numbers."""
     major, _, minor = text.partition(".")

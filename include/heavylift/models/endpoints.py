@@ -142,6 +142,11 @@ def _columns(document: Any) -> dict[str, NDArray[Any]]:
     """Return an answer's columns: of plain values, of lists (scores), or of records."""
     rows = document.get("predictions", document) if isinstance(document, dict) else document
     if isinstance(rows, list) and rows and isinstance(rows[0], dict):
+        if len(rows[0]) > 1 and list(rows[0]) == [str(n) for n in range(len(rows[0]))]:
+            # Columns without names, which a model in a process of its own tells in this way.
+            return {f"answer-{n}": _array([row.get(n) for row in rows]) for n in rows[0]}
+        if list(rows[0]) == ["0"]:
+            return {"answer": _array([row.get("0") for row in rows])}
         return {str(name): _array([row.get(name) for row in rows]) for name in rows[0]}
     if isinstance(rows, list) and rows and isinstance(rows[0], list):
         return {SCORES + str(n): _array([row[n] for row in rows]) for n in range(len(rows[0]))}

@@ -18,7 +18,7 @@ from heavylift.evidence.numbered import write_next
 from heavylift.evidence.store import open_evidence
 from heavylift.models.checking import Checked
 from heavylift.models.fetching import FetchedModel, fetch_model, fetch_registered
-from heavylift.models.golden import Golden, read_golden
+from heavylift.models.golden import Golden, read_golden, typed
 from heavylift.models.requests import ModelRequest
 from heavylift.models.work import Tell, Work
 from heavylift.platforms.places import Place
@@ -78,19 +78,20 @@ def golden_inputs(
     request: ModelRequest, golden: FetchedModel | None, checked: dict[str, Checked | None]
 ) -> tuple[Golden, str]:
     """Return the golden inputs: those that are named, else the source's own example."""
-    options = request.compare
+    options, source = request.compare, checked["source"]
+    signature = source.layout.signature if source is not None else {}
     if golden is not None:
         [file] = golden.files
         path = golden.folder / file.path
         rows = read_golden(path, file.path, label=options.label, slices=options.slices, drop=options.drop)
-        return rows, file.sha256
-    source = checked["source"]
+        return typed(rows, signature), file.sha256
     if source is None or not source.layout.example:
         raise _no_golden(
             request, "no golden inputs, and a model without an input example", "rows to ask about"
         )
     path = source.fetched.folder / source.layout.example
-    return read_golden(path, source.layout.example), hashlib.sha256(path.read_bytes()).hexdigest()
+    rows = typed(read_golden(path, source.layout.example), signature)
+    return rows, hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 async def keep(request: ModelRequest, kind: str, record: Record) -> EvidenceRef:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ class Golden:
 def read_golden(
     path: Path, origin: str, *, label: str = "", slices: Sequence[str] = (), drop: Sequence[str] = ()
 ) -> Golden:
-    """Read golden inputs from a Parquet, CSV or JSON file.
+    """Read golden inputs from a Parquet, CSV, JSON or NumPy file.
 
     :param label: the column with the truth; it is no input.
     :param slices: columns that divide the rows; they are inputs as well.
@@ -83,6 +84,25 @@ def read_golden(
     for name in inputs.columns:
         _take(str(name), inputs[name], columns, values, missing)
     return Golden(origin, columns, values, missing, truth, parts)
+
+
+def typed(golden: Golden, signature: Mapping[str, Any]) -> Golden:
+    """Return golden inputs that are bare arrays with the numbers that the model's signature asks for.
+
+    JSON has no numbers of 32 bits, and a model of PyTorch takes no others than those that it says.
+    """
+    inputs = signature.get("inputs")
+    if list(golden.columns.values()) != ["tensor"] or not isinstance(inputs, list) or len(inputs) != 1:
+        return golden
+    told = inputs[0].get("tensor-spec") if isinstance(inputs[0], dict) else None
+    name = str(told.get("dtype", "")) if isinstance(told, dict) else ""
+    values = golden.values["tensor"]
+    if not _NUMBERS.fullmatch(name) or values.dtype.kind not in "iuf":
+        return golden
+    return replace(golden, values={"tensor": values.astype(name)})
+
+
+_NUMBERS = re.compile(r"float(?:16|32|64)|u?int(?:8|16|32|64)")
 
 
 def golden_table(path: Path, origin: str) -> Any:
@@ -130,12 +150,14 @@ def _frame(path: Path, origin: str) -> Any:
     try:
         if origin.lower().endswith((".parquet", ".pq")):
             return pd.read_parquet(path)
+        if origin.lower().endswith(".npy"):
+            return _array(np.load(path, allow_pickle=False))
         if origin.lower().endswith((".csv", ".csv.gz")):
             return pd.read_csv(path, compression="gzip" if origin.endswith(".gz") else None)
         return _json(pd, path.read_text("utf-8"))
     except (ValueError, OSError, KeyError, TypeError) as error:
         raise _unreadable(
-            origin, f"{type(error).__name__}: {str(error)[:200]}", "Parquet, CSV or JSON"
+            origin, f"{type(error).__name__}: {str(error)[:200]}", "Parquet, CSV, JSON or a NumPy array"
         ) from error
 
 
@@ -152,7 +174,10 @@ def _json(pd: Any, text: str) -> Any:
                 break
     if isinstance(document, list) and document and isinstance(document[0], dict):
         return pd.DataFrame(document)
-    array = np.asarray(document)
+    return _array(np.asarray(document))
+
+
+def _array(array: NDArray[Any]) -> NDArray[Any]:
     if array.dtype == object or array.ndim < 1:
         raise ValueError("rows of unequal length")
     return array

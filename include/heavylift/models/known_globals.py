@@ -54,7 +54,7 @@ _EXACT = frozenset(
         "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",
         "pandas.core.arrays.categorical.Categorical", "pandas.core.dtypes.dtypes.CategoricalDtype",
         "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
-        "torch._utils._rebuild_parameter", "torch.Size", "torch.device",
+        "torch._utils._rebuild_parameter", "torch.Size", "torch.serialization._get_layout", "torch.device",
     }
 )  # fmt: skip
 _NUMPY_SCALARS = re.compile(
@@ -63,6 +63,17 @@ _NUMPY_SCALARS = re.compile(
 _TORCH = re.compile(
     r"torch\.(?:(?:Float|Double|Half|BFloat16|Int|Long|Short|Char|Byte|Bool)Storage"
     r"|u?int(?:8|16|32|64)|float(?:16|32|64)|bfloat16|bool)"
+)
+# What TorchScript's own archives name: types of the program in them, and what rebuilds their lists.
+_SCRIPT = re.compile(
+    r"__torch__(?:\.\w+)+|torch\.jit\._pickle\.(?:build_(?:int|double|bool|tensor)list|build_tensor_from_id"
+    r"|restore_type_tag)"
+)
+# Layers of PyTorch, and functions that they keep as attributes; none does more than compute.
+_LAYERS = re.compile(
+    r"torch\.nn\.modules\.[a-z_]+\._?[A-Z]\w*|torch\.nn\.parameter\.(?:Parameter|Buffer)"
+    r"|torch(?:\.nn\.functional|\._C\._nn|)\.(?:relu6?|gelu|silu|elu|selu|celu|leaky_relu|hardtanh|hardswish"
+    r"|mish|tanh|sigmoid|softmax|log_softmax|softplus|logsigmoid)"
 )
 # A class of these libraries: private modules below the package, then a name that begins like a class.
 _CLASSES = re.compile(
@@ -120,5 +131,5 @@ def standing_of(name: Global, trusted: frozenset[str] = frozenset()) -> Standing
 def _is_data(full: str) -> bool:
     if _NOT_THESE.match(full):
         return False
-    patterns = (_NUMPY_SCALARS, _TORCH, _CLASSES, _SPARSE, _FUNCTIONS)
+    patterns = (_NUMPY_SCALARS, _TORCH, _SCRIPT, _LAYERS, _CLASSES, _SPARSE, _FUNCTIONS)
     return any(pattern.fullmatch(full) for pattern in patterns)

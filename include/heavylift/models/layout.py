@@ -15,7 +15,16 @@ from heavylift.errors import SpecError
 
 _MLMODEL = "MLmodel"
 _MAX_TEXT = 16 * 2**20
-_FORMS = {".onnx": "onnx", ".skops": "skops", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle"}
+_FORMS = {
+    ".onnx": "onnx", ".skops": "skops", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle",
+    ".pt2": "exported", ".pt": "torch", ".pth": "torch", ".safetensors": "safetensors", ".ubj": "xgboost",
+}  # fmt: skip
+_BEGINNINGS = (
+    (re.compile(rb'\s*\{\s*"(?:learner|version|Config)"'), "xgboost"),
+    (re.compile(rb"\{L[\x00-\xff]{8}(?:learner|version|Config)"), "xgboost"),
+    (re.compile(rb"tree\r?\nversion=v"), "lightgbm"),
+)
+"""How files begin whose names tell nothing: boosters in the formats of their own libraries."""
 _PYTHON = re.compile(r"^\s*python\s*(?:==?|=)\s*([\d.]+)\s*$")
 
 
@@ -23,7 +32,8 @@ _PYTHON = re.compile(r"^\s*python\s*(?:==?|=)\s*([\d.]+)\s*$")
 class Layout:
     """A model as it lies in a folder.
 
-    :param form: how it is loaded: ``mlflow``, ``onnx``, ``skops``, ``pickle``, or empty.
+    :param form: how it is loaded: ``mlflow``, ``onnx``, ``skops``, ``pickle``, ``exported`` (a program of
+        PyTorch), ``torch`` and ``safetensors`` (weights alone), ``xgboost``, ``lightgbm``, or empty.
     :param path: what is loaded, relative to the folder; empty for the folder itself.
     :param flavors: MLflow's flavors, or the form.
     :param requirements: lines of packages, as the model gives them.
@@ -42,6 +52,11 @@ class Layout:
     serialization: str = ""
     code_paths: bool = False
 
+    @property
+    def answers(self) -> bool:
+        """Tell whether a model answers inputs: weights alone do not."""
+        return self.form not in {"torch", "safetensors"}
+
 
 def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, ...] = ()) -> Layout:
     """Return how the model in ``folder`` is laid out; nothing of it is run.
@@ -53,7 +68,7 @@ def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, .
     if _MLMODEL in names:
         return _mlflow(folder, names)
     if len(names) == 1:
-        form = _FORMS.get(Path(names[0]).suffix.lower(), "")
+        form = _FORMS.get(Path(names[0]).suffix.lower(), "") or _beginning(folder / names[0])
         return Layout(form, names[0], (form or "unknown",), requirements=requirements)
     found = f"{len(names)} files and no {_MLMODEL}" if names else "no file"
     raise SpecError(
@@ -66,6 +81,12 @@ def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, .
     )
 
 
+def _beginning(path: Path) -> str:
+    with path.open("rb") as stream:
+        head = stream.read(64)
+    return next((form for pattern, form in _BEGINNINGS if pattern.match(head)), "")
+
+
 def _mlflow(folder: Path, names: tuple[str, ...]) -> Layout:
     document = _yaml(folder / _MLMODEL)
     flavors = document.get("flavors")
@@ -75,9 +96,9 @@ def _mlflow(folder: Path, names: tuple[str, ...]) -> Layout:
     info = document.get("saved_input_example_info") or {}
     example = str(info.get("artifact_path") or "") if isinstance(info, dict) else ""
     own = [value for name, value in flavors.items() if name != "python_function" and isinstance(value, dict)]
-    alone = _onnx_alone(flavors, names)
+    form, alone = _alone(flavors, names)
     return Layout(
-        form="onnx" if alone else "mlflow",
+        form=form,
         path=alone,
         flavors=tuple(sorted(map(str, flavors))),
         python=_python(folder, names, function),
@@ -92,13 +113,14 @@ def _mlflow(folder: Path, names: tuple[str, ...]) -> Layout:
     )
 
 
-def _onnx_alone(flavors: Mapping[str, Any], names: tuple[str, ...]) -> str:
-    """Return the file of a model that is ONNX and no function of Python, as converted ones are."""
-    own = flavors.get("onnx")
-    if "python_function" in flavors or not isinstance(own, dict):
-        return ""
-    path = str(own.get("data") or "")
-    return path if path in names else ""
+def _alone(flavors: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
+    """Return the form and the file of a model that is no function of Python, as converted ones are."""
+    for form in ("onnx", "safetensors"):
+        own = flavors.get(form)
+        path = str(own.get("data") or "") if isinstance(own, dict) else ""
+        if path in names and "python_function" not in flavors:
+            return form, path
+    return "mlflow", ""
 
 
 def _requirements(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from heavylift.checksums import Algorithm, digest
@@ -14,15 +16,14 @@ from heavylift.errors import NotFoundError, SpecError
 from heavylift.evidence.model_records import ModelConversionRecord
 from heavylift.models.checking import look
 from heavylift.models.converting import (
-    BOOSTERS,
-    CONVERTERS,
-    FORM,
     Converted,
     convert,
+    converters_of,
     identity_of,
     packages_of,
 )
 from heavylift.models.fetching import FetchedModel
+from heavylift.models.forms import ONNX
 from heavylift.models.gathering import fetch, fetch_golden, golden_inputs, in_own_thread, keep, own_folder
 from heavylift.models.requests import ModelRequest
 from heavylift.models.work import Tell, Work, silent
@@ -44,10 +45,12 @@ class Conversion:
     """A conversion that is asked for.
 
     :param into: the folder below which the new model goes, or a name in the target's registry.
+    :param form: ``onnx`` or ``safetensors``.
     """
 
     request: ModelRequest
     into: Place | Registered
+    form: str = ONNX
 
 
 async def convert_model(
@@ -59,56 +62,61 @@ async def convert_model(
     :raises UnsupportedError: the model's form cannot be converted.
     :raises ConflictError: its files are not safe; nothing was run.
     """
-    request, began = conversion.request, time.monotonic()
+    request, form, began = conversion.request, conversion.form, time.monotonic()
     if request.source is None:
         raise _no_files(request)
     async with own_folder() as folder:
         source = await fetch(request, request.source, folder / "source", tell, registries)
-        there = await _there(conversion, identity_of(source), registries)
+        there = await _there(conversion, identity_of(source, form), registries)
         if there:
-            record = _record(request, source, Converted({}), began, place=there)
-            return record, await keep(request, f"{FORM}-conversion", record)
+            record = _record(conversion, source, Converted({}), began, place=there)
+            return record, await keep(request, f"{form}-conversion", record)
         golden = await fetch_golden(request, folder, tell)
         made = folder / "converted"
         await asyncio.to_thread(made.mkdir)
-        found = await in_own_thread(lambda work: _convert(request, source, golden, made, work), tell)
-        parity, place = "", ""
-        if found.parity is not None:
-            parity = (await keep(request, f"{FORM}-parity", found.parity)).path
-        if found.model is not None and found.parity is not None and found.parity.passed:
-            place = await _publish(conversion, source, found, parity, registries)
-            tell(f"the {FORM} of {request.name} is {place}")
-        record = _record(request, source, found, began, parity=parity, made=place)
-    return record, await keep(request, f"{FORM}-conversion", record)
+        found = await in_own_thread(lambda work: _convert(conversion, source, golden, made, work), tell)
+        proofs = {}
+        for kind, proof in (("weights", found.weights), ("parity", found.parity)):
+            if proof is not None:
+                proofs[kind] = (await keep(request, f"{form}-{kind}", proof)).path
+        place = ""
+        if found.passed:
+            place = await _publish(conversion, source, found, list(proofs.values()), registries)
+            tell(f"the {form} of {request.name} is {place}")
+        record = _record(conversion, source, found, began, proofs=proofs, made=place)
+    return record, await keep(request, f"{form}-conversion", record)
 
 
 def _convert(
-    request: ModelRequest, source: FetchedModel, golden: FetchedModel | None, folder: Path, work: Work
+    conversion: Conversion, source: FetchedModel, golden: FetchedModel | None, folder: Path, work: Work
 ) -> Converted:
+    request = conversion.request
     solver = Solver(request.check.solve_seconds, request.check.offline)
     checked = look(source, request.check, solver, work)
-    rows, sha256 = golden_inputs(request, golden, {"source": checked})
-    return convert(request, checked, rows, sha256, folder, work)
+    rows = golden_inputs(request, golden, {"source": checked}) if checked.layout.answers else None
+    found = convert(request, checked, conversion.form, rows, folder, work)
+    pins = packages_of(converters_of(checked.layout, conversion.form)) | dict(found.told.get("packages", {}))
+    return replace(found, told={**found.told, "packages": pins})
 
 
 def _record(
-    request: ModelRequest,
+    conversion: Conversion,
     source: FetchedModel,
     found: Converted,
     began: float,
     *,
-    parity: str = "",
+    proofs: Mapping[str, str] = MappingProxyType({}),
     place: str = "",
     made: str = "",
 ) -> ModelConversionRecord:
-    told = found.told
+    told, request = found.told, conversion.request
     missing = tuple(map(str, told.get("missing", ())))
     return ModelConversionRecord(
         run=request.run,
         model=request.model,
         version=request.version,
-        form=FORM,
-        identity=identity_of(source),
+        form=conversion.form,
+        identity=identity_of(source, conversion.form),
         source_url=source.url,
         source_digest=source.digest,
         of=str(told.get("of", "")),
@@ -116,23 +124,26 @@ def _record(
         packages={str(name): str(version) for name, version in told.get("packages", {}).items()},
         missing=missing,
         digest=found.model.digest if found.model else "",
-        parity=parity,
+        parity=proofs.get("parity", ""),
+        weights=proofs.get("weights", ""),
+        tensors=len(found.weights.tensors) if found.weights else None,
         place=place or made,
         already=bool(place),
-        statement=_statement(found, missing, place, made),
+        statement=_statement(conversion.form, found, missing, place, made),
         passed=bool(place or made),
         seconds=round(time.monotonic() - began, 3),
     )
 
 
-def _statement(found: Converted, missing: tuple[str, ...], place: str, made: str) -> str:
+def _statement(form: str, found: Converted, missing: tuple[str, ...], place: str, made: str) -> str:
     if place:
         return f"it was converted before, to {place}; nothing was changed"
     if missing:
         return f"no converter for {', '.join(missing)}"
-    if made and found.parity is not None:
-        return f"{made}: {found.parity.statement}"
-    return f"the {FORM} answers differently: {found.parity.statement}" if found.parity else "not converted"
+    said = [each.statement for each in (found.weights, found.parity) if each is not None]
+    if made:
+        return f"{made}: {'; '.join(said)}"
+    return f"the {form} is not the model: {'; '.join(said)}" if said else "not converted"
 
 
 async def _there(conversion: Conversion, identity: str, registries: OpenRegistry | None) -> str:
@@ -140,7 +151,7 @@ async def _there(conversion: Conversion, identity: str, registries: OpenRegistry
     into = conversion.into
     if isinstance(into, Place):
         async with open_store(into.location, into.connection) as store:
-            folder = _folder(into, identity)
+            folder = _folder(conversion, into, identity)
             try:
                 await store.head(f"{folder}{_LAST}")
             except NotFoundError:
@@ -157,29 +168,29 @@ async def _publish(
     conversion: Conversion,
     source: FetchedModel,
     found: Converted,
-    parity: str,
+    proofs: Sequence[str],
     registries: OpenRegistry | None,
 ) -> str:
     """Make the new version, or the folder, and return where it is."""
-    into, model = conversion.into, found.model
+    into, model, form = conversion.into, found.model, conversion.form
     if model is None or (registries is None and isinstance(into, Registered)):
         raise TypeError("nothing to publish, or no registry for it")
-    identity = identity_of(source)
+    identity = identity_of(source, form)
     if isinstance(into, Place):
         async with open_store(into.location, into.connection) as store:
-            return await _upload(store, model, _folder(into, identity))
-    pins = packages_of((*CONVERTERS, *BOOSTERS)) | dict(found.told["packages"])
+            return await _upload(store, model, _folder(conversion, into, identity))
+    pins, proof = found.told["packages"], " and ".join(proofs)
     request = conversion.request
     tags = {
-        f"{_TAG}form": FORM,
+        f"{_TAG}form": form,
         f"{_TAG}source": source.url[:5000],
         f"{_TAG}source_version": request.version,
         f"{_TAG}source_digest": source.digest,
         f"{_TAG}digest": model.digest,
         f"{_TAG}packages": " ".join(f"{name}=={version}" for name, version in sorted(pins.items())),
-        f"{_TAG}proof": f"{request.evidence_url or 'evidence'}: {parity}",
+        f"{_TAG}proof": f"{request.evidence_url or 'evidence'}: {proof}",
     }
-    said = f"{request.name} as {FORM}, converted by Heavylift; the proof that it answers alike is {parity}"
+    said = f"{request.name} as {form}, converted by Heavylift; the proof that it is the same is {proof}"
     publication = Publication(_identity(identity), {k: v for k, v in tags.items() if v}, said)
     if registries is None:
         raise TypeError(f"{into} needs a way to open its registry")
@@ -191,9 +202,9 @@ def _identity(identity: str) -> dict[str, str]:
     return {f"{_TAG}identity": identity}
 
 
-def _folder(into: Place, identity: str) -> str:
+def _folder(conversion: Conversion, into: Place, identity: str) -> str:
     """Return the folder of one conversion: named after it, so that nobody else's lies there."""
-    return f"{into.location.prefix}{FORM}-{identity[:16]}/"
+    return f"{into.location.prefix}{conversion.form}-{identity[:16]}/"
 
 
 async def _upload(store: ObjectStore, model: FetchedModel, folder: str) -> str:

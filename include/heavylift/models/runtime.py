@@ -18,6 +18,13 @@ _FRAMEWORKS = (
     "scikit-learn", "xgboost", "lightgbm", "catboost", "torch", "tensorflow", "keras", "onnxruntime", "numpy",
     "skops", "transformers", "statsmodels", "prophet", "spacy", "pyspark",
 )  # fmt: skip
+_COMPILED_PACKAGES = {
+    "torch-neuron": "inferentia", "torch-neuronx": "inferentia", "tensorflow-neuron": "inferentia",
+    "tensorflow-neuronx": "inferentia", "neuronx-distributed": "inferentia", "neuronx-cc": "inferentia",
+    "transformers-neuronx": "inferentia", "optimum-neuron": "inferentia", "torch-tensorrt": "nvidia",
+    "tensorrt": "nvidia",
+}  # fmt: skip
+"""Packages that run what was compiled for one accelerator."""
 _COMPILED_FLAVORS = {"neuron": "inferentia", "tensorrt": "nvidia"}
 
 
@@ -65,11 +72,14 @@ def plain_requirements(layout: Layout) -> list[str]:
     names = {pin_of(line)[0] for line in lines}
     if layout.form == "mlflow" and not names & {"mlflow", "mlflow-skinny"}:
         lines.append(f"mlflow=={layout.mlflow_version}" if layout.mlflow_version else "mlflow")
+    # Packages of the same modules under another name, such as xgboost-cpu.
+    names |= {name.removesuffix("-cpu").removesuffix("-gpu") for name in names}
     return [*lines, *(package for package in _NEEDED.get(layout.form, ()) if package not in names)]
 
 
 _NEEDED = {"onnx": ("onnxruntime", "pandas"), "skops": ("skops", "pandas"), "pickle": ("joblib", "pandas"),
-           "mlflow": ("pandas",)}  # fmt: skip
+           "mlflow": ("pandas",), "exported": ("torch", "numpy", "pandas"), "torch": ("torch", "numpy"),
+           "xgboost": ("xgboost", "pandas"), "lightgbm": ("lightgbm", "pandas")}  # fmt: skip
 
 
 def pin_of(line: str) -> tuple[str, str]:
@@ -86,8 +96,13 @@ def exact_versions(lines: Sequence[str]) -> dict[str, str]:
     return {name: found[1] for name, version in pins if (found := _EXACT.search(version))}
 
 
-def runtime_findings(layout: Layout, source: Runtime | None, target: Runtime | None) -> Iterator[Finding]:
-    """Yield where the target's runtime does not fit the model."""
+def runtime_findings(
+    layout: Layout, source: Runtime | None, target: Runtime | None, lock: Sequence[str] = ()
+) -> Iterator[Finding]:
+    """Yield where the target's runtime does not fit the model.
+
+    :param lock: what its requirements come to for the target.
+    """
     if target is None:
         yield finding(
             "no-runtime", "target", "the target's runtime is not described, so nothing was held against it"
@@ -95,7 +110,7 @@ def runtime_findings(layout: Layout, source: Runtime | None, target: Runtime | N
         return
     yield from _python(layout, target)
     yield from _libraries(layout, target)
-    yield from _gpu(layout, source, target)
+    yield from _gpu(layout, source, target, lock)
 
 
 def _python(layout: Layout, target: Runtime) -> Iterator[Finding]:
@@ -133,13 +148,18 @@ def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in re.findall(r"\d+", version.split("+")[0])[:3])
 
 
-def _gpu(layout: Layout, source: Runtime | None, target: Runtime) -> Iterator[Finding]:
+def _gpu(layout: Layout, source: Runtime | None, target: Runtime, lock: Sequence[str]) -> Iterator[Finding]:
     compiled = {_COMPILED_FLAVORS[each] for each in layout.flavors if each in _COMPILED_FLAVORS}
+    names = {pin_of(line)[0] for line in layout.requirements}
+    compiled |= {_COMPILED_PACKAGES[name] for name in names if name in _COMPILED_PACKAGES}
     before = (source.accelerator if source else "") or next(iter(compiled), "")
     if compiled and target.accelerator and target.accelerator not in compiled:
         yield finding("accelerator-differs", "accelerator", f"compiled for {before}, the target has"
                       f" {target.accelerator}")  # fmt: skip
-    major = cuda.cuda_major(layout.requirements)
+    asked = cuda.cuda_major(layout.requirements)
+    # 0 says: of some version; the solution may tell which.
+    major = asked or cuda.cuda_of_lock(lock)
+    major = asked if major is None else major
     if major is None:
         return
     if target.accelerator != "nvidia":

@@ -92,6 +92,7 @@ class ModelProcess:
     :param interpreter: of the model's environment.
     :param check: called while waiting; raises where the work is to stop.
     :param program: what answers in there.
+    :param weights: a file of tensors that takes the place of the model's own.
     """
 
     name: str
@@ -101,6 +102,7 @@ class ModelProcess:
     limits: Limits = field(default_factory=Limits)
     check: Callable[[], None] = lambda: None
     program: str = "worker.py"
+    weights: Path | None = None
     python: str = ""
     isolation: str = ""
     load_seconds: float = 0.0
@@ -152,12 +154,16 @@ class ModelProcess:
             **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
         }
 
-    def load(self, golden: Golden) -> None:
-        """Load the model and give it the golden inputs.
+    def load(self, golden: Golden | None) -> None:
+        """Load the model and give it the golden inputs, where there are any.
 
         :raises IncompleteError: it cannot be loaded.
         """
-        self.load_seconds = float(self._ask("load", form=self.form, path=str(self.model))["seconds"])
+        weights = str(self.weights) if self.weights else ""
+        told = self._ask("load", form=self.form, path=str(self.model), weights=weights)
+        self.load_seconds = float(told["seconds"])
+        if golden is None:
+            return
         path = Path(self._scratch, "inputs.npz")
         columns = golden.write(path)
         self._ask("inputs", path=str(path), columns=columns)
@@ -174,18 +180,33 @@ class ModelProcess:
             raise self._nonsense(f"answers that cannot be read: {type(error).__name__}") from error
         return Predicted(Outputs(columns), float(told["seconds"]), tuple(map(str, told["notes"])))
 
-    def convert(self, most_bytes: int) -> tuple[Mapping[str, Any], bytes]:
-        """Convert the model; return what is told of that, and the file.
+    def convert(self, into: Path, act: str = "convert") -> Mapping[str, Any]:
+        """Convert the model into the file ``into``; return what is told of that.
 
+        :param act: ``convert``, or ``weights`` for its tensors alone.
         :raises IntegrityError: the file is not as it should be.
         """
-        path = Path(self._scratch, "converted")
-        told = self._ask("convert", path=str(path))
+        path, most = Path(self._scratch, "converted"), self.limits.file_bytes
+        told = self._ask(act, path=str(path))
         if told.get("missing"):
-            return told, b""
-        if not path.is_file() or path.is_symlink() or path.stat().st_size > most_bytes:
-            raise self._nonsense(f"no file of at most {most_bytes:,} bytes")
-        return told, path.read_bytes()
+            return told
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > most:
+            raise self._nonsense(f"no file of at most {most:,} bytes")
+        shutil.move(path, into)
+        return told
+
+    def tensors(self) -> list[tuple[str, str, tuple[int, ...], str]]:
+        """Return name, kind, shape and SHA-256 of each tensor that the model holds.
+
+        :raises IntegrityError: something else was told.
+        """
+        try:
+            return [
+                (str(name), str(kind), tuple(map(int, shape)), str(sha256))
+                for name, kind, shape, sha256 in self._ask("tensors")["tensors"]
+            ]
+        except (TypeError, ValueError, KeyError) as error:
+            raise self._nonsense(f"tensors that cannot be read: {type(error).__name__}") from error
 
     def time(self, rows: Sequence[int]) -> list[float]:
         """Answer single rows; the durations are taken inside the process, around the model alone."""

@@ -15,12 +15,14 @@ from heavylift.evidence.model_records import ModelSide
 from heavylift.evidence.records import Severity
 from heavylift.models.checking import Checked, target_python
 from heavylift.models.endpoints import EndpointSession
+from heavylift.models.fetching import FetchedModel
 from heavylift.models.golden import Golden
 from heavylift.models.requests import ModelRequest
 from heavylift.models.runtime import Runtime, minor_of, plain_requirements
 from heavylift.models.sessions import ModelProcess, Session
 from heavylift.models.work import Work
 
+WEIGHTS_FILE = "model.safetensors"
 _FRAMEWORKS = (
     "sklearn",
     "xgboost",
@@ -40,6 +42,7 @@ class Prepared:
 
     :param checked: None where an endpoint answers.
     :param key: the same for environments that are the same.
+    :param weights: tensors that take the place of the model's own.
     """
 
     side: str
@@ -48,10 +51,13 @@ class Prepared:
     interpreter: Path | None = None
     key: str = ""
     framework: str = ""
+    weights: FetchedModel | None = None
 
     @property
     def url(self) -> str:
         """Where it is, for people; of an endpoint the connection's name."""
+        if self.weights is not None:
+            return self.weights.url
         if self.checked is not None:
             return self.checked.fetched.url
         return f"endpoint {self.endpoint.conn_id}" if self.endpoint else ""
@@ -77,6 +83,8 @@ def prepare(request: ModelRequest, side: str, checked: Checked | None, solver: S
         return Prepared(side, endpoint=endpoint, key=f"endpoint {side}", framework="endpoint")
     demand_safe(request, side, checked)
     layout, options = checked.layout, request.check
+    if not layout.answers:
+        raise _no_answers(request, side, layout.form)
     runtime = options.target_runtime if side == "target" else options.source_runtime
     python = target_python(layout, options) if side == "target" else _source_python(checked, runtime)
     solved = solver.solve(
@@ -144,7 +152,9 @@ def _session(
     layout = prepared.checked.layout
     model = prepared.checked.fetched.folder
     path = model / layout.path if layout.path else model
-    return ModelProcess(full, prepared.interpreter, layout.form, path, request.compare.limits, work.check)
+    weights = prepared.weights.folder / WEIGHTS_FILE if prepared.weights else None
+    limits = request.compare.limits
+    return ModelProcess(full, prepared.interpreter, layout.form, path, limits, work.check, weights=weights)
 
 
 def side_record(prepared: Prepared, session: Session, rows_per_second: float) -> ModelSide:
@@ -155,7 +165,7 @@ def side_record(prepared: Prepared, session: Session, rows_per_second: float) ->
     if isinstance(session, ModelProcess) and prepared.checked is not None:
         made = made.model_copy(
             update={
-                "digest": prepared.checked.fetched.digest,
+                "digest": (prepared.weights or prepared.checked.fetched).digest,
                 "python": session.python,
                 "environment": prepared.key,
                 "isolation": session.isolation,
@@ -180,6 +190,17 @@ def _unsafe(request: ModelRequest, side: str, checked: Checked) -> ConflictError
         state="it was not loaded anywhere; nothing was changed",
         remedy=f"{blockers[0].remedy}; then check it again",
         code="7502",
+    )
+
+
+def _no_answers(request: ModelRequest, side: str, form: str) -> UnsupportedError:
+    return UnsupportedError(
+        f"running the {side} of model {request.name!r}",
+        got=f"weights alone ({form}), which answer no inputs",
+        expected="a model with its computation",
+        state="it was not run; nothing was changed",
+        remedy="compare the models that hold the weights; the proof of a conversion holds each tensor",
+        code="9550",
     )
 
 

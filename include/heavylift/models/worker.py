@@ -7,6 +7,7 @@ prints goes to standard error. Written for Python 3.8 and newer.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import resource
@@ -39,6 +40,8 @@ class Worker:
         """Load the model."""
         began = time.perf_counter()
         self.model = _LOADERS[command["form"]](command["path"])
+        if command.get("weights"):
+            beside("worker_torch").refill(raw_of(self.model), command["weights"])
         return {"seconds": time.perf_counter() - began}
 
     def inputs(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -112,6 +115,8 @@ class _Mlflow:
         import mlflow.pyfunc
 
         self.model = mlflow.pyfunc.load_model(path)
+        exported = os.path.join(path, "data", "model.pt2")
+        self.exported = exported if os.path.exists(exported) else None
         schema = self.model.metadata.get_input_schema()
         self.names: list[str] | None = (
             list(schema.input_names()) if schema and schema.has_input_names() else None
@@ -161,6 +166,55 @@ class _Onnx:
         return {name: _flat(answer) for name, answer in named}
 
 
+class _XgBooster:
+    """A booster of XGBoost's own format."""
+
+    def __init__(self, path: str) -> None:
+        import xgboost
+
+        self.raw = xgboost.Booster(model_file=path)
+
+    def predict(self, table: Any) -> Any:
+        import xgboost
+
+        return self.raw.predict(xgboost.DMatrix(table))
+
+
+class _LightBooster:
+    """A booster of LightGBM's own format."""
+
+    def __init__(self, path: str) -> None:
+        import lightgbm
+
+        self.raw = lightgbm.Booster(model_file=path)
+
+    def predict(self, table: Any) -> Any:
+        return self.raw.predict(table)
+
+
+def raw_of(model: Any) -> Any:
+    """Return the object of the framework that a model is."""
+    inner = getattr(model, "raw", None)
+    if inner is not None:
+        return inner
+    held = getattr(model, "model", None)
+    ask = getattr(held, "get_raw_model", None)
+    if ask is None:
+        raise TypeError(f"a model of the form {type(model).__name__} is converted already, or cannot be")
+    return ask()
+
+
+def beside(name: str) -> Any:
+    """Return the module of a file beside this one."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), name + ".py")
+    spec = importlib.util.spec_from_file_location("heavylift_model_" + name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{name}.py is not beside this file")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
 _ONNX_COLUMNS = "heavylift.columns"
 """Which columns a converted model takes, in the file's own metadata."""
 
@@ -189,7 +243,12 @@ def _unskopsed(path: str) -> Any:
     return _Plain(skops.io.load(path, trusted=skops.io.get_untrusted_types(file=path)))
 
 
-_LOADERS = {"mlflow": _Mlflow, "onnx": _Onnx, "pickle": _unpickled, "skops": _unskopsed}
+_LOADERS: dict[str, Any] = {
+    "mlflow": _Mlflow, "onnx": _Onnx, "pickle": _unpickled, "skops": _unskopsed, "xgboost": _XgBooster,
+    "lightgbm": _LightBooster,
+    "exported": lambda path: beside("worker_torch").Exported(path),
+    "torch": lambda path: beside("worker_torch").Weights(path),
+}  # fmt: skip
 
 
 def _read_table(path: str, columns: list[dict[str, Any]]) -> Any:
@@ -220,7 +279,10 @@ def _columns(answer: Any, name: str) -> dict[str, Any]:
     import numpy
 
     if hasattr(answer, "columns") and hasattr(answer, "iloc"):
-        return {str(column): answer[column].to_numpy() for column in answer.columns}
+        if list(answer.columns) != list(range(len(answer.columns))):
+            return {str(column): answer[column].to_numpy() for column in answer.columns}
+        # Columns without names: the rows of an array.
+        answer = answer.to_numpy()
     if isinstance(answer, dict):
         found: dict[str, Any] = {}
         for key, value in answer.items():
@@ -233,6 +295,8 @@ def _columns(answer: Any, name: str) -> dict[str, Any]:
     if values.ndim <= 1:
         return {name: numpy.atleast_1d(values)}
     flat = values.reshape(len(values), -1)
+    if flat.shape[1] == 1 and "proba" not in name.lower():
+        return {name: flat[:, 0]}
     if flat.shape[1] > _MOST_COLUMNS:
         raise ValueError(f"an answer of {flat.shape[1]} values a row; at most {_MOST_COLUMNS}")
     prefix = _SCORES if "proba" in name.lower() else name + "-"

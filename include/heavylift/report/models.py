@@ -72,6 +72,10 @@ class ModelRow:
             "rows": found.rows if found else None,
             "mismatched": found.mismatched if found else None,
             "mismatch_bound": found.mismatch_bound if found else None,
+            "converted": {
+                each.record.form: each.record.place if each.record.passed else None
+                for each in self.evidence.conversions
+            },
             "reasons": list(self.reasons),
         }
 
@@ -90,6 +94,9 @@ def model_line(row: ModelRow) -> str:
     if evidence.comparison:
         record = evidence.comparison.record
         parts.append(f"{'agrees' if record.passed else 'DIFFERS'}: {record.statement}")
+    for each in evidence.conversions:
+        word = "converted to" if each.record.passed else "NOT CONVERTED to"
+        parts.append(f"{word} {each.record.form}: {each.record.statement}")
     return f"{row.name}: {'; '.join(parts) or 'nothing was looked at'}"
 
 

@@ -9,7 +9,7 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import SCHEMES
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.rule import Broken
-from heavylift.spec.sections_models import VERSION_MARK, Model, PortableForm
+from heavylift.spec.sections_models import VERSION_MARK, Model
 from heavylift.spec.vocabulary import Check, Phase
 
 MODEL_CHECKS = frozenset({Check.MODELS_COMPATIBLE, Check.MODELS_AGREE})
@@ -29,14 +29,6 @@ def model_rules(spec: MigrationSpec) -> Iterator[Broken]:
 
 
 def _converted(model: Model, path: FieldPath) -> Iterator[Broken]:
-    if PortableForm.SAFETENSORS in model.convert_to:
-        yield Broken(
-            "7591",
-            (*path, "convert_to"),
-            "a conversion to safetensors, understood but not yet supported by this version",
-            "onnx, or no conversion",
-            "save the weights by the framework's own means, and compare both forms as source and target",
-        )
     if bool(model.convert_to) != (model.converted is not None):
         yield Broken(
             "7813",

@@ -283,7 +283,8 @@ class Model(SpecModel):
     )
     limits: ModelLimits = Field(default=ModelLimits(), description="What its processes may use.")
     convert_to: tuple[PortableForm, ...] = Field(
-        default=(), description="Portable forms to make of the source's model: onnx."
+        default=(),
+        description="Portable forms to make of the source's model: onnx; safetensors of PyTorch's weights.",
     )
     converted: ConvertedField | None = Field(
         default=None,

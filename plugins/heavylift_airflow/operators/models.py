@@ -165,34 +165,41 @@ class ConvertModelOperator(ModelOperator):
     new version by its tags, or its folder by its name, and changes nothing. On failure nothing was
     registered, or what was begun is completed by the next run. Models without ``convert_to`` are skipped.
 
-    :return: ``{"model", "version", "passed", "place", "already"}``.
+    :return: ``{"model", "version", "passed", "place", "already", "forms"}``: of the first form, and
+        the place of each.
     :raises IncompleteError: an operator has no converter, or the answers differ; the record tells which.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
-        """Convert, note it in the audit trail, and fail where there is no proved form."""
+        """Convert to each form, note it in the audit trail, and fail where one is not proved."""
         from airflow.sdk.exceptions import AirflowSkipException
 
         frame = self.moving_frame(context)
         into = self._into(frame)
         if into is None:
             raise AirflowSkipException("no portable form is asked for")
-        record = self.work.run(self._convert(frame, into), f"conversion of model {self.model_title!r}")
-        if not record.passed:
-            raise _not_converted(record, self.evidence_path or "")
-        self.log.info("%s: %s", self.model_title, record.statement)
-        return conversion_figures(record)
+        title = f"conversion of model {self.model_title!r}"
+        records = [self.work.run(self._convert(frame, into, form), title) for form in self._forms(frame)]
+        for record in records:
+            if not record.passed:
+                raise _not_converted(record, self.evidence_path or "")
+            self.log.info("%s: %s", self.model_title, record.statement)
+        return {**conversion_figures(records[0]), "forms": {each.form: each.place for each in records}}
+
+    def _forms(self, frame: TaskFrame) -> list[str]:
+        found = next(each for each in frame.spec.models if each.name == self.model["model"])
+        return [form.value for form in found.convert_to]
 
     def _into(self, frame: TaskFrame) -> Place | Registered | None:
         from heavylift.models.requests import converted_place
 
         return converted_place(frame.spec, self.model["model"], self.model.get("version", ""), look_up)
 
-    async def _convert(self, frame: TaskFrame, into: Place | Registered) -> ModelConversionRecord:
+    async def _convert(self, frame: TaskFrame, into: Place | Registered, form: str) -> ModelConversionRecord:
         from heavylift.models.portable import Conversion, convert_model
         from heavylift.registry.named import open_registry
 
-        conversion = Conversion(self.request(frame), into)
+        conversion = Conversion(self.request(frame), into, form)
         record, ref = await convert_model(conversion, self.tell, open_registry)
         await self.note(frame, "model.converted", ref, conversion_figures(record))
         return record

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from heavylift_airflow.operators.closing import (
@@ -115,10 +116,10 @@ async def _unconverted(store: EvidenceStore, frame: TaskFrame) -> list[str]:
 
     reasons = []
     for model in frame.spec.models:
-        for version in (model.versions or ("",)) if model.convert_to else ():
-            found = await read_conversion(store, frame.run, model.name, version)
+        for version, form in product(model.versions or ("",), model.convert_to):
+            found = await read_conversion(store, frame.run, model.name, version, form.value)
             if found is None or not found.record.passed:
-                why = found.record.statement if found else "it was not converted"
+                why = found.record.statement if found else f"it was not converted to {form.value}"
                 reasons.append(f"{model.name} {version}".strip() + f": {why}")
     return reasons
 

@@ -9,6 +9,7 @@ from heavylift.evidence.model_records import (
     ComparedOutput,
     ModelCheckRecord,
     ModelComparisonRecord,
+    ModelConversionRecord,
     ModelSide,
     model_path,
 )
@@ -48,10 +49,24 @@ def comparison(**changes: Any) -> ModelComparisonRecord:
     return ModelComparisonRecord(**_COMMON | values | changes)
 
 
-async def write_model(store: EvidenceStore, *records: ModelCheckRecord | ModelComparisonRecord) -> None:
+def conversion(form: str, **changes: Any) -> ModelConversionRecord:
+    values: dict[str, Any] = {
+        "form": form, "identity": "ee", "source_url": "s3://a/m", "source_digest": "aa",
+        "packages": {"safetensors": "0.8.0"}, "tensors": 9, "place": "models:/fraud-open/1",
+        "statement": "all 9 tensors are the model's, bit by bit", "passed": True,
+    }  # fmt: skip
+    return ModelConversionRecord(**_COMMON | values | changes)
+
+
+async def write_model(
+    store: EvidenceStore, *records: ModelCheckRecord | ModelComparisonRecord | ModelConversionRecord
+) -> None:
     """Write records in their order, each as the next of its kind."""
     for record in records:
-        kind = _KINDS[type(record)]
+        if isinstance(record, ModelConversionRecord):
+            kind = f"{record.form}-conversion"
+        else:
+            kind = _KINDS[type(record)]
         await write_next(
             store, lambda number, kind=kind: model_path(RUN, NAME, VERSION, kind, number), record
         )

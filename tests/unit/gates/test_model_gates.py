@@ -124,3 +124,25 @@ async def test_a_model_that_fails_is_told_with_what_mends_it_and_nobody_s_markup
     assert headline_of(story).standing is Standing.FAILED
     assert advice_on(story)[0].remedy == wicked.remedy
     assert SCRIPT not in (await render_report(store, RUN)).decode()
+
+
+async def test_the_report_shows_portable_forms_and_those_that_were_not_made(store: EvidenceStore) -> None:
+    refused = built.conversion(
+        "onnx", passed=False, place="", tensors=None, statement=f"no converter {SCRIPT}"
+    )
+    await write_model(store, built.check(), built.comparison(), built.conversion("safetensors"), refused)
+    await write_summary(store, await summarise(store, RUN, [], [], models=ALL))
+    html = (await render_report(store, RUN)).decode()
+    assert "Portable forms of the source's models" in html
+    assert "models:/fraud-open/1" in html
+    assert "9 tensors" in html
+    assert SCRIPT not in html
+    [row] = model_rows(await read_story(store, RUN))
+    assert row.document["converted"] == {"onnx": None, "safetensors": "models:/fraud-open/1"}
+    assert "NOT CONVERTED to onnx" in model_line(row)
+    assert "converted to safetensors" in model_line(row)
+
+
+async def test_a_run_without_conversions_has_no_table_of_them(store: EvidenceStore) -> None:
+    await write_model(store, built.check(), built.comparison())
+    assert "Portable forms" not in (await render_report(store, RUN)).decode()

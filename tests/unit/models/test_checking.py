@@ -254,3 +254,36 @@ def test_requirements_are_read_from_conda_where_there_are_no_others(tmp_path: Pa
     )
     layout = read_layout(folder, ("MLmodel", "conda.yaml"))
     assert (layout.python, layout.requirements) == ("3.10.4", ("mlflow==3.1", "x==2"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "form"),
+    [
+        ("net.pt2", b"PK", "exported"),
+        ("weights.pth", b"PK", "torch"),
+        ("model.safetensors", b"", "safetensors"),
+        ("model.ubj", b"{L", "xgboost"),
+        ("xgboost-model", b"{L\x00\x00\x00\x00\x00\x00\x00\x07learner{", "xgboost"),
+        ("model.json", b'{"learner":{"attributes":{}', "xgboost"),
+        ("model.json", b'{"weights":[1]}', ""),
+        ("model.txt", b"tree\nversion=v4\nnum_class=1\n", "lightgbm"),
+        ("model.txt", b"trees are tall\n", ""),
+    ],
+)
+def test_the_form_of_one_file_is_told_by_its_name_or_its_beginning(
+    tmp_path: Path, name: str, content: bytes, form: str
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    layout = read_layout(tmp_path, (name,))
+    assert (layout.form, layout.path) == (form, name)
+
+
+def test_weights_that_were_converted_are_no_function_of_python(tmp_path: Path) -> None:
+    (tmp_path / "MLmodel").write_text("flavors: {safetensors: {data: model.safetensors}}\n")
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    layout = read_layout(tmp_path, ("MLmodel", "model.safetensors"))
+    assert (layout.form, layout.path, layout.flavors) == (
+        "safetensors",
+        "model.safetensors",
+        ("safetensors",),
+    )

@@ -108,3 +108,12 @@ def test_a_cache_of_somebody_else_is_not_used(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "link"))
     with pytest.raises(ConnectionConfigError, match="7532"):
         cache_folder()
+
+
+def test_a_solution_without_a_network_is_no_answer_and_no_contradiction(
+    notes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "echo 'hint: Packages were unavailable because the network was disabled.' >&2; exit 1"
+    fake_uv(notes, monkeypatch, solving=said)
+    with pytest.raises(ServerUnavailableError, match="7533"):
+        Solver(offline=True).solve(["numpy"], "3.11")

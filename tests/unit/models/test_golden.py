@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from heavylift.errors import IntegrityError, SpecError
-from heavylift.models.golden import golden_table, read_golden
+from heavylift.models.golden import golden_table, read_golden, typed
 from heavylift.models.worker import Worker
 
 ROWS = pd.DataFrame(
@@ -146,3 +146,26 @@ def test_bare_arrays_have_no_columns_to_expect_anything_of(tmp_path: Path) -> No
         golden_table(tmp_path / "g.json", "g.json")
     (tmp_path / "g.csv").write_text("a,truth\n1,0\n")
     assert list(golden_table(tmp_path / "g.csv", "g.csv").columns) == ["a", "truth"]
+
+
+def test_arrays_get_the_numbers_that_the_model_s_signature_asks_for(tmp_path: Path) -> None:
+    np.save(tmp_path / "g.npy", np.array([[1.5, 2.0], [3.0, 0.1]]))
+    golden = read_golden(tmp_path / "g.npy", "g.npy")
+    assert golden.values["tensor"].dtype == np.float64
+
+    def asks(dtype: str) -> dict[str, Any]:
+        return {"inputs": [{"type": "tensor", "tensor-spec": {"dtype": dtype, "shape": [-1, 2]}}]}
+
+    assert typed(golden, asks("float32")).values["tensor"].dtype == np.float32
+    assert typed(golden, asks("int64")).values["tensor"].tolist() == [[1, 2], [3, 0]]
+    for signature in ({}, {"inputs": None}, asks("object"), {"inputs": [{"type": "double"}] * 2}):
+        assert typed(golden, signature) is golden
+    ROWS.to_parquet(tmp_path / "g.parquet")
+    table = read_golden(tmp_path / "g.parquet", "g.parquet")
+    assert typed(table, asks("float32")) is table
+
+
+def test_an_array_of_objects_is_refused_unread(tmp_path: Path) -> None:
+    np.save(tmp_path / "g.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
+    with pytest.raises(IntegrityError, match="7541"):
+        read_golden(tmp_path / "g.npy", "g.npy")

@@ -77,6 +77,30 @@ def test_what_is_compiled_for_another_accelerator_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "runs_on"),
+    [("torch-neuronx", "inferentia"), ("tensorrt", "nvidia"), ("Torch_TensorRT", "nvidia")],
+)
+def test_packages_that_run_compiled_models_tell_their_accelerator(name: str, runs_on: str) -> None:
+    model = layout(f"{name}==1.0")
+    assert "accelerator-differs" in found(model, TARGET)
+    assert "accelerator-differs" not in found(model, Runtime(accelerator=runs_on))
+
+
+def test_the_solution_tells_the_cuda_that_a_plain_pin_brings() -> None:
+    model, lock = layout("torch==2.13.0"), ("nvidia-cuda-runtime==13.0.96", "torch==2.13.0")
+
+    def with_lock(target: Runtime, lines: tuple[str, ...] = lock) -> set[str]:
+        return {each.rule for each in runtime_findings(model, None, target, lines)}
+
+    assert "cuda-driver-too-old" in with_lock(GPU)
+    assert "cuda-driver-too-old" not in with_lock(GPU, ("nvidia-cuda-runtime-cu12==12.4.127",))
+    assert "gpu-missing" in with_lock(TARGET)
+    # A library of XGBoost's: it says nothing of where the model runs.
+    assert "gpu-missing" not in with_lock(TARGET, ("nvidia-nccl-cu12==2.29.7", "torch==2.13.0+cpu"))
+    assert cuda.cuda_of_lock(("torch==2.4.0+cu121", "numpy==2.0")) == 12
+
+
+@pytest.mark.parametrize(
     ("line", "rule"),
     [
         ("pandas", "unpinned-requirement"),
@@ -117,3 +141,8 @@ def test_what_acts_or_arrived_wrong_is_never_accepted() -> None:
         "malicious-code", "scanner-issue", "damaged-pickle", "scanner-unavailable", "digest-differs",
         "file-missing", "golden-expectation",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("line", ["xgboost-cpu==3.2.0", "xgboost==3.2.0"])
+def test_a_package_under_another_name_is_not_asked_for_twice(line: str) -> None:
+    assert plain_requirements(Layout("xgboost", requirements=(line,))) == [line, "pandas"]

@@ -204,3 +204,35 @@ def test_models_of_scikit_learn_pass_as_pickles() -> None:
     ):
         found = look(pickle.dumps(model.fit(rows, labels)))
         assert (found.kind, found.understood, found.suspicions) == ("pickle", True, [])
+
+
+def of_torch(program: bytes, **members: bytes) -> bytes:
+    return zipped(**{"archive/data.pkl": program, **members})
+
+
+def naming(*names: tuple[str, str]) -> bytes:
+    """Return a pickle of protocol 2 that names globals and calls each with nothing."""
+    return b"\x80\x02" + b"".join(f"c{module}\n{name}\n)R0".encode() for module, name in names) + b"N."
+
+
+def test_layers_of_pytorch_are_data_and_what_is_beside_them_is_not() -> None:
+    layers = naming(("torch.nn.modules.linear", "Linear"), ("torch.nn.functional", "gelu"))
+    found = look(of_torch(layers), "model.pth")
+    assert (found.kind, found.understood, found.suspicions) == ("torch archive", True, [])
+    for name in (("torch.nn.modules.utils", "_load"), ("torch.nn.utils.prune", "custom"), ("mine", "Net")):
+        assert rules(look(of_torch(naming(name)), "model.pth")) == {"unknown-global"}
+    assert "malicious-code" in rules(look(of_torch(naming(("torch.hub", "load"))), "model.pth"))
+
+
+@pytest.mark.parametrize(
+    ("code", "found"),
+    [
+        (b"def forward(self, x):\n  return ops.aten.relu(x)\n", {"custom-code"}),
+        (b"  return ops.neuron.forward_v2([x])\n", {"custom-code", "compiled-artifact"}),
+        (b"  engine : __torch__.torch.classes.tensorrt.Engine\n", {"custom-code", "compiled-artifact"}),
+    ],
+)
+def test_torchscript_is_code_and_tells_what_it_is_compiled_for(code: bytes, found: set[str]) -> None:
+    named = naming(("__torch__.net", "Net"), ("torch.jit._pickle", "build_intlist"))
+    members = {"archive/code/__torch__/net.py": code, "archive/constants.pkl": named}
+    assert rules(look(of_torch(named, **members), "model.pt")) == found

@@ -53,7 +53,6 @@ def test_a_model_by_its_places_is_carried_out_and_has_a_gate(tmp_path: Path) -> 
         ({"registry": "r", "target": None}, "7806", "models[0].versions"),
         ({"source": "models:/fraud/1"}, "7807", "models[0].source.connection"),
         ({"source": "models:/fraud"}, "2126", "models[0].source.url"),
-        ({"convert_to": ["safetensors"], "converted": "gs://models/c/"}, "7591", "models[0].convert_to"),
         ({"convert_to": ["onnx"]}, "7813", "models[0].converted"),
         ({"convert_to": ["onnx"], "converted": "models:/f"}, "7815", "models[0].converted.connection"),
         ({"golden_suite": [SUITE]}, "7595", "models[0].golden_inputs"),

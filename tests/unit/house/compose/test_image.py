@@ -76,7 +76,11 @@ def _needs(name: str, extras: frozenset[str]) -> list[tuple[str, frozenset[str]]
 
 RUN_ELSEWHERE = {
     LIBRARY / "models" / "worker.py",
+    LIBRARY / "models" / "worker_torch.py",
     LIBRARY / "models" / "converter.py",
+    LIBRARY / "models" / "convert_boosters.py",
+    LIBRARY / "models" / "convert_torch.py",
+    LIBRARY / "models" / "convert_weights.py",
     LIBRARY / "registry" / "features" / "feast_worker.py",
 }
 """Run a model, convert it, and Feast, in environments that are built for them."""
