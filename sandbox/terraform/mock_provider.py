@@ -146,6 +146,19 @@ class Provider(rpc.ProviderServicer):  # type: ignore[misc]  # of a package with
         self._cloud.write(kind, key, made)
         return pb.ApplyResourceChange.Response(new_state=to_dynamic_value(made), private=key.encode())
 
+    def ImportResourceState(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return an object by the id that it was made with."""
+        key = request.id.rpartition("/")[2]
+        found = self._cloud.read(request.type_name, key)
+        if found is None:
+            summary = "Cannot import non-existent remote object"
+            said = pb.Diagnostic(severity=pb.Diagnostic.ERROR, summary=summary)
+            return pb.ImportResourceState.Response(diagnostics=[said])
+        imported = pb.ImportResourceState.ImportedResource(
+            type_name=request.type_name, state=to_dynamic_value(found), private=key.encode()
+        )
+        return pb.ImportResourceState.Response(imported_resources=[imported])
+
     def StopProvider(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Have nothing to stop."""
         return pb.StopProvider.Response()
