@@ -29,6 +29,7 @@ from tests.integration.infra.test_provision import Made, approve, gate, made, pl
 from tests.integration.infra.test_terraform import FEW, wait_for
 from tests.support.infra_samples import sampled, wanted
 from tests.support.layers import TESTS
+from tests.support.terraform_work import at_work
 
 __all__ = ["made"]
 
@@ -96,29 +97,6 @@ def bucket() -> Iterator[str]:
         server.stop()
 
 
-def terraforms(pid: int) -> list[int]:
-    """Return the terraforms that a process has started for an application."""
-    found = []
-    for child in children_of(pid):
-        words = Path(f"/proc/{child}/cmdline").read_bytes().split(b"\0")
-        is_one = words[0].endswith(b"terraform") and words[1:2] == [b"apply"]
-        found += [child] if is_one else terraforms(child)
-    return found
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started, whichever of its threads did."""
-    told = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
-    return [int(child) for text in told for child in text.split()]
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].startswith("Z")
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-
-
 @pytest.mark.long
 def test_a_worker_that_is_killed_leaves_a_terraform_that_ends_well(held: Held) -> None:
     place = held.place
@@ -139,11 +117,13 @@ def test_a_worker_that_is_killed_leaves_a_terraform_that_ends_well(held: Held) -
     with pytest.raises(TransientError, match="HL-7904") as caught:
         place.planned("wave-1")
     assert "force-unlock" in caught.value.remedy
-    [terraform] = terraforms(child.pid)
+    working = at_work(child.pid)
+    assert working is not None
     child.kill()
     child.wait()
+    wait_for(lambda: working.interrupted)
     held.let_go()
-    wait_for(lambda: is_gone(terraform))
+    wait_for(lambda: working.ended)
     goes_on_without_doubles(place, place.root("wave-1"), before + len(plan.changes))
 
 
@@ -174,9 +154,10 @@ def test_a_terraform_that_is_killed_leaves_no_lock_and_what_it_made_is_known(hel
 
     worker = threading.Thread(target=apply)
     worker.start()
-    wait_for(lambda: held.at_work(before + len(plan.changes)) and terraforms(os.getpid()))
-    [terraform] = terraforms(os.getpid())
-    os.kill(terraform, signal.SIGKILL)
+    wait_for(lambda: held.at_work(before + len(plan.changes)) and at_work(os.getpid()))
+    working = at_work(os.getpid())
+    assert working is not None
+    os.kill(working.terraform, signal.SIGKILL)
     worker.join()
     [error] = failures
     assert isinstance(error, IncompleteError)
@@ -216,13 +197,15 @@ def test_a_task_that_is_killed_is_gone_on_with_once_its_rest_is_approved(made: M
         [sys.executable, "-c", program, world.spec_path], stdout=log, stderr=log, cwd=TESTS.parent,
         env={**os.environ, "PYTHONPATH": "include:plugins:."},
     )  # fmt: skip
-    wait_for(lambda: rig.objects() and terraforms(child.pid))
-    [terraform] = terraforms(child.pid)
+    wait_for(lambda: rig.objects() and at_work(child.pid))
+    working = at_work(child.pid)
+    assert working is not None
     child.kill()
     child.wait()
     log.close()
+    wait_for(lambda: working.interrupted)
     door.unlink()
-    wait_for(lambda: is_gone(terraform))
+    wait_for(lambda: working.ended)
     rig.set(hold={})
     some = len(rig.objects())
     assert some > 0
