@@ -89,6 +89,11 @@ class Compliance(SpecModel):
         lt=1.0,
         description="Bound on the share of units (row groups, MiB of text, rows) with missed personal data.",
     )
+    second_opinion: Flag = Field(
+        default=False,
+        description="Ask Presidio's recognisers, in an environment of their own, about a few candidates of"
+        " each column.",
+    )
     customer_keys: Flag = Field(
         default=False, description="Demand keys of the customer's own for encryption at rest."
     )
