@@ -254,6 +254,16 @@ def _serve(provider: Provider, socket: str) -> None:
     server.stop(grace=0)
 
 
+class _EndedByShutdown(runner._ShutdownInterceptor):  # type: ignore[misc]
+    """Lets a provider that is told to stop finish what it is at, as real ones do; the package's ends at once."""
+
+    def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Pass requests on."""
+        if handler_call_details.method.endswith("/StopProvider"):
+            return continuation(handler_call_details)
+        return super().intercept_service(continuation, handler_call_details)
+
+
 def main(arguments: list[str]) -> None:
     """Serve until terraform has had enough."""
     provider = Provider(Path(arguments[0]), arguments[1])
@@ -268,6 +278,7 @@ def main(arguments: list[str]) -> None:
     import tf.provider
 
     tf.provider.ProviderServicer = made
+    runner._ShutdownInterceptor = _EndedByShutdown
     runner.run_provider(provider, ["terraform-provider"])
 
 
