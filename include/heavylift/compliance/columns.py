@@ -103,6 +103,8 @@ class ColumnSeen:
         """Add what was seen of the same column elsewhere."""
         self.values += other.values
         self.heading_fits += other.heading_fits
+        if self.samples is not None and other.samples:
+            self.samples = (self.samples + other.samples)[:MOST_SAMPLES]
         for entity, theirs in other.entities.items():
             mine = self.entities.setdefault(entity, Seen())
             mine.candidates += theirs.candidates

@@ -149,7 +149,7 @@ class RuleOutcome(Record):
     """One rule on one leg of the path.
 
     :param subject: the dataset, database, stream or registry.
-    :param leg: source, target, evidence, staging.
+    :param leg: source, target, staging, evidence, logs, device.
     """
 
     rule: str
