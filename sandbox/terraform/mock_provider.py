@@ -146,6 +146,19 @@ class Provider(rpc.ProviderServicer):  # type: ignore[misc]  # of a package with
         self._cloud.write(kind, key, made)
         return pb.ApplyResourceChange.Response(new_state=to_dynamic_value(made), private=key.encode())
 
+    def ImportResourceState(self, request: Any, context: Any) -> Any:  # noqa: N802
+        """Return an object by the id that it was made with."""
+        key = request.id.rpartition("/")[2]
+        found = self._cloud.read(request.type_name, key)
+        if found is None:
+            summary = "Cannot import non-existent remote object"
+            said = pb.Diagnostic(severity=pb.Diagnostic.ERROR, summary=summary)
+            return pb.ImportResourceState.Response(diagnostics=[said])
+        imported = pb.ImportResourceState.ImportedResource(
+            type_name=request.type_name, state=to_dynamic_value(found), private=key.encode()
+        )
+        return pb.ImportResourceState.Response(imported_resources=[imported])
+
     def StopProvider(self, request: Any, context: Any) -> Any:  # noqa: N802
         """Have nothing to stop."""
         return pb.StopProvider.Response()
@@ -241,6 +254,16 @@ def _serve(provider: Provider, socket: str) -> None:
     server.stop(grace=0)
 
 
+class _EndedByShutdown(runner._ShutdownInterceptor):  # type: ignore[misc]
+    """Lets a provider that is told to stop finish what it is at, as real ones do; the package's ends at once."""
+
+    def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
+        """Pass requests on."""
+        if handler_call_details.method.endswith("/StopProvider"):
+            return continuation(handler_call_details)
+        return super().intercept_service(continuation, handler_call_details)
+
+
 def main(arguments: list[str]) -> None:
     """Serve until terraform has had enough."""
     provider = Provider(Path(arguments[0]), arguments[1])
@@ -255,6 +278,7 @@ def main(arguments: list[str]) -> None:
     import tf.provider
 
     tf.provider.ProviderServicer = made
+    runner._ShutdownInterceptor = _EndedByShutdown
     runner.run_provider(provider, ["terraform-provider"])
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from tests.benchmarks.compliance import scanning
 from tests.benchmarks.images import copying as images_copying
 from tests.benchmarks.lanes import Result
 from tests.benchmarks.monitor import drifting
@@ -53,6 +54,8 @@ LANES: dict[str, Lane] = {
     "streams-mirror": mirroring.mirror,
     "images": images_copying.copy,
     "drift": drifting.drift,
+    "compliance-plain": scanning.plain,
+    "compliance-mixed": scanning.mixed,
 }
 
 

@@ -14,7 +14,7 @@ from heavylift_airflow.phases.drift import drift_dag
 from heavylift_airflow.phases.provision import provision_dag
 from heavylift_airflow.phases.runbook import read_runbook
 from tests.dags.specs import write
-from tests.support.handed_over import ACCESS, MANIFESTS, PIPELINES
+from tests.support.handed_over import ACCESS, ALERTS, AUTOSCALING, MANIFESTS, PIPELINES, TRAINING
 
 INFRA = {"state": "gs://states/heavylift"}
 GATE = "gate_infrastructure-approved"
@@ -231,6 +231,29 @@ def test_parts_stand_beside_the_infrastructure(tmp_path: Path) -> None:
     }
     assert "access.verify_access" not in dag.task_ids
     assert set(dag.params) == {"dry_run", "destroy"}
+
+
+def test_jobs_autoscaling_and_alerts_have_tasks_and_gates_as_the_other_parts(tmp_path: Path) -> None:
+    dag = parts_dag(tmp_path, training=TRAINING, autoscaling=AUTOSCALING, alerts=ALERTS)
+    gates = {
+        "training": "training-translated", "autoscaling": "autoscaling-safe", "alerts": "alerts-equal"
+    }  # fmt: skip
+    assert {task.task_id for task in dag.tasks} == {
+        "begin_run", "publish_result", "build_report", "summarise_run",
+        *(f"{part}.translate_{part}" for part in gates),
+        *(step for part, gate in gates.items() for step in steps(part, gate)),
+    }  # fmt: skip
+    for part, gate in gates.items():
+        assert dag.get_task(f"{part}.translate_{part}").upstream_task_ids == {"begin_run"}
+        assert f"{part}.gate_{gate}.wait" in dag.get_task("publish_result").upstream_task_ids
+        assert "*To do:*" in read_runbook(Phase.PROVISION).task(f"translate_{part}")
+    text = dag.doc_md or ""
+    for line in (
+        "| training job finetune | `training/sagemaker.json` | vertex, written and not applied |",
+        "| autoscaling churn | `autoscaling/aws.json` | vertex, written and not applied |",
+        "| alerts serving | cloudwatch | prometheus, written and not applied |",
+    ):
+        assert line in text
 
 
 def test_secrets_alone_have_a_dag_of_their_own(tmp_path: Path) -> None:

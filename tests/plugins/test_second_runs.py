@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import inspect
 import pkgutil
 from functools import cache
 from pathlib import Path
@@ -74,9 +75,6 @@ SECOND_RUNS = {
     "CheckModelOperator": MODELS,
     "CheckReadinessOperator": SWITCH_LOOKED,
     "CheckSourceUnusedOperator": LEAVING_CLEARED,
-    "CompareScalingOperator": (
-        "plugins/test_training_operators.py::test_autoscaling_is_compared_again_to_the_same_figures"
-    ),
     "ConvertModelOperator": MODELS,
     "CopyFeatureStoreOperator": f"{FEATURES}test_a_worker_that_was_lost_is_gone_on_with",
     "CopyObjectsOperator": (
@@ -209,7 +207,10 @@ SECOND_RUNS = {
         "test_a_task_that_died_before_its_record_runs_again_to_the_same_digest"
     ),
     "TranslateAlertsOperator": (
-        "plugins/test_alert_operators.py::test_a_second_run_tells_the_same_and_keeps_both"
+        "plugins/test_training_operators.py::test_alerts_are_kept_by_digest_and_a_second_run_says_unchanged"
+    ),
+    "TranslateAutoscalingOperator": (
+        "plugins/test_training_operators.py::test_autoscaling_is_simulated_again_to_the_same_digest"
     ),
     "TranslateGroupsOperator": (
         "plugins/test_stream_operators.py::test_verifying_and_translating_again_tell_the_same"
@@ -221,8 +222,7 @@ SECOND_RUNS = {
         "plugins/test_part_operators.py::test_pipelines_are_kept_by_digest_and_a_second_run_says_unchanged"
     ),
     "TranslateTrainingOperator": (
-        "plugins/test_training_operators.py::"
-        "test_a_job_is_translated_again_to_the_same_definition_which_is_kept_once"
+        "plugins/test_training_operators.py::test_jobs_are_translated_again_to_the_same_digest_and_rehearsed"
     ),
     "TryWorkloadOperator": (
         "plugins/test_workload_operator.py::test_testing_again_adds_a_record_and_changes_nothing"
@@ -266,6 +266,7 @@ def every_operator() -> dict[str, type]:
         if kind.__module__.startswith("heavylift_airflow.")
         and not kind.__name__.startswith("_")
         and issubclass(kind, BaseOperator)
+        and not inspect.isabstract(kind)
         and getattr(kind, "execute", None) is not BaseOperator.execute
     }
 

@@ -1,4 +1,4 @@
-"""A spec with definitions, policies and manifests of three clouds beside it: those of the library tests."""
+"""A spec with definitions, policies, manifests, jobs and alarms beside it: those of the library tests."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from tests.support.alarms import alarm
 from tests.support.layers import TESTS
 
 POLICY = {
@@ -69,3 +70,46 @@ def lay_out(folder: Path) -> None:
     (folder / "access").mkdir()
     (folder / "access" / "policy.json").write_text(json.dumps(POLICY))
     (folder / "access" / "names.json").write_text(json.dumps(ACCOUNTS))
+
+
+TRAINING: list[dict[str, Any]] = [
+    {
+        "name": "finetune",
+        "definition": "training/sagemaker.json",
+        "target_kind": "vertex",
+        "map": "training/own-map.yaml",
+    }
+]
+AUTOSCALING: list[dict[str, Any]] = [
+    {
+        "name": "churn",
+        "settings": "autoscaling/aws.json",
+        "target_kind": "vertex",
+        "load": "autoscaling/load.json",
+        "capacity": 900.0,
+    }
+]
+ALERTS: list[dict[str, Any]] = [
+    {
+        "name": "serving",
+        "source_kind": "cloudwatch",
+        "target_kind": "prometheus",
+        "documents": ["alerts/alarms.json"],
+    }
+]
+
+
+def lay_out_jobs(folder: Path, *alarms: dict[str, Any], later: float = 600.0) -> None:
+    """Put all files of training, autoscaling and alerts beside a spec that lies in ``folder``.
+
+    :param alarms: default: one that fires alike everywhere.
+    :param later: requests a minute, once half an hour has gone.
+    """
+    shutil.copytree(TESTS / "unit" / "training" / "definitions", folder / "training", dirs_exist_ok=True)
+    shutil.copytree(TESTS / "unit" / "autoscaling" / "settings", folder / "autoscaling", dirs_exist_ok=True)
+    text = (folder / "training" / "map.yaml").read_text()
+    own = text.replace("uris:\n", "uris:\n  s3://corp-code/train/source.tar.gz: image\n")
+    (folder / "training" / "own-map.yaml").write_text(own)
+    (folder / "autoscaling" / "load.json").write_text(json.dumps([600.0] * 30 + [later] * 60))
+    (folder / "alerts").mkdir(exist_ok=True)
+    (folder / "alerts" / "alarms.json").write_text(json.dumps(list(alarms) or [alarm()]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from heavylift.errors import IncompleteError
 from heavylift.evidence.alert_records import AlertRecord, alerts_path
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import Act
@@ -49,19 +48,3 @@ def figures(record: AlertRecord) -> dict[str, Any]:
         "losses": len(record.losses),
         "passed": record.passed,
     }
-
-
-def require_equal(record: AlertRecord) -> None:
-    """Do nothing where every alert fires and ceases as its source does, or is accepted as it is.
-
-    :raises IncompleteError: one does not.
-    """
-    if not record.passed:
-        raise IncompleteError(
-            "translating alerts",
-            got="; ".join(record.failures[:3]),
-            expected="alerts that fire and cease as those of the source",
-            state="the translation is kept as evidence; nothing was applied",
-            remedy="change the rule on the source, write it by hand, or accept it by its name",
-            code="9354",
-        )

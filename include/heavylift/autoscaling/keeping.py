@@ -1,34 +1,26 @@
-"""Keeps comparisons of autoscaling in the evidence store."""
+"""Tells of comparisons of autoscaling."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from heavylift.autoscaling.compare import Comparison, Tolerance
 from heavylift.autoscaling.simulate import Run, World
-from heavylift.errors import IncompleteError
-from heavylift.evidence.audit import AuditTrail
-from heavylift.evidence.audit_entry import Act
-from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.scaling_records import (
-    SCALING_FOLDER,
     ScalingAdvice,
     ScalingLoss,
     ScalingRecord,
     ScalingRun,
-    scaling_path,
 )
 
 if TYPE_CHECKING:
     from heavylift.autoscaling.translate import Translation
-    from heavylift.evidence.base import EvidenceRef
-    from heavylift.evidence.store import EvidenceStore
 
 _SHELL = RunKey(migration="shell", phase="provision", run="shell")
 
@@ -75,53 +67,4 @@ def _run(run: Run) -> ScalingRun:
     values = {name: getattr(run, name) for name in ScalingRun.model_fields}
     return ScalingRun(
         **{name: round(each, 3) if isinstance(each, float) else each for name, each in values.items()}
-    )
-
-
-async def keep_scaling(
-    store: EvidenceStore,
-    made: Translation,
-    record: ScalingRecord,
-    actor: str,
-    attempt: Mapping[str, Any] | None = None,
-) -> tuple[ScalingRecord, EvidenceRef]:
-    """Write settings and record into the evidence store, and note them in the audit trail.
-
-    Idempotency: nothing is overwritten; each call adds a record. Settings that do not pass are not kept.
-    """
-    run = record.run
-    if record.passed:
-        path = f"{run.folder}/{SCALING_FOLDER}/{record.name}-{record.digest[:12]}.{record.target_form}.txt"
-        kept = await store.write_bytes(path, made.text.encode(), "text/plain; charset=utf-8")
-        record = record.model_copy(update={"settings": kept})
-    _, ref = await write_next(store, lambda n: scaling_path(run, record.name, n), record)
-    act = Act(
-        actor=actor,
-        action="scaling.compared",
-        phase=run.phase,
-        run=run.run,
-        subject=record.name,
-        evidence=(ref,),
-        details={"verdict": record.word, "passed": record.passed, **(attempt or {})},
-    )
-    await AuditTrail(store, run.migration).append(act)
-    return record, ref
-
-
-def require_safe(record: ScalingRecord) -> None:
-    """Return where the target is at least as safe as the source, and nothing blocks.
-
-    :raises IncompleteError: it is not; the message tells settings that would be, where some were found.
-    """
-    if record.passed:
-        return
-    blocks = [f"{each.subject}: {each.what}" for each in record.losses if each.blocks]
-    better = ", ".join(record.advice.changes) if record.advice.word else ""
-    raise IncompleteError(
-        f"comparing the autoscaling of {record.name}",
-        got="; ".join([*blocks, *record.reasons]),
-        expected="a target that is at least as safe as the source",
-        state="the record is kept; no settings are",
-        remedy=f"set the target to: {better}" if better else "see the record's losses and reasons",
-        code="9212",
     )

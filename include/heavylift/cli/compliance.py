@@ -64,6 +64,9 @@ def scan_command(
         float, typer.Option(min=1e-6, max=1.0, help="share of units that may hold what goes unseen, at 95 %")
     ] = 0.01,
     everything: Annotated[bool, typer.Option("--everything", help="read all, whatever the bound")] = False,
+    second_opinion: Annotated[
+        bool, typer.Option("--second-opinion", help="ask Presidio about a few candidates of each column")
+    ] = False,
     include: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="only these keys")] = None,
     exclude: Annotated[list[str] | None, typer.Option(metavar="PATTERN", help="not these")] = None,
     seed: Annotated[int, typer.Option(help="of what is drawn")] = 20260101,
@@ -95,6 +98,7 @@ def scan_command(
         exclude=tuple(exclude or ()),
         bound=bound,
         everything=everything,
+        second_opinion=second_opinion,
         seed=seed,
         evidence_url=evidence,
         evidence_connection=store,

@@ -19,6 +19,11 @@ def scan_text(record: ScanRecord, ref: EvidenceRef) -> str:
     if record.unsure:
         lines += ["  unsure, and not judged:", *_found(record.unsure)]
     lines += [
+        f"  {each.column or '(text)':<32} Presidio sees {each.kind} in {each.agreed} of {each.asked}"
+        " candidates"
+        for each in record.opinions
+    ]
+    lines += [
         f"  not looked into: {each.count:,} x {each.what}, {each.size_bytes:,} bytes: {each.reason}"
         for each in record.not_scanned
     ]

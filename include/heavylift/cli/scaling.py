@@ -23,13 +23,6 @@ Load = Annotated[
     Path | None, typer.Option("--load", metavar="FILE", help="Requests of each minute: JSON list, or CSV.")
 ]
 Shape = Annotated[str | None, typer.Option("--shape", help="Without a file: steady, step, ramp, day, burst.")]
-_SUFFIX = {
-    System.AWS: "aws.json",
-    System.HPA: "hpa.yaml",
-    System.KEDA: "keda.yaml",
-    System.VERTEX: "vertex.json",
-    System.AZURE: "azure.json",
-}
 
 
 @app.command()
@@ -41,12 +34,13 @@ def translate(
     as_json: AsJson = False,
 ) -> None:
     """Write the target's settings; what it cannot hold is told. Exits 1 where something blocks."""
+    from heavylift.autoscaling.files import SUFFIX
     from heavylift.autoscaling.told import translation_text
     from heavylift.autoscaling.translate import translate as translate_file
 
     made = translate_file(file, target)
     mark_touched()
-    path = _save(out / f"{file.name.split('.')[0]}.{_SUFFIX[target]}", made.text, overwrite=overwrite)
+    path = _save(out / f"{file.name.split('.')[0]}.{SUFFIX[target]}", made.text, overwrite=overwrite)
     finish(
         {"source": made.source, "target": made.target, "losses": made.losses, "written": path},
         text=f"{translation_text(made)}\n{path}",
@@ -96,9 +90,9 @@ def simulate(
     written: list[Path] = []
     if out is not None:
         mark_touched()
-        from heavylift.cli.scaling_files import files_of
+        from heavylift.autoscaling.files import files_of
 
-        texts = files_of(made, found, series, _SUFFIX)
+        texts = files_of(made, found, series, made.file.split(".")[0])
         written = [_save(out / name, text, overwrite=overwrite) for name, text in texts.items()]
     finish(
         {"comparison": record.model_dump(mode="json", exclude={"run"}), "written": written},

@@ -128,9 +128,10 @@ def _checked(path: Path, form: Form, version: str) -> Checked:
     from heavylift.training.checking import REQUIREMENTS, check
 
     if form is Form.KUBERNETES:
-        from heavylift.cli.training_pods import checked_objects
+        from heavylift.manifests.checking import problems_in
+        from heavylift.training.checking import checked_objects
 
-        return checked_objects(path, version)
+        return checked_objects(path, version, problems_in)
     python = f"{sys.version_info.major}.{sys.version_info.minor}"
     # The models of SageMaker are part of what the library itself needs.
     own = form is Form.SAGEMAKER

@@ -13,6 +13,9 @@ from heavylift.compliance.headings import MIN_SHARE, Heading, heading_of
 
 MOST_PLACES = 5
 """Places that are told of one kind in one column."""
+MOST_SAMPLES = 10
+"""Candidates of one column that a second opinion is asked about: the first."""
+_AROUND = 60
 _ENOUGH = 20
 """Candidates from which on chance is told from intent."""
 _DEMOTED = 0.3
@@ -37,18 +40,23 @@ class Seen:
 
 @dataclass
 class ColumnSeen:
-    """One column: how many values were looked at, and what was found in them."""
+    """One column: how many values were looked at, and what was found in them.
+
+    :param samples: texts around candidates, for a second opinion; None where nobody asks for one. They are
+        in memory alone.
+    """
 
     name: str
     heading: Heading | None
     values: int = 0
     heading_fits: int = 0
     entities: dict[Entity, Seen] = field(default_factory=dict)
+    samples: list[str] | None = field(default=None, repr=False)
 
     def take(self, values: Sequence[bytes], unit: str, first_row: int) -> None:
         """Take in values that follow each other; an empty one is none."""
         joined = b"\n".join(values)
-        self.values += sum(1 for each in values if each)
+        self.values += len(values) - values.count(b"")
         starts: list[int] = []
         found_in: set[tuple[int, Entity]] = set()
         for hit in find(joined):
@@ -56,6 +64,8 @@ class ColumnSeen:
             row = bisect_right(starts, hit.start) - 1
             seen = self.entities.setdefault(hit.entity, Seen())
             seen.candidates += 1
+            if self.samples is not None and len(self.samples) < MOST_SAMPLES:
+                self.samples.append(_around(joined, hit.start, hit.end))
             if hit.valid:
                 self._count(seen, hit.mask, f"{unit}:{first_row + row}", (row, hit.entity) not in found_in)
                 found_in.add((row, hit.entity))
@@ -93,6 +103,8 @@ class ColumnSeen:
         """Add what was seen of the same column elsewhere."""
         self.values += other.values
         self.heading_fits += other.heading_fits
+        if self.samples is not None and other.samples:
+            self.samples = (self.samples + other.samples)[:MOST_SAMPLES]
         for entity, theirs in other.entities.items():
             mine = self.entities.setdefault(entity, Seen())
             mine.candidates += theirs.candidates
@@ -122,9 +134,16 @@ class ColumnSeen:
         return _DEMOTED if by_chance and self.name and not agrees else kind.confidence
 
 
-def column_seen(name: str) -> ColumnSeen:
+def column_seen(name: str, *, sampled: bool = False) -> ColumnSeen:
     """Return the empty count of a column; an empty name stands for text without columns."""
-    return ColumnSeen(name, heading_of(name) if name else None)
+    return ColumnSeen(name, heading_of(name) if name else None, samples=[] if sampled else None)
+
+
+def _around(data: bytes, start: int, end: int) -> str:
+    """Return a candidate with what stands beside it on its line."""
+    first = max(data.rfind(b"\n", 0, start) + 1, start - _AROUND)
+    last = data.find(b"\n", end)
+    return data[first : min(len(data) if last < 0 else last, end + _AROUND)].decode("utf-8", "replace")
 
 
 def _starts(values: Sequence[bytes]) -> list[int]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from heavylift.compliance.entities import Entity
 from heavylift.compliance.patterns import Form, beginnings, engine
 
 _SEPARATORS = b" \t\n,;|\"'=:"
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
+_JOINTS, _JOINTS_AFTER, _BRACKET = frozenset(b".-/_:+"), frozenset(b".-/_:"), ord("(")
 _VERSION_WORDS = (b"version", b"release", b"build", b"ver", b"v", b"rev", b"firmware", b"agent")
 _NUMBER_WORDS = (b"id", b"order", b"part", b"sku", b"invoice", b"batch", b"ticket", b"serial", b"item")
 _LOOK_BACK = 24
@@ -35,30 +37,30 @@ class Hit:
 
 def find(data: bytes) -> Iterator[Hit]:
     """Yield what is found in ``data``, in its order; a place is counted once."""
-    combined, _ = engine()
+    combined, forms = engine()
+    fitting = beginnings()
     position = 0
     while True:
         candidate = combined.search(data, position)
         if candidate is None:
             return
         start, end = candidate.span()
-        hit = _judge(data, start, end)
+        # A little more than the candidate, since a form may go on where the first that fits has ended.
+        numbers = fitting.Match(data[start : end + MASK_LENGTH])
+        hit = _judge(data, start, end, [forms[number] for number in sorted(numbers)])
         if hit is not None:
             yield hit
         # What only looked like something may hide something behind its first word.
         position = end if hit is not None and hit.valid else _after_first_word(data, start, end)
 
 
-def _judge(data: bytes, start: int, end: int) -> Hit | None:
-    _, forms = engine()
+def _judge(data: bytes, start: int, end: int, forms: list[tuple[Form, Any, int]]) -> Hit | None:
     looks_like: Hit | None = None
-    # A little more than the candidate, since a form may go on where the first that fits has ended.
-    for number in sorted(beginnings().Match(data[start : end + MASK_LENGTH])):
-        form, pattern = forms[number]
+    for form, pattern, group in forms:
         found = pattern.match(data, start)
         if found is None or found.end() > end + MASK_LENGTH:
             continue
-        begin, stop = found.span(1)
+        begin, stop = found.span(group)
         text = data[begin:stop].decode("utf-8", "replace")
         if _stands_alone(form, data, begin, stop) and _holds(form, text):
             return Hit(form.entity, begin, stop, valid=True, mask=masked(text))
@@ -78,12 +80,11 @@ def _stands_alone(form: Form, data: bytes, start: int, end: int) -> bool:
     """Tell whether a value is no part of something longer: a decimal, a path, a version, an identifier."""
     if form.label or form.entity in {Entity.EMAIL, Entity.CREDENTIAL}:
         return True
-    before, after = data[max(0, start - 2) : start], data[end : end + 2]
-    if before[-1:] in {b".", b"-", b"/", b"_", b":", b"+"} and before[:1] and before[0] in _WORD:
+    if start and data[start - 1] in _WORD and data[start] != _BRACKET:
         return False
-    if after[:1] in {b".", b"-", b"/", b"_", b":"} and after[1:] and after[1] in _WORD:
+    if start > 1 and data[start - 1] in _JOINTS and data[start - 2] in _WORD:
         return False
-    if before and before[-1] in _WORD and data[start : start + 1] != b"(":
+    if end + 1 < len(data) and data[end] in _JOINTS_AFTER and data[end + 1] in _WORD:
         return False
     if form.entity is Entity.PHONE and data[start : start + 1] != b"+":
         return _word_before(data, start) not in _NUMBER_WORDS
@@ -110,7 +111,19 @@ def _after_first_word(data: bytes, start: int, end: int) -> int:
     return end
 
 
+class _Shapes(dict[int, str]):
+    """Character → what stands for it; each is looked at once."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        self[code] = "9" if character.isdigit() else "a" if character.isalpha() else character
+        return self[code]
+
+
+_SHAPES = _Shapes()
+
+
 def masked(text: str) -> str:
     """Return the shape of a value: letters as a, digits as 9, at most :data:`MASK_LENGTH` characters."""
-    shape = "".join("9" if c.isdigit() else "a" if c.isalpha() else c for c in text[:MASK_LENGTH])
+    shape = text[:MASK_LENGTH].translate(_SHAPES)
     return shape + ("…" if len(text) > MASK_LENGTH else "")

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from heavylift.aio import in_thread
 from heavylift.compliance.blocks import block_at, unpacked
 from heavylift.compliance.gathering import Gathered, safe_name
+from heavylift.compliance.json_files import take_document, take_json
 from heavylift.compliance.parquet import row_groups, take_row_group
 from heavylift.compliance.requests import ScanRequest
 from heavylift.compliance.text_files import (
@@ -20,8 +21,6 @@ from heavylift.compliance.text_files import (
     header_of,
     is_binary,
     take_csv,
-    take_document,
-    take_json,
     take_text,
 )
 from heavylift.compliance.units import BLOCK_BYTES, Format, Readable, Unit, blocks, drawn, readable

@@ -22,7 +22,9 @@ def scan_requests(
 
     Nothing else can be scanned: what streams, registries, models and other databases hold is stated.
     """
-    bound = spec.compliance.scan_bound if spec.compliance else DEFAULT_BOUND
+    rules = spec.compliance
+    bound = rules.scan_bound if rules else DEFAULT_BOUND
+    opinion = bool(rules and rules.second_opinion)
     found = []
     for dataset in resolve_datasets(spec):
         source = dataset.source
@@ -35,6 +37,7 @@ def scan_requests(
                 include=dataset.include,
                 exclude=dataset.exclude,
                 bound=bound,
+                second_opinion=opinion,
                 evidence_url=evidence_url,
                 evidence_connection=evidence_connection,
             )
@@ -47,6 +50,7 @@ def scan_requests(
             tables=database.tables,
             excluded_tables=database.exclude,
             bound=bound,
+            second_opinion=opinion,
             evidence_url=evidence_url,
             evidence_connection=evidence_connection,
         )

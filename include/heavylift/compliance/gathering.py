@@ -17,6 +17,7 @@ FURTHER = "(further columns)"
 class Gathered:
     """Everything that a scan has seen so far.
 
+    :param sampled: texts around candidates are held, for a second opinion.
     :param unparsed: rows that were read as text, since they do not fit their file's columns.
     """
 
@@ -25,6 +26,7 @@ class Gathered:
     not_scanned_bytes: Counter[tuple[str, str]] = field(default_factory=Counter)
     unparsed: int = 0
     bytes_read: int = 0
+    sampled: bool = False
     columns_left_out: set[str] = field(default_factory=set)
 
     def column(self, name: str) -> ColumnSeen:
@@ -33,7 +35,9 @@ class Gathered:
         if shown not in self.columns and len(self.columns) >= MOST_COLUMNS:
             self.columns_left_out.add(shown[:64]) if len(self.columns_left_out) < MOST_COLUMNS else None
             shown = FURTHER
-        return self.columns.setdefault(shown, column_seen(shown if shown != FURTHER else ""))
+        return self.columns.setdefault(
+            shown, column_seen(shown if shown != FURTHER else "", sampled=self.sampled)
+        )
 
     def take(self, name: str, values: Sequence[bytes], unit: str, first_row: int) -> None:
         """Take in values of a column."""

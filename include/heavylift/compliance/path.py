@@ -1,4 +1,4 @@
-"""The whole path of what a spec moves: source, target, evidence store, devices on their way."""
+"""The whole path of what a spec moves: source, target, staging, evidence store, logs and devices."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from heavylift.facts.regions import jurisdiction_of
 from heavylift.spec.compliance_rules import SUBJECTS
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.platforms import Side
-from heavylift.spec.resolve import ResolvedPlace, resolve_datasets
+from heavylift.spec.resolve import ResolvedDataset, ResolvedPlace, resolve_datasets
 from heavylift.spec.sections_compliance import Compliance, StatedPlace
-from heavylift.spec.vocabulary import Platform
+from heavylift.spec.vocabulary import Platform, Via
 
 Lookup = Callable[[str], Connection | None]
 _ALWAYS_ENCRYPTED = {"s3": "S3", "gs": "Cloud Storage", "az": "Azure Storage"}
@@ -25,7 +25,7 @@ _ALWAYS_ENCRYPTED = {"s3": "S3", "gs": "Cloud Storage", "az": "Azure Storage"}
 class Leg:
     """One place on the path.
 
-    :param name: source, target, evidence or device.
+    :param name: source, target, staging, evidence, logs or device.
     :param encrypted: at rest; None where nobody says.
     :param key: the customer's own; empty where there is none, or nobody says.
     """
@@ -83,6 +83,12 @@ class _World:
         found = [p for p in self.rules.places if any(n and n.startswith(p.match) for n in names)]
         return found[-1] if found else None
 
+    def _transit(self, scheme: str, conn_id: str) -> Transit | None:
+        if scheme == "file":
+            return Transit("loopback", "a folder")
+        # Logs are written by Airflow, by a connection that no spec names.
+        return transit_of(self.look_up(conn_id), conn_id) if conn_id else None
+
     def leg(self, name: str, platform: str, region: str, conn_id: str, url: str = "") -> Leg:
         stated = self.stated(url, conn_id)
         region = (stated.region if stated and stated.region else region) or ""
@@ -97,9 +103,7 @@ class _World:
             where=url or f"connection {conn_id}",
             region=region,
             jurisdiction=law or jurisdiction_of(platform, region, self.folder) or "",
-            transit=Transit("loopback", "a folder")
-            if scheme == "file"
-            else transit_of(self.look_up(conn_id), conn_id),
+            transit=self._transit(scheme, conn_id),
             encrypted=encrypted,
             key=(stated.key if stated else None) or "",
         )
@@ -108,13 +112,15 @@ class _World:
 def subjects_of(spec: MigrationSpec, rules: Compliance, look_up: Lookup) -> list[Subject]:
     """Return everything that a spec moves, each with its path; nothing is asked of any cloud."""
     world = _World(rules, look_up)
-    shared = [_evidence(spec, world)]
+    shared = [_evidence(spec, world), *_logs(world)]
     found = []
     for dataset in resolve_datasets(spec):
         legs = [
             _object_leg(world, "source", spec.source, dataset.source),
             _object_leg(world, "target", spec.target, dataset.target),
         ]
+        if dataset.service.manifest and dataset.via is not Via.HEAVYLIFT:
+            legs.append(_staging(world, spec, dataset))
         if dataset.appliance is not None:
             legs += [_device(law) for law in rules.appliance_jurisdictions or ("",)]
         found.append(Subject(dataset.name, "datasets", (*legs, *shared)))
@@ -144,9 +150,28 @@ def _evidence(spec: MigrationSpec, world: _World) -> Leg:
     connection = world.look_up(spec.evidence.connection)
     if not url and connection is not None:
         url = connection.text("evidence_url") or ""
+    platform = _platform_of(url.partition("://")[0])
+    return world.leg("evidence", platform, "", spec.evidence.connection, url)
+
+
+def _staging(world: _World, spec: MigrationSpec, dataset: ResolvedDataset) -> Leg:
+    """Return where a service's list of keys lies meanwhile; without a place of its own: in the target."""
+    url = dataset.service.manifest or ""
     scheme = url.partition("://")[0]
-    platform = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE}.get(scheme, Platform.KUBERNETES)
-    return world.leg("evidence", platform.value, "", spec.evidence.connection, url)
+    sides = (dataset.target, dataset.source)
+    fitting = [side for side in sides if side.location.scheme == scheme]
+    conn_id = fitting[0].connection if fitting else spec.target.connection
+    return world.leg("staging", _platform_of(scheme), "", conn_id, url)
+
+
+def _logs(world: _World) -> list[Leg]:
+    """Return where logs of tasks are kept, as the spec says: they name objects, tables and columns."""
+    return [world.leg("logs", _platform_of(url.partition("://")[0]), "", "", url) for url in world.rules.logs]
+
+
+def _platform_of(scheme: str) -> str:
+    known = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE}
+    return known.get(scheme, Platform.KUBERNETES).value
 
 
 def _device(jurisdiction: str) -> Leg:

@@ -107,8 +107,11 @@ FORMS = (
 
 
 @cache
-def engine() -> tuple[Any, tuple[tuple[Form, Any], ...]]:
-    """Return the one pattern that finds candidates, and each form's own, compiled; each process once."""
+def engine() -> tuple[Any, tuple[tuple[Form, Any, int], ...]]:
+    """Return the one pattern that finds candidates, and each form's own, compiled; each process once.
+
+    With each form stands the group that is its value.
+    """
     import re2
 
     options = re2.Options()
@@ -116,7 +119,13 @@ def engine() -> tuple[Any, tuple[tuple[Form, Any], ...]]:
     options.max_mem = 64 << 20
     options.never_capture = True
     everything = b"|".join(b"(?:" + form.whole + b")" for form in FORMS)
-    single = tuple((form, re2.compile(b"(?:" + form.label + b")(" + form.pattern + b")")) for form in FORMS)
+    # A group costs a second look at what was found: only forms with a label before them have one.
+    single = tuple(
+        (form, re2.compile(b"(?:" + form.label + b")(" + form.pattern + b")"), 1)
+        if form.label
+        else (form, re2.compile(form.pattern, options), 0)
+        for form in FORMS
+    )
     return re2.compile(everything, options), single
 
 

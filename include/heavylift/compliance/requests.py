@@ -22,6 +22,7 @@ class ScanRequest:
     :param place: where objects lie; None for a database.
     :param tables: patterns of ``schema.table``; for a database.
     :param bound: share of units with personal data that may remain unseen, at 95 %.
+    :param second_opinion: ask Presidio about a few candidates of each column.
     :param everything: read all, whatever the bound.
     """
 
@@ -36,6 +37,7 @@ class ScanRequest:
     bound: float = DEFAULT_BOUND
     everything: bool = False
     seed: int = SEED
+    second_opinion: bool = False
     evidence_url: str | None = None
     evidence_connection: Connection | None = None
 

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from heavylift.aio import in_thread
 from heavylift.compliance.columns import ColumnSeen
 from heavylift.compliance.entities import JUDGED_FROM, KINDS, Entity
 from heavylift.compliance.files import Drawn, scan_files
 from heavylift.compliance.gathering import Gathered
+from heavylift.compliance.opinions import REQUIREMENT, ask, sees
 from heavylift.compliance.requests import ScanRequest
+from heavylift.environments import Solver
 from heavylift.evidence.base import EvidenceRef
 from heavylift.evidence.compliance_records import (
     ColumnScanned,
     EntityFound,
     NotScanned,
+    Opinion,
     ScanRecord,
     scan_path,
 )
@@ -50,9 +55,10 @@ async def scan(request: ScanRequest, tell: Tell = lambda _: None) -> tuple[ScanR
     """
     began = time.monotonic()
     async with open_evidence(request.evidence_url, request.evidence_connection) as store:
-        gathered = Gathered()
+        gathered = Gathered(sampled=request.second_opinion)
         whole = await _read(request, gathered, tell)
-        record = _record(request, gathered, whole, time.monotonic() - began)
+        opinions = await in_thread(lambda _stop, _tell: _opinions(gathered), lambda _none: None)
+        record = _record(request, gathered, whole, opinions, time.monotonic() - began)
         _, ref = await write_next(store, lambda n: scan_path(request.migration, request.subject, n), record)
     return record, ref
 
@@ -70,7 +76,22 @@ async def _read(request: ScanRequest, gathered: Gathered, tell: Tell) -> _Whole:
     return _Whole(drawn, "row", url)
 
 
-def _record(request: ScanRequest, gathered: Gathered, whole: _Whole, seconds: float) -> ScanRecord:
+def _opinions(gathered: Gathered) -> tuple[Opinion, ...]:
+    """Return what Presidio makes of the candidates; none where nobody has asked for it."""
+    samples = {name: column.samples for name, column in gathered.columns.items() if column.samples}
+    if not samples:
+        return ()
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    return tuple(ask(samples, Solver().tool(REQUIREMENT, python)))
+
+
+def _record(
+    request: ScanRequest,
+    gathered: Gathered,
+    whole: _Whole,
+    opinions: tuple[Opinion, ...],
+    seconds: float,
+) -> ScanRecord:
     drawn = whole.drawn
     found = sorted(_found(gathered.columns.values()), key=lambda each: (each.column, each.entity))
     judged = tuple(each for each in found if each.confidence >= JUDGED_FROM)
@@ -80,7 +101,8 @@ def _record(request: ScanRequest, gathered: Gathered, whole: _Whole, seconds: fl
         NotScanned(what=what, reason=why, count=count, size_bytes=gathered.not_scanned_bytes[what, why])
         for (what, why), count in sorted(gathered.not_scanned.items())
     )
-    classes = sorted({each.value for one in judged for each in KINDS[Entity(one.entity)].classes})
+    entities = [one.entity for one in judged] + [one.entity for one in opinions if sees(one)]
+    classes = sorted({each.value for entity in entities for each in KINDS[Entity(entity)].classes})
     complete = drawn.units > 0 and not any(each.what in {"object", "table"} for each in left)
     told = [each for each in gathered.columns.values() if each.values]
     return ScanRecord(
@@ -110,10 +132,12 @@ def _record(request: ScanRequest, gathered: Gathered, whole: _Whole, seconds: fl
         columns_left_out=max(0, len(told) - MOST_TOLD) + len(gathered.columns_left_out),
         not_scanned=left,
         unparsed_rows=gathered.unparsed,
+        opinions=opinions,
+        asked_for_opinion=request.second_opinion,
         classes=tuple(classes),
         lacks=LACKS,
         complete=complete,
-        statement=_statement(request, drawn, judged, classes, bound, complete=complete),
+        statement=_statement(request, drawn, (judged, opinions), classes, bound, complete=complete),
         took_seconds=round(seconds, 3),
     )
 
@@ -158,7 +182,7 @@ def share_interval(hits: int, values: int) -> tuple[float, float]:
 def _statement(
     request: ScanRequest,
     drawn: Drawn,
-    judged: tuple[EntityFound, ...],
+    found: tuple[tuple[EntityFound, ...], tuple[Opinion, ...]],
     classes: list[str],
     bound: float,
     *,
@@ -167,10 +191,8 @@ def _statement(
     of = f"{drawn.units:,} of {drawn.units_total:,} units"
     if not drawn.units:
         return f"{request.subject}: nothing that can be looked into"
-    what = (
-        f"{', '.join(classes)} data in {len({each.column for each in judged}):,} columns"
-        if judged
-        else "no personal data seen"
-    )
+    judged, opinions = found
+    columns = {each.column for each in judged} | {each.column for each in opinions if sees(each)}
+    what = f"{', '.join(classes)} data in {len(columns):,} columns" if columns else "no personal data seen"
     rest = "" if not bound else f"; what none of them held is in at most {bound:.2%} of the units, at 95 %"
     return f"{request.subject}: {what} in {of}{rest}" + ("" if complete else "; not everything could be read")

@@ -1,23 +1,17 @@
-"""Text without columns, CSV and JSON lines: each block's records, counted by column."""
+"""Text without columns, and CSV: each block's records, counted by column."""
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
 
 from heavylift.compliance.detector import find
 from heavylift.compliance.gathering import Gathered
 
 _DELIMITERS = ",;\t|"
 _DATA = re.compile(r"\s*[-+]?\d[\d.,:/ -]*\s*")
-_MOST_DEPTH = 50
-_KEY_OF_DATA = re.compile(r"\d+|[0-9a-fA-F-]{32,36}|.{65,}", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -65,7 +59,7 @@ def take_csv(gathered: Gathered, header: Header, data: bytes, unit: str, row: in
 
     left: list[bytes] = []
 
-    def reject(found: Any) -> str:
+    def reject(found: arrow.InvalidRow) -> str:
         left.append(found.text.encode() if found.text else b"")
         return "skip"
 
@@ -89,77 +83,6 @@ def take_csv(gathered: Gathered, header: Header, data: bytes, unit: str, row: in
         gathered.unparsed += len(left)
         gathered.take("", left, unit, row + table.num_rows)
     return int(table.num_rows) + len(left)
-
-
-def take_json(gathered: Gathered, data: bytes, unit: str, row: int = 1) -> int:
-    """Take in JSON documents, one a line; what is none is read as text."""
-    fields: dict[str, list[bytes]] = {}
-    left: list[bytes] = []
-    lines = data.splitlines()
-    for line in lines:
-        if not line.strip():
-            continue
-        try:
-            document = json.loads(line)
-        except (ValueError, RecursionError):
-            left.append(line)
-            continue
-        if not isinstance(document, dict | list):
-            left.append(line)
-            continue
-        for path, value in leaves(document):
-            fields.setdefault(path, []).append(value)
-    for path, values in fields.items():
-        gathered.take(path, values, unit, row)
-    if left:
-        gathered.unparsed += len(left)
-        gathered.take("", left, unit, row)
-    return len(lines)
-
-
-def take_document(gathered: Gathered, data: bytes, unit: str) -> bool:
-    """Take in one JSON document of many lines; tell whether it is one."""
-    try:
-        document = json.loads(data)
-    except (ValueError, RecursionError):
-        return False
-    fields: dict[str, list[bytes]] = {}
-    for path, value in leaves(document):
-        fields.setdefault(path, []).append(value)
-    for path, values in fields.items():
-        gathered.take(path, values, unit, 1)
-    return True
-
-
-def leaves(document: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, bytes]]:
-    """Yield every value with the path to it: fields joined by dots, lists as ``[]``.
-
-    A key that is data itself (a number, an id, an address) is yielded as a value below its parent's path.
-    """
-    if depth > _MOST_DEPTH:
-        yield path, json.dumps(document).encode()
-    elif isinstance(document, dict):
-        for key, value in document.items():
-            name = key
-            if _is_data(key):
-                name = "*"
-                yield f"{path}.(keys)".lstrip("."), key.encode("utf-8", "replace")
-            yield from leaves(value, f"{path}.{name}" if path else name, depth + 1)
-    elif isinstance(document, list):
-        for value in document:
-            yield from leaves(value, f"{path}[]", depth + 1)
-    elif isinstance(document, str):
-        yield path, document.encode("utf-8", "replace")
-    elif document is not None and not isinstance(document, bool):
-        yield path, str(document).encode()
-
-
-@lru_cache(maxsize=10_000)
-def _is_data(key: str) -> bool:
-    """Tell whether a key is a value itself; asked for every key of every document."""
-    if _KEY_OF_DATA.fullmatch(key) or "@" in key:
-        return True
-    return any(hit.valid for hit in find(key.encode("utf-8", "replace")))
 
 
 def is_binary(start: bytes) -> bool:

@@ -87,6 +87,20 @@ class NotScanned(Record):
     size_bytes: int = 0
 
 
+class Opinion(Record):
+    """What Presidio makes of the candidates of one column.
+
+    :param kind: as Presidio calls it; ``entity`` as we do.
+    :param asked: values that it was asked about; in ``agreed`` of them it saw that kind.
+    """
+
+    column: str
+    kind: str
+    entity: str
+    asked: int
+    agreed: int
+
+
 class ScanRecord(Record):
     """What one scan found in a dataset or in a table.
 
@@ -97,6 +111,7 @@ class ScanRecord(Record):
     :param missed_bound: at 95 %, on the share of units that hold what no drawn one held; 0 where all were
         read. It tells of chance in drawing, not of what the detector cannot know.
     :param found: those whose confidence is enough to be judged; ``unsure`` those below.
+    :param opinions: what Presidio saw, where it was asked; what it saw counts in ``classes``.
     :param classes: what the dataset counts as.
     """
 
@@ -121,6 +136,8 @@ class ScanRecord(Record):
     columns_left_out: int = 0
     not_scanned: tuple[NotScanned, ...]
     unparsed_rows: int
+    opinions: tuple[Opinion, ...] = ()
+    asked_for_opinion: bool = False
     classes: tuple[str, ...]
     lacks: tuple[str, ...]
     complete: bool
@@ -132,7 +149,7 @@ class RuleOutcome(Record):
     """One rule on one leg of the path.
 
     :param subject: the dataset, database, stream or registry.
-    :param leg: source, target, evidence, staging.
+    :param leg: source, target, staging, evidence, logs, device.
     """
 
     rule: str

@@ -1,4 +1,4 @@
-"""The record of what the phase provision translates and hands over: pipelines, access, manifests.
+"""The record of what the phase provision translates and hands over, from pipelines to alerts.
 
 Nothing of it is applied by Heavylift: the files lie beside the record, each by its digest, for whoever does.
 """
@@ -6,7 +6,7 @@ Nothing of it is applied by Heavylift: the files lie beside the record, each by 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import Field
 
@@ -16,8 +16,8 @@ from heavylift.evidence.records import RunKey, utc_now
 
 PARTS_FOLDER = "~parts"
 
-PartName = Literal["pipelines", "access", "manifests"]
-PARTS: tuple[PartName, ...] = ("pipelines", "access", "manifests")
+PartName = Literal["pipelines", "access", "manifests", "training", "autoscaling", "alerts"]
+PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
 class PartFile(Record):
@@ -107,6 +107,23 @@ class PartRecord(Record):
             "open_untranslated": self.open_untranslated,
             "invalid": self.invalid,
         }
+
+
+_SAID = {
+    "autoscaling": ("at least as safe as the source", "less safe than the source"),
+    "alerts": ("firing as the source's rule", "firing at other moments than the source's rule"),
+}
+_LOADED = ("taken by the target's loader", "not taken by the target's loader")
+
+
+def taken(part: str) -> str:
+    """Return what is said of those that count as valid."""
+    return _SAID.get(part, _LOADED)[0]
+
+
+def refusal(part: str) -> str:
+    """Return what is said of those that do not."""
+    return _SAID.get(part, _LOADED)[1]
 
 
 def part_path(run: RunKey, part: str, number: int) -> str:

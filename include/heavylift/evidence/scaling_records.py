@@ -7,10 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from heavylift.evidence.base import EvidenceRef, Record
+from heavylift.evidence.base import Record
 from heavylift.evidence.records import RunKey, utc_now
-
-SCALING_FOLDER = "~scaling"
 
 Word = Literal["equivalent", "safe-but-dearer", "less-safe"]
 
@@ -52,7 +50,7 @@ class ScalingAdvice(Record):
 class ScalingRecord(Record):
     """One comparison.
 
-    :param target_form: system of the target; ``settings`` are the target's, kept where nothing blocks.
+    :param target_form: system of the target; ``digest`` of its settings.
     :param world: what was assumed of replicas: capacity, time to start, queue.
     :param tolerance: what may differ.
     :param load_digest: SHA-256 of the load.
@@ -67,7 +65,6 @@ class ScalingRecord(Record):
     source_form: str
     target_form: str
     digest: str
-    settings: EvidenceRef | None = None
     losses: tuple[ScalingLoss, ...] = ()
     world: dict[str, Any]
     tolerance: dict[str, Any]
@@ -80,8 +77,3 @@ class ScalingRecord(Record):
     reasons: tuple[str, ...] = ()
     advice: ScalingAdvice
     passed: bool
-
-
-def scaling_path(run: RunKey, name: str, number: int) -> str:
-    """Return the path of a run's ``number``-th comparison of a policy, from 1."""
-    return f"{run.folder}/{SCALING_FOLDER}/{name}-{number}.json"

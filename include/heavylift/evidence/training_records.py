@@ -7,10 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from heavylift.evidence.base import EvidenceRef, Record
+from heavylift.evidence.base import Record
 from heavylift.evidence.records import RunKey, utc_now
-
-TRAINING_FOLDER = "~training"
 
 
 class TrainingChange(Record):
@@ -51,7 +49,6 @@ class TrainingRecord(Record):
     """One translation of one job.
 
     :param digest: SHA-256 of the target's definition.
-    :param definition: the definition, kept where nothing blocks.
     :param exact: the number of processes or the batch is the source's.
     :param checked: what the published form of the target said; None where nothing was asked.
     :param rehearsed: both launchers gave every process the same place; None where none was run.
@@ -67,7 +64,6 @@ class TrainingRecord(Record):
     target: TrainingShape
     exact: bool
     digest: str
-    definition: EvidenceRef | None = None
     changes: tuple[TrainingChange, ...] = ()
     losses: tuple[TrainingRemark, ...] = ()
     needs: tuple[TrainingRemark, ...] = ()
@@ -81,8 +77,3 @@ class TrainingRecord(Record):
     def counts(self) -> dict[str, int]:
         """The figures by name."""
         return {name: len(getattr(self, name)) for name in ("changes", "losses", "needs", "blocks")}
-
-
-def training_path(run: RunKey, name: str, number: int) -> str:
-    """Return the path of a run's ``number``-th translation of a job, from 1."""
-    return f"{run.folder}/{TRAINING_FOLDER}/{name}-{number}.json"

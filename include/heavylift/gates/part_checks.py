@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from heavylift.evidence.access_records import AccessMatrix
 from heavylift.evidence.infra_evidence import ProvisionEvidence
-from heavylift.evidence.part_records import PartRecord
+from heavylift.evidence.part_records import PartRecord, refusal, taken
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.run_evidence import Kept
 from heavylift.evidence.wording import counted, enumeration
@@ -42,10 +42,10 @@ def _valid(evidence: ProvisionEvidence, part: Part) -> Verdict:
         return verdict
     record = kept.record
     wrong = enumeration([f"{each.file}: {each.problem}" for each in record.problems], _SHOWN)
-    verdict.demand(not record.problems and not record.invalid, f"not taken by the target's loader: {wrong}")
-    verdict.demand(bool(record.valid), "the target's loader has taken nothing")
+    verdict.demand(not record.problems and not record.invalid, f"{refusal(part.value)}: {wrong}")
+    verdict.demand(bool(record.valid), f"nothing counts as {taken(part.value)}")
     unchecked = f", {record.unchecked:,} without a schema" if record.unchecked else ""
-    verdict.found(f"{record.valid:,} taken by {record.loader or 'no loader'}{unchecked}")
+    verdict.found(f"{record.valid:,} {taken(part.value)} ({record.loader or 'no loader'}){unchecked}")
     return verdict
 
 
@@ -116,6 +116,12 @@ PART_JUDGES: Mapping[Check, Callable[[ProvisionEvidence, Part], Verdict]] = {
     Check.ACCESS_MATRIX_EQUAL: _matrix_equal,
     Check.MANIFESTS_TRANSLATED: _translated,
     Check.MANIFESTS_VALID: _valid,
+    Check.TRAINING_TRANSLATED: _translated,
+    Check.TRAINING_VALID: _valid,
+    Check.AUTOSCALING_TRANSLATED: _translated,
+    Check.AUTOSCALING_SAFE: _valid,
+    Check.ALERTS_TRANSLATED: _translated,
+    Check.ALERTS_EQUAL: _valid,
 }
 """Check → how it is judged on the evidence of a run."""
 
@@ -164,7 +170,7 @@ def part_reasons(evidence: ProvisionEvidence, wanted: Collection[str]) -> list[s
         if part.value in wanted and kept is None and not by_shell:
             reasons.append(f"{part.value}: nothing was translated")
         elif kept and kept.record.invalid:
-            reasons.append(f"{part.value}: {kept.record.invalid:,} not taken by the target's loader")
+            reasons.append(f"{part.value}: {kept.record.invalid:,} {refusal(part.value)}")
     access, seen = evidence.access, evidence.access_seen
     if access and not access.record.passed:
         reasons.append("access: somebody could do more on the target than on the source")

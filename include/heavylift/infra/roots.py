@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from heavylift.errors import ConflictError, IncompleteError, IntegrityError, SpecError
 from heavylift.infra.folder import Infra, values_of
 from heavylift.infra.generate import FOUNDATION_FOLDER
+from heavylift.infra.killed import killed, recover
 from heavylift.infra.plans import Planned, planned_of
-from heavylift.infra.terraform import Terraform, failed
+from heavylift.infra.progress import read_progress
+from heavylift.infra.terraform import Done, Terraform, failed
 
 SAVED, SAVED_DESTROY = "heavylift.tfplan", "heavylift-destroy.tfplan"
 _VALUES = "heavylift.auto.tfvars.json"
@@ -137,13 +140,10 @@ class Root:
                 code="7911",
             )
         saved = self._saved(destroy)
-        done = self.terraform.run(self.folder, "apply", "-input=false", _LOCK_WAIT, saved.name)
+        began = datetime.now(UTC)
+        done = self.terraform.run(self.folder, "apply", "-json", "-input=false", _LOCK_WAIT, saved.name)
         if done.status != 0:
-            raise (
-                self._broke(planned, done.said)
-                if "Error acquiring" not in done.stderr
-                else failed(f"terraform apply in {self.folder}", done)
-            )
+            raise self._ended(planned, done, began)
         saved.unlink(missing_ok=True)
         again = self.plan(destroy=destroy)
         kept = len(self.resources())
@@ -218,6 +218,17 @@ class Root:
                 remedy="approve the plan of the phase assess, then generate again without --draft",
                 code="7914",
             )
+
+    def _ended(self, planned: Planned, done: Done, began: datetime) -> Exception:
+        """Return why an application did not come to its end, once what it left is in order."""
+        progress = read_progress(done.stdout)
+        if done.status < 0:
+            found = recover(self.terraform, self.folder, progress, dict.fromkeys(self.resources()), began)
+            return killed(self.folder, -done.status, progress, found, len(self.resources()))
+        told = replace(done, stderr=f"{done.stderr}\n{progress.said}")
+        if "Error acquiring" in told.stderr:
+            return failed(f"terraform apply in {self.folder}", told)
+        return self._broke(planned, told.said)
 
     def _broke(self, planned: Planned, said: str) -> Exception:
         if "Saved plan is stale" in said:

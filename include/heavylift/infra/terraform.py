@@ -8,12 +8,14 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
+import tempfile
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from heavylift.errors import HeavyliftError, NotFoundError, ServerUnavailableError, TransientError
 
@@ -31,6 +33,7 @@ _LOCK = re.compile(r"Error acquiring the state lock")
 _LOCK_ID = re.compile(r"\bID:\s+([0-9a-fA-F-]{8,})")
 _LOCK_WHO = re.compile(r"\bWho:\s+(\S+)")
 _MOST_SAID = 1500
+_LAUNCHER = Path(__file__).with_name("launcher.py")
 
 
 @dataclass(frozen=True)
@@ -69,17 +72,25 @@ class Terraform:
         :raises TransientError: somebody asked to stop.
         """
         self._demand_unstopped(arguments[0], folder)
-        argv = [self.binary, arguments[0], *_usual(arguments[0]), *arguments[1:]]
-        process = subprocess.Popen(  # noqa: S603  (no shell; arguments are ours)
-            argv, cwd=folder, env=self._environment(), stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
+        launched = [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid())]
+        argv = [*launched, self.binary, arguments[0], *_usual(arguments[0]), *arguments[1:]]
+        # Files and no pipes: terraform dies of a pipe that nobody reads any more, in the middle of its work.
+        with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+            process = subprocess.Popen(  # noqa: S603  (no shell; arguments are ours)
+                argv, cwd=folder, env=self._environment(), stdin=subprocess.DEVNULL,
+                stdout=stdout, stderr=stderr, start_new_session=True,
+            )  # fmt: skip
+            self._wait(process, folder, arguments[0], seconds)
+            self._demand_unstopped(arguments[0], folder)
+            return Done(process.returncode, self._said(stdout), self._said(stderr))
+
+    def _wait(self, process: subprocess.Popen[bytes], folder: Path, command: str, seconds: float) -> None:
         try:
-            stdout, stderr = self._communicate(process, seconds)
+            self._until_ended(process, seconds)
         except subprocess.TimeoutExpired as error:
             _stop(process)
             raise ServerUnavailableError(
-                f"terraform {arguments[0]} in {folder}",
+                f"terraform {command} in {folder}",
                 got=f"no end within {seconds:.0f} s",
                 expected="an end",
                 state="it was told to stop and has kept in its state what was made",
@@ -89,8 +100,6 @@ class Terraform:
         except BaseException:
             _stop(process)
             raise
-        self._demand_unstopped(arguments[0], folder)
-        return Done(process.returncode, self._masked(stdout), self._masked(stderr))
 
     def json(self, folder: Path, *arguments: str) -> Any:
         """Run a command that answers with JSON, and return that.
@@ -102,17 +111,19 @@ class Terraform:
             raise failed(f"terraform {arguments[0]} in {folder}", done)
         return json.loads(done.stdout)
 
-    def _communicate(self, process: subprocess.Popen[bytes], seconds: float) -> tuple[bytes, bytes]:
+    def _until_ended(self, process: subprocess.Popen[bytes], seconds: float) -> None:
         end = time.monotonic() + seconds
         while self.stop is not None:
             try:
-                return process.communicate(timeout=min(_LOOK_SECONDS, max(end - time.monotonic(), 0.0)))
+                process.wait(timeout=min(_LOOK_SECONDS, max(end - time.monotonic(), 0.0)))
             except subprocess.TimeoutExpired:
                 if time.monotonic() >= end:
                     raise
                 if self.stop.is_set():
                     _stop(process)
-        return process.communicate(timeout=seconds)
+            else:
+                return
+        process.wait(timeout=seconds)
 
     def _demand_unstopped(self, command: str, folder: Path) -> None:
         if self.stop is not None and self.stop.is_set():
@@ -129,8 +140,9 @@ class Terraform:
         passed = {name: value for name, value in os.environ.items() if _PASSED.match(name)}
         return {**passed, **_SETTINGS, **self.credentials}
 
-    def _masked(self, data: bytes) -> str:
-        text = data.decode("utf-8", "replace")
+    def _said(self, file: IO[bytes]) -> str:
+        file.seek(0)
+        text = file.read().decode("utf-8", "replace")
         for secret in sorted(self.credentials.values(), key=len, reverse=True):
             # Short values are regions and the like; masking them would make the text unreadable.
             if len(secret) >= 12:
@@ -195,7 +207,8 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
         return
     process.send_signal(signal.SIGINT)
     try:
-        process.communicate(timeout=_GRACE_SECONDS)
+        process.wait(timeout=_GRACE_SECONDS)
     except subprocess.TimeoutExpired:
-        process.kill()
-        process.communicate()
+        # With the launcher its terraform, which is in the session that was made for it.
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

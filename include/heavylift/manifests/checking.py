@@ -8,11 +8,13 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from heavylift.environments import Solver
 from heavylift.errors import HeavyliftError, UnsupportedError
 from heavylift.manifests.reading import Unreadable, is_empty_list, objects_in, read_file
 from heavylift.manifests.report import dotted, shown
@@ -121,6 +123,18 @@ def check_files(
         for row, answer in zip(rows, answers, strict=True)
     ]
     return done
+
+
+def problems_in(path: Path, version: str) -> list[str]:
+    """Return what is not valid in one file by the schemas of a version such as ``1.33``.
+
+    :raises UnsupportedError: the schemas do not know the version.
+    """
+    major, _, minor = version.removeprefix("v").partition(".")
+    numbers = (int(major), int(minor)) if major.isdecimal() and minor.isdecimal() else (0, 0)
+    python = f"{sys.version_info.major}.{sys.version_info.minor}"
+    done = check_files([(path, path.name)], numbers, Solver().tool(REQUIREMENT, python))
+    return [f"{each.object} {each.path} {each.problem}" for each in done.objects if each.verdict != "valid"]
 
 
 def _problem(answer: dict[str, Any]) -> str:

@@ -12,7 +12,15 @@ from heavylift.evidence.wording import counted
 MOST = 100
 """Gaps and files of one part that a page names; the record has more."""
 
-TITLES = {"pipelines": "Pipelines", "access": "Permissions", "manifests": "Kubernetes manifests"}
+TITLES = {
+    "pipelines": "Pipelines",
+    "access": "Permissions",
+    "manifests": "Kubernetes manifests",
+    "training": "Training jobs",
+    "autoscaling": "Autoscaling",
+    "alerts": "Alerts",
+}
+_WORDS = {"autoscaling": ("as safe as the source", "less safe"), "alerts": ("equal", "different")}
 
 
 @dataclass(frozen=True)
@@ -40,7 +48,8 @@ class PartRow:
         if not record.loader:
             return "looked at by no loader"
         unchecked = f", {record.unchecked:,} without a schema" if record.unchecked else ""
-        return f"{record.valid:,} taken, {record.invalid:,} refused{unchecked} ({record.loader})"
+        good, bad = _WORDS.get(record.part, ("taken", "refused"))
+        return f"{record.valid:,} {good}, {record.invalid:,} {bad}{unchecked} ({record.loader})"
 
     @property
     def is_fine(self) -> bool:

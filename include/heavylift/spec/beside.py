@@ -68,8 +68,15 @@ def file_beside(spec_path: str | Path, name: str | None) -> Path | None:
     :raises NotFoundError: there is none.
     :raises SpecError: it lies outside, or is no single file.
     """
-    if name is None:
-        return None
+    return None if name is None else one_beside(spec_path, name)
+
+
+def one_beside(spec_path: str | Path, name: str) -> Path:
+    """Return the one file that a spec names.
+
+    :raises NotFoundError: there is none.
+    :raises SpecError: it lies outside, or is no single file.
+    """
     found = plain_files_beside(spec_path, name)
     if len(found) == 1:
         return found[0]

@@ -220,6 +220,28 @@ DEFAULT_PART_GATES = {
         checks=(Check.MANIFESTS_TRANSLATED, Check.MANIFESTS_VALID),
         max_age=7 * DAY,
     ),
+    Part.TRAINING: Gate(
+        name="training-translated",
+        phase=Phase.PROVISION,
+        description="Nothing is in the way of any job, or it is accepted; the target's published form takes"
+        " each, and its launcher gives every process the place that it had.",
+        checks=(Check.TRAINING_TRANSLATED, Check.TRAINING_VALID),
+        max_age=7 * DAY,
+    ),
+    Part.AUTOSCALING: Gate(
+        name="autoscaling-safe",
+        phase=Phase.PROVISION,
+        description="At the same load the target has replicas enough wherever the source has.",
+        checks=(Check.AUTOSCALING_TRANSLATED, Check.AUTOSCALING_SAFE),
+        max_age=7 * DAY,
+    ),
+    Part.ALERTS: Gate(
+        name="alerts-equal",
+        phase=Phase.PROVISION,
+        description="Every alert has its counterpart or is accepted, and fires and ceases as it did.",
+        checks=(Check.ALERTS_TRANSLATED, Check.ALERTS_EQUAL),
+        max_age=7 * DAY,
+    ),
 }
 """The gates of parts of the phase provision where the spec names none for them."""
 

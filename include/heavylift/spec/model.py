@@ -16,6 +16,7 @@ from heavylift.spec.sections_containers import Containers
 from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_decommission import Decommission
+from heavylift.spec.sections_jobs import AlertRules, ScalingPolicy, TrainingJob
 from heavylift.spec.sections_models import Model
 from heavylift.spec.sections_monitor import Monitor
 from heavylift.spec.sections_optimize import Optimize
@@ -62,6 +63,15 @@ class MigrationSpec(SpecModel):
     models: tuple[Model, ...] = Field(default=(), description="Models that must behave alike on both sides.")
     endpoints: tuple[Endpoint, ...] = Field(default=(), description="Endpoints that serve predictions.")
     pipelines: tuple[Pipeline, ...] = Field(default=(), description="Training pipelines that are translated.")
+    training: tuple[TrainingJob, ...] = Field(
+        default=(), description="Distributed training jobs that are translated."
+    )
+    autoscaling: tuple[ScalingPolicy, ...] = Field(
+        default=(), description="Autoscaling of endpoints that is translated and simulated."
+    )
+    alerts: tuple[AlertRules, ...] = Field(
+        default=(), description="Alert rules that are translated and replayed."
+    )
     infrastructure: Infrastructure | None = Field(
         default=None, description="Infrastructure that `heavylift infra` makes on the target."
     )
@@ -132,5 +142,8 @@ class MigrationSpec(SpecModel):
             Part.ACCESS: access is not None,
             Part.TARGET_ACCESS: access is not None and access.is_compared,
             Part.MANIFESTS: self.manifests is not None,
+            Part.TRAINING: bool(self.training),
+            Part.AUTOSCALING: bool(self.autoscaling),
+            Part.ALERTS: bool(self.alerts),
         }
         return tuple(part for part, named in there.items() if named)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.provision_parts import PART_CHECKS, Part
 from heavylift.spec.rule import Broken
+from heavylift.spec.sections_jobs import JobCluster, JobForm, JobKind
 from heavylift.spec.sections_parts import ClusterKind, PipelineKind, RoleMode
 from heavylift.spec.vocabulary import Check, Phase
 
@@ -22,6 +23,7 @@ def part_rules(spec: MigrationSpec) -> Iterator[Broken]:
     yield from _pipelines(spec)
     yield from _access(spec)
     yield from _manifests(spec)
+    yield from _training(spec)
     yield from _gates(spec)
 
 
@@ -62,6 +64,16 @@ def _manifests(spec: MigrationSpec) -> Iterator[Broken]:
         if getattr(found, name) is never:
             expected = " or ".join(sorted(one.value for one in ClusterKind if one is not never))
             yield Broken("9106", ("manifests", name), never.value, expected)
+
+
+def _training(spec: MigrationSpec) -> Iterator[Broken]:
+    for index, job in enumerate(spec.training):
+        ours = job.target_kind is JobForm.KUBERNETES
+        if ours != (job.cluster is not None) or not (ours or job.object_kind is JobKind.AUTO):
+            cluster = job.cluster.value if job.cluster else "no cluster"
+            got = f"{job.target_kind.value} with {cluster} and object_kind {job.object_kind.value}"
+            expected = f"with kubernetes a cluster ({' or '.join(JobCluster)}); otherwise neither of the two"
+            yield Broken("9580", ("training", index, "cluster"), got, expected)
 
 
 def _gates(spec: MigrationSpec) -> Iterator[Broken]:

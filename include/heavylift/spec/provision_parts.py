@@ -23,9 +23,14 @@ class Part(StrEnum):
     ACCESS = "access"
     TARGET_ACCESS = "target_access"
     MANIFESTS = "manifests"
+    TRAINING = "training"
+    AUTOSCALING = "autoscaling"
+    ALERTS = "alerts"
 
 
-TRANSLATED = (Part.PIPELINES, Part.ACCESS, Part.MANIFESTS)
+TRANSLATED = (
+    Part.PIPELINES, Part.ACCESS, Part.MANIFESTS, Part.TRAINING, Part.AUTOSCALING, Part.ALERTS,
+)  # fmt: skip
 """Parts whose result is files that somebody else applies."""
 
 PART_CHECKS: Mapping[Check, Part] = MappingProxyType(
@@ -39,6 +44,12 @@ PART_CHECKS: Mapping[Check, Part] = MappingProxyType(
         Check.ACCESS_MATRIX_EQUAL: Part.TARGET_ACCESS,
         Check.MANIFESTS_TRANSLATED: Part.MANIFESTS,
         Check.MANIFESTS_VALID: Part.MANIFESTS,
+        Check.TRAINING_TRANSLATED: Part.TRAINING,
+        Check.TRAINING_VALID: Part.TRAINING,
+        Check.AUTOSCALING_TRANSLATED: Part.AUTOSCALING,
+        Check.AUTOSCALING_SAFE: Part.AUTOSCALING,
+        Check.ALERTS_TRANSLATED: Part.ALERTS,
+        Check.ALERTS_EQUAL: Part.ALERTS,
     }
 )
 """Check → the part that it judges; all others of the phase judge a stage of the infrastructure."""

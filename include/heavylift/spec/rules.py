@@ -39,6 +39,9 @@ _NAMED_SECTIONS = (
     "models",
     "endpoints",
     "pipelines",
+    "training",
+    "autoscaling",
+    "alerts",
     "gates",
 )
 

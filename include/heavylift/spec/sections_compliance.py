@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from heavylift.spec.base import Flag, Name, Number, SpecModel, Text
+from heavylift.spec.base import Flag, Name, Number, SpecModel, Text, Url
 from heavylift.spec.vocabulary import Platform
 
 _Short = Annotated[Text, Field(min_length=1, max_length=1000)]
@@ -89,6 +89,11 @@ class Compliance(SpecModel):
         lt=1.0,
         description="Bound on the share of units (row groups, MiB of text, rows) with missed personal data.",
     )
+    second_opinion: Flag = Field(
+        default=False,
+        description="Ask Presidio's recognisers, in an environment of their own, about a few candidates of"
+        " each column.",
+    )
     customer_keys: Flag = Field(
         default=False, description="Demand keys of the customer's own for encryption at rest."
     )
@@ -97,6 +102,10 @@ class Compliance(SpecModel):
     )
     places: tuple[StatedPlace, ...] = Field(
         default=(), max_length=1_000, description="What people know of stores and servers."
+    )
+    logs: tuple[Url, ...] = Field(
+        default=(),
+        description="Where logs of tasks are kept (Airflow's remote logging): they name objects and columns.",
     )
     safeguards: tuple[Safeguard, ...] = Field(
         default=(), description="What makes transfers of personal data lawful."

@@ -147,7 +147,11 @@ class ClusterKind(StrEnum):
     PLAIN = "plain"
 
 
-def _check_kubernetes(value: str) -> str:
+def check_kubernetes(value: str) -> str:
+    """Return a version of Kubernetes, if it is one.
+
+    :raises PydanticCustomError: it is none.
+    """
     parts = value.split(".")
     if len(parts) == 2 and all(part.isdecimal() and len(part) <= 3 for part in parts):
         return value
@@ -165,7 +169,7 @@ class Manifests(SpecModel):
         default=ClusterKind.ANY, description="What they were written for: eks, gke, aks or any."
     )
     target: ClusterKind = Field(description="The platform that gets them: eks, gke, aks or plain.")
-    kubernetes_version: Annotated[str, AfterValidator(_check_kubernetes)] = Field(
+    kubernetes_version: Annotated[str, AfterValidator(check_kubernetes)] = Field(
         description="Version of Kubernetes on the target, in quotation marks: '1.33'."
     )
     map: Beside | None = Field(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,26 @@ def check_text(text: str, form: Form, interpreter: Path) -> str | None:
         file = Path(scratch, "definition.json")
         file.write_text(text, encoding="utf-8")
         return check(file, form, interpreter).problem
+
+
+ProblemsIn = Callable[[Path, str], list[str]]
+"""Returns what is not valid in a file by the schemas of a version of Kubernetes, which `manifests` has."""
+
+
+def checked_objects(path: Path, version: str, problems_in: ProblemsIn) -> Checked:
+    """Return what the schemas say of a file's objects, and of the pods in kinds that have none.
+
+    :raises UnsupportedError: the schemas do not know the version.
+    :raises SpecError: the file is no YAML.
+    """
+    objects, unknown = strict_objects(path)
+    with tempfile.TemporaryDirectory(prefix="heavylift-check-") as scratch:
+        file = Path(scratch, "objects.json")
+        file.write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": objects}), encoding="utf-8")
+        wrong = problems_in(file, version)
+    if not objects:
+        wrong.append("nothing in it has a schema or a pod")
+    return Checked(path.name, "; ".join(wrong), unknown)
 
 
 _PLAIN = {"Job", "Service"}

@@ -1,33 +1,25 @@
-"""Keeps translations of training jobs: in a folder, and in the evidence store."""
+"""Keeps translations of training jobs in a folder, and tells of them."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from heavylift.errors import ConflictError, IncompleteError
-from heavylift.evidence.audit import AuditTrail
-from heavylift.evidence.audit_entry import Act
-from heavylift.evidence.numbered import write_next
+from heavylift.errors import ConflictError
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.training_records import (
-    TRAINING_FOLDER,
     TrainingChange,
     TrainingRecord,
     TrainingRemark,
     TrainingShape,
-    training_path,
 )
 from heavylift.training.fabric import bandwidths
 from heavylift.training.model import Form, Job
 from heavylift.training.writers.common import name_of
 
 if TYPE_CHECKING:
-    from heavylift.evidence.base import EvidenceRef
-    from heavylift.evidence.store import EvidenceStore
     from heavylift.training.translate import Translation
 
 SUFFIX = {
@@ -100,58 +92,3 @@ def save(made: Translation, folder: Path, *, overwrite: bool) -> Path:
     unfinished.write_text(made.text, encoding="utf-8")
     unfinished.replace(path)
     return path
-
-
-async def keep_training(
-    store: EvidenceStore,
-    made: Translation,
-    record: TrainingRecord,
-    actor: str,
-    attempt: Mapping[str, Any] | None = None,
-) -> tuple[TrainingRecord, EvidenceRef]:
-    """Write definition and record into the evidence store, and note them in the audit trail.
-
-    Idempotency: nothing is overwritten; each call adds a record. A definition that
-    must not be run is not kept.
-    """
-    run = record.run
-    if record.passed:
-        name = f"{record.name}-{record.digest[:12]}.{SUFFIX[made.target.form]}"
-        path = f"{run.folder}/{TRAINING_FOLDER}/{name}"
-        kept = await store.write_bytes(path, made.text.encode(), "text/plain; charset=utf-8")
-        record = record.model_copy(update={"definition": kept})
-    _, ref = await write_next(store, lambda n: training_path(run, record.name, n), record)
-    details = {**record.counts, "passed": record.passed, "exact": record.exact, **(attempt or {})}
-    act = Act(
-        actor=actor,
-        action="training.translated",
-        phase=run.phase,
-        run=run.run,
-        subject=record.name,
-        evidence=(ref,),
-        details=details,
-    )
-    await AuditTrail(store, run.migration).append(act)
-    return record, ref
-
-
-def require_translated(record: TrainingRecord) -> None:
-    """Return where nothing stands in the way.
-
-    :raises IncompleteError: something does; the first things are named.
-    """
-    if record.passed:
-        return
-    named = [f"{each.subject}: {each.what}" for each in record.blocks]
-    if record.checked:
-        named.append(record.checked[:300])
-    if record.rehearsed is False:
-        named.append("the launchers give processes different places")
-    raise IncompleteError(
-        f"translating the training job {record.name}",
-        got="; ".join(named[:5]),
-        expected="nothing in the way",
-        state="the record is kept; no definition is",
-        remedy=record.blocks[0].remedy if record.blocks else "correct the job or the map",
-        code="9209",
-    )

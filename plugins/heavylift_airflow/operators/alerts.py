@@ -2,94 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from heavylift_airflow.operators.base import HeavyliftOperator
+from heavylift_airflow.operators.parts import TranslateOperator, no_section
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    import threading
 
-    from heavylift.evidence.alert_records import AlertRecord
+    from heavylift.evidence.part_evidence import Made
     from heavylift_airflow.context import TaskFrame
 
-MAX_NAMED = 20
 
+class TranslateAlertsOperator(TranslateOperator):
+    """Translates the alert rules of the spec, and replays each beside its source over the same series.
 
-class TranslateAlertsOperator(HeavyliftOperator):
-    """Translates alert rules and proves by replay that they fire as those of the source; applies nothing.
+    Nothing is applied: the rules lie in the evidence, for whoever does.
 
-    Idempotency: each run of the task keeps a translation of its own; the same files give the same digest.
-    On failure: what was kept stays.
+    Idempotency: the same documents give the same digest; a second run adds one more record.
 
-    :param documents: exports of the source's rules. (templated)
-    :param source: ``cloudwatch``, ``google``, ``azure`` or ``prometheus``; likewise ``target``.
-    :param names_path: JSON with metrics, labels and scopes of the target. (templated)
-    :param series: series of yours to replay, instead of those made to try each rule. (templated)
-    :param accepted: names of rules that may differ or stay behind.
-    :return: ``{"digest", "rules", "equal", "accepted", "untranslated", "losses", "passed"}``.
-    :raises IncompleteError: a rule fires otherwise than its source, or has no counterpart.
-    :raises SpecError: a document cannot be read.
+    :return: ``{"digest", "unchanged", "files", "rules", "equal", "replays", "with_loss", "untranslated",
+        "open_untranslated", "invalid"}``.
+    :raises NotFoundError: a document is missing.
+    :raises SpecError: one cannot be read, or lies outside of the spec's folder.
     """
 
-    template_fields: Sequence[str] = (
-        *HeavyliftOperator.template_fields, "documents", "names_path", "series",
-    )  # fmt: skip
+    def make(self, frame: TaskFrame, stop: threading.Event) -> Made:
+        """Translate the section ``alerts``."""
+        from heavylift.alerts.part import AlertsPartRequest, make_alerts
 
-    # Airflow finds the arguments of a mapped operator in the operators' own __init__ only.
-    def __init__(
-        self,
-        *,
-        spec_path: str,
-        phase: str,
-        documents: Sequence[str],
-        source: str,
-        target: str,
-        names_path: str | None = None,
-        series: Sequence[str] = (),
-        accepted: Sequence[str] = (),
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(spec_path=spec_path, phase=phase, **kwargs)
-        self.documents = documents
-        self.source = source
-        self.target = target
-        self.names_path = names_path
-        self.series = series
-        self.accepted = accepted
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Translate, replay, keep the evidence, and refuse what differs."""
-        from heavylift.alerts.keeping import figures, require_equal
-
-        frame = self.frame(context)
-        record = self.work.run(self._translate(frame), "translation of alerts")
-        for gap in (*record.untranslated, *record.losses)[:MAX_NAMED]:
-            self.log.warning("%s: %s. To fix: %s", gap.rule, gap.what, gap.remedy)
-        found = figures(record)
-        self.log.info("%s", found)
-        require_equal(record)
-        return found
-
-    async def _translate(self, frame: TaskFrame) -> AlertRecord:
-        from heavylift.alerts.api import AlertsRequest, translate_alerts
-        from heavylift.alerts.keeping import keep
-        from heavylift.alerts.model import Platform
-
-        record = translate_alerts(
-            AlertsRequest(
-                run=frame.run,
-                source=Platform(self.source),
-                target=Platform(self.target),
-                files=[Path(each) for each in self.documents],
-                names_path=Path(self.names_path) if self.names_path else None,
-                series_paths=[Path(each) for each in self.series],
-                accepted=frozenset(self.accepted),
-            )
-        )
-        async with self.evidence(frame) as store:
-            attempt = {"attempt": frame.attempt, "run_started_by": frame.actor}
-            ref = await keep(store, record, frame.task_actor, attempt)
-            self.evidence_path = ref.path
-        return record
+        if not frame.spec.alerts:
+            raise no_section(frame, "alerts")
+        return make_alerts(AlertsPartRequest(self.spec_path, frame.spec.alerts, frame.run), stop)

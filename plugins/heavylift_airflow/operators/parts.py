@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 MAX_NAMED = 20
 
 
-class _TranslateOperator(HeavyliftOperator):
-    """What the operators have in common that translate a section of the spec.
+class TranslateOperator(HeavyliftOperator):
+    """What the operators have in common that translate a section of the spec; not one of them by itself.
 
     Idempotency: each run of the task keeps a record of its own; the same files beside the spec give the same
     digest, which the record calls unchanged. Killed before its record, it has left files that none names.
@@ -64,7 +64,7 @@ class _TranslateOperator(HeavyliftOperator):
         self.log.info("%s: written to the evidence, not applied: %s", record.part, record.figures)
 
 
-class TranslatePipelinesOperator(_TranslateOperator):
+class TranslatePipelinesOperator(TranslateOperator):
     """Translates the training pipelines of the spec, and has the target's own loader read each.
 
     Nothing is created on the target: the definitions lie in the evidence, for whoever does.
@@ -86,7 +86,7 @@ class TranslatePipelinesOperator(_TranslateOperator):
         return make_pipelines(PipelinesRequest(self.spec_path, frame.spec.pipelines), stop)
 
 
-class TranslateManifestsOperator(_TranslateOperator):
+class TranslateManifestsOperator(TranslateOperator):
     """Rewrites the Kubernetes manifests of the spec, and holds them against the target's schemas.
 
     Nothing is applied to a cluster: the manifests lie in the evidence, for whoever does.

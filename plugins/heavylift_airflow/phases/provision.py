@@ -12,6 +12,7 @@ from heavylift.spec.provision_stages import Stage, gates_of, gates_of_part
 from heavylift.spec.registry_phase import spec_for
 from heavylift_airflow.context import DESTROY
 from heavylift_airflow.operators.access import TranslateAccessOperator, VerifyAccessOperator
+from heavylift_airflow.operators.alerts import TranslateAlertsOperator
 from heavylift_airflow.operators.base import HeavyliftOperator
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.images import CopyImagesOperator, VerifyImagesOperator
@@ -30,6 +31,7 @@ from heavylift_airflow.operators.provision_closing import (
     SummariseInfrastructureOperator,
 )
 from heavylift_airflow.operators.secrets import CopySecretsOperator
+from heavylift_airflow.operators.training import TranslateAutoscalingOperator, TranslateTrainingOperator
 from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.form import dry_run_param
 from heavylift_airflow.phases.gates import add_gate
@@ -48,6 +50,9 @@ _OPERATORS: dict[Part, tuple[str, type[HeavyliftOperator]]] = {
     Part.PIPELINES: ("translate_pipelines", TranslatePipelinesOperator),
     Part.ACCESS: ("translate_access", TranslateAccessOperator),
     Part.MANIFESTS: ("translate_manifests", TranslateManifestsOperator),
+    Part.TRAINING: ("translate_training", TranslateTrainingOperator),
+    Part.AUTOSCALING: ("translate_autoscaling", TranslateAutoscalingOperator),
+    Part.ALERTS: ("translate_alerts", TranslateAlertsOperator),
 }
 
 

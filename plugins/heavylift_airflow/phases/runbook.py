@@ -164,6 +164,19 @@ def _provided_lines(spec: MigrationSpec) -> Iterator[str]:
     if found := spec.manifests:
         target = f"{found.target}, Kubernetes {found.kubernetes_version}, written and not applied"
         yield f"| manifests, {', '.join(f'`{each}`' for each in found.files)} | {found.source} | {target} |"
+    yield from _tried_lines(spec)
+
+
+def _tried_lines(spec: MigrationSpec) -> Iterator[str]:
+    for job in spec.training:
+        kind = f"{job.cluster}, " if job.cluster else ""
+        target = f"{job.target_kind}, {kind}written and not applied"
+        yield f"| training job {job.name} | `{job.definition}` | {target} |"
+    for policy in spec.autoscaling:
+        target = f"{policy.target_kind}, written and not applied"
+        yield f"| autoscaling {policy.name} | `{policy.settings}` | {target} |"
+    for rules in spec.alerts:
+        yield f"| alerts {rules.name} | {rules.source_kind} | {rules.target_kind}, written and not applied |"
 
 
 def _assess_line(spec: MigrationSpec) -> str:

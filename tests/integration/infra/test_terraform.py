@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from heavylift.errors import ConflictError, HeavyliftError, IncompleteError, SpecError, TransientError
+from heavylift.errors import ConflictError, HeavyliftError, IncompleteError, SpecError
 from heavylift.infra.folder import read, write
 from heavylift.infra.generate import generate
 from heavylift.infra.scanning import scan
@@ -135,52 +131,12 @@ def test_what_must_not_be_applied_is_not(at: Placing) -> None:
     assert not read(made.infra.folder).approved
 
 
-@pytest.mark.long
-def test_a_killed_application_goes_on_and_a_lock_is_told(at: Placing) -> None:
-    made = at(wanted("aws", "gcp", named(sampled("aws"), *FEW)))
-    made.applied("foundation")
-    gate = made.rig.home / "hold"
-    gate.touch()
-    made.rig.set(hold={"google_sql_database_instance": str(gate)})
-    planned = made.planned("wave-1")
-    program = (
-        "import sys; from pathlib import Path; from heavylift.infra.folder import read;"
-        "from heavylift.infra.roots import root_of; from heavylift.infra.terraform import find_terraform;"
-        "root_of(read(Path(sys.argv[1])), 'wave-1', find_terraform()).apply(sys.argv[2])"
-    )
-    environment = {**os.environ, "PYTHONPATH": "include"}
-    child = subprocess.Popen(
-        [sys.executable, "-c", program, str(made.infra.folder), planned.digest], env=environment
-    )
-    wait_for(lambda: "google_storage_bucket" in made.rig.objects())
-    # Terraform itself is at work in a session of its own: meanwhile nobody else gets at the state.
-    with pytest.raises(TransientError, match="HL-7904") as caught:
-        made.planned("wave-1")
-    assert "force-unlock" in caught.value.remedy
-    [terraform] = children_of(child.pid)
-    child.kill()
-    os.kill(terraform, signal.SIGKILL)
-    child.wait()
-    gate.unlink()
-    made.rig.set(hold={})
-    wait_for(lambda: not Path(f"/proc/{terraform}").exists())
-    again = made.planned("wave-1")
-    assert 0 < len(again.changes) < len(planned.changes)
-    made.root("wave-1").apply(again.digest)
-    assert made.planned("wave-1").empty
-
-
 def wait_for(holds: object, seconds: float = 60.0) -> None:
     """Wait until a condition holds."""
     end = time.monotonic() + seconds
     while not holds():  # type: ignore[operator]
         assert time.monotonic() < end
         time.sleep(0.05)
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the processes that a process has started."""
-    return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.long

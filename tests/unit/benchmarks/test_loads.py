@@ -90,7 +90,7 @@ def test_counts_are_found_in_what_is_printed(wrap: object) -> None:
 
 
 def test_a_group_is_all_its_lanes() -> None:
-    named = ("objects", "tables", "registry", "streams", "images", "drift")
+    named = ("objects", "tables", "registry", "streams", "images", "drift", "compliance")
     groups = [lane for group in named for lane in catalog.chosen(group)]
     assert groups == catalog.chosen(None)
     assert catalog.chosen("objects-small-s3") == ["objects-small-s3"]

@@ -240,3 +240,24 @@ async def test_controls_are_shown_by_acts_and_rules(tmp_path: Path) -> None:
     assert record.trail_intact
     assert "GDPR art. 44" in page
     assert "<script" not in page
+
+
+def test_logs_and_what_is_staged_are_on_the_path() -> None:
+    legs = {(each.leg, each.outcome) for each in judged({
+        "frameworks": ["residency", "encryption"], "allowed_regions": ["EU"], "classify": NONE,
+        "logs": ["s3://logs/airflow"],
+        "places": [HOME, {"match": "s3://logs", "region": "us-east-1"}],
+    }).outcomes}  # fmt: skip
+    assert ("logs", "broken") in legs
+    spec = spec_of({"frameworks": ["residency"], "allowed_regions": ["EU"], "classify": NONE})
+    staged = {
+        "name": "people", "source": "s3://people/", "target": "gs://people/",
+        "via": "storage-transfer-service", "service": {"manifest": "gs://lists/heavylift/"},
+    }  # fmt: skip
+    raw = {**spec.model_dump(mode="json", by_alias=True), "datasets": [staged]}
+    whole = MigrationSpec.model_validate(raw)
+    assert whole.compliance is not None
+    outcomes = judge(whole, whole.compliance, {}, CONNECTIONS.get, TODAY).outcomes
+    [found] = [each for each in outcomes if each.leg == "staging" and each.rule == "RES-001"]
+    assert found.outcome == "unknown"
+    assert "gs://lists/heavylift/" in found.detail

@@ -15,7 +15,7 @@ from heavylift.spec.beside import MOST_FILES, all_beside, file_beside, files_bes
 from heavylift.spec.carried import carried_digest
 from heavylift.spec.provision_parts import Part, part_of
 from tests.dags.specs import write
-from tests.support.handed_over import ACCESS, MANIFESTS, PIPELINES
+from tests.support.handed_over import ACCESS, ALERTS, AUTOSCALING, MANIFESTS, PIPELINES, TRAINING
 
 TOY = PIPELINES[0]
 BOTH = {"pipelines": [TOY], "access": ACCESS}
@@ -41,6 +41,16 @@ def gate(*checks: str, phase: str = "provision") -> dict[str, Any]:
         ({"access": {**ACCESS, "roles": "predefined"}}, "9104"),
         ({"access": {**ACCESS, "predefined_roles": "roles.json"}}, "9104"),
         ({"manifests": {**MANIFESTS, "target": "any"}}, "9106"),
+        ({"training": [{**TRAINING[0], "definition": "../job.json"}]}, "9101"),
+        ({"training": [{**TRAINING[0], "kubernetes_version": "new"}]}, "2138"),
+        ({"training": [{**TRAINING[0], "target_kind": "kubernetes"}]}, "9580"),
+        ({"training": [{**TRAINING[0], "cluster": "gke"}]}, "9580"),
+        ({"training": [{**TRAINING[0], "object_kind": "jobset"}]}, "9580"),
+        ({"training": [TRAINING[0], TRAINING[0]]}, "2150"),
+        ({"autoscaling": [{**AUTOSCALING[0], "load": "/etc/passwd"}]}, "9101"),
+        ({"alerts": [{**ALERTS[0], "documents": ["s3://bucket/alarms.json"]}]}, "9101"),
+        ({"gates": [gate("alerts_equal")]}, "9108"),
+        ({"training": TRAINING, "alerts": ALERTS, "gates": [gate("alerts_equal", "training_valid")]}, "9109"),
         ({"pipelines": [TOY], "gates": [gate("plan_approved")]}, "9107"),
         ({"pipelines": [TOY], "gates": [gate("pipelines_valid", phase="transfer")]}, "9108"),
         ({"access": ACCESS, "gates": [gate("access_matrix_equal")]}, "9108"),
@@ -78,13 +88,24 @@ def test_an_approved_plan_does_not_hold_for_other_manifests(tmp_path: Path) -> N
     same = load_spec(write(tmp_path, "some", manifests={**MANIFESTS, "accept_untranslated": []}))
     other = load_spec(write(tmp_path, "some", manifests={**MANIFESTS, "target": "aks"}))
     assert carried_digest(one) == carried_digest(same) != carried_digest(other)
+    for name, section in (("training", TRAINING), ("autoscaling", AUTOSCALING), ("alerts", ALERTS)):
+        more = load_spec(write(tmp_path, "some", manifests=MANIFESTS, **{name: section}))
+        assert carried_digest(more) != carried_digest(one)
 
 
 def test_the_example_of_the_docs_is_one(tmp_path: Path, repository: Path) -> None:
     page = (repository / "docs" / "reference" / "provision-parts.md").read_text()
     [text] = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
     spec = load_spec(write(tmp_path, "some", **yaml.safe_load(text)))
-    assert spec.parts == (Part.PIPELINES, Part.ACCESS, Part.TARGET_ACCESS, Part.MANIFESTS)
+    assert spec.parts == (
+        Part.PIPELINES,
+        Part.ACCESS,
+        Part.TARGET_ACCESS,
+        Part.MANIFESTS,
+        Part.TRAINING,
+        Part.AUTOSCALING,
+        Part.ALERTS,
+    )
 
 
 def test_files_are_found_below_the_specs_folder_and_nowhere_else(tmp_path: Path) -> None:

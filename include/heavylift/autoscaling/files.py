@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from heavylift.autoscaling.compare import Comparison
 from heavylift.autoscaling.model import System
@@ -10,12 +10,22 @@ from heavylift.autoscaling.picture import svg_picture
 from heavylift.autoscaling.told import comparison_markdown
 from heavylift.autoscaling.translate import Translation, write
 
+SUFFIX = {
+    System.AWS: "aws.json",
+    System.HPA: "hpa.yaml",
+    System.KEDA: "keda.yaml",
+    System.VERTEX: "vertex.json",
+    System.AZURE: "azure.json",
+}
+"""How a file with a system's settings ends."""
 
-def files_of(
-    made: Translation, found: Comparison, load: Sequence[float], suffixes: Mapping[System, str]
-) -> dict[str, str]:
-    """Return the texts by the names of their files."""
-    stem, suffix = made.file.split(".")[0], suffixes[made.target.system]
+
+def files_of(made: Translation, found: Comparison, load: Sequence[float], stem: str) -> dict[str, str]:
+    """Return the texts by the names of their files.
+
+    :param stem: how all names begin.
+    """
+    suffix = SUFFIX[made.target.system]
     names = (str(made.source.system), str(made.target.system))
     texts = {
         f"{stem}.{suffix}": made.text,

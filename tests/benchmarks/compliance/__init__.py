@@ -1,0 +1,3 @@
+"""Lanes of the scan for personal data."""
+
+US, PEER = "heavylift", "presidio"
