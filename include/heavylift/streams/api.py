@@ -7,17 +7,30 @@ from typing import TYPE_CHECKING
 from heavylift.lazily import lazily
 
 if TYPE_CHECKING:
+    from heavylift.streams.draining import DrainedStream, drain_stream
     from heavylift.streams.ports import StreamMirror, StreamProgress
     from heavylift.streams.requests import StreamOptions, StreamPlace, StreamRequest, stream_request
     from heavylift.streams.work import (
+        end_stream_mirror,
+        fence_producers,
         mirror_stream,
         plan_stream,
+        prepare_stream_back,
+        producers_state,
+        stream_flows,
         stream_status,
         translate_groups,
         verify_stream,
     )
 
 __all__ = [
+    "stream_flows",
+    "producers_state",
+    "prepare_stream_back",
+    "fence_producers",
+    "end_stream_mirror",
+    "DrainedStream",
+    "drain_stream",
     "StreamMirror",
     "StreamOptions",
     "StreamPlace",
@@ -32,6 +45,13 @@ __all__ = [
 ]
 
 _HOMES = {
+    "stream_flows": "work",
+    "producers_state": "work",
+    "prepare_stream_back": "work",
+    "fence_producers": "work",
+    "end_stream_mirror": "work",
+    "DrainedStream": "draining",
+    "drain_stream": "draining",
     "StreamMirror": "ports",
     "StreamOptions": "requests",
     "StreamPlace": "requests",

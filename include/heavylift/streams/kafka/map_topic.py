@@ -33,9 +33,9 @@ _CONFIGS = {"cleanup.policy": "compact", "retention.ms": "-1"}
 _WRITES_MAP = {"linger.ms": 0, "queue.buffering.max.kbytes": 16384}
 
 
-def map_topic_name(migration: str, stream: str) -> str:
-    """Return the name of a stream's map topic."""
-    name = f"{PREFIX}{_UNSAFE.sub('-', migration)}.{_UNSAFE.sub('-', stream)}.offsets"
+def map_topic_name(migration: str, stream: str, kind: str = "offsets") -> str:
+    """Return the name of a stream's map topic, or of another of its topics of our own."""
+    name = f"{PREFIX}{_UNSAFE.sub('-', migration)}.{_UNSAFE.sub('-', stream)}.{kind}"
     if len(name) <= _MOST:
         return name
     digest = uuid.uuid5(uuid.NAMESPACE_OID, name).hex
