@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from heavylift.evidence.base import EvidenceRef, Record
+from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import RunKey, utc_now
 
 SWITCH_FOLDER = "~switch"
@@ -60,6 +61,16 @@ class RouteStand(Record):
     detail: dict[str, str] = Field(default_factory=dict)
 
 
+class ScheduleStand(Record):
+    """Whether each side of a schedule starts runs."""
+
+    schedule: str
+    source: Literal["runs", "held"]
+    target: Literal["runs", "held"]
+    source_epoch: int = 0
+    target_epoch: int = 0
+
+
 class WorldRecord(Record):
     """How everything that is switched stood at one moment, read from itself."""
 
@@ -67,6 +78,7 @@ class WorldRecord(Record):
     epoch: int = 0
     databases: tuple[DatabaseStand, ...] = ()
     routes: tuple[RouteStand, ...] = ()
+    schedules: tuple[ScheduleStand, ...] = ()
 
 
 class SwitchStep(Record):
@@ -135,6 +147,30 @@ class ShiftRecord(Record):
     seconds: float
 
 
+class ScheduleRecord(Record):
+    """One act on a schedule, noted before it is done where the moment counts.
+
+    :param act: ``holding`` a side, from ``at`` on; ``starting`` a side, from ``at`` on; ``started``, and what
+        was due meanwhile.
+    :param held_at: of ``starting`` and ``started``: when the hold began.
+    :param missed: moments at which it was due while neither side started runs, and neither ran it.
+    :param ran: the one of them that was started in place of all; None where none was.
+    :param told: what there is to know, such as why none was started.
+    """
+
+    schema_version: Literal["heavylift/schedule/v1"] = "heavylift/schedule/v1"
+    run: RunKey
+    epoch: int
+    schedule: str
+    act: Literal["holding", "starting", "started"]
+    side: SideName
+    at: datetime = Field(default_factory=utc_now)
+    held_at: datetime | None = None
+    missed: tuple[datetime, ...] = ()
+    ran: datetime | None = None
+    told: str = ""
+
+
 class ReadinessItem(Record):
     """One thing that must be so before a workload is switched.
 
@@ -197,6 +233,11 @@ class FinalRecord(Record):
     early: bool = False
     world: WorldRecord
     steps: tuple[SwitchStep, ...] = ()
+
+
+def schedule_path(migration: str, schedule: str, number: int) -> str:
+    """Return the path of the ``number``-th act on a migration's schedule, from 1."""
+    return f"{migration}/{SWITCH_FOLDER}/schedules/{safe_segment(schedule)}/{number:06d}.json"
 
 
 def turns_folder(migration: str) -> str:

@@ -10,9 +10,10 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from heavylift.spec.base import ConnectionId, Count, Name, Number, SpecModel, Text, Url
+from heavylift.spec.base import ConnectionId, Count, Number, SpecModel, Text, Url
 from heavylift.spec.canary_rules import Analysis
 from heavylift.spec.quantities import Seconds
+from heavylift.spec.sections_switching import SwitchedSchedule, SwitchedStream
 from heavylift.spec.vocabulary import Platform
 
 
@@ -89,30 +90,6 @@ class Traffic(Route):
     )
 
 
-class StreamFence(StrEnum):
-    """What keeps a stream's producers from writing to a side."""
-
-    ACL = "acl"
-    MARKER = "marker"
-
-
-class SwitchedStream(SpecModel):
-    """A stream whose producers are switched with the workload."""
-
-    stream: Name = Field(description="Its name in streams.")
-    fence: StreamFence = Field(
-        default=StreamFence.ACL,
-        description="acl: the brokers refuse the producers; marker: producers read the fence topic and hold"
-        " themselves back.",
-    )
-    principals: tuple[Text, ...] = Field(
-        default=(), description="With acl: the producers, as User:name; never Heavylift's own."
-    )
-    settle: Seconds = Field(
-        default=1, ge=0, le=60, description="How long the stream must be still before it counts as drained."
-    )
-
-
 class Cutover(SpecModel):
     """How the live workload is switched, and when it is switched back."""
 
@@ -124,6 +101,9 @@ class Cutover(SpecModel):
     )
     streams: tuple[SwitchedStream, ...] = Field(
         default=(), description="Streams that are switched; the others go on being mirrored only."
+    )
+    schedules: tuple[SwitchedSchedule, ...] = Field(
+        default=(), description="Schedules that are held on one side and let run on the other."
     )
     max_write_pause: Seconds = Field(
         default=5, ge=1, le=86_400, description="Longest accepted pause of writes."

@@ -46,7 +46,7 @@ async def drain_stream(request: StreamRequest, within_seconds: float) -> Drained
         if not status.lag_records and all(each.settled for each in status.partitions):
             return DrainedStream(True, position)
         if loop.time() > end:
-            told = f"{status.lag_records:,} records came after it was frozen: a producer writes past the fence"
+            told = f"{status.lag_records:,} records came since: a producer writes past the fence"
             return DrainedStream(False, position, told)
 
 

@@ -53,8 +53,8 @@ class FenceLog:
                 got=f"a record that Heavylift did not write (key of {len(key or b'')} bytes)",
                 expected="records that tell at which epoch the side was frozen or opened",
                 state="nothing was written",
-                remedy="keep other writers away from the fence topic; delete the record, or the topic where the"
-                " stream was never switched",
+                remedy="keep other writers away from the fence topic; delete the topic where the stream was"
+                " never switched",
                 retry_safe=False,
                 code="9630",
             ) from error

@@ -57,8 +57,8 @@ class StreamOptions:
     :param drained: a verification fails where the source has records that are not mirrored yet.
     :param known_only: only topics that the offset map knows already: on the way back, topics that the other
         side has beside them are none of ours.
-    :param follow_groups: a group's position that lies behind its translated one is moved on, whoever wrote it:
-        where the workload lived before, its own old positions lie.
+    :param follow_groups: a group's position that lies behind its translated one is moved on, whoever wrote
+        it: where the workload lived before, its own old positions lie.
     :param verified: by topic and partition, the first source offset that nobody has compared yet.
     """
 

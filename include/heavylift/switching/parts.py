@@ -7,11 +7,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from heavylift.cutover.ports import DatabasePort, TrafficPort
+from heavylift.cutover.schedules.opening import open_schedule
 from heavylift.cutover.traffic.opening import open_traffic
 from heavylift.cutover.world import Parts
 from heavylift.errors import SpecError
-from heavylift.switching.databases import TablesDatabase
 from heavylift.streams.requests import stream_request
+from heavylift.switching.databases import TablesDatabase
 from heavylift.switching.streams import SwitchedStream, silent
 from heavylift.tables.requests import tables_request
 
@@ -50,7 +51,8 @@ async def open_parts(
     async with AsyncExitStack() as stack:
         requests = await _open(stack, spec, cutover.traffic, connections)
         writers = await _open(stack, spec, cutover.writers, connections)
-        yield Parts(databases, requests, writers)
+        schedules = [await open_schedule(stack, each, connections) for each in cutover.schedules]
+        yield Parts(databases, requests, writers, schedules)
 
 
 def cutover_of(spec: MigrationSpec) -> Cutover:

@@ -1,4 +1,4 @@
-"""A stream of the spec as the switch sees it: fences on its producers, drains and comparisons of its mirror."""
+"""A stream of the spec as the switch sees it: its producers' fences, its mirror's drains and comparisons."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class SwitchedStream:
         return Drained(found.reached, found.position, found.in_the_way)
 
     async def verify(self, to: Side, *, frozen: bool = True) -> Verified:
-        """Compare record by record what was not compared already; what is left to mirror fails a frozen one."""
+        """Compare record by record what was not compared already; a frozen one must have nothing left."""
         request = self._from_compared(to)
         request = replace(request, options=replace(request.options, drained=frozen))
         record, _ref = await api.verify_stream(request)

@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
 
 import pytest
 
-from heavylift.cutover.api import SwitchFailedError, SwitchRequest, bring_to, rehearse_switch
-from heavylift.cutover.finalise import FinalTerms, finalise
+from heavylift.cutover.api import SwitchRequest, bring_to
 from heavylift.cutover.ports import Side
-from heavylift.cutover.world import Parts, observe
-from heavylift.errors import ConflictError, PermanentError, TransientError
+from heavylift.cutover.world import Parts
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
 from heavylift.evidence.switch_records import SwitchRecord
-from heavylift.streams.api import fence_producers, mirror_stream, producers_state, translate_groups
+from heavylift.streams.api import mirror_stream
 from heavylift.streams.kafka.fence import fence_topic_name
 from heavylift.streams.requests import FenceOptions, StreamRequest
 from heavylift.switching.streams import SwitchedStream
 from tests.integration.streams.brokers import Brokers
-from tests.integration.streams.test_groups import commit, committed
 from tests.support.marked_producer import MarkedProducer
 
 SOURCE, TARGET = Side.SOURCE, Side.TARGET
@@ -68,8 +63,8 @@ class Workload:
 
         wanted = written() + count
         async with asyncio.timeout(60):
-            while written() < wanted:
-                await asyncio.sleep(0.02)
+            while written() < wanted:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)  # a thread's work tells no event
 
     def numbers(self, side: str) -> Counter[int]:
         """Return how often each number lies on a side."""
@@ -105,4 +100,6 @@ async def test_there_and_back_and_there_again_under_a_producer(workload: Workloa
     ledger = workload.producer.acknowledged
     once = Counter(dict.fromkeys(ledger, 1))
     assert workload.numbers("source") == once
-    print("pauses", over.write_pause_seconds, back.write_pause_seconds, len(ledger), workload.on(1), over.steps)
+    print(
+        "pauses", over.write_pause_seconds, back.write_pause_seconds, len(ledger), workload.on(1), over.steps
+    )

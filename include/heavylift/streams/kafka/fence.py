@@ -1,4 +1,4 @@
-"""The fence of one side of a stream: its log, and with ``acl`` the brokers' own rules against its producers."""
+"""The fence of one side of a stream: its log, and with ``acl`` the brokers' own rules on its producers."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ from heavylift.evidence.stream_records import (
     StreamStatus,
     StreamVerificationRecord,
 )
-from heavylift.kafka.cluster import Cluster, PartitionKey
 from heavylift.fencing import Side, WriteState
+from heavylift.kafka.cluster import Cluster, PartitionKey
 from heavylift.streams.kafka.beginning import find_tails, take_over
 from heavylift.streams.kafka.fence import Fence
 from heavylift.streams.kafka.looking import lags, look, planned_topics, settings_for
@@ -28,8 +28,8 @@ from heavylift.streams.kafka.map_topic import OwnedMap, map_topic_name, read_sta
 from heavylift.streams.kafka.preflight import Sides, refusal_findings
 from heavylift.streams.kafka.pump import Pump
 from heavylift.streams.kafka.sending import PartitionSender
-from heavylift.streams.kafka.way_back import end_mirror, ended, flows, prepare_way_back
 from heavylift.streams.kafka.transactions import honours_transactions, open_transactions
+from heavylift.streams.kafka.way_back import end_mirror, ended, flows, prepare_way_back
 from heavylift.streams.map_records import MapState, transactions_record
 from heavylift.streams.ports import Watch
 from heavylift.streams.requests import StreamRequest

@@ -53,9 +53,7 @@ class _Verification:
         began = time.monotonic()
         name = map_topic_name(self._request.run.migration, self._request.stream)
         state = read_state(self._target, name, stall_seconds=self._options.stall_seconds)
-        views = chosen(
-            self._source, self._options.topics, state.topics if self._options.known_only else None
-        )
+        views = chosen(self._source, self._options.topics, state.topics if self._options.known_only else None)
         there = self._target.topics(views)
         keys = [(topic, number) for topic, view in sorted(views.items()) for number in range(view.partitions)]
         on_target = [key for key in keys if key[0] in there and key[1] < there[key[0]].partitions]

@@ -15,7 +15,7 @@ from heavylift.streams.requests import StreamRequest
 
 
 def prepare_way_back(source: Cluster, target: Cluster, request: StreamRequest) -> int:
-    """Make, on the source, the offset map of what lies on the target; return how many spans it got. Idempotent.
+    """Make, on the source, the offset map of what lies on the target; return its new spans. Idempotent.
 
     Meant while nobody writes to either side, so that it tells all that has come over.
 
@@ -50,7 +50,7 @@ def flows(target: Cluster, request: StreamRequest) -> bool:
 
 
 def end_mirror(target: Cluster, request: StreamRequest) -> None:
-    """Note on the target that nothing is mirrored there any more; the map stays, and tells what lies where."""
+    """Note on the target that nothing is mirrored there any more; the map stays."""
     name = map_topic_name(request.run.migration, request.stream)
     if target.topics([name]):
         write_records(target, name, [ended_record()])
@@ -101,5 +101,3 @@ def _nothing_mirrored(request: StreamRequest) -> NotFoundError:
         remedy="run the phases transfer and sync first",
         code="9632",
     )
-
-
