@@ -65,8 +65,8 @@ class Mover:
     async def _hold(self, schedule: Schedule, side: Side) -> None:
         last = await self._last(schedule)
         if last is not None and last.act == "starting" and last.side == side.value:
-            # It runs, and only its end was not written down: what was missed before that is told first.
-            await self._make_up(schedule, side, last.held_at or last.at, last.at, await look(schedule))
+            # It runs, and only the end of its start was not written down: what it missed comes first.
+            await self._make_up(schedule, side, last)
         await self._away_from_due(schedule)
         await self._note(schedule, "holding", side)
         after = await schedule.sides[side].set(enabled=False, epoch=self.epoch)
@@ -75,39 +75,42 @@ class Mover:
 
     async def _start(self, schedule: Schedule, side: Side) -> None:
         seen = await look(schedule)
-        last = await self._last(schedule)
-        open_hold = last is not None and last.act != "started"
         if seen[side.other].enabled:
-            # Somebody let it run meanwhile: it has not been held, and what it ran it ran.
+            # It was not held, or somebody let it run meanwhile: what it ran it ran.
             await self._hold(schedule, side.other)
-            last, open_hold = await self._last(schedule), True
-        if last is None or not open_hold:
+            seen = await look(schedule)
+        last = await self._last(schedule)
+        if last is None or last.act == "started":
             if not seen[side].enabled:
                 self.tell(f"schedule {schedule.name}: was held by somebody before, and stays so")
             return
-        held_at = last.held_at or last.at
-        if last.act == "starting" and last.side == side.value and seen[side].enabled:
-            # Only its end was not written down.
-            began = last.at
-        else:
-            await self._away_from_due(schedule)
-            began = (await self._note(schedule, "starting", side, held_at=held_at)).at
-        seen[side] = await schedule.sides[side].set(enabled=True, epoch=self.epoch)
-        await self._make_up(schedule, side, held_at, began, seen)
+        if not (last.act == "starting" and last.side == side.value and seen[side].enabled):
+            last = await self._begin(schedule, side, last, seen)
+            await schedule.sides[side].set(enabled=True, epoch=self.epoch)
+        await self._make_up(schedule, side, last)
 
-    async def _make_up(
-        self, schedule: Schedule, side: Side, held_at: datetime, began: datetime, seen: dict[Side, Seen]
-    ) -> None:
-        due = due_between(schedule.cron, schedule.zone, held_at, began)
+    async def _begin(
+        self, schedule: Schedule, side: Side, last: ScheduleRecord, seen: dict[Side, Seen]
+    ) -> ScheduleRecord:
+        """Write down that ``side`` is let run from now on, and what was due since the hold began."""
+        await self._away_from_due(schedule)
+        held_at = last.held_at or last.at
+        # Where it runs still, the hold never came to be.
+        due = [] if seen[side].enabled else due_between(schedule.cron, schedule.zone, held_at, self.now())
         ran = max((each.last_run for each in seen.values() if each.last_run), default=None)
         missed = tuple(moment for moment in due if ran is None or moment > ran)
+        return await self._note(schedule, "starting", side, held_at=held_at, missed=missed)
+
+    async def _make_up(self, schedule: Schedule, side: Side, began: ScheduleRecord) -> None:
+        """Start one run in place of those that were missed, where the spec wants that, and write it down."""
         made_up, told = None, ""
-        if missed and schedule.missed == "run":
-            started = await schedule.sides[side].run_once(missed[-1])
-            made_up = missed[-1] if started else None
+        if began.missed and schedule.missed == "run":
+            started = await schedule.sides[side].run_once(began.missed[-1])
+            made_up = began.missed[-1] if started else None
             told = "" if started else "this scheduler has no way to start one run: somebody has to"
-        await self._note(schedule, "started", side, held_at=held_at, missed=missed, ran=made_up, told=told)
-        self.tell(f"schedule {schedule.name}: runs on the {side}{_told(missed, made_up, told)}")
+        more = {"held_at": began.held_at, "missed": began.missed, "ran": made_up, "told": told}
+        await self._note(schedule, "started", side, **more)
+        self.tell(f"schedule {schedule.name}: runs on the {side}{_told(began.missed, made_up, told)}")
 
     async def _away_from_due(self, schedule: Schedule) -> None:
         """Wait out a moment at which it is due."""
