@@ -16,6 +16,9 @@ from urllib.parse import unquote
 
 import jsonschema
 import yaml
+from jsonschema import Draft202012Validator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
 
 from heavylift.connections import Connection
 from tests.support.discovery import BadRequestError, load
@@ -171,11 +174,12 @@ class CloudSchedulerServer(TrafficServer):
 
 
 @cache
-def kubernetes_shapes() -> dict[str, Any]:
-    """Return Kubernetes' published schema, cut down."""
-    with gzip.open(DATA / "kubernetes-shapes.json.gz") as shapes:
-        found: dict[str, Any] = json.load(shapes)
-    return found
+def kubernetes_shapes() -> tuple[Registry[Any], dict[str, str]]:
+    """Return Kubernetes' published schema, cut down, and the names of kinds in it."""
+    with gzip.open(DATA / "kubernetes-shapes.json.gz") as packed:
+        shapes = json.load(packed)
+    registry: Registry[Any] = Registry()
+    return registry.with_resource("urn:k", DRAFT202012.create_resource(shapes)), shapes["kinds"]
 
 
 def check_kubernetes(body: Any) -> None:
@@ -183,9 +187,10 @@ def check_kubernetes(body: Any) -> None:
 
     :raises jsonschema.ValidationError: it is none.
     """
-    definitions = kubernetes_shapes()["definitions"]
-    reference = f"#/definitions/io.k8s.api.batch.v1.{body['kind']}"
-    jsonschema.validate(body, {"$ref": reference, "definitions": definitions})
+    shared, kinds = kubernetes_shapes()
+    kind = kinds["batch/v1/" + body["kind"]]
+    schema = {"$ref": f"urn:k#/definitions/{kind}"}
+    Draft202012Validator(schema, registry=shared).validate(body)
 
 
 class CronJobServer(TrafficServer):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from heavylift.streams.work import (
         end_stream_mirror,
         fence_producers,
+        live_request,
         mirror_stream,
         plan_stream,
         prepare_stream_back,
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "live_request",
     "DrainedStream",
     "StreamMirror",
     "StreamOptions",
@@ -45,6 +47,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "live_request": "work",
     "stream_flows": "work",
     "producers_state": "work",
     "prepare_stream_back": "work",

@@ -32,11 +32,13 @@ class FenceOptions:
         back.
     :param principals: whom the brokers refuse, as ``User:orders``; never Heavylift's own.
     :param settle_seconds: for how long a stream must be still before it counts as drained.
+    :param switched: a cutover switches this stream, so that the fences say in which direction it is mirrored.
     """
 
     kind: Literal["acl", "marker"] = "marker"
     principals: tuple[str, ...] = ()
     settle_seconds: float = 1.0
+    switched: bool = False
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,7 @@ def _fence(spec: MigrationSpec, stream: str) -> FenceOptions:
     found = next((each for each in switched if each.stream == stream), None)
     if found is None:
         return FenceOptions()
-    return FenceOptions(found.fence.value, found.principals, found.settle)
+    return FenceOptions(found.fence.value, found.principals, found.settle, switched=True)
 
 
 def _place(side: StreamSide, connections: Callable[[str], Connection]) -> StreamPlace:

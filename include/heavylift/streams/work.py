@@ -111,6 +111,18 @@ async def fence_producers(request: StreamRequest, side: Side, epoch: int, *, fro
     await _in_thread(request, lambda mirror, _watch: mirror.fence(side, epoch, frozen=frozen))
 
 
+async def live_request(request: StreamRequest) -> StreamRequest:
+    """Return the request in the direction that records flow now: away from the side that is written to.
+
+    To the target until a cutover, back after it, to the target again after a rollback. Of a stream that no
+    cutover switches it is the request itself.
+    """
+    if not request.fence.switched:
+        return request
+    source, target = await producers_state(request, Side.SOURCE), await producers_state(request, Side.TARGET)
+    return request.reversed() if (target.opened or 0) > (source.opened or 0) else request
+
+
 async def stream_flows(request: StreamRequest) -> bool:
     """Tell whether a mirror this way was begun, and not ended; changes nothing."""
     return await _in_thread(request, lambda mirror, _watch: mirror.flows())
