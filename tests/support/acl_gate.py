@@ -10,6 +10,7 @@ import asyncio
 import struct
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 PRODUCE, API_VERSIONS, SASL_HANDSHAKE, SASL_AUTHENTICATE = 0, 18, 17, 36
@@ -83,6 +84,8 @@ class AclGate:
     behind: int = 0
 
     def __post_init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._over = asyncio.Event()
         self._loop = asyncio.new_event_loop()
         ready = threading.Event()
         self._thread = threading.Thread(target=self._run, args=(ready,), daemon=True)
@@ -90,24 +93,34 @@ class AclGate:
         ready.wait()
 
     def close(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._over.set)
         self._thread.join()
 
     def _run(self, ready: threading.Event) -> None:
         async def serve() -> None:
-            await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+            server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
             ready.set()
+            await self._over.wait()
+            server.close()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
 
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(serve())
-        self._loop.run_forever()
+        self._loop.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        session = _Session(self, reader, writer)
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         try:
-            await session.run()
-        except (asyncio.IncompleteReadError, ConnectionError):
-            writer.close()
+            await _Session(self, reader, writer).run()
+        except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
+            pass  # the client or the test has ended it
+        finally:
+            self._tasks.discard(task)
+            await _closed(writer)
 
     def denies(self, user: str, topic: str) -> bool:
         rule: Rule = (_TOPIC, topic, _LITERAL, f"User:{user}", "*", _WRITE, _DENY)
@@ -142,7 +155,7 @@ class _Session:
                 _send(self._writer, answer)
                 await self._writer.drain()
         finally:
-            onward.close()
+            await _closed(onward)
 
     def _answer(self, request: bytes) -> bytes | None:
         frame = Frame(request)
@@ -294,6 +307,12 @@ def _varint(value: int) -> bytes:
 async def _frame(reader: asyncio.StreamReader) -> bytes:
     size = struct.unpack(">i", await reader.readexactly(4))[0]
     return await reader.readexactly(size)
+
+
+async def _closed(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(ConnectionError):
+        await writer.wait_closed()
 
 
 def _send(writer: asyncio.StreamWriter, frame: bytes) -> None:
