@@ -220,7 +220,7 @@ async def _opened(called: _Called) -> AsyncIterator[SwitchRequest]:
     cutover = cutover_of(called.spec)
     async with (
         open_evidence(called.evidence_url, called.evidence_connection) as store,
-        open_parts(called.spec, called.run, connection_from_env) as parts,
+        open_parts(called.spec, called.run, connection_from_env, note) as parts,
     ):
         yield SwitchRequest(
             store, called.run, parts, shell_actor(), cutover.max_write_pause, cutover.freeze_within

@@ -24,10 +24,16 @@ def status_text(found: dict[str, Any]) -> str:
     ]
     for each in world["databases"]:
         partly = f", partly: {', '.join(each['partly'])}" if each["partly"] else ""
-        lines.append(f"database {each['database']}: source {each['source']}, target {each['target']}{partly}")
+        name = each["database"]
+        named = name if name.startswith("stream ") else f"database {name}"
+        lines.append(f"{named}: source {each['source']}, target {each['target']}{partly}")
     for each in world["routes"]:
         mirrored = f", {each['mirror_percent']} % mirrored" if each["mirror_percent"] else ""
         lines.append(f"{each['route']}: {each['target_percent']} % to the target{mirrored}")
+    lines += [
+        f"schedule {each['schedule']}: source {each['source']}, target {each['target']}"
+        for each in world["schedules"]
+    ]
     return "\n".join(lines)
 
 

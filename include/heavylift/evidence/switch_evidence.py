@@ -14,8 +14,11 @@ from heavylift.evidence.switch_records import (
     FinalRecord,
     ReadinessRecord,
     RehearsalRecord,
+    ScheduleRecord,
     ShiftRecord,
     SwitchRecord,
+    schedule_path,
+    schedules_folder,
     switch_path,
 )
 
@@ -33,6 +36,7 @@ class SwitchEvidence:
     """The records of one run; the last of each kind counts.
 
     :param canaries: the last of each step, in the order of their decisions.
+    :param schedules: the last act on each schedule, where it was this run's.
     """
 
     run: RunKey
@@ -41,6 +45,7 @@ class SwitchEvidence:
     switches: tuple[Kept[SwitchRecord], ...] = ()
     canaries: tuple[Kept[CanaryRecord], ...] = ()
     rehearsal: Kept[RehearsalRecord] | None = None
+    schedules: tuple[Kept[ScheduleRecord], ...] = ()
 
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
@@ -48,7 +53,8 @@ class SwitchEvidence:
         looked = [kept.ref for kept in (self.readiness, self.rehearsal) if kept]
         judged = [kept.ref for kept in self.canaries]
         shifted = [kept.ref for kept in self.shifts]
-        return (*looked, *judged, *shifted, *(kept.ref for kept in self.switches))
+        held = [kept.ref for kept in self.schedules]
+        return (*looked, *judged, *shifted, *(kept.ref for kept in self.switches), *held)
 
     @property
     def switch(self) -> Kept[SwitchRecord] | None:
@@ -78,7 +84,20 @@ async def read_switch(store: EvidenceStore, run: RunKey) -> SwitchEvidence:
     switches = await read_all(store, lambda number: switch_path(run, "switch", number), SwitchRecord)
     canaries = await _canaries(store, run)
     rehearsal = await read_latest(store, _path_of(run, "rehearsal"), RehearsalRecord)
-    return SwitchEvidence(run, readiness, tuple(shifts), tuple(switches), canaries, rehearsal)
+    schedules = await _schedules(store, run)
+    return SwitchEvidence(run, readiness, tuple(shifts), tuple(switches), canaries, rehearsal, schedules)
+
+
+async def _schedules(store: EvidenceStore, run: RunKey) -> tuple[Kept[ScheduleRecord], ...]:
+    folder = schedules_folder(run.migration)
+    paths = [file.path async for file in store.files(folder)]
+    names = sorted({original_text(path.split("/")[-2]) or path.split("/")[-2] for path in paths})
+    found = [await read_latest(store, _acts(run.migration, name), ScheduleRecord) for name in names]
+    return tuple(kept for kept in found if kept and kept.record.run == run)
+
+
+def _acts(migration: str, schedule: str) -> PathOf:
+    return lambda number: schedule_path(migration, schedule, number)
 
 
 async def _canaries(store: EvidenceStore, run: RunKey) -> tuple[Kept[CanaryRecord], ...]:

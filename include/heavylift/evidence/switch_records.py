@@ -237,7 +237,12 @@ class FinalRecord(Record):
 
 def schedule_path(migration: str, schedule: str, number: int) -> str:
     """Return the path of the ``number``-th act on a migration's schedule, from 1."""
-    return f"{migration}/{SWITCH_FOLDER}/schedules/{safe_segment(schedule)}/{number:06d}.json"
+    return f"{schedules_folder(migration)}/{safe_segment(schedule)}/{number:06d}.json"
+
+
+def schedules_folder(migration: str) -> str:
+    """Return the folder of what was done with a migration's schedules."""
+    return f"{migration}/{SWITCH_FOLDER}/schedules"
 
 
 def turns_folder(migration: str) -> str:

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "live_request",
     "DrainedStream",
     "StreamMirror",
     "StreamOptions",
@@ -35,6 +34,7 @@ __all__ = [
     "drain_stream",
     "end_stream_mirror",
     "fence_producers",
+    "live_request",
     "mirror_stream",
     "plan_stream",
     "prepare_stream_back",

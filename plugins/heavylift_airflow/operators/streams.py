@@ -55,7 +55,7 @@ class StreamOperator(HeavyliftOperator):
         )
 
     async def live(self, frame: TaskFrame, *, drained: bool = False) -> StreamRequest:
-        """Return it in the direction that records flow now: back after a cutover that switches this stream."""
+        """Return it in the direction that records flow now: back after a cutover that switches it."""
         from heavylift.streams.api import live_request
 
         return await live_request(self.request(frame, drained=drained))
