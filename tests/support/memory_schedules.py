@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from heavylift.cutover.schedules.due import due_between
 from heavylift.cutover.schedules.ports import Schedule, Seen
+from heavylift.errors import TransientError
 from heavylift.fencing import Side, superseded
 from tests.support.memory_switch import Fate
 
@@ -31,6 +32,9 @@ class MemorySchedule:
     """Both sides of one schedule, which start runs as time goes on."""
 
     now: datetime = START
+    cron: str = CRON
+    torn: bool = False
+    refuses: Side | None = None
     seconds: float = 1.0
     sides: dict[Side, MemoryScheduler] = field(
         default_factory=lambda: {Side.SOURCE: MemoryScheduler(enabled=True), Side.TARGET: MemoryScheduler()}
@@ -39,7 +43,7 @@ class MemorySchedule:
     def passes(self, seconds: float) -> None:
         """Let time go on; whoever is enabled runs what is due."""
         until = self.now + timedelta(seconds=seconds)
-        for due in due_between(CRON, ZoneInfo("UTC"), self.now, until):
+        for due in due_between(self.cron, ZoneInfo("UTC"), self.now, until):
             for side in self.sides.values():
                 if side.enabled:
                     side.runs.append(due)
@@ -55,12 +59,12 @@ class MemorySchedule:
     def seen_by(self, fate: Fate, missed: str = "run") -> Schedule:
         """Return it as a process with this fate sees it."""
         sides = {side: SeenScheduler(self, side, fate) for side in Side}
-        return Schedule("nightly", sides, CRON, ZoneInfo("UTC"), missed)  # type: ignore[arg-type]
+        return Schedule("nightly", sides, self.cron, ZoneInfo("UTC"), missed)  # type: ignore[arg-type]
 
     @property
     def due(self) -> list[datetime]:
         """All moments at which it was due since the beginning."""
-        return due_between(CRON, ZoneInfo("UTC"), START, self.now)
+        return due_between(self.cron, ZoneInfo("UTC"), START, self.now)
 
 
 @dataclass(frozen=True)
@@ -90,9 +94,12 @@ class SeenScheduler:
     async def set(self, *, enabled: bool, epoch: int) -> Seen:
         def act() -> Seen:
             side = self._side()
+            if self.of.refuses is self.side and enabled:
+                raise TransientError("a schedule in memory", got="no answer", code="0000")
             if epoch < side.epoch:
                 raise superseded("a schedule in memory", side.epoch, epoch)
             side.enabled, side.epoch = enabled, epoch
+            self.of.torn = self.of.torn or all(each.enabled for each in self.of.sides.values())
             return self._seen()
 
         return await self.fate.around(act)

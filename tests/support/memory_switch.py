@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from heavylift.cutover.ports import Drained, Side, Split, Verified, Writes, WriteState
 from heavylift.cutover.world import Parts
 from heavylift.errors import TransientError
 from heavylift.fencing import superseded
+
+if TYPE_CHECKING:
+    from tests.support.memory_schedules import MemorySchedule
 
 T = TypeVar("T")
 
@@ -228,6 +231,7 @@ class Workload:
     writers: MemoryRoute = field(default_factory=MemoryRoute)
     ledger: dict[tuple[str, str], int] = field(default_factory=dict)
     over: bool = False
+    schedules: list[MemorySchedule] = field(default_factory=list)
 
     def seen_by(self, fate: Fate) -> Parts:
         """Return the parts as a process with this fate sees them."""
@@ -235,6 +239,7 @@ class Workload:
             [SeenDatabase(each, fate) for each in self.databases],
             SeenRoute(self.requests, fate),
             SeenRoute(self.writers, fate),
+            [each.seen_by(fate) for each in self.schedules],
         )
 
     async def write(self) -> None:

@@ -35,12 +35,16 @@ from heavylift_airflow.phases.form import dry_run_param
 from heavylift_airflow.phases.gates import add_gate
 from heavylift_airflow.phases.movement import dag_settings
 from heavylift_airflow.phases.parts import Parts
+from heavylift_airflow.sensors.soak import MOMENTS, SoakSensor
 
 SHADOW = "shadow"
 """The step in which the target gets copies of requests only."""
 EVERYTHING = 100
 FINALISE = "finalise"
 """What the DAG is called that closes the way back; it belongs to the phase cutover."""
+SOAK = "soak"
+"""What the DAG is called that tells how far the soak is; it belongs to the phase cutover."""
+MOST_SOAKS = 16
 
 
 def cutover_dag(loaded: LoadedSpec) -> DAG | None:
@@ -117,6 +121,32 @@ def finalise_dag(loaded: LoadedSpec) -> DAG | None:
         parts = Parts(seen, str(loaded.path.absolute()), Phase.CUTOVER)
         begin = BeginRunOperator(**parts.arguments("begin_run"))
         begin >> FinaliseCutoverOperator(**parts.arguments("finalise"))
+    return dag
+
+
+def soak_dag(loaded: LoadedSpec) -> DAG | None:
+    """Return the DAG that tells people how far the soak is, begun by each cutover; None without a section."""
+    spec = loaded.spec
+    if spec.cutover is None:
+        return None
+    seen = spec_for(spec, Phase.CUTOVER)
+    settings = dag_settings(seen, Phase.CUTOVER, loaded.path)
+    with DAG(
+        dag_id=f"{spec.migration}.{SOAK}",
+        schedule=[phase_asset(spec.migration, Phase.CUTOVER)],
+        # It only tells, and a soak that nobody switched on would be forgotten.
+        is_paused_upon_creation=False,
+        # A cutover after a rollback begins another soak while the run of the first still waits; and a run of
+        # days has no deadline of a cutover's.
+        **{**settings, "max_active_runs": MOST_SOAKS, "deadline": None},
+    ) as dag:
+        parts = Parts(seen, str(loaded.path.absolute()), Phase.CUTOVER)
+        before: BaseOperator | None = None
+        for moment in MOMENTS:
+            sensor = SoakSensor(**parts.arguments(f"soak_{moment}"), moment=moment)
+            if before is not None:
+                before >> sensor
+            before = sensor
     return dag
 
 

@@ -41,6 +41,26 @@ async def examine_switch(
     return facts, ailments
 
 
+async def examine_soak(
+    store: EvidenceStore, migration: str, length: timedelta, now: datetime
+) -> tuple[list[str], list[Ailment]]:
+    """Return how far the soak is, and whether it is over and not finalised.
+
+    :raises AuditError: a record is damaged.
+    """
+    from heavylift.cutover.soaking import current_soak
+
+    soak = await current_soak(store, migration, length)
+    if soak is None:
+        return [], []
+    if now < soak.ends_at:
+        return [f"soak: a rollback stays possible for {duration(soak.ends_at - now)} more"], []
+    problem = f"the soak is over for {duration(now - soak.ends_at)}, and nobody has finalised the cutover"
+    remedy = f"trigger DAG {migration}.finalise, or {migration}.rollback"
+    urgency = Urgency.BROKEN if now >= soak.overdue_at else Urgency.WAITING
+    return [], [Ailment(urgency, "soak", problem, remedy)]
+
+
 def ailments_of_world(world: WorldRecord, phase: str, migration: str) -> list[Ailment]:
     """Return what is wrong with how writes and requests stand.
 
