@@ -35,6 +35,7 @@ class MemorySchedule:
     cron: str = CRON
     torn: bool = False
     refuses: Side | None = None
+    silent: Side | None = None
     seconds: float = 1.0
     sides: dict[Side, MemoryScheduler] = field(
         default_factory=lambda: {Side.SOURCE: MemoryScheduler(enabled=True), Side.TARGET: MemoryScheduler()}
@@ -89,6 +90,8 @@ class SeenScheduler:
         return Seen(side.enabled, side.epoch, last)
 
     async def read(self) -> Seen:
+        if self.of.silent is self.side:
+            raise TransientError("a schedule in memory", got="no answer", code="0000")
         return await self.fate.around(self._seen)
 
     async def set(self, *, enabled: bool, epoch: int) -> Seen:

@@ -56,6 +56,7 @@ class MemoryDatabase:
     fences: dict[Side, Fence] = field(default_factory=lambda: {side: Fence() for side in Side})
     applied: dict[Side, int | None] = field(default_factory=lambda: {Side.TARGET: 0, Side.SOURCE: None})
     torn: bool = False
+    gone: set[Side] = field(default_factory=set)
 
     def write(self, side: Side, key: str) -> None:
         """Write as an application does."""
@@ -149,9 +150,16 @@ class SeenDatabase:
         return WriteState(Writes.FROZEN if fence.frozen else Writes.OPEN, fence.epoch, opened=fence.opened)
 
     async def writes(self, side: Side) -> WriteState:
+        self._ask(side)
         return await self.fate.around(lambda: self._state(side))
 
+    def _ask(self, *sides: Side) -> None:
+        if self.of.gone & set(sides):
+            raise TransientError("a side in memory", got="no answer", code="0000")
+
     async def freeze(self, side: Side, *, epoch: int, within_seconds: float) -> None:
+        self._ask(side)
+
         def act() -> None:
             self.of.fences[side].admit(epoch)
             self.of.fences[side].frozen = True
@@ -159,6 +167,8 @@ class SeenDatabase:
         await self.fate.around(lambda: self._act(act))
 
     async def unfreeze(self, side: Side, *, epoch: int, other_is_shut: bool = False) -> None:
+        self._ask(*([side] if other_is_shut else Side))
+
         def act() -> None:
             fence = self.of.fences[side]
             fence.admit(epoch)
@@ -173,6 +183,7 @@ class SeenDatabase:
         await self.fate.around(lambda: self.of.carry(to))
 
     async def drain(self, to: Side, *, within_seconds: float) -> Drained:
+        self._ask(*Side)
         await self.fate.around(lambda: self.of.carry(to))
         return Drained(reached=True, position=str(self.of.applied[to]))
 

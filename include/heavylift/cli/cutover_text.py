@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.loss_records import LossRecord
     from heavylift.evidence.switch_records import (
         ReadinessRecord,
         RehearsalRecord,
@@ -73,6 +74,14 @@ def switch_text(record: SwitchRecord, ref: EvidenceRef) -> str:
         f" of {record.write_pause_budget_seconds:g} s, {record.seconds:.2f} s in all"
     )
     return "\n".join([*_steps(record.steps), *proofs, told, f"evidence: {ref.path}"])
+
+
+def losses_text(record: LossRecord, ref: EvidenceRef) -> str:
+    """Return what is lost, and how to accept it."""
+    lines = [f"does not answer: {', '.join(record.gone)}"]
+    lines += [f"lost: {each.subject}: {each.detail}" for each in record.losses]
+    lines.append(f"to accept just that: heavylift cutover rollback SPEC --without-target {record.digest}")
+    return "\n".join([*lines, f"evidence: {ref.path}"])
 
 
 def _steps(steps: tuple[SwitchStep, ...]) -> list[str]:

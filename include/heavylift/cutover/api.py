@@ -40,6 +40,7 @@ class SwitchRequest:
     :param parts: what is switched.
     :param actor: who asked for it.
     :param max_write_pause: seconds.
+    :param given_up: parts whose target is gone, and is left behind with a person's approval.
     :param clock: seconds, rising.
     """
 
@@ -49,6 +50,7 @@ class SwitchRequest:
     actor: str
     max_write_pause: float
     freeze_within: float = 2.0
+    given_up: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic
 
     @property
@@ -97,6 +99,7 @@ async def switch_writes(
         steps=tuple(journal.steps),
         proofs=tuple(journal.proofs[name] for name in sorted(journal.proofs)),
         reason=str(failed) if failed else "",
+        given_up=request.given_up,
         seconds=round(journal.seconds, 4),
     )
     _number, ref = await write_next(

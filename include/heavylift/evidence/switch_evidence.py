@@ -16,6 +16,7 @@ from heavylift.evidence.switch_records import (
     RehearsalRecord,
     ScheduleRecord,
     ShiftRecord,
+    SideName,
     SwitchRecord,
     schedule_path,
     schedules_folder,
@@ -127,17 +128,20 @@ async def latest_rehearsal(store: EvidenceStore, migration: str) -> Kept[Rehears
 
 
 async def latest_switch(
-    store: EvidenceStore, migration: str, *, arrived: bool = False
+    store: EvidenceStore, migration: str, *, arrived: bool = False, goal: SideName | None = None
 ) -> Kept[SwitchRecord] | None:
     """Return the newest switch of a migration in either direction, whatever came of it, or None.
 
     :param arrived: only of those that came to their goal: after one that went back it is the one before.
+    :param goal: only of those that were to come to this side.
     :raises AuditError: a record is damaged.
     """
     newest: Kept[SwitchRecord] | None = None
     for phase in (CUTOVER_PHASE, ROLLBACK_PHASE):
         for seen in await list_runs(store, migration, phase):
             kept = await read_latest(store, _path_of(seen.key, "switch"), SwitchRecord)
+            if kept and goal is not None and kept.record.goal != goal:
+                continue
             if arrived and kept and kept.record.outcome not in ("switched", "already"):
                 continue
             if kept and (newest is None or kept.record.ended_at > newest.record.ended_at):

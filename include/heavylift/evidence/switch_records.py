@@ -116,6 +116,8 @@ class SwitchRecord(Record):
     :param write_pause_seconds: from the first side's freezing to the last one's opening, whichever side that
         was; 0 where nothing was frozen.
     :param reason: why it did not come to its goal.
+    :param given_up: what was brought back without its target, which was gone and counts as frozen here; the
+        run's record of losses tells what that cost.
     """
 
     schema_version: Literal["heavylift/switch/v1"] = "heavylift/switch/v1"
@@ -132,6 +134,7 @@ class SwitchRecord(Record):
     steps: tuple[SwitchStep, ...] = ()
     proofs: tuple[DatabaseProof, ...] = ()
     reason: str = ""
+    given_up: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -258,6 +261,6 @@ def turn_path(migration: str, number: int) -> str:
 def switch_path(run: RunKey, kind: str, number: int) -> str:
     """Return the path of a run's ``number``-th record of a kind, from 1.
 
-    :param kind: ``switch``, ``shift``, ``readiness``, ``rehearsal``, ``final``.
+    :param kind: ``switch``, ``shift``, ``readiness``, ``rehearsal``, ``final``, ``losses``.
     """
     return f"{run.folder}/{SWITCH_FOLDER}/{kind}-{number}.json"

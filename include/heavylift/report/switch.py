@@ -98,7 +98,10 @@ def switch_words(record: SwitchRecord) -> str:
         "between": "writes are between the sides",
     }
     paused = f", paused for {record.write_pause_seconds:.1f} s of {record.write_pause_budget_seconds:g} s"
-    return words[record.outcome] + (paused if record.write_pause_seconds else "")
+    lost = (
+        f", without the target of {', '.join(record.given_up)}: see what was lost" if record.given_up else ""
+    )
+    return words[record.outcome] + (paused if record.write_pause_seconds else "") + lost
 
 
 def schedule_words(record: ScheduleRecord) -> str:

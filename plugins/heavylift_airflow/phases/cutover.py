@@ -8,7 +8,7 @@ from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
 
 from heavylift.spec import LoadedSpec, Phase
 from heavylift.spec.registry_phase import spec_for
-from heavylift_airflow.context import CONFIRM, EARLY, REHEARSE
+from heavylift_airflow.context import CONFIRM, EARLY, REHEARSE, WITHOUT_TARGET
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.cutover import (
     CheckReadinessOperator,
@@ -84,7 +84,17 @@ def rollback_dag(loaded: LoadedSpec) -> DAG | None:
         schedule=None,
         # Somebody who needs it needs it now, not once it is switched on.
         is_paused_upon_creation=False,
-        params=dry_run_param("Look where everything is; bring nothing back."),
+        params={
+            **dry_run_param("Look where everything is; bring nothing back."),
+            WITHOUT_TARGET: Param(
+                None,
+                type=["null", "string"],
+                title="Without the target",
+                section="What to do",
+                description="Only where the target is gone for good: the digest of what is lost, by"
+                " heavylift cutover losses. Who triggers this accepts just that.",
+            ),
+        },
         **dag_settings(seen, Phase.ROLLBACK, loaded.path),
     ) as dag:
         _build_rollback(Parts(seen, str(loaded.path.absolute()), Phase.ROLLBACK))
