@@ -69,7 +69,7 @@ def test_a_rollback_asks_nobody_and_is_never_paused_at_first(tmp_path: Path) -> 
         "begin_run", "roll_back", "build_report", "summarise_run",
     ]  # fmt: skip
     assert dag.is_paused_upon_creation is False
-    assert set(dag.params) == {"dry_run"}
+    assert set(dag.params) == {"dry_run", "without_target"}
 
 
 @pytest.mark.parametrize("phase", [Phase.CUTOVER, Phase.ROLLBACK])
