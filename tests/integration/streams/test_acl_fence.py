@@ -17,7 +17,7 @@ from heavylift.connections import Connection
 from heavylift.cutover.api import SwitchRequest, bring_to
 from heavylift.cutover.ports import Side, Writes
 from heavylift.cutover.world import Parts
-from heavylift.errors import ConflictError, CredentialError
+from heavylift.errors import ConflictError, ConnectionConfigError, CredentialError
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import open_evidence
 from heavylift.kafka.cluster import Cluster
@@ -184,6 +184,9 @@ async def test_a_wrong_password_is_told_and_not_shown(
     pair: tuple[GuardedBroker, GuardedBroker], tmp_path: Path
 ) -> None:
     request = asked(pair, tmp_path, "other")
+    ourselves = replace(request, fence=replace(request.fence, principals=("User:heavylift",)))
+    with pytest.raises(ConnectionConfigError, match="HL-9639"):
+        await fence_producers(ourselves, SOURCE, 1, frozen=True)
     extra = {**request.source.connection.extra, "sasl.password": "wrong-secret"}
     wrong = replace(request.source, connection=replace(request.source.connection, extra=extra))
     with pytest.raises(CredentialError) as refused:

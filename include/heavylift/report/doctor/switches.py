@@ -69,7 +69,7 @@ def ailments_of_world(world: WorldRecord, phase: str, migration: str) -> list[Ai
     found = []
     again = _again(migration, phase)
     for each in world.databases:
-        subject = f"database {each.database}"
+        subject = each.database if each.database.startswith("stream ") else f"database {each.database}"
         if each.source == each.target == "frozen" and not each.partly:
             found.append(Ailment(Urgency.NOW, subject, "both sides are frozen: nobody can write", again))
         elif each.partly:

@@ -13,6 +13,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
+from heavylift.errors import ConnectionConfigError
 from heavylift.fencing import WriteState, superseded
 from heavylift.kafka.cluster import Cluster
 from heavylift.kafka.ends import true_bounds
@@ -51,12 +52,27 @@ class Fence:
         """Freeze the side, or open it. Idempotent.
 
         :raises ConflictError: the side has seen a higher epoch (code 8701).
+        :raises ConnectionConfigError: the rules would keep Heavylift's own mirror from writing.
         """
+        self._demand_others()
         self._admit(epoch, frozen=frozen)
         log = self._read()
         self._refuse_lower(log, epoch)
         if self._request.fence.kind == "acl":
             self._follow(log)
+
+    def _demand_others(self) -> None:
+        user = self._cluster.user
+        if user and f"User:{user}" in self._request.fence.principals:
+            raise ConnectionConfigError(
+                f"fencing stream {self._request.stream!r} on the {self._cluster.side}",
+                got=f"User:{user} among the producers, with which Heavylift mirrors, too",
+                expected="a user of Heavylift's own in the connection",
+                state="nothing was changed",
+                remedy=f"give connection {self._cluster.conn_id!r} another user, or take it out of"
+                " cutover.streams[].principals",
+                code="9639",
+            )
 
     def _admit(self, epoch: int, *, frozen: bool) -> None:
         log = self._read()
