@@ -23,6 +23,7 @@ COPY_ANEW = "copy_anew"
 DESTROY = "destroy"
 REHEARSE = "rehearse"
 CONFIRM, EARLY = "confirm", "early"
+WITHOUT_TARGET = "without_target"
 
 
 @dataclass(frozen=True)

@@ -86,6 +86,22 @@ def tell_of_approval(context: Context, gate: str, result: str) -> None:
     _safely(context, act)
 
 
+def tell_of_soak(context: Context, title: str, todo: str, about: str) -> None:
+    """Tell that the soak after a cutover nears its end, or is over and not finalised.
+
+    :param about: the soak and the moment: each is told once, whichever run sees it.
+    """
+
+    async def act(store: EvidenceStore, frame: TaskFrame) -> None:
+        from heavylift.notify.message import Message
+
+        # Without a run: the next cutover's run must not tell of this soak again.
+        told = Message("deadline", frame.spec.migration, frame.run.phase, "", title, todo=todo, about=about)
+        await _tell(store, frame.spec, _with_link(told, context))
+
+    _safely(context, act)
+
+
 def deadlines_of(spec: MigrationSpec, phase: Phase, spec_path: str) -> list[DeadlineAlert]:
     """Return Airflow's alerts for a DAG: one where the spec says how long a run of the phase may take."""
     from airflow.sdk.definitions.callback import SyncCallback

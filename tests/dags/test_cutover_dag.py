@@ -8,7 +8,7 @@ import pytest
 from airflow.sdk import DAG
 
 from heavylift.spec import Phase, SpecFileError, load_spec, load_specs
-from heavylift_airflow.phases.cutover import cutover_dag, finalise_dag, rollback_dag
+from heavylift_airflow.phases.cutover import cutover_dag, finalise_dag, rollback_dag, soak_dag
 from heavylift_airflow.phases.runbook import read_runbook
 from tests.dags.specs import write
 
@@ -69,7 +69,7 @@ def test_a_rollback_asks_nobody_and_is_never_paused_at_first(tmp_path: Path) -> 
         "begin_run", "roll_back", "build_report", "summarise_run",
     ]  # fmt: skip
     assert dag.is_paused_upon_creation is False
-    assert set(dag.params) == {"dry_run"}
+    assert set(dag.params) == {"dry_run", "without_target"}
 
 
 @pytest.mark.parametrize("phase", [Phase.CUTOVER, Phase.ROLLBACK])
@@ -124,3 +124,15 @@ def test_the_way_back_is_closed_by_a_dag_of_its_own(tmp_path: Path) -> None:
     assert [task.task_id for task in dag.topological_sort()] == ["begin_run", "finalise"]
     assert set(dag.params) == {"confirm", "early"}
     assert "*To do:*" in (dag.get_task("finalise").doc_md or "")
+
+
+def test_each_cutover_begins_a_run_that_tells_how_far_the_soak_is(tmp_path: Path) -> None:
+    [loaded] = load_specs(write(tmp_path, "some", databases=[DATABASE], cutover=CUTOVER).parent).valid
+    dag = soak_dag(loaded)
+    assert dag is not None
+    assert [task.task_id for task in dag.topological_sort()] == ["soak_nears", "soak_ends", "soak_overdue"]
+    assert dag.timetable.asset_condition is not None
+    assert dag.max_active_runs > 1
+    assert not dag.is_paused_upon_creation
+    known = read_runbook(Phase.CUTOVER)
+    assert all(known.task(task.task_id) for task in dag.tasks)

@@ -52,7 +52,7 @@ def test_no_dag_file_has_an_import_error(dag_bag: BundleDagBag) -> None:
 def test_the_example_has_a_dag_for_each_phase(dag_bag: BundleDagBag, example: MigrationSpec) -> None:
     assert set(dag_bag.dags) == {
         example.dag_id(phase) for phase in (Phase.ASSESS, *STATES, Phase.CUTOVER, Phase.ROLLBACK)
-    } | {f"{example.migration}.finalise"}
+    } | {f"{example.migration}.finalise", f"{example.migration}.soak"}
 
 
 @every_phase

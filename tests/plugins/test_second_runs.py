@@ -116,6 +116,8 @@ SECOND_RUNS = {
     "GateSensor": "plugins/test_gate_operators.py::test_a_sensor_that_is_cleared_sees_the_same_result",
     "GenerateInfrastructureOperator": PROVISION,
     "GraceSensor": LEAVING_CLEARED,
+    "SoakSensor": "plugins/test_switch_operators.py::"
+    "test_people_are_told_how_far_the_soak_is_and_only_of_one_that_goes_on",
     "IngestDeviceOperator": CLEARED_DEVICES,
     "LoadDeviceOperator": CLEARED_DEVICES,
     "MakeGraphOperator": KILLED_ASSESS,

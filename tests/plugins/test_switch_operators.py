@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
 from heavylift.cutover.canary import api as canary
 from heavylift.cutover.canary import from_spec
@@ -20,11 +22,13 @@ from heavylift.errors import (
     PermanentError,
     TransientError,
 )
+from heavylift.evidence import records
 from heavylift.evidence.numbered import write_next
-from heavylift.evidence.records import RunKey
+from heavylift.evidence.records import RunKey, utc_now
 from heavylift.evidence.store import open_evidence
 from heavylift.evidence.switch_records import ReadinessItem, ReadinessRecord, switch_path
 from heavylift.fencing import Side
+from heavylift.notify import api as notify
 from heavylift.switching import parts as parts_module
 from heavylift_airflow.context import run_key
 from heavylift_airflow.operators.cutover import (
@@ -41,8 +45,10 @@ from heavylift_airflow.operators.cutover_acts import (
     ShiftTrafficOperator,
 )
 from heavylift_airflow.operators.cutover_closing import EvaluateCutoverGateOperator, SummariseSwitchOperator
+from heavylift_airflow.sensors.soak import SoakSensor
 from tests.plugins.tables_world import DATABASE, with_database
 from tests.plugins.world import NAME, RUN_ID, World, context_of
+from tests.support.memory_schedules import MemorySchedule
 from tests.support.memory_switch import Fate, MemoryDatabase, Workload
 
 SOURCE, TARGET = Side.SOURCE, Side.TARGET
@@ -263,3 +269,68 @@ def test_a_turn_that_was_only_marked_as_taken_lets_nobody_shift_or_promote(switc
         switching.do(PromoteCutoverOperator)
     assert switching.workload.requests.target_percent == 0
     assert not switching.workload.databases[0].fences[SOURCE].epoch
+
+
+def test_a_schedule_is_switched_with_the_rest_and_back(turn: Switching) -> None:
+    schedule = MemorySchedule(cron="0 0 1 1 *")
+    turn.workload.schedules.append(schedule)
+    looked = turn.do(CheckReadinessOperator)
+    assert "schedule nightly" not in looked["open"]
+    assert turn.do(PromoteCutoverOperator)["outcome"] == "switched"
+    assert [schedule.sides[side].enabled for side in (SOURCE, TARGET)] == [False, True]
+    assert turn.do(SummariseSwitchOperator)["passed"]
+    assert turn.do(CheckReadinessOperator)["open"].count("schedule nightly") == 1
+    turn.do(RollBackOperator, phase="rollback", run_id="back")
+    assert [schedule.sides[side].enabled for side in (SOURCE, TARGET)] == [True, False]
+
+
+def test_a_schedule_goes_back_with_a_switch_that_fails_and_no_run_is_called_done_while_it_is_held(
+    turn: Switching,
+) -> None:
+    schedule = MemorySchedule(cron="0 0 1 1 *")
+    turn.workload.schedules.append(schedule)
+    turn.workload.databases[0].rows[TARGET]["stray"] = 1
+    with pytest.raises(IntegrityError, match="HL-8707"):
+        turn.do(PromoteCutoverOperator)
+    assert [schedule.sides[side].enabled for side in (SOURCE, TARGET)] == [True, False]
+    del turn.workload.databases[0].rows[TARGET]["stray"]
+    # The scheduler of the target can't be changed once all the rest is there.
+    schedule.refuses = TARGET
+    with pytest.raises(TransientError):
+        turn.do(PromoteCutoverOperator)
+    assert not schedule.sides[TARGET].enabled
+    with pytest.raises(IncompleteError, match="held still"):
+        turn.do(SummariseSwitchOperator)
+    schedule.refuses = None
+    assert turn.do(PromoteCutoverOperator)["outcome"] == "already"
+    assert schedule.sides[TARGET].enabled
+
+
+def test_people_are_told_how_far_the_soak_is_and_only_of_one_that_goes_on(
+    turn: Switching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr(notify, "send", lambda _connection, _whom, message: told.append(message.title))
+    monkeypatch.setenv("AIRFLOW_CONN_PAGER", json.dumps({"conn_type": "http", "host": "127.0.0.1"}))
+    turn.world.save(notify={"connection": "pager", "on": ["deadline"]})
+    assert turn.do(SoakSensor, moment="ends") == {"moment": "ends", "told": False, "soak_ends": None}
+    turn.do(PromoteCutoverOperator)
+    for moment, days in (("nears", 6), ("ends", 7), ("overdue", 8)):
+        with pytest.raises(TaskDeferred) as deferred:
+            turn.do(SoakSensor, moment=moment)
+        left = deferred.value.trigger.moment - utc_now()
+        assert timedelta(days=days, minutes=-5) < left < timedelta(days=days, minutes=5)
+    assert told == []
+    now = utc_now() + timedelta(days=9)
+    monkeypatch.setattr(records, "utc_now", lambda: now)
+    for moment in ("nears", "ends", "overdue", "overdue"):
+        assert turn.do(SoakSensor, moment=moment)["told"]
+    assert len(told) == 3
+    assert "forgotten" in told[-1]
+    monkeypatch.undo()
+
+
+def test_a_rollback_or_the_end_ends_the_soak(turn: Switching) -> None:
+    turn.do(PromoteCutoverOperator)
+    turn.do(FinaliseCutoverOperator, confirm=NAME, early=True)
+    assert not turn.do(SoakSensor, moment="ends")["told"]

@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from heavylift.cutover.ports import Drained, Side, Split, Verified, Writes, WriteState
 from heavylift.cutover.world import Parts
 from heavylift.errors import TransientError
 from heavylift.fencing import superseded
+
+if TYPE_CHECKING:
+    from tests.support.memory_schedules import MemorySchedule
 
 T = TypeVar("T")
 
@@ -53,6 +56,7 @@ class MemoryDatabase:
     fences: dict[Side, Fence] = field(default_factory=lambda: {side: Fence() for side in Side})
     applied: dict[Side, int | None] = field(default_factory=lambda: {Side.TARGET: 0, Side.SOURCE: None})
     torn: bool = False
+    gone: set[Side] = field(default_factory=set)
 
     def write(self, side: Side, key: str) -> None:
         """Write as an application does."""
@@ -146,9 +150,16 @@ class SeenDatabase:
         return WriteState(Writes.FROZEN if fence.frozen else Writes.OPEN, fence.epoch, opened=fence.opened)
 
     async def writes(self, side: Side) -> WriteState:
+        self._ask(side)
         return await self.fate.around(lambda: self._state(side))
 
+    def _ask(self, *sides: Side) -> None:
+        if self.of.gone & set(sides):
+            raise TransientError("a side in memory", got="no answer", code="0000")
+
     async def freeze(self, side: Side, *, epoch: int, within_seconds: float) -> None:
+        self._ask(side)
+
         def act() -> None:
             self.of.fences[side].admit(epoch)
             self.of.fences[side].frozen = True
@@ -156,6 +167,8 @@ class SeenDatabase:
         await self.fate.around(lambda: self._act(act))
 
     async def unfreeze(self, side: Side, *, epoch: int, other_is_shut: bool = False) -> None:
+        self._ask(*([side] if other_is_shut else Side))
+
         def act() -> None:
             fence = self.of.fences[side]
             fence.admit(epoch)
@@ -170,6 +183,7 @@ class SeenDatabase:
         await self.fate.around(lambda: self.of.carry(to))
 
     async def drain(self, to: Side, *, within_seconds: float) -> Drained:
+        self._ask(*Side)
         await self.fate.around(lambda: self.of.carry(to))
         return Drained(reached=True, position=str(self.of.applied[to]))
 
@@ -228,6 +242,7 @@ class Workload:
     writers: MemoryRoute = field(default_factory=MemoryRoute)
     ledger: dict[tuple[str, str], int] = field(default_factory=dict)
     over: bool = False
+    schedules: list[MemorySchedule] = field(default_factory=list)
 
     def seen_by(self, fate: Fate) -> Parts:
         """Return the parts as a process with this fate sees them."""
@@ -235,6 +250,7 @@ class Workload:
             [SeenDatabase(each, fate) for each in self.databases],
             SeenRoute(self.requests, fate),
             SeenRoute(self.writers, fate),
+            [each.seen_by(fate) for each in self.schedules],
         )
 
     async def write(self) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from heavylift.cli.cutover_text import readiness_text, rehearsal_text, status_text, switch_text
+from heavylift.cli.cutover_text import losses_text, readiness_text, rehearsal_text, status_text, switch_text
 from heavylift.cli.output import ExitStatus, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
 from heavylift.connections import connection_from_env
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from heavylift.connections import Connection
     from heavylift.cutover.api import SwitchRequest
     from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.loss_records import LossRecord
     from heavylift.evidence.records import RunKey
     from heavylift.evidence.switch_records import FinalRecord, ReadinessRecord, SwitchRecord
     from heavylift.fencing import Side
@@ -125,14 +126,51 @@ def run_command(
 
 
 def rollback_command(
-    spec: Spec, evidence: Evidence = None, evidence_conn: EvidenceConn = None, as_json: AsJson = False
+    spec: Spec,
+    without_target: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIGEST", help="the target is gone: lose what `cutover losses` told under this digest"
+        ),
+    ] = None,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
 ) -> None:
     """Bring requests and writes back to the source, with all that was written on the target."""
     from heavylift.aio import run
     from heavylift.fencing import Side
 
     called = _called(spec, evidence, evidence_conn, "rollback")
+    if without_target is not None:
+        _finish(*run(_bring_back_without(called, without_target)), as_json=as_json)
+        return
     _finish(*run(_bring(called, Side.SOURCE, {})), as_json=as_json)
+
+
+def losses_command(
+    spec: Spec, evidence: Evidence = None, evidence_conn: EvidenceConn = None, as_json: AsJson = False
+) -> None:
+    """Tell what a rollback would lose now that the target, or part of it, is gone; moves nobody."""
+    from heavylift.aio import run
+    from heavylift.cutover.without_target import count_losses
+
+    async def look() -> tuple[LossRecord, EvidenceRef]:
+        async with _opened(called) as request:
+            return await count_losses(request)
+
+    called = _called(spec, evidence, evidence_conn, "rollback")
+    record, ref = run(look())
+    finish(
+        {
+            "losses": record.model_dump(mode="json"),
+            "digest": record.digest,
+            "evidence": ref.model_dump(mode="json"),
+        },
+        text=losses_text(record, ref),
+        as_json=as_json,
+        status=ExitStatus.DONE,
+    )
 
 
 def finalise_command(
@@ -211,6 +249,16 @@ async def _bring(called: _Called, side: Side, details: dict[str, Any]) -> tuple[
         return record, ref
 
 
+async def _bring_back_without(called: _Called, digest: str) -> tuple[SwitchRecord, EvidenceRef]:
+    from heavylift.cutover.without_target import bring_back_without_target
+
+    async with _opened(called) as request:
+        record, ref, lost = await bring_back_without_target(request, digest, note)
+        details = {"gone": list(lost.gone), "digest": lost.digest, "outcome": record.outcome}
+        await _note(request, "cutover.target_given_up", ref, details)
+        return record, ref
+
+
 @asynccontextmanager
 async def _opened(called: _Called) -> AsyncIterator[SwitchRequest]:
     from heavylift.cutover.api import SwitchRequest
@@ -220,7 +268,7 @@ async def _opened(called: _Called) -> AsyncIterator[SwitchRequest]:
     cutover = cutover_of(called.spec)
     async with (
         open_evidence(called.evidence_url, called.evidence_connection) as store,
-        open_parts(called.spec, called.run, connection_from_env) as parts,
+        open_parts(called.spec, called.run, connection_from_env, note) as parts,
     ):
         yield SwitchRequest(
             store, called.run, parts, shell_actor(), cutover.max_write_pause, cutover.freeze_within

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.loss_records import LossRecord
     from heavylift.evidence.switch_records import (
         ReadinessRecord,
         RehearsalRecord,
@@ -24,10 +25,16 @@ def status_text(found: dict[str, Any]) -> str:
     ]
     for each in world["databases"]:
         partly = f", partly: {', '.join(each['partly'])}" if each["partly"] else ""
-        lines.append(f"database {each['database']}: source {each['source']}, target {each['target']}{partly}")
+        name = each["database"]
+        named = name if name.startswith("stream ") else f"database {name}"
+        lines.append(f"{named}: source {each['source']}, target {each['target']}{partly}")
     for each in world["routes"]:
         mirrored = f", {each['mirror_percent']} % mirrored" if each["mirror_percent"] else ""
         lines.append(f"{each['route']}: {each['target_percent']} % to the target{mirrored}")
+    lines += [
+        f"schedule {each['schedule']}: source {each['source']}, target {each['target']}"
+        for each in world["schedules"]
+    ]
     return "\n".join(lines)
 
 
@@ -67,6 +74,14 @@ def switch_text(record: SwitchRecord, ref: EvidenceRef) -> str:
         f" of {record.write_pause_budget_seconds:g} s, {record.seconds:.2f} s in all"
     )
     return "\n".join([*_steps(record.steps), *proofs, told, f"evidence: {ref.path}"])
+
+
+def losses_text(record: LossRecord, ref: EvidenceRef) -> str:
+    """Return what is lost, and how to accept it."""
+    lines = [f"does not answer: {', '.join(record.gone)}"]
+    lines += [f"lost: {each.subject}: {each.detail}" for each in record.losses]
+    lines.append(f"to accept just that: heavylift cutover rollback SPEC --without-target {record.digest}")
+    return "\n".join([*lines, f"evidence: {ref.path}"])
 
 
 def _steps(steps: tuple[SwitchStep, ...]) -> list[str]:

@@ -128,7 +128,14 @@ def delete_command(
             await _demand_quiet(request, life)
         await _agree(request, "delete", approve)
         done = await delete(request, note)
-        figures = ("rows_deleted", "rows_absent", "tables_dropped", "tables_absent")
+        figures = (
+            "rows_deleted",
+            "rows_absent",
+            "tables_dropped",
+            "tables_absent",
+            "topics_deleted",
+            "topics_absent",
+        )
         return {**_life(done.life), **{name: getattr(done, name) for name in figures}}
 
     found = _run(spec, evidence, evidence_conn, act)

@@ -22,7 +22,10 @@ def deletion_text(found: Mapping[str, Any]) -> str:
     """Return what an attempt at the deletion did."""
     rows = f"objects: {found['rows_deleted']:,} deleted, {found['rows_absent']:,} found absent"
     tables = f"tables: {found['tables_dropped']:,} dropped, {found['tables_absent']:,} found absent"
-    return f"{rows}\n{tables}\nplan {found['plan']['number']} is {found['state']}; next: certificate"
+    topics = f"topics: {found['topics_deleted']:,} deleted, {found['topics_absent']:,} found absent"
+    return (
+        f"{rows}\n{tables}\n{topics}\nplan {found['plan']['number']} is {found['state']}; next: certificate"
+    )
 
 
 def certificate_text(found: Mapping[str, Any]) -> str:
@@ -58,6 +61,8 @@ def _plan(found: Mapping[str, Any]) -> Iterator[str]:
     for each in plan["databases"]:
         rows = sum(table["rows"] for table in each["tables"])
         yield f"  database {each['database']}: {len(each['tables'])} tables, {rows:,} rows of {each['where']}"
+    for each in plan["streams"]:
+        yield f"  stream {each['stream']}: {len(each['topics'])} topics of {each['where']}; {each['proof']}"
     yield from (f"  kept: {each['component']}: {each['what']}: {each['reason']}" for each in plan["retained"])
     yield from (f"  by people: {each['component']}: {each['reason']}" for each in plan["by_people"])
     for event in found["events"]:

@@ -96,6 +96,10 @@ async def _world(spec: MigrationSpec, run: RunKey) -> tuple[list[str], list[Ailm
         for each in world.databases
     ]
     facts += [f"{each.route} now: {each.target_percent} % to the target" for each in world.routes]
+    facts += [
+        f"schedule {each.schedule} now: source {each.source}, target {each.target}"
+        for each in world.schedules
+    ]
     return facts, ailments_of_world(world, "cutover", spec.migration)
 
 

@@ -10,10 +10,11 @@ from heavylift.cutover.journal import Journal, Tell
 from heavylift.cutover.patience import patiently
 from heavylift.cutover.ports import Side
 from heavylift.cutover.rehearsal import rehearse
+from heavylift.cutover.schedules.moving import Mover
 from heavylift.cutover.switch import Switch, Terms, no_stream
 from heavylift.cutover.turns import Turns
 from heavylift.cutover.world import Parts, World, observe, of_each, percent_for, route_stand
-from heavylift.errors import HeavyliftError, PermanentError
+from heavylift.errors import HeavyliftError, PermanentError, TransientError
 from heavylift.evidence.numbered import write_next
 from heavylift.evidence.records import EvidenceRef, RunKey, utc_now
 from heavylift.evidence.store import EvidenceStore
@@ -39,6 +40,7 @@ class SwitchRequest:
     :param parts: what is switched.
     :param actor: who asked for it.
     :param max_write_pause: seconds.
+    :param given_up: parts whose target is gone, and is left behind with a person's approval.
     :param clock: seconds, rising.
     """
 
@@ -48,6 +50,7 @@ class SwitchRequest:
     actor: str
     max_write_pause: float
     freeze_within: float = 2.0
+    given_up: tuple[str, ...] = ()
     clock: Callable[[], float] = time.monotonic
 
     @property
@@ -96,6 +99,7 @@ async def switch_writes(
         steps=tuple(journal.steps),
         proofs=tuple(journal.proofs[name] for name in sorted(journal.proofs)),
         reason=str(failed) if failed else "",
+        given_up=request.given_up,
         seconds=round(journal.seconds, 4),
     )
     _number, ref = await write_next(
@@ -158,11 +162,15 @@ async def rehearse_switch(request: SwitchRequest, tell: Tell = silent) -> tuple[
 async def side_of_writes(request: SwitchRequest) -> Side:
     """Return the side that the workload belongs to now: the target once any database was opened there.
 
-    Without databases it is where all requests go, and the source while they are split.
+    Without databases it is where all requests go, and the source while they are split; without these, too,
+    where all schedules run.
     """
     world = await observe(request.parts)
     if not world.databases:
-        return Side.TARGET if world.requests and world.requests.target_percent == 100 else Side.SOURCE
+        if world.requests is None:
+            runs = [sides[Side.TARGET].enabled for sides in world.schedules.values()]
+            return Side.TARGET if runs and all(runs) else Side.SOURCE
+        return Side.TARGET if world.requests.target_percent == 100 else Side.SOURCE
     at_target = any(stand.last_open is Side.TARGET for stand in world.databases.values())
     return Side.TARGET if at_target else Side.SOURCE
 
@@ -207,12 +215,41 @@ async def bring_to(
     :raises SwitchFailedError: writes did not come there; the record tells where they are.
     """
     await _demand_ways(request, side)
-    if side is Side.SOURCE:
-        await _all_requests(request, side, tell)
-    record, ref = await switch_writes(request, side, tell)
-    if side is Side.TARGET:
-        await _all_requests(request, side, tell)
+    try:
+        await _hold_schedules(request, side, tell)
+        if side is Side.SOURCE:
+            await _all_requests(request, side, tell)
+        record, ref = await switch_writes(request, side, tell)
+        if side is Side.TARGET:
+            await _all_requests(request, side, tell)
+    except SwitchFailedError as failed:
+        if failed.record.outcome == "returned":
+            await _start_schedules(request, side, side.other, tell)
+        raise
+    await _start_schedules(request, side, side, tell)
     return record, ref
+
+
+async def _hold_schedules(request: SwitchRequest, goal: Side, tell: Tell) -> None:
+    """Hold what starts runs on the side that is left; what can't be held keeps everything where it is."""
+    if not request.parts.schedules:
+        return
+    turn = await take_turn(request, goal)
+    mover = Mover(request.store, request.run, turn.epoch, tell)
+    try:
+        await mover.hold(request.parts.schedules, goal)
+    except TransientError:
+        # Nothing else has moved: those that are held already go on where they ran.
+        await mover.start(request.parts.schedules, await side_of_writes(request))
+        raise
+
+
+async def _start_schedules(request: SwitchRequest, goal: Side, side: Side, tell: Tell) -> None:
+    """Let what a switch to ``goal`` holds run on ``side``."""
+    if request.parts.schedules:
+        turn = await take_turn(request, goal)
+        mover = Mover(request.store, request.run, turn.epoch, tell)
+        await mover.start(request.parts.schedules, side)
 
 
 async def _demand_ways(request: SwitchRequest, side: Side) -> None:

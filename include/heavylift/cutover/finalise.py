@@ -64,7 +64,8 @@ async def finalise(
 
 
 async def _switched_at(request: SwitchRequest) -> datetime:
-    kept = await latest_switch(request.store, request.run.migration)
+    # One that tried to go back and stayed here does not begin the soak anew.
+    kept = await latest_switch(request.store, request.run.migration, arrived=True)
     if kept is None or kept.record.goal != Side.TARGET.value:
         raise _not_on_target(request, "no record of a switch to the target")
     return kept.record.ended_at

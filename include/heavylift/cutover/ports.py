@@ -137,5 +137,5 @@ class DatabasePort(Protocol):
         ...
 
     async def prepare_way_back(self, to: Side) -> None:
-        """Make the stream that carries what will be written to ``to`` back. Idempotent."""
+        """Make what carries back what will be written to ``to``, where that needs anything. Idempotent."""
         ...

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heavylift.cutover.ports import DatabasePort, Side, TrafficPort, Writes
+from heavylift.cutover.schedules.ports import Schedule, look
 from heavylift.cutover.world import Parts, of_each
 from heavylift.errors import HeavyliftError
 from heavylift.evidence.switch_records import ReadinessItem
@@ -30,6 +31,7 @@ async def look_at_world(parts: Parts, *, owner: str, max_lag: float) -> list[Rea
     for name, port in (("requests", parts.requests), ("writers", parts.writers)):
         if port is not None:
             items.append(await _route(name, port))
+    items += [await _schedule(each) for each in parts.schedules]
     return items
 
 
@@ -88,4 +90,21 @@ async def _route(name: str, port: TrafficPort) -> ReadinessItem:
         subject=name,
         passed=split.target_percent == 0,
         detail=f"{split.target_percent} % go to the target",
+    )
+
+
+async def _schedule(schedule: Schedule) -> ReadinessItem:
+    try:
+        seen = await look(schedule)
+    except HeavyliftError as error:
+        return ReadinessItem(item="schedule", subject=schedule.name, passed=False, detail=str(error))
+    source, target = seen[Side.SOURCE], seen[Side.TARGET]
+    reasons = [] if source.enabled else ["the source starts no runs: was it switched, or held by somebody?"]
+    reasons += ["the target starts runs already: both would"] if target.enabled else []
+    under_way = f"; {source.running} runs are under way, and go on" if source.running else ""
+    return ReadinessItem(
+        item="schedule",
+        subject=schedule.name,
+        passed=not reasons,
+        detail="; ".join(reasons) or f"it runs on the source, and is held on the target{under_way}",
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from heavylift.cutover.journal import Journal
 from heavylift.cutover.ports import DatabasePort, Side
+from heavylift.cutover.schedules.ports import look
 from heavylift.cutover.world import Parts, observe, of_each
 from heavylift.errors import HeavyliftError, IntegrityError, PermanentError
 from heavylift.evidence.records import RunKey
@@ -36,6 +37,7 @@ async def rehearse(
         if not world.any_open(Side.SOURCE) and parts.databases:
             raise _switched(run)
         await _routes(parts, turn, journal)
+        await _schedules(parts, turn, journal)
         pause = await _databases(parts, turn, journal, freeze_within)
         if pause > max_write_pause:
             reason = f"writes would have paused for {pause:.1f} s, more than {max_write_pause:g} s"
@@ -58,6 +60,14 @@ async def _routes(parts: Parts, turn: TurnRecord, journal: Journal) -> None:
             with journal.step("shift", f"{name} to where they are"):
                 split = await port.read()
                 await port.shift(split.target_percent, mirror_percent=split.mirror_percent, epoch=turn.epoch)
+
+
+async def _schedules(parts: Parts, turn: TurnRecord, journal: Journal) -> None:
+    """Tell each schedule to stay as it is: whether we may is known after that."""
+    for schedule in parts.schedules:
+        with journal.step("set", f"schedule {schedule.name} to what it is"):
+            for side, seen in (await look(schedule)).items():
+                await schedule.sides[side].set(enabled=seen.enabled, epoch=turn.epoch)
 
 
 async def _databases(parts: Parts, turn: TurnRecord, journal: Journal, freeze_within: float) -> float:

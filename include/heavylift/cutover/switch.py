@@ -181,9 +181,8 @@ class Switch:
             await of_each(moving, self._verify)
 
     async def _keep_way_back(self, moving: list[DatabasePort]) -> None:
-        if self.goal is Side.TARGET:
-            with self.journal.step("prepare", "the way back"):
-                await of_each(moving, lambda each: each.prepare_way_back(self.goal))
+        with self.journal.step("prepare", "the way back"):
+            await of_each(moving, lambda each: each.prepare_way_back(self.goal))
 
     async def _freeze(self, database: DatabasePort, side: Side) -> None:
         await database.freeze(side, epoch=self.terms.epoch, within_seconds=self.terms.freeze_within)

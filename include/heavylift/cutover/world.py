@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from heavylift.cutover.ports import DatabasePort, Side, Split, TrafficPort, Writes, WriteState
-from heavylift.evidence.switch_records import DatabaseStand, RouteName, RouteStand, WorldRecord
+from heavylift.cutover.schedules.ports import Schedule, Seen, look
+from heavylift.evidence.switch_records import (
+    DatabaseStand,
+    RouteName,
+    RouteStand,
+    ScheduleStand,
+    WorldRecord,
+)
 
 ResultT = TypeVar("ResultT")
 
@@ -19,11 +26,13 @@ class Parts:
 
     :param requests: what splits live requests; None where the spec names nothing.
     :param writers: what leads writers to a database; None where people repoint them.
+    :param schedules: what starts runs of the workload on one of its sides.
     """
 
     databases: Sequence[DatabasePort] = ()
     requests: TrafficPort | None = None
     writers: TrafficPort | None = None
+    schedules: Sequence[Schedule] = ()
 
 
 @dataclass(frozen=True)
@@ -69,13 +78,15 @@ class World:
     databases: dict[str, Stand] = field(default_factory=dict)
     requests: Split | None = None
     writers: Split | None = None
+    schedules: dict[str, dict[Side, Seen]] = field(default_factory=dict)
 
     @property
     def epoch(self) -> int:
         """The highest epoch that anything has seen."""
         splits = [split.epoch for split in (self.requests, self.writers) if split is not None]
         stands = [stand.of(side).epoch for stand in self.databases.values() for side in Side]
-        return max([0, *splits, *stands])
+        seen = [each.epoch for sides in self.schedules.values() for each in sides.values()]
+        return max([0, *splits, *stands, *seen])
 
     def all_at(self, side: Side) -> bool:
         """Tell whether every database is written to on ``side`` and nowhere else."""
@@ -86,10 +97,11 @@ class World:
         return any(stand.is_open(side) for stand in self.databases.values())
 
     def settled_at(self, side: Side) -> bool:
-        """Tell whether writes and requests are all on ``side``."""
+        """Tell whether writes and requests are all on ``side``, and no schedule runs on the other."""
         wanted = percent_for(side)
         routes = [split for split in (self.requests, self.writers) if split is not None]
-        return self.all_at(side) and all(split.target_percent == wanted for split in routes)
+        held = not any(sides[side.other].enabled for sides in self.schedules.values())
+        return self.all_at(side) and held and all(split.target_percent == wanted for split in routes)
 
     def record(self, epoch: int = 0) -> WorldRecord:
         """Return this as evidence."""
@@ -99,7 +111,8 @@ class World:
         )
         routes = [route_stand(name, split) for name, split in seen if split is not None]
         stands = tuple(_stand_record(name, stand) for name, stand in sorted(self.databases.items()))
-        return WorldRecord(epoch=epoch, databases=stands, routes=tuple(routes))
+        schedules = tuple(_schedule_record(*each) for each in sorted(self.schedules.items()))
+        return WorldRecord(epoch=epoch, databases=stands, routes=tuple(routes), schedules=schedules)
 
 
 async def observe(parts: Parts) -> World:
@@ -107,10 +120,10 @@ async def observe(parts: Parts) -> World:
 
     :raises TransientError: something can't be asked now.
     """
-    stands, requests, writers = await asyncio.gather(
-        stands_of(parts.databases), _read(parts.requests), _read(parts.writers)
+    stands, requests, writers, schedules = await asyncio.gather(
+        stands_of(parts.databases), _read(parts.requests), _read(parts.writers), _schedules(parts.schedules)
     )
-    return World(stands, requests, writers)
+    return World(stands, requests, writers, schedules)
 
 
 async def stands_of(databases: Sequence[DatabasePort]) -> dict[str, Stand]:
@@ -151,6 +164,24 @@ def route_stand(route: RouteName, split: Split) -> RouteStand:
         mirror_percent=split.mirror_percent,
         epoch=split.epoch,
         detail=dict(split.detail),
+    )
+
+
+async def _schedules(schedules: Sequence[Schedule]) -> dict[str, dict[Side, Seen]]:
+    seen = await asyncio.gather(*(look(each) for each in schedules))
+    return dict(zip((each.name for each in schedules), seen, strict=True))
+
+
+def _schedule_record(name: str, sides: dict[Side, Seen]) -> ScheduleStand:
+    runs = {side: "runs" if seen.enabled else "held" for side, seen in sides.items()}
+    return ScheduleStand.model_validate(
+        {
+            "schedule": name,
+            "source": runs[Side.SOURCE],
+            "target": runs[Side.TARGET],
+            "source_epoch": sides[Side.SOURCE].epoch,
+            "target_epoch": sides[Side.TARGET].epoch,
+        }
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, replace
 
-from heavylift.decommission import shutting, tables
+from heavylift.decommission import shutting, tables, topics
 from heavylift.decommission.kept import rule_of, rules_for
 from heavylift.decommission.life import (
     demand_consent,
@@ -31,6 +31,8 @@ class Deletion:
     rows_absent: int = 0
     tables_dropped: int = 0
     tables_absent: int = 0
+    topics_deleted: int = 0
+    topics_absent: int = 0
 
 
 async def disable(request: LeavingRequest, tell: Tell = silent) -> PlanLife:
@@ -59,6 +61,10 @@ async def disable(request: LeavingRequest, tell: Tell = silent) -> PlanLife:
     for dataset in life.plan.record.datasets:
         detail.append(await shutting.shut(request, dataset))
         tell(detail[-1])
+    detail += [
+        f"stream {each.stream}: {counted(len(each.topics), 'topic')} watched only: brokers set none aside"
+        for each in life.plan.record.streams
+    ]
     try:
         return await take_step(request, life, "disabled", detail, changes=changes, scans=scans)
     except ConflictError:
@@ -127,6 +133,12 @@ async def delete(request: LeavingRequest, tell: Tell = silent) -> Deletion:
         done = replace(
             done, tables_dropped=done.tables_dropped + dropped, tables_absent=done.tables_absent + gone
         )
+    for stream in life.plan.record.streams:
+        dropped, gone = await topics.delete_topics(request, life, stream)
+        tell(f"stream {stream.stream}: {counted(dropped, 'topic')} deleted")
+        done = replace(
+            done, topics_deleted=done.topics_deleted + dropped, topics_absent=done.topics_absent + gone
+        )
     # Nothing of ours is left behind in the settings of a store, and what was kept is as it was before.
     detail = [await shutting.open_again(request, dataset) for dataset in life.plan.record.datasets]
     return replace(done, life=await take_step(request, life, "deleted", detail))
@@ -140,6 +152,9 @@ async def _demand_unchanged(request: LeavingRequest, life: PlanLife, tell: Tell)
         tell(f"comparing tables of {database.database} with the plan")
         connection = request.connections(database.connection)
         await asyncio.to_thread(tables.demand_unchanged, connection, request.spec.migration, database)
+    for stream in life.plan.record.streams:
+        tell(f"comparing topics of {stream.stream} with the plan")
+        await topics.demand_unchanged(request, stream)
 
 
 async def _demand_free(request: LeavingRequest, life: PlanLife) -> None:
@@ -158,6 +173,8 @@ async def _demand_free(request: LeavingRequest, life: PlanLife) -> None:
         held = [table.full_name for table in database.tables if rule_of(rules, table.full_name)]
         if held:
             raise not_as_planned(f"database {database.database}", "tables that a rule keeps by now", held)
+    for stream in life.plan.record.streams:
+        await topics.demand_free(request, stream)
 
 
 async def _drop(request: LeavingRequest, life: PlanLife, planned: PlannedDatabase) -> tuple[int, int]:

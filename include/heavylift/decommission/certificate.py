@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from datetime import UTC, datetime, timedelta
 
-from heavylift.decommission import tables
+from heavylift.decommission import tables, topics
 from heavylift.decommission.certificate_text import certificate_markdown
 from heavylift.decommission.life import demand_life, note
 from heavylift.decommission.object_deletes import Absence, deletion_of
@@ -19,6 +19,7 @@ from heavylift.evidence.decommission_records import (
     DeletionCertificate,
     PlannedDatabase,
     PlannedObjects,
+    PlannedStream,
     certificate_path,
 )
 from heavylift.evidence.numbered import write_next
@@ -50,6 +51,7 @@ async def certify(
         return kept.record, kept.ref
     parts = [await _of_objects(request, life, each) for each in life.plan.record.datasets]
     parts += [await _of_tables(request, each) for each in life.plan.record.databases]
+    parts += [await _of_topics(request, each) for each in life.plan.record.streams]
     certificate = await _certificate(request, life, parts)
     if not certificate.complete:
         raise _still_there(request, parts)
@@ -141,6 +143,26 @@ async def _of_tables(request: LeavingRequest, planned: PlannedDatabase) -> Certi
         f" {utc_now():%Y-%m-%d %H:%M:%S} UTC",
         proved=not left,
         recoverable_until="not told by the server: backups and archives have their own retention",
+    )
+
+
+async def _of_topics(request: LeavingRequest, planned: PlannedStream) -> CertifiedPart:
+    left = await topics.still_there(request, planned)
+    lines = "".join(f"{each.name} {each.id} {each.ends}\n" for each in planned.topics)
+    offsets = sum(each.offsets for each in planned.topics)
+    return CertifiedPart(
+        component=f"stream/{planned.stream}",
+        where=planned.where,
+        counted=f"{len(planned.topics)} topics, {offsets:,} offsets: "
+        + ", ".join(each.name for each in planned.topics),
+        items=len(planned.topics),
+        size_bytes=0,
+        method="deleted by name, once each was seen to have the planned id and ends",
+        digest_before=hashlib.sha256(lines.encode()).hexdigest(),
+        absence=f"the brokers of {planned.where} knew {len(left)} of their ids at"
+        f" {utc_now():%Y-%m-%d %H:%M:%S} UTC",
+        proved=not left,
+        recoverable_until="not told by the brokers, which remove files later",
     )
 
 

@@ -14,7 +14,7 @@ from heavylift.spec.sections_decommission import Kept
 class KeepRule:
     """One rule that holds today.
 
-    :param matches: tells whether a relative key, or a table as ``schema.table``, is meant.
+    :param matches: tells whether a relative key, a table as ``schema.table`` or a topic is meant.
     """
 
     matches: Callable[[str], bool]
@@ -23,7 +23,7 @@ class KeepRule:
 
 
 def rules_for(kept: Sequence[Kept], component: str, today: date) -> list[KeepRule]:
-    """Return the rules that hold for ``dataset/NAME`` or ``database/NAME`` today; legal holds first."""
+    """Return the rules that hold for ``dataset/NAME`` and the like today; legal holds first."""
     kind = component.partition("/")[0]
     mine = [each for each in kept if each.component in (component, f"{kind}/*") and _holds(each, today)]
     mine.sort(key=lambda each: not each.legal_hold)

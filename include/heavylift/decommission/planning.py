@@ -21,6 +21,7 @@ from heavylift.evidence.decommission_records import (
     LeftOut,
     PlannedDatabase,
     PlannedObjects,
+    PlannedStream,
     UnusedRecord,
     plan_path,
 )
@@ -31,7 +32,6 @@ from heavylift.spec.resolve import resolve_datasets
 from heavylift.spec.sections_data import Database, DatabaseEngine
 
 _BY_PEOPLE = (
-    ("streams", "stream", "topics are left to their owners: producers and consumers are moved by people"),
     ("registries", "registry", "its server is shut down by its owner; its artifacts are no dataset here"),
     ("feature_stores", "feature-store", "deleted by its owner, with the product's own tools"),
     ("models", "model", "versions that lie in datasets go with these; endpoints and packages by their owner"),
@@ -71,7 +71,9 @@ async def make_plan(request: LeavingRequest, unused: Kept[UnusedRecord], tell: T
             tell(f"listing both sides of dataset {dataset.name}")
             surveyed.append(await survey_dataset(request, dataset, number, Path(folder)))
     databases, left = await _databases(request, tell)
-    if not databases and not any(each.planned.versions for each in surveyed):
+    streams, kept_topics = await _streams(request, tell)
+    left += kept_topics
+    if not databases and not streams and not any(each.planned.versions for each in surveyed):
         raise _nothing(request)
     plan = DecommissionPlan(
         migration=request.spec.migration,
@@ -82,6 +84,7 @@ async def make_plan(request: LeavingRequest, unused: Kept[UnusedRecord], tell: T
         unused=unused.ref,
         datasets=tuple(each.planned for each in surveyed),
         databases=databases,
+        streams=streams,
         retained=tuple(each for one in surveyed for each in one.left) + tuple(left),
         by_people=tuple(_by_people(request)),
         not_proved=tuple(_not_proved([each.planned for each in surveyed], databases)),
@@ -103,6 +106,18 @@ async def _keep(request: LeavingRequest, plan: DecommissionPlan) -> EvidenceRef:
         ) from error
     await note(request, "decommission.planned", (ref, plan.unused), {"plan": plan.number})
     return ref
+
+
+async def _streams(request: LeavingRequest, tell: Tell) -> tuple[tuple[PlannedStream, ...], list[LeftOut]]:
+    from heavylift.decommission.topics import survey_stream
+
+    planned, left = [], []
+    for stream in request.spec.streams:
+        tell(f"looking at the topics of stream {stream.name}")
+        found, stays = await survey_stream(request, stream)
+        left += stays
+        planned += [found] if found else []
+    return tuple(planned), left
 
 
 async def _databases(
@@ -161,7 +176,7 @@ def _demand_unused(request: LeavingRequest, unused: UnusedRecord) -> None:
 def _nothing(request: LeavingRequest) -> IncompleteError:
     return IncompleteError(
         f"planning to give up the source of {request.spec.migration}",
-        got="no object and no table that may be deleted",
+        got="no object, no table and no topic that may be deleted",
         expected="some that the target has, and that no rule keeps",
         state="no plan was made, nothing was changed",
         remedy="look at decommission.keep, and at what the target has: heavylift objects diff",

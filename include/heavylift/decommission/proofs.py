@@ -8,6 +8,8 @@ from heavylift.evidence.records import RunKey, VerificationRecord
 from heavylift.evidence.run_evidence import Kept, read_all, read_latest
 from heavylift.evidence.runs import list_runs
 from heavylift.evidence.store import EvidenceStore
+from heavylift.evidence.stream_paths import stream_verification_path
+from heavylift.evidence.stream_records import StreamVerificationRecord
 from heavylift.evidence.switch_evidence import CUTOVER_PHASE
 from heavylift.evidence.table_records import TableVerificationRecord
 
@@ -40,6 +42,29 @@ async def database_proof(
             if record.passed and record.mode == "frozen" and record.direction == "forward":
                 return kept
     return None
+
+
+async def stream_proof(
+    store: EvidenceStore, migration: str, stream: str, source: str
+) -> Kept[StreamVerificationRecord] | None:
+    """Return the newest passed comparison of a stream with nothing left to mirror, from ``source``, or None.
+
+    :param source: the brokers that are given up.
+    """
+    newest: Kept[StreamVerificationRecord] | None = None
+    for phase in (*_MOVES, CUTOVER_PHASE):
+        for seen in await list_runs(store, migration, phase):
+            for kept in await read_all(store, _stream(seen.key, stream), StreamVerificationRecord):
+                record = kept.record
+                if record.source != source or record.newer or not record.passed:
+                    continue
+                if newest is None or record.verified_at > newest.record.verified_at:
+                    newest = kept
+    return newest
+
+
+def _stream(run: RunKey, stream: str) -> PathOf:
+    return lambda number: stream_verification_path(run, stream, number)
 
 
 def _verification(run: RunKey, dataset: str) -> PathOf:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from heavylift.decommission import tables
+from heavylift.decommission import tables, topics
 from heavylift.decommission.listings import Listings
 from heavylift.decommission.object_deletes import deletion_of
 from heavylift.decommission.proofs import database_proof, dataset_proof
@@ -151,6 +151,9 @@ async def _meanwhile(request: LeavingRequest, life: PlanLife) -> list[UnusedItem
     for database in life.plan.record.databases:
         items += await _sessions(request, database.database, database.connection)
         items += await _counters(request, life, database)
+    for stream in life.plan.record.streams:
+        unchanged, told = await topics.unwritten(request, stream)
+        items.append(_item("topics_unwritten", stream.stream, unchanged, told))
     return items
 
 

@@ -132,6 +132,32 @@ class PlannedDatabase(Record):
     tables: tuple[PlannedTable, ...]
 
 
+class PlannedTopic(Record):
+    """One topic that will be deleted.
+
+    :param id: the brokers' own, so that a topic that was made anew is never taken for it.
+    :param ends: the end of each partition; ``offsets`` how many offsets there are, which may hold no record.
+    """
+
+    name: str
+    id: str
+    ends: tuple[int, ...]
+    offsets: int
+
+
+class PlannedStream(Record):
+    """The topics of one stream that will be deleted.
+
+    :param proof: of the comparison that shows them on the target, to their last record.
+    """
+
+    stream: str
+    connection: str
+    where: str
+    topics: tuple[PlannedTopic, ...]
+    proof: str
+
+
 class DecommissionPlan(Record):
     """Exactly what will be made unusable, and later deleted; nothing else ever is.
 
@@ -151,6 +177,7 @@ class DecommissionPlan(Record):
     unused: EvidenceRef
     datasets: tuple[PlannedObjects, ...] = ()
     databases: tuple[PlannedDatabase, ...] = ()
+    streams: tuple[PlannedStream, ...] = ()
     retained: tuple[LeftOut, ...] = ()
     by_people: tuple[LeftOut, ...] = ()
     not_proved: tuple[str, ...] = ()

@@ -14,8 +14,12 @@ from heavylift.evidence.switch_records import (
     FinalRecord,
     ReadinessRecord,
     RehearsalRecord,
+    ScheduleRecord,
     ShiftRecord,
+    SideName,
     SwitchRecord,
+    schedule_path,
+    schedules_folder,
     switch_path,
 )
 
@@ -33,6 +37,7 @@ class SwitchEvidence:
     """The records of one run; the last of each kind counts.
 
     :param canaries: the last of each step, in the order of their decisions.
+    :param schedules: the last act on each schedule, where it was this run's.
     """
 
     run: RunKey
@@ -41,6 +46,7 @@ class SwitchEvidence:
     switches: tuple[Kept[SwitchRecord], ...] = ()
     canaries: tuple[Kept[CanaryRecord], ...] = ()
     rehearsal: Kept[RehearsalRecord] | None = None
+    schedules: tuple[Kept[ScheduleRecord], ...] = ()
 
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
@@ -48,7 +54,8 @@ class SwitchEvidence:
         looked = [kept.ref for kept in (self.readiness, self.rehearsal) if kept]
         judged = [kept.ref for kept in self.canaries]
         shifted = [kept.ref for kept in self.shifts]
-        return (*looked, *judged, *shifted, *(kept.ref for kept in self.switches))
+        held = [kept.ref for kept in self.schedules]
+        return (*looked, *judged, *shifted, *(kept.ref for kept in self.switches), *held)
 
     @property
     def switch(self) -> Kept[SwitchRecord] | None:
@@ -78,7 +85,20 @@ async def read_switch(store: EvidenceStore, run: RunKey) -> SwitchEvidence:
     switches = await read_all(store, lambda number: switch_path(run, "switch", number), SwitchRecord)
     canaries = await _canaries(store, run)
     rehearsal = await read_latest(store, _path_of(run, "rehearsal"), RehearsalRecord)
-    return SwitchEvidence(run, readiness, tuple(shifts), tuple(switches), canaries, rehearsal)
+    schedules = await _schedules(store, run)
+    return SwitchEvidence(run, readiness, tuple(shifts), tuple(switches), canaries, rehearsal, schedules)
+
+
+async def _schedules(store: EvidenceStore, run: RunKey) -> tuple[Kept[ScheduleRecord], ...]:
+    folder = schedules_folder(run.migration)
+    paths = [file.path async for file in store.files(folder)]
+    names = sorted({original_text(path.split("/")[-2]) or path.split("/")[-2] for path in paths})
+    found = [await read_latest(store, _acts(run.migration, name), ScheduleRecord) for name in names]
+    return tuple(kept for kept in found if kept and kept.record.run == run)
+
+
+def _acts(migration: str, schedule: str) -> PathOf:
+    return lambda number: schedule_path(migration, schedule, number)
 
 
 async def _canaries(store: EvidenceStore, run: RunKey) -> tuple[Kept[CanaryRecord], ...]:
@@ -107,15 +127,23 @@ async def latest_rehearsal(store: EvidenceStore, migration: str) -> Kept[Rehears
     return newest
 
 
-async def latest_switch(store: EvidenceStore, migration: str) -> Kept[SwitchRecord] | None:
+async def latest_switch(
+    store: EvidenceStore, migration: str, *, arrived: bool = False, goal: SideName | None = None
+) -> Kept[SwitchRecord] | None:
     """Return the newest switch of a migration in either direction, whatever came of it, or None.
 
+    :param arrived: only of those that came to their goal: after one that went back it is the one before.
+    :param goal: only of those that were to come to this side.
     :raises AuditError: a record is damaged.
     """
     newest: Kept[SwitchRecord] | None = None
     for phase in (CUTOVER_PHASE, ROLLBACK_PHASE):
         for seen in await list_runs(store, migration, phase):
             kept = await read_latest(store, _path_of(seen.key, "switch"), SwitchRecord)
+            if kept and goal is not None and kept.record.goal != goal:
+                continue
+            if arrived and kept and kept.record.outcome not in ("switched", "already"):
+                continue
             if kept and (newest is None or kept.record.ended_at > newest.record.ended_at):
                 newest = kept
     return newest

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from heavylift.evidence.base import EvidenceRef, Record
+from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import RunKey, utc_now
 
 SWITCH_FOLDER = "~switch"
@@ -60,6 +61,16 @@ class RouteStand(Record):
     detail: dict[str, str] = Field(default_factory=dict)
 
 
+class ScheduleStand(Record):
+    """Whether each side of a schedule starts runs."""
+
+    schedule: str
+    source: Literal["runs", "held"]
+    target: Literal["runs", "held"]
+    source_epoch: int = 0
+    target_epoch: int = 0
+
+
 class WorldRecord(Record):
     """How everything that is switched stood at one moment, read from itself."""
 
@@ -67,6 +78,7 @@ class WorldRecord(Record):
     epoch: int = 0
     databases: tuple[DatabaseStand, ...] = ()
     routes: tuple[RouteStand, ...] = ()
+    schedules: tuple[ScheduleStand, ...] = ()
 
 
 class SwitchStep(Record):
@@ -104,6 +116,8 @@ class SwitchRecord(Record):
     :param write_pause_seconds: from the first side's freezing to the last one's opening, whichever side that
         was; 0 where nothing was frozen.
     :param reason: why it did not come to its goal.
+    :param given_up: what was brought back without its target, which was gone and counts as frozen here; the
+        run's record of losses tells what that cost.
     """
 
     schema_version: Literal["heavylift/switch/v1"] = "heavylift/switch/v1"
@@ -120,6 +134,7 @@ class SwitchRecord(Record):
     steps: tuple[SwitchStep, ...] = ()
     proofs: tuple[DatabaseProof, ...] = ()
     reason: str = ""
+    given_up: tuple[str, ...] = ()
     seconds: float = 0.0
 
 
@@ -133,6 +148,30 @@ class ShiftRecord(Record):
     before: RouteStand
     after: RouteStand
     seconds: float
+
+
+class ScheduleRecord(Record):
+    """One act on a schedule, noted before it is done where the moment counts.
+
+    :param act: ``holding`` a side, from ``at`` on; ``starting`` a side, from ``at`` on; ``started``, and what
+        was due meanwhile.
+    :param held_at: of ``starting`` and ``started``: when the hold began.
+    :param missed: moments at which it was due while neither side started runs, and neither ran it.
+    :param ran: the one of them that was started in place of all; None where none was.
+    :param told: what there is to know, such as why none was started.
+    """
+
+    schema_version: Literal["heavylift/schedule/v1"] = "heavylift/schedule/v1"
+    run: RunKey
+    epoch: int
+    schedule: str
+    act: Literal["holding", "starting", "started"]
+    side: SideName
+    at: datetime = Field(default_factory=utc_now)
+    held_at: datetime | None = None
+    missed: tuple[datetime, ...] = ()
+    ran: datetime | None = None
+    told: str = ""
 
 
 class ReadinessItem(Record):
@@ -199,6 +238,16 @@ class FinalRecord(Record):
     steps: tuple[SwitchStep, ...] = ()
 
 
+def schedule_path(migration: str, schedule: str, number: int) -> str:
+    """Return the path of the ``number``-th act on a migration's schedule, from 1."""
+    return f"{schedules_folder(migration)}/{safe_segment(schedule)}/{number:06d}.json"
+
+
+def schedules_folder(migration: str) -> str:
+    """Return the folder of what was done with a migration's schedules."""
+    return f"{migration}/{SWITCH_FOLDER}/schedules"
+
+
 def turns_folder(migration: str) -> str:
     """Return the folder of a migration's turns."""
     return f"{migration}/{SWITCH_FOLDER}/turns"
@@ -212,6 +261,6 @@ def turn_path(migration: str, number: int) -> str:
 def switch_path(run: RunKey, kind: str, number: int) -> str:
     """Return the path of a run's ``number``-th record of a kind, from 1.
 
-    :param kind: ``switch``, ``shift``, ``readiness``, ``rehearsal``, ``final``.
+    :param kind: ``switch``, ``shift``, ``readiness``, ``rehearsal``, ``final``, ``losses``.
     """
     return f"{run.folder}/{SWITCH_FOLDER}/{kind}-{number}.json"

@@ -41,7 +41,12 @@ def switch_reasons(evidence: SwitchEvidence, goal: SideName) -> list[str]:
     if record.goal != goal:
         return [f"everything was brought back to the {record.goal}"]
     moved = evidence.moved or evidence.switch
-    return [*_unproved(moved.record), *_elsewhere(record.after, goal), *_requests(evidence, goal)]
+    return [
+        *_unproved(moved.record),
+        *_elsewhere(record.after, goal),
+        *_requests(evidence, goal),
+        *_schedules(evidence, goal),
+    ]
 
 
 def _unproved(record: SwitchRecord) -> list[str]:
@@ -62,6 +67,16 @@ def _elsewhere(world: WorldRecord, goal: SideName) -> list[str]:
         if getattr(each, goal) != "open" or getattr(each, other) != "frozen" or each.partly
     ]
     return [f"not written to on the {goal} alone: {enumeration(stray, _SHOWN)}"] if stray else []
+
+
+def _schedules(evidence: SwitchEvidence, goal: SideName) -> list[str]:
+    acts = [kept.record for kept in evidence.schedules]
+    held = [each.schedule for each in acts if each.act != "started"]
+    elsewhere = [each.schedule for each in acts if each.act == "started" and each.side != goal]
+    reasons = [f"schedules that are held still: {enumeration(held, _SHOWN)}"] if held else []
+    return reasons + (
+        [f"schedules that do not run on the {goal}: {enumeration(elsewhere, _SHOWN)}"] if elsewhere else []
+    )
 
 
 def _requests(evidence: SwitchEvidence, goal: SideName) -> list[str]:

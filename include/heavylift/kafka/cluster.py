@@ -62,6 +62,11 @@ class Cluster:
         self._admin: AdminClient | None = None
 
     @property
+    def user(self) -> str:
+        """The user's name with which SASL logs in; empty where it does not."""
+        return str(self._settings.get("sasl.username") or "")
+
+    @property
     def admin(self) -> AdminClient:
         """The client that asks about topics and groups."""
         if self._admin is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from heavylift.evidence.switch_records import ReadinessRecord, SideName, SwitchRecord
+from heavylift.evidence.switch_records import ReadinessRecord, ScheduleRecord, SideName, SwitchRecord
 from heavylift.evidence.wording import counted
 from heavylift.gates.switch_checks import switch_reasons
 
@@ -53,6 +53,7 @@ class SwitchView:
         parts += [f"step {each.step}: {each.verdict}" for each in self.canaries]
         if self.record is not None:
             parts.append(switch_words(self.record))
+        parts += [schedule_words(kept.record) for kept in self.evidence.schedules]
         return "; ".join(parts) or "nothing was switched"
 
     @property
@@ -66,6 +67,11 @@ class SwitchView:
             if self.readiness
             else [],
             "canary": {each.step: each.verdict for each in self.canaries},
+            "schedules": {
+                kept.record.schedule: {"runs_on": kept.record.side, "missed": len(kept.record.missed)}
+                for kept in self.evidence.schedules
+                if kept.record.act == "started"
+            },
             "reasons": list(self.reasons),
         }
 
@@ -92,7 +98,19 @@ def switch_words(record: SwitchRecord) -> str:
         "between": "writes are between the sides",
     }
     paused = f", paused for {record.write_pause_seconds:.1f} s of {record.write_pause_budget_seconds:g} s"
-    return words[record.outcome] + (paused if record.write_pause_seconds else "")
+    lost = (
+        f", without the target of {', '.join(record.given_up)}: see what was lost" if record.given_up else ""
+    )
+    return words[record.outcome] + (paused if record.write_pause_seconds else "") + lost
+
+
+def schedule_words(record: ScheduleRecord) -> str:
+    """Return what became of a schedule."""
+    if record.act != "started":
+        return f"schedule {record.schedule} is held"
+    missed = f", {counted(len(record.missed), 'run')} missed" if record.missed else ""
+    made_up = ", one started in their place" if record.ran else ""
+    return f"schedule {record.schedule} runs on the {record.side}{missed}{made_up}"
 
 
 def switch_proof(story: RunStory) -> str:

@@ -41,6 +41,32 @@ def check_cron(text: str) -> CronProblem | None:
     return None
 
 
+def allowed_values(text: str) -> list[set[int]] | None:
+    """Return the values that each of five fields allows, Sunday as 0; None where there are no five."""
+    if check_cron(text) is not None or text.startswith("@"):
+        return None
+    found = []
+    for value, (_name, low, high, words) in zip(text.split(), _FIELDS, strict=True):
+        allowed: set[int] = set()
+        for item in value.split(","):
+            allowed |= _values(item, low, high, words)
+        found.append(allowed)
+    found[4] = {day % 7 for day in found[4]}
+    return found
+
+
+def _values(item: str, low: int, high: int, words: dict[str, int]) -> set[int]:
+    match = _ITEM.fullmatch(item)
+    if match is None:
+        return set()
+    first, last = low, high
+    if match["low"] is not None:
+        first = _number(match["low"], words) or 0
+        alone = first if match["step"] is None else high
+        last = alone if match["high"] is None else _number(match["high"], words) or 0
+    return set(range(first, last + 1, int(match["step"] or 1)))
+
+
 def _item_is_right(item: str, low: int, high: int, words: dict[str, int]) -> bool:
     match = _ITEM.fullmatch(item)
     if match is None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_platform import Cutover, TrafficAdapter
+from heavylift.spec.switching_rules import switching_rules
 from heavylift.spec.vocabulary import Check, Phase
 
 _HERE = frozenset(
@@ -25,6 +26,7 @@ def cutover_rules(spec: MigrationSpec) -> Iterator[Broken]:
     yield from _steps_rise(spec.cutover)
     yield from _writers_go_whole(spec, spec.cutover)
     yield from _the_way_back_is_kept(spec)
+    yield from switching_rules(spec, spec.cutover)
 
 
 def _checks_belong(spec: MigrationSpec) -> Iterator[Broken]:
@@ -70,12 +72,12 @@ def _workload_is_tested(spec: MigrationSpec) -> Iterator[Broken]:
 
 
 def _something_switches(spec: MigrationSpec, cutover: Cutover) -> Iterator[Broken]:
-    if cutover.traffic is None and not spec.databases:
+    if not (cutover.traffic or spec.databases or cutover.streams or cutover.schedules):
         yield Broken(
             "8712",
             ("cutover",),
             "nothing that could be switched",
-            "cutover.traffic, or databases",
+            "cutover.traffic, cutover.streams, cutover.schedules, or databases",
         )
 
 
@@ -96,9 +98,12 @@ def _steps_rise(cutover: Cutover) -> Iterator[Broken]:
 def _writers_go_whole(spec: MigrationSpec, cutover: Cutover) -> Iterator[Broken]:
     if cutover.writers is None:
         return
-    if not spec.databases:
+    if not spec.databases and not cutover.streams:
         yield Broken(
-            "8714", ("cutover", "writers"), "writers without databases", "databases that they write to"
+            "8714",
+            ("cutover", "writers"),
+            "writers without databases and switched streams",
+            "databases or streams that they write to",
         )
     if cutover.writers.adapter is TrafficAdapter.ENDPOINT:
         yield Broken(

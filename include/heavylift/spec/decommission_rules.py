@@ -60,6 +60,7 @@ def _both_stages_are_approved(spec: MigrationSpec) -> Iterator[Broken]:
 def _kept_exists(spec: MigrationSpec, section: Decommission) -> Iterator[Broken]:
     known = {"dataset": {each.name for each in spec.datasets}}
     known["database"] = {each.name for each in spec.databases}
+    known["stream"] = {each.name for each in spec.streams}
     for index, kept in enumerate(section.keep):
         kind, _slash, name = kept.component.partition("/")
         if name != "*" and name not in known[kind]:

@@ -12,7 +12,7 @@ from heavylift.spec.base import Flag, Pattern, SpecModel, Text, wrong
 from heavylift.spec.quantities import Seconds
 
 DAY = 86_400
-_COMPONENT = re.compile(r"(dataset|database)/([a-z0-9-]{1,63}|\*)")
+_COMPONENT = re.compile(r"(dataset|database|stream)/([a-z0-9-]{1,63}|\*)")
 
 
 def _check_day(value: str) -> str:
@@ -28,7 +28,8 @@ def _check_day(value: str) -> str:
 def _check_component(value: str) -> str:
     if _COMPONENT.fullmatch(value):
         return value
-    raise wrong("component", "dataset/NAME or database/NAME of this file; * as the name means all of them")
+    names = "dataset/NAME, database/NAME or stream/NAME"
+    raise wrong("component", f"{names} of this file; * as the name means all of them")
 
 
 Day = Annotated[str, AfterValidator(_check_day)]
@@ -38,11 +39,13 @@ ComponentRef = Annotated[str, AfterValidator(_check_component)]
 class Kept(SpecModel):
     """Something on the source that must not be deleted, until a day or for good."""
 
-    component: ComponentRef = Field(description="dataset/NAME or database/NAME; * means all of them.")
+    component: ComponentRef = Field(
+        description="dataset/NAME, database/NAME or stream/NAME; * means all of them."
+    )
     match: tuple[Pattern, ...] = Field(
         default=("**",),
-        description="Which keys of the dataset, relative to its URL, or schema.table of the database; all of"
-        " it where left out.",
+        description="Which keys of the dataset, relative to its URL, schema.table of the database, or topics"
+        " of the stream; all of it where left out.",
     )
     retain_until: Day | None = Field(
         default=None, description="The first day on which it may be deleted, such as 2033-12-31."

@@ -13,6 +13,7 @@ from pydantic import Field
 from heavylift.spec.base import ConnectionId, Count, Number, SpecModel, Text, Url
 from heavylift.spec.canary_rules import Analysis
 from heavylift.spec.quantities import Seconds
+from heavylift.spec.sections_switching import SwitchedSchedule, SwitchedStream
 from heavylift.spec.vocabulary import Platform
 
 
@@ -97,6 +98,12 @@ class Cutover(SpecModel):
     writers: Route | None = Field(
         default=None,
         description="What leads the workload's writers to a database; where left out, people repoint them.",
+    )
+    streams: tuple[SwitchedStream, ...] = Field(
+        default=(), description="Streams that are switched; the others go on being mirrored only."
+    )
+    schedules: tuple[SwitchedSchedule, ...] = Field(
+        default=(), description="Schedules that are held on one side and let run on the other."
     )
     max_write_pause: Seconds = Field(
         default=5, ge=1, le=86_400, description="Longest accepted pause of writes."

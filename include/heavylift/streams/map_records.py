@@ -9,6 +9,7 @@ A key is a JSON array that begins with the kind; a value is a JSON object.
 ``["map", TOPIC, PARTITION, FIRST]``  spans of the offset map, the first of which begins at FIRST
 ``["group", GROUP, TOPIC, PARTITION]``  the position that was last written for a consumer group
 ``["transactions"]``                  whether this broker hides what a transaction has not committed
+``["ended"]``                         the mirror was ended on purpose: nothing flows this way any more
 ====================================  ==============================================================
 """
 
@@ -85,6 +86,11 @@ def transactions_record(supported: bool) -> Pair:
     return _pair(["transactions"], {"supported": supported})
 
 
+def ended_record() -> Pair:
+    """Return the record that nothing is mirrored this way any more."""
+    return _pair(["ended"], {"ended": True})
+
+
 class MapState:
     """All that the map topic says, folded record by record.
 
@@ -98,6 +104,7 @@ class MapState:
         self.maps: dict[PartitionKey, PartitionMap] = {}
         self.groups: dict[tuple[str, str, int], GroupPosition] = {}
         self.transactions: bool | None = None
+        self.ended = False
 
     def apply(self, key: bytes | None, value: bytes | None) -> None:
         """Take the next record.
@@ -139,6 +146,8 @@ class MapState:
             self.groups[str(rest[0]), str(rest[1]), int(rest[2])] = position
         elif kind == "transactions":
             self.transactions = bool(value["supported"])
+        elif kind == "ended":
+            self.ended = bool(value["ended"])
 
     def _add_spans(self, key: PartitionKey, rows: Sequence[Sequence[int]]) -> None:
         for source, target, count in rows:

@@ -20,6 +20,7 @@ from heavylift.evidence.stream_records import (
     StreamStatus,
     StreamVerificationRecord,
 )
+from heavylift.fencing import Side, WriteState
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,24 @@ class StreamMirror(Protocol):
 
     def status(self) -> StreamStatus:
         """Return how far each partition is, and who mirrors; changes nothing."""
+
+    def fence_state(self, side: Side) -> WriteState:
+        """Tell whether producers may write to a side; changes nothing."""
+
+    def fence(self, side: Side, epoch: int, *, frozen: bool) -> None:
+        """Keep producers from writing to a side, or let them. Idempotent.
+
+        :raises ConflictError: the side has seen a higher epoch (code 8701).
+        """
+
+    def flows(self) -> bool:
+        """Tell whether there is an offset map to go on with; changes nothing."""
+
+    def prepare_way_back(self) -> int:
+        """Make the offset map of the way back of what has come this way; return its new spans. Idempotent."""
+
+    def end(self) -> None:
+        """Note that nothing is mirrored this way any more. Idempotent."""
 
     def close(self) -> None:
         """Close all connections."""

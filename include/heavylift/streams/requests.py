@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from heavylift.connections import Connection
@@ -25,6 +25,23 @@ class StreamPlace:
 
 
 @dataclass(frozen=True)
+class FenceOptions:
+    """How the producers of one stream are kept from writing to a side.
+
+    :param kind: ``acl``: the brokers refuse them; ``marker``: they read the fence topic, and hold themselves
+        back.
+    :param principals: whom the brokers refuse, as ``User:orders``; never Heavylift's own.
+    :param settle_seconds: for how long a stream must be still before it counts as drained.
+    :param switched: a cutover switches this stream, so that the fences say in which direction it is mirrored.
+    """
+
+    kind: Literal["acl", "marker"] = "marker"
+    principals: tuple[str, ...] = ()
+    settle_seconds: float = 1.0
+    switched: bool = False
+
+
+@dataclass(frozen=True)
 class StreamOptions:
     """How topics are chosen and mirrored; defaults are the spec's.
 
@@ -40,6 +57,11 @@ class StreamOptions:
     :param transactions: ``auto``: where the target's broker honours them; or ``always`` or ``never``.
     :param accept_expired: go on where the source has let records go before they were mirrored.
     :param drained: a verification fails where the source has records that are not mirrored yet.
+    :param known_only: only topics that the offset map knows already: on the way back, topics that the other
+        side has beside them are none of ours.
+    :param follow_groups: a group's position that lies behind its translated one is moved on, whoever wrote
+        it: where the workload lived before, its own old positions lie.
+    :param verified: by topic and partition, the first source offset that nobody has compared yet.
     """
 
     topics: tuple[str, ...] = ("*",)
@@ -56,6 +78,9 @@ class StreamOptions:
     accept_expired: bool = False
     drained: bool = False
     dry_run: bool = False
+    known_only: bool = False
+    follow_groups: bool = False
+    verified: Mapping[tuple[str, int], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,6 +98,12 @@ class StreamRequest:
     evidence_url: str | None
     evidence_connection: Connection | None
     options: StreamOptions = field(default_factory=StreamOptions)
+    fence: FenceOptions = field(default_factory=FenceOptions)
+
+    def reversed(self) -> StreamRequest:
+        """Return the request of the way back: just the topics that came this way."""
+        options = replace(self.options, known_only=True, follow_groups=True)
+        return replace(self, source=self.target, target=self.source, options=options)
 
 
 def stream_request(
@@ -117,7 +148,16 @@ def stream_request(
             dry_run=dry_run,
             drained=drained,
         ),
+        fence=_fence(spec, stream),
     )
+
+
+def _fence(spec: MigrationSpec, stream: str) -> FenceOptions:
+    switched = spec.cutover.streams if spec.cutover else ()
+    found = next((each for each in switched if each.stream == stream), None)
+    if found is None:
+        return FenceOptions()
+    return FenceOptions(found.fence.value, found.principals, found.settle, switched=True)
 
 
 def _place(side: StreamSide, connections: Callable[[str], Connection]) -> StreamPlace:

@@ -29,6 +29,7 @@ from heavylift.evidence.stream_records import (
     StreamStatus,
     StreamVerificationRecord,
 )
+from heavylift.fencing import Side, WriteState
 from heavylift.streams.engines import open_mirror
 from heavylift.streams.ports import StreamMirror, StreamProgress, Watch
 from heavylift.streams.requests import StreamRequest
@@ -95,6 +96,49 @@ async def translate_groups(request: StreamRequest) -> tuple[StreamGroupsRecord, 
 async def stream_status(request: StreamRequest) -> StreamStatus:
     """Return where a stream stands; writes nothing."""
     return await _in_thread(request, lambda mirror, _watch: mirror.status())
+
+
+async def producers_state(request: StreamRequest, side: Side) -> WriteState:
+    """Tell whether producers may write to ``side`` of a request that is not reversed; changes nothing."""
+    return await _in_thread(request, lambda mirror, _watch: mirror.fence_state(side))
+
+
+async def fence_producers(request: StreamRequest, side: Side, epoch: int, *, frozen: bool) -> None:
+    """Keep producers from writing to ``side`` of a request that is not reversed, or let them. Idempotent.
+
+    :raises ConflictError: the side has seen a higher epoch (code 8701).
+    """
+    await _in_thread(request, lambda mirror, _watch: mirror.fence(side, epoch, frozen=frozen))
+
+
+async def live_request(request: StreamRequest) -> StreamRequest:
+    """Return the request in the direction that records flow now: away from the side that is written to.
+
+    To the target until a cutover, back after it, to the target again after a rollback. Of a stream that no
+    cutover switches it is the request itself.
+    """
+    if not request.fence.switched:
+        return request
+    source, target = await producers_state(request, Side.SOURCE), await producers_state(request, Side.TARGET)
+    return request.reversed() if (target.opened or 0) > (source.opened or 0) else request
+
+
+async def stream_flows(request: StreamRequest) -> bool:
+    """Tell whether a mirror this way was begun, and not ended; changes nothing."""
+    return await _in_thread(request, lambda mirror, _watch: mirror.flows())
+
+
+async def prepare_stream_back(request: StreamRequest) -> int:
+    """Make the offset map of the way back of what has come this way; return its new spans. Idempotent.
+
+    :raises ConflictError: a mirror is at work on the way back.
+    """
+    return await _in_thread(request, lambda mirror, _watch: mirror.prepare_way_back())
+
+
+async def end_stream_mirror(request: StreamRequest) -> None:
+    """Note that nothing is mirrored this way any more; topics and offset maps stay. Idempotent."""
+    await _in_thread(request, lambda mirror, _watch: mirror.end())
 
 
 def refuse(plan: StreamPlanRecord) -> None:

@@ -27,10 +27,10 @@ async def leaving_items(
     :param aside: the tables were set aside already, so that no fence on them can be asked for.
     :raises SpecError: the spec has no section cutover.
     """
-    seen = spec.model_copy(update={"databases": ()}) if aside else spec
+    seen = spec.model_copy(update={"databases": (), "streams": ()}) if aside else spec
     async with open_parts(seen, run, connections) as parts:
         world = await observe(parts)
-    return [*_routes(world), *_fences(world)]
+    return [*_routes(world), *_fences(world), *_schedules(world)]
 
 
 def _routes(world: World) -> Iterator[UnusedItem]:
@@ -46,6 +46,13 @@ def _route(name: str, split: Split) -> UnusedItem:
     away = split.target_percent == 100
     told = f"{split.target_percent} % lead to the target, {split.mirror_percent} % are mirrored"
     return UnusedItem(item="route", subject=name, verdict="passed" if away else "failed", detail=told)
+
+
+def _schedules(world: World) -> Iterator[UnusedItem]:
+    for name, seen in world.schedules.items():
+        held = not seen[Side.SOURCE].enabled
+        told = "held on the source" if held else "the source starts runs"
+        yield UnusedItem(item="schedule", subject=name, verdict="passed" if held else "failed", detail=told)
 
 
 def _fences(world: World) -> Iterator[UnusedItem]:

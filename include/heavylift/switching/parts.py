@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from heavylift.cutover.ports import TrafficPort
+from heavylift.cutover.ports import DatabasePort, TrafficPort
+from heavylift.cutover.schedules.opening import open_schedule
 from heavylift.cutover.traffic.opening import open_traffic
 from heavylift.cutover.world import Parts
 from heavylift.errors import SpecError
+from heavylift.streams.requests import stream_request
 from heavylift.switching.databases import TablesDatabase
+from heavylift.switching.streams import SwitchedStream, silent
 from heavylift.tables.requests import tables_request
 
 if TYPE_CHECKING:
@@ -24,20 +27,32 @@ Connections = Callable[[str], "Connection"]
 
 
 @asynccontextmanager
-async def open_parts(spec: MigrationSpec, run: RunKey, connections: Connections) -> AsyncIterator[Parts]:
+async def open_parts(
+    spec: MigrationSpec, run: RunKey, connections: Connections, tell: Callable[[str], None] = silent
+) -> AsyncIterator[Parts]:
     """Open everything that the spec's switch moves, for the block.
+
+    :param tell: is told what else there is to know, such as what became of consumer groups.
 
     :raises SpecError: the spec has no section cutover.
     :raises ConnectionConfigError: a connection is missing or lacks a field.
     """
     cutover = cutover_of(spec)
-    databases = [
+    databases: list[DatabasePort] = [
         TablesDatabase(tables_request(spec, database.name, run, connections)) for database in spec.databases
+    ]
+    # What producers write is switched as what applications write to a database: one logic for both.
+    names = {stream.name for stream in spec.streams}
+    databases += [
+        SwitchedStream(stream_request(spec, each.stream, run, connections), tell)
+        for each in cutover.streams
+        if each.stream in names
     ]
     async with AsyncExitStack() as stack:
         requests = await _open(stack, spec, cutover.traffic, connections)
         writers = await _open(stack, spec, cutover.writers, connections)
-        yield Parts(databases, requests, writers)
+        schedules = [await open_schedule(stack, each, connections) for each in cutover.schedules]
+        yield Parts(databases, requests, writers, schedules)
 
 
 def cutover_of(spec: MigrationSpec) -> Cutover:

@@ -35,7 +35,8 @@ class SwitchOperator(HeavyliftOperator):
         from heavylift.switching.parts import cutover_of, open_parts
 
         cutover = cutover_of(frame.spec)
-        async with self.evidence(frame) as store, open_parts(frame.spec, frame.run, look_up) as parts:
+        opened = open_parts(frame.spec, frame.run, look_up, self.tell)
+        async with self.evidence(frame) as store, opened as parts:
             yield SwitchRequest(
                 store,
                 frame.run,

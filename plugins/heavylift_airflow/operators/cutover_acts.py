@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import IncompleteError, PermanentError, TransientError
-from heavylift_airflow.context import CONFIRM, EARLY
+from heavylift_airflow.context import CONFIRM, EARLY, WITHOUT_TARGET
 from heavylift_airflow.hooks.object_store import look_up
 from heavylift_airflow.operators.cutover import SwitchOperator
 
@@ -158,6 +158,7 @@ class RollBackOperator(BringToOperator):
     """Brings requests and writes back to the source, with everything that was written on the target.
 
     From any moment: before the first step, in the middle of one that was killed, or days after the cutover.
+    With the parameter *Without the target* it leaves behind what is gone, and only what was accepted.
 
     Idempotency: it looks at the world each time and does what is left.
 
@@ -168,9 +169,23 @@ class RollBackOperator(BringToOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Roll back, and note it in the audit trail."""
-        record = self.bring(self.moving_frame(context))
+        frame = self.moving_frame(context)
+        accepted = str(context["params"].get(WITHOUT_TARGET) or "").strip()
+        if accepted:
+            record = self.work.run(self._without_target(frame, accepted), "rollback without the target")
+        else:
+            record = self.bring(frame)
         self.log.info("everything is on the source again, after %.2f s", record.seconds)
         return switch_figures(record)
+
+    async def _without_target(self, frame: TaskFrame, accepted: str) -> SwitchRecord:
+        from heavylift.cutover.without_target import bring_back_without_target
+
+        async with self.switch(frame) as request:
+            record, ref, lost = await bring_back_without_target(request, accepted, self.tell)
+            details = {"gone": list(lost.gone), "digest": lost.digest, **switch_figures(record)}
+            await self.note(request, frame, "cutover.target_given_up", ref, details)
+        return record
 
 
 class SettleSwitchOperator(BringToOperator):

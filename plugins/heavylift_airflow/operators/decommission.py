@@ -119,7 +119,7 @@ class PlanDecommissionOperator(LeavingOperator):
     Idempotency: a plan that is under way and is this run's own stays; otherwise a new one is made, which an
     earlier approval does not open.
 
-    :return: ``{"plan", "digest", "objects", "tables"}``.
+    :return: ``{"plan", "digest", "objects", "tables", "topics"}``.
     :raises IncompleteError: somebody still uses the source, or there is nothing to delete.
     :raises ConflictError: another run's plan is under way.
     """
@@ -135,6 +135,7 @@ class PlanDecommissionOperator(LeavingOperator):
             "digest": life.plan.ref.sha256,
             "objects": sum(each.objects for each in plan.datasets),
             "tables": sum(len(each.tables) for each in plan.databases),
+            "topics": sum(len(each.topics) for each in plan.streams),
         }
 
     async def _plan(self, frame: TaskFrame) -> PlanLife:
@@ -191,7 +192,8 @@ class DeleteSourceOperator(LeavingOperator):
 
     Idempotency: batches that are done are passed by; a killed attempt is gone on with.
 
-    :return: ``{"rows_deleted", "rows_absent", "tables_dropped", "tables_absent"}``, of this attempt.
+    :return: ``{"rows_deleted", "rows_absent", "tables_dropped", "tables_absent", "topics_deleted",
+        "topics_absent"}``, of this attempt.
     :raises IncompleteError: nobody has approved the deletion, or the time of grace is not over.
     :raises ConflictError: something is no more as planned; nothing more is deleted.
     """
@@ -200,7 +202,14 @@ class DeleteSourceOperator(LeavingOperator):
         """Delete, batch by batch."""
         frame = self.moving_frame(context)
         done = self.work.run(self._delete(frame), "deletion of the source")
-        names = ("rows_deleted", "rows_absent", "tables_dropped", "tables_absent")
+        names = (
+            "rows_deleted",
+            "rows_absent",
+            "tables_dropped",
+            "tables_absent",
+            "topics_deleted",
+            "topics_absent",
+        )
         return {name: getattr(done, name) for name in names}
 
     async def _delete(self, frame: TaskFrame) -> Deletion:

@@ -54,6 +54,12 @@ class StreamOperator(HeavyliftOperator):
             max_bytes_per_second=frame.options.bandwidth_bytes_per_second,
         )
 
+    async def live(self, frame: TaskFrame, *, drained: bool = False) -> StreamRequest:
+        """Return it in the direction that records flow now: back after a cutover that switches it."""
+        from heavylift.streams.api import live_request
+
+        return await live_request(self.request(frame, drained=drained))
+
     async def note(
         self, frame: TaskFrame, action: str, evidence: tuple[EvidenceRef, ...], details: dict[str, Any]
     ) -> None:
@@ -67,6 +73,8 @@ class StreamOperator(HeavyliftOperator):
 
 class MirrorStreamOperator(StreamOperator):
     """Mirrors what the stream's topics have now, after what is mirrored already; a bounded run.
+
+    To the target; after a cutover that switches this stream back to the source, as the fences say.
 
     Idempotency: the offset map on the target tells what is there; a second run, also after a lost worker,
     sends only the rest, and nothing twice. Stopping it (mark failed, worker shut down) ends it within
@@ -97,7 +105,7 @@ class MirrorStreamOperator(StreamOperator):
         from heavylift.streams.api import plan_stream
         from heavylift.streams.work import refuse
 
-        plan, ref = await plan_stream(self.request(frame))
+        plan, ref = await plan_stream(await self.live(frame))
         self.evidence_path = ref.path
         counts = {"to_mirror": plan.to_mirror, "topics": len(plan.topics)}
         await self.note(frame, "stream.planned", (ref,), {**counts, "refusals": len(plan.refusals)})
@@ -107,7 +115,7 @@ class MirrorStreamOperator(StreamOperator):
     async def _mirror(self, frame: TaskFrame) -> StreamMirrorRecord:
         from heavylift.streams.api import mirror_stream
 
-        record, ref = await mirror_stream(self.request(frame), StreamReporter(self.log, self.stream))
+        record, ref = await mirror_stream(await self.live(frame), StreamReporter(self.log, self.stream))
         await self.note(frame, "stream.mirrored", (ref,), mirror_counts(record))
         return record
 
@@ -141,7 +149,7 @@ class VerifyStreamOperator(StreamOperator):
     async def _verify(self, frame: TaskFrame) -> StreamVerificationRecord:
         from heavylift.streams.api import verify_stream
 
-        request = self.request(frame, drained=self.drained)
+        request = await self.live(frame, drained=self.drained)
         record, ref = await verify_stream(request, StreamReporter(self.log, self.stream))
         await self.note(frame, "stream.verified", (ref,), stream_verification_summary(record))
         return record
@@ -176,7 +184,7 @@ class TranslateGroupsOperator(StreamOperator):
     async def _translate(self, frame: TaskFrame) -> StreamGroupsRecord:
         from heavylift.streams.api import translate_groups
 
-        record, ref = await translate_groups(self.request(frame))
+        record, ref = await translate_groups(await self.live(frame))
         await self.note(frame, "stream.groups_translated", (ref,), group_counts(record))
         return record
 

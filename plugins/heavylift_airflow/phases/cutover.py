@@ -8,7 +8,7 @@ from airflow.sdk import DAG, BaseOperator, Param, TaskGroup, TriggerRule
 
 from heavylift.spec import LoadedSpec, Phase
 from heavylift.spec.registry_phase import spec_for
-from heavylift_airflow.context import CONFIRM, EARLY, REHEARSE
+from heavylift_airflow.context import CONFIRM, EARLY, REHEARSE, WITHOUT_TARGET
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.cutover import (
     CheckReadinessOperator,
@@ -35,12 +35,16 @@ from heavylift_airflow.phases.form import dry_run_param
 from heavylift_airflow.phases.gates import add_gate
 from heavylift_airflow.phases.movement import dag_settings
 from heavylift_airflow.phases.parts import Parts
+from heavylift_airflow.sensors.soak import MOMENTS, SoakSensor
 
 SHADOW = "shadow"
 """The step in which the target gets copies of requests only."""
 EVERYTHING = 100
 FINALISE = "finalise"
 """What the DAG is called that closes the way back; it belongs to the phase cutover."""
+SOAK = "soak"
+"""What the DAG is called that tells how far the soak is; it belongs to the phase cutover."""
+MOST_SOAKS = 16
 
 
 def cutover_dag(loaded: LoadedSpec) -> DAG | None:
@@ -80,7 +84,17 @@ def rollback_dag(loaded: LoadedSpec) -> DAG | None:
         schedule=None,
         # Somebody who needs it needs it now, not once it is switched on.
         is_paused_upon_creation=False,
-        params=dry_run_param("Look where everything is; bring nothing back."),
+        params={
+            **dry_run_param("Look where everything is; bring nothing back."),
+            WITHOUT_TARGET: Param(
+                None,
+                type=["null", "string"],
+                title="Without the target",
+                section="What to do",
+                description="Only where the target is gone for good: the digest of what is lost, by"
+                " heavylift cutover losses. Who triggers this accepts just that.",
+            ),
+        },
         **dag_settings(seen, Phase.ROLLBACK, loaded.path),
     ) as dag:
         _build_rollback(Parts(seen, str(loaded.path.absolute()), Phase.ROLLBACK))
@@ -117,6 +131,32 @@ def finalise_dag(loaded: LoadedSpec) -> DAG | None:
         parts = Parts(seen, str(loaded.path.absolute()), Phase.CUTOVER)
         begin = BeginRunOperator(**parts.arguments("begin_run"))
         begin >> FinaliseCutoverOperator(**parts.arguments("finalise"))
+    return dag
+
+
+def soak_dag(loaded: LoadedSpec) -> DAG | None:
+    """Return the DAG that tells people how far the soak is, begun by each cutover; None without a section."""
+    spec = loaded.spec
+    if spec.cutover is None:
+        return None
+    seen = spec_for(spec, Phase.CUTOVER)
+    settings = dag_settings(seen, Phase.CUTOVER, loaded.path)
+    with DAG(
+        dag_id=f"{spec.migration}.{SOAK}",
+        schedule=[phase_asset(spec.migration, Phase.CUTOVER)],
+        # It only tells, and a soak that nobody switched on would be forgotten.
+        is_paused_upon_creation=False,
+        # A cutover after a rollback begins another soak while the run of the first still waits; and a run of
+        # days has no deadline of a cutover's.
+        **{**settings, "max_active_runs": MOST_SOAKS, "deadline": None},
+    ) as dag:
+        parts = Parts(seen, str(loaded.path.absolute()), Phase.CUTOVER)
+        before: BaseOperator | None = None
+        for moment in MOMENTS:
+            sensor = SoakSensor(**parts.arguments(f"soak_{moment}"), moment=moment)
+            if before is not None:
+                before >> sensor
+            before = sensor
     return dag
 
 

@@ -181,11 +181,17 @@ class Running:
     def _strike_server(self, worker: Worker, applications: Applications) -> None:
         name = SERVERS[self.drawn.fault]
         self._kill(name)
-        if self.drawn.long:
-            record = worker.end()
-            if name == f"features_{self.drawn.goal}" and record.get("outcome") in {"returned", "error"}:
-                self._goes_on(applications)
-        self.workload.stack.ensure(name)
+        try:
+            if self.drawn.long:
+                record = worker.end()
+                # One that was opened at the goal already has to wait for it: it may have taken a write.
+                opened = any(line.startswith(f"open the {self.drawn.goal}:") for line in worker.lines)
+                back = record.get("outcome") in {"returned", "error"} and not opened
+                if name == f"features_{self.drawn.goal}" and back:
+                    self._goes_on(applications)
+        finally:
+            # A round that fails must not take those after it down.
+            self.workload.stack.ensure(name)
 
     def _kill(self, name: str) -> None:
         record = records.read(self.workload.stack.state_dir, name)

@@ -18,6 +18,7 @@ from heavylift.errors import HeavyliftError
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import EvidenceStore, open_evidence
 from tests.support.longer import first_then_long
+from tests.support.memory_schedules import MemorySchedule
 from tests.support.memory_switch import Fate, KilledError, MemoryDatabase, Workload
 
 SEEDS = range(80)
@@ -48,6 +49,8 @@ async def one_round(store: EvidenceStore, seed: int) -> None:
     """Switch a few times to either side, harmed at random; then once without harm, and look."""
     chance = random.Random(seed)
     workload = Workload([MemoryDatabase(f"db{number}") for number in range(chance.choice((1, 2, 3)))])
+    if chance.random() < 0.5:
+        workload.schedules.append(MemorySchedule(cron="0 0 1 1 *"))
     writer = asyncio.create_task(workload.write())
     sleepers: list[tuple[Fate, asyncio.Task[str]]] = []
     goal, run = Side.TARGET, 0
@@ -91,6 +94,10 @@ async def look(workload: Workload, goal: Side, seed: int) -> None:
     assert not any(each.torn for each in workload.databases), f"seed {seed}: both sides took writes"
     world = await observe(workload.seen_by(Fate()))
     assert world.settled_at(goal), f"seed {seed}: not all on the {goal}: {world}"
+    for each in workload.schedules:
+        assert not each.torn, f"seed {seed}: both sides started runs"
+        runs = [side for side in Side if each.sides[side].enabled]
+        assert runs == [goal], f"seed {seed}: a schedule runs on {runs}"
     assert workload.ledger, f"seed {seed}: nothing was written"
     assert workload.lost(goal) == [], f"seed {seed}: not on the {goal}"
 

@@ -41,6 +41,10 @@ NAMED = {
             for name in ("people", "clicks", "fraud-model")
         )
     },
+    "docs/reference/cutover-streams-schedules.md": {
+        "streams": "streams:\n  - {name: events, source: {engine: kafka, connection: old},"
+        " target: {engine: kafka, connection: new}}\n"
+    },
     "docs/reference/decommission.md": {
         "datasets": DATASETS.replace("training-data", "images"),
         "databases": DATABASES.replace("features", "orders", 1),

@@ -14,7 +14,7 @@ from heavylift.report.advice import advice_on
 from heavylift.report.doctor.ailments import NO_RUN, Ailment, Examination, Urgency
 from heavylift.report.doctor.gates import examine_gates, is_waiting
 from heavylift.report.doctor.lag import examine_lag
-from heavylift.report.doctor.switches import examine_switch
+from heavylift.report.doctor.switches import examine_soak, examine_switch
 from heavylift.report.doctor.trail import EndOfTrail, clock_skew, damage_in, failed_tasks, read_end
 from heavylift.report.story import RunStory, read_story
 from heavylift.report.verdict import Standing, headline_of
@@ -43,10 +43,10 @@ async def examine(
         facts, ailments = await _of_phase(store, seen, runs, trail, spec, at)
         found = found.with_more(facts=facts, ailments=ailments)
     syncs = [seen for seen in runs if seen.key.phase == "sync"]
-    for look in (
-        examine_lag(store, syncs, spec, migration, at),
-        examine_switch(store, migration, at),
-    ):
+    looks = [examine_lag(store, syncs, spec, migration, at), examine_switch(store, migration, at)]
+    if spec is not None and spec.cutover is not None:
+        looks.append(examine_soak(store, migration, timedelta(seconds=spec.cutover.soak), at))
+    for look in looks:
         try:
             facts, ailments = await look
         except AuditError as error:

@@ -41,6 +41,26 @@ async def examine_switch(
     return facts, ailments
 
 
+async def examine_soak(
+    store: EvidenceStore, migration: str, length: timedelta, now: datetime
+) -> tuple[list[str], list[Ailment]]:
+    """Return how far the soak is, and whether it is over and not finalised.
+
+    :raises AuditError: a record is damaged.
+    """
+    from heavylift.cutover.soaking import current_soak
+
+    soak = await current_soak(store, migration, length)
+    if soak is None:
+        return [], []
+    if now < soak.ends_at:
+        return [f"soak: a rollback stays possible for {duration(soak.ends_at - now)} more"], []
+    problem = f"the soak is over for {duration(now - soak.ends_at)}, and nobody has finalised the cutover"
+    remedy = f"trigger DAG {migration}.finalise, or {migration}.rollback"
+    urgency = Urgency.BROKEN if now >= soak.overdue_at else Urgency.WAITING
+    return [], [Ailment(urgency, "soak", problem, remedy)]
+
+
 def ailments_of_world(world: WorldRecord, phase: str, migration: str) -> list[Ailment]:
     """Return what is wrong with how writes and requests stand.
 
@@ -49,7 +69,7 @@ def ailments_of_world(world: WorldRecord, phase: str, migration: str) -> list[Ai
     found = []
     again = _again(migration, phase)
     for each in world.databases:
-        subject = f"database {each.database}"
+        subject = each.database if each.database.startswith("stream ") else f"database {each.database}"
         if each.source == each.target == "frozen" and not each.partly:
             found.append(Ailment(Urgency.NOW, subject, "both sides are frozen: nobody can write", again))
         elif each.partly:

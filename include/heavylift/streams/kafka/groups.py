@@ -41,7 +41,8 @@ class _Translation:
 
     def run(self, *, write: bool) -> StreamGroupsRecord:
         state = read_state(self._target, self._map_name, stall_seconds=self._request.options.stall_seconds)
-        topics = set(chosen(self._source, self._request.options.topics))
+        options = self._request.options
+        topics = set(chosen(self._source, options.topics, state.topics if options.known_only else None))
         groups = self._groups()
         positions: list[GroupPartition] = []
         for group in groups:
@@ -96,7 +97,9 @@ class _Translation:
         elif active:
             action = "active"
         elif key in there and (ours is None or ours.target != there[key]):
-            action = "foreign"
+            # The group's own from before it moved: it has read further since, on the side it comes from.
+            follows = self._request.options.follow_groups and there[key] < translated.target
+            action = "write" if follows else "foreign"
         return GroupPartition.model_validate(
             {
                 "group": group,

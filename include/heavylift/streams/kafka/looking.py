@@ -26,10 +26,10 @@ def look(source: Cluster, target: Cluster, request: StreamRequest, state: MapSta
     :param state: the offset map, where the caller has read it.
     """
     options = request.options
-    views = chosen(source, options.topics)
     if state is None:
         name = map_topic_name(request.run.migration, request.stream)
         state = read_state(target, name, tail_only=True, stall_seconds=options.stall_seconds)
+    views = chosen(source, options.topics, state.topics if options.known_only else None)
     sides = Sides(views, target.topics(views), state)
     there = [key for key in sides.partitions() if key[0] in sides.target]
     waits = {"settle_seconds": options.settle_seconds, "stall_seconds": options.stall_seconds}

@@ -30,12 +30,14 @@ _POLL = 0.05
 _SURE_FOR = 0.6
 """The share of a lease for which a sign of life that came back is relied on."""
 _CONFIGS = {"cleanup.policy": "compact", "retention.ms": "-1"}
+_REPEATABLE = {"enable.idempotence": False, "enable.gapless.guarantee": False}
+"""An idempotent producer waits half a second for its number, in which writers would pause."""
 _WRITES_MAP = {"linger.ms": 0, "queue.buffering.max.kbytes": 16384}
 
 
-def map_topic_name(migration: str, stream: str) -> str:
-    """Return the name of a stream's map topic."""
-    name = f"{PREFIX}{_UNSAFE.sub('-', migration)}.{_UNSAFE.sub('-', stream)}.offsets"
+def map_topic_name(migration: str, stream: str, kind: str = "offsets") -> str:
+    """Return the name of a stream's map topic, or of another of its topics of our own."""
+    name = f"{PREFIX}{_UNSAFE.sub('-', migration)}.{_UNSAFE.sub('-', stream)}.{kind}"
     if len(name) <= _MOST:
         return name
     digest = uuid.uuid5(uuid.NAMESPACE_OID, name).hex
@@ -310,6 +312,8 @@ class OwnedMap:
 def write_records(cluster: Cluster, name: str, pairs: Iterable[Pair]) -> None:
     """Write records that need no lease, and wait for their acknowledgement.
 
+    They may come to lie there twice, which changes nothing that they say.
+
     :raises ServerUnavailableError: the broker does not acknowledge them.
     """
     problems: list[KafkaError] = []
@@ -318,7 +322,7 @@ def write_records(cluster: Cluster, name: str, pairs: Iterable[Pair]) -> None:
         if error is not None:
             problems.append(error)
 
-    producer = cluster.producer(_WRITES_MAP)
+    producer = cluster.producer({**_WRITES_MAP, **_REPEATABLE})
     for key, value in pairs:
         producer.produce(name, value, key, 0, on_delivery=written)
     left = producer.flush(cluster.timeout)
@@ -329,7 +333,7 @@ def write_records(cluster: Cluster, name: str, pairs: Iterable[Pair]) -> None:
             f"writing to {name}",
             got=f"no answer in {cluster.timeout:.0f} s",
             expected="the broker's acknowledgement",
-            state="no position was written",
+            state="unknown whether they were written; nothing that depends on them was done",
             remedy="look whether the target's brokers run; then run it again",
             code="6519",
         )

@@ -19,14 +19,17 @@ from heavylift.evidence.stream_records import (
     StreamStatus,
     StreamVerificationRecord,
 )
+from heavylift.fencing import Side, WriteState
 from heavylift.kafka.cluster import Cluster, PartitionKey
 from heavylift.streams.kafka.beginning import find_tails, take_over
+from heavylift.streams.kafka.fence import Fence
 from heavylift.streams.kafka.looking import lags, look, planned_topics, settings_for
 from heavylift.streams.kafka.map_topic import OwnedMap, map_topic_name, read_state
 from heavylift.streams.kafka.preflight import Sides, refusal_findings
 from heavylift.streams.kafka.pump import Pump
 from heavylift.streams.kafka.sending import PartitionSender
 from heavylift.streams.kafka.transactions import honours_transactions, open_transactions
+from heavylift.streams.kafka.way_back import end_mirror, ended, flows, prepare_way_back
 from heavylift.streams.map_records import MapState, transactions_record
 from heavylift.streams.ports import Watch
 from heavylift.streams.requests import StreamRequest
@@ -92,6 +95,29 @@ class KafkaMirror:
             findings=(*sides.findings, *refusal_findings(sides.refusals)),
         )
 
+    def fence_state(self, side: Side) -> WriteState:
+        """Tell whether producers may write to a side; changes nothing."""
+        return Fence(self._side(side), self._request).state()
+
+    def fence(self, side: Side, epoch: int, *, frozen: bool) -> None:
+        """Keep producers from writing to a side, or let them."""
+        Fence(self._side(side), self._request).put(epoch, frozen=frozen)
+
+    def flows(self) -> bool:
+        """Tell whether there is an offset map to go on with; changes nothing."""
+        return flows(self._target, self._request)
+
+    def prepare_way_back(self) -> int:
+        """Make the offset map of the way back; return its new spans."""
+        return prepare_way_back(self._source, self._target, self._request)
+
+    def end(self) -> None:
+        """Note that nothing is mirrored this way any more."""
+        end_mirror(self._target, self._request)
+
+    def _side(self, side: Side) -> Cluster:
+        return self._source if side is Side.SOURCE else self._target
+
     def close(self) -> None:
         """Close all connections; each reader and writer has closed its own."""
 
@@ -121,6 +147,8 @@ class _Run:
             stall_seconds=self._options.stall_seconds,
             before_claim=self._end_old_transactions,
         ) as owned:
+            if owned.state.ended:
+                raise ended(self._map_name)
             sides = look(self._source, self._target, self._request, owned.state)
             raise_first(sides.refusals)
             take_over(self._source, self._target, sides, owned)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from heavylift.errors import ConflictError, HeavyliftError, IntegrityError, NotFoundError
@@ -35,9 +35,12 @@ class Sides:
         ]
 
 
-def chosen(source: Cluster, patterns: Sequence[str]) -> dict[str, TopicView]:
+def chosen(
+    source: Cluster, patterns: Sequence[str], only: Collection[str] | None = None
+) -> dict[str, TopicView]:
     """Return the source's topics that are meant.
 
+    :param only: just those of them; None for all.
     :raises NotFoundError: a topic that is named is missing, or no topic is meant.
     """
     names = source.topic_names()
@@ -52,7 +55,7 @@ def chosen(source: Cluster, patterns: Sequence[str]) -> dict[str, TopicView]:
             remedy="correct the topics' names or patterns; or the credentials may not see them",
             code="6520",
         )
-    return source.topics(meant)
+    return source.topics([name for name in meant if only is None or name in only])
 
 
 def judge(sides: Sides, options: StreamOptions, same_cluster: bool) -> None:

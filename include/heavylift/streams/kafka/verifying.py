@@ -53,7 +53,7 @@ class _Verification:
         began = time.monotonic()
         name = map_topic_name(self._request.run.migration, self._request.stream)
         state = read_state(self._target, name, stall_seconds=self._options.stall_seconds)
-        views = chosen(self._source, self._options.topics)
+        views = chosen(self._source, self._options.topics, state.topics if self._options.known_only else None)
         there = self._target.topics(views)
         keys = [(topic, number) for topic, view in sorted(views.items()) for number in range(view.partitions)]
         on_target = [key for key in keys if key[0] in there and key[1] < there[key[0]].partitions]
@@ -82,6 +82,10 @@ class _Verification:
         # Nothing mapped: all that the source has is missing, and all that the target has is extra.
         begin, until = (known.source_begin, known.source_next) if known else (here.first, here.end)
         target_begin = known.target_begin if known else there.first
+        compared = self._options.verified.get(key, begin)
+        if known and begin < compared <= until:
+            # An earlier comparison has shown that both sides are equal up to there.
+            begin, target_begin = compared, known.translate(compared).target
         target_begin = max(target_begin, there.first)
         first = max(begin, here.first)
         result = compare(
