@@ -193,6 +193,7 @@ SECOND_RUNS = {
     "SummariseSwitchOperator": SWITCH_CLOSED,
     "SyncChangesOperator": KILLED_TABLES,
     "SyncRegistryOperator": LOST_REGISTRY,
+    "SyncTwoWayOperator": "plugins/test_two_way_operator.py::test_a_second_run_of_the_task_writes_nothing",
     "TakeInventoryOperator": KILLED_ASSESS,
     "TakeTurnOperator": f"{SWITCH}test_a_turn_that_is_taken_again_is_the_same",
     "TranslateAccessOperator": (

@@ -88,3 +88,21 @@ class TwoWayRecord(Record):
             self.deleted_on_source,
         )
         return sum(tally.objects for tally in (*done, self.both_kept))
+
+    def details(self) -> dict[str, int | bool | str]:
+        """Return the counts, as the audit trail and a task's result tell them."""
+        return {
+            "policy": self.policy,
+            "planned": self.planned.objects,
+            "to_target": self.carried_to_target.objects,
+            "to_source": self.carried_to_source.objects,
+            "deleted_on_target": self.deleted_on_target.objects,
+            "deleted_on_source": self.deleted_on_source.objects,
+            "both_kept": self.both_kept.objects,
+            "conflicts": self.conflict_count,
+            "overtaken": self.overtaken.objects,
+            "failed": self.failed.objects,
+            "left": self.left.objects,
+            "put_aside": self.kept,
+            "dry_run": self.dry_run,
+        }
