@@ -98,6 +98,7 @@ SECOND_RUNS = {
     "DisableSourceOperator": LEAVING_CLEARED,
     "DrainChangesOperator": KILLED_TABLES,
     "EndStreamOperator": CUT_SHORT,
+    "DrillFailoverOperator": "plugins/test_drill_operator.py::test_drilling_again_adds_a_record",
     "EvaluateCutoverGateOperator": SWITCH_CLOSED,
     "EvaluateGateOperator": "plugins/test_gate_operators.py::test_judging_again_adds_a_result",
     "EvaluateInfrastructureGateOperator": PROVISION,
