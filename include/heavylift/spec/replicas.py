@@ -8,6 +8,7 @@ from __future__ import annotations
 from heavylift.spec.base import SpecModel
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.problems import FieldPath
+from heavylift.spec.sections_compliance import Compliance
 from heavylift.spec.sections_datasets import Dataset, LimitOverrides, Replica
 from heavylift.spec.vocabulary import Via
 
@@ -29,7 +30,23 @@ def with_replicas(spec: MigrationSpec) -> MigrationSpec:
         for replica in dataset.replicas
         if replica_name(dataset.name, replica.name) not in there
     )
-    return spec.model_copy(update={"datasets": spec.datasets + made}) if made else spec
+    if not made:
+        return spec
+    changes: dict[str, object] = {"datasets": spec.datasets + made}
+    if spec.compliance is not None:
+        changes["compliance"] = _classified(spec, spec.compliance)
+    return spec.model_copy(update=changes)
+
+
+def _classified(spec: MigrationSpec, rules: Compliance) -> Compliance:
+    """Return the rules with what is stated of a dataset stated of its replicas, which hold the same."""
+    replicas = {dataset.name: [each.name for each in dataset.replicas] for dataset in spec.datasets}
+    more = tuple(
+        stated.model_copy(update={"subject": replica_name(stated.subject, name)})
+        for stated in rules.classify
+        for name in replicas.get(stated.subject, ())
+    )
+    return rules.model_copy(update={"classify": rules.classify + more})
 
 
 def written_path(spec: MigrationSpec, path: FieldPath) -> FieldPath:

@@ -1,4 +1,4 @@
-"""Rules on datasets that are written to on both sides."""
+"""Rules on datasets that are written to on both sides, or have several targets."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ from heavylift.spec.vocabulary import Deletes, Via
 
 
 def two_way_rules(spec: MigrationSpec) -> Iterator[Broken]:
-    """Yield what does not go together with ``two_way``."""
+    """Yield what does not go together with ``two_way``, or with ``replicas``."""
     for index, dataset in enumerate(spec.datasets):
+        if spec.decommission is not None and (dataset.two_way or dataset.replicas):
+            yield Broken(
+                "9713",
+                ("datasets", index, "two_way" if dataset.two_way else "replicas"),
+                "a source that is kept in step with its targets, and is to be given up",
+                "no section decommission, or neither two_way nor replicas",
+                "take out two_way and replicas once the last sync has passed; then give the source up",
+            )
         if dataset.two_way is None:
             continue
         path: FieldPath = ("datasets", index)

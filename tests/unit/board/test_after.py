@@ -142,7 +142,7 @@ def test_drills_are_told_over_time_and_what_is_overdue(place: Place) -> None:
                 "run": place.run("cutover"),
                 "outcome": outcome,
                 "reasons": () if outcome == "passed" else (f"why {number}",),
-                "drilled_at": AT + timedelta(days=number),
+                "drilled_at": AT - timedelta(days=30 - number),
                 "rto_seconds": 12.0,
                 "rpo_seconds": 3.0,
                 "due_within_seconds": 86_400,

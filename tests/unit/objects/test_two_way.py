@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from heavylift.errors import ConflictError
 from heavylift.evidence.records import RunKey
 from heavylift.locations import Location
+from heavylift.objects import quarantine
 from heavylift.objects.api import TransferOptions, TransferRequest, TwoWay, sync_two_way
+from heavylift.objects.copy import ManifestWriter
+from heavylift.objects.two_way import carrying
+from heavylift.objects.two_way.naming import conflict_name
 from heavylift.platforms.places import Place
-from heavylift.spec.datasets import DeleteBrake
+from heavylift.spec.datasets import DeleteBrake, Limits
 from heavylift.spec.vocabulary import Conflicts, Deletes
+from tests.support.longer import first_then_long
 
 ASIDE = ".heavylift-quarantine"
 RUNS = iter(range(1, 10_000))
@@ -188,3 +195,122 @@ async def test_a_side_that_is_suddenly_empty_empties_nothing(
     done = (await sync(allowed)).record
     assert done.deleted_on_target.objects + done.deleted_on_source.objects == 8
     assert kept(other) == ["1"] * 8
+
+
+class Dying:
+    """Kills the process at the ``turn``-th call of what changes a store, before it or after it."""
+
+    def __init__(self, turn: int, *, after: bool) -> None:
+        self.turn, self.after = turn, after
+
+    def around(self, act: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+        async def called(*args: Any, **more: Any) -> Any:
+            self.turn -= 1
+            if self.turn == 0 and not self.after:
+                raise Killed
+            result = await act(*args, **more)
+            if self.turn == 0:
+                raise Killed
+            return result
+
+        return called
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("turn", first_then_long([4, 1, 2, 3, 5, 6, 7, 8, 9]))
+async def test_a_run_that_is_killed_anywhere_is_finished_by_the_next(
+    request_: TransferRequest, tmp_path: Path, turn: int, after: bool
+) -> None:
+    source, target = await begun(request_, tmp_path)
+    write(source, both="source!", edit__s="22")
+    write(target, both="target", edit__t="333")
+    (source / "gone_s").unlink()
+    (target / "gone_t").unlink()
+    serial = replace(request_, options=replace(request_.options, limits=Limits(max_concurrency=1)))
+    dying = Dying(turn, after=after)
+    flush = ManifestWriter.flush
+
+    async def flushed_while_alive(writer: ManifestWriter) -> None:
+        # What a killed process had not written down yet is lost.
+        if dying.turn > 0:
+            await flush(writer)
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in (
+            (carrying, "copy_object"),
+            (carrying, "delete_version"),
+            (quarantine, "copy_object"),
+        ):
+            patch.setattr(module, name, dying.around(getattr(module, name)))
+        patch.setattr(ManifestWriter, "flush", flushed_while_alive)
+        with pytest.raises(Killed):
+            await sync(serial, Conflicts.KEEP_BOTH)
+    assert dying.turn == 0
+    await sync(serial, Conflicts.KEEP_BOTH)
+    now = look(source)
+    assert now == look(target)
+    assert sorted(now.values()) == sorted(["1", "1", "1", "22", "333", "source!", "target"])
+    assert (await sync(serial, Conflicts.KEEP_BOTH)).record.planned.objects == 0
+
+
+async def test_what_somebody_changes_meanwhile_is_left_to_the_next_run(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    source, target = await begun(request_, tmp_path)
+    write(source, edit__s="22")
+    real = carrying.copy_within
+
+    async def changed_meanwhile(*args: Any) -> Any:
+        write(target, edit__s="somebody's")
+        return await real(*args)
+
+    with pytest.MonkeyPatch.context() as patch:
+        write(target, edit__s="other")
+        write(source, edit__s="22")
+        patch.setattr(carrying, "copy_within", changed_meanwhile)
+        done = await sync(request_, Conflicts.SOURCE_WINS)
+    assert (done.record.overtaken.objects, done.record.failed.objects) == (1, 0)
+    assert look(target)["edit/s"] == "somebody's"
+    assert done.verification
+    assert done.verification.newer_on_source == 1
+    await sync(request_, Conflicts.SOURCE_WINS)
+    assert look(target) == look(source)
+    assert look(source)["edit/s"] == "22"
+    assert "somebody's" in kept(target)
+
+
+async def test_keys_that_would_be_code_elsewhere_are_names_here(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    names = ("'; DROP TABLE ways; --", 'a"b,c', "~x", "é", "new\nline", "conflict-target-")
+    for name in names:
+        (source / name).write_text(f"s {name}")
+        (target / name).write_text(f"target {name}")
+    done = (await sync(request_, Conflicts.KEEP_BOTH)).record
+    assert done.both_kept.objects == len(names)
+    assert look(source) == look(target)
+    assert set(look(source).values()) == {f"{side} {name}" for name in names for side in ("s", "target")}
+
+
+async def test_other_places_have_no_state_in_common(request_: TransferRequest, tmp_path: Path) -> None:
+    """Pointed at a new, empty target, a dataset must not take everything for deleted there."""
+    source, _ = await begun(request_, tmp_path)
+    (tmp_path / "new").mkdir()
+    elsewhere = replace(request_, target=Place(Location("file", str(tmp_path / "new"))))
+    done = (await sync(elsewhere)).record
+    assert (done.base_objects, done.carried_to_target.objects) == (0, 8)
+    assert look(source) == look(tmp_path / "new")
+
+
+def test_names_of_second_versions_are_short_enough_and_keep_their_ending() -> None:
+    name = conflict_name("a/report.csv", "v1")
+    assert name == conflict_name("a/report.csv", "v1")
+    assert name != conflict_name("a/report.csv", "v2")
+    assert name.startswith("a/report.conflict-target-")
+    assert name.endswith(".csv")
+    assert conflict_name(".hidden", "v").startswith(".hidden.conflict-target-")
+    for rel in ("é" * 500, "x" * 300 + ".csv", "deep/" * 150 + "k" * 200):
+        long = conflict_name(rel, "v", 20)
+        assert len(long.encode()) + 20 <= 1024
+        assert len(long.rpartition("/")[2].encode()) <= 255

@@ -92,3 +92,25 @@ def test_a_replica_of_a_two_way_dataset_is_one_way(tmp_path: Path) -> None:
     assert one.two_way is not None
     assert one.two_way.conflicts is Conflicts.KEEP_BOTH
     assert other.two_way is None
+
+
+def test_a_source_that_is_kept_in_step_is_not_given_up(tmp_path: Path) -> None:
+    data = yaml.safe_load(spec_of(two_way={}, deletes="quarantine"))
+    data["cutover"] = {"runbook_owner": "a", "traffic": {"adapter": "envoy", "connection": "t"}}
+    data["decommission"] = {"owner": "a"}
+    found = codes(tmp_path, yaml.safe_dump(data))
+    assert ("9713", "datasets[0].two_way") in found
+
+
+def test_what_is_stated_of_a_dataset_is_stated_of_its_replicas(tmp_path: Path) -> None:
+    data = yaml.safe_load(spec_of(replicas=[{"name": "lake", "target": AZURE}]))
+    stated = {"subject": "data", "classes": ["personal"], "reason": "customers"}
+    data["compliance"] = {"frameworks": ["gdpr"], "classify": [stated]}
+    file = tmp_path / "spec.yaml"
+    file.write_text(yaml.safe_dump(data))
+    rules = load_spec(file).compliance
+    assert rules is not None
+    assert [(each.subject, each.reason) for each in rules.classify] == [
+        ("data", "customers"),
+        ("data_lake", "customers"),
+    ]
