@@ -1,5 +1,4 @@
-"""Airflow DAGs for each spec with a cutover: ``<migration>.cutover``, ``.rollback``, ``.finalise`` and
-``.soak``.
+"""DAGs of each spec with a cutover: ``<migration>.cutover``, ``.rollback``, ``.finalise``, ``.soak``, ``.drill``.
 
 Specs that cannot be used are shown by spec_errors.py; they keep no other DAG from loading.
 """
@@ -8,9 +7,12 @@ from __future__ import annotations
 
 from heavylift.spec import Phase
 from heavylift_airflow.phases.cutover import FINALISE, SOAK, cutover_dag, finalise_dag, rollback_dag, soak_dag
+from heavylift_airflow.phases.drills import DRILL, drill_dag
 from heavylift_airflow.phases.specs import specs_to_build
 
-for loaded in specs_to_build(Phase.CUTOVER, Phase.ROLLBACK.value, FINALISE, SOAK):
-    for dag in (cutover_dag(loaded), rollback_dag(loaded), finalise_dag(loaded), soak_dag(loaded)):
+_BUILDERS = (cutover_dag, rollback_dag, finalise_dag, soak_dag, drill_dag)
+
+for loaded in specs_to_build(Phase.CUTOVER, Phase.ROLLBACK.value, FINALISE, SOAK, DRILL):
+    for dag in (build(loaded) for build in _BUILDERS):
         if dag is not None:
             globals()[dag.dag_id] = dag

@@ -42,6 +42,7 @@ def tell_of_failure(context: Context, error: HeavyliftError) -> None:
         )
         await _tell(store, frame.spec, _with_link(told, context))
         await _of_lag(store, frame, context)
+        await _of_drills(store, frame, context)
 
     _safely(context, act)
 
@@ -59,6 +60,7 @@ def tell_of_success(context: Context) -> None:
         told = Message("success", frame.spec.migration, frame.run.phase, str(context["run_id"]), title)
         await _tell(store, frame.spec, _with_link(told, context))
         await _of_lag(store, frame, context)
+        await _of_drills(store, frame, context)
 
     _safely(context, act)
 
@@ -185,6 +187,32 @@ async def _of_lag(store: EvidenceStore, frame: TaskFrame, context: Context) -> N
             about=f"lag {course.kind} {course.name}",
         )
         await _tell(store, frame.spec, _with_link(told, context))
+
+
+async def _of_drills(store: EvidenceStore, frame: TaskFrame, context: Context) -> None:
+    """Tell once a day that no good fail-over drill is young enough; each phase's last task looks."""
+    from heavylift.evidence.drill_records import history_of, last_drills
+    from heavylift.evidence.records import utc_now
+    from heavylift.notify.message import Message
+
+    cutover = frame.spec.cutover
+    if cutover is None or cutover.drills is None or frame.task_id != LAST_TASK:
+        return
+    now = utc_now()
+    history = history_of([kept.record for kept in await last_drills(store, frame.spec.migration)])
+    if not history.is_overdue(now):
+        return
+    told = Message(
+        event="deadline",
+        migration=frame.spec.migration,
+        phase="cutover",
+        run="",
+        title="a fail-over drill is overdue",
+        detail=history.words(now),
+        todo=f"run {frame.spec.migration}.drill, and see that it is switched on",
+        about=f"drill {now:%Y-%m-%d}",
+    )
+    await _tell(store, frame.spec, _with_link(told, context))
 
 
 async def _tell(store: EvidenceStore, spec: MigrationSpec, message: Message) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, CronTriggerTimetable
 
 from heavylift.spec import Phase, SpecFileError, load_spec, load_specs
 from heavylift_airflow.phases.cutover import cutover_dag, finalise_dag, rollback_dag, soak_dag
+from heavylift_airflow.phases.drills import drill_dag
 from heavylift_airflow.phases.runbook import read_runbook
 from tests.dags.specs import write
 
@@ -136,3 +137,36 @@ def test_each_cutover_begins_a_run_that_tells_how_far_the_soak_is(tmp_path: Path
     assert not dag.is_paused_upon_creation
     known = read_runbook(Phase.CUTOVER)
     assert all(known.task(task.task_id) for task in dag.tasks)
+
+
+def drill_of(tmp_path: Path, **changes: object) -> DAG | None:
+    [loaded] = load_specs(write(tmp_path, "some", databases=[DATABASE], **changes).parent).valid
+    return drill_dag(loaded)
+
+
+def test_drills_run_on_schedule_and_give_way_to_a_cutover(tmp_path: Path) -> None:
+    assert drill_of(tmp_path / "none", cutover=CUTOVER) is None
+    dag = drill_of(tmp_path, cutover={**CUTOVER, "drills": {"schedule": "0 3 * * 1"}})
+    assert dag is not None
+    assert dag.dag_id == "some.drill"
+    assert dag.schedule == CronTriggerTimetable("0 3 * * 1", timezone="UTC")
+    assert dag.is_paused_upon_creation is True
+    begin = dag.get_task("begin_run")
+    assert (begin.rival_dag_id, begin.gives_way) == ("some.cutover", True)
+    assert [task.task_id for task in dag.topological_sort()] == ["begin_run", "drill", "summarise_run"]
+    assert dag.get_task("summarise_run").trigger_rule == "none_skipped"
+    assert dag.params["rehearse"] is True
+    for task in dag.tasks:
+        assert "*To do:*" in read_runbook(Phase.CUTOVER).task(task.task_id), task.task_id
+
+
+def test_a_drill_also_looks_at_the_ways_back_where_the_spec_tests_them(tmp_path: Path) -> None:
+    tests = {
+        "requests": "gs://bucket/golden.jsonl",
+        "connection": "scoring",
+        "continuity": {"connection": "clients"},
+    }
+    dag = drill_of(tmp_path, cutover={**CUTOVER, "drills": {}}, workload_tests=tests)
+    assert dag is not None
+    assert dag.get_task("try_continuity").upstream_task_ids == {"drill"}
+    assert dag.get_task("summarise_run").upstream_task_ids == {"drill", "try_continuity"}

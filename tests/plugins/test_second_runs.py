@@ -96,6 +96,7 @@ SECOND_RUNS = {
     "DisableSourceOperator": LEAVING_CLEARED,
     "DrainChangesOperator": KILLED_TABLES,
     "EndStreamOperator": CUT_SHORT,
+    "DrillFailoverOperator": "plugins/test_drill_operator.py::test_drilling_again_adds_a_record",
     "EvaluateCutoverGateOperator": SWITCH_CLOSED,
     "EvaluateGateOperator": "plugins/test_gate_operators.py::test_judging_again_adds_a_result",
     "EvaluateInfrastructureGateOperator": PROVISION,
@@ -202,6 +203,7 @@ SECOND_RUNS = {
     ),
     "SyncChangesOperator": KILLED_TABLES,
     "SyncRegistryOperator": LOST_REGISTRY,
+    "SyncTwoWayOperator": "plugins/test_two_way_operator.py::test_a_second_run_of_the_task_writes_nothing",
     "TakeInventoryOperator": KILLED_ASSESS,
     "TakeTurnOperator": f"{SWITCH}test_a_turn_that_is_taken_again_is_the_same",
     "TranslateAccessOperator": (

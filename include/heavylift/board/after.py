@@ -14,9 +14,11 @@ from heavylift.evidence.decommission_records import (
     DeletionCertificate,
     decommission_folder,
 )
+from heavylift.evidence.drill_records import DRILL_FOLDER, SHOWN, DrillRecord, history_of
 from heavylift.evidence.optimize_evidence import OPTIMIZE_PHASE
 from heavylift.evidence.optimize_records import OPTIMIZE_FOLDER, ProposalRecord, Recommendation
 from heavylift.evidence.parsing import RecordT
+from heavylift.evidence.records import utc_now
 from heavylift.evidence.switch_records import SWITCH_FOLDER, FinalRecord, RehearsalRecord
 from heavylift.evidence.wording import counted
 from heavylift.evidence.workload_records import KINDS, WORKLOAD_FOLDER, WorkloadTestRecord
@@ -75,11 +77,31 @@ class LeavingLine:
 
 
 @dataclass(frozen=True)
+class DrillLine:
+    """One fail-over drill."""
+
+    outcome: str
+    words: str
+    at: datetime
+    path: str
+
+
+@dataclass(frozen=True)
+class DrillsView:
+    """Readiness over time: the last drills, the newest first, and what they say together."""
+
+    words: str
+    overdue: bool
+    lines: tuple[DrillLine, ...]
+
+
+@dataclass(frozen=True)
 class AfterView:
     """All of it; what does not exist is None or empty."""
 
     rehearsal: MomentLine | None = None
     final: MomentLine | None = None
+    drills: DrillsView | None = None
     tests: tuple[WorkloadLine, ...] = ()
     proposal: ProposalLine | None = None
     leaving: LeavingLine | None = None
@@ -87,7 +109,8 @@ class AfterView:
     @property
     def is_empty(self) -> bool:
         """Whether there is nothing to tell."""
-        return not (self.rehearsal or self.final or self.tests or self.proposal or self.leaving)
+        told = (self.rehearsal, self.final, self.drills, self.tests, self.proposal, self.leaving)
+        return not any(told)
 
 
 async def read_after(reader: Reader, listing: Listing, phases: Collection[str] | None = None) -> AfterView:
@@ -102,6 +125,7 @@ async def read_after(reader: Reader, listing: Listing, phases: Collection[str] |
     return AfterView(
         rehearsal=await _rehearsal(reader, listing),
         final=await _final(reader, listing),
+        drills=await _drills(reader, listing) if told(CUTOVER) else None,
         tests=await _tests(reader, listing) if told(CUTOVER) else (),
         proposal=await _proposal(reader, listing),
         leaving=await _leaving(reader, listing) if told(DECOMMISSION) else None,
@@ -138,6 +162,28 @@ async def _final(reader: Reader, listing: Listing) -> MomentLine | None:
     return MomentLine(
         f"the way back was closed{early}: there is no rollback any more", record.finalised_at, path
     )
+
+
+async def _drills(reader: Reader, listing: Listing) -> DrillsView | None:
+    paths = listing.numbered(f"{listing.migration}/{DRILL_FOLDER}", "drill-")[-SHOWN:]
+    found = await reader.records(paths, DrillRecord)
+    if not found:
+        return None
+    now, history = utc_now(), history_of([record for _, record in found])
+    lines = [
+        DrillLine(
+            record.outcome,
+            "; ".join(record.reasons) if record.outcome == "put off" else _drill_words(record),
+            record.drilled_at,
+            path,
+        )
+        for path, record in reversed(found)
+    ]
+    return DrillsView(history.words(now), history.is_overdue(now), tuple(lines))
+
+
+def _drill_words(record: DrillRecord) -> str:
+    return "; ".join([record.figures, *record.reasons])
 
 
 async def _tests(reader: Reader, listing: Listing) -> tuple[WorkloadLine, ...]:

@@ -35,7 +35,7 @@ Accept = Annotated[
 
 
 @dataclass(frozen=True)
-class _Called:
+class Called:
     """One call of a command: the spec, its run, and where evidence goes."""
 
     spec: MigrationSpec
@@ -52,7 +52,7 @@ def status_command(
     from heavylift.cutover.world import observe
 
     async def look() -> dict[str, Any]:
-        async with _opened(called) as request:
+        async with opened_for(called) as request:
             turn = await request.turns.latest()
             world = (await observe(request.parts)).record(turn.epoch if turn else 0)
         return {
@@ -60,7 +60,7 @@ def status_command(
             "turn": turn.model_dump(mode="json") if turn else None,
         }
 
-    called = _called(spec, evidence, evidence_conn, "cutover")
+    called = called_for(spec, evidence, evidence_conn, "cutover")
     found = run(look())
     finish(found, text=status_text(found), as_json=as_json, status=ExitStatus.DONE)
 
@@ -71,7 +71,7 @@ def ready_command(
     """Look whether the workload can be switched now; ends with 1 where something is missing."""
     from heavylift.aio import run
 
-    called = _called(spec, evidence, evidence_conn, "cutover")
+    called = called_for(spec, evidence, evidence_conn, "cutover")
     record, ref = run(_look(called))
     finish(
         {"readiness": record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
@@ -89,12 +89,12 @@ def rehearse_command(
     from heavylift.cutover.api import rehearse_switch
 
     async def act() -> tuple[Any, EvidenceRef]:
-        async with _opened(called) as request:
+        async with opened_for(called) as request:
             record, ref = await rehearse_switch(request, note)
-            await _note(request, "cutover.rehearsed", ref, {"passed": record.passed})
+            await note_act(request, "cutover.rehearsed", ref, {"passed": record.passed})
             return record, ref
 
-    called = _called(spec, evidence, evidence_conn, "cutover")
+    called = called_for(spec, evidence, evidence_conn, "cutover")
     record, ref = run(act())
     finish(
         {"rehearsal": record.model_dump(mode="json"), "evidence": ref.model_dump(mode="json")},
@@ -119,7 +119,7 @@ def run_command(
     from heavylift.aio import run
     from heavylift.fencing import Side
 
-    called = _called(spec, evidence, evidence_conn, "cutover")
+    called = called_for(spec, evidence, evidence_conn, "cutover")
     looked, _ref = run(_look(called))
     _demand_ready(looked, dict(each.partition("=")[::2] for each in accept or ()))
     _finish(*run(_bring(called, Side.TARGET, {"accepted": list(accept or ())})), as_json=as_json)
@@ -141,7 +141,7 @@ def rollback_command(
     from heavylift.aio import run
     from heavylift.fencing import Side
 
-    called = _called(spec, evidence, evidence_conn, "rollback")
+    called = called_for(spec, evidence, evidence_conn, "rollback")
     if without_target is not None:
         _finish(*run(_bring_back_without(called, without_target)), as_json=as_json)
         return
@@ -156,10 +156,10 @@ def losses_command(
     from heavylift.cutover.without_target import count_losses
 
     async def look() -> tuple[LossRecord, EvidenceRef]:
-        async with _opened(called) as request:
+        async with opened_for(called) as request:
             return await count_losses(request)
 
-    called = _called(spec, evidence, evidence_conn, "rollback")
+    called = called_for(spec, evidence, evidence_conn, "rollback")
     record, ref = run(look())
     finish(
         {
@@ -184,7 +184,7 @@ def finalise_command(
     """Close the way back after the soak: end both streams. The source stays frozen; nothing is deleted."""
     from heavylift.aio import run
 
-    called = _called(spec, evidence, evidence_conn, "cutover")
+    called = called_for(spec, evidence, evidence_conn, "cutover")
     if confirm != called.spec.migration:
         raise SpecError(
             f"finalising the cutover of {called.spec.migration}",
@@ -203,14 +203,14 @@ def finalise_command(
     )
 
 
-async def _finalise(called: _Called, *, early: bool) -> tuple[FinalRecord, EvidenceRef]:
+async def _finalise(called: Called, *, early: bool) -> tuple[FinalRecord, EvidenceRef]:
     from heavylift.cutover.finalise import FinalTerms, finalise
     from heavylift.switching.parts import cutover_of
 
     terms = FinalTerms(timedelta(seconds=cutover_of(called.spec).soak), early)
-    async with _opened(called) as request:
+    async with opened_for(called) as request:
         record, ref = await finalise(request, terms, note)
-        await _note(request, "cutover.finalised", ref, {"early": record.early})
+        await note_act(request, "cutover.finalised", ref, {"early": record.early})
         return record, ref
 
 
@@ -223,36 +223,36 @@ def _finish(record: SwitchRecord, ref: EvidenceRef, *, as_json: bool) -> None:
     )
 
 
-async def _look(called: _Called) -> tuple[ReadinessRecord, EvidenceRef]:
+async def _look(called: Called) -> tuple[ReadinessRecord, EvidenceRef]:
     from heavylift.spec.registry_phase import spec_for
     from heavylift.spec.vocabulary import Phase
     from heavylift.switching.ready import check_readiness
 
-    async with _opened(called) as request:
+    async with opened_for(called) as request:
         seen = spec_for(called.spec, Phase.CUTOVER)
         found = await check_readiness(request.store, seen, called.run, request.parts, whole=called.spec)
-        await _note(request, "cutover.looked", found[1], {"open": len(found[0].open_items)})
+        await note_act(request, "cutover.looked", found[1], {"open": len(found[0].open_items)})
         return found
 
 
-async def _bring(called: _Called, side: Side, details: dict[str, Any]) -> tuple[SwitchRecord, EvidenceRef]:
+async def _bring(called: Called, side: Side, details: dict[str, Any]) -> tuple[SwitchRecord, EvidenceRef]:
     from heavylift.cutover.api import SwitchFailedError, bring_to
 
-    async with _opened(called) as request:
+    async with opened_for(called) as request:
         try:
             record, ref = await bring_to(request, side, note)
         except SwitchFailedError as failed:
-            await _note(request, "cutover.failed", failed.ref, {"outcome": failed.record.outcome})
+            await note_act(request, "cutover.failed", failed.ref, {"outcome": failed.record.outcome})
             raise failed.error from failed
         told = {"outcome": record.outcome, "write_pause_seconds": record.write_pause_seconds, **details}
-        await _note(request, f"cutover.at_{side.value}", ref, told)
+        await note_act(request, f"cutover.at_{side.value}", ref, told)
         return record, ref
 
 
-async def _bring_back_without(called: _Called, digest: str) -> tuple[SwitchRecord, EvidenceRef]:
+async def _bring_back_without(called: Called, digest: str) -> tuple[SwitchRecord, EvidenceRef]:
     from heavylift.cutover.without_target import bring_back_without_target
 
-    async with _opened(called) as request:
+    async with opened_for(called) as request:
         record, ref, lost = await bring_back_without_target(request, digest, note)
         details = {"gone": list(lost.gone), "digest": lost.digest, "outcome": record.outcome}
         await _note(request, "cutover.target_given_up", ref, details)
@@ -260,7 +260,8 @@ async def _bring_back_without(called: _Called, digest: str) -> tuple[SwitchRecor
 
 
 @asynccontextmanager
-async def _opened(called: _Called) -> AsyncIterator[SwitchRequest]:
+async def opened_for(called: Called) -> AsyncIterator[SwitchRequest]:
+    """Open the evidence store and everything that the call's spec switches, for the block."""
     from heavylift.cutover.api import SwitchRequest
     from heavylift.evidence.store import open_evidence
     from heavylift.switching.parts import cutover_of, open_parts
@@ -275,7 +276,8 @@ async def _opened(called: _Called) -> AsyncIterator[SwitchRequest]:
         )
 
 
-async def _note(request: SwitchRequest, action: str, ref: EvidenceRef, details: dict[str, Any]) -> None:
+async def note_act(request: SwitchRequest, action: str, ref: EvidenceRef, details: dict[str, Any]) -> None:
+    """Note in the audit trail what was done."""
     from heavylift.evidence.audit import AuditTrail
     from heavylift.evidence.audit_entry import Act
 
@@ -291,14 +293,15 @@ async def _note(request: SwitchRequest, action: str, ref: EvidenceRef, details: 
     )
 
 
-def _called(spec: Path, evidence: str | None, evidence_conn: str | None, phase: str) -> _Called:
+def called_for(spec: Path, evidence: str | None, evidence_conn: str | None, phase: str) -> Called:
+    """Return the call of a command on ``spec``, in a run of its own."""
     from heavylift.evidence.records import RunKey
     from heavylift.spec.load import load_spec
 
     loaded = load_spec(spec)
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
     stored = evidence_conn or (None if evidence else loaded.evidence.connection)
-    return _Called(
+    return Called(
         loaded,
         RunKey(migration=loaded.migration, phase=phase, run=f"cli-{stamp}"),
         evidence or loaded.evidence.url,

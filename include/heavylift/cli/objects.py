@@ -49,6 +49,7 @@ from heavylift.cli.objects_quarantine import purge, restore
 from heavylift.cli.objects_run import copy_and_prove, note_plan, note_verification
 from heavylift.cli.objects_text import planned, verified
 from heavylift.cli.objects_tree import tree
+from heavylift.cli.objects_two_way import two_way
 from heavylift.cli.output import ExitStatus, finish
 from heavylift.cli.stores import Evidence, EvidenceConn
 from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, VerifyMethod, VerifyMode
@@ -127,6 +128,7 @@ app.command()(cleanup)
 app.command()(restore)
 app.command()(purge)
 app.command()(tree)
+app.command("two-way")(two_way)
 
 
 @app.command()

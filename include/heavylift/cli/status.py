@@ -11,6 +11,7 @@ from heavylift.cli.report import no_run
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_store
 
 if TYPE_CHECKING:
+    from heavylift.evidence.drill_records import DrillHistory
     from heavylift.report.story import RunStory
 
 app = typer.Typer()
@@ -28,9 +29,10 @@ def status(
     Reads evidence only. Exits 1 where the last run of a phase has not passed.
     """
     from heavylift.aio import run
+    from heavylift.evidence.records import utc_now
     from heavylift.report.verdict import Standing, headline_of
 
-    stories, marks = run(_read(migration, evidence, evidence_conn))
+    stories, marks, drills = run(_read(migration, evidence, evidence_conn))
     passed = all(headline_of(story).standing is Standing.PASSED for story in stories)
     finish(
         {
@@ -38,8 +40,11 @@ def status(
             "passed": passed,
             "phases": [_document(story) for story in stories],
             "watermarks": marks,
+            "drills": {**drills.model_dump(mode="json"), "overdue": drills.is_overdue(utc_now())}
+            if drills
+            else None,
         },
-        text="\n\n".join([*(_text(story) for story in stories), *_marks_text(marks)]),
+        text="\n\n".join([*(_text(story) for story in stories), *_marks_text(marks), *_drills_text(drills)]),
         as_json=as_json,
         status=ExitStatus.DONE if passed else ExitStatus.FAILED,
     )
@@ -47,7 +52,8 @@ def status(
 
 async def _read(
     migration: str, url: str | None, conn: str | None
-) -> tuple[list[RunStory], list[dict[str, Any]]]:
+) -> tuple[list[RunStory], list[dict[str, Any]], DrillHistory | None]:
+    from heavylift.evidence.drill_records import history_of, last_drills
     from heavylift.evidence.runs import list_runs
     from heavylift.evidence.watermarks import read_watermarks
     from heavylift.report.story import read_story
@@ -58,7 +64,9 @@ async def _read(
             raise no_run(migration, store.url, runs)
         latest = {seen.key.phase: seen.key for seen in runs}
         stories = [await read_story(store, key, runs=runs, others=0) for key in latest.values()]
-        return stories, [mark.model_dump(mode="json") for mark in await read_watermarks(store, migration)]
+        marks = [mark.model_dump(mode="json") for mark in await read_watermarks(store, migration)]
+        drills = [kept.record for kept in await last_drills(store, migration)]
+        return stories, marks, history_of(drills) if drills else None
 
 
 def _document(story: RunStory) -> dict[str, Any]:
@@ -108,6 +116,12 @@ def _marks_text(marks: list[dict[str, Any]]) -> list[str]:
         for mark in marks
     ]
     return ["\n".join(["watermarks", *lines])] if lines else []
+
+
+def _drills_text(drills: DrillHistory | None) -> list[str]:
+    from heavylift.evidence.records import utc_now
+
+    return [f"drills\n  {drills.words(utc_now())}"] if drills else []
 
 
 def _text(story: RunStory) -> str:

@@ -142,6 +142,19 @@ def deletes_path(run: RunKey, dataset: str, number: int) -> str:
     return f"{dataset_folder(run, dataset)}/deletes-{number}.json"
 
 
+def two_way_path(run: RunKey, dataset: str, number: int) -> str:
+    """Return the path of a dataset's ``number``-th :class:`TwoWayRecord`, from 1."""
+    return f"{dataset_folder(run, dataset)}/two-way-{number}.json"
+
+
+def two_way_rows_path(run: RunKey, dataset: str, attempt: int, what: str) -> str:
+    """Return the path of the Parquet that an attempt at a two-way sync writes.
+
+    :param what: ``planned``, written before anything is touched, or ``done``.
+    """
+    return f"{dataset_folder(run, dataset)}/two-way/{attempt:03d}-{what}.parquet"
+
+
 def verification_rows_path(run: RunKey, dataset: str, number: int) -> str:
     """Return the path of the Parquet with the differences of a verification."""
     return f"{dataset_folder(run, dataset)}/verification-{number}.parquet"

@@ -19,6 +19,7 @@ from heavylift.evidence.wording import counted, enumeration
 from heavylift.gates.access_ready import access_item
 from heavylift.gates.age import age_problem
 from heavylift.gates.approval import gate_is_open, gate_standing
+from heavylift.gates.drill_ready import drill_item
 from heavylift.spec.gates import DAY, Gate
 from heavylift.spec.vocabulary import Phase
 
@@ -34,6 +35,7 @@ class Demanded:
     :param infrastructure: whether the target was made by the phase provision.
     :param access: whether the target's permissions must be what was translated.
     :param rehearsed_within: seconds; None where no rehearsal is demanded.
+    :param drilled: whether a good drill is demanded that is not overdue.
     """
 
     phases: Sequence[tuple[Phase, Sequence[Gate]]]
@@ -41,6 +43,7 @@ class Demanded:
     infrastructure: bool
     rehearsed_within: float | None
     access: bool = False
+    drilled: bool = False
 
 
 async def earlier_phases(
@@ -66,6 +69,8 @@ async def earlier_phases(
         items.append(await access_item(store, migration))
     if demanded.rehearsed_within is not None:
         items.append(await _rehearsed(store, migration, timedelta(seconds=demanded.rehearsed_within), now))
+    if demanded.drilled:
+        items.append(await drill_item(store, migration, now))
     return items
 
 

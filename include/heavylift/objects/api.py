@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from heavylift.objects.requests import TransferOptions, TransferRequest, transfer_request
     from heavylift.objects.restore import purge_quarantined, restore_quarantined
     from heavylift.objects.standing import proved_before
+    from heavylift.objects.two_way.run import TwoWay, sync_two_way
     from heavylift.objects.verify import verify_transfer
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Progress",
     "TransferOptions",
     "TransferRequest",
+    "TwoWay",
     "clean_after_verification",
     "clean_uploads",
     "copy_shard",
@@ -30,6 +32,7 @@ __all__ = [
     "proved_before",
     "purge_quarantined",
     "restore_quarantined",
+    "sync_two_way",
     "transfer_request",
     "verify_and_clean",
     "verify_transfer",
@@ -40,6 +43,7 @@ _HOMES = {
     "Progress": "progress",
     "TransferOptions": "requests",
     "TransferRequest": "requests",
+    "TwoWay": "two_way.run",
     "clean_after_verification": "cleaning",
     "clean_uploads": "cleaning",
     "copy_shard": "copy",
@@ -48,6 +52,7 @@ _HOMES = {
     "proved_before": "standing",
     "purge_quarantined": "restore",
     "restore_quarantined": "restore",
+    "sync_two_way": "two_way.run",
     "transfer_request": "requests",
     "verify_and_clean": "cleaning",
     "verify_transfer": "verify",

@@ -114,12 +114,20 @@ class _Outcome:
             self.stopped_by = error
 
 
-class _ManifestWriter:
+class ManifestWriter:
     """Writes manifest rows to the evidence store every few seconds, so that a kill loses few."""
 
-    def __init__(self, evidence: EvidenceStore, path_of: Callable[[int], str]) -> None:
+    def __init__(
+        self,
+        evidence: EvidenceStore,
+        path_of: Callable[[int], str],
+        *,
+        rows: int = FLUSH_ROWS,
+        seconds: float = FLUSH_SECONDS,
+    ) -> None:
         self._evidence = evidence
         self._path_of = path_of
+        self._most_rows, self._most_seconds = rows, seconds
         self._rows: list[ManifestCells] = []
         self._flushed_at = time.monotonic()
         self._lock = asyncio.Lock()
@@ -128,9 +136,11 @@ class _ManifestWriter:
     def add(self, row: ManifestRow) -> bool:
         """Take in a row; True when it is time to write."""
         self._rows.append(cells_of(row))
-        return len(self._rows) >= FLUSH_ROWS or time.monotonic() - self._flushed_at > FLUSH_SECONDS
+        late = time.monotonic() - self._flushed_at > self._most_seconds
+        return late or len(self._rows) >= self._most_rows
 
     async def flush(self) -> None:
+        """Write what is waiting."""
         async with self._lock:
             rows, self._rows = self._rows, []
             self._flushed_at = time.monotonic()
@@ -237,7 +247,7 @@ class _Attempt:
         self._outcome = _Outcome()
         self._began: datetime = utc_now()
         run, dataset = request.run, request.dataset
-        self._manifest = _ManifestWriter(evidence, lambda n: manifest_path(run, dataset, shard, number, n))
+        self._manifest = ManifestWriter(evidence, lambda n: manifest_path(run, dataset, shard, number, n))
 
     async def run(
         self, rows: list[PlanRow], earlier: set[str], report: Callable[[Progress], None] | None

@@ -32,6 +32,14 @@ _SAME = [(name, name) for name in _CHECKSUMS] + [
     pair for name in ("md5", "md5_parts") for pair in (("etag", name), (name, "etag"))
 ]
 
+EQUAL_SQL = " OR ".join(f"s.{one} = t.{other}" for one, other in _SAME)
+"""Whether two rows of listings, ``s`` and ``t``, are equal by a checksum that both tell."""
+UNEQUAL_SQL = " OR ".join(f"coalesce(s.{name} <> t.{name}, false)" for name in _DECISIVE)
+"""Whether a checksum that both tell says that they are not."""
+_CASES = " ".join(f"WHEN s.{one} = t.{other} THEN '{other}'" for one, other in _SAME)
+DECIDED_BY_SQL = f"CASE {_CASES} END"
+"""The checksum by which they are equal; NULL where none says so."""
+
 _ACTION_SQL = """
 CASE
   WHEN s.rel IS NULL THEN 'extra'
@@ -129,11 +137,8 @@ class Difference:
         # A second thread has buffers of its own, which small listings are not worth.
         if source.total.objects + target.total.objects > MANY_ROWS:
             self._db.execute("SET threads = 2")
-        equal = " OR ".join(f"s.{one} = t.{other}" for one, other in _SAME)
-        unequal = " OR ".join(f"coalesce(s.{name} <> t.{name}, false)" for name in _DECISIVE)
-        cases = " ".join(f"WHEN s.{one} = t.{other} THEN '{other}'" for one, other in _SAME)
-        action = _ACTION_SQL.format(equal=equal, unequal=unequal, left_out=LEFT_OUT_SQL)
-        sql = _DIFF_SQL.format(action=action, decided_by=f"CASE {cases} END")
+        action = _ACTION_SQL.format(equal=EQUAL_SQL, unequal=UNEQUAL_SQL, left_out=LEFT_OUT_SQL)
+        sql = _DIFF_SQL.format(action=action, decided_by=DECIDED_BY_SQL)
         bounds = (filters or Filters()).bounds(now or utc_now())
         self._db.execute(sql, {"source": str(source.path), "target": str(target.path), **bounds})
 

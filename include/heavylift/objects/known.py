@@ -82,6 +82,11 @@ def tells_origin(path: Path) -> bool:
     return "written" in _columns(path)
 
 
+def is_manifest(path: Path) -> bool:
+    """Tell whether a file is a manifest, and no inventory."""
+    return "outcome" in _columns(path)
+
+
 def _reader(path: Path) -> str:
     names = _columns(path)
     if "outcome" in names:

@@ -69,10 +69,24 @@ async def move_within(copier: Copier, rel: str, size_bytes: int, version: str) -
     """
     store, key, goal = copier.source, copier.source_prefix + rel, copier.target_prefix + rel
     try:
-        head_of_version(await store.head(key), version, store.location.url_of(key))
+        await copy_within(copier, rel, size_bytes, version)
     except NotFoundError:
         await store.head(goal)
         return False
+    await delete_version(store, key, version)
+    return True
+
+
+async def copy_within(copier: Copier, rel: str, size_bytes: int, version: str) -> ManifestRow:
+    """Copy one version of an object, and no other, to where it is kept; proved as any copy is.
+
+    A second run after a kill finds the copy and proves it again.
+
+    :raises NotFoundError: the object has gone.
+    :raises PreconditionError: it is another version now; no copy of it was kept.
+    """
+    store, key = copier.source, copier.source_prefix + rel
+    head_of_version(await store.head(key), version, store.location.url_of(key))
     done = await copy_object(copier, PlanRow(rel, "copy", size_bytes, version, None))
     if done.source_version != version:
         await _withdraw(copier, rel, done)
@@ -84,8 +98,7 @@ async def move_within(copier: Copier, rel: str, size_bytes: int, version: str) -
             remedy="run again; what changed is looked at afresh",
             code="5040",
         )
-    await delete_version(store, key, version)
-    return True
+    return done
 
 
 async def _withdraw(copier: Copier, rel: str, done: ManifestRow) -> None:

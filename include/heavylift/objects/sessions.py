@@ -19,13 +19,14 @@ def evidence_of(request: TransferRequest) -> AbstractAsyncContextManager[Evidenc
 
 @asynccontextmanager
 async def open_both(
-    request: TransferRequest, manners: Manners | None = None
+    request: TransferRequest, manners: Manners | None = None, *, both_ways: bool = False
 ) -> AsyncIterator[tuple[ObjectStore, ObjectStore]]:
     """Open source and target.
 
     Only the source is paced: writes follow reads, and pacing both would halve the rate.
 
     :param manners: holds both back; where None, the request's limits for a task that is alone.
+    :param both_ways: objects are read on the target, too, so that it is paced as well.
     """
     manners = manners or Manners(request.options.limits)
     source, target = request.source, request.target
@@ -37,7 +38,10 @@ async def open_both(
             pacer=manners.pacer,
         ) as source_store,
         open_store(
-            target.location, target.connection, settings=manners.settings("target", target.location)
+            target.location,
+            target.connection,
+            settings=manners.settings("target", target.location),
+            pacer=manners.pacer if both_ways else None,
         ) as target_store,
     ):
         yield source_store, target_store

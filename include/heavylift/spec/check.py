@@ -12,6 +12,7 @@ from heavylift.spec.fields import key_names
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.problems import FieldPath, Problem, SpecFileError, field_text
 from heavylift.spec.prune import original_path, without_wrong_parts
+from heavylift.spec.replicas import with_replicas, written_path
 from heavylift.spec.rules import broken_rules
 from heavylift.spec.secrets import holds_secret, names_secret
 from heavylift.spec.support import SUPPORTED_SECTIONS
@@ -61,7 +62,8 @@ def _check_data(data: dict[str, Any], document: Document) -> tuple[MigrationSpec
     problems = [*_unsupported(data, document), *translate(MigrationSpec, errors, document)]
     if spec is not None:
         problems += _nothing_moves(spec, document)
-    return spec, problems + _rule_problems(spec, data, errors, document)
+    problems += _rule_problems(spec, data, errors, document)
+    return spec and with_replicas(spec), problems
 
 
 def _rule_problems(
@@ -72,8 +74,8 @@ def _rule_problems(
     if checked is None:
         return []
     problems = []
-    for broken in broken_rules(checked, whole=spec is not None):
-        path = original_path(broken.path, kept)
+    for broken in broken_rules(with_replicas(checked), whole=spec is not None):
+        path = original_path(written_path(checked, broken.path), kept)
         mark = document.mark(path)
         problems.append(
             Problem(broken.code, mark, field_text(path), broken.got, broken.expected, broken.hint)

@@ -12,7 +12,7 @@ from heavylift.spec.datasets import DeleteBrake, Limits, Metadata, Verify
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.platforms import Side
-from heavylift.spec.sections_datasets import Dataset, LimitOverrides, Place
+from heavylift.spec.sections_datasets import Dataset, LimitOverrides, Place, TwoWay
 from heavylift.spec.services import ServiceOptions
 from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, Platform, Via
 
@@ -56,6 +56,7 @@ class ResolvedDataset:
     service: ServiceOptions
     max_cost_usd: float | None
     appliance: Appliance | None = None
+    two_way: TwoWay | None = None
 
 
 def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
@@ -84,6 +85,7 @@ def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
         service=dataset.service or ServiceOptions(),
         max_cost_usd=dataset.max_cost_usd,
         appliance=dataset.appliance,
+        two_way=dataset.two_way,
     )
 
 

@@ -28,6 +28,7 @@ from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.service_rules import service_rules
 from heavylift.spec.stream_rules import stream_rules
 from heavylift.spec.support import SUPPORTED_PHASES
+from heavylift.spec.two_way_rules import two_way_rules
 from heavylift.spec.vocabulary import Check, CompareColumns
 
 _NAMED_SECTIONS = (
@@ -180,6 +181,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     _names_are_unique,
     place_rules,
     service_rules,
+    two_way_rules,
     database_rules,
     stream_rules,
     registry_rules,

@@ -14,7 +14,7 @@ from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.moments import Moment
 from heavylift.spec.quantities import BytesPerSecond, RequestsPerSecond, Seconds, SizeBytes
 from heavylift.spec.services import ServiceOptions
-from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, Platform, Via
+from heavylift.spec.vocabulary import Conflicts, Deletes, OnConflict, OnUnholdableKey, Platform, Via
 from heavylift.spec.windows import WindowText
 
 
@@ -105,6 +105,41 @@ class LimitOverrides(SpecModel):
     )
 
 
+class TwoWay(SpecModel):
+    """A dataset that is written to on both sides, and kept equal by the sync."""
+
+    conflicts: Conflicts = Field(
+        default=Conflicts.STOP,
+        description="Which version stays where both sides changed an object: source-wins, target-wins,"
+        " newer-wins (by the stores' times), keep-both (the target's under a second name), or stop, which"
+        " carries nothing over.",
+    )
+
+
+class Replica(SpecModel):
+    """A further target of a dataset."""
+
+    name: Name = Field(description="Unique in its dataset; the copy is called <dataset>_<name>.")
+    description: Text = Field(default="", description="For people.")
+    target: PlaceField = Field(description="Where the objects go, too: a URL, or url and connection.")
+    on_conflict: OnConflict | None = Field(
+        default=None, description="As of the dataset; by default what the dataset says."
+    )
+    deletes: Deletes | None = Field(
+        default=None, description="As of the dataset; by default what the dataset says."
+    )
+    storage_class: StorageClassField | None = Field(
+        default=None, description="As of the dataset; by default what the dataset says."
+    )
+    limits: LimitOverrides = Field(
+        default=LimitOverrides(),
+        description="Limits of this replica; what is not set comes from the dataset.",
+    )
+    max_cost_usd: Number | None = Field(
+        default=None, ge=0, description="As of the dataset; by default what the dataset says."
+    )
+
+
 class Dataset(SpecModel):
     """Objects under one URL that move to another."""
 
@@ -172,6 +207,17 @@ class Dataset(SpecModel):
     )
     expectations: tuple[TableExpectations, ...] = Field(
         default=(), description="Checks of the tables (Parquet, CSV) among the objects, on both sides."
+    )
+    replicas: tuple[Replica, ...] = Field(
+        default=(),
+        max_length=20,
+        description="Further targets, each planned, copied, verified, reported and gated as a dataset of"
+        " its own; Heavylift's workers move them.",
+    )
+    two_way: TwoWay | None = Field(
+        default=None,
+        description="Both sides are written to: the sync carries changes in both directions. Needs deletes:"
+        " quarantine.",
     )
 
     @property

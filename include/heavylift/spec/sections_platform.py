@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from heavylift.spec.base import ConnectionId, Count, Number, SpecModel, Text, Url
+from heavylift.spec.base import ConnectionId, Count, CronSchedule, Number, SpecModel, Text, Url
 from heavylift.spec.canary_rules import Analysis
 from heavylift.spec.quantities import Seconds
 from heavylift.spec.sections_switching import SwitchedSchedule, SwitchedStream
@@ -90,6 +90,31 @@ class Traffic(Route):
     )
 
 
+class Drills(SpecModel):
+    """Fail-over drills: the rehearsal on a schedule, with what it would take and lose."""
+
+    schedule: CronSchedule | None = Field(
+        default=None,
+        description="Five cron fields or a preset (@daily, @weekly, …), in UTC; by hand where null.",
+    )
+    overdue_after: Seconds = Field(
+        default=8 * 86_400,
+        ge=60,
+        le=365 * 86_400,
+        description="How old the last good drill may be; beyond it the workload is not ready, and people are"
+        " told.",
+    )
+    max_rto: Seconds | None = Field(
+        default=None, ge=1, le=30 * 86_400, description="Longest accepted time that a fail-over takes."
+    )
+    max_rpo: Seconds | None = Field(
+        default=None,
+        ge=1,
+        le=30 * 86_400,
+        description="Longest accepted time of changes that would be lost with the source.",
+    )
+
+
 class Cutover(SpecModel):
     """How the live workload is switched, and when it is switched back."""
 
@@ -128,6 +153,7 @@ class Cutover(SpecModel):
         ge=3600,
         description="How old the last rehearsal may be; null where none is demanded.",
     )
+    drills: Drills | None = Field(default=None, description="Fail-over drills on a schedule.")
     soak: Seconds = Field(
         default=7 * 86_400, ge=60, le=365 * 86_400, description="How long a rollback stays possible."
     )

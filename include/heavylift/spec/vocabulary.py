@@ -78,6 +78,16 @@ class Deletes(StrEnum):
     QUARANTINE = "quarantine"
 
 
+class Conflicts(StrEnum):
+    """Which of two changes to one object stays in a two-way sync."""
+
+    STOP = "stop"
+    SOURCE_WINS = "source-wins"
+    TARGET_WINS = "target-wins"
+    NEWER_WINS = "newer-wins"
+    KEEP_BOTH = "keep-both"
+
+
 class Via(StrEnum):
     """Who moves a dataset's objects."""
 

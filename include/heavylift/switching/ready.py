@@ -55,7 +55,8 @@ def demanded_of(spec: MigrationSpec) -> Demanded:
     phases = [(phase, spec_for(spec, phase).gates_for(phase)) for phase in _phases(spec)]
     within = spec.cutover.rehearsed_within if spec.cutover else None
     access = spec.access is not None
-    return Demanded(phases, bool(spec.databases), spec.infrastructure is not None, within, access)
+    drilled = spec.cutover is not None and spec.cutover.drills is not None
+    return Demanded(phases, bool(spec.databases), spec.infrastructure is not None, within, access, drilled)
 
 
 def _phases(spec: MigrationSpec) -> Iterator[Phase]:

@@ -24,6 +24,7 @@ from heavylift_airflow.operators.transfer import (
     PlanTransferOperator,
     VerifyObjectsOperator,
 )
+from heavylift_airflow.operators.two_way import SyncTwoWayOperator
 from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.gates import ArgumentsOf as ArgumentsOf
 from heavylift_airflow.phases.gates import add_gate
@@ -53,6 +54,8 @@ class Parts:
         :param before: what must be done first; it may have been skipped.
         """
         with TaskGroup(group_id=dataset.name, tooltip=dataset.description):
+            if self.phase is Phase.SYNC and dataset.two_way is not None:
+                return self._two_way(before, dataset)
             plan = PlanTransferOperator(
                 **self.arguments("plan"), dataset=dataset.name, **self._unless_failed(before)
             )
@@ -73,11 +76,22 @@ class Parts:
                 # Beside the workers, which move what the service cannot.
                 kind = RunAzCopyOperator if dataset.via is Via.AZCOPY else RunServiceOperator
                 plan >> kind(**self.arguments("run_service"), dataset=dataset.name) >> following
-            if not dataset.expectations:
-                return verify
-            check = CheckDatasetOperator(**self.arguments("check_tables"), dataset=dataset.name)
-            verify >> check
-            return check
+            return self._checked(dataset, verify)
+
+    def _two_way(self, before: BaseOperator, dataset: Dataset) -> BaseOperator:
+        """Add the one task that plans, carries over and proves in both directions."""
+        carry = SyncTwoWayOperator(
+            **self.arguments("two_way"), dataset=dataset.name, **self._unless_failed(before)
+        )
+        before >> carry
+        return self._checked(dataset, carry)
+
+    def _checked(self, dataset: Dataset, proved: BaseOperator) -> BaseOperator:
+        if not dataset.expectations:
+            return proved
+        check = CheckDatasetOperator(**self.arguments("check_tables"), dataset=dataset.name)
+        proved >> check
+        return check
 
     def finish(self, proved: list[BaseOperator], gates: tuple[Gate, ...]) -> None:
         """Add the gates, and the tasks that tell, report and have the last word."""

@@ -82,6 +82,35 @@ def test_a_switch_from_a_shell(shell: Shell) -> None:
     assert (status, found["switch"]["outcome"]) == (DONE, "already")
 
 
+def test_a_drill_moves_nobody_and_is_put_off_once_writes_are_on_the_target(
+    proxied: Stack, tmp_path: Path
+) -> None:
+    with switched(proxied, tmp_path, freeze_within=50, drills={"max_rto": 600, "max_rpo": 600}) as workload:
+        shell = Shell(workload)
+        _, found = shell.run("ready")
+        assert "drill" in {each["item"] for each in found["readiness"]["items"] if not each["passed"]}
+        status, found = shell.run("drill")
+        drill = found["drill"]
+        assert (status, drill["outcome"], drill["reasons"]) == (DONE, "passed", [])
+        assert 0 < drill["rto_seconds"] < 600
+        assert [(each["kind"], each["subject"]) for each in drill["points"]] == [("database", "db")]
+        assert 0 <= drill["rpo_seconds"] < 600
+        assert shell.sides()[0] == "open"
+        assert workload.world().settled_at(SOURCE)
+        _, found = shell.run("ready")
+        assert "drill" not in {each["item"] for each in found["readiness"]["items"] if not each["passed"]}
+        status, found = shell.run("run", "--accept", "phase=copied by the test")
+        assert (status, found["switch"]["outcome"]) == (DONE, "switched")
+        status, found = shell.run("drill")
+        assert (status, found["drill"]["outcome"]) == (FAILED, "put off")
+        assert shell.sides() == ("frozen", "open")
+        migration = found["drill"]["run"]["migration"]
+        asked = ["status", migration, "--evidence", f"file://{tmp_path}/evidence", "--json"]
+        _, output, _ = start(asked, {**environment(workload), "HOME": os.environ.get("HOME", "/")}).end()
+        told = json.loads(output)["drills"]
+        assert (told["tried"], told["passed"], told["put_off"], told["overdue"]) == (1, 1, 1, False)
+
+
 def _between(shell: Shell) -> None:
     """Leave both sides frozen, as an attempt does that was killed."""
     seen = shell.workload.world().epoch

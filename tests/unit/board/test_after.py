@@ -15,6 +15,7 @@ from heavylift.evidence.decommission_records import (
     event_path,
     plan_path,
 )
+from heavylift.evidence.drill_records import DrillRecord, drill_path
 from heavylift.evidence.optimize_records import ProposalRecord, Recommendation, proposal_path
 from heavylift.evidence.records import EvidenceRef
 from heavylift.evidence.store import open_evidence
@@ -131,3 +132,29 @@ def test_who_may_not_read_a_phase_is_told_nothing_of_it(place: Place) -> None:
     after = read(place, place.spec(), {"transfer"}).after
     assert (after.leaving, after.tests) == (None, ())
     assert read(place, place.spec(), {"decommission"}).after.leaving is not None
+
+
+def test_drills_are_told_over_time_and_what_is_overdue(place: Place) -> None:
+    outcomes = ("failed", "passed", "put off")
+    for number, outcome in enumerate(outcomes, 1):
+        record = DrillRecord.model_validate(
+            {
+                "run": place.run("cutover"),
+                "outcome": outcome,
+                "reasons": () if outcome == "passed" else (f"why {number}",),
+                "drilled_at": AT - timedelta(days=30 - number),
+                "rto_seconds": 12.0,
+                "rpo_seconds": 3.0,
+                "due_within_seconds": 86_400,
+            }
+        )
+        place.write(drill_path("small", number), record)
+    drills = read(place, place.spec()).after.drills
+    assert drills is not None
+    assert [each.outcome for each in drills.lines] == ["put off", "passed", "failed"]
+    assert drills.overdue
+    assert "1 of the last 2 passed" in drills.words
+    text = page(place)
+    assert "Fail-over drills" in text
+    assert "RTO 12 s, RPO 3.0 s; why 1" in text
+    assert read(place, place.spec(), {"transfer"}).after.drills is None

@@ -1,0 +1,1 @@
+"""Keeping two places equal while both are written to: a three-way compare and a policy for conflicts."""

@@ -1,0 +1,169 @@
+"""Fail-over drills as Airflow runs them, on a workload in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from airflow.sdk.exceptions import AirflowSkipException
+
+from heavylift.errors import IncompleteError, ServerUnavailableError
+from heavylift.evidence.drill_records import DrillRecord, drill_path, history_of, last_drills
+from heavylift.evidence.records import utc_now
+from heavylift.evidence.store import open_evidence
+from heavylift.fencing import Side
+from heavylift.gates.drill_ready import drill_item
+from heavylift.switching import parts as parts_module
+from heavylift_airflow import callbacks
+from heavylift_airflow.context import run_key
+from heavylift_airflow.operators.cutover import TakeTurnOperator
+from heavylift_airflow.operators.cutover_acts import PromoteCutoverOperator
+from heavylift_airflow.operators.cutover_closing import SummariseSwitchOperator
+from heavylift_airflow.operators.drills import DrillFailoverOperator
+from tests.plugins.tables_world import with_database
+from tests.plugins.test_notifying import EVENTS, Hook, hook
+from tests.plugins.test_switch_operators import Switching
+from tests.plugins.world import NAME, World, context_of
+
+__all__ = ["hook"]
+SOURCE = Side.SOURCE
+
+
+@pytest.fixture
+def drilling(world: World, monkeypatch: pytest.MonkeyPatch) -> Switching:
+    made = Switching(world)
+    world.save(datasets=[], cutover={**world.spec["cutover"], "drills": {"max_rpo": 60, "max_rto": 60}})
+    monkeypatch.setattr(parts_module, "open_parts", made.parts)
+    return made
+
+
+def drills(world: World) -> list[DrillRecord]:
+    async def read() -> list[DrillRecord]:
+        async with open_evidence(world.evidence.as_uri()) as store:
+            return [kept.record for kept in await last_drills(store, NAME)]
+
+    return asyncio.run(read())
+
+
+def keep(world: World, *records: DrillRecord) -> None:
+    async def write() -> None:
+        async with open_evidence(world.evidence.as_uri()) as store:
+            for number, record in enumerate(records, start=1):
+                await store.write_json(drill_path(NAME, number), record)
+
+    asyncio.run(write())
+
+
+def record_of(outcome: str, days_ago: float, **more: Any) -> DrillRecord:
+    return DrillRecord.model_validate(
+        {
+            "run": run_key(NAME, "cutover", "r"),
+            "outcome": outcome,
+            "drilled_at": utc_now() - timedelta(days=days_ago),
+            "due_within_seconds": 8 * 86_400,
+            **more,
+        }
+    )
+
+
+def test_a_drill_moves_nobody_and_measures_both_figures(drilling: Switching) -> None:
+    found = drilling.do(DrillFailoverOperator, run_id="one", rehearse=True)
+    assert found["outcome"] == "passed"
+    assert 0 <= found["rto_seconds"] <= 60
+    assert found["rpo_seconds"] == 0.0
+    assert drilling.is_at(SOURCE)
+    [record] = drills(drilling.world)
+    assert [(point.kind, point.seconds) for point in record.points] == [("database", 0.0)]
+    assert drilling.world.actions()[-1] == "failover.drilled"
+    assert drilling.do(SummariseSwitchOperator, run_id="one", rehearse=True)["passed"]
+
+
+def test_drilling_again_adds_a_record(drilling: Switching) -> None:
+    for _ in range(2):
+        drilling.do(DrillFailoverOperator, run_id="one", rehearse=True)
+    assert [each.outcome for each in drills(drilling.world)] == ["passed", "passed"]
+    assert drilling.is_at(SOURCE)
+
+
+def test_what_a_failover_would_meet_or_miss_fails_the_drill(drilling: Switching) -> None:
+    drilling.workload.databases[0].rows[Side.TARGET]["stray"] = 1
+    with pytest.raises(IncompleteError, match="HL-9721"):
+        drilling.do(DrillFailoverOperator, run_id="one", rehearse=True)
+    del drilling.workload.databases[0].rows[Side.TARGET]["stray"]
+    folders = [{"name": "data", "source": "file:///a", "target": "file:///b"}]
+    drilling.world.save(datasets=folders)
+    with pytest.raises(IncompleteError, match="a recovery point is not known"):
+        drilling.do(DrillFailoverOperator, run_id="two", rehearse=True)
+    assert [each.outcome for each in drills(drilling.world)] == ["failed", "failed"]
+    assert drills(drilling.world)[-1].rto_seconds is not None
+
+
+def test_a_world_that_cannot_be_asked_is_a_failed_drill(drilling: Switching) -> None:
+    async def down(*_: object) -> object:
+        raise ServerUnavailableError("asking", got="nobody there")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("heavylift.switching.drills.observe", down)
+        with pytest.raises(IncompleteError, match="nobody there"):
+            drilling.do(DrillFailoverOperator, run_id="one", rehearse=True)
+    assert [each.outcome for each in drills(drilling.world)] == ["failed"]
+
+
+def test_a_switch_under_way_or_done_is_left_alone(drilling: Switching) -> None:
+    drilling.ready()
+    epoch = drilling.do(TakeTurnOperator)["epoch"]
+    for act in (None, PromoteCutoverOperator):
+        if act is not None:
+            drilling.do(act)
+        with pytest.raises(AirflowSkipException, match="put off"):
+            drilling.do(DrillFailoverOperator, run_id=f"drill {act}", rehearse=True)
+        assert drilling.do(TakeTurnOperator)["epoch"] >= epoch, "the switch has its turn still"
+    assert not drilling.is_at(SOURCE)
+    assert [each.outcome for each in drills(drilling.world)] == ["put off", "put off"]
+
+
+@pytest.mark.parametrize(
+    ("records", "passed", "told"),
+    [
+        ((), False, "no drill was made yet"),
+        ((record_of("passed", 1),), True, "1 of the last 1 passed"),
+        ((record_of("passed", 2), record_of("put off", 1)), True, "1 of the last 1 passed"),
+        ((record_of("passed", 2), record_of("failed", 1, reasons=("slow",))), False, "(slow)"),
+        ((record_of("passed", 9),), False, "OVERDUE"),
+    ],
+)
+def test_readiness_demands_a_good_drill_that_is_not_overdue(
+    world: World, records: tuple[DrillRecord, ...], passed: bool, told: str
+) -> None:
+    keep(world, *records)
+
+    async def judge() -> Any:
+        async with open_evidence(world.evidence.as_uri()) as store:
+            return await drill_item(store, NAME, utc_now())
+
+    item = asyncio.run(judge())
+    assert (item.item, item.passed) == ("drill", passed)
+    assert told in item.detail
+    assert len(item.evidence) == (1 if records else 0)
+
+
+def test_people_are_told_once_a_day_of_a_drill_that_is_overdue(
+    world: World, hook: Hook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_PAGER", json.dumps({"conn_type": "http", "host": "127.0.0.1"}))
+    world.save(notify={"connection": "pager", "on": EVENTS}, cutover={"runbook_owner": "mary", "drills": {}})
+    with_database(world)
+    keep(world, record_of("passed", 9))
+    for _ in range(2):
+        callbacks.tell_success(last_task(world))
+    told = [body for body in hook.bodies if "drill" in body["title"]]
+    assert [body["event"] for body in told] == ["deadline"]
+    assert history_of([record_of("passed", 9)]).is_overdue(utc_now())
+
+
+def last_task(world: World) -> Any:
+    task = SummariseSwitchOperator(task_id="summarise_run", spec_path=world.spec_path, phase="cutover")
+    return context_of(task)
