@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heavylift.alerts.model import Platform
+from heavylift.cli.alert_queries import app as queries_app
 from heavylift.cli.inventory_options import MIGRATION
 from heavylift.cli.output import ExitStatus, finish, mark_touched
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from heavylift.evidence.alert_records import AlertRecord
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(queries_app, name="queries", help="Queries of logs for another language.")
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Exports of the rules: JSON or YAML.")]
 SourcePlatform = Annotated[Platform, typer.Option("--source", help="cloudwatch, google, azure, prometheus.")]
