@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError
@@ -206,9 +207,11 @@ class _Looking:
     async def _cost(self, watch: CostWatch) -> tuple[WatchRecord, EvidenceRef]:
         from heavylift.monitor.cost import Bill, CostRequest, Counts, judge_cost
 
+        sides: tuple[Literal["source", "target"], ...] = ("source", "target")
+        tables = [(side, watch.source if side == "source" else watch.target) for side in sides]
         bills = tuple(
             Bill(side, self._place(table, side), table.resources, table.services)
-            for side, table in (("source", watch.source), ("target", watch.target))
+            for side, table in tables
             if table is not None
         )
         counts = watch.predictions
