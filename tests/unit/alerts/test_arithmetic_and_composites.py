@@ -55,14 +55,14 @@ def test_a_ratio_of_google_is_read_and_written() -> None:
             "AWS/SageMaker/Invocation5XXErrors": Metric(
                 Platform.GOOGLE, "generic_task", "custom/errors", "count"
             ),
-            "AWS/SageMaker/Invocations": Metric(Platform.GOOGLE, "generic_task", "custom/requests", "count"),
+            "AWS/SageMaker/Invocations": Metric(Platform.GOOGLE, "generic_task", "custom/reqs", "count"),
         },
         labels={"EndpointName=prod": (("task_id", "prod"),)},
     )
     one = ratio("m1 / m2", EvaluationPeriods=1, DatapointsToAlarm=1, TreatMissingData="ignore")
     [made] = translate(one, Platform.CLOUDWATCH, Platform.GOOGLE, names).translated
     condition = made.document["conditions"][0]["conditionThreshold"]
-    assert 'metric.type = "custom/requests"' in condition["denominatorFilter"]
+    assert 'metric.type = "custom/reqs"' in condition["denominatorFilter"]
     assert made.equal, made.outcome
     [again], [] = google.read(made.document)
     assert again.formula is not None
