@@ -16,7 +16,7 @@ from sandbox import tools
 from sandbox.paths import TOOLS_DIR
 
 _HERE = Path(__file__).resolve().parent
-_AZURITE, _AXE, _CHROMIUM = "azurite", "axe", "chromium"
+_AZURITE, _AXE, _CHROMIUM, _QUERYLINT = "azurite", "axe", "chromium", "querylint"
 _NODE_PIN = _HERE / "requirements-node.txt"
 _OLDEST_NODE = 20
 
@@ -65,6 +65,18 @@ def chromium() -> Path:
     :raises ServerUnavailableError: an installer failed.
     """
     return _installed(_CHROMIUM)[1]
+
+
+@functools.cache
+def querylint() -> Tool:
+    """Return the script that has the vendors' own parsers read KQL and LogQL, installing it once.
+
+    :raises ServerUnavailableError: an installer failed.
+    """
+    node, home = _installed(_QUERYLINT)
+    script = home / "lint.js"
+    shutil.copy(_HERE / _QUERYLINT / "lint.js", script)
+    return Tool(node.node, str(script))
 
 
 def interpreter() -> str:

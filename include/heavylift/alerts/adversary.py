@@ -31,6 +31,11 @@ class Trial:
 
 def trials(rule: Rule) -> Iterator[Trial]:
     """Return series for a rule, in its metric's unit; none for one that counts thousands of samples."""
+    if rule.formula is not None:
+        from heavylift.alerts.formula_trials import formula_trials
+
+        yield from formula_trials(rule, rule.formula)
+        return
     if rule.aggregation is Aggregation.COUNT and abs(rule.threshold) > MAX_COUNTED:
         return
     wide = rule.windows + rule.extra

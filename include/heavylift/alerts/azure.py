@@ -58,11 +58,46 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
     losses: list[Loss] = []
     for each in document:
         name = text("a rule's name", each.get("name", ""))
+        if _is_together(each):
+            continue
         try:
             rules.append(rule_of(each))
         except UntranslatableError as problem:
             losses.append(Loss(name, problem.got, problem.remedy))
     return rules, losses
+
+
+def _is_together(resource: dict[str, Any]) -> bool:
+    criteria = resource["properties"].get("criteria")
+    found = criteria.get("allOf") if isinstance(criteria, dict) else None
+    kind = str(resource.get("type", "")).lower()
+    return kind == METRIC.lower() and isinstance(found, list) and len(found) > 1
+
+
+def together(document: Any) -> tuple[list[tuple[str, list[Rule]]], list[Loss]]:
+    """Return the metric alerts of several criteria, each with a rule for each criterion."""
+    if isinstance(document, dict):
+        document = document.get("resources", document.get("value", [document]))
+    found: list[tuple[str, list[Rule]]] = []
+    losses: list[Loss] = []
+    for each in filter(_is_together, document):
+        try:
+            found.append((each["name"], together_of(each)))
+        except UntranslatableError as problem:
+            losses.append(Loss(each["name"], problem.got, problem.remedy))
+    return found, losses
+
+
+def together_of(resource: dict[str, Any]) -> list[Rule]:
+    """Return a rule for each criterion of a metric alert.
+
+    :raises UntranslatableError: one has no counterpart.
+    """
+    properties = resource["properties"]
+    return [
+        _metric(f"{resource['name']} #{number}", {**properties, "criteria": {"allOf": [each]}})
+        for number, each in enumerate(properties["criteria"]["allOf"], 1)
+    ]
 
 
 def rule_of(resource: dict[str, Any]) -> Rule:
@@ -178,6 +213,10 @@ def write(rule: Rule, scopes: Sequence[str]) -> tuple[dict[str, Any], list[Loss]
     :raises UntranslatableError: Azure has no such rule.
     """
     what = f"the alert {rule.name}"
+    if rule.formula is not None:
+        raise untranslatable(
+            what, "arithmetic of several metrics", "record the result as a metric of its own"
+        )
     if not scopes:
         raise untranslatable(what, "no resource to watch", "name its id in --metrics, under scopes")
     if rule.aggregation is Aggregation.PERCENTILE:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
+from heavylift.alerts.formula import Formula, Term, checked
+from heavylift.alerts.formula import written as written_formula
 from heavylift.alerts.metrics import known
 from heavylift.alerts.model import Aggregation, Comparison, Loss, Missing, Platform, Rule
 from heavylift.alerts.problems import UntranslatableError, number, text, unreadable, untranslatable, whole
@@ -47,7 +49,7 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
     """
     rules: list[Rule] = []
     losses: list[Loss] = []
-    for alarm in _alarms(document, losses):
+    for alarm in _alarms(document):
         try:
             rules.append(_rule(alarm))
         except UntranslatableError as problem:
@@ -55,7 +57,7 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
     return rules, losses
 
 
-def _alarms(document: Any, losses: list[Loss]) -> Iterator[dict[str, Any]]:
+def _alarms(document: Any) -> Iterator[dict[str, Any]]:
     if isinstance(document, list):
         for each in document:
             if not isinstance(each, dict) or not isinstance(each.get("AlarmName"), str):
@@ -68,12 +70,7 @@ def _alarms(document: Any, losses: list[Loss]) -> Iterator[dict[str, Any]]:
         and isinstance(document.get("MetricAlarms", []), list)
         and (document.keys() & {"MetricAlarms", "CompositeAlarms"})
     ):
-        for each in document.get("CompositeAlarms") or ():
-            name = str(each.get("AlarmName")) if isinstance(each, dict) else "a composite alarm"
-            losses.append(
-                Loss(name, "a composite alarm", "combine the alerts where notifications are routed")
-            )
-        yield from _alarms(document.get("MetricAlarms") or [], losses)
+        yield from _alarms(document.get("MetricAlarms") or [])
     else:
         raise unreadable("CloudWatch's alarms", "another document", "AlarmName or MetricAlarms")
 
@@ -83,7 +80,12 @@ def _rule(alarm: dict[str, Any]) -> Rule:
     what = f"the alarm {name}"
     if alarm.get("ThresholdMetricId") or "Threshold" not in alarm:
         raise untranslatable(what, "a band of anomaly detection", "choose a threshold, and write the rule")
-    if "Metrics" in alarm:
+    formula, period_ = None, None
+    if isinstance(alarm.get("Metrics"), list) and len(alarm["Metrics"]) > 1:
+        formula, period_ = _formula(what, alarm["Metrics"])
+        alarm = {**alarm, "Period": period_, "Namespace": "", "MetricName": written_formula(formula.node),
+                 "Statistic": "Average"}  # fmt: skip
+    elif "Metrics" in alarm:
         alarm = {**alarm, **_single(what, alarm["Metrics"])}
     if "MetricName" not in alarm:
         raise unreadable(what, "no MetricName", "a metric")
@@ -117,7 +119,31 @@ def _rule(alarm: dict[str, Any]) -> Rule:
         labels=_labels(what, alarm.get("Dimensions") or []),
         description=text(what, alarm.get("AlarmDescription") or ""),
         actions=_actions(alarm),
+        formula=formula,
     )
+
+
+def _formula(what: str, metrics: list[Any]) -> tuple[Formula, int]:
+    """Return what an expression of metric math reckons, and the period of all its metrics."""
+    terms: dict[str, Term] = {}
+    periods: set[int] = set()
+    expressions = []
+    for each in metrics:
+        if not isinstance(each, dict) or not isinstance(each.get("Id"), str):
+            raise unreadable(what, "an odd entry of Metrics", "Id, and MetricStat or Expression")
+        if "Expression" in each:
+            expressions.append(text(what, each["Expression"]))
+            continue
+        one = _single(what, [each])
+        kind = _STATISTICS.get(one.get("Statistic", "")), None
+        aggregation, share = kind if kind[0] else aggregation_of(what, one.get("ExtendedStatistic"))
+        metric = known(Platform.CLOUDWATCH, text(what, one.get("Namespace")), text(what, one["MetricName"]))
+        labels = _labels(what, one.get("Dimensions") or [])
+        terms[each["Id"]] = Term(metric, aggregation or Aggregation.AVG, share, labels)
+        periods.add(whole(f"{what}, Period", one.get("Period")))
+    if len(expressions) != 1 or len(periods) != 1:
+        raise untranslatable(what, "several expressions or periods of metric math", "write one of one period")
+    return checked(what, expressions[0], terms), periods.pop()
 
 
 def _missing(what: str, alarm: dict[str, Any]) -> Missing:
@@ -209,4 +235,35 @@ def write(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
         "TreatMissingData": {kind: name for name, kind in _MISSING.items()}[rule.missing],
         **({"Statistic": statistic} if statistic else {"ExtendedStatistic": f"p{rule.percentile:g}"}),
     }
+    if rule.formula is not None:
+        made = {key: each for key, each in made.items() if key not in _OF_ONE}
+        made["Metrics"] = _math(rule.formula, period)
     return made, losses
+
+
+_OF_ONE = frozenset({"Namespace", "MetricName", "Dimensions", "Period", "Statistic", "ExtendedStatistic"})
+
+
+def _math(formula: Formula, period: int) -> list[dict[str, Any]]:
+    if formula.infinite:
+        raise untranslatable(
+            "a formula", "a division by zero that is infinite", "guard the divisor: x / (y != 0)"
+        )
+    names = {kind: name for name, kind in _STATISTICS.items()}
+    found: list[dict[str, Any]] = [
+        {
+            "Id": name,
+            "MetricStat": {
+                "Metric": {
+                    "Namespace": term.metric.namespace,
+                    "MetricName": term.metric.name,
+                    "Dimensions": [{"Name": key, "Value": value} for key, value in term.labels],
+                },
+                "Period": period,
+                "Stat": names.get(term.aggregation) or f"p{term.percentile:g}",
+            },
+            "ReturnData": False,
+        }
+        for name, term in formula.terms
+    ]
+    return [*found, {"Id": "result", "Expression": written_formula(formula.node), "ReturnData": True}]

@@ -44,7 +44,13 @@ def combined(target: Platform, translated: Sequence[Translated]) -> dict[str, An
     if target is Platform.GOOGLE:
         return {"alertPolicies": documents}
     if target is Platform.CLOUDWATCH:
-        return {"MetricAlarms": documents}
+        whole: dict[str, list[Any]] = {"MetricAlarms": [], "CompositeAlarms": []}
+        for each in documents:
+            whole["MetricAlarms"] += each.get("MetricAlarms", [each] if "AlarmRule" not in each else [])
+            whole["CompositeAlarms"] += each.get("CompositeAlarms", [])
+        named = {each["AlarmName"]: each for each in whole["MetricAlarms"]}
+        composites = whole["CompositeAlarms"]
+        return {"MetricAlarms": [*named.values()], **({"CompositeAlarms": composites} if composites else {})}
     versions = {"Microsoft.Insights/metricAlerts": "2018-03-01"}
     return {
         "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any
+from typing import Any, TypeVar
 
 from heavylift.alerts import prometheus
+from heavylift.alerts.formula import Formula, Term
 from heavylift.alerts.metrics import known
 from heavylift.alerts.model import Aggregation, Comparison, Loss, Metric, Missing, Platform, Rule
 from heavylift.alerts.problems import UntranslatableError, number, text, unreadable, untranslatable, whole
-from heavylift.alerts.promql import seconds
+from heavylift.alerts.promql import Binary, Selector, seconds
 from heavylift.alerts.promql_write import expression
 from heavylift.alerts.replay import Change, google_threshold
 from heavylift.alerts.series import Series
+
+OneMetric = TypeVar("OneMetric", Rule, Term)
 
 DISTRIBUTIONS = frozenset({"aiplatform.googleapis.com/prediction/online/prediction_latencies"})
 """Metrics whose samples are distributions."""
@@ -72,8 +75,7 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
     for policy in policies:
         name = text("a policy's displayName", policy.get("displayName", ""))
         conditions = policy["conditions"]
-        if len(conditions) > 1 and policy.get("combiner") != "OR":
-            losses.append(Loss(name, "conditions that must hold together", "combine the alerts by hand"))
+        if _is_together(policy):
             continue
         for condition in conditions:
             own = name if len(conditions) == 1 else f"{name}: {condition.get('displayName', '')}"
@@ -82,6 +84,29 @@ def read(document: Any) -> tuple[list[Rule], list[Loss]]:
             except UntranslatableError as problem:
                 losses.append(Loss(own, problem.got, problem.remedy))
     return rules, losses
+
+
+def _is_together(policy: dict[str, Any]) -> bool:
+    return len(policy["conditions"]) > 1 and policy.get("combiner") != "OR"
+
+
+def together(document: Any) -> tuple[list[tuple[str, list[Rule]]], list[Loss]]:
+    """Return the policies whose conditions must hold together, each with a rule for each condition."""
+    policies = document.get("alertPolicies", [document]) if isinstance(document, dict) else document
+    found: list[tuple[str, list[Rule]]] = []
+    losses: list[Loss] = []
+    for policy in filter(_is_together, policies):
+        name = policy.get("displayName", "")
+        if policy.get("combiner") != "AND":
+            # With matching resources, each resource is an incident of its own.
+            losses.append(Loss(name, f"the combiner {policy.get('combiner')}", "use AND"))
+            continue
+        try:
+            numbered = enumerate(policy["conditions"], 1)
+            found.append((name, [_rule(f"{name} #{number}", each, policy) for number, each in numbered]))
+        except UntranslatableError as problem:
+            losses.append(Loss(name, problem.got, problem.remedy))
+    return found, losses
 
 
 def _rule(name: str, condition: Any, policy: dict[str, Any]) -> Rule:
@@ -107,9 +132,10 @@ def threshold(name: str, found: dict[str, Any]) -> Rule:
     :raises UntranslatableError: it has no counterpart.
     """
     what = f"the policy {name}"
-    for key in ("denominatorFilter", "forecastOptions"):
-        if found.get(key):
-            raise untranslatable(what, key, "record the result as a metric of its own")
+    if found.get("forecastOptions"):
+        raise untranslatable(what, "forecastOptions", "choose a threshold")
+    if found.get("denominatorFilter"):
+        return _ratio(name, found)
     aggregations = found.get("aggregations") or [{}]
     if len(aggregations) != 1:
         raise untranslatable(what, "several aggregations")
@@ -139,6 +165,24 @@ def threshold(name: str, found: dict[str, Any]) -> Rule:
         period=max(60, _seconds(what, aggregations[0].get("alignmentPeriod", "60s"))),
         windows=windows, needed=windows, step=60, missing=_MISSING[missing], percentile=share, labels=labels,
     )  # fmt: skip
+
+
+def _ratio(name: str, found: dict[str, Any]) -> Rule:
+    rest = {key: each for key, each in found.items() if not key.startswith("denominator")}
+    above = threshold(name, rest)
+    below = threshold(
+        name,
+        {**rest, "filter": found["denominatorFilter"], "aggregations": found.get("denominatorAggregations")},
+    )
+    if above.period != below.period:
+        raise untranslatable(f"the policy {name}", "a ratio of two alignment periods", "use the same")
+    terms = tuple(
+        (key, Term(each.metric, each.aggregation, each.percentile, each.labels))
+        for key, each in (("m1", above), ("m2", below))
+    )
+    formula = Formula(terms, Binary("/", Selector("m1"), Selector("m2")))
+    metric = Metric(Platform.GOOGLE, "", "m1 / m2")
+    return dataclasses.replace(above, metric=metric, labels=(), formula=formula, percentile=None)
 
 
 def _absent(name: str, found: dict[str, Any]) -> Rule:
@@ -186,10 +230,8 @@ def write_threshold(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
         raise untranslatable(what, f"windows of {rule.period} s", "use whole minutes")
     if retest + rule.period > MAX_RETEST:
         raise untranslatable(what, f"{retest + rule.period} s of data", f"use at most {MAX_RETEST} s")
-    asked = time_series(rule)
     condition: dict[str, Any] = {
-        "filter": asked["filter"],
-        "aggregations": [asked["aggregation"]],
+        **_asked(rule),
         "comparison": comparison,
         "thresholdValue": rule.threshold,
         "duration": f"{retest}s",
@@ -201,6 +243,37 @@ def write_threshold(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
             Missing.BAD: "EVALUATION_MISSING_DATA_ACTIVE",
         }.get(rule.missing, "EVALUATION_MISSING_DATA_NO_OP")
     return _policy(rule, {"conditionThreshold": condition}), []
+
+
+def _asked(rule: Rule) -> dict[str, Any]:
+    """Return what a condition asks: a metric, or one divided by another."""
+    if rule.formula is None:
+        asked = time_series(rule)
+        return {"filter": asked["filter"], "aggregations": [asked["aggregation"]]}
+    ratio = rule.formula.ratio
+    if ratio is None or rule.formula.infinite:
+        raise untranslatable(
+            f"the alert {rule.name}", "arithmetic that is no plain ratio", "say it in PromQL"
+        )
+    found = [
+        time_series(
+            dataclasses.replace(
+                rule,
+                metric=each.metric,
+                aggregation=each.aggregation,
+                percentile=each.percentile,
+                labels=each.labels,
+                formula=None,
+            )
+        )
+        for each in ratio
+    ]
+    return {
+        "filter": found[0]["filter"],
+        "aggregations": [found[0]["aggregation"]],
+        "denominatorFilter": found[1]["filter"],
+        "denominatorAggregations": [found[1]["aggregation"]],
+    }
 
 
 def time_series(rule: Rule) -> dict[str, Any]:
@@ -243,21 +316,35 @@ def write_promql(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
 
     :raises UntranslatableError: it cannot be said in PromQL, or the metric is another thing there.
     """
-    if rule.metric.name in DISTRIBUTIONS | COUNTERS:
-        raise untranslatable(f"the alert {rule.name}", f"{rule.metric.name}, which is no gauge in PromQL")
-    named = dataclasses.replace(
-        rule,
-        metric=dataclasses.replace(rule.metric, name=promql_name(rule.metric.name)),
-        labels=(
-            *((name.rpartition(".")[2], value) for name, value in rule.labels),
-            *((("monitored_resource", rule.metric.namespace),) if rule.metric.namespace else ()),
-        ),
-    )
-    query = expression(named, alerts=False)
+    query = expression(in_promql(rule), alerts=False)
     if query is None:
         raise untranslatable(f"the alert {rule.name}", "a state that missing data keep")
     condition = {"query": query, "duration": "0s", "evaluationInterval": f"{max(30, rule.every)}s"}
     return _policy(rule, {"conditionPrometheusQueryLanguage": condition}), []
+
+
+def in_promql(rule: Rule) -> Rule:
+    """Return a rule with the names that its metrics have in Google's PromQL.
+
+    :raises UntranslatableError: one of them is another thing there.
+    """
+    parts: list[Rule | Term] = [term for _, term in rule.formula.terms] if rule.formula else [rule]
+    for each in parts:
+        if each.metric.name in DISTRIBUTIONS | COUNTERS:
+            raise untranslatable(f"the alert {rule.name}", f"{each.metric.name}, which is no gauge in PromQL")
+    if rule.formula is None:
+        return _in_promql(rule)
+    terms = tuple((name, _in_promql(term)) for name, term in rule.formula.terms)
+    return dataclasses.replace(rule, formula=dataclasses.replace(rule.formula, terms=terms))
+
+
+def _in_promql(each: OneMetric) -> OneMetric:
+    labels = (
+        *((name.rpartition(".")[2], value) for name, value in each.labels),
+        *((("monitored_resource", each.metric.namespace),) if each.metric.namespace else ()),
+    )
+    metric = dataclasses.replace(each.metric, name=promql_name(each.metric.name))
+    return dataclasses.replace(each, metric=metric, labels=labels)
 
 
 def promql_name(metric: str) -> str:

@@ -7,6 +7,10 @@ import operator
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from heavylift.alerts.formula import Formula
 
 
 class Platform(StrEnum):
@@ -84,6 +88,8 @@ class Rule:
     :param extra: older windows that take the place of those without samples; CloudWatch alone has them.
     :param every: seconds between evaluations.
     :param actions: whom it tells, as its platform names them. They do not move.
+    :param formula: what is compared, where it is reckoned of several metrics; ``metric`` then names it, and a
+        window's only sample is the formula's number.
     """
 
     name: str
@@ -103,11 +109,14 @@ class Rule:
     severity: str = ""
     description: str = ""
     actions: tuple[str, ...] = ()
+    formula: Formula | None = None
 
     def value(self, samples: list[float]) -> float | None:
         """Return a window's number; ``None`` for one without samples."""
         if not samples:
             return None
+        if self.formula is not None:
+            return samples[0]
         if self.aggregation is Aggregation.PERCENTILE:
             return quantile((self.percentile or 0.0) / 100, samples)
         return AGGREGATES[self.aggregation](samples)

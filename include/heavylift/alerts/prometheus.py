@@ -8,6 +8,7 @@ import math
 import re
 from typing import Any
 
+from heavylift.alerts.formula import FILL, Formula, Term, written
 from heavylift.alerts.metrics import known
 from heavylift.alerts.model import Aggregation, Comparison, Loss, Metric, Missing, Platform, Rule
 from heavylift.alerts.problems import UntranslatableError, number, text, unreadable, untranslatable
@@ -96,6 +97,8 @@ def condition(name: str, node: Node, losses: list[Loss]) -> Rule:
             Loss(name, "the newest value becomes the average of a minute", "compare on series of your own")
         )
         return _made(name, dataclasses.replace(left, range=60.0), Aggregation.AVG, limit, None, Missing.GOOD)
+    if isinstance(left, Binary):
+        return _arithmetic(name, left, limit)
     if not isinstance(left, Call):
         raise untranslatable(what, "arithmetic of several series", "record the result as a metric of its own")
     if left.name == "quantile_over_time" and isinstance(left.arguments[0], Number):
@@ -106,6 +109,53 @@ def condition(name: str, node: Node, losses: list[Loss]) -> Rule:
     if kind == left.name or kind not in set(Aggregation):
         raise untranslatable(what, f"the function {left.name}")
     return _made(name, _ranged(what, left.arguments[0]), Aggregation(kind), limit, None, Missing.GOOD)
+
+
+def _arithmetic(name: str, node: Node, limit: tuple[Comparison, float]) -> Rule:
+    """Return a rule of a formula: windows of one length, reckoned with."""
+    reading = _Arithmetic(name)
+    formula_node = reading.node(node)
+    if len({each.period for each in reading.rules.values()}) != 1 or len(reading.guarded) > 1:
+        raise untranslatable(f"the alert {name}", "ranges, or divisions by zero, of several kinds")
+    terms = tuple(
+        (key, Term(each.metric, each.aggregation, each.percentile, each.labels))
+        for key, each in reading.rules.items()
+    )
+    formula = Formula(terms, formula_node, infinite=reading.guarded == {False})
+    period = next(iter(reading.rules.values())).period
+    metric = Metric(Platform.PROMETHEUS, "", written(formula_node))
+    return Rule(name, metric, Aggregation.AVG, *limit, period=period, missing=Missing.GOOD, formula=formula)
+
+
+class _Arithmetic:
+    def __init__(self, name: str) -> None:
+        self.name, self.rules, self.guarded = name, dict[str, Rule](), set[bool]()
+
+    def node(self, node: Node) -> Node:
+        what = f"the alert {self.name}"
+        if isinstance(node, Number):
+            return node
+        if isinstance(node, Binary) and node.operator in ("+", "-", "*", "/"):
+            right = node.right
+            if node.operator == "/" and not isinstance(right, Number):
+                guard = isinstance(right, Binary) and right.operator == "!=" and right.right == Number(0.0)
+                self.guarded.add(guard)
+                right = right.left if guard and isinstance(right, Binary) else right
+            return Binary(node.operator, self.node(node.left), self.node(right))
+        if isinstance(node, Binary) and node.operator == "or":
+            filler = node.right
+            if (
+                isinstance(filler, Call)
+                and filler.name == "vector"
+                and isinstance(filler.arguments[0], Number)
+            ):
+                return Call(FILL, (self.node(node.left), filler.arguments[0]))
+        if not isinstance(node, Call):
+            raise untranslatable(what, "arithmetic of something else than ranges")
+        rule = condition(self.name, Binary(">", node, Number(0.0)), [])
+        key = f"m{len(self.rules) + 1}"
+        self.rules[key] = rule
+        return Selector(key)
 
 
 def _ranged(what: str, node: Node) -> Selector:
@@ -141,10 +191,10 @@ def _noted(note: Any, each: dict[str, Any], every: float) -> Rule | None:
             labels=tuple((str(name), str(value)) for name, value in found.pop("labels")),
             **found,
         )
-        written, _ = write(rule)
+        made, _ = write(rule)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, UntranslatableError):
         return None
-    same = written["expr"] == each["expr"] and rule.every == every and not each.get("for")
+    same = made["expr"] == each["expr"] and rule.every == every and not each.get("for")
     return rule if same else None
 
 
@@ -153,11 +203,12 @@ def write(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
 
     :raises UntranslatableError: Prometheus has no such alert.
     """
-    if not _NAME.fullmatch(rule.metric.name):
-        raise untranslatable(rule.name, f"the metric's name {rule.metric.name}", "name it in --metrics")
-    for name, _ in rule.labels:
-        if not _LABEL.fullmatch(name):
-            raise untranslatable(rule.name, f"the label's name {name}", "name it in --metrics")
+    for each in (term for _, term in rule.formula.terms) if rule.formula else (rule,):
+        if not _NAME.fullmatch(each.metric.name):
+            raise untranslatable(rule.name, f"the metric's name {each.metric.name}", "name it in --metrics")
+        for name, _ in each.labels:
+            if not _LABEL.fullmatch(name):
+                raise untranslatable(rule.name, f"the label's name {name}", "name it in --metrics")
     made: dict[str, Any] = {"alert": rule.name, "expr": expression(rule)}
     if rule.severity:
         made["labels"] = {"severity": rule.severity}
@@ -174,7 +225,7 @@ def write(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
     summary = rule.description.replace("{{", "{ {") or rule.name.replace("{{", "{ {")
     made["annotations"] = {"summary": summary}
     packed = json.dumps(note, sort_keys=True)
-    if "{{" not in packed:
+    if "{{" not in packed and rule.formula is None:
         made["annotations"][NOTE] = packed
     return made, []
 

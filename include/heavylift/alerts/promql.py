@@ -19,6 +19,7 @@ OVER_TIME = frozenset(
 )
 SCALARS = frozenset({"abs", "vector", "absent", "absent_over_time"})
 AGGREGATES = frozenset({"sum", "count", "min", "max", "avg"})
+_FUNCTIONS = OVER_TIME | SCALARS | AGGREGATES | {"quantile_over_time", "clamp_min", "clamp_max"}
 _PRECEDENCE: tuple[tuple[str, ...], ...] = (
     ("or",),
     ("and", "unless"),
@@ -78,15 +79,16 @@ class Binary:
 Node: TypeAlias = "Number | Selector | Call | Binary"
 
 
-def parse(text: str) -> Node:
+def parse(text: str, functions: frozenset[str] = frozenset()) -> Node:
     """Return an expression.
 
+    :param functions: that are known besides PromQL's.
     :raises SpecError: it is none.
     :raises UntranslatableError: it has parts that are not known here.
     """
     if len(text) > MAX_TEXT:
         raise unreadable("an expression of PromQL", f"{len(text)} characters", f"at most {MAX_TEXT}")
-    reader = _Reader(list(_tokens(text)))
+    reader = _Reader(list(_tokens(text)), functions)
     found = reader.binary(0)
     reader.end()
     _demand_flat(found)
@@ -130,8 +132,9 @@ def _tokens(text: str) -> Iterator[tuple[str, str]]:
 
 
 class _Reader:
-    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+    def __init__(self, tokens: list[tuple[str, str]], functions: frozenset[str]) -> None:
         self.tokens, self.at, self.depth = tokens, 0, 0
+        self.functions = functions | _FUNCTIONS
 
     def peek(self) -> str:
         return self.tokens[self.at][1]
@@ -200,7 +203,7 @@ class _Reader:
             raise untranslatable("an expression of PromQL", f"{name} {self.peek()}", _ONE)
         if self.peek() != "(":
             return self.selector(name)
-        if name not in OVER_TIME | SCALARS | AGGREGATES | {"quantile_over_time", "clamp_min", "clamp_max"}:
+        if name not in self.functions:
             raise untranslatable("an expression of PromQL", f"the function {name}")
         self.take("(")
         arguments = [self.binary(0)]

@@ -43,7 +43,8 @@ class Moment:
     def range(self, selector: Selector) -> list[float]:
         """Return the samples of a range: its end belongs to it, its start does not, as in Prometheus 3."""
         end = self.at - selector.offset
-        return self.series.window(end - (selector.range or 0.0) + _EDGE, end + _EDGE, self.at)
+        found = self.series.of(selector.metric, selector.labels)
+        return found.window(end - (selector.range or 0.0) + _EDGE, end + _EDGE, self.at)
 
 
 def value(node: Node, moment: Moment) -> float | None:

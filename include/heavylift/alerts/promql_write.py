@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from heavylift.alerts.formula import ABS, Formula, Term
 from heavylift.alerts.model import Aggregation, Missing, Rule
-from heavylift.alerts.promql import quoted
+from heavylift.alerts.promql import Call, Node, Number, Selector, quoted
 
 _OUTER = {
     Aggregation.AVG: "avg",
@@ -23,7 +24,7 @@ _OUTER = {
 """What makes one series of several: the rule is about one."""
 
 
-def selector(rule: Rule) -> str:
+def selector(rule: Rule | Term) -> str:
     """Return the metric with its labels."""
     labels = ",".join(f"{name}={quoted(value)}" for name, value in rule.labels)
     return f"{rule.metric.name}{{{labels}}}" if labels else rule.metric.name
@@ -31,14 +32,38 @@ def selector(rule: Rule) -> str:
 
 def window(rule: Rule, back: int) -> str:
     """Return the number of the window that many steps back; nothing where it has no samples."""
-    offset = f"{back * rule.step}s1ms" if back else "1ms"
-    found = f"{selector(rule)}[{rule.period}s] offset {offset}"
+    if rule.formula is not None:
+        return _reckoned(rule.formula, rule.formula.node, rule, back)
+    return _window(rule, rule, back)
+
+
+def _window(rule: Rule | Term, whole: Rule, back: int) -> str:
+    offset = f"{back * whole.step}s1ms" if back else "1ms"
+    found = f"{selector(rule)}[{whole.period}s] offset {offset}"
     if rule.aggregation is Aggregation.PERCENTILE:
         share = (rule.percentile or 0.0) / 100
         inner = f"quantile_over_time({share!r}, {found})"
     else:
         inner = f"{rule.aggregation}_over_time({found})"
     return f"{_OUTER[rule.aggregation]}({inner})"
+
+
+def _reckoned(formula: Formula, node: Node, rule: Rule, back: int) -> str:
+    """Return a formula of the numbers of one window. What is divided by zero is nothing, as in CloudWatch."""
+    if isinstance(node, Number):
+        return number(node.value) if node.value >= 0 else f"({number(node.value)})"
+    if isinstance(node, Selector):
+        return _window(dict(formula.terms)[node.metric], rule, back)
+    if isinstance(node, Call):
+        inner = _reckoned(formula, node.arguments[0], rule, back)
+        if node.name == ABS:
+            return f"abs({inner})"
+        filler = node.arguments[1]
+        return f"({inner} or vector({number(filler.value) if isinstance(filler, Number) else 0}))"
+    left, right = (_reckoned(formula, each, rule, back) for each in (node.left, node.right))
+    if node.operator == "/" and not formula.infinite and not isinstance(node.right, Number):
+        right = f"({right} != 0)"
+    return f"({left} {node.operator} {right})"
 
 
 def expression(rule: Rule, alerts: bool = True) -> str | None:

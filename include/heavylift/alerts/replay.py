@@ -35,8 +35,9 @@ Evaluate = Callable[[float, State], State]
 
 def moments(series: Series, every: float, tail: float) -> Iterator[float]:
     """Return when a series is looked at: until its last sample has left every window."""
-    first = math.floor(series.first / every) * every
-    count = int((series.last + tail - first) / every) + 2
+    begin, end = series.looked_at
+    first = math.floor(begin / every) * every
+    count = int((end + tail - first) / every) + 2
     return (first + every * each for each in range(min(count, MAX_EVALUATIONS)))
 
 

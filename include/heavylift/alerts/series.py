@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from bisect import bisect_left
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from heavylift.alerts.problems import number, unreadable
 
@@ -34,6 +35,7 @@ class Series:
         self.samples = sorted(samples)
         self._times = [each.at for each in self.samples]
         self._late = any(each.arrived > each.at for each in self.samples)
+        self.frame: tuple[float, float] | None = None
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -48,6 +50,17 @@ class Series:
         """Return the time of the newest arrival."""
         return max((each.arrived for each in self.samples), default=0.0)
 
+    def framed(self, whole: Series) -> Self:
+        """Return the same series, looked at for as long as another one is."""
+        found = copy.copy(self)
+        found.frame = whole.first, whole.last
+        return found
+
+    @property
+    def looked_at(self) -> tuple[float, float]:
+        """Return from when and until when it is looked at."""
+        return self.frame or (self.first, self.last)
+
     def window(self, start: float, end: float, now: float) -> list[float]:
         """Return the values with ``start <= at < end`` that have arrived."""
         found = self.samples[bisect_left(self._times, start) : bisect_left(self._times, end)]
@@ -55,13 +68,19 @@ class Series:
             return [each.value for each in found if each.at <= now]
         return [each.value for each in found if each.arrived <= now]
 
+    def of(self, metric: str, labels: tuple[tuple[str, str], ...]) -> Series:
+        """Return the series of a metric: this one, where there is one only."""
+        return self
+
     def in_order(self) -> Series:
         """Return what a platform keeps that refuses samples older than its newest."""
         kept: list[Sample] = []
         for each in sorted(self.samples, key=lambda sample: (sample.arrived, sample.at)):
             if not kept or each.at > kept[-1].at:
                 kept.append(each)
-        return Series(kept)
+        found = Series(kept)
+        found.frame = self.frame
+        return found
 
     def scaled(self, by: float) -> Series:
         """Return the same series in another unit."""

@@ -5,17 +5,30 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from heavylift.alerts import azure, cloudwatch, google, prometheus
+from heavylift.alerts import azure, cloudwatch, composite_write, google, prometheus
 from heavylift.alerts.adversary import Trial, trials
 from heavylift.alerts.comparing import Replay, Verdict, compare, explained
+from heavylift.alerts.composite import (
+    Composite,
+    Parts,
+    composite_trials,
+    joined,
+    of_cloudwatch,
+    renamed_parts,
+    replayed,
+)
+from heavylift.alerts.formula import Formula, Several, replaced
+from heavylift.alerts.formula import written as written_formula
 from heavylift.alerts.metrics import RECORDED, counterpart, factor
 from heavylift.alerts.model import Aggregation, Loss, Metric, Platform, Rule
 from heavylift.alerts.problems import UntranslatableError, text, unreadable, untranslatable
+from heavylift.alerts.queries.model import AllOf
+from heavylift.alerts.replay import Change
 from heavylift.alerts.replay import cloudwatch as replay_cloudwatch
 from heavylift.alerts.series import Series
 
@@ -44,8 +57,8 @@ class Translated:
     :param outcome: in words.
     """
 
-    rule: Rule
-    target: Rule
+    rule: Rule | Composite
+    target: Rule | Composite
     document: dict[str, Any]
     verdicts: list[Verdict]
     outcome: str
@@ -121,14 +134,104 @@ def translate(
             found.translated.append(_one(rule, target, names, found.losses, given, tolerance))
         except UntranslatableError as problem:
             found.untranslated.append(Loss(rule.name, problem.got, problem.remedy))
+    wholes, lost = composites(document, source, rules)
+    found.untranslated += lost
+    for whole in wholes:
+        try:
+            found.translated.append(_whole(whole, target, names, found.losses, tolerance))
+        except UntranslatableError as problem:
+            found.untranslated.append(Loss(whole.name, problem.got, problem.remedy))
     return found
+
+
+def composites(document: Any, source: Platform, rules: Sequence[Rule]) -> tuple[list[Composite], list[Loss]]:
+    """Return the alerts of a document that are made of others, and those that have no counterpart."""
+    if source is Platform.CLOUDWATCH:
+        return of_cloudwatch(document, rules)
+    if source is Platform.PROMETHEUS:
+        return [], []
+    azures = source is Platform.AZURE
+    found, losses = (azure if azures else google).together(document)
+    made = [
+        Composite(
+            name, source, joined(AllOf, parts), tuple(parts), parts[0].severity, parts[0].description,
+            parts[0].actions, together=azures,
+        )
+        for name, parts in found
+    ]  # fmt: skip
+    return made, losses
+
+
+def _whole(
+    whole: Composite, target: Platform, names: Names, losses: list[Loss], tolerance: float | None
+) -> Translated:
+    """Translate a composite, and replay it beside its source over series of all its parts."""
+    parts, scales = [], {}
+    for rule in whole.parts:
+        if rule.formula is not None:
+            there, inner = _renamed_formula(rule, rule.formula, target, names, losses)
+            scales[rule.name] = 1.0, inner
+        else:
+            there, scale = renamed(rule, target, names, losses)
+            scales[rule.name] = scale, {}
+        parts.append(there)
+    there_whole = renamed_parts(whole, parts)
+    allowed = tolerance if tolerance is not None else float(max(60, whole.every))
+    spans = [(each.windows + each.extra) * max(each.step, each.period) for each in whole.parts]
+    tail = float(max(spans) + 2 * max(each.period for each in whole.parts) + 300)
+    source = replayed(whole, source_replay)
+    best: tuple[Translated, list[Loss]] | None = None
+    refused: UntranslatableError | None = None
+    for write in composite_write.writers(target, names.scopes):
+        try:
+            made, replay, lost = write(there_whole)
+            after = _retold_parts(replay, there_whole, scales)
+            verdicts = compare(source, after, 1.0, composite_trials(whole), tail, allowed)
+        except UntranslatableError as problem:
+            refused = refused or problem
+            continue
+        done = Translated(whole, there_whole, made, verdicts, explained(verdicts, allowed))
+        if best is None or (done.equal and not best[0].equal):
+            best = done, lost
+        if done.equal:
+            break
+    if best is None:
+        raise refused or untranslatable(whole.name, f"a form of {target}")
+    told = "name a channel on the target"
+    losses += [*best[1], *(Loss(whole.name, f"it tells {action}", told) for action in whole.actions)]
+    return best[0]
+
+
+def _retold_parts(
+    replay: Replay, whole: Composite, scales: Mapping[str, tuple[float, dict[str, float]]]
+) -> Replay:
+    def retold(series: Series, tail: float) -> list[Change]:
+        if not isinstance(series, Parts):
+            raise untranslatable(whole.name, "a series of one metric for an alert of several")
+        parts: dict[str, Series] = {}
+        for rule in whole.parts:
+            part, (scale, inner) = series.parts[rule.name], scales[rule.name]
+            if isinstance(part, Several) and rule.formula is not None:
+                parts[rule.name] = part.retold(rule.formula, inner)
+            else:
+                parts[rule.name] = part.scaled(scale)
+        return replay(Parts(whole.parts, parts), tail)
+
+    return retold
 
 
 def _one(
     rule: Rule, target: Platform, names: Names, losses: list[Loss], given: list[Trial] | None,
     tolerance: float | None,
 ) -> Translated:  # fmt: skip
-    there, scale = renamed(rule, target, names, losses)
+    scales: dict[str, float] = {}
+    if rule.formula is not None:
+        if given is not None:
+            told = "a series of one metric for a rule of several"
+            raise untranslatable(rule.name, told, "compare without --series")
+        (there, scales), scale = _renamed_formula(rule, rule.formula, target, names, losses), 1.0
+    else:
+        there, scale = renamed(rule, target, names, losses)
     best: tuple[Translated, list[Loss]] | None = None
     refused: UntranslatableError | None = None
     for write in _writers(target, names):
@@ -137,7 +240,7 @@ def _one(
         except UntranslatableError as problem:
             refused = refused or problem
             continue
-        done = _replayed(rule, there, scale, made, given, tolerance)
+        done = _replayed(rule, there, (scale, scales), made, given, tolerance)
         if best is None or (done.equal and not best[0].equal):
             best = done, lost
         if done.equal:
@@ -157,6 +260,22 @@ def _writers(target: Platform, names: Names) -> list[Callable[[Rule], Written]]:
     if target is Platform.AZURE:
         return [lambda rule: azure.write(rule, names.scopes)]
     return [cloudwatch.write] if target is Platform.CLOUDWATCH else [prometheus.write]
+
+
+def _renamed_formula(
+    rule: Rule, formula: Formula, target: Platform, names: Names, losses: list[Loss]
+) -> tuple[Rule, dict[str, float]]:
+    """Return a rule whose formula has the target's names, and by what each term's values are multiplied."""
+    terms, scales = [], {}
+    for name, term in formula.terms:
+        one = dataclasses.replace(
+            rule, metric=term.metric, aggregation=term.aggregation, labels=term.labels, formula=None
+        )
+        there, scales[name] = renamed(one, target, names, losses)
+        terms.append((name, dataclasses.replace(term, metric=there.metric, labels=there.labels)))
+    made = dataclasses.replace(formula, terms=tuple(terms), node=replaced(formula.node, scales))
+    metric = Metric(target, "", written_formula(made.node))
+    return dataclasses.replace(rule, metric=metric, formula=made), scales
 
 
 def renamed(rule: Rule, target: Platform, names: Names, losses: list[Loss]) -> tuple[Rule, float]:
@@ -233,14 +352,32 @@ def document_replay(document: dict[str, Any], rule: Rule) -> Replay:
 
 
 def _replayed(
-    rule: Rule, there: Rule, scale: float, made: dict[str, Any], given: list[Trial] | None,
-    tolerance: float | None,
+    rule: Rule, there: Rule, scale: tuple[float, dict[str, float]], made: dict[str, Any],
+    given: list[Trial] | None, tolerance: float | None,
 ) -> Translated:  # fmt: skip
     allowed = tolerance if tolerance is not None else float(max(60, rule.every))
     tail = float((rule.windows + rule.extra) * max(rule.step, rule.period) + 2 * rule.period + 300)
-    replays = source_replay(rule), document_replay(made, there)
-    verdicts = compare(*replays, scale, given if given is not None else trials(rule), tail, allowed)
+    before, after = source_replay(rule), document_replay(made, there)
+    verdicts = compare(
+        before,
+        _retold(after, there, scale[1]),
+        scale[0],
+        given if given is not None else trials(rule),
+        tail,
+        allowed,
+    )
     return Translated(rule, there, made, verdicts, explained(verdicts, allowed))
+
+
+def _retold(replay: Replay, there: Rule, scales: dict[str, float]) -> Replay:
+    """Return a replay that takes the source's series of several metrics under the target's names."""
+
+    def retold(series: Series, tail: float) -> list[Change]:
+        if isinstance(series, Several) and there.formula is not None:
+            series = series.retold(there.formula, scales)
+        return replay(series, tail)
+
+    return retold
 
 
 def one_series(name: str, series: Series) -> list[Trial]:

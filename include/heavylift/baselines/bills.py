@@ -7,15 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from heavylift.errors import SpecError
-
-NEEDED = (
-    "BilledCost",
-    "BillingCurrency",
-    "ChargePeriodStart",
-    "ChargePeriodEnd",
-    "ResourceId",
-    "ServiceName",
-)
+from heavylift.facts.focus import NEEDED
 
 
 def read_bill(path: Path) -> Iterator[Mapping[str, object]]:

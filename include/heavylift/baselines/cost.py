@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from datetime import datetime
+from decimal import ROUND_HALF_UP, Decimal
 
 from heavylift.errors import SpecError
 from heavylift.evidence.baseline_records import PredictionCost
+from heavylift.facts.focus import amount_of, moment_of
 
 _DIGITS = Decimal("0.000001")
 
@@ -45,7 +46,7 @@ def cost_of_bill(rows: Iterable[Mapping[str, object]], charged: Charged, predict
             continue
         if not _within(row, charged):
             continue
-        total += _decimal(row["BilledCost"])
+        total += amount_of(row["BilledCost"])
         count += 1
         currencies.add(str(row["BillingCurrency"]))
     if len(currencies) != 1:
@@ -67,7 +68,7 @@ def cost_of_hours(per_hour: str, per_second: float, currency: str = "USD") -> Pr
     :param per_hour: what all its instances cost together.
     :raises SpecError: no price.
     """
-    price = _decimal(per_hour)
+    price = amount_of(per_hour)
     served = Decimal(str(per_second)) * 3600
     return PredictionCost(
         per_thousand=_text(price * 1000 / served),
@@ -86,7 +87,7 @@ def _is_of(row: Mapping[str, object], charged: Charged) -> bool:
 
 
 def _within(row: Mapping[str, object], charged: Charged) -> bool:
-    begin, end = _moment(row["ChargePeriodStart"]), _moment(row["ChargePeriodEnd"])
+    begin, end = moment_of(row["ChargePeriodStart"]), moment_of(row["ChargePeriodEnd"])
     if end <= charged.start or begin >= charged.end:
         return False
     if begin < charged.start or end > charged.end:
@@ -97,26 +98,6 @@ def _within(row: Mapping[str, object], charged: Charged) -> bool:
             "7687",
         )
     return True
-
-
-def _moment(value: object) -> datetime:
-    try:
-        moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
-    except ValueError:
-        raise _wrong(
-            f"the charge period {str(value)[:40]!r}", "ISO 8601", "correct the bill", "7688"
-        ) from None
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _decimal(value: object) -> Decimal:
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise _wrong(f"the amount {str(value)[:40]!r}", "a decimal number", "correct the amount", "7689")
-    return number
 
 
 def _text(amount: Decimal) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heavylift.alerts.model import Platform
+from heavylift.cli.alert_queries import app as queries_app
 from heavylift.cli.inventory_options import MIGRATION
 from heavylift.cli.output import ExitStatus, finish, mark_touched
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from heavylift.evidence.alert_records import AlertRecord
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(queries_app, name="queries", help="Queries of logs for another language.")
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Exports of the rules: JSON or YAML.")]
 SourcePlatform = Annotated[Platform, typer.Option("--source", help="cloudwatch, google, azure, prometheus.")]
@@ -122,13 +124,14 @@ def dashboard(
 def list_(files: Files, source: SourcePlatform, as_json: AsJson = False) -> None:
     """List the rules of files as they are understood, and what has no counterpart anywhere."""
     from heavylift.alerts.documents import read_document
-    from heavylift.alerts.translate import READERS
+    from heavylift.alerts.translate import READERS, composites
 
-    rules, losses = [], []
+    rules, losses, wholes = [], [], []
     for path in files:
-        found, lost = READERS[source](read_document(path))
-        rules += found
-        losses += lost
+        document = read_document(path)
+        found, lost = READERS[source](document)
+        made, more = composites(document, source, found)
+        rules, wholes, losses = [*rules, *found], [*wholes, *made], [*losses, *lost, *more]
     finish(
         {
             "rules": [
@@ -144,10 +147,15 @@ def list_(files: Files, source: SourcePlatform, as_json: AsJson = False) -> None
                 }
                 for each in rules
             ],
+            "composites": [{"name": each.name, "condition": each.metric.name} for each in wholes],
             "untranslatable": [{"rule": each.rule, "what": each.what} for each in losses],
         },
         text="\n".join(
-            [*map(_told, rules), *(f"{each.rule}: cannot be translated: {each.what}" for each in losses)]
+            [
+                *map(_told, rules),
+                *(f"{each.name}: {each.metric.name}" for each in wholes),
+                *(f"{each.rule}: cannot be translated: {each.what}" for each in losses),
+            ]
         ),
         as_json=as_json,
     )

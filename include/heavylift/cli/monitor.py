@@ -8,6 +8,7 @@ import typer
 
 from heavylift.cli.inventory_options import MIGRATION
 from heavylift.cli.monitor_accuracy import accuracy_command
+from heavylift.cli.monitor_cost import cost_command
 from heavylift.cli.monitor_options import (
     Columns,
     Exclude,
@@ -37,6 +38,7 @@ app.command("accuracy")(accuracy_command)
 app.command("slo")(slo_command)
 app.command("convergence")(convergence_command)
 app.command("gaps")(gaps_command)
+app.command("cost")(cost_command)
 app.command("run")(run_command)
 app.command("series")(series_command)
 app.command("export")(export_command)

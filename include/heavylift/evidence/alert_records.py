@@ -81,3 +81,47 @@ class AlertRecord(Record):
 def alerts_path(run: RunKey, number: int) -> str:
     """Return the path of a run's ``number``-th :class:`AlertRecord`, from 1."""
     return f"{run.folder}/{ALERTS_FOLDER}/translation-{number}.json"
+
+
+class LogQuery(Record):
+    """One query of logs, what it became, and what both gave over the same lines.
+
+    :param parameters: what is told beside the text where it is run.
+    :param equal: the same rows came out, and there were some.
+    """
+
+    name: str
+    source: str
+    target: str
+    parameters: dict[str, str]
+    lines: int
+    source_rows: int
+    target_rows: int
+    equal: bool
+    accepted: bool
+    outcome: str
+    notes: tuple[AlertGap, ...]
+
+
+class LogQueryRecord(Record):
+    """One translation of queries.
+
+    :param digest: SHA-256 of the queries and of what is untranslated.
+    :param passed: each query gave the same rows, or is accepted; so is what is untranslated.
+    """
+
+    schema_version: Literal["heavylift/log-queries/v1"] = "heavylift/log-queries/v1"
+    run: RunKey
+    created_at: datetime = Field(default_factory=utc_now)
+    source: str
+    target: str
+    queries: tuple[LogQuery, ...]
+    untranslated: tuple[AlertGap, ...]
+    digest: str
+    passed: bool
+    failures: tuple[str, ...]
+
+
+def log_queries_path(run: RunKey, number: int) -> str:
+    """Return the path of a run's ``number``-th :class:`LogQueryRecord`, from 1."""
+    return f"{run.folder}/{ALERTS_FOLDER}/queries-{number}.json"

@@ -346,6 +346,45 @@ class GapsRecord(WatchRecord):
     gaps: tuple[GapFound, ...]
 
 
+class CostDay(Record):
+    """What one day cost, in the bill's currency, as exact decimals.
+
+    :param predictions: None where nobody counted them.
+    :param per_thousand: of both sides together.
+    :param settled: the bill of that day is taken to be whole.
+    """
+
+    day: str
+    source: str
+    target: str
+    predictions: int | None = None
+    per_thousand: str | None = None
+    settled: bool
+
+
+class CostRecord(WatchRecord):
+    """What both sides cost, day by day, across the switch.
+
+    :param days: the newest 400. ``double_days``: those on which both sides cost something.
+    :param spread: of charges over several days, which were shared out evenly.
+    :param expected_day: what a day on the target may cost; ``estimate`` says who says so.
+    :param double: what the source cost on ``double_days``, and what that may be.
+    """
+
+    schema_version: Literal["heavylift/monitor-cost/v1"] = "heavylift/monitor-cost/v1"
+    urls: tuple[str, ...]
+    currency: str
+    rows: int
+    days: tuple[CostDay, ...]
+    spread: str
+    expected_day: float | None
+    band: float
+    estimate: str
+    double_days: int
+    double: str
+    double_allowed: float | None
+
+
 class MonitorPoint(WatchRecord, extra="ignore"):
     """One point of a series, without what its record has beside it."""
 

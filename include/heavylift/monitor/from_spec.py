@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError
@@ -17,6 +18,7 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.sections_monitor import (
     AccuracyWatch,
     ConvergenceWatch,
+    CostWatch,
     DriftWatch,
     SloWatch,
     TablePlace,
@@ -64,9 +66,11 @@ class _Looking:
             return await self._slo(watch)
         if isinstance(watch, ConvergenceWatch):
             return await self._convergence(watch)
+        if isinstance(watch, CostWatch):
+            return await self._cost(watch)
         return await self._gaps(watch)
 
-    def _watch(self) -> Watch | ConvergenceWatch:
+    def _watch(self) -> Watch | ConvergenceWatch | CostWatch:
         for _, _, watch in self._spec.monitor.watches() if self._spec.monitor else ():
             if watch.name == self._what.watch and self._what in list(sides_of(watch)):
                 return watch
@@ -199,6 +203,31 @@ class _Looking:
         places = tuple(self._place(table, side) for side, table in sides if table is not None)
         sequence, stream = getattr(watch, "sequence", "sequence"), getattr(watch, "stream", None)
         return await find_gaps(GapsRequest(self._kept, places, sequence, stream, self._memory))
+
+    async def _cost(self, watch: CostWatch) -> tuple[WatchRecord, EvidenceRef]:
+        from heavylift.monitor.cost import Bill, CostRequest, Counts, judge_cost
+
+        sides: tuple[Literal["source", "target"], ...] = ("source", "target")
+        tables = [(side, watch.source if side == "source" else watch.target) for side in sides]
+        bills = tuple(
+            Bill(side, self._place(table, side), table.resources, table.services)
+            for side, table in tables
+            if table is not None
+        )
+        counts = watch.predictions
+        request = CostRequest(
+            self._kept,
+            bills,
+            Counts(self._place(counts, "target"), counts.at, counts.count) if counts else None,
+            watch.expected_day,
+            watch.band,
+            watch.max_double,
+            watch.days,
+            watch.settle,
+            watch.effective,
+            memory_bytes=self._memory,
+        )
+        return await judge_cost(request)
 
     async def _first_of_source(self, watch: str, kind: WatchKind) -> str | None:
         """Return the first record of the source: the baseline across the switch."""

@@ -123,6 +123,41 @@ class GapsWatch(Watch):
     stream: _Column | None = Field(default=None, description="Column of what counts for itself.")
 
 
+class BillPlace(TablePlace):
+    """Rows of a bill in FOCUS format, and which of them are the workload's."""
+
+    resources: tuple[Text, ...] = Field(default=(), description="ResourceId; * is wild; empty for any.")
+    services: tuple[Text, ...] = Field(default=(), description="ServiceName; likewise.")
+
+
+class CountsPlace(TablePlace):
+    """Rows that count predictions."""
+
+    at: _Column = Field(default="day", description="Column of the day or moment.")
+    count: _Column = Field(default="predictions", description="Column of their number.")
+
+
+class CostWatch(SpecModel):
+    """What both sides cost a day, in one series across the switch, held against what was planned."""
+
+    name: Name = Field(description="Its series of evidence goes on under this name.")
+    source: BillPlace | None = Field(default=None, description="Bill of the source.")
+    target: BillPlace | None = Field(default=None, description="Bill of the target.")
+    predictions: CountsPlace | None = Field(
+        default=None, description="How many predictions were served, by both; the target's connection."
+    )
+    expected_day: Number | None = Field(
+        default=None, gt=0.0, description="What a day on the target may cost; where null the plan's estimate."
+    )
+    band: Number = Field(default=0.2, ge=0.0, le=10.0, description="Share above that is no alarm.")
+    max_double: Number | None = Field(
+        default=None, ge=0.0, description="What double running may cost; where null the plan's estimate."
+    )
+    days: Count = Field(default=7, ge=1, le=366, description="The newest days of which the mean is judged.")
+    settle: Count = Field(default=2, ge=0, le=90, description="Days until a bill is whole.")
+    effective: Flag = Field(default=False, description="EffectiveCost, which spreads commitments, is summed.")
+
+
 class Monitor(SpecModel):
     """What is watched by the DAG ``<migration>.monitor``, on the schedule ``schedule.monitor``."""
 
@@ -131,11 +166,12 @@ class Monitor(SpecModel):
     slo: tuple[SloWatch, ...] = Field(default=(), description="Error budgets and latencies.")
     convergence: tuple[ConvergenceWatch, ...] = Field(default=(), description="Training curves.")
     gaps: tuple[GapsWatch, ...] = Field(default=(), description="Logs that must have no gap.")
+    cost: tuple[CostWatch, ...] = Field(default=(), description="Bills of both sides, by day.")
     memory: SizeBytes = Field(default=512 * MIB, ge=16 * MIB, description="For what one look reads at once.")
     fail_unsure: Flag = Field(default=False, description="A run fails where something cannot be told, too.")
 
-    def watches(self) -> Iterator[tuple[str, int, Watch | ConvergenceWatch]]:
+    def watches(self) -> Iterator[tuple[str, int, Watch | ConvergenceWatch | CostWatch]]:
         """Yield kind, position and watch, in the order of the spec."""
-        for kind in ("drift", "accuracy", "slo", "convergence", "gaps"):
+        for kind in ("drift", "accuracy", "slo", "convergence", "gaps", "cost"):
             for index, watch in enumerate(getattr(self, kind)):
                 yield kind, index, watch

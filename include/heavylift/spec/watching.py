@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heavylift.spec.model import MigrationSpec
-from heavylift.spec.sections_monitor import ConvergenceWatch, GapsWatch, Watch
+from heavylift.spec.sections_monitor import ConvergenceWatch, CostWatch, GapsWatch, Watch
 
 
 @dataclass(frozen=True)
@@ -32,11 +32,11 @@ def looks_of(spec: MigrationSpec) -> list[Look]:
     return [look for _, _, watch in watches for look in sides_of(watch)]
 
 
-def sides_of(watch: Watch | ConvergenceWatch) -> Iterator[Look]:
+def sides_of(watch: Watch | ConvergenceWatch | CostWatch) -> Iterator[Look]:
     """Yield the looks of one watched thing."""
     if isinstance(watch, ConvergenceWatch):
         yield Look(watch.name, "target")
-    elif isinstance(watch, GapsWatch):
+    elif isinstance(watch, GapsWatch | CostWatch):
         yield Look(watch.name)
     else:
         if watch.source is not None:

@@ -31,7 +31,10 @@ def test_translated_written_and_kept(
     asked = [alarms, "--source", "cloudwatch", "--target", "prometheus"]
     kept = ["--out", out, "--evidence", evidence.as_uri()]
     status, told = run(capsys, "translate", *asked, *kept)
-    assert (status, told["alerts"]["failures"]) == (1, ["both: not translated: a composite alarm"])
+    assert (status, told["alerts"]["failures"]) == (
+        1,
+        ["both: not translated: a composite alarm without AlarmRule"],
+    )
     assert "alert: crowded" in out.read_text()
     assert list(evidence.rglob("~alerts/translation-1.json"))
     status, told = run(capsys, "translate", *asked, *kept, "--accept", "both")
@@ -54,4 +57,4 @@ def test_rules_are_listed(alarms: Path, capsys: pytest.CaptureFixture[str]) -> N
     status, told = run(capsys, "list", alarms, "--source", "cloudwatch")
     assert status == 0
     assert told["rules"][0]["windows"] == "2 of 3, each 60 s"
-    assert told["untranslatable"] == [{"rule": "both", "what": "a composite alarm"}]
+    assert told["untranslatable"] == [{"rule": "both", "what": "a composite alarm without AlarmRule"}]
