@@ -1,4 +1,4 @@
-"""DAGs of each spec with a cutover: ``<migration>.cutover``, ``.rollback``, ``.finalise``, ``.soak``, ``.drill``.
+"""DAGs of a cutover: ``<migration>.cutover`` and ``.rollback``, ``.finalise``, ``.soak``, ``.drill``.
 
 Specs that cannot be used are shown by spec_errors.py; they keep no other DAG from loading.
 """

@@ -255,7 +255,7 @@ async def _bring_back_without(called: Called, digest: str) -> tuple[SwitchRecord
     async with opened_for(called) as request:
         record, ref, lost = await bring_back_without_target(request, digest, note)
         details = {"gone": list(lost.gone), "digest": lost.digest, "outcome": record.outcome}
-        await _note(request, "cutover.target_given_up", ref, details)
+        await note_act(request, "cutover.target_given_up", ref, details)
         return record, ref
 
 
