@@ -97,7 +97,7 @@ def test_a_view_that_is_refused_fails_the_task(world: World, pair: Pair) -> None
     folder = pair.folder / "b/drivers"
     folder.mkdir(parents=True)
     (folder / "x.parquet").write_bytes(b"somebody else's")
-    with pytest.raises(IncompleteError, match=r"1 views.*another Parquet file there.*HL-7720"):
+    with pytest.raises(IncompleteError, match=r"1 views.*another Parquet file or table there.*HL-7720"):
         execute(CopyFeatureStoreOperator, world)
     assert pair.target.written == 0
 

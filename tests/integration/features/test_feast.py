@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -147,9 +147,13 @@ def test_a_run_that_was_cut_is_gone_on_with(
 
     act: Callable[..., Any] = getattr(FeatureMove, step)
 
+    async def served(acting: Awaitable[Any]) -> None:
+        await acting
+        raise CutError
+
     def cut(self: FeatureMove, *arguments: Any, **named: Any) -> Any:
         if step == "_serve":
-            act(self, *arguments, **named)
+            return served(act(self, *arguments, **named))
         raise CutError
 
     with monkeypatch.context() as patched:

@@ -195,6 +195,17 @@ def test_feature_stores_are_read_with_their_prefixes(tmp_path: Path) -> None:
         feature_request(loaded, "other", RUN, lambda name: Connection(name, "feast"))
 
 
+def test_histories_may_be_tables(tmp_path: Path) -> None:
+    history = [{"source": "s3://old/f", "target": "bq://p/features"}]
+    loaded = load(tmp_path, changed(feature_stores=[{**FEATURES, "history": history}]))
+    request = feature_request(loaded, "drivers", RUN, lambda name: Connection(name, "google_cloud_platform"))
+    assert request.options.uris.of("s3://old/f/a") == "bq://p/features/a"
+    assert request.target.history is request.target.connection
+    history[0]["target"] = "bq://p"
+    (problem,) = problems_of(tmp_path, changed(feature_stores=[{**FEATURES, "history": history}]))
+    assert "bq://PROJECT/DATASET" in str(problem)
+
+
 @pytest.mark.parametrize(
     ("fields", "code"),
     [
