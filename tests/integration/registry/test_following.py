@@ -114,6 +114,7 @@ def test_a_follower_that_is_killed_goes_on_while_teams_keep_logging(stores: TwoS
     assert done
 
 
+@pytest.mark.long
 def test_a_follower_turns_around_at_the_switch_and_again_at_the_rollback(stores: TwoStores) -> None:
     request = following(stores)
     with follower(stores) as running:
@@ -156,6 +157,7 @@ def test_what_is_deleted_must_be_deleted_on_the_other_side_too(stores: TwoStores
         wait(api.begin_following(stores.request(uris=folded, deletes="propagate")))
 
 
+@pytest.mark.long
 def test_a_copy_that_is_there_is_brought_up_to_date_and_followed(stores: TwoStores) -> None:
     stores.copy()
     stores.on_source(A_DAY)
@@ -185,6 +187,7 @@ def test_a_lost_stream_is_begun_anew_and_nothing_else_helps(stores: TwoStores) -
     stores.assert_equal()
 
 
+@pytest.mark.long
 def test_a_switch_to_sides_that_differ_opens_the_source_again(stores: TwoStores) -> None:
     request = following(stores)
     # Past the fence, as somebody may who owns the tables.

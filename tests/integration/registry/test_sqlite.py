@@ -136,6 +136,7 @@ def test_what_is_no_store_is_told(stores: TwoStores, file: Path, tmp_path: Path)
         move(stores, file)
 
 
+@pytest.mark.long
 def test_one_file_is_staged_at_a_time_and_what_a_killed_run_left_is_no_trouble(
     stores: TwoStores, file: Path
 ) -> None:
@@ -148,6 +149,7 @@ def test_one_file_is_staged_at_a_time_and_what_a_killed_run_left_is_no_trouble(
     stores.assert_equal()
 
 
+@pytest.mark.long
 def test_what_reads_back_otherwise_than_it_was_sent_is_refused(
     stores: TwoStores, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

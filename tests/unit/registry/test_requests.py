@@ -72,10 +72,18 @@ def test_without_both_databases_the_interface_is_the_way(side: str) -> None:
     assert lacking in choice.reason
     with pytest.raises(UnsupportedError, match=lacking):
         choose_path(replace(without, options=store_only))
-    sqlite = replace(made, **{side: replace(place, store=Connection("s", "sqlite", host="x"))})
-    assert choose_path(sqlite).path == "api"
-    with pytest.raises(UnsupportedError, match=r"a .* store of type .sqlite."):
-        choose_path(replace(sqlite, options=store_only))
+    mysql = replace(made, **{side: replace(place, store=Connection("s", "mysql", host="x"))})
+    assert choose_path(mysql).path == "api"
+    with pytest.raises(UnsupportedError, match=r"a .* store of type .mysql."):
+        choose_path(replace(mysql, options=store_only))
+
+
+def test_an_sqlite_file_may_be_a_source_and_no_target() -> None:
+    made = request()
+    file = Connection("s", "sqlite", host="x")
+    assert choose_path(replace(made, source=replace(made.source, store=file))).path == "store"
+    with pytest.raises(UnsupportedError, match=r"a target store of type .sqlite."):
+        choose_path(replace(made, target=replace(made.target, store=file)))
 
 
 def test_what_this_version_does_not_do_is_refused() -> None:

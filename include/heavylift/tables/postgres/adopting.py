@@ -103,7 +103,7 @@ def begin_beside(request: TablesRequest, work: Work, fill: Fill[T]) -> T | None:
 
 
 def end_holder(request: TablesRequest) -> None:
-    """End the session of a run that holds the stream, if there is one: it looks where it stands, and goes on."""
+    """End the session of a run that holds the stream, if there is one: it looks anew, and goes on."""
     with (
         connect(request.source.connection, "adopt") as source,
         connect(request.target.connection, "adopt") as target,
