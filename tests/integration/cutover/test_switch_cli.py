@@ -82,6 +82,7 @@ def test_a_switch_from_a_shell(shell: Shell) -> None:
     assert (status, found["switch"]["outcome"]) == (DONE, "already")
 
 
+@pytest.mark.long
 def test_a_drill_moves_nobody_and_is_put_off_once_writes_are_on_the_target(
     proxied: Stack, tmp_path: Path
 ) -> None:
