@@ -365,8 +365,7 @@ class PhaseSummary(Record):
 
     Adds up: ``found = moved + unchanged + refused + failed + vanished + left``.
 
-    :param datasets: all that the run had to move; ``databases``, ``streams``, ``registries`` likewise.
-    :param models: all that it had to check and compare, each with its version.
+    :param datasets: all that it had to move; so ``databases``, ``streams``, ``registries``, ``models``.
     :param provides: parts that it had to make, in provision; ``plan_digest`` of the plan of assess.
     :param gates: all that the run had to pass; ``left``: planned, but no attempt has come to them.
     :param dry_run: it was started to look only, as a dry run or a rehearsal, and has looked at everything.
