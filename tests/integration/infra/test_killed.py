@@ -277,7 +277,7 @@ def test_nobody_elses_lock_is_released(
 def test_a_worker_that_is_killed_at_the_last_resource_leaves_what_others_ask_for_to_the_next(
     at: Placing,
 ) -> None:
-    # Each command starts its own provider, as in real life: it must end what it is at when it is told to stop.
+    # Each command starts its own provider, as in real life.
     place = at(wanted("aws", "gcp", named(sampled("aws"), *FEW)), started=False)
     door = place.rig.home / "hold"
     door.touch()
