@@ -180,7 +180,7 @@ def test_everything_is_made_although_a_task_is_killed_in_the_midst_of_terraform(
         demand_whole(site.target, f"moved/{name}", given, "1")
     for part in ("training", "autoscaling", "alerts"):
         assert run.states()[f"{part}.translate_{part}"] == "success"
-    assert asyncio.run(verify_audit(journey.spec, journey.stack.env)).ok
+    assert asyncio.run(verify_audit(journey.spec, journey.stack.env)).problems == ()
 
 
 def rest_of(site: Site) -> bool:
