@@ -255,7 +255,7 @@ def _serve(provider: Provider, socket: str) -> None:
 
 
 class _EndedByShutdown(runner._ShutdownInterceptor):  # type: ignore[misc]
-    """Lets a provider that is told to stop finish its work, as real ones do; the package's ends at once."""
+    """Lets a provider that is told to stop finish what it is at, as real ones do."""
 
     def intercept_service(self, continuation: Any, handler_call_details: Any) -> Any:
         """Pass requests on."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -163,13 +164,14 @@ def test_everything_is_made_although_a_task_is_killed_in_the_midst_of_terraform(
     door.unlink()
     assert until(lambda: working.ended, seconds=PATIENCE)
     site.rig.set(hold={})
-    # Nothing else than what was approved is applied: the task fails, and its plan has to be made anew.
-    assert run.end() == "failed", run.states()
-    assert run.states()["first_stage.apply"] == "failed", (run.states(), run.trouble())
     made = Counter(site.rig.objects())
-    journey.client.clear(run.dag_id, run.run_id, "first_stage.plan")
     second = "second_stage.gate_infrastructure-approved-second.approve"
-    approve(run, first)
+    if rest_of(site):
+        # Nothing else than what was approved is applied: the task fails, and its plan has to be made anew.
+        assert run.end() == "failed", run.states()
+        assert run.states()["first_stage.apply"] == "failed", (run.states(), run.trouble())
+        journey.client.clear(run.dag_id, run.run_id, "first_stage.plan")
+        approve(run, first)
     approve(run, second)
     assert run.end() == "success", run.trouble()
     assert made - Counter(site.rig.objects()) == Counter(), "what was made is there still"
@@ -178,7 +180,14 @@ def test_everything_is_made_although_a_task_is_killed_in_the_midst_of_terraform(
         demand_whole(site.target, f"moved/{name}", given, "1")
     for part in ("training", "autoscaling", "alerts"):
         assert run.states()[f"{part}.translate_{part}"] == "success"
-    assert verify_audit(journey.spec, journey.stack.env).ok
+    assert asyncio.run(verify_audit(journey.spec, journey.stack.env)).problems == ()
+
+
+def rest_of(site: Site) -> bool:
+    """Whether the first stage had more to make when its worker was killed."""
+    [path] = (site.folder / "state" / "evidence").rglob("~infra/plan-first-1.json")
+    wanted_ = json.loads(path.read_text())["roots"][0]["counts"]["create"]
+    return sum(known(site).values()) < int(wanted_)
 
 
 def known(site: Site) -> Counter[str]:

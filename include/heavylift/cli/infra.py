@@ -210,7 +210,7 @@ def _first_with_changes(roots: list[Root], *, destroy: bool) -> Planned | None:
         if destroy and not _was_applied(each):
             continue
         found = each.plan(destroy=destroy)
-        if not found.empty:
+        if not found.empty or found.outputs:
             return found
     return found
 
@@ -234,6 +234,7 @@ def _plan_json(planned: Planned) -> dict[str, Any]:
         "digest": planned.digest,
         "destroy": planned.destroy,
         "empty": planned.empty,
+        "outputs": planned.outputs,
         "counts": planned.counts,
         "changes": [vars(each) for each in planned.changes],
         "drifted": [vars(each) for each in planned.drifted],

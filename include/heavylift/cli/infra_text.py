@@ -56,14 +56,17 @@ def scanned_text(found: Scanned) -> str:
     return "\n".join([*lines, *_more(len(found.failed))])
 
 
+_OUTPUTS_ALONE = "nothing on the platform; only values that other roots ask for are not in the state yet"
+
+
 def planned_text(planned: Planned | None) -> str:
     """Return a plan, and how it is approved."""
-    if planned is None or planned.empty:
+    if planned is None or (planned.empty and not planned.outputs):
         return "Nothing to do: files, state and platform agree."
     verb = "destroy" if planned.destroy else "apply"
     return "\n".join(
         [
-            f"{planned.root}: {_counted(planned.counts)}",
+            f"{planned.root}: {_counted(planned.counts) if planned.changes else _OUTPUTS_ALONE}",
             *_changes(planned.changes),
             f"Digest {planned.digest}",
             f"To do it: heavylift infra {verb} FOLDER --approve {planned.digest}",

@@ -262,6 +262,7 @@ def _application(
             counts: Mapping[str, int] = {}
             # What was planned, made once more: none with its secrets has to be kept for this.
             if root.plan(destroy=plan.destroy).empty:
+                root.settle(destroy=plan.destroy)
                 kept = len(root.resources())
             else:
                 applied = root.apply(planned.digest, destroy=plan.destroy)

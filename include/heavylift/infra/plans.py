@@ -29,6 +29,7 @@ class Planned:
     """A plan of terraform's for one root.
 
     :param digest: over everything that it would do, values included; the same plan has the same digest.
+    :param outputs: values that other roots ask for are not in the state yet, or are others.
     :param drifted: what is on the platform other than the state says.
     """
 
@@ -37,10 +38,11 @@ class Planned:
     destroy: bool
     changes: tuple[Change, ...]
     drifted: tuple[Change, ...]
+    outputs: bool = False
 
     @property
     def empty(self) -> bool:
-        """Whether nothing would be done."""
+        """Whether nothing would be done on the platform."""
         return not self.changes
 
     def count(self, act: str) -> int:
@@ -71,6 +73,7 @@ def planned_of(root: str, document: Mapping[str, Any], *, destroy: bool) -> Plan
         destroy,
         tuple(_change(each) for each in changes),
         tuple(_change(each) for each in drifted),
+        any(each["actions"] != ["no-op"] for each in document.get("output_changes", {}).values()),
     )
 
 

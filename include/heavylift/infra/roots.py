@@ -95,7 +95,7 @@ class Root:
         # It holds values, some of them secret.
         saved.chmod(0o600)
         planned = self.saved(destroy=destroy)
-        if planned.empty:
+        if planned.empty and not planned.outputs:
             saved.unlink()
         return planned
 
@@ -157,6 +157,21 @@ class Root:
                 code="7912",
             )
         return Applied(self.name, planned.digest, planned.counts, kept, proved=True)
+
+    def settle(self, *, destroy: bool = False) -> None:
+        """Write into the state what other roots ask for, where an application was stopped just before that.
+
+        Only for a plan that does nothing on the platform; without one nothing is done.
+
+        :raises TransientError: somebody else holds the state's lock.
+        """
+        saved = self._saved(destroy)
+        if not saved.exists() or not self.saved(destroy=destroy).empty:
+            return
+        done = self.terraform.run(self.folder, "apply", "-input=false", _LOCK_WAIT, saved.name)
+        saved.unlink()
+        if done.status != 0:
+            raise failed(f"terraform apply in {self.folder}", done)
 
     def drift(self) -> Planned:
         """Return what differs between the files, the state and the platform; nothing is kept or changed."""

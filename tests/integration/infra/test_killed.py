@@ -35,6 +35,11 @@ __all__ = ["made"]
 
 SLOW = "google_sql_database_instance"
 KEYS = {"AWS_ACCESS_KEY_ID": "testing", "AWS_SECRET_ACCESS_KEY": "testing-key-that-is-masked"}
+PROGRAM = (
+    "import sys; from pathlib import Path; from heavylift.infra.folder import read;"
+    "from heavylift.infra.roots import root_of; from heavylift.infra.terraform import find_terraform;"
+    "root_of(read(Path(sys.argv[1])), sys.argv[2], find_terraform()).apply(sys.argv[3])"
+)
 BACKEND = """terraform {
   backend "s3" {
     bucket                      = "states"
@@ -102,13 +107,8 @@ def test_a_worker_that_is_killed_leaves_a_terraform_that_ends_well(held: Held) -
     place = held.place
     before = len(place.rig.objects())
     plan = place.planned("wave-1")
-    program = (
-        "import sys; from pathlib import Path; from heavylift.infra.folder import read;"
-        "from heavylift.infra.roots import root_of; from heavylift.infra.terraform import find_terraform;"
-        "root_of(read(Path(sys.argv[1])), 'wave-1', find_terraform()).apply(sys.argv[2])"
-    )
     child = subprocess.Popen(
-        [sys.executable, "-c", program, str(place.infra.folder), plan.digest],
+        [sys.executable, "-c", PROGRAM, str(place.infra.folder), "wave-1", plan.digest],
         env={**os.environ, "PYTHONPATH": "include"},
         cwd=TESTS.parent,
     )
@@ -271,3 +271,46 @@ def test_nobody_elses_lock_is_released(
     assert release_own_lock(terraform, tmp_path, START, START + timedelta(minutes=5)) is released
     unlocked = ("force-unlock", "-force", "0f7d1b2c-1111-2222-3333-444455556666")
     assert asked[1:] == ([unlocked] if released else [])
+
+
+@pytest.mark.long
+def test_a_worker_that_is_killed_at_the_last_resource_leaves_what_others_ask_for_to_the_next(
+    at: Placing,
+) -> None:
+    # Each command starts its own provider, as in real life.
+    place = at(wanted("aws", "gcp", named(sampled("aws"), *FEW)), started=False)
+    door = place.rig.home / "hold"
+    door.touch()
+    place.rig.set(hold={"google_compute_subnetwork": str(door)})
+    plan = place.planned("foundation")
+    child = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(place.infra.folder), "foundation", plan.digest],
+        env={**os.environ, "PYTHONPATH": "include"},
+        cwd=TESTS.parent,
+    )
+    wait_for(
+        lambda: len(place.rig.objects()) >= len(plan.changes) - plan_of(plan, "google_compute_subnetwork")
+    )
+    working = at_work(child.pid)
+    assert working is not None
+    child.kill()
+    child.wait()
+    wait_for(lambda: working.interrupted)
+    door.unlink()
+    wait_for(lambda: working.ended)
+    place.rig.set(hold={})
+    root = place.root("foundation")
+    rest = root.plan()
+    assert len(rest.changes) + len(root.resources()) == len(plan.changes)
+    if rest.empty:
+        assert rest.outputs
+        root.settle()
+    else:
+        root.apply(rest.digest)
+    assert not root.plan().outputs
+    assert place.planned("wave-1").changes, "what the foundation tells is there"
+    assert len(place.rig.objects()) == len(plan.changes)
+
+
+def plan_of(plan: Any, kind: str) -> int:
+    return sum(each.type == kind for each in plan.changes)
