@@ -60,6 +60,7 @@ AREAS = (
     Area(f"{_LIB}/facts/", "Prices and devices", "heavylift plan SPEC --explain", "reference/planning.md"),
     Area(f"{_LIB}/infra/", "Infrastructure", "heavylift infra validate", "reference/infra.md"),
     Area(f"{_LIB}/access/", "Permissions", "heavylift access translate SPEC", "reference/access.md"),
+    Area(f"{_LIB}/alerts/queries/", "Log queries", "heavylift alerts queries compare", "reference/log-queries.md"),
     Area(f"{_LIB}/alerts/", "Alerts", "heavylift alerts list FILE", "reference/alerts.md"),
     Area(f"{_LIB}/secrets/", "Secrets", "heavylift secrets verify SPEC", "reference/secrets.md"),
     Area(f"{_LIB}/images/", "Container images", "heavylift images verify SPEC", "reference/images.md"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True)
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Queries: JSON, or one as plain text.")]
-Source = Annotated[Language, typer.Option("--source", help="insights, logging, kql, logql.")]
+Source = Annotated[Language, typer.Option("--source", help="insights, logging, kql, logql, filter-pattern.")]
 Target = Annotated[Language, typer.Option("--target", help="Likewise, or sql (Log Analytics).")]
 Names = Annotated[
     Path | None, typer.Option("--names", help="JSON: table, selector, message, fields of the target.")
@@ -65,6 +65,38 @@ def translate(
         ]
         save(written({"queries": made}, out), out, overwrite=overwrite)
         _keep(record, evidence, evidence_conn)
+    _finish(record, as_json)
+
+
+@app.command()
+def metrics(
+    file: Annotated[Path, typer.Argument(help="An answer of describe-metric-filters, JSON.")],
+    target: Annotated[Language, typer.Option("--target", help="logging, or logql for Loki's ruler.")],
+    out: Annotated[Path, typer.Option(help="The target's metrics of logs: .json, or .yaml.")],
+    metrics_out: Annotated[Path, typer.Option(help="Their names, for alerts translate --metrics.")],
+    names: Names = None,
+    resource: Annotated[str, typer.Option(help="Google's type of resource.")] = "global",
+    accept: Accept = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")] = False,
+    migration: Annotated[str, typer.Option(help="Name under which evidence lies.")] = MIGRATION,
+    evidence: Evidence = None,
+    evidence_conn: EvidenceConn = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write metrics of logs for CloudWatch's metric filters, so that alarms on them can be translated.
+
+    Exits 1 where a pattern finds other lines than its source, or cannot be said, and is not accepted.
+    """
+    from heavylift.alerts.documents import save, written
+    from heavylift.alerts.queries.api import MetricsRequest, translate_metric_filters
+
+    run = _request([file], Language.FILTER, target, migration, names, accept).run
+    asked = MetricsRequest(run, target, file, names, resource, frozenset(accept or ()))
+    record, document, named = translate_metric_filters(asked)
+    mark_touched()
+    save(written(document, out), out, overwrite=overwrite)
+    save(written(named, metrics_out), metrics_out, overwrite=overwrite)
+    _keep(record, evidence, evidence_conn)
     _finish(record, as_json)
 
 

@@ -16,7 +16,8 @@ from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connec
 
 if TYPE_CHECKING:
     from heavylift.alerts.api import AlertsRequest
-    from heavylift.alerts.model import Rule
+    from heavylift.alerts.composite import Composite
+    from heavylift.alerts.model import Loss, Rule
     from heavylift.evidence.alert_records import AlertRecord
 
 app = typer.Typer(no_args_is_help=True)
@@ -126,7 +127,9 @@ def list_(files: Files, source: SourcePlatform, as_json: AsJson = False) -> None
     from heavylift.alerts.documents import read_document
     from heavylift.alerts.translate import READERS, composites
 
-    rules, losses, wholes = [], [], []
+    rules: list[Rule] = []
+    losses: list[Loss] = []
+    wholes: list[Composite] = []
     for path in files:
         document = read_document(path)
         found, lost = READERS[source](document)

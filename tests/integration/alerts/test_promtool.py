@@ -34,6 +34,8 @@ ALARMS = [
     {"TreatMissingData": "notBreaching", "Period": 300, "EvaluationPeriods": 2, "Statistic": "Minimum"},
     {"TreatMissingData": "missing", "EvaluationPeriods": 1, "DatapointsToAlarm": 1},
 ]
+HARDEST = {"all terms zero", "a gap of 2 in one term", "random windows 1", "random windows 2"}
+"""Promtool takes a minute for each ten of such series."""
 pytestmark = pytest.mark.long
 
 
@@ -71,8 +73,9 @@ def test_promtool_agrees(tmp_path: Path, changed: dict[str, Any]) -> None:
     judged(tmp_path, blocks)
 
 
-@pytest.mark.parametrize("missing", ["missing", "notBreaching", "breaching"])
-@pytest.mark.parametrize("expression", ["m1 / m2", "100 * FILL(m1, 0) / m2 - 1"])
+@pytest.mark.parametrize(
+    ("expression", "missing"), [("m1 / m2", "missing"), ("100 * FILL(m1, 0) / m2 - 1", "breaching")]
+)
 def test_promtool_agrees_on_arithmetic(tmp_path: Path, expression: str, missing: str) -> None:
     made = only(ratio(expression, TreatMissingData=missing), Platform.PROMETHEUS)
     rule, there = made.rule, made.target
@@ -84,7 +87,7 @@ def test_promtool_agrees_on_arithmetic(tmp_path: Path, expression: str, missing:
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
     names = {key: selector(term) for key, term in there.formula.terms}
     blocks = []
-    for trial in formula_trials(rule, rule.formula):
+    for trial in (each for each in formula_trials(rule, rule.formula) if each.name in HARDEST):
         assert isinstance(trial.series, Several)
         series = {names[key]: each for key, each in trial.series.parts.items()}
         told = trial.series.retold(there.formula, dict.fromkeys(names, 1.0))
@@ -101,7 +104,7 @@ def test_promtool_agrees_on_composites(tmp_path: Path, rule: str) -> None:
     rules = prometheus.file_of([made.document], {"both": 60})
     (tmp_path / "rules.yml").write_text(yaml.safe_dump(rules))
     blocks = []
-    for trial in composite_trials(made.rule):
+    for trial in (each for each in composite_trials(made.rule) if each.name in HARDEST):
         assert isinstance(trial.series, Parts)
         parts = Parts(made.target.parts, trial.series.parts)
         series = {selector(each): parts.parts[each.name] for each in made.target.parts}

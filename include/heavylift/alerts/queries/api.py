@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from heavylift.alerts.queries import filter_pattern
 from heavylift.alerts.queries.documents import read_queries, read_where
 from heavylift.alerts.queries.lines import Line, read_lines
 from heavylift.alerts.queries.model import Language, Where
@@ -73,6 +75,52 @@ def translate_queries(request: QueriesRequest) -> LogQueryRecord:
         passed=not failures,
         failures=failures,
     )
+
+
+@dataclass(frozen=True)
+class MetricsRequest:
+    """Metric filters to carry over.
+
+    :param resource: Google's type of resource, which its alerts name.
+    """
+
+    run: RunKey
+    target: Language
+    file: Path
+    names_path: Path | None = None
+    resource: str = "global"
+    accepted: frozenset[str] = field(default_factory=frozenset)
+
+
+def translate_metric_filters(
+    request: MetricsRequest,
+) -> tuple[LogQueryRecord, dict[str, Any], dict[str, Any]]:
+    """Return what became of metric filters, the target's metrics of logs, and their names for alerts.
+
+    Each pattern is run beside its translation over lines made to try it; touches no platform.
+
+    :raises SpecError: a file cannot be read.
+    """
+    asked = QueriesRequest(
+        request.run, Language.FILTER, request.target, [request.file], request.names_path,
+        accepted=request.accepted,
+    )  # fmt: skip
+    record = translate_queries(asked)
+    where, texts = read_where(request.names_path), {each.name: each.target for each in record.queries}
+    metrics, names = [], {}
+    for each in filter_pattern.read_filters(request.file):
+        if each.name not in texts:
+            continue
+        text = texts[each.name]
+        if request.target is Language.LOGQL:
+            counts = filter_pattern.counted(filter_pattern.read(each.pattern))
+            text = translate(counts, Language.FILTER, Language.LOGQL, where).text
+        made, named = filter_pattern.log_metric(each, request.target, text, request.resource)
+        metrics.append(made)
+        names[f"{each.namespace}/{each.metric}"] = named
+    group = {"name": "heavylift-logs", "interval": "1m", "rules": metrics}
+    document = {"groups": [group]} if request.target is Language.LOGQL else {"metrics": metrics}
+    return record, document, {"metrics": names}
 
 
 def _one(request: QueriesRequest, name: str, text: str, where: Where, given: list[Line]) -> LogQuery:

@@ -11,9 +11,9 @@ from heavylift.alerts.queries.tokens import malformed
 from heavylift.errors import SpecError
 
 MAX_BYTES = 4 * 1024 * 1024
-_LISTS = ("queryDefinitions", "savedQueries", "queries", "value")
-_NAMES = ("name", "displayName")
-_TEXTS = ("queryString", "query", "expr", "filter")
+_LISTS = ("queryDefinitions", "savedQueries", "metricFilters", "queries", "value")
+_NAMES = ("name", "displayName", "filterName")
+_TEXTS = ("queryString", "query", "expr", "filter", "filterPattern")
 _KEYS = frozenset({"table", "selector", "message", "fields"})
 
 

@@ -18,6 +18,7 @@ class Language(StrEnum):
     SQL = "sql"
     KQL = "kql"
     LOGQL = "logql"
+    FILTER = "filter-pattern"
 
 
 class Op(StrEnum):

@@ -6,7 +6,16 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from heavylift.alerts.queries import insights, kql, kql_write, logging_query, logql, logql_write, sql
+from heavylift.alerts.queries import (
+    filter_pattern,
+    insights,
+    kql,
+    kql_write,
+    logging_query,
+    logql,
+    logql_write,
+    sql,
+)
 from heavylift.alerts.queries.evaluate import NUMBER, Cell, Rules, run
 from heavylift.alerts.queries.lines import Line
 from heavylift.alerts.queries.model import (
@@ -35,6 +44,7 @@ RULES: Mapping[Language, Rules] = {
     Language.LOGGING: logging_query.LoggingRules(),
     Language.KQL: kql.KqlRules(),
     Language.LOGQL: logql.LogqlRules(),
+    Language.FILTER: filter_pattern.FilterRules(),
 }
 _WRITERS: Mapping[Language, Callable[..., Written]] = {
     Language.INSIGHTS: insights.write,
@@ -73,6 +83,7 @@ def read(language: Language, text: str, message: str = "") -> Query:
         Language.INSIGHTS: insights.read,
         Language.LOGGING: logging_query.read,
         Language.LOGQL: logql.read,
+        Language.FILTER: filter_pattern.read,
     }
     if language not in readers:
         raise unsaid("queries in SQL", "SQL is written only")
@@ -94,12 +105,14 @@ def translate(query: Query, source: Language, target: Language, where: Where) ->
                 steps.append(Filter(node))
         else:
             steps.append(step)
+    if target not in _WRITERS:
+        raise unsaid(f"queries in {target}", "it is read only")
     made = _WRITERS[target](shaped(Query(tuple(steps))), where)
     return replace(made, notes=(*notes, *made.notes))
 
 
 def _doubts(node: Node, source: Language) -> list[tuple[str, str]]:
-    if source is not Language.INSIGHTS:
+    if source not in (Language.INSIGHTS, Language.FILTER):
         return []
     if isinstance(node, AllOf | AnyOf):
         return [each for part in node.parts for each in _doubts(part, source)]
@@ -120,7 +133,7 @@ def _neutral(node: Node, source: Language) -> Node | None:
         return None
     if source is Language.KQL:
         node = _certain(node, turned=False)
-    return neutral(node, null="false" if source is Language.INSIGHTS else "true")
+    return neutral(node, null="false" if source in (Language.INSIGHTS, Language.FILTER) else "true")
 
 
 def _certain(node: Node, *, turned: bool) -> Node:

@@ -118,6 +118,7 @@ def _matching(shape: str, words: tuple[str, ...] = _WORDS) -> Iterator[str]:
             else:
                 plain = re.sub(r"\\s[+*]?", " ", piece).replace("^", "").replace("$", "")
                 plain = re.sub(r"\\d\+?|\[0-9\]\+?", "5", plain).replace(".*", "-")
+                plain = re.sub(r"(\w)[+?]", r"\1", plain)
                 text += re.sub(r"\\(.)", r"\1", plain)
         if re.search(shape, text, re.ASCII):
             yield text
