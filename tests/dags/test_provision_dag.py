@@ -230,6 +230,9 @@ def test_parts_stand_beside_the_infrastructure(tmp_path: Path) -> None:
         "access.gate_access-reviewed.approve",
     }
     assert "access.verify_access" not in dag.task_ids
+    # The publication is skipped as soon as one part is; the report comes after all of them even so.
+    publish, report = dag.get_task("publish_result"), dag.get_task("build_report")
+    assert report.upstream_task_ids == {"publish_result", *publish.upstream_task_ids}
     assert set(dag.params) == {"dry_run", "destroy"}
 
 

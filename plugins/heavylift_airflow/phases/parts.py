@@ -103,6 +103,8 @@ class Parts:
         summarise = SummariseRunOperator(**self.arguments("summarise_run"), trigger_rule=TriggerRule.ALL_DONE)
         publish.set_upstream(opened or proved)
         publish >> report >> summarise
+        # A gate is evaluated once everything is done; where there is none, the report waits for all itself.
+        report.set_upstream([] if opened else proved)
 
     def _unless_failed(self, before: BaseOperator) -> dict[str, Any]:
         # The first task of a run skips all others where it must; no rule may override that.
