@@ -84,6 +84,7 @@ class AclGate:
     behind: int = 0
 
     def __post_init__(self) -> None:
+        # The loop itself holds no task: one whose client has gone would be thrown away before its end.
         self._tasks: set[asyncio.Task[None]] = set()
         self._over = asyncio.Event()
         self._loop = asyncio.new_event_loop()
@@ -102,9 +103,12 @@ class AclGate:
             ready.set()
             await self._over.wait()
             server.close()
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            # Also of clients that have connected this very moment, and have no session yet.
+            while others := asyncio.all_tasks() - {asyncio.current_task()}:
+                for task in others:
+                    task.cancel()
+                await asyncio.wait(others)
+            await asyncio.sleep(0)  # transports that were closed end in the loop's next turn
 
         asyncio.set_event_loop(self._loop)
         self._loop.run_until_complete(serve())
@@ -114,12 +118,12 @@ class AclGate:
         task = asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         try:
             await _Session(self, reader, writer).run()
         except (asyncio.IncompleteReadError, ConnectionError, asyncio.CancelledError):
             pass  # the client or the test has ended it
         finally:
-            self._tasks.discard(task)
             await _closed(writer)
 
     def denies(self, user: str, topic: str) -> bool:
