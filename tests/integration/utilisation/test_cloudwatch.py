@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,9 @@ def spec(account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     extra = {"region_name": REGION, "endpoint_url": account.url}
     login = {"conn_type": "aws", "login": "a", "password": KEYS["aws_secret_access_key"], "extra": extra}
     monkeypatch.setenv("AIRFLOW_CONN_ACCOUNT", json.dumps(login))
+    # The clock may have struck since the values were put.
+    window_of = api.window_of
+    monkeypatch.setattr(api, "window_of", lambda asked: window_of(replace(asked, until=NOW.timestamp() + 60)))
     return written(tmp_path)
 
 
