@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from heavylift.board.listing import Listing
 from heavylift.board.reader import Reader
+from heavylift.board.switched import newest_of
 from heavylift.evidence.decommission_records import (
     DecommissionEvent,
     DecommissionPlan,
@@ -17,9 +18,8 @@ from heavylift.evidence.decommission_records import (
 from heavylift.evidence.drill_records import DRILL_FOLDER, SHOWN, DrillRecord, history_of
 from heavylift.evidence.optimize_evidence import OPTIMIZE_PHASE
 from heavylift.evidence.optimize_records import OPTIMIZE_FOLDER, ProposalRecord, Recommendation
-from heavylift.evidence.parsing import RecordT
 from heavylift.evidence.records import utc_now
-from heavylift.evidence.switch_records import SWITCH_FOLDER, FinalRecord, RehearsalRecord
+from heavylift.evidence.switch_records import FinalRecord, RehearsalRecord
 from heavylift.evidence.wording import counted
 from heavylift.evidence.workload_records import KINDS, WORKLOAD_FOLDER, WorkloadTestRecord
 
@@ -132,17 +132,14 @@ async def read_after(reader: Reader, listing: Listing, phases: Collection[str] |
     )
 
 
-async def _newest_of(
-    reader: Reader, listing: Listing, kind: str, model: type[RecordT], time: str
-) -> tuple[str, RecordT] | None:
-    runs = [run.key.folder for run in listing.runs if run.key.phase == CUTOVER]
-    paths = [path for folder in runs for path in listing.newest(folder, f"{SWITCH_FOLDER}/{kind}-")]
-    found = await reader.records(paths, model)
-    return max(found, key=lambda each: getattr(each[1], time), default=None)
+def _cutovers(listing: Listing) -> list[str]:
+    return [run.key.folder for run in listing.runs if run.key.phase == CUTOVER]
 
 
 async def _rehearsal(reader: Reader, listing: Listing) -> MomentLine | None:
-    found = await _newest_of(reader, listing, "rehearsal", RehearsalRecord, "rehearsed_at")
+    found = await newest_of(
+        reader, listing, _cutovers(listing), "rehearsal-", RehearsalRecord, "rehearsed_at"
+    )
     if found is None:
         return None
     path, record = found
@@ -154,7 +151,7 @@ async def _rehearsal(reader: Reader, listing: Listing) -> MomentLine | None:
 
 
 async def _final(reader: Reader, listing: Listing) -> MomentLine | None:
-    found = await _newest_of(reader, listing, "final", FinalRecord, "finalised_at")
+    found = await newest_of(reader, listing, _cutovers(listing), "final-", FinalRecord, "finalised_at")
     if found is None:
         return None
     path, record = found

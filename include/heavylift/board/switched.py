@@ -68,9 +68,9 @@ async def read_switched(reader: Reader, listing: Listing) -> SwitchView | None:
     """Return how the switch stands, or None where nobody has come near it."""
     runs = [run for run in listing.runs if run.key.phase in _PHASES]
     folders = [run.key.folder for run in runs]
-    switches = await _newest(reader, listing, folders, "switch-", SwitchRecord, "ended_at")
-    shift = await _newest(reader, listing, folders, "shift-", ShiftRecord, "shifted_at")
-    ready = await _newest(reader, listing, folders, "readiness-", ReadinessRecord, "seen_at")
+    switches = await newest_of(reader, listing, folders, "switch-", SwitchRecord, "ended_at")
+    shift = await newest_of(reader, listing, folders, "shift-", ShiftRecord, "shifted_at")
+    ready = await newest_of(reader, listing, folders, "readiness-", ReadinessRecord, "seen_at")
     turn = await reader.last(listing.numbered(turns_folder(listing.migration), ""), TurnRecord)
     verdicts = await _verdicts(reader, listing, folders[-1:])
     if not (switches or shift or ready or turn or verdicts):
@@ -94,9 +94,13 @@ async def read_switched(reader: Reader, listing: Listing) -> SwitchView | None:
     )
 
 
-async def _newest(
+async def newest_of(
     reader: Reader, listing: Listing, folders: list[str], kind: str, model: type[RecordT], time: str
 ) -> tuple[str, RecordT] | None:
+    """Return the newest record of a kind that runs of a switch have left, with its path, or None.
+
+    :param folders: of the runs; ``time``: the field that tells the record's age.
+    """
     paths = [path for folder in folders for path in listing.newest(folder, f"{SWITCH_FOLDER}/{kind}")]
     found = await reader.records(paths, model)
     return max(found, key=lambda each: getattr(each[1], time), default=None)

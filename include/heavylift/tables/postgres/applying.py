@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TELL_SECONDS = 5.0
 _TURN_SECONDS = 0.0005
 """How long the reading thread may keep Python to itself while the applying one has an answer to look at: a
-tenth of Python's own, which cost a batch as much as a tenth of its statements' time."""
+tenth of Python's own, which every answer of the target could have to wait for."""
 
 
 class AppliesBatches(Protocol):
