@@ -6,6 +6,7 @@ written past the server, because through it the same history takes minutes.
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -80,4 +81,7 @@ def seed_artifacts(store: Connection, objects: Connection, runs: int = 6) -> int
 
 
 def _content(name: str) -> bytes:
+    if name.endswith("/MLmodel"):
+        # Tools that read it, such as mlflow-export-import, expect a mapping.
+        return f"artifact_path: {json.dumps(name.removesuffix('/MLmodel'))}\nflavors: {{}}\n".encode()
     return (name.encode() + b"\n") * 50

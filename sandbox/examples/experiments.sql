@@ -43,7 +43,8 @@ INSERT INTO params SELECT 'param ' || p, CASE p WHEN 9 THEN repeat('x', 6000) EL
 INSERT INTO tags SELECT 'mlflow.user', 'user' || i %% 7, md5('run' || i)
     FROM generate_series(0, %(runs)s - 1) i;
 
-INSERT INTO tags SELECT 'mlflow.parentRunId', md5('run' || i - 1), md5('run' || i)
+-- A parent of the same experiment, as every sixth run is.
+INSERT INTO tags SELECT 'mlflow.parentRunId', md5('run' || CASE WHEN i < 6 THEN i + 6 ELSE i - 6 END), md5('run' || i)
     FROM generate_series(0, %(runs)s - 1) i WHERE i %% 5 = 4;
 
 INSERT INTO tags SELECT 'mlflow.runName', 'run ' || i, md5('run' || i)
