@@ -98,3 +98,16 @@ def test_what_stands_behind_two_dashes_is_pytests(monkeypatch: pytest.MonkeyPatc
         (None, ["--durations=5", "-x"], {"long": True, "share": None}),
         ("unit", ["-k", "x"], {"long": False, "share": None}),
     ]
+
+
+def test_the_pieces_together_are_every_test_once(repository: Path) -> None:
+    files = {path.relative_to(repository / "tests") for path in (repository / "tests").rglob("test_*.py")}
+    pieces = (*layers.BESIDE_EACH_OTHER, layers.ALONE)
+    for file in files:
+        held = [
+            piece.folder
+            for piece in pieces
+            if file.is_relative_to(piece.folder)
+            and not any(file.is_relative_to(folder) for folder in piece.without)
+        ]
+        assert len(held) == 1, (file, held)
