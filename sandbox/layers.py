@@ -1,8 +1,8 @@
 """``./dev test``: the layers of tests.
 
-Two pieces run at a time, for most of them wait for servers and for processes that they start; the
-longest begin first, each with servers of its own, and what one prints is shown when it has ended. The
-end-to-end tests come last and alone: Airflow's timing is part of what they look at.
+One piece more than there are cores runs at a time, for most of them wait for servers and for processes that
+they start; the longest begin first, each with servers of its own, and what one prints is shown when it has
+ended. The end-to-end tests come last and alone: Airflow's timing is part of what they look at.
 
 Tests marked ``long`` (rounds of faults, more seeds and pairs of what a shorter test shows already) run
 only when asked for. The continuous integration runs a third of them, another one with another commit: the
@@ -25,7 +25,8 @@ from typing import IO
 from sandbox.paths import REPO
 
 LAYERS = ("unit", "contract", "plugins", "dags", "integration", "e2e")
-AT_ONCE = 2
+AT_ONCE = min(4, (os.cpu_count() or 2) + 1)
+"""Each takes some two gigabytes of memory, its servers included."""
 _LOOK_EVERY = 0.2
 _INTERRUPTED = 2
 
