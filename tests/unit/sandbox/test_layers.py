@@ -68,7 +68,7 @@ def test_what_is_no_share_is_refused(text: str, capsys: pytest.CaptureFixture[st
 
 def test_a_run_of_a_share_leaves_the_other_long_tests_out(repository: Path) -> None:
     def collected(share: str | None, *more: str) -> set[str]:
-        folder = "tests/unit/cutover"
+        folder = "tests/unit/training"
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
         environment = {**os.environ, layers.SHARE_VARIABLE: share} if share else dict(os.environ)
         done = subprocess.run(
