@@ -13,6 +13,7 @@ one another stays together.
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -97,10 +98,15 @@ class Share:
 
 @dataclass(frozen=True)
 class Result:
-    """How a piece ended."""
+    """How a piece ended.
+
+    :param cpu: seconds of processors that it took, with all that it started and waited for. A busy machine
+        makes ``seconds`` longer, but hardly this.
+    """
 
     status: int
     seconds: float
+    cpu: float = 0.0
 
 
 def main(layer: str | None, arguments: Sequence[str], *, long: bool, share: Share | None = None) -> int:
@@ -121,7 +127,7 @@ def main(layer: str | None, arguments: Sequence[str], *, long: bool, share: Shar
         print()
         for name, result in results.items():
             word = "passed" if result.status == 0 else "FAILED"
-            print(f"  {word:<7} {result.seconds:6.0f} s  {name}")
+            print(f"  {word:<7} {result.seconds:6.0f} s  {result.cpu:6.0f} s of CPU  {name}")
     if share is not None:
         print(f"\nShare {share} of the long tests was run: ./dev test --all runs all of them.")
     elif not long:
@@ -140,10 +146,15 @@ def _run_all(arguments: Sequence[str]) -> dict[str, Result]:
 
 
 def _run(piece: Piece, arguments: Sequence[str]) -> Result:
-    began = time.monotonic()
+    began, before = time.monotonic(), _cpu_of_the_ended()
     print(f"\n--- {piece.folder}", flush=True)
     status = subprocess.run(piece.command(arguments), cwd=REPO, check=False).returncode
-    return Result(status, time.monotonic() - began)
+    return Result(status, time.monotonic() - began, _cpu_of_the_ended() - before)
+
+
+def _cpu_of_the_ended() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _run_beside(pieces: Iterable[Piece], arguments: Sequence[str]) -> dict[str, Result]:
@@ -154,7 +165,7 @@ def _run_beside(pieces: Iterable[Piece], arguments: Sequence[str]) -> dict[str, 
             while waiting and len(running) < AT_ONCE:
                 running.append(_Running.start(waiting.pop(0), arguments))
             time.sleep(_LOOK_EVERY)
-            for one in [each for each in running if each.process.poll() is not None]:
+            for one in [each for each in running if each.has_ended()]:
                 running.remove(one)
                 results[one.piece.folder] = one.ended()
                 if one.process.returncode == _INTERRUPTED:
@@ -173,6 +184,7 @@ class _Running:
     process: subprocess.Popen[bytes]
     output: IO[bytes]
     began: float = field(default_factory=time.monotonic)
+    cpu: float = 0.0
 
     @classmethod
     def start(cls, piece: Piece, arguments: Sequence[str]) -> _Running:
@@ -184,6 +196,14 @@ class _Running:
             piece, subprocess.Popen(command, cwd=REPO, stdout=output, stderr=subprocess.STDOUT), output
         )
 
+    def has_ended(self) -> bool:
+        """Tell whether it has ended, and note what it took: asking is what adds it to those that ended."""
+        before = _cpu_of_the_ended()
+        if self.process.poll() is None:
+            return False
+        self.cpu = _cpu_of_the_ended() - before
+        return True
+
     def ended(self) -> Result:
         """Show what was printed, and tell how it ended."""
         print(f"\n--- {self.piece.folder}", flush=True)
@@ -191,7 +211,7 @@ class _Running:
             self.output.seek(0)
             sys.stdout.write(self.output.read().decode(errors="replace"))
         sys.stdout.flush()
-        return Result(self.process.returncode, time.monotonic() - self.began)
+        return Result(self.process.returncode, time.monotonic() - self.began, self.cpu)
 
     def stop(self) -> None:
         """End it if it still runs; it takes its servers with it."""

@@ -111,3 +111,18 @@ def test_the_pieces_together_are_every_test_once(repository: Path) -> None:
             and not any(file.is_relative_to(folder) for folder in piece.without)
         ]
         assert len(held) == 1, (file, held)
+
+
+def test_what_a_piece_takes_of_the_processors_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    busy = "import time; t = time.process_time()\nwhile time.process_time() < t + {}: pass"
+
+    def command(piece: layers.Piece, arguments: object = ()) -> list[str]:
+        return [sys.executable, "-c", busy.format({"unit": 0.6}.get(piece.folder, 0.0))]
+
+    monkeypatch.setattr(layers.Piece, "command", command)
+    results = layers._run_all([])
+    assert results["unit"].cpu >= 0.6
+    assert all(0 < result.cpu < results["unit"].cpu for name, result in results.items() if name != "unit")
+    assert all(result.status == 0 for result in results.values())
