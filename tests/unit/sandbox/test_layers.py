@@ -126,3 +126,9 @@ def test_what_a_piece_takes_of_the_processors_is_told(
     assert results["unit"].cpu >= 0.6
     assert all(0 < result.cpu < results["unit"].cpu for name, result in results.items() if name != "unit")
     assert all(result.status == 0 for result in results.values())
+
+
+def test_a_folder_that_is_named_is_run_instead_of_its_layer(commands: list[list[str]]) -> None:
+    layers.main("unit", ["tests/unit/gates", "-q"], long=True)
+    layers.main("unit", ["-q"], long=True)
+    assert commands == [["tests/unit/gates", "-q"], ["tests/unit", "-q"]]
