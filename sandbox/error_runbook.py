@@ -120,9 +120,14 @@ def class_of(site: Site) -> str:
 
 
 @cache
+def _tree(path: str) -> ast.Module:
+    return ast.parse((REPOSITORY / path).read_text(encoding="utf-8"))
+
+
+@cache
 def _returned(path: str) -> dict[str, str]:
     """Return what each function of a file, or of one that it imports from, is annotated to return."""
-    tree = ast.parse((REPOSITORY / path).read_text(encoding="utf-8"))
+    tree = _tree(path)
     found: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("heavylift."):
@@ -140,8 +145,7 @@ _HELPERS = frozenset({"unusable", "check_crc32c"})
 
 def _base_of(site: Site) -> str:
     """Return the class of Heavylift's own that a subclass in some file derives from."""
-    tree = ast.parse((REPOSITORY / site.path).read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
+    for node in ast.walk(_tree(site.path)):
         if isinstance(node, ast.ClassDef) and node.name == site.kind:
             return next((name for base in node.bases if (name := ast.unparse(base)) in _CLASSES), "")
     return "IntegrityError" if site.kind == "check_crc32c" else ""

@@ -1,8 +1,8 @@
 """``./dev test``: the layers of tests.
 
-Two pieces run at a time, for most of them wait for servers and for processes that they start; the
-longest begin first, each with servers of its own, and what one prints is shown when it has ended. The
-end-to-end tests come last and alone: Airflow's timing is part of what they look at.
+One piece more than there are cores runs at a time, for most of them wait for servers and for processes that
+they start; the longest begin first, each with servers of its own, and what one prints is shown when it has
+ended. The end-to-end tests come last and alone: Airflow's timing is part of what they look at.
 
 Tests marked ``long`` (rounds of faults, more seeds and pairs of what a shorter test shows already) run
 only when asked for. The continuous integration runs a third of them, another one with another commit: the
@@ -13,6 +13,7 @@ one another stays together.
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -25,7 +26,8 @@ from typing import IO
 from sandbox.paths import REPO
 
 LAYERS = ("unit", "contract", "plugins", "dags", "integration", "e2e")
-AT_ONCE = 2
+AT_ONCE = min(4, (os.cpu_count() or 2) + 1)
+"""Each takes some two gigabytes of memory, its servers included."""
 _LOOK_EVERY = 0.2
 _INTERRUPTED = 2
 
@@ -41,18 +43,27 @@ class Piece:
     without: tuple[str, ...] = ()
 
     def command(self, arguments: Sequence[str] = ()) -> list[str]:
-        """Return the command that runs it."""
+        """Return the command that runs it, or only what the arguments name of it."""
+        own = f"tests/{self.folder}"
+        if any(each.startswith(f"{own}/") for each in arguments):
+            return [sys.executable, "-m", "pytest", *arguments]
         ignored = (f"--ignore=tests/{each}" for each in self.without)
-        return [sys.executable, "-m", "pytest", f"tests/{self.folder}", *ignored, *arguments]
+        return [sys.executable, "-m", "pytest", own, *ignored, *arguments]
 
 
-_LONG = ("integration/tables", "integration/objects", "integration/streams")
+# Parts of the integration layer that take minutes each. The rest of it shares one sandbox.
+_PARTS = (
+    "integration/tables",
+    "integration/streams",
+    "integration/registry",
+    "integration/objects",
+    "integration/cutover",
+)
+# The longest first, and what takes least at last: so both processes end at about the same time.
 BESIDE_EACH_OTHER = (
-    Piece(_LONG[0]),
-    Piece(_LONG[1]),
     Piece("unit"),
-    Piece(_LONG[2]),
-    Piece("integration", _LONG),
+    Piece("integration", _PARTS),
+    *(Piece(part) for part in _PARTS),
     *(Piece(layer) for layer in ("plugins", "contract", "dags")),
 )
 ALONE = Piece("e2e")
@@ -90,10 +101,15 @@ class Share:
 
 @dataclass(frozen=True)
 class Result:
-    """How a piece ended."""
+    """How a piece ended.
+
+    :param cpu: seconds of processors that it took, with all that it started and waited for. A busy machine
+        makes ``seconds`` longer, but hardly this.
+    """
 
     status: int
     seconds: float
+    cpu: float = 0.0
 
 
 def main(layer: str | None, arguments: Sequence[str], *, long: bool, share: Share | None = None) -> int:
@@ -114,7 +130,7 @@ def main(layer: str | None, arguments: Sequence[str], *, long: bool, share: Shar
         print()
         for name, result in results.items():
             word = "passed" if result.status == 0 else "FAILED"
-            print(f"  {word:<7} {result.seconds:6.0f} s  {name}")
+            print(f"  {word:<7} {result.seconds:6.0f} s  {result.cpu:6.0f} s of CPU  {name}")
     if share is not None:
         print(f"\nShare {share} of the long tests was run: ./dev test --all runs all of them.")
     elif not long:
@@ -133,10 +149,15 @@ def _run_all(arguments: Sequence[str]) -> dict[str, Result]:
 
 
 def _run(piece: Piece, arguments: Sequence[str]) -> Result:
-    began = time.monotonic()
+    began, before = time.monotonic(), _cpu_of_the_ended()
     print(f"\n--- {piece.folder}", flush=True)
     status = subprocess.run(piece.command(arguments), cwd=REPO, check=False).returncode
-    return Result(status, time.monotonic() - began)
+    return Result(status, time.monotonic() - began, _cpu_of_the_ended() - before)
+
+
+def _cpu_of_the_ended() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def _run_beside(pieces: Iterable[Piece], arguments: Sequence[str]) -> dict[str, Result]:
@@ -147,7 +168,7 @@ def _run_beside(pieces: Iterable[Piece], arguments: Sequence[str]) -> dict[str, 
             while waiting and len(running) < AT_ONCE:
                 running.append(_Running.start(waiting.pop(0), arguments))
             time.sleep(_LOOK_EVERY)
-            for one in [each for each in running if each.process.poll() is not None]:
+            for one in [each for each in running if each.has_ended()]:
                 running.remove(one)
                 results[one.piece.folder] = one.ended()
                 if one.process.returncode == _INTERRUPTED:
@@ -166,6 +187,7 @@ class _Running:
     process: subprocess.Popen[bytes]
     output: IO[bytes]
     began: float = field(default_factory=time.monotonic)
+    cpu: float = 0.0
 
     @classmethod
     def start(cls, piece: Piece, arguments: Sequence[str]) -> _Running:
@@ -177,6 +199,14 @@ class _Running:
             piece, subprocess.Popen(command, cwd=REPO, stdout=output, stderr=subprocess.STDOUT), output
         )
 
+    def has_ended(self) -> bool:
+        """Tell whether it has ended, and note what it took: asking is what adds it to those that ended."""
+        before = _cpu_of_the_ended()
+        if self.process.poll() is None:
+            return False
+        self.cpu = _cpu_of_the_ended() - before
+        return True
+
     def ended(self) -> Result:
         """Show what was printed, and tell how it ended."""
         print(f"\n--- {self.piece.folder}", flush=True)
@@ -184,7 +214,7 @@ class _Running:
             self.output.seek(0)
             sys.stdout.write(self.output.read().decode(errors="replace"))
         sys.stdout.flush()
-        return Result(self.process.returncode, time.monotonic() - self.began)
+        return Result(self.process.returncode, time.monotonic() - self.began, self.cpu)
 
     def stop(self) -> None:
         """End it if it still runs; it takes its servers with it."""

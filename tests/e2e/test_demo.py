@@ -23,7 +23,6 @@ from sandbox.demo_airflow import AirflowClient, TaskState
 from sandbox.demo_cutover import Tally
 from sandbox.demo_follow import RunFollower, steps_of
 from sandbox.stack import Stack
-from tests.support.longer import first_then_long
 
 
 @pytest.mark.parametrize("flags", [[], ["--rollback"]])
@@ -101,7 +100,9 @@ def commands_naming(folder: Path) -> list[str]:
     return [command for command in commands if str(folder) in command]
 
 
-@pytest.mark.parametrize("number", first_then_long([signal.SIGINT, signal.SIGTERM]))
+# Another Airflow, for a minute. What an interrupt does to servers is in test_sandbox_life.py, too.
+@pytest.mark.long
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_demo_leaves_no_process(number: signal.Signals, repository: Path) -> None:
     folder = Path(tempfile.mkdtemp(prefix="heavylift-demo-"))
     folder.chmod(0o711)

@@ -29,6 +29,7 @@ from heavylift_airflow.operators.quotas import ReadQuotasOperator
 from tests.plugins.world import World, context_of
 from tests.support.asked_server import Behaviour, asked_server
 from tests.support.assess_task import killed_again_and_again
+from tests.support.longer import first_then_long
 from tests.support.small_account import PARTNER, SmallPlane
 
 GATE = "plan-approved"
@@ -314,7 +315,9 @@ def test_a_dry_run_plans_and_asks_nobody(account: World) -> None:
     assert last.execute(context_of(last, dry_run=True))["passed"] is False
 
 
-@pytest.mark.parametrize(("kind", "step"), list(zip(STEPS, (25, 1, 1), strict=True)))
+@pytest.mark.parametrize(
+    ("kind", "step"), first_then_long(reversed(list(zip(STEPS, (25, 1, 1), strict=True))))
+)
 def test_a_killed_task_that_is_tried_again_ends_as_if_it_had_not_been(
     account: World, monkeypatch: pytest.MonkeyPatch, kind: type, step: int
 ) -> None:

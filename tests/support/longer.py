@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 
-def first_then_long(values: Iterable[Any]) -> list[Any]:
-    """Return the parameters of a test, all but the first marked ``long``; a tuple is a set of arguments."""
-    first, *others = values
+def first_then_long(values: Iterable[Any], first: int = 1) -> list[Any]:
+    """Return the parameters of a test, all but the first marked ``long``; a tuple is a set of arguments.
+
+    :param first: so many are not ``long``.
+    """
+    every = list(values)
     return [
-        first,
+        *every[:first],
         *(
             pytest.param(*(each if isinstance(each, tuple) else (each,)), marks=pytest.mark.long)
-            for each in others
+            for each in every[first:]
         ),
     ]

@@ -99,6 +99,7 @@ def test_a_folder_gets_a_model_once(convert: Shell, tmp_path: Path) -> None:
     assert (status, document["conversion"]["already"]) == (0, True)
 
 
+@pytest.mark.long
 def test_an_operator_without_a_converter_is_named_and_nothing_is_written(
     convert: Shell, tmp_path: Path
 ) -> None:

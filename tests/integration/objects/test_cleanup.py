@@ -20,6 +20,7 @@ from heavylift.spec.datasets import Limits
 from tests.integration.objects import judge
 from tests.integration.objects.places import Servers, transfer
 from tests.integration.objects.test_between_clouds import fill
+from tests.support.longer import first_then_long
 
 MIB = 2**20
 PART = 5 * MIB
@@ -62,7 +63,7 @@ def request_for(
     return make
 
 
-@pytest.mark.parametrize("server", TARGETS)
+@pytest.mark.parametrize("server", first_then_long(TARGETS))
 async def test_a_sync_cleans_up_what_a_killed_one_left_of_a_version_that_has_gone(
     servers: Servers, request_for: Callable[[str], TransferRequest], server: str
 ) -> None:
@@ -86,7 +87,7 @@ async def test_a_sync_cleans_up_what_a_killed_one_left_of_a_version_that_has_gon
     assert left == of(foreign, left)
 
 
-@pytest.mark.parametrize("server", TARGETS)
+@pytest.mark.parametrize("server", first_then_long(TARGETS))
 async def test_by_hand_only_old_uploads_of_ours_below_the_url_go(
     servers: Servers, request_for: Callable[[str], TransferRequest], server: str
 ) -> None:

@@ -29,6 +29,7 @@ from tests.integration.objects.places import Servers, transfer
 from tests.integration.objects.test_between_clouds import contents, fill
 from tests.integration.objects.test_faults import through
 from tests.support.fault_proxy import fault_proxy
+from tests.support.longer import first_then_long
 
 MIB = 2**20
 REPOSITORY = Path(__file__).parents[3]
@@ -63,7 +64,7 @@ async def overwrite(place: Place, key: str, body: bytes) -> None:
         await store.put(place.location.prefix + key, body, ObjectAttributes(), sums, create_only=False)
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", first_then_long(TARGETS))
 async def test_only_what_heavylift_wrote_goes(
     servers: Servers, new_container: Callable[[], str], tmp_path: Path, target: str
 ) -> None:
@@ -85,7 +86,7 @@ async def test_only_what_heavylift_wrote_goes(
     assert left == set(objects) - {"k0", "deep/large"} | {"theirs"}
 
 
-@pytest.mark.parametrize("target", TARGETS)
+@pytest.mark.parametrize("target", first_then_long(TARGETS))
 async def test_quarantine_keeps_the_bytes_beside_the_dataset(
     servers: Servers, new_container: Callable[[], str], tmp_path: Path, target: str
 ) -> None:
@@ -117,7 +118,7 @@ async def sync_and_read(request: TransferRequest, goal: Place) -> dict[str, str]
     return await contents(goal)
 
 
-@pytest.mark.parametrize("server", TARGETS)
+@pytest.mark.parametrize("server", first_then_long(TARGETS))
 async def test_no_other_version_is_ever_deleted(
     servers: Servers, new_container: Callable[[], str], server: str
 ) -> None:

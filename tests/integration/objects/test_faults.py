@@ -21,6 +21,7 @@ from heavylift.spec.datasets import Limits
 from tests.integration.objects.places import Servers, transfer
 from tests.integration.objects.test_between_clouds import contents, fill
 from tests.support.fault_proxy import FaultProxy, fault_proxy
+from tests.support.longer import first_then_long
 
 MIB = 2**20
 
@@ -32,7 +33,7 @@ def through(place: Place, proxy: FaultProxy) -> Place:
     return Place(place.location, replace(place.connection, extra=extra))
 
 
-@pytest.mark.parametrize("target", ["aws_target", "gcp_target"])
+@pytest.mark.parametrize("target", first_then_long(["aws_target", "gcp_target"]))
 async def test_a_storm_of_faults_ends_in_equal_buckets(
     servers: Servers, new_container: Callable[[], str], tmp_path: Path, target: str
 ) -> None:

@@ -64,6 +64,7 @@ def heavylift(*arguments: str) -> tuple[int, dict[str, Any], str]:
     return status, json.loads(output), errors
 
 
+@pytest.mark.long
 def test_mlflows_own_server_is_started_with_each_setting_and_the_better_one_chosen(tmp_path: Path) -> None:
     model = str(trained_model())
     path = spec(

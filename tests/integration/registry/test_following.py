@@ -97,6 +97,7 @@ def log_more(running: Follower, stores: TwoStores, done: list[int]) -> None:
     running.wait_until(lambda: len(done) > before + 5 and there(stores, done[: before + 3]))
 
 
+@pytest.mark.long
 def test_a_follower_that_is_killed_goes_on_while_teams_keep_logging(stores: TwoStores) -> None:
     with logging_runs(lambda number: log_run(stores, number)) as done:
         with follower(stores) as first:
@@ -170,6 +171,7 @@ def test_a_copy_that_is_there_is_brought_up_to_date_and_followed(stores: TwoStor
     stores.assert_equal()
 
 
+@pytest.mark.long
 def test_a_lost_stream_is_begun_anew_and_nothing_else_helps(stores: TwoStores) -> None:
     request = following(stores)
     stores.on_source("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"

@@ -275,6 +275,7 @@ class Forgetful(FaultProxy):
         return await self._pass_on(request, body, "lost")
 
 
+@pytest.mark.long
 def test_each_write_may_lose_its_answer(pair: Pair, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(server, "_BASE_SECONDS", 0.01)
 

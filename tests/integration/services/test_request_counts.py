@@ -20,6 +20,7 @@ from tests.integration.objects.places import SCHEMES, Servers, move, transfer
 from tests.integration.objects.test_between_clouds import fill
 from tests.integration.objects.test_faults import through
 from tests.support.fault_proxy import fault_proxy
+from tests.support.longer import first_then_long
 
 MIB = 2**20
 
@@ -48,7 +49,7 @@ def ranges(record: EstimateRecord, side: str) -> dict[str, tuple[int, int]]:
     return {line.request: (line.low, line.high) for line in record.requests if line.side == side}
 
 
-@pytest.mark.parametrize("target", ["aws_target", "gcp_target"])
+@pytest.mark.parametrize("target", first_then_long(["aws_target", "gcp_target"]))
 async def test_the_requests_that_are_made_lie_within_the_estimate(
     servers: Servers, container_on: Callable[[Servers, str], str], tmp_path: Path, target: str
 ) -> None:

@@ -24,6 +24,7 @@ INSERT INTO item SELECT i, 'x' FROM generate_series(1, 50) i
 NOISE = "CREATE TABLE noise AS SELECT repeat(md5(i::text), 60) AS v FROM generate_series(1, 60000) i"
 
 
+@pytest.mark.long
 def test_a_slot_whose_log_is_gone_ends_the_stream_for_good(small: TwoDatabases) -> None:
     small.on_source(ITEM)
     request = small.request()
@@ -117,6 +118,7 @@ def test_a_run_that_was_taken_for_dead_changes_nothing_any_more(databases: TwoDa
     databases.assert_equal("item")
 
 
+@pytest.mark.long
 def test_a_huge_transaction_needs_little_memory(databases: TwoDatabases) -> None:
     databases.on_source(ITEM)
     request = databases.request()

@@ -19,7 +19,6 @@ from heavylift.errors import (
 from heavylift.tables.engine import Work
 from heavylift.tables.mysql.moving import TwinEngine
 from heavylift.tables.wiring import lag_reader
-from tests.support.longer import first_then_long
 from tests.support.mysql_family import FAMILY, FAMILY_CHANGES, FAMILY_TABLES, change_at_random
 from tests.support.mysql_twin import MysqlTwin
 from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
@@ -128,6 +127,7 @@ def test_a_database_moves_while_it_is_written_to(databases: MysqlTwin) -> None:
     assert ENGINE.end(request).state == "ended"
 
 
+@pytest.mark.long
 def test_keys_that_differ_in_case_and_rows_without_a_key(databases: MysqlTwin) -> None:
     databases.begin(
         "CREATE TABLE k (a varchar(10) PRIMARY KEY, v int UNIQUE)",
@@ -161,6 +161,7 @@ def test_keys_that_differ_in_case_and_rows_without_a_key(databases: MysqlTwin) -
     assert {each.table: each.extra for each in compared.tables if each.extra} == {f"{databases.schema}.n": 2}
 
 
+@pytest.mark.long
 def test_what_foreign_keys_do_silently_is_done_on_the_target(databases: MysqlTwin) -> None:
     databases.begin(*FAMILY)
     databases.on_source(*FAMILY_CHANGES)
@@ -170,7 +171,8 @@ def test_what_foreign_keys_do_silently_is_done_on_the_target(databases: MysqlTwi
     databases.assert_proved()
 
 
-@pytest.mark.parametrize("seed", first_then_long([1, 2, 3]))
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2, 3])
 def test_families_that_change_at_random_end_equal(databases: MysqlTwin, seed: int) -> None:
     chance = random.Random(seed)
     databases.begin(*FAMILY)

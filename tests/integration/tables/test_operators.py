@@ -124,6 +124,7 @@ def test_a_migration_runs_through_its_phases_under_a_live_writer(
         execute(task_of(EndStreamOperator, world, "sync", direction=direction))
 
 
+@pytest.mark.long
 def test_a_snapshot_and_a_sync_that_are_stopped_go_on(databases: TwoDatabases, world: World) -> None:
     databases.on_source(
         "INSERT INTO account SELECT i, 'o' || i, i, repeat(md5(i::text), 30)"

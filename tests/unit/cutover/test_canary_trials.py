@@ -8,7 +8,7 @@ from heavylift.cutover.canary.analysis import Verdict
 from tests.support.canary_trials import BAD, judged_step, whole_canary
 from tests.support.longer import first_then_long
 
-FEW, MANY = range(30), range(1000, 1200)
+FEW, MANY = range(10), range(1000, 1200)
 
 
 @pytest.mark.parametrize("seeds", first_then_long([FEW, MANY]))
@@ -19,7 +19,7 @@ def test_a_bad_target_is_aborted_at_the_first_step(kind, seeds):
     assert verdicts.count(Verdict.ABORT) >= 0.95 * len(seeds)
 
 
-@pytest.mark.parametrize("seeds", first_then_long([range(20), MANY]))
+@pytest.mark.parametrize("seeds", first_then_long([range(5), MANY]))
 def test_a_good_target_is_promoted_step_after_step(seeds):
     last = [whole_canary(seed, "good")[-1].verdict for seed in seeds]
     assert last.count(Verdict.ABORT) <= 0.02 * len(seeds)

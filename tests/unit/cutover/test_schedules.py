@@ -142,9 +142,9 @@ async def one_round(store: EvidenceStore, seed: int) -> None:
     await look(store, schedule)
 
 
-@pytest.mark.parametrize("block", first_then_long(range(4)))
+@pytest.mark.parametrize("block", first_then_long(range(8)))
 async def test_whatever_is_killed_every_moment_is_run_once_or_told(tmp_path: Path, block: int) -> None:
-    for seed in range(block, 64, 4):
+    for seed in range(block, 64, 8):
         async with open_evidence(f"file://{tmp_path}/{seed}", None) as store:
             try:
                 await one_round(store, seed)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
+from sandbox.error_catalogue import Site, find_sites
 from tests.support.layers import TESTS
 
 REPOSITORY = TESTS.parent
@@ -30,3 +32,9 @@ def source_files(*roots: Path) -> list[Path]:
 def dag_files() -> list[Path]:
     """Return the DAG files."""
     return sorted(DAGS.glob("*.py"))
+
+
+@cache
+def code_sites() -> tuple[Site, ...]:
+    """Return every site of an error code in the source, which takes seconds to find: once for all tests."""
+    return tuple(find_sites())

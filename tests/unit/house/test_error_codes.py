@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from sandbox.error_catalogue import PAGE, ROOTS, Site, find_sites, main, render
-from tests.unit.house.modules import REPOSITORY, source_files
+from tests.unit.house.modules import REPOSITORY, code_sites, source_files
 
 
 @pytest.fixture(scope="module")
 def sites() -> list[Site]:
-    return find_sites()
+    return list(code_sites())
 
 
 def package_of(path: str) -> str:

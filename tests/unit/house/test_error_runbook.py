@@ -14,13 +14,18 @@ from heavylift.cli.run import run
 from heavylift.report.codes import explain, known_codes
 from sandbox import error_runbook
 from sandbox.error_areas import AREAS, BY_CODE, FAMILIES, NOTES
-from sandbox.error_catalogue import Site, find_sites
-from tests.unit.house.modules import REPOSITORY
+from sandbox.error_catalogue import Site
+from tests.unit.house.modules import REPOSITORY, code_sites
 
 
 @pytest.fixture(scope="module")
 def sites() -> list[Site]:
-    return find_sites()
+    return list(code_sites())
+
+
+@pytest.fixture
+def found_once(sites: list[Site], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(error_runbook, "find_sites", lambda: sites)
 
 
 def test_each_code_in_the_source_has_an_entry_and_none_is_stale(sites: list[Site]) -> None:
@@ -30,7 +35,7 @@ def test_each_code_in_the_source_has_an_entry_and_none_is_stale(sites: list[Site
     assert re.findall(r"^### HL-([0-9]{4})$", page, re.MULTILINE) == codes
 
 
-def test_page_and_data_are_what_the_source_gives() -> None:
+def test_page_and_data_are_what_the_source_gives(found_once: None) -> None:
     assert error_runbook.main(["--check"]) == 0, "run: python -m sandbox.error_runbook"
 
 
@@ -91,7 +96,9 @@ def test_an_unknown_code_is_refused(text: str, capsys: pytest.CaptureFixture[str
     assert "HL-8962" in capsys.readouterr().err
 
 
-def test_the_check_sees_a_stale_page(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_check_sees_a_stale_page(
+    found_once: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     stale = tmp_path / "codes.md"
     stale.write_text("old")
     monkeypatch.setattr(error_runbook, "PAGE", stale)

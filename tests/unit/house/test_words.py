@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -52,12 +55,14 @@ def our_files() -> list[str]:
     return [name for name in names if (REPOSITORY / name).is_file()]
 
 
-def texts() -> Iterator[tuple[str, str]]:
+@cache
+def texts() -> dict[str, str]:
+    """Return the text of each of our files that is one."""
+    found = {}
     for name in our_files():
-        try:
-            yield name, (REPOSITORY / name).read_text(encoding="utf-8")
-        except UnicodeDecodeError:
-            continue
+        with contextlib.suppress(UnicodeDecodeError):
+            found[name] = (REPOSITORY / name).read_text(encoding="utf-8")
+    return found
 
 
 @pytest.mark.parametrize("what", FORBIDDEN)
@@ -65,7 +70,7 @@ def test_no_file_holds(what: str) -> None:
     pattern = re.compile(FORBIDDEN[what], re.MULTILINE)
     found = [
         f"{name}:{text.count(chr(10), 0, match.start()) + 1}: {match[0]}"
-        for name, text in texts()
+        for name, text in texts().items()
         for match in pattern.finditer(text)
     ]
     assert not found
@@ -97,23 +102,43 @@ def names_given(tree: ast.AST) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.id
 
 
+@dataclass(frozen=True)
+class Module:
+    """What the rules ask of a module; it is kept, for its tree would be large.
+
+    :param silent: the public names without a docstring, the module itself as "".
+    """
+
+    lines: int
+    names: tuple[tuple[int, str], ...]
+    silent: tuple[str, ...]
+
+
+@cache
+def module(path: Path) -> Module:
+    text = path.read_text(encoding="utf-8")
+    tree = ast.parse(text)
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
+    nodes = [node for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")]
+    silent = [node.name for node in nodes if not ast.get_docstring(node)]
+    if not ast.get_docstring(tree):
+        silent.insert(0, "")
+    return Module(len(text.splitlines()), tuple(names_given(tree)), tuple(silent))
+
+
 @pytest.mark.parametrize("path", PRODUCTION, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_names_say_source_and_target(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    wrong = [f"{path}:{line}: {name}" for line, name in names_given(tree) if WRONG_PAIR.search(name.lower())]
+    names = module(path).names
+    wrong = [f"{path}:{line}: {name}" for line, name in names if WRONG_PAIR.search(name.lower())]
     assert not [name for name in wrong if name.rsplit(" ", 1)[1] not in THEIR_WORDS]
 
 
 @pytest.mark.parametrize("path", PRODUCTION, ids=lambda path: path.relative_to(REPOSITORY).as_posix())
 def test_public_names_have_docstrings_and_files_stay_small(path: Path) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert len(text.splitlines()) < 400, "one idea a file: split it"
-    tree = ast.parse(text)
-    assert ast.get_docstring(tree), "a module says what it is for"
-    nodes = [
-        node for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
-    ]
-    assert not [node.name for node in nodes if not node.name.startswith("_") and not ast.get_docstring(node)]
+    found = module(path)
+    assert found.lines < 400, "one idea a file: split it"
+    assert "" not in found.silent, "a module says what it is for"
+    assert not found.silent
 
 
 def test_files_have_no_two_names_that_differ_in_case_only() -> None:

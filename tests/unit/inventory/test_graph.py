@@ -129,6 +129,7 @@ def test_a_picture_is_bounded_and_its_labels_cannot_break_out() -> None:
     assert near.count("[") == MAX_NODES
 
 
+@pytest.mark.long
 def test_a_hundred_thousand_components_take_seconds_and_little_memory() -> None:
     components, references = [], []
     for number in range(0, 100_000, 2):

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.longer import first_then_long
 from tests.unit.house.modules import REPOSITORY
 
 PREFACE = """
@@ -202,7 +203,7 @@ def test_a_program_that_has_threads_forks_nothing() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize(("processes", "shards"), [(1, 1), (9, 4)])
+@pytest.mark.parametrize(("processes", "shards"), first_then_long([(9, 4), (1, 1)]))
 def test_a_copy_is_spread_over_processes_that_have_work_enough(
     tmp_path: Path, processes: int, shards: int
 ) -> None:

@@ -37,6 +37,7 @@ from heavylift.platforms.places import Place
 from heavylift.platforms.ports import ListedColumns
 from heavylift.spec.datasets import Limits, Sample, Verify
 from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, VerifyMethod, VerifyMode
+from tests.support.longer import first_then_long
 
 COUNT = 20
 
@@ -141,7 +142,7 @@ async def test_the_proof_stands_for_run_after_run_and_the_watermark_moves_on(
 
 
 @pytest.mark.parametrize("side", ["source", "target"])
-@pytest.mark.parametrize("what", ["changed", "added", "removed"])
+@pytest.mark.parametrize("what", first_then_long(["changed", "added", "removed"]))
 async def test_whatever_happens_on_either_side_is_seen(
     request_: TransferRequest, tmp_path: Path, side: str, what: str
 ) -> None:
@@ -196,7 +197,7 @@ SETTINGS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("changed", SETTINGS, ids=lambda value: next(iter(value)))
+@pytest.mark.parametrize("changed", first_then_long(SETTINGS, first=2), ids=lambda value: next(iter(value)))
 async def test_another_setting_voids_the_proof(request_: TransferRequest, changed: dict[str, Any]) -> None:
     await move(request_)
     plan, record = await move(in_run(request_, 1, **changed))
@@ -222,7 +223,7 @@ LOST = [("pages-*.json", "gone"), ("pages-*.json", "damaged"), ("source-*.parque
 LOST += [("*-tree-*.parquet", "gone"), ("verification-1.json", "gone")]
 
 
-@pytest.mark.parametrize(("lost", "how"), LOST)
+@pytest.mark.parametrize(("lost", "how"), first_then_long(LOST, first=2))
 async def test_evidence_that_is_not_there_as_it_was_supports_nothing(
     request_: TransferRequest, tmp_path: Path, lost: str, how: str
 ) -> None:

@@ -68,7 +68,7 @@ def test_what_is_no_share_is_refused(text: str, capsys: pytest.CaptureFixture[st
 
 def test_a_run_of_a_share_leaves_the_other_long_tests_out(repository: Path) -> None:
     def collected(share: str | None, *more: str) -> set[str]:
-        folder = "tests/unit/cutover"
+        folder = "tests/unit/training"
         command = [sys.executable, "-m", "pytest", "--collect-only", "-q", "-p", "no:cacheprovider"]
         environment = {**os.environ, layers.SHARE_VARIABLE: share} if share else dict(os.environ)
         done = subprocess.run(
@@ -98,3 +98,37 @@ def test_what_stands_behind_two_dashes_is_pytests(monkeypatch: pytest.MonkeyPatc
         (None, ["--durations=5", "-x"], {"long": True, "share": None}),
         ("unit", ["-k", "x"], {"long": False, "share": None}),
     ]
+
+
+def test_the_pieces_together_are_every_test_once(repository: Path) -> None:
+    files = {path.relative_to(repository / "tests") for path in (repository / "tests").rglob("test_*.py")}
+    pieces = (*layers.BESIDE_EACH_OTHER, layers.ALONE)
+    for file in files:
+        held = [
+            piece.folder
+            for piece in pieces
+            if file.is_relative_to(piece.folder)
+            and not any(file.is_relative_to(folder) for folder in piece.without)
+        ]
+        assert len(held) == 1, (file, held)
+
+
+def test_what_a_piece_takes_of_the_processors_is_told(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    busy = "import time; t = time.process_time()\nwhile time.process_time() < t + {}: pass"
+
+    def command(piece: layers.Piece, arguments: object = ()) -> list[str]:
+        return [sys.executable, "-c", busy.format({"unit": 0.6}.get(piece.folder, 0.0))]
+
+    monkeypatch.setattr(layers.Piece, "command", command)
+    results = layers._run_all([])
+    assert results["unit"].cpu >= 0.6
+    assert all(0 < result.cpu < results["unit"].cpu for name, result in results.items() if name != "unit")
+    assert all(result.status == 0 for result in results.values())
+
+
+def test_a_folder_that_is_named_is_run_instead_of_its_layer(commands: list[list[str]]) -> None:
+    layers.main("unit", ["tests/unit/gates", "-q"], long=True)
+    layers.main("unit", ["-q"], long=True)
+    assert commands == [["tests/unit/gates", "-q"], ["tests/unit", "-q"]]

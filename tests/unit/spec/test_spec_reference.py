@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,8 @@ from heavylift.spec.schema import spec_schema
 from tests.support.isolated import run_python
 from tests.unit.spec.samples import minimal, with_dataset, write
 
+# The models are many, and nobody here changes what is returned.
+schema_once = cache(spec_schema)
 SQL_ONLY = re.compile(r"like_pattern|query_results|other_table")
 REGISTERED = """
 import great_expectations.expectations.core
@@ -35,15 +38,15 @@ def reference(repository: Path) -> Path:
 def test_the_published_schema_is_that_of_the_models(reference: Path) -> None:
     published = json.loads((reference / "migration.schema.json").read_text(encoding="utf-8"))
     fresh = "run: python -m heavylift spec schema > docs/reference/migration.schema.json"
-    assert published == json.loads(json.dumps(spec_schema())), fresh
+    assert published == json.loads(json.dumps(schema_once())), fresh
 
 
 def test_the_published_schema_is_a_schema() -> None:
-    Draft202012Validator.check_schema(spec_schema())
+    Draft202012Validator.check_schema(schema_once())
 
 
 def test_every_property_of_the_schema_is_described() -> None:
-    schema = spec_schema()
+    schema = schema_once()
     for name, model in {"": schema, **schema["$defs"]}.items():
         for key, field in model.get("properties", {}).items():
             told = field.get("description") or schema["$defs"][field["$ref"].split("/")[-1]]["description"]
@@ -52,7 +55,7 @@ def test_every_property_of_the_schema_is_described() -> None:
 
 def test_a_section_of_a_later_version_says_so_in_the_schema() -> None:
     for section, supported in SUPPORTED_SECTIONS.items():
-        described = spec_schema()["properties"][section]["description"]
+        described = schema_once()["properties"][section]["description"]
         assert described.startswith("Understood, but not yet supported") is not supported
 
 
@@ -73,12 +76,12 @@ def test_a_section_of_a_later_version_says_so_in_the_schema() -> None:
     ],
 )
 def test_editors_see_the_form_of_a_spec(change: dict[str, Any], right: bool) -> None:
-    found = list(Draft202012Validator(spec_schema()).iter_errors({**minimal(), **change}))
+    found = list(Draft202012Validator(schema_once()).iter_errors({**minimal(), **change}))
     assert (not found) is right
 
 
 def test_editors_see_both_ways_of_writing_a_place_and_a_verification() -> None:
-    validator = Draft202012Validator(spec_schema())
+    validator = Draft202012Validator(schema_once())
     for fields in (
         {"source": {"url": "s3://fraud/training/", "connection": "mine"}},
         {"verify": "sample"},
@@ -91,7 +94,7 @@ def test_editors_see_both_ways_of_writing_a_place_and_a_verification() -> None:
 def test_the_example_is_right_for_editors_too_and_points_to_the_schema(repository: Path) -> None:
     example = repository / "include" / "migrations" / "fraud-scoring.yaml"
     text = example.read_text(encoding="utf-8")
-    assert not list(Draft202012Validator(spec_schema()).iter_errors(yaml.safe_load(text)))
+    assert not list(Draft202012Validator(schema_once()).iter_errors(yaml.safe_load(text)))
     named = re.match(r"# yaml-language-server: \$schema=(\S+)\n", text)
     assert named is not None
     schema = repository / "docs" / "reference" / "migration.schema.json"
