@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from heavylift.checksums import Algorithm, Body, combine_crc32c, crc32c_of, digest
 from heavylift.envelopes.folder import Folder, cipher_of
-from heavylift.envelopes.key_file import BegunUpload, KeyFile, sealed_name, shown
+from heavylift.envelopes.key_file import BegunUpload, KeyFile, WrappedKey, sealed_name, shown
 from heavylift.envelopes.opening import digest_of
 from heavylift.envelopes.requests import MIB, PART_BYTES
 from heavylift.envelopes.stream import SEGMENT, Cipher, Layout, new_header, new_key
@@ -112,7 +112,7 @@ class Sealer:
             size_bytes=facts[1],
             source_version=facts[2],
             header=base64.b64encode(header).decode(),
-            wrapped={"kind": "", "key": "", "data": ""},  # type: ignore[arg-type]
+            wrapped=WrappedKey(kind="", key="", data=""),
             upload=BegunUpload(upload_id=upload.upload_id, part_bytes=part_bytes) if upload else None,
         )
         found = found.model_copy(update={"wrapped": shown(await self.key.wrap(data_key, found.context))})

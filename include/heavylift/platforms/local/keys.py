@@ -6,11 +6,15 @@ import base64
 import binascii
 import hmac
 import os
+from typing import TYPE_CHECKING
 
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError, IntegrityError
 from heavylift.platforms.keys import Wrapped
 from heavylift.secret_values import SecretValue
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 _BYTES, _NONCE = 32, 12
 
@@ -70,7 +74,7 @@ class LocalKey:
             code="9343",
         )
 
-    def _gcm(self):  # type: ignore[no-untyped-def]
+    def _gcm(self) -> AESGCM:
         from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
         return AESGCM(self._secret.reveal())
