@@ -8,7 +8,7 @@ from datetime import date
 from fnmatch import fnmatchcase
 
 from heavylift.compliance.flow import Chain, Flow, inherited
-from heavylift.compliance.lineage import SUBJECT, Lineage
+from heavylift.compliance.lineage import SAME, SUBJECT, Lineage
 from heavylift.compliance.path import Seen, Subject
 from heavylift.evidence.inventory_records import Kind
 from heavylift.spec.sections_compliance import Compliance, Declassification
@@ -146,7 +146,11 @@ class _Stops:
         self._lineage = lineage
         self.used: dict[Declassification, frozenset[tuple[str, str]]] = {}
 
-    def __call__(self, node: str, name: str) -> bool:
+    def __call__(self, flow: Flow, name: str) -> bool:
+        if flow.why == SAME:
+            # One thing under two names: what it holds itself is nothing that it inherits.
+            return False
+        node = flow.derived
         component = self._lineage.components.get(node)
         names = {node.removeprefix(SUBJECT)} | ({component.name} if component else set())
         for each in self._stated:

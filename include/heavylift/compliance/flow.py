@@ -7,9 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
-Stops = Callable[[str, str], bool]
-"""Tells of a node and a class whether it goes no further there: somebody has declassified it."""
-
 
 @dataclass(frozen=True)
 class Flow:
@@ -22,6 +19,10 @@ class Flow:
     derived: str
     why: str
     confidence: float = 1.0
+
+
+Stops = Callable[[Flow, str], bool]
+"""Tells of a flow and a class whether it ends there: somebody has declassified what is derived."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Chain:
 
 
 def inherited(
-    flows: Iterable[Flow], held: Mapping[str, Iterable[str]], stops: Stops = lambda _node, _class: False
+    flows: Iterable[Flow], held: Mapping[str, Iterable[str]], stops: Stops = lambda _flow, _class: False
 ) -> dict[str, dict[str, Chain]]:
     """Return for each node the classes that it has from others, each with its surest and then shortest chain.
 
@@ -76,7 +77,7 @@ def _spread(
         done.add(node)
         for flow in following.get(node, ()):
             there = max(sureness, -flow.confidence), length + 1
-            if flow.derived in done or flow.derived in origins or stops(flow.derived, name):
+            if flow.derived in done or flow.derived in origins or stops(flow, name):
                 continue
             if flow.derived not in best or there < best[flow.derived]:
                 best[flow.derived] = there

@@ -11,12 +11,13 @@ import pytest
 from pydantic import BaseModel
 
 from heavylift.compliance.path import subjects_of
-from heavylift.compliance.places import BY_HAND, NOT_REACHED, USED, decided
+from heavylift.compliance.places import BY_HAND, MOVED, NOT_REACHED, USED, decided
 from heavylift.connections import Connection
 from heavylift.spec.compliance_rules import SUBJECTS
 from heavylift.spec.compliance_rules import USED as USED_SECTIONS
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.replicas import with_replicas
+from heavylift.spec.sections_datasets import PlaceField
 from heavylift.spec.used_connections import is_connection_field
 
 _PLACE = re.compile(r"check_\w*(url|mount)")
@@ -48,21 +49,19 @@ def test_somebody_has_decided_about_every_field_that_names_a_place() -> None:
     assert not BY_HAND & set(NOT_REACHED)
 
 
+class Sink(BaseModel):
+    place: PlaceField
+
+
+class Wider(MigrationSpec):
+    sinks: tuple[Sink, ...] = ()
+
+
 def test_a_new_section_with_a_place_would_be_noticed() -> None:
-    from heavylift.spec.sections_datasets import PlaceField
-
-    class Sink(BaseModel):
-        place: PlaceField
-
-    class Wider(MigrationSpec):
-        sinks: tuple[Sink, ...] = ()
-
     assert set(_fields(Wider)) - decided() == {"sinks.place.url", "sinks.place.connection"}
 
 
 def test_the_sections_of_the_spec_are_those_of_the_path() -> None:
-    from heavylift.compliance.places import MOVED
-
     assert set(SUBJECTS) == {"datasets", *MOVED}
     assert set(USED_SECTIONS) == set(USED)
 
@@ -165,7 +164,7 @@ def test_the_path_has_every_place_of(
 
 
 def test_messages_are_on_the_path_and_an_envelope_has_its_own_key() -> None:
-    more = {"datasets": [DATA], "envelopes": [ENVELOPE], "notify": {"connection": "pager", "on": ["failed"]}}
+    more = {"datasets": [DATA], "envelopes": [ENVELOPE], "notify": {"connection": "pager", "on": ["failure"]}}
     spec = MigrationSpec.model_validate({**BASE, **more})
     assert spec.compliance is not None
     connection = Connection("pager", "http", host="https://pager.example")
