@@ -35,7 +35,8 @@ FROM_TARGET = frozenset({"reads", "made_by", "serves", "uses", "triggered_by"})
 """Relations of which the component has of what it names."""
 TO_TARGET = frozenset({"writes", "triggers"})
 """Relations of which what is named has of the component."""
-BOTH = frozenset({RUNS_ON})
+BOTH = frozenset({RUNS_ON, "mounts"})
+"""Relations along which data goes both ways: a volume is read and written."""
 NO_DATA: Mapping[str, str] = {
     "grants": "a permission; who used it is not told",
     "runs_as": "an identity",
@@ -46,6 +47,7 @@ NO_DATA: Mapping[str, str] = {
     "notifies": "a message without data",
     "watches": "figures",
     "logs_to": "logs, which compliance.logs judges",
+    "configured_by": "settings",
     "routes_to": "requests, not what lies there",
 }
 """Relations along which nothing flows, and why."""
