@@ -45,7 +45,9 @@ class KmsKey:
 
     async def unwrap(self, wrapped: Wrapped, context: str) -> bytes:
         """Return the data key; KMS is told which key must have wrapped it."""
-        if wrapped.kind != self.kind:
+        # An alias may lead to it; an ARN or an id is a key's own name.
+        named = "alias/" not in self._name and wrapped.key.rpartition("/")[2] != self._name.rpartition("/")[2]
+        if wrapped.kind != self.kind or named:
             raise self._wrong(wrapped, f"the key {self._name} of AWS KMS")
         asked = {
             "KeyId": self._name,
