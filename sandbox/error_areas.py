@@ -66,6 +66,7 @@ AREAS = (
     Area(f"{_LIB}/images/", "Container images", "heavylift images verify SPEC", "reference/images.md"),
     Area(f"{_LIB}/platforms/oci/", "Container registries", "heavylift images verify SPEC", "reference/images.md"),
     Area(f"{_LIB}/compliance/", "Compliance", "heavylift compliance check SPEC", "reference/compliance.md"),
+    Area(f"{_LIB}/envelopes/", "Envelopes", "heavylift envelopes verify", "reference/envelopes.md"),
     Area(f"{_LIB}/pipelines/", "Pipelines", "heavylift pipelines check", "reference/pipelines.md"),
     Area(f"{_LIB}/manifests/", "Manifests", "heavylift manifests check", "reference/manifests.md"),
     Area(f"{_LIB}/training/", "Training jobs", "heavylift training check", "reference/training.md"),

@@ -182,6 +182,9 @@ SECOND_RUNS = {
         "plugins/test_compliance_operators.py::test_scanning_and_judging_again_find_the_same"
     ),
     "ScanInfrastructureOperator": PROVISION,
+    "SealEnvelopeOperator": (
+        "plugins/test_envelope_operators.py::test_a_second_run_seals_nothing_and_verifies_again"
+    ),
     "SettleSwitchOperator": SWITCH_KILLED,
     "ShiftTrafficOperator": f"{SWITCH}test_a_shift_that_is_repeated_changes_nothing",
     "SnapshotTablesOperator": (
@@ -233,6 +236,9 @@ SECOND_RUNS = {
     ),
     "UnfreezeWritesOperator": (
         "plugins/test_fence_operators.py::test_a_side_that_is_opened_again_stays_as_it_is"
+    ),
+    "VerifyEnvelopeOperator": (
+        "plugins/test_envelope_operators.py::test_a_second_run_seals_nothing_and_verifies_again"
     ),
     "VerifyAccessOperator": "plugins/test_access_operators.py::test_verifying_again_tells_the_same",
     "VerifyFeatureStoreOperator": (

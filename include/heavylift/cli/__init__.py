@@ -34,6 +34,7 @@ SUBCOMMANDS = (
     Subcommand("secrets", "Copy secrets from store to store, and compare them."),
     Subcommand("images", "Copy container images by digest, and compare them."),
     Subcommand("compliance", "Scan for personal data; check the rules."),
+    Subcommand("envelopes", "Encrypt objects here before they are sent; open and verify them."),
     Subcommand("cutover", "Switch the live workload to the target, and back."),
     Subcommand("optimize", "Find better settings, sizes and purchases; propose them."),
     Subcommand("workload", "Test the moved workload: answers, speed, security, loss of the target."),

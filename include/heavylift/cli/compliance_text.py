@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from heavylift.evidence.compliance_records import ComplianceRecord, EntityFound, ScanRecord
 
 
+_SHOWN = 50
+_LOW = 0.8
+"""Confidence below which an inherited class is shown as unsure; it counts all the same."""
+
+
 def scan_text(record: ScanRecord, ref: EvidenceRef) -> str:
     """Return a scan: the statement, what was found by column, what nobody looked into."""
     lines = [f"{'FOUND' if record.found else 'NOTHING FOUND'}: {record.statement}"]
@@ -56,7 +61,26 @@ def check_text(record: ComplianceRecord, ref: EvidenceRef) -> str:
         f"  {subject} counts as {', '.join(classes) or 'nothing that the rules ask for'}"
         for subject, classes in record.classes.items()
     ]
+    lines += _flow_lines(record)
     return "\n".join([*lines, f"  evidence: {ref.path}"])
+
+
+def _flow_lines(record: ComplianceRecord) -> list[str]:
+    lines = [f"  classes flow {record.graph_told}" if record.graph else f"  {record.graph_told}"]
+    lines += [
+        f"  {f'{each.kind} ' if each.kind else ''}{each.subject} inherits {each.data_class}:"
+        f" {' → '.join(each.chain)}" + (f" UNSURE ({each.confidence:.2f})" if each.confidence < _LOW else "")
+        for each in record.inherited[:_SHOWN]
+    ]
+    if record.inherited_count > _SHOWN:
+        lines.append(f"  and {record.inherited_count - _SHOWN:,} more inherited classes, in the evidence")
+    lines += [
+        f"  declassified by {each.approver}: {', '.join(each.classes)} of {', '.join(each.kept_from)}"
+        f"{f' and {each.count - len(each.kept_from)} more' if each.count > len(each.kept_from) else ''}:"
+        f" {each.reason}"
+        for each in record.declassified
+    ]
+    return lines
 
 
 def controls_text(record: ControlsRecord, refs: Iterable[EvidenceRef]) -> str:

@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 
-from heavylift.compliance.path import Lookup, Seen, Subject, subjects_of, with_classes
+from heavylift.compliance.classes import (
+    JUDGED_KINDS,
+    LOW,
+    Classified,
+    Derived,
+    classify,
+)
+from heavylift.compliance.lineage import SAME, SUBJECT, Lineage, read_lineage
+from heavylift.compliance.path import Lookup, Seen, Subject, derived_subject, subjects_of
 from heavylift.compliance.rules import RULES, Judged, Rule, judgements
 from heavylift.errors import SpecError
 from heavylift.evidence.audit import AuditTrail
@@ -16,7 +25,9 @@ from heavylift.evidence.base import EvidenceRef
 from heavylift.evidence.compliance_records import (
     COMPLIANCE,
     ComplianceRecord,
+    DeclassificationUsed,
     ExceptionUsed,
+    InheritedClass,
     Outcome,
     RuleOutcome,
     ScanRecord,
@@ -33,6 +44,9 @@ from heavylift.spec.sections_compliance import Compliance, RuleException
 
 _SCAN = re.compile(r"(.*)/scan-(\d+)\.json")
 SHOWN = 5
+MOST_INHERITED = 500
+"""Inherited classes that a record lists; it counts all, and judges all."""
+NO_LINEAGE = Lineage()
 
 
 async def check_compliance(
@@ -44,7 +58,8 @@ async def check_compliance(
     """
     rules = demanded(spec)
     scans = await newest_scans(store, spec.migration)
-    record = judge(spec, rules, scans, look_up, today or utc_now().date())
+    lineage = await read_lineage(store, spec, look_up)
+    record = judge(spec, rules, scans, look_up, today or utc_now().date(), lineage)
     _, ref = await write_next(store, lambda n: check_path(spec.migration, n), record)
     trail = AuditTrail(store, spec.migration)
     for used in record.exceptions:
@@ -61,6 +76,9 @@ async def check_compliance(
                 {**details, **subjects},
             )
         )
+    for kept in record.declassified:
+        await trail.append(Act(actor, "compliance.declassified", COMPLIANCE, "", kept.subject, (ref,),
+                               kept.model_dump(mode="json", exclude={"subject"})))  # fmt: skip
     figures = {name: getattr(record, name) for name in ("passed", "kept", "broken", "excepted", "unknown")}
     await trail.append(Act(actor, "compliance.checked", COMPLIANCE, "", spec.migration, (ref,), figures))
     return record, ref
@@ -110,16 +128,26 @@ async def newest_scans(store: EvidenceStore, migration: str) -> dict[str, Kept[S
 
 
 def judge(
-    spec: MigrationSpec, rules: Compliance, scans: dict[str, Kept[ScanRecord]], look_up: Lookup, today: date
+    spec: MigrationSpec,
+    rules: Compliance,
+    scans: dict[str, Kept[ScanRecord]],
+    look_up: Lookup,
+    today: date,
+    lineage: Lineage = NO_LINEAGE,
 ) -> ComplianceRecord:
-    """Return what the rules say; touches nothing."""
-    subjects = subjects_of(spec, rules, look_up)
+    """Return what the rules say; touches nothing.
+
+    :param lineage: what the graph of assess tells; classes flow along it.
+    """
     scanned = {name: _seen(kept.record, rules.scan_bound) for name, kept in scans.items()}
-    subjects = with_classes(subjects, scanned, rules)
+    found = classify(subjects_of(spec, rules, look_up), scanned, rules, lineage, today)
+    of_graph = [_subject(spec, rules, look_up, each) for each in _unnamed(found, lineage)]
+    subjects = [*found.subjects, *of_graph]
     outcomes, used = _outcomes(subjects, rules, today)
     counts: Counter[Outcome] = Counter(each.outcome for each in outcomes)
     passed = bool(outcomes) and not counts["broken"] and not counts["unknown"]
     names = {subject.name for subject in subjects}
+    inherited = [row for each in found.derived for row in _rows(each)]
     return ComplianceRecord(
         migration=spec.migration,
         digest=judged_digest(spec),
@@ -128,6 +156,12 @@ def judge(
         exceptions=tuple(used),
         scans=tuple(kept.ref for name, kept in sorted(scans.items()) if name in names),
         classes={each.name: tuple(sorted(each.classes)) for each in subjects if each.classes is not None},
+        inherited=tuple(inherited[:MOST_INHERITED]),
+        inherited_count=len(inherited),
+        declassified=tuple(_declassified(found)),
+        graph=lineage.ref,
+        graph_connection=spec.source.connection,
+        graph_told=_graph_told(lineage),
         kept=counts["kept"],
         broken=counts["broken"],
         excepted=counts["excepted"],
@@ -135,6 +169,61 @@ def judge(
         passed=passed,
         statement=_statement(outcomes, counts, passed=passed),
     )
+
+
+def _unnamed(found: Classified, lineage: Lineage) -> list[Derived]:
+    """Return what inherits classes, follows the workload, and is nothing that the spec names."""
+    named = {flow.derived for flow in lineage.flows if flow.why == SAME and flow.origin.startswith(SUBJECT)}
+    kinds = {each.value for each in JUDGED_KINDS}
+    return [each for each in found.derived if each.kind in kinds and each.node not in named]
+
+
+def _subject(spec: MigrationSpec, rules: Compliance, look_up: Lookup, derived: Derived) -> Subject:
+    subject = derived_subject(spec, rules, look_up, f"{derived.kind} {derived.name}", derived.region)
+    proof = "; ".join(f"inherited {name}: {' → '.join(each)}" for name, each in sorted(derived.steps.items()))
+    return replace(subject, classes=derived.classes, proof=proof, proved=True)
+
+
+def _rows(derived: Derived) -> Iterator[InheritedClass]:
+    for name, chain in sorted(derived.chains.items()):
+        yield InheritedClass(
+            subject=derived.name,
+            data_class=name,
+            chain=derived.steps[name],
+            confidence=chain.confidence,
+            kind=derived.kind,
+            component=derived.node if derived.kind else "",
+        )
+
+
+def _declassified(found: Classified) -> Iterator[DeclassificationUsed]:
+    for stated, kept in found.declassified.items():
+        names = sorted({name for name, _ in kept})
+        yield DeclassificationUsed(
+            subject=stated.subject,
+            classes=tuple(sorted({each for _, each in kept})),
+            reason=stated.reason,
+            approver=stated.approver,
+            expires=stated.expires.isoformat() if stated.expires else "",
+            kept_from=tuple(names[:SHOWN]),
+            count=len(names),
+        )
+
+
+def _graph_told(lineage: Lineage) -> str:
+    if lineage.graph is None:
+        return (
+            "no graph of the source in this evidence store: classes flow only as classify.made_from says;"
+            " run 'heavylift inventory' and 'heavylift graph'"
+        )
+    record = lineage.graph.record
+    unsure = sum(flow.confidence < LOW for flow in lineage.flows)
+    told = [f"along {len(lineage.flows):,} flows of the graph of {record.made_at:%Y-%m-%d %H:%M} UTC"]
+    told += [f"{unsure:,} of them less sure than {LOW:g}"] if unsure else []
+    told += [f"{record.unexplained:,} references unanswered: what these lead to gets no class"] * bool(
+        record.unexplained
+    )
+    return "; ".join(told)
 
 
 def _seen(scan: ScanRecord, bound: float) -> Seen:

@@ -1,23 +1,26 @@
-"""The whole path of what a spec moves: source, target, staging, evidence store, logs and devices."""
+"""The whole path of what a spec moves: every place that data reaches, staging and evidence too."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from heavylift.compliance.places import MOVED, USED, USED_NAMES, Reached
 from heavylift.compliance.transit import Transit, transit_of
 from heavylift.connections import Connection
 from heavylift.facts.regions import jurisdiction_of
-from heavylift.spec.compliance_rules import SUBJECTS
+from heavylift.spec.base import SpecModel
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.platforms import Side
 from heavylift.spec.resolve import ResolvedDataset, ResolvedPlace, resolve_datasets
 from heavylift.spec.sections_compliance import Compliance, StatedPlace
+from heavylift.spec.sections_envelopes import EnvelopeKey
 from heavylift.spec.vocabulary import Platform, Via
 
 Lookup = Callable[[str], Connection | None]
-_ALWAYS_ENCRYPTED = {"s3": "S3", "gs": "Cloud Storage", "az": "Azure Storage"}
+_PLATFORMS = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE}
+_ALWAYS_ENCRYPTED = frozenset({"s3", "gs", "az", "bq"})
 """Stores that encrypt every object at rest, with their own keys where nobody gives others."""
 
 
@@ -25,9 +28,10 @@ _ALWAYS_ENCRYPTED = {"s3": "S3", "gs": "Cloud Storage", "az": "Azure Storage"}
 class Leg:
     """One place on the path.
 
-    :param name: source, target, staging, evidence, logs or device.
+    :param name: source, target, staging, evidence, logs, device, or as ``places`` says.
     :param encrypted: at rest; None where nobody says.
     :param key: the customer's own; empty where there is none, or nobody says.
+    :param written: data is written or sent there; else it is read where it lies.
     """
 
     name: str
@@ -38,6 +42,7 @@ class Leg:
     transit: Transit | None
     encrypted: bool | None
     key: str
+    written: bool = True
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,6 @@ class Seen:
     classes: frozenset[str] | None
     proof: str
     proved: bool = False
-
-
-_FOLDER = Transit("loopback", "a folder of this machine")
 
 
 @dataclass(frozen=True)
@@ -110,39 +112,124 @@ class _World:
 
 
 def subjects_of(spec: MigrationSpec, rules: Compliance, look_up: Lookup) -> list[Subject]:
-    """Return everything that a spec moves, each with its path; nothing is asked of any cloud."""
+    """Return everything that a spec moves or reads, each with its path; nothing is asked of any cloud."""
     world = _World(rules, look_up)
-    shared = [_evidence(spec, world), *_logs(world)]
-    found = []
-    for dataset in resolve_datasets(spec):
-        legs = [
-            _object_leg(world, "source", spec.source, dataset.source),
-            _object_leg(world, "target", spec.target, dataset.target),
-        ]
-        if dataset.service.manifest and dataset.via is not Via.HEAVYLIFT:
-            legs.append(_staging(world, spec, dataset))
-        if dataset.appliance is not None:
-            legs += [_device(law) for law in rules.appliance_jurisdictions or ("",)]
-        found.append(Subject(dataset.name, "datasets", (*legs, *shared)))
-    for section in SUBJECTS[1:]:
+    shared = [_evidence(spec, world), *_logs(world), *_notified(spec, world)]
+    found = [_dataset(world, spec, dataset, shared) for dataset in resolve_datasets(spec)]
+    for section, places in MOVED.items():
         for item in getattr(spec, section):
-            legs = [
-                _side_leg(world, "source", spec.source, getattr(item, "source", None)),
-                _side_leg(world, "target", spec.target, getattr(item, "target", None)),
-            ]
+            legs = [leg for place in places for leg in _legs(world, spec, item, place)]
+            if section == "databases" and item.reverse:
+                legs.append(_back(legs[0]))
+            if section == "envelopes":
+                legs = [_sealed(leg, item.key) if leg.name == "target" else leg for leg in legs]
             found.append(Subject(item.name, section, (*legs, *shared)))
+    for section, places in USED.items():
+        if (item := getattr(spec, section)) is not None:
+            legs = [leg for place in places for leg in _legs(world, spec, item, place)]
+            if legs:
+                found.append(Subject(USED_NAMES[section], section, (*legs, *shared)))
     return found
+
+
+def derived_subject(
+    spec: MigrationSpec, rules: Compliance, look_up: Lookup, name: str, region: str
+) -> Subject:
+    """Return something of the source's graph that no section names: it follows the workload to the target."""
+    world = _World(rules, look_up)
+    source = world.leg("source", spec.source.platform.value, region or spec.source.region or "",
+                       spec.source.connection)  # fmt: skip
+    target = world.leg("target", spec.target.platform.value, spec.target.region or "", spec.target.connection)
+    return Subject(name, "graph", (replace(source, written=False), target))
+
+
+def _dataset(world: _World, spec: MigrationSpec, dataset: ResolvedDataset, shared: list[Leg]) -> Subject:
+    legs = [
+        _object_leg(world, "source", spec.source, dataset.source),
+        _object_leg(world, "target", spec.target, dataset.target),
+    ]
+    if dataset.two_way is not None:
+        legs.append(_back(legs[0]))
+    if dataset.service.manifest and dataset.via is not Via.HEAVYLIFT:
+        legs.append(_staging(world, spec, dataset))
+    if dataset.appliance is not None:
+        legs += [_device(law) for law in _laws(world.rules)]
+    return Subject(dataset.name, "datasets", (*legs, *shared))
+
+
+def _laws(rules: Compliance) -> tuple[str, ...]:
+    """Return under whose law devices lie; one that nobody knows where nobody says."""
+    return rules.appliance_jurisdictions or ("",)
 
 
 def _object_leg(world: _World, name: str, side: Side, place: ResolvedPlace) -> Leg:
     # The region of a side is that of its platform; a place on another one needs a statement.
     region = (side.region or "") if place.platform is side.platform else ""
-    return world.leg(name, place.platform.value, region, place.connection, place.url)
+    leg = world.leg(name, place.platform.value, region, place.connection, place.url)
+    return replace(leg, written=name != "source")
 
 
-def _side_leg(world: _World, name: str, side: Side, item: object) -> Leg:
-    conn_id = getattr(item, "connection", None) or side.connection
-    return world.leg(name, side.platform.value, side.region or "", conn_id)
+def _back(source: Leg) -> Leg:
+    """Return the source as a place that is written to: by a two-way sync, or changes that flow back."""
+    return replace(source, name="source, written back", written=True)
+
+
+def _sealed(leg: Leg, key: EnvelopeKey) -> Leg:
+    """Return a place that gets nothing but what was encrypted before."""
+    wrapped_by = f"envelope: {key.connection}" + (f" {key.name}" if key.name else "")
+    return replace(leg, encrypted=True, key=wrapped_by)
+
+
+def _legs(world: _World, spec: MigrationSpec, item: SpecModel, place: Reached) -> Iterator[Leg]:
+    side = spec.source if place.side == "source" else spec.target
+    pairs = list(_named(item, place))
+    if not pairs and place.leg in ("source", "target"):
+        pairs = [("", side.connection)]
+    for url, conn_id in pairs:
+        platform = _platform_there(side, url)
+        region = (side.region or "") if platform is side.platform else ""
+        leg = world.leg(
+            place.leg, platform.value, region, conn_id or side.connection, url if "://" in url else ""
+        )
+        yield replace(leg, written=place.written)
+
+
+def _platform_there(side: Side, url: str) -> Platform:
+    """Return whose place a URL is: the side's, unless its scheme belongs to another platform alone."""
+    scheme = url.partition("://")[0]
+    if scheme == "s3" and side.platform is Platform.KUBERNETES:
+        return side.platform
+    return {**_PLATFORMS, "bq": Platform.GCP}.get(scheme, side.platform)
+
+
+def _named(item: SpecModel, place: Reached) -> Iterator[tuple[str, str]]:
+    """Yield URL and connection of each place that fields name; empty where they leave it to the side."""
+    connections = [each for _, each in _values(item, place.connection)]
+    if not place.url:
+        yield from (("", each) for each in connections if each)
+        return
+    leaf = place.connection.rpartition(".")[2]
+    beside = place.url.rpartition(".")[0] == place.connection.rpartition(".")[0]
+    for holder, url in _values(item, place.url):
+        if url:
+            own = getattr(holder, leaf, None) if beside and leaf else next(iter(connections), None)
+            yield url, own or ""
+
+
+def _values(item: SpecModel, path: str) -> Iterator[tuple[SpecModel, str | None]]:
+    """Yield the values of a field below an item, each with what holds it; lists are gone through."""
+    name, _, rest = path.partition(".")
+    value = getattr(item, name, None) if name else None
+    for each in value if isinstance(value, tuple) else (value,):
+        if rest and isinstance(each, SpecModel):
+            yield from _values(each, rest)
+        elif not rest and each is not None:
+            yield item, str(each)
+
+
+def _notified(spec: MigrationSpec, world: _World) -> list[Leg]:
+    """Return where messages go: they name objects, tables and columns, as logs do."""
+    return [world.leg("notify", "", "", spec.notify.connection)] if spec.notify else []
 
 
 def _evidence(spec: MigrationSpec, world: _World) -> Leg:
@@ -170,59 +257,9 @@ def _logs(world: _World) -> list[Leg]:
 
 
 def _platform_of(scheme: str) -> str:
-    known = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE}
-    return known.get(scheme, Platform.KUBERNETES).value
+    return _PLATFORMS.get(scheme, Platform.KUBERNETES).value
 
 
 def _device(jurisdiction: str) -> Leg:
     where = "a device on its way"
     return Leg("device", "", where, "", jurisdiction, None, None, "")
-
-
-def with_classes(
-    subjects: Sequence[Subject], scanned: Mapping[str, Seen], rules: Compliance
-) -> list[Subject]:
-    """Return the subjects with what they count as: by scans, by statements, and by what they are made from.
-
-    :param scanned: subject → what its newest scan says.
-    """
-    known: dict[str, set[str] | None] = {}
-    proof: dict[str, list[str]] = {subject.name: [] for subject in subjects}
-    for subject in subjects:
-        seen = scanned.get(subject.name, Seen(None, "not scanned"))
-        known[subject.name] = None if seen.classes is None else set(seen.classes)
-        proof[subject.name].append(seen.proof)
-    for stated in rules.classify:
-        mine = known.setdefault(stated.subject, None)
-        known[stated.subject] = (mine or set()) | {each.value for each in stated.classes}
-        proof.setdefault(stated.subject, []).append(f"stated: {stated.reason}")
-    stated_for = {each.subject for each in rules.classify}
-    _flow(known, {each.subject: each.made_from for each in rules.classify}, proof)
-    return [
-        Subject(
-            each.name,
-            each.section,
-            each.legs,
-            None if (classes := known[each.name]) is None else frozenset(classes),
-            "; ".join(proof[each.name]),
-            each.name in stated_for or (each.name in scanned and scanned[each.name].proved),
-        )
-        for each in subjects
-    ]
-
-
-def _flow(
-    known: dict[str, set[str] | None], made_from: Mapping[str, Iterable[str]], proof: dict[str, list[str]]
-) -> None:
-    """Let classes flow along what is made from what, until nothing changes; circles end, too."""
-    changed = True
-    while changed:
-        changed = False
-        for subject, origins in made_from.items():
-            mine = known.get(subject) or set()
-            for origin in origins:
-                more = (known.get(origin) or set()) - mine
-                if more:
-                    known[subject] = mine = mine | more
-                    proof[subject].append(f"made from {origin} ({', '.join(sorted(more))})")
-                    changed = True

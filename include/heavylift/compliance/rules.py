@@ -52,6 +52,10 @@ def _has(subject: Subject, *classes: str) -> bool | None:
     return None if subject.classes is None else bool(subject.classes & set(classes))
 
 
+def _source_of(subject: Subject) -> Leg | None:
+    return next((each for each in subject.legs if each.name == "source"), None)
+
+
 def _unclassified(subject: Subject) -> Judged:
     return Judged("unknown", f"nobody knows what it counts as: {subject.proof}")
 
@@ -65,7 +69,7 @@ def _known(subject: Subject, leg: Leg, _rules: Compliance) -> Judged | None:
 
 
 def _allowed(_subject: Subject, leg: Leg, rules: Compliance) -> Judged | None:
-    if not rules.allowed_regions or leg.name == "source":
+    if not rules.allowed_regions or not leg.written:
         return None
     allowed, where = (
         set(rules.allowed_regions),
@@ -79,10 +83,10 @@ def _allowed(_subject: Subject, leg: Leg, rules: Compliance) -> Judged | None:
 
 
 def _transfer(subject: Subject, leg: Leg, rules: Compliance) -> Judged | None:
-    if leg.name == "source":
+    if not leg.written:
         return None
-    source = next(each for each in subject.legs if each.name == "source")
-    if source.jurisdiction and source.jurisdiction not in _GDPR_LANDS:
+    source = _source_of(subject)
+    if source is not None and source.jurisdiction and source.jurisdiction not in _GDPR_LANDS:
         return None
     personal = _has(subject, "personal", "health", "financial")
     if personal is None:
@@ -129,7 +133,7 @@ def _health_at_rest(subject: Subject, leg: Leg, rules: Compliance) -> Judged | N
 
 
 def _at_rest(_subject: Subject, leg: Leg, _rules: Compliance) -> Judged | None:
-    if leg.name == "source":
+    if not leg.written:
         return None
     if leg.encrypted is None:
         return Judged("unknown", f"nobody says whether {leg.where} is encrypted at rest")
@@ -139,7 +143,7 @@ def _at_rest(_subject: Subject, leg: Leg, _rules: Compliance) -> Judged | None:
 
 
 def _own_key(_subject: Subject, leg: Leg, rules: Compliance) -> Judged | None:
-    if not rules.customer_keys or leg.name == "source":
+    if not rules.customer_keys or not leg.written:
         return None
     if leg.key:
         return Judged("kept", f"{leg.where}: {leg.key}")
@@ -147,8 +151,8 @@ def _own_key(_subject: Subject, leg: Leg, rules: Compliance) -> Judged | None:
 
 
 def _key_mapped(subject: Subject, leg: Leg, _rules: Compliance) -> Judged | None:
-    source = next(each for each in subject.legs if each.name == "source")
-    if leg.name != "target" or not source.key:
+    source = _source_of(subject)
+    if leg.name != "target" or source is None or not source.key:
         return None
     if leg.key:
         return Judged("kept", f"{source.key} becomes {leg.key}")

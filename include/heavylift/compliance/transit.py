@@ -41,7 +41,7 @@ def transit_of(connection: Connection | None, conn_id: str) -> Transit:
         return _of_database(connection, mode, frozenset({"ssl_verify_identity"}))
     if kind == "kafka":
         return _of_broker(connection.extra, conn_id)
-    if kind in {"http", "https"}:
+    if kind in {"http", "https", "slackwebhook"}:
         return _of_url(http_address(connection), conn_id)
     return Transit("unknown", f"connection {conn_id} is of type {kind}, whose way is not known")
 

@@ -172,11 +172,46 @@ class ExceptionUsed(Record):
     subjects: tuple[str, ...]
 
 
+class InheritedClass(Record):
+    """One class that something has from what it is derived of.
+
+    :param subject: its name in the spec; else that of a component, with its ``kind`` and ``component`` id.
+    :param chain: from what holds the class, each step with the relation and how sure it is.
+    :param confidence: of the least sure step; it counts, whatever it is.
+    """
+
+    subject: str
+    data_class: str
+    chain: tuple[str, ...]
+    confidence: float
+    kind: str = ""
+    component: str = ""
+
+
+class DeclassificationUsed(Record):
+    """A statement of the spec that kept classes from being inherited.
+
+    :param kept_from: what they did not come to, the first ones; ``count`` of all.
+    """
+
+    subject: str
+    classes: tuple[str, ...]
+    reason: str
+    approver: str
+    expires: str
+    kept_from: tuple[str, ...]
+    count: int
+
+
 class ComplianceRecord(Record):
     """The rules over the whole path of everything that a spec moves.
 
     :param digest: of what the spec moves and of its rules; a result of another digest does not count.
     :param scans: those that were judged with.
+    :param inherited: classes that came along the graph or statements, the first ones; ``inherited_count`` of
+        all. They are in ``classes``, too.
+    :param graph: of assess, along which classes flow; None where the evidence store has none.
+    :param graph_told: of when it is and what it leaves open, in words.
     """
 
     schema_version: Literal["heavylift/compliance-check/v1"] = "heavylift/compliance-check/v1"
@@ -188,6 +223,12 @@ class ComplianceRecord(Record):
     exceptions: tuple[ExceptionUsed, ...]
     scans: tuple[EvidenceRef, ...]
     classes: dict[str, tuple[str, ...]]
+    inherited: tuple[InheritedClass, ...] = ()
+    inherited_count: int = 0
+    declassified: tuple[DeclassificationUsed, ...] = ()
+    graph: EvidenceRef | None = None
+    graph_connection: str = ""
+    graph_told: str = ""
     kept: int
     broken: int
     excepted: int

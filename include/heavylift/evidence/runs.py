@@ -10,6 +10,7 @@ from datetime import datetime
 from heavylift.evidence.access_records import ACCESS_FOLDER
 from heavylift.evidence.compliance_records import COMPLIANCE
 from heavylift.evidence.decommission_records import DECOMMISSION_FOLDER
+from heavylift.evidence.envelope_records import ENVELOPES_FOLDER
 from heavylift.evidence.feature_records import FEATURES_FOLDER
 from heavylift.evidence.infra_records import INFRA_FOLDER, PROVISION_PHASE
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
@@ -36,6 +37,7 @@ _NO_PHASE = frozenset(
         "uploads",
         SWITCH_FOLDER,
         DECOMMISSION_FOLDER,
+        ENVELOPES_FOLDER,
         WORKLOAD_FOLDER,
         "~notify",
     }

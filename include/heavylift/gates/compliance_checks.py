@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from heavylift.evidence.assess_evidence import latest_graph
 from heavylift.evidence.compliance_records import ComplianceRecord, check_path
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.run_evidence import read_latest
@@ -35,5 +36,17 @@ async def judge_compliance(
         verdict.demand_younger("judgement", record.checked_at, max_age, now)
         for ref in record.scans:
             verdict.demand(await store.matches(ref), f"the scan {ref.path} is not what it was")
+        await _demand_graph(store, migration, record, verdict)
         verdict.found(record.statement)
     return verdict.outcome(Check.COMPLIANCE_CLEAN.value, migration)
+
+
+async def _demand_graph(
+    store: EvidenceStore, migration: str, record: ComplianceRecord, verdict: Verdict
+) -> None:
+    """Demand that classes flowed along the graph that there is now."""
+    newest = await latest_graph(store, migration, record.graph_connection)
+    if newest is not None and newest.ref != record.graph:
+        verdict.against("the source's graph is another than the one that classes flowed along: check again")
+    if record.graph is not None:
+        verdict.uses(record.graph)

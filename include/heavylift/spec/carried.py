@@ -38,7 +38,7 @@ def carried_digest(spec: MigrationSpec) -> str:
     found = spec.model_dump(mode="json", include=set(_SECTIONS))
     if spec.secrets is not None:  # a spec without them keeps the digest that it had before there were any
         found |= spec.model_dump(mode="json", include={"secrets"})
-    later = ("manifests", "containers", "training", "autoscaling", "alerts")
+    later = ("manifests", "containers", "training", "autoscaling", "alerts", "envelopes")
     found |= spec.model_dump(mode="json", include={name for name in later if getattr(spec, name)})
     text = json.dumps(_without(found), sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -8,13 +8,16 @@ from heavylift.spec.model import MigrationSpec
 from heavylift.spec.rule import Broken
 from heavylift.spec.vocabulary import Check
 
-SUBJECTS = ("datasets", "databases", "streams", "registries", "feature_stores", "models")
+SUBJECTS = ("datasets", "databases", "streams", "registries", "feature_stores", "models", "envelopes")
 """Sections whose entries the rules are judged for."""
+USED = ("assess", "monitor", "optimize", "cutover", "workload_tests")
+"""Sections whose data does not move, and is judged under the section's name, with - for _."""
 
 
 def compliance_rules(spec: MigrationSpec) -> Iterator[Broken]:
     """Yield what is wrong with the compliance section of ``spec``, and with the gates that stand on it."""
     known = {item.name for section in SUBJECTS for item in getattr(spec, section)}
+    known |= {section.replace("_", "-") for section in USED if getattr(spec, section) is not None}
     for index, stated in enumerate(spec.compliance.classify if spec.compliance else ()):
         path = ("compliance", "classify", index)
         for field, names in (("subject", (stated.subject,)), ("made_from", stated.made_from)):

@@ -16,6 +16,7 @@ from heavylift.spec.sections_containers import Containers
 from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_decommission import Decommission
+from heavylift.spec.sections_envelopes import Envelope
 from heavylift.spec.sections_jobs import AlertRules, ScalingPolicy, TrainingJob
 from heavylift.spec.sections_models import Model
 from heavylift.spec.sections_monitor import Monitor
@@ -84,6 +85,11 @@ class MigrationSpec(SpecModel):
     access: Access | None = Field(default=None, description="Identities and permissions.")
     manifests: Manifests | None = Field(
         default=None, description="Kubernetes manifests that are rewritten for the target."
+    )
+    envelopes: tuple[Envelope, ...] = Field(
+        default=(),
+        max_length=1_000,
+        description="Objects, such as models, that are encrypted here before they are sent.",
     )
     compliance: Compliance | None = Field(
         default=None, description="Rules that the path of the data must keep."

@@ -13,7 +13,7 @@ from heavylift.spec.sections_data import Registry, RegistryKind, RegistrySide
 from heavylift.spec.sections_datasets import Dataset, Place
 from heavylift.spec.vocabulary import Phase, Platform
 
-_MOVED = ("datasets", "databases", "streams", "registries", "feature_stores", "models")
+_MOVED = ("datasets", "databases", "streams", "registries", "feature_stores", "models", "envelopes")
 _PLATFORMS = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE, "file": Platform.KUBERNETES}
 
 
@@ -34,7 +34,8 @@ def spec_for(spec: MigrationSpec, phase: Phase) -> MigrationSpec:
         # Where models lie that are named by their registry.
         return spec
     if phase is not Phase.REGISTRY:
-        return spec.model_copy(update={"registries": (), "feature_stores": ()})
+        sealed = spec.envelopes if phase is Phase.TRANSFER else ()
+        return spec.model_copy(update={"registries": (), "feature_stores": (), "envelopes": sealed})
     found = tuple(dataset for each in spec.registries for dataset in artifacts_of(spec, each))
     return spec.model_copy(update={"datasets": found, "databases": (), "streams": ()})
 

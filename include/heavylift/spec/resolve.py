@@ -64,8 +64,8 @@ def resolve_dataset(spec: MigrationSpec, dataset: Dataset) -> ResolvedDataset:
     return ResolvedDataset(
         migration=spec.migration,
         name=dataset.name,
-        source=_place(spec.source, dataset.source),
-        target=_place(spec.target, dataset.target),
+        source=resolve_place(spec.source, dataset.source),
+        target=resolve_place(spec.target, dataset.target),
         include=dataset.include,
         exclude=dataset.exclude,
         min_size=dataset.min_size,
@@ -123,7 +123,8 @@ def merge_limits(outer: LimitOverrides, inner: LimitOverrides) -> Limits:
     return Limits.model_validate(chosen)
 
 
-def _place(side: Side, place: Place) -> ResolvedPlace:
+def resolve_place(side: Side, place: Place) -> ResolvedPlace:
+    """Return a place with what it inherits from its side."""
     return ResolvedPlace(
         url=place.url,
         connection=place.connection or side.connection,

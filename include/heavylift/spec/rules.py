@@ -10,6 +10,7 @@ from heavylift.spec.compliance_rules import compliance_rules
 from heavylift.spec.cutover_rules import cutover_rules
 from heavylift.spec.database_rules import database_checks_have_databases, database_rules
 from heavylift.spec.decommission_rules import decommission_rules
+from heavylift.spec.envelope_rules import envelope_rules
 from heavylift.spec.feature_rules import feature_rules
 from heavylift.spec.infra_rules import infra_rules
 from heavylift.spec.model import MigrationSpec
@@ -43,6 +44,7 @@ _NAMED_SECTIONS = (
     "training",
     "autoscaling",
     "alerts",
+    "envelopes",
     "gates",
 )
 
@@ -188,6 +190,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     feature_rules,
     model_rules,
     assess_rules,
+    envelope_rules,
     compliance_rules,
     infra_rules,
     part_rules,

@@ -47,7 +47,10 @@ class RuleException(SpecModel):
 class Classification(SpecModel):
     """What somebody states that data is; added to what a scan finds, and never taken off it."""
 
-    subject: Name = Field(description="A dataset, database, stream, registry or model by name.")
+    subject: Name = Field(
+        description="A dataset, database, stream, registry, model, … by name; a section whose data does not"
+        " move by its own, such as workload-tests."
+    )
     classes: tuple[DataClassName, ...] = Field(
         default=(), description="personal, health, financial, secret; none states that it is none of them."
     )
@@ -55,6 +58,21 @@ class Classification(SpecModel):
         default=(), description="What it is made from: it counts as all that these count as."
     )
     reason: _Short = Field(description="How that is known; kept as evidence.")
+
+
+class Declassification(SpecModel):
+    """Classes that something does not inherit from what it is derived of, and who allows that."""
+
+    subject: Text = Field(
+        min_length=1,
+        description="A thing of this file by name, or a component by name or id; * stands for any text.",
+    )
+    classes: tuple[DataClassName, ...] = Field(
+        min_length=1, description="What it does not inherit; what a scan finds in it stays."
+    )
+    reason: _Short = Field(description="Why: anonymised, aggregated, and by what.")
+    approver: _Short = Field(description="Who answers for it.")
+    expires: date | None = Field(default=None, description="Last day on which it holds, as YYYY-MM-DD.")
 
 
 class StatedPlace(SpecModel):
@@ -99,6 +117,11 @@ class Compliance(SpecModel):
     )
     classify: tuple[Classification, ...] = Field(
         default=(), max_length=10_000, description="What people know of data that is not scanned."
+    )
+    declassify: tuple[Declassification, ...] = Field(
+        default=(),
+        max_length=1_000,
+        description="What is not inherited along the graph of assess or made_from, by whom allowed.",
     )
     places: tuple[StatedPlace, ...] = Field(
         default=(), max_length=1_000, description="What people know of stores and servers."

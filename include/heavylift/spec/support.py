@@ -33,6 +33,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "containers": True,
         "access": True,
         "manifests": True,
+        "envelopes": True,
         "compliance": True,
         "cutover": True,
         "decommission": True,

@@ -149,9 +149,15 @@ async def summary_of(store: EvidenceStore, frame: TaskFrame, phase: str) -> Phas
     gates = frame.spec.gates_for(Phase(phase))
     registries = [registry.name for registry in frame.spec.registries]
     features = [each.name for each in frame.spec.feature_stores]
-    return await summarise(
+    summary = await summarise(
         store, frame.run, datasets, gates, databases, streams, registries, feature_stores=features
     )
+    if not frame.spec.envelopes:
+        return summary
+    from heavylift.envelopes.from_spec import unproved_envelopes
+
+    reasons = (*summary.reasons, *await unproved_envelopes(store, frame.spec))
+    return summary.model_copy(update={"reasons": reasons, "passed": summary.passed and not reasons})
 
 
 async def _latest_report(store: EvidenceStore, frame: TaskFrame) -> EvidenceRef | None:

@@ -16,6 +16,7 @@ from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.compliance import add_compliance
 from heavylift_airflow.phases.databases import add_database
+from heavylift_airflow.phases.envelopes import add_envelope
 from heavylift_airflow.phases.form import form_params
 from heavylift_airflow.phases.parts import Parts
 from heavylift_airflow.phases.runbook import dag_document
@@ -104,4 +105,5 @@ def _build(loaded: LoadedSpec, phase: Phase) -> None:
     proved = [parts.dataset(first, dataset) for dataset in spec.datasets]
     proved += [add_database(parts.arguments, phase, first, database) for database in spec.databases]
     proved += [add_stream(parts.arguments, first, stream) for stream in spec.streams]
+    proved += [add_envelope(parts.arguments, first, envelope) for envelope in spec.envelopes]
     parts.finish(proved, spec.gates_for(phase))

@@ -368,8 +368,9 @@ def test_a_section_of_a_later_version_is_refused_by_name(section: str, tmp_path:
     assert f"'{section}', which is understood but not yet supported by this version" in problem.render()
     assert (
         "(assess, datasets, gates, notify, databases, streams, registries, feature_stores, models,"
-        " pipelines, training, autoscaling, alerts, infrastructure, secrets, containers, access, manifests,"
-        " compliance, cutover, decommission, workload_tests, monitor, optimize)" in problem.render()
+        " pipelines, training, autoscaling, alerts, infrastructure, secrets, containers, access,"
+        " manifests, envelopes, compliance, cutover, decommission, workload_tests, monitor, optimize)"
+        in problem.render()
     )
 
 
