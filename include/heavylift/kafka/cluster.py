@@ -32,6 +32,8 @@ TIMEOUT = 30.0
 """Seconds that one question to the brokers may take."""
 
 _HEAR = 0.2
+BRIEFLY = {"fetch.wait.max.ms": 5}
+"""For who reads to the end and goes: a broker that has nothing more says so at once, instead of waiting."""
 NOBODY = "heavylift-reader"
 """The group of our consumers, which needs a name; no position is ever committed under it."""
 

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from heavylift.errors import ServerUnavailableError
-from heavylift.kafka.cluster import Cluster, PartitionKey
+from heavylift.kafka.cluster import BRIEFLY, Cluster, PartitionKey
 from heavylift.kafka.faults import of
 
-_WAIT = 0.02
+_WAIT = 0.01
 _AT_ONCE = 10_000
 
 
@@ -49,7 +49,7 @@ def true_bounds(
     found = {key: Bounds(first, end) for key, (first, end) in reported.items() if end <= first}
     asked = {key: pair for key, pair in reported.items() if key not in found}
     if asked:
-        consumer = cluster.consumer({"queued.max.messages.kbytes": 16384})
+        consumer = cluster.consumer({"queued.max.messages.kbytes": 16384, **BRIEFLY})
         try:
             found |= _Search(cluster, consumer, asked, settle_seconds, stall_seconds).run()
         finally:

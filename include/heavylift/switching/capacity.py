@@ -84,7 +84,10 @@ def capacity_line(record: CapacityRecord) -> str:
     }
     told = f"{record.rate:g} requests a second ({record.asked_rate:g} {words[record.rate_from]})"
     step = record.target
-    sent = f"{step.answered:,} of {step.planned:,} answered in {step.seconds:g} s"
+    failed = ", ".join(f"{count:,} x {kind}" for kind, count in step.errors.items())
+    sent = f"{step.answered:,} of {step.planned:,} answered in {step.seconds:g} s" + (
+        failed and f", {failed}"
+    )
     figures = {each.quantile: each.ms for each in step.quantiles}
     slow = f", P95 {figures[0.95]:.4g} ms" if 0.95 in figures else ""
     ratio = f", {record.ratio.ratio:.3g} times the source's" if record.ratio else ""
