@@ -132,7 +132,7 @@ async def test_a_target_that_bears_the_load_passes_with_its_evidence(place: Plac
     ("place", "told"),
     [
         (Behaviour(service=0.1, serial=True), "not sustained"),
-        (Behaviour(service=0.05), "times the source's"),
+        (Behaviour(service=0.4), "times the source's"),
         (Behaviour(answer=b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n"), "HTTP 503"),
         (Behaviour(gone_at=60), "x no answer"),
     ],
