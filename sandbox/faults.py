@@ -14,6 +14,7 @@ from sandbox.paths import REPO
 
 ROUNDS = "tests/integration/objects/test_fault_rounds.py"
 SWITCHES = "tests/integration/cutover/test_switch_faults.py::test_a_round"
+STREAMED = f"{SWITCHES}_with_a_stream_and_a_schedule"
 KILLS = "tests/integration/objects/test_kill_parts.py"
 
 
@@ -27,8 +28,10 @@ def main(arguments: Sequence[str]) -> int:
     if options.report:
         settings["HEAVYLIFT_FAULT_REPORT"] = str(options.report.absolute())
     if options.switch is not None:
-        settings["HEAVYLIFT_SWITCH_ROUNDS"] = str(options.switch)
-        return _run([SWITCHES] if options.switch else [], settings)
+        name = "HEAVYLIFT_STREAM_ROUNDS" if options.with_streams else "HEAVYLIFT_SWITCH_ROUNDS"
+        settings[name] = str(options.switch)
+        test = STREAMED if options.with_streams else SWITCHES
+        return _run([test] if options.switch else [], settings)
     settings["HEAVYLIFT_FAULT_ROUNDS"] = str(options.rounds)
     tests = [ROUNDS] if options.rounds else []
     if options.parts:
@@ -60,6 +63,11 @@ def _parser() -> argparse.ArgumentParser:
         type=int,
         metavar="ROUNDS",
         help="instead, rounds of cutovers and rollbacks that are killed, or whose servers are",
+    )
+    parser.add_argument(
+        "--with-streams",
+        action="store_true",
+        help="with --switch: a stream with its producer, and a schedule, are switched as well",
     )
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="add each round to FILE as a line of JSON"

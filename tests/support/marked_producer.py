@@ -68,6 +68,11 @@ class MarkedProducer:
         """Begin to write."""
         self._thread.start()
 
+    @property
+    def stopped(self) -> bool:
+        """Whether it was told to end."""
+        return self._over.is_set()
+
     def stop(self) -> None:
         """End, once the last record is acknowledged."""
         self._over.set()

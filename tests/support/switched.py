@@ -29,6 +29,7 @@ from sandbox.live_requests import Load, OpenLoad
 from sandbox.live_writer import AcknowledgedWriter
 from sandbox.servers.envoy import APPLICATION, LIVE
 from sandbox.stack import Stack
+from tests.support.switched_beside import Beside
 from tests.support.two_databases import TwoDatabases, run_sql, two_databases
 
 TABLE = "CREATE TABLE entry (id bigint PRIMARY KEY, body text)"
@@ -105,9 +106,10 @@ class Switched:
 
 
 @contextmanager
-def switched(stack: Stack, folder: Path, **cutover: Any) -> Iterator[Switched]:
+def switched(stack: Stack, folder: Path, beside: Beside | None = None, **cutover: Any) -> Iterator[Switched]:
     """Make the databases and bring everything to the source; drop the databases after.
 
+    :param beside: a stream and a schedule that are switched, too.
     :param cutover: fields of the spec's section, over those of a plain switch.
     """
     evidence = f"file://{folder}/evidence"
@@ -115,10 +117,13 @@ def switched(stack: Stack, folder: Path, **cutover: Any) -> Iterator[Switched]:
         pair.on_source(f"{TABLE}; {OLD}; {GRANT}")
         env = {**stack.env, **{_variable(side): _as_json(getattr(pair, side)) for side in Side}}
         spec_file = folder / "spec.yaml"
-        spec_file.write_text(
-            json.dumps(_spec(f"m-{pair.source.schema}".replace("_", "-"), evidence, cutover))
-        )
+        spec = _spec(f"m-{pair.source.schema}".replace("_", "-"), evidence, cutover)
+        if beside is not None:
+            spec, env = beside.with_it(spec), {**env, **stack.env, **beside.env}
+        spec_file.write_text(json.dumps(spec))
         made = Switched(stack, pair, spec_file, env)
+        if beside is not None:
+            beside.begin(spec_file, made.connection)
         asyncio.run(_begin(made))
         pair.on_target(GRANT)
         yield made
@@ -167,6 +172,7 @@ def _spec(migration: str, evidence: str, cutover: dict[str, Any]) -> dict[str, A
             "freeze_within": 5,
             "max_lag": 60,
             "rehearsed_within": None,
+            "capacity": None,
             **cutover,
         },
     }

@@ -144,6 +144,11 @@ class AzureMlEndpointServer(AzureServer):
                 "provisioningState": "Succeeded",
             },
         }
+        # As https://learn.microsoft.com/rest/api/azureml/online-deployments/get describes it.
+        self.deployments: dict[str, dict[str, Any]] = {
+            name: {"name": name, "sku": {"capacity": count}, "properties": {"provisioningState": "Succeeded"}}
+            for name, count in (("blue", 3), ("green", 2))
+        }
 
     @property
     def connection(self) -> Connection:
@@ -160,7 +165,10 @@ class AzureMlEndpointServer(AzureServer):
         return Connection("azure_ml", "azure", extra=extra)
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Reply:
-        self.checked(method, path, query, body)
+        above, _, name = path.partition("/deployments/")
+        self.checked(method, above, query, body)
+        if name:
+            return (200, self.deployments[name]) if name in self.deployments else (404, {"error": {}})
         properties = self.endpoint["properties"]
         if method == "GET":
             properties["provisioningState"] = "Updating" if self.under_way() else "Succeeded"

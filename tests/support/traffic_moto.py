@@ -109,8 +109,8 @@ class SageMakerServer(MotoSide):
         client.create_model(ModelName="m", PrimaryContainer=image, ExecutionRoleArn=role)
         variants = [
             {"VariantName": name, "ModelName": "m", "InstanceType": "ml.m5.large"}
-            | {"InitialInstanceCount": 1, "InitialVariantWeight": weight}
-            for name, weight in (("blue", 1.0), ("green", 0.0))
+            | {"InitialInstanceCount": count, "InitialVariantWeight": weight}
+            for name, weight, count in (("blue", 1.0, 3), ("green", 0.0, 2))
         ]
         client.create_endpoint_config(EndpointConfigName="c", ProductionVariants=variants)
         client.create_endpoint(EndpointName="score", EndpointConfigName="c")

@@ -156,7 +156,7 @@ class VertexEndpointServer(TrafficServer):
         self.etags = itertools.count(1)
         self.endpoint: dict[str, Any] = {
             "name": "projects/p/locations/europe-west4/endpoints/7",
-            "deployedModels": [{"id": "11"}, {"id": "22"}],
+            "deployedModels": [_deployed("11", 3), _deployed("22", 2)],
             "trafficSplit": {"11": 100},
             "labels": {"team": "fraud"},
             "etag": "e0",
@@ -194,6 +194,14 @@ class VertexEndpointServer(TrafficServer):
         return self.done(self.endpoint)
 
 
+def _deployed(number: str, replicas: int) -> dict[str, Any]:
+    return {
+        "id": number,
+        "dedicatedResources": {"minReplicaCount": replicas},
+        "status": {"availableReplicaCount": replicas},
+    }
+
+
 class GatewayServer(TrafficServer):
     """An ``HTTPRoute`` in a cluster, with a gateway that takes each generation after some looks."""
 
@@ -224,6 +232,7 @@ class GatewayServer(TrafficServer):
             },
         }
         self.taken = 1
+        self.ready = {"source": [True] * 3, "target": [True] * 2}
 
     @property
     def connection(self) -> Connection:
@@ -236,7 +245,8 @@ class GatewayServer(TrafficServer):
         return Connection("gateway", "kubernetes", host=self.url, extra=extra)
 
     def answer(self, method: str, path: str, query: dict[str, str], body: Any) -> Reply:
-        del query
+        if path == "apis/discovery.k8s.io/v1/namespaces/fraud/endpointslices" and method == "GET":
+            return 200, self._slices(query["labelSelector"].removeprefix("kubernetes.io/service-name="))
         if path != "apis/gateway.networking.k8s.io/v1/namespaces/fraud/httproutes/score":
             return 404, {"reason": "NotFound", "message": path}
         if method == "GET":
@@ -258,6 +268,13 @@ class GatewayServer(TrafficServer):
             "resourceVersion": str(int(meta["resourceVersion"]) + 1),
         }
         return self.done(self.route)
+
+    def _slices(self, service: str) -> dict[str, Any]:
+        endpoints = [
+            {"addresses": [f"10.0.0.{number}"], "conditions": {"ready": ready}}
+            for number, ready in enumerate(self.ready[service], 1)
+        ]
+        return {"kind": "EndpointSliceList", "items": [{"addressType": "IPv4", "endpoints": endpoints}]}
 
     def _parent(self) -> dict[str, Any]:
         conditions = [

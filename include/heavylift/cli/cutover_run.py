@@ -68,7 +68,10 @@ def status_command(
 def ready_command(
     spec: Spec, evidence: Evidence = None, evidence_conn: EvidenceConn = None, as_json: AsJson = False
 ) -> None:
-    """Look whether the workload can be switched now; ends with 1 where something is missing."""
+    """Look whether the workload can be switched now; ends with 1 where something is missing.
+
+    Puts a short load on the target's endpoint, as cutover.capacity says.
+    """
     from heavylift.aio import run
 
     called = called_for(spec, evidence, evidence_conn, "cutover")
@@ -230,7 +233,15 @@ async def _look(called: Called) -> tuple[ReadinessRecord, EvidenceRef]:
 
     async with opened_for(called) as request:
         seen = spec_for(called.spec, Phase.CUTOVER)
-        found = await check_readiness(request.store, seen, called.run, request.parts, whole=called.spec)
+        found = await check_readiness(
+            request.store,
+            seen,
+            called.run,
+            request.parts,
+            whole=called.spec,
+            connections=connection_from_env,
+            tell=note,
+        )
         await note_act(request, "cutover.looked", found[1], {"open": len(found[0].open_items)})
         return found
 

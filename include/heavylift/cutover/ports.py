@@ -12,11 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from heavylift.fencing import Side, Writes, WriteState
 
-__all__ = ["Side", "Split", "TrafficPort", "WriteState", "Writes"]
+__all__ = [
+    "ConnectionRoom",
+    "CountsConnections",
+    "CountsReplicas",
+    "Replicas",
+    "Side",
+    "Split",
+    "TrafficPort",
+    "WriteState",
+    "Writes",
+]
 
 
 @dataclass(frozen=True)
@@ -53,6 +63,53 @@ class TrafficPort(Protocol):
         :raises ConflictError: a higher epoch is in force (code 8701): somebody else's turn has begun.
         :raises TransientError: it did not come into force in time; what is so is told.
         """
+        ...
+
+
+@dataclass(frozen=True)
+class Replicas:
+    """What stands behind one side of a route, as its control plane tells it.
+
+    :param ready: instances that take requests now.
+    :param wanted: that there are to be; more where they are still started.
+    :param what: what is counted, for people.
+    """
+
+    ready: int
+    wanted: int
+    what: str = "replicas"
+
+
+@runtime_checkable
+class CountsReplicas(Protocol):
+    """Traffic whose control plane tells what stands behind each side."""
+
+    async def replicas(self, side: Side) -> Replicas | None:
+        """Tell what stands behind ``side``; None where this side has nothing to count. Changes nothing.
+
+        :raises TransientError: it can't be asked now.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class ConnectionRoom:
+    """How many connections one side of a database has in use, and how many it would take.
+
+    :param in_use: of the applications, and whoever else uses the same database.
+    :param free: that could be opened besides; None where nothing bounds them.
+    """
+
+    in_use: int
+    free: int | None
+
+
+@runtime_checkable
+class CountsConnections(Protocol):
+    """A database that tells how many connections it takes."""
+
+    async def connections(self, side: Side) -> ConnectionRoom | None:
+        """Tell how many ``side`` has in use and free, None where nobody tells; changes nothing."""
         ...
 
 

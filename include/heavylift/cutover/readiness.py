@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from heavylift.cutover.ports import DatabasePort, Side, TrafficPort, Writes
+from heavylift.cutover.room import connections_item, replicas_item
 from heavylift.cutover.schedules.ports import Schedule, look
 from heavylift.cutover.world import Parts, of_each
 from heavylift.errors import HeavyliftError
@@ -31,13 +32,16 @@ async def look_at_world(parts: Parts, *, owner: str, max_lag: float) -> list[Rea
     for name, port in (("requests", parts.requests), ("writers", parts.writers)):
         if port is not None:
             items.append(await _route(name, port))
+    replicas = await replicas_item(parts.requests)
+    items += [replicas] if replicas else []
     items += [await _schedule(each) for each in parts.schedules]
     return items
 
 
 async def _database(database: DatabasePort, max_lag: float) -> list[ReadinessItem]:
     try:
-        return [await _sides(database), await _lag(database, max_lag)]
+        room = await connections_item(database)
+        return [await _sides(database), await _lag(database, max_lag), *([room] if room else [])]
     except HeavyliftError as error:
         return [ReadinessItem(item="database", subject=database.name, passed=False, detail=str(error))]
 

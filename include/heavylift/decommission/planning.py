@@ -32,7 +32,7 @@ from heavylift.spec.resolve import resolve_datasets
 from heavylift.spec.sections_data import Database, DatabaseEngine
 
 _BY_PEOPLE = (
-    ("registries", "registry", "its server is shut down by its owner; its artifacts are no dataset here"),
+    ("registries", "registry", "its server, its database and its artifacts are deleted by its owner"),
     ("feature_stores", "feature-store", "deleted by its owner, with the product's own tools"),
     ("models", "model", "versions that lie in datasets go with these; endpoints and packages by their owner"),
     ("endpoints", "endpoint", "shut down by its owner, with the product's own tools"),
@@ -201,7 +201,11 @@ def _by_people(request: LeavingRequest) -> Iterator[LeftOut]:
             yield LeftOut(component=f"{kind}/{each.name}", what=each.name, reason=reason)
     for database in request.spec.databases:
         if database.source.engine is not DatabaseEngine.POSTGRESQL:
-            reason = f"tables of {database.source.engine.value} are dropped by their owner"
+            engine, tables = database.source.engine.value, enumeration(list(database.tables), 5)
+            reason = (
+                f"tables of {engine} ({tables}) are dropped by their owner with DROP TABLE, once this plan is"
+                " carried out; until then the fence keeps writers away"
+            )
             yield LeftOut(component=f"database/{database.name}", what=database.name, reason=reason)
     if request.spec.secrets is not None:
         reason = "secrets on the source are revoked and deleted by people, once nothing there needs them"

@@ -107,6 +107,7 @@ class StreamMirrorRecord(Record):
     :param caught_up: complete, and the lag afterwards is below the spec's ``max_lag``.
     :param stopped_by: ``request``: somebody asked for an end; what is left is no failure.
     :param exactly_once: ``transactions``, or ``tail`` where a crash is mended by comparing the target's tail.
+    :param since_look_seconds: from the moment at which the source's ends were known to the end of it.
     """
 
     schema_version: Literal["heavylift/stream-mirror/v1"] = "heavylift/stream-mirror/v1"
@@ -133,6 +134,7 @@ class StreamMirrorRecord(Record):
     complete: bool
     caught_up: bool
     seconds: float
+    since_look_seconds: float = 0.0
 
 
 class RecordDifference(Record):

@@ -32,6 +32,12 @@ TIMEOUT = 30.0
 """Seconds that one question to the brokers may take."""
 
 _HEAR = 0.2
+BRIEFLY, PATIENTLY = {"fetch.wait.max.ms": 20}, {"fetch.wait.max.ms": 500}
+"""For who reads to the end and goes: a broker that has nothing more says so soon, instead of waiting.
+
+One that is slow may answer with nothing each time, its time over before it had read: who hears nothing
+for :data:`HEARD_WITHIN` seconds asks again patiently."""
+HEARD_WITHIN = 0.5
 NOBODY = "heavylift-reader"
 """The group of our consumers, which needs a name; no position is ever committed under it."""
 

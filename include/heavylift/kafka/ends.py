@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from heavylift.errors import ServerUnavailableError
-from heavylift.kafka.cluster import Cluster, PartitionKey
+from heavylift.kafka.cluster import BRIEFLY, HEARD_WITHIN, PATIENTLY, Cluster, PartitionKey
 from heavylift.kafka.faults import of
 
-_WAIT = 0.02
+_WAIT = 0.01
 _AT_ONCE = 10_000
 
 
@@ -49,11 +49,7 @@ def true_bounds(
     found = {key: Bounds(first, end) for key, (first, end) in reported.items() if end <= first}
     asked = {key: pair for key, pair in reported.items() if key not in found}
     if asked:
-        consumer = cluster.consumer({"queued.max.messages.kbytes": 16384})
-        try:
-            found |= _Search(cluster, consumer, asked, settle_seconds, stall_seconds).run()
-        finally:
-            consumer.close()
+        found |= _Search(cluster, asked, settle_seconds, stall_seconds).run()
     return found
 
 
@@ -63,13 +59,12 @@ class _Search:
     def __init__(
         self,
         cluster: Cluster,
-        consumer: Consumer,
         asked: Mapping[PartitionKey, tuple[int, int]],
         settle_seconds: float,
         stall_seconds: float,
     ) -> None:
         self._cluster = cluster
-        self._consumer = consumer
+        self._consumer = self._opened(BRIEFLY)
         self._asked = asked
         self._ends = {key: end for key, (_, end) in asked.items()}
         self._open = set(asked)
@@ -78,20 +73,38 @@ class _Search:
         self._settle_seconds = settle_seconds
         self._stall_seconds = stall_seconds
 
+    def _opened(self, manner: Mapping[str, int]) -> Consumer:
+        return self._cluster.consumer({"queued.max.messages.kbytes": 16384, **manner})
+
     def run(self) -> dict[PartitionKey, Bounds]:
+        try:
+            return self._found()
+        finally:
+            self._consumer.close()
+
+    def _assign(self) -> None:
+        """Read what is open from the last record on that is known."""
         self._consumer.assign(
             [
-                TopicPartition(topic, partition, max(first, end - 1))
-                for (topic, partition), (first, end) in self._asked.items()
+                TopicPartition(*key, max(self._asked[key][0], self._ends[key] - 1))
+                for key in sorted(self._open)
             ]
         )
-        began = time.monotonic()
+
+    def _found(self) -> dict[PartitionKey, Bounds]:
+        self._assign()
+        began, patient = time.monotonic(), False
         while self._open:
             with self._cluster.asking("reading the ends of partitions"):
                 messages = self._consumer.consume(_AT_ONCE, _WAIT)
             for message in messages:
                 self._take(message)
             waited = time.monotonic() - began
+            if not patient and waited > HEARD_WITHIN:
+                patient = True
+                self._consumer.close()
+                self._consumer = self._opened(PATIENTLY)
+                self._assign()
             # Who has been heard of is only being written to faster than we read; the others are silent.
             if waited > self._settle_seconds and self._open <= self._heard:
                 break

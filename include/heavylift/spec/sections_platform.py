@@ -13,6 +13,7 @@ from pydantic import Field
 from heavylift.spec.base import ConnectionId, Count, CronSchedule, Number, SpecModel, Text, Url
 from heavylift.spec.canary_rules import Analysis
 from heavylift.spec.quantities import Seconds
+from heavylift.spec.sections_capacity import Capacity
 from heavylift.spec.sections_switching import SwitchedSchedule, SwitchedStream
 from heavylift.spec.vocabulary import Platform
 
@@ -152,6 +153,10 @@ class Cutover(SpecModel):
         default=30 * 86_400,
         ge=3600,
         description="How old the last rehearsal may be; null where none is demanded.",
+    )
+    capacity: Capacity | None = Field(
+        default=Capacity(),
+        description="What the target must sustain before requests move to it; null where none is demanded.",
     )
     drills: Drills | None = Field(default=None, description="Fail-over drills on a schedule.")
     soak: Seconds = Field(

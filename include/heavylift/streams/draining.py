@@ -40,7 +40,8 @@ async def drain_stream(request: StreamRequest, within_seconds: float) -> Drained
         record = await _mirrored(request, end)
         if record is None:
             return DrainedStream(False, in_the_way="another mirror of the stream is at work")
-        await asyncio.sleep(request.fence.settle_seconds)
+        # What it mirrored ends where the source did when it looked: from then on nothing may have come.
+        await asyncio.sleep(max(0.0, request.fence.settle_seconds - record.since_look_seconds))
         status = await stream_status(request)
         position = position_of(status.partitions)
         if not status.lag_records and all(each.settled for each in status.partitions):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from heavylift.cutover.ports import Drained, Side, Verified, WriteState
+from heavylift.cutover.ports import ConnectionRoom, Drained, Side, Verified, WriteState
 from heavylift.errors import NotFoundError, TransientError
 from heavylift.evidence.records import Severity
 from heavylift.tables import api
@@ -40,6 +40,11 @@ class TablesDatabase:
     async def unfreeze(self, side: Side, *, epoch: int, other_is_shut: bool = False) -> None:
         """Take the fences of ``side`` away."""
         await api.unfreeze_writes(self.request, side=side, epoch=epoch, whatever_the_other=other_is_shut)
+
+    async def connections(self, side: Side) -> ConnectionRoom | None:
+        """Tell how many connections ``side`` has in use and free."""
+        found = await api.connection_room(self.request, side=side)
+        return None if found is None else ConnectionRoom(found.in_use, found.free)
 
     async def flows(self, to: Side) -> bool:
         """Tell whether the stream to ``to`` was begun and has lost nothing."""

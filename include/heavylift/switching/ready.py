@@ -12,22 +12,33 @@ from heavylift.gates.readiness import Demanded, earlier_phases
 from heavylift.gates.workload_checks import WorkloadDemand, workload_items
 from heavylift.spec.registry_phase import spec_for
 from heavylift.spec.vocabulary import Phase
+from heavylift.switching.capacity import capacity_items
 from heavylift.switching.parts import cutover_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from heavylift.cutover.world import Parts
     from heavylift.evidence.base import EvidenceRef
     from heavylift.evidence.records import RunKey
     from heavylift.evidence.store import EvidenceStore
     from heavylift.spec.model import MigrationSpec
+    from heavylift.switching.parts import Connections
 
 
 async def check_readiness(
-    store: EvidenceStore, spec: MigrationSpec, run: RunKey, parts: Parts, *, whole: MigrationSpec
+    store: EvidenceStore,
+    spec: MigrationSpec,
+    run: RunKey,
+    parts: Parts,
+    *,
+    whole: MigrationSpec,
+    connections: Connections,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[ReadinessRecord, EvidenceRef]:
     """Look at the earlier phases and at the world, and keep what was found; refuses nothing.
+
+    Puts a short load on the target's endpoint, where the spec has requests to move to it.
 
     :param spec: as the phase cutover sees it.
     :param whole: the spec as it is written: it tells which phases there must have been.
@@ -35,6 +46,7 @@ async def check_readiness(
     cutover = cutover_of(spec)
     items = await earlier_phases(store, spec.migration, demanded_of(whole))
     items += await look_at_world(parts, owner=cutover.runbook_owner, max_lag=cutover.max_lag)
+    items += await capacity_items(store, spec, run, parts.requests, connections, tell)
     demand = workload_demand(whole)
     items += await workload_items(store, spec.migration, demand) if demand else []
     record = ReadinessRecord(run=run, owner=cutover.runbook_owner, items=tuple(items))

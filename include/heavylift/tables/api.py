@@ -31,6 +31,7 @@ from heavylift.tables.differences import keep_differences
 from heavylift.tables.engine import Tell, Work, no_snapshot_back, silent
 from heavylift.tables.fences import acts as fences
 from heavylift.tables.requests import Direction, TablesRequest
+from heavylift.tables.room import Room, room_at
 from heavylift.tables.working import in_thread
 
 if TYPE_CHECKING:
@@ -227,6 +228,14 @@ async def writes_state(request: TablesRequest, *, side: Side) -> WriteState:
     :raises UnsupportedError: the side is none that can be fenced.
     """
     return await in_thread(lambda _work: fences.state_of(request, side), silent)
+
+
+async def connection_room(request: TablesRequest, *, side: Side) -> Room | None:
+    """Tell how many connections one side has in use and free; None where its product does not tell.
+
+    :raises TransientError: it does not answer.
+    """
+    return await in_thread(lambda _work: room_at(request, side), silent)
 
 
 async def switched_to(request: TablesRequest) -> Side:

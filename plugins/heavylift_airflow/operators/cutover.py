@@ -83,6 +83,8 @@ class SwitchOperator(HeavyliftOperator):
 class CheckReadinessOperator(SwitchOperator):
     """Looks whether the workload can be switched now: earlier phases by their evidence, the world by itself.
 
+    The target's endpoint gets a short load, as ``cutover.capacity`` says.
+
     Idempotency: each run of the task keeps a record of its own; databases are synced once, nothing else is
     changed. What is missing is a result: the gate judges it.
 
@@ -107,7 +109,13 @@ class CheckReadinessOperator(SwitchOperator):
 
         async with self.switch(frame) as request:
             record, ref = await check_readiness(
-                request.store, frame.spec, frame.run, request.parts, whole=load_spec(self.spec_path)
+                request.store,
+                frame.spec,
+                frame.run,
+                request.parts,
+                whole=load_spec(self.spec_path),
+                connections=look_up,
+                tell=self.tell,
             )
             details = {"items": len(record.items), "open": len(record.open_items)}
             await self.note(request, frame, "cutover.looked", ref, details)

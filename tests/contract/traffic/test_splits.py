@@ -10,7 +10,9 @@ import pytest
 import pytest_asyncio
 
 from heavylift.connections import Connection
-from heavylift.cutover.ports import Split
+from heavylift.cutover.ports import CountsReplicas, Split
+from heavylift.cutover.ports import Side as Which
+from heavylift.cutover.room import replicas_item
 from heavylift.cutover.traffic.opening import open_traffic
 from heavylift.cutover.traffic.swapping import Looked, SwappedTraffic
 from heavylift.errors import (
@@ -309,3 +311,43 @@ async def test_numbers_that_no_split_has_are_refused(percent: int, mirror: int, 
         server.close()
     assert refused.value.code == "8721"
     assert server.writes == 0
+
+
+COUNTING = ("gateway_api", "sagemaker", "vertex", "azure_ml")
+
+
+@pytest.mark.parametrize("side", COUNTING, indirect=True)
+async def test_what_stands_behind_each_side_is_told(side: Side) -> None:
+    port = side.port
+    assert isinstance(port, CountsReplicas)
+    target, source = await port.replicas(Which.TARGET), await port.replicas(Which.SOURCE)
+    assert target is not None
+    assert source is not None
+    assert (source.ready, target.ready, target.wanted) == (3, 2, 2)
+    item = await replicas_item(port)
+    assert item is not None
+    assert item.passed
+
+
+@pytest.mark.parametrize("side", ["gateway_api", "vertex", "azure_ml"], indirect=True)
+async def test_a_target_that_is_still_started_is_not_ready(side: Side) -> None:
+    if side.server.__class__ is GatewayServer:
+        side.server.ready["target"][0] = False
+    elif side.server.__class__ is VertexEndpointServer:
+        side.server.endpoint["deployedModels"][1]["status"]["availableReplicaCount"] = 1
+    else:
+        side.server.deployments["green"]["properties"]["provisioningState"] = "Updating"
+    item = await replicas_item(side.port)
+    assert item is not None
+    assert not item.passed
+    assert "of 2" in item.detail
+    side.server.refuses = 403
+    item = await replicas_item(side.port)
+    assert item is not None
+    assert not item.passed
+
+
+@pytest.mark.parametrize("side", ["cloud_dns"], indirect=True)
+async def test_names_have_nothing_to_count(side: Side) -> None:
+    assert await replicas_item(side.port) is None
+    assert not isinstance(side.port, CountsReplicas)

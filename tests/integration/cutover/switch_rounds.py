@@ -14,8 +14,10 @@ from typing import Any
 
 from heavylift.fencing import Side
 from sandbox import ports, processes, records, state
+from sandbox.stack import Stack
 from tests.support import switch_worker
 from tests.support.switched import Applications, Switched, environment
+from tests.support.switched_beside import Beside
 
 KILL, STOP = "kill worker", "stop worker"
 SERVERS = {
@@ -125,10 +127,14 @@ class Worker:
 
 @dataclass
 class Running:
-    """A round that runs."""
+    """A round that runs.
+
+    :param beside: a stream and a schedule that are switched with it.
+    """
 
     workload: Switched
     drawn: Round
+    beside: Beside | None = None
     history: list[str] = field(default_factory=list)
     figures: dict[str, Any] = field(default_factory=dict)
 
@@ -201,6 +207,8 @@ class Running:
         for each in family:
             each.send(signal.SIGKILL)
         assert not processes.wait_gone(family, WAIT)
+        # Its supervisor must have seen it: what it notes later would be taken for the end of the next one.
+        self._until(lambda: _has_ended(self.workload.stack, name), f"nobody notes that {name} has ended")
         # It shall start again at its own address, which its last thread gives back.
         places = state.load(self.workload.stack.state_dir).ports[name].values()
         self._until(lambda: all(ports.is_free(port) for port in places), f"{name} keeps its port")
@@ -223,6 +231,10 @@ class Running:
     def _goes_on(self, applications: Applications) -> None:
         wanted = len(applications.through.acknowledged) + 10
         self._until(lambda: len(applications.through.acknowledged) >= wanted, "writes do not go on")
+        if self.beside is not None:
+            ledger = self.beside.producer.acknowledged
+            more = len(ledger) + 5
+            self._until(lambda: len(ledger) >= more, "records do not go on")
 
     def _until(self, met: Callable[[], bool], otherwise: str) -> None:
         end = time.monotonic() + 60
@@ -241,6 +253,8 @@ class Running:
         assert not unknown, f"{len(unknown)} rows nobody wrote, such as {unknown[:5]}:\n{self.told()}"
         self.workload.sync()
         assert self.workload.differing() == 0, f"the other side differs:\n{self.told()}"
+        if self.beside is not None:
+            self._look_beside(self.beside)
         failed = applications.load.failures.total()
         if self.drawn.fault in (KILL, STOP) or "database" in self.drawn.fault:
             assert not failed, f"requests failed: {applications.load.failures}\n{self.told()}"
@@ -253,6 +267,21 @@ class Running:
             "failed_requests": failed,
         }
 
+    def _look_beside(self, beside: Beside) -> None:
+        beside.stop()
+        wrong = beside.wrong_at(self.drawn.click)
+        assert not wrong, f"{wrong}:\n{self.told()}"
+        self.figures |= {
+            "records": len(beside.producer.acknowledged),
+            "records_lost": 0,
+            "held_back": beside.producer.held_back,
+        }
+
     def told(self) -> str:
         """Return the round and what happened, for whoever must repeat it."""
         return "\n  ".join([str(self.drawn), *self.history])
+
+
+def _has_ended(stack: Stack, name: str) -> bool:
+    record = records.read(stack.state_dir, name)
+    return record is not None and record.exit is not None

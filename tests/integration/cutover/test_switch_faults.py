@@ -1,7 +1,8 @@
 """Rounds of switches in processes that are killed or stopped, or whose servers die: one side, nothing lost.
 
-``HEAVYLIFT_SWITCH_ROUNDS`` sets how many rounds are run (default 7), ``HEAVYLIFT_FAULT_SEED`` the first one's
-seed, ``HEAVYLIFT_FAULT_REPORT`` a file that gets a line of JSON a round.
+``HEAVYLIFT_SWITCH_ROUNDS`` sets how many rounds are run (default 7), ``HEAVYLIFT_STREAM_ROUNDS`` how many
+with a stream and a schedule beside (default 2), ``HEAVYLIFT_FAULT_SEED`` the first one's seed,
+``HEAVYLIFT_FAULT_REPORT`` a file that gets a line of JSON a round.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ import pytest
 from sandbox.stack import Stack
 from tests.integration.cutover.switch_rounds import KILL, STOP, Round, Running
 from tests.support.switched import switched
+from tests.support.switched_beside import Beside
 
 ROUNDS = int(os.environ.get("HEAVYLIFT_SWITCH_ROUNDS") or 7)
+STREAMED = int(os.environ.get("HEAVYLIFT_STREAM_ROUNDS") or 2)
 FIRST = int(os.environ.get("HEAVYLIFT_FAULT_SEED") or random.SystemRandom().randrange(10**6))
-SUMMED = ("rows", "lost", "refused", "requests", "failed_requests", "seconds")
+SUMMED = ("rows", "lost", "refused", "requests", "failed_requests", "records", "records_lost", "seconds")
 LARGEST = ("longest_wait", "click_pause", "click_seconds")
 HARMLESS = (KILL, STOP)
 """What harms none of the servers that other tests use, too."""
@@ -67,11 +70,11 @@ def figures() -> Iterator[Figures]:
         print(f"\nswitch rounds: {made}")
 
 
-def _one(stack: Stack, folder: Path, drawn: Round, figures: Figures) -> None:
+def _one(stack: Stack, folder: Path, drawn: Round, figures: Figures, beside: Beside | None = None) -> None:
     print(drawn)  # shown by pytest when the test fails
     began = time.monotonic()
-    with switched(stack, folder) as workload:
-        running = Running(workload, drawn)
+    with switched(stack, folder, beside) as workload:
+        running = Running(workload, drawn, beside)
         held = False
         try:
             running.run()
@@ -95,3 +98,15 @@ def test_a_worker_that_is_killed_or_stopped(proxied: Stack, tmp_path: Path, figu
 @pytest.mark.parametrize("seed", range(FIRST, FIRST + ROUNDS), ids=lambda seed: f"seed-{seed}")
 def test_a_round(proxied: Stack, tmp_path: Path, seed: int, figures: Figures) -> None:
     _one(proxied, tmp_path, Round.draw(seed), figures)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + STREAMED), ids=lambda seed: f"seed-{seed}")
+def test_a_round_with_a_stream_and_a_schedule(
+    proxied: Stack, tmp_path: Path, seed: int, figures: Figures
+) -> None:
+    beside = Beside(proxied, tmp_path)
+    try:
+        _one(proxied, tmp_path, Round.draw(seed), figures, beside)
+    finally:
+        beside.close()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from contextlib import closing
 from typing import Any
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from heavylift.errors import ConflictError, TransientError
 from heavylift.fencing import Side, Writes
 from heavylift.switching.databases import TablesDatabase
 from heavylift.tables import api
-from heavylift.tables.postgres import fence_sql
+from heavylift.tables.postgres import fence_sql, state_lock
+from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.pump import Pump
 from tests.support.longer import first_then_long
 from tests.support.two_databases import TwoDatabases
@@ -94,3 +98,40 @@ def test_a_drain_of_a_later_turn_ends_who_was_stopped_at_the_stream(
     thread.join(60)
     assert isinstance(ended[0], TransientError | ConflictError), ended
     databases.assert_equal("item")
+
+
+def test_who_is_stopped_while_it_makes_our_tables_holds_them_up_for_seconds_only(
+    databases: TwoDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock of Heavylift's own tables is free again though its holder never ended its transaction."""
+    monkeypatch.setattr(state_lock, "ASLEEP", 0.2)
+    with (
+        closing(connect(databases.source, "sleeper")) as asleep,
+        closing(connect(databases.source, "next")) as later,
+    ):
+        asleep.execute("BEGIN")
+        state_lock.lock_state(asleep)
+        fence_sql.ensure_fences(later)
+        assert fence_sql.has_fences(later)
+        with pytest.raises(psycopg.Error, match="idle-in-transaction"):
+            asleep.execute("SELECT 1")
+
+
+def test_a_side_tells_how_many_connections_it_has_and_takes(databases: TwoDatabases) -> None:
+    databases.on_source("CREATE TABLE item (id bigint PRIMARY KEY)")
+    port = TablesDatabase(databases.request())
+    before = asyncio.run(port.connections(SOURCE))
+    assert before is not None
+    assert before.free is not None
+    with closing(connect(databases.source, "one")), closing(connect(databases.source, "two")):
+        after = asyncio.run(port.connections(SOURCE))
+        assert after is not None
+        assert after.in_use == before.in_use + 2
+        limit = sql.SQL("ALTER DATABASE {} CONNECTION LIMIT {}")
+        with closing(connect(databases.source, "limit")) as session:
+            session.execute(
+                limit.format(sql.Identifier(str(databases.source.schema)), sql.Literal(after.in_use + 3))
+            )
+        limited = asyncio.run(port.connections(SOURCE))
+        assert limited is not None
+        assert limited.free == 3

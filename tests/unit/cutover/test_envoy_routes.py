@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from heavylift.connections import Connection
 from heavylift.cutover.ports import Side, Split
-from heavylift.cutover.traffic import envoy_files, envoy_tcp
+from heavylift.cutover.traffic import envoy_files, envoy_lock, envoy_tcp
 from heavylift.cutover.traffic.envoy_routes import split_of, with_split
 from heavylift.cutover.traffic.envoy_settings import EnvoySettings, envoy_settings
 from heavylift.errors import (
@@ -216,9 +216,9 @@ def test_what_is_no_answer_of_discovery_is_named(tmp_path: Path, text: str) -> N
 
 async def test_only_one_process_changes_a_file(tmp_path: Path) -> None:
     file = tmp_path / "scoring.json"
-    async with envoy_files.alone(file):
+    async with envoy_lock.alone(file):
         with pytest.raises(ConflictError, match=f"process {os.getpid()}"):
-            async with envoy_files.alone(file, 0.05):
+            async with envoy_lock.alone(file, 0.05):
                 pass
         waiting = asyncio.create_task(_entered(file))
         done, _ = await asyncio.wait({waiting}, timeout=0.1)
@@ -229,5 +229,50 @@ async def test_only_one_process_changes_a_file(tmp_path: Path) -> None:
 
 
 async def _entered(file: Path) -> bool:
-    async with envoy_files.alone(file):
+    async with envoy_lock.alone(file):
         return True
+
+
+async def test_a_later_turn_takes_the_lock_from_one_that_stands_still(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(envoy_lock, "STILL_SECONDS", 0.05)
+    file = tmp_path / "scoring.json"
+    file.write_text('{"resources": []}')
+    async with envoy_lock.alone(file, epoch=7) as asleep:
+        with pytest.raises(ConflictError, match="HL-8732"):
+            async with envoy_lock.alone(file, 0.2, epoch=7):
+                pass
+        async with envoy_lock.alone(file, epoch=8) as later:
+            envoy_files.write_document(file, {"resources": [], "version_info": "8"}, later)
+        with pytest.raises(TransientError, match="HL-9425"):
+            envoy_files.write_document(file, {"resources": [], "version_info": "7"}, asleep)
+    assert envoy_files.read_document(file)["version_info"] == "8"
+    async with envoy_lock.alone(file, epoch=1) as folder:
+        envoy_files.write_document(file, {"resources": [], "version_info": "1"}, folder)
+    assert envoy_files.read_document(file)["version_info"] == "1"
+    left = {each.name for each in tmp_path.iterdir()}
+    assert left == {"scoring.json", ".scoring.json.lock", ".scoring.json.lock.over"}
+
+
+async def test_of_many_that_take_over_only_one_is_inside(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(envoy_lock, "STILL_SECONDS", 0.02)
+    file = tmp_path / "scoring.json"
+    file.write_text('{"resources": []}')
+    inside = 0
+
+    async def one(number: int) -> None:
+        nonlocal inside
+        async with envoy_lock.alone(file, epoch=2) as folder:
+            inside += 1
+            assert inside == 1
+            await asyncio.sleep(0)
+            envoy_files.write_document(file, {"resources": [], "version_info": str(number)}, folder)
+            inside -= 1
+
+    async with envoy_lock.alone(file, epoch=1) as asleep:
+        await asyncio.gather(*(one(number) for number in range(20)))
+        assert not asleep.exists()
+    assert envoy_files.read_document(file)["version_info"] in {str(number) for number in range(20)}

@@ -46,7 +46,7 @@ def canary_request(
         limits=Limits.of(cutover),
         seconds=seconds,
         at_least_seconds=seconds * _WATCHED,
-        probes=_probes(cutover, spec.source.connection, connections),
+        probes=probes_of(cutover, spec.source.connection, connections),
         # In the shadow nobody's business is done on the target.
         business=BusinessSource(connections(business.connection), business)
         if business and step != SHADOW
@@ -60,7 +60,11 @@ _WATCHED = 0.95
 """The share of a step after which a promotion ends it: the last block must still come in."""
 
 
-def _probes(cutover: Cutover, lies_with: str, connections: Callable[[str], Connection]) -> Probes | None:
+def probes_of(cutover: Cutover, lies_with: str, connections: Callable[[str], Connection]) -> Probes | None:
+    """Return what both sides are asked and where; None where the spec does not say.
+
+    :param lies_with: connection of the store in which the requests lie.
+    """
     analysis = cutover.analysis
     source, target = analysis.source_connection, analysis.target_connection
     if not (analysis.requests and source and target):

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from heavylift.connections import Connection
-from heavylift.cutover.ports import Side, Split
+from heavylift.cutover.ports import Replicas, Side, Split
 from heavylift.cutover.traffic.dns_marks import mark_in, new_mark
 from heavylift.cutover.traffic.faults import check_mirror_alone, no_such_route
 from heavylift.cutover.traffic.route53 import changed_meanwhile
@@ -71,6 +71,15 @@ class AzureMlTraffic(SwappedTraffic):
         waits = "" if state == _SETTLED else f"the endpoint is {state}"
         split = Split(traffic.get(target, 0), mirrored.get(target, 0), mark.epoch, detail)
         return Looked(split, endpoint, waits)
+
+    async def replicas(self, side: Side) -> Replicas | None:
+        """Tell how many instances a deployment has; none of them is ready until all of it is provisioned."""
+        found = await self._api.get(f"{self._path}/deployments/{self._names[side]}")
+        wanted = (found.get("sku") or {}).get("capacity")
+        if wanted is None:
+            return None
+        state = str((found.get("properties") or {}).get("provisioningState") or "")
+        return Replicas(int(wanted) if state == _SETTLED else 0, int(wanted), "instances")
 
     async def change(self, seen: Looked, wanted: Split) -> None:
         """Replace the endpoint by itself with another split."""

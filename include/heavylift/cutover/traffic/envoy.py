@@ -14,10 +14,11 @@ from dataclasses import replace
 from typing import Any
 
 from heavylift.connections import Connection
-from heavylift.cutover.ports import Side, Split
+from heavylift.cutover.ports import Replicas, Side, Split
 from heavylift.cutover.traffic import envoy_files as files
 from heavylift.cutover.traffic import envoy_tcp as tcp
 from heavylift.cutover.traffic.envoy_admin import EnvoyAdmin, not_answering
+from heavylift.cutover.traffic.envoy_lock import alone
 from heavylift.cutover.traffic.envoy_observing import observed
 from heavylift.cutover.traffic.envoy_routes import split_of, with_split
 from heavylift.cutover.traffic.envoy_settings import EnvoySettings, RouteKind, envoy_settings
@@ -103,6 +104,11 @@ class EnvoyTraffic:
         """
         return await observed(self._admin, self.settings)
 
+    async def replicas(self, side: Side) -> Replicas | None:
+        """Tell how many hosts of a side's cluster Envoy takes for healthy."""
+        healthy, total = await self._admin.members(self.settings.clusters[side])
+        return Replicas(healthy, total, "hosts")
+
     async def _looked_at(self, what: str, wanted: Split) -> int | None:
         """Refuse a lower epoch than Envoy's, whatever the file says; return how many files it has refused.
 
@@ -124,14 +130,14 @@ class EnvoyTraffic:
 
     async def _written(self, what: str, wanted: Split) -> Document | None:
         """Write the file, unless it says so already; return what it held before."""
-        async with files.alone(self.settings.file):
+        async with alone(self.settings.file, epoch=wanted.epoch) as folder:
             document = files.read_document(self.settings.file)
             now = self._described(document)
             refuse_lower_epoch(what, wanted.epoch, now.epoch, str(self.settings.file))
             changed = self._with(document, wanted)
             if changed == document:
                 return None
-            files.write_document(self.settings.file, changed)
+            files.write_document(self.settings.file, changed, folder)
             return document
 
     async def _come_into_force(
@@ -172,9 +178,9 @@ class EnvoyTraffic:
 
     async def _refused_by_envoy(self, what: str, wanted: Split, before: Document) -> ConflictError:
         """Put the earlier file back, and return the error that tells it."""
-        async with files.alone(self.settings.file):
+        async with alone(self.settings.file, epoch=wanted.epoch) as folder:
             if _same(self._described(files.read_document(self.settings.file)), wanted):
-                files.write_document(self.settings.file, before)
+                files.write_document(self.settings.file, before, folder)
         return ConflictError(
             what,
             got="an Envoy that refuses the file",

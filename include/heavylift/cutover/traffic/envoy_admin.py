@@ -63,6 +63,13 @@ class EnvoyAdmin:
         found = await self.stats([f"^{re.escape(stat.format(name))}$" for name in names])
         return [name for name in names if stat.format(name) not in found]
 
+    async def members(self, cluster: str) -> tuple[int, int]:
+        """Return how many hosts of a cluster are taken for healthy, and how many it has."""
+        names = [f"cluster.{cluster}.membership_{kind}" for kind in ("healthy", "total")]
+        found = await self.stats([f"^{re.escape(name)}$" for name in names])
+        healthy, total = (int(found.get(name) or 0) for name in names)
+        return healthy, total
+
     async def draining(self) -> int:
         """Return how many earlier versions of listeners still hold connections."""
         found = await self.stats(_DRAINING)

@@ -6,23 +6,16 @@ one, and Envoy reads it again when it starts: the split outlives Envoy.
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import glob
 import json
 import os
 import tempfile
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from heavylift.errors import ConflictError, HeavyliftError, IntegrityError, NotFoundError, TransientError
+from heavylift.errors import HeavyliftError, IntegrityError, NotFoundError, TransientError
 
 Document = dict[str, Any]
-_LOCK_SECONDS = 20.0
-_POLL = 0.02
 _NEW = ".new"
 
 
@@ -72,16 +65,20 @@ def _damaged(path: Path, got: str) -> HeavyliftError:
     )
 
 
-def write_document(path: Path, document: Document) -> None:
+def write_document(path: Path, document: Document, within: Path | None = None) -> None:
     """Replace a file by a document: a reader sees the old one or the new one, and so does who starts later.
 
     To be called by the holder of the file's lock: what a killed one has left half-written is removed.
 
-    :raises TransientError: it could not be written; the old file is there.
+    :param within: the holder's folder, see :func:`heavylift.cutover.traffic.envoy_lock.alone`.
+    :raises TransientError: it could not be written, or a later turn has taken the lock; the file is as
+        it was, or as that one has made it.
     """
     try:
-        _replace(path, _text(path, document))
+        _replace(path, _text(path, document), within or path.parent)
     except OSError as error:
+        if within is not None and not within.exists() and path.parent.exists():
+            raise _taken_over(path) from None
         raise TransientError(
             f"writing {path}",
             got=error.strerror or type(error).__name__,
@@ -100,11 +97,22 @@ def _text(path: Path, document: Document) -> str:
     return str(yaml.safe_dump(document, sort_keys=False))
 
 
-def _replace(path: Path, text: str) -> None:
+def _taken_over(path: Path) -> TransientError:
+    return TransientError(
+        f"writing {path}",
+        got="a process that stood still, from which a later turn has taken the file's lock",
+        expected="a change that takes milliseconds",
+        state="this process changed nothing; the file is as the later turn wants it",
+        remedy="nothing, where a later cutover or rollback has begun; else run this again",
+        code="9425",
+    )
+
+
+def _replace(path: Path, text: str, within: Path) -> None:
     mode = path.stat().st_mode & 0o777
     for left in path.parent.glob(f".{glob.escape(path.name)}.*{_NEW}"):
         left.unlink(missing_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=_NEW)
+    handle, name = tempfile.mkstemp(dir=within, prefix=f".{path.name}.", suffix=_NEW)
     try:
         with os.fdopen(handle, "w") as stream:
             stream.write(text)
@@ -120,52 +128,3 @@ def _replace(path: Path, text: str) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
-
-
-@asynccontextmanager
-async def alone(path: Path, seconds: float = _LOCK_SECONDS) -> AsyncIterator[None]:
-    """Hold the lock of a file against other processes; the kernel frees it when its holder dies.
-
-    :raises TransientError: it can't be opened.
-    :raises ConflictError: another process holds it all the time.
-    """
-    lock = path.with_name(f".{path.name}.lock")
-    try:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-    except OSError as error:
-        raise TransientError(
-            f"locking {path}",
-            got=error.strerror or type(error).__name__,
-            expected="a folder that can be written to",
-            state="nothing was changed",
-            remedy="correct config_dir of the connection, or the rights on the folder",
-            code="8731",
-        ) from None
-    try:
-        await _locked(handle, path, seconds)
-        os.ftruncate(handle, 0)
-        os.pwrite(handle, f"{os.getpid()}\n".encode(), 0)
-        yield
-    finally:
-        os.close(handle)
-
-
-async def _locked(handle: int, path: Path, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return
-        except BlockingIOError:
-            if time.monotonic() > end:
-                break
-        await asyncio.sleep(_POLL)
-    holder = os.pread(handle, 32, 0).decode(errors="replace").strip() or "unknown"
-    raise ConflictError(
-        f"locking {path}",
-        got=f"process {holder} on the machine that changes it, for more than {seconds:g} s",
-        expected="changes that take milliseconds",
-        state="nothing was changed",
-        remedy=f"look at process {holder}; where it hangs, end it (kill -9 {holder}) and run this again",
-        code="8732",
-    )

@@ -11,7 +11,7 @@ from copy import deepcopy
 from typing import Any
 
 from heavylift.connections import Connection
-from heavylift.cutover.ports import Side, Split
+from heavylift.cutover.ports import Replicas, Side, Split
 from heavylift.cutover.traffic.faults import check_mirror_alone, no_such_route
 from heavylift.cutover.traffic.settings import confirm_seconds, needed
 from heavylift.cutover.traffic.swapping import Looked, SwappedTraffic
@@ -37,6 +37,7 @@ class GatewayTraffic(SwappedTraffic):
         self._names = {Side.SOURCE: source, Side.TARGET: target}
         super().__init__(f"HTTPRoute {namespace}/{route}", confirm_seconds(connection, 60.0))
         self._api = kubernetes_changes(connection)
+        self._slices = f"apis/discovery.k8s.io/v1/namespaces/{namespace}/endpointslices"
         self._path = f"apis/gateway.networking.k8s.io/v1/namespaces/{namespace}/httproutes/{route}"
 
     async def close(self) -> None:
@@ -61,6 +62,15 @@ class GatewayTraffic(SwappedTraffic):
         revision = str((route.get("metadata") or {}).get("resourceVersion") or "")
         detail = {"route": self.name, "resourceVersion": revision}
         return Looked(Split(percent, mirror, epoch, detail), route, _waits_for(route))
+
+    async def replicas(self, side: Side) -> Replicas | None:
+        """Tell how many endpoints a side's service has, and how many of them are ready."""
+        query = {"labelSelector": f"kubernetes.io/service-name={self._names[side]}"}
+        slices = (await self._api.get(self._slices, query)).get("items") or ()
+        endpoints = [each for one in slices for each in one.get("endpoints") or ()]
+        # Not told counts as ready: https://kubernetes.io/docs/reference/kubernetes-api/service-resources/
+        ready = [each for each in endpoints if (each.get("conditions") or {}).get("ready") is not False]
+        return Replicas(len(ready), len(endpoints), "endpoints of its service")
 
     def _rules(self, route: Document) -> list[Document]:
         sides = set(self._names.values())

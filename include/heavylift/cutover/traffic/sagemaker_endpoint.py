@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from heavylift.connections import Connection
-from heavylift.cutover.ports import Side, Split
+from heavylift.cutover.ports import Replicas, Side, Split
 from heavylift.cutover.traffic.faults import check_no_mirror, no_such_route
 from heavylift.cutover.traffic.route53 import changed_meanwhile
 from heavylift.cutover.traffic.settings import confirm_seconds, needed
@@ -49,7 +49,17 @@ class SageMakerTraffic(SwappedTraffic):
         """Return the weights that are wanted, and whether the endpoint still moves to them."""
         return await asyncio.to_thread(self._look)
 
-    def _look(self) -> Looked:
+    async def replicas(self, side: Side) -> Replicas | None:
+        """Tell how many instances a variant has and wants; None for a serverless one."""
+        _found, variants = await asyncio.to_thread(self._variants)
+        variant = variants[self._names[side]]
+        current, wanted = variant.get("CurrentInstanceCount"), variant.get("DesiredInstanceCount")
+        if current is None and wanted is None:
+            return None
+        ready = int(current if current is not None else wanted or 0)
+        return Replicas(ready, int(wanted if wanted is not None else ready), "instances")
+
+    def _variants(self) -> tuple[Mapping[str, Any], dict[str, Mapping[str, Any]]]:
         found = self._call("DescribeEndpoint", {"EndpointName": self._endpoint})
         variants = {str(each["VariantName"]): each for each in found.get("ProductionVariants") or ()}
         if set(variants) != set(self._names.values()):
@@ -58,6 +68,10 @@ class SageMakerTraffic(SwappedTraffic):
                 f"the variants {', '.join(sorted(variants)) or 'none'}",
                 f"just {' and '.join(self._names.values())}",
             )
+        return found, variants
+
+    def _look(self) -> Looked:
+        found, variants = self._variants()
         weights = {side: _wanted_weight(variants[name]) for side, name in self._names.items()}
         total = sum(weights.values())
         percent = round(100 * weights[Side.TARGET] / total) if total else 0

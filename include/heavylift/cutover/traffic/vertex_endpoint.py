@@ -6,7 +6,7 @@ The epoch is a label of the endpoint; both are written by one request with the `
 from __future__ import annotations
 
 from heavylift.connections import Connection
-from heavylift.cutover.ports import Side, Split
+from heavylift.cutover.ports import Replicas, Side, Split
 from heavylift.cutover.traffic.faults import check_no_mirror, no_such_route
 from heavylift.cutover.traffic.settings import confirm_seconds, needed
 from heavylift.cutover.traffic.swapping import Looked, SwappedTraffic
@@ -59,6 +59,17 @@ class VertexTraffic(SwappedTraffic):
         percent = split.get(self._ids[Side.TARGET], 0)
         detail = {"endpoint": str(endpoint.get("name") or ""), "etag": str(endpoint.get("etag") or "")}
         return Looked(Split(percent, 0, int(text) if text.isdecimal() else 0, detail), endpoint)
+
+    async def replicas(self, side: Side) -> Replicas | None:
+        """Tell how many replicas a deployed model has, of the fewest that it is to have."""
+        endpoint = (await self.look()).found
+        models = {str(each.get("id")): each for each in endpoint.get("deployedModels") or ()}
+        model = models[self._ids[side]]
+        resources = model.get("dedicatedResources") or model.get("automaticResources") or {}
+        ready = (model.get("status") or {}).get("availableReplicaCount")
+        if ready is None:
+            return None
+        return Replicas(int(ready), max(1, int(resources.get("minReplicaCount") or 1)))
 
     async def change(self, seen: Looked, wanted: Split) -> None:
         """Send split, label and etag in one request."""

@@ -27,6 +27,7 @@ PREFIX = "__heavylift."
 _MOST = 249
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]")
 _POLL = 0.05
+_SHORT = 0.01
 _SURE_FOR = 0.6
 """The share of a lease for which a sign of life that came back is relied on."""
 _CONFIGS = {"cleanup.policy": "compact", "retention.ms": "-1"}
@@ -262,7 +263,7 @@ class OwnedMap:
         self.settle()
         until = time.monotonic() + self._stall_seconds
         while self.state.lease.epoch < self._ours.epoch:
-            self._follow(_POLL)
+            self._follow(_SHORT)
             if time.monotonic() > until:
                 raise self._silent("reading back the claim")
         if self.state.lease.runner != self.runner:

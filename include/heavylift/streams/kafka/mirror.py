@@ -133,6 +133,7 @@ class _Run:
         self._map_name = map_name
         self._transactional: Producer | None = None
         self._senders: dict[PartitionKey, PartitionSender] = {}
+        self._looked = time.monotonic()
 
     def run(self) -> StreamMirrorRecord:
         """Do it, and return what was done."""
@@ -140,6 +141,8 @@ class _Run:
         if not self._target.topics([self._map_name]):
             # A first run that is refused leaves nothing behind, not even a map.
             raise_first(look(self._source, self._target, self._request).refusals)
+        # An idempotent producer waits half a second for its number: it does so beside the map's.
+        plain = self._target.producer(self._queue())
         with OwnedMap(
             self._target,
             self._map_name,
@@ -150,6 +153,7 @@ class _Run:
             if owned.state.ended:
                 raise ended(self._map_name)
             sides = look(self._source, self._target, self._request, owned.state)
+            self._looked = time.monotonic()
             raise_first(sides.refusals)
             take_over(self._source, self._target, sides, owned)
             self._find_out_about_transactions(owned)
@@ -157,12 +161,11 @@ class _Run:
             tails = find_tails(
                 self._source, self._target, sides, owned, self._options, self._watch.stop.is_set
             )
-            pump = self._pump(sides, owned)
+            pump = self._pump(sides, owned, self._transactional or plain)
             after = self._lags(sides)
             return self._record(started_at, began, owned, sides, begins, tails, pump, after)
 
-    def _pump(self, sides: Sides, owned: OwnedMap) -> Pump:
-        producer = self._transactional or self._target.producer(self._queue())
+    def _pump(self, sides: Sides, owned: OwnedMap, producer: Producer) -> Pump:
         senders = {
             key: PartitionSender(
                 key,
@@ -261,6 +264,7 @@ class _Run:
             complete=pump.complete,
             caught_up=pump.complete and lag <= self._options.max_lag_seconds,
             seconds=round(time.monotonic() - began, 3),
+            since_look_seconds=round(time.monotonic() - self._looked, 3),
         )
 
     def _moved(self, key: PartitionKey, sides: Sides, begin: int, tail: Tail) -> PartitionMoved:

@@ -19,6 +19,7 @@ from heavylift.streams.ports import Watch
 from heavylift.streams.requests import StreamOptions
 
 _WAIT = 0.1
+_SHORT = 0.01
 _AT_ONCE = 5_000
 _CHECKPOINT_SECONDS = 1.0
 _POLL = 0.05
@@ -61,6 +62,7 @@ class Pump:
         )
         self._mapped_at, self._mapped_records = time.monotonic(), 0
         self._heard_at = time.monotonic()
+        self._wait = _SHORT
 
     @property
     def complete(self) -> bool:
@@ -107,7 +109,9 @@ class Pump:
 
     def _batch(self, consumer: Consumer) -> None:
         with self._source.asking("reading records"):
-            messages = consumer.consume(self.pace.chunk(_AT_ONCE), _WAIT)
+            messages = consumer.consume(self.pace.chunk(_AT_ONCE), self._wait)
+        # It takes all of that time unless it fills: little that is left shall not wait for more.
+        self._wait = min(_WAIT, self._wait * 1.5)
         if messages:
             self._heard_at = time.monotonic()
         elif time.monotonic() - self._heard_at > self._options.stall_seconds:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
-from confluent_kafka import KafkaError, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from heavylift.errors import IncompleteError, ServerUnavailableError
-from heavylift.kafka.cluster import Cluster, PartitionKey
+from heavylift.kafka.cluster import BRIEFLY, HEARD_WITHIN, PATIENTLY, Cluster, PartitionKey
 from heavylift.kafka.faults import of
 
-_WAIT = 0.1
+_SHORT, _LONG = 0.01, 0.1
+"""A wait takes all of its time unless it fills: the first ones are short, for most ranges are."""
 _AT_ONCE = 5_000
 _QUEUE_KIB = 8192
 
@@ -33,13 +34,14 @@ def read_range(
     """
     if end <= first:
         return
-    consumer = cluster.consumer({"queued.max.messages.kbytes": _QUEUE_KIB})
+    consumer, patient = _opened(cluster, BRIEFLY), False
     try:
         consumer.assign([TopicPartition(*key, first)])
-        heard = time.monotonic()
+        heard, wait, place = time.monotonic(), _SHORT, first
         while True:
             with cluster.asking(f"reading {key[0]}[{key[1]}]"):
-                messages = consumer.consume(_AT_ONCE, _WAIT)
+                messages = consumer.consume(_AT_ONCE, wait)
+            wait = min(_LONG, wait * 1.5)
             if stopped():
                 raise _stopped(key)
             heard = time.monotonic() if messages else heard
@@ -47,13 +49,24 @@ def read_range(
                 offset, at_end = int(message.offset() or 0), _is_end(cluster, message)
                 if offset < end and not at_end:
                     yield message
+                    place = offset + 1
                 # A record's offset is one before the next; the word of the end tells the next itself.
                 if offset >= (end if at_end else end - 1):
                     return
-            if time.monotonic() - heard > stall_seconds:
+            silent = time.monotonic() - heard
+            if not patient and silent > HEARD_WITHIN:
+                patient = True
+                consumer.close()
+                consumer = _opened(cluster, PATIENTLY)
+                consumer.assign([TopicPartition(*key, place)])
+            if silent > stall_seconds:
                 raise _silent(cluster, key, stall_seconds)
     finally:
         consumer.close()
+
+
+def _opened(cluster: Cluster, manner: Mapping[str, int]) -> Consumer:
+    return cluster.consumer({"queued.max.messages.kbytes": _QUEUE_KIB, **manner})
 
 
 def _is_end(cluster: Cluster, message: Message) -> bool:

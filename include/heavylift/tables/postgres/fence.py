@@ -28,6 +28,7 @@ from heavylift.tables.fences.port import (
 from heavylift.tables.postgres import fence_sql as parts
 from heavylift.tables.postgres.connect import connect, where
 from heavylift.tables.postgres.faults import told_as
+from heavylift.tables.postgres.state_lock import ASLEEP
 
 if TYPE_CHECKING:
     from heavylift.tables.engine import Work
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
 _STATE = "nothing was changed: the tables are as open or frozen as before"
 _RETRIED = ("55P03", "57014", "40P01")
 """A lock not got in time, the time for the statement over, a deadlock with who was in the way."""
-_ASLEEP = 5.0
-"""Seconds for which an act may rest between two of its statements, which takes it milliseconds."""
 Act = Callable[["Session", "parts.Relations"], tuple[int, bool]]
 """Does its work within a transaction; returns how many relations it concerns, and whether all was so."""
 
@@ -167,7 +166,7 @@ def _try(
                 "SELECT set_config('lock_timeout', %s, true), set_config('statement_timeout', %s, true),"
                 # A process that is stopped here would hold all tables, until somebody found it.
                 " set_config('idle_in_transaction_session_timeout', %s, true)",
-                [f"{wait * 1000:.0f}ms", f"{max(left, 1.0) * 1000:.0f}ms", f"{_ASLEEP * 1000:.0f}ms"],
+                [f"{wait * 1000:.0f}ms", f"{max(left, 1.0) * 1000:.0f}ms", f"{ASLEEP * 1000:.0f}ms"],
             )
             return act(session, relations)
     except psycopg.Error as error:

@@ -13,6 +13,7 @@ from heavylift.tables.fences.port import FenceNote
 from heavylift.tables.model import TableName
 from heavylift.tables.postgres.catalog import read_catalog
 from heavylift.tables.postgres.state import read_tables
+from heavylift.tables.postgres.state_lock import lock_state
 
 if TYPE_CHECKING:
     from heavylift.tables.fences.port import Fenced
@@ -95,7 +96,7 @@ def ensure_fences(session: Session) -> None:
         return
     with session.transaction():
         # Two that begin at once would both try to create.
-        session.execute("SELECT pg_advisory_xact_lock(hashtext('heavylift.state'))")
+        lock_state(session)
         session.execute(_DDL)
 
 

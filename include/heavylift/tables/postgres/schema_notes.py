@@ -8,6 +8,7 @@ from psycopg import sql
 
 from heavylift.errors import HeavyliftError
 from heavylift.tables.postgres.faults import is_transient, translated
+from heavylift.tables.postgres.state_lock import lock_state
 
 if TYPE_CHECKING:
     import psycopg
@@ -52,7 +53,7 @@ PREAMBLE = (
 def ensure_notes(session: Session) -> None:
     """Make the table of notes where it is missing; the stream's own tables are there."""
     with session.transaction():
-        session.execute("SELECT pg_advisory_xact_lock(hashtext('heavylift.state'))")
+        lock_state(session)
         session.execute(_DDL)
 
 

@@ -12,6 +12,7 @@ from heavylift.tables.postgres.replication import identify
 from heavylift.tables.postgres.schema_notes import ensure_notes
 from heavylift.tables.postgres.slot import slot_name
 from heavylift.tables.postgres.state import StreamPhase, StreamState, ensure_state, read_stream, write_stream
+from heavylift.tables.postgres.state_lock import lock_state
 
 if TYPE_CHECKING:
     from heavylift.tables.postgres.connect import Session
@@ -45,7 +46,7 @@ def ensure_stream(request: TablesRequest, *, source: Session, target: Session) -
     ensure_notes(target)
     with target.transaction():
         # Of two that begin at once, the second must not write over what the first has noted since.
-        target.execute("SELECT pg_advisory_xact_lock(hashtext('heavylift.state'))")
+        lock_state(target)
         if read_stream(target, request.stream) is None:
             write_stream(target, state)
     return record.findings

@@ -23,6 +23,7 @@ from heavylift.errors import ConflictError, NotFoundError, TransientError
 from heavylift.tables.model import TableName
 from heavylift.tables.postgres.holding import hold, let_go
 from heavylift.tables.postgres.lsn import lsn_from_text, lsn_to_text
+from heavylift.tables.postgres.state_lock import lock_state
 
 if TYPE_CHECKING:
     from heavylift.tables.postgres.connect import Session
@@ -154,7 +155,7 @@ def ensure_state(session: Session) -> None:
     """Make the schema and its tables where they are missing; needs CREATE on the database."""
     with session.transaction():
         # Two that begin at once would both try to create.
-        session.execute("SELECT pg_advisory_xact_lock(hashtext('heavylift.state'))")
+        lock_state(session)
         session.execute(_DDL)
 
 
