@@ -83,7 +83,7 @@ class Tally:
         if merge.kept:
             self.kept(f"fields of {sort}", len(merge.kept))
         for key in merge.conflicts:
-            self.conflict(sort, name, f"field {key!r} was changed on the target by somebody else")
+            self.conflict(sort, name, f"field {key.removeprefix(chr(0))!r} was changed on the target by somebody else")
 
     def conflict(self, sort: str, name: str, reason: str) -> None:
         """Note something that stays as somebody else has made it."""

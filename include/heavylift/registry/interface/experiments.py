@@ -152,7 +152,9 @@ class Experiments:
         tags = tags_of(there.get("tags"))
         actual = {key: value for key, value in tags.items() if not names.is_ours(key)}
         earlier = noted(tags)
-        own_name = str(there["name"]).removesuffix(f" ({context.provenance.registry})")
+        own_name = str(there["name"])
+        if own_name != str(found.thing["name"]):
+            own_name = own_name.removesuffix(f" ({context.provenance.registry})")
         fields = {**wanted, _NAME: str(found.thing["name"])}
         merge = context.policy.merge(fields, {**actual, _NAME: own_name}, earlier)
         facts = {k: v for k, v in self._own_tags(found.thing).items() if tags.get(k) != v}
