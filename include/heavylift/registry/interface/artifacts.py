@@ -99,12 +99,12 @@ class Artifacts:
                 self.silent[root] = error
             else:
                 return
-        error = self.silent[root]
+        silent = self.silent[root]
         self.context.tally.failed(
             SORT,
             f"{place.owner.kind} {place.owner.id}",
-            f"the source's server cannot list {root}: {error.got}",
-            f"HL-{error.code}",
+            f"the source's server cannot list {root}: {silent.got}",
+            f"HL-{silent.code}",
         )
 
     async def _send(self, place: Place, path: str, size: int) -> None:
