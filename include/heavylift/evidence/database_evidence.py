@@ -24,8 +24,8 @@ from heavylift.evidence.table_records import (
 )
 
 FORWARD, REVERSE = "forward", "reverse"
-_SYNC = "sync"
-"""The phase whose runs follow the direction of the switch."""
+_TURNING = frozenset({"sync", "registry"})
+"""The phases whose runs follow the direction of the switch."""
 _LSN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})")
 
 
@@ -157,7 +157,7 @@ async def read_database(store: EvidenceStore, run: RunKey, database: str) -> Dat
     """
     syncs = await read_all(store, partial(database_path, run, database, "sync"), SyncRecord)
     # A switch or rollback may have turned it round between two attempts: the last one counts.
-    turned = run.phase == _SYNC and bool(syncs) and syncs[-1].record.direction == REVERSE
+    turned = run.phase in _TURNING and bool(syncs) and syncs[-1].record.direction == REVERSE
     direction = REVERSE if turned else FORWARD
 
     async def latest(kind: str, model: type[RecordT]) -> Kept[RecordT] | None:

@@ -15,12 +15,13 @@ from heavylift.evidence.stream_evidence import read_stream_evidence
 from heavylift.evidence.switch_evidence import latest_switch
 
 _STREAM = "stream "
+_REGISTRY = "registry "
 _REVERSE = "reverse"
 _NAMED = 8
 
 
 async def losses_of(store: EvidenceStore, migration: str, names: Sequence[str]) -> tuple[Loss, ...]:
-    """Return what each of ``names`` loses that is not carried back, a stream by ``stream NAME``.
+    """Return what each of ``names`` loses; streams are ``stream NAME``, registries ``registry NAME``.
 
     :raises NotFoundError: the workload was never switched: nothing was written on the target.
     """
@@ -35,15 +36,24 @@ async def losses_of(store: EvidenceStore, migration: str, names: Sequence[str]) 
             code="9652",
         )
     since = kept.record.ended_at
-    runs = [seen.key for seen in await list_runs(store, migration, "sync")][::-1]
-    return tuple([await _loss(store, name, runs, since) for name in sorted(names)])
+    runs = {
+        phase: [seen.key for seen in await list_runs(store, migration, phase)][::-1]
+        for phase in ("sync", "registry")
+    }
+    return tuple(
+        [
+            await _loss(store, name, runs["registry" if name.startswith(_REGISTRY) else "sync"], since)
+            for name in sorted(names)
+        ]
+    )
 
 
 async def _loss(store: EvidenceStore, name: str, runs: Sequence[RunKey], since: datetime) -> Loss:
     if name.startswith(_STREAM):
         return await _of_stream(store, name, runs, since)
     for run in runs:
-        kept = (await read_database(store, run, name)).sync
+        # A followed registry keeps its rounds as a database's.
+        kept = (await read_database(store, run, name.replace(_REGISTRY, "registry-", 1))).sync
         if kept is None or kept.record.ended_at <= since or kept.record.direction != _REVERSE:
             continue
         record = kept.record

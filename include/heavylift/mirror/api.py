@@ -14,24 +14,21 @@ from heavylift.evidence.numbered import write_next
 from heavylift.evidence.registry_records import RegistryMoveRecord, RegistryTableProof, registry_path
 from heavylift.evidence.store import open_evidence
 from heavylift.fencing import Side
-from heavylift.mirror.requests import STAY_SECONDS, demand_deletes_follow, stream_id, stream_of, turned
+from heavylift.mirror.proving import prove_moment, seen_towards
+from heavylift.mirror.requests import STAY_SECONDS, demand_deletes_follow, stream_id, stream_of
 from heavylift.platforms.postgresql.connect import TYPES, connect
 from heavylift.platforms.postgresql.faults import told_as
 from heavylift.registry.api import verify_registry
-from heavylift.registry.store.moment import moment_of
 from heavylift.registry.store.moving import move_to
-from heavylift.registry.store.proving import table_proofs
 from heavylift.registry.work import RegistryProgress, Tell, silent
 from heavylift.registry.work import Work as RegistryWork
 from heavylift.spec.sections_data import RegistryKind, RegistryPath
-from heavylift.spec.vocabulary import Deletes
 from heavylift.tables import api as tables
 from heavylift.tables.engine import TablesProgress
 from heavylift.tables.engine import Work as TablesWork
 from heavylift.tables.fences.acts import AGAINST
 from heavylift.tables.follow import Watching, follow_tables
 from heavylift.tables.postgres.adopting import begin_beside
-from heavylift.tables.postgres.compare import one_moment
 from heavylift.tables.postgres.state import StreamPhase, read_stream
 from heavylift.tables.requests import Direction
 
@@ -157,17 +154,10 @@ async def verify_following(
     """
     stream = await _stream(request)
     live = await tables.live_request(stream)
-    seen = request if live.direction is Direction.FORWARD else turned(request)
-    # Nothing that has gone from the live side is kept on the other.
-    seen = replace(seen, options=replace(seen.options, deletes=Deletes.PROPAGATE))
-    taking = replace(live, options=replace(live.options, take_over=True))
+    seen = seen_towards(request, Side.TARGET if live.direction is Direction.FORWARD else Side.SOURCE)
 
     def follow(_request: RegistryRequest, work: RegistryWork) -> tuple[None, tuple[RegistryTableProof, ...]]:
-        with (
-            one_moment(taking, TablesWork(work.stop)) as (snapshot, _position),
-            moment_of(taking.source.connection, snapshot) as moment,
-        ):
-            return None, table_proofs(seen, moment)
+        return None, prove_moment(seen, live, TablesWork(work.stop))
 
     return await verify_registry(seen, tell, follow=follow if request.options.live else None)
 

@@ -7,8 +7,9 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heavylift.errors import ConflictError, SpecError
+from heavylift.errors import ConflictError, CredentialError, SpecError, TransientError
 from heavylift.platforms.postgresql.connect import connect, where
+from heavylift.platforms.postgresql.faults import told_as
 from heavylift.registry.paths import choose_path, stores_of
 from heavylift.registry.store.catalog import read_catalog
 from heavylift.registry.uris import URI_COLUMNS, UriForm, UriMap
@@ -25,9 +26,10 @@ STAY_SECONDS = 20.0
 """How long a round stays with the source's log; between two rounds fences are looked at anew."""
 
 
-def stream_of(request: RegistryRequest) -> TablesRequest:
+def stream_of(request: RegistryRequest, *, either: bool = False) -> TablesRequest:
     """Return the stream that follows a registry, in the forward direction; asks both databases for tables.
 
+    :param either: one of them is enough: the other may be away.
     :raises UnsupportedError: the registry does not move by its databases.
     :raises SpecError: the map of prefixes cannot be turned around, so that nothing could flow back.
     :raises ConflictError: MLflow's tables lie in schemas of different names.
@@ -35,8 +37,7 @@ def stream_of(request: RegistryRequest) -> TablesRequest:
     """
     choose_path(request)
     source, target = stores_of(request)
-    schema, names = _tables(source)
-    there, _ = _tables(target)
+    schema, names, there = _either(source, target) if either else _both(source, target)
     if schema != there:
         raise ConflictError(
             f"following registry {request.registry!r}",
@@ -116,8 +117,25 @@ def inverse(uris: UriMap, registry: str) -> UriMap:
     return UriMap(tuple(sorted(back, key=lambda pair: -len(pair[0]))))
 
 
+def _both(source: Connection, target: Connection) -> tuple[str, list[str], str]:
+    schema, names = _tables(source)
+    return schema, names, _tables(target)[0]
+
+
+def _either(source: Connection, target: Connection) -> tuple[str, list[str], str]:
+    """Return tables and schema of the side that answers; a copy's are those of the other."""
+    try:
+        schema, names = _tables(source)
+    except (TransientError, CredentialError):
+        schema, names = _tables(target)
+    return schema, names, schema
+
+
 def _tables(side: Connection) -> tuple[str, list[str]]:
-    with closing(connect(side, "registry stream")) as session:
+    with (
+        told_as(f"looking for MLflow's tables in {where(side)}", "nothing was touched"),
+        closing(connect(side, "registry stream")) as session,
+    ):
         catalog = read_catalog(session, where(side))
         return catalog.schema, sorted(catalog.tables)
 

@@ -15,9 +15,8 @@ from heavylift.evidence.records import Severity
 from heavylift.evidence.registry_records import RegistrySwitchRecord, RegistryTableProof, registry_path
 from heavylift.evidence.store import open_evidence
 from heavylift.fencing import Side
-from heavylift.mirror.requests import stream_of, turned
-from heavylift.registry.verifying import compare_stores
-from heavylift.spec.vocabulary import Deletes
+from heavylift.mirror.proving import prove_frozen
+from heavylift.mirror.requests import stream_of
 from heavylift.tables import api as tables
 from heavylift.tables.postgres.adopting import demand_replica_role, end_holder
 
@@ -177,9 +176,7 @@ class _Switch:
         )
 
     async def _prove(self) -> tuple[RegistryTableProof, ...]:
-        seen = self.request if self.to is Side.TARGET else turned(self.request)
-        seen = replace(seen, options=replace(seen.options, deletes=Deletes.PROPAGATE, live=False))
-        proofs = await in_thread(lambda _stop, _relay: compare_stores(seen), lambda _nothing: None)
+        proofs = await prove_frozen(self.request, self.to)
         unequal = [each.table for each in proofs if not each.equal]
         if unequal:
             raise IntegrityError(

@@ -72,12 +72,13 @@ def _workload_is_tested(spec: MigrationSpec) -> Iterator[Broken]:
 
 
 def _something_switches(spec: MigrationSpec, cutover: Cutover) -> Iterator[Broken]:
-    if not (cutover.traffic or spec.databases or cutover.streams or cutover.schedules):
+    switched = spec.databases or cutover.streams or cutover.registries
+    if not (cutover.traffic or switched or cutover.schedules):
         yield Broken(
             "8712",
             ("cutover",),
             "nothing that could be switched",
-            "cutover.traffic, cutover.streams, cutover.schedules, or databases",
+            "cutover.traffic, cutover.streams, cutover.registries, cutover.schedules, or databases",
         )
 
 
@@ -98,12 +99,12 @@ def _steps_rise(cutover: Cutover) -> Iterator[Broken]:
 def _writers_go_whole(spec: MigrationSpec, cutover: Cutover) -> Iterator[Broken]:
     if cutover.writers is None:
         return
-    if not spec.databases and not cutover.streams:
+    if not (spec.databases or cutover.streams or cutover.registries):
         yield Broken(
             "8714",
             ("cutover", "writers"),
-            "writers without databases and switched streams",
-            "databases or streams that they write to",
+            "writers without databases, switched streams and switched registries",
+            "databases, streams or registries that they write to",
         )
     if cutover.writers.adapter is TrafficAdapter.ENDPOINT:
         yield Broken(

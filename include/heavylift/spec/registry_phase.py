@@ -23,7 +23,8 @@ def spec_for(spec: MigrationSpec, phase: Phase) -> MigrationSpec:
     The assess phase only looks, and moves none of it; the provision phase makes places for it, and passes
     each of its gates once for each stage. The registry phase has feature stores, registries,
     and the artifacts of these as datasets; all other phases have the rest. So whatever moves, judges and
-    tells of datasets does the same for artifacts.
+    tells of datasets does the same for artifacts. A cutover and a
+    rollback see the registries that they switch.
     """
     nothing = dict.fromkeys(_MOVED, ())
     if phase is Phase.ASSESS:
@@ -33,11 +34,19 @@ def spec_for(spec: MigrationSpec, phase: Phase) -> MigrationSpec:
     if phase is Phase.REVALIDATE:
         # Where models lie that are named by their registry.
         return spec
+    if phase in (Phase.CUTOVER, Phase.ROLLBACK):
+        return spec.model_copy(update={"registries": switched_registries(spec), "feature_stores": ()})
     if phase is not Phase.REGISTRY:
         sealed = spec.envelopes if phase is Phase.TRANSFER else ()
         return spec.model_copy(update={"registries": (), "feature_stores": (), "envelopes": sealed})
     found = tuple(dataset for each in spec.registries for dataset in artifacts_of(spec, each))
     return spec.model_copy(update={"datasets": found, "databases": (), "streams": ()})
+
+
+def switched_registries(spec: MigrationSpec) -> tuple[Registry, ...]:
+    """Return the registries that a cutover switches: they are followed, where others are synced."""
+    names = spec.cutover.registries if spec.cutover else ()
+    return tuple(each for each in spec.registries if each.name in names)
 
 
 def artifacts_of(spec: MigrationSpec, registry: Registry) -> tuple[Dataset, ...]:

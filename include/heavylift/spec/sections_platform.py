@@ -10,7 +10,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from heavylift.spec.base import ConnectionId, Count, CronSchedule, Number, SpecModel, Text, Url
+from heavylift.spec.base import ConnectionId, Count, CronSchedule, Name, Number, SpecModel, Text, Url
 from heavylift.spec.canary_rules import Analysis
 from heavylift.spec.quantities import Seconds
 from heavylift.spec.sections_capacity import Capacity
@@ -127,6 +127,10 @@ class Cutover(SpecModel):
     )
     streams: tuple[SwitchedStream, ...] = Field(
         default=(), description="Streams that are switched; the others go on being mirrored only."
+    )
+    registries: tuple[Name, ...] = Field(
+        default=(),
+        description="Registries whose clients are switched; they are followed by the log of their database.",
     )
     schedules: tuple[SwitchedSchedule, ...] = Field(
         default=(), description="Schedules that are held on one side and let run on the other."

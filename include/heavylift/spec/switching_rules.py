@@ -1,4 +1,4 @@
-"""Rules about what else a cutover switches: streams and schedules."""
+"""Rules about what else a cutover switches: streams, registries and schedules."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 from heavylift.spec.cron import check_cron
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.rule import Broken
-from heavylift.spec.sections_data import StreamEngine
+from heavylift.spec.sections_data import Registry, RegistryKind, RegistryPath, StreamEngine
 from heavylift.spec.sections_platform import Cutover
 from heavylift.spec.sections_switching import MissedRuns, ScheduleAdapter, StreamFence, SwitchedStream
+from heavylift.spec.vocabulary import Deletes
 
 _PRINCIPAL = "User:"
 
@@ -20,6 +21,7 @@ def switching_rules(spec: MigrationSpec, cutover: Cutover) -> Iterator[Broken]:
     yield from _streams_are_there(spec, cutover)
     for index, each in enumerate(cutover.streams):
         yield from _fence_fits(spec, index, each)
+    yield from _registries_are_there(spec, cutover)
     yield from _schedules_can_be_read(cutover)
     yield from _schedules_have_two_sides(cutover)
 
@@ -37,6 +39,38 @@ def _streams_are_there(spec: MigrationSpec, cutover: Cutover) -> Iterator[Broken
                 " or ".join(names) or "a stream of the section streams",
             )
         seen.add(each.stream)
+
+
+def _registries_are_there(spec: MigrationSpec, cutover: Cutover) -> Iterator[Broken]:
+    known = {each.name: (index, each) for index, each in enumerate(spec.registries)}
+    seen: set[str] = set()
+    for index, name in enumerate(cutover.registries):
+        if name not in known or name in seen:
+            why = "twice" if name in seen else "which is no registry of this spec"
+            wanted = " or ".join(known) or "a registry of the section registries"
+            yield Broken("9551", ("cutover", "registries", index), f"{name!r}, {why}", wanted)
+        elif name not in seen:
+            yield from _registry_can_follow(*known[name])
+        seen.add(name)
+
+
+def _registry_can_follow(index: int, each: Registry) -> Iterator[Broken]:
+    if each.deletes is not Deletes.PROPAGATE:
+        yield Broken(
+            "9552",
+            ("registries", index, "deletes"),
+            f"{each.deletes.value}, of a registry that a cutover switches",
+            "propagate: its log is followed whole, so that either side can take over",
+        )
+    kinds = {each.source.kind, each.target.kind}
+    if kinds != {RegistryKind.MLFLOW} or each.path is RegistryPath.API:
+        told = " and ".join(sorted(kind.value for kind in kinds)) + f", path {each.path.value}"
+        yield Broken(
+            "9553",
+            ("cutover", "registries"),
+            f"{each.name!r}: {told}",
+            "registries of MLflow that move by their databases, which are PostgreSQL",
+        )
 
 
 def _fence_fits(spec: MigrationSpec, index: int, each: SwitchedStream) -> Iterator[Broken]:

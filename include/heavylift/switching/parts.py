@@ -11,8 +11,11 @@ from heavylift.cutover.schedules.opening import open_schedule
 from heavylift.cutover.traffic.opening import open_traffic
 from heavylift.cutover.world import Parts
 from heavylift.errors import SpecError
+from heavylift.registry.requests import registry_request
+from heavylift.spec.registry_phase import switched_registries
 from heavylift.streams.requests import stream_request
 from heavylift.switching.databases import TablesDatabase
+from heavylift.switching.registries import SwitchedRegistry
 from heavylift.switching.streams import SwitchedStream, silent
 from heavylift.tables.requests import tables_request
 
@@ -47,6 +50,10 @@ async def open_parts(
         SwitchedStream(stream_request(spec, each.stream, run, connections), tell)
         for each in cutover.streams
         if each.stream in names
+    ]
+    databases += [
+        SwitchedRegistry(registry_request(spec, each.name, run, connections))
+        for each in switched_registries(spec)
     ]
     async with AsyncExitStack() as stack:
         requests = await _open(stack, spec, cutover.traffic, connections)

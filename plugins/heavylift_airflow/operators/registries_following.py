@@ -36,6 +36,7 @@ class SyncRegistryOperator(RegistryOperator):
     Idempotency: both databases are compared, or the position lies in the target with the changes, so a second
     run does only what is left. A run that is stopped leaves whole transactions.
 
+    :param begin: follow it from the first run on, in bounded rounds: for a registry that is to be switched.
     :param follow: go on until the task is stopped, or for ``follow_seconds``.
     :param hold_worker: while following, stay with the source instead of waiting in the triggerer.
     :param poll_seconds: while following, how often the triggerer looks.
@@ -51,6 +52,7 @@ class SyncRegistryOperator(RegistryOperator):
         self,
         *,
         registry: str,
+        begin: bool = False,
         follow: bool = False,
         follow_seconds: float | None = None,
         hold_worker: bool = False,
@@ -58,6 +60,7 @@ class SyncRegistryOperator(RegistryOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(registry=registry, **kwargs)
+        self.begin = begin
         self.follow = follow
         self.follow_seconds = follow_seconds
         self.hold_worker = hold_worker
@@ -93,6 +96,8 @@ class SyncRegistryOperator(RegistryOperator):
         from heavylift.registry.wording import move_figures
 
         request = self.request(frame)
+        if self.begin:
+            await self._begin(frame, reporter)
         if await mirror.is_followed(request):
             record, ref = await mirror.sync_following(request, reporter)
             await self._note_changes(frame, record, ref)

@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
 
 from heavylift.spec import LoadedSpec, Phase
-from heavylift.spec.registry_phase import artifacts_of, spec_for
+from heavylift.spec.registry_phase import artifacts_of, spec_for, switched_registries
 from heavylift.spec.sections_data import FeatureStore, Registry
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.features import (
@@ -54,11 +54,12 @@ def _registry(parts: Parts, begin: BaseOperator, registry: Registry) -> BaseOper
     """
     name = registry.name
     rule: dict[str, Any] = {"trigger_rule": TriggerRule.NONE_FAILED}
+    switched = registry in switched_registries(parts.spec)
     with TaskGroup(group_id=f"registry_{name}", tooltip=registry.description):
         preflight = PreflightRegistryOperator(**parts.arguments("preflight_registry"), registry=name)
         copy = CopyRegistryOperator(**parts.arguments("copy_registry"), registry=name)
         # A copy that is there already skips the task before.
-        sync = SyncRegistryOperator(**parts.arguments("sync_registry"), registry=name, **rule)
+        sync = SyncRegistryOperator(**parts.arguments("sync_registry"), registry=name, begin=switched, **rule)
         verify = VerifyRegistryOperator(**parts.arguments("verify_registry"), registry=name, **rule)
         begin >> preflight >> copy >> sync
     moved = [parts.dataset(sync, dataset) for dataset in artifacts_of(parts.spec, registry)]

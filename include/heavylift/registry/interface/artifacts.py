@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from heavylift.errors import UnsupportedError
+from heavylift.errors import TransientError, UnsupportedError
 from heavylift.locations import SCHEMES, Location, parse_location
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.wiring import open_store
@@ -48,12 +48,14 @@ class Artifacts:
     """How the artifacts of a move travel.
 
     :param source: the object store's connection on the source; the same for ``target``.
+    :param silent: roots that the source's server cannot list, each of which is asked for once.
     """
 
     context: Context
     source: Connection | None = None
     target: Connection | None = None
     places: dict[str, Place] = field(default_factory=dict)
+    silent: dict[str, TransientError] = field(default_factory=dict)
 
     def add(self, place: Place) -> None:
         """Note an owner's places."""
@@ -76,12 +78,34 @@ class Artifacts:
             return
         context = self.context
         there = {} if place.fresh else await _sizes(context.target, place.target_owner)
-        async for path, size in artifact_files(context.source, place.owner):
+        async for path, size in self._listed(place):
             context.tally.found(SORT)
             if there.get(path) == size:
                 continue
             name = f"{place.owner.kind} {place.owner.id}: {path}"
             await context.guarded(SORT, name, partial(self._send, place, path, size))
+
+    async def _listed(self, place: Place) -> AsyncIterator[tuple[str, int]]:
+        """Yield an owner's files; note a root behind the server that answers nothing, and go on with others.
+
+        Old runs name stores that have gone. A server that is itself away ends the run with its next answer.
+        """
+        root = root_of(place.source)
+        if root not in self.silent:
+            try:
+                async for found in artifact_files(self.context.source, place.owner):
+                    yield found
+            except TransientError as error:
+                self.silent[root] = error
+            else:
+                return
+        silent = self.silent[root]
+        self.context.tally.failed(
+            SORT,
+            f"{place.owner.kind} {place.owner.id}",
+            f"the source's server cannot list {root}: {silent.got}",
+            f"HL-{silent.code}",
+        )
 
     async def _send(self, place: Place, path: str, size: int) -> None:
         context = self.context

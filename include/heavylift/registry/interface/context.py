@@ -83,7 +83,8 @@ class Tally:
         if merge.kept:
             self.kept(f"fields of {sort}", len(merge.kept))
         for key in merge.conflicts:
-            self.conflict(sort, name, f"field {key!r} was changed on the target by somebody else")
+            shown = key.removeprefix("\0")
+            self.conflict(sort, name, f"field {shown!r} was changed on the target by somebody else")
 
     def conflict(self, sort: str, name: str, reason: str) -> None:
         """Note something that stays as somebody else has made it."""

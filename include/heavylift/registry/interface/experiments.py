@@ -9,13 +9,13 @@ from typing import Any
 
 from heavylift.errors import AlreadyExistsError
 from heavylift.registry.interface import names
+from heavylift.registry.interface.aside import NAME, aside_name, make_way
 from heavylift.registry.interface.context import Context
 from heavylift.registry.interface.merging import note, noted
 from heavylift.registry.interface.names import pairs_of, tags_of, to_target
 from heavylift.registry.rest.client import TrackingServer
 
 _API = "api/2.0/mlflow/experiments"
-_NAME = "\0name"
 SORT = "experiments"
 DEFAULT = "0"
 
@@ -60,6 +60,7 @@ class Experiments:
         ours, taken = await self._on_target()
         sources = [each async for each in all_experiments(context.source)]
         context.tally.found(SORT, len(sources))
+        await make_way(context, sources, taken)
         for thing in sources:
             there = ours.pop(str(thing["experiment_id"]), None)
             await context.guarded(SORT, str(thing["name"]), partial(self._one, thing, there, taken))
@@ -89,7 +90,7 @@ class Experiments:
         else:
             found = Experiment(thing, str(there["experiment_id"]), there.get("lifecycle_stage") == "deleted")
             self.found.append(found)
-            await self._update(found, there, wanted)
+            await self._update(found, there, wanted, taken)
         self.context.maps.experiments[str(thing["experiment_id"])] = self.found[-1].target_id
 
     async def _adopted(
@@ -125,7 +126,7 @@ class Experiments:
 
     async def _make(self, thing: Mapping[str, Any], name: str, wanted: Mapping[str, str]) -> Experiment:
         context = self.context
-        fields = {**wanted, _NAME: str(thing["name"])}
+        fields = {**wanted, NAME: str(thing["name"])}
         tags = {**wanted, **self._own_tags(thing), **note(fields)}
         body: dict[str, Any] = {"name": name, "tags": pairs_of(tags)}
         location = str(thing.get("artifact_location", ""))
@@ -147,14 +148,26 @@ class Experiments:
                 return str(each["experiment_id"])
         return None
 
-    async def _update(self, found: Experiment, there: Mapping[str, Any], wanted: Mapping[str, str]) -> None:
+    async def _update(
+        self,
+        found: Experiment,
+        there: Mapping[str, Any],
+        wanted: Mapping[str, str],
+        taken: dict[str, dict[str, Any]],
+    ) -> None:
         context = self.context
         tags = tags_of(there.get("tags"))
         actual = {key: value for key, value in tags.items() if not names.is_ours(key)}
         earlier = noted(tags)
-        own_name = str(there["name"]).removesuffix(f" ({context.provenance.registry})")
-        fields = {**wanted, _NAME: str(found.thing["name"])}
-        merge = context.policy.merge(fields, {**actual, _NAME: own_name}, earlier)
+        own_name = str(there["name"])
+        if own_name != str(found.thing["name"]):
+            own_name = own_name.removesuffix(f" ({context.provenance.registry})")
+        fields = {**wanted, NAME: str(found.thing["name"])}
+        merge = context.policy.merge(fields, {**actual, NAME: own_name}, earlier)
+        if own_name == aside_name(context.provenance.registry, found.id):
+            # It made way in this run, or in one that was killed.
+            merge.put[NAME] = fields[NAME]
+            merge.conflicts = [key for key in merge.conflicts if key != NAME]
         facts = {k: v for k, v in self._own_tags(found.thing).items() if tags.get(k) != v}
         if found.deleted and not found.gone:
             await wake(self.context, found)
@@ -164,13 +177,15 @@ class Experiments:
             return
         await wake(self.context, found)
         await self._put_tags(found.target_id, {**note(fields, earlier), **facts})
-        await self._put_tags(found.target_id, {k: v for k, v in merge.put.items() if k != _NAME})
-        if _NAME in merge.put:
-            body = {"experiment_id": found.target_id, "new_name": merge.put[_NAME]}
-            await context.target.write("POST", f"{_API}/update", body)
+        await self._put_tags(found.target_id, {k: v for k, v in merge.put.items() if k != NAME})
         for key in merge.delete:
             body = {"experiment_id": found.target_id, "key": key}
             await context.target.gone("POST", f"{_API}/delete-experiment-tag", body)
+        if NAME in merge.put:
+            name = self._free_name(merge.put[NAME], taken)
+            body = {"experiment_id": found.target_id, "new_name": name}
+            await context.target.write("POST", f"{_API}/update", body)
+            taken[name] = taken.pop(str(there["name"]), dict(there))
         context.tally.merged(SORT, str(found.thing["name"]), merge)
 
     async def _put_tags(self, experiment: str, tags: Mapping[str, str]) -> None:

@@ -206,10 +206,14 @@ class Filling:
         linked = self.model_points.get(fill.source, {})
         for value, timestamp, step in points:
             body = {"key": name, "value": _sent(value), "timestamp": timestamp, "step": step}
-            links = linked.get((name, value, timestamp, step), [])
+            key = (name, value, timestamp, step)
+            if value == "nan" and key not in linked:
+                # Of a logged model's NaN the server keeps a zero.
+                key = (name, "0.0", timestamp, step)
+            links = [] if key in fill.linked else linked.get(key, [])
             fill.points += [{**body, **link} for link in links]
             if links:
-                fill.linked.add((name, value, timestamp, step))
+                fill.linked.add(key)
             elif (value, timestamp, step) not in known:
                 fill.points.append(body)
 

@@ -127,6 +127,7 @@ class Traces:
         done = note({**wanted, **kept})
         # Written a second time, so that what the server worked out from the spans gives way.
         await self._start(info, self._own(source) | done, without=merge.conflicts)
+        await self._overrule(info, merge.conflicts)
         for key in merge.delete:
             await self._delete(source, key)
         if there is None:
@@ -170,6 +171,23 @@ class Traces:
             if _ASSESSMENT + str(each["assessment_id"]) not in left_out
         ]
         await self.context.target.write("POST", _API, {"trace": {"trace_info": body}})
+
+    async def _overrule(self, info: Mapping[str, Any], conflicts: Iterable[str]) -> None:
+        """Give way to later judgements again: a trace that is written whole has all of them valid.
+
+        The interface marks one as overruled only where the other is made, so that is made anew, with its id.
+        """
+        left_out, trace = set(conflicts), str(info["trace_id"])
+        given = list(info.get("assessments") or ())
+        overruled = {str(each["assessment_id"]) for each in given if each.get("valid") is False}
+        by_time = sorted(given, key=lambda each: str(each.get("create_time", "")))
+        for each in by_time:
+            key = _ASSESSMENT + str(each["assessment_id"])
+            if str(each.get("overrides", "")) not in overruled or key in left_out:
+                continue
+            await self._delete(trace, key)
+            body = {"assessment": _assessment(each, self.context.maps.runs)}
+            await self.context.target.write("POST", f"{_API}/{segment(trace)}/assessments", body)
 
     async def _send_spans(self, trace: str, spans: Sequence[Mapping[str, Any]]) -> None:
         ours = [span for span in spans if _trace_of(span) == trace]

@@ -95,15 +95,18 @@ _URIS = (("models:/m-", "logged model"), ("models:/", "registered model"), ("run
 class SourceView:
     """The source's things, without what no target could show.
 
-    :param webhooks: the names of those that were shown.
+    :param webhooks: the names of those that were shown; ``experiments`` likewise.
     """
 
     webhooks: set[str] = field(default_factory=set)
+    experiments: set[str] = field(default_factory=set)
 
     def thing(self, kind: str, raw: Raw) -> tuple[str, Raw] | None:
         """Return a thing's id and what can be compared of it."""
         if kind == "webhook":
             self.webhooks.add(str(raw["name"]))
+        if kind == "experiment":
+            self.experiments.add(str(raw["name"]))
         return _shown_id(kind, raw), _plain(kind, raw, _SOURCE)
 
     def actual(self, _kind: str, shown: str) -> str:
@@ -211,7 +214,7 @@ class TargetView:
         inner |= {
             "experiment": lambda: {
                 "experiment_id": origin,
-                "name": str(inner["name"]).removesuffix(f" ({self.registry})"),
+                "name": self._experiment_name(str(inner["name"])),
             },
             "run": lambda: {"run_id": origin},
             "logged model": lambda: {"model_id": origin},
@@ -225,6 +228,9 @@ class TargetView:
         if kind == "run" and "inputs" in shown:
             shown["inputs"] = json.loads(self._within(json.dumps(shown["inputs"])))
         return shown
+
+    def _experiment_name(self, name: str) -> str:
+        return name if name in self.source.experiments else name.removesuffix(f" ({self.registry})")
 
     def _within(self, text: str) -> str:
         # A dataset's source is JSON within JSON.
