@@ -276,8 +276,10 @@ class AssessUtilisation(SpecModel):
 class AssessQuotas(SpecModel):
     """A region whose quotas are read; a target with that platform and region is judged by them."""
 
-    platform: Platform = Field(description="aws, gcp or azure.")
-    region: _ShortText = Field(description="Its name on the platform.")
+    platform: Platform = Field(description="aws, gcp, azure or kubernetes.")
+    region: _ShortText = Field(
+        description="Its name on the platform; of kubernetes the namespace, or cluster for its nodes alone."
+    )
     connection: ConnectionId = Field(description="Connection with which they are read.")
 
 
