@@ -56,6 +56,7 @@ AREAS = (
     Area(f"{_LIB}/quotas/", "Quotas", "heavylift quotas SPEC", "reference/quotas-and-prices.md"),
     Area(f"{_LIB}/pricing/", "Price lists", "heavylift prices refresh", "reference/quotas-and-prices.md"),
     Area(f"{_LIB}/load/", "Load on endpoints", "heavylift baseline", "reference/baselines.md"),
+    Area(f"{_LIB}/scoring/", "Golden inputs and scoring servers", "heavylift baseline", "reference/baselines.md"),
     Area(f"{_LIB}/optimize/", "Optimisation", "heavylift status MIGRATION", "reference/optimize.md"),
     Area(f"{_LIB}/facts/", "Prices and devices", "heavylift plan SPEC --explain", "reference/planning.md"),
     Area(f"{_LIB}/infra/", "Infrastructure", "heavylift infra validate", "reference/infra.md"),

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from heavylift.cutover.canary.analysis import SequentialAnalysis, Verdict, Watched
-from heavylift.models.statistics import mismatch_bound
+from heavylift.scoring.statistics import mismatch_bound
 from tests.support.canary_peers import Told, mann_whitney, measured_before
 from tests.support.canary_trials import BAD, LIMITS, STEPS, Step, as_crowd, as_pairs, step, target_of
 

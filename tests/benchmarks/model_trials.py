@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
-from heavylift.models.statistics import mismatch_bound
+from heavylift.scoring.statistics import mismatch_bound
 from tests.support.model_trials import OTHERS, fast_enough, passes
 
 LATENCY = ("as fast", 1.0), ("10 % slower at P95", 1.1)

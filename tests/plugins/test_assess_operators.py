@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,11 +11,14 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskAwaitingInput
 
+from heavylift.baselines import quality
+from heavylift.baselines.truth import Known
 from heavylift.errors import ConflictError, IncompleteError, NotFoundError, ServerUnavailableError
 from heavylift.facts.accelerators import load_accelerators
 from heavylift.inventory import api
 from heavylift.inventory.platforms import open_plane
 from heavylift.quotas import api as quotas_api
+from heavylift.scoring.outputs import Outputs
 from heavylift.utilisation import readers
 from heavylift_airflow.operators.assess import MakeGraphOperator, MakePlanOperator, TakeInventoryOperator
 from heavylift_airflow.operators.assess_closing import (
@@ -25,6 +29,7 @@ from heavylift_airflow.operators.assess_closing import (
 )
 from heavylift_airflow.operators.baselines import MeasureBaselineOperator, MeasureUtilisationOperator
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
+from heavylift_airflow.operators.models import read_baseline
 from heavylift_airflow.operators.quotas import ReadQuotasOperator
 from tests.plugins.world import World, context_of
 from tests.support.asked_server import Behaviour, asked_server
@@ -214,6 +219,49 @@ def test_a_live_endpoint_is_measured_told_and_demanded(
     with pytest.raises(ServerUnavailableError):
         run(account, MeasureBaselineOperator, endpoint="scoring")
     assert len([*account.run_folder("assess").rglob("endpoint-baseline-*.json")]) == 2
+
+
+def sums(_ask: Any, known: Known, _asked: Any, order: Any) -> Outputs:
+    """Answer with the sum of a row's columns."""
+    return Outputs({"answer": sum(known.golden.values[name][order] for name in ("a", "b")).astype(float)})
+
+
+def test_accuracy_on_golden_rows_is_demanded_measured_handed_over_and_shown(
+    account: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "golden.csv").write_text("a,b,sum\n" + "".join(f"{n},1,{n + 1}.5\n" for n in range(120)))
+    (tmp_path / "requests.jsonl").write_text('{"inputs": [[1, 2]]}')
+    golden = {"inputs": f"file://{tmp_path}/golden.csv", "label": "sum"}
+    wanted = {
+        "connection": "scoring", "requests": f"file://{tmp_path}/requests.jsonl", "rates": [5], "step": 1,
+        "warm_up": 0, "max_error_rate": 1.0,
+    }  # fmt: skip
+    account.save(assess={**ASSESS, "baselines": [wanted]})
+    planned(account)
+    # The server of this layer answers no predictions; real ones do in tests/integration/baselines.
+    monkeypatch.setattr(quality, "_answers", sums)
+    with asked_server(Behaviour(service=0.002)) as server:
+        monkeypatch.setenv("AIRFLOW_CONN_SCORING", json.dumps({"conn_type": "http", "host": server.url}))
+        run(account, MeasureBaselineOperator, endpoint="scoring")
+        account.save(assess={**ASSESS, "baselines": [{**wanted, "golden": golden}]})
+        run(account, MakePlanOperator)
+        with pytest.raises(IncompleteError, match="how good its predictions are was not measured"):
+            run(account, EvaluatePlanGateOperator, gate=GATE)
+        made = task(account, MeasureBaselineOperator, endpoint="scoring")
+        context = context_of(made)
+        made.execute(context)
+    kept = context["ti"].pushed["baseline"]
+    assert kept["quality"]["metrics"]["rmse"]["value"] == pytest.approx(0.5)
+    assert (kept["quality"]["rows"], kept["quality"]["changed"]) == (120, 0)
+    # As it is, the operator of revalidations takes it.
+    handed = read_baseline(kept["model"])
+    assert handed is not None
+    assert handed.metrics == {name: each["value"] for name, each in kept["quality"]["metrics"].items()}
+    assert handed.golden_sha256 == hashlib.sha256((tmp_path / "golden.csv").read_bytes()).hexdigest()
+    run(account, BuildPlanReportOperator)
+    page = next(account.run_folder("assess").glob("report-*.html")).read_text()
+    assert "How good its predictions are, with intervals at 95 %" in page
+    assert "120 golden rows of" in page
 
 
 def test_data_that_nothing_moves_shuts_a_gate_that_asks_for_it(account: World) -> None:

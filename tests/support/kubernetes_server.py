@@ -60,6 +60,8 @@ class Cluster:
         head = 3 if parts[0] == "apis" else 2
         api, rest = "/".join(parts[:head]), parts[head:]
         namespace = rest[1] if len(rest) == 3 and rest[0] == "namespaces" else ""
+        if len(rest) in (2, 4):
+            return self._one(api, rest[-2], rest[-1], rest[1] if len(rest) == 4 else "")
         plural = rest[-1]
         self.accepted[plural] = accept
         if (api, plural) not in self.objects:
@@ -73,6 +75,13 @@ class Cluster:
             if not namespace or each["metadata"].get("namespace") == namespace
         ]
         return self._page(plural, items, query, accept)
+
+    def _one(self, api: str, plural: str, name: str, namespace: str) -> tuple[int, dict[str, Any]]:
+        for each in self.objects.get((api, plural), ()):
+            meta = each["metadata"]
+            if (meta["name"], meta.get("namespace", "")) == (name, namespace):
+                return 200, each
+        return 404, _status(404, "NotFound", f'{plural} "{name}" not found')
 
     def _page(
         self, plural: str, items: list[dict[str, Any]], query: Mapping[str, str], accept: str

@@ -10,7 +10,7 @@ import numpy as np
 
 from heavylift.models.comparing import Policy, compare
 from heavylift.models.latency import BLOCK, LatencyPlan, judge
-from heavylift.models.outputs import Outputs
+from heavylift.scoring.outputs import Outputs
 
 OTHERS = ("retrained", "requantised", "mis-versioned", "one feature swapped")
 """What a target may be instead of the source's model; ``equal`` is none of them."""

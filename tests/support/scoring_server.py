@@ -20,7 +20,7 @@ class Manner:
     """How the server behaves; may be changed at any time.
 
     :param errors: share of requests answered with HTTP 500.
-    :param shift: added to every prediction.
+    :param shift: added to every prediction; ``wander``: up to so much of it by chance.
     """
 
     seconds: float = 0.002
@@ -29,6 +29,7 @@ class Manner:
     status: int = 0
     hang: bool = False
     token: str = ""
+    wander: float = 0.0
     seed: int = 1
     asked: int = 0
     random: random.Random = field(default_factory=lambda: random.Random(1))
@@ -65,7 +66,11 @@ def scoring_server(manner: Manner | None = None) -> Iterator[Running]:
                 threading.Event().wait(6)
             if behaves.status or behaves.random.random() < behaves.errors:
                 return self._answer(behaves.status or 500, {"error": "it broke"})
-            return self._answer(200, {"predictions": [sum(row) + behaves.shift for row in body["inputs"]]})
+            rows = body["inputs"] if "inputs" in body else body["dataframe_split"]["data"]
+            chance = behaves.random.uniform
+            drawn = [chance(-behaves.wander, behaves.wander) if behaves.wander else 0.0 for _ in rows]
+            told = [sum(row) + behaves.shift + by for row, by in zip(rows, drawn, strict=True)]
+            return self._answer(200, {"predictions": told})
 
         def _answer(self, status: int, document: Any) -> None:
             content = json.dumps(document).encode()

@@ -300,6 +300,7 @@ def _record(
         picture=graph_of(plan),
         baselines=baselines_of(seen.components, planned.accelerators, plan.source),
         baselines_wanted=tuple(each.connection for each in settings.baselines),
+        golden_wanted=tuple(each.connection for each in settings.baselines if each.golden),
         utilisation_wanted=utilisation_connections(spec),
         quotas=tuple(kept.ref for kept in seen.quotas),
         seconds=0.0,

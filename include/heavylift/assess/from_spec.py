@@ -53,12 +53,16 @@ def targets_of(spec: MigrationSpec) -> tuple[Target, ...]:
 def with_quotas(targets: Sequence[Target], records: Iterable[QuotaRecord]) -> tuple[Target, ...]:
     """Return targets with the quotas that were read of their platform and region.
 
-    What a region does not offer to the account counts as missing there.
+    What a region does not offer to the account counts as missing there. A cluster that is named without a
+    namespace is meant by the one record of Kubernetes.
     """
     known = {(each.platform, each.region): each for each in records}
+    clusters = [each for each in known.values() if each.platform == "kubernetes"]
     made = []
     for target in targets:
         record = known.get((target.platform, target.region))
+        if record is None and target.platform == "kubernetes" and not target.region and len(clusters) == 1:
+            [record] = clusters
         if record is not None:
             missing = tuple(dict.fromkeys((*target.missing, *record.missing)))
             read = {"limits": record.limits, "rules": record.rules, "missing": missing}

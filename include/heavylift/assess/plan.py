@@ -186,7 +186,7 @@ def _findings(
     order: Sequence[tuple[int, ...]],
 ) -> Iterator[Finding]:
     quotas: Counter[str] = Counter()
-    allowed = Quotas(target)
+    allowed = Quotas(target, lambda each: basis.need(each, given.source))
     for component, fate in zip(given.components, fates, strict=True):
         for name, amount in allowed.needed(component, fate).items():
             quotas[name] += amount  # type: ignore[assignment]  # Counter adds floats as well

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from heavylift.assess.advice import Fate
 from heavylift.evidence.assess_input import Component, QuotaLimit, QuotaRule, Target
+from heavylift.facts.accelerators import Need
+
+_GIB = 2**30
 
 
 class Quotas:
     """One target's quotas: those that it told itself, and those that somebody looked up.
 
     :param target: where the components go.
+    :param need: tells what accelerators a component needs.
     """
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, need: Callable[[Component], Need | None]) -> None:
+        self._need = need
         self.stated = target.quotas
         self.limits: Mapping[str, QuotaLimit] = {each.key: each for each in target.limits}
         self._rules: dict[tuple[str, str], list[QuotaRule]] = defaultdict(list)
+        self._vendors: dict[str, list[QuotaRule]] = defaultdict(list)
         for rule in target.rules:
+            if rule.vendor:
+                self._vendors[rule.vendor].append(rule)
+                continue
             self._rules[rule.instance_type, rule.capability].append(rule)
 
     def needed(self, component: Component, fate: Fate) -> dict[str, float]:
         """Return what a component takes of which quota; its machines by their type where none is known."""
         needed: dict[str, float] = dict(component.quotas)
         for rule in self._rules.get(("", fate.capability or ""), ()):
-            needed[rule.key] = needed.get(rule.key, 0.0) + rule.amount
+            times = 1.0 if not rule.per else (component.size_bytes or 0) / _GIB
+            needed[rule.key] = needed.get(rule.key, 0.0) + rule.amount * times
+        self._devices(component, needed)
         use, match = component.accelerator, fate.accelerator
         if use is None or match is None or match.instance is None:
             return needed
@@ -37,6 +48,20 @@ class Quotas:
         if not rules or name in self.stated:
             needed.setdefault(name, machines)
         return needed
+
+    def _devices(self, component: Component, needed: dict[str, float]) -> None:
+        """Add the devices that a component needs; of what holds for each machine, those of one."""
+        use = component.accelerator
+        need = self._need(component) if use and self._vendors else None
+        if use is None or need is None:
+            return
+        for rule in self._vendors.get(need.vendor, ()):
+            machines = 1 if self.each(rule.key) else use.machines
+            needed[rule.key] = needed.get(rule.key, 0.0) + rule.amount * need.count * machines
+
+    def each(self, name: str) -> bool:
+        """Tell whether a quota holds for each component by itself."""
+        return name in self.limits and self.limits[name].each and name not in self.stated
 
     def _of(self, instance: str, capability: str) -> Sequence[QuotaRule]:
         """Return the rules of a type for a capability; a managed service has quotas of its own."""
@@ -58,6 +83,9 @@ class Quotas:
         unit = f" {limit.unit}" if limit.unit else ""
         used = "of which nobody tells what is used" if limit.used is None else f"{limit.used:g} used"
         ask = limit.ask.replace("{value}", f"{needed + (limit.used or 0.0):g}")
+        if limit.each:
+            said = f"{limit.name}: {needed:g}{unit} needed at once, {limit.limit:g} allowed"
+            return f"{said}. To ask for more: {ask}"
         return (
             f"{limit.name}: {needed:g}{unit} needed by all together, {limit.limit:g} allowed, {used}."
             f" To ask for more: {ask}"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from heavylift.baselines.requests import BaselineRequest
+from heavylift.baselines.requests import BaselineRequest, GoldenAsk
 from heavylift.connections import Connection
 from heavylift.evidence.records import RunKey
 from heavylift.load.plan import LoadPlan
 from heavylift.locations import parse_location
 from heavylift.platforms.places import Place
 from heavylift.spec.model import MigrationSpec
-from heavylift.spec.sections_assess import AssessBaseline
+from heavylift.spec.sections_assess import AssessBaseline, BaselineGolden
 
 
 def baselines_wanted(spec: MigrationSpec) -> tuple[AssessBaseline, ...]:
@@ -52,4 +52,23 @@ def baseline_request(
         evidence_connection=conn,
         path=wanted.path,
         usd_per_hour=None if wanted.usd_per_hour is None else f"{wanted.usd_per_hour:f}",
+        golden=_golden(spec, wanted.golden, connections),
+    )
+
+
+def _golden(
+    spec: MigrationSpec, wanted: BaselineGolden | None, connections: Callable[[str], Connection]
+) -> GoldenAsk | None:
+    if wanted is None:
+        return None
+    location = parse_location(wanted.inputs)
+    lies_with = wanted.connection or spec.source.connection
+    return GoldenAsk(
+        place=Place(location, None if location.scheme == "file" else connections(lies_with)),
+        label=wanted.label,
+        drop=wanted.drop,
+        slices=wanted.slices,
+        metrics=tuple(each.value for each in wanted.metrics),
+        threshold=wanted.threshold,
+        batch=wanted.rows_per_request,
     )

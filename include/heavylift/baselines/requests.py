@@ -28,6 +28,25 @@ class Held:
 
 
 @dataclass(frozen=True)
+class GoldenAsk:
+    """Golden rows with labels, by which the predictions are judged.
+
+    :param label: the column with the truth; ``drop``: further columns that are no inputs.
+    :param metrics: by what the label is where empty.
+    :param threshold: a score from which on the answer is the positive class; None where labels are answered.
+    :param batch: rows of one request.
+    """
+
+    place: Place
+    label: str
+    drop: tuple[str, ...] = ()
+    slices: tuple[str, ...] = ()
+    metrics: tuple[str, ...] = ()
+    threshold: float | None = None
+    batch: int = 100
+
+
+@dataclass(frozen=True)
 class BaselineRequest:
     """The baseline of one endpoint.
 
@@ -46,3 +65,4 @@ class BaselineRequest:
     cost: PredictionCost | None = None
     usd_per_hour: str | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    golden: GoldenAsk | None = None

@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from heavylift.baselines.measuring import Measured
-from heavylift.evidence.baseline_records import BaselineComparison, StepRecord
+from heavylift.evidence.baseline_records import BaselineComparison, GoldenQuality, StepRecord
 from heavylift.evidence.records import Finding, Severity
 from heavylift.load.figures import LATE_SECONDS, LATE_SHARE
 from heavylift.load.plan import LoadPlan
 
 _STEP_TO_LATENCY = 50
+_FEW_ROWS = 100
 
 
-def statement_of(steps: Sequence[StepRecord], comparison: BaselineComparison | None) -> str:
+def statement_of(
+    steps: Sequence[StepRecord], comparison: BaselineComparison | None, quality: GoldenQuality | None = None
+) -> str:
     """Return the result in one sentence or two."""
     sustained = [step for step in steps if step.sustained]
     failed = next((step for step in steps if not step.sustained), None)
@@ -24,17 +27,23 @@ def statement_of(steps: Sequence[StepRecord], comparison: BaselineComparison | N
         median = next((f"{each.ms:.4g} ms" for each in best.quantiles if each.quantile == 0.5), "unknown")
         text = f"{best.rate:g} requests a second were sustained, the median {median}"
         text += f"; {failed.rate:g} were not: {failed.reason}" if failed else "; no higher rate was tried"
-    return text if comparison is None else f"{text}. {comparison.statement}"
+    said = (comparison.statement if comparison else "", quality.statement if quality else "")
+    return ". ".join([text, *(each for each in said if each)])
 
 
 def findings_of(
-    connection: str, plan: LoadPlan, measured: Measured, comparison: BaselineComparison | None
+    connection: str,
+    plan: LoadPlan,
+    measured: Measured,
+    comparison: BaselineComparison | None,
+    quality: GoldenQuality | None = None,
 ) -> tuple[Finding, ...]:
     """Return what a person should know; a blocker means that the result is no baseline to rely on."""
     found = [
         *_of_endpoint(connection, measured),
         *_of_client(connection, plan, measured),
         *_of_comparison(connection, comparison),
+        *(_of_quality(connection, quality) if quality else ()),
     ]
     return tuple(found)
 
@@ -108,4 +117,34 @@ def _of_comparison(connection: str, comparison: BaselineComparison | None) -> It
             subject=connection,
             detail="the baseline was measured from another machine: the ratio holds both ways there",
             remedy="measure both from the same machine, or from one like it as near to its endpoint",
+        )
+
+
+def _of_quality(connection: str, quality: GoldenQuality) -> Iterator[Finding]:
+    if quality.changed:
+        yield Finding(
+            rule="answers-differ",
+            severity=Severity.WARNING,
+            subject=connection,
+            detail=f"asked twice, {quality.changed:,} of {quality.rows:,} golden rows were answered"
+            f" differently; at 95 % the rate is at most {quality.changed_bound:.2g}",
+            remedy="a target can differ from the source by as much and still be as good: see the figures of"
+            " both askings; look for random numbers, batches that mix rows, or several versions behind one"
+            " endpoint",
+        )
+    if quality.rows < _FEW_ROWS:
+        yield Finding(
+            rule="few-golden-rows",
+            severity=Severity.WARNING,
+            subject=connection,
+            detail=f"{quality.rows:,} golden rows: the intervals are wide",
+            remedy=f"take {_FEW_ROWS} golden rows or more",
+        )
+    if quality.unlabelled:
+        yield Finding(
+            rule="unlabelled-rows",
+            severity=Severity.NOTE,
+            subject=connection,
+            detail=f"{quality.unlabelled:,} golden rows have no label, and were not asked",
+            remedy="complete the labels, or take these rows out",
         )

@@ -71,6 +71,18 @@ def baseline(
     billing_from: Annotated[datetime | None, typer.Option(help="UTC: when counting began")] = None,
     billing_to: Annotated[datetime | None, typer.Option(help="UTC: when counting ended, exclusive")] = None,
     predictions: Annotated[int, typer.Option(help="that it served between the two")] = 0,
+    golden: Annotated[
+        str | None, typer.Option(metavar="FILE", help="rows with labels, by which predictions are judged")
+    ] = None,
+    golden_conn: Annotated[
+        str | None, typer.Option(metavar="ID", help="connection of --golden, where that is a URL")
+    ] = None,
+    label: Annotated[str, typer.Option(help="the column of --golden with the truth")] = "label",
+    slices: Annotated[str, typer.Option(help="columns by which metrics are told apart, with commas")] = "",
+    metrics: Annotated[str, typer.Option(help="accuracy,f1,auc,log_loss,mae,rmse,r2; by the label")] = "",
+    threshold: Annotated[
+        float | None, typer.Option(help="where scores are answered: from here on it is the larger label")
+    ] = None,
     seed: Annotated[int, typer.Option(help="of everything that is drawn")] = 20260101,
     migration: Annotated[str, typer.Option(help="name under which evidence is kept")] = MIGRATION,
     evidence: Evidence = None,
@@ -98,6 +110,7 @@ def baseline(
     if source_conn is None or requests is None:
         raise _wrong("the command line", "no SPEC", "SPEC, or --source-conn and --requests", "9408")
     from heavylift.baselines.requests import BaselineRequest, Held
+    from heavylift.cli.baseline_golden import golden_ask
     from heavylift.evidence.assess_evidence import ASSESS_PHASE
     from heavylift.evidence.records import RunKey
     from heavylift.load.plan import LoadPlan
@@ -125,6 +138,7 @@ def baseline(
         path=path,
         held=held,
         usd_per_hour=_price(usd_per_hour),
+        golden=golden_ask(golden, golden_conn, label, slices, metrics, threshold),
         cost=_billed(billing, billing_resource, billing_service, billing_from, billing_to, predictions),
     )
     (_show if dry_run else _take)(request, as_json=as_json)
@@ -143,6 +157,7 @@ def _show(request: BaselineRequest, *, as_json: bool) -> None:
         "rates": plan.rates,
         "seconds": plan.seconds,
         "requests": planned_requests(request),
+        "golden_rows": 0 if prepared.known is None else prepared.known.golden.rows,
     }
     finish({"planned": document}, text=planned_text(document), as_json=as_json)
 

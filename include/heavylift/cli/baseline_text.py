@@ -9,16 +9,18 @@ from heavylift.evidence.wording import use_in_words
 
 if TYPE_CHECKING:
     from heavylift.evidence.base import EvidenceRef
-    from heavylift.evidence.baseline_records import EndpointBaseline, RatioFigure, StepRecord
+    from heavylift.evidence.baseline_records import EndpointBaseline, GoldenQuality, RatioFigure, StepRecord
     from heavylift.evidence.utilisation_records import UseSeries, UtilisationRecord
 
 
 def planned_text(document: Mapping[str, Any]) -> str:
     """Return what a dry run says."""
     rates = ", ".join(f"{rate:g}" for rate in document["rates"])
+    golden = f"; and {document['golden_rows']:,} golden rows, twice" if document["golden_rows"] else ""
     return (
         f"would send at most {document['requests']:,} requests ({document['bodies']:,} bodies) to"
-        f" {document['address']} within {document['seconds']:g} s, at {rates} a second; nothing was sent"
+        f" {document['address']} within {document['seconds']:g} s, at {rates} a"
+        f" second{golden}; nothing was sent"
     )
 
 
@@ -45,6 +47,8 @@ def baseline_text(record: EndpointBaseline, ref: EvidenceRef) -> str:
                 f"    {step_compared.rate:g} a second: {'passed' if step_compared.passed else 'FAILED'}"
             )
             lines += _ratios(step_compared.ratios)
+    if record.quality:
+        lines += _quality(record.quality)
     if record.cost:
         lines.append(
             f"  1,000 predictions cost {record.cost.per_thousand} {record.cost.currency}: {record.cost.basis}"
@@ -54,6 +58,19 @@ def baseline_text(record: EndpointBaseline, ref: EvidenceRef) -> str:
         for each in record.findings
     ]
     return "\n".join([*lines, f"  evidence: {ref.path}"])
+
+
+def _quality(quality: GoldenQuality) -> list[str]:
+    lines = [
+        f"  {quality.rows:,} golden rows of {quality.inputs}, asked twice: {quality.changed:,} answered"
+        f" differently, at 95 % at most {quality.changed_bound:.2g} of all"
+    ]
+    for each in quality.figures:
+        bounds = "no bound: these rows tell none" if each.low is None else f"{each.low:.4f}, {each.high:.4f}"
+        part = f" of {each.part} ({each.rows:,} rows)" if each.part else ""
+        again = "" if each.again is None else f"; the second time {each.again:.4f}"
+        lines.append(f"    {each.metric}{part} {each.value:.4f}  [{bounds}]{again}")
+    return lines
 
 
 def _step(step: StepRecord) -> list[str]:

@@ -154,8 +154,8 @@ def compare(
     from heavylift.aio import run
     from heavylift.datasets.suites import judge_rows
     from heavylift.models.api import revalidate_model
-    from heavylift.models.metrics import METRICS
     from heavylift.registry.named import open_registry
+    from heavylift.scoring.metrics import METRICS
 
     wrong = sorted(set(metric or ()) - set(METRICS))
     if wrong:

@@ -166,6 +166,7 @@ class QuotaLimit(Record):
     :param limit: None where there is none.
     :param used: of it, by whatever runs there already; None where nobody tells.
     :param ask: how to have it raised; ``{value}`` stands for what to ask for.
+    :param each: it holds for each component by itself, and not for all of them together.
     """
 
     key: str
@@ -174,6 +175,10 @@ class QuotaLimit(Record):
     used: Amount | None = None
     unit: str = ""
     ask: str = ""
+    each: bool = False
+
+
+Per = Literal["", "gib"]
 
 
 class QuotaRule(Record):
@@ -181,11 +186,15 @@ class QuotaRule(Record):
 
     :param instance_type: each machine of this type; of all types where empty, then each component.
     :param capability: only of components of this capability; rules without are for all others.
+    :param vendor: each accelerator by this maker that a component needs.
+    :param per: ``gib``: each GiB of the component's size.
     """
 
     key: str
     instance_type: str = ""
     capability: str = ""
+    vendor: str = ""
+    per: Per = ""
     amount: Amount
 
 

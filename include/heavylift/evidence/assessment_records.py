@@ -159,7 +159,7 @@ class AssessmentRecord(Record):
         ``graph`` likewise.
     :param plan: the plan as a document; ``plan_digest`` is its digest, which is what is approved.
     :param baselines: how long jobs took on the source; ``baselines_wanted`` are the connections of endpoints
-        that are to be measured.
+        that are to be measured, ``golden_wanted`` those of them whose predictions are to be judged as well.
     :param carried: digest of what the spec moved when the plan was made
         (:func:`heavylift.spec.carried.carried_digest`).
     :param input: what the plan was made from; ``heavylift plan`` makes the same plan of it.
@@ -223,6 +223,7 @@ class AssessmentRecord(Record):
     unmet: tuple[str, ...] = ()
     picture: GraphPicture = GraphPicture()
     baselines_wanted: tuple[str, ...] = ()
+    golden_wanted: tuple[str, ...] = ()
     utilisation_wanted: tuple[str, ...] = ()
     quotas: tuple[EvidenceRef, ...] = ()
     baselines: tuple[JobBaseline, ...] = ()

@@ -30,6 +30,11 @@ def baseline_path(run: RunKey, connection: str, number: int) -> str:
     return f"{baseline_folder(run, connection)}/endpoint-baseline-{number}.json"
 
 
+def is_baseline_path(path: str) -> bool:
+    """Tell whether a path of the evidence store is that of an endpoint's baseline."""
+    return f"/{BASELINES_FOLDER}/" in path and path.rsplit("/", 1)[-1].startswith("endpoint-baseline-")
+
+
 class HistogramRecord(Record):
     """A log-linear histogram (:mod:`heavylift.histograms`): bucket → count. Counts of two may be added."""
 
@@ -162,11 +167,61 @@ class PredictionCost(Record):
     basis: str
 
 
+class QualityFigure(Record):
+    """One metric of the golden rows, or of a part of them.
+
+    :param part: ``column=value``; empty for all rows.
+    :param low: with ``high`` the interval at 95 %; None where the rows give no bound.
+    :param again: the same metric of the answers to the second asking.
+    """
+
+    metric: str
+    part: str = ""
+    rows: int
+    value: float
+    low: float | None = None
+    high: float | None = None
+    again: float | None = None
+
+
+class GoldenQuality(Record):
+    """How good the endpoint's predictions are, by golden rows whose truth is known.
+
+    All rows were asked twice, the second time in reverse order: ``changed`` rows were answered differently,
+    and ``changed_bound`` is the most that their rate can be at 95 %.
+
+    :param inputs: where the golden rows lie.
+    :param unlabelled: rows without a label, which were not asked.
+    :param largest_change: of a number that is answered; None where labels are.
+    """
+
+    inputs: str
+    golden_sha256: str
+    label: str
+    task: Literal["classification", "regression"]
+    rows: int
+    unlabelled: int = 0
+    threshold: float | None = None
+    figures: tuple[QualityFigure, ...]
+    changed: int
+    changed_bound: float
+    largest_change: float | None = None
+    seed: int
+    took_seconds: float
+    statement: str
+
+    def figure(self, metric: str, part: str = "") -> QualityFigure | None:
+        """Return one figure; None where it was not measured."""
+        found = (each for each in self.figures if (each.metric, each.part) == (metric, part))
+        return next(found, None)
+
+
 class EndpointBaseline(Record):
     """The measured baseline of one live endpoint.
 
     :param address: without credentials and query.
     :param max_sustained: the highest rate that was sustained; None where none was.
+    :param quality: of its predictions; None where no golden rows with labels were given.
     :param ceiling_reached: a higher rate was tried and not sustained: else it may be able to do more.
     """
 
@@ -192,6 +247,7 @@ class EndpointBaseline(Record):
     ceiling_reached: bool
     comparison: BaselineComparison | None = None
     cost: PredictionCost | None = None
+    quality: GoldenQuality | None = None
     findings: tuple[Finding, ...] = ()
     statement: str
     passed: bool

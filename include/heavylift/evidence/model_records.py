@@ -12,6 +12,7 @@ from typing import Literal
 from pydantic import Field
 
 from heavylift.evidence.base import Record
+from heavylift.evidence.baseline_records import EndpointBaseline
 from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.records import ExpectationOutcome, Finding, RunKey, utc_now
 
@@ -167,6 +168,20 @@ class ModelBaseline(Record):
     golden_sha256: str = ""
     metrics: dict[str, float] = Field(default_factory=dict)
     latency_ms: dict[str, float] = Field(default_factory=dict)
+
+
+def model_baseline_of(endpoint: EndpointBaseline) -> ModelBaseline:
+    """Return what the golden rows of an endpoint's baseline told, as revalidations take it.
+
+    Durations are left out: those of open-loop requests are not those of a comparison.
+    """
+    quality = endpoint.quality
+    return ModelBaseline(
+        model=endpoint.connection,
+        measured_at=endpoint.measured_at,
+        golden_sha256=quality.golden_sha256 if quality else "",
+        metrics={each.metric: each.value for each in quality.figures if not each.part} if quality else {},
+    )
 
 
 class ModelComparisonRecord(Record):

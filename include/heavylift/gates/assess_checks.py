@@ -82,6 +82,7 @@ def deadline_kept(evidence: AssessEvidence) -> Verdict:
 def baselines_measured(evidence: AssessEvidence) -> Verdict:
     """Judge that each endpoint of which the spec wants a baseline has one, and sustained some rate.
 
+    Where the spec gives golden rows, how good the predictions are must be in it.
     Likewise that the use of machines was read, where the spec has the section ``utilisation``.
     """
     verdict, record = _begun(evidence)
@@ -95,6 +96,8 @@ def baselines_measured(evidence: AssessEvidence) -> Verdict:
             continue
         verdict.uses(kept.ref)
         verdict.demand(kept.record.passed, f"{wanted}: {kept.record.statement}")
+        judged = kept.record.quality is not None or wanted not in record.golden_wanted
+        verdict.demand(judged, f"{wanted}: how good its predictions are was not measured (golden)")
         verdict.found(f"{wanted}: {kept.record.statement}")
     if not record.baselines_wanted:
         verdict.found("no endpoint is to be measured")

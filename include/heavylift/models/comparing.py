@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heavylift.models.outputs import Outputs, is_float
-from heavylift.models.statistics import mismatch_bound
+from heavylift.scoring.outputs import Outputs, is_float
+from heavylift.scoring.statistics import mismatch_bound
 
 POINTS = 300
 """How many pairs of values are kept for the plot of parity."""

@@ -19,7 +19,6 @@ from heavylift.evidence.model_records import ModelComparisonRecord, ModelWeights
 from heavylift.models.checking import Checked, look
 from heavylift.models.fetching import FetchedModel
 from heavylift.models.forms import ONNX, SAFETENSORS, Made, write_form
-from heavylift.models.golden import Golden
 from heavylift.models.layout import Layout
 from heavylift.models.requests import ModelRequest
 from heavylift.models.revalidating import revalidate
@@ -28,6 +27,7 @@ from heavylift.models.sessions import ModelProcess
 from heavylift.models.sides import WEIGHTS_FILE, Prepared, demand_safe, prepare
 from heavylift.models.tensors import compare_tensors, read_tensors
 from heavylift.models.work import Work
+from heavylift.scoring.golden import Golden
 
 CONVERTERS = ("skl2onnx==1.20.0", "onnx==1.23.2", "onnxruntime==1.32.0")
 BOOSTERS = ("onnxmltools==1.16.0",)

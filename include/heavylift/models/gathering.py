@@ -18,11 +18,11 @@ from heavylift.evidence.numbered import write_next
 from heavylift.evidence.store import open_evidence
 from heavylift.models.checking import Checked
 from heavylift.models.fetching import FetchedModel, fetch_model, fetch_registered
-from heavylift.models.golden import Golden, read_golden, typed
 from heavylift.models.requests import ModelRequest
 from heavylift.models.work import Tell, Work
 from heavylift.platforms.places import Place
 from heavylift.platforms.registered import OpenRegistry, Registered
+from heavylift.scoring.golden import Golden, read_golden, typed
 
 if TYPE_CHECKING:
     from heavylift.evidence.records import EvidenceRef

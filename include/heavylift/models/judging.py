@@ -11,9 +11,9 @@ from typing import Any
 from heavylift.errors import ConflictError
 from heavylift.evidence.records import ExpectationOutcome, Finding
 from heavylift.models.fetching import FetchedModel
-from heavylift.models.golden import golden_table
 from heavylift.models.requests import ModelRequest
 from heavylift.models.rules import finding
+from heavylift.scoring.golden import golden_table
 from heavylift.spec.expectations import Expectation
 
 Judge = Callable[[str, Sequence[Expectation], Any], list[ExpectationOutcome]]

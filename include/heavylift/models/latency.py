@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from heavylift.models.statistics import Floats, Interval, ratios_of_quantiles
+from heavylift.scoring.statistics import Floats, Interval, ratios_of_quantiles
 
 QUANTILES = (0.5, 0.95, 0.99)
 BLOCK = 25

@@ -11,16 +11,11 @@ from numpy.typing import NDArray
 
 from heavylift.errors import SpecError
 from heavylift.evidence.model_records import ComparedMetric, ModelBaseline
-from heavylift.models.golden import Golden
-from heavylift.models.metrics import METRICS, Metric
-from heavylift.models.outputs import Outputs
 from heavylift.models.requests import CompareOptions
-from heavylift.models.statistics import Interval, paired_bootstrap
-
-MOST_PARTS = 50
-"""Values of a slice's column that are told apart: the most frequent ones."""
-
-FEWEST_ROWS = 10
+from heavylift.scoring.golden import Golden, parts_of
+from heavylift.scoring.metrics import METRICS, Metric
+from heavylift.scoring.outputs import Outputs
+from heavylift.scoring.statistics import Interval, paired_bootstrap
 
 
 def compare_metrics(
@@ -34,7 +29,7 @@ def compare_metrics(
         metric = METRICS[name]
         truth = _truth(golden, name)
         pair = [_judged(metric, outputs) for outputs in (source, target)]
-        for part, rows in _parts(golden, options.slices):
+        for part, rows in parts_of(golden, options.slices):
             one, other = pair[0][rows], pair[1][rows]
             yield _compare(metric, part, truth[rows], one, other, options.max_metric_drop, generator)
 
@@ -118,16 +113,6 @@ def _compare(
 def _told(value: float) -> float:
     most = float(np.finfo(np.float64).max)
     return 0.0 if math.isnan(value) else max(-most, min(value, most))
-
-
-def _parts(golden: Golden, slices: tuple[str, ...]) -> Iterator[tuple[str, NDArray[np.intp]]]:
-    yield "", np.arange(golden.rows)
-    for column in slices:
-        values, counts = np.unique(golden.slices[column], return_counts=True)
-        ranked = sorted(zip(values, counts, strict=True), key=lambda pair: (-pair[1], str(pair[0])))
-        for value, count in ranked[:MOST_PARTS]:
-            if count >= FEWEST_ROWS:
-                yield f"{column}={value}", np.flatnonzero(golden.slices[column] == value)
 
 
 def _truth(golden: Golden, metric: str) -> NDArray[Any]:

@@ -19,14 +19,15 @@ from heavylift.evidence.model_records import (
 from heavylift.evidence.records import Finding
 from heavylift.evidence.wording import counted
 from heavylift.models.comparing import Parity, Policy, compare
-from heavylift.models.golden import Golden
 from heavylift.models.latency import Latency, measure
 from heavylift.models.quality import against_baseline, compare_metrics
 from heavylift.models.requests import ModelRequest
 from heavylift.models.rules import accepting, finding
-from heavylift.models.sessions import ModelProcess, Predicted
+from heavylift.models.sessions import ModelProcess
 from heavylift.models.sides import Prepared, Sides, distance, machine, opened, side_record
 from heavylift.models.work import Work
+from heavylift.scoring.golden import Golden
+from heavylift.scoring.outputs import Predicted
 
 
 @dataclass(frozen=True)
@@ -223,7 +224,7 @@ def _findings(request: ModelRequest, measured: Measured, parity: Parity, golden:
 
 
 def _elsewhere(baseline: ModelBaseline | None) -> Iterator[Finding]:
-    if baseline is not None and baseline.machine != machine():
+    if baseline is not None and baseline.machine and baseline.machine != machine():
         yield finding(
             "baseline-elsewhere", baseline.model, f"the baseline was measured on {baseline.machine!r}"
         )

@@ -20,8 +20,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from heavylift.errors import IncompleteError, IntegrityError
-from heavylift.models.golden import Golden
-from heavylift.models.outputs import Outputs
+from heavylift.scoring.golden import Golden
+from heavylift.scoring.outputs import Outputs, Predicted
 
 _HERE = Path(__file__).parent
 _MAX_LINE = 64 * 2**20
@@ -52,18 +52,6 @@ class Limits:
             "RLIMIT_NOFILE": 1024,
             "RLIMIT_CORE": 0,
         }
-
-
-@dataclass(frozen=True)
-class Predicted:
-    """Answers to all rows.
-
-    :param notes: what the model could not tell.
-    """
-
-    outputs: Outputs
-    seconds: float
-    notes: tuple[str, ...] = ()
 
 
 class Session(Protocol):

@@ -14,13 +14,13 @@ from heavylift.errors import ConflictError, UnsupportedError
 from heavylift.evidence.model_records import ModelSide
 from heavylift.evidence.records import Severity
 from heavylift.models.checking import Checked, target_python
-from heavylift.models.endpoints import EndpointSession
 from heavylift.models.fetching import FetchedModel
-from heavylift.models.golden import Golden
 from heavylift.models.requests import ModelRequest
 from heavylift.models.runtime import Runtime, minor_of, plain_requirements
 from heavylift.models.sessions import ModelProcess, Session
 from heavylift.models.work import Work
+from heavylift.scoring.endpoints import EndpointSession
+from heavylift.scoring.golden import Golden
 
 WEIGHTS_FILE = "model.safetensors"
 _FRAMEWORKS = (

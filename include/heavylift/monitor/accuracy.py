@@ -14,6 +14,7 @@ from typing import Any
 
 from heavylift.errors import SpecError
 from heavylift.evidence.base import EvidenceRef
+from heavylift.evidence.baseline_records import EndpointBaseline, is_baseline_path
 from heavylift.evidence.monitor_evidence import write_watch
 from heavylift.evidence.monitor_records import (
     AccuracyRecord,
@@ -117,6 +118,8 @@ async def _baseline(store: EvidenceStore, request: AccuracyRequest) -> Mapping[s
     if not isinstance(request.baseline, str):
         value = float(request.baseline)
         return {"": _Figure(0, value, value, value)}
+    if is_baseline_path(request.baseline):
+        return await _of_endpoint(store, request, request.baseline)
     record = await store.read_record(request.baseline, AccuracyRecord)
     if record.metric != request.metric or record.positive != request.positive:
         raise SpecError(
@@ -128,6 +131,22 @@ async def _baseline(store: EvidenceStore, request: AccuracyRequest) -> Mapping[s
             code="8913",
         )
     return {each.name: _Figure(each.rows, each.value, each.low, each.high) for each in record.slices}
+
+
+async def _of_endpoint(store: EvidenceStore, request: AccuracyRequest, path: str) -> Mapping[str, _Figure]:
+    """Return what the source's endpoint did on golden rows before the move, as the phase assess kept it."""
+    quality = (await store.read_record(path, EndpointBaseline)).quality
+    found = [each for each in quality.figures if each.metric == request.metric] if quality else []
+    if not found:
+        raise SpecError(
+            f"comparing with the baseline {path}",
+            got=f"no {request.metric} of golden rows in it",
+            expected="an endpoint's baseline with golden rows and that metric",
+            state="nothing was judged",
+            remedy="measure the baseline with golden rows and that metric, or name another one",
+            code="9122",
+        )
+    return {each.part: _Figure(each.rows, each.value, each.low, each.high) for each in found}
 
 
 def _joined(database: Any, request: AccuracyRequest) -> LabelCoverage:

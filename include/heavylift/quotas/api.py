@@ -28,6 +28,7 @@ _READERS = {
     "aws": ("heavylift.quotas.aws", "ServiceQuotas"),
     "gcp": ("heavylift.quotas.gcp", "ConsumerQuotas"),
     "azure": ("heavylift.quotas.azure", "AzureUsages"),
+    "kubernetes": ("heavylift.quotas.kubernetes", "ClusterQuotas"),
 }
 Stored = tuple["str | None", "Connection | None"]
 

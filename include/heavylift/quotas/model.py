@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from heavylift.errors import CredentialError, HeavyliftError, NotFoundError, TransientError, UnsupportedError
-from heavylift.evidence.assess_input import QuotaLimit, QuotaRule
+from heavylift.evidence.assess_input import Per, QuotaLimit, QuotaRule
 from heavylift.evidence.quota_records import QuotaFinding
 from heavylift.evidence.records import Severity
 from heavylift.platforms.control import DENIED
@@ -30,10 +30,21 @@ class Found:
         """Add a quota; of two of one key the first counts."""
         self.limits.setdefault(limit.key, limit)
 
-    def takes(self, key: str, amount: float, *, instance: str = "", capability: str = "") -> None:
-        """Add that a machine of a type, or a component of a capability, takes so much of a quota."""
+    def takes(
+        self,
+        key: str,
+        amount: float,
+        *,
+        instance: str = "",
+        capability: str = "",
+        vendor: str = "",
+        per: Per = "",
+    ) -> None:
+        """Add what takes so much of a quota: a machine of a type, a component of a capability, a device."""
         if amount > 0:
-            rule = QuotaRule(key=key, instance_type=instance, capability=capability, amount=amount)
+            rule = QuotaRule(
+                key=key, instance_type=instance, capability=capability, vendor=vendor, per=per, amount=amount
+            )
             self.rules.append(rule)
 
     def tried(self, ask: Callable[[], T], subject: str, permission: str) -> T | None:

@@ -73,8 +73,6 @@ def _quotas(spec: MigrationSpec) -> Iterator[Broken]:
     seen: set[tuple[str, str]] = set()
     for index, each in enumerate(spec.assess.quotas if spec.assess else ()):
         where = ("assess", "quotas", index)
-        if each.platform is Platform.KUBERNETES:
-            yield Broken("9414", (*where, "platform"), "kubernetes", "aws, gcp or azure")
         if (each.connection, each.region) in seen:
             got = f"{each.connection} and {each.region} a second time"
             yield Broken("9415", where, got, "another region or connection")

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, Field
 
 from heavylift.spec.base import ConnectionId, Count, Flag, Number, SpecModel, Text, Url, wrong
 from heavylift.spec.quantities import BytesPerSecond, Seconds, SizeBytes
+from heavylift.spec.sections_models import ModelMetric
 from heavylift.spec.vocabulary import Platform, System
 
 DAY = 86_400
@@ -187,6 +188,30 @@ def _check_rates(values: tuple[float, ...]) -> tuple[float, ...]:
     return values
 
 
+class BaselineGolden(SpecModel):
+    """Golden rows with labels, by which an endpoint's predictions are judged. Each row is asked twice."""
+
+    inputs: Url = Field(description="Rows with their labels: Parquet, CSV or JSON.")
+    connection: ConnectionId | None = Field(
+        default=None, description="Connection of inputs; by default the source's."
+    )
+    label: _ShortText = Field(description="Column with the truth; it is not sent.")
+    drop: tuple[Text, ...] = Field(default=(), description="Further columns that are no inputs.")
+    slices: tuple[Text, ...] = Field(
+        default=(), description="Columns by whose values metrics are told apart."
+    )
+    metrics: tuple[ModelMetric, ...] = Field(
+        default=(),
+        description="What is measured; where empty accuracy and f1 of labels, auc and log_loss of scores,"
+        " rmse, mae and r2 of numbers.",
+    )
+    threshold: Number | None = Field(
+        default=None,
+        description="Where scores of two classes are answered: from here on it is the larger label.",
+    )
+    rows_per_request: Count = Field(default=100, ge=1, le=10_000, description="Rows of one request.")
+
+
 class AssessBaseline(SpecModel):
     """An endpoint that is asked, at stepped rates, what it does today. It is a load on the live endpoint."""
 
@@ -214,6 +239,9 @@ class AssessBaseline(SpecModel):
     )
     usd_per_hour: _Money | None = Field(
         default=None, description="Price of the endpoint, for the cost of 1,000 predictions."
+    )
+    golden: BaselineGolden | None = Field(
+        default=None, description="Rows with labels, by which its predictions are judged as well."
     )
 
 
@@ -248,8 +276,10 @@ class AssessUtilisation(SpecModel):
 class AssessQuotas(SpecModel):
     """A region whose quotas are read; a target with that platform and region is judged by them."""
 
-    platform: Platform = Field(description="aws, gcp or azure.")
-    region: _ShortText = Field(description="Its name on the platform.")
+    platform: Platform = Field(description="aws, gcp, azure or kubernetes.")
+    region: _ShortText = Field(
+        description="Its name on the platform; of kubernetes the namespace, or cluster for its nodes alone."
+    )
     connection: ConnectionId = Field(description="Connection with which they are read.")
 
 

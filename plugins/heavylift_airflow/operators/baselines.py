@@ -10,7 +10,7 @@ from heavylift_airflow.operators.base import HeavyliftOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from heavylift.evidence.baseline_records import EndpointBaseline
+    from heavylift.evidence.baseline_records import EndpointBaseline, GoldenQuality
     from heavylift.evidence.utilisation_records import UtilisationRecord
     from heavylift_airflow.context import TaskFrame
 
@@ -23,7 +23,8 @@ class MeasureBaselineOperator(HeavyliftOperator):
 
     :param endpoint: connection of an entry of ``assess.baselines``.
     :return: ``{"endpoint", "passed", "max_sustained", "requests", "statement"}``; the XCom ``baseline`` has
-        the quantiles of each rate, the noise floor and the cost of 1,000 predictions.
+        the quantiles of each rate, the noise floor, the cost of 1,000 predictions, and of golden rows the
+        metrics with their intervals; its field ``model`` is what a revalidation takes as ``baseline``.
     :raises AirflowSkipException: this is a dry run: nothing is sent.
     :raises CredentialError: the endpoint refuses the credentials.
     :raises ServerUnavailableError: it does not answer at the beginning.
@@ -146,6 +147,8 @@ def utilisation_of(record: UtilisationRecord) -> dict[str, Any]:
 
 def baseline_of(record: EndpointBaseline) -> dict[str, Any]:
     """Return what later phases hold a target against; the histograms stay in the evidence store."""
+    from heavylift.evidence.model_records import model_baseline_of
+
     floor = record.noise_floor
     return {
         "connection": record.connection,
@@ -162,4 +165,20 @@ def baseline_of(record: EndpointBaseline) -> dict[str, Any]:
         ],
         "noise_floor": {f"{each.quantile:g}": each.ratio for each in floor.ratios} if floor else None,
         "usd_per_thousand": record.cost.per_thousand if record.cost else None,
+        "quality": quality_of(record.quality) if record.quality else None,
+        "model": model_baseline_of(record).model_dump(mode="json") if record.quality else None,
+    }
+
+
+def quality_of(quality: GoldenQuality) -> dict[str, Any]:
+    """Return the metrics of all golden rows; those of their parts stay in the evidence store."""
+    return {
+        "golden_sha256": quality.golden_sha256,
+        "rows": quality.rows,
+        "changed": quality.changed,
+        "metrics": {
+            each.metric: {"value": each.value, "low": each.low, "high": each.high, "again": each.again}
+            for each in quality.figures
+            if not each.part
+        },
     }

@@ -36,14 +36,18 @@ def read(folder: Path, platform: str, region: str, raw: dict[str, Any]) -> Quota
     return asyncio.run(read_quotas(request))[0]
 
 
-def planned(record: QuotaRecord, source: str, kind: str, instance: str, count: int = 1) -> dict[str, str]:
+def planned(
+    record: QuotaRecord, source: str, kind: str, instance: str, count: int = 1, **more: Any
+) -> dict[str, str]:
     """Return the findings about quotas of a plan to where the record is of: rule → evidence."""
     raw = {
         "migration": "m", "source": source,
         "targets": [{"platform": record.platform, "region": record.region}],
         "constraints": {"start": "2026-12-01", "lines": [{"name": "one", "bits_per_second": 1e9}]},
         "components": [
-            {"id": f"c{n}", "kind": kind, "accelerator": {"instance_type": instance}} for n in range(count)
+            {"id": f"c{n}", "kind": kind, **more,
+             **({"accelerator": {"instance_type": instance}} if instance else {})}
+            for n in range(count)
         ],
     }  # fmt: skip
     given = PlanInput.model_validate(raw)

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heavylift.models.endpoints import _columns as told_by_a_server
 from heavylift.models.worker import _columns as told_by_a_process
+from heavylift.scoring.endpoints import _columns as told_by_a_server
 
 TWO = np.array([[1.0, 2.0], [3.0, 4.0]])
 

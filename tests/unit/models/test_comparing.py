@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from heavylift.models.comparing import Policy, compare
-from heavylift.models.outputs import Outputs
+from heavylift.scoring.outputs import Outputs
 from tests.support.model_trials import OTHERS, passes
 
 TRIALS = int(os.environ.get("HEAVYLIFT_TRIALS", "10"))

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from heavylift.errors import IntegrityError, SpecError
-from heavylift.models.golden import golden_table, read_golden, typed
 from heavylift.models.worker import Worker
+from heavylift.scoring.golden import golden_table, read_golden, typed
 
 ROWS = pd.DataFrame(
     {

@@ -10,7 +10,7 @@ import os
 import numpy as np
 import pytest
 
-from heavylift.models.statistics import mismatch_bound, paired_bootstrap, ratios_of_quantiles
+from heavylift.scoring.statistics import mismatch_bound, paired_bootstrap, ratios_of_quantiles
 from tests.support.model_trials import fast_enough
 
 TRIALS = int(os.environ.get("HEAVYLIFT_TRIALS", "20"))

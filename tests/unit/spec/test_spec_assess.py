@@ -69,10 +69,6 @@ def test_a_source_may_lie_on_any_platform(tmp_path: Path, platform: str) -> None
             "9407", "assess.utilisation.queries",
         ),
         (
-            HEAD + LINES.replace("{lines", f"{{quotas: [{QUOTAS.replace('aws', 'kubernetes')}], lines"),
-            "9414", "assess.quotas[0].platform",
-        ),
-        (
             HEAD + LINES.replace("{lines", f"{{quotas: [{QUOTAS}, {QUOTAS}], lines"), "9415",
             "assess.quotas[1]",
         ),

@@ -100,7 +100,8 @@ def _unknown_accelerator(scene: Scene) -> str:
 
 def _quota(scene: Scene) -> str:
     needed = scene.allowed.needed(scene.component, scene.fate)
-    return enumeration([text for name in needed if (text := scene.allowed.short(name, scene.quotas[name]))])
+    asked = {name: own if scene.allowed.each(name) else scene.quotas[name] for name, own in needed.items()}
+    return enumeration([text for name, all_ in asked.items() if (text := scene.allowed.short(name, all_))])
 
 
 def _unknown_quota(scene: Scene) -> str:

@@ -11,11 +11,13 @@ from urllib.parse import urlsplit
 _APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 _DROPPED = ("metadata", "stringData", "binaryData", "data")
 _ACCELERATOR = re.compile(r"(?i)gpu|neuron|/tpu|habana|/mig-|/rdma")
-_UNITS = {
-    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
+_UNITS: dict[str, float] = {
+    "n": 1e-9, "u": 1e-6, "m": 1e-3, "": 1,
+    "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60,
 }  # fmt: skip
-_QUANTITY = re.compile(r"([0-9.]+)([A-Za-z]{0,2})")
+
+_QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)([A-Za-z]{0,2})")
 _FEW_LABELS = 5
 _RESTLESS = frozenset({"lastHeartbeatTime", "lastProbeTime", "lastUpdateTime", "images"})
 
@@ -115,10 +117,7 @@ def _found(value: Any, name: str) -> Iterator[Mapping[str, Any]]:
 
 def number_of(quantity: Any) -> float:
     """Return a quantity such as ``100Gi`` or ``250m`` as a number; 0 where it is none."""
-    text = str(quantity)
-    if text.endswith("m") and text[:-1].isdigit():
-        return int(text[:-1]) / 1000
-    found = _QUANTITY.fullmatch(text)
+    found = _QUANTITY.fullmatch(str(quantity))
     return float(found[1]) * _UNITS[found[2]] if found and found[2] in _UNITS else 0.0
 
 

@@ -48,6 +48,18 @@ class Outputs:
         return answer if answer is not None and is_float(answer) else None
 
 
+@dataclass(frozen=True)
+class Predicted:
+    """Answers to all rows.
+
+    :param notes: what the model could not tell.
+    """
+
+    outputs: Outputs
+    seconds: float
+    notes: tuple[str, ...] = ()
+
+
 def is_float(values: NDArray[Any]) -> bool:
     """Tell whether a column holds measured numbers, for which there is a tolerance."""
     return bool(np.issubdtype(values.dtype, np.floating))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,11 @@ from numpy.typing import NDArray
 from heavylift.errors import IntegrityError, SpecError
 
 MAX_ROWS = 1_000_000
+MOST_PARTS = 50
+"""Values of a slice's column that are told apart: the most frequent ones."""
+
+FEWEST_ROWS = 10
+"""Of a part that is told apart."""
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,28 @@ def read_golden(
     for name in inputs.columns:
         _take(str(name), inputs[name], columns, values, missing)
     return Golden(origin, columns, values, missing, truth, parts)
+
+
+def taken(golden: Golden, rows: NDArray[np.intp]) -> Golden:
+    """Return the rows with these numbers, in this order."""
+    return replace(
+        golden,
+        values={name: each[rows] for name, each in golden.values.items()},
+        missing={name: each[rows] for name, each in golden.missing.items()},
+        truth=None if golden.truth is None else golden.truth[rows],
+        slices={name: each[rows] for name, each in golden.slices.items()},
+    )
+
+
+def parts_of(golden: Golden, slices: Sequence[str]) -> Iterator[tuple[str, NDArray[np.intp]]]:
+    """Yield all rows (named by an empty text), then each part that a slice's column makes."""
+    yield "", np.arange(golden.rows)
+    for column in slices:
+        values, counts = np.unique(golden.slices[column], return_counts=True)
+        ranked = sorted(zip(values, counts, strict=True), key=lambda pair: (-pair[1], str(pair[0])))
+        for value, count in ranked[:MOST_PARTS]:
+            if count >= FEWEST_ROWS:
+                yield f"{column}={value}", np.flatnonzero(golden.slices[column] == value)
 
 
 def typed(golden: Golden, signature: Mapping[str, Any]) -> Golden:

@@ -16,9 +16,8 @@ from numpy.typing import NDArray
 
 from heavylift.connections import Connection, http_address, http_authorisation
 from heavylift.errors import ConnectionConfigError, IntegrityError, ServerUnavailableError
-from heavylift.models.golden import Golden
-from heavylift.models.outputs import SCORES, Outputs
-from heavylift.models.sessions import Predicted
+from heavylift.scoring.golden import Golden
+from heavylift.scoring.outputs import SCORES, Outputs, Predicted
 
 BATCH = 500
 _MAX_ANSWER = 256 * 2**20
@@ -30,6 +29,8 @@ class EndpointSession:
 
     :param connection: host (a URL with its path, or to which ``/invocations`` is added), login and password
         or the extra field ``token``.
+    :param address: the whole URL, in place of the connection's.
+    :param batch: rows of one request.
     """
 
     name: str
@@ -37,6 +38,8 @@ class EndpointSession:
     golden: Golden
     seconds: float = 60.0
     check: Callable[[], None] = lambda: None
+    address: str = ""
+    batch: int = BATCH
     _http: http.client.HTTPConnection | None = None
     _bodies: dict[int, bytes] = field(default_factory=dict)
 
@@ -52,9 +55,9 @@ class EndpointSession:
     def predict(self) -> Predicted:
         """Answer all golden inputs, some hundreds at a time."""
         began, parts = time.perf_counter(), []
-        for begin in range(0, self.golden.rows, BATCH):
+        for begin in range(0, self.golden.rows, self.batch):
             self.check()
-            numbers = range(begin, min(begin + BATCH, self.golden.rows))
+            numbers = range(begin, min(begin + self.batch, self.golden.rows))
             answered = _columns(self._post(self._body(numbers)))
             if any(len(each) != len(numbers) for each in answered.values()):
                 raise self._nonsense("another number of answers than rows")
@@ -87,13 +90,14 @@ class EndpointSession:
         return json.dumps({"dataframe_split": {"columns": list(golden.columns), "data": data}}).encode()
 
     def _post(self, body: bytes, *, parse: bool = True) -> Any:
-        url = urlsplit(_url(self.connection))
+        url = urlsplit(self.address or _url(self.connection))
+        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         headers = {"Content-Type": "application/json", **http_authorisation(self.connection)}
         # A server may close a connection that was idle; one attempt anew is no lost request.
         for attempt in (1, 2):
             http_connection = self._open(url.scheme, url.netloc)
             try:
-                http_connection.request("POST", url.path or "/", body, headers)
+                http_connection.request("POST", target, body, headers)
                 answer = http_connection.getresponse()
                 content = answer.read(_MAX_ANSWER)
                 break

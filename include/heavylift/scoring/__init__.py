@@ -1,0 +1,1 @@
+"""What a scoring server answers to golden inputs, and how good that is: rows, answers, metrics, intervals."""
