@@ -203,7 +203,8 @@ class ServingVertex:
         name = f"{parent}/operations/{number}"
         made = {"genericMetadata": {"createTime": f"2026-11-01T00:00:00.{number:06}Z"}}
         self.operations[name] = {
-            "name": name, "polls": self.polls, "ended": ended, "error": error, "metadata": made, "done": False,
+            "name": name, "polls": self.polls, "ended": ended, "error": error,
+            "metadata": made, "done": False,
         }  # fmt: skip
         if not self.polls:
             self._step(self.operations[name])

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mappin
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from heavylift.endpoints.deciding import decide, judged
 from heavylift.endpoints.driving import (
@@ -19,10 +20,11 @@ from heavylift.endpoints.driving import (
     take_down,
 )
 from heavylift.endpoints.opening import location_of, open_serving
-from heavylift.endpoints.ports import ServingPort, Thing, WantedEndpoint
+from heavylift.endpoints.ports import ServingPort, WantedEndpoint
 from heavylift.endpoints.requests import EndpointsRequest
 from heavylift.endpoints.smoke import smoked
 from heavylift.endpoints.source_others import read_source
+from heavylift.endpoints.waiting import described
 from heavylift.errors import ConflictError, IncompleteError
 from heavylift.evidence.canonical import canonical_json, sha256_hex
 from heavylift.evidence.endpoint_records import (
@@ -46,12 +48,13 @@ class Acted:
     """What one call has come to.
 
     :param begun: to be handed to the next call of the same run.
-    :param waits_for: what is under way: wait, then call again.
+    :param waits_for: what is under way, as :func:`heavylift.endpoints.waiting.is_under_way` takes it: wait,
+        then call again.
     """
 
     record: EndpointsRecord
     begun: dict[str, list[Key]] = field(default_factory=dict)
-    waits_for: tuple[str, ...] = ()
+    waits_for: tuple[dict[str, Any], ...] = ()
 
 
 async def plan_endpoints(request: EndpointsRequest, *, removal: bool = False) -> EndpointsRecord:
@@ -89,7 +92,7 @@ async def apply_endpoints(
     started = utc_now()
     async with _opened(request) as opened:
         plan = await _looked(opened)
-        _demand(request, "bringing up", approved, _digest(request, "plan", (opened, plan)))
+        _demand(request.run.migration, "bringing up", approved, _digest(request, "plan", (opened, plan)))
         for each in plan:
             refuse_conflicts(each)
         require_serving(_record(request, "plan", started, (opened, plan), _rows(plan), []))
@@ -98,7 +101,7 @@ async def apply_endpoints(
         found = await _all(
             opened, lambda one: bring_up(one.port, one.wanted, (begun or {}).get(one.endpoint.name, ()))
         )
-    return _acted(_record(request, "apply", started, (opened, found), _rows(found), []), found)
+    return _acted(_record(request, "apply", started, (opened, found), _rows(found), []), opened, found)
 
 
 async def verify_endpoints(request: EndpointsRequest) -> EndpointsRecord:
@@ -151,7 +154,7 @@ async def remove_endpoints(
         found = await _all(
             opened, lambda one: take_down(one.port, one.wanted, (begun or {}).get(one.endpoint.name, ()))
         )
-    return _acted(_record(request, "remove", started, (opened, found), _rows(found), []), found)
+    return _acted(_record(request, "remove", started, (opened, found), _rows(found), []), opened, found)
 
 
 def require_serving(record: EndpointsRecord) -> None:
@@ -249,11 +252,19 @@ def _digest(
     return sha256_hex(canonical_json(content))
 
 
-def _demand(request: EndpointsRequest, what: str, approved: str, digest: str) -> None:
+def demand_removal(plan: EndpointsRecord, approved: str) -> None:
+    """Do nothing where a plan of a removal is the one that was approved.
+
+    :raises ConflictError: it is another one.
+    """
+    _demand(plan.run.migration, "removing", approved, plan.digest)
+
+
+def _demand(migration: str, what: str, approved: str, digest: str) -> None:
     if approved == digest:
         return
     raise ConflictError(
-        f"{what} the endpoints of {request.run.migration}",
+        f"{what} the endpoints of {migration}",
         got=f"what the spec and the source say now, of digest {digest}",
         expected=f"exactly what was approved, of digest {approved or '(none)'}",
         state="nothing was changed on the target",
@@ -312,11 +323,11 @@ def _planned(act: EndpointAct) -> EndpointAct:
     return "plan-removal" if act in {"plan-removal", "remove"} else "plan"
 
 
-def _acted(record: EndpointsRecord, found: Sequence[Progress]) -> Acted:
+def _acted(record: EndpointsRecord, opened: Sequence[_Open], found: Sequence[Progress]) -> Acted:
     begun = {each.wanted.name: sorted(each.begun) for each in found}
-    waits = tuple(_named(each.waits_for) for each in found if each.waits_for is not None)
+    waits = tuple(
+        described(one.endpoint.target.kind, one.endpoint.target.connection, one.wanted, each.waits_for)
+        for one, each in zip(opened, found, strict=True)
+        if each.waits_for is not None
+    )
     return Acted(record, begun, waits)
-
-
-def _named(thing: Thing) -> str:
-    return f"{thing.kind} {thing.name}"
