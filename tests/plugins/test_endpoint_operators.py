@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException, TaskDeferred
 
+from heavylift.aio import run
 from heavylift.errors import IncompleteError
-from heavylift.evidence.endpoint_records import endpoints_path
 from heavylift.evidence.store import open_evidence
 from heavylift_airflow.operators.endpoints import (
     ApplyEndpointsOperator,
@@ -33,7 +33,9 @@ def placed(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Placed]:
     """Return a migration that brings up an endpoint of two deployments on Vertex AI."""
     server = ServingVertex()
     extra = dict(server.connection.extra)
-    monkeypatch.setenv("AIRFLOW_CONN_THERE", json.dumps({"conn_type": "google_cloud_platform", "extra": extra}))
+    monkeypatch.setenv(
+        "AIRFLOW_CONN_THERE", json.dumps({"conn_type": "google_cloud_platform", "extra": extra})
+    )
     folder = Path(world.spec_path).parent
     folder.mkdir(exist_ok=True)
     (folder / "golden.json").write_text('{"instances": [[1, 2]]}')
@@ -75,8 +77,11 @@ def through(world: World, kind: type[Any], **params: Any) -> Any:
             kind_, arguments = trigger.serialize()
             assert kind_.endswith("EndpointsTrigger")
             again = type(trigger)(**{**json.loads(json.dumps(arguments)), "poll_seconds": 0.0})
-            event = asyncio.run(_fired(again))
-            method, kwargs = waiting.method_name, json.loads(json.dumps({**(waiting.kwargs or {}), "event": event}))
+            event = run(_fired(again))
+            method, kwargs = (
+                waiting.method_name,
+                json.loads(json.dumps({**(waiting.kwargs or {}), "event": event})),
+            )
 
 
 async def _fired(trigger: Any) -> Any:
@@ -100,12 +105,12 @@ async def _approved(world: World, gate: str) -> None:
     from heavylift_airflow.context import run_key
     from tests.plugins.world import NAME, RUN_ID
 
-    run = run_key(NAME, "provision", RUN_ID)
+    key = run_key(NAME, "provision", RUN_ID)
     async with open_evidence(world.evidence.as_uri()) as store:
-        kept = await latest_gate_result(store, run, gate)
+        kept = await latest_gate_result(store, key, gate)
         assert kept is not None
         answer = Approval(
-            run=run, gate=gate, gate_result=kept.ref, approved=True, approver_id="1", approver_name="a",
+            run=key, gate=gate, gate_result=kept.ref, approved=True, approver_id="1", approver_name="a",
             responded_at=utc_now(),
         )  # fmt: skip
         await record_approval(store, answer)
@@ -118,7 +123,9 @@ def made(world: World) -> Any:
     return through(world, ApplyEndpointsOperator)
 
 
-def test_what_is_approved_is_made_waited_for_and_proved_and_a_second_run_changes_nothing(placed: Placed) -> None:
+def test_what_is_approved_is_made_waited_for_and_proved_and_a_second_run_changes_nothing(
+    placed: Placed,
+) -> None:
     world, server = placed
     server.polls = 3
     figures, deferred = made(world)
@@ -178,4 +185,3 @@ def test_a_quota_midway_leaves_what_was_made_and_the_next_try_goes_on(placed: Pl
     figures, _deferred = through(world, ApplyEndpointsOperator)
     assert figures["passed"]
     assert server.requests.count("models.upload") == uploads
-    assert endpoints_path

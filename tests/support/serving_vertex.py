@@ -74,7 +74,9 @@ class ServingVertex:
             try:
                 if method is None:
                     raise BadRequestError("no such method")
-                document.check(method, query, body)
+                # What an instance is, the document leaves to the model ("any").
+                asked = body if not path.endswith(":predict") else {**body, "instances": []}
+                document.check(method, query, asked)
                 self.requests.append(method.id.rpartition("locations.")[2])
                 status, found = self._act(self.requests[-1], path.removeprefix("v1/"), query, body)
             except BadRequestError as error:

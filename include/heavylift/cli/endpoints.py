@@ -99,7 +99,7 @@ def remove(
     evidence_conn: EvidenceConn = None,
     as_json: AsJson = False,
 ) -> None:
-    """Remove all that was made, as the plan of that digest (`plan --removal`) says; what is not ours stays."""
+    """Remove all that was made, as the plan of that digest (`plan --removal`) says; all else stays."""
     from heavylift.aio import run
     from heavylift.endpoints.api import demand_removal, plan_endpoints, remove_endpoints
 

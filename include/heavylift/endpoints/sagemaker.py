@@ -16,6 +16,7 @@ from heavylift.endpoints.ports import (
     ENDPOINT,
     EPOCH,
     OWNER,
+    Kind,
     Seen,
     Thing,
     WantedDeployment,
@@ -234,7 +235,7 @@ class SageMakerServing:
 
     def _leftovers(self, wanted: WantedEndpoint) -> list[Thing]:
         found = []
-        listings = (
+        listings: tuple[tuple[Kind, str, str, str], ...] = (
             ("configuration", "ListEndpointConfigs", "EndpointConfigs", "EndpointConfig"),
             ("model", "ListModels", "Models", "Model"),
         )

@@ -109,7 +109,7 @@ class _Reader:
         if name in scaled:
             what = f"it scales from {least} to {most} by a policy of its own, which is not carried over here"
             gaps.append(gap(f"{name}: autoscaling", what, "use the section autoscaling, and accept this"))
-        container = model.get("PrimaryContainer") or next(iter(model.get("Containers") or ()), {})
+        container: Raw = model.get("PrimaryContainer") or next(iter(model.get("Containers") or ()), {})
         kept, hidden = split_variables(name, container.get("Environment") or {})
         found = SourceDeployment(
             name,

@@ -111,7 +111,8 @@ async def _deployed(
     container = model.get("containerSpec") or {}
     variables = {str(e["name"]): str(e.get("value") or "") for e in container.get("env") or ()}
     kept, hidden = split_variables(name, variables)
-    port = next(iter(container.get("ports") or ()), {}).get("containerPort")
+    ports: list[Raw] = container.get("ports") or []
+    port = ports[0].get("containerPort") if ports else None
     found = SourceDeployment(
         name,
         str((resources.get("machineSpec") or {}).get("machineType") or ""),

@@ -151,7 +151,7 @@ async def read_provision(store: EvidenceStore, run: RunKey) -> ProvisionEvidence
         await read_latest(store, lambda number: verification_path(run, number), AccessVerification),
         await read_latest(store, lambda number: images_path(run, "copy", number), ImagesRecord),
         await read_latest(store, lambda number: images_path(run, "verify", number), ImagesRecord),
-        {act: kept for act in ENDPOINT_ACTS if (kept := await _endpoints(store, run, act))},
+        {act: seen for act in ENDPOINT_ACTS if (seen := await _endpoints(store, run, act))},
     )
 
 
