@@ -168,7 +168,7 @@ _Ends = dict[str, tuple[str, EndpointBaseline]]
 def _pairs(spec: MigrationSpec, ends: _Ends) -> list[tuple[str, str, str]]:
     """Return name, source's and target's connection of each endpoint that was measured."""
     named = [
-        (each.name, each.source.connection, each.target.connection if each.target else "")
+        (each.name, each.source.connection if each.source else "", each.target.connection)
         for each in spec.endpoints
     ]
     known = {connection for _, *pair in named for connection in pair}

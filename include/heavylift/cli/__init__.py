@@ -33,6 +33,7 @@ SUBCOMMANDS = (
     Subcommand("alerts", "Translate alert rules, and replay them beside their source."),
     Subcommand("secrets", "Copy secrets from store to store, and compare them."),
     Subcommand("images", "Copy container images by digest, and compare them."),
+    Subcommand("endpoints", "Bring endpoints up on the target, verify and remove them."),
     Subcommand("compliance", "Scan for personal data; check the rules."),
     Subcommand("envelopes", "Encrypt objects here before they are sent; open and verify them."),
     Subcommand("cutover", "Switch the live workload to the target, and back."),

@@ -16,6 +16,7 @@ from heavylift.evidence.access_records import (
     translation_path,
     verification_path,
 )
+from heavylift.evidence.endpoint_records import EndpointsRecord, endpoints_path
 from heavylift.evidence.image_records import ImagesRecord, images_path
 from heavylift.evidence.infra_records import (
     INFRA_FOLDER,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from heavylift.evidence.records import RunKey
     from heavylift.evidence.store import EvidenceStore
 
+ENDPOINT_ACTS = ("plan", "apply", "verify", "plan-removal", "remove")
 STAGES: tuple[StageName, StageName] = ("first", "second")
 _APPLIED = re.compile(rf".*/{INFRA_FOLDER}/applied-(.+)-\d+\.json")
 
@@ -50,6 +52,7 @@ class ProvisionEvidence:
     """The latest records of one run.
 
     :param plans: by stage; ``applied`` by root; ``parts`` what was translated, by name.
+    :param endpoints: by act; what was planned, applied, verified and removed.
     :param access_seen: the target's own permissions, compared with ``access``.
     """
 
@@ -65,6 +68,7 @@ class ProvisionEvidence:
     access_seen: Kept[AccessVerification] | None = None
     images: Kept[ImagesRecord] | None = None
     images_verified: Kept[ImagesRecord] | None = None
+    endpoints: Mapping[str, Kept[EndpointsRecord]] = field(default_factory=dict)
 
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
@@ -81,6 +85,7 @@ class ProvisionEvidence:
             self.access_seen,
             self.images,
             self.images_verified,
+            *self.endpoints.values(),
         )
         found = [kept.ref for kept in all_kept if kept]
         found += [each.ref for kept in self.parts.values() for each in kept.record.files]
@@ -92,6 +97,8 @@ class ProvisionEvidence:
         others = [*(["secrets"] if self.secrets else []), *(["images"] if self.images else []), *self.parts]
         others += ["access"] if self.access and "access" not in others else []
         others += ["target_access"] if self.access_seen else []
+        acts = {"plan": "endpoints", "verify": "serving", "plan-removal": "endpoints_removal"}
+        others += [part for act, part in acts.items() if act in self.endpoints]
         made = self.generation or self.scan or self.plans or self.applied
         return (*(["infrastructure"] if made or not others else []), *others)
 
@@ -144,6 +151,7 @@ async def read_provision(store: EvidenceStore, run: RunKey) -> ProvisionEvidence
         await read_latest(store, lambda number: verification_path(run, number), AccessVerification),
         await read_latest(store, lambda number: images_path(run, "copy", number), ImagesRecord),
         await read_latest(store, lambda number: images_path(run, "verify", number), ImagesRecord),
+        {act: seen for act in ENDPOINT_ACTS if (seen := await _endpoints(store, run, act))},
     )
 
 
@@ -159,6 +167,10 @@ async def latest_applied(store: EvidenceStore, migration: str) -> RunKey | None:
         if ended and (newest is None or ended > newest[0]):
             newest = ended, seen.key
     return newest[1] if newest else None
+
+
+async def _endpoints(store: EvidenceStore, run: RunKey, act: str) -> Kept[EndpointsRecord] | None:
+    return await read_latest(store, lambda number: endpoints_path(run, act, number), EndpointsRecord)
 
 
 async def _part(store: EvidenceStore, run: RunKey, part: str) -> Kept[PartRecord] | None:

@@ -10,6 +10,7 @@ from datetime import datetime
 from heavylift.evidence.access_records import ACCESS_FOLDER
 from heavylift.evidence.compliance_records import COMPLIANCE
 from heavylift.evidence.decommission_records import DECOMMISSION_FOLDER
+from heavylift.evidence.endpoint_records import ENDPOINTS_FOLDER
 from heavylift.evidence.envelope_records import ENVELOPES_FOLDER
 from heavylift.evidence.feature_records import FEATURES_FOLDER
 from heavylift.evidence.infra_records import INFRA_FOLDER, PROVISION_PHASE
@@ -27,7 +28,7 @@ from heavylift.evidence.switch_records import SWITCH_FOLDER
 from heavylift.evidence.workload_records import WORKLOAD_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
-_PROVISIONED = frozenset({ACCESS_FOLDER, INFRA_FOLDER, PARTS_FOLDER, SECRETS_FOLDER})
+_PROVISIONED = frozenset({ACCESS_FOLDER, ENDPOINTS_FOLDER, INFRA_FOLDER, PARTS_FOLDER, SECRETS_FOLDER})
 _NO_PHASE = frozenset(
     {
         "audit",

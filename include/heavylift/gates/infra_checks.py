@@ -12,6 +12,7 @@ from heavylift.evidence.infra_records import RootPlan, StageName
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.secret_records import NOT_PROVED
 from heavylift.evidence.wording import counted, enumeration
+from heavylift.gates.endpoint_checks import nothing_to_do, removal_reasons
 from heavylift.gates.part_checks import part_reasons
 from heavylift.gates.verdict import Verdict
 from heavylift.spec.gates import Gate
@@ -135,6 +136,8 @@ def judge_infra_freshness(subject: InfraSubject, max_age: timedelta, now: dateti
 def gate_now(gate: Gate, evidence: ProvisionEvidence) -> Gate:
     """Return the gate as it stands now: nobody is asked about a stage that would do nothing."""
     plan = evidence.plan(stage_of(gate).value)
+    if nothing_to_do(part_of(gate), evidence):
+        return gate.model_copy(update={"approval": gate.approval.model_copy(update=_NOBODY)})
     if part_of(gate) or plan is None or not plan.empty or not gate.approval.required:
         return gate
     return gate.model_copy(update={"approval": gate.approval.model_copy(update=_NOBODY)})
@@ -146,12 +149,19 @@ _NOBODY = {"required": False, "assigned_users": ()}
 def gates_now(gates: Sequence[Gate], evidence: ProvisionEvidence) -> list[Gate]:
     """Return the gates that a run must pass, each as it stands now: what destroys makes no part."""
     destroys = is_destroyed(evidence)
-    return [gate_now(gate, evidence) for gate in gates if not (destroys and part_of(gate))]
+    return [gate_now(gate, evidence) for gate in gates if is_asked(gate, destroys=destroys)]
+
+
+def is_asked(gate: Gate, *, destroys: bool) -> bool:
+    """Tell whether a gate has a place in a run that destroys, or in one that makes."""
+    part = part_of(gate)
+    return part is None or (part is Part.ENDPOINTS_REMOVAL) == destroys
 
 
 def is_destroyed(evidence: ProvisionEvidence) -> bool:
     """Tell whether the run is one that destroys: then it makes none of the parts."""
-    return any(kept.record.destroy for kept in evidence.plans.values())
+    planned = any(kept.record.destroy for kept in evidence.plans.values())
+    return planned or "plan-removal" in evidence.endpoints
 
 
 def provision_reasons(evidence: ProvisionEvidence, wanted: Collection[str] = ()) -> list[str]:
@@ -161,7 +171,8 @@ def provision_reasons(evidence: ProvisionEvidence, wanted: Collection[str] = ())
     """
     wanted = wanted or evidence.named
     reasons = _infra_reasons(evidence) if Part.INFRASTRUCTURE.value in wanted else []
-    return reasons + ([] if is_destroyed(evidence) else part_reasons(evidence, wanted))
+    parts = removal_reasons if is_destroyed(evidence) else part_reasons
+    return reasons + parts(evidence, wanted)
 
 
 def _infra_reasons(evidence: ProvisionEvidence) -> list[str]:

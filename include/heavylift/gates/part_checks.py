@@ -11,6 +11,12 @@ from heavylift.evidence.part_records import PartRecord, refusal, taken
 from heavylift.evidence.records import CheckOutcome
 from heavylift.evidence.run_evidence import Kept
 from heavylift.evidence.wording import counted, enumeration
+from heavylift.gates.endpoint_checks import (
+    ACTS,
+    ENDPOINT_JUDGES,
+    endpoint_reasons,
+    endpoints_digest,
+)
 from heavylift.gates.verdict import Verdict
 from heavylift.spec.gates import Gate
 from heavylift.spec.provision_parts import PART_CHECKS, TRANSLATED, Part, part_of
@@ -135,14 +141,24 @@ def judge_parts(
         PART_JUDGES[check](evidence, PART_CHECKS[check]).outcome(check.value, PART_CHECKS[check].value)
         for check in checks
     ]
+    found += [
+        ENDPOINT_JUDGES[check](evidence).outcome(check.value, PART_CHECKS[check].value)
+        for check in gate.checks
+        if check in ENDPOINT_JUDGES
+    ]
     part = part_of(gate)
+    if part in ACTS:
+        return [*found, _fresh(part, evidence, max_age, now)]
     return found + ([_fresh(part, evidence, max_age, now)] if checks and part in _FRESH else [])
 
 
 def _fresh(part: Part, evidence: ProvisionEvidence, max_age: timedelta, now: datetime) -> CheckOutcome:
     verdict = Verdict()
     seen, kept = evidence.access_seen, evidence.parts.get(part.value)
-    if part is Part.TARGET_ACCESS and seen:
+    if part in ACTS and (looked := evidence.endpoints.get(ACTS[part])):
+        verdict.uses(looked.ref)
+        verdict.demand_younger("record", looked.record.ended_at, max_age, now)
+    elif part is Part.TARGET_ACCESS and seen:
         verdict.uses(seen.ref)
         verdict.demand_younger("comparison", seen.record.created_at, max_age, now)
     elif kept:
@@ -155,6 +171,8 @@ def part_digest(part: Part, evidence: ProvisionEvidence) -> str:
     """Return the digest that a person approves at a gate of ``part``; empty where there is nothing."""
     if part is Part.SECRETS:
         return evidence.secrets.record.digest if evidence.secrets else ""
+    if part in ACTS:
+        return endpoints_digest(part, evidence)
     if part is Part.IMAGES:
         return evidence.images_verified.record.digest if evidence.images_verified else ""
     kept = evidence.parts.get(Part.ACCESS.value if part is Part.TARGET_ACCESS else part.value)
@@ -162,8 +180,8 @@ def part_digest(part: Part, evidence: ProvisionEvidence) -> str:
 
 
 def part_reasons(evidence: ProvisionEvidence, wanted: Collection[str]) -> list[str]:
-    """Return why the parts of a run do not count as translated; others are judged by their gates."""
-    reasons = []
+    """Return why the parts of a run do not count as made; secrets and images are judged by their gates."""
+    reasons = endpoint_reasons(evidence, wanted)
     for part in TRANSLATED:
         kept = evidence.parts.get(part.value)
         by_shell = part is Part.ACCESS and evidence.access is not None

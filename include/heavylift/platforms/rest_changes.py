@@ -58,9 +58,9 @@ class RestChanges:
         return await self._sent("GET", path, query, None)
 
     async def change(
-        self, method: str, path: str, body: Mapping[str, Any], query: Mapping[str, str] | None = None
+        self, method: str, path: str, body: Mapping[str, Any] | None, query: Mapping[str, str] | None = None
     ) -> dict[str, Any]:
-        """Send one change and return its answer.
+        """Send one change and return its answer; a deletion has no body.
 
         :raises PreconditionError: what it was made from is not there any more.
         """

@@ -242,6 +242,28 @@ DEFAULT_PART_GATES = {
         checks=(Check.ALERTS_TRANSLATED, Check.ALERTS_EQUAL),
         max_age=7 * DAY,
     ),
+    Part.ENDPOINTS: Gate(
+        name="endpoints-reviewed",
+        phase=Phase.PROVISION,
+        description="Nothing of somebody else's is in the way, what stays behind is accepted, and somebody"
+        " has read exactly what is about to be made.",
+        checks=(Check.ENDPOINTS_PLANNED,),
+        approval=Approval(required=True),
+        max_age=7 * DAY,
+    ),
+    Part.SERVING: Gate(
+        name="endpoints-serving",
+        phase=Phase.PROVISION,
+        description="Every endpoint is as planned, ready, and answers its golden row where it has one.",
+        checks=(Check.ENDPOINTS_SERVING,),
+    ),
+    Part.ENDPOINTS_REMOVAL: Gate(
+        name="endpoints-removal",
+        phase=Phase.PROVISION,
+        description="Somebody has read exactly what a run that destroys is about to take away.",
+        checks=(Check.ENDPOINTS_REMOVAL_PLANNED,),
+        approval=Approval(required=True),
+    ),
 }
 """The gates of parts of the phase provision where the spec names none for them."""
 

@@ -13,9 +13,10 @@ from heavylift.spec.provision_parts import Part, part_of
 from heavylift.spec.sections_assess import Assess
 from heavylift.spec.sections_compliance import Compliance
 from heavylift.spec.sections_containers import Containers
-from heavylift.spec.sections_data import Database, Endpoint, FeatureStore, Registry, Stream
+from heavylift.spec.sections_data import Database, FeatureStore, Registry, Stream
 from heavylift.spec.sections_datasets import Dataset
 from heavylift.spec.sections_decommission import Decommission
+from heavylift.spec.sections_endpoints import Endpoint
 from heavylift.spec.sections_envelopes import Envelope
 from heavylift.spec.sections_jobs import AlertRules, ScalingPolicy, TrainingJob
 from heavylift.spec.sections_models import Model
@@ -62,7 +63,9 @@ class MigrationSpec(SpecModel):
         default=(), description="Feature stores that move in the phase registry."
     )
     models: tuple[Model, ...] = Field(default=(), description="Models that must behave alike on both sides.")
-    endpoints: tuple[Endpoint, ...] = Field(default=(), description="Endpoints that serve predictions.")
+    endpoints: tuple[Endpoint, ...] = Field(
+        default=(), description="Endpoints that are brought up on the target."
+    )
     pipelines: tuple[Pipeline, ...] = Field(default=(), description="Training pipelines that are translated.")
     training: tuple[TrainingJob, ...] = Field(
         default=(), description="Distributed training jobs that are translated."
@@ -151,5 +154,8 @@ class MigrationSpec(SpecModel):
             Part.TRAINING: bool(self.training),
             Part.AUTOSCALING: bool(self.autoscaling),
             Part.ALERTS: bool(self.alerts),
+            Part.ENDPOINTS: bool(self.endpoints),
+            Part.SERVING: bool(self.endpoints),
+            Part.ENDPOINTS_REMOVAL: bool(self.endpoints),
         }
         return tuple(part for part, named in there.items() if named)

@@ -15,6 +15,11 @@ _SOURCES = frozenset(PipelineKind) - {PipelineKind.AIRFLOW}
 _TARGETS = frozenset(
     {PipelineKind.VERTEX, PipelineKind.AZURE_ML, PipelineKind.SAGEMAKER, PipelineKind.AIRFLOW}
 )
+_SECTIONS = {
+    Part.TARGET_ACCESS: "access with target_documents",
+    Part.SERVING: "endpoints",
+    Part.ENDPOINTS_REMOVAL: "endpoints",
+}
 _BESIDE_PARTS = frozenset({Check.PLAN_APPROVED, Check.COMPLIANCE_CLEAN})
 
 
@@ -87,7 +92,7 @@ def _gates(spec: MigrationSpec) -> Iterator[Broken]:
             yield Broken("9107", path, "a gate of provision that judges none of its parts", expected)
         for part in sorted(judged):
             if gate.phase is not Phase.PROVISION or part not in parts:
-                section = "access with target_documents" if part is Part.TARGET_ACCESS else part.value
+                section = _SECTIONS.get(part, part.value)
                 expected = f"a gate of the phase provision, and a section {section}"
                 yield Broken("9108", path, f"a check of {part.value}, which would check nothing", expected)
         others = [check for check in gate.checks if PART_CHECKS.get(check) not in judged]

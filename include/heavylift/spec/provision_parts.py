@@ -26,6 +26,9 @@ class Part(StrEnum):
     TRAINING = "training"
     AUTOSCALING = "autoscaling"
     ALERTS = "alerts"
+    ENDPOINTS = "endpoints"
+    SERVING = "serving"
+    ENDPOINTS_REMOVAL = "endpoints_removal"
 
 
 TRANSLATED = (
@@ -50,6 +53,9 @@ PART_CHECKS: Mapping[Check, Part] = MappingProxyType(
         Check.AUTOSCALING_SAFE: Part.AUTOSCALING,
         Check.ALERTS_TRANSLATED: Part.ALERTS,
         Check.ALERTS_EQUAL: Part.ALERTS,
+        Check.ENDPOINTS_PLANNED: Part.ENDPOINTS,
+        Check.ENDPOINTS_SERVING: Part.SERVING,
+        Check.ENDPOINTS_REMOVAL_PLANNED: Part.ENDPOINTS_REMOVAL,
     }
 )
 """Check → the part that it judges; all others of the phase judge a stage of the infrastructure."""

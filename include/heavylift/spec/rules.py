@@ -10,6 +10,7 @@ from heavylift.spec.compliance_rules import compliance_rules
 from heavylift.spec.cutover_rules import cutover_rules
 from heavylift.spec.database_rules import database_checks_have_databases, database_rules
 from heavylift.spec.decommission_rules import decommission_rules
+from heavylift.spec.endpoint_rules import endpoint_rules
 from heavylift.spec.envelope_rules import envelope_rules
 from heavylift.spec.feature_rules import feature_rules
 from heavylift.spec.infra_rules import infra_rules
@@ -150,10 +151,6 @@ def _references_exist(spec: MigrationSpec) -> Iterator[Broken]:
     for index, model in enumerate(spec.models):
         if model.registry is not None and model.registry not in registries:
             yield _unknown(("models", index, "registry"), model.registry, "registries", registries)
-    models = [model.name for model in spec.models]
-    for index, endpoint in enumerate(spec.endpoints):
-        if endpoint.model is not None and endpoint.model not in models:
-            yield _unknown(("endpoints", index, "model"), endpoint.model, "models", models)
 
 
 def _unknown(path: FieldPath, name: str, section: str, names: Iterable[str]) -> Broken:
@@ -194,6 +191,7 @@ _RULES: tuple[Callable[[MigrationSpec], Iterator[Broken]], ...] = (
     compliance_rules,
     infra_rules,
     part_rules,
+    endpoint_rules,
     cutover_rules,
     decommission_rules,
     monitor_rules,

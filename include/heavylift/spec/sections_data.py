@@ -1,4 +1,4 @@
-"""Sections for state other than objects: databases, streams, registries, models, endpoints.
+"""Sections for state other than objects: databases, streams, registries, feature stores.
 
 They are typed and checked already; :mod:`heavylift.spec.support` says which of them this
 version can carry out.
@@ -16,7 +16,6 @@ from heavylift.spec.base import (
     Flag,
     HistoryUrl,
     Name,
-    Number,
     Pattern,
     SpecModel,
     Text,
@@ -266,37 +265,3 @@ class FeatureStore(SpecModel):
         default=1000, ge=1, le=100_000, description="Keys to read online, and rows of a frame to join."
     )
     parallel: Count = Field(default=4, ge=1, le=64, description="Requests at once.")
-
-
-class EndpointKind(StrEnum):
-    """Products that serve predictions."""
-
-    SAGEMAKER = "sagemaker"
-    VERTEX = "vertex"
-    AZURE_ML = "azure_ml"
-    KSERVE = "kserve"
-    HTTP = "http"
-
-
-class EndpointSide(SpecModel):
-    """An endpoint on one side."""
-
-    kind: EndpointKind = Field(description="The product.")
-    connection: ConnectionId = Field(description="The Airflow connection of the endpoint.")
-    endpoint: Text = Field(description="Its name or path there.")
-
-
-class Endpoint(SpecModel):
-    """An endpoint that serves live predictions."""
-
-    name: Name = Field(description="Unique in this file.")
-    description: Text = Field(default="", description="For people.")
-    model: Name | None = Field(default=None, description="The entry of models that it serves.")
-    source: EndpointSide = Field(description="The endpoint that serves today.")
-    target: EndpointSide = Field(description="The endpoint that shall serve.")
-    max_p95_ms: Number | None = Field(
-        default=None, gt=0.0, description="Latency objective, milliseconds at P95."
-    )
-    max_error_rate: Number = Field(
-        default=0.001, ge=0.0, le=1.0, description="Largest accepted rate of errors."
-    )

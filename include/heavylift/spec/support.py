@@ -23,7 +23,7 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
         "registries": True,
         "feature_stores": True,
         "models": True,
-        "endpoints": False,
+        "endpoints": True,
         "pipelines": True,
         "training": True,
         "autoscaling": True,

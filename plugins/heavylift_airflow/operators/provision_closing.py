@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
+from heavylift.gates.infra_checks import is_asked
 from heavylift.spec.provision_parts import TRANSLATED, Part, part_of
 from heavylift_airflow.operators.closing import (
     MAX_REASONS,
@@ -39,8 +40,9 @@ class EvaluateInfrastructureGateOperator(EvaluateGateOperator):
     def execute(self, context: Context) -> dict[str, Any]:
         """Evaluate the gate, unless it judges what a run that destroys does not make."""
         frame = self.moving_frame(context)
-        if frame.options.destroy and part_of(find_gate(frame.spec, self.phase, self.gate)):
-            raise AirflowSkipException("a run that destroys makes none of the parts")
+        gate = find_gate(frame.spec, self.phase, self.gate)
+        if part_of(gate) and not is_asked(gate, destroys=frame.options.destroy):
+            raise AirflowSkipException("a run that destroys makes no part, and no other run removes one")
         return super().execute(context)
 
     def subjects(self, spec: MigrationSpec) -> dict[str, Any]:

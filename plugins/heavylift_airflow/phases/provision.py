@@ -15,6 +15,12 @@ from heavylift_airflow.operators.access import TranslateAccessOperator, VerifyAc
 from heavylift_airflow.operators.alerts import TranslateAlertsOperator
 from heavylift_airflow.operators.base import HeavyliftOperator
 from heavylift_airflow.operators.begin import BeginRunOperator
+from heavylift_airflow.operators.endpoints import (
+    ApplyEndpointsOperator,
+    PlanEndpointsOperator,
+    RemoveEndpointsOperator,
+    VerifyEndpointsOperator,
+)
 from heavylift_airflow.operators.images import CopyImagesOperator, VerifyImagesOperator
 from heavylift_airflow.operators.parts import TranslateManifestsOperator, TranslatePipelinesOperator
 from heavylift_airflow.operators.provision import (
@@ -63,7 +69,7 @@ def provision_dag(loaded: LoadedSpec) -> DAG | None:
         return None
     seen = spec_for(spec, Phase.PROVISION)
     params = dry_run_param("Generate, translate, scan, plan the first stage; judge no gate, change nothing.")
-    if spec.infrastructure is not None:
+    if spec.infrastructure is not None or spec.endpoints:
         params |= {DESTROY: _DESTROY}
     with DAG(
         dag_id=spec.dag_id(Phase.PROVISION),
@@ -80,9 +86,9 @@ def _build(parts: Parts) -> None:
     task = parts.arguments
     begin = BeginRunOperator(**task("begin_run"))
     named = parts.spec.parts
-    made: BaseOperator = begin
+    made: BaseOperator = _endpoints_removal(parts, begin) if Part.ENDPOINTS in named else begin
     if Part.INFRASTRUCTURE in named:
-        made = _infrastructure(parts, begin)
+        made = _infrastructure(parts, made)
     if Part.SECRETS in named:
         # By then Terraform has made the key, the store and the shells.
         made = _judged(parts, made, "copy_secrets", CopySecretsOperator, Part.SECRETS)
@@ -90,6 +96,9 @@ def _build(parts: Parts) -> None:
         copied = CopyImagesOperator(**task("copy_images"))
         made >> copied
         made = _judged(parts, copied, "verify_images", VerifyImagesOperator, Part.IMAGES)
+    if Part.ENDPOINTS in named:
+        # By then their images, secrets and shells are there.
+        made = _endpoints(parts, made)
     done = [] if made is begin else [made]
     done += [_translated(parts, begin, part) for part in TRANSLATED if part in named]
     publish = PublishInfrastructureOperator(
@@ -100,6 +109,32 @@ def _build(parts: Parts) -> None:
     done >> publish >> report >> last
     # Not by way of the publication alone: that is skipped as soon as one part is, while others are at work.
     done >> report
+
+
+def _endpoints(parts: Parts, before: BaseOperator) -> BaseOperator:
+    """Add what brings endpoints up, and return the last task."""
+    with TaskGroup(group_id="endpoints", tooltip="Models, endpoints, deployments and traffic on the target"):
+        planned = _judged(parts, before, "plan_endpoints", PlanEndpointsOperator, Part.ENDPOINTS)
+        apply = ApplyEndpointsOperator(**parts.arguments("apply_endpoints"))
+        planned >> apply
+        return _judged(parts, apply, "verify_endpoints", VerifyEndpointsOperator, Part.SERVING)
+
+
+def _endpoints_removal(parts: Parts, begin: BaseOperator) -> BaseOperator:
+    """Add what a run that destroys does first, and any other passes by; return the last task."""
+    with TaskGroup(group_id="endpoints_removal", tooltip="Where the run destroys: endpoints go first"):
+        plan = PlanEndpointsOperator(**parts.arguments("plan_removal"), removal=True)
+        begin >> plan
+        opened = [
+            _gate(parts, plan, gate)
+            for gate in gates_of_part(Part.ENDPOINTS_REMOVAL, parts.spec.gates_for(Phase.PROVISION))
+        ]
+        # In a run that makes, the gate is passed by; that this run destroys was approved, it looks up itself.
+        remove = RemoveEndpointsOperator(
+            **parts.arguments("remove_endpoints"), trigger_rule=TriggerRule.NONE_FAILED
+        )
+        remove.set_upstream(opened or [plan])
+    return remove
 
 
 def _infrastructure(parts: Parts, begin: BaseOperator) -> BaseOperator:
