@@ -26,6 +26,7 @@ class Stack:
 
     :param env: ``AIRFLOW_CONN_*`` of every server that runs, and of the evidence folder.
     :param endpoints: address of each server by connection id.
+    :param airflow_database: address of Airflow's own database, once Airflow runs.
     """
 
     state_dir: Path
@@ -34,6 +35,7 @@ class Stack:
     endpoints: dict[str, str] = field(default_factory=dict)
     airflow_url: str | None = None
     airflow_login: tuple[str, str] | None = field(default=None, repr=False)
+    airflow_database: str | None = field(default=None, repr=False)
 
     @classmethod
     def start(
@@ -97,6 +99,7 @@ class Stack:
         site = airflow_up.ensure(self.state_dir, self.env, settings, self._owner, report)
         self.airflow_url = site.place.url
         self.airflow_login = airflow_.login(site.place)
+        self.airflow_database = site.database.replace("+psycopg2", "", 1)
 
     def _describe(self, known: State) -> None:
         found: dict[str, Connection] = {}

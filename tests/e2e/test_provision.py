@@ -10,11 +10,12 @@ import shutil
 import signal
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 import yaml
 
@@ -28,16 +29,21 @@ from sandbox.terraform.rig import Rig, checkov, make_rig
 from sandbox.waiting import until
 from tests.e2e.journey import Journey, Run
 from tests.support.canary import Canary
+from tests.support.everywhere import SeenArguments, dump_all
 from tests.support.handed_over import ALERTS, AUTOSCALING, TRAINING, lay_out_jobs
 from tests.support.infra_samples import everything, sampled, wanted
 from tests.support.made_images import demand_whole, image, push
 from tests.support.oci_server import PAIR, OciServer
+from tests.support.secret_manager_server import SecretManagerServer
 from tests.support.terraform_work import at_work
 
 pytestmark = pytest.mark.long
 
 MIGRATION = "provisioned"
 CANARY = Canary(plain=True)
+SECRET, PASSWORD, VARIABLE = Canary(plain=True), Canary(plain=True), Canary(plain=True)
+"""What moves from store to store, a connection's password, and a variable of the source's serving container."""
+CANARIES = {"key": CANARY, "secret": SECRET, "password": PASSWORD, "variable": VARIABLE}
 IMAGES = {name: image([b"shared", name.encode()]) for name in ("trainer", "scorer")}
 PATIENCE = 300.0
 
@@ -52,6 +58,8 @@ class Site:
     source: OciServer
     target: OciServer
     folder: Path
+    vault: SecretManagerServer
+    arguments: SeenArguments
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +67,7 @@ def site(repository: Path) -> Iterator[Site]:
     folder = Path(tempfile.mkdtemp(prefix="hl-prov-"))
     specs = folder / "specs"
     specs.mkdir()
-    source, target = OciServer(), OciServer(basic=True)
+    source, target, vault = OciServer(), OciServer(basic=True), SecretManagerServer()
     for name, made in IMAGES.items():
         push(source, f"ml/{name}", made, "1")
     rig = make_rig(folder / "rig", google_types())
@@ -72,17 +80,24 @@ def site(repository: Path) -> Iterator[Site]:
             "HEAVYLIFT_MIGRATIONS": str(specs),
             "HEAVYLIFT_CHECKOV": str(checkov()),
             "TF_CLI_CONFIG_FILE": str(rig.config),
-            **{f"AIRFLOW_CONN_{name}": json.dumps(given) for name, given in connections(source, target)},
+            **{
+                f"AIRFLOW_CONN_{name}": json.dumps(given)
+                for name, given in connections(source, target, vault)
+            },
         },
     )
     try:
         account.seed(stack.env)
+        plant(stack.env)
         assert stack.airflow_url is not None
         assert stack.airflow_login is not None
         client = AirflowClient(stack.airflow_url, *stack.airflow_login)
-        yield Site(stack, Journey(stack, client, load_spec(spec)), rig, source, target, folder)
+        with SeenArguments(CANARIES) as seen:
+            journey = Journey(stack, client, load_spec(spec))
+            yield Site(stack, journey, rig, source, target, folder, vault, seen)
     finally:
         stack.stop()
+        vault.close()
         source.close()
         target.close()
         shutil.rmtree(folder)
@@ -94,11 +109,33 @@ def google_types() -> list[str]:
     return re.findall(r'^resource "(\w+)"', "\n".join(made.files.values()), re.MULTILINE)
 
 
-def connections(source: OciServer, target: OciServer) -> Iterator[tuple[str, dict[str, Any]]]:
+def plant(env: Mapping[str, str]) -> None:
+    """Lay a secret into the source's store, and a variable with one into the container that serves."""
+    connection = json.loads(env["AIRFLOW_CONN_AWS_CONTROL"])
+    given = {
+        "endpoint_url": connection["extra"]["endpoint_url"], "region_name": "us-east-1",
+        "aws_access_key_id": connection["login"], "aws_secret_access_key": connection["password"],
+    }  # fmt: skip
+    boto3.client("secretsmanager", **given).create_secret(Name="canary/db", SecretString=SECRET.value)
+    sagemaker = boto3.client("sagemaker", **given)
+    model = sagemaker.describe_model(ModelName="fraud")
+    container = model["PrimaryContainer"]
+    container["Environment"]["DB_PASSWORD"] = VARIABLE.value
+    sagemaker.delete_model(ModelName="fraud")
+    sagemaker.create_model(
+        ModelName="fraud", PrimaryContainer=container, ExecutionRoleArn=model["ExecutionRoleArn"]
+    )
+
+
+def connections(
+    source: OciServer, target: OciServer, vault: SecretManagerServer
+) -> Iterator[tuple[str, dict[str, Any]]]:
     for name, server in (("IMAGES_HERE", source), ("IMAGES_THERE", target)):
         yield name, {"conn_type": "docker", "host": server.url, "login": PAIR[0], "password": PAIR[1]}
     key = {"keyfile_dict": {"private_key": CANARY.value}}
     yield "GOOGLE_THERE", {"conn_type": "google_cloud_platform", "extra": key}
+    store = {"conn_type": "google_cloud_platform", "login": "x", "password": PASSWORD.value}
+    yield "VAULT_THERE", {**store, "extra": {**vault.extra, "note": PASSWORD.value}}
 
 
 def write_spec(repository: Path, specs: Path, folder: Path, source: OciServer, target: OciServer) -> Path:
@@ -124,6 +161,7 @@ def write_spec(repository: Path, specs: Path, folder: Path, source: OciServer, t
             "source": f"{source.host}/ml", "target": f"{target.host}/moved",
             "source_connection": "images_here", "target_connection": "images_there",
         },
+        "secrets": {"include": ["canary/*"], "target_connection": "vault_there"},
         "training": TRAINING, "autoscaling": AUTOSCALING, "alerts": ALERTS,
     }  # fmt: skip
     lay_out_jobs(specs)
@@ -212,9 +250,25 @@ def test_a_second_run_changes_nothing_and_one_that_destroys_leaves_nothing(site:
     assert site.rig.objects() == []
 
 
-def test_the_key_of_the_target_stands_in_no_file_and_no_log(site: Site) -> None:
-    places = [site.folder / "specs", site.folder / "states", site.rig.cloud, *evidence_and_logs(site)]
-    assert not CANARY.in_files(places)
+def test_a_secret_stands_in_its_stores_and_nowhere_else(site: Site) -> None:
+    """After whole runs: in no file, log, evidence, state, plan, row of Airflow's or argument of a process."""
+    assert site.vault.versions["canary-db"] == [SECRET.value.encode()], "it has moved"
+    assert site.stack.airflow_database is not None
+    dump = site.folder / "database.txt"
+    tables = dump_all(site.stack.airflow_database, dump)
+    assert {"xcom", "log", "rendered_task_instance_fields", "dag_run", "connection"} <= tables
+    assert "copy_secrets" in dump.read_text()
+    places = [each for each in site.folder.rglob("*") if each.is_file() and not belongs(site, each)]
+    assert any(each.name == "plan-first-1.json" for each in places)
+    found = {name: canary.in_files(places) for name, canary in CANARIES.items()}
+    assert not any(found.values()), found
+    assert site.arguments.looked > 100, "processes were looked at all the time"
+    assert not site.arguments.found, site.arguments.found
+
+
+def belongs(site: Site, path: Path) -> bool:
+    """Tell whether a file is where connections are kept: what the sandbox starts Airflow's processes with."""
+    return path.parent == site.folder / "state" / "run" and path.suffix == ".json"
 
 
 def evidence_and_logs(site: Site) -> list[Path]:

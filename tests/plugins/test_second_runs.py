@@ -117,6 +117,10 @@ SECOND_RUNS = {
     "GateSensor": "plugins/test_gate_operators.py::test_a_sensor_that_is_cleared_sees_the_same_result",
     "GenerateInfrastructureOperator": PROVISION,
     "GraceSensor": LEAVING_CLEARED,
+    "MoveVolumesOperator": (
+        "integration/manifests/test_volume_moves.py::"
+        "test_volumes_move_are_proved_and_a_second_run_makes_no_job_again"
+    ),
     "SoakSensor": "plugins/test_switch_operators.py::"
     "test_people_are_told_how_far_the_soak_is_and_only_of_one_that_goes_on",
     "IngestDeviceOperator": CLEARED_DEVICES,

@@ -61,13 +61,15 @@ class ColumnSeen:
         found_in: set[tuple[int, Entity]] = set()
         for hit in find(joined):
             starts = starts or _starts(values)
-            row = bisect_right(starts, hit.start) - 1
-            seen = self.entities.setdefault(hit.entity, Seen())
+            seen = self._seen(hit.entity)
             seen.candidates += 1
             if self.samples is not None and len(self.samples) < MOST_SAMPLES:
                 self.samples.append(_around(joined, hit.start, hit.end))
             if hit.valid:
-                self._count(seen, hit.mask, f"{unit}:{first_row + row}", (row, hit.entity) not in found_in)
+                row = bisect_right(starts, hit.start) - 1
+                # A shape is made once: only the first is told.
+                mask = seen.mask or masked(joined[hit.start : hit.end].decode("utf-8", "replace"))
+                self._count(seen, mask, unit, first_row + row, (row, hit.entity) not in found_in)
                 found_in.add((row, hit.entity))
         if self.heading is not None:
             self._by_heading(self.heading, values, unit, first_row, found_in)
@@ -87,17 +89,23 @@ class ColumnSeen:
             self.heading_fits += 1
             if (row, heading.entity) in found_in:
                 continue
-            seen = self.entities.setdefault(heading.entity, Seen())
+            seen = self._seen(heading.entity)
             seen.by_heading += 1
-            self._count(seen, masked(text), f"{unit}:{first_row + row}", new_row=True)
+            self._count(seen, seen.mask or masked(text), unit, first_row + row, new_row=True)
+
+    def _seen(self, entity: Entity) -> Seen:
+        seen = self.entities.get(entity)
+        if seen is None:
+            seen = self.entities[entity] = Seen()
+        return seen
 
     @staticmethod
-    def _count(seen: Seen, mask: str, place: str, new_row: bool) -> None:
+    def _count(seen: Seen, mask: str, unit: str, row: int, new_row: bool) -> None:
         seen.hits += 1
         seen.rows += new_row
-        seen.mask = seen.mask or mask
+        seen.mask = mask
         if new_row and len(seen.places) < MOST_PLACES:
-            seen.places.append(place)
+            seen.places.append(f"{unit}:{row}")
 
     def merge(self, other: ColumnSeen) -> None:
         """Add what was seen of the same column elsewhere."""

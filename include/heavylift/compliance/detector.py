@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from heavylift.compliance.entities import Entity
-from heavylift.compliance.patterns import Form, beginnings, engine
+from heavylift.compliance.patterns import Form, Single, beginnings, engine
 
 _SEPARATORS = b" \t\n,;|\"'=:"
 _WORD = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_")
@@ -18,53 +17,50 @@ _LOOK_BACK = 24
 MASK_LENGTH = 32
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A value that is what it seems, or, where ``valid`` is not set, one that only looks like it.
 
-    The value itself is not kept.
+    The value itself is not kept; :func:`masked` makes its shape of what stands there.
 
     :param start: its place in what was scanned.
-    :param mask: its shape: letters are a, digits 9.
     """
 
     entity: Entity
     start: int
     end: int
     valid: bool
-    mask: str
 
 
 def find(data: bytes) -> Iterator[Hit]:
     """Yield what is found in ``data``, in its order; a place is counted once."""
-    combined, forms = engine()
+    following, singles = engine()
     fitting = beginnings()
     position = 0
     while True:
-        candidate = combined.search(data, position)
-        if candidate is None:
+        start, end = following(data, position)
+        if start < 0:
             return
-        start, end = candidate.span()
         # A little more than the candidate, since a form may go on where the first that fits has ended.
-        numbers = fitting.Match(data[start : end + MASK_LENGTH])
-        hit = _judge(data, start, end, [forms[number] for number in sorted(numbers)])
+        numbers = fitting(data[start : end + MASK_LENGTH])
+        hit = _judge(data, start, end, [singles[number] for number in numbers])
         if hit is not None:
             yield hit
         # What only looked like something may hide something behind its first word.
         position = end if hit is not None and hit.valid else _after_first_word(data, start, end)
 
 
-def _judge(data: bytes, start: int, end: int, forms: list[tuple[Form, Any, int]]) -> Hit | None:
+def _judge(data: bytes, start: int, end: int, singles: Sequence[Single]) -> Hit | None:
     looks_like: Hit | None = None
-    for form, pattern, group in forms:
-        found = pattern.match(data, start)
-        if found is None or found.end() > end + MASK_LENGTH:
+    for form, spans, alone in singles:
+        found = spans(data, start)
+        if found is None or found[0][1] > end + MASK_LENGTH:
             continue
-        begin, stop = found.span(group)
-        text = data[begin:stop].decode("utf-8", "replace")
-        if _stands_alone(form, data, begin, stop) and _holds(form, text):
-            return Hit(form.entity, begin, stop, valid=True, mask=masked(text))
-        looks_like = looks_like or Hit(form.entity, begin, stop, valid=False, mask="")
+        begin, stop = found[1]
+        if (not alone or _stands_alone(form, data, begin, stop)) and _holds(
+            form, data[begin:stop].decode("utf-8", "replace")
+        ):
+            return Hit(form.entity, begin, stop, valid=True)
+        looks_like = looks_like or Hit(form.entity, begin, stop, valid=False)
     return looks_like
 
 
@@ -78,8 +74,6 @@ def _holds(form: Form, text: str) -> bool:
 
 def _stands_alone(form: Form, data: bytes, start: int, end: int) -> bool:
     """Tell whether a value is no part of something longer: a decimal, a path, a version, an identifier."""
-    if form.label or form.entity in {Entity.EMAIL, Entity.CREDENTIAL}:
-        return True
     if start and data[start - 1] in _WORD and data[start] != _BRACKET:
         return False
     if start > 1 and data[start - 1] in _JOINTS and data[start - 2] in _WORD:

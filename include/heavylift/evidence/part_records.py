@@ -16,7 +16,7 @@ from heavylift.evidence.records import RunKey, utc_now
 
 PARTS_FOLDER = "~parts"
 
-PartName = Literal["pipelines", "access", "manifests", "training", "autoscaling", "alerts"]
+PartName = Literal["pipelines", "access", "manifests", "volumes", "training", "autoscaling", "alerts"]
 PARTS: tuple[PartName, ...] = get_args(PartName)
 
 
@@ -111,6 +111,7 @@ class PartRecord(Record):
 
 _SAID = {
     "autoscaling": ("at least as safe as the source", "less safe than the source"),
+    "volumes": ("copies proved", "copies not proved"),
     "alerts": ("firing as the source's rule", "firing at other moments than the source's rule"),
 }
 _LOADED = ("taken by the target's loader", "not taken by the target's loader")

@@ -55,6 +55,20 @@ def _valid(evidence: ProvisionEvidence, part: Part) -> Verdict:
     return verdict
 
 
+def _moved(evidence: ProvisionEvidence, part: Part) -> Verdict:
+    verdict = _translated(evidence, part)
+    kept = evidence.parts.get(part.value)
+    if kept:
+        record, wanted = kept.record, 2 * kept.record.counts.get("claims", 0)
+        wrong = enumeration([f"{each.file}: {each.problem}" for each in record.problems], _SHOWN)
+        verdict.demand(not record.problems and not record.invalid, f"{refusal(part.value)}: {wrong}")
+        applied = "" if record.loader else "; the Jobs were written, and not applied"
+        said = f"{record.valid:,} of {wanted:,} copies are proved{applied}"
+        verdict.demand(record.valid == wanted > 0, said)
+        verdict.found(said)
+    return verdict
+
+
 def _not_widened(evidence: ProvisionEvidence, _part: Part) -> Verdict:
     verdict = Verdict()
     kept, made = evidence.access, _kept(evidence, Part.ACCESS, verdict)
@@ -122,6 +136,7 @@ PART_JUDGES: Mapping[Check, Callable[[ProvisionEvidence, Part], Verdict]] = {
     Check.ACCESS_MATRIX_EQUAL: _matrix_equal,
     Check.MANIFESTS_TRANSLATED: _translated,
     Check.MANIFESTS_VALID: _valid,
+    Check.VOLUMES_MOVED: _moved,
     Check.TRAINING_TRANSLATED: _translated,
     Check.TRAINING_VALID: _valid,
     Check.AUTOSCALING_TRANSLATED: _translated,

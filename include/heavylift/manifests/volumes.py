@@ -5,6 +5,7 @@ Made, not run: a claim can be read only where its cluster mounts it.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,9 +22,9 @@ MOUNT, WORK = "/volume", "/work"
 VOLUME_CONNECTION, BUCKET_CONNECTION = "volume", "bucket"
 _LABEL = re.compile(r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _URL = re.compile(r"(?:s3|gs|az)://[^\s/]+(?:/[^\s]*)?")
-_MOST_NAME = 63
+_MOST_NAME, _MARK = 63, 8
 _NOT_LABEL = re.compile(r"[^a-z0-9-]+")
-CLAIMS, _EVIDENCE = "claims/", "evidence/"
+CLAIMS, EVIDENCE = "claims/", "evidence/"
 """Below the bucket's prefix: what claims hold, and what proves it."""
 _USER = 65532
 _ONE_NODE = ("ReadWriteOnce", "ReadWriteOncePod")
@@ -100,15 +101,15 @@ def volume_jobs(paths: Sequence[Path], source: VolumeAsk, target: VolumeAsk) -> 
     :raises SpecError: a manifest cannot be read, or what was asked for cannot be put into a Job.
     """
     for each in (source, target):
-        _demand_fit(each)
+        demand_fit(each)
     done = VolumeJobs()
     for claim in claims_of(paths):
         done.claims.append(claim)
         if claim.refused:
             continue
         file = f"{claim.namespace}.{claim.name}.yaml"
-        done.copies[file] = _text(_job(claim, source, restores=False))
-        done.restores[file] = _text(_job(claim, target, restores=True))
+        done.copies[file] = as_text(job_of(claim, source, restores=False))
+        done.restores[file] = as_text(job_of(claim, target, restores=True))
     return done
 
 
@@ -155,13 +156,16 @@ def _mapping(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _job(claim: Claim, asked: VolumeAsk, *, restores: bool) -> dict[str, Any]:
+def job_of(claim: Claim, asked: VolumeAsk, *, restores: bool) -> dict[str, Any]:
+    """Return the Job that copies a claim to the bucket, or from there; the same claim gives the same Job."""
     word = "restore" if restores else "copy"
-    place = f"{asked.bucket.rstrip('/')}/{CLAIMS}{claim.namespace}/{claim.name}/"
+    place = place_of(claim, asked)
     volume = {"name": "volume", "persistentVolumeClaim": {"claimName": claim.name, "readOnly": not restores}}
     container = {
         "name": word,
         "image": asked.image,
+        # The end of its log is then part of the pod's status, for whoever asks why it failed.
+        "terminationMessagePolicy": "FallbackToLogsOnError",
         "command": command(claim, asked, place, restores=restores),
         "workingDir": WORK,
         "env": [
@@ -226,22 +230,42 @@ def command(claim: Claim, asked: VolumeAsk, place: str, *, restores: bool) -> li
     return [
         *("python", "-m", "heavylift", "objects", "copy", *sides),
         *("--source-conn", source, "--target-conn", target),
-        *("--evidence", f"{asked.bucket.rstrip('/')}/{_EVIDENCE}", "--evidence-conn", BUCKET_CONNECTION),
-        *("--migration", _short(f"{asked.migration}-{claim.namespace}-{claim.name}")),
+        *("--evidence", f"{asked.bucket.rstrip('/')}/{EVIDENCE}", "--evidence-conn", BUCKET_CONNECTION),
+        *("--migration", migration_of(claim, asked)),
         # What ext4 makes in the root of a file system; nobody but root may read it.
         *("--exclude", "/lost+found/**", "--no-wait"),
     ]
 
 
+def place_of(claim: Claim, asked: VolumeAsk) -> str:
+    """Return where below the bucket a claim's content rests."""
+    return f"{asked.bucket.rstrip('/')}/{CLAIMS}{claim.namespace}/{claim.name}/"
+
+
+def migration_of(claim: Claim, asked: VolumeAsk) -> str:
+    """Return the migration under which the copies of a claim keep their evidence below the bucket."""
+    return _short(f"{asked.migration}-{claim.namespace}-{claim.name}")
+
+
 def _short(name: str) -> str:
-    return _NOT_LABEL.sub("-", name.lower())[:_MOST_NAME].strip("-")
+    """Return a label that tells two names apart, also where both begin alike or differ in a dot."""
+    fitting = _NOT_LABEL.sub("-", name.lower()).strip("-")
+    if fitting == name and len(name) <= _MOST_NAME:
+        return name
+    mark = hashlib.sha256(name.encode()).hexdigest()[:_MARK]
+    return f"{fitting[: _MOST_NAME - _MARK - 1].strip('-')}-{mark}"
 
 
-def _text(document: Mapping[str, Any]) -> str:
+def as_text(document: Mapping[str, Any]) -> str:
+    """Return a document as YAML."""
     return yaml.safe_dump(dict(document), sort_keys=False, width=200)
 
 
-def _demand_fit(asked: VolumeAsk) -> None:
+def demand_fit(asked: VolumeAsk) -> None:
+    """Demand that a Job can be made of what was asked for.
+
+    :raises SpecError: it cannot.
+    """
     wrong = ""
     if not _URL.fullmatch(asked.bucket):
         wrong = f"{asked.bucket!r:.120} as a bucket; s3://, gs:// or az:// with a prefix"

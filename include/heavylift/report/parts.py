@@ -16,11 +16,16 @@ TITLES = {
     "pipelines": "Pipelines",
     "access": "Permissions",
     "manifests": "Kubernetes manifests",
+    "volumes": "What volumes hold",
     "training": "Training jobs",
     "autoscaling": "Autoscaling",
     "alerts": "Alerts",
 }
-_WORDS = {"autoscaling": ("as safe as the source", "less safe"), "alerts": ("equal", "different")}
+_WORDS = {
+    "autoscaling": ("as safe as the source", "less safe"),
+    "alerts": ("equal", "different"),
+    "volumes": ("proved", "not proved"),
+}
 
 
 @dataclass(frozen=True)

@@ -220,6 +220,13 @@ DEFAULT_PART_GATES = {
         checks=(Check.MANIFESTS_TRANSLATED, Check.MANIFESTS_VALID),
         max_age=7 * DAY,
     ),
+    Part.VOLUMES: Gate(
+        name="volumes-moved",
+        phase=Phase.PROVISION,
+        description="What each claim holds is on the target, proved by both copies' own evidence.",
+        checks=(Check.VOLUMES_MOVED,),
+        max_age=7 * DAY,
+    ),
     Part.TRAINING: Gate(
         name="training-translated",
         phase=Phase.PROVISION,

@@ -134,9 +134,14 @@ class MigrationSpec(SpecModel):
         found = tuple(gate for gate in named if part_of(gate) is None)
         if Part.INFRASTRUCTURE in parts:
             found = found or DEFAULT_GATES[Phase.PROVISION]
+        volumes = self.manifests.volumes if self.manifests else None
         for part in parts:
             mine = tuple(gate for gate in named if part_of(gate) is part)
-            found += mine or ((DEFAULT_PART_GATES[part],) if part in DEFAULT_PART_GATES else ())
+            # Jobs that are written alone have moved nothing yet: no gate of ours waits for that.
+            known = part in DEFAULT_PART_GATES and not (
+                part is Part.VOLUMES and volumes and not volumes.apply
+            )
+            found += mine or ((DEFAULT_PART_GATES[part],) if known else ())
         return found
 
     @property
@@ -151,6 +156,7 @@ class MigrationSpec(SpecModel):
             Part.ACCESS: access is not None,
             Part.TARGET_ACCESS: access is not None and access.is_compared,
             Part.MANIFESTS: self.manifests is not None,
+            Part.VOLUMES: self.manifests is not None and self.manifests.volumes is not None,
             Part.TRAINING: bool(self.training),
             Part.AUTOSCALING: bool(self.autoscaling),
             Part.ALERTS: bool(self.alerts),

@@ -70,6 +70,13 @@ def _manifests(spec: MigrationSpec) -> Iterator[Broken]:
             expected = " or ".join(sorted(one.value for one in ClusterKind if one is not never))
             yield Broken("9106", ("manifests", name), never.value, expected)
 
+    volumes = found.volumes if found else None
+    if volumes and volumes.apply:
+        for name in ("connection", "source_connection", "target_connection"):
+            if getattr(volumes, name) is None:
+                expected = "the id of a connection; or apply: false, and the Jobs are written alone"
+                yield Broken("9370", ("manifests", "volumes", name), "apply: true without it", expected)
+
 
 def _training(spec: MigrationSpec) -> Iterator[Broken]:
     for index, job in enumerate(spec.training):

@@ -23,6 +23,7 @@ class Part(StrEnum):
     ACCESS = "access"
     TARGET_ACCESS = "target_access"
     MANIFESTS = "manifests"
+    VOLUMES = "volumes"
     TRAINING = "training"
     AUTOSCALING = "autoscaling"
     ALERTS = "alerts"
@@ -32,7 +33,7 @@ class Part(StrEnum):
 
 
 TRANSLATED = (
-    Part.PIPELINES, Part.ACCESS, Part.MANIFESTS, Part.TRAINING, Part.AUTOSCALING, Part.ALERTS,
+    Part.PIPELINES, Part.ACCESS, Part.MANIFESTS, Part.VOLUMES, Part.TRAINING, Part.AUTOSCALING, Part.ALERTS,
 )  # fmt: skip
 """Parts whose result is files that somebody else applies."""
 
@@ -47,6 +48,7 @@ PART_CHECKS: Mapping[Check, Part] = MappingProxyType(
         Check.ACCESS_MATRIX_EQUAL: Part.TARGET_ACCESS,
         Check.MANIFESTS_TRANSLATED: Part.MANIFESTS,
         Check.MANIFESTS_VALID: Part.MANIFESTS,
+        Check.VOLUMES_MOVED: Part.VOLUMES,
         Check.TRAINING_TRANSLATED: Part.TRAINING,
         Check.TRAINING_VALID: Part.TRAINING,
         Check.AUTOSCALING_TRANSLATED: Part.AUTOSCALING,

@@ -10,7 +10,8 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from heavylift.spec.base import Count, Flag, Name, Pattern, SpecModel, Text, Url, wrong
+from heavylift.spec.base import ConnectionId, Count, Flag, Name, Pattern, SpecModel, Text, Url, wrong
+from heavylift.spec.quantities import Seconds
 
 _EXPECTED = "a path below this file's folder, such as pipelines/train.json or pipelines/*.json"
 
@@ -158,6 +159,35 @@ def check_kubernetes(value: str) -> str:
     raise wrong("version", "a version of Kubernetes such as '1.33'", "write it in quotation marks")
 
 
+class VolumeMoves(SpecModel):
+    """What the claims of the manifests hold, moved by Jobs: to a bucket, and from there."""
+
+    bucket: Url = Field(description="Where data rests in between, with a prefix; both clusters reach it.")
+    image: Text = Field(min_length=1, description="Container image with Heavylift, for both clusters.")
+    target_image: Text | None = Field(
+        default=None, description="The same in a registry of the target; by default image."
+    )
+    secret: Text = Field(
+        default="heavylift-bucket",
+        description="Secret in each namespace whose key connection has the bucket's connection, as JSON.",
+    )
+    user: Count = Field(default=65532, ge=0, description="Numeric user that owns the files; 0 is root.")
+    apply: Flag = Field(
+        default=False, description="Create the Jobs and wait for them; otherwise they are written alone."
+    )
+    connection: ConnectionId | None = Field(
+        default=None, description="Of the bucket, to read what proves each copy; needed to apply."
+    )
+    source_connection: ConnectionId | None = Field(
+        default=None, description="Of the source's cluster, type kubernetes; needed to apply."
+    )
+    target_connection: ConnectionId | None = Field(
+        default=None, description="Of the target's cluster, likewise."
+    )
+    poll: Seconds = Field(default=30, ge=1, le=3600, description="Wait between two looks at the Jobs.")
+    timeout: Seconds = Field(default=604_800, ge=60, le=7_776_000, description="Longest wait for them.")
+
+
 class Manifests(SpecModel):
     """Kubernetes manifests that are rewritten for the target."""
 
@@ -177,4 +207,7 @@ class Manifests(SpecModel):
     )
     accept_untranslated: tuple[AcceptedGap, ...] = Field(
         default=(), description="What stays as it is, with the reason why that is right."
+    )
+    volumes: VolumeMoves | None = Field(
+        default=None, description="What their claims hold is moved; null: by others, or by hand."
     )

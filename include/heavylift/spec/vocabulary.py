@@ -165,6 +165,7 @@ class Check(StrEnum):
     ACCESS_MATRIX_EQUAL = "access_matrix_equal"
     MANIFESTS_TRANSLATED = "manifests_translated"
     MANIFESTS_VALID = "manifests_valid"
+    VOLUMES_MOVED = "volumes_moved"
     TRAINING_TRANSLATED = "training_translated"
     TRAINING_VALID = "training_valid"
     AUTOSCALING_TRANSLATED = "autoscaling_translated"

@@ -38,6 +38,7 @@ from heavylift_airflow.operators.provision_closing import (
 )
 from heavylift_airflow.operators.secrets import CopySecretsOperator
 from heavylift_airflow.operators.training import TranslateAutoscalingOperator, TranslateTrainingOperator
+from heavylift_airflow.operators.volumes import MoveVolumesOperator
 from heavylift_airflow.phases.assets import phase_asset
 from heavylift_airflow.phases.form import dry_run_param
 from heavylift_airflow.phases.gates import add_gate
@@ -56,6 +57,7 @@ _OPERATORS: dict[Part, tuple[str, type[HeavyliftOperator]]] = {
     Part.PIPELINES: ("translate_pipelines", TranslatePipelinesOperator),
     Part.ACCESS: ("translate_access", TranslateAccessOperator),
     Part.MANIFESTS: ("translate_manifests", TranslateManifestsOperator),
+    Part.VOLUMES: ("move_volumes", MoveVolumesOperator),
     Part.TRAINING: ("translate_training", TranslateTrainingOperator),
     Part.AUTOSCALING: ("translate_autoscaling", TranslateAutoscalingOperator),
     Part.ALERTS: ("translate_alerts", TranslateAlertsOperator),
@@ -163,7 +165,8 @@ def _stage(parts: Parts, stage: StageName, before: BaseOperator) -> BaseOperator
 
 def _translated(parts: Parts, begin: BaseOperator, part: Part) -> BaseOperator:
     """Add a part beside the infrastructure, and return its last task."""
-    with TaskGroup(group_id=part.value, tooltip="Written to the evidence, applied by nobody here"):
+    tooltip = "Written to the evidence, applied by nobody here"
+    with TaskGroup(group_id=part.value, tooltip="Jobs on both clusters" if part is Part.VOLUMES else tooltip):
         last = _judged(parts, begin, *_OPERATORS[part], part)
         if part is Part.ACCESS and Part.TARGET_ACCESS in parts.spec.parts:
             last = _judged(parts, last, "verify_access", VerifyAccessOperator, Part.TARGET_ACCESS)
