@@ -158,7 +158,7 @@ def test_after_the_switch_the_way_back_is_drilled_by_its_stream(drilling: Switch
 def test_a_way_back_that_would_not_do_fails_the_drill(drilling: Switching) -> None:
     database = switched(drilling).workload.databases[0]
     database.rows[SOURCE]["stray"] = 1
-    with pytest.raises(IncompleteError, match="back: .*rows differ"):
+    with pytest.raises(IncompleteError, match=r"back: .*rows differ"):
         drilling.do(DrillFailoverOperator, run_id="one", rehearse=True)
     del database.rows[SOURCE]["stray"]
     database.applied[SOURCE] = None
