@@ -28,12 +28,14 @@ class Run:
     journey: Journey
     phase: Phase
     run_id: str
+    name: str = ""
+    """Of a DAG that belongs to the phase and is not called like it, such as ``drill``."""
     answers: list[str] = field(default_factory=list)
     _asked: list[TaskState] = field(default_factory=list)
 
     @property
     def dag_id(self) -> str:
-        return self.journey.spec.dag_id(self.phase)
+        return self.journey.dag_id(self.phase, self.name)
 
     @property
     def state(self) -> str:
@@ -168,19 +170,23 @@ class Journey:
     client: AirflowClient
     spec: MigrationSpec
 
-    def start(self, phase: Phase, **conf: Any) -> Run:
+    def dag_id(self, phase: Phase, name: str = "") -> str:
+        """Return the id of a phase's DAG, or of another one that belongs to it."""
+        return f"{self.spec.migration}.{name}" if name else self.spec.dag_id(phase)
+
+    def start(self, phase: Phase, name: str = "", **conf: Any) -> Run:
         """Trigger a run as a person would in the form."""
-        dag_id = self.spec.dag_id(phase)
+        dag_id = self.dag_id(phase, name)
         self.client.wait_for_dag(dag_id)
         self.client.unpause(dag_id)
-        return Run(self, phase, self.client.trigger(dag_id, note="e2e", **conf))
+        return Run(self, phase, self.client.trigger(dag_id, note="e2e", **conf), name)
 
-    def begun_by_itself(self, phase: Phase) -> Run:
+    def begun_by_itself(self, phase: Phase, name: str = "") -> Run:
         """Return the run of a DAG that something else than a person has started, once it is there."""
-        dag_id = self.spec.dag_id(phase)
+        dag_id = self.dag_id(phase, name)
         begun = until(lambda: self.client.unfinished(dag_id), seconds=PATIENCE_SECONDS)
         assert begun, f"no run of {dag_id} in {PATIENCE_SECONDS} s"
-        return Run(self, phase, begun[0])
+        return Run(self, phase, begun[0], name)
 
     def trail(self) -> list[AuditEntry]:
         """Return the migration's audit trail."""

@@ -69,6 +69,8 @@ def write_switched(folder: Path) -> Path:
                 "writers": route,
                 "max_write_pause": "60s",
                 "max_lag": "60s",
+                "soak": "60s",
+                "drills": {"max_rto": "120s", "max_rpo": "120s"},
             },
         },
     )

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from contextlib import closing
 
 import pytest
 
 from heavylift.connections import connection_from_env
+from heavylift.evidence.drill_records import DrillRecord, last_drills
+from heavylift.evidence.store import open_evidence
 from heavylift.spec import Phase
 from heavylift.tables.postgres.connect import connect
 from sandbox.live_writer import AcknowledgedWriter
@@ -14,6 +18,7 @@ from sandbox.servers.envoy import APPLICATION
 from tests.e2e.conftest import Site
 from tests.e2e.journey import Journey, Run
 from tests.e2e.specs import SWITCHED
+from tests.support.shell import start
 
 TABLE = """
 CREATE SCHEMA switched;
@@ -70,6 +75,7 @@ def test_there_and_back_under_a_writer(moved: Journey) -> None:
         writer.wait_for(50)
         rehearsed = well(moved.start(Phase.CUTOVER, rehearse=True))
         assert rehearsed.states()["promote"] == "skipped"
+        drill(moved)
         well(moved.start(Phase.CUTOVER))
         writer.wait_for(50)
         assert ids(moved, "target")
@@ -80,8 +86,60 @@ def test_there_and_back_under_a_writer(moved: Journey) -> None:
     assert back.states()["roll_back"] == "success"
     assert ids(moved, "source") == writer.acknowledged
     actions = [entry.action for entry in moved.trail()]
-    for action in ("cutover.rehearsed", "cutover.turn_taken", "cutover.at_target", "cutover.at_source"):
+    for action in (
+        "cutover.rehearsed",
+        "failover.drilled",
+        "cutover.turn_taken",
+        "cutover.at_target",
+        "cutover.at_source",
+    ):
         assert action in actions
+
+
+@pytest.mark.long
+def test_the_way_back_is_drilled_while_the_soak_is_watched(moved: Journey) -> None:
+    """Goes there and back once more, with what runs on a schedule or waits in the triggerer."""
+    over = drill(moved)
+    assert over.way == "over and back"
+    assert over.rto_seconds is not None
+    assert over.rpo_seconds is not None
+    well(moved.start(Phase.CUTOVER))
+    soak = moved.begun_by_itself(Phase.CUTOVER, "soak")
+    soak.wait_for(lambda tasks: any(each.state == "deferred" for each in tasks))
+    do(moved, "target", "INSERT INTO switched.entry VALUES (-1000, 'there')")
+    back = drill(moved)
+    assert back.way == "back"
+    assert back.back is not None
+    assert back.back.carried
+    assert back.back.rpo_seconds is not None
+    # The drill has carried it already, and moved nobody.
+    assert do(moved, "source", "SELECT id FROM switched.entry WHERE id = -1000")
+    env = {**moved.stack.env, "PATH": "/usr/bin:/bin"}
+    asked = ["status", moved.spec.migration, "--evidence", moved.spec.evidence.url, "--json"]
+    connection = moved.spec.evidence.connection
+    asked += ["--evidence-conn", connection] if connection else []
+    _status, output, _errors = start(asked, env).end()
+    told = json.loads(output)["drills"]
+    assert (told["last"]["way"], told["last"]["outcome"], told["overdue"]) == ("back", "passed", False)
+    soak.wait_for(lambda tasks: any(t.task_id == "soak_nears" and t.state == "success" for t in tasks))
+    well(moved.start(Phase.ROLLBACK))
+    assert do(moved, "source", "SELECT id FROM switched.entry WHERE id = -1000")
+    # The way back was gone, so that nobody has to be told any more.
+    well(soak)
+
+
+def drill(journey: Journey) -> DrillRecord:
+    """Let the scheduler drill, and return the record that it has left."""
+    well(journey.start(Phase.CUTOVER, "drill"))
+
+    async def read() -> DrillRecord:
+        connection = connection_from_env(journey.spec.evidence.connection, journey.stack.env)
+        async with open_evidence(journey.spec.evidence.url, connection) as store:
+            return (await last_drills(store, journey.spec.migration))[-1].record
+
+    found = asyncio.run(read())
+    assert (found.outcome, found.reasons) == ("passed", ())
+    return found
 
 
 def ids(journey: Journey, side: str) -> list[int]:

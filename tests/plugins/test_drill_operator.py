@@ -20,7 +20,11 @@ from heavylift.switching import parts as parts_module
 from heavylift_airflow import callbacks
 from heavylift_airflow.context import run_key
 from heavylift_airflow.operators.cutover import TakeTurnOperator
-from heavylift_airflow.operators.cutover_acts import PromoteCutoverOperator
+from heavylift_airflow.operators.cutover_acts import (
+    FinaliseCutoverOperator,
+    PromoteCutoverOperator,
+    RollBackOperator,
+)
 from heavylift_airflow.operators.cutover_closing import SummariseSwitchOperator
 from heavylift_airflow.operators.drills import DrillFailoverOperator
 from tests.plugins.tables_world import with_database
@@ -29,7 +33,7 @@ from tests.plugins.test_switch_operators import Switching
 from tests.plugins.world import NAME, World, context_of
 
 __all__ = ["hook"]
-SOURCE = Side.SOURCE
+SOURCE, TARGET = Side.SOURCE, Side.TARGET
 
 
 @pytest.fixture
@@ -77,6 +81,11 @@ def test_a_drill_moves_nobody_and_measures_both_figures(drilling: Switching) -> 
     assert drilling.is_at(SOURCE)
     [record] = drills(drilling.world)
     assert [(point.kind, point.seconds) for point in record.points] == [("database", 0.0)]
+    assert record.back is not None
+    assert (record.way, record.back.carried, record.back.rpo_seconds) == ("over and back", False, None)
+    assert 0 <= found["rto_back_seconds"] <= 60
+    assert "back: RTO" in record.figures
+    assert not drilling.workload.databases[0].fences[SOURCE].frozen
     assert drilling.world.actions()[-1] == "failover.drilled"
     assert drilling.do(SummariseSwitchOperator, run_id="one", rehearse=True)["passed"]
 
@@ -112,17 +121,58 @@ def test_a_world_that_cannot_be_asked_is_a_failed_drill(drilling: Switching) -> 
     assert [each.outcome for each in drills(drilling.world)] == ["failed"]
 
 
-def test_a_switch_under_way_or_done_is_left_alone(drilling: Switching) -> None:
+def test_a_switch_under_way_is_left_alone(drilling: Switching) -> None:
     drilling.ready()
     epoch = drilling.do(TakeTurnOperator)["epoch"]
-    for act in (None, PromoteCutoverOperator):
-        if act is not None:
-            drilling.do(act)
-        with pytest.raises(AirflowSkipException, match="put off"):
-            drilling.do(DrillFailoverOperator, run_id=f"drill {act}", rehearse=True)
-        assert drilling.do(TakeTurnOperator)["epoch"] >= epoch, "the switch has its turn still"
-    assert not drilling.is_at(SOURCE)
-    assert [each.outcome for each in drills(drilling.world)] == ["put off", "put off"]
+    with pytest.raises(AirflowSkipException, match="put off"):
+        drilling.do(DrillFailoverOperator, run_id="drill", rehearse=True)
+    assert drilling.do(TakeTurnOperator)["epoch"] >= epoch, "the switch has its turn still"
+    assert [each.outcome for each in drills(drilling.world)] == ["put off"]
+
+
+def switched(drilling: Switching) -> Switching:
+    drilling.ready()
+    drilling.do(TakeTurnOperator)
+    drilling.do(PromoteCutoverOperator)
+    return drilling
+
+
+def test_after_the_switch_the_way_back_is_drilled_by_its_stream(drilling: Switching) -> None:
+    switched(drilling).workload.databases[0].write(TARGET, "there")
+    found = drilling.do(DrillFailoverOperator, run_id="drill", rehearse=True)
+    [record] = drills(drilling.world)
+    assert (found["outcome"], found["way"], found["rto_seconds"]) == ("passed", "back", None)
+    assert record.back is not None
+    assert (record.back.carried, record.back.rpo_seconds) == (True, 0.0)
+    rows = drilling.workload.databases[0].rows
+    assert rows[SOURCE] == rows[TARGET] == {"there": 1}, "it came back, as it would at a rollback"
+    assert drilling.is_at(TARGET)
+    assert not drilling.workload.databases[0].fences[TARGET].frozen
+    assert drilling.do(SummariseSwitchOperator, run_id="drill", rehearse=True)["passed"]
+    # The next one is in nobody's way, and a rollback goes as it would without it.
+    drilling.do(DrillFailoverOperator, run_id="drill 2", rehearse=True)
+    drilling.do(RollBackOperator, phase="rollback", run_id="back", confirm=True)
+    assert drilling.is_at(SOURCE)
+
+
+def test_a_way_back_that_would_not_do_fails_the_drill(drilling: Switching) -> None:
+    database = switched(drilling).workload.databases[0]
+    database.rows[SOURCE]["stray"] = 1
+    with pytest.raises(IncompleteError, match=r"back: .*rows differ"):
+        drilling.do(DrillFailoverOperator, run_id="one", rehearse=True)
+    del database.rows[SOURCE]["stray"]
+    database.applied[SOURCE] = None
+    with pytest.raises(IncompleteError, match="no stream of changes"):
+        drilling.do(DrillFailoverOperator, run_id="two", rehearse=True)
+    assert [(each.outcome, each.way) for each in drills(drilling.world)] == [("failed", "back")] * 2
+    assert drilling.is_at(TARGET)
+
+
+def test_a_way_back_that_is_closed_is_not_drilled(drilling: Switching) -> None:
+    switched(drilling)
+    drilling.do(FinaliseCutoverOperator, run_id="final", confirm=NAME, early=True)
+    with pytest.raises(AirflowSkipException, match="the way back is closed"):
+        drilling.do(DrillFailoverOperator, run_id="drill", rehearse=True)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +183,8 @@ def test_a_switch_under_way_or_done_is_left_alone(drilling: Switching) -> None:
         ((record_of("passed", 2), record_of("put off", 1)), True, "1 of the last 1 passed"),
         ((record_of("passed", 2), record_of("failed", 1, reasons=("slow",))), False, "(slow)"),
         ((record_of("passed", 9),), False, "OVERDUE"),
+        ((record_of("passed", 2), record_of("failed", 1, way="back")), True, "1 of the last 1 passed"),
+        ((record_of("passed", 1, way="back"),), False, "no drill was made yet"),
     ],
 )
 def test_readiness_demands_a_good_drill_that_is_not_overdue(
@@ -147,7 +199,7 @@ def test_readiness_demands_a_good_drill_that_is_not_overdue(
     item = asyncio.run(judge())
     assert (item.item, item.passed) == ("drill", passed)
     assert told in item.detail
-    assert len(item.evidence) == (1 if records else 0)
+    assert len(item.evidence) == (0 if told.startswith("no drill") else 1)
 
 
 def test_people_are_told_once_a_day_of_a_drill_that_is_overdue(

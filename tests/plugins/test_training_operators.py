@@ -24,6 +24,7 @@ from heavylift_airflow.operators.provision_closing import (
 from heavylift_airflow.operators.training import TranslateAutoscalingOperator, TranslateTrainingOperator
 from tests.plugins.world import World, context_of
 from tests.support.alarms import alarm
+from tests.support.boards import BODY, DRAWN
 from tests.support.handed_over import ALERTS, AUTOSCALING, SIDES, TRAINING, lay_out_jobs
 
 SECTIONS: dict[str, Any] = {"training": TRAINING, "autoscaling": AUTOSCALING, "alerts": ALERTS}
@@ -98,6 +99,24 @@ def test_alerts_are_kept_by_digest_and_a_second_run_says_unchanged(beside: World
     assert said["replays"] > 10
     assert sorted(kept) == ["serving.prometheus.yaml", "serving.report.json"]
     assert yaml.safe_load(kept["serving.prometheus.yaml"])["groups"]
+
+
+def test_dashboards_are_kept_and_a_widget_without_counterpart_shuts_the_gate(beside: World) -> None:
+    folder = Path(beside.spec_path).parent / "boards"
+    folder.mkdir()
+    for name, document in (("whole", DRAWN), ("other", {"widgets": BODY["widgets"][5:7]})):
+        (folder / f"{name}.json").write_text(json.dumps(document))
+    boards = {**ALERTS[0], "documents": [], "dashboards": ["boards/*.json"]}
+    beside.save(alerts=[boards])
+    said, kept = run(beside, TranslateAlertsOperator), files(beside, records(beside, "alerts")[0])
+    assert (said["dashboards"], said["lines"], said["open_untranslated"], said["invalid"]) == (2, 7, 1, 0)
+    assert {"serving.whole.prometheus.dashboard.json", "serving.other.dashboard.report.json"} <= set(kept)
+    with pytest.raises(IncompleteError, match=r"alerts_translated.*nobody accepts: serving: Errors"):
+        judge(beside, "alerts")
+    accepted = [{"subject": "Errors", "reason": "asked by hand"}]
+    beside.save(alerts=[{**boards, "accept_untranslated": accepted}])
+    run(beside, TranslateAlertsOperator)
+    assert judge(beside, "alerts")["passed"]
 
 
 def test_what_is_in_the_way_of_a_job_shuts_the_gate_until_the_job_is_given_up(beside: World) -> None:

@@ -241,6 +241,27 @@ def write(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
     return made, losses
 
 
+def statistic_of(each: Rule | Term) -> str:
+    """Return what a rule's or a term's aggregation is called by CloudWatch."""
+    names = {kind: name for name, kind in _STATISTICS.items()}
+    return names.get(each.aggregation) or f"p{each.percentile:g}"
+
+
+def metric_row(each: Rule | Term) -> list[str]:
+    """Return a metric as a dashboard's row begins.
+
+    :raises UntranslatableError: its names are none of CloudWatch.
+    """
+    if not each.metric.namespace:
+        raise untranslatable("a widget", f"{each.metric.name} without a namespace", "name it in --metrics")
+    found = [each.metric.namespace, each.metric.name]
+    for name, value in each.labels:
+        found += [name, value]
+    if any(part in (".", "...") for part in found):
+        raise untranslatable("a widget", "a name of dots, which stands for another there")
+    return found
+
+
 _OF_ONE = frozenset({"Namespace", "MetricName", "Dimensions", "Period", "Statistic", "ExtendedStatistic"})
 
 
@@ -249,7 +270,6 @@ def _math(formula: Formula, period: int) -> list[dict[str, Any]]:
         raise untranslatable(
             "a formula", "a division by zero that is infinite", "guard the divisor: x / (y != 0)"
         )
-    names = {kind: name for name, kind in _STATISTICS.items()}
     found: list[dict[str, Any]] = [
         {
             "Id": name,
@@ -260,7 +280,7 @@ def _math(formula: Formula, period: int) -> list[dict[str, Any]]:
                     "Dimensions": [{"Name": key, "Value": value} for key, value in term.labels],
                 },
                 "Period": period,
-                "Stat": names.get(term.aggregation) or f"p{term.percentile:g}",
+                "Stat": statistic_of(term),
             },
             "ReturnData": False,
         }

@@ -8,6 +8,7 @@ from typing import Any
 from heavylift.alerts import azure, cloudwatch, google, prometheus
 from heavylift.alerts.comparing import Replay
 from heavylift.alerts.composite import Composite, Parts, azure_together, merged, told
+from heavylift.alerts.google_promql import in_promql
 from heavylift.alerts.model import Loss, Platform, Rule
 from heavylift.alerts.problems import untranslatable
 from heavylift.alerts.promql_write import expression
@@ -62,7 +63,7 @@ def _prometheus(composite: Composite) -> Made:
 
 
 def _google_promql(composite: Composite) -> Made:
-    parts = [google.in_promql(each) for each in composite.parts]
+    parts = [in_promql(each) for each in composite.parts]
     query = _promql(composite, parts)
     condition = {"query": query, "duration": "0s", "evaluationInterval": f"{max(30, composite.every)}s"}
     policy = _policy(composite, "OR", [{"conditionPrometheusQueryLanguage": condition}])

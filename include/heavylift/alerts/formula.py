@@ -14,6 +14,7 @@ from heavylift.alerts.promql import Binary, Call, Node, Number, Selector, parse
 from heavylift.alerts.series import Series
 
 FILL, ABS = "FILL", "ABS"
+FUNCTIONS = frozenset({FILL, ABS})
 _SIGNS = frozenset("+-*/")
 
 
@@ -91,7 +92,7 @@ def checked(what: str, text: str, terms: Mapping[str, Term]) -> Formula:
 
     :raises UntranslatableError: it has functions, comparisons or ids that are not known here.
     """
-    node = parse(text, frozenset({FILL, ABS}))
+    node = parse(text, FUNCTIONS)
     _demand(what, node, terms)
     return Formula(tuple(sorted(terms.items())), node)
 

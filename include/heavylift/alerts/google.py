@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from typing import Any, TypeVar
+from typing import Any
 
 from heavylift.alerts import prometheus
 from heavylift.alerts.formula import Formula, Term
+from heavylift.alerts.google_promql import DISTRIBUTIONS, in_promql
 from heavylift.alerts.metrics import known
 from heavylift.alerts.model import Aggregation, Comparison, Loss, Metric, Missing, Platform, Rule
 from heavylift.alerts.problems import UntranslatableError, number, text, unreadable, untranslatable, whole
@@ -15,19 +16,6 @@ from heavylift.alerts.promql import Binary, Selector, seconds
 from heavylift.alerts.promql_write import expression
 from heavylift.alerts.replay import Change, google_threshold
 from heavylift.alerts.series import Series
-
-OneMetric = TypeVar("OneMetric", Rule, Term)
-
-DISTRIBUTIONS = frozenset({"aiplatform.googleapis.com/prediction/online/prediction_latencies"})
-"""Metrics whose samples are distributions."""
-COUNTERS = frozenset(
-    {
-        "aiplatform.googleapis.com/prediction/online/prediction_count",
-        "aiplatform.googleapis.com/prediction/online/error_count",
-        "storage.googleapis.com/api/request_count",
-    }
-)
-"""Metrics whose samples are increases; PromQL sees them as counters."""
 
 _ALIGNERS = {
     "ALIGN_MEAN": Aggregation.AVG,
@@ -250,12 +238,26 @@ def _asked(rule: Rule) -> dict[str, Any]:
     if rule.formula is None:
         asked = time_series(rule)
         return {"filter": asked["filter"], "aggregations": [asked["aggregation"]]}
-    ratio = rule.formula.ratio
-    if ratio is None or rule.formula.infinite:
+    found = ratio_parts(rule)
+    return {
+        "filter": found[0]["filter"],
+        "aggregations": [found[0]["aggregation"]],
+        "denominatorFilter": found[1]["filter"],
+        "denominatorAggregations": [found[1]["aggregation"]],
+    }
+
+
+def ratio_parts(rule: Rule) -> list[dict[str, Any]]:
+    """Return what numerator and denominator of a ratio ask.
+
+    :raises UntranslatableError: it is something else than one metric divided by another.
+    """
+    ratio = rule.formula.ratio if rule.formula else None
+    if ratio is None or (rule.formula and rule.formula.infinite):
         raise untranslatable(
             f"the alert {rule.name}", "arithmetic that is no plain ratio", "say it in PromQL"
         )
-    found = [
+    return [
         time_series(
             dataclasses.replace(
                 rule,
@@ -268,12 +270,6 @@ def _asked(rule: Rule) -> dict[str, Any]:
         )
         for each in ratio
     ]
-    return {
-        "filter": found[0]["filter"],
-        "aggregations": [found[0]["aggregation"]],
-        "denominatorFilter": found[1]["filter"],
-        "denominatorAggregations": [found[1]["aggregation"]],
-    }
 
 
 def time_series(rule: Rule) -> dict[str, Any]:
@@ -321,36 +317,6 @@ def write_promql(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
         raise untranslatable(f"the alert {rule.name}", "a state that missing data keep")
     condition = {"query": query, "duration": "0s", "evaluationInterval": f"{max(30, rule.every)}s"}
     return _policy(rule, {"conditionPrometheusQueryLanguage": condition}), []
-
-
-def in_promql(rule: Rule) -> Rule:
-    """Return a rule with the names that its metrics have in Google's PromQL.
-
-    :raises UntranslatableError: one of them is another thing there.
-    """
-    parts: list[Rule | Term] = [term for _, term in rule.formula.terms] if rule.formula else [rule]
-    for each in parts:
-        if each.metric.name in DISTRIBUTIONS | COUNTERS:
-            raise untranslatable(f"the alert {rule.name}", f"{each.metric.name}, which is no gauge in PromQL")
-    if rule.formula is None:
-        return _in_promql(rule)
-    terms = tuple((name, _in_promql(term)) for name, term in rule.formula.terms)
-    return dataclasses.replace(rule, formula=dataclasses.replace(rule.formula, terms=terms))
-
-
-def _in_promql(each: OneMetric) -> OneMetric:
-    labels = (
-        *((name.rpartition(".")[2], value) for name, value in each.labels),
-        *((("monitored_resource", each.metric.namespace),) if each.metric.namespace else ()),
-    )
-    metric = dataclasses.replace(each.metric, name=promql_name(each.metric.name))
-    return dataclasses.replace(each, metric=metric, labels=labels)
-
-
-def promql_name(metric: str) -> str:
-    """Return what a metric is called in PromQL: its first slash is a colon, all else an underscore."""
-    domain, _, path = metric.partition("/")
-    return re.sub(r"[^A-Za-z0-9_]", "_", domain) + (f":{re.sub(r'[^A-Za-z0-9_]', '_', path)}" if path else "")
 
 
 def _policy(rule: Rule, condition: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from heavylift.evidence.alert_records import AlertRecord, LogQueryRecord, alerts_path, log_queries_path
+from heavylift.evidence.alert_records import (
+    AlertRecord,
+    DashboardRecord,
+    LogQueryRecord,
+    alerts_path,
+    dashboards_path,
+    log_queries_path,
+)
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import Act
 from heavylift.evidence.numbered import write_next
@@ -55,6 +62,33 @@ async def keep_queries(store: EvidenceStore, record: LogQueryRecord, actor: str)
                 "queries": len(record.queries),
                 "equal": sum(each.equal for each in record.queries),
                 "untranslated": len(record.untranslated),
+                "passed": record.passed,
+            },
+        )
+    )
+    return ref
+
+
+async def keep_dashboard(store: EvidenceStore, record: DashboardRecord, actor: str) -> EvidenceRef:
+    """Write a translation of a dashboard under the run's next number, and note it in the audit trail.
+
+    Idempotency: nothing is overwritten; each call adds one.
+    """
+    _, ref = await write_next(store, lambda n: dashboards_path(record.run, n), record)
+    await AuditTrail(store, record.run.migration).append(
+        Act(
+            actor=actor,
+            action="alerts.dashboard_translated",
+            phase=record.run.phase,
+            run=record.run.run,
+            subject=record.digest,
+            evidence=(ref,),
+            details={
+                "widgets": record.widgets,
+                "lines": len(record.lines),
+                "equal": sum(each.equal for each in record.lines),
+                "untranslated": len(record.untranslated),
+                "losses": len(record.losses),
                 "passed": record.passed,
             },
         )

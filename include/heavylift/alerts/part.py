@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from heavylift.alerts.api import AlertsRequest, translate_alerts
 from heavylift.alerts.documents import written
 from heavylift.alerts.model import Platform
+from heavylift.alerts.part_boards import Found, find_boards, keep_text
 from heavylift.evidence.part_evidence import Accepted, Made, judge_gaps
 from heavylift.evidence.part_records import PartGap, PartProblem
 from heavylift.evidence.records import RunKey
 from heavylift.spec.beside import file_beside, plain_files_beside
-from heavylift.spec.secrets import holds_secret
 
 if TYPE_CHECKING:
     from heavylift.evidence.alert_records import AlertRecord
@@ -53,12 +53,11 @@ def make_alerts(request: AlertsPartRequest, stop: threading.Event | None = None)
     :raises SpecError: one cannot be read, or lies outside of the spec's folder.
     """
     made = Made("alerts", "", "")
-    made.counts = dict.fromkeys(("rules", "equal", "replays", "with_loss"), 0)
+    made.counts = dict.fromkeys(("rules", "equal", "replays", "with_loss", "dashboards", "lines"), 0)
     for each in request.rules:
         if stop is not None and stop.is_set():
             break
-        record = translate_alerts(_asked(request, each))
-        _add(made, each, record)
+        _add(made, request, each)
     made.source = ", ".join(sorted({each.source_kind.value for each in request.rules}))
     made.target = ", ".join(sorted({each.target_kind.value for each in request.rules}))
     made.loader = JUDGE if made.valid or made.invalid else ""
@@ -82,22 +81,35 @@ def _files(spec_path: str, patterns: tuple[str, ...]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def _add(made: Made, rules: AlertRules, record: AlertRecord) -> None:
+def _add(made: Made, request: AlertsPartRequest, rules: AlertRules) -> None:
+    found = Found()
+    if rules.documents:
+        _find_rules(made, found, rules, translate_alerts(_asked(request, rules)))
+    find_boards(made, found, request.spec_path, rules, request.run)
+    accepted = [Accepted(f"{rules.name}: {each.subject}", each.reason) for each in rules.accept_untranslated]
+    differing = [gap for _, gap in found.differing]
+    judged, unused = judge_gaps([*found.left, *differing], accepted)
+    made.unused += unused
+    count = len(found.left)
+    made.gaps += [gap for index, gap in enumerate(judged) if index < count or gap.accepted]
+    named = zip(found.differing, judged[count:], strict=True)
+    open_ = [(file, gap) for (file, _), gap in named if not gap.accepted]
+    made.problems += [
+        PartProblem(file=file, problem=f"{gap.subject}: {gap.what}"[:500]) for file, gap in open_
+    ]
+    made.invalid += len(open_)
+
+
+def _find_rules(made: Made, found: Found, rules: AlertRules, record: AlertRecord) -> None:
     name = rules.name
-    accepted = [Accepted(f"{name}: {each.subject}", each.reason) for each in rules.accept_untranslated]
-    left = [
+    file = f"{name}.{SUFFIX[Platform(record.target)]}"
+    found.left += [
         PartGap(subject=f"{name}: {each.rule}", what=each.what, remedy=each.remedy)
         for each in record.untranslated
     ]
-    judged, unused = judge_gaps([*left, *_differing(name, record)], accepted)
-    made.unused += unused
-    made.gaps += [gap for index, gap in enumerate(judged) if index < len(left) or gap.accepted]
-    file = f"{name}.{SUFFIX[Platform(record.target)]}"
-    open_ = [gap for gap in judged[len(left) :] if not gap.accepted]
-    made.problems += [PartProblem(file=file, problem=f"{gap.subject}: {gap.what}"[:500]) for gap in open_]
+    found.differing += [(file, gap) for gap in _differing(name, record)]
     equal = sum(each.equal for each in record.rules)
     made.valid += equal
-    made.invalid += len(open_)
     made.counts["rules"] += len(record.rules)
     made.counts["equal"] += equal
     made.counts["replays"] += sum(each.replays for each in record.rules)
@@ -123,14 +135,4 @@ def _keep(made: Made, name: str, file: str, record: AlertRecord) -> None:
         mode="json", exclude={"run", "created_at", "schema_version", "document", "passed", "failures"}
     )
     report = json.dumps(told, indent=2, ensure_ascii=False) + "\n"
-    if holds_secret(text) or holds_secret(report):
-        made.gaps.append(
-            PartGap(
-                subject=f"{name}: its text",
-                what="a value that looks like a secret stands in the rules, which therefore are not kept",
-                remedy="take it out of the source's rules: addresses that alerts go to are named by channels",
-            )
-        )
-        return
-    made.files[file] = text
-    made.files[f"{name}.report.json"] = report
+    keep_text(made, f"{name}: its text", {file: text, f"{name}.report.json": report})

@@ -8,7 +8,7 @@ import math
 import re
 from typing import Any
 
-from heavylift.alerts.formula import FILL, Formula, Term, written
+from heavylift.alerts.formula import ABS, FILL, Formula, Term, written
 from heavylift.alerts.metrics import known
 from heavylift.alerts.model import Aggregation, Comparison, Loss, Metric, Missing, Platform, Rule
 from heavylift.alerts.problems import UntranslatableError, number, text, unreadable, untranslatable
@@ -97,12 +97,12 @@ def condition(name: str, node: Node, losses: list[Loss]) -> Rule:
             Loss(name, "the newest value becomes the average of a minute", "compare on series of your own")
         )
         return _made(name, dataclasses.replace(left, range=60.0), Aggregation.AVG, limit, None, Missing.GOOD)
-    if isinstance(left, Binary):
+    if isinstance(left, Binary) or (isinstance(left, Call) and left.name == "abs"):
         return _arithmetic(name, left, limit)
     if not isinstance(left, Call):
         raise untranslatable(what, "arithmetic of several series", "record the result as a metric of its own")
     if left.name == "quantile_over_time" and isinstance(left.arguments[0], Number):
-        share = left.arguments[0].value * 100
+        share = round(left.arguments[0].value * 100, 10)
         inner = _ranged(what, left.arguments[-1])
         return _made(name, inner, Aggregation.PERCENTILE, limit, share, Missing.GOOD)
     kind = left.name.removesuffix("_over_time")
@@ -115,6 +115,8 @@ def _arithmetic(name: str, node: Node, limit: tuple[Comparison, float]) -> Rule:
     """Return a rule of a formula: windows of one length, reckoned with."""
     reading = _Arithmetic(name)
     formula_node = reading.node(node)
+    if not reading.rules:
+        raise untranslatable(f"the alert {name}", "arithmetic of numbers alone")
     if len({each.period for each in reading.rules.values()}) != 1 or len(reading.guarded) > 1:
         raise untranslatable(f"the alert {name}", "ranges, or divisions by zero, of several kinds")
     terms = tuple(
@@ -150,6 +152,8 @@ class _Arithmetic:
                 and isinstance(filler.arguments[0], Number)
             ):
                 return Call(FILL, (self.node(node.left), filler.arguments[0]))
+        if isinstance(node, Call) and node.name == "abs" and len(node.arguments) == 1:
+            return Call(ABS, (self.node(node.arguments[0]),))
         if not isinstance(node, Call):
             raise untranslatable(what, "arithmetic of something else than ranges")
         rule = condition(self.name, Binary(">", node, Number(0.0)), [])
@@ -198,10 +202,10 @@ def _noted(note: Any, each: dict[str, Any], every: float) -> Rule | None:
     return rule if same else None
 
 
-def write(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
-    """Return an alerting rule, and what it says differently.
+def demand_names(rule: Rule) -> None:
+    """Refuse what Prometheus could not call so.
 
-    :raises UntranslatableError: Prometheus has no such alert.
+    :raises UntranslatableError: the name of a metric or a label is none.
     """
     for each in (term for _, term in rule.formula.terms) if rule.formula else (rule,):
         if not _NAME.fullmatch(each.metric.name):
@@ -209,6 +213,14 @@ def write(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
         for name, _ in each.labels:
             if not _LABEL.fullmatch(name):
                 raise untranslatable(rule.name, f"the label's name {name}", "name it in --metrics")
+
+
+def write(rule: Rule) -> tuple[dict[str, Any], list[Loss]]:
+    """Return an alerting rule, and what it says differently.
+
+    :raises UntranslatableError: Prometheus has no such alert.
+    """
+    demand_names(rule)
     made: dict[str, Any] = {"alert": rule.name, "expr": expression(rule)}
     if rule.severity:
         made["labels"] = {"severity": rule.severity}

@@ -169,7 +169,7 @@ def _whole(
     parts, scales = [], {}
     for rule in whole.parts:
         if rule.formula is not None:
-            there, inner = _renamed_formula(rule, rule.formula, target, names, losses)
+            there, inner = renamed_formula(rule, rule.formula, target, names, losses)
             scales[rule.name] = 1.0, inner
         else:
             there, scale = renamed(rule, target, names, losses)
@@ -229,7 +229,7 @@ def _one(
         if given is not None:
             told = "a series of one metric for a rule of several"
             raise untranslatable(rule.name, told, "compare without --series")
-        (there, scales), scale = _renamed_formula(rule, rule.formula, target, names, losses), 1.0
+        (there, scales), scale = renamed_formula(rule, rule.formula, target, names, losses), 1.0
     else:
         there, scale = renamed(rule, target, names, losses)
     best: tuple[Translated, list[Loss]] | None = None
@@ -262,10 +262,13 @@ def _writers(target: Platform, names: Names) -> list[Callable[[Rule], Written]]:
     return [cloudwatch.write] if target is Platform.CLOUDWATCH else [prometheus.write]
 
 
-def _renamed_formula(
+def renamed_formula(
     rule: Rule, formula: Formula, target: Platform, names: Names, losses: list[Loss]
 ) -> tuple[Rule, dict[str, float]]:
-    """Return a rule whose formula has the target's names, and by what each term's values are multiplied."""
+    """Return a rule whose formula has the target's names, and by what each term's values are multiplied.
+
+    :raises UntranslatableError: a metric of it has no counterpart.
+    """
     terms, scales = [], {}
     for name, term in formula.terms:
         one = dataclasses.replace(
@@ -301,7 +304,7 @@ def renamed(rule: Rule, target: Platform, names: Names, losses: list[Loss]) -> t
             mine = ((_name_of(name, target), value),)
             remedy = "name its counterpart in --metrics, under labels"
             losses.append(Loss(rule.name, f"the label {name}={value} is taken over as it is", remedy))
-        labels += mine or ((name, value),)
+        labels += ((name, value),) if mine is None else mine
     there = dataclasses.replace(
         rule, metric=metric, threshold=_scaled(rule.threshold, scale), labels=tuple(sorted(labels))
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,7 +16,9 @@ from heavylift.evidence.stream_records import StreamMirrorRecord
 from heavylift.evidence.table_records import SyncRecord
 
 MOST_POINTS = 300
-"""How many of the latest records a curve of the lag is drawn from."""
+"""How many points a curve of the lag has: of more, each stretch of time keeps its worst and its best."""
+MOST_READ = 3000
+"""How many of the latest records are read for all curves of a kind: an hourly sync of four months."""
 
 _MOVING = ("transfer", "sync")
 
@@ -124,19 +127,15 @@ def _rate(ended: list[ShardResult]) -> float | None:
 
 
 async def read_lag(reader: Reader, listing: Listing) -> tuple[LagSeries, ...]:
-    """Return the lag of every database and stream that a sync has followed, over all runs."""
+    """Return the lag of every database and stream that a sync has followed, by the latest records."""
     databases: dict[str, list[LagPoint]] = {}
     streams: dict[str, list[LagPoint]] = {}
-    syncs = [
-        path for run in listing.runs for path in listing.numbered(run.key.folder, "databases/[^/]+/sync-")
-    ]
+    syncs = _latest(listing, "databases/[^/]+/sync-")
     for path, record in await reader.records(syncs, SyncRecord):
         name = record.database if record.direction == "forward" else f"{record.database}, back to the source"
         point = LagPoint(record.ended_at, record.lag_seconds, record.lag_bytes, path)
         databases.setdefault(name, []).append(point)
-    mirrors = [
-        path for run in listing.runs for path in listing.numbered(run.key.folder, "~streams/[^/]+/mirror-")
-    ]
+    mirrors = _latest(listing, "~streams/[^/]+/mirror-")
     for path, mirror in await reader.records(mirrors, StreamMirrorRecord):
         point = LagPoint(mirror.ended_at, mirror.lag_seconds, mirror.lag_records, path)
         streams.setdefault(mirror.stream, []).append(point)
@@ -146,10 +145,32 @@ async def read_lag(reader: Reader, listing: Listing) -> tuple[LagSeries, ...]:
     )
 
 
-def _of_all_runs(listing: Listing, name: str) -> list[str]:
+def _latest(listing: Listing, name: str) -> list[str]:
+    """Return the paths of a kind's latest records; runs are listed the oldest first."""
     paths = [path for run in listing.runs for path in listing.numbered(run.key.folder, name)]
-    return paths[-MOST_POINTS:]
+    return paths[-MOST_READ:]
 
 
 def _series(kind: str, name: str, unit: str, points: list[LagPoint]) -> LagSeries:
-    return LagSeries(kind, name, unit, tuple(sorted(points, key=lambda point: point.at)))
+    return LagSeries(kind, name, unit, thinned(sorted(points, key=lambda point: point.at)))
+
+
+def thinned(points: Sequence[LagPoint], most: int = MOST_POINTS) -> tuple[LagPoint, ...]:
+    """Return at most ``most`` of points in the order of time: the first, the last, each stretch's extremes.
+
+    :param most: at least 4.
+    """
+    if len(points) <= most:
+        return tuple(points)
+    inner = points[1:-1]
+    stretches = (most - 2) // 2
+    kept = [points[0]]
+    for index in range(stretches):
+        stretch = inner[index * len(inner) // stretches : (index + 1) * len(inner) // stretches]
+        ends = {id(each): each for each in (min(stretch, key=_seconds), max(stretch, key=_seconds))}
+        kept += [each for each in stretch if id(each) in ends]
+    return (*kept, points[-1])
+
+
+def _seconds(point: LagPoint) -> float:
+    return point.seconds

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heavylift.alerts.model import Platform
+from heavylift.cli.alert_dashboards import app as dashboards_app
 from heavylift.cli.alert_queries import app as queries_app
 from heavylift.cli.inventory_options import MIGRATION
 from heavylift.cli.output import ExitStatus, finish, mark_touched
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from heavylift.evidence.alert_records import AlertRecord
 
 app = typer.Typer(no_args_is_help=True)
+app.add_typer(dashboards_app, name="dashboards", help="Dashboards for another platform.")
 app.add_typer(queries_app, name="queries", help="Queries of logs for another language.")
 
 Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Exports of the rules: JSON or YAML.")]
@@ -86,39 +88,6 @@ def compare(
 
     asked = _request(files, source, target, MIGRATION, metrics, tolerance, accept, series or [])
     _finish(translate_alerts(asked), as_json)
-
-
-@app.command()
-def dashboard(
-    file: Annotated[Path, typer.Argument(help="The dashboard: JSON.")],
-    source: SourcePlatform,
-    target: Annotated[Platform, typer.Option("--target", help="google, or prometheus for Grafana.")],
-    out: Annotated[Path, typer.Option(help="The target's dashboard, JSON.")],
-    metrics: NamesFile = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Write a dashboard for the target; a widget without counterpart becomes a text that says so.
-
-    Exits 1 where there is one.
-    """
-    from heavylift.alerts.dashboards import translate_dashboard
-    from heavylift.alerts.documents import save, written
-    from heavylift.alerts.translate import read_mapping
-
-    made = translate_dashboard(file, source, target, read_mapping(metrics, target))
-    mark_touched()
-    save(written(made.document, out), out, overwrite=overwrite)
-    lost = [{"widget": each.rule, "what": each.what, "remedy": each.remedy} for each in made.untranslated]
-    notes = [{"widget": each.rule, "what": each.what, "remedy": each.remedy} for each in made.losses]
-    lines = [f"{made.widgets} widgets, {len(lost)} of them not translated"]
-    lines += [f"{each['widget']}: {each['what']}. To do: {each['remedy']}" for each in (*lost, *notes)]
-    finish(
-        {"dashboard": {"widgets": made.widgets, "untranslated": lost, "notes": notes}},
-        text="\n".join(lines),
-        as_json=as_json,
-        status=ExitStatus.FAILED if lost else ExitStatus.DONE,
-    )
 
 
 @app.command("list")

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 def drill_command(
     spec: Spec, evidence: Evidence = None, evidence_conn: EvidenceConn = None, as_json: AsJson = False
 ) -> None:
-    """Rehearse the fail-over, and measure what it would take (RTO) and lose (RPO); nobody is moved.
+    """Rehearse the fail-over and the way back, and measure what each would take (RTO) and lose (RPO).
+
+    Nobody is moved. Once writes are on the target the way back alone is drilled.
 
     Ends with 1 where it would not be good enough, or was put off because a switch is under way.
     """
@@ -46,7 +48,7 @@ def _text(record: DrillRecord, ref: EvidenceRef) -> str:
         f"  {point.kind} {point.subject}: "
         + (f"{point.seconds:.1f} s" if point.seconds is not None else "not known")
         + f", {point.detail}"
-        for point in record.points
+        for point in (*record.points, *(record.back.points if record.back else ()))
     ]
     points += [f"  {each}: not measured" for each in record.unmeasured]
     told = [] if record.outcome == "put off" else [record.figures]

@@ -139,12 +139,16 @@ async def begin_turn(
     return turn, await request.store.ref_of(turn_path(turn.migration, turn.number))
 
 
-async def rehearse_switch(request: SwitchRequest, tell: Tell = silent) -> tuple[RehearsalRecord, EvidenceRef]:
+async def rehearse_switch(
+    request: SwitchRequest, tell: Tell = silent, *, goal: Side = Side.TARGET, at: Side = Side.SOURCE
+) -> tuple[RehearsalRecord, EvidenceRef]:
     """Rehearse, and keep the record whether it passed or not. See :mod:`heavylift.cutover.rehearsal`.
 
+    :param goal: where the switch would lead; ``source``: the way back.
+    :param at: the side that takes writes now, and goes on to.
     :raises ConflictError: a later turn has begun.
     """
-    turn = await take_turn(request, Side.SOURCE)
+    turn = await take_turn(request, at)
     record = await rehearse(
         request.parts,
         turn,
@@ -152,9 +156,11 @@ async def rehearse_switch(request: SwitchRequest, tell: Tell = silent) -> tuple[
         Journal(tell, request.clock),
         max_write_pause=request.max_write_pause,
         freeze_within=request.freeze_within,
+        goal=goal,
     )
+    kind = "rehearsal" if goal is Side.TARGET else "rehearsal-back"
     _number, ref = await write_next(
-        request.store, lambda number: switch_path(request.run, "rehearsal", number), record
+        request.store, lambda number: switch_path(request.run, kind, number), record
     )
     return record, ref
 

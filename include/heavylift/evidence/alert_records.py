@@ -78,6 +78,56 @@ class AlertRecord(Record):
     failures: tuple[str, ...]
 
 
+class DashboardLine(Record):
+    """One line of a widget, and what both sides drew of the same series.
+
+    :param source: what it asks there; likewise ``target``.
+    :param points: how many the source's line has.
+    :param equal: every point was the same.
+    :param note: what is needed for them to be equal.
+    """
+
+    widget: str
+    source: str
+    target: str
+    series: int
+    points: int
+    equal: bool
+    accepted: bool
+    why: str
+    note: str
+
+
+class DashboardRecord(Record):
+    """One dashboard and what it became.
+
+    :param document: in the target's form.
+    :param untranslated: widgets that became a text which says so; ``losses``: what is shown otherwise.
+    :param digest: SHA-256 of the document, the lines, the losses and what is untranslated.
+    :param passed: each line was drawn the same, or its widget is accepted; so is what is untranslated.
+    """
+
+    schema_version: Literal[1] = 1
+    run: RunKey
+    created_at: datetime = Field(default_factory=utc_now)
+    source: str
+    target: str
+    title: str
+    widgets: int
+    lines: tuple[DashboardLine, ...]
+    losses: tuple[AlertGap, ...]
+    untranslated: tuple[AlertGap, ...]
+    document: dict[str, Any]
+    digest: str
+    passed: bool
+    failures: tuple[str, ...]
+
+
+def dashboards_path(run: RunKey, number: int) -> str:
+    """Return the path of a run's ``number``-th :class:`DashboardRecord`, from 1."""
+    return f"{run.folder}/{ALERTS_FOLDER}/dashboard-{number}.json"
+
+
 def alerts_path(run: RunKey, number: int) -> str:
     """Return the path of a run's ``number``-th :class:`AlertRecord`, from 1."""
     return f"{run.folder}/{ALERTS_FOLDER}/translation-{number}.json"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Literal
 
@@ -20,6 +21,8 @@ SHOWN = 10
 """How many of the last drills are looked at, to tell readiness over time."""
 
 DrillOutcome = Literal["passed", "failed", "put off"]
+DrillWay = Literal["over and back", "back"]
+"""What was drilled: before the switch failing over and the way back, after it the way back alone."""
 
 
 class RecoveryPoint(Record):
@@ -35,11 +38,40 @@ class RecoveryPoint(Record):
     detail: str = ""
 
 
+class WayBack(Record):
+    """What going back to the source would take and lose.
+
+    :param carried: the stream that carries back was there, and what it took is in ``rto_seconds``. Before the
+        switch there is none, and ``rpo_seconds`` is not known.
+    :param rpo_seconds: the longest lag of the databases.
+    """
+
+    carried: bool
+    rto_seconds: float
+    rpo_seconds: float | None = None
+    max_rto_seconds: float | None = None
+    max_rpo_seconds: float | None = None
+    write_pause_seconds: float
+    points: tuple[RecoveryPoint, ...] = ()
+    rehearsal: EvidenceRef
+
+    @property
+    def figures(self) -> str:
+        """What was measured, in words."""
+        found = [
+            ("RTO", self.rto_seconds, self.max_rto_seconds),
+            ("RPO", self.rpo_seconds, self.max_rpo_seconds),
+        ]
+        told = found if self.carried else found[:1]
+        without = "" if self.carried else " (no stream leads back before the switch)"
+        return f"back: {_figures(told)}{without}"
+
+
 class DrillRecord(Record):
     """One drill.
 
-    :param outcome: ``put off`` where a switch was under way, or the workload is not on the source: nothing
-        was tried.
+    :param way: what was drilled; ``back``: writes are on the target, and the figures are those of ``back``.
+    :param outcome: ``put off`` where a switch was under way, or the way back is closed: nothing was tried.
     :param rto_seconds: from the beginning to the moment that the target could have taken everything.
     :param rpo_seconds: the oldest of ``points``; None where one of them is not known.
     :param unmeasured: what is in the spec and has no recovery point here, such as streams.
@@ -50,6 +82,7 @@ class DrillRecord(Record):
     run: RunKey
     drilled_at: datetime = Field(default_factory=utc_now)
     outcome: DrillOutcome
+    way: DrillWay = "over and back"
     reasons: tuple[str, ...] = ()
     rto_seconds: float | None = None
     rpo_seconds: float | None = None
@@ -60,6 +93,7 @@ class DrillRecord(Record):
     unmeasured: tuple[str, ...] = ()
     due_within_seconds: float
     rehearsal: EvidenceRef | None = None
+    back: WayBack | None = None
     seconds: float = 0.0
 
     @property
@@ -70,15 +104,21 @@ class DrillRecord(Record):
     @property
     def figures(self) -> str:
         """What was measured, in words."""
-        told = [
-            f"{name} {duration(timedelta(seconds=seconds)) if seconds is not None else 'not known'}"
-            + (f" of at most {duration(timedelta(seconds=limit))}" if limit is not None else "")
-            for name, seconds, limit in (
-                ("RTO", self.rto_seconds, self.max_rto_seconds),
-                ("RPO", self.rpo_seconds, self.max_rpo_seconds),
-            )
+        over = [
+            ("RTO", self.rto_seconds, self.max_rto_seconds),
+            ("RPO", self.rpo_seconds, self.max_rpo_seconds),
         ]
-        return ", ".join(told)
+        told = [_figures(over)] if self.way != "back" else []
+        told += [self.back.figures] if self.back else []
+        return "; ".join(told) or "nothing was measured"
+
+
+def _figures(found: Iterable[tuple[str, float | None, float | None]]) -> str:
+    return ", ".join(
+        f"{name} {duration(timedelta(seconds=seconds)) if seconds is not None else 'not known'}"
+        + (f" of at most {duration(timedelta(seconds=limit))}" if limit is not None else "")
+        for name, seconds, limit in found
+    )
 
 
 class DrillHistory(Record):

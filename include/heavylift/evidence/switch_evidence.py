@@ -46,12 +46,13 @@ class SwitchEvidence:
     switches: tuple[Kept[SwitchRecord], ...] = ()
     canaries: tuple[Kept[CanaryRecord], ...] = ()
     rehearsal: Kept[RehearsalRecord] | None = None
+    back: Kept[RehearsalRecord] | None = None
     schedules: tuple[Kept[ScheduleRecord], ...] = ()
 
     @property
     def refs(self) -> tuple[EvidenceRef, ...]:
         """The files that all this was read from."""
-        looked = [kept.ref for kept in (self.readiness, self.rehearsal) if kept]
+        looked = [kept.ref for kept in (self.readiness, self.rehearsal, self.back) if kept]
         judged = [kept.ref for kept in self.canaries]
         shifted = [kept.ref for kept in self.shifts]
         held = [kept.ref for kept in self.schedules]
@@ -85,8 +86,11 @@ async def read_switch(store: EvidenceStore, run: RunKey) -> SwitchEvidence:
     switches = await read_all(store, lambda number: switch_path(run, "switch", number), SwitchRecord)
     canaries = await _canaries(store, run)
     rehearsal = await read_latest(store, _path_of(run, "rehearsal"), RehearsalRecord)
+    back = await read_latest(store, _path_of(run, "rehearsal-back"), RehearsalRecord)
     schedules = await _schedules(store, run)
-    return SwitchEvidence(run, readiness, tuple(shifts), tuple(switches), canaries, rehearsal, schedules)
+    return SwitchEvidence(
+        run, readiness, tuple(shifts), tuple(switches), canaries, rehearsal, back, schedules
+    )
 
 
 async def _schedules(store: EvidenceStore, run: RunKey) -> tuple[Kept[ScheduleRecord], ...]:

@@ -207,6 +207,7 @@ class ReadinessRecord(Record):
 class RehearsalRecord(Record):
     """A rehearsal: every step of a cutover and a rollback that can be tried without moving anybody.
 
+    :param goal: where the switch would have led: ``target``, or ``source`` for the way back.
     :param expected_pause_seconds: of writes, by what freezing, draining and verifying took.
     """
 
@@ -219,6 +220,12 @@ class RehearsalRecord(Record):
     expected_pause_seconds: float
     write_pause_budget_seconds: float
     reason: str = ""
+    goal: SideName = "target"
+
+    @property
+    def seconds(self) -> float:
+        """From its beginning to the end of its last step."""
+        return max((each.began_seconds + each.seconds for each in self.steps), default=0.0)
 
 
 class FinalRecord(Record):
@@ -261,6 +268,7 @@ def turn_path(migration: str, number: int) -> str:
 def switch_path(run: RunKey, kind: str, number: int) -> str:
     """Return the path of a run's ``number``-th record of a kind, from 1.
 
-    :param kind: ``switch``, ``shift``, ``readiness``, ``rehearsal``, ``final``, ``losses``.
+    :param kind: ``switch``, ``shift``, ``readiness``, ``rehearsal``, ``rehearsal-back``,
+        ``final``, ``losses``.
     """
     return f"{run.folder}/{SWITCH_FOLDER}/{kind}-{number}.json"

@@ -10,13 +10,15 @@ from heavylift.evidence.switch_records import ReadinessItem
 
 
 async def drill_item(store: EvidenceStore, migration: str, now: datetime) -> ReadinessItem:
-    """Return how the last drills stand; those that were put off count neither way.
+    """Return how the last drills stand; those that were put off count neither way, nor do those of the way
+    back alone, which are made after a switch.
 
     It passes where the last one that was tried passed, and is not overdue.
 
     :raises AuditError: a record is damaged.
     """
     kept = await last_drills(store, migration)
+    kept = [each for each in kept if each.record.way != "back"]
     history = history_of([each.record for each in kept])
     last = history.last
     good = last is not None and last.outcome == "passed" and not history.is_overdue(now)

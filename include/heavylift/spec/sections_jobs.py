@@ -6,9 +6,9 @@ Their files lie beside the spec: below its folder, wherever the spec itself is m
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from heavylift.spec.base import Count, Flag, Name, Number, SpecModel, Text
 from heavylift.spec.sections_parts import AcceptedGap, Beside, check_kubernetes
@@ -130,7 +130,11 @@ class AlertRules(SpecModel):
     source_kind: AlertSystem = Field(description="What they are written for.")
     target_kind: AlertSystem = Field(description="What they are translated to.")
     documents: tuple[Beside, ...] = Field(
-        min_length=1, description="Exports of the rules: files below this file's folder, or patterns."
+        default=(), description="Exports of the rules: files below this file's folder, or patterns."
+    )
+    dashboards: tuple[Beside, ...] = Field(
+        default=(),
+        description="Exports of dashboards, one a file, likewise: each line is drawn on both.",
     )
     names: Beside | None = Field(
         default=None, description="Metrics, labels and scopes of the target: a JSON file likewise."
@@ -146,5 +150,12 @@ class AlertRules(SpecModel):
     )
     accept_untranslated: tuple[AcceptedGap, ...] = Field(
         default=(),
-        description="Rules that may differ or stay behind, by name, with the reason why that is right.",
+        description="Rules, and widgets by their titles, that may differ or stay behind, with the reason why"
+        " that is right.",
     )
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if not self.documents and not self.dashboards:
+            raise ValueError("needs documents, or dashboards")
+        return self

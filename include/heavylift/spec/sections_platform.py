@@ -114,6 +114,20 @@ class Drills(SpecModel):
         le=30 * 86_400,
         description="Longest accepted time of changes that would be lost with the source.",
     )
+    max_rto_back: Seconds | None = Field(
+        default=None, ge=1, le=30 * 86_400, description="Likewise of the way back; null: as max_rto."
+    )
+    max_rpo_back: Seconds | None = Field(
+        default=None,
+        ge=1,
+        le=30 * 86_400,
+        description="Likewise of the way back, once writes are on the target; null: as max_rpo.",
+    )
+
+    @property
+    def back_bounds(self) -> tuple[float | None, float | None]:
+        """The longest accepted RTO and RPO of the way back."""
+        return self.max_rto_back or self.max_rto, self.max_rpo_back or self.max_rpo
 
 
 class Cutover(SpecModel):

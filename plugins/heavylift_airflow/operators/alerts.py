@@ -20,8 +20,8 @@ class TranslateAlertsOperator(TranslateOperator):
 
     Idempotency: the same documents give the same digest; a second run adds one more record.
 
-    :return: ``{"digest", "unchanged", "files", "rules", "equal", "replays", "with_loss", "untranslated",
-        "open_untranslated", "invalid"}``.
+    :return: ``{"digest", "unchanged", "files", "rules", "equal", "replays", "with_loss", "dashboards",
+        "lines", "untranslated", "open_untranslated", "invalid"}``.
     :raises NotFoundError: a document is missing.
     :raises SpecError: one cannot be read, or lies outside of the spec's folder.
     """

@@ -148,13 +148,12 @@ def goal_of(phase: str) -> SideName:
 
 async def _tried(store: EvidenceStore, frame: TaskFrame) -> list[str] | None:
     """Return why a rehearsal or a dry run does not pass; None of a run that is neither."""
-    from heavylift.evidence.switch_evidence import latest_rehearsal, read_switch
+    from heavylift.evidence.switch_evidence import read_switch
 
     if frame.options.rehearse and not frame.options.dry_run:
-        kept = await latest_rehearsal(store, frame.spec.migration)
-        if kept is None or kept.record.run != frame.run:
-            return ["nothing was rehearsed"]
-        return [] if kept.record.passed else [kept.record.reason]
+        found = await read_switch(store, frame.run)
+        tried = [kept.record for kept in (found.rehearsal, found.back) if kept]
+        return [each.reason for each in tried if not each.passed] if tried else ["nothing was rehearsed"]
     if not frame.options.dry_run:
         return None
     if goal_of(frame.run.phase) == "source":

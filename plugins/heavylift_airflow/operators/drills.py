@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class DrillFailoverOperator(SwitchOperator):
-    """Rehearses the fail-over, and measures what it would take (RTO) and lose (RPO); nobody is moved.
+    """Rehearses the fail-over and the way back, and measures what each would take (RTO) and lose (RPO).
 
-    While a switch is under way, or once the workload is on the target, it is put off: a record says so, and
-    the run is skipped.
+    Nobody is moved. Once the workload is on the target the way back alone is drilled. While a switch is under
+    way, or once the way back is closed, it is put off: a record says so, and the run is skipped.
 
     Idempotency: each run of the task drills anew and adds a record; the newest counts.
 
-    :return: ``{"outcome", "rto_seconds", "rpo_seconds"}``.
+    :return: ``{"outcome", "way", "rto_seconds", "rpo_seconds", "rto_back_seconds", "rpo_back_seconds"}``.
     :raises IncompleteError: the rehearsal did not pass, or takes or loses more than the spec accepts.
     """
 
@@ -52,8 +52,11 @@ def drill_figures(record: DrillRecord) -> dict[str, Any]:
     """Return a drill's figures."""
     return {
         "outcome": record.outcome,
+        "way": record.way,
         "rto_seconds": record.rto_seconds,
         "rpo_seconds": record.rpo_seconds,
+        "rto_back_seconds": record.back.rto_seconds if record.back else None,
+        "rpo_back_seconds": record.back.rpo_seconds if record.back else None,
     }
 
 

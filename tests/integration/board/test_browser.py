@@ -199,6 +199,37 @@ def test_a_run_of_a_dag_that_is_paused_says_what_it_waits_for(open_page: Open, a
     assert "m-00.transfer" in told.inner_text()
 
 
+def test_who_may_start_but_not_edit_a_paused_dag_is_told_what_is_missing(
+    open_page: Open, airflow: Airflow
+) -> None:
+    _register("m-01", airflow.place)
+    page = show(open_page("admin"), "/heavylift/board/m/m-01")
+    # The simple auth manager has no user who may trigger and not edit.
+    refused = {"status": 403, "content_type": "application/json", "body": '{"detail": "Forbidden"}'}
+    page.route(
+        "**/api/v2/dags/m-01.transfer?**",
+        lambda route: route.fulfill(**refused) if route.request.method == "PATCH" else route.continue_(),
+    )
+    page.locator("button.start[data-dag='m-01.transfer']").click()
+    assert page.get_by_label("switch the DAG on").is_checked()
+    go = page.locator("dialog[open] button", has_text="Start")
+    go.click()
+    page.locator("dialog[open]", has_text="that needs the right to edit it. Nothing was started.").wait_for()
+    assert not page.get_by_label("switch the DAG on").is_checked()
+    go.click()
+    page.locator("dialog[open]", has_text="Started: ").wait_for()
+    assert page.request.get("/api/v2/dags/m-01.transfer").json()["is_paused"] is True
+
+
+def test_who_may_not_start_at_all_is_told_so(open_page: Open, airflow: Airflow) -> None:
+    _register("m-02", airflow.place)
+    page = show(open_page("admin"), "/heavylift/board/m/m-02")
+    page.route("**/api/v2/dags/m-02.transfer/dagRuns", lambda route: route.fulfill(status=403, body="{}"))
+    page.locator("button.start[data-dag='m-02.transfer']").click()
+    page.locator("dialog[open] button", has_text="Start").click()
+    page.locator("dialog[open]", has_text="the right to trigger the DAG").wait_for()
+
+
 def _register(name: str, place: Place) -> None:
     """Make the DAG known to Airflow, as its DAG processor would."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager

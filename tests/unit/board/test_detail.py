@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from heavylift.board import moving
 from heavylift.board.detail import Detail, DetailReader
+from heavylift.board.moving import MOST_POINTS, LagPoint, thinned
 from heavylift.board.page import Links, Reader, render_detail
 from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import Act
@@ -95,6 +97,28 @@ def test_the_lag_is_drawn_over_all_runs_in_the_order_of_time(place: Place) -> No
     (series,) = read(place, spec).lag
     assert [point.seconds for point in series.points] == [9.0, 4.0, 0.5]
     assert (series.name, series.unit, series.last.amount) == ("db", "bytes", 30)
+
+
+def test_a_long_curve_is_thinned_and_keeps_its_peaks() -> None:
+    lags = [float(each % 10) for each in range(5000)]
+    lags[1234], lags[-2] = 900.0, 800.0
+    points = [LagPoint(AT + timedelta(hours=at), lag, 0, str(at)) for at, lag in enumerate(lags)]
+    found = thinned(points)
+    assert MOST_POINTS - 10 <= len(found) <= MOST_POINTS
+    assert (found[0], found[-1]) == (points[0], points[-1])
+    assert {900.0, 800.0, 0.0} <= {each.seconds for each in found}
+    assert list(found) == sorted(found, key=lambda each: each.at)
+    assert thinned(points[:MOST_POINTS]) == tuple(points[:MOST_POINTS])
+    assert [each.seconds for each in thinned(points[:9], 6)] == [0.0, 1.0, 3.0, 4.0, 7.0, 8.0]
+
+
+def test_no_more_records_are_read_than_a_curve_needs(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = place.spec()
+    for number in range(1, 7):
+        sync(place, number, float(number))
+    monkeypatch.setattr(moving, "MOST_READ", 4)
+    (series,) = read(place, spec).lag
+    assert [point.seconds for point in series.points] == [3.0, 4.0, 5.0, 6.0]
 
 
 def switched(place: Place, source: Any, target: Any) -> None:

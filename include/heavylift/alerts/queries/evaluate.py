@@ -6,9 +6,9 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Protocol, TypeAlias
 
+from heavylift.alerts.queries.linear import compiled
 from heavylift.alerts.queries.lines import Line
 from heavylift.alerts.queries.model import (
     LINE,
@@ -82,12 +82,6 @@ def counted(value: str | float | bool | None) -> float | None:
         return None
     found = float(value)
     return found if math.isfinite(found) else None
-
-
-@lru_cache(maxsize=256)
-def compiled(text: str, fold: bool = False) -> re.Pattern[str]:
-    """Return a pattern as RE2 reads it: classes are of ASCII."""
-    return re.compile(text, re.ASCII | (re.IGNORECASE if fold else 0))
 
 
 def compared(op: Op, left: str | float, right: str | float) -> bool:

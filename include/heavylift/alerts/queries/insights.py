@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from heavylift.alerts.queries.evaluate import Row, compared, counted, said, textual
+from heavylift.alerts.queries.linear import group_names
 from heavylift.alerts.queries.model import (
     LINE,
     TIME,
@@ -210,7 +211,7 @@ def _parse(reader: Reader) -> Parse:
     field = _named(reader) if reader.kind == "name" else LINE
     if reader.kind == "regex":
         text, fold = _regex(reader.take())
-        names = tuple(re.compile(text).groupindex)
+        names = tuple(group_names(text))
         if fold:
             text = f"(?i:{text})"
         if reader.peek() == "as" or not names:

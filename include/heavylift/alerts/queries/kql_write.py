@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from heavylift.alerts.queries.kql import NUMBER, TEXT
+from heavylift.alerts.queries.linear import compiled
 from heavylift.alerts.queries.model import (
     LINE,
     TIME,
@@ -49,7 +50,7 @@ class _Writer:
             if isinstance(step, Filter):
                 commands.append(f"where {self.said(step.node, within=False)}")
                 continue
-            groups = re.compile(step.pattern).groupindex
+            groups = compiled(step.pattern).groupindex
             told = [
                 f"{name} = extract({quoted(step.pattern)}, {groups[name]}, {self.text(step.field)})"
                 for name in step.names

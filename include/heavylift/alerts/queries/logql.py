@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from heavylift.alerts.queries.evaluate import Row, compared, counted, said, textual
+from heavylift.alerts.queries.linear import group_names
 from heavylift.alerts.queries.model import (
     LINE,
     Aggregate,
@@ -208,7 +209,7 @@ class _Logql:
         if word == "regexp":
             reader.take()
             text = pattern(reader.text())
-            names = tuple(re.compile(text).groupindex)
+            names = tuple(group_names(text))
             if not names:
                 raise malformed(text, "named groups")
             self.labels |= {name: name for name in names}

@@ -9,6 +9,7 @@ from typing import Any
 
 from heavylift.alerts.queries.evaluate import Cell
 from heavylift.alerts.queries.kql import renamed_group
+from heavylift.alerts.queries.linear import compiled
 from heavylift.alerts.queries.lines import Line
 from heavylift.alerts.queries.model import (
     LINE,
@@ -61,7 +62,7 @@ class _Writer:
             if isinstance(step, Filter):
                 conditions.append(self.said(step.node))
                 continue
-            numbers = re.compile(step.pattern).groupindex
+            numbers = compiled(step.pattern).groupindex
             for name in step.names:
                 text = renamed_group(step.pattern, numbers[name], "")
                 self.made[name] = f"REGEXP_EXTRACT({self.text(step.field)}, {literal(text)})"

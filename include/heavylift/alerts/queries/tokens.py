@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from heavylift.alerts.queries.linear import RefusedPatternError, compiled
 from heavylift.alerts.queries.model import AllOf, AnyOf, Check, Node, Not, Op
 from heavylift.errors import SpecError, UnsupportedError
 
@@ -43,16 +44,17 @@ def unsaid(what: str, remedy: str = "write it by hand on the target") -> UnsaidE
 
 
 def pattern(text: str) -> str:
-    """Return a regular expression as Python and RE2 both read it.
+    """Return a regular expression as RE2 reads it.
 
-    :raises UnsaidError: it has what RE2 lacks, or is none.
+    :raises UnsaidError: it has what RE2 lacks.
+    :raises SpecError: it is none, or too large.
     """
     found = re.sub(r"\(\?<(?=[A-Za-z_])", "(?P<", text)
     if _ODD.search(found):
         raise unsaid(f"the pattern {text}", "use no look-around, back references or possessive repeats")
     try:
-        re.compile(found, re.ASCII)
-    except (re.error, OverflowError, RecursionError) as problem:
+        compiled(found)
+    except RefusedPatternError as problem:
         raise malformed(f"the pattern {text}: {problem}", "a regular expression") from None
     return found
 

@@ -8,6 +8,7 @@ import random
 import re
 from collections.abc import Iterator
 
+from heavylift.alerts.queries.linear import RefusedPatternError, compiled
 from heavylift.alerts.queries.lines import Line, line
 from heavylift.alerts.queries.model import LINE, Check, Filter, Op, Parse, Query, checks
 
@@ -114,15 +115,23 @@ def _matching(shape: str, words: tuple[str, ...] = _WORDS) -> Iterator[str]:
             if piece.startswith("("):
                 inner = re.sub(r"^\((\?P<\w+>|\?:)?", "", piece)[:-1]
                 options = [word, *words, *inner.split("|")]
-                text += next((each for each in options if re.fullmatch(inner, each)), word)
+                text += next((each for each in options if _fits(inner, each)), word)
             else:
                 plain = re.sub(r"\\s[+*]?", " ", piece).replace("^", "").replace("$", "")
                 plain = re.sub(r"\\d\+?|\[0-9\]\+?", "5", plain).replace(".*", "-")
                 plain = re.sub(r"(\w)[+?]", r"\1", plain)
                 text += re.sub(r"\\(.)", r"\1", plain)
-        if re.search(shape, text, re.ASCII):
+        if compiled(shape).search(text):
             yield text
             yield text.swapcase()
+
+
+def _fits(inner: str, text: str) -> bool:
+    """Tell whether a part of a pattern matches all of a text; a part may be none by itself."""
+    try:
+        return bool(compiled(inner).fullmatch(text))
+    except RefusedPatternError:
+        return False
 
 
 def _times(bin_: int, count: int) -> Iterator[int]:

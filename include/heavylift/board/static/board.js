@@ -323,15 +323,18 @@
     });
     go.addEventListener("click", async () => {
       go.disabled = true;
+      let switching = false;
       told.textContent = "Asking Airflow…";
       try {
         await known;
-        if (on.checked) {
+        switching = on.checked;
+        if (switching) {
           await ask(`/dags/${part(dag)}?update_mask=is_paused`, {
             method: "PATCH",
             headers: { "Content-Type": "application/json" },
             body: JSON.stringify({ is_paused: false }),
           });
+          switching = false;
         }
         const made = await ask(`/dags/${part(dag)}/dagRuns`, {
           method: "POST",
@@ -343,7 +346,14 @@
         poll();
       } catch (error) {
         go.disabled = false;
-        told.textContent = error.status === 403 ? "Airflow says that you may not start it." : `Airflow did not start it (${error.message}).`;
+        if (error.status !== 403) told.textContent = `Airflow did not start it (${error.message}).`;
+        else if (!switching) told.textContent = "Airflow says that you may not start it: starting needs the right to trigger the DAG.";
+        else {
+          // Two rights: who may start it may still do so, and the run waits until somebody switches the DAG on.
+          on.checked = false;
+          told.textContent = "Airflow says that you may not switch the DAG on: that needs the right to edit it. Nothing was started. " +
+            "Start again to start it without that; the run waits until somebody who may switches the DAG on.";
+        }
       }
     });
     body.append(box);
