@@ -54,8 +54,8 @@ class Piece:
 # Parts of the integration layer that take minutes each. The rest of it shares one sandbox.
 _PARTS = (
     "integration/tables",
-    "integration/streams",
     "integration/registry",
+    "integration/streams",
     "integration/objects",
     "integration/cutover",
 )
