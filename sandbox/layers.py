@@ -27,7 +27,7 @@ from sandbox.paths import REPO
 
 LAYERS = ("unit", "contract", "plugins", "dags", "integration", "e2e")
 AT_ONCE = min(4, (os.cpu_count() or 2) + 1)
-"""Each takes some two gigabytes of memory, its servers included."""
+"""Each takes one to two gigabytes of memory, its servers included."""
 _LOOK_EVERY = 0.2
 _INTERRUPTED = 2
 
@@ -54,12 +54,12 @@ class Piece:
 # Parts of the integration layer that take minutes each. The rest of it shares one sandbox.
 _PARTS = (
     "integration/tables",
-    "integration/streams",
     "integration/registry",
+    "integration/streams",
     "integration/objects",
     "integration/cutover",
 )
-# The longest first, and what takes least at last: so both processes end at about the same time.
+# The longest first, and what takes least at last: so all end at about the same time.
 BESIDE_EACH_OTHER = (
     Piece("unit"),
     Piece("integration", _PARTS),
