@@ -8,6 +8,7 @@ import pytest
 
 from heavylift.spec import Phase, load_specs
 from heavylift_airflow.phases.movement import movement_dag
+from heavylift_airflow.phases.registry import registry_dag
 from tests.dags.specs import write
 
 RULES = {"frameworks": ["gdpr"]}
@@ -34,3 +35,15 @@ def test_without_rules_there_are_no_such_tasks(tmp_path: Path) -> None:
     dag = movement_dag(loaded, Phase.TRANSFER)
     assert dag is not None
     assert not [task for task in dag.task_ids if "compliance" in task]
+
+
+def test_registries_wait_for_the_rules_too(tmp_path: Path) -> None:
+    mlflow = {"source": {"connection": "mlflow_source"}, "target": {"connection": "mlflow_target"}}
+    [loaded] = load_specs(
+        write(tmp_path, "some", compliance=RULES, registries=[{"name": "ml", **mlflow}]).parent
+    ).valid
+    dag = registry_dag(loaded)
+    assert dag is not None
+    check = dag.get_task("check_compliance")
+    assert check.downstream_task_ids == {"registry_ml.preflight_registry"}
+    assert "*To do:*" in (check.doc_md or "")

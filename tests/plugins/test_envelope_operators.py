@@ -1,4 +1,4 @@
-"""The operators of envelopes as Airflow runs them, on real folders; the key comes from a connection."""
+"""The operators of envelopes as Airflow runs them, on real folders, with a key of Airflow's."""
 
 from __future__ import annotations
 

@@ -92,4 +92,11 @@ def controls_text(record: ControlsRecord, refs: Iterable[EvidenceRef]) -> str:
         + (f": {each.why}" if each.why else "")
         for each in record.controls
     ]
+    lines += [f"  {record.inherited_count:,} inherited classes, {record.graph_told}"] * bool(
+        record.graph_told
+    )
+    lines += [
+        f"  declassified by {each.approver}: {', '.join(each.kept_from)}: {each.reason}"
+        for each in record.declassified
+    ]
     return "\n".join([*lines, *(f"  evidence: {ref.path}" for ref in refs)])

@@ -12,7 +12,13 @@ from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import AuditEntry
 from heavylift.evidence.audit_verify import verify_trail
 from heavylift.evidence.base import EvidenceRef, Record
-from heavylift.evidence.compliance_records import ComplianceRecord, ExceptionUsed, check_path
+from heavylift.evidence.compliance_records import (
+    ComplianceRecord,
+    DeclassificationUsed,
+    ExceptionUsed,
+    InheritedClass,
+    check_path,
+)
 from heavylift.evidence.records import utc_now
 from heavylift.evidence.run_evidence import Kept, read_latest
 from heavylift.evidence.store import EvidenceStore
@@ -84,6 +90,10 @@ class ControlsRecord(Record):
     check: EvidenceRef | None
     controls: tuple[ControlShown, ...]
     exceptions: tuple[ExceptionUsed, ...]
+    inherited: tuple[InheritedClass, ...] = ()
+    inherited_count: int = 0
+    declassified: tuple[DeclassificationUsed, ...] = ()
+    graph_told: str = ""
 
 
 async def controls_of(store: EvidenceStore, migration: str) -> ControlsRecord:
@@ -102,6 +112,10 @@ async def controls_of(store: EvidenceStore, migration: str) -> ControlsRecord:
         check=kept.ref if kept else None,
         controls=tuple(_shown(control, entries, kept, intact=audit.intact) for control in CONTROLS),
         exceptions=kept.record.exceptions if kept else (),
+        inherited=kept.record.inherited if kept else (),
+        inherited_count=kept.record.inherited_count if kept else 0,
+        declassified=kept.record.declassified if kept else (),
+        graph_told=kept.record.graph_told if kept else "",
     )
 
 

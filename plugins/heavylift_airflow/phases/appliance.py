@@ -20,6 +20,7 @@ from heavylift_airflow.operators.appliance_closing import PublishShipmentOperato
 from heavylift_airflow.operators.appliance_steps import DeviceStepOperator
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.phases.assets import phase_asset
+from heavylift_airflow.phases.compliance import add_compliance
 from heavylift_airflow.phases.form import form_params
 from heavylift_airflow.phases.movement import dag_settings
 from heavylift_airflow.phases.runbook import read_runbook
@@ -55,6 +56,7 @@ class _Builder:
         """Add all tasks to the DAG that is being defined."""
         transfer = self._spec.dag_id(Phase.TRANSFER)
         begin = BeginRunOperator(**self._task("begin_run"), rival_dag_id=transfer, gives_way=False)
+        first = add_compliance(self._task, Phase.APPLIANCE, begin, self._spec)
         # A device that was lost skips the rest of its tasks; the evidence tells whether all is settled.
         publish = PublishShipmentOperator(
             **self._task("publish_result"),
@@ -65,7 +67,7 @@ class _Builder:
             **self._task("summarise_run"), trigger_rule=TriggerRule.ALL_DONE
         )
         for dataset in datasets:
-            self._dataset(begin, publish, summarise, dataset)
+            self._dataset(first, publish, summarise, dataset)
         publish >> summarise
 
     def _task(self, task_id: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from heavylift_airflow.operators.registries import (
     VerifyRegistryOperator,
 )
 from heavylift_airflow.operators.registries_following import SyncRegistryOperator
+from heavylift_airflow.phases.compliance import add_compliance
 from heavylift_airflow.phases.form import form_params
 from heavylift_airflow.phases.movement import cron_of, dag_settings
 from heavylift_airflow.phases.parts import Parts
@@ -41,8 +42,9 @@ def registry_dag(loaded: LoadedSpec) -> DAG | None:
     ) as dag:
         parts = Parts(spec, str(loaded.path.absolute()), Phase.REGISTRY)
         begin = BeginRunOperator(**parts.arguments("begin_run"))
-        proved = [_registry(parts, begin, registry) for registry in spec.registries]
-        proved += [_feature_store(parts, begin, each) for each in spec.feature_stores]
+        first = add_compliance(parts.arguments, Phase.REGISTRY, begin, spec)
+        proved = [_registry(parts, first, registry) for registry in spec.registries]
+        proved += [_feature_store(parts, first, each) for each in spec.feature_stores]
         parts.finish(proved, spec.gates_for(Phase.REGISTRY))
     return dag
 
