@@ -95,6 +95,7 @@ def switching(world: World, monkeypatch: pytest.MonkeyPatch) -> Switching:
         cutover={
             "runbook_owner": "eva",
             "rehearsed_within": None,
+            "capacity": None,
             "traffic": {"adapter": "envoy", "connection": "traffic", "steps": [100]},
         },
     )
