@@ -32,9 +32,10 @@ def table_proofs(request: RegistryRequest, moment: Moment) -> tuple[RegistryTabl
         theirs.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         ours = moment.session
         staged = moment.connection.text(STAGED)
-        source = read_catalog(ours, where(moment.connection), staged)
-        sides = Sides.of(source, read_catalog(theirs, where(target)))
         with ThreadPoolExecutor(1) as pool:
+            source = pool.submit(read_catalog, ours, where(moment.connection), staged)
+            there = read_catalog(theirs, where(target))
+            sides = Sides.of(source.result(), there)
             return _Proving(request, sides, ours, theirs).all(pool)
 
 
