@@ -32,6 +32,7 @@ def fill(server: Server) -> None:
     links(server, child, model)
     trace(server, first, parent, 1)
     trace(server, first, parent, 2)
+    overrule(server, 1)
     registered(server, parent, model)
     prompts(server, second)
     evaluation(server, second)
@@ -143,7 +144,8 @@ def links(server: Server, run: str, model: str) -> None:
         "dataset_digest": "abc",
         "run_id": run,
     }
-    server.ask("POST", f"{V2}/runs/log-batch", {"run_id": run, "metrics": [point]})
+    unknown = {**point, "key": "f1", "value": "NaN"}
+    server.ask("POST", f"{V2}/runs/log-batch", {"run_id": run, "metrics": [point, unknown]})
     server.ask("POST", f"{V2}/runs/log-inputs", {"run_id": run, "models": [{"model_id": model}]})
     server.ask("POST", f"{V2}/runs/outputs", {"run_id": run, "models": [{"model_id": model, "step": 3}]})
 
@@ -195,6 +197,18 @@ def trace(server: Server, experiment: str, run: str, number: int) -> None:
     ]
     body = {"resource_spans": [{"scope_spans": [{"spans": spans}]}]}
     server.ask("POST", "v1/traces", body, X_MLflow_Experiment_Id=experiment)
+
+
+def overrule(server: Server, number: int) -> None:
+    """Judge a trace anew: what was said before is valid no more."""
+    trace = f"tr-{(bytes([number]) * 16).hex()}"
+    judged = {
+        "assessment_name": "correct",
+        "source": {"source_type": "HUMAN", "source_id": "user2"},
+        "feedback": {"value": False},
+        "overrides": f"a-{trace.removeprefix('tr-')}",
+    }
+    server.ask("POST", f"{V3}/traces/{trace}/assessments", {"assessment": judged})
 
 
 def registered(server: Server, run: str, model: str) -> None:

@@ -53,6 +53,23 @@ def look_into(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust,
     return _compressed(opener, stream, name, trust, depth) if opener else None
 
 
+def zip_behind(stream: BinaryIO, head: bytes, name: str, trust: Trust, depth: int) -> Look | None:
+    """Look into a zip archive that another file stands before: its readers begin at the end, as skops' do."""
+    if head[:4] == b"PK\x03\x04":
+        return None
+    try:
+        stream.seek(0)
+        with zipfile.ZipFile(stream) as archive:
+            if not archive.infolist():
+                return None
+    except (*_DAMAGED, zipfile.BadZipFile, RuntimeError, ValueError):
+        # Whoever reads zip archives does not take it for one either.
+        return None
+    if depth >= MAX_DEPTH:
+        return Look(name, "nested archive", understood=False)
+    return _zip(stream, name, trust, depth)
+
+
 def _opener(head: bytes) -> Callable[[BinaryIO], Iterator[bytes]] | None:
     if head[:2] == b"\x1f\x8b":
         return lambda stream: _chunks(gzip.GzipFile(fileobj=stream, mode="rb"))

@@ -48,6 +48,15 @@ def look_at(stream: BinaryIO, size: int, name: str, trust: Trust, depth: int = 0
     """Look at one file; ``depth`` counts the archives around it."""
     head = stream.read(512)
     stream.seek(0)
+    look = _by_beginning(stream, size, head, name, trust, depth)
+    behind = archives.zip_behind(stream, head, name, trust, depth)
+    if behind is not None:
+        look.understood = look.understood and behind.understood
+        look.suspicions += behind.suspicions
+    return look
+
+
+def _by_beginning(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust, depth: int) -> Look:
     if head[:4] in _COMPILED_MAGICS or _COMPILED_NAMES.match(name):
         look = Look(name, "compiled", understood=False)
         look.add("compiled-artifact", "it is compiled for one accelerator and one version of its runtime")

@@ -106,6 +106,9 @@ def test_changes_follow(pair: Pair) -> None:
     source.ask("POST", f"{V2}/registered-models/alias", alias)
     source.ask("DELETE", f"{V2}/registered-models/alias", {"name": "fraud 'ü'", "alias": "champion"})
     history.trace(source, "1", parent, 7)
+    for name, new in (("second", "aside"), (history.ODD, "second"), ("aside", history.ODD)):
+        (found,) = source.sql("SELECT experiment_id FROM experiments WHERE name = ?", name)[0]
+        source.ask("POST", f"{V2}/experiments/update", {"experiment_id": str(found), "new_name": new})
     record = pair.moves.sync()
     assert record.failures == ()
     assert made(record)["runs"] == 1
@@ -120,6 +123,24 @@ def test_changes_follow(pair: Pair) -> None:
     assert proof.passed, proof.differences
     assert pair.moves.sync(deletes="propagate").written == 0
     assert late not in ids.runs
+
+
+def test_a_store_that_answers_nothing_is_named_and_the_rest_arrives(pair: Pair) -> None:
+    place = "SELECT artifact_uri FROM runs WHERE name = 'run 3'"
+    (before,) = pair.source.sql(place)[0]
+    move = "UPDATE runs SET artifact_uri = ? WHERE name = 'run 3'"
+    pair.source.sql(move, "ftp://127.0.0.1:9/gone/run/artifacts")
+    try:
+        record, ids = pair.moves.copy()
+        (failure,) = record.failures
+        assert (failure.what, failure.id.split()[0]) == ("artifacts", "run")
+        assert "ftp://127.0.0.1:9/gone" in failure.reason
+        assert not record.passed
+        assert_points_equal(pair, ids.runs)
+        different = pair.moves.verify().differences
+        assert {(each.what, each.id) for each in different} == {("artifact", f"{failure.id}: ")}
+    finally:
+        pair.source.sql(move, before)
 
 
 def test_what_others_did_on_the_target_stays(pair: Pair) -> None:

@@ -51,6 +51,13 @@ def test_packing_hides_nothing(pack: object) -> None:
     assert "malicious-code" in rules(look(pack(pack(SYSTEM)), "model.joblib"))
 
 
+def test_an_archive_behind_another_file_is_looked_into() -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + b"\0" * 100
+    found = look(picture + zipped(inner=SYSTEM), "model.skops")
+    assert (found.kind, rules(found)) == ("png", {"malicious-code"})
+    assert rules(look(picture, "model.png")) == set()
+
+
 @pytest.mark.parametrize("packing", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_an_archive_that_cannot_be_expanded_is_not_understood(packing: int) -> None:
     made = io.BytesIO()

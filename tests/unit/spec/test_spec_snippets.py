@@ -49,6 +49,10 @@ NAMED = {
         "datasets": DATASETS.replace("training-data", "images"),
         "databases": DATABASES.replace("features", "orders", 1),
     },
+    "docs/reference/registry.md": {
+        "registries": "registries:\n  - {name: history, source: {connection: old}, target: {connection: new},"
+        " deletes: propagate}\n"
+    },
 }
 
 

@@ -1,4 +1,4 @@
-"""``cutover.streams`` and ``cutover.schedules``: what they accept, and what is refused by name."""
+"""What ``cutover`` may name: streams, registries, schedules; and what is refused by name."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from heavylift.evidence.records import RunKey
 from heavylift.spec.load import load_spec
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.problems import SpecFileError
+from heavylift.spec.registry_phase import spec_for
+from heavylift.spec.vocabulary import Phase
 from heavylift.streams.requests import FenceOptions, stream_request
 from tests.dags.specs import write
 
@@ -28,9 +30,18 @@ RULE = {"adapter": "eventbridge_rule", "connection": "aws", "id": "default/train
 SCHEDULE = {"name": "nightly", "source": DAG, "target": RULE, "cron": "0 2 * * *", "missed": "tell"}
 
 
-def load(tmp_path: Path, stream: Any = STREAM, **cutover: Any) -> MigrationSpec:
+HISTORY = {
+    "name": "history",
+    "source": {"connection": "old"},
+    "target": {"connection": "new"},
+    "deletes": "propagate",
+}
+
+
+def load(tmp_path: Path, stream: Any = STREAM, registry: Any = HISTORY, **cutover: Any) -> MigrationSpec:
     section = {"runbook_owner": "mary", **cutover}
-    return load_spec(write(tmp_path, "some", streams=[stream], cutover=section))
+    registries = [registry, {**HISTORY, "name": "other"}]
+    return load_spec(write(tmp_path, "some", streams=[stream], registries=registries, cutover=section))
 
 
 def test_what_is_named_is_switched_and_has_the_fence_that_the_spec_says(tmp_path: Path) -> None:
@@ -47,6 +58,14 @@ def test_what_is_named_is_switched_and_has_the_fence_that_the_spec_says(tmp_path
     assert stream_request(alone, "events", run, lambda name: Connection(name, "kafka")).fence.kind == "marker"
 
 
+def test_the_phases_of_a_switch_see_the_registries_that_they_switch_and_no_others(tmp_path: Path) -> None:
+    spec = load(tmp_path, registries=["history"])
+    seen = {phase: [each.name for each in spec_for(spec, phase).registries] for phase in Phase}
+    assert seen[Phase.CUTOVER] == seen[Phase.ROLLBACK] == ["history"]
+    assert seen[Phase.REGISTRY] == ["history", "other"]
+    assert seen[Phase.SYNC] == []
+
+
 @pytest.mark.parametrize(
     ("cutover", "code"),
     [
@@ -58,6 +77,10 @@ def test_what_is_named_is_switched_and_has_the_fence_that_the_spec_says(tmp_path
         ({"streams": [{**ACL, "principals": ["orders"]}]}, "9641"),
         ({"streams": [{**MARKER, "principals": ["User:orders"]}]}, "9641"),
         ({"stream": HUBS, "streams": [ACL]}, "9642"),
+        ({"registries": ["another"]}, "9551"),
+        ({"registries": ["history", "history"]}, "9551"),
+        ({"registries": ["history"], "registry": {**HISTORY, "deletes": "keep"}}, "9552"),
+        ({"registries": ["history"], "registry": {**HISTORY, "path": "api"}}, "9553"),
         ({"schedules": [{**SCHEDULE, "cron": "0 25 * * *"}]}, "9643"),
         ({"schedules": [{**SCHEDULE, "timezone": "Europe/Atlantis"}]}, "9644"),
         ({"schedules": [{**SCHEDULE, "timezone": "../etc/passwd"}]}, "9644"),

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from heavylift.errors import TransientError, UnsupportedError
+from heavylift.errors import CredentialError, HeavyliftError, PermanentError, TransientError, UnsupportedError
 from heavylift.locations import SCHEMES, Location, parse_location
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.wiring import open_store
@@ -91,15 +91,19 @@ class Artifacts:
         Old runs name stores that have gone. A server that is itself away ends the run with its next answer.
         """
         root = root_of(place.source)
-        if root not in self.silent:
+        silent: HeavyliftError | None = self.silent.get(root)
+        if silent is None:
             try:
                 async for found in artifact_files(self.context.source, place.owner):
                     yield found
+            except CredentialError:
+                raise
             except TransientError as error:
-                self.silent[root] = error
+                self.silent[root] = silent = error
+            except PermanentError as error:
+                silent = error
             else:
                 return
-        silent = self.silent[root]
         self.context.tally.failed(
             SORT,
             f"{place.owner.kind} {place.owner.id}",

@@ -1,8 +1,8 @@
 """Digests of tables, computed inside of each database: equal ones mean equal rows.
 
-A row is hashed to 64 bits with two seeds, and both are added up over all rows: a sum does not depend on an
-order. The hash is the one that PostgreSQL puts rows into hash partitions with, so it is the same in all
-versions; it is made against accidents, and takes a quarter of the time of MD5.
+A row is hashed to 64 bits; two hashes of that are added up over all rows: a sum does not depend on an
+order, and two do not cancel out alike. The hash is the one that PostgreSQL puts rows into hash partitions
+with, so it is the same in all versions; it is made against accidents, and takes a quarter of the time of MD5.
 
 The hash of a record is a sum of its columns' hashes, so that it is hashed once more: otherwise the sum over
 all rows would not notice values that two rows have exchanged. Values go in by their bits, and as text where
@@ -112,9 +112,10 @@ def _hashed(
             " (SELECT t.*, {} AS d FROM {} t OFFSET 0) t"
         ).format(more, row_text(table, uris), relation)
     record = sql.SQL("ROW({})").format(sql.SQL(", ").join(_by_bits(table, uris)))
+    # OFFSET 0 keeps the planner from hashing each record twice.
     return sql.SQL(
-        "SELECT hashint8extended(hash_record_extended({0}, 0), 0) AS f,"
-        " hashint8extended(hash_record_extended({0}, 7), 7) AS s {1} FROM {2} t"
+        "SELECT hashint8extended(d, 0) AS f, hashint8extended(d, 7) AS s, h.* FROM"
+        " (SELECT hash_record_extended({}, 0) AS d {} FROM {} t OFFSET 0) h"
     ).format(record, more, relation)
 
 

@@ -32,15 +32,15 @@ def table_proofs(request: RegistryRequest, moment: Moment) -> tuple[RegistryTabl
         theirs.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         ours = moment.session
         staged = moment.connection.text(STAGED)
-        source = read_catalog(ours, where(moment.connection), staged)
-        sides = Sides.of(source, read_catalog(theirs, where(target)))
         with ThreadPoolExecutor(1) as pool:
-            proving = _Proving(request, sides, ours, theirs, pool)
-            return tuple(proving.of(table) for table in sides.source.tables.values())
+            source = pool.submit(read_catalog, ours, where(moment.connection), staged)
+            there = read_catalog(theirs, where(target))
+            sides = Sides.of(source.result(), there)
+            return _Proving(request, sides, ours, theirs).all(pool)
 
 
 class _Proving:
-    """Compares table by table; each side is read at one moment, both at the same time."""
+    """Compares all tables; each side is read at one moment, and none waits for the other between two."""
 
     def __init__(
         self,
@@ -48,19 +48,28 @@ class _Proving:
         sides: Sides,
         source: Session,
         target: Session,
-        pool: ThreadPoolExecutor,
     ) -> None:
-        self._pool = pool
         self._options = request.options
         self._sides = sides
         self._source = source
         self._target = target
 
-    def of(self, table: StoreTable) -> RegistryTableProof:
-        wanted = self._pool.submit(table_digest, self._source, self._sides.source, table, self._options.uris)
-        there = self._sides.target.tables.get(table.name)
-        right = table_digest(self._target, self._sides.target, table) if there is not None else None
+    def all(self, pool: ThreadPoolExecutor) -> tuple[RegistryTableProof, ...]:
+        tables = list(self._sides.source.tables.values())
+        wanted = pool.submit(self._digests, tables)
+        there = {
+            table.name: table_digest(self._target, self._sides.target, table)
+            for table in tables
+            if table.name in self._sides.target.tables
+        }
         left = wanted.result()
+        return tuple(self._proof(table, left[table.name], there.get(table.name)) for table in tables)
+
+    def _digests(self, tables: list[StoreTable]) -> dict[str, TableDigest]:
+        uris = self._options.uris
+        return {each.name: table_digest(self._source, self._sides.source, each, uris) for each in tables}
+
+    def _proof(self, table: StoreTable, left: TableDigest, right: TableDigest | None) -> RegistryTableProof:
         kept = self._kept(table, left, right) if right is not None else 0
         return RegistryTableProof(
             table=table.name,
