@@ -173,7 +173,8 @@ class Odd:
         config = self.truth.add("SageMaker::EndpointConfig", arn("sagemaker", "endpoint-config/both"),
                                 uses=[*models, self.dotted])  # fmt: skip
         sagemaker.create_endpoint(EndpointName="serves", EndpointConfigName="both")
-        self.truth.add("SageMaker::Endpoint", arn("sagemaker", "endpoint/serves"), uses=[config])
+        self.truth.add("SageMaker::Endpoint", arn("sagemaker", "endpoint/serves"),
+                       uses=[config, self.dotted])  # fmt: skip
 
     def _gone(self) -> None:
         """Make and delete: of it nothing may be told, although some of it can still be asked about."""
