@@ -125,3 +125,24 @@ def _component(number: int, random: Random) -> Component:
         tags_json=json.dumps({"team": f"team{number % 211}"}),
         attributes_json=json.dumps(attributes),
     )
+
+
+async def keep_quotas(store: EvidenceStore) -> None:
+    """Keep quotas of both targets: two for each type of machine, as platforms tell them."""
+    from heavylift.evidence.assess_input import QuotaLimit, QuotaRule
+    from heavylift.evidence.quota_records import QuotaRecord, quotas_path
+    from heavylift.facts.accelerators import load_accelerators
+
+    run = RunKey(migration="scale", phase="assess", run="made")
+    for platform, region in (("gcp", "europe-west4"), ("azure", "westeurope")):
+        limits, rules = [], []
+        for each in (each for each in load_accelerators().types if each.provider == platform):
+            for capability in ("", "real-time endpoint"):
+                key = f"{each.name}/{capability or 'any'}"
+                limits.append(QuotaLimit(key=key, name=key, limit=10.0**7, used=1.0, ask="ask for {value}"))
+                rules.append(QuotaRule(key=key, instance_type=each.name, capability=capability, amount=1.0))
+        record = QuotaRecord(
+            run=run, platform=platform, region=region, connection="there", account="a", limits=tuple(limits),
+            rules=tuple(rules), complete=True, requests=1, seconds=0.0,
+        )  # fmt: skip
+        await store.write_json(quotas_path(run, "there", region, 1), record)

@@ -1,7 +1,8 @@
 """What a plan of many components takes: ``python -m tests.benchmarks.plan_scale 100000 [--inventory]``.
 
-With ``--inventory`` it begins with the components and references of an inventory: the graph, the translation
-and the assessment's own counting are in the time, and so are writing and reading their files.
+With ``--inventory`` it begins with the components and references of an inventory: the graph, the translation,
+the quotas of both targets and the assessment's own counting are in the time, and so are writing and reading
+their files.
 """
 
 from __future__ import annotations
@@ -117,11 +118,12 @@ def from_inventory(count: int) -> str:
     from heavylift.assess.api import make_assessment
     from heavylift.evidence.store import open_evidence
     from heavylift.inventory.api import make_graph
-    from tests.benchmarks.made_account import keep_inventory, spec_of
+    from tests.benchmarks.made_account import keep_inventory, keep_quotas, spec_of
 
     async def measure(folder: Path) -> str:
         async with open_evidence(folder.as_uri()) as store:
             await keep_inventory(store, count)
+            await keep_quotas(store)
             spec = spec_of(folder)
             wall, cpu = time.monotonic(), time.process_time()
             graph = await make_graph(store, spec.migration, "account")

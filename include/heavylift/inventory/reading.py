@@ -221,6 +221,8 @@ class UnitReader:
             known = {**item, **(answer or {})}
         known["_id"] = self._id(known)
         for extra in row.extras:
+            if extra.only and not at(extra.only, known):
+                continue
             known[extra.into] = self._extra(extra, known)
         return self._component(key, known)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from heavylift.evidence.inventory_records import How, Reference
 from heavylift.inventory.aws.policies import document_of, granted
-from heavylift.inventory.scrub import VALUES_HIDDEN
+from heavylift.inventory.scrub import VALUES_HIDDEN, is_secret
 from heavylift.inventory.shapes import hosts, named
 from heavylift.inventory.vocabulary import CONFIDENCE, Vocabulary
 
@@ -24,6 +24,8 @@ _KEY_FIELD = re.compile(r"(?i)(kms|master|encryption).*key|^key(id|arn)$|^keyid$
 _UUID = re.compile(r"^(?:mrk-)?[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}$|^mrk-[0-9a-f]{32}$|^alias/\S+$")
 _ALARM = re.compile(r"\b(?:ALARM|OK|INSUFFICIENT_DATA)\s*\(\s*[\"']?([^\"')]+)[\"']?\s*\)")
 _LOW = 0.6
+_STRUCTURED = frozenset({How.DEFINITION, How.ENVIRONMENT})
+"""Where a text may be JSON, which is walked in its place."""
 
 
 @dataclass(frozen=True)
@@ -126,13 +128,34 @@ def _pairs_in_list(holder: Holder, value: list[Any], place: _Place) -> Iterator[
     """Yield what a dashboard's metrics name: ``["AWS/SageMaker", "Invocations", "EndpointName", "x"]``."""
     if place.how is not How.DEFINITION:
         return
-    for name, following in pairwise(value):
+    value = _unfolded(value) if value and all(isinstance(each, list) for each in value) else [value]
+    for row in value:
+        yield from _named_in(holder, row, place)
+
+
+def _named_in(holder: Holder, row: list[Any], place: _Place) -> Iterator[_Found]:
+    for name, following in pairwise(row):
         if isinstance(name, str) and isinstance(following, str) and name in holder.words.dimensions:
             yield _by_name(holder, place, holder.words.dimensions[name], following, How.DEFINITION)
 
 
+def _unfolded(rows: list[list[Any]]) -> list[list[Any]]:
+    """Return a dashboard's metrics with what ``.`` and ``...`` take over from the row before."""
+    made: list[list[Any]] = []
+    before: list[Any] = []
+    for row in rows:
+        told = [each for each in row if isinstance(each, str)]
+        if told[:1] == ["..."]:
+            told = [*before[: max(0, len(before) - len(told) + 1)], *told[1:]]
+        before = [
+            before[place] if each == "." and place < len(before) else each for place, each in enumerate(told)
+        ]
+        made.append(before)
+    return made
+
+
 def _string(holder: Holder, value: str, place: _Place) -> Iterator[_Found]:
-    if place.how is How.DEFINITION and value.lstrip()[:1] in ("{", "["):
+    if place.how in _STRUCTURED and value.lstrip()[:1] in ("{", "["):
         parsed = _parsed(value)
         if parsed is not None:
             yield from _walk(holder, parsed, place)
@@ -168,8 +191,8 @@ def _variable(holder: Holder, name: str, value: str, place: _Place) -> Iterator[
     """Yield what a variable names by its value alone, as its own name suggests."""
     if place.how is not How.ENVIRONMENT or ("/" in value.split("|")[0] and "secret" not in name.lower()):
         return
-    if value.startswith(("arn:", "s3:")) or " " in value:
-        return
+    if value.startswith(("arn:", "s3:")) or " " in value or is_secret(name):
+        return  # a reference keeps what it names, so that a secret's value must never become one
     for pattern, types in holder.words.variables:
         if pattern.search(name):
             yield place, f"{types}|{holder.region}|{value}", How.ENVIRONMENT, _LOW

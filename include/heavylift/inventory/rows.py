@@ -22,6 +22,7 @@ class Extra:
     :param items: path in the answer; where it gives a list, all pages are read.
     :param into: under which key the result is put.
     :param permission: where the permission is called otherwise.
+    :param only: a path; asked only where it gives something true.
     """
 
     operation: str
@@ -31,6 +32,7 @@ class Extra:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     permission: str = ""
     paged: bool = False
+    only: str = ""
 
 
 @dataclass(frozen=True)

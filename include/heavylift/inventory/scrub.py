@@ -51,6 +51,11 @@ VALUES_HIDDEN = frozenset(
 """Maps in which users keep what they like, under lower-case names."""
 
 
+def is_secret(name: str) -> bool:
+    """Tell whether the value of what has this name could be a secret."""
+    return bool(_SECRET_NAME.search(name))
+
+
 def without_credentials(text: str) -> str:
     """Return ``text`` without what could be a credential in a URI, a query, an option or on its own."""
     text = _URI_USER.sub(r"\g<scheme>", text)

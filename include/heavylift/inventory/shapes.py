@@ -12,7 +12,12 @@ STORES = ("s3://", "gs://", "az://")
 _ARN = re.compile(r"arn:aws[a-z-]*:[a-z0-9-]+:[a-z0-9-]*:(?:\d{12}|aws)?:[^\s\"'`,;<>(){}\[\]]+")
 _S3 = re.compile(r"\bs3[an]?://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/[^\s\"'`,;?<>]*)?")
 _S3_HTTPS = re.compile(
-    r"https://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.s3[.-](?:[a-z0-9-]+\.)?amazonaws\.com(?:\.cn)?(/[^\s\"'`,;?<>]*)?"
+    r"https?://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])\.s3(?:-website)?[.-](?:[a-z0-9-]+\.){0,2}amazonaws\.com(?:\.cn)?"
+    r"(?::\d+)?(/[^\s\"'`,;?<>]*)?"
+)
+_S3_PATH = re.compile(
+    r"https?://s3[.-](?:[a-z0-9-]+\.){0,2}amazonaws\.com(?:\.cn)?(?::\d+)?"
+    r"/([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(/[^\s\"'`,;?<>]*)?"
 )
 _ABROAD = re.compile(r"\b(gs|az|hdfs)://([^\s\"'`,;?<>]+)")
 _BLOBS = re.compile(
@@ -46,7 +51,7 @@ _AWS_HOST = re.compile(
 _QUEUE = re.compile(
     r"https://(?:sqs\.[a-z0-9-]+\.amazonaws\.com(?:\.cn)?|[a-z0-9-]+\.queue\.amazonaws\.com)/\d{12}/\S+"
 )
-_STORES = (_S3_HTTPS, _GS_HTTPS, _BLOBS_HTTPS)
+_STORES = (_S3_HTTPS, _S3_PATH, _GS_HTTPS, _BLOBS_HTTPS)
 
 
 @lru_cache
@@ -64,7 +69,7 @@ def named(text: str, shapes: Mapping[str, str]) -> Iterator[str]:
     """
     for found in _ARN.finditer(text):
         yield found[0].rstrip("./:\\")
-    for scheme, pattern in (("s3", _S3), ("s3", _S3_HTTPS), ("gs", _GS_HTTPS)):
+    for scheme, pattern in (("s3", _S3), ("s3", _S3_HTTPS), ("s3", _S3_PATH), ("gs", _GS_HTTPS)):
         for found in pattern.finditer(text):
             yield f"{scheme}://{found[1]}{(found[2] or '').rstrip('.')}"
     yield from _blobs(text)

@@ -11,9 +11,10 @@ from heavylift.evidence.wording import use_in_words
 from heavylift.report.text import visible
 from heavylift.report.timeline import WIDTH
 
-_LEFT, _RIGHT, _TOP, _LANE, _HIGH = 250, 84, 8, 38, 28
+_LEFT, _RIGHT, _TOP, _LANE, _HIGH = 250, 100, 8, 38, 28
 _MOST_LANES = 32
-_NAME = 30
+_LABEL = 32
+"""Signs of a lane's label that have room left of it."""
 
 
 def draw_use(components: Sequence[ComponentUse], record: UtilisationRecord) -> Markup:
@@ -52,15 +53,15 @@ def _lane(component: ComponentUse, one: UseSeries, top: int, record: Utilisation
     def up(value: float) -> float:
         return floor - _HIGH * min(value / full, 1.0)
 
-    name = str(visible(component.name))
-    short = name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+    of = f", {one.use.replace('_', ' ')}"
+    short = _short(str(visible(component.name)), _LABEL - len(of))
     text = Markup('<text x="{}" y="{}" class="{}">{}</text>')
     drawn = [
-        text.format(_LEFT - 10, top + 17, "lane", f"{short}, {one.use.replace('_', ' ')}"),
+        text.format(_LEFT - 10, top + 17, "lane", short + of),
         Markup('<line x1="{}" x2="{}" y1="{}" y2="{}" class="grid"/>').format(
             _LEFT, WIDTH - _RIGHT, floor, floor
         ),
-        text.format(WIDTH - _RIGHT + 8, top + 17, "kind", use_in_words(one.p95, one.unit)),
+        text.format(WIDTH - _RIGHT + 8, top + 17, "kind", f"P95 {use_in_words(one.p95, one.unit)}"),
     ]
     for start, values in _runs(one.line):
         left = begin + start * step
@@ -72,6 +73,14 @@ def _lane(component: ComponentUse, one: UseSeries, top: int, record: Utilisation
         line = f"M{edge}L{last:.1f} {points[-1][1]:.1f}"
         drawn.append(Markup('<path d="{}" class="curve"/>').format(line))
     return drawn
+
+
+def _short(name: str, most: int) -> str:
+    """Return a name without its middle where it is long: names often differ at their ends."""
+    if len(name) <= most:
+        return name
+    end = (most - 1) // 2
+    return f"{name[: most - 1 - end]}…{name[-end:]}"
 
 
 def _runs(line: Sequence[float | None]) -> list[tuple[int, list[float]]]:

@@ -14,7 +14,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from heavylift.errors import SpecError
+from heavylift.evidence.baseline_records import (
+    EndpointBaseline,
+    GoldenQuality,
+    Machine,
+    QualityFigure,
+    baseline_path,
+)
 from heavylift.evidence.monitor_records import AccuracyRecord
+from heavylift.evidence.records import RunKey
 from heavylift.locations import parse_location
 from heavylift.monitor.accuracy import AccuracyRequest, measure_accuracy
 from heavylift.monitor.joining import Columns
@@ -182,3 +190,36 @@ async def test_nothing_to_compute_from_is_unsure_and_wrong_columns_are_refused(t
     path = "m/monitoring/scores/accuracy-1.json"
     with pytest.raises(SpecError, match="HL-8913"):
         await measured(tmp_path, said, none, metric="recall", baseline=path)
+
+
+async def test_what_golden_rows_told_before_the_move_is_a_baseline(tmp_path: Path) -> None:
+    run = RunKey(migration="m", phase="assess", run="r")
+    figures = (
+        QualityFigure(metric="accuracy", rows=5000, value=0.9, low=0.89, high=0.91),
+        QualityFigure(metric="accuracy", part="country=de", rows=2500, value=0.9, low=0.885, high=0.915),
+    )
+    quality = GoldenQuality(
+        inputs="x", golden_sha256="0" * 64, label="l", task="classification", rows=5000, figures=figures,
+        changed=0, changed_bound=0.001, seed=1, took_seconds=1.0, statement="",
+    )  # fmt: skip
+    machine = Machine(cores=1, cpu="c", kernel="k", python="3", architecture="a")
+    record = EndpointBaseline(
+        run=run, connection="ep", address="http://x", machine=machine, requests_sha256="", bodies=1,
+        arrivals="even", seed=1, connections=1, timeout_seconds=1.0, warm_up_requests=0, max_error_rate=0.0,
+        min_achieved=0.98, steps=(), max_sustained=None, ceiling_reached=False, statement="", passed=True,
+        took_seconds=1.0, quality=quality,
+    )  # fmt: skip
+    path = baseline_path(run, "ep", 1)
+    (tmp_path / "evidence" / path).parent.mkdir(parents=True)
+    (tmp_path / "evidence" / path).write_text(record.model_dump_json())
+    sliced = {"predicted": Columns(("id",), "prediction", slices=("country",))}
+    worse = await measured(tmp_path, *binary(5000, 0.8), baseline=path, **sliced)
+    assert worse.verdict == "alarm"
+    assert {each.name: each.before for each in worse.slices} == {
+        "": 0.9,
+        "country=de": 0.9,
+        "country=fr": None,
+    }
+    assert (await measured(tmp_path, *binary(5000, 0.9), baseline=path)).verdict == "ok"
+    with pytest.raises(SpecError, match="HL-9122"):
+        await measured(tmp_path, *binary(50, 0.9), baseline=path, metric="f1")

@@ -166,6 +166,7 @@ DATA = (
         "QueueUrls",
         "QueueArn",
         "",
+        arguments={"MaxResults": 1000},  # without it there is no second page
         detail="GetQueueAttributes",
         detail_arguments={"QueueUrl": "_"},
         detail_fixed={"AttributeNames": ["All"]},
@@ -271,6 +272,16 @@ DATA = (
         "FileSystems",
         "FileSystemArn",
         "FileSystemId",
+        aliases=("[AccessPoints]",),
+        extras=(
+            Extra(
+                "DescribeAccessPoints",
+                {"FileSystemId": "FileSystemId"},
+                "AccessPoints[].AccessPointArn",
+                "AccessPoints",
+                paged=True,
+            ),
+        ),
         created="CreationTime",
         status="LifeCycleState",
         size_bytes="SizeInBytes.Value",

@@ -81,6 +81,10 @@ VARIABLES: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(dynamo(db)?_?)?table(_?name)?$", "AWS::DynamoDB::Table"),
         (r"function_?name$", "AWS::Lambda::Function"),
         (r"model_?package_?group(_?name)?$", f"{_S}ModelPackageGroup"),
+        (r"topic(_?name)?$", "AWS::SNS::Topic"),
+        (r"state_?machine(_?name)?$", "AWS::StepFunctions::StateMachine"),
+        (r"log_?group(_?name)?$", "AWS::Logs::LogGroup"),
+        (r"repo(sitory)?(_?name)?$", "AWS::ECR::Repository"),
     )
 )
 """Names of variables whose value, where it is exactly a component's name, means that component."""

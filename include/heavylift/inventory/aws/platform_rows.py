@@ -72,7 +72,7 @@ PLATFORM = (
         "AWS::EC2::Instance",
         Kind.INSTANCE,
         "DescribeInstances",
-        "Reservations[].Instances[]",
+        "Reservations[].Instances[] | [?State.Name != 'terminated']",
         _EC2 + "instance/{InstanceId}",
         "InstanceId",
         created="LaunchTime",
@@ -130,7 +130,7 @@ PLATFORM = (
         "AWS::EC2::VPCEndpoint",
         Kind.NETWORK,
         "DescribeVpcEndpoints",
-        "VpcEndpoints",
+        "VpcEndpoints[?State != 'deleted']",
         _EC2 + "vpc-endpoint/{VpcEndpointId}",
         "VpcEndpointId",
         created="CreationTimestamp",
@@ -149,7 +149,17 @@ PLATFORM = (
         size_bytes="CodeSize",
         status="State",
         framework="Runtime",
-        extras=(Extra("ListTags", {"Resource": "FunctionArn"}, "Tags", "Tags"),),
+        extras=(
+            Extra("ListTags", {"Resource": "FunctionArn"}, "Tags", "Tags"),
+            # Of its answer the image alone: the rest holds an address at which the code can be had.
+            Extra(
+                "GetFunction",
+                {"FunctionName": "FunctionArn"},
+                "Code.{ImageUri: ImageUri}",
+                "Code",
+                only="PackageType == 'Image'",
+            ),
+        ),
         keep_tags="Tags",
     ),
     Row(
@@ -186,6 +196,7 @@ PLATFORM = (
         "Rules",
         "Arn",
         "Name",
+        parent=Parent("ListEventBuses", "EventBuses", {"EventBusName": "Name"}),
         status="State",
         extras=(
             Extra(
@@ -327,6 +338,15 @@ PLATFORM = (
         "logGroups",
         "logGroupArn || arn",
         "logGroupName",
+        extras=(
+            Extra(
+                "DescribeSubscriptionFilters",
+                {"logGroupName": "logGroupName"},
+                "subscriptionFilters[].{Target: destinationArn, Role: roleArn}",
+                "SubscriptionFilters",
+                paged=True,
+            ),
+        ),
         created="creationTime",
         size_bytes="storedBytes",
     ),
