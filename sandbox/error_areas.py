@@ -64,6 +64,7 @@ AREAS = (
     Area(f"{_LIB}/alerts/queries/", "Log queries", "heavylift alerts queries compare", "reference/log-queries.md"),
     Area(f"{_LIB}/alerts/", "Alerts", "heavylift alerts list FILE", "reference/alerts.md"),
     Area(f"{_LIB}/secrets/", "Secrets", "heavylift secrets verify SPEC", "reference/secrets.md"),
+    Area(f"{_LIB}/endpoints/", "Endpoints", "heavylift endpoints plan SPEC", "reference/endpoints.md"),
     Area(f"{_LIB}/images/", "Container images", "heavylift images verify SPEC", "reference/images.md"),
     Area(f"{_LIB}/platforms/oci/", "Container registries", "heavylift images verify SPEC", "reference/images.md"),
     Area(f"{_LIB}/compliance/", "Compliance", "heavylift compliance check SPEC", "reference/compliance.md"),

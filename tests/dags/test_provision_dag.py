@@ -77,6 +77,32 @@ def test_the_page_says_where_state_is_and_is_the_runbook(dag: DAG) -> None:
         assert f"## {heading}" in text
 
 
+def test_endpoints_come_last_where_a_run_makes_and_go_first_where_it_destroys(tmp_path: Path) -> None:
+    endpoint = {
+        "name": "score",
+        "target": {"kind": "vertex", "connection": "gcp_target", "endpoint": "score"},
+        "deployments": [
+            {"name": "blue", "model": {"registered": "fraud", "version": "1"}, "traffic": 100}
+            | {"machine": "n1-standard-4", "min_replicas": 1}
+        ],
+    }
+    path = write(tmp_path, "some", infrastructure=INFRA, secrets={}, endpoints=[endpoint])
+    [loaded] = load_specs(path.parent).valid
+    dag = provision_dag(loaded)
+    assert dag is not None
+    assert "destroy" in dag.params
+    order = [task.task_id for task in dag.topological_sort()]
+    removal, makes = "endpoints_removal.remove_endpoints", "endpoints.plan_endpoints"
+    assert order.index(removal) < order.index("generate") < order.index("copy_secrets") < order.index(makes)
+    assert dag.get_task("generate").upstream_task_ids == {removal}
+    assert dag.get_task(removal).trigger_rule == "none_failed"
+    reviewed = "endpoints.gate_endpoints-reviewed.approve"
+    assert dag.get_task("endpoints.apply_endpoints").upstream_task_ids == {reviewed}
+    assert dag.get_task("publish_result").upstream_task_ids == {"endpoints.gate_endpoints-serving.wait"}
+    for task in dag.tasks:
+        assert "*To do:*" in read_runbook(Phase.PROVISION).task(task.task_id.rpartition(".")[2])
+
+
 def test_drift_is_looked_for_on_the_clock_once_somebody_wants_it(tmp_path: Path) -> None:
     schedule = {"drift": "@daily"}
     [loaded] = load_specs(write(tmp_path, "some", infrastructure=INFRA, schedule=schedule).parent).valid

@@ -24,6 +24,10 @@ PROVISION = (
     "integration/infra/test_provision.py::"
     "test_the_phase_makes_what_a_person_has_agreed_to_and_a_second_run_changes_nothing"
 )
+ENDPOINTS = (
+    "plugins/test_endpoint_operators.py"
+    "::test_what_is_approved_is_made_and_proved_and_a_second_run_changes_nothing"
+)
 MONITOR = "plugins/test_monitor_operators.py::"
 SWITCH = "plugins/test_cutover_operators.py::"
 OPTIMIZE = "plugins/test_optimize_operators.py::test_everything_is_judged_and_proposed_and_again_the_same"
@@ -81,6 +85,13 @@ SECOND_RUNS = {
         "plugins/test_transfer_operators.py::test_a_second_attempt_at_a_shard_copies_nothing_again"
     ),
     "CopyRegistryOperator": LOST_REGISTRY,
+    "ApplyEndpointsOperator": ENDPOINTS,
+    "PlanEndpointsOperator": ENDPOINTS,
+    "VerifyEndpointsOperator": ENDPOINTS,
+    "RemoveEndpointsOperator": (
+        "plugins/test_endpoint_operators.py"
+        "::test_a_run_that_destroys_removes_all_once_approved_and_any_other_removes_nothing"
+    ),
     "CopyImagesOperator": (
         "plugins/test_image_operators.py::test_images_move_are_judged_and_a_second_run_sends_nothing"
     ),

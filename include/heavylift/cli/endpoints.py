@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from heavylift.cli.output import ExitStatus, finish, mark_touched
-from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, shell_actor
+from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
 
 if TYPE_CHECKING:
-    from heavylift.cli.inventory_options import Asked
+    from heavylift.connections import Connection
     from heavylift.endpoints.api import Acted
     from heavylift.endpoints.requests import EndpointsRequest
     from heavylift.evidence.endpoint_records import EndpointsRecord
@@ -113,21 +115,30 @@ def remove(
     _finish(run(_carried(asked, request, "remove", step)), as_json=as_json)
 
 
-def _asked(spec: Path, evidence: str | None, evidence_conn: str | None) -> tuple[Asked, EndpointsRequest]:
-    from datetime import UTC, datetime
+@dataclass(frozen=True)
+class _Asked:
+    """Where the evidence of a command lies."""
 
-    from heavylift.cli.inventory_options import asked_by_spec
+    evidence_url: str | None
+    evidence_connection: Connection | None
+
+
+def _asked(spec: Path, evidence: str | None, evidence_conn: str | None) -> tuple[_Asked, EndpointsRequest]:
     from heavylift.connections import connection_from_env
     from heavylift.endpoints.requests import ENDPOINTS_PHASE, endpoints_request
     from heavylift.evidence.records import RunKey
+    from heavylift.spec.load import load_spec
 
-    asked = asked_by_spec(spec, evidence, evidence_conn)
+    loaded = load_spec(spec)
+    # A store that the command line names needs no connection of the spec's.
+    stored = evidence_conn or (None if evidence else loaded.evidence.connection)
+    place = _Asked(evidence or loaded.evidence.url, evidence_connection(stored))
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")
-    key = RunKey(migration=asked.migration, phase=ENDPOINTS_PHASE, run=stamp)
-    return asked, endpoints_request(asked.of_spec, spec, key, connection_from_env)
+    key = RunKey(migration=loaded.migration, phase=ENDPOINTS_PHASE, run=stamp)
+    return place, endpoints_request(loaded, spec, key, connection_from_env)
 
 
-async def _kept(asked: Asked, record: EndpointsRecord) -> None:
+async def _kept(asked: _Asked, record: EndpointsRecord) -> None:
     from heavylift.endpoints.keeping import keep_endpoints
     from heavylift.evidence.store import open_evidence
 
@@ -137,7 +148,7 @@ async def _kept(asked: Asked, record: EndpointsRecord) -> None:
 
 
 async def _carried(
-    asked: Asked, request: EndpointsRequest, act: str, step: Callable[[Any, Any], Awaitable[Acted]]
+    asked: _Asked, request: EndpointsRequest, act: str, step: Callable[[Any, Any], Awaitable[Acted]]
 ) -> EndpointsRecord:
     """Act until nothing is under way; the trail knows of it before anything is changed."""
     from heavylift.endpoints.keeping import keep_endpoints, note_begin

@@ -357,8 +357,13 @@ def test_a_wrong_spec_is_told_where_and_why(case: Case, tmp_path: Path) -> None:
     assert at.startswith(case.place)
 
 
-@pytest.mark.parametrize("section", [name for name, can in SUPPORTED_SECTIONS.items() if not can])
-def test_a_section_of_a_later_version_is_refused_by_name(section: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize("section", ["endpoints"])
+def test_a_section_of_a_later_version_is_refused_by_name(
+    section: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # This version carries all of them out: one is taken for a later version's.
+    without = {**SUPPORTED_SECTIONS, section: False}
+    monkeypatch.setattr("heavylift.spec.check.SUPPORTED_SECTIONS", without)
     many = "tuple" in str(MigrationSpec.model_fields[section].annotation)
     text = f"{MINIMAL}{section}: {'[{name: a}]' if many else '{x: 1}'}\n"
     refused = [problem for problem in problems_of(tmp_path, text) if problem.code == "2140"]
