@@ -42,7 +42,7 @@ pytestmark = pytest.mark.long
 MIGRATION = "provisioned"
 CANARY = Canary(plain=True)
 SECRET, PASSWORD, VARIABLE = Canary(plain=True), Canary(plain=True), Canary(plain=True)
-"""What moves from store to store, a connection's password, and a variable of the source's serving container."""
+"""What moves from store to store, a connection's password, a variable of the source's container."""
 CANARIES = {"key": CANARY, "secret": SECRET, "password": PASSWORD, "variable": VARIABLE}
 IMAGES = {name: image([b"shared", name.encode()]) for name in ("trainer", "scorer")}
 PATIENCE = 300.0
