@@ -42,7 +42,7 @@ pytestmark = pytest.mark.long
 MIGRATION = "provisioned"
 CANARY = Canary(plain=True)
 SECRET, PASSWORD, VARIABLE = Canary(plain=True), Canary(plain=True), Canary(plain=True)
-"""What moves from store to store, a connection's password, and a variable of the source's serving container."""
+"""What moves from store to store, a connection's password, a variable of the source's container."""
 CANARIES = {"key": CANARY, "secret": SECRET, "password": PASSWORD, "variable": VARIABLE}
 IMAGES = {name: image([b"shared", name.encode()]) for name in ("trainer", "scorer")}
 PATIENCE = 300.0
@@ -113,7 +113,7 @@ def plant(env: Mapping[str, str]) -> None:
     """Lay a secret into the source's store, and a variable with one into the container that serves."""
     connection = json.loads(env["AIRFLOW_CONN_AWS_CONTROL"])
     given = {
-        "endpoint_url": connection["extra"]["endpoint_url"], "region_name": "us-east-1",
+        "endpoint_url": connection["extra"]["endpoint_url"], "region_name": account.REGION,
         "aws_access_key_id": connection["login"], "aws_secret_access_key": connection["password"],
     }  # fmt: skip
     boto3.client("secretsmanager", **given).create_secret(Name="canary/db", SecretString=SECRET.value)

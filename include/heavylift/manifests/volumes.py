@@ -27,6 +27,8 @@ _NOT_LABEL = re.compile(r"[^a-z0-9-]+")
 CLAIMS, EVIDENCE = "claims/", "evidence/"
 """Below the bucket's prefix: what claims hold, and what proves it."""
 _USER = 65532
+_MOST_REPLICAS = 10_000
+_NO_REPLICA = "its replicas do not tell how many claims it has had: set the number that it had"
 _ONE_NODE = ("ReadWriteOnce", "ReadWriteOncePod")
 
 
@@ -134,10 +136,16 @@ def _claims(found: Mapping[str, Any]) -> Iterator[Claim]:
     if found.get("kind") == "PersistentVolumeClaim":
         yield _claim(namespace, name, spec)
     if found.get("kind") == "StatefulSet":
-        replicas = spec.get("replicas", 1)
+        replicas = spec.get("replicas")
+        count = replicas if isinstance(replicas, int) else 1
+        first = _mapping(spec.get("ordinals")).get("start")
+        first = first if isinstance(first, int) else 0
         for template in spec.get("volumeClaimTemplates") or ():
             base = str(_mapping(_mapping(template).get("metadata")).get("name") or "")
-            for number in range(replicas if isinstance(replicas, int) else 1):
+            if not 0 < count <= _MOST_REPLICAS:
+                yield Claim(namespace, f"{base}-{name}-*", refused=_NO_REPLICA)
+                continue
+            for number in range(first, first + count):
                 # The names that Kubernetes gives them.
                 yield _claim(namespace, f"{base}-{name}-{number}", _mapping(_mapping(template).get("spec")))
 
@@ -244,7 +252,8 @@ def place_of(claim: Claim, asked: VolumeAsk) -> str:
 
 def migration_of(claim: Claim, asked: VolumeAsk) -> str:
     """Return the migration under which the copies of a claim keep their evidence below the bucket."""
-    return _short(f"{asked.migration}-{claim.namespace}-{claim.name}")
+    # A namespace has no dot: no two claims share a name, however they are cut up.
+    return _short(f"{asked.migration}.{claim.namespace}.{claim.name}")
 
 
 def _short(name: str) -> str:

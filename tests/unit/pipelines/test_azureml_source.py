@@ -35,3 +35,16 @@ def test_its_jobs_and_those_of_its_translation_make_the_same(tmp_path: Path) -> 
         pipeline, _ = load(tmp_path / f"{name}.yaml", None, TargetMap())
         Run(pipeline, tmp_path / name, {}, {"azureml://datastores/x/paths/in": str(tmp_path / "in")}).run()
         assert (tmp_path / name / "sum" / "sum" / "s.txt").read_text() == "22\n"
+
+
+def test_an_input_that_is_a_value_keeps_its_type_and_its_default(tmp_path: Path) -> None:
+    path = tmp_path / "pipeline.yaml"
+    path.write_text(
+        "type: pipeline\ninputs:\n  deep: {type: boolean, default: true}\n  rounds: {type: integer}\n"
+        "  data: {type: uri_folder, path: 'azureml://datastores/x/paths/in'}\n"
+        "jobs:\n  a: {type: command, command: 'run ${{inputs.rounds}}', environment: {image: i},\n"
+        "      inputs: {rounds: '${{parent.inputs.rounds}}'}}\n"
+    )
+    report = report_of(translate(path, None, System.VERTEX, TargetMap()))
+    found = {each["name"]: (each["type"], each["has_default"]) for each in report["parameters"]}
+    assert found == {"deep": ("boolean", True), "rounds": ("integer", False), "data": ("string", True)}

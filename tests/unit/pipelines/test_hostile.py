@@ -13,6 +13,7 @@ from heavylift.errors import HeavyliftError, NotFoundError, SpecError
 from heavylift.pipelines.api import translate
 from heavylift.pipelines.mapping import TargetMap, read_mapping
 from heavylift.pipelines.model import System
+from heavylift.pipelines.report import report_of
 
 
 def processing(name: str, **more: Any) -> dict[str, Any]:
@@ -130,3 +131,19 @@ def test_texts_are_never_code_of_a_dag(tmp_path: Path) -> None:
     made = translate(write(tmp_path, step), None, System.AIRFLOW, TargetMap())
     compile(made.text, "dag.py", "exec")
     assert "{{ 1/0" not in made.text.replace("{{ '{' }}", "")
+
+
+@pytest.mark.parametrize("target", [System.VERTEX, System.AZURE_ML, System.SAGEMAKER, System.AIRFLOW])
+def test_a_state_machine_that_goes_back_without_a_choice_ends_with_a_step_that_fails(
+    tmp_path: Path, target: System
+) -> None:
+    states = {"A": {"Type": "Pass", "Next": "B"}, "B": {"Type": "Pass", "Next": "A"}}
+    inner = {"StartAt": "A", "States": states}
+    looped = {"Type": "Map", "ItemsPath": "$.x", "ItemProcessor": inner, "End": True}
+    for number, machine in enumerate((inner, {"StartAt": "M", "States": {"M": looped}})):
+        path = tmp_path / f"{number}.json"
+        path.write_text(json.dumps(machine))
+        report = report_of(translate(path, System.STEP_FUNCTIONS, target, TargetMap()))
+        fates = {step["name"]: step["fate"] for step in report["steps"]}
+        assert fates["A-again"] == "untranslated"
+        assert "goes back to A" in json.dumps(report)

@@ -30,6 +30,8 @@ from heavylift.pipelines.readers.untranslatable import OWN_CONTAINER, Untranslat
 _BINDING = re.compile(r"\$\{\{\s*([\w.\-]+)\s*\}\}")
 _JOB = re.compile(r"parent\.jobs\.([\w-]+)")
 _KINDS = {bool: "boolean", int: "integer", float: "number"}
+_TYPED = frozenset({"boolean", "integer", "number", "string"})
+"""Types of an input that is a value; all others name data."""
 
 
 def looks_like(document: dict[str, Any]) -> bool:
@@ -73,6 +75,9 @@ class _Reader:
 
     def _parameter(self, name: str, value: Any) -> Parameter:
         if isinstance(value, dict):
+            kind = value.get("type")
+            if kind in _TYPED:
+                return Parameter(name, str(kind), value.get("default"))
             self.data.add(name)
             return Parameter(name, "string", value.get("path"))
         return Parameter(name, _KINDS.get(type(value), "string"), value)

@@ -80,7 +80,7 @@ class _Reader:
         machine.ignore("Comment")
         states = machine.mapping("States")
         walk = _Walk(states, machine.where, paths, set())
-        nodes = self._way(machine.text("StartAt"), None, walk, before, machine)
+        nodes = self._way(machine.text("StartAt"), None, walk, before, machine, whole=True)
         for name in sorted(set(states) - walk.seen):
             what = "it runs only when another state fails (Catch), or never"
             remedy = "let the target tell of failures, or call it from an exit handler"
@@ -93,17 +93,31 @@ class _Reader:
         return Fields(walk.states[name], self.notes.file, f"{walk.where}.States.{name}")
 
     def _way(
-        self, start: str | None, stop: str | None, walk: _Walk, before: tuple[str, ...], asker: Fields
+        self,
+        start: str | None,
+        stop: str | None,
+        walk: _Walk,
+        before: tuple[str, ...],
+        asker: Fields,
+        *,
+        whole: bool = False,
     ) -> tuple[Node, ...]:
-        """Return the nodes from one state on, up to ``stop``."""
+        """Return the nodes from one state on, up to ``stop``.
+
+        :param whole: it is all of a machine, and where it goes back ends with a step that fails; a way of a
+            choice leaves that to the choice.
+        """
         nodes: list[Node] = []
         name = start
         while name is not None and name != stop:
             state = self._state(name, walk, asker)
             if name in walk.seen:
-                raise UntranslatableStepError(
+                back = UntranslatableStepError(
                     f"the way goes back to {name}", "wait and repeat inside one step instead"
                 )
+                if not whole:
+                    raise back
+                return (*nodes, stub(f"{name}-again", "a way back", back, before, self.notes))
             walk.seen.add(name)
             node, following = self._node(name, state, walk, before)
             nodes.append(node)
