@@ -70,7 +70,7 @@ def write_switched(folder: Path) -> Path:
                 "max_write_pause": "60s",
                 "max_lag": "60s",
                 "soak": "60s",
-                "drills": {"max_rto": "120s", "max_rpo": "120s"},
+                "drills": {"max_rto": "1h", "max_rpo": "1h"},
             },
         },
     )

@@ -99,6 +99,7 @@ def test_there_and_back_under_a_writer(moved: Journey) -> None:
 @pytest.mark.long
 def test_the_way_back_is_drilled_while_the_soak_is_watched(moved: Journey) -> None:
     """Goes there and back once more, with what runs on a schedule or waits in the triggerer."""
+    well(moved.start(Phase.SYNC))
     over = drill(moved)
     assert over.way == "over and back"
     assert over.rto_seconds is not None

@@ -108,6 +108,9 @@ def test_what_a_failover_would_meet_or_miss_fails_the_drill(drilling: Switching)
         drilling.do(DrillFailoverOperator, run_id="two", rehearse=True)
     assert [each.outcome for each in drills(drilling.world)] == ["failed", "failed"]
     assert drills(drilling.world)[-1].rto_seconds is not None
+    # The rehearsal passed; the run must not be green all the same.
+    with pytest.raises(IncompleteError, match="a recovery point is not known"):
+        drilling.do(SummariseSwitchOperator, run_id="two", rehearse=True)
 
 
 def test_a_world_that_cannot_be_asked_is_a_failed_drill(drilling: Switching) -> None:

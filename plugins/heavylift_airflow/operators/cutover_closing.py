@@ -146,12 +146,30 @@ def goal_of(phase: str) -> SideName:
     return "source" if phase == "rollback" else "target"
 
 
+async def _drilled(store: EvidenceStore, frame: TaskFrame) -> list[str] | None:
+    """Return why the run's newest drill was not good enough; None of a run that drills nothing.
+
+    A rehearsal may pass that takes or loses more than the spec accepts.
+    """
+    from heavylift.evidence.drill_records import last_drills
+
+    own = [
+        kept.record for kept in await last_drills(store, frame.spec.migration) if kept.record.run == frame.run
+    ]
+    if not own:
+        return None
+    return list(own[-1].reasons) if own[-1].outcome == "failed" else []
+
+
 async def _tried(store: EvidenceStore, frame: TaskFrame) -> list[str] | None:
     """Return why a rehearsal or a dry run does not pass; None of a run that is neither."""
     from heavylift.evidence.switch_evidence import read_switch
 
     if frame.options.rehearse and not frame.options.dry_run:
         found = await read_switch(store, frame.run)
+        drilled = await _drilled(store, frame)
+        if drilled is not None:
+            return drilled
         tried = [kept.record for kept in (found.rehearsal, found.back) if kept]
         return [each.reason for each in tried if not each.passed] if tried else ["nothing was rehearsed"]
     if not frame.options.dry_run:
