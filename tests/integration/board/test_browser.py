@@ -203,7 +203,7 @@ def test_who_may_start_but_not_edit_a_paused_dag_is_told_what_is_missing(
     open_page: Open, airflow: Airflow
 ) -> None:
     _register("m-01", airflow.place)
-    page = show(open_page("admin"), "/heavylift/board/m/m-01")
+    page = show(open_page("admin", refused=True), "/heavylift/board/m/m-01")
     # The simple auth manager has no user who may trigger and not edit.
     refused = {"status": 403, "content_type": "application/json", "body": '{"detail": "Forbidden"}'}
     page.route(
@@ -223,7 +223,7 @@ def test_who_may_start_but_not_edit_a_paused_dag_is_told_what_is_missing(
 
 def test_who_may_not_start_at_all_is_told_so(open_page: Open, airflow: Airflow) -> None:
     _register("m-02", airflow.place)
-    page = show(open_page("admin"), "/heavylift/board/m/m-02")
+    page = show(open_page("admin", refused=True), "/heavylift/board/m/m-02")
     page.route("**/api/v2/dags/m-02.transfer/dagRuns", lambda route: route.fulfill(status=403, body="{}"))
     page.locator("button.start[data-dag='m-02.transfer']").click()
     page.locator("dialog[open] button", has_text="Start").click()
