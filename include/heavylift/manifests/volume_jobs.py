@@ -109,7 +109,7 @@ class ClusterJobs:
         except CredentialError:
             return "its pods may not be listed: no log"
         except HeavyliftError as error:
-            return f"its pods could not be listed ({error.code}): no log"
+            return f"its pods could not be listed (HL-{error.code}): no log"
         ended = [
             state["terminated"]
             for pod in answer.get("items") or ()

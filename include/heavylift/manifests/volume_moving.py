@@ -150,7 +150,7 @@ class _Mover:
             try:
                 seen = await cluster.start(job, self._claim)
             except NotFoundError as error:
-                self._against(side, f"[{error.code}] {error.got}: {error.remedy}")
+                self._against(side, f"[HL-{error.code}] {error.got}: {error.remedy}")
                 return False
         if seen.state is JobState.RUNNING:
             self._moved.running.append(f"{side} {seen.namespace}/{seen.name}")
