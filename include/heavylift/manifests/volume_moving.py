@@ -54,8 +54,8 @@ class VolumesRequest:
     def asks(self) -> tuple[VolumeAsk, VolumeAsk]:
         """What Jobs are made of: those of the source, and those of the target."""
         s = self.section
-        source = VolumeAsk(s.bucket, s.image, s.secret, s.user, self.migration)
-        return source, VolumeAsk(s.bucket, s.target_image or s.image, s.secret, s.user, self.migration)
+        source = VolumeAsk(s.bucket, s.image, s.secret_name, s.user, self.migration)
+        return source, VolumeAsk(s.bucket, s.target_image or s.image, s.secret_name, s.user, self.migration)
 
 
 @dataclass

@@ -167,7 +167,7 @@ class VolumeMoves(SpecModel):
     target_image: Text | None = Field(
         default=None, description="The same in a registry of the target; by default image."
     )
-    secret: Text = Field(
+    secret_name: Text = Field(
         default="heavylift-bucket",
         description="Secret in each namespace whose key connection has the bucket's connection, as JSON.",
     )
