@@ -123,9 +123,7 @@ def made(world: World) -> Any:
     return through(world, ApplyEndpointsOperator)
 
 
-def test_what_is_approved_is_made_waited_for_and_proved_and_a_second_run_changes_nothing(
-    placed: Placed,
-) -> None:
+def test_what_is_approved_is_made_and_proved_and_a_second_run_changes_nothing(placed: Placed) -> None:
     world, server = placed
     server.polls = 3
     figures, deferred = made(world)

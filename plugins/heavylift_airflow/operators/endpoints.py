@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -31,6 +32,10 @@ Begun = dict[str, list[list[str]]]
 
 class EndpointsOperator(HeavyliftOperator):
     """What the operators of endpoints have in common; not one of them by itself."""
+
+    @abstractmethod
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Do the operator's act."""
 
     def request(self, frame: TaskFrame) -> EndpointsRequest:
         """Return the endpoints of the task's spec, their connections looked up."""
@@ -101,10 +106,6 @@ class WaitingOperator(EndpointsOperator):
     """An operator that does what can be done now, and waits for the rest without a worker."""
 
     act: Literal["apply", "remove"]
-
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Begin, or go on where the products stand."""
-        return self.carried(context, {})
 
     def resume(self, context: Context, event: dict[str, Any], begun: Begun | None = None) -> dict[str, Any]:
         """Look for itself: the triggerer's word is no evidence."""
@@ -188,7 +189,7 @@ class ApplyEndpointsOperator(WaitingOperator):
         """Begin, unless this run destroys."""
         if self.frame(context).options.destroy:
             raise AirflowSkipException(_KEEPS)
-        return super().execute(context)
+        return self.carried(context, {})
 
 
 class RemoveEndpointsOperator(WaitingOperator):
@@ -210,7 +211,7 @@ class RemoveEndpointsOperator(WaitingOperator):
         if not frame.options.destroy or frame.options.dry_run:
             self.log.info("this run removes nothing")
             return {}
-        return super().execute(context)
+        return self.carried(context, {})
 
 
 class VerifyEndpointsOperator(EndpointsOperator):
