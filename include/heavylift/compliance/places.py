@@ -85,6 +85,15 @@ USED: dict[str, tuple[Reached, ...]] = {
     "assess": (
         Reached("baseline requests", False, "source", "baselines.requests", "baselines.requests_connection"),
         Reached("baseline endpoint", True, "source", "", "baselines.connection"),
+        Reached(
+            "golden rows of a baseline", False, "source",
+            "baselines.golden.inputs", "baselines.golden.connection",
+        ),
+    ),
+    "manifests": (
+        Reached("volumes of the source", False, "source", "", "volumes.source_connection"),
+        Reached("volumes in between", True, "target", "volumes.bucket", "volumes.connection"),
+        Reached("volumes of the target", True, "target", "", "volumes.target_connection"),
     ),
     "monitor": _watched(
         "drift.source", "drift.target", "drift.reference",
@@ -106,7 +115,7 @@ USED: dict[str, tuple[Reached, ...]] = {
         Reached("recorded answers", False, "target", "functional.answers", ""),
     ),
 }  # fmt: skip
-"""Section → where data is read, or sent, that does not move: it is judged under the section's name."""
+"""Section → where data is read or sent that has no name of its own there: it goes by the section's name."""
 
 USED_NAMES = {section: section.replace("_", "-") for section in USED}
 """Section → the name under which its data is judged and classified."""
@@ -122,8 +131,8 @@ NOT_REACHED: dict[str, str] = {
     "datasets.appliance.mount": "the device itself, which is judged by appliance_jurisdictions",
     "datasets.replicas.target.url": "a replica is judged as a dataset of its own",
     "datasets.replicas.target.connection": "a replica is judged as a dataset of its own",
-    "endpoints.source.connection": "the section is not carried out by this version",
-    "endpoints.target.connection": "the section is not carried out by this version",
+    "endpoints.source.connection": "settings of an endpoint are read, and no data",
+    "endpoints.target.connection": "settings, and models that other sections move",
     "infrastructure.state": "Terraform's state has settings; no data and no value of a secret",
     "infrastructure.state_connection": "Terraform's state has settings; no data and no value of a secret",
     "secrets.source_connection": "values of secrets: they have rules of their own, docs/reference/secrets.md",

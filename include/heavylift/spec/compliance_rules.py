@@ -10,8 +10,8 @@ from heavylift.spec.vocabulary import Check
 
 SUBJECTS = ("datasets", "databases", "streams", "registries", "feature_stores", "models", "envelopes")
 """Sections whose entries the rules are judged for."""
-USED = ("assess", "monitor", "optimize", "cutover", "workload_tests")
-"""Sections whose data does not move, and is judged under the section's name, with - for _."""
+USED = ("assess", "manifests", "monitor", "optimize", "cutover", "workload_tests")
+"""Sections whose data has no name of its own there, and is judged under the section's name, with - for _."""
 
 
 def compliance_rules(spec: MigrationSpec) -> Iterator[Broken]:
