@@ -23,11 +23,13 @@ class Goal:
 
     :param figure: a field of Sample, or one of its extra figures.
     :param peers: the figure is a ratio to the best of these, run by run; none: it is itself.
+    :param of: the tool of ours whose figure it is; empty: that of the lane.
     """
 
     figure: str
     at_most: float
     peers: tuple[str, ...] = ()
+    of: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,15 @@ class Verdict:
         if not self.goal.peers:
             return ""
         names = [name for name in self.goal.peers if name not in self.missing]
-        text = f"beside {'the better of ' if len(names) > 1 else ''}{', '.join(names) or 'nobody'}"
+        whose = f"of {self.goal.of} " if self.goal.of else ""
+        text = f"{whose}beside {'the better of ' if len(names) > 1 else ''}{', '.join(names) or 'nobody'}"
         return f"{text} (without {', '.join(self.missing)})" if self.missing else text
 
     def as_json(self) -> dict[str, Any]:
         """Return the verdict for the file of figures."""
         return {
             "figure": self.goal.figure,
+            "of": self.goal.of,
             "peers": list(self.goal.peers),
             "at_most": self.goal.at_most,
             "value": self.value,
@@ -74,8 +78,8 @@ class Verdict:
 
 
 def judge(goals: Sequence[Goal], found: Found, base: str) -> list[Verdict]:
-    """Return a verdict for each goal of ``base``."""
-    return [_judge(goal, found, base) for goal in goals]
+    """Return a verdict for each goal, of ``base`` unless it names another tool of ours."""
+    return [_judge(goal, found, goal.of or base) for goal in goals]
 
 
 def _judge(goal: Goal, found: Found, base: str) -> Verdict:

@@ -16,7 +16,7 @@ from tests.benchmarks.goals import Goal
 from tests.benchmarks.lanes import Result
 from tests.benchmarks.measure import Contender, NoFigureError, Step, alternate
 from tests.benchmarks.objects.servers import Bench
-from tests.benchmarks.registry import PEER, US, peer
+from tests.benchmarks.registry import PEER, US, interface, peer
 from tests.benchmarks.registry.seeded import Seeded, seeded, sizes
 
 WITH_TABLES = "heavylift, tables made"
@@ -31,9 +31,15 @@ def copy(bench: Bench, runs: int, scale: float) -> Result:
     sized = sizes(scale)
     with seeded(bench, sized, artifacts=True) as ours:
         rows = ours.rows()
-        contenders = [_ours(ours), _with_tables(ours), peer.contender(bench, sized)]
+        servers = peer.servers(bench, sized)
+        through = interface.contender(bench, servers)
+        contenders = [_ours(ours), _with_tables(ours), through, peer.contender(bench, servers)]
         found = alternate(contenders, runs, bench.say)
-    goals = (Goal("wall_seconds", 1 / 100, (PEER,)),)
+    goals = (
+        Goal("wall_seconds", 1 / 100, (PEER,)),
+        Goal("wall_seconds", 1 / 40, (PEER,), WITH_TABLES),
+        Goal("wall_seconds", 1 / 6, (PEER,), interface.INTERFACE),
+    )
     return Result(f"{sized.runs:,} runs, {rows:,} rows and their artifacts", US, found, goals)
 
 

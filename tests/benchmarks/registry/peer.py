@@ -35,6 +35,9 @@ _BREAKERS = (
     "DELETE FROM model_versions WHERE name LIKE 'prompt-%' OR current_stage = 'Deleted_Internal'",
     "DELETE FROM registered_model_tags WHERE name LIKE 'prompt-%'",
     "DELETE FROM registered_models WHERE name LIKE 'prompt-%'",
+    # A server takes only webhooks whose host it can resolve, and the seeded one's does not exist.
+    "DELETE FROM webhook_events",
+    "DELETE FROM webhooks",
     "UPDATE logged_models SET lifecycle_stage = 'active', source_run_id = coalesce(source_run_id,"
     " (SELECT min(run_uuid) FROM runs r WHERE r.experiment_id = logged_models.experiment_id))",
 )
@@ -57,9 +60,8 @@ class Servers:
         return dict(zip(tables, map(int, row), strict=True))
 
 
-def contender(bench: Bench, sized: Sizes) -> Contender:
+def contender(bench: Bench, servers: Servers) -> Contender:
     """Return the peer: its export, then its import, whole commands."""
-    servers = _servers(bench, sized)
     programs = _installed(bench)
     wanted = servers.counts(0)
 
@@ -82,7 +84,8 @@ def contender(bench: Bench, sized: Sizes) -> Contender:
     return Contender(PEER, steps, check, lambda _: empty_store(servers.stores[1]), clean)
 
 
-def _servers(bench: Bench, sized: Sizes) -> Servers:
+def servers(bench: Bench, sized: Sizes) -> Servers:
+    """Start both servers, and fill the source with what the peer can take."""
     env = bench.stack("mlflow_source_db", "mlflow_target_db", "aws_source").env
     store = connection_from_env("mlflow_source_db", env)
     empty_store(store)
@@ -93,9 +96,9 @@ def _servers(bench: Bench, sized: Sizes) -> Servers:
             session.execute(statement.encode())
     seed_artifacts(store, connection_from_env("aws_source", env), sized.runs)
     env = bench.stack("mlflow_source", "mlflow_target").env
-    servers = (connection_from_env(name, env) for name in ("mlflow_source", "mlflow_target"))
+    both = (connection_from_env(name, env) for name in ("mlflow_source", "mlflow_target"))
     stores = (store, connection_from_env("mlflow_target_db", env))
-    return Servers(*servers, stores)
+    return Servers(*both, stores)
 
 
 def _step(bench: Bench, program: Path, server: Connection, *arguments: str) -> Step:
