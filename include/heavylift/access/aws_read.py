@@ -185,6 +185,12 @@ def check_statement(given: Mapping[str, Any], where: str, *, trust: bool = False
                 where, f"{sum(key in given for key in pair)} of them", f"exactly one of {' and '.join(pair)}",
                 "correct the statement",
             )  # fmt: skip
+        for key in pair:
+            # Nothing would mean everything in a NotAction; AWS refuses it, too.
+            if key in given and not given[key]:
+                raise unusable(where, f"{key} {given[key]!r}", "at least one", "correct the statement")
+    if "Condition" in given:
+        mapping(given["Condition"], f"{where}, Condition", "conditions")
     if not trust and ("Principal" in given or "NotPrincipal" in given):
         raise unusable(
             where,
