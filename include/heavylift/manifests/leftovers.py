@@ -104,6 +104,8 @@ def list_leftovers(subject: Subject) -> None:
         return
     if subject.kind in {"SecretProviderClass", "SecretStore", "ClusterSecretStore"}:
         _provider(subject)
+    if subject.kind == "HorizontalPodAutoscaler":
+        _metrics(subject)
     for path, mapping in subject.mappings():
         _keys(subject, path, mapping)
     for path, holder, key, text in subject.strings():
@@ -121,6 +123,22 @@ def _provider(subject: Subject) -> None:
             text = ", ".join(sorted(named & words))
             remedy = "move the secrets, and name the target's store"
             subject.left(("spec", "provider"), text, _ABOUT, f"secrets of {platform}", remedy)
+
+
+def _metrics(subject: Subject) -> None:
+    """List metrics that no cluster has by itself: something serves them on the source."""
+    spec = subject.root.get("spec")
+    metrics = spec.get("metrics") if isinstance(spec, MutableMapping) else None
+    for index, each in enumerate(metrics if isinstance(metrics, list) else ()):
+        kind = each.get("type") if isinstance(each, MutableMapping) else None
+        if kind not in ("External", "Object", "Pods"):
+            continue
+        asked = each.get(str(kind).lower())
+        metric = asked.get("metric") if isinstance(asked, MutableMapping) else None
+        name = str(metric.get("name", "")) if isinstance(metric, MutableMapping) else ""
+        why = f"a metric of type {kind}, which an adapter in the cluster serves"
+        remedy = "have an adapter serve it under this name on the target, or scale by another one"
+        subject.needs(("spec", "metrics", index), name, "controller", why, remedy)
 
 
 def _keys(subject: Subject, path: Path, mapping: MutableMapping[str, object]) -> None:

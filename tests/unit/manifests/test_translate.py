@@ -205,6 +205,18 @@ def test_shared_claims_on_block_storage_are_told(tmp_path: Path) -> None:
     assert left(of_text(tmp_path, text)) == {"spec.accessModes"}
 
 
+def test_metrics_that_no_cluster_has_by_itself_are_told(tmp_path: Path) -> None:
+    text = (
+        "apiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: {name: a}\n"
+        "spec:\n  maxReplicas: 3\n  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: a}\n"
+        "  metrics:\n"
+        "  - {type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 60}}}\n"
+        "  - {type: External, external: {metric: {name: queue_depth}, target: {type: Value, value: 9}}}\n"
+    )
+    told = [each for each in of_text(tmp_path, text).report.requirements if "adapter" in each.why]
+    assert [(each.path, each.value) for each in told] == [("spec.metrics[1]", "queue_depth")]
+
+
 def test_a_class_that_could_make_no_volume_is_told(tmp_path: Path) -> None:
     text = (
         "apiVersion: storage.k8s.io/v1\nkind: StorageClass\nmetadata: {name: a}\n"
