@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import shutil
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,9 +13,10 @@ from typing import Any
 
 import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
 from heavylift.evidence.inventory_records import InventoryRecord
+from sandbox.stack import Stack
+from tests.integration.conftest import new_state_dir
 from tests.integration.inventory.conftest import World
 from tests.support.seeded_account import Truth
 
@@ -189,12 +191,12 @@ class Odd:
 
 @pytest.fixture(scope="module")
 def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    endpoint = f"http://{host}:{port}"
+    # A process of its own: within this one all of moto's servers share one account.
+    state = new_state_dir()
+    stack = Stack.start(state, ("aws_control",))
     try:
         folder: Path = tmp_path_factory.mktemp("odd")
+        endpoint = stack.endpoints["aws_control"]
         raw = {"conn_type": "aws", "login": "a", "password": "b",
                "extra": {"endpoint_url": endpoint, "region_name": REGION}}  # fmt: skip
         ec2 = [boto3.client("ec2", endpoint_url=endpoint, region_name=region, aws_access_key_id="a",
@@ -207,7 +209,8 @@ def odd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
             client.terminate_instances(InstanceIds=[made["InstanceId"]])
         yield World(endpoint, truth, folder, raw)
     finally:
-        server.stop()
+        stack.stop()
+        shutil.rmtree(state)
 
 
 def default_network(client: Any, region: str, truth: Truth) -> None:
