@@ -83,7 +83,7 @@ def test_a_switch_from_a_shell(shell: Shell) -> None:
 
 
 @pytest.mark.long
-def test_a_drill_moves_nobody_and_is_put_off_once_writes_are_on_the_target(
+def test_a_drill_moves_nobody_and_drills_the_way_back_once_writes_are_on_the_target(
     proxied: Stack, tmp_path: Path
 ) -> None:
     with switched(proxied, tmp_path, freeze_within=50, drills={"max_rto": 600, "max_rpo": 600}) as workload:
@@ -103,13 +103,15 @@ def test_a_drill_moves_nobody_and_is_put_off_once_writes_are_on_the_target(
         status, found = shell.run("run", "--accept", "phase=copied by the test")
         assert (status, found["switch"]["outcome"]) == (DONE, "switched")
         status, found = shell.run("drill")
-        assert (status, found["drill"]["outcome"]) == (FAILED, "put off")
+        drill = found["drill"]
+        assert (status, drill["outcome"], drill["way"], drill["reasons"]) == (DONE, "passed", "back", [])
+        assert drill["back"]["rto_seconds"] > 0
         assert shell.sides() == ("frozen", "open")
         migration = found["drill"]["run"]["migration"]
         asked = ["status", migration, "--evidence", f"file://{tmp_path}/evidence", "--json"]
         _, output, _ = start(asked, {**environment(workload), "HOME": os.environ.get("HOME", "/")}).end()
         told = json.loads(output)["drills"]
-        assert (told["tried"], told["passed"], told["put_off"], told["overdue"]) == (1, 1, 1, False)
+        assert (told["tried"], told["passed"], told["put_off"], told["overdue"]) == (2, 2, 0, False)
 
 
 def _between(shell: Shell) -> None:
