@@ -71,6 +71,8 @@ def write_switched(folder: Path) -> Path:
                 "max_lag": "60s",
                 "soak": "60s",
                 "drills": {"max_rto": "1h", "max_rpo": "1h"},
+                # No endpoint answers requests here: the route leads writers to databases.
+                "capacity": None,
             },
         },
     )

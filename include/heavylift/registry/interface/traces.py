@@ -125,9 +125,15 @@ class Traces:
         kept = {key: there.fields[key] for key in merge.kept} if there else {}
         wanted = _fields(info, self.context)
         done = note({**wanted, **kept})
+        again = self._to_make_again(info, merge.conflicts)
         # Written a second time, so that what the server worked out from the spans gives way.
-        await self._start(info, self._own(source) | done, without=merge.conflicts)
-        await self._overrule(info, merge.conflicts)
+        await self._start(info, self._own(source) | ({} if again else done), without=merge.conflicts)
+        if again:
+            for each in again:
+                await self._delete(source, _ASSESSMENT + str(each["assessment_id"]))
+                await self._make_again(source, each)
+            # Noted last: killed before, a trace that is new is written anew by the next run.
+            await self._note(source, done)
         for key in merge.delete:
             await self._delete(source, key)
         if there is None:
@@ -172,22 +178,43 @@ class Traces:
         ]
         await self.context.target.write("POST", _API, {"trace": {"trace_info": body}})
 
-    async def _overrule(self, info: Mapping[str, Any], conflicts: Iterable[str]) -> None:
-        """Give way to later judgements again: a trace that is written whole has all of them valid.
+    def _to_make_again(self, info: Mapping[str, Any], conflicts: Iterable[str]) -> list[Mapping[str, Any]]:
+        """Return the assessments that overrule others, by time: where one is made, the other gives way.
 
-        The interface marks one as overruled only where the other is made, so that is made anew, with its id.
+        A trace that is written whole has all of them valid; the interface says otherwise in no other way.
         """
-        left_out, trace = set(conflicts), str(info["trace_id"])
-        given = list(info.get("assessments") or ())
+        left_out, given = set(conflicts), list(info.get("assessments") or ())
         overruled = {str(each["assessment_id"]) for each in given if each.get("valid") is False}
-        by_time = sorted(given, key=lambda each: str(each.get("create_time", "")))
-        for each in by_time:
-            key = _ASSESSMENT + str(each["assessment_id"])
-            if str(each.get("overrides", "")) not in overruled or key in left_out:
-                continue
-            await self._delete(trace, key)
-            body = {"assessment": _assessment(each, self.context.maps.runs)}
-            await self.context.target.write("POST", f"{_API}/{segment(trace)}/assessments", body)
+        return [
+            each
+            for each in sorted(given, key=lambda each: str(each.get("create_time", "")))
+            if str(each.get("overrides", "")) in overruled
+            and _ASSESSMENT + str(each["assessment_id"]) not in left_out
+        ]
+
+    async def _note(self, trace: str, tags: Mapping[str, str]) -> None:
+        # The tag that the others go on from comes last, so that no half of a note is taken for one.
+        for key, value in reversed(tags.items()):
+            await self.context.target.write(
+                "PATCH", f"{_API}/{segment(trace)}/tags", {"key": key, "value": value}
+            )
+
+    async def _make_again(self, trace: str, given: Mapping[str, Any]) -> None:
+        """Make an assessment that was deleted; one of its id again the server takes for its own failure."""
+
+        async def there() -> bool | None:
+            answer = await self.context.target.get(f"{_API}/batchGet", {"trace_ids": [trace]})
+            infos = [each["trace_info"] for each in answer.get("traces") or []]
+            made = {str(each["assessment_id"]) for info in infos for each in info.get("assessments") or ()}
+            return True if str(given["assessment_id"]) in made else None
+
+        await self.context.target.create(
+            f"{_API}/{segment(trace)}/assessments",
+            {"assessment": _assessment(given, self.context.maps.runs)},
+            pick=lambda _: True,
+            find=there,
+            planned=lambda _: True,
+        )
 
     async def _send_spans(self, trace: str, spans: Sequence[Mapping[str, Any]]) -> None:
         ours = [span for span in spans if _trace_of(span) == trace]
