@@ -12,7 +12,7 @@ from heavylift.evidence.canonical import canonical_json, sha256_hex
 from heavylift.evidence.records import utc_now
 from heavylift.evidence.secret_records import NOT_PROVED, SecretRow, SecretsRecord
 from heavylift.secrets.moving import Mover, row
-from heavylift.secrets.naming import Mapped, mapped
+from heavylift.secrets.naming import Mapped, mapped, unmatched
 from heavylift.secrets.opening import open_stores, source_stores, target_store
 from heavylift.secrets.requests import SecretsRequest
 
@@ -68,6 +68,7 @@ async def _all(request: SecretsRequest, act: Act, touching: Callable[[], None] =
         mover = Mover(request, sources, targets[store], touching)
         does = {"list": _listed, "copy": mover.copy, "verify": mover.verify}
         rows = await _each(chosen, does[act])
+    rows += [_nothing(pattern) for pattern in unmatched(found, request.wanted)]
     return _record(request, act, store, rows, started)
 
 
@@ -75,6 +76,18 @@ async def _listed(each: Mapped) -> SecretRow:
     if each.refused:
         return row(each, "refused", reason=each.refused, remedy=each.remedy)
     return row(each, "to_create")
+
+
+def _nothing(pattern: str) -> SecretRow:
+    """Return the row of a pattern that chose nothing: what somebody named has not moved."""
+    return SecretRow(
+        source=pattern,
+        source_store="",
+        target="",
+        outcome="missing",
+        reason="no secret that the connection lists is called so",
+        remedy="correct secrets.include, or the connection's region",
+    )
 
 
 async def _each(chosen: Iterable[Mapped], act: Callable[[Mapped], Awaitable[SecretRow]]) -> list[SecretRow]:

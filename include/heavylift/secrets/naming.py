@@ -125,6 +125,15 @@ def mapped(found: Iterable[SecretInfo], wanted: Secrets, source: str, target: st
     return _apart(result, GRAMMARS[target])
 
 
+def unmatched(found: Iterable[SecretInfo], wanted: Secrets) -> list[str]:
+    """Return the patterns of ``include`` that no secret of the source answers to.
+
+    :raises SpecError: a pattern cannot be read.
+    """
+    names = [each.name.removeprefix("/") for each in found]
+    return [each for each in wanted.include if not any(map(selector((each,)), names))]
+
+
 def _named(
     info: SecretInfo, entry: Entry | None, wanted: Secrets, airflow: Translation | None, target: str
 ) -> Mapped:

@@ -30,6 +30,17 @@ def test_one_denied_secret_is_named_and_the_others_move(aws: Aws, google: Secret
         require_all(record)
 
 
+def test_a_name_that_no_secret_has_is_no_success(aws: Aws, google: SecretManagerServer) -> None:
+    aws.secrets.create_secret(Name="prod/a", SecretString="value")
+    record = copied(aws.connection(), google.connection(), **SM, include=["prod/*", "prodd/*"])
+    assert [(each.source, each.outcome) for each in record.rows] == [
+        ("prod/a", "created"),
+        ("prodd/*", "missing"),
+    ]
+    assert not record.passed
+    assert record.found == record.created + record.failed == 2
+
+
 @pytest.mark.parametrize("side", ["source", "target"])
 def test_refused_credentials_are_told(aws: Aws, google: SecretManagerServer, side: str) -> None:
     google.unauthorised = True
