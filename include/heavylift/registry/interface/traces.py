@@ -194,7 +194,7 @@ class Traces:
 
     async def _note(self, trace: str, tags: Mapping[str, str]) -> None:
         # The tag that the others go on from comes last, so that no half of a note is taken for one.
-        for key, value in reversed(tags.items()):
+        for key, value in reversed(list(tags.items())):
             await self.context.target.write(
                 "PATCH", f"{_API}/{segment(trace)}/tags", {"key": key, "value": value}
             )
