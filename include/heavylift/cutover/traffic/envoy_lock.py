@@ -85,9 +85,12 @@ async def _held(path: Path, mine: Holder, seconds: float) -> int:
         handle = _open(path)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            before = Holder.read(handle)
             # Whoever takes the lock away reads this, before and after: it is written first of all.
             mine.write(handle)
             if _is_there(path, handle):
+                # The kernel has freed the lock: who held it is done, or was killed and left its folder.
+                _shut_out(path, before)
                 return handle
         except BlockingIOError:
             holder = Holder.read(handle)
@@ -128,9 +131,9 @@ def _take_over(path: Path, handle: int, holder: Holder) -> None:
 
 def _shut_out(path: Path, holder: Holder) -> None:
     """Let nothing more come from a holder's folder: it is moved away first, so that no path leads there."""
-    folder = path.with_name(holder.folder)
     if not holder.folder.startswith(f".{path.name}.turn-"):
         return
+    folder = path.with_name(holder.folder)
     gone = folder.with_name(f"{folder.name}.over")
     with suppress(FileNotFoundError):
         folder.rename(gone)
