@@ -25,7 +25,7 @@ from heavylift.errors import (
     NotFoundError,
     ServerUnavailableError,
 )
-from sandbox import processes, records
+from sandbox import processes, records, waiting
 from sandbox.examples.scoring_model import BODY
 from sandbox.live_requests import OpenLoad
 from sandbox.stack import Stack
@@ -38,6 +38,13 @@ def end(stack: Stack, name: str) -> None:
     assert record is not None
     # A killed one answers for a moment longer, and a stack that is asked to start it leaves it alone then.
     assert processes.end([record.process], 5.0, signal.SIGKILL) == []
+
+    def noted() -> bool:
+        now = records.read(stack.state_dir, name)
+        return now is not None and now.exit is not None
+
+    # What its supervisor notes later would be taken for the end of the next one.
+    assert waiting.until(noted, seconds=10)
 
 
 KILLED = """
