@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from heavylift.evidence.alert_records import (
     AlertRecord,
@@ -18,8 +19,22 @@ from heavylift.evidence.audit_entry import Act
 from heavylift.evidence.numbered import write_next
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from heavylift.evidence.base import EvidenceRef
+    from heavylift.evidence.records import RunKey
     from heavylift.evidence.store import EvidenceStore
+
+RecordT = TypeVar("RecordT", AlertRecord, LogQueryRecord, DashboardRecord)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What the audit trail tells of a translation beside its record."""
+
+    actor: str
+    action: str
+    details: Mapping[str, Any]
 
 
 async def keep(
@@ -29,19 +44,8 @@ async def keep(
 
     Idempotency: nothing is overwritten; each call adds one.
     """
-    _, ref = await write_next(store, lambda n: alerts_path(record.run, n), record)
-    await AuditTrail(store, record.run.migration).append(
-        Act(
-            actor=actor,
-            action="alerts.translated",
-            phase=record.run.phase,
-            run=record.run.run,
-            subject=record.digest,
-            evidence=(ref,),
-            details={**figures(record), **(attempt or {})},
-        )
-    )
-    return ref
+    details = {**figures(record), **(attempt or {})}
+    return await _kept(store, record, alerts_path, Said(actor, "alerts.translated", details))
 
 
 async def keep_queries(store: EvidenceStore, record: LogQueryRecord, actor: str) -> EvidenceRef:
@@ -49,24 +53,13 @@ async def keep_queries(store: EvidenceStore, record: LogQueryRecord, actor: str)
 
     Idempotency: nothing is overwritten; each call adds one.
     """
-    _, ref = await write_next(store, lambda n: log_queries_path(record.run, n), record)
-    await AuditTrail(store, record.run.migration).append(
-        Act(
-            actor=actor,
-            action="alerts.queries_translated",
-            phase=record.run.phase,
-            run=record.run.run,
-            subject=record.digest,
-            evidence=(ref,),
-            details={
-                "queries": len(record.queries),
-                "equal": sum(each.equal for each in record.queries),
-                "untranslated": len(record.untranslated),
-                "passed": record.passed,
-            },
-        )
-    )
-    return ref
+    details = {
+        "queries": len(record.queries),
+        "equal": sum(each.equal for each in record.queries),
+        "untranslated": len(record.untranslated),
+        "passed": record.passed,
+    }
+    return await _kept(store, record, log_queries_path, Said(actor, "alerts.queries_translated", details))
 
 
 async def keep_dashboard(store: EvidenceStore, record: DashboardRecord, actor: str) -> EvidenceRef:
@@ -74,23 +67,30 @@ async def keep_dashboard(store: EvidenceStore, record: DashboardRecord, actor: s
 
     Idempotency: nothing is overwritten; each call adds one.
     """
-    _, ref = await write_next(store, lambda n: dashboards_path(record.run, n), record)
+    details = {
+        "widgets": record.widgets,
+        "lines": len(record.lines),
+        "equal": sum(each.equal for each in record.lines),
+        "untranslated": len(record.untranslated),
+        "losses": len(record.losses),
+        "passed": record.passed,
+    }
+    return await _kept(store, record, dashboards_path, Said(actor, "alerts.dashboard_translated", details))
+
+
+async def _kept(
+    store: EvidenceStore, record: RecordT, path: Callable[[RunKey, int], str], said: Said
+) -> EvidenceRef:
+    _, ref = await write_next(store, lambda number: path(record.run, number), record)
     await AuditTrail(store, record.run.migration).append(
         Act(
-            actor=actor,
-            action="alerts.dashboard_translated",
+            actor=said.actor,
+            action=said.action,
             phase=record.run.phase,
             run=record.run.run,
             subject=record.digest,
             evidence=(ref,),
-            details={
-                "widgets": record.widgets,
-                "lines": len(record.lines),
-                "equal": sum(each.equal for each in record.lines),
-                "untranslated": len(record.untranslated),
-                "losses": len(record.losses),
-                "passed": record.passed,
-            },
+            details=said.details,
         )
     )
     return ref

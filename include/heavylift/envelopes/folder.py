@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from heavylift.checksums import Algorithm, crc32c_of
+from heavylift.checksums import Algorithm, Body, crc32c_of, digest
 from heavylift.envelopes.key_file import (
     MOST_BYTES,
     SEALED,
@@ -98,16 +98,13 @@ class Folder:
         """Write a key file, and return its size."""
         data = found.dump()
         key = self.prefix + key_file_name(found.name, found.id)
-        sums = {Algorithm.CRC32C: crc32c_of(data)}
-        sums |= _also(self.store, data)
-        await self.store.put(key, data, _JSON, sums, create_only=create_only)
+        await self.store.put(key, data, _JSON, sums_of(self.store, data), create_only=create_only)
         return len(data)
 
 
-def _also(store: ObjectStore, data: bytes) -> dict[Algorithm, str]:
-    from heavylift.checksums import digest
-
-    return digest(data, *store.traits.verifies)
+def sums_of(store: ObjectStore, body: Body) -> dict[Algorithm, str]:
+    """Return the checksums that a put carries: CRC32C, and what the store verifies by itself."""
+    return {Algorithm.CRC32C: crc32c_of(body), **digest(body, *store.traits.verifies)}
 
 
 async def listed_below(store: ObjectStore, prefix: str, most: int) -> list[ListedObject]:

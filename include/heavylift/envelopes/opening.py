@@ -6,8 +6,8 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 
-from heavylift.checksums import Algorithm, Body, combine_crc32c, crc32c_of, digest
-from heavylift.envelopes.folder import Folder, cipher_of
+from heavylift.checksums import Algorithm, Body, combine_crc32c, crc32c_of
+from heavylift.envelopes.folder import Folder, cipher_of, sums_of
 from heavylift.envelopes.key_file import KeyFile, sealed_name
 from heavylift.envelopes.requests import MIB
 from heavylift.envelopes.stream import SEGMENT, Layout, NotAuthenticError
@@ -133,8 +133,7 @@ class _Writer:
     async def finish(self) -> None:
         body = bytes(self._buffer)
         if self._upload is None:
-            sums = {Algorithm.CRC32C: crc32c_of(body), **digest(body, *self._store.traits.verifies)}
-            await self._store.put(self._at, body, _PLAIN, sums)
+            await self._store.put(self._at, body, _PLAIN, sums_of(self._store, body))
             return
         await self._send(body)
         crc = combine_crc32c((each.crc32c, each.size_bytes) for each in self._parts)

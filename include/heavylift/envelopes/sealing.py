@@ -8,7 +8,7 @@ import hashlib
 from dataclasses import dataclass, field
 
 from heavylift.checksums import Algorithm, Body, combine_crc32c, crc32c_of, digest
-from heavylift.envelopes.folder import Folder, cipher_of
+from heavylift.envelopes.folder import Folder, cipher_of, sums_of
 from heavylift.envelopes.key_file import BegunUpload, KeyFile, WrappedKey, sealed_name, shown
 from heavylift.envelopes.opening import digest_of
 from heavylift.envelopes.requests import MIB, PART_BYTES
@@ -147,8 +147,7 @@ class Sealer:
         store, at = self.folder.store, self.folder.prefix + sealed_name(found.name)
         if upload is None:
             body = await self._sealed(found, cipher, range(layout.segments), sha)
-            sums = {Algorithm.CRC32C: crc32c_of(body), **digest(body, *store.traits.verifies)}
-            await store.put(at, body, _ATTRIBUTES, sums, create_only=not replace)
+            await store.put(at, body, _ATTRIBUTES, sums_of(store, body), create_only=not replace)
             self.sent_bytes += len(body)
             return sha.hexdigest()
         receipts = await self._send_parts(found, cipher, upload, sha)
