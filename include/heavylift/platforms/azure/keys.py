@@ -10,11 +10,9 @@ from urllib.parse import urlsplit
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError, IntegrityError, PermanentError
 from heavylift.platforms.azure.control import told_by_azure
-from heavylift.platforms.azure.credentials import token_fetcher
+from heavylift.platforms.azure.vaults import vault_api, vault_url_of
 from heavylift.platforms.keys import Wrapped
-from heavylift.platforms.secret_api import SecretApi
 
-API_VERSION = "7.4"
 ALGORITHM = "RSA-OAEP-256"
 _NAME = re.compile(r"[A-Za-z0-9-]{1,127}")
 
@@ -31,7 +29,7 @@ class KeyVaultKey:
     kind = "azure_key_vault"
 
     def __init__(self, connection: Connection, name: str) -> None:
-        url = (connection.text("vault_url") or "").rstrip("/")
+        url = vault_url_of(connection)
         if not url or not _NAME.fullmatch(name):
             raise ConnectionConfigError(
                 f"using connection {connection.conn_id!r} for a wrapping key",
@@ -41,13 +39,7 @@ class KeyVaultKey:
                 remedy=f"correct connection {connection.conn_id!r}, or the key's name",
                 code="9348",
             )
-        audience = (urlsplit(url).hostname or "").partition(".")[2]
-        fetch = None
-        if not connection.flag("anonymous"):
-            fetch = token_fetcher(connection, f"https://{audience}/.default")
-        self._api = SecretApi(
-            connection.conn_id, url, told_by_azure, fetch=fetch, query={"api-version": API_VERSION}
-        )
+        self._api = vault_api(connection, told_by_azure)
         self._name = name
 
     async def close(self) -> None:

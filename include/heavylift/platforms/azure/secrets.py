@@ -13,13 +13,11 @@ from urllib.parse import urlsplit
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError, CredentialError, IntegrityError, NotFoundError
 from heavylift.platforms.azure.control import told_by_azure
-from heavylift.platforms.azure.credentials import token_fetcher
+from heavylift.platforms.azure.vaults import vault_api, vault_url_of
 from heavylift.platforms.rest_faults import Told
-from heavylift.platforms.secret_api import SecretApi
 from heavylift.platforms.secrets import MARK, Dressing, Held, SecretInfo
 from heavylift.secret_values import SecretValue
 
-API_VERSION = "7.4"
 BASE64 = "application/x-heavylift-base64"
 """The content type of a value that stands for bytes: Key Vault keeps nothing but text."""
 MOVED = "set by the move of secrets"
@@ -42,7 +40,7 @@ class KeyVaultStore:
     store = "key_vault"
 
     def __init__(self, connection: Connection) -> None:
-        url = (connection.text("vault_url") or "").rstrip("/")
+        url = vault_url_of(connection)
         if connection.conn_type not in ("azure", "azure_key_vault") or not url:
             raise ConnectionConfigError(
                 f"using connection {connection.conn_id!r} for Azure Key Vault",
@@ -52,14 +50,7 @@ class KeyVaultStore:
                 remedy=f"correct connection {connection.conn_id!r}",
                 code="8808",
             )
-        # The audience is the address without the vault's name: https://vault.azure.net in the public cloud.
-        audience = (urlsplit(url).hostname or "").partition(".")[2]
-        fetch = None
-        if not connection.flag("anonymous"):
-            fetch = token_fetcher(connection, f"https://{audience}/.default")
-        self._api = SecretApi(
-            connection.conn_id, url, _reason, fetch=fetch, query={"api-version": API_VERSION}
-        )
+        self._api = vault_api(connection, _reason)
 
     async def close(self) -> None:
         """Close connections."""
