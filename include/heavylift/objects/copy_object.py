@@ -69,8 +69,11 @@ async def _copy_version(copier: Copier, row: PlanRow) -> ManifestRow:
 
 async def _copy_whole(copier: Copier, row: PlanRow) -> ManifestRow:
     """Read an object once and write it once, with what the source says of it as the proof."""
+    leave = True
     for _ in range(TRIES):
-        body, read = await _read_whole(copier, row)
+        body, read = await _read_whole(copier, row, leave)
+        # What a target denies that was left to it is computed here the next time: an ETag may be no MD5.
+        leave = False
         attributes = await kept_attributes(copier, row.rel, read.head)
         try:
             receipt = await _put_whole(copier, row, body, attributes, read)
@@ -124,12 +127,16 @@ def _confirmed(receipt: PutReceipt, body: Body, read: ReadObject) -> bool:
     return told == read.checksums[read.left_to_target]
 
 
-async def _read_whole(copier: Copier, row: PlanRow) -> tuple[Body, ReadObject]:
+async def _read_whole(copier: Copier, row: PlanRow, leave: bool) -> tuple[Body, ReadObject]:
+    """Read an object whole and prove it.
+
+    :param leave: a checksum of the source's that the target looks at need not be computed here.
+    """
     key = copier.source_prefix + row.rel
     for _ in range(TRIES):
         fetched = await copier.source.fetch(key, version=row.source_version)
         head = await _with_part_sizes(copier, key, fetched.head)
-        read = await _judge_body(copier, row, head, fetched.body)
+        read = await _judge_body(copier, row, head, fetched.body, leave)
         if read is not None:
             copier.arrived(len(fetched.body))
             return fetched.body, read
@@ -137,17 +144,20 @@ async def _read_whole(copier: Copier, row: PlanRow) -> tuple[Body, ReadObject]:
     raise unreadable(copier, row.rel)
 
 
-async def _judge_body(copier: Copier, row: PlanRow, head: ObjectHead, body: Body) -> ReadObject | None:
+async def _judge_body(
+    copier: Copier, row: PlanRow, head: ObjectHead, body: Body, leave: bool
+) -> ReadObject | None:
     # The listing's word counts too: a gateway may cut a body and make the answer's length fit it.
     if not len(body) == head.object.size_bytes == row.size_bytes:
         return None
     told = head.object.checksums
-    algorithm = usable_algorithm(told, head.part_sizes)
     crc = crc32c_of(body)
-    if algorithm in copier.target.refuses and algorithm is not None:
+    left = next((each for each in told if each in copier.target.refuses), None) if leave else None
+    if left is not None:
         # The target compares what it receives with the source's own word before it shows it.
-        sums: Checksums = {Algorithm.CRC32C: crc, algorithm: told[algorithm]}
-        return ReadObject(head, sums, algorithm.value, left_to_target=algorithm)
+        sums: Checksums = {Algorithm.CRC32C: crc, left: told[left]}
+        return ReadObject(head, sums, left.value, left_to_target=left)
+    algorithm = usable_algorithm(told, head.part_sizes)
     more = (copier.target.traits.verifies | ({algorithm} if algorithm else set())) - {Algorithm.CRC32C}
     sums = {Algorithm.CRC32C: crc}
     if more:

@@ -71,6 +71,8 @@ class FakeStore:
     :param cuts: so many downloads break off.
     :param lying_puts: so many puts store one flipped bit and say so in their receipt.
     :param rejects: so many bodies are refused as not what their checksum says.
+    :param compares: checksums that a put's body is compared with before it is visible.
+    :param no_md5: what it tells as MD5 is none, as some gateways' ETags are.
     :param on_get: called before each download; tests change objects there.
     """
 
@@ -84,6 +86,8 @@ class FakeStore:
     cuts: int = 0
     lying_puts: int = 0
     rejects: int = 0
+    compares: frozenset[Algorithm] = frozenset()
+    no_md5: bool = False
     puts: list[str] = field(default_factory=list)
     parts_sent: list[int] = field(default_factory=list)
     gets: list[str] = field(default_factory=list)
@@ -112,6 +116,8 @@ class FakeStore:
         sums = digest(body, *plain) if plain else {}
         if Algorithm.MD5_PARTS in self.tells:
             sums |= parted(body, self.part_sizes)
+        if self.no_md5:
+            sums |= {Algorithm.MD5: "0" * 32}
         return ListedObject(key, len(body), self.version(key), 0, sums)
 
     async def head(self, key: str) -> ObjectHead:
@@ -149,7 +155,7 @@ class FakeStore:
 
     @property
     def refuses(self) -> frozenset[Algorithm]:
-        return frozenset()
+        return self.compares
 
     async def fetch(
         self,
@@ -181,6 +187,9 @@ class FakeStore:
         if create_only and key in self.objects:
             raise AlreadyExistsError(f"put of {key}")
         self._reject(key)
+        for algorithm in self.compares & checksums.keys():
+            if digest(body, algorithm)[algorithm] != checksums[algorithm]:
+                raise IntegrityError(f"put of {key}", got=f"another {algorithm.value}")
         if self.lying_puts:
             self.lying_puts -= 1
             body = flip(body)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from heavylift.checksums import Algorithm
+from heavylift.checksums import Algorithm, digest
 from heavylift.errors import (
     ConflictError,
     CredentialError,
@@ -412,3 +412,39 @@ async def test_where_no_object_is_said_to_have_tags_one_of_all_asks_whether_they
     assert asked == ["plain"]
     await kept_attributes(copier, "plain", replace(head, tag_count=1))
     assert asked == ["plain"] * 2
+
+
+LEFT = frozenset({Algorithm.CRC32, Algorithm.MD5})
+
+
+async def copied_left(source: FakeStore, target: FakeStore, journal: UploadJournal) -> tuple[str, int]:
+    """Copy to a target that looks at an MD5; return the read's proof and how many were rejected."""
+    source.tells = LEFT
+    target.compares, target.tells = frozenset({Algorithm.MD5}), LEFT
+    copier = make_copier(source, target, journal, part_bytes=1 << 20)
+    result = await copy_object(copier, row(source))
+    assert target.objects["moved/k"].body == BODY
+    assert result.outcome == "moved"
+    assert result.target_checksums[Algorithm.CRC32C] == digest(BODY, Algorithm.CRC32C)[Algorithm.CRC32C]
+    return result.source_proof, copier.rejected_reads
+
+
+async def test_what_the_target_compares_with_the_sources_word_is_not_computed_here(
+    source: FakeStore, target: FakeStore, journal: UploadJournal
+) -> None:
+    """Of several checksums that one is taken which the target looks at, though another is cheaper."""
+    assert await copied_left(source, target, journal) == ("md5", 0)
+
+
+async def test_a_bad_read_that_was_left_to_the_target_is_read_again(
+    source: FakeStore, target: FakeStore, journal: UploadJournal
+) -> None:
+    source.flips = 1
+    assert await copied_left(source, target, journal) == ("crc32", 1)
+
+
+async def test_an_etag_that_is_no_md5_is_found_out_and_the_other_checksum_counts(
+    source: FakeStore, target: FakeStore, journal: UploadJournal
+) -> None:
+    source.no_md5 = True
+    assert await copied_left(source, target, journal) == ("crc32", 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from urllib.parse import quote
 
 from heavylift.checksums import Algorithm, Checksums, base64_to_hex
@@ -129,6 +130,7 @@ def md5_of(headers: Mapping[str, str]) -> Checksums:
     return {Algorithm.MD5: base64_to_hex(value)} if value else {}
 
 
+@lru_cache(maxsize=1024)
 def http_date_us(text: str) -> int:
     """Return an HTTP date as microseconds since 1970."""
     return int(parsedate_to_datetime(text).timestamp()) * 1_000_000

@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator
 
 from heavylift.checksums import Algorithm, base64_to_hex
 from heavylift.platforms.azure.headers import http_date_us
+from heavylift.platforms.azure.list_answers import ListedBlob, ListPage, read_page
 from heavylift.platforms.azure.wire import ContainerWire, not_azure
-from heavylift.platforms.azure.xml import Element
 from heavylift.platforms.ports import ListedObject
 
 PAGE = 5000
@@ -22,38 +22,33 @@ async def pages(wire: ContainerWire, prefix: str, start_after: str) -> AsyncIter
     query = {"restype": "container", "comp": "list", "maxresults": str(PAGE)}
     query |= {"prefix": prefix} if prefix else {}
     while True:
-        request = wire.request("GET", "list", None, query=query)
-        answer = await wire.read_xml(request)
-        try:
-            blobs = [_listed(blob) for blob in answer.iter("Blob") if not _is_folder(blob)]
-        except (ValueError, StopIteration) as error:
-            raise not_azure(request.what, f"a blob with a field in another form: {error}") from None
-        rows = [blob for blob in blobs if not after or blob.key.encode() > after]
+        page = await _page(wire, query)
+        rows = [blob for blob in page[1] if not after or blob.key.encode() > after]
         if rows:
             yield rows
-        marker = answer.get("NextMarker")
-        if not marker:
+        if not page[0].next_marker:
             return
-        query["marker"] = marker
+        query["marker"] = page[0].next_marker
 
 
-def _is_folder(blob: Element) -> bool:
-    # An account with hierarchical namespace lists its folders among the blobs.
-    return _properties(blob).get("ResourceType") == "directory"
+async def _page(wire: ContainerWire, query: dict[str, str]) -> tuple[ListPage, list[ListedObject]]:
+    request = wire.request("GET", "list", None, query=query)
+    answer = await wire.send(request)
+    try:
+        page = read_page(answer.body)
+        # An account with hierarchical namespace lists its folders among the blobs.
+        return page, [_listed(blob) for blob in page.blobs if blob.get("ResourceType") != "directory"]
+    except (ValueError, KeyError) as error:
+        raise not_azure(request.what, f"no listing, or a blob in another form: {error}") from None
 
 
-def _properties(blob: Element) -> Element:
-    return next(blob.iter("Properties"))
-
-
-def _listed(blob: Element) -> ListedObject:
-    properties = _properties(blob)
-    md5 = properties.get("Content-MD5")
+def _listed(blob: ListedBlob) -> ListedObject:
+    md5 = blob.get("Content-MD5")
     return ListedObject(
-        key=blob.get("Name"),
-        size_bytes=int(properties.get("Content-Length")),
-        version=properties.get("Etag").strip('"'),
-        modified_us=http_date_us(properties.get("Last-Modified")),
+        key=blob["Name"],
+        size_bytes=int(blob["Content-Length"]),
+        version=blob["Etag"].strip('"'),
+        modified_us=http_date_us(blob["Last-Modified"]),
         checksums={Algorithm.MD5: base64_to_hex(md5)} if md5 else {},
-        storage_class=properties.get("AccessTier"),
+        storage_class=blob.get("AccessTier", ""),
     )

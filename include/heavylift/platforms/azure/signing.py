@@ -8,9 +8,9 @@ and passes over hyphens, as azure-storage-blob found out.
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import parse_qsl, urlsplit
 
 _SIGNED = (
@@ -38,8 +38,13 @@ def shared_key_authorisation(
     :param headers: all others that are sent.
     """
     text = string_to_sign(account, method, url, headers, content_length)
-    digest = hmac.new(base64.b64decode(key), text.encode(), hashlib.sha256).digest()
+    digest = hmac.digest(_bytes_of(key), text.encode(), "sha256")
     return f"SharedKey {account}:{base64.b64encode(digest).decode()}"
+
+
+@lru_cache(maxsize=8)
+def _bytes_of(key: str) -> bytes:
+    return base64.b64decode(key)
 
 
 def string_to_sign(
