@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sandbox import airflow, groups, health, ports, records, state
 from sandbox.airflow import Site
-from sandbox.groups import Report
+from sandbox.groups import Report, Unit
 from sandbox.launcher import Owner
 from sandbox.servers import airflow_db
 
@@ -31,8 +31,13 @@ def ensure(
     known = state.load(state_dir)
     if airflow.NAME in known.ports:
         site = _site(state_dir, known, connections, settings)
-        if _can_go_on(site):
-            return _revive(site, known.sandbox, owner, report)
+        if _began_so(site):
+            dead = _dead(site)
+            if not dead and _all_serve(site):
+                return _tell(site, report)
+            if _can_go_on(site, dead):
+                groups.start(dead, known.sandbox, owner, report)
+                return site
     groups.end(state_dir, airflow.component_names())
     known = groups.allot(airflow.NAME, airflow.PORTS, airflow.new_secrets, known)
     state.save(state_dir, known)
@@ -50,30 +55,33 @@ def _site(
     return Site(known.place(airflow.NAME, state_dir), database, connections, settings)
 
 
-def _can_go_on(site: Site) -> bool:
-    """Tell whether some of it runs with these settings, and what has died can have its port again."""
+def _began_so(site: Site) -> bool:
     note = _note(site)
-    if not note.exists() or note.read_text() != _digest(site):
-        return False
-    state_dir = site.place.state_dir
-    found = [records.read(state_dir, place.name) for _server, place in airflow.components(site)]
-    alive = [record is not None and record.alive for record in found]
-    return any(alive) and (alive[0] or all(ports.is_free(port) for port in site.place.ports.values()))
+    return note.exists() and note.read_text() == _digest(site)
 
 
-def _revive(site: Site, sandbox: str, owner: Owner, report: Report) -> Site:
-    """Start what has died, and leave alone what runs; the API server first, for it tells of the others."""
-    first, *others = airflow.components(site)
-    for units in ([first], others):
-        dead = []
-        for server, place in units:
-            if health.healthy(server, place):
-                report(server, "was already running", 0.0)
-            else:
-                dead.append((server, place))
-        groups.end(site.place.state_dir, [server.name for server, _place in dead])
-        if dead:
-            groups.start(dead, sandbox, owner, report)
+def _dead(site: Site) -> list[Unit]:
+    """Return the processes that have ended; one that lives and is slow to answer is none of them."""
+    found = [(unit, records.read(site.place.state_dir, unit[1].name)) for unit in airflow.components(site)]
+    return [unit for unit, record in found if record is None or not record.alive]
+
+
+def _all_serve(site: Site) -> bool:
+    return all(health.healthy(server, place) for server, place in airflow.components(site))
+
+
+def _can_go_on(site: Site, dead: list[Unit]) -> bool:
+    """Tell whether what is dead can be started beside what lives: the port is known to all four."""
+    living = len(airflow.components(site)) - len(dead)
+    names = {server.name for server, _place in dead}
+    api_server = airflow.component_names()[0]
+    free = api_server not in names or all(ports.is_free(port) for port in site.place.ports.values())
+    return bool(dead) and living > 0 and free
+
+
+def _tell(site: Site, report: Report) -> Site:
+    for server, _place in airflow.components(site):
+        report(server, "was already running", 0.0)
     return site
 
 
