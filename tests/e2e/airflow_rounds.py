@@ -17,14 +17,15 @@ from heavylift.spec import Phase
 from sandbox.demo_airflow import FINISHED
 from sandbox.processes import Ident, wait_gone
 from sandbox.waiting import until
-from tests.e2e.airflow_site import API_SERVER, SCHEDULER, TRIGGERER, AirflowSite
+from tests.e2e.airflow_site import API_SERVER, PARTS, SCHEDULER, TRIGGERER, AirflowSite
 from tests.e2e.journey import Run
 from tests.support.switched import Applications
 
 ALL, ALONE = "kill scheduler with its workers", "kill scheduler alone"
 TASK, WORKER = "kill task's process", "kill worker"
 TRIGGER, API = "kill triggerer", "kill API server"
-FAULTS = (ALL, TASK, WORKER, ALONE, API, TRIGGER)
+EVERYTHING = "kill all of Airflow, and roll back from a shell"
+FAULTS = (ALL, WORKER, EVERYTHING, TASK, ALONE, API, TRIGGER)
 ASKING = "gate_cutover-ready.approve"
 FROZEN = "writes frozen"
 MOMENTS = {
@@ -201,6 +202,8 @@ class Running:
         self.history.append(f"{fault} at {time.strftime('%H:%M:%S')}, process {pid}")
         if fault in (ALL, ALONE):
             return self.site.kill(SCHEDULER, alone=fault == ALONE)
+        if fault == EVERYTHING:
+            return self._without_airflow()
         if fault in (TRIGGER, API):
             return self.site.kill(TRIGGERER if fault == TRIGGER else API_SERVER)
         victim = Ident.of(pid) if pid else None
@@ -213,6 +216,15 @@ class Running:
         if victim is not None:
             victim.send(signal.SIGKILL)
         return []
+
+    def _without_airflow(self) -> list[Ident]:
+        left = [each for name in PARTS for each in self.site.kill(name)]
+        began = time.monotonic()
+        told = self.site.roll_back_by_shell()
+        self.figures["by_shell"] = round(self._since(began), 1)
+        self.history.append(f"heavylift cutover rollback, in {self._since(began):.0f} s: {told.strip()}")
+        assert self.site.workload.world().settled_at(Side.SOURCE), self.told()
+        return left
 
     def _stays_down(self, applications: Applications, before: int, struck_at: float) -> None:
         """Let it be dead for as long as it was drawn; note when writes went on meanwhile."""
@@ -282,6 +294,7 @@ class Running:
             "refused": sum(writer.refused for writer in applications.writers),
             "requests": applications.load.answered,
             "failed_requests": failed,
+            "slowest_answer": round(applications.load.slowest, 1),
         }
         # Neither Envoy nor an endpoint was touched.
         assert not failed, f"requests failed: {applications.load.failures}\n{self.told()}"

@@ -21,11 +21,12 @@ from sandbox.processes import Ident
 from sandbox.stack import Stack
 from sandbox.waiting import until
 from tests.e2e.journey import Journey, Run
-from tests.support import switch_worker
+from tests.support import shell, switch_worker
 from tests.support.switched import GRANT, OLD, TABLE, Switched, as_json, environment, lead_to_source
 from tests.support.two_databases import two_databases
 
 SCHEDULER, TRIGGERER, API_SERVER = "airflow_scheduler", "airflow_triggerer", "airflow_api_server"
+PARTS = tuple(airflow.component_names())
 MIGRATION = "rounds"
 GONE_SECONDS = 60.0
 SETTINGS = {
@@ -63,6 +64,13 @@ class AirflowSite:
         )
         out, told = worker.communicate()
         assert worker.returncode == 0, f"{out}\n{told}"
+
+    def roll_back_by_shell(self) -> str:
+        """Do what somebody on call does while there is no Airflow: one command; return what it said."""
+        asked = ["cutover", "rollback", str(self.workload.spec_file)]
+        status, told, errors = shell.start(asked, environment(self.workload)).end()
+        assert status == 0, errors
+        return told
 
     def kill(self, name: str, *, alone: bool = False) -> list[Ident]:
         """Kill one of Airflow's processes with all that descends from it; return what is left of these.
