@@ -62,9 +62,9 @@ def test_what_fails_between_is_settled_and_fails_the_run(tmp_path: Path) -> None
     assert [task.task_id for task in dag.leaves] == ["summarise_run"]
     assert dag.get_task("summarise_run").trigger_rule == "all_done"
     assert {"settle", "watch_pause"} <= dag.get_task("build_report").upstream_task_ids
-    # It watches from before the first step, and neither waits for the switch nor is waited for by it.
+    # It watches from before the turn is taken, and nobody waits for it.
     watch = dag.get_task("watch_pause")
-    assert (watch.upstream_task_ids, watch.watched) == ({"take_turn"}, "promote")
+    assert (watch.upstream_task_ids, watch.watched) == ({f"{GATE}.approve"}, "promote")
     assert "watch_pause" not in dag.get_task("promote").upstream_task_ids
 
 

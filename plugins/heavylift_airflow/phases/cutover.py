@@ -175,9 +175,9 @@ def _build_cutover(parts: Parts) -> None:
     turn = TakeTurnOperator(**task("take_turn"))
     turn.set_upstream(opened or look)
     promote = PromoteCutoverOperator(**task("promote"))
-    # In the triggerer, which goes on where scheduler and workers die.
+    # In the triggerer, which goes on where scheduler and workers die; there before the first freeze.
     beside = WatchPauseSensor(**task("watch_pause"), watched=promote.task_id)
-    turn >> beside
+    beside.set_upstream(opened or look)
     watched: BaseOperator = turn
     for step in _steps(parts):
         watched = _step(parts, step, watched)
@@ -224,7 +224,7 @@ def _build_rollback(parts: Parts) -> None:
     begin = BeginRunOperator(**task("begin_run"))
     back = RollBackOperator(**task("roll_back"))
     beside = WatchPauseSensor(**task("watch_pause"), watched=back.task_id)
-    begin >> [back, beside]
+    begin >> back
     _close(parts, [back, beside])
 
 

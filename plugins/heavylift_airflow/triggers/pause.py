@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 OVER = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 STARTED = frozenset({"queued", "running", "restarting", "up_for_retry", "up_for_reschedule"})
+IDLE = 3
+"""How many times as long between two looks, while the task is not scheduled yet."""
 
 
 class PauseTrigger(BaseTrigger):
@@ -77,7 +79,10 @@ class PauseTrigger(BaseTrigger):
             # Where Airflow can't tell, it is better to look.
             if state is None or state in STARTED:
                 await self._look(spec, watch)
-            await asyncio.sleep(self.poll_seconds)
+                await asyncio.sleep(self.poll_seconds)
+            else:
+                # Steps before it may take hours.
+                await asyncio.sleep(self.poll_seconds * IDLE)
         yield TriggerEvent({"state": state, "ended": self.ended})  # type: ignore[no-untyped-call]
 
     def _prepare(self) -> tuple[MigrationSpec, PauseWatch]:
