@@ -25,7 +25,7 @@ GRACE_SECONDS = 10.0
 
 @dataclass
 class PauseWatch:
-    """For how long nobody could write, as one watcher has seen it.
+    """For how long nobody could write in one attempt at switching, as one watcher has seen it.
 
     :param allowed: seconds; the spec's ``max_write_pause``.
     :param clock: seconds, rising.
@@ -34,6 +34,7 @@ class PauseWatch:
     allowed: float
     clock: Callable[[], float] = time.monotonic
     _since: float | None = field(default=None, init=False)
+    _epoch: int = field(default=0, init=False)
 
     def seconds(self, world: World) -> float:
         """Count a look at the world; return for how long nobody could write, 0 where somebody can."""
@@ -41,7 +42,9 @@ class PauseWatch:
             self._since = None
             return 0.0
         now = self.clock()
-        self._since = now if self._since is None else self._since
+        if self._since is None or world.epoch > self._epoch:
+            # A later attempt is at it, and ends the pause itself if it lives.
+            self._since, self._epoch = now, world.epoch
         return now - self._since
 
     def is_over(self, world: World) -> bool:

@@ -72,12 +72,14 @@ class PauseTrigger(BaseTrigger):
         """Watch until the task has ended."""
         # Imports and the reading of a file must not hold up other triggers.
         spec, watch = await asyncio.to_thread(self._prepare)
+        begun = False
         while True:
             state = await self._state()
             if state in OVER:
                 break
-            # Where Airflow can't tell, it is better to look.
-            if state is None or state in STARTED:
+            # Where Airflow can't tell, it is better to look. A task that is reset has been at work, too.
+            begun = begun or state is None or state in STARTED
+            if begun:
                 await self._look(spec, watch)
                 await asyncio.sleep(self.poll_seconds)
             else:
