@@ -31,7 +31,13 @@ _FOR_TASKS = (
     "pyarrow.parquet",
     "airflow.providers.standard.operators.hitl",
 )
-_FOR_SWITCHES = ("heavylift.cutover.pauses", "heavylift.switching.parts", "heavylift.spec", "psycopg")
+_FOR_SWITCHES = (
+    "airflow.api_fastapi.execution_api.app",
+    "heavylift.cutover.pauses",
+    "heavylift.switching.parts",
+    "heavylift.spec",
+    "psycopg",
+)
 # What only a shell or the API server uses.
 _NOT_FOR_TASKS = ("heavylift.__main__", "heavylift.cli", "heavylift_airflow.ui")
 
