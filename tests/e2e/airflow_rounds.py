@@ -47,7 +47,7 @@ class Round:
     :param moment: a task of it that runs, or that writes are frozen.
     :param delay: how many seconds later it is struck.
     :param down: how many seconds what was killed stays dead.
-    :param click: the next run's DAG.
+    :param click: the next run's DAG; a rollback where the struck cutover came to its goal all the same.
     :param at_once: the next run is triggered while the first may still go on.
     """
 
@@ -154,15 +154,13 @@ class Running:
         run = self.site.journey.start(self.drawn.phase)
         with Answers(self.site, run):
             victim = self._wait_for_the_moment(run, applications)
-            before = len(applications.through.acknowledged)
             struck_at = time.monotonic()
             left = self._strike(victim)
-            self._stays_down(applications, before, struck_at)
+            self._stays_down(struck_at)
             self._revive()
             if not self.drawn.at_once:
                 self._ends(run)
             self._writes_go_on(applications, SHUT)
-            self.figures["frozen_for"] = self.figures.get("frozen_for") or round(self._since(struck_at), 1)
         # Workers without a scheduler would wait for work for ever.
         for each in left:
             each.send(signal.SIGKILL)
@@ -226,17 +224,10 @@ class Running:
         assert self.site.workload.world().settled_at(Side.SOURCE), self.told()
         return left
 
-    def _stays_down(self, applications: Applications, before: int, struck_at: float) -> None:
-        """Let it be dead for as long as it was drawn; note when writes went on meanwhile."""
-        if self.drawn.fault in (TASK, WORKER):
-            return
-
-        def over() -> bool:
-            if "frozen_for" not in self.figures and len(applications.through.acknowledged) > before + 10:
-                self.figures["frozen_for"] = round(self._since(struck_at), 1)
-            return self._since(struck_at) > self.drawn.down
-
-        until(over, seconds=self.drawn.down + 1, longest=0.1)
+    def _stays_down(self, struck_at: float) -> None:
+        """Let it be dead for as long as it was drawn."""
+        if self.drawn.fault not in (TASK, WORKER):
+            until(lambda: self._since(struck_at) > self.drawn.down, seconds=self.drawn.down, longest=0.1)
 
     def _revive(self) -> None:
         began = time.monotonic()
@@ -260,13 +251,20 @@ class Running:
     def _click(self) -> None:
         """Trigger the next run, as one does who has seen an error; it must work."""
         began = time.monotonic()
-        run = self.site.journey.start(self.drawn.click)
+        run = self.site.journey.start(self.click)
         with Answers(self.site, run):
             state = until(lambda: self._finished(run), seconds=WAIT)
         seconds = self._since(began)
-        self.history.append(f"{self.drawn.click.value}: {state} in {seconds:.0f} s: {run.states()}")
+        self.history.append(f"{self.click.value}: {state} in {seconds:.0f} s: {run.states()}")
         self.figures["click_seconds"] = round(seconds, 1)
         assert state == "success", f"the next click does not work:\n{self.told()}\n{run.trouble()}"
+
+    @property
+    def click(self) -> Phase:
+        """The next run's DAG."""
+        # Nobody cuts over what is on the target: no gate would open.
+        over = self.drawn.phase is Phase.CUTOVER and self.figures.get("state") == "success"
+        return Phase.ROLLBACK if over else self.drawn.click
 
     def _writes_go_on(self, applications: Applications, seconds: float) -> None:
         wanted = len(applications.through.acknowledged) + 10
@@ -276,7 +274,7 @@ class Running:
         assert until(met, seconds=seconds, longest=0.1), f"{otherwise} in {seconds:.0f} s:\n{self.told()}"
 
     def _look(self, applications: Applications) -> None:
-        workload, goal = self.site.workload, GOALS[self.drawn.click]
+        workload, goal = self.site.workload, GOALS[self.click]
         assert not applications.broken, f"{applications.broken}\n{self.told()}"
         world = workload.world()
         assert world.settled_at(goal), f"not all on the {goal}: {world}\n{self.told()}"

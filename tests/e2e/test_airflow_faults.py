@@ -1,6 +1,6 @@
 """Airflow's own processes die in the midst of a real cutover: one side, nothing lost, the next click works.
 
-``HEAVYLIFT_AIRFLOW_ROUNDS`` sets how many rounds are run from the seed ``HEAVYLIFT_FAULT_SEED`` (default: two
+``HEAVYLIFT_AIRFLOW_ROUNDS`` sets how many rounds are run from the seed ``HEAVYLIFT_FAULT_SEED`` (default: three
 fixed ones), ``HEAVYLIFT_FAULT_REPORT`` a file that gets a line of JSON a round.
 """
 
@@ -17,14 +17,15 @@ from pathlib import Path
 import pytest
 
 from heavylift.spec import Phase
-from tests.e2e.airflow_rounds import ALL, FROZEN, WORKER, Round, Running
+from tests.e2e.airflow_rounds import ALL, EVERYTHING, FROZEN, WORKER, Round, Running
 from tests.e2e.airflow_site import AirflowSite, airflow_site
 
 ROUNDS = int(os.environ.get("HEAVYLIFT_AIRFLOW_ROUNDS") or 0)
 FIRST = int(os.environ.get("HEAVYLIFT_FAULT_SEED") or 0)
 FIXED = (
     Round(-1, ALL, Phase.CUTOVER, FROZEN, 0.0, 30.0, Phase.ROLLBACK, at_once=False),
-    Round(-2, WORKER, Phase.CUTOVER, FROZEN, 0.0, 0.0, Phase.CUTOVER, at_once=False),
+    Round(-2, EVERYTHING, Phase.CUTOVER, FROZEN, 0.0, 0.0, Phase.CUTOVER, at_once=False),
+    Round(-3, WORKER, Phase.ROLLBACK, FROZEN, 0.0, 0.0, Phase.CUTOVER, at_once=False),
 )
 DRAWN = [Round.draw(seed) for seed in range(FIRST, FIRST + ROUNDS)] or list(FIXED)
 
