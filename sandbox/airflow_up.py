@@ -7,9 +7,9 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
-from sandbox import airflow, groups, health, state
+from sandbox import airflow, groups, health, ports, records, state
 from sandbox.airflow import Site
-from sandbox.groups import Report
+from sandbox.groups import Report, Unit
 from sandbox.launcher import Owner
 from sandbox.servers import airflow_db
 
@@ -23,15 +23,21 @@ def ensure(
 ) -> Site:
     """Return a running Airflow whose tasks have these connections and settings.
 
-    One that runs with other connections or settings is stopped and started again.
+    One that runs with other connections or settings is stopped and started again. Of one that runs with
+    these, only the processes that have died are started.
 
     :raises ServerUnavailableError: one of its processes did not come up.
     """
     known = state.load(state_dir)
     if airflow.NAME in known.ports:
         site = _site(state_dir, known, connections, settings)
-        if _runs_so(site):
-            return _tell(site, report)
+        if _began_so(site):
+            dead = _dead(site)
+            if not dead and _all_serve(site):
+                return _tell(site, report)
+            if _can_go_on(site, dead):
+                groups.start(dead, known.sandbox, owner, report)
+                return site
     groups.end(state_dir, airflow.component_names())
     known = groups.allot(airflow.NAME, airflow.PORTS, airflow.new_secrets, known)
     state.save(state_dir, known)
@@ -49,11 +55,28 @@ def _site(
     return Site(known.place(airflow.NAME, state_dir), database, connections, settings)
 
 
-def _runs_so(site: Site) -> bool:
+def _began_so(site: Site) -> bool:
     note = _note(site)
-    if not note.exists() or note.read_text() != _digest(site):
-        return False
+    return note.exists() and note.read_text() == _digest(site)
+
+
+def _dead(site: Site) -> list[Unit]:
+    """Return the processes that have ended; one that lives and is slow to answer is none of them."""
+    found = [(unit, records.read(site.place.state_dir, unit[1].name)) for unit in airflow.components(site)]
+    return [unit for unit, record in found if record is None or not record.alive]
+
+
+def _all_serve(site: Site) -> bool:
     return all(health.healthy(server, place) for server, place in airflow.components(site))
+
+
+def _can_go_on(site: Site, dead: list[Unit]) -> bool:
+    """Tell whether what is dead can be started beside what lives: the port is known to all four."""
+    living = len(airflow.components(site)) - len(dead)
+    names = {server.name for server, _place in dead}
+    api_server = airflow.component_names()[0]
+    free = api_server not in names or all(ports.is_free(port) for port in site.place.ports.values())
+    return bool(dead) and living > 0 and free
 
 
 def _tell(site: Site, report: Report) -> Site:

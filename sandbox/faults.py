@@ -15,6 +15,7 @@ from sandbox.paths import REPO
 ROUNDS = "tests/integration/objects/test_fault_rounds.py"
 SWITCHES = "tests/integration/cutover/test_switch_faults.py::test_a_round"
 STREAMED = f"{SWITCHES}_with_a_stream_and_a_schedule"
+AIRFLOWS = "tests/e2e/test_airflow_faults.py"
 KILLS = "tests/integration/objects/test_kill_parts.py"
 
 
@@ -28,9 +29,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.report:
         settings["HEAVYLIFT_FAULT_REPORT"] = str(options.report.absolute())
     if options.switch is not None:
-        name = "HEAVYLIFT_STREAM_ROUNDS" if options.with_streams else "HEAVYLIFT_SWITCH_ROUNDS"
+        name, test = _switches(options)
         settings[name] = str(options.switch)
-        test = STREAMED if options.with_streams else SWITCHES
         return _run([test] if options.switch else [], settings)
     settings["HEAVYLIFT_FAULT_ROUNDS"] = str(options.rounds)
     tests = [ROUNDS] if options.rounds else []
@@ -38,6 +38,15 @@ def main(arguments: Sequence[str]) -> int:
         settings["HEAVYLIFT_FAULT_PARTS"] = str(options.parts)
         tests.append(KILLS)
     return _run(tests, settings)
+
+
+def _switches(options: argparse.Namespace) -> tuple[str, str]:
+    """Return the variable that says how many rounds, and the test."""
+    if options.airflow:
+        return "HEAVYLIFT_AIRFLOW_ROUNDS", AIRFLOWS
+    if options.with_streams:
+        return "HEAVYLIFT_STREAM_ROUNDS", STREAMED
+    return "HEAVYLIFT_SWITCH_ROUNDS", SWITCHES
 
 
 def _run(tests: Sequence[str], settings: dict[str, str]) -> int:
@@ -68,6 +77,11 @@ def _parser() -> argparse.ArgumentParser:
         "--with-streams",
         action="store_true",
         help="with --switch: a stream with its producer, and a schedule, are switched as well",
+    )
+    parser.add_argument(
+        "--airflow",
+        action="store_true",
+        help="with --switch: DAGs of a real Airflow switch, and one of its own processes is killed",
     )
     parser.add_argument(
         "--report", type=Path, metavar="FILE", help="add each round to FILE as a line of JSON"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,10 +16,12 @@ class Load:
     """What became of the requests.
 
     :param failures: by status, or by the name of the error.
+    :param slowest: seconds that an answer took at most.
     """
 
     answered: int = 0
     failures: Counter[str] = field(default_factory=Counter)
+    slowest: float = 0.0
 
     @property
     def total(self) -> int:
@@ -79,6 +82,7 @@ class OpenLoad:
         self._counted.set()
 
     async def _asked(self, session: aiohttp.ClientSession) -> None:
+        began = time.monotonic()
         try:
             async with session.post(self._url, data=self._body) as answer:
                 body = await answer.read()
@@ -87,5 +91,6 @@ class OpenLoad:
             return
         if answer.status == 200 and self._check(body):
             self.load.answered += 1
+            self.load.slowest = max(self.load.slowest, time.monotonic() - began)
         else:
             self.load.failures[f"HTTP {answer.status}"] += 1

@@ -36,6 +36,7 @@ class Stack:
     airflow_url: str | None = None
     airflow_login: tuple[str, str] | None = field(default=None, repr=False)
     airflow_database: str | None = field(default=None, repr=False)
+    _airflow_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     @classmethod
     def start(
@@ -78,6 +79,11 @@ class Stack:
         with state.locked(self.state_dir):
             self._bring_up(select(names), report)
 
+    def ensure_airflow(self, report: Report = silent) -> None:
+        """Start those of Airflow's processes that have died, with the settings that it was started with."""
+        with state.locked(self.state_dir):
+            self._bring_up_airflow(self._airflow_settings, report)
+
     def stop(self) -> None:
         """Stop what this stack started; servers that it found running stay, and stay in ``env``."""
         self._owner.stop()
@@ -96,6 +102,7 @@ class Stack:
         self._describe(known)
 
     def _bring_up_airflow(self, settings: Mapping[str, str], report: Report) -> None:
+        self._airflow_settings = settings
         site = airflow_up.ensure(self.state_dir, self.env, settings, self._owner, report)
         self.airflow_url = site.place.url
         self.airflow_login = airflow_.login(site.place)

@@ -31,6 +31,13 @@ _FOR_TASKS = (
     "pyarrow.parquet",
     "airflow.providers.standard.operators.hitl",
 )
+_FOR_SWITCHES = (
+    "airflow.api_fastapi.execution_api.app",
+    "heavylift.cutover.pauses",
+    "heavylift.switching.parts",
+    "heavylift.spec",
+    "psycopg",
+)
 # What only a shell or the API server uses.
 _NOT_FOR_TASKS = ("heavylift.__main__", "heavylift.cli", "heavylift_airflow.ui")
 
@@ -55,5 +62,8 @@ def _ours() -> list[str]:
 
 if "scheduler" in sys.argv:
     _load([*_ALWAYS, *_FOR_TASKS, *_ours()])
+elif "triggerer" in sys.argv:
+    # What ends a pause of writes must not spend it on imports.
+    _load([*_ALWAYS, *_FOR_SWITCHES])
 elif "dag-processor" in sys.argv:
     _load(_ALWAYS)

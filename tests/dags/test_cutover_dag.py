@@ -45,7 +45,7 @@ def test_requests_move_in_watched_steps_before_writes_do(tmp_path: Path) -> None
     ]  # fmt: skip
     assert [name for name in order if name in wanted] == wanted
     assert set(order) == {
-        *wanted, "rehearse", "settle", "publish_result", "build_report", "summarise_run",
+        *wanted, "rehearse", "settle", "watch_pause", "publish_result", "build_report", "summarise_run",
     }  # fmt: skip
     shadow, step = dag.get_task("step_shadow.shift"), dag.get_task("step_5.shift")
     assert (shadow.target_percent, shadow.mirror_percent) == (0, 100)
@@ -61,14 +61,19 @@ def test_what_fails_between_is_settled_and_fails_the_run(tmp_path: Path) -> None
     assert settle.upstream_task_ids == {"promote", "take_turn"}
     assert [task.task_id for task in dag.leaves] == ["summarise_run"]
     assert dag.get_task("summarise_run").trigger_rule == "all_done"
-    assert "settle" in dag.get_task("build_report").upstream_task_ids
+    assert {"settle", "watch_pause"} <= dag.get_task("build_report").upstream_task_ids
+    # It watches from before the turn is taken, and nobody waits for it.
+    watch = dag.get_task("watch_pause")
+    assert (watch.upstream_task_ids, watch.watched) == ({f"{GATE}.approve"}, "promote")
+    assert "watch_pause" not in dag.get_task("promote").upstream_task_ids
 
 
 def test_a_rollback_asks_nobody_and_is_never_paused_at_first(tmp_path: Path) -> None:
     dag = dag_of(tmp_path, Phase.ROLLBACK, cutover=CUTOVER)
     assert [task.task_id for task in dag.topological_sort()] == [
-        "begin_run", "roll_back", "build_report", "summarise_run",
+        "begin_run", "roll_back", "watch_pause", "build_report", "summarise_run",
     ]  # fmt: skip
+    assert dag.get_task("watch_pause").watched == "roll_back"
     assert dag.is_paused_upon_creation is False
     assert set(dag.params) == {"dry_run", "without_target"}
 

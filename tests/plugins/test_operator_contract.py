@@ -79,6 +79,7 @@ from heavylift_airflow.operators.transfer import (
     VerifyObjectsOperator,
 )
 from heavylift_airflow.sensors.gate import GateSensor
+from heavylift_airflow.sensors.pause import WatchPauseSensor
 from heavylift_airflow.sensors.replication import ReplicationCaughtUpSensor
 
 # A spec that is nowhere: whoever reads it before running fails.
@@ -100,6 +101,7 @@ KINDS: dict[type, dict[str, Any]] = {
     CheckDatasetOperator: {"dataset": "data"},
     EvaluateGateOperator: {"gate": "proved"},
     GateSensor: {"gate": "proved"},
+    WatchPauseSensor: {"watched": "promote"},
     GateApprovalOperator: {"gate": "proved", "response_timeout": timedelta(hours=1)},
     PublishPhaseOperator: {},
     BuildReportOperator: {},

@@ -132,6 +132,8 @@ SECOND_RUNS = {
         "integration/manifests/test_volume_moves.py::"
         "test_volumes_move_are_proved_and_a_second_run_makes_no_job_again"
     ),
+    "WatchPauseSensor": "plugins/test_pause_watch.py::"
+    "test_beside_a_task_that_is_retried_it_is_deferred_again",
     "SoakSensor": "plugins/test_switch_operators.py::"
     "test_people_are_told_how_far_the_soak_is_and_only_of_one_that_goes_on",
     "IngestDeviceOperator": CLEARED_DEVICES,

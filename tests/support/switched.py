@@ -115,7 +115,7 @@ def switched(stack: Stack, folder: Path, beside: Beside | None = None, **cutover
     evidence = f"file://{folder}/evidence"
     with two_databases(stack.env, evidence) as pair:
         pair.on_source(f"{TABLE}; {OLD}; {GRANT}")
-        env = {**stack.env, **{_variable(side): _as_json(getattr(pair, side)) for side in Side}}
+        env = {**stack.env, **{_variable(side): as_json(getattr(pair, side)) for side in Side}}
         spec_file = folder / "spec.yaml"
         spec = _spec(f"m-{pair.source.schema}".replace("_", "-"), evidence, cutover)
         if beside is not None:
@@ -132,6 +132,12 @@ def switched(stack: Stack, folder: Path, beside: Beside | None = None, **cutover
 async def _begin(made: Switched) -> None:
     run = RunKey(migration=load_spec(made.spec_file).migration, phase="transfer", run="first")
     await api.snapshot_tables(tables_request(load_spec(made.spec_file), "db", run, made.connection))
+    await lead_to_source(made)
+
+
+async def lead_to_source(made: Switched) -> None:
+    """Lead requests and writers to the source, wherever somebody else has left them."""
+    run = RunKey(migration=load_spec(made.spec_file).migration, phase="transfer", run="first")
     async with open_parts(load_spec(made.spec_file), run, made.connection) as parts:
         for route in (parts.requests, parts.writers):
             if route is not None:
@@ -142,7 +148,8 @@ def _variable(side: Side) -> str:
     return f"AIRFLOW_CONN_ROUND_{side.value.upper()}"
 
 
-def _as_json(connection: Connection) -> str:
+def as_json(connection: Connection) -> str:
+    """Return a connection as the value of its variable."""
     names = ("conn_type", "host", "port", "login", "password", "schema")
     return json.dumps({name: getattr(connection, name) for name in names})
 
@@ -179,11 +186,15 @@ def _spec(migration: str, evidence: str, cutover: dict[str, Any]) -> dict[str, A
 
 
 class Applications:
-    """Writers and requests, from entry to exit; the ledgers and counts stay."""
+    """Writers and requests, from entry to exit; the ledgers and counts stay.
 
-    def __init__(self, workload: Switched, *directly: Side) -> None:
-        self._workload = workload
-        self.through = AcknowledgedWriter(lambda: workload.live, INSERT, sessions=2)
+    :param directly: sides that a session of their own writes to past the proxy.
+    :param begin: the first row; others may have written those before it.
+    """
+
+    def __init__(self, workload: Switched, *directly: Side, begin: int = 0) -> None:
+        self._workload, self._begin = workload, begin
+        self.through = AcknowledgedWriter(lambda: workload.live, INSERT, sessions=2, begin=begin)
         self.writers = [self.through, *(self._direct(side) for side in directly)]
         address = connection_from_env("traffic", workload.stack.env).text("address")
         self._requests = OpenLoad(
@@ -195,7 +206,7 @@ class Applications:
     def _direct(self, side: Side) -> AcknowledgedWriter:
         # Nobody leads these anywhere: only the fence keeps them from writing.
         where = self._workload.of(side)
-        return AcknowledgedWriter(lambda: where, INSERT, sessions=1, begin=DIRECTLY[side])
+        return AcknowledgedWriter(lambda: where, INSERT, sessions=1, begin=DIRECTLY[side] + self._begin)
 
     def __enter__(self) -> Applications:
         for writer in self.writers:

@@ -68,14 +68,16 @@ class SwitchFailedError(Exception):
 
 
 async def switch_writes(
-    request: SwitchRequest, goal: Side, tell: Tell = silent
+    request: SwitchRequest, goal: Side, tell: Tell = silent, *, turn_for: Side | None = None
 ) -> tuple[SwitchRecord, EvidenceRef]:
     """Move all writes to ``goal``, and keep the record whether it came to it or not. Idempotent.
 
+    :param turn_for: the side that the run is for, where it is another one: what was cut off goes back, and
+        the run may still go on.
     :raises SwitchFailedError: it did not; the record tells where writes are now.
     :raises ConflictError: a later turn has begun (code 8701), or this run's turn is over (code 8703).
     """
-    turn = await take_turn(request, goal, fresh=True)
+    turn = await take_turn(request, turn_for or goal, fresh=True)
     began, journal = utc_now(), Journal(tell, request.clock)
     terms = Terms(turn.epoch, request.max_write_pause, request.freeze_within)
     world = await observe(request.parts)
@@ -230,9 +232,9 @@ async def bring_to(
             await _all_requests(request, side, tell)
     except SwitchFailedError as failed:
         if failed.record.outcome == "returned":
-            await _start_schedules(request, side, side.other, tell)
+            await start_schedules(request, side, side.other, tell)
         raise
-    await _start_schedules(request, side, side, tell)
+    await start_schedules(request, side, side, tell)
     return record, ref
 
 
@@ -250,7 +252,7 @@ async def _hold_schedules(request: SwitchRequest, goal: Side, tell: Tell) -> Non
         raise
 
 
-async def _start_schedules(request: SwitchRequest, goal: Side, side: Side, tell: Tell) -> None:
+async def start_schedules(request: SwitchRequest, goal: Side, side: Side, tell: Tell) -> None:
     """Let what a switch to ``goal`` holds run on ``side``."""
     if request.parts.schedules:
         turn = await take_turn(request, goal)

@@ -50,7 +50,13 @@ async def _sides(database: DatabasePort) -> ReadinessItem:
     source, target = await database.writes(Side.SOURCE), await database.writes(Side.TARGET)
     taking = source.writes is Writes.OPEN and not source.partly
     unused = target.writes is Writes.FROZEN or target.opened is None
-    reasons = [] if taking else ["the source takes no writes, or only some: was it switched before?"]
+    cut_off = source.is_frozen and target.is_frozen and (target.opened or 0) <= (source.opened or 0)
+    why = (
+        "nobody can write: a switch was cut off; a rollback lets writes go on at the source"
+        if cut_off
+        else "the source takes no writes, or only some: was it switched before?"
+    )
+    reasons = [] if taking else [why]
     reasons += [] if unused else ["the target takes writes since an earlier switch"]
     return ReadinessItem(
         item="writes",

@@ -35,6 +35,7 @@ from heavylift_airflow.phases.form import dry_run_param
 from heavylift_airflow.phases.gates import add_gate
 from heavylift_airflow.phases.movement import dag_settings
 from heavylift_airflow.phases.parts import Parts
+from heavylift_airflow.sensors.pause import WatchPauseSensor
 from heavylift_airflow.sensors.soak import MOMENTS, SoakSensor
 
 SHADOW = "shadow"
@@ -174,6 +175,9 @@ def _build_cutover(parts: Parts) -> None:
     turn = TakeTurnOperator(**task("take_turn"))
     turn.set_upstream(opened or look)
     promote = PromoteCutoverOperator(**task("promote"))
+    # In the triggerer, which goes on where scheduler and workers die; there before the first freeze.
+    beside = WatchPauseSensor(**task("watch_pause"), watched=promote.task_id)
+    beside.set_upstream(opened or look)
     watched: BaseOperator = turn
     for step in _steps(parts):
         watched = _step(parts, step, watched)
@@ -186,7 +190,7 @@ def _build_cutover(parts: Parts) -> None:
         **task("publish_result"), outlets=[phase_asset(parts.spec.migration, Phase.CUTOVER)]
     )
     promote >> publish
-    _close(parts, [publish, settle, rehearse])
+    _close(parts, [publish, settle, rehearse, beside])
 
 
 def _steps(parts: Parts) -> Iterator[str]:
@@ -219,8 +223,9 @@ def _build_rollback(parts: Parts) -> None:
     task = parts.arguments
     begin = BeginRunOperator(**task("begin_run"))
     back = RollBackOperator(**task("roll_back"))
+    beside = WatchPauseSensor(**task("watch_pause"), watched=back.task_id)
     begin >> back
-    _close(parts, [back])
+    _close(parts, [back, beside])
 
 
 def _close(parts: Parts, last: list[BaseOperator]) -> None:

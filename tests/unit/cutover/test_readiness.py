@@ -184,3 +184,15 @@ async def test_permissions_have_to_be_what_was_last_translated(store: EvidenceSt
     assert "translation second" in await told(), "what was compared is an older one"
     await store.write_json(translation_path(one, 3), permissions(one, "first", passed=False))
     assert "more than the source" in await told()
+
+
+async def test_a_switch_that_was_cut_off_is_told_with_what_lets_writes_go_on() -> None:
+    workload = Workload([MemoryDatabase("db")])
+    for fence in workload.databases[0].fences.values():
+        fence.frozen = True
+    found = missing(await look_at_world(workload.seen_by(Fate()), owner="mary", max_lag=60.0))
+    assert "a rollback lets writes go on at the source" in found["writes db"]
+    # Frozen since it was left for the target, it is no such thing.
+    workload.databases[0].fences[Side.TARGET].opened = 7
+    found = missing(await look_at_world(workload.seen_by(Fate()), owner="mary", max_lag=60.0))
+    assert "was it switched before" in found["writes db"]
