@@ -24,9 +24,11 @@ _T = TypeVar("_T")
 CHAINS = 8
 """Ranges listed at once."""
 ALONE = 5
-"""Pages of keys that are listed one after the other before a space counts as long. A cut costs requests, and a
-store that begins in the middle may still go over everything before it: for few pages both cost more than
-they save."""
+"""Pages of keys that are listed one after the other before a space counts as long.
+
+A cut costs requests, and a store that begins in the middle may still go over everything before it: for few
+pages both cost more than they save.
+"""
 _RANGES = 32
 """More ranges than chains, because nobody knows beforehand which of them are long."""
 _WORTH = 4
