@@ -29,20 +29,27 @@ def selector(include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Callab
     :param include: where empty, every key that is not excluded is selected.
     :raises SpecError: a pattern cannot be read.
     """
+    include, exclude = tuple(include), tuple(exclude)
+    if not include and not exclude:
+        return everything
+    matches = matcher(include, exclude)
+    return lambda key: not in_quarantine(key) and matches(key)
+
+
+def matcher(include: Iterable[str] = (), exclude: Iterable[str] = ()) -> Callable[[str], bool]:
+    """Return a function that tells whether the patterns let a relative key pass, in quarantine or not.
+
+    :raises SpecError: a pattern cannot be read.
+    """
     wanted = [compile_pattern(pattern) for pattern in include]
     unwanted = [compile_pattern(pattern) for pattern in exclude]
 
-    if not wanted and not unwanted:
-        return everything
-
-    def selected(key: str) -> bool:
-        if in_quarantine(key):
-            return False
+    def matches(key: str) -> bool:
         if wanted and not any(pattern.fullmatch(key) for pattern in wanted):
             return False
         return not any(pattern.fullmatch(key) for pattern in unwanted)
 
-    return selected
+    return matches
 
 
 def everything(key: str) -> bool:
@@ -53,6 +60,12 @@ def everything(key: str) -> bool:
 def in_quarantine(key: str) -> bool:
     """Tell whether a relative key lies in a folder that holds what a sync has put aside."""
     return QUARANTINE + "/" in key
+
+
+def can_be_put_aside(key: str) -> bool:
+    """Tell whether a key in quarantine has the form of what a sync puts there: a run, then an old key."""
+    run, _, old = key.partition(QUARANTINE + "/")[2].partition("/")
+    return bool(run and old)
 
 
 def literal_folder(path: str) -> str:

@@ -51,6 +51,7 @@ KEY_CLASSES = (
         lambda key: any(ord(char) < 32 or ord(char) == 127 for char in key),
         lambda word: f"{word}/a\tb",
     ),
+    KeyClass("a line break", lambda key: "\n" in key or "\r" in key, lambda word: f"{word}/a\nb"),
     KeyClass(
         "a segment of more than 255 bytes",
         lambda key: any(len(segment.encode()) > 255 for segment in key.split("/")),
@@ -66,7 +67,7 @@ KEY_CLASSES = (
 
 _ORDINARY = re.compile(r"(?:[A-Za-z0-9_=-][A-Za-z0-9_=.-]{0,200}/)*[A-Za-z0-9_=-][A-Za-z0-9_=.-]{0,200}")
 _MOST_ORDINARY = 900
-"""A key of this form and so many characters is in none of the classes; one look instead of eight."""
+"""A key of this form and so many characters is in none of the classes; one look instead of nine."""
 
 
 def classes_of(key: str) -> list[KeyClass]:

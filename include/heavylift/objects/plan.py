@@ -25,6 +25,7 @@ from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import EvidenceStore
 from heavylift.facts.estimate import refuse_too_dear
 from heavylift.objects.advice import advise_plan
+from heavylift.objects.aside import in_quarantine
 from heavylift.objects.beside import ARCHIVED, ARCHIVED_REMEDY, classes_of, describe, refuse_archived
 from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
@@ -101,6 +102,7 @@ async def _compare(
         difference.compare(source_listing, target_listing, options.filters, now)
         refuse_archived(request, difference, source_listing)
         findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
+        findings += in_quarantine(request, sides[0])
         gone = find_gone(request, difference, source, source_listing.total, state)
         findings += gone.findings
         findings += await describe(request, lambda: classes_of(difference, source_listing), source)

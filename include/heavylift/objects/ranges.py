@@ -13,6 +13,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from itertools import pairwise
+from math import ceil
 from typing import TypeVar
 
 from heavylift.platforms.listed_pages import ListedPage, ListsPages, page_of
@@ -22,8 +23,16 @@ _T = TypeVar("_T")
 
 CHAINS = 8
 """Ranges listed at once."""
+ALONE = 5
+"""Pages of keys that are listed one after the other before a space counts as long.
+
+A cut costs requests, and a store that begins in the middle may still go over everything before it: for few
+pages both cost more than they save.
+"""
 _RANGES = 32
 """More ranges than chains, because nobody knows beforehand which of them are long."""
+_WORTH = 4
+"""Pages that a range should have: the last one of each is read beyond its end."""
 _LONG = 1000
 _WAITING_PAGES = 8
 _FIRST, _LAST = "", "\U0010ffff" * 1024
@@ -31,36 +40,48 @@ _FIRST, _LAST = "", "\U0010ffff" * 1024
 
 async def list_pages(store: ObjectStore, prefix: str) -> AsyncGenerator[ListedPage]:
     """Yield all objects under ``prefix``, in no order where there are many; memory holds a few pages."""
-    bounds: list[str] = []
-    if isinstance(store, ListsRanges):
+    if not isinstance(store, ListsRanges):
         async with aclosing(_chain(store, prefix, _FIRST)) as pages:
-            first = await anext(pages, None)
-            if first is None:
-                return
-            if len(first.columns.keys) >= _LONG:
-                bounds = await _cuts(store, prefix)
-            if not bounds:
-                yield first
-                async for page in pages:
-                    yield page
-                return
+            async for page in pages:
+                yield page
+        return
+    bounds: list[str] = []
+    seen = 0
+    async with aclosing(_chain(store, prefix, _FIRST)) as pages:
+        async for page in pages:
+            yield page
+            if bounds:
+                continue  # it cannot be cut, and rows that nobody needs are not read
+            keys = page.columns.keys
+            seen += len(keys)
+            if seen >= ALONE * _LONG:
+                bounds = [keys[-1], *await _cuts(store, prefix, keys[-1], seen)]
+                if len(bounds) > 1:
+                    break
+        else:
+            return
     async with aclosing(_together(store, prefix, bounds)) as pages:
         async for page in pages:
             yield page
 
 
-async def _cuts(store: ListsRanges, prefix: str) -> list[str]:
-    """Return places to cut at, in order: folders, and folders of these where they are few."""
+async def _cuts(store: ListsRanges, prefix: str, after: str, seen: int) -> list[str]:
+    """Return places to cut at behind ``after``, in order: folders, and folders of these where they are few.
+
+    :param seen: so many keys lie before; as many to a folder are expected behind.
+    """
     found = await store.folders(prefix)
     if 0 < len(found) < CHAINS:
         deeper = await asyncio.gather(*map(store.folders, found))
         found = sorted({*found, *(folder for folders in deeper for folder in folders)})
-    step = max(1, len(found) // _RANGES)
-    return sorted(found)[::step]
+    left = sorted(folder for folder in found if folder > after)
+    passed = max(1, len(found) - len(left))
+    step = max(1, len(left) // _RANGES, ceil(_WORTH * _LONG * passed / seen))
+    return left[step - 1 :: step]
 
 
 async def _together(store: ObjectStore, prefix: str, bounds: list[str]) -> AsyncGenerator[ListedPage]:
-    ranges = deque(pairwise([_FIRST, *bounds, _LAST]))
+    ranges = deque(pairwise([*bounds, _LAST]))
     pages: asyncio.Queue[ListedPage | None] = asyncio.Queue(_WAITING_PAGES)
 
     listening = True

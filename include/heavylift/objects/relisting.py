@@ -9,14 +9,14 @@ does not matter, and what is listed in several ranges at once may come in any.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from heavylift.errors import AuditError, NotFoundError
 from heavylift.evidence.base import Record
-from heavylift.evidence.records import EvidenceRef, Tally
+from heavylift.evidence.records import MAX_LISTED, EvidenceRef, Tally
 from heavylift.objects.listing import LISTING, Listing, block_of, selected_of
 from heavylift.objects.ranges import list_pages
 from heavylift.objects.row_files import (
@@ -28,7 +28,7 @@ from heavylift.objects.row_files import (
     to_parquet,
 )
 from heavylift.objects.row_pipe import PipedRows, piped_rows
-from heavylift.patterns import selector
+from heavylift.patterns import everything, in_quarantine, matcher, selector
 
 if TYPE_CHECKING:
     from heavylift.evidence.store import EvidenceStore
@@ -69,6 +69,7 @@ class Relisting:
 
     :param path: where the rows will be, once somebody asks for them.
     :param selected: told the key relative to ``prefix``.
+    :param matches: the same, but that it knows no quarantine.
     """
 
     store: ObjectStore
@@ -78,6 +79,10 @@ class Relisting:
     kept: PageList | None = None
     fresh: list[Page] = field(default_factory=list)
     again: list[Page] = field(default_factory=list)
+    matches: Callable[[str], bool] = everything
+    put_aside: list[str] = field(default_factory=list)
+    """Relative keys in a quarantine, and so in no dataset: the first of those in pages that were read."""
+    put_aside_count: int = 0
 
     async def run(self) -> Relisting:
         """List the place; memory holds a few pages of rows, and one line for each page."""
@@ -101,8 +106,15 @@ class Relisting:
             number += 1
             columns = selected_of(unread.columns, self.prefix, self.selected)
             count = len(columns.keys)
+            if count < len(unread.columns.keys):
+                self._note_put_aside(unread.columns.keys)
             rows.add([*block_of(columns), [number] * count])
             self.fresh.append(Page(number, unread.digest, count, sum(map(int, columns.sizes))))
+
+    def _note_put_aside(self, keys: Sequence[str]) -> None:
+        aside = [rel for key in keys if in_quarantine(rel := key[len(self.prefix) :]) and self.matches(rel)]
+        self.put_aside += aside[: max(0, MAX_LISTED - len(self.put_aside))]
+        self.put_aside_count += len(aside)
 
     def _kept_pages(self) -> Iterator[Page]:
         return (Page(*page) for page in self.kept.pages) if self.kept else iter(())
@@ -170,10 +182,13 @@ async def relist_both(
 
     :param kept: the pages of an earlier listing of the source, and of the target.
     """
-    selected = selector(request.options.include, request.options.exclude)
+    patterns = request.options.include, request.options.exclude
+    selected, matches = selector(*patterns), matcher(*patterns)
     one, other = kept or (None, None)
     sides = (
-        Relisting(source, request.source.location.prefix, selected, folder / "source.parquet", one),
+        Relisting(
+            source, request.source.location.prefix, selected, folder / "source.parquet", one, matches=matches
+        ),
         Relisting(target, request.target.location.prefix, selected, folder / "target.parquet", other),
     )
     tasks = [asyncio.create_task(side.run()) for side in sides]

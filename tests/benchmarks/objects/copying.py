@@ -88,18 +88,25 @@ def real(bench: Bench, lane: CopyLane, runs: int, scale: float) -> Result:
     env = bench.stack("aws_source", lane.target_conn).env
     bucket, expected = bench.source(load)
 
+    servers, before = ("aws_source", lane.target_conn), [0.0]
+
+    def create(name: str) -> None:
+        clients.create(env, lane.target_conn, name)
+        before[0] = bench.server_cpu(*servers)
+
     def check(target: str) -> Mapping[str, float]:
+        taken = bench.server_cpu(*servers) - before[0]
         wrong = problem(env, lane.target_conn, target, expected, read=load.large)
         if wrong:
             raise NoFigureError(wrong)
-        return {}
+        return {"server_cpu": round(taken, 2)}
 
     ground = Ground(
         env,
         bucket,
         lane.target_conn,
         bench.folder,
-        create=lambda name: clients.create(env, lane.target_conn, name),
+        create=create,
         remove=lambda name: clients.remove(env, lane.target_conn, name),
         check=check,
     )

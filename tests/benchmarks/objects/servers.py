@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
+from sandbox import records
 from sandbox.stack import Stack
 from tests.benchmarks.objects.filling import fill
 from tests.benchmarks.objects.loads import Load
@@ -37,6 +40,12 @@ class Bench:
         else:
             self._stack.ensure(*names)
         return self._stack
+
+    def server_cpu(self, *names: str) -> float:
+        """Return the processor time that running servers have taken so far, in seconds."""
+        found = [records.read(self.stack(*names).state_dir, name) for name in names]
+        times = [psutil.Process(record.process.pid).cpu_times() for record in found if record is not None]
+        return sum(each.user + each.system for each in times)
 
     def source(self, load: Load) -> tuple[str, Path]:
         """Return the bucket of ``aws_source`` that holds a load, and the file that lists it."""

@@ -62,7 +62,9 @@ def keys(folders: int, each: int) -> list[str]:
     return sorted(f"d/{folder:03d}/{number:05d}" for folder in range(folders) for number in range(each))
 
 
-@pytest.mark.parametrize(("folders", "each"), [(1, 5000), (3, 2000), (40, 130), (100, 77), (1500, 3)])
+@pytest.mark.parametrize(
+    ("folders", "each"), [(1, 5000), (3, 2000), (7, 2000), (1, 9000), (40, 150), (1500, 5)]
+)
 async def test_every_object_is_listed_once(folders: int, each: int) -> None:
     store = OrderedStore(keys(folders, each))
     found = await listed(store, "d/")
@@ -71,16 +73,39 @@ async def test_every_object_is_listed_once(folders: int, each: int) -> None:
 
 
 async def test_a_long_space_is_listed_in_several_ranges_at_once() -> None:
-    store = OrderedStore(keys(100, 200))
+    store = OrderedStore(keys(100, 400))
     await listed(store)
     assert store.most_at_once > 4
 
 
-@pytest.mark.parametrize("cuts", [["d/000/"], ["d/001/00005", "d/002/"], ["zzz"], ["a", "b"], []])
+@pytest.mark.parametrize(
+    "cuts",
+    [
+        ["d/000/"],
+        ["d/001/00005", "d/005/", "d/006/00007", "d/007/"],
+        ["zzz"],
+        ["a", "b"],
+        [],
+    ],
+)
 async def test_cuts_need_not_be_folders_nor_there(cuts: list[str]) -> None:
     """A key that is itself a cut, or a cut before or behind everything, changes nothing."""
-    store = OrderedStore(sorted([*keys(4, 900), *cuts]), cuts)
+    store = OrderedStore(sorted([*keys(8, 900), *cuts]), cuts)
     assert sorted(await listed(store)) == store.keys
+
+
+async def test_a_few_pages_in_many_folders_cost_what_one_chain_costs() -> None:
+    """A request for each folder would cost ten times the pages, and reads most keys twice."""
+    store = OrderedStore(keys(50, 90))
+    assert await listed(store) == store.keys
+    assert (store.begun, store.pages) == ([""], 5)
+
+
+async def test_what_is_read_beyond_the_ends_of_ranges_is_little() -> None:
+    store = OrderedStore(keys(100, 200))
+    await listed(store)
+    assert len(store.begun) > 3
+    assert store.pages < 1.3 * len(store.keys) / PAGE + 1
 
 
 async def test_a_short_space_costs_one_chain() -> None:

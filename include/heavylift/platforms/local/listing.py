@@ -12,7 +12,7 @@ from itertools import islice
 from heavylift.errors import PreconditionError
 from heavylift.platforms.local.faults import GONE, read_faults
 from heavylift.platforms.local.folders import open_folder
-from heavylift.platforms.local.names import is_own_name
+from heavylift.platforms.local.names import UNDECODABLE, is_own_name
 from heavylift.platforms.ports import ListedObject
 
 PAGE = 1000
@@ -42,7 +42,7 @@ def listed_object(key: str, found: os.stat_result) -> ListedObject:
 class Walk:
     """One listing.
 
-    :param unlisted: is filled with what was met and is no regular file: path → reason.
+    :param unlisted: is filled with what was met and is no object: path, as text, → reason.
     """
 
     root: str
@@ -135,11 +135,21 @@ class Walk:
             found = os.stat(key[len(folder) :], dir_fd=opened, follow_symlinks=False)
         except FileNotFoundError:
             return None
-        if stat.S_ISREG(found.st_mode):
-            return listed_object(os.fsdecode(key), found)
-        kind = _OTHER_KINDS.get(stat.S_IFMT(found.st_mode), "no regular file any more")
-        self.unlisted[os.fsdecode(key)] = kind
+        if not stat.S_ISREG(found.st_mode):
+            kind = _OTHER_KINDS.get(stat.S_IFMT(found.st_mode), "no regular file any more")
+        elif text := _text_of(key):
+            return listed_object(text, found)
+        else:
+            kind = f"{UNDECODABLE}; bytes are shown as \\x.."
+        self.unlisted[key.decode(errors="backslashreplace")] = kind
         return None
+
+
+def _text_of(key: bytes) -> str:
+    try:
+        return key.decode()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _key(folder: bytes, entry: os.DirEntry[str]) -> bytes:

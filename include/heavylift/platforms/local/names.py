@@ -15,6 +15,9 @@ from heavylift.errors import NotFoundError
 NAME_MAX_BYTES = 255
 PATH_MAX_BYTES = 4095
 
+UNDECODABLE = "the name is not valid UTF-8, so no other store and no manifest can carry it"
+"""Why a file is no object of a listing."""
+
 _OWN = re.compile(r"\.heavylift-[0-9a-f]{32}\.(tmp|upload)")
 
 
@@ -70,7 +73,7 @@ def _encoding_problem(key: str) -> str | None:
     try:
         key.encode()
     except UnicodeEncodeError:
-        return "the name is not valid UTF-8, so no other store and no manifest can carry it"
+        return UNDECODABLE
     return None
 
 

@@ -6,8 +6,8 @@ root can be reached: no link is followed below it. What is and is not kept:
 - Regular files are objects. Symbolic links, pipes, sockets and devices are not: a listing passes
   them by and names each in ``PosixStore.unlisted``. Empty folders are not objects either, and
   hard links are separate objects. Owner, mode and times of files are not carried.
-- A name that is not valid UTF-8 is listed with surrogate escapes (PEP 383) and can be read, but
-  ``key_problem`` names it, since neither another store nor a manifest could carry it.
+- A file whose name is not valid UTF-8 is passed by and named in ``unlisted`` too, since neither another
+  store nor a manifest could carry it; by a key with surrogate escapes (PEP 383) it can be read.
 - Attributes and tags lie in an extended attribute where the file system has room for them.
 - A file system keeps no checksum of a file: ``reports`` is empty, so the caller reads back.
 

@@ -82,12 +82,16 @@ def test_own_names_are_just_ours() -> None:
     assert own_name("tmp") != own_name("tmp")
 
 
-async def test_an_undecodable_name_is_listed_readable_and_named(tmp_path: Path) -> None:
+async def test_an_undecodable_name_is_passed_by_named_and_readable(tmp_path: Path) -> None:
     (tmp_path / "good").write_bytes(b"1")
     (tmp_path / os.fsdecode(b"bad\xff")).write_bytes(b"2")
+    (tmp_path / os.fsdecode(b"f\xe9")).mkdir()
+    (tmp_path / os.fsdecode(b"f\xe9") / "inside").write_bytes(b"3")
     store = PosixStore(Location("file", str(tmp_path)))
     [page] = [page async for page in store.list_pages()]
-    assert [item.key for item in page] == ["bad\udcff", "good"]
+    assert [item.key for item in page] == ["good"]
+    assert sorted(store.unlisted) == ["bad\\xff", "f\\xe9/inside"]
+    assert all("UTF-8" in reason for reason in store.unlisted.values())
     assert "UTF-8" in str(store.key_problem("bad\udcff"))
     async with store.get("bad\udcff") as stream:
         assert [chunk async for chunk in stream.chunks()] == [b"2"]
