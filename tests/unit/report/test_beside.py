@@ -179,7 +179,8 @@ def test_a_dataset_that_flows_both_ways_is_told_in_the_report(place: Place) -> N
 def test_no_path_belongs_to_two_kinds_and_shards_to_none() -> None:
     paths = [
         "m/p/r/~endpoints/plan-1.json", "m/p/r/~alerts/dashboard-1.json", "m/p/r/~alerts/dashboard-2.json",
-        "m/p/r/databases/a/fence-3.json", "m/p/r/data/service-2-end.json", "m/p/r/data/shards/00001/001/result.json",
+        "m/p/r/databases/a/fence-3.json", "m/p/r/data/service-2-end.json",
+        "m/p/r/data/shards/00001/001/result.json",
         "m/p/r/data/plan.json", "m/p/r/~switch/capacity-1.json",
     ]  # fmt: skip
     found = find(paths, "m/p/r", of_run=True)
