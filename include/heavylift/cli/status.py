@@ -52,6 +52,7 @@ def status(
                 *_marks_text(marks),
                 *_beside_text(beside),
                 *_drills_text(drills),
+                _trail_text(stories[-1]),
             ]
         ),
         as_json=as_json,
@@ -122,11 +123,16 @@ def _document(story: RunStory) -> dict[str, Any]:
 
 
 def _marks_text(marks: list[dict[str, Any]]) -> list[str]:
-    lines = [
-        f"  {mark['dataset']}: the target follows the source as of {mark['listed_at']},"
-        f" {mark['objects']:,} objects, state {mark['root'][:16]}"
-        for mark in marks
-    ]
+    from datetime import datetime
+
+    from heavylift.report.text import when
+
+    def line(mark: dict[str, Any]) -> str:
+        at = when(datetime.fromisoformat(mark["listed_at"]))
+        state = f"{mark['objects']:,} objects, state {mark['root'][:16]}"
+        return f"  {mark['dataset']}: the target follows the source as of {at}, {state}"
+
+    lines = [line(mark) for mark in marks]
     return ["\n".join(["watermarks", *lines])] if lines else []
 
 
@@ -143,6 +149,12 @@ def _line(each: Told) -> str:
 def _beside_text(beside: tuple[Told, ...]) -> list[str]:
     lines = [f"{_line(each)} ({each.at:%Y-%m-%d %H:%M} UTC)" for each in beside]
     return ["\n".join(["for all runs", *lines])] if lines else []
+
+
+def _trail_text(story: RunStory) -> str:
+    trail = story.trail
+    told = trail.problem or f"{trail.length:,} entries, head {trail.head[:16] or '(none)'}"
+    return f"audit trail\n  {told}"
 
 
 def _drills_text(drills: DrillHistory | None) -> list[str]:
@@ -195,8 +207,7 @@ def _text(story: RunStory) -> str:
     if (deletions := deletions_of(story)).rows:
         lines.append(f"  deletions   {deletion_in_words(deletions)}")
     lines += [_line(each) for each in _of_run(story)]
-    lines += [f"  gate        {each.standing}" for each in story.gates]
-    lines.append(f"  audit       {story.trail.length:,} entries, head {story.trail.head[:16] or '(none)'}")
+    lines += [f"  gate        {each.standing.removeprefix('gate ')}" for each in story.gates]
     for advice in advice_on(story):
         lines += [f"  WRONG       {advice.problem}", f"  to do       {advice.remedy}"]
     return "\n".join(lines)
