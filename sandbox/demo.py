@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import signal
 import sys
+import textwrap
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -188,10 +189,16 @@ class Demo:
             if passed and self._options.rollback:
                 passed = self._switch_to(client, stack, Phase.ROLLBACK, live)
             live.stop()
-            tally = live.tally("source" if self._options.rollback else "target")
+            tally = live.tally(self._side_now(stack, passed=passed))
         colour = "green" if tally.whole else "bold red"
-        self._console.print(f"  What the applications saw: [{colour}]{tally}[/]")
+        self._tell(f"What the applications saw: {tally}", colour)
         return passed and tally.whole
+
+    def _side_now(self, stack: Stack, *, passed: bool) -> str:
+        """Return the side that must have every row: after a switch that failed, where writes go."""
+        if passed:
+            return "source" if self._options.rollback else "target"
+        return "target" if is_on_target(self.spec, stack.env) else "source"
 
     def _begin_at_the_source(self, client: AirflowClient, stack: Stack) -> bool:
         self._say("An earlier demo has left the workload on the target: rolling it back first")
@@ -216,7 +223,8 @@ class Demo:
     def _same_history(self, stack: Stack) -> bool:
         seen = look_at(self.spec, stack.env)
         verdict = "[green]equal[/]" if seen.equal else "[bold red]DIFFERENT[/]"
-        self._console.print(f"  both tracking servers: {verdict} ({seen})")
+        self._console.print(f"  both tracking servers: {verdict}")
+        self._tell(f"({seen})")
         for each in seen.different:
             self._console.print(f"    {each}", style="red", markup=False)
         # What the servers' artifacts are, rclone sees by itself.
@@ -250,7 +258,7 @@ class Demo:
         begun = until(lambda: client.unfinished(dag_id), seconds=SCHEDULED_RUN_SECONDS)
         if not begun:
             return None
-        self._console.print("  Switched on, it begins with its scheduled run by itself.")
+        self._tell(f"{dag_id} is switched on, and begins with its scheduled run by itself.")
         return begun[0]
 
     def _follow(self, client: AirflowClient, dag_id: str, run_id: str) -> View:
@@ -306,18 +314,18 @@ class Demo:
             self._console.print("  The run left no summary.", style="red")
             return
         if results.assessment is not None:
-            self._console.print(f"  {results.assessment.line}", markup=False)
+            self._tell(results.assessment.line)
         elif results.switch is not None:
-            self._console.print(f"  {switch_line(results.switch)}", markup=False)
+            self._tell(switch_line(results.switch))
         else:
             self._tell_counts(summary)
         for each in results.databases:
-            self._console.print(f"  {database_line(DatabaseRow(each, ()))}", markup=False)
+            self._tell(database_line(DatabaseRow(each, ())))
         for registry in results.registries:
             line = registry_line(RegistryRow(registry, (), datetime.now(UTC)))
-            self._console.print(f"  {line}", markup=False)
+            self._tell(line)
         for reason in summary.reasons:
-            self._console.print(f"  {reason}", style="red", markup=False)
+            self._tell(reason, "red")
         if results.report:
             self._console.print(f"  Report: {results.report.removeprefix('file://')}", soft_wrap=True)
 
@@ -343,6 +351,15 @@ class Demo:
     def _server_ready(self, server: Server, what: str, seconds: float) -> None:
         timing = f"{seconds:6.1f} s" if seconds else " " * 8
         self._console.print(f"  {timing}  {server.title} {what}", highlight=False)
+
+    def _tell(self, text: str, style: str = "") -> None:
+        """Print a line; where it is longer than the terminal is wide, what follows is set in."""
+        if self._console.is_terminal:
+            text = textwrap.fill(
+                text, self._console.width - 4, subsequent_indent="  ", break_on_hyphens=False
+            )
+        told = textwrap.indent(text, "  ")
+        self._console.print(told, style=style, markup=False, highlight=False, soft_wrap=True)
 
     def _say(self, text: str) -> None:
         self._console.print(f"\n[bold]{text}[/]")

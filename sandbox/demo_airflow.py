@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -16,6 +17,8 @@ FINISHED = frozenset({"success", "failed"})
 TIMEOUT_SECONDS = 60.0
 READ_ATTEMPTS = 3
 _PAGE = 100
+_NOISE = frozenset({"Worker startup parse complete", "Task failed with exception", "Retry policy decision"})
+"""What Airflow says of every failed task, whatever failed."""
 
 
 @dataclass(frozen=True)
@@ -87,6 +90,19 @@ class AirflowClient:
         """Return the state of a run: ``queued``, ``running``, ``success`` or ``failed``."""
         return str(self._json("GET", _run_path(dag_id, run_id))["state"])
 
+    def run_seconds(self, dag_id: str, run_id: str) -> float:
+        """Return for how long a run has gone on, or went on before it ended; 0 before it starts."""
+        found = self._json("GET", _run_path(dag_id, run_id))
+        if not found.get("start_date"):
+            return 0.0
+        end = datetime.fromisoformat(found["end_date"]) if found.get("end_date") else datetime.now(UTC)
+        return max((end - datetime.fromisoformat(found["start_date"])).total_seconds(), 0.0)
+
+    def order(self, dag_id: str) -> list[str]:
+        """Return the ids of a DAG's tasks so that each comes after what it waits for, groups together."""
+        found = self._json("GET", f"/dags/{quote(dag_id)}/tasks")["tasks"]
+        return in_order({raw["task_id"]: raw["downstream_task_ids"] for raw in found})
+
     def tasks(self, dag_id: str, run_id: str) -> list[TaskState]:
         """Return all task instances of a run."""
         return [
@@ -127,7 +143,8 @@ class AirflowClient:
         answer = self._call("GET", f"{path}?map_index={task.map_index}&full_content=true", allowed=(200, 404))
         content = json.loads(answer.body).get("content", []) if answer.status == 200 else []
         events = [str(item.get("event", "")) for item in content if isinstance(item, dict)]
-        return [event for event in events if event and not event.startswith("::")][-lines:]
+        told = [event for event in events if event and not event.startswith("::") and event not in _NOISE]
+        return told[-lines:]
 
     def open_questions(self, dag_id: str, run_id: str) -> list[tuple[str, int]]:
         """Return the tasks of a run that wait for a person, as task id and map index."""
@@ -242,6 +259,29 @@ class AirflowClient:
             remedy="correct the import error, or look at .sandbox/logs for the DAG processor",
             code="9802",
         )
+
+
+def in_order(downstream: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return tasks so that each comes after what it waits for; what hangs together stays together.
+
+    :param downstream: task → the tasks that wait for it.
+    """
+    found: list[str] = []
+    seen: set[str] = set()
+
+    def visit(task: str) -> None:
+        if task in seen:
+            return
+        seen.add(task)
+        for after in reversed(downstream.get(task, ())):
+            visit(after)
+        found.append(task)
+
+    waiting = {each for after in downstream.values() for each in after}
+    for task in reversed(downstream):
+        if task not in waiting:
+            visit(task)
+    return found[::-1]
 
 
 def _run_path(dag_id: str, run_id: str) -> str:

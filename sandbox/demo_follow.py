@@ -69,7 +69,6 @@ class RunFollower:
     ) -> None:
         self._client, self._dag_id, self._run_id = client, dag_id, run_id
         self._clock, self._sleep = clock, sleep
-        self._began = clock()
         self._shards = _Shards()
         self._order: dict[str, int] = {}
 
@@ -84,6 +83,8 @@ class RunFollower:
 
     def look(self) -> View:
         """Return the run as it is now."""
+        if not self._order:
+            self._order = {task: place for place, task in enumerate(self._client.order(self._dag_id))}
         state = self._client.run_state(self._dag_id, self._run_id)
         tasks = self._client.tasks(self._dag_id, self._run_id)
         self._learn_plans(tasks)
@@ -105,7 +106,7 @@ class RunFollower:
         return View(
             dag_id=self._dag_id,
             state=state,
-            seconds=self._clock() - self._began,
+            seconds=self._client.run_seconds(self._dag_id, self._run_id),
             steps=self._steps(tasks),
             objects_done=sum(shard["objects"] for shard in done),
             objects_total=sum(shard["objects"] for shard in shards),
@@ -128,7 +129,8 @@ class RunFollower:
     def _rate(self, tasks: list[TaskState], bytes_done: int) -> float:
         shards, now = self._shards, self._clock()
         if shards.first_copy is None and any(_is_copy(t) and t.state != "none" for t in tasks):
-            shards.first_copy = now - POLL_SECONDS
+            # What was done before anybody looked has no rate.
+            shards.first_copy = now - POLL_SECONDS if not bytes_done else None
         if bytes_done > shards.bytes_done:
             shards.bytes_done, shards.last_done = bytes_done, now
         if shards.first_copy is None or shards.last_done is None:

@@ -19,6 +19,7 @@ from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
 from heavylift.evidence.store import EvidenceStore, open_evidence
 from heavylift.evidence.switch_evidence import read_switch
 from heavylift.evidence.switch_records import SwitchRecord
+from heavylift.evidence.wording import method_in_words, size
 from heavylift.gates.summary import assess_reasons
 from heavylift.report.assessment import AssessView
 from heavylift.spec import MigrationSpec, Phase
@@ -147,17 +148,19 @@ def show_results(console: Console, results: RunResults) -> None:
 
 def _show_verifications(console: Console, verifications: tuple[VerificationRecord, ...]) -> None:
     table = Table(
-        "dataset", "objects", "MiB", "equal", "missing", "different", "proved by", title="Verification"
+        "dataset", "objects", "size", "equal", "missing", "different", "proved by", title="Verification"
     )
     for record in verifications:
         table.add_row(
             record.dataset,
             f"{record.source.objects:,}",
-            f"{record.source.size_bytes / 2**20:,.1f}",
+            size(record.source.size_bytes),
             f"{record.equal.objects:,}",
             str(record.missing),
             str(record.different),
-            ", ".join(f"{name} {count:,}" for name, count in sorted(record.methods.items())),
+            "; ".join(
+                f"{count:,}: {method_in_words(name)}" for name, count in sorted(record.methods.items())
+            ),
         )
     console.print(table)
 

@@ -16,6 +16,7 @@ from heavylift_airflow.progress import human_size
 from sandbox.demo_follow import Step, View
 
 PLAIN_EVERY_SECONDS = 10.0
+_BAR = 24
 
 _MARKS = {
     "success": ("✓", "green"),
@@ -93,7 +94,7 @@ def picture(view: View) -> Group:
     head = Text.assemble((view.dag_id, "bold"), f"  {view.state}  {view.seconds:.0f} s")
     if not view.objects_total:
         return Group(head, table)
-    bar = ProgressBar(total=max(view.bytes_total, 1), completed=view.bytes_done, width=46)
+    bar = ProgressBar(total=max(view.bytes_total, 1), completed=view.bytes_done, width=_BAR)
     amount = Table.grid(padding=(0, 2))
     amount.add_row(bar, Text(amounts(view)))
     return Group(head, table, Text(), amount)
@@ -107,8 +108,8 @@ def describe(step: Step) -> str:
 
 def amounts(view: View) -> str:
     """Return objects, bytes and rate of a run in one line."""
+    rate = f", {human_size(view.bytes_per_second)}/s" if view.bytes_per_second else ""
     return (
         f"{view.objects_done:,} of {view.objects_total:,} objects,"
-        f" {human_size(view.bytes_done)} of {human_size(view.bytes_total)},"
-        f" {human_size(view.bytes_per_second)}/s"
+        f" {human_size(view.bytes_done)} of {human_size(view.bytes_total)}{rate}"
     )

@@ -92,7 +92,7 @@ def find_gate(spec: MigrationSpec, phase: str, name: str) -> Gate:
     raise SpecError(
         f"looking up gate {name!r} of {spec.migration}.{phase}",
         got="no such gate in the spec",
-        expected=", ".join(gates) or "a gate of this phase",
+        expected=f"one of {', '.join(gates)}" if gates else "a gate of this phase",
         state="the gate stays closed",
         remedy="the spec was changed during the run: start a new run",
         code="8013",

@@ -43,7 +43,7 @@ class SeedSummary:
     changed: int = 0
 
     def __str__(self) -> str:
-        what = f"{self.objects} objects, {self.size_bytes / 1e6:.1f} MB"
+        what = f"{self.objects} objects, {self.size_bytes / 2**20:.1f} MiB"
         if self.added or self.changed:
             what = f"{self.added} objects added, {self.changed} changed"
         return f"{what} in s3://{self.bucket} ({self.seconds:.1f} s)"

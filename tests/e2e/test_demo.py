@@ -19,9 +19,10 @@ from rich.console import Console
 
 from heavylift.spec import Phase
 from sandbox import demo
-from sandbox.demo_airflow import AirflowClient, TaskState
+from sandbox.demo_airflow import AirflowClient, TaskState, in_order
 from sandbox.demo_cutover import Tally
 from sandbox.demo_follow import RunFollower, steps_of
+from sandbox.demo_screen import amounts
 from sandbox.stack import Stack
 
 
@@ -60,6 +61,38 @@ def test_a_rollback_follows_the_cutover_only_where_it_is_asked_for(
     assert not made._switch(cast("AirflowClient", None), cast("Stack", SimpleNamespace(env={})))
 
 
+@pytest.mark.parametrize(("on_target", "side"), [(False, "source"), (True, "target")])
+def test_after_a_switch_that_failed_rows_are_looked_for_where_writes_are(
+    monkeypatch: pytest.MonkeyPatch, on_target: bool, side: str
+) -> None:
+    made = demo.Demo(Console(quiet=True), demo.Options(False, False, Path("/nowhere")))
+    monkeypatch.setattr(demo, "is_on_target", lambda _spec, _env: on_target)
+    assert made._side_now(cast("Stack", SimpleNamespace(env={})), passed=False) == side
+
+
+def test_steps_come_in_the_order_of_the_work_and_groups_stay_together() -> None:
+    downstream = {
+        "begin": ["db.preflight", "data.plan"],
+        "db.verify": ["gate"],
+        "data.plan": ["data.copy"],
+        "db.preflight": ["db.verify"],
+        "gate": [],
+        "data.copy": ["gate"],
+    }
+    assert in_order(downstream) == [
+        "begin", "db.preflight", "db.verify", "data.plan", "data.copy", "gate",
+    ]  # fmt: skip
+
+
+def test_a_run_that_is_looked_at_late_is_told_no_rate() -> None:
+    tasks = [TaskState("a.plan", -1, "success", 1), TaskState("a.copy", 0, "success", 1)]
+    client = FakeAirflow([tasks])
+    follower = RunFollower(cast("AirflowClient", client), "m.transfer", "run", sleep=lambda _seconds: None)
+    [view] = follower.views()
+    assert (view.objects_done, view.seconds) == (3, 5.0)
+    assert amounts(view) == "3 of 3 objects, 9 B of 9 B"
+
+
 def test_mapped_tasks_are_shown_as_one_step_with_the_worst_state() -> None:
     tasks = [
         TaskState("data.copy", 0, "success", 1),
@@ -87,11 +120,20 @@ class FakeAirflow:
     def __init__(self, answers: list[list[TaskState]]) -> None:
         self._answers = answers
 
+    def order(self, _dag_id: str) -> list[str]:
+        return in_order({"a.copy": ["a.verify"], "a.verify": []})
+
+    def run_seconds(self, _dag_id: str, _run_id: str) -> float:
+        return 5.0
+
     def run_state(self, _dag_id: str, _run_id: str) -> str:
         return "running" if len(self._answers) > 1 else "success"
 
     def tasks(self, _dag_id: str, _run_id: str) -> list[TaskState]:
         return self._answers.pop(0)
+
+    def xcom(self, *_: object) -> list[dict[str, int]]:
+        return [{"objects": 3, "size_bytes": 9}]
 
 
 def commands_naming(folder: Path) -> list[str]:

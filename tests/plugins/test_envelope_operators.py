@@ -11,6 +11,7 @@ import pytest
 from heavylift.errors import IncompleteError
 from heavylift_airflow.operators.closing import SummariseRunOperator
 from heavylift_airflow.operators.envelopes import SealEnvelopeOperator, VerifyEnvelopeOperator
+from heavylift_airflow.operators.gates import EvaluateGateOperator
 from tests.plugins.world import World, context_of
 
 
@@ -61,3 +62,15 @@ def test_what_was_altered_fails_the_task_and_the_run(world: World, sealing: str)
         ran(world, VerifyEnvelopeOperator, envelope="models")
     with pytest.raises(IncompleteError, match="envelope models: 0 of 1"):
         ran(world, SummariseRunOperator)
+
+
+def test_the_default_gate_of_the_transfer_judges_envelopes_too(world: World, sealing: str) -> None:
+    world.save(gates=[])
+    ran(world, SealEnvelopeOperator, envelope="models")
+    with pytest.raises(IncompleteError, match="envelopes_verified of models: not verified"):
+        ran(world, EvaluateGateOperator, gate="transfer-verified")
+    ran(world, VerifyEnvelopeOperator, envelope="models")
+    with pytest.raises(IncompleteError) as refused:
+        ran(world, EvaluateGateOperator, gate="transfer-verified")
+    assert "counts_equal" in str(refused.value)
+    assert "envelopes_verified" not in str(refused.value)

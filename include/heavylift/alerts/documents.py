@@ -29,7 +29,11 @@ def read_document(path: Path) -> Any:
         size = path.stat().st_size
         text = path.read_text(encoding="utf-8") if size <= MAX_BYTES else ""
         found = json.loads(text or "0") if path.suffix.lower() == ".json" else yaml.safe_load(text)
-    except (OSError, ValueError, RecursionError, yaml.YAMLError) as problem:
+    except OSError as problem:
+        raise unreadable(
+            what, problem.strerror or type(problem).__name__, "a file that can be read"
+        ) from None
+    except (ValueError, RecursionError, yaml.YAMLError) as problem:
         raise unreadable(what, type(problem).__name__, "JSON, or YAML") from None
     if size > MAX_BYTES:
         raise unreadable(what, f"{size} bytes", f"at most {MAX_BYTES}")

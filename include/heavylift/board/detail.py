@@ -7,6 +7,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from heavylift.board.after import AfterView, read_after
+from heavylift.board.beside import read_beside
 from heavylift.board.judged import Judged, read_judged
 from heavylift.board.lines import MigrationLine, read_line
 from heavylift.board.listing import Listing, read_listing
@@ -15,6 +16,7 @@ from heavylift.board.reader import Reader, Trouble
 from heavylift.board.switched import SwitchView, read_switched
 from heavylift.board.told import FindingLine, TrailView, read_findings, read_trail
 from heavylift.evidence.store import EvidenceStore
+from heavylift.report.beside import Told
 from heavylift.spec import MigrationSpec, spec_digest
 
 _KEPT = 64
@@ -35,6 +37,7 @@ class Detail:
     switch: SwitchView | None
     after: AfterView
     judged: Judged
+    beside: tuple[Told, ...]
     findings: tuple[FindingLine, ...]
     trail: TrailView
     troubles: tuple[Trouble, ...]
@@ -82,6 +85,7 @@ async def read_detail(
     after = await read_after(reader, seen, phases)
     judged = await read_judged(reader, seen, spec, switch)
     plan = (judged.plan.path, judged.plan.record) if judged.plan else None
+    beside = await read_beside(reader, seen, phases)
     progress = await read_progress(reader, seen)
     lag = await read_lag(reader, seen)
     findings = await read_findings(reader, seen, plan)
@@ -95,6 +99,7 @@ async def read_detail(
         switch,
         after,
         judged,
+        beside,
         findings,
         trail,
         tuple(troubles.values()),

@@ -97,7 +97,7 @@ def translate(
 @app.command()
 def verify(
     translation: Annotated[Path, typer.Argument(help="The document that translate wrote (--out).")],
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The target's policies and roles.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The target's policies and roles.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing at all.")] = False,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,

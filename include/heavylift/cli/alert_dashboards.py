@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from heavylift.alerts.model import Platform
-from heavylift.cli.inventory_options import MIGRATION
+from heavylift.cli.alert_options import DryRun, Overwrite, Series, Sides, run_of
+from heavylift.cli.grouped import MIGRATION, Kept, grouped
 from heavylift.cli.output import ExitStatus, finish, mark_touched
-from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
+from heavylift.cli.stores import AsJson, shell_actor
 
 if TYPE_CHECKING:
     from heavylift.alerts.board_api import DashboardRequest
@@ -19,30 +18,18 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-File = Annotated[Path, typer.Argument(help="The dashboard: JSON.")]
-Source = Annotated[Platform, typer.Option("--source", help="cloudwatch, google, azure, prometheus: Grafana.")]
-Target = Annotated[Platform, typer.Option("--target", help="Likewise.")]
-Names = Annotated[
-    Path | None, typer.Option("--metrics", help="JSON: metrics, labels and scopes of the target.")
-]
-Accept = Annotated[
-    list[str] | None, typer.Option("--accept", help="A widget's title that may differ; may be given again.")
-]
+File = Annotated[Path, typer.Argument(help="The dashboard: JSON; of prometheus, Grafana's.")]
 
 
 @app.command()
+@grouped
 def translate(
     file: File,
-    source: Source,
-    target: Target,
+    sides: Sides,
     out: Annotated[Path, typer.Option(help="The target's dashboard, JSON.")],
-    metrics: Names = None,
-    accept: Accept = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing at all.")] = False,
-    migration: Annotated[str, typer.Option(help="Name under which evidence lies.")] = MIGRATION,
-    evidence: Evidence = None,
-    evidence_conn: EvidenceConn = None,
+    kept: Kept,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Write a dashboard for the target, each line drawn beside its source over series made to try it.
@@ -52,45 +39,31 @@ def translate(
     """
     from heavylift.alerts.board_api import translate_board
     from heavylift.alerts.documents import save, written
+    from heavylift.alerts.keeping import keep_dashboard
 
-    record = translate_board(_request(file, source, target, migration, metrics, accept, []))
+    record = translate_board(_request(file, sides, kept.migration, []))
     if not dry_run:
         mark_touched()
         save(written(record.document, out), out, overwrite=overwrite)
-        _keep(record, evidence, evidence_conn)
+        kept.keep(lambda store: keep_dashboard(store, record, shell_actor()))
     _finish(record, as_json)
 
 
 @app.command()
-def compare(
-    file: File,
-    source: Source,
-    target: Target,
-    series: Annotated[
-        list[Path] | None, typer.Option("--series", help="Samples, JSON lines; may be given again.")
-    ] = None,
-    metrics: Names = None,
-    accept: Accept = None,
-    as_json: AsJson = False,
-) -> None:
+@grouped
+def compare(file: File, sides: Sides, series: Series = None, as_json: AsJson = False) -> None:
     """Draw each line and its translation over series of yours; tells what differs, writes nothing."""
     from heavylift.alerts.board_api import translate_board
 
-    _finish(
-        translate_board(_request(file, source, target, MIGRATION, metrics, accept, series or [])), as_json
-    )
+    _finish(translate_board(_request(file, sides, MIGRATION, series or [])), as_json)
 
 
-def _request(
-    file: Path, source: Platform, target: Platform, migration: str, metrics: Path | None,
-    accept: list[str] | None, series: list[Path],
-) -> DashboardRequest:  # fmt: skip
+def _request(file: Path, sides: Sides, migration: str, series: list[Path]) -> DashboardRequest:
     from heavylift.alerts.board_api import DashboardRequest
-    from heavylift.evidence.alert_records import ALERTS_PHASE
-    from heavylift.evidence.records import RunKey
 
-    run = RunKey(migration=migration, phase=ALERTS_PHASE, run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f"))
-    return DashboardRequest(run, source, target, file, metrics, series, frozenset(accept or ()))
+    return DashboardRequest(
+        run_of(migration), sides.source, sides.target, file, sides.metrics, series, sides.accepted
+    )
 
 
 def _finish(record: DashboardRecord, as_json: bool) -> None:
@@ -115,15 +88,3 @@ def _finish(record: DashboardRecord, as_json: bool) -> None:
         as_json=as_json,
         status=ExitStatus.DONE if record.passed else ExitStatus.FAILED,
     )
-
-
-def _keep(record: DashboardRecord, evidence: str | None, conn: str | None) -> None:
-    from heavylift.aio import run
-    from heavylift.alerts.keeping import keep_dashboard
-    from heavylift.evidence.store import open_evidence
-
-    async def write() -> None:
-        async with open_evidence(evidence, evidence_connection(conn)) as store:
-            await keep_dashboard(store, record, shell_actor())
-
-    run(write())

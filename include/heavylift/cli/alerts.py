@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,10 +9,11 @@ import typer
 
 from heavylift.alerts.model import Platform
 from heavylift.cli.alert_dashboards import app as dashboards_app
+from heavylift.cli.alert_options import DryRun, Overwrite, Series, Sides, run_of
 from heavylift.cli.alert_queries import app as queries_app
-from heavylift.cli.inventory_options import MIGRATION
+from heavylift.cli.grouped import MIGRATION, Kept, grouped
 from heavylift.cli.output import ExitStatus, finish, mark_touched
-from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, shell_actor
+from heavylift.cli.stores import AsJson, shell_actor
 
 if TYPE_CHECKING:
     from heavylift.alerts.api import AlertsRequest
@@ -25,34 +25,23 @@ app = typer.Typer(no_args_is_help=True)
 app.add_typer(dashboards_app, name="dashboards", help="Dashboards for another platform.")
 app.add_typer(queries_app, name="queries", help="Queries of logs for another language.")
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="Exports of the rules: JSON or YAML.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="Exports of the rules: JSON or YAML.")]
 SourcePlatform = Annotated[Platform, typer.Option("--source", help="cloudwatch, google, azure, prometheus.")]
-TargetPlatform = Annotated[Platform, typer.Option("--target", help="Likewise.")]
-NamesFile = Annotated[
-    Path | None, typer.Option("--metrics", help="JSON: metrics, labels and scopes of the target.")
-]
 Tolerance = Annotated[
     float | None, typer.Option(min=0, help="Seconds that count as the same; default: an evaluation.")
-]
-Accept = Annotated[
-    list[str] | None, typer.Option("--accept", help="A rule that may differ; may be given again.")
 ]
 
 
 @app.command()
+@grouped
 def translate(
     files: Files,
-    source: SourcePlatform,
-    target: TargetPlatform,
+    sides: Sides,
     out: Annotated[Path, typer.Option(help="The target's rules: .json, or .yaml.")],
-    metrics: NamesFile = None,
-    accept: Accept = None,
+    kept: Kept,
     tolerance: Tolerance = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a file that is there.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Write nothing at all.")] = False,
-    migration: Annotated[str, typer.Option(help="Name under which evidence lies.")] = MIGRATION,
-    evidence: Evidence = None,
-    evidence_conn: EvidenceConn = None,
+    overwrite: Overwrite = False,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Write rules for the target, each replayed beside its source over series made to try it.
@@ -61,33 +50,25 @@ def translate(
     """
     from heavylift.alerts.api import translate_alerts
     from heavylift.alerts.documents import save, written
+    from heavylift.alerts.keeping import keep
 
-    record = translate_alerts(_request(files, source, target, migration, metrics, tolerance, accept))
+    record = translate_alerts(_request(files, sides, kept.migration, tolerance))
     if not dry_run:
         mark_touched()
         save(written(record.document, out), out, overwrite=overwrite)
-        _keep(record, evidence, evidence_conn)
+        kept.keep(lambda store: keep(store, record, shell_actor()))
     _finish(record, as_json)
 
 
 @app.command()
+@grouped
 def compare(
-    files: Files,
-    source: SourcePlatform,
-    target: TargetPlatform,
-    series: Annotated[
-        list[Path] | None, typer.Option("--series", help="Samples, JSON lines; may be given again.")
-    ] = None,
-    metrics: NamesFile = None,
-    accept: Accept = None,
-    tolerance: Tolerance = None,
-    as_json: AsJson = False,
+    files: Files, sides: Sides, series: Series = None, tolerance: Tolerance = None, as_json: AsJson = False
 ) -> None:
     """Replay rules and their translations over series of yours; tells when each fires, writes nothing."""
     from heavylift.alerts.api import translate_alerts
 
-    asked = _request(files, source, target, MIGRATION, metrics, tolerance, accept, series or [])
-    _finish(translate_alerts(asked), as_json)
+    _finish(translate_alerts(_request(files, sides, MIGRATION, tolerance, series or [])), as_json)
 
 
 @app.command("list")
@@ -142,16 +123,13 @@ def _told(rule: Rule) -> str:
 
 
 def _request(
-    files: list[Path], source: Platform, target: Platform, migration: str, metrics: Path | None,
-    tolerance: float | None, accept: list[str] | None, series: list[Path] | None = None,
-) -> AlertsRequest:  # fmt: skip
+    files: list[Path], sides: Sides, migration: str, tolerance: float | None, series: list[Path] | None = None
+) -> AlertsRequest:
     from heavylift.alerts.api import AlertsRequest
-    from heavylift.evidence.alert_records import ALERTS_PHASE
-    from heavylift.evidence.records import RunKey
 
-    run = RunKey(migration=migration, phase=ALERTS_PHASE, run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f"))
+    run = run_of(migration)
     return AlertsRequest(
-        run, source, target, files, metrics, series or (), tolerance, frozenset(accept or ())
+        run, sides.source, sides.target, files, sides.metrics, series or (), tolerance, sides.accepted
     )
 
 
@@ -176,15 +154,3 @@ def _times(turns: tuple[float, ...]) -> str:
     if not turns:
         return "never fires"
     return f"fires at {turns[0]:.0f}" + (f", ceases at {turns[1]:.0f}" if len(turns) > 1 else "")
-
-
-def _keep(record: AlertRecord, evidence: str | None, conn: str | None) -> None:
-    from heavylift.aio import run
-    from heavylift.alerts.keeping import keep
-    from heavylift.evidence.store import open_evidence
-
-    async def write() -> None:
-        async with open_evidence(evidence, evidence_connection(conn)) as store:
-            await keep(store, record, shell_actor())
-
-    run(write())

@@ -27,7 +27,7 @@ TARGETS = (System.VERTEX, System.AZURE_ML, System.SAGEMAKER, System.AIRFLOW)
 
 @app.command()
 def translate(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The definitions.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The definitions.")],
     target: Annotated[System, typer.Option("--target", help="vertex, azureml, sagemaker or airflow.")],
     out: Annotated[Path, typer.Option("--out", metavar="FOLDER", help="Where the translations go.")],
     source: Source = None,
@@ -70,7 +70,7 @@ def translate(
 
 @app.command()
 def check(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="The definitions.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="The definitions.")],
     platform: Annotated[System, typer.Option("--platform", help="vertex, azureml, sagemaker or airflow.")],
     as_json: AsJson = False,
 ) -> None:

@@ -103,13 +103,25 @@ def _failed(current: Session, error: HeavyliftError) -> int:
 
 
 def _misused(current: Session, error: typer.TyperException) -> int:
-    show = getattr(error, "show", None)
-    if show is not None:
-        show(file=sys.stderr)
+    context = getattr(error, "ctx", None)
+    if context is None:
+        usage, command = "", "heavylift"
     else:
-        note(f"error: {error.format_message()}")
-    parts = {"type": "UsageError", "what": error.format_message(), "retry_safe": True}
-    _emit_error(current, parts, ExitStatus.REFUSED)
+        usage, command = context.get_usage().removeprefix("Usage:").strip(), context.command_path
+    # The prefix is pydantic's, of whose words nobody asked to know.
+    said = error.format_message().replace("Value error, ", "").strip().rstrip(".")
+    mistake = SpecError(
+        "reading the command line",
+        got=said or "no command",
+        expected=usage or "a command of heavylift",
+        state="nothing was touched",
+        remedy=f"see {command} --help",
+        code="9775",
+    )
+    if said:
+        # Without a command the help was printed, which says it all.
+        note(render_error(mistake))
+    _emit_error(current, {**mistake.attrs(), "type": "UsageError"}, ExitStatus.REFUSED)
     return int(ExitStatus.REFUSED)
 
 

@@ -12,6 +12,7 @@ from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_store
 
 if TYPE_CHECKING:
     from heavylift.evidence.drill_records import DrillHistory
+    from heavylift.report.beside import Told
     from heavylift.report.story import RunStory
 
 app = typer.Typer()
@@ -32,7 +33,7 @@ def status(
     from heavylift.evidence.records import utc_now
     from heavylift.report.verdict import Standing, headline_of
 
-    stories, marks, drills = run(_read(migration, evidence, evidence_conn))
+    stories, marks, drills, beside = run(_read(migration, evidence, evidence_conn))
     passed = all(headline_of(story).standing is Standing.PASSED for story in stories)
     finish(
         {
@@ -40,11 +41,20 @@ def status(
             "passed": passed,
             "phases": [_document(story) for story in stories],
             "watermarks": marks,
+            "beside": [each.document for each in beside],
             "drills": {**drills.model_dump(mode="json"), "overdue": drills.is_overdue(utc_now())}
             if drills
             else None,
         },
-        text="\n\n".join([*(_text(story) for story in stories), *_marks_text(marks), *_drills_text(drills)]),
+        text="\n\n".join(
+            [
+                *(_text(story) for story in stories),
+                *_marks_text(marks),
+                *_beside_text(beside),
+                *_drills_text(drills),
+                _trail_text(stories[-1]),
+            ]
+        ),
         as_json=as_json,
         status=ExitStatus.DONE if passed else ExitStatus.FAILED,
     )
@@ -52,10 +62,11 @@ def status(
 
 async def _read(
     migration: str, url: str | None, conn: str | None
-) -> tuple[list[RunStory], list[dict[str, Any]], DrillHistory | None]:
+) -> tuple[list[RunStory], list[dict[str, Any]], DrillHistory | None, tuple[Told, ...]]:
     from heavylift.evidence.drill_records import history_of, last_drills
     from heavylift.evidence.runs import list_runs
     from heavylift.evidence.watermarks import read_watermarks
+    from heavylift.report.beside import read_of_migration
     from heavylift.report.story import read_story
 
     async with evidence_store(url, conn) as store:
@@ -66,7 +77,8 @@ async def _read(
         stories = [await read_story(store, key, runs=runs, others=0) for key in latest.values()]
         marks = [mark.model_dump(mode="json") for mark in await read_watermarks(store, migration)]
         drills = [kept.record for kept in await last_drills(store, migration)]
-        return stories, marks, history_of(drills) if drills else None
+        beside = await read_of_migration(store, migration)
+        return stories, marks, history_of(drills) if drills else None, beside
 
 
 def _document(story: RunStory) -> dict[str, Any]:
@@ -103,6 +115,7 @@ def _document(story: RunStory) -> dict[str, Any]:
         "optimisation": better.document if (better := optimize_view(story)) else None,
         "switch": seen.document if (seen := switch_view(story)) else None,
         "deletions": [each.document for each in deletions_of(story).rows if each.counts],
+        "beside": [each.document for each in _of_run(story)],
         "gates": [{"gate": each.name, "open": each.is_open, "why": each.standing} for each in story.gates],
         "advice": [{"problem": each.problem, "remedy": each.remedy} for each in advice_on(story)],
         "audit_head": story.trail.head,
@@ -110,12 +123,38 @@ def _document(story: RunStory) -> dict[str, Any]:
 
 
 def _marks_text(marks: list[dict[str, Any]]) -> list[str]:
-    lines = [
-        f"  {mark['dataset']}: the target follows the source as of {mark['listed_at']},"
-        f" {mark['objects']:,} objects, state {mark['root'][:16]}"
-        for mark in marks
-    ]
+    from datetime import datetime
+
+    from heavylift.report.text import when
+
+    def line(mark: dict[str, Any]) -> str:
+        at = when(datetime.fromisoformat(mark["listed_at"]))
+        state = f"{mark['objects']:,} objects, state {mark['root'][:16]}"
+        return f"  {mark['dataset']}: the target follows the source as of {at}, {state}"
+
+    lines = [line(mark) for mark in marks]
     return ["\n".join(["watermarks", *lines])] if lines else []
+
+
+def _of_run(story: RunStory) -> list[Told]:
+    """Return what the run itself has left; what belongs to the migration is told once, at the end."""
+    return [each for each, _ in story.beside if each.path.startswith(f"{story.run.folder}/")]
+
+
+def _line(each: Told) -> str:
+    verdict = "" if each.passed is None else "in order: " if each.passed else "NOT IN ORDER: "
+    return f"  {each.section:<11} {each.subject}: {verdict}{each.words}"
+
+
+def _beside_text(beside: tuple[Told, ...]) -> list[str]:
+    lines = [f"{_line(each)} ({each.at:%Y-%m-%d %H:%M} UTC)" for each in beside]
+    return ["\n".join(["for all runs", *lines])] if lines else []
+
+
+def _trail_text(story: RunStory) -> str:
+    trail = story.trail
+    told = trail.problem or f"{trail.length:,} entries, head {trail.head[:16] or '(none)'}"
+    return f"audit trail\n  {told}"
 
 
 def _drills_text(drills: DrillHistory | None) -> list[str]:
@@ -143,32 +182,32 @@ def _text(story: RunStory) -> str:
     there = counts.moved + counts.unchanged
     lines = [
         f"{story.run.migration} {story.run.phase}: {headline.label.upper()}: {headline.title}",
-        f"  run       {story.title}",
+        f"  run         {story.title}",
     ]
     if story.has_objects:
         lines.append(
-            f"  objects   {there.objects:,} of {counted(counts.found.objects, 'object')} found are on the"
+            f"  objects     {there.objects:,} of {counted(counts.found.objects, 'object')} found are on the"
             f" target by the copy's account, {size(there.size_bytes)}; {counts.failed.objects:,} failed,"
             f" {counts.refused.objects:,} refused",
         )
-    lines += [f"  database  {database_line(row)}" for row in database_rows(story)]
-    lines += [f"  stream    {stream_line(row)}" for row in stream_rows(story)]
-    lines += [f"  registry  {registry_line(row)}" for row in registry_rows(story)]
-    lines += [f"  features  {feature_line(row)}" for row in feature_rows(story)]
-    lines += [f"  model     {model_line(row)}" for row in model_rows(story)]
+    lines += [f"  database    {database_line(row)}" for row in database_rows(story)]
+    lines += [f"  stream      {stream_line(row)}" for row in stream_rows(story)]
+    lines += [f"  registry    {registry_line(row)}" for row in registry_rows(story)]
+    lines += [f"  features    {feature_line(row)}" for row in feature_rows(story)]
+    lines += [f"  model       {model_line(row)}" for row in model_rows(story)]
     if found := assess_view(story):
-        lines.append(f"  plan      {found.line}")
+        lines.append(f"  plan        {found.line}")
     if better := optimize_view(story):
-        lines.append(f"  optimise  {better.line}")
+        lines.append(f"  optimise    {better.line}")
     if made := provision_view(story):
-        lines += [f"  infra     {made.line}"] if made.makes else []
-        lines += [f"  {row.record.part:<9} {row.line}" for row in made.parts]
+        lines += [f"  infra       {made.line}"] if made.makes else []
+        lines += [f"  {row.record.part:<11} {row.line}" for row in made.parts]
     if seen := switch_view(story):
-        lines.append(f"  switch    {seen.line}")
+        lines.append(f"  switch      {seen.line}")
     if (deletions := deletions_of(story)).rows:
-        lines.append(f"  deletions {deletion_in_words(deletions)}")
-    lines += [f"  gate      {each.standing}" for each in story.gates]
-    lines.append(f"  audit     {story.trail.length:,} entries, head {story.trail.head[:16] or '(none)'}")
+        lines.append(f"  deletions   {deletion_in_words(deletions)}")
+    lines += [_line(each) for each in _of_run(story)]
+    lines += [f"  gate        {each.standing.removeprefix('gate ')}" for each in story.gates]
     for advice in advice_on(story):
-        lines += [f"  WRONG     {advice.problem}", f"  to do     {advice.remedy}"]
+        lines += [f"  WRONG       {advice.problem}", f"  to do       {advice.remedy}"]
     return "\n".join(lines)

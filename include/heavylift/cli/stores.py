@@ -6,11 +6,13 @@ import getpass
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from heavylift.connections import Connection, connection_from_env
+from heavylift.errors import NotFoundError
 
 if TYPE_CHECKING:
     from heavylift.evidence.store import EvidenceStore
@@ -41,10 +43,23 @@ async def evidence_store(
 
     :param create: a missing folder is made; commands that only read leave it missing.
     :raises ConnectionConfigError: the named connection is not set, or is of another kind.
+    :raises NotFoundError: a folder that is only read is not there.
     """
+    from heavylift.evidence.location import evidence_location
     from heavylift.evidence.store import open_evidence
 
-    async with open_evidence(url, evidence_connection(conn_id), create=create) as store:
+    connection = evidence_connection(conn_id)
+    location = evidence_location(url, connection)
+    if not create and location.scheme == "file" and not Path(location.container).is_dir():
+        raise NotFoundError(
+            f"opening the evidence store {location}",
+            got="no such folder",
+            expected="a folder with evidence, named by --evidence or by connection evidence",
+            state="nothing was read, and nothing was made",
+            remedy="name the store with --evidence URL, or export AIRFLOW_CONN_EVIDENCE",
+            code="9774",
+        )
+    async with open_evidence(url, connection, create=create) as store:
         yield store
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Translate, check and rehearse distributed training jobs.")
 
-Files = Annotated[list[Path], typer.Argument(metavar="FILE…", help="The definitions.")]
+Files = Annotated[list[Path], typer.Argument(metavar="FILE", help="The definitions.")]
 To = Annotated[Form, typer.Option("--target", help="sagemaker, vertex, azureml or kubernetes.")]
 ToCluster = Annotated[
     Cluster | None, typer.Option("--cluster", help="Of Kubernetes as target: eks, gke, aks or plain.")

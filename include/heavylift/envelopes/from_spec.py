@@ -1,4 +1,4 @@
-"""The envelopes that a spec asks for, and whether evidence proves them."""
+"""The envelopes that a spec asks for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Callable
 
 from heavylift.connections import Connection
 from heavylift.envelopes.requests import EnvelopeRequest, KeyChoice
-from heavylift.evidence.envelope_records import Act, EnvelopeRecord, envelope_path
-from heavylift.evidence.run_evidence import read_latest
-from heavylift.evidence.store import EvidenceStore
 from heavylift.platforms.places import Place
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.resolve import ResolvedPlace, resolve_place
@@ -39,31 +36,3 @@ def envelope_request(
 
 def _place(place: ResolvedPlace, look_up: Callable[[str], Connection]) -> Place:
     return Place(place.location, None if place.location.scheme == "file" else look_up(place.connection))
-
-
-async def unproved_envelopes(store: EvidenceStore, spec: MigrationSpec) -> list[str]:
-    """Return why envelopes of a spec are not proved; empty where all are.
-
-    :raises AuditError: a record is damaged.
-    """
-    reasons: list[str] = []
-    for each in spec.envelopes:
-        sealed = await _newest(store, spec.migration, each.name, "seal")
-        verified = await _newest(store, spec.migration, each.name, "verify")
-        if sealed is None or verified is None:
-            reasons.append(f"envelope {each.name}: not {'sealed' if sealed is None else 'verified'}")
-        elif not (sealed.passed and verified.passed):
-            worse = verified if sealed.passed else sealed
-            reasons.append(f"envelope {each.name}: {worse.statement}")
-        elif verified.started_at < sealed.ended_at:
-            reasons.append(f"envelope {each.name}: sealed again since it was verified")
-    return reasons
-
-
-async def _newest(store: EvidenceStore, migration: str, name: str, act: Act) -> EnvelopeRecord | None:
-    kept = await read_latest(
-        store,
-        lambda number: envelope_path(migration, name, act, number),
-        EnvelopeRecord,
-    )
-    return kept.record if kept else None

@@ -13,6 +13,7 @@ from heavylift.evidence.decommission_records import DECOMMISSION_FOLDER
 from heavylift.evidence.endpoint_records import ENDPOINTS_FOLDER
 from heavylift.evidence.envelope_records import ENVELOPES_FOLDER
 from heavylift.evidence.feature_records import FEATURES_FOLDER
+from heavylift.evidence.image_records import IMAGES_FOLDER
 from heavylift.evidence.infra_records import INFRA_FOLDER, PROVISION_PHASE
 from heavylift.evidence.inventory_records import ASSESS_FOLDERS
 from heavylift.evidence.model_records import MODELS_FOLDER
@@ -28,7 +29,9 @@ from heavylift.evidence.switch_records import SWITCH_FOLDER
 from heavylift.evidence.workload_records import WORKLOAD_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
-_PROVISIONED = frozenset({ACCESS_FOLDER, ENDPOINTS_FOLDER, INFRA_FOLDER, PARTS_FOLDER, SECRETS_FOLDER})
+_PROVISIONED = frozenset(
+    {ACCESS_FOLDER, ENDPOINTS_FOLDER, IMAGES_FOLDER, INFRA_FOLDER, PARTS_FOLDER, SECRETS_FOLDER}
+)
 _NO_PHASE = frozenset(
     {
         "audit",
@@ -40,6 +43,7 @@ _NO_PHASE = frozenset(
         DECOMMISSION_FOLDER,
         ENVELOPES_FOLDER,
         WORKLOAD_FOLDER,
+        "monitoring",
         "~notify",
     }
 )

@@ -39,6 +39,7 @@ from heavylift.gates.checks import (
     judge_stream,
 )
 from heavylift.gates.database_checks import DatabaseSubject, judge_database_freshness
+from heavylift.gates.envelope_checks import judge_envelopes
 from heavylift.gates.freshness import TABLE_CHECKS, judge_freshness
 from heavylift.gates.infra_checks import InfraSubject, gate_now, judge_infra_freshness, stage_digest
 from heavylift.gates.leaving_checks import judge_leaving, leaving_subject
@@ -69,6 +70,7 @@ async def evaluate_gate(
     streams: Sequence[str] = (),
     registries: Sequence[str] = (),
     feature_stores: Sequence[str] = (),
+    envelopes: Sequence[str] = (),
     models: ModelVersions = (),
     assessment: bool = False,
     provision: bool = False,
@@ -88,7 +90,8 @@ async def evaluate_gate(
         alone. None means all.
     :param databases: all databases that it answers for, and the lag in seconds under which each
         counts as caught up.
-    :param streams: all streams that it answers for; ``registries`` and ``feature_stores`` likewise.
+    :param streams: all streams that it answers for; ``registries``, ``feature_stores`` and ``envelopes``
+        likewise.
     :param models: all models that it answers for, each with its version.
     :param assessment: whether it answers for the run's assessment.
     :param provision: whether it answers for a stage of the run's infrastructure: the one it is named for.
@@ -126,6 +129,7 @@ async def evaluate_gate(
         outcomes += judged
     left = await leaving_subject(store, run) if leaving else None
     outcomes += judge_leaving(gate, left, now) if left else []
+    outcomes += await _of_envelopes(store, run.migration, gate, envelopes, now)
     outcomes += await _of_workload(store, run.migration, gate, workload, now)
     outcomes += await _of_plan(store, run.migration, gate, plan)
     outcomes += await _of_compliance(store, run.migration, gate, plan, now)
@@ -289,6 +293,14 @@ async def _of_plan(
     return [await judge_plan_approved(store, migration, plan)]
 
 
+async def _of_envelopes(
+    store: EvidenceStore, migration: str, gate: Gate, envelopes: Sequence[str], now: datetime
+) -> list[CheckOutcome]:
+    if Check.ENVELOPES_VERIFIED not in gate.checks:
+        return []
+    return await judge_envelopes(store, migration, envelopes, timedelta(seconds=gate.max_age), now)
+
+
 async def _of_workload(
     store: EvidenceStore, migration: str, gate: Gate, workload: WorkloadDemand | None, now: datetime
 ) -> list[CheckOutcome]:
@@ -344,4 +356,5 @@ _NOBODY_TO_JUDGE = {
     Check.CHANGES_PROPOSED: "optimisation to judge",
     Check.REGISTRIES_EQUAL: "registry to judge",
     Check.FEATURES_EQUAL: "feature store to judge",
+    Check.ENVELOPES_VERIFIED: "envelope to judge",
 }

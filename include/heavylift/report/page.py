@@ -20,7 +20,7 @@ _TEMPLATES = (
     "report.html", "macros.html", "databases.html", "streams.html",
     "registries.html", "features.html", "models.html", "assess.html", "provision.html", "switch.html",
     "optimize.html", "gone.html", "forecast.html", "proof.html", "trail.html", "plan.html", "access.html",
-    "controls.html", "leaving.html", "workload.html",
+    "controls.html", "leaving.html", "workload.html", "beside.html",
 )  # fmt: skip
 
 

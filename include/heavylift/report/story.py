@@ -17,7 +17,7 @@ from heavylift.evidence.infra_evidence import ProvisionEvidence, read_provision
 from heavylift.evidence.model_evidence import ModelEvidence, read_model_evidence
 from heavylift.evidence.optimize_evidence import OptimizeEvidence, read_optimize
 from heavylift.evidence.paths import dataset_of_folder, gate_path, summary_path
-from heavylift.evidence.records import Approval, GateResult, PhaseSummary, RunKey, utc_now
+from heavylift.evidence.records import Approval, EvidenceRef, GateResult, PhaseSummary, RunKey, utc_now
 from heavylift.evidence.registry_evidence import RegistryEvidence, read_registry
 from heavylift.evidence.run_evidence import DatasetEvidence, Kept, read_all, read_dataset, read_latest
 from heavylift.evidence.runs import SeenRun, list_runs
@@ -26,6 +26,7 @@ from heavylift.evidence.stream_evidence import StreamEvidence, read_stream_evide
 from heavylift.evidence.switch_evidence import SwitchEvidence, read_switch
 from heavylift.evidence.workload_records import KINDS, WorkloadTestRecord, latest_test
 from heavylift.gates.approval import gate_standing, read_approvals
+from heavylift.report.beside import Told, read_beside
 
 _STARTED = "run.started"
 DECOMMISSION, CUTOVER = "decommission", "cutover"
@@ -68,6 +69,7 @@ class RunStory:
 
     :param summary: the run's last word; None while it has none.
     :param others: the migration's other runs, the latest first.
+    :param beside: what has no section of its own, each in a line.
     """
 
     run: RunKey
@@ -90,13 +92,14 @@ class RunStory:
     optimize: OptimizeEvidence | None = None
     leaving: LeavingEvidence | None = None
     workload: tuple[Kept[WorkloadTestRecord], ...] = ()
+    beside: tuple[tuple[Told, EvidenceRef], ...] = ()
 
     @property
     def has_objects(self) -> bool:
         """Tell whether the run is about objects: it has datasets, or nothing at all."""
         looked = self.assess or self.provision or self.switch or self.optimize or self.leaving
         others = self.databases or self.streams or self.registries or self.feature_stores or self.models
-        return bool(self.datasets) or not (others or looked)
+        return bool(self.datasets) or not (others or looked or self.beside)
 
     @property
     def was_dry(self) -> bool:
@@ -162,6 +165,7 @@ async def read_story(
         leaving=await read_leaving(store, run) if run.phase == DECOMMISSION else None,
         workload=await _workload(store, run) if run.phase == CUTOVER else (),
         models=tuple([await read_model_evidence(store, run, *each) for each in models]),
+        beside=await read_beside(store, run, names),
     )
 
 

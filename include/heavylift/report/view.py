@@ -296,6 +296,7 @@ def _files(story: RunStory) -> Iterable[EvidenceRef]:
     yield from story.switch.refs if story.switch else ()
     yield from story.optimize.refs if story.optimize else ()
     yield from leaving_files(story.leaving) if story.leaving else ()
+    yield from (ref for _, ref in story.beside)
     for gate in story.gates:
         yield from (kept.ref for kept in gate.results)
         yield from (kept.ref for kept in gate.approvals)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.resolve import resolve_datasets, resolve_place
 from heavylift.spec.rule import Broken
+from heavylift.spec.vocabulary import Check, Phase
 
 
 def envelope_rules(spec: MigrationSpec) -> Iterator[Broken]:
@@ -35,6 +36,21 @@ def envelope_rules(spec: MigrationSpec) -> Iterator[Broken]:
                     "a prefix of its own, so that what is sealed can be listed by itself",
                 )
         taken.append((f"the target of envelope {each.name}", mine))
+    yield from _gates_have_envelopes(spec)
+
+
+def _gates_have_envelopes(spec: MigrationSpec) -> Iterator[Broken]:
+    for index, gate in enumerate(spec.gates):
+        if Check.ENVELOPES_VERIFIED not in gate.checks or (spec.envelopes and gate.phase is Phase.TRANSFER):
+            continue
+        yield Broken(
+            "9773",
+            ("gates", index, "checks", gate.checks.index(Check.ENVELOPES_VERIFIED)),
+            f"the check {Check.ENVELOPES_VERIFIED.value!r} in the phase {gate.phase.value} of a spec with"
+            f" {len(spec.envelopes)} envelopes",
+            "a gate of the phase transfer, which seals them, and an entry of envelopes",
+            "name an envelope and move the check to a gate of transfer, or take it out",
+        )
 
 
 def _folder(connection: str, url: str) -> str:

@@ -76,6 +76,16 @@ DEFAULT_TRANSFER_GATE = Gate(
 )
 """The gate of the transfer phase where the spec names none."""
 
+
+def default_transfer_gate(*, envelopes: bool) -> Gate:
+    """Return the default gate of the transfer phase, for a spec with envelopes or without."""
+    if not envelopes:
+        return DEFAULT_TRANSFER_GATE
+    checks = (*DEFAULT_TRANSFER_GATE.checks, Check.ENVELOPES_VERIFIED)
+    description = f"{DEFAULT_TRANSFER_GATE.description} Every envelope was opened again to prove it."
+    return DEFAULT_TRANSFER_GATE.model_copy(update={"checks": checks, "description": description})
+
+
 DEFAULT_REGISTRY_GATE = Gate(
     name="registry-verified",
     phase=Phase.REGISTRY,

@@ -7,7 +7,13 @@ from typing import Literal
 from pydantic import ConfigDict, Field
 
 from heavylift.spec.base import Name, SpecModel, Text
-from heavylift.spec.gates import DEFAULT_GATES, DEFAULT_PART_GATES, Gate, default_registry_gate
+from heavylift.spec.gates import (
+    DEFAULT_GATES,
+    DEFAULT_PART_GATES,
+    Gate,
+    default_registry_gate,
+    default_transfer_gate,
+)
 from heavylift.spec.platforms import Defaults, EvidenceStore, Notify, Schedule, Side
 from heavylift.spec.provision_parts import Part, part_of
 from heavylift.spec.sections_assess import Assess
@@ -124,6 +130,8 @@ class MigrationSpec(SpecModel):
         if phase is Phase.REGISTRY and not named:
             moved = {"registries": bool(self.registries), "feature_stores": bool(self.feature_stores)}
             return (default_registry_gate(**moved),) if any(moved.values()) else ()
+        if phase is Phase.TRANSFER and not named:
+            return (default_transfer_gate(envelopes=bool(self.envelopes)),)
         if phase is Phase.PROVISION:
             return self._gates_of_provision(named)
         return named or DEFAULT_GATES.get(phase, ())

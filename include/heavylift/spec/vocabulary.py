@@ -176,6 +176,7 @@ class Check(StrEnum):
     ENDPOINTS_PLANNED = "endpoints_planned"
     ENDPOINTS_SERVING = "endpoints_serving"
     ENDPOINTS_REMOVAL_PLANNED = "endpoints_removal_planned"
+    ENVELOPES_VERIFIED = "envelopes_verified"
     CHANGES_PROPOSED = "changes_proposed"
     SOURCE_UNUSED = "source_unused"
     GRACE_OVER = "grace_over"

@@ -154,9 +154,10 @@ async def summary_of(store: EvidenceStore, frame: TaskFrame, phase: str) -> Phas
     )
     if not frame.spec.envelopes:
         return summary
-    from heavylift.envelopes.from_spec import unproved_envelopes
+    from heavylift.gates.envelope_checks import envelope_reasons
 
-    reasons = (*summary.reasons, *await unproved_envelopes(store, frame.spec))
+    names = [envelope.name for envelope in frame.spec.envelopes]
+    reasons = (*summary.reasons, *await envelope_reasons(store, frame.spec.migration, names))
     return summary.model_copy(update={"reasons": reasons, "passed": summary.passed and not reasons})
 
 

@@ -89,6 +89,7 @@ class EvaluateGateOperator(HeavyliftOperator):
             "streams": [stream.name for stream in spec.streams],
             "registries": [registry.name for registry in spec.registries],
             "feature_stores": [store.name for store in spec.feature_stores],
+            "envelopes": [envelope.name for envelope in spec.envelopes],
         }
 
 

@@ -78,6 +78,12 @@ def test_nothing_stands_in_anybodys_way(open_page: Open, theme: str, path: str) 
     assert found["passes"], "axe has looked at something"
 
 
+@pytest.mark.parametrize("path", ["", "/m/waits", "/m/damaged"])
+def test_a_telephone_shows_it_without_moving_sideways(open_page: Open, path: str) -> None:
+    page = show(open_page("admin", viewport={"width": 400, "height": 850}), f"/heavylift/board{path}")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+
+
 def test_the_checker_would_find_a_barrier(open_page: Open) -> None:
     page = show(open_page(bypass_csp=True))
     page.evaluate("document.querySelector('.brand').style.color = '#e8e8e8'")

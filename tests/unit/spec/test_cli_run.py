@@ -188,7 +188,9 @@ def test_a_wrong_command_exits_2(arguments: list[str], capsys: pytest.CaptureFix
     assert run(app, arguments) == 2
     assert capsys.readouterr().out == ""
     assert run(app, [*arguments, "--json"]) == 2
-    assert json.loads(capsys.readouterr().out)["error"]["type"] == "UsageError"
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["type"], error["state"]) == ("UsageError", "nothing was touched")
+    assert all(error[part] for part in ("what", "got", "expected", "remedy"))
 
 
 def test_json_behind_two_dashes_is_an_argument(capsys: pytest.CaptureFixture[str]) -> None:

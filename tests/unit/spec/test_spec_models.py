@@ -224,6 +224,7 @@ def test_the_example_is_right_and_says_what_the_sandbox_has(repository: Path) ->
         Check.SOURCE_UNUSED,
         Check.GRACE_OVER,
         Check.WORKLOAD_TESTS_PASSED,
+        Check.ENVELOPES_VERIFIED,
         *INFRA_CHECKS,
         *PART_CHECKS,
         *ASSESS_CHECKS,

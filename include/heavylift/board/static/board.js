@@ -53,7 +53,7 @@
     const live = $("#live");
     if (live.textContent !== words) live.textContent = words;
   };
-  const clock = () => new Date().toLocaleTimeString();
+  const clock = () => `${new Date().toISOString().slice(11, 19)} UTC`;
 
   async function poll() {
     clearTimeout(timer);
