@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from heavylift.models.looking import Look
 
 _UNKNOWN = "unknown"
-_SAVED_MODEL = "saved_model.pb"
+SAVED_MODEL = "SavedModel"
+_GRAPH = "saved_model.pb"
 _OF_SAVED_MODEL = re.compile(r"(?:variables/variables\.(?:index|data-\d{5}-of-\d{5})|fingerprint\.pb)\Z")
 
 
@@ -24,7 +25,7 @@ def read_beside(looks: Sequence[Look]) -> None:
                 look.add("file-absent", f"tensors of it lie in {name[:200]!r}, which is not there")
             else:
                 _explain(beside, look)
-        if posixpath.basename(look.path) == _SAVED_MODEL and look.understood:
+        if posixpath.basename(look.path) == _GRAPH and look.kind == SAVED_MODEL:
             start = f"{folder}/" if folder else ""
             for path, beside in by_path.items():
                 if path.startswith(start) and _OF_SAVED_MODEL.match(path[len(start) :]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,8 +14,10 @@ import yaml
 
 from heavylift.errors import SpecError
 from heavylift.models.flavors import Problem, flavor_problems
+from heavylift.models.torchscript import CONSTANTS, PROGRAM
 
 _MLMODEL = "MLmodel"
+_SAVED_MODEL = "saved_model.pb"
 _MAX_TEXT = 4 * 2**20
 _MOST_NODES = 1_000_000
 """Values of a YAML file, those counted again that are named again: a short file may stand for any number."""
@@ -22,11 +25,13 @@ _VERSION = re.compile(r"\d+(?:\.[\w+!-]+)*\Z", re.ASCII)
 _FORMS = {
     ".onnx": "onnx", ".skops": "skops", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle",
     ".pt2": "exported", ".pt": "torch", ".pth": "torch", ".safetensors": "safetensors", ".ubj": "xgboost",
+    ".cbm": "catboost",
 }  # fmt: skip
 _BEGINNINGS = (
     (re.compile(rb'\s*\{\s*"(?:learner|version|Config)"'), "xgboost"),
     (re.compile(rb"\{L[\x00-\xff]{8}(?:learner|version|Config)"), "xgboost"),
     (re.compile(rb"tree\r?\nversion=v"), "lightgbm"),
+    (re.compile(rb"CBM1"), "catboost"),
 )
 """How files begin whose names tell nothing: boosters in the formats of their own libraries."""
 _PYTHON = re.compile(r"^\s*python\s*(?:==?|=)\s*([\d.]+)\s*$")
@@ -37,7 +42,8 @@ class Layout:
     """A model as it lies in a folder.
 
     :param form: how it is loaded: ``mlflow``, ``onnx``, ``skops``, ``pickle``, ``exported`` (a program of
-        PyTorch), ``torch`` and ``safetensors`` (weights alone), ``xgboost``, ``lightgbm``, or empty.
+        PyTorch), ``torchscript``, ``torch`` and ``safetensors`` (weights alone), ``xgboost``, ``lightgbm``,
+        ``catboost``, ``savedmodel`` (TensorFlow's), or empty.
     :param path: what is loaded, relative to the folder; empty for the folder itself.
     :param flavors: MLflow's flavors, or the form.
     :param requirements: lines of packages, as the model gives them.
@@ -72,18 +78,39 @@ def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, .
     """
     if _MLMODEL in names:
         return _mlflow(folder, names)
-    if len(names) == 1:
-        form = _FORMS.get(Path(names[0]).suffix.lower(), "") or _beginning(folder / names[0])
-        return Layout(form, names[0], (form or "unknown",), requirements=requirements)
-    found = f"{len(names)} files and no {_MLMODEL}" if names else "no file"
+    if _SAVED_MODEL in names:
+        return Layout("savedmodel", "", ("tensorflow",), requirements=requirements)
+    alone = list(names) if len(names) == 1 else [each for each in names if each.endswith(".onnx")]
+    if len(alone) == 1:
+        # Beside a file of ONNX lie those that hold its tensors.
+        form = _form_of(folder / alone[0])
+        return Layout(form, alone[0], (form or "unknown",), requirements=requirements)
+    shown = ", ".join(names[:3]) + ("…" if len(names) > 3 else "")
+    found = f"{len(names)} files ({shown}) and no {_MLMODEL}" if names else "no file"
     raise SpecError(
         "reading a model",
         got=found,
-        expected=f"a folder with a file {_MLMODEL}, or one file",
+        expected=f"a folder with a file {_MLMODEL} or {_SAVED_MODEL}, or one file",
         state="nothing was run or changed",
-        remedy="name the folder that MLflow's save_model or log_model wrote, or the model's one file",
+        remedy="name the folder that MLflow's save_model or log_model wrote, or the model's one file; keep"
+        " models of transformers, sentence-transformers and others by MLflow's flavor for them",
         code="7510",
     )
+
+
+def _form_of(path: Path) -> str:
+    form = _FORMS.get(path.suffix.lower(), "") or _beginning(path)
+    return "torchscript" if form == "torch" and _is_script(path) else form
+
+
+def _is_script(path: Path) -> bool:
+    """Tell whether a file of PyTorch holds a program, and not weights alone."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError):
+        return False
+    return any(CONSTANTS.match(each) for each in names) and any(PROGRAM.match(each) for each in names)
 
 
 def _beginning(path: Path) -> str:

@@ -91,7 +91,9 @@ def plain_requirements(layout: Layout) -> list[str]:
 
 _NEEDED = {"onnx": ("onnxruntime", "pandas"), "skops": ("skops", "pandas"), "pickle": ("joblib", "pandas"),
            "mlflow": ("pandas",), "exported": ("torch", "numpy", "pandas"), "torch": ("torch", "numpy"),
-           "xgboost": ("xgboost", "pandas"), "lightgbm": ("lightgbm", "pandas")}  # fmt: skip
+           "xgboost": ("xgboost", "pandas"), "lightgbm": ("lightgbm", "pandas"),
+           "catboost": ("catboost", "pandas"), "torchscript": ("torch", "numpy", "pandas"),
+           "savedmodel": ("tensorflow", "pandas")}  # fmt: skip
 
 
 def pin_of(line: str) -> tuple[str, str]:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 from heavylift.models import archives
-from heavylift.models.beside import read_beside
+from heavylift.models.beside import SAVED_MODEL, read_beside
 from heavylift.models.inert import MAGICS, is_safetensors, npy_holds_objects
 from heavylift.models.looking import Look, Trust, judge_names, judge_program, leads_out
 from heavylift.models.onnx_graph import read_onnx
 from heavylift.models.opcodes import PickleProgram, read_program
+from heavylift.models.tensorflow_graph import is_saved_model, saved_model_problems
 
 TEXT_LIMIT = 256 * 2**20
 _COMPILED_NAMES = re.compile(
@@ -120,7 +121,17 @@ def _as_data(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) 
         return Look(name, "ubjson", understood=True)
     if is_safetensors(stream, size):
         return Look(name, "safetensors", understood=True)
-    return _onnx(stream, size, name)
+    return _onnx(stream, size, name) or _saved_model(stream, size, name)
+
+
+def _saved_model(stream: BinaryIO, size: int, name: str) -> Look | None:
+    if not is_saved_model(stream, size):
+        return None
+    look = Look(name, SAVED_MODEL, understood=True)
+    for rule, detail in dict.fromkeys(saved_model_problems(stream, size)):
+        look.understood &= rule != "unscanned-file"
+        look.add(rule, detail)
+    return look
 
 
 def _onnx(stream: BinaryIO, size: int, name: str) -> Look | None:

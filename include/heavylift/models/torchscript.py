@@ -19,8 +19,7 @@ _ACTS = re.compile(
     r"|open|__import__)\Z"
 )
 _ACTS_IN_TEXT = re.compile(
-    r"(?<!\w)(from_file|save|rpc_\w+|PythonOp|IgnoredPythonOp|load_library)(?=\s*\()"
-    r"|\^(?=\s*\w)"
+    r"(?<!\w)(?:from_file|save|rpc_\w+|PythonOp|IgnoredPythonOp|load_library)(?=\s*\()|\^(?=\s*\w)"
 )
 _SPACES = frozenset({"aten", "prim", "quantized", "_quantized", "prepacked", "mkldnn_prepacked", "sparse"})
 _CLASSES = frozenset({"quantized", "sparse", "xnnpack", "rnn"})
