@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import gzip
 import json
 import lzma
 import re
@@ -11,11 +10,15 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
+from itertools import chain
 from typing import IO, Any, BinaryIO, cast
 
 from heavylift.models.exported import graph_problems, is_exported, raw_tensors
 from heavylift.models.looking import Look, Trust, judge_names
 from heavylift.models.opcodes import Global
+from heavylift.models.tarballs import is_tar, look_into_tar
+from heavylift.models.torchscript import CONSTANTS, MOST_TEXT, PROGRAM, script_problems
 
 MAX_DEPTH = 4
 MAX_EXPANDED_BYTES = 16 * 2**30
@@ -23,6 +26,8 @@ _IN_MEMORY = 16 * 2**20
 _CHUNK = 2**20
 _MAX_JSON = 256 * 2**20
 _TENSOR = re.compile(r"(?:[^/]+/)?data/\d+\Z")
+_SCRIPT_TENSOR = re.compile(r"(?:[^/]+/)?(?:data|constants|traced_inputs)/\d+\Z")
+_PROGRAM, _TORCH, _SCRIPT = "exported program", "torch archive", "TorchScript"
 _SKOPS_LOADERS = frozenset(
     {
         "BytearrayNode", "BytesNode", "CachedNode", "ConstructorFromReduceNode", "DTypeNode",
@@ -46,11 +51,19 @@ _DAMAGED = (OSError, EOFError, zlib.error, lzma.LZMAError, _TooLargeError)
 def look_into(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust, depth: int) -> Look | None:
     """Look into an archive or a compressed file; None where it is neither."""
     if depth >= MAX_DEPTH and (head[:4] == b"PK\x03\x04" or _opener(head) is not None):
-        return Look(name, "nested archive", understood=False)
+        return _nested(name)
     if head[:4] == b"PK\x03\x04":
         return _zip(stream, name, trust, depth)
+    if is_tar(head):
+        return _nested(name) if depth >= MAX_DEPTH else look_into_tar(stream, size, name, trust, depth)
     opener = _opener(head)
     return _compressed(opener, stream, name, trust, depth) if opener else None
+
+
+def _nested(name: str) -> Look:
+    look = Look(name, "nested archive", understood=False)
+    look.add("unscanned-file", f"more than {MAX_DEPTH} archives lie within each other")
+    return look
 
 
 def zip_behind(stream: BinaryIO, head: bytes, name: str, trust: Trust, depth: int) -> Look | None:
@@ -66,19 +79,19 @@ def zip_behind(stream: BinaryIO, head: bytes, name: str, trust: Trust, depth: in
         # Whoever reads zip archives does not take it for one either.
         return None
     if depth >= MAX_DEPTH:
-        return Look(name, "nested archive", understood=False)
+        return _nested(name)
     return _zip(stream, name, trust, depth)
 
 
 def _opener(head: bytes) -> Callable[[BinaryIO], Iterator[bytes]] | None:
     if head[:2] == b"\x1f\x8b":
-        return lambda stream: _chunks(gzip.GzipFile(fileobj=stream, mode="rb"))
+        return partial(_inflate, window=31)
     if head[:3] == b"BZh":
-        return lambda stream: _chunks(bz2.BZ2File(stream))
+        return partial(_expand, make=bz2.BZ2Decompressor)
     if head[:6] == b"\xfd7zXZ\x00" or head[:3] == b"\x5d\x00\x00":
-        return lambda stream: _chunks(lzma.LZMAFile(stream))
+        return partial(_expand, make=lzma.LZMADecompressor)
     if head[:1] == b"\x78" and head[1:2] in {b"\x01", b"\x5e", b"\x9c", b"\xda"}:
-        return _inflate
+        return partial(_inflate, window=15)
     return None
 
 
@@ -87,24 +100,49 @@ def _chunks(opened: Any) -> Iterator[bytes]:
         yield chunk
 
 
-def _inflate(stream: BinaryIO) -> Iterator[bytes]:
-    inflater = zlib.decompressobj()
-    while chunk := stream.read(_CHUNK):
-        data = inflater.decompress(chunk, _CHUNK)
-        while data or inflater.unconsumed_tail:
-            yield data
-            data = inflater.decompress(inflater.unconsumed_tail, _CHUNK)
+def _expand(stream: BinaryIO, make: Callable[[], Any]) -> Iterator[bytes]:
+    """Expand one stream after the other; what follows the last and is none is not passed by."""
+    packed, expander = b"", make()
+    while packed or (packed := stream.read(_CHUNK)) or not expander.eof:
+        if expander.eof:
+            expander = make()
+        if not packed and expander.needs_input:
+            raise EOFError("it ends early")
+        yield expander.decompress(packed, _CHUNK)
+        while not expander.eof and not expander.needs_input:
+            yield expander.decompress(b"", _CHUNK)
+        packed = expander.unused_data if expander.eof else b""
+
+
+def _inflate(stream: BinaryIO, window: int) -> Iterator[bytes]:
+    """Inflate one stream after the other, since joblib's loader does, and gzip's."""
+    packed, inflater = b"", zlib.decompressobj(window)
+    while packed or (packed := stream.read(_CHUNK)):
+        if inflater.eof:
+            inflater = zlib.decompressobj(window)
+        yield inflater.decompress(packed, _CHUNK)
+        packed = inflater.unused_data if inflater.eof else inflater.unconsumed_tail
     yield inflater.flush()
+    if not inflater.eof:
+        raise EOFError("it ends early")
 
 
 def _compressed(
     opener: Callable[[BinaryIO], Iterator[bytes]], stream: BinaryIO, name: str, trust: Trust, depth: int
-) -> Look:
+) -> Look | None:
     from heavylift.models.scanning import look_at
 
     stream.seek(0)
+    chunks = opener(stream)
     try:
-        with _spooled(opener(stream)) as inner:
+        first = next(chunks)
+    except zlib.error:
+        # Not one byte comes out for anybody: "x^2" begins a text.
+        return None
+    except _DAMAGED as error:
+        return _unreadable(name, "compressed file", error)
+    try:
+        with _spooled(chain((first,), chunks)) as inner:
             look = look_at(inner, _size(inner), name, trust, depth + 1)
     except _DAMAGED as error:
         return _unreadable(name, "compressed file", error)
@@ -130,20 +168,18 @@ def _members(
     from heavylift.models.scanning import look_at
 
     names = {each.filename for each in members}
-    torch = any(each.endswith("data.pkl") for each in names)
-    skops = "schema.json" in names
-    program = is_exported(names)
-    kind = (
-        "exported program" if program else "torch archive" if torch else "skops" if skops else "zip archive"
-    )
+    kind = _kind_of(names)
     look = Look(name, kind, understood=True)
     if len(names) != len(members):
         # Which of the two a loader takes, only that loader knows.
         look.understood = False
         look.add("unscanned-file", "two of its members have one name")
-    raw = _raw_of_program(archive, members) if program else set()
+    raw = _bare(archive, members, kind)
     for member in members:
-        if (torch and not program and _TENSOR.search(member.filename)) or member.filename in raw:
+        if member.filename in raw:
+            continue
+        if kind == _SCRIPT and PROGRAM.match(member.filename):
+            _program(archive, member, look)
             continue
         with archive.open(member) as opened, _spooled(_chunks(opened)) as inner:
             inside = look_at(inner, _size(inner), f"{name}!{member.filename}", trust, depth + 1)
@@ -151,15 +187,41 @@ def _members(
         look.suspicions += inside.suspicions
         if not inside.understood and not inside.suspicions:
             look.add("unscanned-file", f"its member {member.filename} is not understood ({inside.kind})")
-    if program:
+    if kind == _PROGRAM:
         _graphs(archive, members, look)
-    elif torch:
+    elif kind == _SCRIPT:
         _compiled(archive, members, look)
-    if skops:
+    if "schema.json" in names:
         _skops(archive, look, trust)
     if "config.json" in names and b'"Lambda"' in archive.read("config.json"):
         look.add("malicious-code", "its configuration has a Lambda layer, which is code")
     return look
+
+
+def _kind_of(names: set[str]) -> str:
+    if is_exported(names):
+        return _PROGRAM
+    if any(each.endswith("data.pkl") for each in names):
+        script = any(CONSTANTS.match(each) for each in names) and any(PROGRAM.match(each) for each in names)
+        return _SCRIPT if script else _TORCH
+    return "skops" if "schema.json" in names else "zip archive"
+
+
+def _bare(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], kind: str) -> set[str]:
+    """Return the members that the archive's loader reads as the bytes of tensors."""
+    if kind == _PROGRAM:
+        return _raw_of_program(archive, members)
+    tensors = {_TORCH: _TENSOR, _SCRIPT: _SCRIPT_TENSOR}.get(kind)
+    return {each.filename for each in members if tensors and tensors.search(each.filename)}
+
+
+def _program(archive: zipfile.ZipFile, member: zipfile.ZipInfo, look: Look) -> None:
+    """Read one text of a program of TorchScript."""
+    with archive.open(member) as opened:
+        content = opened.read(MOST_TEXT + 1)
+    for rule, detail in script_problems(content):
+        look.understood &= rule != "unscanned-file"
+        look.add(rule, f"its member {member.filename}: {detail}")
 
 
 _ACCELERATORS = (

@@ -114,7 +114,7 @@ def look(fetched: FetchedModel, options: CheckOptions, solver: Solver, work: Wor
         if options.scanner
         else modelscan.Scanned(problem="switched off")
     )
-    found = [*_form_findings(layout), *_looked(looks, scanned)]
+    found = [*_form_findings(layout), *_passed_by(fetched), *_looked(looks, scanned)]
     if scanned.problem:
         found.append(finding("scanner-unavailable", "modelscan", scanned.problem))
     return Checked(fetched, layout, tuple(looks), scanned, tuple(accepting(found, options.accept)))
@@ -154,6 +154,13 @@ def _files(checked: Checked) -> Iterator[ModelFile]:
 def _form_findings(layout: Layout) -> Iterator[Finding]:
     if not layout.form:
         yield finding("unknown-form", layout.path, "its name tells no form that can be loaded")
+    for rule, detail in layout.problems:
+        yield finding(rule, "MLmodel", detail)
+
+
+def _passed_by(fetched: FetchedModel) -> Iterator[Finding]:
+    for path, what in sorted(fetched.passed_by.items()):
+        yield finding("unscanned-file", path, f"it was neither fetched nor looked at ({what})")
 
 
 def target_python(layout: Layout, options: CheckOptions) -> str:

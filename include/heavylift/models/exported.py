@@ -20,11 +20,12 @@ _OLD_GRAPH = "serialized_exported_program.json"
 _CONFIG = re.compile(r"(?:.*/)?data/(?:weights|constants)/[^/]+_config\.json\Z")
 _RAW = re.compile(r"(?:weight|tensor)_\d+\Z")
 _OPERATORS = re.compile(
-    r"torch\.ops\.(?:aten|prims|higher_order|_c10d_functional|quantized_decomposed)(?:\.\w+){1,2}"
+    r"torch\.ops\.aten\.(?!from_file\b|save\b)\w+(?:\.\w+)?"
+    r"|torch\.ops\.(?:prims|higher_order|_c10d_functional|quantized_decomposed)(?:\.\w+){1,2}"
     r"|_operator\.(?:getitem|add|sub|mul|truediv|floordiv|mod|pow|neg|eq|ne|lt|le|gt|ge|and_|or_|not_)"
     r"|torch\.(?:sym_\w+|_sym_\w+|sym_float|sym_int)|math\.(?:trunc|ceil|floor|sqrt)"
 )
-_OTHER_OPERATORS = re.compile(r"torch\.ops\.\w+(?:\.\w+){1,2}")
+_OTHER_OPERATORS = re.compile(r"torch\.ops\.(?!aten\.)\w+(?:\.\w+){1,2}")
 _NAME = re.compile(r"[\w.]*\Z")
 _NAMED = frozenset({"name", "as_name", "arg_name"})
 _FUNCTIONS = frozenset(

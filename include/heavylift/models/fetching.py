@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import shutil
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, replace
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from heavylift.errors import IntegrityError, NotFoundError, ServerUnavailableError, UnsupportedError
 from heavylift.locations import Location, parse_location
 from heavylift.platforms.places import Place
-from heavylift.platforms.ports import ListedObject, ObjectStore
+from heavylift.platforms.ports import ListedObject, ObjectStore, PassesBy
 from heavylift.platforms.registered import Found, ModelRegistry, OpenRegistry, Registered, ServedFile
 from heavylift.platforms.wiring import open_store
 
@@ -35,11 +35,15 @@ class FetchedFile:
 
 @dataclass(frozen=True)
 class FetchedModel:
-    """A model on this machine."""
+    """A model on this machine.
+
+    :param passed_by: what lies beside its files and is none, such as symbolic links: path → what it is.
+    """
 
     url: str
     folder: Path
     files: tuple[FetchedFile, ...]
+    passed_by: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,7 +73,16 @@ async def fetch_model(
         _demand_room(str(place.location), total, max_bytes, folder)
         told(f"fetching {len(items)} files, {total:,} bytes, from {place.location}")
         files = [await _fetch(store, item, item.key[len(prefix) :], folder) for item in items]
-    return FetchedModel(str(place.location) + (only or ""), folder, tuple(files))
+        passed_by = {} if only or not isinstance(store, PassesBy) else _shown(store.unlisted, prefix)
+    return FetchedModel(str(place.location) + (only or ""), folder, tuple(files), passed_by)
+
+
+def _shown(unlisted: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """Return what a listing has passed by, by names that can be written down."""
+    return {
+        key[len(prefix) :].encode("utf-8", "backslashreplace").decode(): what
+        for key, what in unlisted.items()
+    }
 
 
 async def fetch_registered(
@@ -214,18 +227,43 @@ def _take(sink: Any, digest: Any, chunk: bytes) -> None:
 async def _inside(url: str, name: str, folder: Path) -> Path:
     """Return where a file goes, and make its folder; a key may not lead out of the model's."""
     parts = name.split("/")
-    if name.startswith("/") or any(part in {"", ".", ".."} or "\0" in part for part in parts):
+    odd = any(part in {"", ".", ".."} for part in parts) or any(not _is_sign(sign) for sign in name)
+    if name.startswith("/") or odd:
         raise UnsupportedError(
-            f"fetching {url}",
-            got=f"the path {name!r}",
-            expected="a path that stays within the model's folder",
+            f"fetching {_printable(url)}",
+            got=f"the path {_printable(name)!r}",
+            expected="a path that stays within the model's folder, in UTF-8 and without control characters",
             state="nothing was run or changed",
             remedy="look who wrote this key; a model never needs it",
             code="7522",
         )
     path = folder.joinpath(*parts)
-    await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
-    return path
+    try:
+        await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
+        await asyncio.to_thread(path.lstat)
+    except FileNotFoundError:
+        return path
+    except OSError as error:
+        got = f"the path {name[:200]!r}: {error.strerror}"
+    else:
+        got = f"the path {name[:200]!r} a second time"
+    raise UnsupportedError(
+        f"fetching {url[:500]}",
+        got=got,
+        expected="paths that this machine's file system can hold, each once",
+        state="nothing was run or changed",
+        remedy="shorten the name, or rename the file that is called as another's folder; then save it again",
+        code="9584",
+    )
+
+
+def _is_sign(sign: str) -> bool:
+    """Tell whether a sign may stand in a name: lines of names become digests, and names are kept as UTF-8."""
+    return sign >= " " and not "\x7f" <= sign <= "\x9f" and not "\ud800" <= sign <= "\udfff"
+
+
+def _printable(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()[:500]
 
 
 def _demand_room(url: str, total: int, max_bytes: int, folder: Path) -> None:

@@ -42,7 +42,11 @@ _EXACT = frozenset(
         "numpy.random._pcg64.PCG64", "numpy.random._pcg64.PCG64DXSM", "numpy.random._philox.Philox",
         "numpy.random._sfc64.SFC64", "numpy.random.bit_generator.SeedSequence",
         "numpy.random.mtrand.RandomState",
+        "numpy.random.bit_generator.__pyx_unpickle_SeedSequence",
         "numpy.random._generator.Generator", "numpy.ma.core._mareconstruct", "numpy.ma.core.MaskedArray",
+        "numpy.ma.MaskedArray", "scipy.interpolate._bsplines.BSpline",
+        "scipy._lib.array_api_compat.numpy._aliases.asarray",
+        "sklearn.cluster._kmeans._kmeans_single_lloyd", "sklearn.cluster._kmeans._kmeans_single_elkan",
         "joblib.numpy_pickle.NumpyArrayWrapper",
         "sklearn._loss.link.Interval", "sklearn.tree._tree.Tree",
         "sklearn.neighbors._kd_tree.newObj", "sklearn.neighbors._ball_tree.newObj",
@@ -54,6 +58,7 @@ _EXACT = frozenset(
         "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",
         "pandas.core.arrays.categorical.Categorical", "pandas.core.dtypes.dtypes.CategoricalDtype",
         "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
+        "torch._utils._rebuild_qtensor", "torch.per_tensor_affine", "torch.per_channel_affine",
         "torch._utils._rebuild_parameter", "torch.Size", "torch.serialization._get_layout", "torch.device",
     }
 )  # fmt: skip
@@ -61,8 +66,8 @@ _NUMPY_SCALARS = re.compile(
     r"numpy\.(?:u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)|bool_?|str_|bytes_)"
 )
 _TORCH = re.compile(
-    r"torch\.(?:(?:Float|Double|Half|BFloat16|Int|Long|Short|Char|Byte|Bool)Storage"
-    r"|u?int(?:8|16|32|64)|float(?:16|32|64)|bfloat16|bool)"
+    r"torch\.(?:(?:Float|Double|Half|BFloat16|Int|Long|Short|Char|Byte|Bool|QInt8|QUInt8|QInt32)Storage"
+    r"|q?u?int(?:8|16|32|64)|float(?:16|32|64)|bfloat16|bool)"
 )
 # What TorchScript's own archives name: types of the program in them, and what rebuilds their lists.
 _SCRIPT = re.compile(
@@ -77,13 +82,21 @@ _LAYERS = re.compile(
 )
 # A class of these libraries: private modules below the package, then a name that begins like a class.
 _CLASSES = re.compile(
-    r"(?:sklearn(?:\.[a-z_][a-z0-9_]*)*|scipy\.sparse(?:\._[a-z]+)*|xgboost\.(?:core|sklearn)"
-    r"|lightgbm\.(?:basic|sklearn|engine)|catboost\.core|imblearn(?:\.[a-z_]+)*)\._*[A-Z]\w*"
+    r"(?:sklearn(?:\.[a-z_][a-z0-9_]*)*|scipy\.sparse(?:\._[a-z]+)*|imblearn(?:\.[a-z_]+)*)\._*[A-Z]\w*"
+    r"|xgboost\.core\.(?:Booster|\w*DMatrix)|xgboost\.sklearn\.XGB\w+|lightgbm\.basic\.(?:Booster|Dataset)"
+    r"|lightgbm\.sklearn\._?LGBM\w+|lightgbm\.engine\.CVBooster"
+    r"|catboost\.core\.(?:CatBoost\w*|Pool|_CatBoostBase)|_catboost\._CatBoost"
 )
 _SPARSE = re.compile(r"scipy\.sparse(?:\._[a-z]+)*\.(?:csr|csc|coo|bsr|dia|dok|lil)_(?:matrix|array)")
 # Parts of these libraries that run text, read files or start processes.
 _NOT_THESE = re.compile(
-    r"sklearn\.(?:utils\._testing|externals|datasets|conftest|_build_utils|tests)\b|.*\.tests?\."
+    r"sklearn\.(?:utils\._test\w*|externals|datasets|conftest|_build_utils|tests|callback|utils\._joblib)\b"
+    r"|imblearn\.(?:datasets|keras|tensorflow)\b|.*\.tests?\."
+    # What modules of these libraries have imported from elsewhere, and what is no class.
+    r"|.*\.(?:\w*Executor|Thread\w*|Process\w*|Popen|\w*Pool|Client|Listener|\w*Connection|\w*Server"
+    r"|\w*TemporaryFile|TemporaryDirectory|\w*Path|\w*IO|\w*MethodType|\w*FunctionType|CodeType|Memory|Parallel"
+    r"|\w*Manager|\w*Queue|\w*Enum|UserDict|ABCMeta|ABC|partial|np|warnings|xpx|_*LIB|SkipTest|Parameter"
+    r"|Progress|\w*Controller)\Z"
 )
 # Imports whatever it is told to, and takes an attribute of it.
 _IMPORTERS = re.compile(r"numpy(?:\._core|\.core)(?:\.\w+)*\._ufunc_reconstruct")

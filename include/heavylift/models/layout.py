@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,17 +13,25 @@ from typing import Any
 import yaml
 
 from heavylift.errors import SpecError
+from heavylift.models.flavors import Problem, flavor_problems
+from heavylift.models.torchscript import CONSTANTS, PROGRAM
 
 _MLMODEL = "MLmodel"
-_MAX_TEXT = 16 * 2**20
+_SAVED_MODEL = "saved_model.pb"
+_MAX_TEXT = 4 * 2**20
+_MOST_NODES = 1_000_000
+"""Values of a YAML file, those counted again that are named again: a short file may stand for any number."""
+_VERSION = re.compile(r"\d+(?:\.[\w+!-]+)*\Z", re.ASCII)
 _FORMS = {
     ".onnx": "onnx", ".skops": "skops", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle",
     ".pt2": "exported", ".pt": "torch", ".pth": "torch", ".safetensors": "safetensors", ".ubj": "xgboost",
+    ".cbm": "catboost",
 }  # fmt: skip
 _BEGINNINGS = (
     (re.compile(rb'\s*\{\s*"(?:learner|version|Config)"'), "xgboost"),
     (re.compile(rb"\{L[\x00-\xff]{8}(?:learner|version|Config)"), "xgboost"),
     (re.compile(rb"tree\r?\nversion=v"), "lightgbm"),
+    (re.compile(rb"CBM1"), "catboost"),
 )
 """How files begin whose names tell nothing: boosters in the formats of their own libraries."""
 _PYTHON = re.compile(r"^\s*python\s*(?:==?|=)\s*([\d.]+)\s*$")
@@ -33,12 +42,14 @@ class Layout:
     """A model as it lies in a folder.
 
     :param form: how it is loaded: ``mlflow``, ``onnx``, ``skops``, ``pickle``, ``exported`` (a program of
-        PyTorch), ``torch`` and ``safetensors`` (weights alone), ``xgboost``, ``lightgbm``, or empty.
+        PyTorch), ``torchscript``, ``torch`` and ``safetensors`` (weights alone), ``xgboost``, ``lightgbm``,
+        ``catboost``, ``savedmodel`` (TensorFlow's), or empty.
     :param path: what is loaded, relative to the folder; empty for the folder itself.
     :param flavors: MLflow's flavors, or the form.
     :param requirements: lines of packages, as the model gives them.
     :param signature: names and types of inputs and outputs, as JSON.
     :param example: the input example's file.
+    :param problems: rule and detail of what MLmodel has its loaders do.
     """
 
     form: str
@@ -50,7 +61,7 @@ class Layout:
     signature: Mapping[str, Any] = field(default_factory=dict)
     example: str = ""
     serialization: str = ""
-    code_paths: bool = False
+    problems: tuple[Problem, ...] = ()
 
     @property
     def answers(self) -> bool:
@@ -67,18 +78,39 @@ def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, .
     """
     if _MLMODEL in names:
         return _mlflow(folder, names)
-    if len(names) == 1:
-        form = _FORMS.get(Path(names[0]).suffix.lower(), "") or _beginning(folder / names[0])
-        return Layout(form, names[0], (form or "unknown",), requirements=requirements)
-    found = f"{len(names)} files and no {_MLMODEL}" if names else "no file"
+    if _SAVED_MODEL in names:
+        return Layout("savedmodel", "", ("tensorflow",), requirements=requirements)
+    alone = list(names) if len(names) == 1 else [each for each in names if each.endswith(".onnx")]
+    if len(alone) == 1:
+        # Beside a file of ONNX lie those that hold its tensors.
+        form = _form_of(folder / alone[0])
+        return Layout(form, alone[0], (form or "unknown",), requirements=requirements)
+    shown = ", ".join(names[:3]) + ("…" if len(names) > 3 else "")
+    found = f"{len(names)} files ({shown}) and no {_MLMODEL}" if names else "no file"
     raise SpecError(
         "reading a model",
         got=found,
-        expected=f"a folder with a file {_MLMODEL}, or one file",
+        expected=f"a folder with a file {_MLMODEL} or {_SAVED_MODEL}, or one file",
         state="nothing was run or changed",
-        remedy="name the folder that MLflow's save_model or log_model wrote, or the model's one file",
+        remedy="name the folder that MLflow's save_model or log_model wrote, or the model's one file; keep"
+        " models of transformers, sentence-transformers and others by MLflow's flavor for them",
         code="7510",
     )
+
+
+def _form_of(path: Path) -> str:
+    form = _FORMS.get(path.suffix.lower(), "") or _beginning(path)
+    return "torchscript" if form == "torch" and _is_script(path) else form
+
+
+def _is_script(path: Path) -> bool:
+    """Tell whether a file of PyTorch holds a program, and not weights alone."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError):
+        return False
+    return any(CONSTANTS.match(each) for each in names) and any(PROGRAM.match(each) for each in names)
 
 
 def _beginning(path: Path) -> str:
@@ -94,7 +126,7 @@ def _mlflow(folder: Path, names: tuple[str, ...]) -> Layout:
         raise _unreadable(_MLMODEL, "no flavors")
     function = flavors.get("python_function") or {}
     info = document.get("saved_input_example_info") or {}
-    example = str(info.get("artifact_path") or "") if isinstance(info, dict) else ""
+    example = _plain_text(info.get("artifact_path")) if isinstance(info, dict) else ""
     own = [value for name, value in flavors.items() if name != "python_function" and isinstance(value, dict)]
     form, alone = _alone(flavors, names)
     return Layout(
@@ -102,22 +134,26 @@ def _mlflow(folder: Path, names: tuple[str, ...]) -> Layout:
         path=alone,
         flavors=tuple(sorted(map(str, flavors))),
         python=_python(folder, names, function),
-        mlflow_version=str(document.get("mlflow_version") or ""),
+        mlflow_version=_version(_MLMODEL, "mlflow_version", document.get("mlflow_version")),
         requirements=_requirements(folder, names),
         signature=_signature(document.get("signature")),
         example=example if example in names else "",
         serialization=next(
-            (str(each["serialization_format"]) for each in own if each.get("serialization_format")), ""
+            (found for each in own if (found := _plain_text(each.get("serialization_format")))), ""
         ),
-        code_paths=any(isinstance(each, dict) and each.get("code") for each in flavors.values()),
+        problems=tuple(dict.fromkeys(flavor_problems(flavors, names))),
     )
+
+
+def _plain_text(value: Any) -> str:
+    return value if isinstance(value, str) else ""
 
 
 def _alone(flavors: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str]:
     """Return the form and the file of a model that is no function of Python, as converted ones are."""
     for form in ("onnx", "safetensors"):
         own = flavors.get(form)
-        path = str(own.get("data") or "") if isinstance(own, dict) else ""
+        path = _plain_text(own.get("data")) if isinstance(own, dict) else ""
         if path in names and "python_function" not in flavors:
             return form, path
     return "mlflow", ""
@@ -125,29 +161,60 @@ def _alone(flavors: Mapping[str, Any], names: tuple[str, ...]) -> tuple[str, str
 
 def _requirements(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
     if "requirements.txt" in names:
-        lines = _text(folder / "requirements.txt").splitlines()
-        return tuple(line.strip() for line in lines if line.strip() and not line.strip().startswith("#"))
+        return requirement_lines(_text(folder / "requirements.txt"))
     for name in ("conda.yaml", "python_env.yaml"):
         if name in names:
-            dependencies = _yaml(folder / name).get("dependencies")
-            inner = [each.get("pip") for each in dependencies or () if isinstance(each, dict)]
+            dependencies = _dependencies(folder / name)
+            inner = [each.get("pip") for each in dependencies if isinstance(each, dict)]
             listed = inner[0] if inner and isinstance(inner[0], list) else dependencies
-            return tuple(
-                str(each) for each in listed or () if isinstance(each, str) and not _PYTHON.match(each)
-            )
+            return tuple(each for each in listed if isinstance(each, str) and not _PYTHON.match(each))
     return ()
+
+
+def requirement_lines(text: str) -> tuple[str, ...]:
+    """Return the lines of a file of requirements as pip reads them: joined, without remarks and digests."""
+    joined = re.sub(r"\\\r?\n", " ", text.removeprefix("\ufeff"))
+    lines = (re.sub(r"(?:^|\s)#.*|\s--hash=\S+", "", line).strip() for line in re.split(r"\r?\n", joined))
+    return tuple(line for line in lines if line)
+
+
+def _dependencies(path: Path) -> list[Any]:
+    found = _yaml(path).get("dependencies")
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise _unreadable(path.name, "dependencies that are no list")
+    return found
 
 
 def _python(folder: Path, names: tuple[str, ...], function: Any) -> str:
     told = function.get("python_version") if isinstance(function, dict) else None
     if told:
-        return str(told)
+        return _version(_MLMODEL, "python_version", told)
     if "python_env.yaml" in names:
-        return str(_yaml(folder / "python_env.yaml").get("python") or "")
+        return _version("python_env.yaml", "python", _yaml(folder / "python_env.yaml").get("python"))
     if "conda.yaml" in names:
-        lines = [str(each) for each in _yaml(folder / "conda.yaml").get("dependencies") or ()]
+        lines = [str(each) for each in _dependencies(folder / "conda.yaml") if isinstance(each, str)]
         return next((found[1] for line in lines if (found := _PYTHON.match(line))), "")
     return ""
+
+
+def _version(file: str, key: str, value: Any) -> str:
+    """Return a version, which becomes part of what uv is told.
+
+    :raises SpecError: it is none.
+    """
+    if value is None or value == "":
+        return ""
+    # YAML takes 3.10 without quotes for a number.
+    text = "3.10" if value == 3.1 and isinstance(value, float) else str(value) if _is_scalar(value) else ""
+    if not _VERSION.match(text):
+        raise _unreadable(file, f"{key} {text[:60]!r}, which is no version")
+    return text
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, (str, int, float))
 
 
 def _signature(value: Any) -> dict[str, Any]:
@@ -158,7 +225,7 @@ def _signature(value: Any) -> dict[str, Any]:
         text = value.get(part)
         try:
             made[part] = json.loads(text) if isinstance(text, str) else text
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _unreadable(_MLMODEL, f"a signature whose {part} are no JSON") from error
     return made
 
@@ -166,10 +233,22 @@ def _signature(value: Any) -> dict[str, Any]:
 def _yaml(path: Path) -> dict[str, Any]:
     try:
         found = yaml.safe_load(_text(path))
-    except (yaml.YAMLError, RecursionError) as error:
-        raise _unreadable(path.name, "no YAML") from error
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
+        raise _unreadable(
+            path.name, f"no YAML of plain values ({' '.join(str(error).split())[:200]})"
+        ) from error
     if not isinstance(found, dict):
         raise _unreadable(path.name, "no mapping")
+    waiting, seen = [found], 0
+    while waiting:
+        value: Any = waiting.pop()
+        seen += 1
+        if seen > _MOST_NODES:
+            raise _unreadable(path.name, f"more than {_MOST_NODES} values")
+        if isinstance(value, dict):
+            waiting += [*value.keys(), *value.values()]
+        elif isinstance(value, (list, tuple, set)):
+            waiting += value
     return found
 
 

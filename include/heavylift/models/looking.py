@@ -29,16 +29,24 @@ class Look:
 
     :param kind: what it is by its content: ``text``, ``pickle``, ``skops``, ``safetensors``, …
     :param understood: it was looked at from beginning to end; otherwise it is unscanned.
+    :param tensors_in: files that its own loader reads bare tensors from, as it names them.
     """
 
     path: str
     kind: str
     understood: bool
     suspicions: list[Suspicion] = field(default_factory=list)
+    tensors_in: tuple[str, ...] = ()
 
     def add(self, rule: str, detail: str) -> None:
         """Note one suspicion."""
         self.suspicions.append(Suspicion(rule, detail))
+
+
+def leads_out(path: str) -> bool:
+    """Tell whether a path leads out of the folder that it is relative to."""
+    text = path.replace("\\", "/")
+    return text.startswith(("/", "~")) or ".." in text.split("/") or text[1:2] == ":"
 
 
 @dataclass(frozen=True)
@@ -71,6 +79,9 @@ def judge_program(look: Look, program: PickleProgram, trust: Trust) -> None:
         look.add(
             "malicious-code", f"the pickle calls {_listed(list(dict.fromkeys(odd)))}, which is no plain name"
         )
+    if program.rest:
+        look.understood = False
+        look.add("unscanned-file", f"{program.rest} bytes follow the end of its pickle, and are none")
     if program.problem:
         look.understood = False
         look.add("damaged-pickle", f"the pickle cannot be read to its end ({program.problem})")

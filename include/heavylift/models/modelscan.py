@@ -82,7 +82,10 @@ def read_report(report: dict[str, Any], folder: Path) -> Scanned:
 
 def _inside(text: str, folder: Path) -> str:
     """Return a path below the folder; members of archives count to their archive."""
-    path = PurePosixPath(text.partition(":")[0])
+    path = PurePosixPath(text)
+    # A file's own name may have a colon, too: then it says nothing of the file before the colon.
+    while ":" in path.name and not (folder / path).is_file():
+        path = PurePosixPath(str(path).rpartition(":")[0])
     try:
         return str(path.relative_to(folder))
     except ValueError:

@@ -8,14 +8,22 @@ that joblib writes between the opcodes.
 
 from __future__ import annotations
 
-import io
 import pickletools
-from collections.abc import Iterator
+import re
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-_JOBLIB_WRAPPER = "NumpyArrayWrapper"
-_ARRAY_KINDS = frozenset("biufcSUmMV?")
+from heavylift.models.joblib_arrays import element_of, step_over
+from heavylift.models.tokens import VALUE as _VALUE
+from heavylift.models.tokens import UnreadableError, tokens
+
+_WRAPPER = "ArrayWrapper"
+_RECONSTRUCTOR = "_reconstructor"
+_LONGEST_NAME = 1000
+_TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+_TORCH_PROGRAMS = 5
+"""So many pickles stand before the tensors' bytes in a file of PyTorch before 1.6."""
+_IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*\Z")
 _TEXTS = frozenset(
     {
         "STRING", "BINSTRING", "SHORT_BINSTRING", "UNICODE", "SHORT_BINUNICODE", "BINUNICODE",
@@ -60,6 +68,8 @@ class PickleProgram:
     :param calls: those of them that it calls, or makes objects of.
     :param problem: why it could not be read to its end; empty where it was.
     :param programs: pickles in the file, one after the other.
+    :param rest: bytes after the last of them, which nobody has read.
+    :param arrays: of joblib that were stepped over.
     """
 
     names: list[Global] = field(default_factory=list)
@@ -67,56 +77,87 @@ class PickleProgram:
     problem: str = ""
     programs: int = 0
     opcodes: int = 0
+    rest: int = 0
+    arrays: int = 0
 
     @property
     def acts(self) -> bool:
-        """It names or calls something, so it is more than plain values."""
-        return bool(self.names or self.calls)
-
-
-class _UnknownError(Exception):
-    """The stack does not hold what an opcode needs."""
+        """It names what could be imported, and calls it."""
+        return bool(self.calls) and any(_IDENTIFIER.match(each.module) for each in self.names)
 
 
 _MARK = object()
-_VALUE = object()
-"""Some value that is of no interest."""
 
 
 def read_program(stream: BinaryIO, size: int) -> PickleProgram:
     """Read all pickles from where ``stream`` stands; nothing of them is imported or called.
 
+    Where joblib has put arrays between the opcodes, pickle itself would carry their bytes out: both ways are
+    read.
+
     :param size: of the whole stream, in bytes.
     """
+    begin = stream.tell()
+    found = _read_all(stream, size, joblib=True)
+    if found.arrays:
+        stream.seek(begin)
+        _add(found, _read_all(stream, size, joblib=False))
+    return found
+
+
+def _add(found: PickleProgram, other: PickleProgram) -> None:
+    """Add what another reading of the same bytes has met, as far as it can be the name of anything."""
+    known = set(found.names)
+    found.names += [
+        each
+        for each in other.names
+        if each not in known and _IDENTIFIER.match(each.module) and _IDENTIFIER.match(each.name)
+    ]
+
+
+def _read_all(stream: BinaryIO, size: int, *, joblib: bool) -> PickleProgram:
     found = PickleProgram()
-    while stream.tell() < size:
-        try:
-            _Reader(stream, size, found).read()
-        except _UnknownError as error:
-            found.problem = str(error)
-        # pickletools refuses bad input by whatever its parts happen to raise.
-        except Exception as error:  # noqa: BLE001
-            found.problem = f"{type(error).__name__}: {str(error)[:120]}"
+    begin = stream.tell()
+    of_torch = stream.read(len(_TORCH_MAGIC)) == _TORCH_MAGIC
+    stream.seek(begin)
+    while stream.tell() < size and not found.problem:
+        found.problem = _read_one(stream, size, found, joblib)
         if found.problem:
             break
         found.programs += 1
-        if not _begins_again(stream):
+        if of_torch and found.programs == _TORCH_PROGRAMS:
+            break
+        at = stream.tell()
+        following = stream.read(64)
+        stream.seek(at)
+        # Whoever loads the file may load it more than once.
+        if following[:1] != b"\x80":
+            found.rest = size - at if following.strip() else 0
+            behind = PickleProgram()
+            _read_one(stream, size, behind, joblib)
+            if behind.acts:
+                _add(found, behind)
             break
     return found
 
 
-def _begins_again(stream: BinaryIO) -> bool:
-    """Tell whether another pickle follows: whoever loads the file may load it more than once."""
-    at = stream.tell()
-    following = stream.read(1)
-    stream.seek(at)
-    return following == b"\x80"
+def _read_one(stream: BinaryIO, size: int, found: PickleProgram, joblib: bool) -> str:
+    """Read one pickle; return why it could not be read to its end, or nothing."""
+    try:
+        _Reader(stream, size, found, joblib).read()
+    except UnreadableError as error:
+        return str(error)
+    # Bad input is refused by whatever its parts happen to raise.
+    except Exception as error:  # noqa: BLE001
+        return f"{type(error).__name__}: {str(error)[:120]}"
+    return ""
 
 
 class _Reader:
     """Follows one pickle from its first opcode to its STOP."""
 
-    def __init__(self, stream: BinaryIO, size: int, found: PickleProgram) -> None:
+    def __init__(self, stream: BinaryIO, size: int, found: PickleProgram, joblib: bool) -> None:
+        self._joblib = joblib
         self._stream = stream
         self._size = size
         self._found = found
@@ -125,14 +166,11 @@ class _Reader:
 
     def read(self) -> None:
         """Read to STOP."""
-        for opcode, argument, _position in self._opcodes():
+        for name, argument in tokens(self._stream, self._size):
             self._found.opcodes += 1
             if self._found.opcodes > _MAX_OPCODES:
-                raise _UnknownError(f"more than {_MAX_OPCODES} opcodes")
-            self._take(opcode.name, argument)
-
-    def _opcodes(self) -> Iterator[tuple[Any, Any, Any]]:
-        return pickletools.genops(self._stream)
+                raise UnreadableError(f"more than {_MAX_OPCODES} opcodes")
+            self._take(name, argument)
 
     def _take(self, name: str, argument: Any) -> None:
         act = getattr(self, f"_on_{name.lower()}", None)
@@ -160,12 +198,12 @@ class _Reader:
 
     def _pop(self) -> Any:
         if not self._stack:
-            raise _UnknownError("an opcode takes more than the stack has")
+            raise UnreadableError("an opcode takes more than the stack has")
         return self._stack.pop()
 
     def _top(self) -> Any:
         if not self._stack:
-            raise _UnknownError("an opcode looks at an empty stack")
+            raise UnreadableError("an opcode looks at an empty stack")
         return self._stack[-1]
 
     def _to_mark(self) -> list[Any]:
@@ -175,7 +213,10 @@ class _Reader:
         return items[::-1]
 
     def _name(self, module: Any, name: Any) -> Global:
-        known = Global(*(each if isinstance(each, str) else "?" for each in (module, name)))
+        parts = (module, name)
+        known = Global(
+            *(each if isinstance(each, str) and len(each) <= _LONGEST_NAME else "?" for each in parts)
+        )
         self._found.names.append(known)
         return known
 
@@ -203,16 +244,16 @@ class _Reader:
     def _on_dup(self, _argument: Any) -> None:
         self._stack.append(self._top())
 
-    def _on_global(self, argument: str) -> None:
-        module, _, name = argument.partition(" ")
+    def _on_global(self, argument: tuple[Any, Any]) -> None:
+        module, name = argument
         self._stack.append(self._name(module, name))
 
     def _on_stack_global(self, _argument: Any) -> None:
         name, module = self._pop(), self._pop()
         self._stack.append(self._name(module, name))
 
-    def _on_inst(self, argument: str) -> None:
-        module, _, name = argument.partition(" ")
+    def _on_inst(self, argument: tuple[Any, Any]) -> None:
+        module, name = argument
         arguments = self._to_mark()
         self._call(self._name(module, name), arguments)
 
@@ -245,15 +286,29 @@ class _Reader:
         self._pop()
         self._stack.append(_VALUE)
 
+    def _on_none(self, _argument: Any) -> None:
+        self._stack.append(None)
+
     def _on_build(self, _argument: Any) -> None:
         state, made = self._pop(), self._top()
         if isinstance(made, Called):
             made.state.append(state)
-            if isinstance(made.what, Global) and made.what.name == _JOBLIB_WRAPPER:
+            if self._joblib and self._is_wrapper(made):
                 self._step_over_array(state)
         elif isinstance(made, Global):
             # The attributes of an imported thing itself would be changed.
             self._found.calls.append(f"{made} (its attributes are set)")
+
+    def _is_wrapper(self, made: Called) -> bool:
+        """Tell whether joblib would take an object for an array's place, whichever way it was made."""
+        kind = made.what
+        if isinstance(kind, Global) and kind.name == _RECONSTRUCTOR:
+            kind = made.arguments[0] if isinstance(made.arguments, tuple) and made.arguments else None
+        if isinstance(kind, Global):
+            return _WRAPPER in kind.name
+        if any(_WRAPPER in each.name for each in self._found.names):
+            raise UnreadableError("an object that may stand for an array")
+        return False
 
     def _on_tuple(self, _argument: Any) -> None:
         self._stack.append(tuple(self._to_mark()))
@@ -286,7 +341,9 @@ class _Reader:
     @staticmethod
     def _keep(known: Any, items: list[Any]) -> None:
         if isinstance(known, dict):
-            known.update({k: v for k, v in zip(items[::2], items[1::2], strict=False) if isinstance(k, str)})
+            # A key that is not known may be any.
+            pairs = zip(items[::2], items[1::2], strict=False)
+            known.update({k if isinstance(k, str) else _VALUE: v for k, v in pairs})
 
     def _on_memoize(self, _argument: Any) -> None:
         self._memo[len(self._memo)] = self._top()
@@ -299,7 +356,7 @@ class _Reader:
 
     def _on_get(self, argument: Any) -> None:
         if argument not in self._memo:
-            raise _UnknownError(f"the memo has no entry {argument}")
+            raise UnreadableError(f"the memo has no entry {argument}")
         self._stack.append(self._memo[argument])
 
     _on_binget = _on_get
@@ -307,37 +364,10 @@ class _Reader:
 
     def _step_over_array(self, state: Any) -> None:
         """Go past the bytes of the array that joblib writes after a wrapper's state."""
-        if not isinstance(state, dict):
-            raise _UnknownError("an array wrapper without a readable state")
-        kind, size = _element(state.get("dtype"))
-        shape = state.get("shape")
-        if kind == "O":
-            # The array's elements follow as a pickle of their own.
-            _Reader(self._stream, self._size, self._found).read()
-            return
-        if size is None or not isinstance(shape, tuple) or not all(isinstance(n, int) for n in shape):
-            raise _UnknownError("an array whose size is not told")
-        count = 1
-        for length in shape:
-            count *= length
-        if isinstance(state.get("numpy_array_alignment_bytes"), int):
-            padding = self._stream.read(1)
-            self._stream.seek(padding[0] if padding else 0, io.SEEK_CUR)
-        if self._stream.tell() + count * size > self._size:
-            raise _UnknownError("an array that is longer than the file")
-        self._stream.seek(count * size, io.SEEK_CUR)
-
-
-def _element(dtype: Any) -> tuple[str, int | None]:
-    """Return the kind and the size in bytes of a dtype, as far as its pickle tells."""
-    if not (isinstance(dtype, Called) and isinstance(dtype.arguments, tuple) and dtype.arguments):
-        return "", None
-    text = dtype.arguments[0]
-    if not isinstance(text, str):
-        return "", None
-    text = text.lstrip("<>|=")
-    if text[:1] == "O":
-        return "O", None
-    if text[:1] in _ARRAY_KINDS and text[1:].isdigit():
-        return text[0], int(text[1:]) * (4 if text[0] == "U" else 1)
-    return "", None
+        self._found.arrays += 1
+        element = element_of(state)
+        if element.is_object:
+            # The array's elements follow as a pickle of their own, which joblib has pickle read.
+            _Reader(self._stream, self._size, self._found, joblib=False).read()
+        else:
+            step_over(self._stream, self._size, state, element)

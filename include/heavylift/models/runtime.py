@@ -13,7 +13,14 @@ from heavylift.models.rules import finding
 
 _PIN = re.compile(r"\s*([A-Za-z0-9][\w.-]*)(?:\[[^\]]*\])?\s*(.*?)\s*(?:;.*)?$")
 _EXACT = re.compile(r"===?\s*([\w.!+]+)$")
-_URL = re.compile(r"@\s|://|^\s*-|^\s*[./]|\.whl\b|\.tar\.gz\b")
+_BOUND = r"(?:===?|[<>!~]=|[<>])[ \t]*[\w.*+!-]+"
+_NAMED = re.compile(
+    r"[A-Za-z0-9][\w.-]*[ \t]*(?:\[[\w,. \t-]*\])?[ \t]*"
+    rf"\(?(?:{_BOUND}(?:[ \t]*,[ \t]*{_BOUND})*)?\)?[ \t]*(?:;[\w \t.<>=!~'\"()-]*)?",
+    re.ASCII,
+)
+_LONGEST = 1000
+_FILE = re.compile(r"\.(?:whl|zip|egg|tar|tar\.\w+|tgz)(?:$|[\s;])", re.IGNORECASE)
 _FRAMEWORKS = (
     "scikit-learn", "xgboost", "lightgbm", "catboost", "torch", "tensorflow", "keras", "onnxruntime", "numpy",
     "skops", "transformers", "statsmodels", "prophet", "spacy", "pyspark",
@@ -56,7 +63,7 @@ def requirement_findings(layout: Layout) -> Iterator[Finding]:
     if not layout.requirements:
         yield finding("no-requirements", "requirements.txt", "the model does not say which packages it needs")
     for line in layout.requirements:
-        if _URL.search(line):
+        if not is_named(line):
             yield finding(
                 "unsafe-requirement", "requirements.txt", f"{_shown(line)} is not a package by its name"
             )
@@ -66,9 +73,14 @@ def requirement_findings(layout: Layout) -> Iterator[Finding]:
             )
 
 
+def is_named(line: str) -> bool:
+    """Tell whether a requirement is a package by its name, and nothing that uv would take for an option."""
+    return len(line) <= _LONGEST and bool(_NAMED.fullmatch(line)) and not _FILE.search(line)
+
+
 def plain_requirements(layout: Layout) -> list[str]:
     """Return the requirements that name a package, with what reads MLflow's models added."""
-    lines = [line for line in layout.requirements if not _URL.search(line)]
+    lines = [line for line in layout.requirements if is_named(line)]
     names = {pin_of(line)[0] for line in lines}
     if layout.form == "mlflow" and not names & {"mlflow", "mlflow-skinny"}:
         lines.append(f"mlflow=={layout.mlflow_version}" if layout.mlflow_version else "mlflow")
@@ -79,7 +91,9 @@ def plain_requirements(layout: Layout) -> list[str]:
 
 _NEEDED = {"onnx": ("onnxruntime", "pandas"), "skops": ("skops", "pandas"), "pickle": ("joblib", "pandas"),
            "mlflow": ("pandas",), "exported": ("torch", "numpy", "pandas"), "torch": ("torch", "numpy"),
-           "xgboost": ("xgboost", "pandas"), "lightgbm": ("lightgbm", "pandas")}  # fmt: skip
+           "xgboost": ("xgboost", "pandas"), "lightgbm": ("lightgbm", "pandas"),
+           "catboost": ("catboost", "pandas"), "torchscript": ("torch", "numpy", "pandas"),
+           "savedmodel": ("tensorflow", "pandas")}  # fmt: skip
 
 
 def pin_of(line: str) -> tuple[str, str]:

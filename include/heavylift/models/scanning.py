@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from heavylift.models import archives
-from heavylift.models.inert import MAGICS, is_safetensors, npy_holds_objects, onnx_domains
-from heavylift.models.looking import Look, Trust, judge_program
+from heavylift.models.beside import SAVED_MODEL, read_beside
+from heavylift.models.inert import MAGICS, is_safetensors, npy_holds_objects
+from heavylift.models.looking import Look, Trust, judge_names, judge_program, leads_out
+from heavylift.models.onnx_graph import read_onnx
 from heavylift.models.opcodes import PickleProgram, read_program
+from heavylift.models.tensorflow_graph import is_saved_model, saved_model_problems
 
 TEXT_LIMIT = 256 * 2**20
-_MODULE = re.compile(r"[A-Za-z_][\w.]*\Z")
 _COMPILED_NAMES = re.compile(
     r".*\.(?:neff|neuron|engine|trt|plan|mlu|om|hef|tflite_edgetpu)\Z", re.IGNORECASE
 )
@@ -34,6 +36,18 @@ _NATIVE_MAGICS = (
 _CODE_NAMES = re.compile(r".*\.(?:py|pyw|ipynb|sh|bash|r|js|pl|rb|lua)\Z", re.IGNORECASE)
 
 
+_UNREAD = (
+    (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"7z\xbc\xaf\x27\x1c", "7z archive"), (b"Rar!", "RAR archive"),
+    (b"\x04\x22\x4d\x18", "LZ4"), (b"\x28\xb5\x2f\xfd", "Zstandard"), (b"ZF0x", "old joblib"),
+    (b"SQLite format 3\0", "SQLite"), (b"Obj\x01", "Avro"), (b"ORC", "ORC"), (b"RIFF", "RIFF"),
+)  # fmt: skip
+"""First bytes of what is told by its name, and not understood."""
+_PICKLED_NAMES = re.compile(r".*\.(?:pkl|pickle|joblib|dill|cloudpickle|pt|pth|ckpt)\Z", re.IGNORECASE)
+_POINTER = "version https://git-lfs.github.com/spec/"
+_YAML_NAMES = re.compile(r"(?:.*/)?(?:MLmodel|[^/]*\.ya?ml)\Z", re.IGNORECASE)
+_YAML_OBJECT = re.compile(r"!!python/|tag:yaml\.org,2002:python/|!<tag:yaml")
+
+
 def look_at_files(folder: Path, names: Iterable[str], trust: Trust) -> list[Look]:
     """Look at the files ``names`` below ``folder``."""
     looks = []
@@ -41,6 +55,7 @@ def look_at_files(folder: Path, names: Iterable[str], trust: Trust) -> list[Look
         path = folder / name
         with path.open("rb") as stream:
             looks.append(look_at(stream, path.stat().st_size, name, trust))
+    read_beside(looks)
     return looks
 
 
@@ -53,7 +68,25 @@ def look_at(stream: BinaryIO, size: int, name: str, trust: Trust, depth: int = 0
     if behind is not None:
         look.understood = look.understood and behind.understood
         look.suspicions += behind.suspicions
+    if not look.kind.endswith("pickle"):
+        _as_pickle(look, stream, size, trust)
     return look
+
+
+def _as_pickle(look: Look, stream: BinaryIO, size: int, trust: Trust) -> None:
+    """Note what a file of another kind would do to whoever takes it for a pickle.
+
+    The first bytes of some formats are opcodes that pass by what follows: ``GGUF``, ``CBM1``, the length
+    that a header of safetensors begins with.
+    """
+    stream.seek(0)
+    # An id that a loader is to look up, which is what "P" asks for, ends every loader that has no such ids.
+    if stream.read(1) in {b"", b"P"}:
+        return
+    stream.seek(0)
+    program = read_program(stream, size)
+    if program.acts:
+        judge_names(look, program.names, trust, "read as a pickle, it")
 
 
 def _by_beginning(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust, depth: int) -> Look:
@@ -88,13 +121,29 @@ def _as_data(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) 
         return Look(name, "ubjson", understood=True)
     if is_safetensors(stream, size):
         return Look(name, "safetensors", understood=True)
-    domains = onnx_domains(stream, size)
-    stream.seek(0)
-    if domains is None:
+    return _onnx(stream, size, name) or _saved_model(stream, size, name)
+
+
+def _saved_model(stream: BinaryIO, size: int, name: str) -> Look | None:
+    if not is_saved_model(stream, size):
         return None
-    look = Look(name, "onnx", understood=True)
-    if domains:
-        look.add("custom-operators", f"it needs operators of {', '.join(sorted(set(domains)))}")
+    look = Look(name, SAVED_MODEL, understood=True)
+    for rule, detail in dict.fromkeys(saved_model_problems(stream, size)):
+        look.understood &= rule != "unscanned-file"
+        look.add(rule, detail)
+    return look
+
+
+def _onnx(stream: BinaryIO, size: int, name: str) -> Look | None:
+    graph = read_onnx(stream, size)
+    if graph is None:
+        return None
+    look = Look(name, "onnx", understood=True, tensors_in=graph.files)
+    if graph.domains:
+        look.add("custom-operators", f"it needs operators of {', '.join(sorted(graph.domains))}")
+    for file in graph.files:
+        if leads_out(file) or "://" in file:
+            look.add("path-outside", f"tensors of it lie in {file[:200]!r}")
     return look
 
 
@@ -117,27 +166,37 @@ def _plain(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) ->
     """Look at what is text, or else a pickle of an old protocol, or else not understood."""
     stream.seek(0)
     old = read_program(stream, size) if size else PickleProgram()
-    if _is_old_pickle(old):
+    # Any text may begin with a few bytes that are opcodes. It counts where they name a global that could be
+    # one and call it, be it that the file ends in rubbish: by then the call has been made.
+    if old.acts or (old.programs and old.names and not old.problem):
         look = Look(name, "pickle", understood=True)
         judge_program(look, old, trust)
         return look
     text = _text(stream, size)
+    whole = bool(old.programs) and not old.problem and not old.rest
+    if whole and (text is None or _PICKLED_NAMES.match(name)):
+        return Look(name, "pickle", understood=True)
     if text is None:
-        return Look(name, "unknown", understood=False)
+        return Look(name, _called(head), understood=False)
     look = Look(name, "text", understood=True)
+    if text.startswith(_POINTER):
+        look.understood = False
+        look.add(
+            "unscanned-file", "it is a pointer of Git LFS, and not the file itself: fetch it by git lfs pull"
+        )
+    elif _PICKLED_NAMES.match(name) and text:
+        look.understood = False
+        look.add("unscanned-file", "it is called like a pickle, and is a text")
+    if _YAML_NAMES.match(name) and _YAML_OBJECT.search(text):
+        look.add("malicious-code", "it has tags that make objects of Python in loaders of YAML")
     if _CODE_NAMES.match(name) or text.startswith("#!"):
         look.kind = "code"
         look.add("custom-code", "it is source code that runs when the model is loaded")
     return look
 
 
-def _is_old_pickle(program: PickleProgram) -> bool:
-    """Tell whether a file without a pickle's first byte would do something as one.
-
-    Any text may begin with a few bytes that are opcodes. It counts where they name a global that could be
-    one and call it, be it that the file ends in rubbish: by then the call has been made.
-    """
-    return any(_MODULE.match(each.module) for each in program.names) and bool(program.calls)
+def _called(head: bytes) -> str:
+    return next((kind for magic, kind in _UNREAD if head.startswith(magic)), "unknown")
 
 
 def _text(stream: BinaryIO, size: int) -> str | None:

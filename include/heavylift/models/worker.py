@@ -192,6 +192,50 @@ class _LightBooster:
         return self.raw.predict(table)
 
 
+class _CatBooster:
+    """A model of CatBoost's own format."""
+
+    def __init__(self, path: str) -> None:
+        import catboost
+
+        self.raw = catboost.CatBoost()
+        self.raw.load_model(path, format="cbm")
+
+    def predict(self, table: Any) -> Any:
+        return self.raw.predict(table)
+
+
+class _SavedModel:
+    """A model as TensorFlow keeps it, by the signature that it is served with."""
+
+    def __init__(self, path: str) -> None:
+        import tensorflow
+
+        self.held = tensorflow.saved_model.load(path)
+        serve = self.held.signatures
+        named = "serving_default" if "serving_default" in serve else next(iter(serve), None)
+        if named is None:
+            raise TypeError("it has no signature that it could be asked by")
+        self.serve = serve[named]
+        self.wanted = self.serve.structured_input_signature[1]
+
+    def predict(self, table: Any) -> Any:
+        import numpy
+        import tensorflow
+
+        if len(self.wanted) == 1:
+            given = dict.fromkeys(self.wanted, numpy.asarray(table))
+        else:
+            given = {name: numpy.asarray(table[name]) for name in self.wanted}
+        fed = {}
+        for name, spec in self.wanted.items():
+            values = given[name].astype(spec.dtype.as_numpy_dtype)
+            flat = spec.shape.rank is not None and values.ndim < spec.shape.rank
+            fed[name] = tensorflow.constant(values.reshape(-1, 1) if flat else values)
+        answers = self.serve(**fed)
+        return {str(name): _flat(answers[name].numpy()) for name in sorted(answers)}
+
+
 def raw_of(model: Any) -> Any:
     """Return the object of the framework that a model is."""
     inner = getattr(model, "raw", None)
@@ -246,6 +290,8 @@ def _unskopsed(path: str) -> Any:
 _LOADERS: dict[str, Any] = {
     "mlflow": _Mlflow, "onnx": _Onnx, "pickle": _unpickled, "skops": _unskopsed, "xgboost": _XgBooster,
     "lightgbm": _LightBooster,
+    "catboost": _CatBooster, "savedmodel": _SavedModel,
+    "torchscript": lambda path: beside("worker_torch").Script(path),
     "exported": lambda path: beside("worker_torch").Exported(path),
     "torch": lambda path: beside("worker_torch").Weights(path),
 }  # fmt: skip

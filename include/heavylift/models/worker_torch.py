@@ -18,15 +18,35 @@ class Exported:
 
     def predict(self, table: Any) -> Any:
         """Answer all rows."""
-        import numpy
+        return _answered(self.raw, self.kind, table)
+
+
+class Script:
+    """A program of TorchScript."""
+
+    def __init__(self, path: str) -> None:
         import torch
 
-        with torch.no_grad():
-            rows = torch.from_numpy(numpy.ascontiguousarray(table))
-            answered = self.raw(rows if self.kind is None else rows.to(self.kind))
-        if not isinstance(answered, torch.Tensor):
-            raise TypeError(f"it answers with a {type(answered).__name__}, and one tensor is read")
-        return (answered.float() if answered.dtype == torch.bfloat16 else answered).numpy()
+        self.raw = torch.jit.load(path, map_location="cpu").eval()
+        self.kind = next(
+            (each.dtype for each in self.raw.parameters() if each.is_floating_point()), torch.float32
+        )
+
+    def predict(self, table: Any) -> Any:
+        """Answer all rows."""
+        return _answered(self.raw, self.kind, table)
+
+
+def _answered(program: Any, kind: Any, table: Any) -> Any:
+    import numpy
+    import torch
+
+    with torch.no_grad():
+        rows = torch.from_numpy(numpy.ascontiguousarray(table))
+        answered = program(rows if kind is None else rows.to(kind))
+    if not isinstance(answered, torch.Tensor):
+        raise TypeError(f"it answers with a {type(answered).__name__}, and one tensor is read")
+    return (answered.float() if answered.dtype == torch.bfloat16 else answered).numpy()
 
 
 class Weights:

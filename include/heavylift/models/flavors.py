@@ -1,0 +1,76 @@
+"""Reads what MLmodel has its loaders do: which files they read, and whose code they import."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from heavylift.models.looking import leads_out
+
+_LOADERS = re.compile(r"mlflow(?:\.\w+)+")
+_PATHS = (
+    "data",
+    "pickled_model",
+    "model_path",
+    "python_model",
+    "model_data",
+    "xgb_model",
+    "lgb_model",
+    "cb_model",
+)
+"""Keys of flavors that name a file or a folder of the model."""
+_CODE = ("code", "model_code_path")
+_URL = re.compile(r"[A-Za-z][\w+.-]*://")
+_MOST = 200
+Problem = tuple[str, str]
+"""A rule, and what was found."""
+
+
+def flavor_problems(flavors: Mapping[Any, Any], names: Sequence[str]) -> Iterator[Problem]:
+    """Yield rule and detail of what a loader would be told beyond reading the model's own files.
+
+    :param names: the model's files.
+    """
+    for flavor, told in flavors.items():
+        if not isinstance(told, dict):
+            continue
+        yield from _code_problems(str(flavor), told)
+        for key, value in _texts(told):
+            if (key in _PATHS and _URL.match(value)) or (
+                leads_out(value) and (key in _PATHS or "/" in value or "\\" in value)
+            ):
+                yield "path-outside", f"{flavor}.{key} names {value[:_MOST]!r}"
+        yield from _absent(str(flavor), told, names)
+
+
+def _code_problems(flavor: str, told: Mapping[Any, Any]) -> Iterator[Problem]:
+    loader = told.get("loader_module")
+    if loader is not None and not (isinstance(loader, str) and _LOADERS.fullmatch(loader)):
+        yield "custom-code", f"it is loaded by the module {str(loader)[:_MOST]!r}, which is none of MLflow's"
+    for key in _CODE:
+        if told.get(key):
+            yield "custom-code", f"{flavor}.{key} is {str(told[key])[:_MOST]!r}: code of its own is imported"
+
+
+def _absent(flavor: str, told: Mapping[Any, Any], names: Sequence[str]) -> Iterator[Problem]:
+    for key in _PATHS:
+        value = told.get(key)
+        if not isinstance(value, str) or not value or leads_out(value) or _URL.match(value):
+            continue
+        path = value.removeprefix("./").rstrip("/")
+        if path not in {"", "."} and not any(name == path or name.startswith(f"{path}/") for name in names):
+            yield "file-absent", f"{flavor}.{key} names {value[:_MOST]!r}, and there is no such file"
+
+
+def _texts(told: Any) -> Iterator[tuple[str, str]]:
+    """Yield key and text of all texts in a flavor; of a list the key that it is under."""
+    waiting: list[tuple[str, Any]] = [("", told)]
+    while waiting:
+        key, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(str(name), each) for name, each in value.items()]
+        elif isinstance(value, list):
+            waiting += [(key, each) for each in value]
+        elif isinstance(value, str):
+            yield key, value
