@@ -204,7 +204,9 @@ class Filling:
     def _take(self, fill: Fill, name: str, points: Iterable[Point]) -> None:
         known = fill.known.get(name, set())
         linked = self.model_points.get(fill.source, {})
-        for value, timestamp, step in points:
+        latest = fill.wanted.metrics
+        # Of points that tie a server shows the first that it was sent as the latest.
+        for value, timestamp, step in sorted(points, key=lambda each: (name, *each) not in latest):
             body = {"key": name, "value": _sent(value), "timestamp": timestamp, "step": step}
             key = (name, value, timestamp, step)
             if value == "nan" and key not in linked:
