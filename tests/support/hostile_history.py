@@ -1,65 +1,15 @@
-"""A history that is hard to carry, written by a seed: odd names, odd numbers, odd states, and all of 3.17's things."""
+"""A history that is hard to carry, written by a seed: odd names, numbers and states, and what 3.17 has."""
 
 from __future__ import annotations
 
-import base64
 import json
 import random
-import urllib.parse
-from dataclasses import dataclass, field
 from typing import Any
 
 from tests.support.history import BEGAN, V2, V3, pairs
+from tests.support.hostile import FILES, KEYS, NUMBERS, WORDS, Hostile, put
+from tests.support.hostile_traces import fill_traces
 from tests.support.tracking_server import Server
-
-AJAX3 = "ajax-api/3.0/mlflow"
-WORDS = (
-    "🧪 Ünï",
-    "line\nbreak\ttab",
-    'it\'s "quoted" `back`',
-    "100 % %2F %41 + & ? #",
-    "a\\b/c//d",
-    "漢字 العربية \u200d👩\u200d🔬",
-    " leading and trailing ",
-    "{json: [1, 2]} <b>&amp;</b>",
-)
-KEYS = ("a/b.c-d_e f:g", "Ключ 漢", "k" * 250, "-", "loss")
-NUMBERS: tuple[float | str, ...] = (
-    *("NaN", "Infinity", "-Infinity", 0.0, -0.0, 5e-324, 1.7976931348623157e308),
-    *(0.1, 1 / 3, -1e-300, 123456789012345680.0),
-)
-FILES = (
-    "plain.txt",
-    "a b/c d.bin",
-    "ü/漢字.json",
-    "per%20cent 100%.txt",
-    "plus+and&equals=.txt",
-    "quote'.txt",
-    "emoji🧪.txt",
-    "deep/er/and/deeper/empty",
-)
-
-
-@dataclass
-class Hostile:
-    """A server that is being filled, and what is in it so far."""
-
-    server: Server
-    random: random.Random
-    experiments: list[str] = field(default_factory=list)
-    runs: list[tuple[str, str]] = field(default_factory=list)
-    models: list[str] = field(default_factory=list)
-    traces: list[str] = field(default_factory=list)
-
-    def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Any:
-        return self.server.ask(method, path, body, **headers)
-
-    def word(self) -> str:
-        return self.random.choice(WORDS)
-
-    def texts(self) -> dict[str, str]:
-        """Return tags or such: an empty one, a long one, odd ones."""
-        return {"empty": "", "long": "ö" * 5000, KEYS[0]: self.word(), KEYS[1]: self.word(), KEYS[2]: "x"}
 
 
 def fill_hostile(server: Server, seed: int) -> Hostile:
@@ -68,7 +18,7 @@ def fill_hostile(server: Server, seed: int) -> Hostile:
     _experiments(made)
     _runs(made)
     _models(made)
-    _traces(made)
+    fill_traces(made)
     _registered(made)
     _prompts(made)
     _evaluation(made)
@@ -167,12 +117,6 @@ def _datasets(made: Hostile, run: str, number: int) -> None:
     made.ask("POST", f"{V2}/runs/log-inputs", {"run_id": run, "datasets": inputs})
 
 
-def put(made: Hostile, place: str, name: str, data: bytes) -> None:
-    """Put a file below an artifact URI that the server resolves."""
-    path = urllib.parse.quote(f"{place.removeprefix('mlflow-artifacts:/')}/{name}".lstrip("/"))
-    made.ask("PUT", f"api/2.0/mlflow-artifacts/artifacts/{path}", data)
-
-
 def _models(made: Hostile) -> None:
     for number in range(10):
         run, experiment = made.runs[number % 5]
@@ -219,131 +163,6 @@ def _linked(made: Hostile, run: str, model: str, number: int) -> None:
     made.ask("POST", f"{V2}/runs/log-inputs", {"run_id": run, "models": [{"model_id": model}]})
     outputs = [{"model_id": model, "step": 10**6 * (number % 2)}]
     made.ask("POST", f"{V2}/runs/outputs", {"run_id": run, "models": outputs})
-
-
-def _traces(made: Hostile) -> None:
-    for number in range(12):
-        raw = bytes([number + 1]) * 16
-        trace = f"tr-{raw.hex()}"
-        run, experiment = made.runs[number % 3]
-        info: dict[str, Any] = {
-            "trace_id": trace,
-            "trace_location": {
-                "type": "MLFLOW_EXPERIMENT",
-                "mlflow_experiment": {"experiment_id": experiment},
-            },
-            "request_time": f"2025-10-09T08:53:{20 + number}.{number:03d}Z",
-            "execution_duration": f"{number}.00{number % 10}s",
-            "state": ("OK", "ERROR", "IN_PROGRESS", "STATE_UNSPECIFIED")[number % 4],
-            "request_preview": json.dumps({"q": made.word()}),
-            "response_preview": made.word(),
-            "trace_metadata": {
-                "mlflow.trace.session": f"s{number % 2}",
-                "mlflow.trace.user": made.word(),
-                "mlflow.trace.tokenUsage": json.dumps(
-                    {"input_tokens": 1, "output_tokens": 2, "total_tokens": 3}
-                ),
-                "long": "ö" * 5000,
-                "empty": "",
-            },
-            "tags": {"mlflow.traceName": made.word(), **made.texts()},
-        }
-        if number % 3 == 0:
-            info["trace_metadata"]["mlflow.sourceRun"] = run
-        if number % 5 == 1:
-            info["trace_metadata"]["mlflow.modelId"] = made.models[0]
-        if number % 2:
-            info["client_request_id"] = f"{made.word()} {number}"
-        made.ask("POST", f"{V3}/traces", {"trace": {"trace_info": info}})
-        if number == 6:
-            # As older servers keep them, and some clients to this day.
-            place = f"mlflow-artifacts:/{experiment}/traces/{trace}/artifacts"
-            put(made, place, "traces.json", json.dumps({"spans": [], "ü": made.word()}).encode())
-        elif number != 5:
-            _spans(made, raw, experiment, number)
-        _assess(made, trace, number)
-        made.traces.append(trace)
-    ids = [{"name": "a prompt that is not there", "version": "3"}]
-    body = {"trace_id": made.traces[1], "prompt_versions": ids}
-    made.ask("POST", f"{V2}/traces/link-prompts", body)
-    other = made.runs[4][0]
-    made.ask("POST", f"{V2}/traces/link-to-run", {"trace_ids": made.traces[:2], "run_id": other})
-
-
-def _spans(made: Hostile, raw: bytes, experiment: str, number: int) -> None:
-    began = 1_760_000_000_123_456_789
-    spans = []
-    for n in range(3):
-        attributes = [
-            {"key": "mlflow.spanType", "value": {"string_value": json.dumps("LLM")}},
-            {"key": "text", "value": {"string_value": made.word() * 50}},
-            {"key": "n", "value": {"int_value": -n}},
-            {"key": "far", "value": {"int_value": 2**53 + 1}},
-            {"key": "d", "value": {"double_value": 0.1}},
-            {"key": "b", "value": {"bool_value": False}},
-            {"key": "list", "value": {"array_value": {"values": [{"string_value": "ü"}, {"int_value": 2}]}}},
-        ]
-        spans.append(
-            {
-                "trace_id": base64.b64encode(raw).decode(),
-                "span_id": base64.b64encode(bytes([n + 1]) * 8).decode(),
-                "parent_span_id": base64.b64encode(bytes([1]) * 8).decode() if n else "",
-                "name": f"{made.word()} {n}",
-                "start_time_unix_nano": began + n,
-                "end_time_unix_nano": began + n + 5_000_001 if n < 2 or number % 4 else 0,
-                "attributes": attributes,
-                "events": [
-                    {
-                        "name": "exception",
-                        "time_unix_nano": began + 5,
-                        "attributes": [{"key": "exception.message", "value": {"string_value": made.word()}}],
-                    }
-                ]
-                * (n == 1),
-                "status": {"code": "STATUS_CODE_ERROR", "message": made.word()}
-                if n == 1
-                else {"code": "STATUS_CODE_UNSET"},
-            }
-        )
-    body = {"resource_spans": [{"scope_spans": [{"spans": spans}]}]}
-    made.ask("POST", "v1/traces", body, X_MLflow_Experiment_Id=experiment)
-
-
-def _assess(made: Hostile, trace: str, number: int) -> None:
-    values: list[dict[str, Any]] = [
-        {"feedback": {"value": made.word()}, "rationale": made.word() * 30},
-        {"feedback": {"value": {"deep": [1, None, {"ü": True}]}}},
-        {"feedback": {"value": None, "error": {"error_code": "E", "error_message": made.word()}}},
-        {"expectation": {"value": 0.1}},
-        {"expectation": {"serialized_value": {"serialization_format": "JSON_FORMAT", "value": '["a", "b"]'}}},
-        {
-            "feedback": {"value": 0},
-            "metadata": {"k": made.word(), "mlflow.assessment.sourceRunId": made.runs[0][0]},
-        },
-    ]
-    ids = []
-    for n, value in enumerate(values[: 1 + number % len(values)] if number else values):
-        kind = ("HUMAN", "LLM_JUDGE", "CODE")[n % 3]
-        body = {
-            "assessment_name": f"{made.word()} {n}",
-            "source": {"source_type": kind, "source_id": made.word()},
-            **value,
-        }
-        if n == 1 and number != 5:
-            body["span_id"] = "0101010101010101"
-        answer = made.ask("POST", f"{V3}/traces/{trace}/assessments", {"assessment": body})
-        ids.append(str(answer["assessment"]["assessment_id"]))
-    if number % 3 == 0:
-        # Overruled, and what overruled it overruled again.
-        for n in range(2):
-            body = {
-                "assessment_name": f"over {n}",
-                "source": {"source_type": "HUMAN", "source_id": "u"},
-                "feedback": {"value": n},
-                "overrides": ids[0] if n == 0 else ids[-1],
-            }
-            answer = made.ask("POST", f"{V3}/traces/{trace}/assessments", {"assessment": body})
-            ids.append(str(answer["assessment"]["assessment_id"]))
 
 
 def _registered(made: Hostile) -> None:

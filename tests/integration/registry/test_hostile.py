@@ -1,4 +1,4 @@
-"""A history that is hard to carry arrives whole, and whatever differs of a copy of it is found by its name."""
+"""A history that is hard to carry arrives whole, and whatever differs of a copy is found by its name."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ from pathlib import Path
 import pytest
 
 from heavylift.aio import run
+from heavylift.connections import Connection
 from heavylift.evidence.registry_records import RegistryDifference
 from heavylift.registry.settling import Judgement
+from heavylift.registry.uris import uri_map
 from heavylift.registry.verifying import compare_servers
+from heavylift.registry.ways import way_of
 from heavylift.registry.work import Work
 from heavylift.spec.sections_data import RegistryPath
+from sandbox.stack import Stack
 from tests.support.history import V2, V3
-from tests.support.hostile_history import Hostile, fill_hostile
+from tests.support.hostile import Hostile
+from tests.support.hostile_history import fill_hostile
 from tests.support.interface_moves import Moves
 from tests.support.planted_history import Found, Planting
+from tests.support.stores import two_stores
 from tests.support.tracking_server import Server, servers
 
+KEPT = uri_map([])
 pytestmark = pytest.mark.long
 
 LOST = {
@@ -167,3 +174,26 @@ def _changes(made: Hostile) -> None:
     ask("DELETE", f"{V2}/registered-models/delete", {"name": "none"})
     scorer = {"experiment_id": made.experiments[2], "name": "relevance", "version": 1}
     ask("DELETE", f"{V3}/scorers/delete", scorer)
+
+
+def test_it_moves_between_databases_with_every_table_equal(
+    filled: tuple[Hostile, Server], store_sandbox: Stack
+) -> None:
+    made, _ = filled
+    file = Connection("sqlite_file", "sqlite", host=str(made.server.database))
+    with two_stores(store_sandbox.env, sizes=None) as stores:
+        first = replace(stores, source=file, target=stores.source)
+        for pair in (first, stores):
+            request = pair.request(uris=KEPT, deletes="propagate")
+            way = way_of(request)
+            assert way.move(request, Work(), "copy").written > 1000
+            assert way.move(request, Work(), "sync").written == 0
+            assert way.prove is not None
+            proofs = way.prove(request)
+            assert [each.table for each in proofs if not each.equal] == []
+            assert len(proofs) > 55
+        stores.assert_equal(KEPT)
+        stores.on_target("UPDATE assessments SET rationale = rationale || ' ' WHERE rationale IS NOT NULL")
+        request = stores.request(uris=KEPT)
+        assert way.prove is not None
+        assert [each.table for each in way.prove(request) if not each.equal] == ["assessments"]

@@ -17,6 +17,17 @@ from heavylift.registry.uris import UriMap
 _V2, _V3 = "api/2.0/mlflow", "api/3.0/mlflow"
 _PAGE, _TRACE_PAGE, _TRACES_AT_ONCE = 1000, 500, 50
 
+_GATEWAY = f"{_V3}/gateway"
+ONLY_IN_WHOLE_COPIES = {
+    "issue": (f"{_V3}/issues/search", "issues"),
+    "gateway secret": (f"{_GATEWAY}/secrets/list", "secrets"),
+    "gateway endpoint": (f"{_GATEWAY}/endpoints/list", "endpoints"),
+    "gateway model definition": (f"{_GATEWAY}/model-definitions/list", "model_definitions"),
+    "gateway guardrail": (f"{_GATEWAY}/guardrails/list", "guardrails"),
+    "gateway budget": (f"{_GATEWAY}/budgets/list", "budget_policies"),
+}
+"""What moves only by the databases: where a list is to be had, and in which field."""
+
 Things = dict[str, Fields]
 
 
@@ -136,6 +147,22 @@ class Reader:
         for each in sorted(hooks, key=lambda hook: (str(hook["name"]), str(hook.get("url", "")))):
             self._put(found, "webhook", each)
         return found
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether things are seen as they are, so that those may be compared that only databases carry."""
+        return isinstance(self._view, AsItIs)
+
+    async def only_in_whole_copies(self, kind: str) -> Things:
+        """Return the things of one of these sorts; of secrets the interface tells masked values alone."""
+        path, field = ONLY_IN_WHOLE_COPIES[kind]
+        posted = path.endswith("/search")
+        return await self._all(kind, path, field, {"max_results": 100} if posted else {}, post=posted)
+
+    async def review_queues(self, experiment: str) -> Things:
+        """Return an experiment's review queues."""
+        query = {"experiment_id": self.actual("experiment", experiment)}
+        return await self._all("review queue", f"{_V3}/review-queues/list", "review_queues", query)
 
     async def evaluation_datasets(self) -> Things:
         """Return all evaluation datasets with their records."""
