@@ -18,8 +18,12 @@ from heavylift.connections import Connection
 from heavylift.fencing import Side
 from tests.integration.registry.test_cutover import Workload, refused
 from tests.integration.registry.test_following import NEW_RUN
+from tests.integration.registry.test_killed import noted
+from tests.integration.registry.test_sync import A_DAY
+from tests.integration.registry.test_tasks import finish, kill_when
 from tests.support import switch_worker
 from tests.support.longer import first_then_long
+from tests.support.registry_task import start
 from tests.support.stores import SOURCE_ROOT, TARGET_ROOT, TwoStores
 from tests.support.two_databases import run_sql
 
@@ -157,3 +161,24 @@ def test_killed_at_any_step_the_next_click_ends_it_and_no_run_is_lost(
     stores.assert_equal()
     logged = {row[0] for row in stores.on_source("SELECT run_uuid FROM runs WHERE name = 'n'")}
     assert logged == set(running.accepted), switching.told
+
+
+@pytest.mark.long
+def test_the_task_that_begins_to_follow_is_killed_and_the_next_one_goes_on(
+    stores: TwoStores, tmp_path: Path
+) -> None:
+    workload = Workload(stores, tmp_path)
+    spec, begin = tmp_path / "spec.yaml", 'sync:{"begin": true}'
+    kill_when(start(spec, environment(workload), begin), lambda: len(noted(stores)) > 10)
+    stores.on_source(A_DAY)
+    (begun,) = finish(start(spec, environment(workload), begin))
+    assert (begun["direction"], begun["caught_up"]) == ("forward", True)
+    stores.assert_equal()
+    stores.on_source(NEW_RUN.format("a" * 32, SOURCE_ROOT))
+    (later,) = finish(start(spec, environment(workload), begin))
+    assert (later["direction"], later["changes"]) == ("forward", 1)
+    workload.bring(Side.TARGET)
+    stores.on_target(NEW_RUN.format("b" * 32, TARGET_ROOT))
+    (back,) = finish(start(spec, environment(workload), begin))
+    assert (back["direction"], back["changes"]) == ("reverse", 1)
+    stores.assert_equal()
