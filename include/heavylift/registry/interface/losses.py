@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from heavylift.errors import CredentialError, HeavyliftError, NotFoundError, TransientError
+from heavylift.errors import CredentialError, HeavyliftError, TransientError
 from heavylift.registry.interface.context import Context
 from heavylift.registry.interface.experiments import all_experiments
 from heavylift.registry.rest.client import TrackingServer
@@ -52,17 +53,19 @@ async def note_hidden(context: Context) -> None:
         context.tally.lose(what, item, reason, count=0)
     for what, method, path, field in _COUNTED:
         query = {"max_results": 100} if method == "POST" else {}
-        _lose(context, what, await _count(context.source, method, path, field, query) or 0)
-    queues = 0
-    async for each in all_experiments(context.source):
-        if each.get("lifecycle_stage") == "deleted":
-            continue
-        query = {"experiment_id": str(each["experiment_id"])}
-        count = await _count(context.source, "GET", f"{_V3}/review-queues/list", "review_queues", query)
-        if count is None:
-            break
-        queues += count
+        _lose(context, what, await _count(context.source, method, path, field, query))
+    active = [
+        str(each["experiment_id"])
+        async for each in all_experiments(context.source)
+        if each.get("lifecycle_stage") != "deleted"
+    ]
+    queues = sum(await asyncio.gather(*(_queues(context.source, each) for each in active)))
     _lose(context, "review queue", queues)
+
+
+async def _queues(server: TrackingServer, experiment: str) -> int:
+    path, query = f"{_V3}/review-queues/list", {"experiment_id": experiment}
+    return await _count(server, "GET", path, "review_queues", query)
 
 
 def _lose(context: Context, what: str, count: int) -> None:
@@ -70,18 +73,14 @@ def _lose(context: Context, what: str, count: int) -> None:
         context.tally.lose(what, "all", "this version does not move them", count=count)
 
 
-async def _count(
-    server: TrackingServer, method: str, path: str, field: str, query: Mapping[str, Any]
-) -> int | None:
-    """Return how many things a route tells of; None where the server has no such route."""
+async def _count(server: TrackingServer, method: str, path: str, field: str, query: Mapping[str, Any]) -> int:
+    """Return how many things a route tells of; 0 where the server has no such route."""
     found = 0
     try:
         async for page in server.pages(path, field, query, post=method == "POST"):
             found += len(page)
     except (CredentialError, TransientError):
         raise
-    except NotFoundError:
-        return None
     except HeavyliftError:
         return found
     return found

@@ -30,7 +30,7 @@ class Scorers:
         if experiment.gone:
             return
         found = await self._all(context.source, experiment.id)
-        there = {} if experiment.fresh else await self._all(context.target, experiment.target_id)
+        there = {} if experiment.fresh or not found else await self._all(context.target, experiment.target_id)
         context.tally.kept(SCORERS, sum(len(there[name]) for name in there.keys() - found.keys()))
         for name, versions in found.items():
             context.tally.found(SCORERS, len(versions))

@@ -6,6 +6,7 @@ a trace among others, a server of 3.17 answers nothing at all, so these are aske
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from heavylift.registry.rest.client import TrackingServer
 _TRACES = "api/3.0/mlflow/traces"
 _FILE = "ajax-api/2.0/mlflow/get-trace-artifact"
 _AT_ONCE = 50
+_SERVED = frozenset({"TRACKING_STORE", "ARCHIVE_REPO"})
 _MOST_BYTES = 512 * 1024**2
 LOCATION = "mlflow.trace.spansLocation"
 SERVERS_OWN = frozenset(
@@ -47,13 +49,16 @@ async def spans_of(server: TrackingServer, infos: Iterable[Mapping[str, Any]]) -
     A trace whose spans the server cannot send is told as such; a server that answers nothing is an error.
     """
     kept = {str(info["trace_id"]): (info.get("tags") or {}).get(LOCATION, "") for info in infos}
-    served = [trace for trace, place in kept.items() if place not in {"", "ARTIFACT_REPO"}]
+    served = [trace for trace, place in kept.items() if place in _SERVED]
     found: dict[str, Spans] = {}
     for start in range(0, len(served), _AT_ONCE):
         found |= await _served(server, served[start : start + _AT_ONCE])
-    for trace in kept.keys() - found.keys():
-        # What is not finished is left out of an answer for several, and told in one for it alone.
-        found[trace] = await (_partial(server, trace) if trace in served else _in_file(server, trace))
+    # What is not finished is left out of an answer for several, and told in one for it alone.
+    rest = [(trace, _partial if kept[trace] in _SERVED else _in_file) for trace in kept.keys() - found.keys()]
+    for start in range(0, len(rest), _AT_ONCE):
+        part = rest[start : start + _AT_ONCE]
+        read = await asyncio.gather(*(reading(server, trace) for trace, reading in part))
+        found |= {trace: each for (trace, _), each in zip(part, read, strict=True)}
     return found
 
 
