@@ -41,9 +41,12 @@ async def _bring(spec_file: str, side: str, run: str) -> int:
     from heavylift.evidence.store import open_evidence
     from heavylift.fencing import Side
     from heavylift.spec.load import load_spec
+    from heavylift.spec.registry_phase import spec_for
+    from heavylift.spec.vocabulary import Phase
     from heavylift.switching.parts import cutover_of, open_parts
 
-    spec, goal = load_spec(spec_file), Side(side)
+    goal = Side(side)
+    spec = spec_for(load_spec(spec_file), Phase.CUTOVER)
     key = RunKey(migration=spec.migration, phase="cutover" if goal is Side.TARGET else "rollback", run=run)
     cutover = cutover_of(spec)
     _tell(BEGUN)

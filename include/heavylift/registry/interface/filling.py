@@ -204,9 +204,13 @@ class Filling:
     def _take(self, fill: Fill, name: str, points: Iterable[Point]) -> None:
         known = fill.known.get(name, set())
         linked = self.model_points.get(fill.source, {})
-        for value, timestamp, step in points:
+        latest = fill.wanted.metrics
+        # Of points that tie a server shows the first that it was sent as the latest.
+        for value, timestamp, step in sorted(points, key=lambda point: (name, *point) not in latest):
             body = {"key": name, "value": _sent(value), "timestamp": timestamp, "step": step}
-            key = (name, value, timestamp, step)
+            # Not every database keeps the sign of a zero.
+            plain = "0.0" if value == "-0.0" else value
+            key = (name, plain, timestamp, step)
             if value == "nan" and key not in linked:
                 # Of a logged model's NaN the server keeps a zero.
                 key = (name, "0.0", timestamp, step)
@@ -214,7 +218,7 @@ class Filling:
             fill.points += [{**body, **link} for link in links]
             if links:
                 fill.linked.add(key)
-            elif (value, timestamp, step) not in known:
+            elif (value, timestamp, step) not in known and (plain, timestamp, step) not in known:
                 fill.points.append(body)
 
     async def _send_full(self, fill: Fill) -> None:

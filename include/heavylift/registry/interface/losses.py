@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from heavylift.errors import CredentialError, HeavyliftError, TransientError
 from heavylift.registry.interface.context import Context
+from heavylift.registry.interface.experiments import all_experiments
 from heavylift.registry.rest.client import TrackingServer
 
 _V3, _AJAX3 = "api/3.0/mlflow", "ajax-api/3.0/mlflow"
@@ -27,13 +29,18 @@ _HIDDEN = (
     ("run", "the time of a deletion", "the interface shows none"),
     ("trace", "links to runs that are not its own", "the interface shows none"),
     ("record of an evaluation dataset", "ids and times", "the interface gives new ones"),
-    ("scorer", "id and time", "the interface gives new ones"),
+    ("trace", "attachments", "the interface lists none"),
+    ("scorer", "id and time, and how often it runs by itself", "the interface gives new ones"),
+    ("label schema", "all", "a server that is asked for them makes some of its own"),
+    ("job", "all", "they ran on the source"),
     ("permissions", "all", "they are no part of the interface of experiments and models"),
 )
 
 _COUNTED = (
     ("issue", "POST", f"{_V3}/issues/search", "issues"),
-    ("review queue", "GET", f"{_V3}/review-queues/list", "review_queues"),
+    ("gateway model definition", "GET", f"{_AJAX3}/gateway/model-definitions/list", "model_definitions"),
+    ("gateway guardrail", "GET", f"{_AJAX3}/gateway/guardrails/list", "guardrails"),
+    ("gateway budget", "GET", f"{_AJAX3}/gateway/budgets/list", "budget_policies"),
     ("gateway endpoint", "GET", f"{_AJAX3}/gateway/endpoints/list", "endpoints"),
     ("gateway secret", "GET", f"{_AJAX3}/gateway/secrets/list", "secrets"),
     ("MCP server", "GET", f"{_AJAX3}/mcp-servers", "mcp_servers"),
@@ -45,25 +52,35 @@ async def note_hidden(context: Context) -> None:
     for what, item, reason in _HIDDEN:
         context.tally.lose(what, item, reason, count=0)
     for what, method, path, field in _COUNTED:
-        count = await _count(context.source, method, path, field)
-        if count:
-            context.tally.lose(what, "all", "this version does not move them", count=count)
+        query = {"max_results": 100} if method == "POST" else {}
+        _lose(context, what, await _count(context.source, method, path, field, query))
+    active = [
+        str(each["experiment_id"])
+        async for each in all_experiments(context.source)
+        if each.get("lifecycle_stage") != "deleted"
+    ]
+    queues = sum(await asyncio.gather(*(_queues(context.source, each) for each in active)))
+    _lose(context, "review queue", queues)
 
 
-async def _count(server: TrackingServer, method: str, path: str, field: str) -> int:
+async def _queues(server: TrackingServer, experiment: str) -> int:
+    path, query = f"{_V3}/review-queues/list", {"experiment_id": experiment}
+    return await _count(server, "GET", path, "review_queues", query)
+
+
+def _lose(context: Context, what: str, count: int) -> None:
+    if count:
+        context.tally.lose(what, "all", "this version does not move them", count=count)
+
+
+async def _count(server: TrackingServer, method: str, path: str, field: str, query: Mapping[str, Any]) -> int:
     """Return how many things a route tells of; 0 where the server has no such route."""
     found = 0
     try:
-        async for page in _pages(server, method, path, field):
+        async for page in server.pages(path, field, query, post=method == "POST"):
             found += len(page)
     except (CredentialError, TransientError):
         raise
     except HeavyliftError:
         return found
     return found
-
-
-async def _pages(server: TrackingServer, method: str, path: str, field: str) -> AsyncIterator[list[Any]]:
-    query = {"max_results": 100} if method == "POST" else {}
-    async for page in server.pages(path, field, query, post=method == "POST"):
-        yield page

@@ -31,12 +31,14 @@ class Scorers:
             return
         found = await self._all(context.source, experiment.id)
         there = {} if experiment.fresh or not found else await self._all(context.target, experiment.target_id)
+        context.tally.kept(SCORERS, sum(len(there[name]) for name in there.keys() - found.keys()))
         for name, versions in found.items():
             context.tally.found(SCORERS, len(versions))
             known = there.get(name, {})
             for number in sorted(versions):
                 act = partial(self._one, name, number, versions[number], known)
                 await context.guarded(SCORERS, f"{name}/{number}", act)
+            await self._clear(name, versions, known)
 
     async def _all(self, server: TrackingServer, experiment: str) -> dict[str, dict[int, str]]:
         """Return scorers by name and version."""
@@ -63,6 +65,9 @@ class Scorers:
                     SCORERS, f"{name}/{number}", "the target has another of that number"
                 )
             return
+        if number < max(there, default=0):
+            self.context.tally.conflict(SCORERS, f"{name}/{number}", "the target gives that number no more")
+            return
         experiment = self.runs.experiment.target_id
         body = {"experiment_id": experiment, "name": name, "serialized_scorer": text}
 
@@ -70,7 +75,9 @@ class Scorers:
             known = (await self._all(self.context.target, experiment)).get(name, {})
             return max((each for each in known if each not in there), default=None)
 
-        while True:
+        # The number of a version that is deleted last is given again: gaps are made afterwards.
+        made = 0
+        while made < number:
             made = await self.context.target.create(
                 f"{_SCORERS}/register",
                 body,
@@ -79,14 +86,28 @@ class Scorers:
                 planned=lambda _: number,
             )
             there[made] = text
-            if made >= number:
-                break
-            query = {"experiment_id": experiment, "name": name, "version": made}
-            await self.context.target.gone("DELETE", f"{_SCORERS}/delete", query)
         if made > number:
             self.context.tally.conflict(SCORERS, f"{name}/{number}", f"the target gave it the number {made}")
             return
         self.context.tally.created(SCORERS)
+
+    async def _clear(self, name: str, wanted: dict[int, str], there: dict[int, str]) -> None:
+        """Delete what only held a number, and what the source has no more, as the policy says.
+
+        A number below one that the source has was given by us: others get the next ones.
+        """
+        below = [each for each in there if each not in wanted and each < max(wanted)]
+        for number in below:
+            following = wanted[min(each for each in wanted if each > number)]
+            held = json.loads(there[number]) == json.loads(following)
+            if not held and not self.context.policy.propagate:
+                self.context.tally.kept(SCORERS)
+                continue
+            query = {"experiment_id": self.runs.experiment.target_id, "name": name, "version": number}
+            await self.context.target.gone("DELETE", f"{_SCORERS}/delete", query)
+            if not held:
+                self.context.tally.deleted(SCORERS)
+        self.context.tally.kept(SCORERS, sum(each > max(wanted) for each in there))
 
 
 @dataclass

@@ -69,9 +69,9 @@ class Points:
 
 
 def _point(each: Mapping[str, Any]) -> Point:
-    # A value of zero is left out of an answer; one beyond JSON comes as a text.
+    # A value of zero may be left out of an answer, but not one of minus zero; one beyond JSON is a text.
     return (
-        repr(float(each.get("value") or 0.0)),
+        repr(float(each.get("value", 0.0))),
         int(each.get("timestamp") or 0),
         int(each.get("step") or 0),
     )

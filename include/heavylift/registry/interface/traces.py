@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from heavylift.errors import IncompleteError, NotFoundError
+from heavylift.errors import IncompleteError, NotFoundError, UnsupportedError
 from heavylift.registry.interface import names
+from heavylift.registry.interface.artifacts import Place, route_for
 from heavylift.registry.interface.context import Context, optional
 from heavylift.registry.interface.merging import Merge, note, noted
 from heavylift.registry.interface.names import to_target
 from heavylift.registry.interface.runs import Runs
 from heavylift.registry.interface.server import segment
+from heavylift.registry.rest.artifacts import Owner
 from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.rest.spans import LOCATION, SERVERS_OWN, Spans, spans_of
 
 _API = "api/3.0/mlflow/traces"
 _SPANS = "v1/traces"
@@ -23,7 +26,8 @@ SORT = "traces"
 ROUTE = "traces/search"
 _AT_ONCE = 50
 _ASSESSMENT = "\0assessment "
-_MADE_BY_SERVER = "mlflow.artifactLocation"
+_FILE = "traces.json"
+SPAN_FILES = "files of spans"
 _RUN_KEYS = ("mlflow.sourceRun",)
 _MODEL_KEYS = ("mlflow.modelId",)
 _ASSESSED_BY_RUN = "mlflow.assessment.sourceRunId"
@@ -86,35 +90,26 @@ class Traces:
                 context.tally.merged(SORT, source, merge)
         if not due:
             return
-        spans = await self._spans_of(context.source, list(due))
-        known = await self._spans_of(context.target, [each for each in due if each in self.there])
+        spans = await spans_of(context.source, [info for info, _ in due.values()])
+        known = await spans_of(
+            context.target,
+            [{"trace_id": each, "tags": self.there[each].tags} for each in due if each in self.there],
+        )
         await context.each(
             SORT,
             due,
-            lambda source: self._one(*due[source], spans.get(source, {}), known.get(source, {})),
+            lambda source: self._one(*due[source], spans[source], known.get(source, Spans())),
             str,
         )
 
-    async def _spans_of(self, server: TrackingServer, traces: Sequence[str]) -> dict[str, dict[str, Any]]:
-        """Return the spans of some traces, by trace and span."""
-        if not traces:
-            return {}
-        answer = await server.get(f"{_API}/batchGet", {"trace_ids": list(traces)})
-        return {
-            str(each["trace_info"]["trace_id"]): {
-                str(span["span_id"]): span for span in each.get("spans") or []
-            }
-            for each in answer.get("traces") or []
-        }
-
-    async def _one(
-        self, info: Mapping[str, Any], merge: Merge, spans: Mapping[str, Any], known: Mapping[str, Any]
-    ) -> None:
+    async def _one(self, info: Mapping[str, Any], merge: Merge, spans: Spans, known: Spans) -> None:
         source = str(info["trace_id"])
         there = self.there.get(source)
-        missing = [span for name, span in spans.items() if known.get(name) != span]
+        missing = [span for name, span in spans.served.items() if known.served.get(name) != span]
+        file = spans.file if spans.file != known.file else None
         unfinished = there is None or noted(there.tags) is None
-        if not missing and not merge and not unfinished:
+        self._tell_lost(info, spans)
+        if not missing and file is None and not merge and not unfinished:
             self.context.tally.merged(SORT, source, merge)
             return
         await self.runs.awake()
@@ -122,16 +117,21 @@ class Traces:
             await self._demand_free(source)
             await self._start(info, self._own(source))
         await self._send_spans(source, missing)
+        served = {LOCATION: "TRACKING_STORE"} if spans.served else {}
         kept = {key: there.fields[key] for key in merge.kept} if there else {}
         wanted = _fields(info, self.context)
         done = note({**wanted, **kept})
         again = self._to_make_again(info, merge.conflicts)
         # Written a second time, so that what the server worked out from the spans gives way.
-        await self._start(info, self._own(source) | ({} if again else done), without=merge.conflicts)
+        own = self._own(source) | served | ({} if again or file is not None else done)
+        place = await self._start(info, own, without=merge.conflicts)
+        if file is not None:
+            await self._put_file(source, place, file)
         if again:
             for each in again:
                 await self._delete(source, _ASSESSMENT + str(each["assessment_id"]))
                 await self._make_again(source, each)
+        if again or file is not None:
             # Noted last: killed before, a trace that is new is written anew by the next run.
             await self._note(source, done)
         for key in merge.delete:
@@ -141,7 +141,6 @@ class Traces:
         self.context.tally.merged(SORT, source, merge, changes=False)
         if there is not None:
             self.context.tally.changed(SORT)
-        self._tell_lost(info, spans)
 
     def _own(self, source: str) -> dict[str, str]:
         return self.context.provenance.tags(source)
@@ -162,13 +161,14 @@ class Traces:
 
     async def _start(
         self, info: Mapping[str, Any], own: Mapping[str, str], without: Iterable[str] = ()
-    ) -> None:
+    ) -> str:
+        """Write a trace but its spans; return where the target keeps its files."""
         maps = self.context.maps
         body = dict(info)
         place = {"experiment_id": self.runs.experiment.target_id}
         body["trace_location"] = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": place}
         left_out = set(without)
-        tags = {to_target(k): v for k, v in (info.get("tags") or {}).items() if k != _MADE_BY_SERVER}
+        tags = {to_target(k): v for k, v in (info.get("tags") or {}).items() if k not in SERVERS_OWN}
         body["tags"] = {k: v for k, v in tags.items() if k not in left_out} | dict(own)
         body["trace_metadata"] = _metadata(info, self.context)
         body["assessments"] = [
@@ -176,7 +176,24 @@ class Traces:
             for each in info.get("assessments") or ()
             if _ASSESSMENT + str(each["assessment_id"]) not in left_out
         ]
-        await self.context.target.write("POST", _API, {"trace": {"trace_info": body}})
+        answer = await self.context.target.write("POST", _API, {"trace": {"trace_info": body}})
+        made = answer.get("trace", {}).get("trace_info", {})
+        return str((made.get("tags") or {}).get("mlflow.artifactLocation", ""))
+
+    async def _put_file(self, trace: str, place: str, spans: bytes) -> None:
+        """Put the file that holds a trace's spans where the target looks for it."""
+        if not self.context.target.writes:
+            self.context.tally.created(SPAN_FILES)
+            return
+        owner = Owner("trace", trace)
+        try:
+            path, query = route_for(Place(owner, owner, "", place, fresh=True), _FILE, len(spans))
+        except UnsupportedError:
+            reason = "a file holds them, and the target's server does not serve the root of its artifacts"
+            self.context.tally.lose("trace", "its spans", reason, trace)
+            return
+        await self.context.target.upload("PUT", path, query, spans)
+        self.context.tally.created(SPAN_FILES)
 
     def _to_make_again(self, info: Mapping[str, Any], conflicts: Iterable[str]) -> list[Mapping[str, Any]]:
         """Return the assessments that overrule others, by time: where one is made, the other gives way.
@@ -233,14 +250,14 @@ class Traces:
             return
         self.context.tally.created("spans", len(ours))
 
-    def _tell_lost(self, info: Mapping[str, Any], spans: Mapping[str, Any]) -> None:
-        if not spans and info.get("state") != "IN_PROGRESS":
-            self.context.tally.lose(
-                "trace",
-                "its spans",
-                "the source does not send them (none, or kept among its artifacts)",
-                str(info["trace_id"]),
-            )
+    def _tell_lost(self, info: Mapping[str, Any], spans: Spans) -> None:
+        if spans.unread:
+            reason = f"the source's server cannot send them ({spans.unread})"
+        elif not spans and LOCATION not in (info.get("tags") or {}) and info.get("state") != "IN_PROGRESS":
+            reason = "the source does not send them (none, or their file is gone)"
+        else:
+            return
+        self.context.tally.lose("trace", "its spans", reason, str(info["trace_id"]))
 
     async def _delete(self, trace: str, key: str) -> None:
         path = f"{_API}/{segment(trace)}"
@@ -271,7 +288,7 @@ def _fields(info: Mapping[str, Any], context: Context | None) -> dict[str, str]:
     found = {
         (to_target(key) if context else key): str(value)
         for key, value in (info.get("tags") or {}).items()
-        if key != _MADE_BY_SERVER and (context is not None or not names.is_ours(key))
+        if key not in SERVERS_OWN and (context is not None or not names.is_ours(key))
     }
     for each in info.get("assessments") or ():
         found[_ASSESSMENT + str(each["assessment_id"])] = _line(_assessment(each, runs))

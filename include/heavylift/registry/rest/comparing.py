@@ -6,13 +6,14 @@ import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Literal, TypeVar
 
 from heavylift.errors import CredentialError, HeavyliftError, PermanentError
 from heavylift.evidence.registry_records import MAX_NAMED, RegistryCompared, RegistryDifference
 from heavylift.registry.rest.artifacts import UNREADABLE, Owner, artifact_digests
 from heavylift.registry.rest.histories import Histories, History
-from heavylift.registry.rest.reading import Reader, Things
+from heavylift.registry.rest.reading import ONLY_IN_WHOLE_COPIES, Reader, Things
 
 T = TypeVar("T")
 Kind = Literal["missing", "extra", "different"]
@@ -111,6 +112,9 @@ class Comparison:
         # One after the other: which of the target's are meant is known by the source's names alone.
         await self._sort("webhook", Reader.webhooks, in_turn=True)
         await self._sort("evaluation dataset", Reader.evaluation_datasets)
+        if self.source.shows_all and self.target.shows_all:
+            for kind in ONLY_IN_WHOLE_COPIES:
+                await self._sort(kind, partial(Reader.only_in_whole_copies, kind=kind))
         return self.result
 
     async def _experiment(self, experiment: str) -> None:
@@ -122,6 +126,8 @@ class Comparison:
         models = await self._sort("logged model", lambda side: side.logged_models(experiment), experiment)
         await self._sort("trace", lambda side: side.traces(experiment), experiment)
         await self._sort("scorer", lambda side: side.scorers(experiment), experiment)
+        if self.source.shows_all and self.target.shows_all:
+            await self._sort("review queue", lambda side: side.review_queues(experiment), experiment)
         if self.artifacts:
             owners = [Owner("run", each) for each in runs] + [Owner("logged model", each) for each in models]
             await self._artifacts(owners)
@@ -143,6 +149,9 @@ class Comparison:
         else:
             ours, theirs = await asyncio.gather(_or_error(read(self.source)), _or_error(read(self.target)))
         if isinstance(ours, dict) and isinstance(theirs, dict):
+            if not ours and not theirs and what in {*ONLY_IN_WHOLE_COPIES, "review queue"}:
+                # Few have them: a record does not tell of what nobody has.
+                return []
             return self.result.compare(what, ours, theirs)
         place = f"{what}s of experiment {experiment}" if experiment else f"all {what}s"
         if isinstance(ours, PermanentError) and isinstance(theirs, PermanentError):

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
 
+from heavylift.registry.rest.artifacts import UNREADABLE
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
 from heavylift.registry.rest.entities import Fields, fields_of
+from heavylift.registry.rest.spans import Spans, spans_of
 from heavylift.registry.rest.views import AsItIs, View
 from heavylift.registry.uris import UriMap
 
 _V2, _V3 = "api/2.0/mlflow", "api/3.0/mlflow"
 _PAGE, _TRACE_PAGE, _TRACES_AT_ONCE = 1000, 500, 50
+
+_GATEWAY = f"{_V3}/gateway"
+ONLY_IN_WHOLE_COPIES = {
+    "issue": (f"{_V3}/issues/search", "issues"),
+    "gateway secret": (f"{_GATEWAY}/secrets/list", "secrets"),
+    "gateway endpoint": (f"{_GATEWAY}/endpoints/list", "endpoints"),
+    "gateway model definition": (f"{_GATEWAY}/model-definitions/list", "model_definitions"),
+    "gateway guardrail": (f"{_GATEWAY}/guardrails/list", "guardrails"),
+    "gateway budget": (f"{_GATEWAY}/budgets/list", "budget_policies"),
+}
+"""What moves only by the databases: where a list is to be had, and in which field."""
 
 Things = dict[str, Fields]
 
@@ -65,24 +79,35 @@ class Reader:
         actual = self.actual("experiment", experiment)
         place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": actual}}
         query = {"locations": [place], "max_results": _TRACE_PAGE}
-        found = await self._all("trace", f"{_V3}/traces/search", "traces", query, post=True)
-        names = sorted(found)
-        for start in range(0, len(names), _TRACES_AT_ONCE):
-            asked = {"trace_ids": names[start : start + _TRACES_AT_ONCE]}
-            answer = await self.server.get(f"{_V3}/traces/batchGet", asked)
-            for trace in answer.get("traces") or []:
-                name = str(trace["trace_info"]["trace_id"])
-                spans = {str(span["span_id"]): [span] for span in trace.get("spans") or []}
-                found[name] |= fields_of({"spans": spans}, self._uris)
+        found: Things = {}
+        async for page in self.server.pages(f"{_V3}/traces/search", "traces", query, post=True):
+            for start in range(0, len(page), _TRACES_AT_ONCE):
+                part = page[start : start + _TRACES_AT_ONCE]
+                spans = await spans_of(self.server, part)
+                for info in part:
+                    name = self._put(found, "trace", info)
+                    if name is not None:
+                        found[name] |= self._spans(spans[str(info["trace_id"])])
         return found
 
+    def _spans(self, spans: Spans) -> Fields:
+        served = {span: [each] for span, each in spans.served.items()}
+        unread = f"{UNREADABLE} on {self.server.name}: {spans.unread}"
+        fields = fields_of({"spans": unread if spans.unread else served}, self._uris)
+        if spans.file is not None:
+            fields["spans (their file)"] = hashlib.blake2b(spans.file, digest_size=12).digest()
+        return fields
+
     async def scorers(self, experiment: str) -> Things:
-        """Return an experiment's scorers."""
+        """Return all versions of an experiment's scorers; a list tells the latest ones alone."""
         query = {"experiment_id": self.actual("experiment", experiment)}
         answer = await self.server.get(f"{_V3}/scorers/list", query)
         found: Things = {}
         for each in answer.get("scorers") or []:
-            self._put(found, "scorer", each)
+            of_one = {**query, "name": str(each["scorer_name"])}
+            versions = await self.server.get(f"{_V3}/scorers/versions", of_one)
+            for version in versions.get("scorers") or [each]:
+                self._put(found, "scorer", version)
         return found
 
     async def registered_models(self) -> Things:
@@ -112,8 +137,32 @@ class Reader:
 
     async def webhooks(self) -> Things:
         """Return all webhooks; their secrets are not shown."""
-        query = {"max_results": 100}
-        return await self._all("webhook", f"{_V2}/webhooks", "webhooks", query)
+        hooks = [
+            each
+            async for page in self.server.pages(f"{_V2}/webhooks", "webhooks", {"max_results": 100})
+            for each in page
+        ]
+        found: Things = {}
+        # Several may have one name: which is which is then told by the rest of them.
+        for each in sorted(hooks, key=lambda hook: (str(hook["name"]), str(hook.get("url", "")))):
+            self._put(found, "webhook", each)
+        return found
+
+    @property
+    def shows_all(self) -> bool:
+        """Whether things are seen as they are, so that those may be compared that only databases carry."""
+        return isinstance(self._view, AsItIs)
+
+    async def only_in_whole_copies(self, kind: str) -> Things:
+        """Return the things of one of these sorts; of secrets the interface tells masked values alone."""
+        path, field = ONLY_IN_WHOLE_COPIES[kind]
+        posted = path.endswith("/search")
+        return await self._all(kind, path, field, {"max_results": 100} if posted else {}, post=posted)
+
+    async def review_queues(self, experiment: str) -> Things:
+        """Return an experiment's review queues."""
+        query = {"experiment_id": self.actual("experiment", experiment)}
+        return await self._all("review queue", f"{_V3}/review-queues/list", "review_queues", query)
 
     async def evaluation_datasets(self) -> Things:
         """Return all evaluation datasets with their records."""
@@ -153,8 +202,10 @@ class Reader:
         seen = self._view.thing(kind, thing)
         if seen is None:
             return None
-        # Two that are seen as one are not one.
-        name = seen[0] if seen[0] not in found else f"{seen[0]} again"
+        name = seen[0]
+        while name in found:
+            # Two that are seen as one are not one.
+            name = f"{name} again"
         found[name] = fields_of(seen[1], self._uris)
         return name
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heavylift.errors import NotFoundError
+from heavylift.registry.rest import spans
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
 from heavylift.registry.rest.views import Raw, own_id
 from heavylift.registry.uris import UriMap
@@ -52,9 +53,7 @@ _IGNORED: Mapping[str, tuple[str, ...]] = {
 }
 """What follows from something else that is compared, or is among the losses that are listed."""
 
-_SERVERS_OWN = frozenset(
-    {"mlflow.runName", "mlflow.modelVersions", "mlflow.artifactLocation", "mlflow.trace.infoFinalized"}
-)
+_SERVERS_OWN = spans.SERVERS_OWN | {"mlflow.runName", "mlflow.modelVersions", "mlflow.trace.infoFinalized"}
 _REFERENCES = {
     "mlflow.parentRunId": "run",
     "mlflow.sourceRun": "run",

@@ -14,6 +14,13 @@ _IDS = {
     "registered model": ("name",),
     "webhook": ("webhook_id",),
     "evaluation dataset": ("dataset_id",),
+    "issue": ("issue_id",),
+    "review queue": ("queue_id",),
+    "gateway secret": ("secret_id",),
+    "gateway endpoint": ("endpoint_id",),
+    "gateway model definition": ("model_definition_id",),
+    "gateway guardrail": ("guardrail_id",),
+    "gateway budget": ("budget_policy_id",),
 }
 
 
