@@ -182,7 +182,8 @@ def test_an_approval_cannot_be_bypassed_and_a_rejection_holds(journey: Journey, 
     assert answers == ["gate.approved", "gate.rejected", "gate.approved"]
 
 
-def test_a_sync_copies_nothing_when_nothing_changed_and_then_what_did(journey: Journey, killed: Run) -> None:
+@pytest.mark.long
+def test_a_sync_copies_nothing_when_nothing_changed(journey: Journey, killed: Run) -> None:
     run = journey.start(Phase.SYNC)
     assert run.end() == "success"
     idle = run.results().summary
@@ -190,6 +191,8 @@ def test_a_sync_copies_nothing_when_nothing_changed_and_then_what_did(journey: J
     assert idle.moved.objects == 0
     assert idle.unchanged.objects == idle.found.objects > 0
 
+
+def test_a_sync_copies_what_changed_and_nothing_else(journey: Journey, killed: Run) -> None:
     seeded = fraud_scoring.mutate(journey.stack.env, scale=SCALE)
     written = features.mutate(journey.stack.env)
     run = journey.start(Phase.SYNC)
