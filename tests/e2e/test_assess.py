@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from heavylift.spec import Phase
 from sandbox.examples import account
 from tests.e2e.journey import Journey
@@ -11,6 +13,7 @@ from tests.e2e.journey import Journey
 GATE = "gate_plan-approved"
 
 
+@pytest.mark.long
 def test_an_account_is_assessed_and_a_person_approves_exactly_that_plan(journey: Journey) -> None:
     account.seed(journey.stack.env)
     run = journey.start(Phase.ASSESS)

@@ -47,6 +47,7 @@ def assert_databases_equal(journey: Journey) -> None:
         assert source == target, table
 
 
+@pytest.mark.long
 def test_a_dry_run_moves_nothing_and_is_green(journey: Journey) -> None:
     run = journey.start(Phase.TRANSFER, dry_run=True)
     assert run.end() == "success"
@@ -149,6 +150,7 @@ def test_a_long_copy_shows_its_progress_in_the_ui(killed: Run) -> None:
         assert value["bytes_per_second"] >= 0
 
 
+@pytest.mark.long
 def test_an_approval_cannot_be_bypassed_and_a_rejection_holds(journey: Journey, killed: Run) -> None:
     client = journey.client
     run = journey.start(Phase.TRANSFER)
@@ -180,7 +182,8 @@ def test_an_approval_cannot_be_bypassed_and_a_rejection_holds(journey: Journey, 
     assert answers == ["gate.approved", "gate.rejected", "gate.approved"]
 
 
-def test_a_sync_copies_nothing_when_nothing_changed_and_then_what_did(journey: Journey, killed: Run) -> None:
+@pytest.mark.long
+def test_a_sync_copies_nothing_when_nothing_changed(journey: Journey, killed: Run) -> None:
     run = journey.start(Phase.SYNC)
     assert run.end() == "success"
     idle = run.results().summary
@@ -188,6 +191,8 @@ def test_a_sync_copies_nothing_when_nothing_changed_and_then_what_did(journey: J
     assert idle.moved.objects == 0
     assert idle.unchanged.objects == idle.found.objects > 0
 
+
+def test_a_sync_copies_what_changed_and_nothing_else(journey: Journey, killed: Run) -> None:
     seeded = fraud_scoring.mutate(journey.stack.env, scale=SCALE)
     written = features.mutate(journey.stack.env)
     run = journey.start(Phase.SYNC)
@@ -201,6 +206,7 @@ def test_a_sync_copies_nothing_when_nothing_changed_and_then_what_did(journey: J
     assert_databases_equal(journey)
 
 
+@pytest.mark.long
 def test_a_sync_gives_way_to_a_transfer(journey: Journey, killed: Run) -> None:
     transfer = journey.start(Phase.TRANSFER)
     transfer.wait_for_question()

@@ -60,6 +60,7 @@ def well(run: Run) -> Run:
     return run
 
 
+@pytest.mark.long
 def test_an_unrehearsed_cutover_is_not_ready_and_moves_nobody(moved: Journey) -> None:
     run = moved.start(Phase.CUTOVER)
     assert run.end() == "failed"

@@ -160,6 +160,7 @@ async def test_from_the_plan_to_a_verified_target(journey: Journey) -> None:
     await journey.run("audit", "verify", "offline")
 
 
+@pytest.mark.long
 async def test_a_killed_load_goes_on_where_it_was(journey: Journey) -> None:
     await journey.appliance("plan")
     device = await journey.deliver("images-02")

@@ -47,6 +47,7 @@ def asked(url: str, rows: pd.DataFrame) -> list[int]:
         return [int(each) for each in json.load(answer)["predictions"]]
 
 
+@pytest.mark.long
 def test_the_accuracy_of_mlflows_own_server_is_in_its_baseline(tmp_path: Path) -> None:
     rows = golden()
     rows.to_parquet(tmp_path / "golden.parquet")

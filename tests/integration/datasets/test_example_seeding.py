@@ -59,6 +59,7 @@ async def test_the_source_lists_exactly_what_was_seeded(sandbox: Stack, bucket: 
     assert await listing(sandbox, "gcp_target", bucket) == {}
 
 
+@pytest.mark.long
 async def test_seeding_again_is_safe_and_mutating_adds_two(sandbox: Stack, bucket: str) -> None:
     await asyncio.to_thread(seed, sandbox.env, scale=SCALE, bucket=bucket)
     await asyncio.to_thread(seed, sandbox.env, scale=SCALE, bucket=bucket)
@@ -71,6 +72,7 @@ async def test_seeding_again_is_safe_and_mutating_adds_two(sandbox: Stack, bucke
     assert versions == {"documents/policies/fraud-policy.md"}
 
 
+@pytest.mark.long
 async def test_the_large_model_has_a_multipart_etag_and_attributes_arrive(
     sandbox: Stack, bucket: str
 ) -> None:

@@ -94,6 +94,7 @@ async def check(places: tuple[Place, Place], folder: Path) -> DatasetCheckRecord
     return record
 
 
+@pytest.mark.long
 async def test_a_faithful_copy_passes_and_one_changed_value_fails(
     places: tuple[Place, Place], tmp_path: Path
 ) -> None:

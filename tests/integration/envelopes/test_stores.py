@@ -53,6 +53,7 @@ def started(arguments: list[str], environment: dict[str, str]) -> subprocess.Pop
     )
 
 
+@pytest.mark.long
 async def test_a_sealing_killed_in_the_middle_goes_on_with_its_parts(
     servers: Servers, tmp_path: Path
 ) -> None:

@@ -67,6 +67,7 @@ def fill(server: FeatureGroupServer, folder: Path) -> str:
     return uri
 
 
+@pytest.mark.long
 def test_sagemaker_to_feast(
     sagemaker: FeatureGroupServer, processes: FeastProcesses, feast_python: Path, empty: Path, tmp_path: Path
 ) -> None:

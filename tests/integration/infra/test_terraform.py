@@ -89,6 +89,7 @@ def test_applied_once_found_to_drift_and_destroyed_without_rest(
     assert not CANARY.in_files([made.infra.folder])
 
 
+@pytest.mark.long
 def test_a_quota_midway_leaves_a_state_that_goes_on(at: Placing) -> None:
     made = at(wanted("aws", "gcp", named(sampled("aws"), *FEW)))
     made.applied("foundation")

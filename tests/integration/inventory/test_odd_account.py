@@ -20,6 +20,9 @@ from tests.integration.conftest import new_state_dir
 from tests.integration.inventory.conftest import World
 from tests.support.seeded_account import Truth
 
+# An account like most is in test_seeded_account.py.
+pytestmark = pytest.mark.long
+
 ACCOUNT, REGION, OTHER = "123456789012", "eu-west-1", "us-east-1"
 LEAK = "Tr0ub4dor-n0t-a-name"
 QUEUES, GROUPS = 9, 60

@@ -105,6 +105,7 @@ def test_a_second_run_tells_what_appeared_went_and_changed(account: World, taken
     assert taken.diff is None
 
 
+@pytest.mark.long
 def test_a_killed_run_goes_on_with_what_was_not_read(
     account: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

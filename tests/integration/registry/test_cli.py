@@ -154,6 +154,7 @@ def test_a_planted_difference_is_found_through_the_interface(moved: Stack, shell
     assert [table["table"] for table in proof["tables"] if not table["equal"]]
 
 
+@pytest.mark.long
 def test_a_broken_and_a_lost_artifact_are_found(moved: Stack, shell: Shell) -> None:
     client = s3_client(connection(moved, "aws_target"))
     found = client.list_objects_v2(Bucket="mlflow-target", Prefix="artifacts/10/")["Contents"]

@@ -39,6 +39,7 @@ def test_everything_arrives(stores: TwoStores) -> None:
     assert [row for row in stores.on_target(keys) if "heavylift" not in row[0]] == stores.on_source(keys)
 
 
+@pytest.mark.long
 def test_large_tables_get_their_indexes_back(stores: TwoStores, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("heavylift.registry.store.loading.REBUILD_FROM_BYTES", 0)
     stores.copy()
@@ -47,6 +48,7 @@ def test_large_tables_get_their_indexes_back(stores: TwoStores, monkeypatch: pyt
     assert stores.on_target(indexes) == stores.on_source(indexes)
 
 
+@pytest.mark.long
 def test_somebody_who_reads_the_target_does_not_hold_the_copy_up(
     stores: TwoStores, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -180,6 +180,7 @@ def test_a_target_that_is_not_the_source_is_not_opened_and_writes_go_on(workload
     stores.on_source(NEW_RUN.format("a" * 32, SOURCE_ROOT))
 
 
+@pytest.mark.long
 def test_a_target_that_is_gone_is_told_and_left_behind(
     workload: Workload, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +202,7 @@ def test_a_target_that_is_gone_is_told_and_left_behind(
     object.__setattr__(stores, "target", there)
 
 
+@pytest.mark.long
 def test_finalising_ends_both_streams(workload: Workload) -> None:
     workload.follow()
     workload.bring(Side.TARGET)

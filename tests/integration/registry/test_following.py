@@ -149,6 +149,7 @@ def test_nobody_else_writes_to_a_target_that_is_followed(stores: TwoStores) -> N
     stores.assert_equal()
 
 
+@pytest.mark.long
 def test_what_is_deleted_must_be_deleted_on_the_other_side_too(stores: TwoStores) -> None:
     with pytest.raises(SpecError, match="HL-9510"):
         wait(api.begin_following(stores.request()))

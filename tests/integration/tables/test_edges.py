@@ -48,6 +48,7 @@ def test_a_slot_whose_log_is_gone_ends_the_stream_for_good(small: TwoDatabases) 
     small.assert_equal("item")
 
 
+@pytest.mark.long
 def test_too_much_kept_log_gives_the_slot_up_before_the_disk_fills(databases: TwoDatabases) -> None:
     databases.on_source(ITEM)
     ENGINE.snapshot(databases.request(), Work())
@@ -58,6 +59,7 @@ def test_too_much_kept_log_gives_the_slot_up_before_the_disk_fills(databases: Tw
     assert databases.on_source(left) == [(0,)]
 
 
+@pytest.mark.long
 def test_prepared_transactions_count_only_once_they_are_committed(small: TwoDatabases) -> None:
     small.on_source(ITEM)
     request = small.request()

@@ -245,6 +245,7 @@ def test_what_comes_later_is_carried_through_the_fence_and_told_as_open(database
     refused(databases.target, "INSERT INTO part_high VALUES (2, 150)")
 
 
+@pytest.mark.long
 def test_a_fence_is_no_part_of_the_schema_that_moves(databases: TwoDatabases) -> None:
     databases.on_source(SCHEMA)
     request = databases.request()
@@ -263,6 +264,7 @@ def test_a_fence_is_no_part_of_the_schema_that_moves(databases: TwoDatabases) ->
     equal(databases)
 
 
+@pytest.mark.long
 def test_roles_without_the_right_to_be_a_replica_pass_the_fence_all_the_same(databases: TwoDatabases) -> None:
     role = f"{databases.source.schema}_plain"
     for side in (databases.source, databases.target):
@@ -329,6 +331,7 @@ class Shell:
         return json.loads(out)
 
 
+@pytest.mark.long
 def test_a_killed_freeze_leaves_nothing_frozen_and_a_shell_does_it_all(databases: TwoDatabases) -> None:
     databases.on_source(SCHEMA)
     shell, side = Shell(databases), ("--side", "source", "--epoch", "3")

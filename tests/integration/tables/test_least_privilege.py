@@ -110,6 +110,7 @@ def test_the_listed_rights_are_enough_for_all_of_it(databases: TwoDatabases, lim
         assert ENGINE.end(each).state == "ended"
 
 
+@pytest.mark.long
 def test_without_the_right_to_keep_them_quiet_guards_wait_for_the_drain(
     databases: TwoDatabases, limited: TwoDatabases
 ) -> None:

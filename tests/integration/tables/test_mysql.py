@@ -12,6 +12,7 @@ from heavylift.spec.sections_data import OnSchemaChange
 from heavylift.tables.engine import Work
 from heavylift.tables.mysql.moving import BinlogEngine
 from sandbox.stack import Stack
+from tests.support.longer import first_then_long
 from tests.support.mysql_family import FAMILY, FAMILY_CHANGES, FAMILY_TABLES
 from tests.support.mysql_to_postgres import MysqlToPostgres, mysql_to_postgres
 from tests.support.mysql_writer import LEDGER, TABLES, MysqlWriter
@@ -139,6 +140,7 @@ def test_keys_that_differ_in_case_and_rows_without_a_key(databases: MysqlToPostg
     }
 
 
+@pytest.mark.long
 def test_truncate_and_added_columns_are_followed(databases: MysqlToPostgres) -> None:
     begin(databases, "CREATE TABLE k (id int PRIMARY KEY, v int)", "INSERT INTO k VALUES (1, 1), (2, 2)")
     databases.on_source(
@@ -204,17 +206,23 @@ def test_a_definition_stops_where_the_spec_says_so(databases: MysqlToPostgres) -
 
 @pytest.mark.parametrize(
     ("statements", "code"),
-    [
-        (("SET SESSION binlog_format = STATEMENT", "INSERT INTO k VALUES (1)"), "6431"),
-        (
-            ("SET SESSION binlog_row_image = MINIMAL", "INSERT INTO w VALUES (1, 1)", "UPDATE w SET v = 2"),
-            "6417",
-        ),
-        (
-            ("XA START 'x'", "INSERT INTO k VALUES (1)", "XA END 'x'", "XA PREPARE 'x'", "XA COMMIT 'x'"),
-            "6432",
-        ),
-    ],
+    first_then_long(
+        [
+            (("SET SESSION binlog_format = STATEMENT", "INSERT INTO k VALUES (1)"), "6431"),
+            (
+                (
+                    "SET SESSION binlog_row_image = MINIMAL",
+                    "INSERT INTO w VALUES (1, 1)",
+                    "UPDATE w SET v = 2",
+                ),
+                "6417",
+            ),
+            (
+                ("XA START 'x'", "INSERT INTO k VALUES (1)", "XA END 'x'", "XA PREPARE 'x'", "XA COMMIT 'x'"),
+                "6432",
+            ),
+        ]
+    ),
 )
 def test_what_is_not_a_whole_row_event_stops_the_stream(
     databases: MysqlToPostgres, statements: tuple[str, ...], code: str
@@ -268,6 +276,7 @@ def test_the_preflight_names_what_postgresql_has_no_place_for(databases: MysqlTo
         ENGINE.snapshot(databases.request(), Work())
 
 
+@pytest.mark.long
 def test_odd_values_are_moved_where_the_connection_says_how(databases: MysqlToPostgres) -> None:
     odd = databases.with_extra(zero_dates="null", tinyint1="smallint", time="interval")
     values = "(5, '-800:00:00.25', '0000-00-00', '2020-00-10 00:00:00', '0000-00-00 00:00:00')"

@@ -83,6 +83,7 @@ def moved(twin: MysqlTwin, tmp_path: Path) -> TablesRequest:
     return request
 
 
+@pytest.mark.long
 def test_a_switch_and_the_way_back_lose_and_double_nothing(twin: MysqlTwin, moved: TablesRequest) -> None:
     with writer(twin) as live:
         live.wait_until(lambda: len(live.acknowledged) >= 100)
@@ -137,6 +138,7 @@ def test_a_transaction_in_the_way_is_told_and_nothing_is_frozen(
             twin.on_source(statement)
 
 
+@pytest.mark.long
 def test_a_half_made_fence_is_completed_and_a_stale_epoch_is_refused(
     twin: MysqlTwin, moved: TablesRequest
 ) -> None:

@@ -69,6 +69,7 @@ def databases(twin: MysqlTwin) -> MysqlTwin:
     return twin
 
 
+@pytest.mark.long
 def test_every_type_arrives_by_snapshot_and_by_the_log(databases: MysqlTwin) -> None:
     numbers = (
         "INSERT INTO t (g, f, d) SELECT (rand() - 0.5) * pow(10, cast(seq % 600 AS signed) - 300),"
@@ -204,6 +205,7 @@ def test_the_preflight_names_what_stands_in_the_way(databases: MysqlTwin) -> Non
         ENGINE.snapshot(databases.request(), Work())
 
 
+@pytest.mark.long
 def test_a_row_that_the_target_does_not_take_is_named(databases: MysqlTwin) -> None:
     databases.on_source("CREATE TABLE k (id int PRIMARY KEY, b longblob)", "INSERT INTO k VALUES (1, NULL)")
     limit = databases.anywhere_on_target("SELECT @@global.max_allowed_packet")[0][0]
@@ -218,6 +220,7 @@ def test_a_row_that_the_target_does_not_take_is_named(databases: MysqlTwin) -> N
     databases.assert_equal("k")
 
 
+@pytest.mark.long
 def test_a_snapshot_taken_anew_leaves_nothing_of_the_first(databases: MysqlTwin) -> None:
     databases.begin(
         "CREATE TABLE k (id int AUTO_INCREMENT PRIMARY KEY, v int)",

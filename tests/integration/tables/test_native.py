@@ -13,6 +13,7 @@ from tests.support.live_writer import LEDGER, TABLES, LiveWriter
 from tests.support.two_databases import TwoDatabases, run_sql
 
 
+@pytest.mark.long
 def test_a_database_moves_by_its_own_replication_and_is_proved_all_the_same(databases: TwoDatabases) -> None:
     databases.on_source(LEDGER)
     databases.on_source("CREATE SEQUENCE counted; SELECT nextval('counted')")

@@ -93,6 +93,7 @@ def assert_equal(databases: TwoDatabases) -> None:
         databases.assert_equal(table)
 
 
+@pytest.mark.long
 def test_a_migration_runs_through_its_phases_under_a_live_writer(
     databases: TwoDatabases, world: World
 ) -> None:

@@ -14,6 +14,7 @@ from heavylift.tables.engine import Work
 from heavylift.tables.postgres import tables_added
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.moving import ChangesEngine
+from tests.support.longer import first_then_long
 from tests.support.two_databases import TwoDatabases
 
 ENGINE = ChangesEngine()
@@ -67,6 +68,7 @@ def test_a_new_partition_is_made_and_its_rows_arrive(databases: TwoDatabases) ->
     assert_same(databases)
 
 
+@pytest.mark.long
 def test_a_table_that_was_filled_before_it_was_attached_comes_whole(databases: TwoDatabases) -> None:
     begin(databases)
     databases.on_source(
@@ -79,6 +81,7 @@ def test_a_table_that_was_filled_before_it_was_attached_comes_whole(databases: T
     assert_same(databases)
 
 
+@pytest.mark.long
 def test_a_table_of_the_stream_that_becomes_a_partition_is_attached(databases: TwoDatabases) -> None:
     begin(databases)
     databases.on_source(
@@ -94,6 +97,7 @@ def test_a_table_of_the_stream_that_becomes_a_partition_is_attached(databases: T
     assert_same(databases)
 
 
+@pytest.mark.long
 def test_partitions_of_partitions_come_too(databases: TwoDatabases) -> None:
     begin(databases)
     databases.on_source(
@@ -137,6 +141,7 @@ def test_partitions_come_while_a_writer_fills_them_and_syncs_run(databases: TwoD
     assert_same(databases)
 
 
+@pytest.mark.long
 def test_a_partition_that_is_cut_off_goes_on(
     databases: TwoDatabases, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,7 +163,9 @@ def test_a_partition_that_is_cut_off_goes_on(
     assert_same(databases)
 
 
-@pytest.mark.parametrize("act", ["DROP TABLE sale_26", "ALTER TABLE sale DETACH PARTITION sale_26"])
+@pytest.mark.parametrize(
+    "act", first_then_long(["DROP TABLE sale_26", "ALTER TABLE sale DETACH PARTITION sale_26"])
+)
 def test_a_partition_that_goes_stops_the_stream_once_its_changes_are_applied(
     databases: TwoDatabases, act: str
 ) -> None:
@@ -179,6 +186,7 @@ def test_a_partition_that_goes_stops_the_stream_once_its_changes_are_applied(
         databases.assert_equal("sale_26")
 
 
+@pytest.mark.long
 def test_a_partition_that_was_made_again_is_copied_anew(databases: TwoDatabases) -> None:
     begin(databases, f"CREATE TABLE sale_26 PARTITION OF sale {NEXT};" + ROWS.format(1000))
     databases.on_source("DELETE FROM sale WHERE id = 1001")
@@ -214,6 +222,7 @@ def test_what_cannot_be_followed_stops(databases: TwoDatabases) -> None:
     assert_same(databases)
 
 
+@pytest.mark.long
 def test_a_table_that_both_sides_dropped_is_forgotten(databases: TwoDatabases) -> None:
     begin(databases, "CREATE TABLE other (id int PRIMARY KEY);")
     databases.on_source("DROP TABLE other")
@@ -225,6 +234,7 @@ def test_a_table_that_both_sides_dropped_is_forgotten(databases: TwoDatabases) -
     assert ENGINE.prepare_reverse(databases.request(), Work()).tables == ("public.sale",)
 
 
+@pytest.mark.long
 def test_on_the_way_back_a_new_partition_stops_until_it_is_made(databases: TwoDatabases) -> None:
     begin(databases)
     assert ENGINE.drain(databases.request(), Work(), within_seconds=60).reached

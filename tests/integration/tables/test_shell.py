@@ -16,6 +16,7 @@ import pytest
 
 from heavylift.connections import Connection
 from heavylift.tables.postgres.connect import connect
+from tests.support import shell as shells
 from tests.support.live_writer import LEDGER, TABLES, LiveWriter
 from tests.support.two_databases import TwoDatabases, run_sql
 
@@ -37,14 +38,15 @@ class Shell:
         }
         self.started: list[subprocess.Popen[str]] = []
 
+    def _command(self, act: str, *rest: str) -> list[str]:
+        return [
+            "tables", act, "--source-conn", "db_a", "--target-conn", "db_b", "--migration", "mine",
+            "--database", "ledger", "--evidence", self.evidence.as_uri(), "--json", *rest,
+        ]  # fmt: skip
+
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start a command and let it run."""
-        act, *rest = arguments
-        command = [
-            sys.executable, "-m", "heavylift", "tables", act,
-            "--source-conn", "db_a", "--target-conn", "db_b", "--migration", "mine", "--database", "ledger",
-            "--evidence", self.evidence.as_uri(), "--json", *rest,
-        ]  # fmt: skip
+        command = [sys.executable, "-m", "heavylift", *self._command(*arguments)]
         process = subprocess.Popen(
             command, env=self._env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
@@ -53,9 +55,8 @@ class Shell:
 
     def run(self, *arguments: str, status: int = 0) -> dict[str, Any]:
         """Run a command to its end; return what it printed."""
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=300)
-        assert process.returncode == status, f"{arguments}: {out}\n{err}"
+        ended, out, err = shells.start(self._command(*arguments), self._env).end()
+        assert ended == status, f"{arguments}: {out}\n{err}"
         document: dict[str, Any] = json.loads(out)
         return document
 

@@ -160,6 +160,7 @@ def test_another_server_is_refused(databases: TwoDatabases) -> None:
         databases.on_target("UPDATE heavylift.stream SET state = 'streaming', applied_lsn = consistent_lsn")
 
 
+@pytest.mark.long
 def test_a_wish_to_stop_is_heard_and_the_rest_follows(
     databases: TwoDatabases, monkeypatch: pytest.MonkeyPatch
 ) -> None:

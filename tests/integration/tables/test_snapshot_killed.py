@@ -117,6 +117,7 @@ def unchanged(
     return now
 
 
+@pytest.mark.long
 def test_what_is_left_is_merged_and_the_schema_waits_for_the_stream(databases: TwoDatabases) -> None:
     chance = random.Random(7)
     databases.on_source(TABLES)

@@ -223,6 +223,7 @@ def test_sequences_that_would_repeat_a_number(databases: TwoDatabases) -> None:
         each.close()
 
 
+@pytest.mark.long
 def test_servers_of_two_encodings(databases: TwoDatabases) -> None:
     name = databases.target.schema + "_latin"
     databases.on_target(

@@ -101,6 +101,7 @@ def test_a_key_that_is_there_twice_on_the_target(databases: TwoDatabases) -> Non
     assert (outcome.one.missing, outcome.one.extra, outcome.one.different) == (0, 2, 1)
 
 
+@pytest.mark.long
 def test_thousands_of_differences_are_all_written_and_few_are_listed(databases: TwoDatabases) -> None:
     on_both(databases, "CREATE TABLE t (k bigint PRIMARY KEY, v int)")
     on_both(databases, "INSERT INTO t SELECT g, g FROM generate_series(1, 60000) g; ANALYZE t")
@@ -111,6 +112,7 @@ def test_thousands_of_differences_are_all_written_and_few_are_listed(databases: 
     assert outcome.listed == MAX_LISTED
 
 
+@pytest.mark.long
 def test_wrong_statistics_cost_time_and_nothing_else(databases: TwoDatabases) -> None:
     """A table that was counted small is cut again where it differs."""
     on_both(databases, "CREATE TABLE t (k bigint PRIMARY KEY, v int)")

@@ -108,6 +108,7 @@ def test_names_of_relations_are_compared_by_name_for_numbers_differ(databases: T
     assert compare(databases, "t").one.is_equal
 
 
+@pytest.mark.long
 def test_hundreds_of_columns(databases: TwoDatabases) -> None:
     columns = ", ".join(f"c{number} {('text', 'int')[number % 2]}" for number in range(400))
     on_both(databases, f"CREATE TABLE wide (id int PRIMARY KEY, {columns})")
