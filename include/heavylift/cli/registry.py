@@ -22,6 +22,7 @@ from heavylift.cli.registry_options import (
     Follow,
     ForSeconds,
     Losses,
+    MakeTables,
     Migration,
     Name,
     NoArtifacts,
@@ -67,6 +68,7 @@ def copy(
     losses: Losses = False,
     no_artifacts: NoArtifacts = False,
     parallel: Parallel = 4,
+    make_tables: MakeTables = False,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
     dry_run: DryRun = False,
@@ -97,6 +99,7 @@ def copy(
         on_name_conflict=on_name_conflict,
         accept_losses=accept_losses or losses,
         artifacts=not no_artifacts,
+        make_tables=make_tables,
         stores=(source_artifacts_conn, target_artifacts_conn),
         dry_run=dry_run or losses,
     )

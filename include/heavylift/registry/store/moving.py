@@ -31,6 +31,7 @@ from heavylift.registry.store.catching_up import CatchUp, TableChange
 from heavylift.registry.store.digests import TableDigest, table_digest
 from heavylift.registry.store.leftovers import leftovers
 from heavylift.registry.store.loading import Loaded, load_table, worth_rebuilding
+from heavylift.registry.store.making import make_tables
 from heavylift.registry.store.moment import Moment, moment_of
 from heavylift.registry.store.preflight import Looked, look, refuse
 from heavylift.registry.store.proving import table_proofs
@@ -106,6 +107,11 @@ def _moved(
     if act == "sync" and (looked.state is None or not looked.state.complete):
         raise not_copied(request)
     source, target = stores_of(request)
+    if looked.blank and not request.options.dry_run:
+        with told_as(f"making the tables of registry {request.registry!r}", "no table was made"):
+            make_tables(source, target, looked.sides.source)
+        looked = look(request)
+        refuse(looked.record)
     with (
         told_as(f"moving registry {request.registry!r}", _STATE),
         leased(target, request.id) as lease,
