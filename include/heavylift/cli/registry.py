@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +11,7 @@ from heavylift.cli import registry_following as following
 from heavylift.cli import registry_switching
 from heavylift.cli.acts import note_act
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
-from heavylift.cli.registry_artifacts import move_artifacts
+from heavylift.cli.registry_artifacts import artifacts_beside
 from heavylift.cli.registry_options import (
     MIGRATION,
     AcceptLosses,
@@ -21,6 +22,7 @@ from heavylift.cli.registry_options import (
     Follow,
     ForSeconds,
     Losses,
+    MakeTables,
     Migration,
     Name,
     NoArtifacts,
@@ -44,6 +46,7 @@ from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
     from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.work import RegistryProgress, Tell
 
 app = typer.Typer(no_args_is_help=True, help="Copy, sync and verify experiments and registered models.")
 
@@ -65,6 +68,7 @@ def copy(
     losses: Losses = False,
     no_artifacts: NoArtifacts = False,
     parallel: Parallel = 4,
+    make_tables: MakeTables = False,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
     dry_run: DryRun = False,
@@ -95,6 +99,7 @@ def copy(
         on_name_conflict=on_name_conflict,
         accept_losses=accept_losses or losses,
         artifacts=not no_artifacts,
+        make_tables=make_tables,
         stores=(source_artifacts_conn, target_artifacts_conn),
         dry_run=dry_run or losses,
     )
@@ -248,25 +253,45 @@ def _move(
     from heavylift.registry.api import copy_registry, preflight_registry, sync_registry
     from heavylift.registry.store.preflight import refuse
 
-    preflight, _ = run(preflight_registry(request))
-    document: dict[str, Any] = {"preflight": preflight.model_dump(mode="json")}
     if request.options.dry_run:
+        preflight, _ = run(preflight_registry(request))
         status = ExitStatus.DONE if preflight.passed else ExitStatus.FAILED
-        finish(document, text=looked(preflight), as_json=as_json, status=status)
-    note(looked(preflight))
-    refuse(preflight)
-    mark_touched()
-    record, ref = run((copy_registry if act == "copy" else sync_registry)(request, reporter()))
-    note_act(
-        request, request.registry, f"registry.{act}", (ref,), {"rows": record.rows, "written": record.written}
-    )
-    # Through the interface each run's artifacts lie elsewhere, and have been moved with it.
-    artifacts, passed = move_artifacts(request, *objects) if record.path == "store" else ([], True)
-    document |= {act: record.model_dump(mode="json"), "artifacts": artifacts}
+        finish(
+            {"preflight": preflight.model_dump(mode="json")},
+            text=looked(preflight),
+            as_json=as_json,
+            status=status,
+        )
+    move = copy_registry if act == "copy" else sync_registry
+    with artifacts_beside(request, *objects) as beside:
+        preflight, _ = run(preflight_registry(request))
+        note(looked(preflight))
+        refuse(preflight)
+        mark_touched()
+        record, ref = run(move(request, _then(reporter(), beside.begin)))
+        details = {"rows": record.rows, "written": record.written}
+        note_act(request, request.registry, f"registry.{act}", (ref,), details)
+        # Through the interface each run's artifacts lie elsewhere, and have been moved with it.
+        artifacts, passed = beside.moved() if record.path == "store" else ([], True)
+    document = {
+        "preflight": preflight.model_dump(mode="json"),
+        act: record.model_dump(mode="json"),
+        "artifacts": artifacts,
+    }
     text = [moved(record)]
     text += [f"artifacts {each['source']} -> {each['target']}: {_verdict(each)}" for each in artifacts]
     status = ExitStatus.DONE if passed and record.passed else ExitStatus.FAILED
     finish(document, text="\n".join(text), as_json=as_json, status=status)
+
+
+def _then(tell: Tell, begin: Callable[[], None]) -> Tell:
+    """Return what takes progress and begins something with the first of it: the moment is held by then."""
+
+    def told(progress: RegistryProgress) -> None:
+        begin()
+        tell(progress)
+
+    return told
 
 
 def _verdict(artifacts: dict[str, Any]) -> str:

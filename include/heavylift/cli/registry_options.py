@@ -77,6 +77,13 @@ NoArtifacts = Annotated[
     bool,
     typer.Option("--no-artifacts", help="leave the bytes of artifacts to heavylift objects"),
 ]
+MakeTables = Annotated[
+    bool,
+    typer.Option(
+        "--make-tables",
+        help="at store level: where the target's database is empty, make MLflow's tables as the source's are",
+    ),
+]
 Follow = Annotated[
     bool, typer.Option("--follow", help="go on until interrupted, by the log of the source's database")
 ]

@@ -48,6 +48,7 @@ class RegistryOptions:
     :param on_name_conflict: through the interface: what to do where another thing has a name.
     :param accept_losses: what the interface cannot carry does not make a run fail.
     :param live: the source is being written to while it is verified: what changes meanwhile is told apart.
+    :param make_tables: at store level: a copy into an empty database makes MLflow's tables first.
     """
 
     path: RegistryPath = RegistryPath.AUTO
@@ -60,6 +61,7 @@ class RegistryOptions:
     accept_losses: bool = False
     dry_run: bool = False
     live: bool = False
+    make_tables: bool = False
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,7 @@ def registry_request(
             accept_losses=found.accept_losses,
             dry_run=dry_run,
             live=live,
+            make_tables=found.make_tables,
         ),
     )
 

@@ -211,6 +211,11 @@ class Registry(SpecModel):
         default=False,
         description="What others have written to the target's rows since the last run gives way.",
     )
+    make_tables: Flag = Field(
+        default=False,
+        description="At store level: where the target's database is empty, make MLflow's tables as the"
+        " source's are.",
+    )
     accept_losses: Flag = Field(
         default=False,
         description="Between registries of two kinds: move although the target cannot hold everything.",

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from sandbox.examples.experiments import Sizes
-from sandbox.servers.mlflow import sqlalchemy_url
 from tests.benchmarks.goals import Goal
 from tests.benchmarks.lanes import Result
 from tests.benchmarks.measure import Contender, NoFigureError, Step, alternate
@@ -95,14 +93,7 @@ def _ours(ours: Seeded, rows: int = 0, *, artifacts: bool = True) -> Contender:
 
 def _with_tables(ours: Seeded) -> Contender:
     def steps(number: int) -> list[Step]:
-        store = ours.stores.target
-        url = sqlalchemy_url(
-            f"postgresql://{store.login}:{store.password}@{store.host}:{store.port}/{store.schema}"
-        )
-        code = "import os; from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine"
-        code += "; _initialize_tables(create_sqlalchemy_engine(os.environ['STORE']))"
-        make = Step([sys.executable, "-c", code], {"STORE": url, "MLFLOW_DISABLE_TELEMETRY": "true"})
-        return [make, ours.command("copy", f"made-{number}", *_OBJECTS)]
+        return [ours.command("copy", f"made-{number}", "--make-tables", *_OBJECTS)]
 
     def check(_number: int, _printed: Path) -> Mapping[str, float]:
         ours.demand_equal()

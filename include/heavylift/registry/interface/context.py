@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _EXAMPLES = 5
+RUNS_KEPT = 1000
+"""Runs of the source that are kept from their making to their filling; beyond, they are read again."""
 _CREATED, _CHANGED, _DELETED, _KEPT, _FOUND = "created", "changed", "deleted", "kept", "found"
 
 
@@ -133,6 +135,7 @@ class Context:
     :param full: look at every history again, also of runs that are settled.
     :param histories: read histories at all; a look ahead can do without.
     :param artifacts: how artifacts travel; None leaves them alone.
+    :param room: how many more runs may be kept as they were read.
     """
 
     source: TrackingServer
@@ -148,6 +151,7 @@ class Context:
     artifacts: Artifacts | None = None
     maps: Maps = field(default_factory=Maps)
     tally: Tally = field(default_factory=Tally)
+    room: int = RUNS_KEPT
 
     def tell(self, doing: str, done: int = 0, total: int = 0) -> None:
         """Tell how far the run is, and stop it where that is asked for.

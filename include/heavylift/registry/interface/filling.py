@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +10,6 @@ from typing import Any
 
 from heavylift.registry.interface.artifacts import Place
 from heavylift.registry.interface.context import Context
-from heavylift.registry.interface.experiments import runs_of
 from heavylift.registry.interface.merging import Merge, note, noted, pairs
 from heavylift.registry.interface.names import pairs_of, tags_of
 from heavylift.registry.interface.points import RUNS_AT_ONCE, Point, Points
@@ -29,6 +29,8 @@ from heavylift.registry.interface.runs import (
 
 _METRICS_AT_ONCE, _OTHERS_AT_ONCE, _ALL_AT_ONCE = 1000, 100, 1000
 _BATCH_BYTES = 800_000
+GROUPS_AT_ONCE = 2
+"""Groups of runs whose points are in memory: one is read while another is written."""
 POINTS = "metric points"
 
 ModelPoints = dict[str, dict[tuple[str, str, int, int], list[dict[str, str]]]]
@@ -63,11 +65,13 @@ class Filling:
     """Fills the runs of one experiment.
 
     :param model_points: points that must be sent, and with what they belong to.
+    :param turns: of which each group takes one; shared by all experiments that are filled at once.
     """
 
     context: Context
     runs: Runs
     model_points: ModelPoints
+    turns: asyncio.Semaphore
 
     def __post_init__(self) -> None:
         tally = self.context.tally
@@ -76,11 +80,12 @@ class Filling:
 
     async def run(self) -> None:
         """Fill all runs of the experiment that need it, a group at a time."""
-        async for page in runs_of(self.context.source, self.runs.experiment.id):
+        async for page in self.runs.pages():
             due = [run for run in page if self._is_due(run)]
             groups = [due[start : start + RUNS_AT_ONCE] for start in range(0, len(due), RUNS_AT_ONCE)]
-            # While one is written the next is read.
-            await self.context.each(SORT, groups, self._group, lambda group: _run_id(group[0]), at_once=2)
+            await self.context.each(
+                SORT, groups, self._in_turn, lambda group: _run_id(group[0]), at_once=GROUPS_AT_ONCE
+            )
 
     def _is_due(self, run: Mapping[str, Any]) -> bool:
         source = str(run["info"]["run_id"])
@@ -96,6 +101,10 @@ class Filling:
             or run["info"].get("status") not in ENDED
             or state.digest != source_run(run, self.context).digest()
         )
+
+    async def _in_turn(self, runs: Sequence[Mapping[str, Any]]) -> None:
+        async with self.turns:
+            await self._group(runs)
 
     async def _group(self, runs: Sequence[Mapping[str, Any]]) -> None:
         self.context.tell(f"runs of experiment {self.runs.experiment.id}")

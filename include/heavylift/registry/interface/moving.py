@@ -6,8 +6,9 @@ next one would make twice, and a run that finds nothing new sends nothing.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,11 +24,11 @@ from heavylift.evidence.registry_records import (
     RegistryTable,
 )
 from heavylift.registry.interface.artifacts import Artifacts
-from heavylift.registry.interface.context import Context, Maps, Tally
+from heavylift.registry.interface.context import Context, Maps, Tally, gather
 from heavylift.registry.interface.evaluation import EvaluationDatasets
 from heavylift.registry.interface.experiments import SORT as EXPERIMENTS
 from heavylift.registry.interface.experiments import Experiments, any_ours, put_to_rest
-from heavylift.registry.interface.filling import Filling, ModelPoints
+from heavylift.registry.interface.filling import GROUPS_AT_ONCE, Filling, ModelPoints
 from heavylift.registry.interface.logged import LoggedModels
 from heavylift.registry.interface.losses import KEPT_AS_TAGS, note_hidden
 from heavylift.registry.interface.merging import Policy
@@ -175,19 +176,34 @@ async def _run(context: Context) -> None:
         await runs.make()
     for runs in of_runs:
         await LoggedModels(context, runs, points).move()
-    for number, runs in enumerate(of_runs):
-        context.tell(f"experiment {runs.experiment.id}", number, len(of_runs))
-        await Filling(context, runs, points).run()
-        await Traces(context, runs).move()
-        await Scorers(context, runs).move()
-    if context.artifacts is not None:
-        await context.artifacts.from_store_to_store()
+    # What waits for the source, for the target and for the object stores need not wait for each other.
+    await gather([_fill(context, of_runs, points), _artifacts(context)])
     await RegisteredModels(context).move()
     await EvaluationDatasets(context).move()
     for runs in of_runs:
         await _close(context, runs)
     # Last, so that they do not tell anybody of what was written here.
     await Webhooks(context).move()
+
+
+async def _fill(context: Context, of_runs: Sequence[Runs], points: ModelPoints) -> None:
+    """Fill the runs of all experiments, two experiments at once: while one is written the other is read."""
+    turns = asyncio.Semaphore(GROUPS_AT_ONCE)
+    waiting = iter(enumerate(of_runs))
+
+    async def worker() -> None:
+        for number, runs in waiting:
+            context.tell(f"experiment {runs.experiment.id}", number, len(of_runs))
+            await Filling(context, runs, points, turns).run()
+            await Traces(context, runs).move()
+            await Scorers(context, runs).move()
+
+    await gather(worker() for _ in range(min(GROUPS_AT_ONCE, len(of_runs))))
+
+
+async def _artifacts(context: Context) -> None:
+    if context.artifacts is not None:
+        await context.artifacts.from_store_to_store()
 
 
 async def _close(context: Context, runs: Runs) -> None:

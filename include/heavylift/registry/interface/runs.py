@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -132,11 +132,31 @@ class Runs:
     context: Context
     experiment: Experiment
     states: dict[str, RunState] = field(default_factory=dict)
+    _read: list[list[dict[str, Any]]] | None = field(default_factory=list)
+
+    async def pages(self) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield the source's runs, once: those that were read when runs were made, if they were few."""
+        read, self._read = self._read, None
+        if read is None:
+            async for page in runs_of(self.context.source, self.experiment.id):
+                yield page
+        for page in read or ():
+            yield page
+
+    def _keep(self, page: list[dict[str, Any]]) -> None:
+        """Keep a page for :meth:`pages`; of all experiments together no more than a few are kept."""
+        self.context.room -= len(page)
+        if self._read is not None and self.context.room >= 0:
+            self._read.append(page)
+            return
+        self.context.room += len(page) + sum(len(each) for each in self._read or ())
+        self._read = None
 
     async def make(self) -> None:
         """Find the target's runs, and make those that are missing; empty ones, for now."""
         left = set(await self._index())
         async for page in runs_of(self.context.source, self.experiment.id):
+            self._keep(page)
             left -= {str(run["info"]["run_id"]) for run in page}
             missing = [run for run in page if str(run["info"]["run_id"]) not in self.states]
             self.context.tally.found(SORT, len(page))

@@ -161,8 +161,9 @@ def read_catalog(session: Session, where: str, schema: str | None = None) -> Sto
             got="a database without MLflow's tables",
             expected="the tables alembic_version and experiments in one schema",
             state="nothing was touched",
-            remedy="make them with MLflow of the source's version: mlflow db upgrade <database URL>, or start"
-            " a server on the database once; or name the right database",
+            remedy="let a copy make them (--make-tables, or make_tables in the spec) where the database is"
+            " empty; or make them with MLflow of the source's version: mlflow db upgrade <database URL>; or"
+            " name the right database",
             code="7110",
         )
     oid, name = found

@@ -31,6 +31,7 @@ from heavylift.registry.store.catching_up import CatchUp, TableChange
 from heavylift.registry.store.digests import TableDigest, table_digest
 from heavylift.registry.store.leftovers import leftovers
 from heavylift.registry.store.loading import Loaded, load_table, worth_rebuilding
+from heavylift.registry.store.making import make_tables
 from heavylift.registry.store.moment import Moment, moment_of
 from heavylift.registry.store.preflight import Looked, look, refuse
 from heavylift.registry.store.proving import table_proofs
@@ -106,6 +107,11 @@ def _moved(
     if act == "sync" and (looked.state is None or not looked.state.complete):
         raise not_copied(request)
     source, target = stores_of(request)
+    if looked.blank and not request.options.dry_run:
+        with told_as(f"making the tables of registry {request.registry!r}", "no table was made"):
+            make_tables(source, target, looked.sides.source)
+        looked = look(request)
+        refuse(looked.record)
     with (
         told_as(f"moving registry {request.registry!r}", _STATE),
         leased(target, request.id) as lease,
@@ -114,6 +120,8 @@ def _moved(
     ):
         # Read again under the lease: another run may have ended meanwhile.
         run = _Run(request, work, looked, lease, moment, reading, read_state(reading, request.id))
+        # Nothing is told before the moment is held: what must not be older than it begins with this.
+        run.tell("the moment of the source is held", 0)
         run.move()
         record = run.record(act, began)
         then(moment)
@@ -245,7 +253,7 @@ class _Run:
         with ThreadPoolExecutor(1) as pool:
             for number, table in enumerate(self.there):
                 demand_going_on(self.work.stop)
-                self._tell(f"comparing {table.name}", number)
+                self.tell(f"comparing {table.name}", number)
                 wanted = pool.submit(table_digest, self.moment.session, sides.source, table, uris)
                 now = table_digest(self.reading, sides.target, table)
                 self.digests[table.name] = now
@@ -259,7 +267,7 @@ class _Run:
 
     def _catch_up(self, differing: list[StoreTable]) -> None:
         _, target = stores_of(self.request)
-        self._tell("bringing tables up to date", 0)
+        self.tell("bringing tables up to date", 0)
         with closing(connect(target, "registry target")) as writing, self.moment.another() as rows_source:
             catching = CatchUp(
                 sides=self.looked.sides,
@@ -292,7 +300,7 @@ class _Run:
                     for future in done:
                         loaded = future.result()
                         self.loaded[running.pop(future)] = loaded
-                        self._tell(loaded.table, len(self.loaded))
+                        self.tell(loaded.table, len(self.loaded))
             except BaseException:
                 self.work.stop.set()
                 raise
@@ -340,7 +348,7 @@ class _Run:
     def _moved(self, size_bytes: int) -> None:
         with self.lock:
             self.moved_bytes += size_bytes
-        self._tell("copying", len(self.loaded))
+        self.tell("copying", len(self.loaded))
 
     def _finish(self) -> None:
         """Set counters, look for what is left of the source's URIs, and note that all is there."""
@@ -369,7 +377,8 @@ class _Run:
         set_sequences(session, self.looked.sides.target, self.sequences)
         session.execute("COMMIT")
 
-    def _tell(self, doing: str, done: int) -> None:
+    def tell(self, doing: str, done: int) -> None:
+        """Tell how far the run is."""
         self.work.tell(
             RegistryProgress(
                 doing=doing,

@@ -15,6 +15,7 @@ from heavylift.platforms.postgresql.faults import told_as
 from heavylift.registry.paths import choose_path, stores_of
 from heavylift.registry.store.catalog import STAGED, StoreCatalog, read_catalog
 from heavylift.registry.store.loading import PRISTINE, Sides
+from heavylift.registry.store.making import is_blank
 from heavylift.registry.store.preflight_uris import uri_findings
 from heavylift.registry.store.state import StoreState, others, read_state
 
@@ -30,11 +31,15 @@ _IDENTITY = (
 
 @dataclass(frozen=True)
 class Looked:
-    """What a preflight has seen."""
+    """What a preflight has seen.
+
+    :param blank: the target's database is empty; its tables will be as the source's.
+    """
 
     record: RegistryPreflightRecord
     sides: Sides
     state: StoreState | None
+    blank: bool = False
 
 
 def look(request: RegistryRequest) -> Looked:
@@ -51,11 +56,12 @@ def look(request: RegistryRequest) -> Looked:
         closing(connect(source, "registry preflight")) as ours,
         closing(connect(target, "registry preflight")) as theirs,
     ):
-        sides = Sides.of(
-            read_catalog(ours, where(source), source.text(STAGED)), read_catalog(theirs, where(target))
-        )
-        state = read_state(theirs, request.id)
-        findings = tuple(_findings(request, sides, state, ours, theirs))
+        there = read_catalog(ours, where(source), source.text(STAGED))
+        blank = request.options.make_tables and is_blank(theirs)
+        sides = Sides.of(there, there if blank else read_catalog(theirs, where(target)))
+        state = None if blank else read_state(theirs, request.id)
+        look_for = _findings_of_blank if blank else _findings
+        findings = tuple(look_for(request, sides, state, ours, theirs))
     open_ = not any(each.severity is Severity.BLOCKER for each in findings)
     record = RegistryPreflightRecord(
         run=request.run,
@@ -74,7 +80,7 @@ def look(request: RegistryRequest) -> Looked:
         copied=state is not None and state.complete,
         passed=open_,
     )
-    return Looked(record, sides, state)
+    return Looked(record, sides, state, blank)
 
 
 def refuse(record: RegistryPreflightRecord) -> None:
@@ -107,6 +113,22 @@ def _findings(
     yield from _tables(sides)
     yield from _privileges(sides, source, target)
     yield from _occupied(request, sides, state, target)
+    yield from uri_findings(request.options.uris, sides.source, source)
+    yield from _notes(sides, source)
+
+
+def _findings_of_blank(
+    request: RegistryRequest, sides: Sides, _state: StoreState | None, source: Session, target: Session
+) -> Iterator[Finding]:
+    yield _finding(
+        Severity.NOTE,
+        "tables-made",
+        "target",
+        f"the database is empty: MLflow's tables of revision {sides.source.version} are made in it, as the"
+        " source has them",
+        "check that it is the right one",
+    )
+    yield from _privileges_of_blank(sides, source, target)
     yield from uri_findings(request.options.uris, sides.source, source)
     yield from _notes(sides, source)
 
@@ -146,18 +168,43 @@ def _tables(sides: Sides) -> Iterator[Finding]:
             )
 
 
-def _privileges(sides: Sides, source: Session, target: Session) -> Iterator[Finding]:
+def _privileges_of_blank(sides: Sides, source: Session, target: Session) -> Iterator[Finding]:
+    yield from _may_read(sides, source)
+    row = target.execute(
+        "SELECT CASE WHEN to_regnamespace(quote_ident(%(schema)s)) IS NULL THEN true"
+        " ELSE has_schema_privilege(%(schema)s, 'CREATE') END",
+        {"schema": sides.source.schema},
+    ).fetchone()
+    if row != (True,):
+        yield _blocker(
+            "create-right",
+            f"schema {sides.source.schema}",
+            "the target's role may not make tables in it",
+            "grant CREATE on the schema",
+        )
+    yield from _may_note(target)
+
+
+def _may_read(sides: Sides, source: Session) -> Iterator[Finding]:
     lacking = _lacking(source, sides.source, "SELECT")
     if lacking:
         yield _blocker(
             "select-right", lacking, "the source's role may not read it", "grant SELECT on all tables"
         )
+
+
+def _privileges(sides: Sides, source: Session, target: Session) -> Iterator[Finding]:
+    yield from _may_read(sides, source)
     for right in ("SELECT", "INSERT", "UPDATE", "DELETE"):
         lacking = _lacking(target, sides.target, right)
         if lacking:
             yield _blocker(
                 "write-right", lacking, f"the target's role lacks {right}", f"grant {right} on all tables"
             )
+    yield from _may_note(target)
+
+
+def _may_note(target: Session) -> Iterator[Finding]:
     row = target.execute(
         "SELECT to_regnamespace('heavylift') IS NOT NULL OR"
         " has_database_privilege(current_database(), 'CREATE')"
