@@ -1,7 +1,7 @@
 """Airflow's own processes die in the midst of a real cutover: one side, nothing lost, the next click works.
 
-``HEAVYLIFT_AIRFLOW_ROUNDS`` sets how many rounds are run from the seed ``HEAVYLIFT_FAULT_SEED`` (default: three
-fixed ones), ``HEAVYLIFT_FAULT_REPORT`` a file that gets a line of JSON a round.
+``HEAVYLIFT_AIRFLOW_ROUNDS`` sets how many rounds are run from the seed ``HEAVYLIFT_FAULT_SEED`` (default:
+three fixed ones), ``HEAVYLIFT_FAULT_REPORT`` a file that gets a line of JSON a round.
 """
 
 from __future__ import annotations
