@@ -18,6 +18,8 @@ VERSION = f"{PREFIX}version"
 """Only where registries are of two kinds: the id is then the model's name alone."""
 NOTED = f"{PREFIX}noted"
 PLACEHOLDER = f"{PREFIX}placeholder"
+REFUSED_SOURCE = f"s3://{PREFIX}refused/none"
+"""The source of a version whose own the target's server does not take."""
 DUPLICATE = f"{OWN}duplicate"
 _EARLIER = f"{OWN}earlier."
 

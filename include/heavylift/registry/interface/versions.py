@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
-from heavylift.errors import ConflictError, HeavyliftError, TransientError
+from heavylift.errors import ConflictError, HeavyliftError, PermanentError, TransientError
 from heavylift.registry.interface import names
 from heavylift.registry.interface.context import Context, Maps
 from heavylift.registry.interface.merging import note, noted, pairs
@@ -20,6 +21,8 @@ _DESCRIPTION, _STAGE = "\0description", "\0stage"
 _PLACEHOLDERS = frozenset({"dummy-source", "prompt-template"})
 _RUNS_OF_PROMPT = "mlflow.prompt.associatedRunIds"
 _NO_STAGE = "None"
+_ALWAYS_TAKEN = frozenset({"", "file", "runs", "models", "mlflow-artifacts", "s3", "gs", "wasbs", "abfss"})
+"""Of these what is refused is one path, or whose it is: that is no loss to be accepted, but a fault."""
 
 
 @dataclass
@@ -73,7 +76,7 @@ class Versions:
             await self._close(made)
         fields = self._fields(version)
         while True:
-            made = await self._create(await self._body(version, fields, number), self._id(number), number)
+            made = await self._create_somehow(await self._body(version, fields, number), number)
             if made >= number:
                 break
             await self._close(made)
@@ -98,6 +101,21 @@ class Versions:
         await self._delete(made)
         self.context.tally.created(GAPS)
         self.next_number = made + 1
+
+    async def _create_somehow(self, body: Mapping[str, Any], number: int) -> int:
+        """Make a version; with its source as a tag alone where the target's server refuses such places.
+
+        Which ones it takes is a setting of the server, and older ones took any.
+        """
+        try:
+            return await self._create(body, self._id(number), number)
+        except PermanentError as error:
+            if type(error) is not PermanentError or urlsplit(body["source"]).scheme in _ALWAYS_TAKEN:
+                raise
+        made = await self._create({**body, "source": names.REFUSED_SOURCE}, self._id(number), number)
+        reason = "the target's server refuses such a place; it stands in a tag"
+        self.context.tally.lose("model version", "its source", reason, self._id(number))
+        return made
 
     async def _create(self, body: Mapping[str, Any], source_id: str, planned: int) -> int:
         return await self.context.target.create(

@@ -20,6 +20,7 @@ from heavylift.registry.uris import UriMap
 _MARK = "heavylift."
 _FROM = f"{_MARK}source."
 _EARLIER = f"{_MARK}earlier."
+_REFUSED = f"s3://{_FROM}refused/none"
 
 _GIVEN: Mapping[str, tuple[str, ...]] = {
     "experiment": ("experiment_id", "creation_time", "last_update_time", "artifact_location"),
@@ -221,7 +222,7 @@ class TargetView:
             "evaluation dataset": lambda: {"dataset_id": origin},
             "model version": lambda: {
                 "name": origin.rpartition("/")[0],
-                "source": self._source_place(str(inner.get("source", ""))),
+                "source": self._source_place(str(inner.get("source", "")), tags),
             },
         }.get(kind, dict)()
         if kind == "run" and "inputs" in shown:
@@ -238,7 +239,10 @@ class TargetView:
                 text = text.replace(f'\\"{target}{end}', f'\\"{source}{end}')
         return text
 
-    def _source_place(self, uri: str) -> str:
+    def _source_place(self, uri: str, tags: Mapping[str, str]) -> str:
+        if uri == _REFUSED:
+            # A loss that is listed; the tag must tell it none the less.
+            return tags.get(f"{_FROM}source", uri)
         for prefix, kind in (
             ("models:/m-", "logged model"),
             ("models:/", "registered model"),
