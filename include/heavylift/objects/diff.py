@@ -188,8 +188,10 @@ class Difference:
         """Return keys to copy that are also a folder of another key; not both fit a file system."""
         rows = self._db.execute(
             "WITH live AS (SELECT rel FROM diff WHERE action NOT IN ('extra', 'filtered')),"
+            # Folders are few beside keys: their own folders are looked for once each.
+            " direct AS (SELECT DISTINCT list_slice(string_split(rel, '/'), 1, -2) AS parts FROM live),"
             " folders AS (SELECT DISTINCT array_to_string(list_slice(parts, 1, n), '/') AS folder FROM"
-            " (SELECT string_split(rel, '/') AS parts, unnest(range(1, len(parts))) AS n FROM live))"
+            " (SELECT parts, unnest(range(1, len(parts) + 1)) AS n FROM direct))"
             " SELECT rel FROM live SEMI JOIN folders ON live.rel = folders.folder ORDER BY rel"
         ).fetchall()
         return [row[0] for row in rows]

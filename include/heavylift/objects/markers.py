@@ -1,4 +1,4 @@
-"""Objects whose keys end in a slash: some servers take them for folders, and lose what they hold.
+"""Objects whose keys look like folders: some servers take them for such, and lose what they hold.
 
 Tried on the target itself, as unusual keys are (``naming``), but by what lies beside such a key and in it:
 an empty one alone is kept by servers that keep no other.
@@ -39,7 +39,8 @@ def markers_of(database: Any, live: str) -> Markers:
 
 FULL = "content under a key that ends in a slash"
 BESIDE = "a key beside the same key with a slash"
-_SAMPLES = {FULL: ("a/b", "a/"), BESIDE: ("a", "a/")}
+PARENT = "a key that is also the folder of another"
+_SAMPLES = {FULL: ("a/b", "a/"), BESIDE: ("a", "a/"), PARENT: ("a/b", "a")}
 """What is written, in this order."""
 
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from heavylift.checksums import Algorithm, digest
 from heavylift.errors import HeavyliftError, TransientError
 from heavylift.objects.diff import Refused
-from heavylift.objects.markers import BESIDE, FULL, Markers, loses
+from heavylift.objects.markers import BESIDE, FULL, PARENT, Markers, loses
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 
 UNHOLDABLE = "key-not-holdable"
@@ -118,11 +118,14 @@ async def refuse_unholdable(
             batch = keys[start : start + _BATCH]
             difference.refuse(_against_rules(batch, target, prefix))
             present.update(c.name for key in batch for c in classes_of(prefix + key))
+    parents = difference.parents_that_are_objects()
     if target.traits.hierarchical:
-        difference.refuse([_clash(key) for key in difference.parents_that_are_objects()])
+        difference.refuse([_clash(key) for key in parents])
+        parents = []
     classes = [c for c in KEY_CLASSES if c.name in present]
     markers = difference.markers()
-    told = [(kind, keys) for kind, keys in ((FULL, markers.full), (BESIDE, markers.beside)) if keys]
+    kinds = ((FULL, markers.full), (BESIDE, markers.beside), (PARENT, parents))
+    told = [(kind, keys) for kind, keys in kinds if keys]
     if not may_probe:
         return [c.name for c in classes] + [kind for kind, _ in told]
     for key_class in classes:

@@ -8,13 +8,17 @@ from pathlib import Path
 import pytest
 
 from heavylift.checksums import Algorithm, Body
+from heavylift.errors import AlreadyExistsError
 from heavylift.objects.diff import Difference
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.platforms.ports import ObjectAttributes, PutReceipt
 from tests.unit.objects.fakes import FakeStore
 
-OBJECTS = {"a": b"1", "a/": b"2", "b/": b"", "b/c": b"3", "d/": b"4", "d/e": b"5", "f": b"6", "f/": b""}
+OBJECTS = {"a": b"1", "a/": b"2", "b/": b"", "b/c": b"3", "d/": b"4", "d/e": b"5", "f": b"6", "f/": b""} | {
+    "g/h": b"7",
+    "g/h/i/j": b"8",
+}
 
 
 class Emptying(FakeStore):
@@ -35,6 +39,23 @@ class Emptying(FakeStore):
         return PutReceipt("1", {})
 
 
+class Folding(FakeStore):
+    """Refuses an object where there are keys below its own."""
+
+    async def put(
+        self,
+        key: str,
+        body: Body,
+        attributes: ObjectAttributes,
+        checksums: Mapping[Algorithm, str],
+        *,
+        create_only: bool = True,
+    ) -> PutReceipt:
+        if any(there.startswith(f"{key}/") for there in self.objects):
+            raise AlreadyExistsError(f"put of {key}")
+        return await super().put(key, body, attributes, checksums, create_only=create_only)
+
+
 class Hiding(FakeStore):
     """Loses an object where the same key with a slash comes."""
 
@@ -52,7 +73,13 @@ class Hiding(FakeStore):
 
 
 @pytest.mark.parametrize(
-    ("target", "named"), [(Emptying, ["a/", "d/", "f/"]), (Hiding, ["a/", "f/"]), (FakeStore, [])]
+    ("target", "named"),
+    [
+        (Emptying, ["a/", "d/", "f/"]),
+        (Hiding, ["a/", "f/"]),
+        (Folding, ["a", "f", "g/h"]),
+        (FakeStore, []),
+    ],
 )
 @pytest.mark.parametrize("may_probe", [True, False])
 async def test_what_the_target_would_lose_is_named(
@@ -71,5 +98,5 @@ async def test_what_the_target_would_lose_is_named(
     difference.close()
     assert [item.rel for item in refused] == (named if may_probe else [])
     assert count == len(refused)
-    assert len(unprobed) == (0 if may_probe else 3)
+    assert len(unprobed) == (0 if may_probe else 4)
     assert [item.key async for page in goal.list_pages("") for item in page] == []
