@@ -17,6 +17,7 @@ from heavylift.objects.databases import open_database
 from heavylift.objects.filters import LEFT_OUT_SQL, Filters
 from heavylift.objects.known import create_earlier
 from heavylift.objects.listing import LISTED, Listing
+from heavylift.objects.markers import Markers, markers_of
 from heavylift.objects.row_files import insert_rows
 
 if TYPE_CHECKING:
@@ -187,11 +188,18 @@ class Difference:
         """Return keys to copy that are also a folder of another key; not both fit a file system."""
         rows = self._db.execute(
             "WITH live AS (SELECT rel FROM diff WHERE action NOT IN ('extra', 'filtered')),"
+            # Folders are few beside keys: their own folders are looked for once each.
+            " direct AS (SELECT DISTINCT list_slice(string_split(rel, '/'), 1, -2) AS parts FROM live),"
             " folders AS (SELECT DISTINCT array_to_string(list_slice(parts, 1, n), '/') AS folder FROM"
-            " (SELECT string_split(rel, '/') AS parts, unnest(range(1, len(parts))) AS n FROM live))"
+            " (SELECT parts, unnest(range(1, len(parts) + 1)) AS n FROM direct))"
             " SELECT rel FROM live SEMI JOIN folders ON live.rel = folders.folder ORDER BY rel"
         ).fetchall()
         return [row[0] for row in rows]
+
+    def markers(self) -> Markers:
+        """Return the keys to copy that end in a slash and hold bytes, or lie beside the same without it."""
+        live = "SELECT rel, size_bytes FROM diff WHERE action NOT IN ('extra', 'filtered')"
+        return markers_of(self._db, live)
 
     def refuse(self, refused: list[Refused]) -> None:
         """Take objects out of what will be moved."""
@@ -200,9 +208,9 @@ class Difference:
     def refusals(self, limit: int) -> tuple[list[Refused], int]:
         """Return the first ``limit`` refused objects and their whole number."""
         rows = self._db.execute(
-            "SELECT rel, rule, reason FROM refused ORDER BY rel LIMIT ?", [limit]
+            "SELECT DISTINCT ON (rel) rel, rule, reason FROM refused ORDER BY rel LIMIT ?", [limit]
         ).fetchall()
-        count = self._db.execute("SELECT count(*) FROM refused").fetchone()
+        count = self._db.execute("SELECT count(DISTINCT rel) FROM refused").fetchone()
         return [Refused(*row) for row in rows], int(count[0]) if count else 0
 
     def write_refused(self, path: Path) -> bool:

@@ -16,6 +16,7 @@ from typing import Protocol
 from heavylift.checksums import Algorithm, digest
 from heavylift.errors import HeavyliftError, TransientError
 from heavylift.objects.diff import Refused
+from heavylift.objects.markers import BESIDE, FULL, PARENT, Markers, loses
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 
 UNHOLDABLE = "key-not-holdable"
@@ -53,6 +54,11 @@ KEY_CLASSES = (
     ),
     KeyClass("a line break", lambda key: "\n" in key or "\r" in key, lambda word: f"{word}/a\nb"),
     KeyClass(
+        "a segment of spaces alone",
+        lambda key: any(segment and not segment.strip(" ") for segment in key.split("/")),
+        lambda word: f"{word}/ ",
+    ),
+    KeyClass(
         "a segment of more than 255 bytes",
         lambda key: any(len(segment.encode()) > 255 for segment in key.split("/")),
         lambda word: f"{word}/" + "k" * 900,
@@ -67,7 +73,7 @@ KEY_CLASSES = (
 
 _ORDINARY = re.compile(r"(?:[A-Za-z0-9_=-][A-Za-z0-9_=.-]{0,200}/)*[A-Za-z0-9_=-][A-Za-z0-9_=.-]{0,200}")
 _MOST_ORDINARY = 900
-"""A key of this form and so many characters is in none of the classes; one look instead of nine."""
+"""A key of this form and so many characters is in none of the classes; one look instead of ten."""
 
 
 def classes_of(key: str) -> list[KeyClass]:
@@ -92,6 +98,10 @@ class Candidates(Protocol):
         """Return keys that are also a folder of another key."""
         ...
 
+    def markers(self) -> Markers:
+        """Return the keys that end in a slash and hold bytes, or lie beside the same key without it."""
+        ...
+
 
 async def refuse_unholdable(
     difference: Candidates, target: ObjectStore, prefix: str, *, may_probe: bool
@@ -108,16 +118,32 @@ async def refuse_unholdable(
             batch = keys[start : start + _BATCH]
             difference.refuse(_against_rules(batch, target, prefix))
             present.update(c.name for key in batch for c in classes_of(prefix + key))
+    parents = difference.parents_that_are_objects()
     if target.traits.hierarchical:
-        difference.refuse([_clash(key) for key in difference.parents_that_are_objects()])
+        difference.refuse([_clash(key) for key in parents])
+        parents = []
     classes = [c for c in KEY_CLASSES if c.name in present]
+    markers = difference.markers()
+    kinds = ((FULL, markers.full), (BESIDE, markers.beside), (PARENT, parents))
+    told = [(kind, keys) for kind, keys in kinds if keys]
     if not may_probe:
-        return [c.name for c in classes]
+        return [c.name for c in classes] + [kind for kind, _ in told]
     for key_class in classes:
         reason = await _probe(target, key_class)
         if reason:
             _refuse_class(difference, key_class, prefix, reason)
+    for kind, keys in told:
+        if reason := await _probe_markers(target, kind):
+            difference.refuse([Refused(key, UNHOLDABLE, reason) for key in keys])
     return []
+
+
+async def _probe_markers(target: ObjectStore, kind: str) -> str | None:
+    word = f"{_PROBE}{uuid.uuid4().hex}"
+    try:
+        return await loses(target, kind, word)
+    finally:
+        await _clean(target, f"{word}/a/", word)
 
 
 def _against_rules(keys: Iterable[str], target: ObjectStore, prefix: str) -> list[Refused]:

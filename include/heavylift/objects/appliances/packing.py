@@ -34,6 +34,7 @@ from heavylift.facts.devices import BLOCK_BYTES, FILE_OVERHEAD_BYTES, DeviceMode
 from heavylift.objects.appliances.database import count
 from heavylift.objects.appliances.escaping import PARENTS, mark_escaped
 from heavylift.objects.diff import Refused
+from heavylift.objects.markers import Markers, markers_of
 from heavylift.objects.row_files import insert_rows
 
 if TYPE_CHECKING:
@@ -148,6 +149,10 @@ class Packing:
     def parents_that_are_objects(self) -> list[str]:
         """Return keys that are also a folder of another key."""
         return [row[0] for row in self._db.execute(f"{PARENTS} ORDER BY rel").fetchall()]
+
+    def markers(self) -> Markers:
+        """Return the keys that end in a slash and hold bytes, or lie beside the same key without it."""
+        return markers_of(self._db, "SELECT rel, size_bytes FROM object")
 
     def pack(self, model: DeviceModel, count_limit: int | None) -> Packed:
         """Give each object a device, or a reason to go online; afterwards the tables can be read."""
