@@ -138,15 +138,20 @@ class Running:
         if not workload.world().settled_at(origin):
             self.site.switch_by_shell(origin)
         workload.sync()
-        with Applications(workload, *Side, begin=self.site.begin_rows()) as applications:
-            self._writes_go_on(applications, 60.0)
-            applications.through.longest_pause = 0.0
-            self._struck(applications)
-            self.figures["pause"] = round(applications.through.longest_pause, 1)
-            applications.through.longest_pause = 0.0
-            self._click()
-            self._writes_go_on(applications, 60.0)
-            self.figures["click_pause"] = round(applications.through.longest_pause, 1)
+        applications = Applications(workload, *Side, begin=self.site.begin_rows())
+        try:
+            with applications:
+                self._writes_go_on(applications, 60.0)
+                applications.through.longest_pause = 0.0
+                self._struck(applications)
+                self.figures["pause"] = round(applications.through.longest_pause, 1)
+                applications.through.longest_pause = 0.0
+                self._click()
+                self._writes_go_on(applications, 60.0)
+                self.figures["click_pause"] = round(applications.through.longest_pause, 1)
+        finally:
+            # What a round that fails has written is there in the next one, too.
+            self.site.acknowledged |= set(applications.acknowledged)
         self._look(applications)
         return self.figures
 
@@ -278,7 +283,6 @@ class Running:
         assert not applications.broken, f"{applications.broken}\n{self.told()}"
         world = workload.world()
         assert world.settled_at(goal), f"not all on the {goal}: {world}\n{self.told()}"
-        self.site.acknowledged |= set(applications.acknowledged)
         there = set(workload.ids(goal))
         lost, unknown = self.site.acknowledged - there, there - self.site.acknowledged
         assert not lost, f"{len(lost)} acknowledged rows are lost, such as {sorted(lost)[:5]}:\n{self.told()}"

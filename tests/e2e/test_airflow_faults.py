@@ -49,6 +49,10 @@ def test_a_round(live: AirflowSite, drawn: Round) -> None:
     try:
         running.run()
         held = True
+    except BaseException as error:
+        # pytest tells it only when all rounds are over.
+        print(f"{type(error).__name__}: {error}", flush=True)
+        raise
     finally:
         seconds = round(time.monotonic() - began, 1)
         line = {"seed": drawn.seed, "round": str(drawn), "held": held, "seconds": seconds}
