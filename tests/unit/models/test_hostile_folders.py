@@ -1,4 +1,4 @@
-"""Folders that mean harm, or are odd: each ends with a judgement or an error that names it, and nothing runs."""
+"""Folders that mean harm, or are odd: each ends with a judgement or an error by its name; nothing runs."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
 TEXT_ACT = b"cos\nsystem\n(S'true'\ntR"
 
 JUDGED: dict[str, tuple[Change, str]] = {
-    "a number that pickletools cannot read": (put("model.pkl", b"I0x10\n0" + TEXT_ACT + b"."), "malicious-code"),
+    "a number that pickletools cannot read": (
+        put("model.pkl", b"I0x10\n0" + TEXT_ACT + b"."), "malicious-code",
+    ),
     "a long number that it cannot read": (put("model.pkl", b"L0x10L\n0" + TEXT_ACT + b"."), "malicious-code"),
     "a text that it cannot read": (put("model.pkl", b"S'\xc3\xa9'\n0" + TEXT_ACT + b"."), "malicious-code"),
     "a pickle that begins like CatBoost": (
@@ -115,7 +117,9 @@ JUDGED: dict[str, tuple[Change, str]] = {
     "a torn zip": (put("w.zip", torn(b"weights, or not")), "unscanned-file"),
     "a zip with two directories": (put("w.zip", renamed()), "unscanned-file"),
     "code in a zip": (put("code.zip", zipped(**{"x.py": b"import os\n"})), "custom-code"),
-    "a tar with a link": (put("m.tar", with_tar("x", type=tarfile.SYMTYPE, linkname="/etc")), "unscanned-file"),
+    "a tar with a link": (
+        put("m.tar", with_tar("x", type=tarfile.SYMTYPE, linkname="/etc")), "unscanned-file",
+    ),
     "a tar that leads out": (put("m.tar", with_tar("../../x")), "path-outside"),
     "a tar with bytes behind its end": (put("m.tar", with_tar("x") + SYSTEM), "unscanned-file"),
     "Keras with a Lambda layer": (
@@ -158,7 +162,9 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "7511",
     ),
     "a signature too deep": (told(signature={"inputs": "[" * 100_000}), "7511"),
-    "a name that is no UTF-8": (lambda folder: Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).touch(), "7522"),
+    "a name that is no UTF-8": (
+        lambda folder: Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).touch(), "7522",
+    ),
     "a name of two lines": (put("a\nb", b""), "7522"),
 }  # fmt: skip
 
