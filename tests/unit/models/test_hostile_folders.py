@@ -109,6 +109,8 @@ JUDGED: dict[str, tuple[Change, str]] = {
     "an old one behind a new one": (put("model.pkl", pickle.dumps(1) + TEXT_ACT + b"."), "malicious-code"),
     "acts, then takes what is not there": (put("model.pkl", SYSTEM[:-1] + b"000."), "malicious-code"),
     "bytes behind its end": (put("model.pkl", pickle.dumps(1) + b"\0\1\2"), "unscanned-file"),
+    "an empty model": (put("model.pkl", b""), "file-absent"),
+    "an artifact elsewhere": (flavor(artifacts={"a": {"path": "../x", "uri": "/home/x"}}), "path-outside"),
     "a text in place of a pickle": (put("model.pkl", b"hello\n"), "unscanned-file"),
     "a pointer of Git LFS": (
         put("model.pkl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "unscanned-file",
@@ -189,6 +191,12 @@ def test_what_cannot_be_read_is_refused_by_its_name(tmp_path: Path, what: str) -
     error = raised.value
     assert error.code == code
     assert all((error.what, error.got, error.expected, error.state, error.remedy))
+
+
+def test_where_parts_of_a_model_came_from_is_no_path_of_it(tmp_path: Path) -> None:
+    source = save(tmp_path / "s", files={"artifacts/x": b"x"})
+    flavor(artifacts={"a": {"path": "artifacts/x", "uri": "/home/x"}}, source_model_name="/home/net")(source)
+    assert check(tmp_path, source).passed
 
 
 def test_uv_is_asked_for_packages_by_their_names_alone(tmp_path: Path, asked: list[str]) -> None:
