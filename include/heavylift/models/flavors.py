@@ -9,17 +9,10 @@ from typing import Any
 from heavylift.models.looking import leads_out
 
 _LOADERS = re.compile(r"mlflow(?:\.\w+)+")
-_PATHS = (
-    "data",
-    "pickled_model",
-    "model_path",
-    "python_model",
-    "model_data",
-    "xgb_model",
-    "lgb_model",
-    "cb_model",
-)
+_PATHS = ("data", "pickled_model", "model_path", "python_model", "model_data", "xgb_model", "lgb_model")
 """Keys of flavors that name a file or a folder of the model."""
+_LIKE_PATHS = re.compile(r"(?!name_or_)(?:\w+_)?(?:path|file|dir|binary)\Z")
+"""Other keys that do: not those that only tell where something came from, such as ``uri``."""
 _CODE = ("code", "model_code_path")
 _URL = re.compile(r"[A-Za-z][\w+.-]*://")
 _MOST = 200
@@ -37,9 +30,8 @@ def flavor_problems(flavors: Mapping[Any, Any], names: Sequence[str]) -> Iterato
             continue
         yield from _code_problems(str(flavor), told)
         for key, value in _texts(told):
-            if (key in _PATHS and _URL.match(value)) or (
-                leads_out(value) and (key in _PATHS or "/" in value or "\\" in value)
-            ):
+            named = key in _PATHS or _LIKE_PATHS.match(key)
+            if named and (_URL.match(value) or leads_out(value)):
                 yield "path-outside", f"{flavor}.{key} names {value[:_MOST]!r}"
         yield from _absent(str(flavor), told, names)
 

@@ -43,6 +43,9 @@ _UNREAD = (
 )  # fmt: skip
 """First bytes of what is told by its name, and not understood."""
 _PICKLED_NAMES = re.compile(r".*\.(?:pkl|pickle|joblib|dill|cloudpickle|pt|pth|ckpt)\Z", re.IGNORECASE)
+_MODEL_NAMES = re.compile(
+    r".*\.(?:pkl|pickle|joblib|pt|pth|pt2|ckpt|onnx|skops|safetensors|cbm|ubj|h5|keras|pb)\Z", re.IGNORECASE
+)
 _POINTER = "version https://git-lfs.github.com/spec/"
 _YAML_NAMES = re.compile(r"(?:.*/)?(?:MLmodel|[^/]*\.ya?ml)\Z", re.IGNORECASE)
 _YAML_OBJECT = re.compile(r"!!python/|tag:yaml\.org,2002:python/|!<tag:yaml")
@@ -184,7 +187,9 @@ def _plain(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) ->
         look.add(
             "unscanned-file", "it is a pointer of Git LFS, and not the file itself: fetch it by git lfs pull"
         )
-    elif _PICKLED_NAMES.match(name) and text:
+    elif not text and _MODEL_NAMES.match(name):
+        look.add("file-absent", "it is empty: nothing of the model is in it")
+    elif _PICKLED_NAMES.match(name):
         look.understood = False
         look.add("unscanned-file", "it is called like a pickle, and is a text")
     if _YAML_NAMES.match(name) and _YAML_OBJECT.search(text):

@@ -18,7 +18,7 @@ from heavylift.models.protobuf import Field, Schema, fields, text, walk
 
 _SCHEMA: Schema = {
     "saved": {2: "meta"},
-    "meta": {2: "graph", 3: "saver", 6: "asset", 7: "objects"},
+    "meta": {2: "graph", 3: "saver", 6: "asset"},
     "graph": {1: "node", 2: "library"},
     "library": {1: "function"},
     "function": {1: "signature", 3: "inner"},

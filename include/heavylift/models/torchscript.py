@@ -15,8 +15,8 @@ PROGRAM = re.compile(r"(?:[^/]+/)?code/(?:[^/]+/)*[^/]+\.py\Z")
 CONSTANTS = re.compile(r"(?:[^/]+/)?constants\.pkl\Z")
 MOST_TEXT = 8 * 2**20
 _ACTS = re.compile(
-    r"(?:_?from_file|save|load|rpc_\w+|PythonOp|IgnoredPythonOp|import_\w+|dlopen|load_library|system|exec|eval"
-    r"|open|__import__)\Z"
+    r"(?:_?from_file|save|load|rpc_\w+|PythonOp|IgnoredPythonOp|import_\w+|dlopen|load_library|system|exec"
+    r"|eval|open|__import__)\Z"
 )
 _ACTS_IN_TEXT = re.compile(
     r"(?<!\w)(?:from_file|save|rpc_\w+|PythonOp|IgnoredPythonOp|load_library)(?=\s*\()|\^(?=\s*\w)"
@@ -26,8 +26,9 @@ _CLASSES = frozenset({"quantized", "sparse", "xnnpack", "rnn"})
 _FORMS = (
     ast.Module, ast.ClassDef, ast.FunctionDef, ast.arguments, ast.arg, ast.Assign, ast.AnnAssign,
     ast.AugAssign,
-    ast.Return, ast.If, ast.For, ast.While, ast.Pass, ast.Break, ast.Continue, ast.Expr, ast.Raise, ast.Assert,
-    ast.Delete, ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.Call, ast.Constant, ast.Name,
+    ast.Return, ast.If, ast.For, ast.While, ast.Pass, ast.Break, ast.Continue, ast.Expr, ast.Raise,
+    ast.Assert, ast.Delete,
+    ast.BoolOp, ast.BinOp, ast.UnaryOp, ast.IfExp, ast.Compare, ast.Call, ast.Constant, ast.Name,
     ast.Subscript, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Slice, ast.Starred, ast.keyword,
     ast.expr_context, ast.boolop, ast.operator, ast.unaryop, ast.cmpop, ast.With, ast.withitem,
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Folders that mean harm, or are odd: each ends with a judgement or an error that names it, and nothing runs."""
+"""Folders that mean harm, or are odd: each ends with a judgement or an error by its name; nothing runs."""
 
 from __future__ import annotations
 
@@ -94,7 +94,9 @@ BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
 TEXT_ACT = b"cos\nsystem\n(S'true'\ntR"
 
 JUDGED: dict[str, tuple[Change, str]] = {
-    "a number that pickletools cannot read": (put("model.pkl", b"I0x10\n0" + TEXT_ACT + b"."), "malicious-code"),
+    "a number that pickletools cannot read": (
+        put("model.pkl", b"I0x10\n0" + TEXT_ACT + b"."), "malicious-code",
+    ),
     "a long number that it cannot read": (put("model.pkl", b"L0x10L\n0" + TEXT_ACT + b"."), "malicious-code"),
     "a text that it cannot read": (put("model.pkl", b"S'\xc3\xa9'\n0" + TEXT_ACT + b"."), "malicious-code"),
     "a pickle that begins like CatBoost": (
@@ -107,6 +109,8 @@ JUDGED: dict[str, tuple[Change, str]] = {
     "an old one behind a new one": (put("model.pkl", pickle.dumps(1) + TEXT_ACT + b"."), "malicious-code"),
     "acts, then takes what is not there": (put("model.pkl", SYSTEM[:-1] + b"000."), "malicious-code"),
     "bytes behind its end": (put("model.pkl", pickle.dumps(1) + b"\0\1\2"), "unscanned-file"),
+    "an empty model": (put("model.pkl", b""), "file-absent"),
+    "an artifact elsewhere": (flavor(artifacts={"a": {"path": "../x", "uri": "/home/x"}}), "path-outside"),
     "a text in place of a pickle": (put("model.pkl", b"hello\n"), "unscanned-file"),
     "a pointer of Git LFS": (
         put("model.pkl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n"), "unscanned-file",
@@ -115,7 +119,9 @@ JUDGED: dict[str, tuple[Change, str]] = {
     "a torn zip": (put("w.zip", torn(b"weights, or not")), "unscanned-file"),
     "a zip with two directories": (put("w.zip", renamed()), "unscanned-file"),
     "code in a zip": (put("code.zip", zipped(**{"x.py": b"import os\n"})), "custom-code"),
-    "a tar with a link": (put("m.tar", with_tar("x", type=tarfile.SYMTYPE, linkname="/etc")), "unscanned-file"),
+    "a tar with a link": (
+        put("m.tar", with_tar("x", type=tarfile.SYMTYPE, linkname="/etc")), "unscanned-file",
+    ),
     "a tar that leads out": (put("m.tar", with_tar("../../x")), "path-outside"),
     "a tar with bytes behind its end": (put("m.tar", with_tar("x") + SYSTEM), "unscanned-file"),
     "Keras with a Lambda layer": (
@@ -158,7 +164,9 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "7511",
     ),
     "a signature too deep": (told(signature={"inputs": "[" * 100_000}), "7511"),
-    "a name that is no UTF-8": (lambda folder: Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).touch(), "7522"),
+    "a name that is no UTF-8": (
+        lambda folder: Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).touch(), "7522",
+    ),
     "a name of two lines": (put("a\nb", b""), "7522"),
 }  # fmt: skip
 
@@ -183,6 +191,12 @@ def test_what_cannot_be_read_is_refused_by_its_name(tmp_path: Path, what: str) -
     error = raised.value
     assert error.code == code
     assert all((error.what, error.got, error.expected, error.state, error.remedy))
+
+
+def test_where_parts_of_a_model_came_from_is_no_path_of_it(tmp_path: Path) -> None:
+    source = save(tmp_path / "s", files={"artifacts/x": b"x"})
+    flavor(artifacts={"a": {"path": "artifacts/x", "uri": "/home/x"}}, source_model_name="/home/net")(source)
+    assert check(tmp_path, source).passed
 
 
 def test_uv_is_asked_for_packages_by_their_names_alone(tmp_path: Path, asked: list[str]) -> None:

@@ -234,12 +234,43 @@ def test_layers_of_pytorch_are_data_and_what_is_beside_them_is_not() -> None:
 @pytest.mark.parametrize(
     ("code", "found"),
     [
-        (b"def forward(self, x):\n  return ops.aten.relu(x)\n", {"custom-code"}),
-        (b"  return ops.neuron.forward_v2([x])\n", {"custom-code", "compiled-artifact"}),
-        (b"  engine : __torch__.torch.classes.tensorrt.Engine\n", {"custom-code", "compiled-artifact"}),
+        (b"def forward(self, x: Tensor) -> Tensor:\n  return torch.relu(ops.prim.data(x))\n", set()),
+        (
+            b'class N(Module):\n  w : Tensor\n  n : Final[int] = 3\n  __annotations__["0"] = __torch__.x\n',
+            set(),
+        ),
+        (b"y = ops.neuron.forward_v2([x])\n", {"custom-operators", "compiled-artifact"}),
+        (b"e : __torch__.torch.classes.tensorrt.Engine\n", {"custom-operators", "compiled-artifact"}),
+        (b"y = ops.mine.act(x)\n", {"custom-operators"}),
+        (b'y = torch.from_file("/etc/passwd", True, 9)\n', {"malicious-code"}),
+        (b'ops.aten.save(x, "/tmp/x")\n', {"malicious-code"}),
+        (b'y = "/tmp/x".from_file(True, 9)\n', {"malicious-code"}),
+        (b'# a remark\ry = torch.from_file("/x")\n', {"malicious-code", "unscanned-file"}),
+        (b"y = ^Act()(x)\n", {"malicious-code", "unscanned-file"}),
+        (b"import os\n", {"unscanned-file"}),
+        (b"y = lambda: 1\n", {"unscanned-file"}),
+        (b"y = (\n", {"unscanned-file"}),
+        (b"y = 1\n" * 2_000_000, {"unscanned-file"}),
     ],
 )
-def test_torchscript_is_code_and_tells_what_it_is_compiled_for(code: bytes, found: set[str]) -> None:
+def test_torchscript_computes_or_is_told(code: bytes, found: set[str]) -> None:
     named = naming(("__torch__.net", "Net"), ("torch.jit._pickle", "build_intlist"))
-    members = {"archive/code/__torch__/net.py": code, "archive/constants.pkl": named}
-    assert rules(look(of_torch(named, **members), "model.pt")) == found
+    members = {"archive/code/net.py": code, "archive/constants.pkl": named}
+    seen = look(of_torch(named, **members, **{"archive/constants/0": b"\xff\0\xff"}), "model.pt")
+    assert (seen.kind, rules(seen)) == ("TorchScript", found)
+    assert seen.understood == ("unscanned-file" not in found)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ("lightgbm.basic", "NamedTemporaryFile"), ("sklearn.callback._transport", "Client"),
+        ("sklearn.metrics._ranking", "partial"), ("xgboost.sklearn", "ThreadPoolExecutor"),
+        ("sklearn.utils.parallel", "Parallel"), ("sklearn.base", "ABCMeta"),
+        # Both evaluate texts of theirs when they are loaded.
+        ("scipy.stats._distn_infrastructure", "rv_continuous_frozen"),
+        ("statsmodels.base.data", "PandasData"),
+    ],
+)  # fmt: skip
+def test_what_a_library_has_imported_or_evaluates_is_not_known(name: tuple[str, str]) -> None:
+    assert rules(look(naming(name))) == {"unknown-global"}
