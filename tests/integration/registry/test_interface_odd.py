@@ -1,4 +1,4 @@
-"""What ended a whole move once: a scorer's gap, spans that lie in a file, a source that no server takes today."""
+"""What once ended a whole move: a scorer's gap, spans in a file, a source that no server takes today."""
 
 from __future__ import annotations
 
