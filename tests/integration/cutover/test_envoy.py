@@ -74,7 +74,8 @@ def shares(split: Split) -> tuple[int, int, int]:
     return split.target_percent, split.mirror_percent, split.epoch
 
 
-def load(traffic: EnvoyTraffic, rate: float = 40.0) -> OpenLoad:
+def load(traffic: EnvoyTraffic, rate: float = 20.0) -> OpenLoad:
+    """Return what a scoring server bears on a busy machine: requests that pile up take minutes."""
     url = f"{traffic.settings.address}/invocations"
     return OpenLoad(url, BODY, rate, lambda body: b"predictions" in body)
 

@@ -56,6 +56,7 @@ def shell(proxied: Stack, tmp_path: Path) -> Iterator[Shell]:
         yield Shell(workload)
 
 
+@pytest.mark.long
 def test_a_switch_from_a_shell(shell: Shell) -> None:
     status, found = shell.run("status")
     assert (status, found["turn"]) == (DONE, None)
