@@ -305,7 +305,7 @@ class Demo:
         failed: list[TaskState] = [t for t in client.tasks(dag_id, run_id) if t.state == "failed"]
         for task in failed[:5]:
             self._console.print(f"[bold red]failed: {task.task_id}[/]")
-            for line in client.log_tail(dag_id, run_id, task):
+            for line in client.log_tail(dag_id, run_id, task, lines=2):
                 self._console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
 
     def _moved(self, results: RunResults) -> None:

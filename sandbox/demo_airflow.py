@@ -278,7 +278,7 @@ def in_order(downstream: Mapping[str, Sequence[str]]) -> list[str]:
         found.append(task)
 
     waiting = {each for after in downstream.values() for each in after}
-    for task in reversed(downstream):
+    for task in reversed(list(downstream)):
         if task not in waiting:
             visit(task)
     return found[::-1]

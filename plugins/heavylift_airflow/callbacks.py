@@ -35,8 +35,24 @@ def tell_failure(context: Context) -> None:
         told = trouble if isinstance(trouble, HeavyliftError) else type(trouble).__name__
         log.warning("the failure could not be noted in the audit trail: %s", told)
     tell_of_failure(context, error)
+    # Airflow's page folds what comes after a task, and cuts long lines: this must be seen at a glance.
+    log.info("::endgroup::")
+    for line in parts_of(error):
+        log.error("%s", line)
     log.error("%s", runbook_line(error))
     log.error("%s", error)
+
+
+def parts_of(error: HeavyliftError) -> list[str]:
+    """Return the parts of an error, each in a line."""
+    named = (
+        ("What failed", error.what),
+        ("Got", error.got),
+        ("Expected", error.expected),
+        ("State", error.state),
+        ("To fix", error.remedy),
+    )
+    return [f"{name + ':':<12} {text}" for name, text in named if text]
 
 
 def tell_retry(context: Context) -> None:

@@ -32,7 +32,7 @@ class Lines:
     def error(self, event: str, *args: object) -> None:
         self.lines.append(event % args)
 
-    warning = error
+    warning = info = error
 
 
 @pytest.fixture
@@ -51,6 +51,17 @@ def failed(world: World, error: BaseException | None = ERROR) -> Any:
 def test_the_log_of_a_failed_task_ends_with_the_five_parts(world: World, lines: list[str]) -> None:
     tell_failure(failed(world))
     assert lines[-1] == str(ERROR)
+    # What Airflow's page folds must end before them.
+    shown = lines[lines.index("::endgroup::") + 1 :]
+    assert [line.split(":")[0] for line in shown[:-2]] == [
+        "What failed",
+        "Got",
+        "Expected",
+        "State",
+        "To fix",
+    ]
+    assert shown[-2].startswith("Runbook: ")
+    assert all(part in "\n".join(shown[:-2]) for part in (ERROR.what, ERROR.got, ERROR.remedy))
 
 
 def test_a_failure_is_in_the_audit_trail(world: World, lines: list[str]) -> None:

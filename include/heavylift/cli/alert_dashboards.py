@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from heavylift.cli.alert_options import DryRun, Overwrite, Series, Sides, run_of
-from heavylift.cli.grouped import MIGRATION, Kept, grouped
+from heavylift.cli.grouped import Kept, grouped
+from heavylift.cli.inventory_options import MIGRATION
 from heavylift.cli.output import ExitStatus, finish, mark_touched
 from heavylift.cli.stores import AsJson, shell_actor
 

@@ -10,7 +10,8 @@ import typer
 
 from heavylift.alerts.queries.model import Language
 from heavylift.cli.alert_options import Accept, DryRun, Overwrite, run_of
-from heavylift.cli.grouped import MIGRATION, Kept, grouped
+from heavylift.cli.grouped import Kept, grouped
+from heavylift.cli.inventory_options import MIGRATION
 from heavylift.cli.output import ExitStatus, finish, mark_touched
 from heavylift.cli.stores import AsJson, shell_actor
 

@@ -11,7 +11,8 @@ from heavylift.alerts.model import Platform
 from heavylift.cli.alert_dashboards import app as dashboards_app
 from heavylift.cli.alert_options import DryRun, Overwrite, Series, Sides, run_of
 from heavylift.cli.alert_queries import app as queries_app
-from heavylift.cli.grouped import MIGRATION, Kept, grouped
+from heavylift.cli.grouped import Kept, grouped
+from heavylift.cli.inventory_options import MIGRATION
 from heavylift.cli.output import ExitStatus, finish, mark_touched
 from heavylift.cli.stores import AsJson, shell_actor
 

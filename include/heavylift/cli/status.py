@@ -143,7 +143,7 @@ def _of_run(story: RunStory) -> list[Told]:
 
 def _line(each: Told) -> str:
     verdict = "" if each.passed is None else "in order: " if each.passed else "NOT IN ORDER: "
-    return f"  {each.section:<11} {each.subject}: {verdict}{each.words}"
+    return f"  {each.section:<9} {each.subject}: {verdict}{each.words}"
 
 
 def _beside_text(beside: tuple[Told, ...]) -> list[str]:
@@ -182,32 +182,32 @@ def _text(story: RunStory) -> str:
     there = counts.moved + counts.unchanged
     lines = [
         f"{story.run.migration} {story.run.phase}: {headline.label.upper()}: {headline.title}",
-        f"  run         {story.title}",
+        f"  run       {story.title}",
     ]
     if story.has_objects:
         lines.append(
-            f"  objects     {there.objects:,} of {counted(counts.found.objects, 'object')} found are on the"
+            f"  objects   {there.objects:,} of {counted(counts.found.objects, 'object')} found are on the"
             f" target by the copy's account, {size(there.size_bytes)}; {counts.failed.objects:,} failed,"
             f" {counts.refused.objects:,} refused",
         )
-    lines += [f"  database    {database_line(row)}" for row in database_rows(story)]
-    lines += [f"  stream      {stream_line(row)}" for row in stream_rows(story)]
-    lines += [f"  registry    {registry_line(row)}" for row in registry_rows(story)]
-    lines += [f"  features    {feature_line(row)}" for row in feature_rows(story)]
-    lines += [f"  model       {model_line(row)}" for row in model_rows(story)]
+    lines += [f"  database  {database_line(row)}" for row in database_rows(story)]
+    lines += [f"  stream    {stream_line(row)}" for row in stream_rows(story)]
+    lines += [f"  registry  {registry_line(row)}" for row in registry_rows(story)]
+    lines += [f"  features  {feature_line(row)}" for row in feature_rows(story)]
+    lines += [f"  model     {model_line(row)}" for row in model_rows(story)]
     if found := assess_view(story):
-        lines.append(f"  plan        {found.line}")
+        lines.append(f"  plan      {found.line}")
     if better := optimize_view(story):
-        lines.append(f"  optimise    {better.line}")
+        lines.append(f"  optimise  {better.line}")
     if made := provision_view(story):
-        lines += [f"  infra       {made.line}"] if made.makes else []
-        lines += [f"  {row.record.part:<11} {row.line}" for row in made.parts]
+        lines += [f"  infra     {made.line}"] if made.makes else []
+        lines += [f"  {row.record.part:<9} {row.line}" for row in made.parts]
     if seen := switch_view(story):
-        lines.append(f"  switch      {seen.line}")
+        lines.append(f"  switch    {seen.line}")
     if (deletions := deletions_of(story)).rows:
-        lines.append(f"  deletions   {deletion_in_words(deletions)}")
+        lines.append(f"  deletions {deletion_in_words(deletions)}")
     lines += [_line(each) for each in _of_run(story)]
-    lines += [f"  gate        {each.standing.removeprefix('gate ')}" for each in story.gates]
+    lines += [f"  gate      {each.standing.removeprefix('gate ')}" for each in story.gates]
     for advice in advice_on(story):
-        lines += [f"  WRONG       {advice.problem}", f"  to do       {advice.remedy}"]
+        lines += [f"  WRONG     {advice.problem}", f"  to do     {advice.remedy}"]
     return "\n".join(lines)

@@ -101,7 +101,7 @@ TELLERS: tuple[Teller[Any], ...] = (
     Teller("log queries", LogQueryRecord, rf"{ALERTS_FOLDER}/queries-\d+", words.log_queries),
     Teller("capacity", CapacityRecord, rf"{SWITCH_FOLDER}/capacity-\d+", words.capacity),
     Teller("losses", LossRecord, rf"{SWITCH_FOLDER}/losses-\d+", words.losses),
-    Teller("registries", RegistrySwitchRecord, rf"{REGISTRIES_FOLDER}/[^/]+/switch-\d+", words.registry),
+    Teller("clients", RegistrySwitchRecord, rf"{REGISTRIES_FOLDER}/[^/]+/switch-\d+", words.registry),
     Teller("writes", FenceRecord, rf"{DATABASES}/[^/]+/fence-\d+", words.fence),
     Teller("way back", ReverseRecord, rf"{DATABASES}/[^/]+/reverse-\d+", words.reverse),
     Teller("changes", StreamEndRecord, rf"{DATABASES}/[^/]+/end-\d+", words.stream_end),
@@ -116,7 +116,7 @@ TELLERS: tuple[Teller[Any], ...] = (
         _of("transfer"),
     ),
     Teller(
-        "compliance",
+        "rules",
         ComplianceRecord,
         rf"{COMPLIANCE}/checks/check-\d+",
         words.compliance,

@@ -162,9 +162,22 @@ def provision_title(evidence: ProvisionEvidence) -> str:
     translated = "everything else is written, not applied" if evidence.parts else ""
     if "infrastructure" in evidence.named:
         return "The infrastructure is as it was approved" + (f"; {translated}" if translated else "")
-    if evidence.secrets:
-        return "The secrets are on the target" + (f"; {translated}" if translated else "")
+    if there := _there(evidence):
+        told = f"{' and '.join(there)} are on the target"
+        return told[0].upper() + told[1:] + (f"; {translated}" if translated else "")
+    if "remove" in evidence.endpoints:
+        return "The endpoints are removed from the target"
     return "Everything is translated and written, and not applied by Heavylift"
+
+
+def _there(evidence: ProvisionEvidence) -> list[str]:
+    """Return what a run without infrastructure has brought to the target."""
+    found = {
+        "the secrets": evidence.secrets,
+        "the images": evidence.images,
+        "the endpoints": evidence.endpoints.get("verify"),
+    }
+    return [name for name, kept in found.items() if kept]
 
 
 def provision_so_far(evidence: ProvisionEvidence) -> str:
@@ -174,6 +187,7 @@ def provision_so_far(evidence: ProvisionEvidence) -> str:
     ]
     if "infrastructure" in evidence.named:
         written.insert(0, _infra_so_far(evidence))
+    written += [f"{name.removeprefix('the ')} on the target" for name in _there(evidence)]
     return ", ".join(written) or "nothing was translated"
 
 

@@ -24,11 +24,14 @@ from heavylift.evidence.endpoint_records import (
     endpoints_path,
 )
 from heavylift.evidence.envelope_records import EnvelopeRecord, envelope_path
+from heavylift.evidence.infra_evidence import ProvisionEvidence
 from heavylift.evidence.paths import two_way_path
+from heavylift.evidence.run_evidence import Kept
 from heavylift.evidence.store import open_evidence
 from heavylift.evidence.two_way_records import TwoWayRecord
 from heavylift.report.beside import TELLERS, find, read_beside
 from heavylift.report.beside_words import Watched
+from heavylift.report.provision import provision_so_far, provision_title
 from tests.support.board_place import AT, Place
 
 HOSTILE = "<img src=x onerror=alert(1)>\u202e"
@@ -174,6 +177,19 @@ def test_a_dataset_that_flows_both_ways_is_told_in_the_report(place: Place) -> N
     [(subject, passed, words)] = run(read())
     assert (subject, passed) == ("data", False)
     assert "2 failed, 0 left" in words
+
+
+def test_a_run_of_endpoints_alone_is_not_called_translated(place: Place) -> None:
+    key = place.run("provision")
+    made = endpoints(place, "verify")
+    evidence = ProvisionEvidence(
+        key, endpoints={"verify": Kept(place.write(endpoints_path(key, "verify", 1), made), made)}
+    )
+    assert provision_title(evidence) == "The endpoints are on the target"
+    assert provision_so_far(evidence) == "endpoints on the target"
+    kept = evidence.endpoints["verify"]
+    gone = ProvisionEvidence(key, endpoints={"plan-removal": kept, "remove": kept})
+    assert provision_title(gone) == "The endpoints are removed from the target"
 
 
 def test_no_path_belongs_to_two_kinds_and_shards_to_none() -> None:

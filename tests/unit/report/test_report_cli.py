@@ -44,7 +44,7 @@ def test_status_of_a_good_run(good: str, capsys: pytest.CaptureFixture[str]) -> 
     assert run(app, ["status", "fraud-scoring", "--evidence", good]) == 0
     shown = capsys.readouterr().out
     assert "fraud-scoring transfer: PASSED: Everything the source had is on the target" in shown
-    assert "gate        transfer-verified passed and was approved by Ada Lovelace" in shown
+    assert "gate      transfer-verified passed and was approved by Ada Lovelace" in shown
     assert shown.count("audit trail\n") == 1
     assert "WRONG" not in shown
 
