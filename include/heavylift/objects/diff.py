@@ -184,22 +184,31 @@ class Difference:
         while rows := cursor.fetchmany(batch):
             yield [row[0] for row in rows]
 
-    def parents_that_are_objects(self) -> list[str]:
-        """Return keys to copy that are also a folder of another key; not both fit a file system."""
+    def parents_that_are_objects(self, *, going: bool = False) -> list[str]:
+        """Return keys that are also a folder of another key; not both fit a file system.
+
+        :param going: only those that are to be written.
+        """
         rows = self._db.execute(
-            "WITH live AS (SELECT rel FROM diff WHERE action NOT IN ('extra', 'filtered')),"
+            "WITH live AS (SELECT rel, action IN ('copy', 'replace', 'compare') AS goes FROM diff"
+            " WHERE action NOT IN ('extra', 'filtered')),"
             # Folders are few beside keys: their own folders are looked for once each.
             " direct AS (SELECT DISTINCT list_slice(string_split(rel, '/'), 1, -2) AS parts FROM live),"
             " folders AS (SELECT DISTINCT array_to_string(list_slice(parts, 1, n), '/') AS folder FROM"
             " (SELECT parts, unnest(range(1, len(parts) + 1)) AS n FROM direct))"
-            " SELECT rel FROM live SEMI JOIN folders ON live.rel = folders.folder ORDER BY rel"
+            " SELECT rel FROM live SEMI JOIN folders ON live.rel = folders.folder"
+            " WHERE goes OR NOT $going ORDER BY rel",
+            {"going": going},
         ).fetchall()
         return [row[0] for row in rows]
 
     def markers(self) -> Markers:
         """Return the keys to copy that end in a slash and hold bytes, or lie beside the same without it."""
-        live = "SELECT rel, size_bytes FROM diff WHERE action NOT IN ('extra', 'filtered')"
-        return markers_of(self._db, live)
+        return markers_of(
+            self._db,
+            "SELECT rel, size_bytes, action IN ('copy', 'replace', 'compare') AS goes FROM diff"
+            " WHERE action NOT IN ('extra', 'filtered')",
+        )
 
     def refuse(self, refused: list[Refused]) -> None:
         """Take objects out of what will be moved."""

@@ -27,10 +27,10 @@ class Markers:
 
 
 def markers_of(database: Any, live: str) -> Markers:
-    """Return the markers among the rows ``rel`` and ``size_bytes`` that a query gives."""
+    """Return the markers among the rows ``rel``, ``size_bytes`` and ``goes`` that a query gives."""
     rows = database.execute(
         f"WITH live AS ({live}) SELECT rel, size_bytes > 0, left(rel, -1) IN (SELECT rel FROM live)"  # noqa: S608
-        " FROM live WHERE ends_with(rel, '/') ORDER BY rel"
+        " FROM live WHERE goes AND ends_with(rel, '/') ORDER BY rel"
     ).fetchall()
     return Markers(
         tuple(rel for rel, full, _ in rows if full), tuple(rel for rel, _, beside in rows if beside)

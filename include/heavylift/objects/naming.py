@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -94,8 +94,8 @@ class Candidates(Protocol):
         """Take objects out of what will be moved."""
         ...
 
-    def parents_that_are_objects(self) -> list[str]:
-        """Return keys that are also a folder of another key."""
+    def parents_that_are_objects(self, *, going: bool = False) -> list[str]:
+        """Return keys that are also a folder of another key; only those to be written if ``going``."""
         ...
 
     def markers(self) -> Markers:
@@ -118,23 +118,23 @@ async def refuse_unholdable(
             batch = keys[start : start + _BATCH]
             difference.refuse(_against_rules(batch, target, prefix))
             present.update(c.name for key in batch for c in classes_of(prefix + key))
-    parents = difference.parents_that_are_objects()
+    told: list[tuple[str, Sequence[str]]] = []
     if target.traits.hierarchical:
-        difference.refuse([_clash(key) for key in parents])
-        parents = []
+        difference.refuse([_clash(key) for key in difference.parents_that_are_objects()])
+    elif parents := difference.parents_that_are_objects(going=True):
+        told.append((PARENT, parents))
     classes = [c for c in KEY_CLASSES if c.name in present]
     markers = difference.markers()
-    kinds = ((FULL, markers.full), (BESIDE, markers.beside), (PARENT, parents))
-    told = [(kind, keys) for kind, keys in kinds if keys]
+    told += [(kind, alike) for kind, alike in ((FULL, markers.full), (BESIDE, markers.beside)) if alike]
     if not may_probe:
         return [c.name for c in classes] + [kind for kind, _ in told]
     for key_class in classes:
         reason = await _probe(target, key_class)
         if reason:
             _refuse_class(difference, key_class, prefix, reason)
-    for kind, keys in told:
+    for kind, alike in told:
         if reason := await _probe_markers(target, kind):
-            difference.refuse([Refused(key, UNHOLDABLE, reason) for key in keys])
+            difference.refuse([Refused(key, UNHOLDABLE, reason) for key in alike])
     return []
 
 

@@ -100,3 +100,19 @@ async def test_what_the_target_would_lose_is_named(
     assert count == len(refused)
     assert len(unprobed) == (0 if may_probe else 4)
     assert [item.key async for page in goal.list_pages("") for item in page] == []
+
+
+async def test_what_is_there_already_is_not_tried_again(tmp_path: Path) -> None:
+    source, goal = FakeStore(), FakeStore()
+    for key, body in OBJECTS.items():
+        source.fill(key, body)
+        goal.fill(key, body)
+    difference = Difference(tmp_path, 2**26)
+    difference.compare(
+        await list_to_file(source, "", lambda key: True, tmp_path / "s.parquet"),
+        await list_to_file(goal, "", lambda key: True, tmp_path / "t.parquet"),
+    )
+    assert difference.tally("unchanged").objects == len(OBJECTS)
+    assert await refuse_unholdable(difference, goal, "", may_probe=True) == []
+    difference.close()
+    assert goal.puts == []

@@ -146,13 +146,13 @@ class Packing:
             insert_rows(self._db, "online", [(item.rel, NOT_HOLDABLE) for item in refused])
             self._db.execute("DELETE FROM object WHERE rel IN (SELECT rel FROM online)")
 
-    def parents_that_are_objects(self) -> list[str]:
-        """Return keys that are also a folder of another key."""
+    def parents_that_are_objects(self, *, going: bool = False) -> list[str]:
+        """Return keys that are also a folder of another key; all of them are to be written."""
         return [row[0] for row in self._db.execute(f"{PARENTS} ORDER BY rel").fetchall()]
 
     def markers(self) -> Markers:
         """Return the keys that end in a slash and hold bytes, or lie beside the same key without it."""
-        return markers_of(self._db, "SELECT rel, size_bytes FROM object")
+        return markers_of(self._db, "SELECT rel, size_bytes, true AS goes FROM object")
 
     def pack(self, model: DeviceModel, count_limit: int | None) -> Packed:
         """Give each object a device, or a reason to go online; afterwards the tables can be read."""
