@@ -134,6 +134,9 @@ class Running:
         :raises AssertionError: something is not.
         """
         workload = self.site.workload
+        for phase in GOALS:
+            # One that the round before has overtaken may wait for a person still.
+            self.site.journey.client.end_runs(self.site.journey.dag_id(phase))
         origin = self.drawn.goal.other
         if not workload.world().settled_at(origin):
             self.site.switch_by_shell(origin)
