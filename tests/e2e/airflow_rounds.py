@@ -134,6 +134,11 @@ class Running:
         :raises AssertionError: something is not.
         """
         workload = self.site.workload
+        client = self.site.journey.client
+        for dag_id in map(self.site.journey.dag_id, GOALS):
+            client.wait_for_dag(dag_id)
+            # One that the round before has overtaken may wait for a person still.
+            client.end_runs(dag_id)
         origin = self.drawn.goal.other
         if not workload.world().settled_at(origin):
             self.site.switch_by_shell(origin)
