@@ -17,6 +17,7 @@ import pytest
 
 from sandbox import launcher, overview, processes, records, state
 from sandbox.stack import Stack, stop_all
+from tests.support.longer import first_then_long
 
 # The ones that start in a second or two.
 QUICK = ("gcp_target", "aws_control", "features_source")
@@ -144,7 +145,7 @@ def start_owner(folder: Path) -> subprocess.Popen[str]:
     )
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", first_then_long([signal.SIGKILL, signal.SIGTERM, signal.SIGINT]))
 def test_nothing_is_left_when_the_owner_is_killed(folder: Path, number: signal.Signals) -> None:
     with start_owner(folder) as owner:
         assert owner.stdout is not None
