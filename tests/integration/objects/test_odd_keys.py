@@ -30,7 +30,6 @@ PAIRS = (
     ("gcp_target", "aws_control", 2),
     ("aws_control", "aws_control", 0),
     ("aws_control", "aws_target", 20),
-    ("aws_control", "azure_target", 20),
     ("aws_control", "file", 20),
     ("file", "gcp_target", 0),
 )
