@@ -28,7 +28,7 @@ def fill_hostile(server: Server, seed: int) -> Hostile:
 
 
 def _experiments(made: Hostile) -> None:
-    for number, word in enumerate([*WORDS, "x" * 480, "0", "Default ", "deleted 1", "deleted 2"]):
+    for number, word in enumerate([*WORDS, "x" * 250, "0", "Default ", "deleted 1", "deleted 2"]):
         tags = pairs({"mlflow.note.content": f"# {word}", **made.texts(), "n": str(number)})
         body = {"name": word if number else f"{word} é", "tags": tags}
         if number == 3:

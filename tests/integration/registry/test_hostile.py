@@ -161,7 +161,6 @@ def _changes(made: Hostile) -> None:
     ask("POST", f"{V2}/runs/delete-tag", {"run_id": run_, "key": "empty"})
     point = {"key": "loss", "value": "-Infinity", "timestamp": 9, "step": -9}
     ask("POST", f"{V2}/runs/log-batch", {"run_id": run_, "metrics": [point]})
-    ask("DELETE", f"{V2}/logged-models/{made.models[5]}")
     trace = made.traces[0]
     (assessment,) = sql(
         "SELECT assessment_id FROM assessments WHERE trace_id = ? ORDER BY rowid LIMIT 1", trace

@@ -37,7 +37,7 @@ _IGNORED: Mapping[str, tuple[str, ...]] = {
     "logged model": ("experiment_id",),
     "trace": ("trace_location",),
     "registered model": ("latest_versions",),
-    "model version": ("aliases", "model_metrics", "model_params"),
+    "model version": ("aliases", "model_metrics", "model_params", "status", "status_message"),
     "scorer": ("scorer_id", "creation_time", "experiment_id"),
     "webhook": ("webhook_id", "creation_timestamp", "last_updated_timestamp", "status"),
     "evaluation dataset": ("schema", "profile"),
