@@ -223,13 +223,15 @@ class Planting:
             name = names[number]
             about = self.actual("registered model", name)
             yield Plant("model version", f"{name}/{version}", field, f"{statement} = ?", about)
-        yield Plant(
-            "webhook", "hook-1", "url", "UPDATE webhooks SET url = 'https://x' WHERE name = ?", "hook-1"
-        )
         ((dataset,),) = self.source.sql(
             "SELECT dataset_id FROM evaluation_datasets WHERE name LIKE 'golden % 2'"
         )
         about = self.actual("evaluation dataset", dataset)
+        ((hook,),) = self.source.sql("SELECT webhook_id FROM webhooks WHERE name = 'hook-1'")
+        # It has no tags: where ids are not kept it is known by its name.
+        shown = hook if about == dataset else "hook-1"
+        changed = "UPDATE webhooks SET url = 'https://x' WHERE name = ?"
+        yield Plant("webhook", shown, "url", changed, "hook-1")
         tag = "UPDATE evaluation_dataset_tags SET value = 'x' WHERE key = 'empty' AND dataset_id = ?"
         if about == dataset:
             # What the interface does not carry.
