@@ -98,6 +98,9 @@ JUDGED: dict[str, tuple[Change, str]] = {
         put("model.pkl", b"I0x10\n0" + TEXT_ACT + b"."), "malicious-code",
     ),
     "a long number that it cannot read": (put("model.pkl", b"L0x10L\n0" + TEXT_ACT + b"."), "malicious-code"),
+    "a name that is no UTF-8": (
+        lambda folder: Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).touch(), "unscanned-file",
+    ),
     "a text that it cannot read": (put("model.pkl", b"S'\xc3\xa9'\n0" + TEXT_ACT + b"."), "malicious-code"),
     "a pickle that begins like CatBoost": (
         put("model.cbm", b"CBM1" + b"x" * 64 + b"0" + TEXT_ACT + b"."), "malicious-code",
@@ -164,9 +167,6 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "7511",
     ),
     "a signature too deep": (told(signature={"inputs": "[" * 100_000}), "7511"),
-    "a name that is no UTF-8": (
-        lambda folder: Path(os.fsdecode(os.fsencode(folder) + b"/\xff")).touch(), "7522",
-    ),
     "a name of two lines": (put("a\nb", b""), "7522"),
 }  # fmt: skip
 
