@@ -55,9 +55,13 @@ class Piece:
 _PARTS = (
     "integration/tables",
     "integration/registry",
-    "integration/streams",
-    "integration/objects",
     "integration/cutover",
+    "integration/streams",
+    "integration/models",
+    "integration/infra",
+    "integration/features",
+    "integration/objects",
+    "integration/inventory",
 )
 # The longest first, and what takes least at last: so all end at about the same time.
 BESIDE_EACH_OTHER = (
