@@ -235,28 +235,14 @@ class Planting:
         tag = "UPDATE evaluation_dataset_tags SET value = 'x' WHERE key = 'empty' AND dataset_id = ?"
         if about == dataset:
             # What the interface does not carry.
-            rows = self.source.sql("SELECT issue_id FROM issues")
-            yield Plant(
-                "issue",
-                rows[0][0],
-                "status",
-                "UPDATE issues SET status = 'resolved' WHERE issue_id = ?",
-                rows[0][0],
-            )
-            rows = self.source.sql("SELECT queue_id FROM review_queues WHERE name = 'queue ü'")
-            yield Plant(
-                "review queue",
-                rows[0][0],
-                "name",
-                "UPDATE review_queues SET name = 'x' WHERE queue_id = ?",
-                rows[0][0],
-            )
-            rows = self.source.sql("SELECT secret_id FROM secrets")
-            yield Plant(
-                "gateway secret",
-                rows[0][0],
-                "provider",
-                "UPDATE secrets SET provider = 'x' WHERE secret_id = ?",
-                rows[0][0],
-            )
+            for what, ids, field, statement in (
+                ("issue", "SELECT issue_id FROM issues", "status",
+                 "UPDATE issues SET status = 'resolved' WHERE issue_id = ?"),
+                ("review queue", "SELECT queue_id FROM review_queues WHERE name = 'queue ü'", "name",
+                 "UPDATE review_queues SET name = 'x' WHERE queue_id = ?"),
+                ("gateway secret", "SELECT secret_id FROM secrets", "provider",
+                 "UPDATE secrets SET provider = 'x' WHERE secret_id = ?"),
+            ):  # fmt: skip
+                own = self.source.sql(ids)[0][0]
+                yield Plant(what, own, field, statement, own)
         yield Plant("evaluation dataset", dataset, "tags" if about == dataset else "tags.empty", tag, about)
