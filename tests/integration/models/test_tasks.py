@@ -91,7 +91,7 @@ def kill_at(process: subprocess.Popen[str], name: str) -> list[int]:
 
 
 def ended(pids: list[int]) -> bool:
-    until = time.monotonic() + 10
+    until = time.monotonic() + 120
     while any(Path(f"/proc/{pid}").exists() for pid in pids):
         if time.monotonic() > until:
             return False

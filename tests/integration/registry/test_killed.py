@@ -44,7 +44,7 @@ def kill_when(process: subprocess.Popen[str], due: Callable[[], bool]) -> bool:
 
 def finish(stores: TwoStores, **options: str) -> RegistryMoveRecord:
     """Copy to the end, once what is left of the killed run has let go."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while True:
         try:
             return stores.copy(**options)

@@ -79,7 +79,7 @@ def let_go(store: Any) -> bool:
 
 
 def when_let_go(store: Any) -> None:
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while not let_go(store):
         assert time.monotonic() < until
         time.sleep(0.05)

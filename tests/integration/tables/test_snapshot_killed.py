@@ -63,7 +63,7 @@ def change(databases: TwoDatabases, chance: random.Random) -> None:
 
 def take(databases: TwoDatabases) -> SnapshotRecord:
     """Run the snapshot to its end, once what is left of the killed run has let go."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     while True:
         try:
             return snapshot_tables(databases.request(**OPTIONS))
