@@ -63,21 +63,42 @@ def seed_artifacts(store: Connection, objects: Connection, runs: int = 6) -> int
 
     :param objects: the S3 server.
     """
+    client = s3_client(objects)
+    count = 0
+    for uri in _places(store, runs):
+        bucket, _, folder = uri.removeprefix("s3://").partition("/")
+        ensure_s3_bucket(client, bucket)
+        files = [SeedObject(f"{folder}/{name}", partial(_content, f"{uri}/{name}")) for name in _FILES]
+        count += put_all(client, bucket, files)[0]
+    return count
+
+
+def seed_artifact_files(store: Connection, folder: Path, runs: int = 6) -> int:
+    """Write the same artifacts into the folder from which a server hands them out; return how many.
+
+    :param store: filled with a root under ``mlflow-artifacts:``.
+    """
+    count = 0
+    for uri in _places(store, runs):
+        place = folder / uri.removeprefix("mlflow-artifacts:/")
+        for name in _FILES:
+            file = place / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_bytes(_content(f"{uri}/{name}"))
+            count += 1
+    return count
+
+
+def _places(store: Connection, runs: int) -> list[str]:
+    """Return where some runs and logged models keep their artifacts."""
     with closing(connect(store, "seed")) as session:
-        places = session.execute(
+        rows = session.execute(
             "(SELECT artifact_uri FROM public.runs ORDER BY start_time LIMIT %(most)s) UNION ALL"
             " (SELECT artifact_location FROM public.logged_models WHERE lifecycle_stage = 'active'"
             " ORDER BY model_id LIMIT %(most)s)",
             {"most": runs},
         ).fetchall()
-    client = s3_client(objects)
-    count = 0
-    for (uri,) in places:
-        bucket, _, folder = str(uri).removeprefix("s3://").partition("/")
-        ensure_s3_bucket(client, bucket)
-        files = [SeedObject(f"{folder}/{name}", partial(_content, f"{uri}/{name}")) for name in _FILES]
-        count += put_all(client, bucket, files)[0]
-    return count
+    return [str(row[0]) for row in rows]
 
 
 def _content(name: str) -> bytes:

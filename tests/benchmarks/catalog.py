@@ -47,6 +47,7 @@ LANES: dict[str, Lane] = {
     "tables-verify": verifying.identical,
     "tables-verify-differing": verifying.differing,
     "registry-copy": registry_copying.copy,
+    "registry-copy-defaults": registry_copying.copy_defaults,
     "registry-idle": registry_copying.idle,
     "registry-verify": registry_verifying.verify,
     "registry-follow": registry_following.follow,

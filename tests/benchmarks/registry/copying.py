@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,14 @@ from tests.benchmarks.lanes import Result
 from tests.benchmarks.measure import Contender, NoFigureError, Step, alternate
 from tests.benchmarks.objects.servers import Bench
 from tests.benchmarks.registry import PEER, US, interface, peer
+from tests.benchmarks.registry.defaults import FILES, default_servers, demand_equal_files
 from tests.benchmarks.registry.seeded import Seeded, seeded, sizes
+from tests.support.stores import OBJECTS
 
 WITH_TABLES = "heavylift, tables made"
 MILLIONS = 20
 LEAST_ROWS_A_SECOND = 150_000
 MOST_IDLE_SECONDS = 2.0
-_OBJECTS = ("--source-artifacts-conn", "aws_source", "--target-artifacts-conn", "aws_target")
 
 
 def copy(bench: Bench, runs: int, scale: float) -> Result:
@@ -39,6 +40,24 @@ def copy(bench: Bench, runs: int, scale: float) -> Result:
         Goal("wall_seconds", 1 / 6, (PEER,), interface.INTERFACE),
     )
     return Result(f"{sized.runs:,} runs, {rows:,} rows and their artifacts", US, found, goals)
+
+
+def copy_defaults(bench: Bench, runs: int, scale: float) -> Result:
+    """Copy between two servers as MLflow starts them, which hand artifacts out from their folders."""
+    sized = sizes(scale)
+    with default_servers(bench, sized) as (servers, stores):
+        rows = stores.rows()
+        contenders = [
+            _ours(stores, objects=FILES, also=lambda: demand_equal_files(servers)),
+            interface.contender(bench, servers),
+            peer.contender(bench, servers),
+        ]
+        found = alternate(contenders, runs, bench.say)
+    goals = (
+        Goal("wall_seconds", 1 / 100, (PEER,)),
+        Goal("wall_seconds", 1 / 6, (PEER,), interface.INTERFACE),
+    )
+    return Result(f"{sized.runs:,} runs, {rows:,} rows, artifacts in the servers' folders", US, found, goals)
 
 
 def idle(bench: Bench, runs: int, scale: float) -> Result:
@@ -68,7 +87,7 @@ def millions(bench: Bench, runs: int, scale: float) -> Result:
     sized = sizes(MILLIONS * scale)
     with seeded(bench, Sizes(sized.runs, traces=60)) as ours:
         rows = ours.rows()
-        found = alternate([_ours(ours, rows, artifacts=False)], runs, bench.say)
+        found = alternate([_ours(ours, rows, objects=())], runs, bench.say)
     goals = (
         Goal("microseconds_a_row", 1e6 / LEAST_ROWS_A_SECOND),
         Goal("peak_mib", 400 * 1e6 / 2**20),
@@ -76,13 +95,15 @@ def millions(bench: Bench, runs: int, scale: float) -> Result:
     return Result(f"{sized.runs:,} runs, {rows:,} rows", US, found, goals)
 
 
-def _ours(ours: Seeded, rows: int = 0, *, artifacts: bool = True) -> Contender:
+def _ours(
+    ours: Seeded, rows: int = 0, *, objects: Sequence[str] = OBJECTS, also: Callable[[], None] = lambda: None
+) -> Contender:
     def check(_number: int, printed: Path) -> Mapping[str, float]:
         ours.demand_equal()
+        also()
         seconds = _document(printed)["copy"]["seconds"]
         return {"store_seconds": seconds} | ({"microseconds_a_row": seconds / rows * 1e6} if rows else {})
 
-    objects = _OBJECTS if artifacts else ()
     return Contender(
         US,
         lambda number: [ours.command("copy", f"copy-{number}", *objects)],
@@ -93,7 +114,7 @@ def _ours(ours: Seeded, rows: int = 0, *, artifacts: bool = True) -> Contender:
 
 def _with_tables(ours: Seeded) -> Contender:
     def steps(number: int) -> list[Step]:
-        return [ours.command("copy", f"made-{number}", "--make-tables", *_OBJECTS)]
+        return [ours.command("copy", f"made-{number}", "--make-tables", *OBJECTS)]
 
     def check(_number: int, _printed: Path) -> Mapping[str, float]:
         ours.demand_equal()

@@ -9,7 +9,6 @@ from pathlib import Path
 from tests.benchmarks.measure import Contender, NoFigureError, Step
 from tests.benchmarks.objects.servers import REPOSITORY, Bench
 from tests.benchmarks.registry.peer import Servers
-from tests.support.stores import empty_store
 
 INTERFACE = "heavylift, interface"
 
@@ -17,12 +16,12 @@ INTERFACE = "heavylift, interface"
 def contender(bench: Bench, servers: Servers) -> Contender:
     """Return the copy through the interface, artifacts too; neither database is named to it."""
     wanted = servers.counts(0)
-    env = {**bench.stack().env, "PYTHONPATH": str(REPOSITORY / "include")}
+    env = {**servers.env, "PYTHONPATH": str(REPOSITORY / "include")}
 
     def steps(number: int) -> list[Step]:
         argv = [sys.executable, "-m", "heavylift", "registry", "copy", "--path", "api", "--accept-losses"]
         argv += ["--source-conn", "mlflow_source", "--target-conn", "mlflow_target"]
-        argv += ["--source-artifacts-conn", "aws_source", "--target-artifacts-conn", "aws_target"]
+        argv += servers.objects
         argv += ["--evidence", (bench.folder / f"interface-{number}").as_uri(), "--json"]
         return [Step(argv, env)]
 
@@ -32,4 +31,4 @@ def contender(bench: Bench, servers: Servers) -> Contender:
             raise NoFigureError(f"it brought {dict(got)} of {dict(wanted)}")
         return {}
 
-    return Contender(INTERFACE, steps, check, lambda _: empty_store(servers.stores[1]))
+    return Contender(INTERFACE, steps, check, lambda _: servers.make_room())

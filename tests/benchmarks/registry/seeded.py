@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -36,18 +36,22 @@ class Seeded:
     """A filled store and its counterpart.
 
     :param env: the sandbox's connections, and those of the two stores.
+    :param room: what empties the target, where it is not the usual way.
+    :param pairs: prefixes of artifacts, and what they become.
     """
 
     stores: TwoStores
     env: Mapping[str, str]
     folder: Path
     served: bool = False
+    room: Callable[[], None] | None = None
+    pairs: tuple[tuple[str, str], ...] = PAIRS
 
     def command(self, act: str, run: str, *more: str, module: str = "heavylift") -> Step:
         """Return a command of ours on both stores; its evidence is the run's own."""
         argv = [sys.executable, "-m", module, *(("registry",) if module == "heavylift" else ()), act]
         argv += ["--source-conn", "bench_source", "--target-conn", "bench_target"]
-        argv += [part for source, target in PAIRS for part in ("--artifacts", f"{source}={target}")]
+        argv += [part for source, target in self.pairs for part in ("--artifacts", f"{source}={target}")]
         argv += ["--evidence", (self.folder / run).as_uri(), "--json", *more]
         path = os.pathsep.join([str(REPOSITORY / "include"), str(REPOSITORY)])
         return Step(argv, {**self.env, "PYTHONPATH": path})
@@ -59,6 +63,9 @@ class Seeded:
 
     def make_room(self) -> None:
         """Empty the target, and have both servers write out what they hold back."""
+        if self.room is not None:
+            self.room()
+            return
         empty_bucket(self.env)
         target = self.stores.target
         if self.served:
@@ -87,7 +94,7 @@ class Seeded:
         :raises NoFigureError: one differs.
         """
         for table in self.tables:
-            ours = _digest(self.stores.source, table, PAIRS)
+            ours = _digest(self.stores.source, table, self.pairs)
             theirs = _digest(self.stores.target, table, ())
             if ours != theirs:
                 raise NoFigureError(f"table {table} differs: {ours} and {theirs}")
