@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from heavylift.evidence.records import Finding, Severity
+from heavylift.evidence.records import Finding, Severity, Tally
 from heavylift.evidence.wording import counted, size
 from heavylift.objects.classes import class_on_target, must_be_restored
 from heavylift.objects.diff import Difference, Refused
@@ -65,6 +65,26 @@ async def describe(
             for trait in await store.describe_container()
         ]
     return found
+
+
+def nothing_found(request: TransferRequest, found: Tally, filtered: Tally) -> list[Finding]:
+    """Return a warning where there is nothing to move: most often the URL or a filter has a slip.
+
+    Without it nothing at all would be proved equal, and look like everything. Not in a sync, whose source may
+    have emptied; what its deletes policy says is then looked at.
+    """
+    if found.objects or request.run.phase == SYNC:
+        return []
+    left_out = f"; the filters leave out {counted(filtered.objects, 'object')}" if filtered.objects else ""
+    return [
+        Finding(
+            rule="nothing-found",
+            severity=Severity.WARNING,
+            subject=f"{request.dataset}: {request.source.location}",
+            detail=f"no object is there to move{left_out}",
+            remedy="correct the URL or the filters, or leave the dataset out until it has objects",
+        )
+    ]
 
 
 def _about_class(request: TransferRequest, name: str, objects: int, size_bytes: int) -> Finding:
