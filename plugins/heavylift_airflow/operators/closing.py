@@ -139,6 +139,7 @@ class SummariseRunOperator(HeavyliftOperator):
         return counts
 
     async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
+        from heavylift.evidence.paths import original_text
         from heavylift.gates.summary import write_summary
         from heavylift_airflow.trail import note
 
@@ -157,7 +158,8 @@ class SummariseRunOperator(HeavyliftOperator):
             }
             await note(store, frame, "run.finished", evidence=(ref,), details=details)
         if missing:
-            raise not_proved(f"run {frame.run.run}", missing, verdict.state, over=verdict.over)
+            run_id = original_text(frame.run.run) or frame.run.run
+            raise not_proved(f"run {run_id}", missing, verdict.state, over=verdict.over)
         return verdict.summary
 
 
