@@ -12,6 +12,7 @@ from heavylift.objects.listing import Listing
 from heavylift.objects.requests import SYNC, TransferRequest
 from heavylift.platforms.containers import DescribesContainer
 from heavylift.platforms.ports import ObjectStore
+from heavylift.spec.vocabulary import Phase
 
 Classes = Sequence[tuple[str, int, int]]
 """Storage class, objects, bytes."""
@@ -70,10 +71,10 @@ async def describe(
 def nothing_found(request: TransferRequest, found: Tally, filtered: Tally) -> list[Finding]:
     """Return a warning where there is nothing to move: most often the URL or a filter has a slip.
 
-    Without it nothing at all would be proved equal, and look like everything. Not in a sync, whose source may
-    have emptied; what its deletes policy says is then looked at.
+    Without it nothing at all would be proved equal, and look like everything. Only in a transfer: the source of
+    a sync may have emptied, and a registry may have no artifacts.
     """
-    if found.objects or request.run.phase == SYNC:
+    if found.objects or request.run.phase != Phase.TRANSFER:
         return []
     left_out = f"; the filters leave out {counted(filtered.objects, 'object')}" if filtered.objects else ""
     return [

@@ -115,6 +115,7 @@ async def test_objects_that_must_be_restored_are_named_before_anything_moves(tmp
         ("transfer", 0, 2, "no object is there to move; the filters leave out 2 objects"),
         ("transfer", 1, 0, None),
         ("sync", 0, 0, None),
+        ("registry", 0, 0, None),
     ],
 )
 def test_a_source_without_objects_is_a_warning(
