@@ -71,8 +71,8 @@ async def describe(
 def nothing_found(request: TransferRequest, found: Tally, filtered: Tally) -> list[Finding]:
     """Return a warning where there is nothing to move: most often the URL or a filter has a slip.
 
-    Without it nothing at all would be proved equal, and look like everything. Only in a transfer: the source of
-    a sync may have emptied, and a registry may have no artifacts.
+    Without it nothing at all would be proved equal, and look like everything. Only in a transfer: the source
+    of a sync may have emptied, and a registry may have no artifacts.
     """
     if found.objects or request.run.phase != Phase.TRANSFER:
         return []
