@@ -163,8 +163,16 @@ def _faults(arguments: Sequence[str]) -> int:
     return faults.main(arguments)
 
 
+_ALONE = frozenset({"spec", "explain", "--version"})
+"""Commands of ``heavylift`` that need no connection."""
+
+
 def _heavylift(arguments: Sequence[str]) -> int:
-    env = {**os.environ, **overview.environment(paths.STATE_DIR)}
+    ours = overview.environment(paths.STATE_DIR)
+    env = {**os.environ, **ours}
+    asks = not _ALONE.intersection(arguments[:1]) and "--help" not in arguments
+    if asks and not any(name.startswith("AIRFLOW_CONN_") for name in env):
+        print("dev: the sandbox does not run, so no connection is set; ./dev up starts it", file=sys.stderr)
     python = shutil.which(sys.executable) or sys.executable
     sys.stdout.flush()
     os.execve(python, [python, "-m", "heavylift", *arguments], env)

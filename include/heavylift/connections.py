@@ -131,7 +131,7 @@ def connection_from_env(conn_id: str, environ: Mapping[str, str] | None = None) 
             got=f"no variable {variable}",
             expected=f"one of the connections set here: {', '.join(known) or 'none'}",
             state="nothing was touched",
-            remedy=f"export {variable}='{{\"conn_type\": ...}}'",
+            remedy=f"export {variable}='{{\"conn_type\": ...}}'; docs/guides/platform-pairs.md has examples",
             code="2303",
         )
     return connection_from_json(conn_id, environ[variable])

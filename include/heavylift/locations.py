@@ -48,7 +48,7 @@ def parse_location(url: str) -> Location:
             got=f"scheme {scheme!r}" if separator else "no scheme",
             expected=", ".join(f"{name}://" for name in SCHEMES),
             state="nothing was touched",
-            remedy="write the URL as scheme://container/prefix",
+            remedy="write the URL as scheme://container/prefix, and a folder as file:///path",
             code="2310",
         )
     if scheme == "file":

@@ -25,61 +25,13 @@ class Log(Protocol):
         """Take one line."""
 
 
-class ProgressReporter:
-    """Takes progress as often as it comes; every few seconds it logs, measures and stores it.
-
-    :param tags: of the metrics ``heavylift.copy.*``.
-    :param store: keeps a value under a key where the UI shows it; see :func:`state_store_of`.
-    """
-
-    def __init__(
-        self,
-        log: Log,
-        tags: Mapping[str, str],
-        *,
-        store: Store | None = None,
-        clock: Callable[[], float] = time.monotonic,
-        every_seconds: float = LOG_EVERY_SECONDS,
-    ) -> None:
-        self._log = log
-        self._tags = dict(tags)
-        self._store = store
-        self._clock = clock
-        self._every = every_seconds
-        self._due = clock() + every_seconds
-
-    def __call__(self, progress: Progress) -> None:
-        """Take one report."""
-        now = self._clock()
-        if now < self._due:
-            return
-        self._due = now + self._every
-        self._log.info("%s", progress_line(progress))
-        self._measure(progress)
-        if self._store is not None:
-            self._store("progress", asdict(progress))
-
-    def _measure(self, progress: Progress) -> None:
-        from airflow.sdk.observability import stats
-
-        stats.gauge("heavylift.copy.objects_done", progress.objects_done, tags=self._tags)
-        stats.gauge("heavylift.copy.bytes_done", progress.bytes_done, tags=self._tags)
-        stats.gauge("heavylift.copy.bytes_per_second", progress.bytes_per_second, tags=self._tags)
-        stats.gauge("heavylift.copy.objects_per_second", progress.objects_per_second, tags=self._tags)
-        stats.gauge("heavylift.copy.throttled", progress.throttled, tags=self._tags)
-        if progress.seconds_left is not None:
-            stats.gauge("heavylift.copy.seconds_left", progress.seconds_left, tags=self._tags)
-        if progress.concurrency is not None:
-            stats.gauge("heavylift.copy.concurrency", progress.concurrency, tags=self._tags)
-
-
 class TimedReporter:
     """Takes progress as often as it comes; every few seconds it logs, measures and stores it.
 
     What is moved by a database's own means is told by a subclass for each kind.
 
     :param tags: of the metrics.
-    :param store: keeps a value under a key where the UI shows it.
+    :param store: keeps a value under a key where the UI shows it; see :func:`state_store_of`.
     """
 
     prefix = "heavylift"
@@ -115,6 +67,25 @@ class TimedReporter:
     def line(self, progress: Any) -> str:
         """Return one line about how far the work is."""
         return str(progress)
+
+
+class ProgressReporter(TimedReporter):
+    """Tells how far a copy of objects has come."""
+
+    prefix = "heavylift.copy"
+    gauges = (
+        "objects_done",
+        "bytes_done",
+        "bytes_per_second",
+        "objects_per_second",
+        "throttled",
+        "seconds_left",
+        "concurrency",
+    )
+
+    def line(self, progress: Progress) -> str:
+        """Return done, total, rate and time left."""
+        return progress_line(progress)
 
 
 def measure(prefix: str, values: Mapping[str, float | None], tags: Mapping[str, str]) -> None:

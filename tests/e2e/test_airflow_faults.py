@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +18,7 @@ import pytest
 from heavylift.spec import Phase
 from tests.e2e.airflow_rounds import ALL, EVERYTHING, FROZEN, WORKER, Round, Running
 from tests.e2e.airflow_site import AirflowSite, airflow_site
+from tests.support.round_report import run_round
 
 ROUNDS = int(os.environ.get("HEAVYLIFT_AIRFLOW_ROUNDS") or 0)
 FIRST = int(os.environ.get("HEAVYLIFT_FAULT_SEED") or 0)
@@ -44,24 +44,4 @@ def live() -> Iterator[AirflowSite]:
 @pytest.mark.long
 @pytest.mark.parametrize("drawn", DRAWN, ids=lambda drawn: f"seed{drawn.seed}")
 def test_a_round(live: AirflowSite, drawn: Round) -> None:
-    print(drawn, flush=True)
-    began, running, held = time.monotonic(), Running(live, drawn), False
-    try:
-        running.run()
-        held = True
-    except BaseException as error:
-        # pytest tells it only when all rounds are over.
-        print(f"{type(error).__name__}: {error}", flush=True)
-        raise
-    finally:
-        seconds = round(time.monotonic() - began, 1)
-        line = {"seed": drawn.seed, "round": str(drawn), "held": held, "seconds": seconds}
-        _note({**line, **running.figures})
-        print(running.told(), flush=True)
-
-
-def _note(line: dict[str, object]) -> None:
-    print(json.dumps(line), flush=True)
-    if report := os.environ.get("HEAVYLIFT_FAULT_REPORT"):
-        with Path(report).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+    run_round(drawn, Running(live, drawn), lambda line: print(json.dumps(line), flush=True))

@@ -159,7 +159,7 @@ def test_the_sensor_does_not_believe_the_triggerer(proved: World) -> None:
 def test_the_question_shows_every_check_and_where_the_evidence_is(judged: World) -> None:
     task, _waiting = ask(judged)
     assert task.body is not None
-    assert "✅ | counts_equal | data" in task.body
+    assert "✓ passed | counts_equal | data" in task.body
     assert "/heavylift/evidence/small.transfer/small/transfer/" in task.body
 
 
@@ -167,7 +167,7 @@ def test_names_of_objects_cannot_dress_up_the_question(judged: World) -> None:
     row = gates_module._row(
         CheckOutcome(name="no_findings", subject="data", passed=False, detail="[Approve](http://x) <b>|\nnow")
     )
-    assert row == r"| ❌ | no_findings | data | \[Approve\](http://x) \<b\>\| now |"
+    assert row == r"| ✗ failed | no_findings | data | \[Approve\](http://x) \<b\>\| now |"
 
 
 def test_an_approval_opens_the_gate_and_is_in_the_trail(judged: World) -> None:

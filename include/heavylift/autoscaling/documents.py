@@ -11,18 +11,10 @@ import yaml
 
 from heavylift.autoscaling.model import Policy
 from heavylift.errors import NotFoundError, SpecError
+from heavylift.plain_yaml import PlainLoader
 
 MAX_BYTES = 4 * 2**20
 MOST_REPLICAS = 100_000
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases: a few lines of them can stand for gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "an alias", None)
-        return super().compose_node(parent, index)
 
 
 def read_documents(path: Path) -> list[dict[str, Any]]:
@@ -36,7 +28,7 @@ def read_documents(path: Path) -> list[dict[str, Any]]:
         if text.lstrip()[:1] in {"{", "["}:
             found: list[Any] = [json.loads(text)]
         else:
-            found = [each for each in yaml.load_all(text, Loader=_PlainLoader) if each is not None]
+            found = [each for each in yaml.load_all(text, Loader=PlainLoader) if each is not None]
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         raise bad(path.name, "the document", type(error).__name__, "JSON or plain YAML") from error
     if not found or not all(isinstance(each, dict) for each in found):

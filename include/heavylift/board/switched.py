@@ -45,6 +45,7 @@ class SwitchView:
     :param writes: the side that takes the applications' writes; ``nobody`` where none is known to.
     :param requests_percent: of the requests, how many the target answers; None where nothing splits them.
     :param epoch: the fencing token of the last turn.
+    :param outcome: of the last attempt that had something to do, in words.
     :param open_items: what is not ready yet, by the last look.
     """
 
@@ -76,22 +77,40 @@ async def read_switched(reader: Reader, listing: Listing) -> SwitchView | None:
     if not (switches or shift or ready or turn or verdicts):
         return None
     switch = switches[1] if switches else None
+    told = await _attempt(reader, listing, folders[-2:]) or switches
+    attempt = told[1] if told else None
     return SwitchView(
         writes=_writes(switch),
         requests_percent=shift[1].after.target_percent if shift else None,
         epoch=turn[1].epoch if turn else switch.epoch if switch else 0,
         turn=f"{turn[1].actor}, towards the {turn[1].goal}" if turn else "",
-        outcome=switch.outcome if switch else "",
-        reason=switch.reason if switch else "",
-        pause_seconds=switch.write_pause_seconds if switch else None,
-        budget_seconds=switch.write_pause_budget_seconds if switch else None,
-        at=switch.ended_at if switch else None,
-        path=switches[0] if switches else "",
+        outcome=_words(attempt) if attempt else "",
+        reason=attempt.reason if attempt else "",
+        pause_seconds=attempt.write_pause_seconds if attempt else None,
+        budget_seconds=attempt.write_pause_budget_seconds if attempt else None,
+        at=attempt.ended_at if attempt else None,
+        path=told[0] if told else "",
         shift_path=shift[0] if shift else "",
         readiness_path=ready[0] if ready else "",
         open_items=ready[1].open_items if ready else (),
         verdicts=verdicts,
     )
+
+
+async def _attempt(reader: Reader, listing: Listing, folders: list[str]) -> tuple[str, SwitchRecord] | None:
+    """Return the newest attempt that had something to do: what follows it finds writes where they belong."""
+    paths = [path for folder in folders for path in listing.numbered(folder, f"{SWITCH_FOLDER}/switch-")]
+    found = [each for each in await reader.records(paths, SwitchRecord) if each[1].outcome != "already"]
+    return max(found, key=lambda each: each[1].ended_at, default=None)
+
+
+def _words(record: SwitchRecord) -> str:
+    return {
+        "switched": f"writes moved to the {record.goal}",
+        "already": f"writes were on the {record.goal} already",
+        "returned": "writes went back to where they were",
+        "between": "writes are between the sides",
+    }[record.outcome]
 
 
 async def newest_of(

@@ -110,10 +110,12 @@ def _wanted(spec: MigrationSpec, only: str, others: tuple[Any, ...]) -> dict[str
     }
     if only in found:
         found = {name: names if name == only else [] for name, names in found.items()}
+    got = "a spec that asks for none of it" + (f", with --only {only}" if only else "")
+    got = "SPEC with --source-conn or --requests" if any(others) else got
     if any(others) or only not in ("", *found) or not any(found.values()):
         raise SpecError(
             "reading the command line",
-            got="SPEC with --source-conn or --requests" if any(others) else f"--only {only or 'nothing'}",
+            got=got,
             expected="SPEC alone, with assess.baselines or assess.utilisation; --only endpoints|utilisation",
             state="nothing was asked",
             remedy="name the endpoints (assess.baselines) or the section assess.utilisation in the spec",

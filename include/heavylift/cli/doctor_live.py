@@ -11,6 +11,7 @@ from heavylift.report.doctor.ailments import Ailment, Urgency
 
 if TYPE_CHECKING:
     from heavylift.evidence.records import RunKey
+    from heavylift.evidence.switch_records import WorldRecord
     from heavylift.evidence.table_records import StreamStatus
     from heavylift.spec.model import MigrationSpec
     from heavylift.tables.requests import TablesRequest
@@ -51,18 +52,25 @@ async def look_live(spec: MigrationSpec) -> tuple[list[str], list[Ailment]]:
     run = RunKey(migration=spec.migration, phase="cutover", run="doctor")
     facts: list[str] = []
     ailments: list[Ailment] = []
+    world, facts_of_world, wrong = await _world(spec, run) if spec.cutover is not None else (None, [], [])
     for database in spec.databases:
-        more = await _database(spec, database.name, run)
+        more = await _database(spec, database.name, run, _still(world, database.name))
         facts += more[0]
         ailments += more[1]
-    if spec.cutover is not None:
-        more = await _world(spec, run)
-        facts += more[0]
-        ailments += more[1]
-    return facts, ailments
+    return facts + facts_of_world, ailments + wrong
 
 
-async def _database(spec: MigrationSpec, name: str, run: RunKey) -> tuple[list[str], list[Ailment]]:
+def _still(world: WorldRecord | None, database: str) -> str:
+    """Return the direction in which nothing flows: nobody writes to the side that it comes from."""
+    for stand in world.databases if world else ():
+        if stand.database == database and {stand.source, stand.target} == {"open", "frozen"}:
+            return "forward" if stand.source == "frozen" else "reverse"
+    return ""
+
+
+async def _database(
+    spec: MigrationSpec, name: str, run: RunKey, still: str
+) -> tuple[list[str], list[Ailment]]:
     from heavylift.tables.api import both_directions
     from heavylift.tables.requests import tables_request
 
@@ -75,11 +83,15 @@ async def _database(spec: MigrationSpec, name: str, run: RunKey) -> tuple[list[s
         return [f"database {name}: nothing flows yet"], []
     except HeavyliftError as error:
         return [], [_no_answer(f"database {name}", error)]
-    ailments = [each for status in found for each in _of_stream(status, name, request, spec.migration)]
-    return [_fact(status, name) for status in found], ailments
+    ailments = [
+        each
+        for status in found
+        for each in _of_stream(status, name, request, spec.migration, still=status.direction == still)
+    ]
+    return [_fact(status, name, still=status.direction == still) for status in found], ailments
 
 
-async def _world(spec: MigrationSpec, run: RunKey) -> tuple[list[str], list[Ailment]]:
+async def _world(spec: MigrationSpec, run: RunKey) -> tuple[WorldRecord | None, list[str], list[Ailment]]:
     from heavylift.cutover.world import observe
     from heavylift.report.doctor.switches import ailments_of_world
     from heavylift.switching.parts import open_parts
@@ -88,9 +100,9 @@ async def _world(spec: MigrationSpec, run: RunKey) -> tuple[list[str], list[Ailm
         async with open_parts(spec, run, connection_from_env) as parts:
             world = (await observe(parts)).record()
     except ConnectionConfigError:
-        return [], []  # told of the connection itself
+        return None, [], []  # told of the connection itself
     except HeavyliftError as error:
-        return [], [_no_answer("databases and routes of the switch", error)]
+        return None, [], [_no_answer("databases and routes of the switch", error)]
     facts = [
         f"database {each.database} now: source {each.source}, target {each.target}"
         for each in world.databases
@@ -100,10 +112,12 @@ async def _world(spec: MigrationSpec, run: RunKey) -> tuple[list[str], list[Ailm
         f"schedule {each.schedule} now: source {each.source}, target {each.target}"
         for each in world.schedules
     ]
-    return facts, ailments_of_world(world, "cutover", spec.migration)
+    return world, facts, ailments_of_world(world, "cutover", spec.migration)
 
 
-def _of_stream(status: StreamStatus, name: str, request: TablesRequest, migration: str) -> list[Ailment]:
+def _of_stream(
+    status: StreamStatus, name: str, request: TablesRequest, migration: str, *, still: bool
+) -> list[Ailment]:
     found = []
     subject = f"database {name} {status.direction}"
     if status.state == _ENDED:
@@ -122,7 +136,8 @@ def _of_stream(status: StreamStatus, name: str, request: TablesRequest, migratio
             f"its slot keeps {size(status.retained_bytes)} of log on the source, of {size(most)} allowed"
         )
         found.append(Ailment(Urgency.BROKEN, subject, problem, f"trigger DAG {migration}.sync now"))
-    if status.lag_seconds is not None and status.lag_seconds > request.options.max_lag:
+    # Where nobody writes, the time since the last change is no lag, and no sync would close it.
+    if not still and status.lag_seconds is not None and status.lag_seconds > request.options.max_lag:
         problem = f"{status.lag_seconds:,.0f} s behind right now, {request.options.max_lag:g} s are accepted"
         remedy = (
             f"trigger DAG {migration}.sync; where it runs, heavylift tables status tells whether it closes"
@@ -131,13 +146,14 @@ def _of_stream(status: StreamStatus, name: str, request: TablesRequest, migratio
     return found
 
 
-def _fact(status: StreamStatus, name: str) -> str:
+def _fact(status: StreamStatus, name: str, *, still: bool) -> str:
     kept = (
         f", slot {status.slot_state} keeps {size(status.retained_bytes)}"
         if status.retained_bytes is not None
         else ""
     )
     behind = f"{status.lag_seconds:,.0f} s behind" if status.lag_seconds is not None else "lag unknown"
+    behind = "nobody writes where it comes from" if still else behind
     return f"database {name} {status.direction} now: {status.state}, {behind}{kept}"
 
 

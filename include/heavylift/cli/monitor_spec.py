@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,10 +15,12 @@ from heavylift.cli.monitor_text import series_text
 from heavylift.cli.output import ExitStatus, finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection, evidence_store
 from heavylift.connections import connection_from_env
+from heavylift.errors import SpecError
 
 if TYPE_CHECKING:
     from heavylift.evidence.monitor_records import MonitorPoint, WatchRecord
     from heavylift.monitor.requests import Kept
+    from heavylift.spec import MigrationSpec
     from heavylift.spec.watching import Look
 
 
@@ -40,9 +43,7 @@ def run_command(
     stored = evidence_conn or (None if evidence else loaded.evidence.connection)
     url, connection = evidence or loaded.evidence.url, evidence_connection(stored)
     done: list[tuple[Look, WatchRecord, Any]] = []
-    for what in looks_of(loaded):
-        if watch and what.watch not in watch:
-            continue
+    for what in _wanted(loaded, looks_of(loaded), watch or ()):
         kept = Kept(loaded.migration, what.watch, what.side, "", url, connection)
         record, ref = run(look(loaded, what, kept, connection_from_env, note))
         _note(kept, record, ref)
@@ -55,6 +56,21 @@ def run_command(
         text=series_text(points, reasons=True),
         as_json=as_json,
         status=ExitStatus.FAILED if failed else ExitStatus.DONE,
+    )
+
+
+def _wanted(spec: MigrationSpec, looks: Sequence[Look], names: Sequence[str]) -> list[Look]:
+    known = dict.fromkeys(each.watch for each in looks)
+    unknown = [name for name in names if name not in known]
+    if known and not unknown:
+        return [each for each in looks if not names or each.watch in names]
+    raise SpecError(
+        f"watching {spec.migration}",
+        got=f"--watch {unknown[0]}" if unknown else "a spec that watches nothing",
+        expected=f"one of {', '.join(known)}" if known else "a section monitor with something in it",
+        state="nothing was looked at",
+        remedy="correct the name" if known else "add the section; docs/reference/monitor.md shows it",
+        code="9654",
     )
 
 

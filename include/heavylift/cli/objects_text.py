@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
-    from heavylift.evidence.records import DeletesRecord, PlanRecord, VerificationRecord
+    from heavylift.evidence.records import DeletesRecord, Finding, PlanRecord, VerificationRecord
 
 _ACTIONS = {
     "copy": "  new",
@@ -37,7 +37,7 @@ def planned(plan: PlanRecord) -> str:
             f"  {label:<16}{tally.objects:>12,} objects {tally.size_bytes:>20,} bytes"
             for label, tally in tallies.items()
         ),
-        *(f"  {f.severity}: {f.subject}: {f.detail}" for f in plan.findings),
+        *(_finding(each, plan.dataset) for each in plan.findings),
     ]
     if plan.same_as:
         lines.append(f"  both listings are page by page those of {plan.same_as.path}")
@@ -45,6 +45,14 @@ def planned(plan: PlanRecord) -> str:
         lines += estimate_lines(plan.estimate) if plan.estimate else []
         lines += advice_lines(plan.advice)[:1] if plan.advice else []
     return "\n".join(lines)
+
+
+def _finding(finding: Finding, dataset: str) -> str:
+    # A command has one dataset, and has made up its name.
+    subject = finding.subject.removeprefix(dataset).removeprefix(": ")
+    remedy = "" if finding.severity == "note" else finding.remedy
+    told = ": ".join(filter(None, (str(finding.severity), subject, finding.detail)))
+    return f"  {told}" + (f"; {remedy}" if remedy else "")
 
 
 def gone(record: DeletesRecord | None) -> list[str]:
@@ -59,16 +67,17 @@ def gone(record: DeletesRecord | None) -> list[str]:
     )
     lines = [f"  {label:<16}{tally.objects:>12,} objects" for label, tally in counts if tally.objects]
     lines += [f"  quarantine      {record.quarantine_url}"] if record.quarantined.objects else []
-    return lines + [f"  {f.severity}: {f.subject}: {f.detail}" for f in record.findings]
+    return lines + [_finding(each, record.dataset) for each in record.findings]
 
 
 def verified(record: VerificationRecord) -> str:
     """Return a verification: the verdict, how it was reached, and the first differences."""
     verdict = "EQUAL" if record.passed else "NOT EQUAL"
     methods = ", ".join(f"{count:,} by {method}" for method, count in sorted(record.methods.items()))
+    methods = f" ({methods})" if methods else ""
     lines = [
         f"{verdict}: {record.statement}",
-        f"  {record.equal.objects:,} of {record.source.objects:,} objects proved equal ({methods or '-'})",
+        f"  {record.equal.objects:,} of {record.source.objects:,} objects proved equal{methods}",
         f"  missing {record.missing:,}, different {record.different:,},"
         f" attributes {record.attributes_differ:,},"
         f" only on target {record.extra:,}, newer on source {record.newer_on_source:,},"

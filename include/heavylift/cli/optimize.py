@@ -9,9 +9,10 @@ import typer
 
 from heavylift.cli.acts import note_act
 from heavylift.cli.optimize_text import proposal_text, results_text
-from heavylift.cli.output import ExitStatus, finish, note
+from heavylift.cli.output import finish, note
 from heavylift.cli.stores import AsJson, Evidence, EvidenceConn, evidence_connection
 from heavylift.connections import connection_from_env
+from heavylift.errors import SpecError
 
 if TYPE_CHECKING:
     from heavylift.evidence.optimize_records import OptimizeKind
@@ -136,7 +137,6 @@ def _judge(around: Around, kind: OptimizeKind, names: list[str] | None, *, as_js
         },
         text=results_text(around.run.run, done),
         as_json=as_json,
-        status=ExitStatus.DONE if done else ExitStatus.FAILED,
     )
 
 
@@ -146,22 +146,31 @@ def _show(around: Around, names: list[str] | None, *, as_json: bool) -> None:
 
     planned = []
     for name in _wanted(around, "trials", names):
-        study = next((each for each in around.section.trials if each.name == name), None)
-        if study is None:
-            continue
+        study = next(each for each in around.section.trials if each.name == name)
         request, _ = run(trials_of(around, study))
         planned.append(
             {"name": name, "settings": request.space.size, "trials": request.plan.most_trials,
              "command": request.served}
         )  # fmt: skip
     lines = [f"{each['name']}: {each['trials']} trials of {each['settings']} settings" for each in planned]
-    finish({"planned": planned}, text="\n".join(lines) or "no trials in the spec", as_json=as_json)
+    finish({"planned": planned}, text="\n".join(lines), as_json=as_json)
 
 
 def _wanted(around: Around, kind: OptimizeKind, names: list[str] | None) -> list[str]:
     from heavylift.optimize.from_spec import subjects_of
 
-    return names or [name for each, name in subjects_of(around.spec) if each == kind]
+    named = [name for each, name in subjects_of(around.spec) if each == kind]
+    unknown = [name for name in names or () if name not in named]
+    if named and not unknown:
+        return names or named
+    raise SpecError(
+        f"optimising {around.spec.migration}",
+        got=f"--name {unknown[0]}" if unknown else f"a spec without optimize.{kind}",
+        expected=f"one of {', '.join(named)}" if named else f"entries under optimize.{kind}",
+        state="nothing was tried or judged",
+        remedy="correct the name" if named else "add them; docs/reference/optimize.md shows the section",
+        code="9653",
+    )
 
 
 def _around(path: Path, run_name: str | None, evidence: str | None, evidence_conn: str | None) -> Around:

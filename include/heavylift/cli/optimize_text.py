@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def results_text(run: str, done: Sequence[tuple[StudyRecord | SizeRecord | MixRecord, EvidenceRef]]) -> str:
     """Return one paragraph for each result."""
     lines = [line for record, ref in done for line in _result(record, ref)]
-    return "\n".join([*lines, f"run {run}"]) if lines else "the spec has no such entry"
+    return "\n".join([*lines, f"run {run}"])
 
 
 def proposal_text(record: ProposalRecord, ref: EvidenceRef, patch: str) -> str:

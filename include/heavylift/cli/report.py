@@ -96,7 +96,7 @@ def no_run(wanted: str, url: str, runs: list[SeenRun]) -> NotFoundError:
         got=f"these runs: {known}" if known else f"no run in {url}",
         expected="a run that has left evidence",
         state="nothing was changed",
-        remedy="name the right migration, --phase and --run, or the right store with --evidence",
+        remedy="run a phase first, or name the right migration, --phase, --run and store (--evidence)",
         code="4202",
     )
 

@@ -83,14 +83,24 @@ def _broken(error: SpecFileError) -> dict[str, Any]:
 
 def _text(found: SpecSet) -> str:
     lines = [
-        f"{loaded.path}: ok, migration {loaded.spec.migration}, {_datasets(loaded)}, "
-        f"digest {loaded.digest[:12]}"
+        f"{loaded.path}: ok, migration {loaded.spec.migration}, {_moved(loaded)}, digest {loaded.digest[:12]}"
         for loaded in found.valid
     ]
     lines.append(f"{len(found.valid)} right, {len(found.broken)} wrong")
     return "\n".join(lines)
 
 
-def _datasets(loaded: LoadedSpec) -> str:
-    count = len(loaded.spec.datasets)
-    return f"{count} dataset{'' if count == 1 else 's'}"
+_MOVED = (
+    ("datasets", "dataset", "datasets"),
+    ("databases", "database", "databases"),
+    ("streams", "stream", "streams"),
+    ("registries", "registry", "registries"),
+    ("feature_stores", "feature store", "feature stores"),
+    ("models", "model", "models"),
+)
+
+
+def _moved(loaded: LoadedSpec) -> str:
+    counts = [(len(getattr(loaded.spec, field)), one, more) for field, one, more in _MOVED]
+    told = [f"{count} {one if count == 1 else more}" for count, one, more in counts if count]
+    return ", ".join(told) or "nothing that moves"

@@ -54,6 +54,25 @@ class PauseWatch:
         return self.seconds(world) > allowed + GRACE_SECONDS
 
 
+async def end_if_over(
+    request: SwitchRequest, watch: PauseWatch, tell: Tell = silent
+) -> tuple[SwitchRecord, EvidenceRef] | None:
+    """Look once, and end a pause of the request's run as :func:`end_pause` does; None where nothing is to do.
+
+    A watcher acts only where nobody could write for longer than a switch that lives would need, and while
+    its own run holds the turn: whoever took a later one has a watcher of its own. Idempotent.
+
+    :raises SwitchFailedError: something does not answer; it can be tried again.
+    :raises ConflictError: a later turn has begun meanwhile (codes 8701, 8703).
+    """
+    if not watch.is_over(await observe(request.parts)):
+        return None
+    last = await request.turns.latest()
+    if last is None or last.run != request.run:
+        return None
+    return await end_pause(request, tell)
+
+
 async def end_pause(request: SwitchRequest, tell: Tell = silent) -> tuple[SwitchRecord, EvidenceRef] | None:
     """Let writes go on where the attempt that holds the turn has left them; None where nobody is kept back.
 

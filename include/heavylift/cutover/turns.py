@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from heavylift.cutover.ports import Side
 from heavylift.errors import AlreadyExistsError, ConflictError
 from heavylift.evidence.numbered import latest_number
+from heavylift.evidence.paths import original_text
 from heavylift.evidence.records import RunKey
 from heavylift.evidence.store import EvidenceStore
 from heavylift.evidence.switch_records import TurnRecord, turn_path
@@ -92,7 +93,7 @@ class Turns:
 
 def _over(run: RunKey, last: TurnRecord) -> ConflictError:
     return ConflictError(
-        f"taking the turn of run {run.run} of {run.migration}.{run.phase}",
+        f"taking the turn of run {original_text(run.run) or run.run} of {run.migration}.{run.phase}",
         got=f"turn {last.number}, which {last.actor} took at {last.taken_at:%Y-%m-%d %H:%M:%S} UTC"
         f" for the {last.goal}",
         expected="that nobody has switched since this run's own turn",

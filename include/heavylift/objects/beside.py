@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from heavylift.evidence.records import Finding, Severity
+from heavylift.evidence.records import Finding, Severity, Tally
 from heavylift.evidence.wording import counted, size
 from heavylift.objects.classes import class_on_target, must_be_restored
 from heavylift.objects.diff import Difference, Refused
@@ -12,6 +12,7 @@ from heavylift.objects.listing import Listing
 from heavylift.objects.requests import SYNC, TransferRequest
 from heavylift.platforms.containers import DescribesContainer
 from heavylift.platforms.ports import ObjectStore
+from heavylift.spec.vocabulary import Phase
 
 Classes = Sequence[tuple[str, int, int]]
 """Storage class, objects, bytes."""
@@ -65,6 +66,26 @@ async def describe(
             for trait in await store.describe_container()
         ]
     return found
+
+
+def nothing_found(request: TransferRequest, found: Tally, filtered: Tally) -> list[Finding]:
+    """Return a warning where there is nothing to move: most often the URL or a filter has a slip.
+
+    Without it nothing at all would be proved equal, and look like everything. Only in a transfer: the source
+    of a sync may have emptied, and a registry may have no artifacts.
+    """
+    if found.objects or request.run.phase != Phase.TRANSFER:
+        return []
+    left_out = f"; the filters leave out {counted(filtered.objects, 'object')}" if filtered.objects else ""
+    return [
+        Finding(
+            rule="nothing-found",
+            severity=Severity.WARNING,
+            subject=f"{request.dataset}: {request.source.location}",
+            detail=f"no object is there to move{left_out}",
+            remedy="correct the URL or the filters, or leave the dataset out until it has objects",
+        )
+    ]
 
 
 def _about_class(request: TransferRequest, name: str, objects: int, size_bytes: int) -> Finding:

@@ -26,7 +26,14 @@ from heavylift.evidence.store import EvidenceStore
 from heavylift.facts.estimate import refuse_too_dear
 from heavylift.objects.advice import advise_plan
 from heavylift.objects.aside import in_quarantine
-from heavylift.objects.beside import ARCHIVED, ARCHIVED_REMEDY, classes_of, describe, refuse_archived
+from heavylift.objects.beside import (
+    ARCHIVED,
+    ARCHIVED_REMEDY,
+    classes_of,
+    describe,
+    nothing_found,
+    refuse_archived,
+)
 from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
@@ -109,6 +116,7 @@ async def _compare(
         actions = difference.by_action()
         filtered = actions.get("filtered", Tally())
         found = without(source_listing.total, filtered)
+        findings += nothing_found(request, found, filtered)
         workload, estimate = estimate_plan(request, difference, source_listing, target_listing)
         _refuse_blocked(request, findings, difference.refused_tally(), found)
         if not options.dry_run:

@@ -10,29 +10,9 @@ import yaml
 
 from heavylift.errors import NotFoundError
 from heavylift.pipelines.notes import bad_definition
+from heavylift.plain_yaml import MAX_DEPTH, PlainLoader
 
 MAX_BYTES = 32 * 1024 * 1024
-MAX_DEPTH = 100
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases: a few lines of them can stand for gigabytes."""
-
-    def __init__(self, stream: str) -> None:
-        super().__init__(stream)
-        self._depth = 0
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.composer.ComposerError(None, None, "an alias, which is not read", event.start_mark)
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise yaml.composer.ComposerError(None, None, f"more than {MAX_DEPTH} levels", None)
-        try:
-            return super().compose_node(parent, index)
-        finally:
-            self._depth -= 1
 
 
 def read_text(path: Path) -> str:
@@ -99,7 +79,7 @@ def _json(text: str, file: str) -> Any:
 
 def _yaml(text: str, file: str) -> list[Any]:
     try:
-        return [document for document in yaml.load_all(text, Loader=_PlainLoader) if document is not None]
+        return [document for document in yaml.load_all(text, Loader=PlainLoader) if document is not None]
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else "the document"

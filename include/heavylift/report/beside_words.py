@@ -165,8 +165,8 @@ def registry(record: RegistrySwitchRecord) -> Said:
 
 def fence(record: FenceRecord) -> Said:
     """Tell how writes stand on one side of a database."""
-    tables = counted(record.tables, "table")
-    said = f"writes are {record.writes} on the {record.side}, {tables}, epoch {record.epoch}"
+    fenced = f"{counted(record.tables, 'table')} fenced" if record.tables else ""
+    said = _and(f"writes are {record.writes} on the {record.side}", fenced, f"epoch {record.epoch}")
     return Said(f"{record.database}, {record.side}", None, said, record.acted_at)
 
 

@@ -45,11 +45,11 @@ class Forecast:
 
 
 def forecasts_of(story: RunStory) -> tuple[Forecast, ...]:
-    """Return the forecast of every dataset whose plan has an estimate."""
+    """Return the forecast of every dataset whose plan has an estimate, and something to move."""
     return tuple(
         _forecast(each.dataset, each.plan.record.via, each.plan.record.estimate, each.plan.record.advice)
         for each in story.datasets
-        if each.plan and each.plan.record.estimate
+        if each.plan and each.plan.record.estimate and each.plan.record.estimate.objects
     )
 
 

@@ -14,6 +14,7 @@ from heavylift.evidence.feature_evidence import FeatureEvidence
 from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.run_evidence import DatasetEvidence
 from heavylift.evidence.stream_evidence import StreamEvidence
+from heavylift.evidence.switch_evidence import SwitchEvidence
 from heavylift.evidence.wording import counted, duration
 from heavylift.report.scale import TimeScale
 from heavylift.report.story import GateStory, RunStory
@@ -21,6 +22,8 @@ from heavylift.report.text import visible
 
 WIDTH = 960
 _LEFT, _RIGHT, _TOP, _LANE, _BAR, _ROW = 180, 24, 8, 34, 18, 7
+_WORDS = 280
+"""About the width of the words about a late mark."""
 _MOST_ROWS = 12
 _MOST_LANES = 24
 _MOST_BARS = 300
@@ -65,6 +68,7 @@ def lanes_of(story: RunStory) -> list[Lane]:
     lanes += [Lane(each.registry, merge_bars(tuple(_registry_bars(each)))) for each in story.registries]
     lanes += [Lane(each.store, merge_bars(tuple(_registry_bars(each)))) for each in story.feature_stores]
     lanes += _assess_lanes(story.assess) if story.assess else []
+    lanes += _switch_lanes(story.switch) if story.switch else []
     lanes += [Lane(gate.name, marks=tuple(_marks(gate))) for gate in story.gates]
     return [lane for lane in lanes if lane.bars or lane.marks]
 
@@ -135,7 +139,8 @@ def _assess_lanes(evidence: AssessEvidence) -> Iterable[Lane]:
     for kept in evidence.inventories:
         taken = kept.record
         title = f"Inventory: {counted(taken.component_count, 'component')}"
-        label = "inventory" if kept is evidence.inventory else f"inventory of {taken.connection}"
+        # There is no room for more words; the legend says what is drawn.
+        label = "inventory" if kept is evidence.inventory else taken.connection
         yield Lane(label, (Bar("copy", taken.began_at, taken.ended_at, title),))
     if evidence.graph:
         graph = evidence.graph.record
@@ -143,6 +148,19 @@ def _assess_lanes(evidence: AssessEvidence) -> Iterable[Lane]:
     if evidence.assessment:
         made = evidence.assessment.record
         yield Lane("plan", (_until("plan", made.made_at, made.seconds, "Plan"),))
+
+
+def _switch_lanes(evidence: SwitchEvidence) -> Iterable[Lane]:
+    judged = tuple(
+        _until("proof" if each.promoted else "bad", each.decided_at, each.took_seconds, f"Step {each.step}")
+        for each in (kept.record for kept in evidence.canaries)
+    )
+    yield Lane("steps", judged)
+    for number, kept in enumerate(evidence.switches, start=1):
+        record = kept.record
+        kind = "copy" if record.outcome in ("switched", "already") else "bad"
+        title = f"Attempt {number} at switching writes: {record.outcome}"
+        yield Lane(f"switch {number}", (Bar(kind, record.began_at, record.ended_at, title),))
 
 
 def merge_bars(bars: tuple[Bar, ...], at_most: int = _MOST_BARS) -> tuple[Bar, ...]:
@@ -238,8 +256,10 @@ def _draw_lane(lane: Lane, placed: dict[Bar, Place], top: float, height: float, 
     ]
     parts += [_draw_mark(mark, middle, scale) for mark in lane.marks if scale.holds(mark.time)]
     late = [mark for mark in lane.marks if not scale.holds(mark.time)]
+    right = WIDTH - _RIGHT
+    near = [x for mark in lane.marks if scale.holds(mark.time) and (x := scale.x(mark.time)) > right - _WORDS]
     # One line of text is all there is room for; the section on gates names every evaluation.
-    parts += [_draw_late(mark, middle, scale) for mark in late[-1:]]
+    parts += [_draw_late(mark, min([right, *(x - 12 for x in near)]), middle, scale) for mark in late[-1:]]
     return Markup().join(parts)
 
 
@@ -286,12 +306,12 @@ def _draw_mark(mark: Mark, y: float, scale: TimeScale) -> Markup:
     )
 
 
-def _draw_late(mark: Mark, y: float, scale: TimeScale) -> Markup:
+def _draw_late(mark: Mark, x: float, y: float, scale: TimeScale) -> Markup:
     later = duration(mark.time - scale.start)
     return Markup('<text x="{}" y="{}" class="later">{}, {} after the start →</text>').format(
-        WIDTH - _RIGHT, y + 4, visible(mark.title), later
+        x, y + 4, visible(mark.title), later
     )
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= 20 else f"{text[:19]}…"
+    return text if len(text) <= 24 else f"{text[:23]}…"

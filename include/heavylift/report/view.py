@@ -24,6 +24,7 @@ from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.features import FeatureRow, feature_rows
 from heavylift.report.forecast import Forecast, forecasts_of
+from heavylift.report.found import FoundAlike, found_alike
 from heavylift.report.leaving import leaving_files
 from heavylift.report.models import ModelRow, model_rows
 from heavylift.report.optimize import OptimizeView, optimize_view
@@ -105,7 +106,7 @@ class View:
     total: Counts
     rows: tuple[DatasetRow, ...]
     proofs: tuple[ProofRow, ...]
-    findings: tuple[Finding, ...]
+    findings: tuple[FoundAlike, ...]
     findings_left_out: int
     databases: tuple[DatabaseRow, ...]
     streams: tuple[StreamRow, ...]
@@ -149,7 +150,7 @@ def view_of(story: RunStory) -> View:
         total=total_counts(story),
         rows=tuple(_row(each) for each in story.datasets),
         proofs=tuple(_proof(each) for each in story.datasets),
-        findings=tuple(findings[:MOST_FINDINGS]),
+        findings=found_alike(findings[:MOST_FINDINGS]),
         findings_left_out=unlisted + max(0, len(findings) - MOST_FINDINGS),
         databases=database_rows(story),
         streams=stream_rows(story),

@@ -34,7 +34,7 @@ def check_cron(text: str) -> CronProblem | None:
         return None if text in PRESETS else CronProblem(_EXPECTED)
     fields = text.split()
     if len(fields) != len(_FIELDS):
-        return CronProblem(_EXPECTED, f"it has {len(fields)} fields, not 5")
+        return CronProblem(_EXPECTED, f"fields: {len(fields)}, not 5")
     for value, (name, low, high, words) in zip(fields, _FIELDS, strict=True):
         if not all(_item_is_right(item, low, high, words) for item in value.split(",")):
             return CronProblem(_EXPECTED, f"the {name} {value!r} is not within {low} to {high}")

@@ -9,19 +9,11 @@ from typing import Any
 import yaml
 
 from heavylift.errors import NotFoundError, SpecError
+from heavylift.plain_yaml import PlainLoader
 from heavylift.training.notes import bad_definition
 
 MAX_BYTES = 4 * 2**20
 MAX_DEPTH = 60
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """YAML without aliases: a few lines of them can stand for gigabytes."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.composer.ComposerError(None, None, "an alias", None)
-        return super().compose_node(parent, index)
 
 
 def read_documents(path: Path) -> list[dict[str, Any]]:
@@ -35,7 +27,7 @@ def read_documents(path: Path) -> list[dict[str, Any]]:
         if text.lstrip()[:1] in {"{", "["}:
             found: list[Any] = [json.loads(text)]
         else:
-            found = [each for each in yaml.load_all(text, Loader=_PlainLoader) if each is not None]
+            found = [each for each in yaml.load_all(text, Loader=PlainLoader) if each is not None]
     except (ValueError, yaml.YAMLError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else f"line {getattr(error, 'lineno', 1)}"

@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING
 
 from heavylift_airflow.operators.appliance import shipment_request
 from heavylift_airflow.operators.closing import (
-    MAX_REASONS,
     PublishPhaseOperator,
     SummariseRunOperator,
-    not_proved,
+    Verdict,
 )
 
 if TYPE_CHECKING:
@@ -42,27 +41,13 @@ class SummariseShipmentOperator(SummariseRunOperator):
     :raises IncompleteError: a device is neither reconciled nor recorded as lost.
     """
 
-    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
-        from heavylift.objects.appliances.standing import write_shipment_summary
-        from heavylift_airflow.trail import note
-
-        async with self.evidence(frame) as store:
-            summary = await shipment_summary(store, frame)
-            dry_run = frame.options.dry_run
-            missing = [r for r in summary.reasons if "no plan" in r or not dry_run]
-            ref = await write_shipment_summary(store, summary)
-            self.evidence_path = ref.path
-            await note(
-                store,
-                frame,
-                "run.finished",
-                evidence=(ref,),
-                details={"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]},
-            )
-        if missing:
-            state = f"devices brought {summary.moved.objects} of {summary.found.objects} objects; they stay"
-            raise not_proved(f"run {frame.run.run}", missing, state)
-        return summary
+    async def verdict(self, store: EvidenceStore, frame: TaskFrame) -> Verdict:
+        """Return how the run stands, as its evidence tells it now; writes nothing."""
+        summary = await shipment_summary(store, frame)
+        dry_run = frame.options.dry_run
+        missing = [reason for reason in summary.reasons if "no plan" in reason or not dry_run]
+        state = f"devices brought {summary.moved.objects} of {summary.found.objects} objects; they stay"
+        return Verdict(summary, missing, state)
 
 
 async def shipment_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:

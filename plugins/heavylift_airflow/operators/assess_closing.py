@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heavylift_airflow.operators.closing import (
-    MAX_REASONS,
     BuildReportOperator,
     PublishPhaseOperator,
     SummariseRunOperator,
-    not_proved,
+    Verdict,
 )
 from heavylift_airflow.operators.gates import EvaluateGateOperator
 
@@ -72,31 +71,19 @@ class SummarisePlanOperator(SummariseRunOperator):
     :raises IncompleteError: something is missing; all reasons are named.
     """
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Summarise the run, keep the summary, and fail where it did not pass."""
-        frame = self.frame(context)
-        summary = self.work.run(self._summarise(frame), "summary of the run")
-        found = {"plan_digest": summary.plan_digest, "passed": summary.passed}
-        self.log.info("%s", found)
-        return found
-
-    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
+    async def verdict(self, store: EvidenceStore, frame: TaskFrame) -> Verdict:
+        """Return how the run stands, as its evidence tells it now; writes nothing."""
         from heavylift.evidence.assess_evidence import read_assess
-        from heavylift.gates.summary import assess_reasons, write_summary
-        from heavylift_airflow.trail import note
+        from heavylift.gates.summary import assess_reasons
 
-        async with self.evidence(frame) as store:
-            summary = await plan_summary(store, frame)
-            dry_run = frame.options.dry_run
-            made = assess_reasons(await read_assess(store, frame.run))
-            missing = made if dry_run else list(summary.reasons)
-            ref = await write_summary(store, summary, dry_run=dry_run and not missing)
-            self.evidence_path = ref.path
-            details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
-            await note(store, frame, "run.finished", evidence=(ref,), details=details)
-        if missing:
-            raise not_proved(f"run {frame.run.run}", missing, "nothing was changed on either platform")
-        return summary
+        summary = await plan_summary(store, frame)
+        made = assess_reasons(await read_assess(store, frame.run))
+        missing = made if frame.options.dry_run else summary.reasons
+        return Verdict(summary, missing, "nothing was changed on either platform")
+
+    def counts(self, summary: PhaseSummary) -> dict[str, Any]:
+        """Return what is told of a run that has passed."""
+        return {"plan_digest": summary.plan_digest, "passed": summary.passed}
 
 
 async def plan_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:

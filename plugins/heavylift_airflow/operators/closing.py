@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import IncompleteError
@@ -79,6 +80,23 @@ class BuildReportOperator(HeavyliftOperator):
         return await summary_of(store, frame, self.phase)
 
 
+@dataclass(frozen=True)
+class Verdict:
+    """How a run stands.
+
+    :param missing: why it does not pass; for a dry run or a rehearsal, why it does not pass as one.
+    :param state: what stays as it is where it does not pass.
+    :param over: nothing can go on in this run, whatever is cleared.
+    :param details: further ones for the audit trail.
+    """
+
+    summary: PhaseSummary
+    missing: Sequence[str]
+    state: str
+    over: bool = False
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
 class SummariseRunOperator(HeavyliftOperator):
     """Has the last word on a run: fails unless the evidence shows that the phase is proved.
 
@@ -97,45 +115,52 @@ class SummariseRunOperator(HeavyliftOperator):
         """Summarise the run, keep the summary, and fail where it did not pass."""
         frame = self.frame(context)
         summary = self.work.run(self._summarise(frame), "summary of the run")
-        counts = {
+        counts = self.counts(summary)
+        self.log.info("%s", ", ".join(f"{name} {value}" for name, value in counts.items()))
+        return counts
+
+    async def verdict(self, store: EvidenceStore, frame: TaskFrame) -> Verdict:
+        """Return how the run stands, as its evidence tells it now; writes nothing."""
+        summary = await summary_of(store, frame, self.phase)
+        summary = summary.model_copy(update={"report": await _latest_report(store, frame)})
+        missing = await _missing_plans(store, frame) if frame.options.dry_run else summary.reasons
+        moved = f"moved {summary.moved.objects} of {summary.found.objects} objects"
+        return Verdict(summary, missing, f"{moved}; what is on the target stays there")
+
+    def counts(self, summary: PhaseSummary) -> dict[str, Any]:
+        """Return what is told of a run that has passed."""
+        counts: dict[str, Any] = {
             name: getattr(summary, name).objects
             for name in ("found", "moved", "unchanged", "refused", "failed")
         }
         for sort in ("databases", "registries", "feature_stores"):
             if named := getattr(summary, sort):
                 counts[sort] = len(named)
-        self.log.info("found %(found)s, moved %(moved)s, unchanged %(unchanged)s, refused %(refused)s,"
-                      " failed %(failed)s objects", counts)  # fmt: skip
         return counts
 
     async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
+        from heavylift.evidence.paths import original_text
         from heavylift.gates.summary import write_summary
         from heavylift_airflow.trail import note
 
+        options = frame.options
         async with self.evidence(frame) as store:
-            summary = await summary_of(store, frame, self.phase)
-            summary = summary.model_copy(update={"report": await _latest_report(store, frame)})
-            missing = await _missing_plans(store, frame) if frame.options.dry_run else summary.reasons
-            ref = await write_summary(store, summary, dry_run=frame.options.dry_run and not missing)
+            verdict = await self.verdict(store, frame)
+            missing = list(verdict.missing)
+            tried = (options.dry_run or options.rehearse) and not missing
+            ref = await write_summary(store, verdict.summary, dry_run=tried)
             self.evidence_path = ref.path
-            await note(
-                store,
-                frame,
-                "run.finished",
-                evidence=(ref,),
-                details={
-                    "passed": not missing,
-                    "dry_run": frame.options.dry_run,
-                    "reasons": list(missing[:MAX_REASONS]),
-                },
-            )
+            details = {
+                "passed": not missing,
+                "dry_run": options.dry_run,
+                "reasons": missing[:MAX_REASONS],
+                **verdict.details,
+            }
+            await note(store, frame, "run.finished", evidence=(ref,), details=details)
         if missing:
-            state = (
-                f"moved {summary.moved.objects} of {summary.found.objects} objects; what is on the target"
-                " stays there"
-            )
-            raise not_proved(f"run {frame.run.run}", missing, state)
-        return summary
+            run_id = original_text(frame.run.run) or frame.run.run
+            raise not_proved(f"run {run_id}", missing, verdict.state, over=verdict.over)
+        return verdict.summary
 
 
 async def summary_of(store: EvidenceStore, frame: TaskFrame, phase: str) -> PhaseSummary:

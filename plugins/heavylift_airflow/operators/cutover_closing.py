@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from heavylift_airflow.operators.closing import (
-    MAX_REASONS,
     BuildReportOperator,
     PublishPhaseOperator,
     SummariseRunOperator,
-    not_proved,
+    Verdict,
 )
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 
@@ -87,37 +86,21 @@ class SummariseSwitchOperator(SummariseRunOperator):
     :raises IncompleteError: something is missing; all reasons are named.
     """
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Summarise the run, keep the summary, and fail where it did not pass."""
-        frame = self.frame(context)
-        self.work.run(self._summarise(frame), "summary of the run")
-        found = {"goal": goal_of(self.phase), "passed": True}
-        self.log.info("%s", found)
-        return found
+    async def verdict(self, store: EvidenceStore, frame: TaskFrame) -> Verdict:
+        """Return how the run stands, as its evidence tells it now; writes nothing."""
+        summary = await switch_summary(store, frame)
+        missing = await _tried(store, frame)
+        return Verdict(
+            summary,
+            summary.reasons if missing is None else missing,
+            "heavylift cutover status tells where everything is",
+            over=await _went_back(store, frame),
+            details={"rehearsal": frame.options.rehearse},
+        )
 
-    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
-        from heavylift.gates.summary import write_summary
-        from heavylift_airflow.trail import note
-
-        async with self.evidence(frame) as store:
-            summary = await switch_summary(store, frame)
-            missing = await _tried(store, frame)
-            missing = list(summary.reasons) if missing is None else missing
-            tried = (frame.options.dry_run or frame.options.rehearse) and not missing
-            ref = await write_summary(store, summary, dry_run=tried)
-            self.evidence_path = ref.path
-            details = {
-                "passed": not missing,
-                "dry_run": frame.options.dry_run,
-                "rehearsal": frame.options.rehearse,
-                "reasons": missing[:MAX_REASONS],
-            }
-            await note(store, frame, "run.finished", evidence=(ref,), details=details)
-            over = await _went_back(store, frame)
-        if missing:
-            state = "heavylift cutover status tells where everything is"
-            raise not_proved(f"run {frame.run.run}", missing, state, over=over)
-        return summary
+    def counts(self, summary: PhaseSummary) -> dict[str, Any]:
+        """Return what is told of a run that has passed."""
+        return {"goal": goal_of(self.phase), "passed": True}
 
 
 async def _went_back(store: EvidenceStore, frame: TaskFrame) -> bool:

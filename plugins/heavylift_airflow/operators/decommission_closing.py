@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heavylift_airflow.operators.closing import (
-    MAX_REASONS,
     BuildReportOperator,
     SummariseRunOperator,
-    not_proved,
+    Verdict,
 )
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from heavylift.evidence.records import PhaseSummary
     from heavylift.evidence.store import EvidenceStore
     from heavylift_airflow.context import TaskFrame
@@ -35,32 +32,15 @@ class SummariseLeavingOperator(SummariseRunOperator):
     :raises IncompleteError: something is missing; all reasons are named.
     """
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Summarise the run, keep the summary, and fail where it did not pass."""
-        frame = self.frame(context)
-        self.work.run(self._summarise(frame), "summary of the run")
+    async def verdict(self, store: EvidenceStore, frame: TaskFrame) -> Verdict:
+        """Return how the run stands, as its evidence tells it now; writes nothing."""
+        summary = await leaving_summary(store, frame)
+        missing = await _in_use(store, frame) if frame.options.dry_run else summary.reasons
+        return Verdict(summary, missing, "heavylift decommission status tells what is deleted")
+
+    def counts(self, summary: PhaseSummary) -> dict[str, Any]:
+        """Return what is told of a run that has passed."""
         return {"passed": True}
-
-    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
-        from heavylift.gates.summary import write_summary
-        from heavylift_airflow.trail import note
-
-        async with self.evidence(frame) as store:
-            summary = await leaving_summary(store, frame)
-            missing = await _in_use(store, frame) if frame.options.dry_run else list(summary.reasons)
-            ref = await write_summary(store, summary, dry_run=frame.options.dry_run and not missing)
-            self.evidence_path = ref.path
-            details = {
-                "passed": not missing,
-                "dry_run": frame.options.dry_run,
-                "reasons": missing[:MAX_REASONS],
-            }
-            await note(store, frame, "run.finished", evidence=(ref,), details=details)
-        if missing:
-            raise not_proved(
-                f"run {frame.run.run}", missing, "heavylift decommission status tells what is deleted"
-            )
-        return summary
 
 
 async def leaving_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:

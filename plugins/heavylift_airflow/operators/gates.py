@@ -209,7 +209,7 @@ def approval_text(kept: Kept[GateResult], frame: TaskFrame, dag_id: str) -> str:
         [
             f"Migration **{frame.spec.migration}**, phase {frame.run.phase}, started by {frame.actor}.",
             "",
-            "| | check | of | found |",
+            "| result | check | of | found |",
             "|---|---|---|---|",
             *rows,
             "",
@@ -228,7 +228,7 @@ def _plan_lines(kept: Kept[GateResult]) -> list[str]:
 
 
 def _row(check: CheckOutcome) -> str:
-    cells = ("✅" if check.passed else "❌", check.name, check.subject, check.detail)
+    cells = ("✓ passed" if check.passed else "✗ failed", check.name, check.subject, check.detail)
     return f"| {' | '.join(_cell(cell) for cell in cells)} |"
 
 

@@ -6,17 +6,14 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from heavylift_airflow.operators.closing import (
-    MAX_REASONS,
     BuildReportOperator,
     PublishPhaseOperator,
     SummariseRunOperator,
-    not_proved,
+    Verdict,
 )
 from heavylift_airflow.operators.gates import EvaluateGateOperator
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from heavylift.evidence.records import PhaseSummary
     from heavylift.evidence.store import EvidenceStore
     from heavylift.spec import MigrationSpec
@@ -62,29 +59,15 @@ class SummariseModelsOperator(SummariseRunOperator):
     :raises IncompleteError: a model is not proved; all reasons are named.
     """
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Summarise the run, keep the summary, and fail where it did not pass."""
-        frame = self.frame(context)
-        summary = self.work.run(self._summarise(frame), "summary of the run")
-        counts = {"models": len(summary.models), "passed": summary.passed}
-        self.log.info("%s", counts)
-        return counts
+    async def verdict(self, store: EvidenceStore, frame: TaskFrame) -> Verdict:
+        """Return how the run stands, as its evidence tells it now; writes nothing."""
+        summary = await models_summary(store, frame)
+        missing = await _unchecked(store, frame) if frame.options.dry_run else summary.reasons
+        return Verdict(summary, missing, "both sides' models are as they were")
 
-    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
-        from heavylift.gates.summary import write_summary
-        from heavylift_airflow.trail import note
-
-        async with self.evidence(frame) as store:
-            summary = await models_summary(store, frame)
-            dry_run = frame.options.dry_run
-            missing = await _unchecked(store, frame) if dry_run else list(summary.reasons)
-            ref = await write_summary(store, summary, dry_run=dry_run and not missing)
-            self.evidence_path = ref.path
-            details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
-            await note(store, frame, "run.finished", evidence=(ref,), details=details)
-        if missing:
-            raise not_proved(f"run {frame.run.run}", missing, "both sides' models are as they were")
-        return summary
+    def counts(self, summary: PhaseSummary) -> dict[str, Any]:
+        """Return what is told of a run that has passed."""
+        return {"models": len(summary.models), "passed": summary.passed}
 
 
 def has_files(model: Model) -> bool:

@@ -5,18 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from heavylift_airflow.operators.closing import (
-    MAX_REASONS,
     BuildReportOperator,
     PublishPhaseOperator,
     SummariseRunOperator,
-    not_proved,
+    Verdict,
 )
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 from heavylift_airflow.task import find_gate
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from heavylift.evidence.records import GateResult, PhaseSummary
     from heavylift.evidence.run_evidence import Kept
     from heavylift.evidence.store import EvidenceStore
@@ -83,29 +80,15 @@ class SummariseOptimizeOperator(SummariseRunOperator):
     :raises IncompleteError: something is missing; all reasons are named.
     """
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Summarise the run, keep the summary, and fail where it did not pass."""
-        frame = self.frame(context)
-        summary = self.work.run(self._summarise(frame), "summary of the run")
-        found = {"digest": summary.plan_digest, "passed": summary.passed}
-        self.log.info("%s", found)
-        return found
+    async def verdict(self, store: EvidenceStore, frame: TaskFrame) -> Verdict:
+        """Return how the run stands, as its evidence tells it now; writes nothing."""
+        summary = await optimize_summary(store, frame)
+        missing = await _unreckoned(store, frame) if frame.options.dry_run else summary.reasons
+        return Verdict(summary, missing, "nothing was changed on either platform")
 
-    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
-        from heavylift.gates.summary import write_summary
-        from heavylift_airflow.trail import note
-
-        async with self.evidence(frame) as store:
-            summary = await optimize_summary(store, frame)
-            dry_run = frame.options.dry_run
-            missing = await _unreckoned(store, frame) if dry_run else list(summary.reasons)
-            ref = await write_summary(store, summary, dry_run=dry_run and not missing)
-            self.evidence_path = ref.path
-            details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
-            await note(store, frame, "run.finished", evidence=(ref,), details=details)
-        if missing:
-            raise not_proved(f"run {frame.run.run}", missing, "nothing was changed on either platform")
-        return summary
+    def counts(self, summary: PhaseSummary) -> dict[str, Any]:
+        """Return what is told of a run that has passed."""
+        return {"digest": summary.plan_digest, "passed": summary.passed}
 
 
 async def optimize_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:

@@ -9,11 +9,10 @@ from airflow.sdk.exceptions import AirflowSkipException
 from heavylift.gates.infra_checks import is_asked
 from heavylift.spec.provision_parts import TRANSLATED, Part, part_of
 from heavylift_airflow.operators.closing import (
-    MAX_REASONS,
     BuildReportOperator,
     PublishPhaseOperator,
     SummariseRunOperator,
-    not_proved,
+    Verdict,
 )
 from heavylift_airflow.operators.gates import EvaluateGateOperator, GateApprovalOperator
 from heavylift_airflow.task import find_gate
@@ -107,36 +106,23 @@ class SummariseInfrastructureOperator(SummariseRunOperator):
     :raises IncompleteError: something is missing; all reasons are named.
     """
 
-    def execute(self, context: Context) -> dict[str, Any]:
-        """Summarise the run, keep the summary, and fail where it did not pass."""
-        frame = self.frame(context)
-        summary = self.work.run(self._summarise(frame), "summary of the run")
-        found = {
+    async def verdict(self, store: EvidenceStore, frame: TaskFrame) -> Verdict:
+        """Return how the run stands, as its evidence tells it now; writes nothing."""
+        from heavylift.evidence.infra_evidence import read_provision
+
+        summary = await provision_summary(store, frame)
+        looked = _unlooked(await read_provision(store, frame.run), frame)
+        missing = looked if frame.options.dry_run else summary.reasons
+        state = "what terraform applied is in its state and in the evidence; nothing else was applied"
+        return Verdict(summary, missing, state)
+
+    def counts(self, summary: PhaseSummary) -> dict[str, Any]:
+        """Return what is told of a run that has passed."""
+        return {
             "plan_digest": summary.plan_digest,
             "passed": summary.passed,
             "written_not_applied": [part for part in summary.provides if part in TRANSLATED],
         }
-        self.log.info("%s", found)
-        return found
-
-    async def _summarise(self, frame: TaskFrame) -> PhaseSummary:
-        from heavylift.evidence.infra_evidence import read_provision
-        from heavylift.gates.summary import write_summary
-        from heavylift_airflow.trail import note
-
-        async with self.evidence(frame) as store:
-            summary = await provision_summary(store, frame)
-            dry_run = frame.options.dry_run
-            looked = _unlooked(await read_provision(store, frame.run), frame)
-            missing = looked if dry_run else list(summary.reasons)
-            ref = await write_summary(store, summary, dry_run=dry_run and not missing)
-            self.evidence_path = ref.path
-            details = {"passed": not missing, "dry_run": dry_run, "reasons": missing[:MAX_REASONS]}
-            await note(store, frame, "run.finished", evidence=(ref,), details=details)
-        if missing:
-            state = "what terraform applied is in its state and in the evidence; nothing else was applied"
-            raise not_proved(f"run {frame.run.run}", missing, state)
-        return summary
 
 
 async def provision_summary(store: EvidenceStore, frame: TaskFrame) -> PhaseSummary:

@@ -128,23 +128,21 @@ class PauseTrigger(BaseTrigger):
 
     async def _act(self, request: SwitchRequest, watch: PauseWatch) -> None:
         from heavylift.cutover.api import SwitchFailedError
-        from heavylift.cutover.pauses import end_pause
-        from heavylift.cutover.world import observe
+        from heavylift.cutover.pauses import end_if_over
 
-        if not watch.is_over(await observe(request.parts)):
-            return
-        last = await request.turns.latest()
-        if last is None or last.run != request.run:
-            return
-        self.log.warning("nobody could write for longer than a switch that lives would need")
         try:
-            done = await end_pause(request, self._tell)
+            done = await end_if_over(request, watch, self._tell)
         except SwitchFailedError as failed:
             raise failed.error from failed
         if done is not None:
             record, ref = done
             self.ended += 1
-            self.log.warning("writes go on at the %s, epoch %s", record.goal, record.epoch)
+            self.log.warning(
+                "nobody could write for longer than a switch that lives would need:"
+                " writes go on at the %s, epoch %s",
+                record.goal,
+                record.epoch,
+            )
             await self._note(request, {"side": record.goal, "epoch": record.epoch}, ref)
 
     async def _note(self, request: SwitchRequest, details: dict[str, Any], ref: Any) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,6 +20,7 @@ import pytest
 
 from sandbox.stack import Stack
 from tests.integration.cutover.switch_rounds import KILL, STOP, Round, Running
+from tests.support.round_report import run_round
 from tests.support.switched import switched
 from tests.support.switched_beside import Beside
 
@@ -40,11 +40,8 @@ class Figures:
     rounds: list[dict[str, Any]] = field(default_factory=list)
 
     def note(self, line: dict[str, Any]) -> None:
-        """Count a round, and keep its line where a report is wanted."""
+        """Count a round."""
         self.rounds.append(line)
-        if report := os.environ.get("HEAVYLIFT_FAULT_REPORT"):
-            with Path(report).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line) + "\n")
 
     def __str__(self) -> str:
         sums = {name: sum(each.get(name, 0) for each in self.rounds) for name in SUMMED}
@@ -71,23 +68,8 @@ def figures() -> Iterator[Figures]:
 
 
 def _one(stack: Stack, folder: Path, drawn: Round, figures: Figures, beside: Beside | None = None) -> None:
-    print(drawn)  # shown by pytest when the test fails
-    began = time.monotonic()
     with switched(stack, folder, beside) as workload:
-        running = Running(workload, drawn, beside)
-        held = False
-        try:
-            running.run()
-            held = True
-        except BaseException as error:
-            print(f"{type(error).__name__}: {error}", flush=True)
-            raise
-        finally:
-            seconds = round(time.monotonic() - began, 1)
-            line = {"seed": drawn.seed, "round": str(drawn), "held": held, "seconds": seconds}
-            figures.note({**line, **running.figures})
-            if not held:
-                print(running.told(), flush=True)
+        run_round(drawn, Running(workload, drawn, beside), figures.note)
 
 
 def test_a_worker_that_is_killed_or_stopped(proxied: Stack, tmp_path: Path, figures: Figures) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from tests.integration.objects.fault_rounds import Outcome
+from tests.support.round_report import keep_round
 
 
 @dataclass
@@ -45,10 +44,8 @@ class Figures:
             self.sums.counts.update(outcome.counts)
             self.sums.errors.update(outcome.errors)
             self.sums.faults.update(outcome.faults)
-        if report := os.environ.get("HEAVYLIFT_FAULT_REPORT"):
-            line = {"seed": seed, "held": outcome is not None, "seconds": round(seconds, 1)}
-            with Path(report).open("a", encoding="utf-8") as file:
-                file.write(json.dumps(line | _figures(outcome or Outcome())) + "\n")
+        line = {"seed": seed, "held": outcome is not None, "seconds": round(seconds, 1)}
+        keep_round(line | _figures(outcome or Outcome()))
 
     def publish(self) -> None:
         """Print the sums."""

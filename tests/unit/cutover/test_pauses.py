@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from heavylift.cutover.api import bring_to
-from heavylift.cutover.pauses import GRACE_SECONDS, PauseWatch, end_pause
+from heavylift.cutover.pauses import GRACE_SECONDS, PauseWatch, end_if_over, end_pause
 from heavylift.cutover.ports import Side
 from heavylift.cutover.switch import LATE_FORWARD_SECONDS
 from heavylift.cutover.world import observe
@@ -66,6 +66,24 @@ async def test_where_somebody_can_write_or_nobody_had_a_turn_nothing_is_done(tmp
         # By hand, and not by a switch: it is not ours to open.
         assert await end_pause(request) is None
         assert await request.turns.latest() is None
+
+
+async def test_a_watcher_ends_only_a_pause_of_its_own_run_that_is_over(tmp_path: Path) -> None:
+    async with open_evidence(f"file://{tmp_path}", None) as store:
+        workload = Workload([MemoryDatabase("a")])
+        own, now = request_of(store, workload, Fate(), "go"), 0.0
+        await bring_to(own, Side.TARGET)
+        other = request_of(store, workload, Fate(), "later")
+        watches = {key: PauseWatch(own.max_write_pause, clock=lambda: now) for key in ("own", "other")}
+        for fence in workload.databases[0].fences.values():
+            fence.frozen = True
+        for late in (False, True):
+            now = own.max_write_pause + GRACE_SECONDS + 0.1 if late else 0.0
+            # Nobody holds a turn for this run: what is frozen is not its own.
+            assert await end_if_over(other, watches["other"]) is None
+            done = await end_if_over(own, watches["own"])
+            assert (done is not None) is late
+        assert await end_if_over(own, watches["own"]) is None
 
 
 async def test_a_pause_is_too_long_only_beyond_what_a_switch_that_lives_would_need() -> None:

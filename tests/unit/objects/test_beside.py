@@ -8,9 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from heavylift.errors import SpecError
-from heavylift.evidence.records import RunKey
+from heavylift.evidence.records import RunKey, Severity, Tally
 from heavylift.locations import Location
-from heavylift.objects.beside import ARCHIVED, refuse_archived
+from heavylift.objects.beside import ARCHIVED, nothing_found, refuse_archived
 from heavylift.objects.classes import class_on_target, must_be_restored
 from heavylift.objects.diff import Difference
 from heavylift.objects.listing import list_to_file
@@ -106,6 +106,26 @@ async def test_objects_that_must_be_restored_are_named_before_anything_moves(tmp
     assert [(item.rel, item.rule) for item in refused] == [
         ("DEEP_ARCHIVE/c", ARCHIVED), ("GLACIER/b", ARCHIVED)
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("phase", "found", "filtered", "told"),
+    [
+        ("transfer", 0, 0, "no object is there to move"),
+        ("transfer", 0, 2, "no object is there to move; the filters leave out 2 objects"),
+        ("transfer", 1, 0, None),
+        ("sync", 0, 0, None),
+        ("registry", 0, 0, None),
+    ],
+)
+def test_a_source_without_objects_is_a_warning(
+    phase: str, found: int, filtered: int, told: str | None
+) -> None:
+    place = Place(Location("s3", "a"))
+    request = TransferRequest(RunKey(migration="m", phase=phase, run="r"), "d", place, place, None, None)
+    findings = nothing_found(request, Tally(objects=found), Tally(objects=filtered))
+    assert [each.detail for each in findings] == ([told] if told else [])
+    assert all(each.severity is Severity.WARNING for each in findings)
 
 
 @pytest.mark.parametrize(

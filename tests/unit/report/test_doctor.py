@@ -32,6 +32,7 @@ from heavylift.evidence.switch_records import (
     turn_path,
 )
 from heavylift.evidence.table_records import StreamStatus, SyncRecord
+from heavylift.fencing import Side
 from heavylift.report.doctor.ailments import Examination, Urgency
 from heavylift.report.doctor.examine import examine
 from heavylift.spec.model import MigrationSpec
@@ -165,6 +166,13 @@ def test_a_failed_task_is_told_with_its_code_and_remedy(tmp_path: Path) -> None:
     (told,) = about(look(tmp_path, good_run, failed()), "failed at")
     assert (told.code, told.urgency) == ("HL-5002", Urgency.BROKEN)
     assert told.remedy.startswith("move it away; then clear task copy in run manual-1 of DAG fraud.transfer")
+
+
+def test_the_last_word_of_a_run_is_told_only_where_nothing_failed_before_it(tmp_path: Path) -> None:
+    (told,) = about(look(tmp_path, good_run, failed(), failed("summarise_run")), "failed at")
+    assert told.subject.endswith(" copy")
+    (told,) = about(look(tmp_path / "b", good_run, failed("summarise_run")), "failed at")
+    assert told.subject.endswith(" summarise_run")
 
 
 def test_clearing_is_not_advised_where_a_retry_is_unsafe(tmp_path: Path) -> None:
@@ -435,6 +443,21 @@ def test_a_stream_that_was_ended_is_no_trouble(servers: Workload, monkeypatch: p
     assert run_to_end(look_live(moving()))[1] == []
     streams(monkeypatch, slot_state="missing", applied_position="0/0")
     assert run_to_end(look_live(moving()))[1] == []
+
+
+@pytest.mark.parametrize(("direction", "frozen"), [("forward", Side.SOURCE), ("reverse", Side.TARGET)])
+def test_where_nobody_writes_nothing_is_behind(
+    servers: Workload, monkeypatch: pytest.MonkeyPatch, direction: str, frozen: Side
+) -> None:
+    streams(monkeypatch, lag_seconds=600.0, direction=direction)
+    for side, fence in servers.databases[0].fences.items():
+        fence.frozen = side is frozen
+    facts, ailments = run_to_end(look_live(moving()))
+    assert ailments == []
+    assert f"database features {direction} now: streaming, nobody writes where it comes from" in facts
+    for side, fence in servers.databases[0].fences.items():
+        fence.frozen = side is not frozen
+    assert [each.urgency for each in run_to_end(look_live(moving()))[1]] == [Urgency.SOON]
 
 
 def test_frozen_on_both_sides_now_is_urgent(servers: Workload) -> None:

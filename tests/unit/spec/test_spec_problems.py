@@ -233,7 +233,7 @@ CASES = [
     ),
     Case(
         "cron with six fields", f"{MINIMAL}schedule: {{sync: '0 0 * * * *'}}\n", "2131", "schedule.sync",
-        "'0 0 *", ("it has 6 fields, not 5",),
+        "'0 0 *", ("fields: 6, not 5",),
     ),
     Case(
         "cron out of range", f"{MINIMAL}schedule: {{sync: '61 * * * *'}}\n", "2131", "schedule.sync",

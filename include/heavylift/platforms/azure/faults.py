@@ -138,7 +138,7 @@ def _not_found(request: Request, fault: Fault) -> NotFoundError:
         got=fault.shown,
         expected="an existing container" if is_container else "an existing blob and container",
         state="nothing was changed",
-        remedy="create the container or correct its name" if is_container else "check the URL; list again",
+        remedy="create the container or correct its name" if is_container else "correct the URL; list again",
         code=NO_CONTAINER if is_container else "3375",
     )
 

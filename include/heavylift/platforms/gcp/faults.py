@@ -120,9 +120,11 @@ def _not_found(request: Request, fault: Fault) -> NotFoundError:
     return NotFoundError(
         request.what,
         got=fault.shown,
-        expected="an existing bucket" if is_bucket else "an existing object and bucket",
+        expected="an existing bucket" if is_bucket else "an existing bucket, and the object in it",
         state="nothing was changed",
-        remedy="create the bucket or correct its name" if is_bucket else "check the URL; list again",
+        remedy="create the bucket or correct its name"
+        if is_bucket
+        else "create it, or correct the URL; list again",
         code="3259" if is_bucket else "3269",
     )
 

@@ -19,6 +19,8 @@ from heavylift.report.doctor.ailments import Ailment, Urgency
 from heavylift.report.story import MOST_ENTRIES
 
 TASK_FAILED = "task.failed"
+_LAST_WORD = "summarise_run"
+"""The task that ends every run."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,13 @@ def failed_tasks(trail: EndOfTrail, runs: Iterable[RunKey]) -> list[Ailment]:
         else:
             for key in [key for key in failures if key[:2] == (run, entry.actor)]:
                 del failures[key]
-    return [_of_failure(run, entry) for (run, _, _), entry in failures.items()]
+    causes = {run for (run, _, _), entry in failures.items() if entry.subject != _LAST_WORD}
+    return [
+        _of_failure(run, entry)
+        for (run, _, _), entry in failures.items()
+        # The last word of a run only repeats what failed before it.
+        if entry.subject != _LAST_WORD or run not in causes
+    ]
 
 
 def clock_skew(trail: EndOfTrail, now: datetime) -> list[Ailment]:
@@ -98,7 +106,7 @@ def _of_failure(run: RunKey, entry: AuditEntry) -> Ailment:
     task, dag = entry.subject, f"{run.migration}.{run.phase}"
     title = original_text(run.run) or run.run
     clear = f"then clear task {task} in run {title} of DAG {dag}, which is safe: it does only the rest"
-    remedy = str(error.get("remedy") or "read the end of its log")
+    remedy = str(error.get("remedy") or "read the end of its log").removesuffix(", then clear this task")
     got = f": got {error['got']}" if error.get("got") else ""
     kind = error.get("what") or error.get("type") or "an error of no known kind"
     problem = (
