@@ -30,9 +30,9 @@ from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.evidence.two_way_records import ConflictCase, TwoWayRecord
 from heavylift.objects.claims import claim_attempt
 from heavylift.objects.compare import compare_object
-from heavylift.objects.copy import ManifestWriter
 from heavylift.objects.hours import Hours
 from heavylift.objects.listing import Listing, list_to_file
+from heavylift.objects.manifest_writer import ManifestWriter
 from heavylift.objects.manners import Manners
 from heavylift.objects.pool import for_each
 from heavylift.objects.progress import Meter, Progress
