@@ -146,9 +146,10 @@ class ProgressSample(Record):
 class ShardResult(Record):
     """What one attempt at one shard did.
 
-    Adds up: ``found = moved + unchanged + failed + vanished + left``.
+    Adds up: ``found = moved + unchanged + skipped + failed + vanished + left``.
 
-    :param unchanged: already on the target, with the same content, mostly from an earlier attempt.
+    :param skipped: left by ``on_conflict: skip``, where only the bytes tell that the target differs.
+    :param unchanged: already on the target and equal, mostly from an earlier attempt.
     :param vanished: gone from the source since the plan was made.
     :param left: not tried, or not finished, because the attempt was stopped.
     :param manifests: Parquet files with one row for each object of this attempt.
@@ -167,9 +168,10 @@ class ShardResult(Record):
     failed: Tally
     vanished: Tally = Tally()
     left: Tally = Tally()
+    skipped: Tally = Tally()
     failures: tuple[Failure, ...] = ()
     notes: tuple[Finding, ...] = ()
-    """What of objects' attributes the target keeps in another form, or not at all."""
+    """What of attributes the target keeps in another form or not at all, and what was skipped."""
     manifests: tuple[EvidenceRef, ...] = ()
     samples: tuple[ProgressSample, ...] = ()
     rejected_reads: int = 0

@@ -140,7 +140,7 @@ def counts_of(evidence: DatasetEvidence) -> Counts:
         found=plan.found,
         moved=total("moved"),
         unchanged=plan.unchanged + total("unchanged"),
-        refused=plan.refused,
+        refused=plan.refused + total("skipped"),
         failed=total("failed"),
         vanished=total("vanished"),
         left=total("left") + untried,

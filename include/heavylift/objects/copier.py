@@ -20,7 +20,10 @@ from heavylift.objects.windows import Windows
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore
 from heavylift.spec.classes import StorageClasses
 from heavylift.spec.datasets import Metadata
+from heavylift.spec.vocabulary import OnConflict
 
+LEFT_BEHIND = "left: the target holds another object under this key, as only the bytes tell"
+"""The note on an object that ``on_conflict: skip`` has let stay behind."""
 TRIES = 5
 """How often one object is read again after a cut, a wrong byte or a change of version."""
 
@@ -34,6 +37,7 @@ class Copier:
     :param resent_bytes: bytes that were sent more than once.
     :param buffers: of parts that have been sent, to be used again.
     :param hours: when nothing new may be begun, not even the next part of a large object.
+    :param on_conflict: what to do where only the bytes tell that the target holds another object.
     """
 
     source: ObjectStore
@@ -54,6 +58,7 @@ class Copier:
     buffers: list[bytearray] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
     storage_class: StorageClasses = field(default_factory=StorageClasses)
+    on_conflict: OnConflict = OnConflict.FAIL
 
     def class_of(self, source_class: str) -> str | None:
         """Return the storage class that an object gets on the target; None for the default."""

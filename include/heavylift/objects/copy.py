@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,7 +23,6 @@ from heavylift.errors import (
 from heavylift.evidence.paths import manifest_path, plan_path, shard_folder, shard_result_path
 from heavylift.evidence.records import (
     MAX_LISTED,
-    EvidenceRef,
     Failure,
     Finding,
     PlanRecord,
@@ -33,23 +31,23 @@ from heavylift.evidence.records import (
     Tally,
     utc_now,
 )
-from heavylift.evidence.store import PARQUET, EvidenceStore
+from heavylift.evidence.store import EvidenceStore
+from heavylift.objects.attributes import ATTRIBUTE
 from heavylift.objects.budget import MemoryBudget
 from heavylift.objects.claims import claim_attempt
-from heavylift.objects.copier import Copier
+from heavylift.objects.copier import LEFT_BEHIND, Copier
 from heavylift.objects.copy_object import copy_object
 from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import (
-    ManifestCells,
+    SKIPPED,
     ManifestRow,
     PlanRow,
-    cells_of,
     read_plan_shard,
     read_settled,
-    write_manifest,
     wrong_row,
 )
+from heavylift.objects.manifest_writer import ManifestWriter
 from heavylift.objects.manners import Manners
 from heavylift.objects.overlap import Overlap
 from heavylift.objects.progress import Meter, Progress
@@ -57,9 +55,8 @@ from heavylift.objects.requests import TransferRequest
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.windows import Windows
 from heavylift.platforms.ports import ObjectStore
+from heavylift.platforms.tags import KEPT_OTHERWISE
 
-FLUSH_ROWS = 2_000
-FLUSH_SECONDS = 10.0
 MOST_TRANSIENT_IN_A_ROW = 20
 """After so many objects failed by themselves one after the other, the other side is taken for down."""
 
@@ -88,6 +85,7 @@ class _Outcome:
     unchanged: _Count = field(default_factory=_Count)
     failed: _Count = field(default_factory=_Count)
     vanished: _Count = field(default_factory=_Count)
+    skipped: _Count = field(default_factory=_Count)
     failures: list[Failure] = field(default_factory=list)
     errors: list[HeavyliftError] = field(default_factory=list)
     transient_in_a_row: int = 0
@@ -95,7 +93,8 @@ class _Outcome:
 
     def settled(self, row: PlanRow, done: ManifestRow) -> None:
         self.transient_in_a_row = 0
-        (self.moved if done.outcome == "moved" else self.unchanged).add(row)
+        counts = {"moved": self.moved, SKIPPED: self.skipped}
+        counts.get(done.outcome, self.unchanged).add(row)
 
     def gone(self, row: PlanRow) -> None:
         self.vanished.add(row)
@@ -112,46 +111,6 @@ class _Outcome:
             or self.transient_in_a_row >= MOST_TRANSIENT_IN_A_ROW
         ):
             self.stopped_by = error
-
-
-class ManifestWriter:
-    """Writes manifest rows to the evidence store every few seconds, so that a kill loses few."""
-
-    def __init__(
-        self,
-        evidence: EvidenceStore,
-        path_of: Callable[[int], str],
-        *,
-        rows: int = FLUSH_ROWS,
-        seconds: float = FLUSH_SECONDS,
-    ) -> None:
-        self._evidence = evidence
-        self._path_of = path_of
-        self._most_rows, self._most_seconds = rows, seconds
-        self._rows: list[ManifestCells] = []
-        self._flushed_at = time.monotonic()
-        self._lock = asyncio.Lock()
-        self.refs: list[EvidenceRef] = []
-
-    def add(self, row: ManifestRow) -> bool:
-        """Take in a row; True when it is time to write."""
-        self._rows.append(cells_of(row))
-        late = time.monotonic() - self._flushed_at > self._most_seconds
-        return late or len(self._rows) >= self._most_rows
-
-    async def flush(self) -> None:
-        """Write what is waiting."""
-        async with self._lock:
-            rows, self._rows = self._rows, []
-            self._flushed_at = time.monotonic()
-            if not rows:
-                return
-            with tempfile.TemporaryDirectory(prefix="heavylift-manifest-") as folder:
-                path = Path(folder) / "manifest.parquet"
-                write_manifest(path, rows)
-                self.refs.append(
-                    await self._evidence.write_file(self._path_of(len(self.refs)), path, PARQUET)
-                )
 
 
 async def copy_shard(
@@ -289,6 +248,7 @@ class _Attempt:
             arrived=meter.add_bytes,
             hours=self._hours,
             look_first=self._number > 1,
+            on_conflict=self._request.options.on_conflict,
         )
 
     async def _work(self, queue: object, copier: Copier, meter: Meter) -> None:
@@ -311,7 +271,7 @@ class _Attempt:
                 outcome.settled(row, done)
                 if self._manifest.add(done):
                     await self._manifest.flush()
-                if done.outcome == "unchanged" and meter.size_bytes == before:
+                if done.outcome != "moved" and meter.size_bytes == before:
                     meter.add_bytes(row.size_bytes)
             meter.add_object()
 
@@ -336,7 +296,7 @@ class _Attempt:
         self, rows: list[PlanRow], copier: Copier, meter: Meter, overlapped: tuple[int, ...]
     ) -> ShardResult:
         outcome, found = self._outcome, _tally(rows)
-        counts = (outcome.moved, outcome.unchanged, outcome.failed, outcome.vanished)
+        counts = (outcome.moved, outcome.unchanged, outcome.failed, outcome.vanished, outcome.skipped)
         settled = sum((count.tally for count in counts), Tally())
         return ShardResult(
             run=self._request.run,
@@ -350,11 +310,12 @@ class _Attempt:
             unchanged=outcome.unchanged.tally,
             failed=outcome.failed.tally,
             vanished=outcome.vanished.tally,
+            skipped=outcome.skipped.tally,
             left=Tally(
                 objects=found.objects - settled.objects, size_bytes=found.size_bytes - settled.size_bytes
             ),
             failures=tuple(outcome.failures),
-            notes=tuple(_note(self._request.dataset, rel, text) for rel, text in copier.notes[:MAX_LISTED]),
+            notes=_notes(self._request.dataset, copier.notes),
             manifests=tuple(self._manifest.refs),
             samples=tuple(meter.samples),
             rejected_reads=copier.rejected_reads,
@@ -391,8 +352,18 @@ class _Attempt:
         )
 
 
-def _note(dataset: str, rel: str, text: str) -> Finding:
-    return Finding(rule="attribute", severity=Severity.NOTE, subject=f"{dataset}: {rel}", detail=text)
+def _notes(dataset: str, notes: list[tuple[str, str]]) -> tuple[Finding, ...]:
+    """Return notes as findings, those about what is not merely kept in another form first."""
+    worst_first = sorted(notes, key=lambda note: KEPT_OTHERWISE in note[1])[:MAX_LISTED]
+    return tuple(
+        Finding(
+            rule="target-differs" if text == LEFT_BEHIND else ATTRIBUTE,
+            severity=Severity.NOTE,
+            subject=f"{dataset}: {rel}",
+            detail=text,
+        )
+        for rel, text in worst_first
+    )
 
 
 def _tally(rows: list[PlanRow]) -> Tally:

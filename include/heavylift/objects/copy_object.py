@@ -7,11 +7,12 @@ from dataclasses import replace
 from heavylift.checksums import OF_PARTS, Algorithm, Body, Checksums, Digester, crc32c_of, digest
 from heavylift.errors import (
     AlreadyExistsError,
+    ConflictError,
     IntegrityError,
     PreconditionError,
 )
-from heavylift.objects.copier import TRIES, Copier, ReadObject, kept_attributes, unreadable
-from heavylift.objects.manifest import ManifestRow, PlanRow
+from heavylift.objects.copier import LEFT_BEHIND, TRIES, Copier, ReadObject, kept_attributes, unreadable
+from heavylift.objects.manifest import ManifestRow, PlanRow, skipped_row
 from heavylift.objects.proof import (
     READ_TWICE,
     read_checksums,
@@ -19,6 +20,7 @@ from heavylift.objects.proof import (
 )
 from heavylift.objects.settling import check_replaceable, found_there, proved, settle_existing, undo
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, PutReceipt
+from heavylift.spec.vocabulary import OnConflict
 
 
 async def copy_object(copier: Copier, row: PlanRow) -> ManifestRow:
@@ -37,6 +39,14 @@ async def copy_object(copier: Copier, row: PlanRow) -> ManifestRow:
         except PreconditionError:
             head = await copier.source.head(copier.source_prefix + row.rel)
             row = replace(row, size_bytes=head.object.size_bytes, source_version=head.object.version)
+        except ConflictError:
+            # Listings could not tell these two apart, so the plan has left the decision to here.
+            if row.action != "compare" or copier.on_conflict is OnConflict.FAIL:
+                raise
+            if copier.on_conflict is OnConflict.SKIP:
+                copier.notes.append((row.rel, LEFT_BEHIND))
+                return skipped_row(row)
+            row = replace(row, action="replace")
     raise PreconditionError(
         f"copy of {copier.source_url(row.rel)}",
         got=f"{TRIES} changes of the object while it was read",

@@ -37,7 +37,7 @@ CREATE TABLE known_rows (rel VARCHAR, source_version VARCHAR, target_version VAR
 _FROM_MANIFEST = """
 INSERT INTO known_rows
 SELECT rel, source_version, target_version, size_bytes, crc32c, outcome = 'moved', false, false
-FROM read_parquet(?) WHERE target_version IS NOT NULL
+FROM read_parquet(?) WHERE target_version IS NOT NULL AND outcome <> 'skipped'
 """
 _INVENTORY_ROWS = """
 SELECT rel, source_version, target_version, size_bytes, crc32c, written, proved, damaged

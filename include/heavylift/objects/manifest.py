@@ -31,7 +31,8 @@ class ManifestRow:
     """One object that is on the target, whole.
 
     :param outcome: ``moved`` or ``unchanged``; ``wrong`` for bytes that are not the source's, which
-        Heavylift wrote and could not delete again: the only row whose object is not whole.
+        Heavylift wrote and could not delete again: the only row whose object is not whole; ``skipped``
+        where another object is there that ``on_conflict: skip`` leaves.
     :param source_proof: what proved the bytes read: the source's own checksum, by name, or
         ``read_twice`` where the source has none.
     :param target_proof: what proved the bytes written: the store's checksum, by name, or
@@ -52,6 +53,7 @@ class ManifestRow:
 
 
 WRONG = "wrong"
+SKIPPED = "skipped"
 
 MANIFEST: Columns = {
     "rel": TEXT,
@@ -103,13 +105,22 @@ def wrong_row(row: PlanRow, version: str) -> ManifestRow:
     return ManifestRow(row.rel, WRONG, row.size_bytes, "", version, None, "", "")
 
 
+def skipped_row(row: PlanRow) -> ManifestRow:
+    """Return the row of an object that stays behind, because another one is there and may stay."""
+    version = row.target_version or ""
+    return ManifestRow(row.rel, SKIPPED, row.size_bytes, row.source_version, version, None, "", "")
+
+
 def read_settled(path: Path) -> tuple[set[str], dict[str, str]]:
-    """Read the relative keys that a manifest settles, and the versions of what was left wrong, by key."""
-    rows = read_rows(path, ["rel", "outcome", "target_version"])
+    """Read the relative keys that a manifest settles, and the versions of what was left wrong, by key.
+
+    What was skipped is looked at again by each attempt.
+    """
+    rows = read_rows(path, ["rel", "outcome", "target_version"], "outcome <> ?", SKIPPED)
     wrong = {rel: version for rel, outcome, version in rows if outcome == WRONG}
     return {rel for rel, _, _ in rows} - wrong.keys(), wrong
 
 
-def read_moved_rels(path: Path) -> list[str]:
-    """Read the relative keys of what a manifest says was moved."""
-    return [row[0] for row in read_rows(path, ["rel"], "outcome = 'moved'")]
+def read_rels(path: Path, outcome: str) -> list[str]:
+    """Read the relative keys of the rows of a manifest that have this outcome."""
+    return [row[0] for row in read_rows(path, ["rel"], "outcome = ?", outcome)]

@@ -25,6 +25,7 @@ from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import EvidenceStore
 from heavylift.facts.estimate import refuse_too_dear
 from heavylift.objects.advice import advise_plan
+from heavylift.objects.apart import refuse_inside
 from heavylift.objects.aside import in_quarantine
 from heavylift.objects.beside import (
     ARCHIVED,
@@ -40,7 +41,7 @@ from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.keeping import keep_rows
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.relisting import Relisting, relist_both
-from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, TransferRequest
+from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, SYNC, TRANSFER, TransferRequest
 from heavylift.objects.services.split import write_split_plan
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.standing import keep_pages, passes_by, recall
@@ -61,9 +62,12 @@ async def plan_transfer(request: TransferRequest) -> PlanRecord:
     returns the one that is stored. A plan that is refused is not stored, so that a retry after
     mending plans afresh.
 
+    :raises SpecError: one side of a copy lies inside the other; no store was asked.
     :raises ConflictError: the spec says ``fail`` and the target holds something else under a
         key, or cannot hold a key, or the estimate is above ``max_cost_usd``. Nothing has been moved.
     """
+    if not request.options.dry_run or request.run.phase in (TRANSFER, SYNC):
+        refuse_inside(request)
     async with evidence_of(request) as evidence:
         path = plan_path(request.run, request.dataset)
         if await evidence.exists(path):
@@ -112,6 +116,8 @@ async def _compare(
         findings += in_quarantine(request, sides[0])
         gone = find_gone(request, difference, source, source_listing.total, state)
         findings += gone.findings
+        if not source_listing.total.objects and not gone.findings:
+            findings.append(_about_dataset(request, "nothing-found", Severity.NOTE, _NOTHING_FOUND))
         findings += await describe(request, lambda: classes_of(difference, source_listing), source)
         actions = difference.by_action()
         filtered = actions.get("filtered", Tally())
@@ -200,6 +206,7 @@ def _about_dataset(request: TransferRequest, rule: str, severity: Severity, deta
     return Finding(rule=rule, severity=severity, subject=request.dataset, detail=detail)
 
 
+_NOTHING_FOUND = "the source lists nothing under this URL: make sure that it is the one that was meant"
 _CONFLICT_REASON = "the target holds a different object under this key that Heavylift did not write"
 
 

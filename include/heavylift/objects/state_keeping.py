@@ -13,6 +13,7 @@ from heavylift.evidence.paths import verification_path
 from heavylift.evidence.records import EvidenceRef, Tally, utc_now
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
+from heavylift.objects.attributes import UNLIKE
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.rolling import Slice
 from heavylift.objects.standing import Standing
@@ -61,6 +62,7 @@ async def keep_state(
     slice_: Slice | None,
     before: Mapping[str, Any] | None,
     standing: Standing | None,
+    unlike: EvidenceRef | None = None,
 ) -> None:
     """Make what verification ``number`` has found the dataset's sync state, the watermark included.
 
@@ -68,6 +70,7 @@ async def keep_state(
         is in the state.
     :param before: the state until now; an inventory that has not changed is not written again.
     :param standing: what holds as long as listings stay the same.
+    :param unlike: rows that name objects whose attributes differ; the next verification looks at them again.
     """
     run, dataset = request.run, request.dataset
     inventory = (before or {}).get("inventory")
@@ -87,6 +90,8 @@ async def keep_state(
         "at": utc_now().isoformat(),
         "rolling": _turn(slice_, before),
     }
+    if unlike is not None:
+        state[UNLIKE] = unlike.model_dump(mode="json")
     if standing is not None:
         state["standing"] = standing.model_dump(mode="json")
     await StateLog(evidence, run.migration, dataset).append(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,8 @@ from heavylift.objects.row_files import insert_rows
 if TYPE_CHECKING:
     import duckdb
 
+ATTRIBUTES = "attributes"
+"""The kind of a verdict on an object whose bytes arrived and whose attributes did not."""
 _BATCH = 10_000
 _SCHEMA = """
 CREATE TABLE verdict (rel VARCHAR, kind VARCHAR, source VARCHAR, target VARCHAR);
@@ -23,6 +26,7 @@ CREATE TABLE proved (rel VARCHAR, method VARCHAR, crc32c VARCHAR);
 CREATE TABLE planned (rel VARCHAR, version VARCHAR);
 CREATE TABLE accepted (rel VARCHAR);
 CREATE TABLE damaged (rel VARCHAR);
+CREATE TABLE asked (rel VARCHAR);
 """
 
 # What the source changed after the plan, and what the spec lets stay behind, is no fault of
@@ -84,6 +88,19 @@ class Verdicts:
             self._db.execute("INSERT INTO planned SELECT rel, version FROM read_parquet(?)", [str(listing)])
         if refused:
             self._db.execute("INSERT INTO accepted SELECT rel FROM read_parquet(?)", [str(refused)])
+
+    def accept(self, rels: Sequence[str]) -> None:
+        """Take in what the copy has left behind, as the spec lets it."""
+        insert_rows(self._db, "accepted", [(rel,) for rel in rels])
+
+    def on_both_sides(self, rels: Sequence[str]) -> list[str]:
+        """Return those of ``rels`` that both listings have and the filters let through."""
+        insert_rows(self._db, "asked", [(rel,) for rel in rels])
+        rows = self._db.execute(
+            "SELECT rel FROM diff SEMI JOIN asked USING (rel)"
+            " WHERE action NOT IN ('copy', 'extra', 'filtered')"
+        ).fetchall()
+        return [rel for (rel,) in rows]
 
     def take_earlier(self, parquet: list[Path]) -> None:
         """Take in what earlier runs and this one have written, so that it stays known as ours."""

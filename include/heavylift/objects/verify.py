@@ -5,22 +5,20 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from heavylift.errors import NotFoundError, PreconditionError
 from heavylift.evidence.numbered import latest_number, write_next
-from heavylift.evidence.paths import plan_path, shards_folder, verification_path
+from heavylift.evidence.paths import plan_path, verification_path
 from heavylift.evidence.records import EvidenceRef, PlanRecord, Tally, VerificationRecord, utc_now
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
-from heavylift.objects.compare import attribute_differences
+from heavylift.objects.attributes import judge_attributes, read_copied, unlike_before
 from heavylift.objects.diff import Difference, without
 from heavylift.objects.keeping import keep_rows
 from heavylift.objects.listing import Listing, read_listing
-from heavylift.objects.manifest import read_moved_rels
 from heavylift.objects.pool import for_each
 from heavylift.objects.relisting import Relisting, relist_both
 from heavylift.objects.requests import TransferRequest
@@ -30,15 +28,10 @@ from heavylift.objects.standing import keep_pages, may_stand, nothing_is_open, p
 from heavylift.objects.standing_proof import lay_down, standing_of, verify_by
 from heavylift.objects.state import fetch_known
 from heavylift.objects.state_keeping import describe_state, keep_state, keep_tree
-from heavylift.objects.verdicts import Verdicts
-from heavylift.platforms.ports import ObjectAttributes, ObjectStore
+from heavylift.objects.verdicts import ATTRIBUTES, Verdicts
+from heavylift.platforms.ports import ObjectStore
 from heavylift.spec.datasets import Sample
 from heavylift.spec.vocabulary import VerifyMethod, VerifyMode
-
-MOST_ATTRIBUTES = 300
-"""Attributes are in no listing and cost two requests an object: so many moved objects, drawn at
-random, are compared in one run, all where there are fewer."""
-
 
 FRESH_SECONDS = 900
 """So long a plan that found nothing to do is taken for the present state of both sides."""
@@ -97,7 +90,12 @@ class _Verification:
             verdicts.take_earlier(await fetch_known(self.evidence, run.migration, dataset, self.work))
             verdicts.judge_listings()
             checked = await self._judge_content(verdicts)
-            attributes = await self._judge_attributes(verdicts)
+            copied = await read_copied(self.request, self.evidence, self.work)
+            verdicts.accept(copied.skipped)
+            unlike = await unlike_before(self.state, self.evidence, self.work)
+            attributes = await judge_attributes(
+                self.request, self.source, self.target, verdicts, copied, unlike
+            )
             verdicts.close()
             found = without(listings[0].total, difference.tally("filtered"))
             record = self._record(found, listings[1].total, verdicts, checked, attributes)
@@ -181,40 +179,6 @@ class _Verification:
         await for_each(rows, judge, self.request.options.limits.max_concurrency)
         return (len(rows), total) if sample else None
 
-    async def _judge_attributes(self, verdicts: Verdicts) -> tuple[int, int]:
-        """Compare attributes of what this run moved; return how many were compared, of how many."""
-        moved = await self._moved_rels()
-        drawn = sorted(moved, key=lambda rel: hashlib.sha256(rel.encode()).digest())[:MOST_ATTRIBUTES]
-        keep = self.request.options.metadata
-        tags = self.source.traits.keeps_tags
-
-        async def judge(rel: str) -> None:
-            try:
-                one = await self._attributes(self.source, self._source_key(rel))
-                other = await self._attributes(self.target, self._target_key(rel))
-            except (NotFoundError, PreconditionError):
-                return  # The content verdict tells what is missing; it needs no second one.
-            for text in attribute_differences(one, other, keep, tags=tags):
-                verdicts.unequal(rel, "attributes", text, "")
-
-        await for_each(drawn, judge, self.request.options.limits.max_concurrency)
-        return len(drawn), len(moved)
-
-    async def _attributes(self, store: ObjectStore, key: str) -> ObjectAttributes:
-        head = await store.head(key)
-        if not self.request.options.metadata.tags or head.tag_count == 0:
-            return head.attributes
-        return replace(head.attributes, tags=await store.tags(key))
-
-    async def _moved_rels(self) -> list[str]:
-        found: list[str] = []
-        path = self.work / "manifest.parquet"
-        for name in await self.evidence.names(shards_folder(self.request.run, self.request.dataset)):
-            if name.endswith(".parquet"):
-                await self.evidence.fetch(name, path)
-                found += read_moved_rels(path)
-        return found
-
     def _source_key(self, rel: str) -> str:
         return self.request.source.location.prefix + rel
 
@@ -231,7 +195,7 @@ class _Verification:
     ) -> VerificationRecord:
         """Return what was found, without what is kept beside it."""
         objects, size_bytes = verdicts.proved_tally()
-        failing = [verdicts.count(kind) for kind in ("missing", "different", "unverifiable", "attributes")]
+        failing = [verdicts.count(kind) for kind in ("missing", "different", "unverifiable", ATTRIBUTES)]
         return VerificationRecord(
             run=self.request.run,
             dataset=self.request.dataset,
@@ -294,6 +258,7 @@ class _Verification:
             slice_=self.slice,
             before=self.state,
             standing=standing,
+            unlike=record.rows if record.attributes_differ else None,
         )
         return record
 

@@ -42,10 +42,15 @@ class Headers(Mapping[str, str]):
     def add_raw(self, name: bytes, value: bytes) -> None:
         """Take in one field as it came over the line."""
         lower, cased = _name_of(name)
+        try:
+            text = value.decode()
+        except UnicodeDecodeError:
+            # What HTTP says of such bytes, and what the clients that sent them have meant.
+            text = value.decode("latin-1")
         if lower in self.lowered:
-            self.add(lower, value.decode("utf-8", "surrogateescape"))
+            self.add(lower, text)
             return
-        self.lowered[lower] = value.decode("utf-8", "surrogateescape")
+        self.lowered[lower] = text
         if cased is not None:
             self._names[lower] = cased
 

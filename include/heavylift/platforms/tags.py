@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from urllib.parse import parse_qsl, urlencode
 
+KEPT_OTHERWISE = ": kept as "
+"""In an adapter's word on an attribute: nothing is lost, it only has another form on the target."""
+
 
 def encode_tags(tags: Mapping[str, str]) -> str:
     """Return tags form-encoded and in order of name: ``a=1&b=2``; ASCII only."""

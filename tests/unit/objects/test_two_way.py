@@ -15,7 +15,7 @@ from heavylift.evidence.records import RunKey
 from heavylift.locations import Location
 from heavylift.objects import quarantine
 from heavylift.objects.api import TransferOptions, TransferRequest, TwoWay, sync_two_way
-from heavylift.objects.copy import ManifestWriter
+from heavylift.objects.manifest_writer import ManifestWriter
 from heavylift.objects.two_way import carrying
 from heavylift.objects.two_way.naming import conflict_name
 from heavylift.platforms.places import Place

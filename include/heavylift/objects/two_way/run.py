@@ -28,11 +28,12 @@ from heavylift.evidence.records import MAX_LISTED, EvidenceRef, Failure, Tally, 
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.evidence.two_way_records import ConflictCase, TwoWayRecord
+from heavylift.objects.apart import refuse_inside
 from heavylift.objects.claims import claim_attempt
 from heavylift.objects.compare import compare_object
-from heavylift.objects.copy import ManifestWriter
 from heavylift.objects.hours import Hours
 from heavylift.objects.listing import Listing, list_to_file
+from heavylift.objects.manifest_writer import ManifestWriter
 from heavylift.objects.manners import Manners
 from heavylift.objects.pool import for_each
 from heavylift.objects.progress import Meter, Progress
@@ -96,12 +97,14 @@ async def sync_two_way(
     Idempotent: what is equal is left, so that after a kill at any point a second call does the rest, and
     a call with nothing to do writes nothing on either side.
 
+    :raises SpecError: one side lies inside the other.
     :raises ConflictError: the policy is ``stop`` and something changed on both sides, or so much has
         gone from one side that the brake holds, or a side cannot hold a key. Nothing was touched.
     :raises IncompleteError: some objects could not be dealt with; the record names them.
     :raises TransientError: the same, but it may go away.
     :raises WindowClosedError: the time window is closed.
     """
+    refuse_inside(request)
     hours = Hours(Windows(request.options.limits.windows))
     if hours.closed():
         raise hours.refusal(f"two-way sync of dataset {request.dataset!r}", "nothing was begun")

@@ -68,12 +68,14 @@ def _decoded_words(value: str) -> str:
     if "=?" not in value:
         return value
     try:
-        return "".join(
+        decoded = "".join(
             text.decode(charset or "ascii") if isinstance(text, bytes) else text
             for text, charset in decode_header(value)
         )
     except (HeaderParseError, LookupError, UnicodeDecodeError):
         return value
+    # What needs no encoding was encoded by nobody: it is somebody's text that only looks so.
+    return value if _is_plain(decoded) else decoded
 
 
 def read_attributes(headers: Mapping[str, str]) -> ObjectAttributes:
