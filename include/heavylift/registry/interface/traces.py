@@ -18,6 +18,7 @@ from heavylift.registry.interface.runs import Runs
 from heavylift.registry.interface.server import segment
 from heavylift.registry.rest.artifacts import Owner
 from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.rest.older import trace_pages
 from heavylift.registry.rest.spans import LOCATION, SERVERS_OWN, Spans, spans_of
 
 _API = "api/3.0/mlflow/traces"
@@ -326,8 +327,6 @@ def _trace_of(span: Mapping[str, Any]) -> str:
 
 async def trace_infos(server: TrackingServer, experiment: str) -> AsyncIterator[dict[str, Any]]:
     """Yield an experiment's traces without their spans."""
-    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
-    query = {"locations": [place], "max_results": 500}
-    async for page in server.pages(f"{_API}/search", "traces", query, post=True):
+    async for page in trace_pages(server, experiment):
         for each in page:
             yield each

@@ -33,11 +33,12 @@ _GIVEN: Mapping[str, tuple[str, ...]] = {
 """What the target gives anew; the tags tell what it was."""
 
 _IGNORED: Mapping[str, tuple[str, ...]] = {
+    "experiment": ("workspace",),
     "run": ("run_uuid", "experiment_id"),
     "logged model": ("experiment_id",),
     "trace": ("trace_location",),
-    "registered model": ("latest_versions",),
-    "model version": ("aliases", "model_metrics", "model_params", "status", "status_message"),
+    "registered model": ("latest_versions", "workspace"),
+    "model version": ("workspace", "aliases", "model_metrics", "model_params", "status", "status_message"),
     "scorer": ("scorer_id", "creation_time", "experiment_id"),
     "webhook": ("webhook_id", "creation_timestamp", "last_updated_timestamp", "status"),
     "evaluation dataset": ("schema", "profile"),
