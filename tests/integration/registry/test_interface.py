@@ -217,7 +217,9 @@ def test_planted_differences_are_found(pair: Pair) -> None:
     next(pair.target.artifacts.glob("*/models/*/artifacts/MLmodel")).unlink()
     differences = pair.moves.verify().differences
     found = {(each.what, field) for each in differences for field in each.fields or (each.kind,)}
-    assert found == {*PLANTED.values(), ("artifact", "content"), ("artifact", "missing")}
+    # A trace that does not tell from where it is is one too many, too.
+    more = {("artifact", "content"), ("artifact", "missing"), ("trace", "extra")}
+    assert found == {*PLANTED.values(), *more}
 
 
 @pytest.mark.long

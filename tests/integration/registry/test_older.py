@@ -1,4 +1,4 @@
-"""A server as MLflow 2 is one: what it tells in the older form arrives, and what it never had is no difference."""
+"""A server of MLflow 2: what it tells in the older form arrives, what it never had is no difference."""
 
 from __future__ import annotations
 

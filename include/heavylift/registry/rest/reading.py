@@ -167,7 +167,13 @@ class Reader:
         """Return all evaluation datasets with their records."""
         query = {"max_results": 50}
         path = f"{_V3}/datasets"
-        found = await self._all("evaluation dataset", f"{path}/search", "datasets", query, post=True)
+        found: Things = {}
+        async for page in self.server.pages(f"{path}/search", "datasets", query, post=True):
+            for each in page:
+                # A list does not tell to which experiments one belongs.
+                linked = await self.server.get(f"{path}/{each['dataset_id']}/experiment-ids")
+                each["experiment_ids"] = linked.get("experiment_ids") or []
+                self._put(found, "evaluation dataset", each)
         for name in found:
             actual = self.actual("evaluation dataset", name)
             async for record in self._records(f"{path}/{actual}/records"):
