@@ -210,7 +210,8 @@ class TargetView:
         elif kind not in _WITHIN_EXPERIMENTS or f"{_MARK}duplicate" in tags:
             # Experiments and models of others are theirs.
             return None
-        return own, _plain(kind, raw, self._terms)
+        # Traces keep their ids: one that lost the tags of its origin differs in this.
+        return own, {**_plain(kind, raw, self._terms), "origin": "untold"}
 
     def actual(self, kind: str, shown: str) -> str:
         """Return the target's own id of what has an id on the source."""
