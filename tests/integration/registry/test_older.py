@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 from dataclasses import replace
-from pathlib import Path
 
 from aiohttp import web
 
@@ -14,7 +13,7 @@ from tests.support.fault_proxy import FaultProxy, running
 from tests.support.fault_schedule import Schedule
 from tests.support.history import V2, V3
 from tests.support.interface_moves import Moves
-from tests.support.tracking_server import Server, servers
+from tests.support.tracking_server import Server
 
 TRACE = "c7557b5c632949feb186492ec03577dd"
 SPANS = json.dumps({"spans": [], "request": "ü"}).encode()
@@ -66,17 +65,16 @@ def fill(server: Server) -> None:
     server.ask("PUT", f"api/2.0/mlflow-artifacts/artifacts/{path}", SPANS)
 
 
-def test_what_it_has_arrives_with_its_traces_and_is_proved(tmp_path: Path) -> None:
-    with servers(tmp_path, "source", "target") as (source, target):
-        fill(source)
+def test_what_it_has_arrives_with_its_traces_and_is_proved(trackers: tuple[Server, Server]) -> None:
+    source, target = trackers
+    fill(source)
 
-        async def older() -> None:
-            async with running(Older(source.url, Schedule(0))) as proxy:
-                await asyncio.to_thread(
-                    move, Moves(replace(source.connection, host=proxy.url), target.connection), target
-                )
+    async def older() -> None:
+        async with running(Older(source.url, Schedule(0))) as proxy:
+            moves = Moves(replace(source.connection, host=proxy.url), target.connection)
+            await asyncio.to_thread(move, moves, target)
 
-        asyncio.run(older())
+    asyncio.run(older())
 
 
 def move(moves: Moves, target: Server) -> None:
