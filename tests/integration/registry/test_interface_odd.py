@@ -111,3 +111,39 @@ def test_what_a_server_does_not_take_or_cannot_tell_is_named_and_the_rest_arrive
     source.sql("UPDATE runs SET start_time = 'yesterday'")
     with pytest.raises(ServerUnavailableError, match=f"runs of experiment {experiment} .*HL-9558"):
         moves.sync()
+
+
+def test_a_model_that_took_the_name_of_a_deleted_one_is_another(trackers: tuple[Server, Server]) -> None:
+    source, target = trackers
+    model = f"{V2}/registered-models"
+
+    def make(text: str, versions: int) -> None:
+        source.ask("POST", f"{model}/create", {"name": "m", "description": text})
+        for number in range(versions):
+            body = {"name": "m", "source": f"s3://{text}/{number}"}
+            source.ask("POST", f"{V2}/model-versions/create", body)
+        alias = {"name": "m", "alias": "champion", "version": str(versions)}
+        source.ask("POST", f"{model}/alias", alias)
+
+    make("former", 3)
+    moves = Moves(source.connection, target.connection)
+    history.experiment(source, "any")
+    moves.copy()
+    source.ask("DELETE", f"{model}/delete", {"name": "m"})
+    make("later", 2)
+    before = target.dump()
+    (failure,) = moves.sync().failures
+    assert (failure.id, failure.code) == ("m", "HL-9559")
+    assert {name: rows for name, rows in target.dump().items() if name.startswith(("reg", "model_v"))} == {
+        name: rows for name, rows in before.items() if name.startswith(("reg", "model_v"))
+    }
+    body = {"name": "m", "source": "s3://theirs/1"}
+    made = target.ask("POST", f"{V2}/model-versions/create", body)
+    (failure,) = moves.sync(deletes="propagate").failures
+    assert "versions of others: 4" in failure.reason
+    gone = {"name": "m", "version": made["model_version"]["version"]}
+    target.ask("DELETE", f"{V2}/model-versions/delete", gone)
+    assert moves.sync(deletes="propagate").failures == ()
+    proof = moves.verify()
+    assert proof.passed, proof.differences
+    assert moves.sync(deletes="propagate").written == 0
