@@ -5,24 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from tests.support.planted_further import Found, Plant, further
 from tests.support.tracking_server import Server
-
-Found = tuple[str, str, str]
-"""The sort of a thing, its id on the source, and the field."""
-
-
-@dataclass(frozen=True)
-class Plant:
-    """One difference.
-
-    :param statement: makes it on the target; its one parameter is the target's id of what it is about.
-    """
-
-    what: str
-    id: str
-    field: str
-    statement: str
-    about: str
 
 
 @dataclass(frozen=True)
@@ -38,9 +22,21 @@ class Planting:
     actual: Callable[[str, str], str]
     tag: Callable[[str], str]
 
+    @property
+    def keeps_ids(self) -> bool:
+        """Tell whether the target's ids are the source's."""
+        return self.tag("") == "tags[]"
+
     def all(self) -> list[Plant]:
         """Return all differences, at least one of each kind."""
-        return [*self._runs(), *self._experiments(), *self._models(), *self._traces(), *self._registered()]
+        return [
+            *self._runs(),
+            *self._experiments(),
+            *self._models(),
+            *self._traces(),
+            *self._registered(),
+            *further(self),
+        ]
 
     def plant(self) -> set[Found]:
         """Make all differences; return what must be found."""

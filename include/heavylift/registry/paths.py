@@ -82,11 +82,23 @@ def _store(request: RegistryRequest, place: RegistryPlace, side: str) -> Connect
             request,
             lacking,
             "PostgreSQL on both sides (or an SQLite file as the source), and a connection to each",
-            remedy="name it: 'store_connection' in the spec or in the extra field of connection"
-            f" {place.connection.conn_id!r}, or --{side}-store-conn; without databases there is"
-            " heavylift registry … --path api",
+            remedy=_remedy(place, side),
         )
     return place.store
+
+
+def _remedy(place: RegistryPlace, side: str) -> str:
+    if side == "target" and place.store is not None and place.store.conn_type == SQLITE:
+        return (
+            "give the target's server a database of PostgreSQL; or go through the interface of the server"
+            " over the file: heavylift registry … --path api (or auto); of a new server over a copy of the"
+            " source's own file docs/reference/registry.md tells under SQLite as a target"
+        )
+    return (
+        "name it: 'store_connection' in the spec or in the extra field of connection"
+        f" {place.connection.conn_id!r}, or --{side}-store-conn; without databases there is"
+        " heavylift registry … --path api"
+    )
 
 
 def _unsupported(request: RegistryRequest, got: str, expected: str, remedy: str = "") -> UnsupportedError:

@@ -16,6 +16,7 @@ from heavylift.cli.run import run
 from sandbox.examples.experiments import seed, seed_artifacts
 from sandbox.stack import Stack
 from tests.integration.conftest import new_state_dir
+from tests.support import tracking_server
 from tests.support.stores import (
     MAPPED,
     OBJECTS,
@@ -28,6 +29,7 @@ from tests.support.stores import (
     make_blank,
     two_stores,
 )
+from tests.support.tracking_server import Server
 from tests.support.two_databases import run_sql
 
 
@@ -62,6 +64,20 @@ def servers() -> Iterator[Stack]:
         if not given:
             stack.stop()
             shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def _trackers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Server, Server]]:
+    with tracking_server.servers(tmp_path_factory.mktemp("trackers"), "source", "target") as (source, target):
+        yield source, target
+
+
+@pytest.fixture
+def trackers(_trackers: tuple[Server, Server]) -> tuple[Server, Server]:
+    """Return two servers over SQLite files, a source and a target, both empty."""
+    for each in _trackers:
+        each.clear()
+    return _trackers
 
 
 @pytest.fixture

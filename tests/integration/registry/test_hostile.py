@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -25,7 +25,8 @@ from tests.support.history import V2, V3
 from tests.support.hostile import Hostile
 from tests.support.hostile_history import fill_hostile
 from tests.support.interface_moves import Moves
-from tests.support.planted_history import Found, Planting
+from tests.support.planted_further import Found
+from tests.support.planted_history import Planting
 from tests.support.stores import two_stores
 from tests.support.tracking_server import Server, servers
 
@@ -88,6 +89,7 @@ def test_it_arrives_through_the_interfaces_and_each_planted_difference_is_named(
         lambda name: f"tags.{name}",
     )
     wanted = planting.plant()
+    wanted |= _planted_files(target.artifacts, made, planting.actual)
     assert wanted - found(moves.verify().differences) == set()
 
 
@@ -105,19 +107,20 @@ def test_in_a_copy_that_keeps_its_ids_each_planted_difference_is_named(
     request = Moves(made.server.connection, target.connection).request()
     request = replace(request, options=replace(request.options, path=RegistryPath.STORE))
     assert run(compare_servers(request, Work(), Judgement())).differences == []
-    wanted = Planting(made.server, target, lambda _, name: name, lambda name: f"tags[{name}]").plant()
-    wanted |= _planted_files(target.artifacts, made)
-    assert len({(what, field) for what, _, field in wanted}) > 35
+    planting = Planting(made.server, target, lambda _, name: name, lambda name: f"tags[{name}]")
+    wanted = planting.plant()
+    wanted |= _planted_files(target.artifacts, made, planting.actual)
+    assert len({(what, field) for what, _, field in wanted}) > 55
     assert wanted - found(run(compare_servers(request, Work(), Judgement())).differences) == set()
 
 
-def _planted_files(artifacts: Path, made: Hostile) -> set[Found]:
+def _planted_files(artifacts: Path, made: Hostile, actual: Callable[[str, str], str]) -> set[Found]:
     run_, model = made.runs[0][0], made.models[0]
-    place = next(artifacts.glob(f"*/{run_}/artifacts"))
+    place = next(artifacts.glob(f"*/{actual('run', run_)}/artifacts"))
     (place / "ü" / "漢字.json").write_bytes(b"0 \xc3\xbc/\xe6\xbc\xa2\xe5\xad\x97.jsoN")
     (place / "plain.txt").unlink()
     (place / "deep" / "more").write_bytes(b"")
-    next(artifacts.glob(f"*/models/{model}/artifacts/MLmodel")).unlink()
+    next(artifacts.glob(f"*/models/{actual('logged model', model)}/artifacts/MLmodel")).unlink()
     next(artifacts.glob(f"*/traces/{made.traces[6]}/artifacts/traces.json")).write_bytes(b"{}")
     return {
         ("artifact", f"run {run_}: ü/漢字.json", "content"),
@@ -174,6 +177,10 @@ def _changes(made: Hostile) -> None:
     ask("POST", f"{V2}/model-versions/create", {"name": names[2], "source": "s3://new/one"})
     ask("POST", f"{V2}/registered-models/rename", {"name": names[3], "new_name": "renamed 漢字"})
     ask("DELETE", f"{V2}/registered-models/delete", {"name": "none"})
+    ((dataset,),) = sql("SELECT dataset_id FROM evaluation_datasets WHERE name LIKE 'golden % 1'")
+    linked = f"{V3}/datasets/{dataset}"
+    ask("POST", f"{linked}/add-experiments", {"experiment_ids": [made.experiments[2]]})
+    ask("POST", f"{linked}/remove-experiments", {"experiment_ids": [made.experiments[0]]})
     scorer = {"experiment_id": made.experiments[2], "name": "relevance", "version": 1}
     ask("DELETE", f"{V3}/scorers/delete", scorer)
 

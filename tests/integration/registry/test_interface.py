@@ -197,7 +197,7 @@ PLANTED = {
     ),
     "DELETE FROM trace_tags WHERE key = 'heavylift.source.id' AND request_id LIKE 'tr-02%'": (
         "trace",
-        "missing",
+        "origin",
     ),
     "UPDATE logged_model_params SET param_value = '8'": ("logged model", "data.params[trees]"),
     "DELETE FROM evaluation_dataset_records WHERE inputs LIKE '%why 3%'": (

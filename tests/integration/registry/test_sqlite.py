@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from heavylift.errors import ConflictError, IntegrityError, NotFoundError, TransientError
+from heavylift.errors import ConflictError, IntegrityError, NotFoundError, PermanentError, TransientError
 from heavylift.platforms.postgresql.connect import connect
 from heavylift.registry.ways import way_of
 from heavylift.registry.work import Work
@@ -105,16 +105,49 @@ def test_a_file_that_a_server_writes_to_is_read_as_of_one_moment(stores: TwoStor
     assert len(moments) == 1
 
 
-def test_values_that_postgresql_does_not_take_stop_it_before_anything_is_written(
+UNFIT = {
+    "UPDATE runs SET start_time = 'yesterday', end_time = 1.5": ("runs.start_time", "runs.end_time"),
+    "UPDATE runs SET name = 'a' || char(0) || 'hidden words'": ("runs.name",),
+    "UPDATE experiments SET name = CAST(x'ff8041' AS TEXT) WHERE experiment_id = 10": ("experiments.name",),
+    "UPDATE experiments SET artifact_location = x'00ff' WHERE experiment_id = 17": (
+        "experiments.artifact_location",
+    ),
+    "UPDATE tags SET key = printf('%.*c', 251, 'k') WHERE key = 'mlflow.parentRunId'": ("tags.key",),
+    "UPDATE params SET value = printf('%.*c', 8001, 'v') WHERE key = 'param 0'": ("params.value",),
+    "UPDATE registered_models SET name = name || printf('%.*c', 300, 'ü')": ("registered_models.name",),
+    "UPDATE metrics SET value = 'many', is_nan = 7 WHERE step = 1": ("metrics.value", "metrics.is_nan"),
+    "UPDATE model_versions SET storage_location = 'ok', version = 1e300 WHERE version = 1": (
+        "model_versions.version",
+    ),
+    "UPDATE trace_info SET timestamp_ms = 1e19": ("trace_info.timestamp_ms",),
+    "UPDATE evaluation_dataset_records SET inputs = '{\"q\": NaN}'": ("evaluation_dataset_records.inputs",),
+    "UPDATE spans SET start_time_unix_nano = -9223372036854775807": ("spans.duration_ns",),
+    "UPDATE assessments SET trace_id = 'tr-none'": ("assessments.trace_id",),
+    "UPDATE secrets SET encrypted_value = 'no bytes'": ("secrets.encrypted_value",),
+    "UPDATE webhooks SET url = printf('%.*c', 501, 'u')": ("webhooks.url",),
+}
+
+
+def test_values_that_postgresql_does_not_take_are_named_together_before_anything_is_written(
     stores: TwoStores, file: Path
 ) -> None:
-    with closing(sqlite3.connect(file)) as session, session:
-        session.execute(
-            "UPDATE runs SET start_time = 'yesterday' WHERE run_uuid = (SELECT min(run_uuid) FROM runs)"
-        )
-    with pytest.raises(Exception, match="HL-") as caught:
-        move(stores, file)
-    assert "yesterday" not in str(caught.value)
+    with closing(sqlite3.connect(file)) as session:
+        session.execute("PRAGMA ignore_check_constraints = ON")
+        for statement in UNFIT:
+            assert session.execute(statement).rowcount, statement
+        session.commit()
+    for act in (
+        lambda: move(stores, file),
+        lambda: way_of(beside(stores, file).request()).preflight(beside(stores, file).request()),
+    ):
+        with pytest.raises(ConflictError, match="HL-9555") as caught:
+            act()
+    told = str(caught.value)
+    for columns in UNFIT.values():
+        for column in columns:
+            assert f"{column}: " in told
+    assert "yesterday" not in told
+    assert "hidden words" not in told
     assert stores.on_target("SELECT count(*) FROM runs") == [(0,)]
     assert stores.on_target(STAGED) == [(True,)]
 
@@ -130,6 +163,18 @@ def test_what_is_no_store_is_told(stores: TwoStores, file: Path, tmp_path: Path)
     other.write_bytes(b"no database at all, but long enough to be read as one" * 40)
     with pytest.raises(TransientError, match="HL-9540"):
         move(stores, other)
+    damaged = tmp_path / "damaged.db"
+    damaged.write_bytes(file.read_bytes()[: 20 * 4096] + b"\xff" * (file.stat().st_size - 20 * 4096))
+    with pytest.raises(IntegrityError, match="HL-9556"):
+        move(stores, damaged)
+    with closing(sqlite3.connect(file)) as session:
+        session.execute("PRAGMA ignore_check_constraints = ON")
+        session.execute("UPDATE runs SET lifecycle_stage = 'gone'")
+        session.commit()
+        with pytest.raises(PermanentError, match=r"staging table runs.*lifecycle.*HL-6013"):
+            move(stores, file)
+        session.execute("UPDATE runs SET lifecycle_stage = 'active'")
+        session.commit()
     with closing(sqlite3.connect(file)) as session, session:
         session.execute("CREATE TABLE theirs (id int)")
     with pytest.raises(ConflictError, match="HL-9543"):

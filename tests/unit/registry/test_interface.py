@@ -138,7 +138,16 @@ def test_a_target_is_seen_in_the_sources_terms() -> None:
     }
     shown = target.thing("model version", there)
     assert shown == ("n/3", {**version, "tags": {}})
-    assert target.thing("run", run) is None
+    # What others made is one too many within what came from the source, and theirs anywhere else.
+    extra = target.thing("run", run)
+    assert extra is not None
+    assert (extra[0], extra[1]["origin"]) == ("1", "untold")
+    assert target.thing("model version", version) is None
+    target.origins["registered model", "n"] = "old n"
+    extra = target.thing("model version", version)
+    assert extra is not None
+    assert extra[0] == "old n/3"
+    assert target.thing("experiment", {"experiment_id": "5", "name": "theirs"}) is None
 
 
 @pytest.mark.parametrize(

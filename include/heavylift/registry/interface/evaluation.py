@@ -17,6 +17,7 @@ from heavylift.registry.rest.client import TrackingServer
 _API = "api/3.0/mlflow/datasets"
 SORT = "evaluation datasets"
 RECORDS = "records of evaluation datasets"
+LINKS = "experiments of evaluation datasets"
 ROUTE = "datasets/search"
 _AT_ONCE = 500
 _UPDATED = names.PREFIX + "last_update_time"
@@ -60,6 +61,7 @@ class EvaluationDatasets:
             known, since = {}, 0
         else:
             made = str(there["dataset_id"])
+            await self._link(source, made)
             known = {key: each async for key, each in _records(context.target, made)}
             since = int(_tags(there).get(_UPDATED, "0"))
         context.maps.datasets[source] = made
@@ -91,11 +93,7 @@ class EvaluationDatasets:
     ) -> str:
         context, source = self.context, str(dataset["dataset_id"])
         body: dict[str, Any] = {"name": dataset["name"], "tags": json.dumps({**fields, **facts})}
-        of_source = await context.source.get(f"{_API}/{segment(source)}/experiment-ids")
-        experiments = [str(each) for each in of_source.get("experiment_ids") or ()]
-        body["experiment_ids"] = [
-            context.maps.experiments[each] for each in experiments if each in context.maps.experiments
-        ]
+        body["experiment_ids"] = sorted(await self._experiments(source))
         made = await context.target.create(
             f"{_API}/create",
             body,
@@ -105,6 +103,24 @@ class EvaluationDatasets:
         )
         context.tally.created(SORT)
         return made
+
+    async def _experiments(self, source: str) -> set[str]:
+        """Return the target's ids of the experiments that a dataset of the source belongs to."""
+        ours = self.context.maps.experiments
+        return {ours[each] for each in await _linked(self.context.source, source) if each in ours}
+
+    async def _link(self, source: str, made: str) -> None:
+        """Let a dataset that is there belong to the experiments that it belongs to on the source."""
+        context, path = self.context, f"{_API}/{segment(made)}"
+        wanted, there = await self._experiments(source), await _linked(context.target, made)
+        gone = there & set(context.maps.experiments.values()) - wanted
+        if gone and not context.policy.propagate:
+            context.tally.kept(LINKS, len(gone))
+            gone = set()
+        for route, ids in (("add-experiments", wanted - there), ("remove-experiments", gone)):
+            if ids:
+                await context.target.write("POST", f"{path}/{route}", {"experiment_ids": sorted(ids)})
+                context.tally.changed(LINKS, len(ids))
 
     async def _find(self, source: str) -> str | None:
         async for each in _datasets(self.context.target):
@@ -182,3 +198,9 @@ async def _records(server: TrackingServer, dataset: str) -> AsyncIterator[tuple[
         if not answer.get("next_page_token"):
             return
         query["page_token"] = answer["next_page_token"]
+
+
+async def _linked(server: TrackingServer, dataset: str) -> set[str]:
+    """Return the ids of the experiments that a dataset belongs to; a list of datasets does not tell."""
+    answer = await server.get(f"{_API}/{segment(dataset)}/experiment-ids")
+    return {str(each) for each in answer.get("experiment_ids") or ()}

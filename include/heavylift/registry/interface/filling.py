@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heavylift.registry.interface.artifacts import Place
+from heavylift.registry.interface.batches import cut_off, log_batch, long_values, refused_items
 from heavylift.registry.interface.context import Context
 from heavylift.registry.interface.merging import Merge, note, noted, pairs
 from heavylift.registry.interface.names import pairs_of, tags_of
@@ -28,7 +29,6 @@ from heavylift.registry.interface.runs import (
 )
 
 _METRICS_AT_ONCE, _OTHERS_AT_ONCE, _ALL_AT_ONCE = 1000, 100, 1000
-_BATCH_BYTES = 800_000
 GROUPS_AT_ONCE = 2
 """Groups of runs whose points are in memory: one is read while another is written."""
 POINTS = "metric points"
@@ -44,6 +44,7 @@ class Fill:
     :param there: what the target shows of it; None where it is empty.
     :param points: waiting to be sent.
     :param known: points that the target has, by metric.
+    :param refused: what of it the target's server does not take.
     :param broken: something of it was refused, so that it must not be called finished.
     """
 
@@ -55,6 +56,7 @@ class Fill:
     points: list[dict[str, Any]] = field(default_factory=list)
     known: dict[str, set[Point]] = field(default_factory=dict)
     linked: set[tuple[str, str, int, int]] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
     place: Place | None = None
     sent: int = 0
     broken: bool = False
@@ -235,16 +237,12 @@ class Filling:
             batch, fill.points = fill.points[:_METRICS_AT_ONCE], fill.points[_METRICS_AT_ONCE:]
             await self._send(fill, {"metrics": batch})
 
-    async def _send(self, fill: Fill, body: Mapping[str, Any]) -> None:
+    async def _send(self, fill: Fill, body: Mapping[str, Any], last: Mapping[str, str] | None = None) -> None:
         await self.runs.awake(fill.state)
-        body = {"run_id": fill.state.target_id, **body}
-        if len(json.dumps(body)) > _BATCH_BYTES:
-            # More than the server takes at once: long texts one by one.
-            for part in _parts(body):
-                await self.context.target.write("POST", f"{API}/log-batch", part)
-        else:
-            await self.context.target.write("POST", f"{API}/log-batch", body)
-        self.context.tally.created(POINTS, len(body.get("metrics", ())))
+        before = len(fill.refused)
+        await log_batch(self.context.target, {"run_id": fill.state.target_id, **body}, fill.refused, last)
+        points = len(body.get("metrics", ()))
+        self.context.tally.created(POINTS, max(points - len(fill.refused) + before, 0))
         fill.sent += 1
 
     async def _finish(self, fill: Fill) -> None:
@@ -269,8 +267,10 @@ class Filling:
         while len(given) > _OTHERS_AT_ONCE:
             part, given = given[:_OTHERS_AT_ONCE], given[_OTHERS_AT_ONCE:]
             await self._send(fill, {"params": pairs_of(dict(part))})
-        await self._send_in_order(fill, dict(given), {**dict(rest), **facts})
+        await self._send_in_order(fill, dict(given), dict(rest), facts)
         await self._update(fill, merge)
+        if fill.refused:
+            raise refused_items(fill.source, fill.refused)
         changed = bool(fill.sent or merge)
         context.tally.merged(SORT, fill.source, merge, changes=False)
         if changed and not fill.state.fresh:
@@ -285,15 +285,24 @@ class Filling:
         until_then = {key: there[key] for key in (STATUS, NAME, END) if key in merge.put and key in there}
         return note({**fill.wanted.fields, **kept}, pairs(until_then))
 
-    async def _send_in_order(self, fill: Fill, params: Mapping[str, str], tags: Mapping[str, str]) -> None:
+    async def _send_in_order(
+        self, fill: Fill, params: Mapping[str, str], tags: Mapping[str, str], facts: Mapping[str, str]
+    ) -> None:
+        """Send the rest; the note that all is there only where that is so."""
         await self._send_full(fill)
-        room = _ALL_AT_ONCE - len(params) - len(tags)
+        room = _ALL_AT_ONCE - len(params) - len(tags) - len(facts)
         if len(fill.points) > room:
             batch, fill.points = fill.points[room:], fill.points[:room]
             await self._send(fill, {"metrics": batch})
-        if fill.points or params or tags:
-            body = {"metrics": fill.points, "params": pairs_of(params), "tags": pairs_of(tags)}
-            await self._send(fill, {name: each for name, each in body.items() if each})
+        body = {"metrics": fill.points, "params": pairs_of(params), "tags": pairs_of(tags)}
+        given = {name: each for name, each in body.items() if each}
+        long = long_values(fill.wanted.params, tags)
+        if long and given and facts:
+            await self._send(fill, given)
+            fill.refused += await cut_off(self.context.target, fill.state.target_id, long)
+            given = {}
+        if given or (facts and not fill.refused):
+            await self._send(fill, given, facts)
         fill.points = []
 
     async def _update(self, fill: Fill, merge: Merge) -> None:
@@ -331,15 +340,6 @@ def _has(shown: Shown | None, metric: str) -> bool:
 def _sent(value: str) -> float | str:
     number = float(value)
     return number if number - number == 0 else {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[value]
-
-
-def _parts(body: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
-    run = {"run_id": body["run_id"]}
-    if body.get("metrics"):
-        yield {**run, "metrics": body["metrics"]}
-    for name in ("params", "tags"):
-        for each in body.get(name, ()):
-            yield {**run, name: [each]}
 
 
 def _run_id(run: Mapping[str, Any]) -> str:

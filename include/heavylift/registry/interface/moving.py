@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from heavylift.errors import ConflictError, NotFoundError
+from heavylift.errors import ConflictError, NotFoundError, ServerUnavailableError
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.registry_records import (
     RegistryIdMap,
@@ -173,7 +173,7 @@ async def _run(context: Context) -> None:
     points: ModelPoints = {}
     for runs in of_runs:
         context.tell(f"making runs of experiment {runs.experiment.id}")
-        await runs.make()
+        await _make(runs)
     for runs in of_runs:
         await LoggedModels(context, runs, points).move()
     # What waits for the source, for the target and for the object stores need not wait for each other.
@@ -184,6 +184,22 @@ async def _run(context: Context) -> None:
         await _close(context, runs)
     # Last, so that they do not tell anybody of what was written here.
     await Webhooks(context).move()
+
+
+async def _make(runs: Runs) -> None:
+    try:
+        await runs.make()
+    except ServerUnavailableError as error:
+        raise ServerUnavailableError(
+            f"moving the runs of experiment {runs.experiment.id}",
+            got=f"{error.what}: {error.got}",
+            expected="an answer",
+            state="what was written stays, and another run goes on from there",
+            remedy="run it again; where it stays so, a row of this experiment is one that the server itself"
+            " cannot read (a text where a number belongs, text that is not UTF-8): its log says why; mend"
+            " the row, or move at store level, where all such rows are named",
+            code="9558",
+        ) from error
 
 
 async def _fill(context: Context, of_runs: Sequence[Runs], points: ModelPoints) -> None:

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from heavylift.errors import ConflictError
 from heavylift.registry.interface import names
 from heavylift.registry.interface.context import Context, optional
 from heavylift.registry.interface.experiments import name_taken
@@ -84,6 +85,10 @@ class RegisteredModels:
         their_versions: list[Mapping[str, Any]],
     ) -> None:
         context, name = self.context, str(model["name"])
+        if there is not None and _is_another(model, there):
+            await self._give_way(model, there, their_versions)
+            taken = taken - {str(there["name"])}
+            there = None
         fields = self._fields(model)
         if there is None:
             context.maps.names[name] = await self._make(model, fields, taken)
@@ -97,6 +102,33 @@ class RegisteredModels:
                     await self._put_alias(target_name, key, value)
         else:
             await self._update(model, there, fields)
+
+    async def _give_way(
+        self, model: Mapping[str, Any], there: Mapping[str, Any], versions: Iterable[Mapping[str, Any]]
+    ) -> None:
+        """Delete a model whose source was deleted, and whose name another one has there now.
+
+        Numbers of versions begin anew with that one, which no update of the former could follow.
+        """
+        context, name = self.context, str(there["name"])
+        theirs = [
+            str(each["version"])
+            for each in versions
+            if context.provenance.source_id(tags_of(each.get("tags"))) is None
+        ]
+        if theirs or not context.policy.propagate:
+            raise ConflictError(
+                f"bringing registered model {name!r} up to date",
+                got="another model of that name on the source: the one that was copied is deleted there"
+                + (f"; on the target it has versions of others: {', '.join(theirs)}" if theirs else ""),
+                expected="the model that was copied",
+                state="neither this model nor its versions were changed on the target",
+                remedy="run with --deletes propagate, which deletes the former model on the target, too"
+                + ("; move those versions away before" if theirs else ""),
+                code="9559",
+            )
+        await context.target.gone("DELETE", f"{_API}/delete", {"name": name})
+        context.tally.deleted(SORT)
 
     def _fields(self, model: Mapping[str, Any]) -> dict[str, str]:
         found = {to_target(key): value for key, value in tags_of(model.get("tags")).items()}
@@ -182,6 +214,13 @@ class RegisteredModels:
                 continue
             await self.context.target.gone("DELETE", f"{_API}/delete", {"name": str(each["name"])})
             self.context.tally.deleted(SORT)
+
+
+def _is_another(model: Mapping[str, Any], there: Mapping[str, Any]) -> bool:
+    """Tell whether the source's model is another one than that which the target's was copied from."""
+    made = tags_of(there.get("tags")).get(names.PREFIX + "creation_timestamp")
+    now = model.get("creation_timestamp")
+    return bool(made and now) and str(now) != made
 
 
 def _is_copy(version: Mapping[str, Any]) -> bool:

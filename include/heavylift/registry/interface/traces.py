@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from heavylift.errors import IncompleteError, NotFoundError, UnsupportedError
+from heavylift.errors import IncompleteError, NotFoundError, ServerUnavailableError, UnsupportedError
 from heavylift.registry.interface import names
 from heavylift.registry.interface.artifacts import Place, route_for
 from heavylift.registry.interface.context import Context, optional
@@ -18,6 +18,7 @@ from heavylift.registry.interface.runs import Runs
 from heavylift.registry.interface.server import segment
 from heavylift.registry.rest.artifacts import Owner
 from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.rest.older import trace_pages
 from heavylift.registry.rest.spans import LOCATION, SERVERS_OWN, Spans, spans_of
 
 _API = "api/3.0/mlflow/traces"
@@ -54,12 +55,29 @@ class Traces:
         if not experiment.fresh:
             await self._index()
             left = set(self.there)
-        infos = await optional(trace_infos(context.source, experiment.id), context.tally, f"source {ROUTE}")
+        infos = await self._infos()
+        if infos is None:
+            return
         context.tally.found(SORT, len(infos))
         for start in range(0, len(infos), _AT_ONCE):
             context.tell(f"traces of experiment {experiment.id}")
             await self._group(infos[start : start + _AT_ONCE])
         await self._gone(left - {str(info["trace_id"]) for info in infos})
+
+    async def _infos(self) -> list[dict[str, Any]] | None:
+        """Return the source's traces; None where its server fails on one of them, and is there otherwise."""
+        context, experiment = self.context, self.runs.experiment.id
+        try:
+            return await optional(trace_infos(context.source, experiment), context.tally, f"source {ROUTE}")
+        except ServerUnavailableError as error:
+            # A server that is away fails here, too, and ends the run.
+            await context.source.get("api/2.0/mlflow/experiments/get", {"experiment_id": experiment})
+            reason = (
+                f"{error.what}: {error.got}: the server fails on one of them, so on no account are they all"
+                " there; mend what it cannot read (a time beyond the calendar, say)"
+            )
+            context.tally.failed(SORT, f"those of experiment {experiment}", reason, f"HL-{error.code}")
+            return None
 
     async def _index(self) -> None:
         context = self.context
@@ -326,8 +344,6 @@ def _trace_of(span: Mapping[str, Any]) -> str:
 
 async def trace_infos(server: TrackingServer, experiment: str) -> AsyncIterator[dict[str, Any]]:
     """Yield an experiment's traces without their spans."""
-    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
-    query = {"locations": [place], "max_results": 500}
-    async for page in server.pages(f"{_API}/search", "traces", query, post=True):
+    async for page in trace_pages(server, experiment):
         for each in page:
             yield each

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -29,6 +30,7 @@ _OVERLOADED = (
     "UniqueViolation",
     "UNIQUE constraint failed",
 )
+_PARAMETER = re.compile(r"(?:^|parameter )'([A-Za-z_][A-Za-z0-9_.\[\]]{0,60})'")
 IS_PROMPT = "mlflow.prompt.is_prompt"
 ONLY_PROMPTS = f"tags.`{IS_PROMPT}` = 'true'"
 """Filter of a search that would otherwise leave prompts out."""
@@ -188,4 +190,10 @@ def _read_error(
             remedy="rename or remove it, or choose another name",
             code="7143",
         )
-    return error_for_status(request.what, status, code)
+    return error_for_status(request.what, status, code + _parameter_in(message))
+
+
+def _parameter_in(message: str) -> str:
+    """Return of which parameter a message speaks; never what its value was."""
+    found = _PARAMETER.search(message)
+    return f" (parameter {found[1]})" if found else ""

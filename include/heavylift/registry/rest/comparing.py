@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, TypeVar
 
-from heavylift.errors import CredentialError, HeavyliftError, PermanentError
+from heavylift.errors import CredentialError, HeavyliftError, NotFoundError, PermanentError
 from heavylift.evidence.registry_records import MAX_NAMED, RegistryCompared, RegistryDifference
 from heavylift.registry.rest.artifacts import UNREADABLE, Owner, artifact_digests
 from heavylift.registry.rest.histories import Histories, History
@@ -157,6 +157,10 @@ class Comparison:
         if isinstance(ours, PermanentError) and isinstance(theirs, PermanentError):
             self.result.unread.append(place)
             return []
+        if isinstance(ours, NotFoundError) and isinstance(theirs, dict) and not self.source.shows_all:
+            # An older source has no such things: so the target must have none that came from there.
+            self.result.unread.append(f"{place} on {self.source.server.name}, which has no such route")
+            return self.result.compare(what, {}, theirs)
         for server, found in ((self.source.server, ours), (self.target.server, theirs)):
             if isinstance(found, HeavyliftError):
                 self.result.unreadable(what, f"{place} on {server.name}: HL-{found.code}")

@@ -10,12 +10,13 @@ from typing import Any
 from heavylift.registry.rest.artifacts import UNREADABLE
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
 from heavylift.registry.rest.entities import Fields, fields_of
+from heavylift.registry.rest.older import trace_pages
 from heavylift.registry.rest.spans import Spans, spans_of
 from heavylift.registry.rest.views import AsItIs, View
 from heavylift.registry.uris import UriMap
 
 _V2, _V3 = "api/2.0/mlflow", "api/3.0/mlflow"
-_PAGE, _TRACE_PAGE, _TRACES_AT_ONCE = 1000, 500, 50
+_PAGE, _TRACES_AT_ONCE = 1000, 50
 
 _GATEWAY = f"{_V3}/gateway"
 ONLY_IN_WHOLE_COPIES = {
@@ -77,10 +78,8 @@ class Reader:
     async def traces(self, experiment: str) -> Things:
         """Return an experiment's traces, with tags, metadata, assessments and spans."""
         actual = self.actual("experiment", experiment)
-        place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": actual}}
-        query = {"locations": [place], "max_results": _TRACE_PAGE}
         found: Things = {}
-        async for page in self.server.pages(f"{_V3}/traces/search", "traces", query, post=True):
+        async for page in trace_pages(self.server, actual):
             for start in range(0, len(page), _TRACES_AT_ONCE):
                 part = page[start : start + _TRACES_AT_ONCE]
                 spans = await spans_of(self.server, part)
@@ -168,7 +167,13 @@ class Reader:
         """Return all evaluation datasets with their records."""
         query = {"max_results": 50}
         path = f"{_V3}/datasets"
-        found = await self._all("evaluation dataset", f"{path}/search", "datasets", query, post=True)
+        found: Things = {}
+        async for page in self.server.pages(f"{path}/search", "datasets", query, post=True):
+            for each in page:
+                # A list does not tell to which experiments one belongs.
+                linked = await self.server.get(f"{path}/{each['dataset_id']}/experiment-ids")
+                each["experiment_ids"] = linked.get("experiment_ids") or []
+                self._put(found, "evaluation dataset", each)
         for name in found:
             actual = self.actual("evaluation dataset", name)
             async for record in self._records(f"{path}/{actual}/records"):

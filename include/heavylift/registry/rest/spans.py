@@ -13,6 +13,7 @@ from typing import Any
 
 from heavylift.errors import HeavyliftError, NotFoundError, ServerUnavailableError
 from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.rest.older import demand_trace
 
 _TRACES = "api/3.0/mlflow/traces"
 _FILE = "ajax-api/2.0/mlflow/get-trace-artifact"
@@ -98,5 +99,5 @@ def _spans(trace: Mapping[str, Any]) -> Spans:
 
 async def _unread(server: TrackingServer, trace: str, error: HeavyliftError) -> Spans:
     """Return that a trace's spans cannot be read, if it is the trace: a server that is away fails here."""
-    await server.get(f"{_TRACES}/{trace}")
+    await demand_trace(server, trace)
     return Spans(unread=f"HL-{error.code}")

@@ -33,11 +33,12 @@ _GIVEN: Mapping[str, tuple[str, ...]] = {
 """What the target gives anew; the tags tell what it was."""
 
 _IGNORED: Mapping[str, tuple[str, ...]] = {
+    "experiment": ("workspace",),
     "run": ("run_uuid", "experiment_id"),
     "logged model": ("experiment_id",),
     "trace": ("trace_location",),
-    "registered model": ("latest_versions",),
-    "model version": ("aliases", "model_metrics", "model_params", "status", "status_message"),
+    "registered model": ("latest_versions", "workspace"),
+    "model version": ("workspace", "aliases", "model_metrics", "model_params", "status_message"),
     "scorer": ("scorer_id", "creation_time", "experiment_id"),
     "webhook": ("webhook_id", "creation_timestamp", "last_updated_timestamp", "status"),
     "evaluation dataset": ("schema", "profile"),
@@ -53,6 +54,9 @@ _IGNORED: Mapping[str, tuple[str, ...]] = {
     ),
 }
 """What follows from something else that is compared, or is among the losses that are listed."""
+
+_WITHIN_EXPERIMENTS = frozenset({"run", "logged model", "trace"})
+"""These are asked for in experiments alone that came from the source."""
 
 _SERVERS_OWN = spans.SERVERS_OWN | {"mlflow.runName", "mlflow.modelVersions", "mlflow.trace.infoFinalized"}
 _REFERENCES = {
@@ -107,6 +111,9 @@ class SourceView:
             self.webhooks.add(str(raw["name"]))
         if kind == "experiment":
             self.experiments.add(str(raw["name"]))
+        if raw.get("status") and kind == "model version":
+            # Another one no interface gives to a version: a loss that is listed.
+            raw = {**raw, "status": "READY"}
         return _shown_id(kind, raw), _plain(kind, raw, _SOURCE)
 
     def actual(self, _kind: str, shown: str) -> str:
@@ -188,9 +195,23 @@ class TargetView:
         tags = _tags_of(raw)
         origin = self._origin(tags)
         if origin is None:
-            return None
+            return self._stranger(kind, raw, tags)
         self.ids.setdefault((kind, origin), own_id(kind, raw))
         return origin, _plain(kind, self._with_origin(kind, raw, origin, tags), self._terms)
+
+    def _stranger(self, kind: str, raw: Raw, tags: Mapping[str, str]) -> tuple[str, Raw] | None:
+        """Return what did not come from the source, where it stands within what did: one too many."""
+        own = own_id(kind, raw)
+        if kind == "model version":
+            model = self.origins.get(("registered model", str(raw["name"])))
+            if model is None:
+                return None
+            own = f"{model}/{raw['version']}"
+        elif kind not in _WITHIN_EXPERIMENTS or f"{_MARK}duplicate" in tags:
+            # Experiments and models of others are theirs.
+            return None
+        # Traces keep their ids: one that lost the tags of its origin differs in this.
+        return own, {**_plain(kind, raw, self._terms), "origin": "untold"}
 
     def actual(self, kind: str, shown: str) -> str:
         """Return the target's own id of what has an id on the source."""

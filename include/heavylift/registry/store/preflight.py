@@ -109,7 +109,10 @@ def _findings(
             "same-database", "target", "both connections lead to one database", "name another target"
         )
         return
-    yield from _versions(sides)
+    if sides.source.version != sides.target.version:
+        # All else that differs follows from it.
+        yield _other_version(sides)
+        return
     yield from _tables(sides)
     yield from _privileges(sides, source, target)
     yield from _occupied(request, sides, state, target)
@@ -133,17 +136,16 @@ def _findings_of_blank(
     yield from _notes(sides, source)
 
 
-def _versions(sides: Sides) -> Iterator[Finding]:
-    ours, theirs = sides.source.version, sides.target.version
-    if ours != theirs:
-        yield _blocker(
-            "store-version",
-            "source",
-            f"the source's schema is at revision {ours}, the target's at {theirs}",
-            "bring both to one version of MLflow: where the target is older, run mlflow db upgrade on it;"
-            " where the source is older, restore a copy of it into a database of its own, run mlflow db"
-            " upgrade with the target's MLflow on that copy, and name the copy as the source's store",
-        )
+def _other_version(sides: Sides) -> Finding:
+    return _blocker(
+        "store-version",
+        "source",
+        f"the source's schema is at revision {sides.source.version}, the target's at {sides.target.version}",
+        "bring both to one version of MLflow: where the target is older, run mlflow db upgrade on it;"
+        " where the source is older, restore a copy of it into a database of its own, run mlflow db"
+        " upgrade with the target's MLflow on that copy, and name the copy as the source's store; or go"
+        " through the interface (--path api), to which the versions of the schemas are of no matter",
+    )
 
 
 def _tables(sides: Sides) -> Iterator[Finding]:

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from heavylift.registry.uris import UriMap
 
 _PROXIED = "mlflow-artifacts"
+_LOCATIONS = {
+    "experiments": "SELECT artifact_location FROM {} WHERE artifact_location IS NOT NULL",
+    "runs": "SELECT regexp_replace(artifact_uri, '/[^/]+/artifacts$', '') FROM {}"
+    " WHERE artifact_uri IS NOT NULL",
+    "logged_models": "SELECT regexp_replace(artifact_location, '/models/[^/]+/artifacts$', '') FROM {}",
+}
 _SHOWN = 5
 
 
@@ -26,12 +32,10 @@ def uri_findings(uris: UriMap, catalog: StoreCatalog, session: Session) -> Itera
 def _unmapped(uris: UriMap, catalog: StoreCatalog, session: Session) -> Iterator[Finding]:
     from psycopg import sql
 
-    query = sql.SQL(
-        "SELECT artifact_location FROM {} WHERE artifact_location IS NOT NULL"
-        " UNION SELECT regexp_replace(artifact_uri, '/[^/]+/artifacts$', '') FROM {}"
-        " WHERE artifact_uri IS NOT NULL"
-        " UNION SELECT regexp_replace(artifact_location, '/models/[^/]+/artifacts$', '') FROM {} ORDER BY 1"
-    ).format(catalog.relation("experiments"), catalog.relation("runs"), catalog.relation("logged_models"))
+    # Stores of older versions have no logged models.
+    asked = [(table, text) for table, text in _LOCATIONS.items() if table in catalog.tables]
+    parts = [sql.SQL(text).format(catalog.relation(table)) for table, text in asked]
+    query = sql.SQL(" UNION ").join(parts) + sql.SQL(" ORDER BY 1")
     roots: dict[str, None] = {}
     with session.transaction(), session.cursor("heavylift_roots") as cursor:
         for (location,) in cursor.execute(query):
@@ -60,7 +64,7 @@ def _too_long(uris: UriMap, catalog: StoreCatalog, session: Session) -> Iterator
         found = catalog.tables.get(table)
         if form is not UriForm.WHOLE or found is None or not uris.changing:
             continue
-        limit = found.column(name).limit
+        limit = next((each.limit for each in found.columns if each.name == name), None)
         if limit is None:
             continue
         expression = uris.expression(sql.Identifier(name), form)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from heavylift.errors import NotFoundError, TransientError
+from heavylift.errors import IntegrityError, NotFoundError, TransientError
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -25,6 +25,7 @@ def snapshot_of(connection: Connection) -> Iterator[sqlite3.Connection]:
 
     :raises NotFoundError: there is no such file, or no tracking store in it.
     :raises TransientError: it is locked, or cannot be read.
+    :raises IntegrityError: it is damaged, so that the block cannot read all of it.
     """
     path = Path(connection.host or "")
     if not path.is_file():
@@ -48,9 +49,12 @@ def snapshot_of(connection: Connection) -> Iterator[sqlite3.Connection]:
                 code="9540",
             ) from error
         with closing(sqlite3.connect(f"file:{quote(str(copy))}?mode=ro", uri=True)) as session:
-            if not {"alembic_version", "experiments"} <= set(tables_in(session)):
-                raise _no_store(connection, "a file without MLflow's tables")
-            yield session
+            try:
+                if not {"alembic_version", "experiments"} <= set(tables_in(session)):
+                    raise _no_store(connection, "a file without MLflow's tables")
+                yield session
+            except sqlite3.Error as error:
+                raise _damaged(connection, error) from error
 
 
 def tables_in(session: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
@@ -62,13 +66,14 @@ def tables_in(session: sqlite3.Connection) -> dict[str, tuple[str, ...]]:
 
 def rows_of(session: sqlite3.Connection, table: str, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     """Yield a table's rows."""
-    listed = ", ".join(_quoted(name) for name in columns)
-    cursor = session.execute(f"SELECT {listed} FROM {_quoted(table)}")  # noqa: S608 - quoted names
+    listed = ", ".join(quoted(name) for name in columns)
+    cursor = session.execute(f"SELECT {listed} FROM {quoted(table)}")  # noqa: S608 - quoted names
     while found := cursor.fetchmany(_FETCHED):
         yield from found
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Return a name as the file's SQL takes it."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -80,4 +85,17 @@ def _no_store(connection: Connection, got: str) -> NotFoundError:
         state="nothing was touched",
         remedy=f"correct the field host of connection {connection.conn_id!r}: it is the file's path",
         code="9541",
+    )
+
+
+def _damaged(connection: Connection, error: sqlite3.Error) -> IntegrityError:
+    return IntegrityError(
+        f"reading the tracking store {connection.conn_id!r} ({connection.host})",
+        # What SQLite says may quote a value after this.
+        got=f"{type(error).__name__}: {str(error).partition(' with text ')[0]}",
+        expected="a file of which every page can be read",
+        state="nothing was touched",
+        remedy="let SQLite say what is damaged (PRAGMA integrity_check); restore the file from a backup, or"
+        " rescue it into a new one (.recover in SQLite's shell) and name that as the source's store",
+        code="9556",
     )

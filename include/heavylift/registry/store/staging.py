@@ -18,6 +18,7 @@ from heavylift.platforms.postgresql.faults import told_as
 from heavylift.registry.paths import SQLITE, stores_of
 from heavylift.registry.store.catalog import LEFT_OUT, STAGED, StoreTable, read_catalog
 from heavylift.registry.store.sqlite_file import rows_of, snapshot_of, tables_in
+from heavylift.registry.store.unfit import demand_fit
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -34,12 +35,25 @@ JOIN pg_namespace n ON n.oid = c.relnamespace WHERE k.contype = 'f' AND n.nspnam
 """
 
 
+_REQUIRED = """
+SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid
+WHERE n.nspname = %s AND c.relkind = 'r' AND a.attnum > 0 AND a.attnotnull AND NOT a.attisdropped
+"""
+_SAME_VERSION = (
+    "bring both to one version of MLflow: where the target is older, run mlflow db upgrade on it; where the"
+    " file is older, make a copy of it (VACUUM INTO 'copy.db' in SQLite's shell), run mlflow db upgrade"
+    " sqlite:///copy.db with the target's MLflow, and name the copy as the source's store; through the"
+    " interface (--path api) the versions of the schemas are of no matter"
+)
+
+
 @contextmanager
 def staged(request: RegistryRequest) -> Iterator[RegistryRequest]:
     """Yield the request; where its source is an SQLite file, one whose source is the staged snapshot.
 
     :raises NotFoundError: a side holds no tracking store.
-    :raises ConflictError: the file's tables are others than the target's.
+    :raises ConflictError: the file's tables are others than the target's, or hold what its do not take.
     :raises TransientError: another run has staged something there, or the file cannot be read.
     :raises IntegrityError: what was loaded is not what the file holds.
     """
@@ -83,27 +97,46 @@ def _stage(
 
     there = tables_in(source)
     wanted = {name: table for name, table in catalog.tables.items() if name in there}
-    _demand_same(wanted, there, request)
+    _demand_same(wanted, there, _versions(source, catalog), request)
+    demand_fit(source, wanted, _required(session, catalog), request)
     _drop(session)
     with session.transaction():
         session.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(SCHEMA)))
         for name in (*wanted, _VERSION):
             session.execute(
-                sql.SQL("CREATE UNLOGGED TABLE {} (LIKE {} INCLUDING GENERATED INCLUDING INDEXES)").format(
-                    sql.Identifier(SCHEMA, name), sql.Identifier(catalog.schema, name)
-                )
+                sql.SQL(
+                    "CREATE UNLOGGED TABLE {}"
+                    " (LIKE {} INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING INDEXES)"
+                ).format(sql.Identifier(SCHEMA, name), sql.Identifier(catalog.schema, name))
             )
         _load(session, source, _VERSION, there[_VERSION], {})
         for name, table in wanted.items():
             columns = tuple(column.name for column in table.written)
             kinds = {column.name: column.type_name.partition("(")[0] for column in table.written}
-            _load(session, source, name, columns, kinds)
+            with told_as(f"staging table {name}", "what was staged is dropped; nothing was written"):
+                _load(session, source, name, columns, kinds)
             session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(SCHEMA, name)))
         _refer(session, catalog, wanted)
 
 
+def _versions(source: sqlite3.Connection, catalog: StoreCatalog) -> tuple[str, str]:
+    rows = source.execute(f"SELECT version_num FROM {_VERSION} ORDER BY 1").fetchall()  # noqa: S608 - its name
+    return ",".join(str(row[0]) for row in rows), catalog.version
+
+
+def _required(session: Session, catalog: StoreCatalog) -> dict[str, frozenset[str]]:
+    """Return by table the columns that must have a value."""
+    found: dict[str, set[str]] = {}
+    for table, column in session.execute(_REQUIRED, [catalog.schema]).fetchall():
+        found.setdefault(table, set()).add(column)
+    return {table: frozenset(columns) for table, columns in found.items()}
+
+
 def _demand_same(
-    wanted: dict[str, StoreTable], there: dict[str, tuple[str, ...]], request: RegistryRequest
+    wanted: dict[str, StoreTable],
+    there: dict[str, tuple[str, ...]],
+    versions: tuple[str, str],
+    request: RegistryRequest,
 ) -> None:
     wrong = [
         name
@@ -115,11 +148,11 @@ def _demand_same(
     if wrong:
         raise ConflictError(
             f"staging the source of registry {request.registry!r}",
-            got=f"tables that the target lacks or has with other columns: {', '.join(wrong)}",
+            got=f"the file's schema at revision {versions[0]}, the target's at {versions[1]}; tables that the"
+            f" target lacks or has with other columns: {', '.join(wrong)}",
             expected="the same tables on both sides",
             state="nothing was touched",
-            remedy="bring both to one version of MLflow: mlflow db upgrade on the target, or on a copy of the"
-            " file that is named as the source's store",
+            remedy=_SAME_VERSION,
             code="9543",
         )
 
