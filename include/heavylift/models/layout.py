@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import re
 import zipfile
 from collections.abc import Mapping
@@ -25,7 +26,7 @@ _VERSION = re.compile(r"\d+(?:\.[\w+!-]+)*\Z", re.ASCII)
 _FORMS = {
     ".onnx": "onnx", ".skops": "skops", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle",
     ".pt2": "exported", ".pt": "torch", ".pth": "torch", ".safetensors": "safetensors", ".ubj": "xgboost",
-    ".cbm": "catboost",
+    ".cbm": "catboost", ".keras": "keras", ".h5": "keras", ".hdf5": "keras",
 }  # fmt: skip
 _BEGINNINGS = (
     (re.compile(rb'\s*\{\s*"(?:learner|version|Config)"'), "xgboost"),
@@ -42,8 +43,8 @@ class Layout:
     """A model as it lies in a folder.
 
     :param form: how it is loaded: ``mlflow``, ``onnx``, ``skops``, ``pickle``, ``exported`` (a program of
-        PyTorch), ``torchscript``, ``torch`` and ``safetensors`` (weights alone), ``xgboost``, ``lightgbm``,
-        ``catboost``, ``savedmodel`` (TensorFlow's), or empty.
+        PyTorch), ``torchscript``, ``torch``, ``hdf5`` and ``safetensors`` (weights alone), ``keras``,
+        ``xgboost``, ``lightgbm``, ``catboost``, ``savedmodel`` (TensorFlow's), or empty.
     :param path: what is loaded, relative to the folder; empty for the folder itself.
     :param flavors: MLflow's flavors, or the form.
     :param requirements: lines of packages, as the model gives them.
@@ -66,7 +67,7 @@ class Layout:
     @property
     def answers(self) -> bool:
         """Tell whether a model answers inputs: weights alone do not."""
-        return self.form not in {"torch", "safetensors"}
+        return self.form not in {"torch", "safetensors", "hdf5"}
 
 
 def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, ...] = ()) -> Layout:
@@ -100,7 +101,18 @@ def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, .
 
 def _form_of(path: Path) -> str:
     form = _FORMS.get(path.suffix.lower(), "") or _beginning(path)
+    if form == "keras" and path.suffix.lower() != ".keras" and not _has_config(path):
+        return "hdf5"
     return "torchscript" if form == "torch" and _is_script(path) else form
+
+
+def _has_config(path: Path) -> bool:
+    """Tell whether a file of HDF5 names Keras' configuration, and so is more than weights."""
+    with path.open("rb") as stream:
+        if not stream.seek(0, 2):
+            return False
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(b"model_config\0") >= 0
 
 
 def _is_script(path: Path) -> bool:

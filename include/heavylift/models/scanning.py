@@ -14,6 +14,7 @@ from typing import BinaryIO
 
 from heavylift.models import archives
 from heavylift.models.beside import SAVED_MODEL, read_beside
+from heavylift.models.hdf5 import MAGIC, hdf5_behind, look_into_hdf5
 from heavylift.models.inert import MAGICS, is_safetensors, npy_holds_objects
 from heavylift.models.looking import Look, Trust, judge_names, judge_program, leads_out
 from heavylift.models.onnx_graph import read_onnx
@@ -37,7 +38,7 @@ _CODE_NAMES = re.compile(r".*\.(?:py|pyw|ipynb|sh|bash|r|js|pl|rb|lua)\Z", re.IG
 
 
 _UNREAD = (
-    (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"7z\xbc\xaf\x27\x1c", "7z archive"), (b"Rar!", "RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "7z archive"), (b"Rar!", "RAR archive"),
     (b"\x04\x22\x4d\x18", "LZ4"), (b"\x28\xb5\x2f\xfd", "Zstandard"), (b"ZF0x", "old joblib"),
     (b"SQLite format 3\0", "SQLite"), (b"Obj\x01", "Avro"), (b"ORC", "ORC"), (b"RIFF", "RIFF"),
 )  # fmt: skip
@@ -67,10 +68,10 @@ def look_at(stream: BinaryIO, size: int, name: str, trust: Trust, depth: int = 0
     head = stream.read(512)
     stream.seek(0)
     look = _by_beginning(stream, size, head, name, trust, depth)
-    behind = archives.zip_behind(stream, head, name, trust, depth)
-    if behind is not None:
-        look.understood = look.understood and behind.understood
-        look.suspicions += behind.suspicions
+    for behind in (archives.zip_behind(stream, head, name, trust, depth), hdf5_behind(stream, head, name)):
+        if behind is not None:
+            look.understood = look.understood and behind.understood
+            look.suspicions += behind.suspicions
     if not look.kind.endswith("pickle"):
         _as_pickle(look, stream, size, trust)
     return look
@@ -101,6 +102,8 @@ def _by_beginning(stream: BinaryIO, size: int, head: bytes, name: str, trust: Tr
         look = Look(name, "native code", understood=False)
         look.add("native-code", "it is machine code that a loader may run")
         return look
+    if head.startswith(MAGIC):
+        return look_into_hdf5(stream, size, name, trust)
     packed = archives.look_into(stream, size, head, name, trust, depth)
     if packed is not None:
         return packed
