@@ -9,17 +9,22 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from heavylift.models import archives
 from heavylift.models.beside import SAVED_MODEL, read_beside
+from heavylift.models.flavors import keras_module_problems
+from heavylift.models.gguf import gguf_problems
 from heavylift.models.hdf5 import MAGIC, hdf5_behind, look_into_hdf5
+from heavylift.models.hub_files import hub_problems
 from heavylift.models.inert import MAGICS, is_safetensors, npy_holds_objects
 from heavylift.models.looking import Look, Trust, judge_names, judge_program, leads_out
 from heavylift.models.onnx_graph import read_onnx
 from heavylift.models.opcodes import PickleProgram, read_program
 from heavylift.models.tensorflow_graph import is_saved_model, saved_model_problems
+from heavylift.models.ubjson import ubjson_problem
 
 TEXT_LIMIT = 256 * 2**20
 _COMPILED_NAMES = re.compile(
@@ -121,10 +126,15 @@ def _as_data(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) 
         return _array(stream, size, name, trust)
     for magic, kind in MAGICS:
         if head.startswith(magic):
-            return Look(name, kind, understood=True)
+            look = Look(name, kind, understood=True)
+            return _noted(look, gguf_problems(stream)) if kind == "gguf" else look
     # "{" begins no opcode of a pickle, so that what begins so can be nothing but JSON or UBJSON.
     if head[:1] == b"{" and head[1:2] in {b"L", b"l", b"I", b"U", b"i", b"$", b"#"}:
-        return Look(name, "ubjson", understood=True)
+        problem = ubjson_problem(stream, size)
+        look = Look(name, "ubjson", understood=not problem)
+        return _noted(
+            look, [("unscanned-file", f"it cannot be read to its end ({problem})")] if problem else []
+        )
     if is_safetensors(stream, size):
         return Look(name, "safetensors", understood=True)
     return _onnx(stream, size, name) or _saved_model(stream, size, name)
@@ -133,8 +143,11 @@ def _as_data(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) 
 def _saved_model(stream: BinaryIO, size: int, name: str) -> Look | None:
     if not is_saved_model(stream, size):
         return None
-    look = Look(name, SAVED_MODEL, understood=True)
-    for rule, detail in dict.fromkeys(saved_model_problems(stream, size)):
+    return _noted(Look(name, SAVED_MODEL, understood=True), saved_model_problems(stream, size))
+
+
+def _noted(look: Look, problems: Iterable[tuple[str, str]]) -> Look:
+    for rule, detail in dict.fromkeys(problems):
         look.understood &= rule != "unscanned-file"
         look.add(rule, detail)
     return look
@@ -200,7 +213,7 @@ def _plain(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) ->
     if _CODE_NAMES.match(name) or text.startswith("#!"):
         look.kind = "code"
         look.add("custom-code", "it is source code that runs when the model is loaded")
-    return look
+    return _noted(look, chain(hub_problems(name, text), keras_module_problems(name, text)))
 
 
 def _called(head: bytes) -> str:
