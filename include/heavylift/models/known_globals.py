@@ -149,12 +149,12 @@ _BY_VALUE = re.compile(
 _BESIDE_THOSE = re.compile(
     r"(?:builtins|__builtin__)\.(?:type|property|staticmethod|classmethod|super)"
     r"|mlflow\.pyfunc\.model\.(?:PythonModel|ChatModel|ChatAgent|ResponsesAgent|_FunctionPythonModel)"
-    r"|mlflow\.types\.\w+\.\w+|functools\.partial"
+    r"|mlflow\.types\.\w+\.\w+|mlflow\.models\.signature\._TypeHints|functools\.partial"
 )
 
 
 def are_functions_by_value(names: list[Global]) -> bool:
-    """Tell whether names that act are those of functions and classes that cloudpickle has kept as bytecode."""
+    """Tell whether names that act are those by which cloudpickle keeps functions and classes as bytecode."""
     kept = [bool(_BY_VALUE.fullmatch(str(name))) for name in names]
     return any(kept) and all(
         own or _BESIDE_THOSE.fullmatch(str(name)) for own, name in zip(kept, names, strict=True)
