@@ -313,7 +313,7 @@ def test_an_array_of_which_joblib_may_count_other_bytes_is_not_stepped_over(
 
 def test_a_model_from_code_may_be_accepted_wherever_it_was_written(tmp_path: Path) -> None:
     source = save(tmp_path / "s", files={"agent.py": b"import mlflow\n"})
-    flavor(loader_module="mlflow.pyfunc.loaders.code_model", model_code_path="/home/x/agent.py")(source)
+    flavor(loader_module="mlflow.pyfunc.loaders.code_model", model_code_path="/srv/x/agent.py")(source)
     assert blockers(check(tmp_path, source)) == {"custom-code"}
     assert check(tmp_path, source, accept=frozenset({"custom-code"})).passed
 
