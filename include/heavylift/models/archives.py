@@ -15,7 +15,8 @@ from itertools import chain
 from typing import IO, Any, BinaryIO, cast
 
 from heavylift.models.exported import graph_problems, is_exported, raw_tensors
-from heavylift.models.looking import Look, Trust, judge_names
+from heavylift.models.keras_config import judge_config
+from heavylift.models.looking import MOST_NAMED, Look, Trust, judge_names, leads_out
 from heavylift.models.opcodes import Global
 from heavylift.models.tarballs import is_tar, look_into_tar
 from heavylift.models.torchscript import CONSTANTS, MOST_TEXT, PROGRAM, script_problems
@@ -27,7 +28,10 @@ _CHUNK = 2**20
 _MAX_JSON = 256 * 2**20
 _TENSOR = re.compile(r"(?:[^/]+/)?data/\d+\Z")
 _SCRIPT_TENSOR = re.compile(r"(?:[^/]+/)?(?:data|constants|traced_inputs)/\d+\Z")
-_PROGRAM, _TORCH, _SCRIPT = "exported program", "torch archive", "TorchScript"
+_OF_KERAS = re.compile(
+    r"(?:config|metadata)\.json\Z|model(?:_\d+)?\.weights\.(?:h5|npz|json)\Z|assets/[^\\]+\Z"
+)
+_PROGRAM, _TORCH, _SCRIPT, _KERAS = "exported program", "torch archive", "TorchScript", "Keras archive"
 _SKOPS_LOADERS = frozenset(
     {
         "BytearrayNode", "BytesNode", "CachedNode", "ConstructorFromReduceNode", "DTypeNode",
@@ -176,6 +180,8 @@ def _members(
         look.add("unscanned-file", "two of its members have one name")
     raw = _bare(archive, members, kind)
     for member in members:
+        if leads_out(member.filename):
+            look.add("path-outside", f"its member {member.filename[:200]!r} would be unpacked elsewhere")
         if member.filename in raw:
             continue
         if kind == _SCRIPT and PROGRAM.match(member.filename):
@@ -187,15 +193,26 @@ def _members(
         look.suspicions += inside.suspicions
         if not inside.understood and not inside.suspicions:
             look.add("unscanned-file", f"its member {member.filename} is not understood ({inside.kind})")
-    if kind == _PROGRAM:
+    _by_kind(archive, members, look, trust)
+    return look
+
+
+def _by_kind(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], look: Look, trust: Trust) -> None:
+    """Read what the members of an archive mean together."""
+    names = {each.filename for each in members}
+    if look.kind == _PROGRAM:
         _graphs(archive, members, look)
-    elif kind == _SCRIPT:
+    elif look.kind == _SCRIPT:
         _compiled(archive, members, look)
+    elif look.kind == _KERAS:
+        for strange in sorted(each for each in names if not _OF_KERAS.match(each))[:MOST_NAMED]:
+            look.understood = False
+            look.add("unscanned-file", f"its member {strange[:200]!r} is none that Keras writes")
     if "schema.json" in names:
         _skops(archive, look, trust)
-    if "config.json" in names and b'"Lambda"' in archive.read("config.json"):
-        look.add("malicious-code", "its configuration has a Lambda layer, which is code")
-    return look
+    if "config.json" in names:
+        demanded = look.kind == _KERAS
+        judge_config(look, archive.read("config.json"), trust, "config.json", demanded=demanded)
 
 
 def _kind_of(names: set[str]) -> str:
@@ -204,7 +221,9 @@ def _kind_of(names: set[str]) -> str:
     if any(each.endswith("data.pkl") for each in names):
         script = any(CONSTANTS.match(each) for each in names) and any(PROGRAM.match(each) for each in names)
         return _SCRIPT if script else _TORCH
-    return "skops" if "schema.json" in names else "zip archive"
+    if "schema.json" in names:
+        return "skops"
+    return _KERAS if {"config.json", "metadata.json"} <= names else "zip archive"
 
 
 def _bare(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], kind: str) -> set[str]:

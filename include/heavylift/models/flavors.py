@@ -8,11 +8,21 @@ from typing import Any
 
 from heavylift.models.looking import leads_out
 
-_LOADERS = re.compile(r"mlflow(?:\.\w+)+")
+_LOADERS = re.compile(
+    r"mlflow\.(?:sklearn|xgboost|lightgbm|catboost|pytorch|tensorflow|keras|onnx|statsmodels|prophet|pmdarima"
+    r"|spacy|spark|transformers|sentence_transformers|diffusers|h2o|paddle|johnsnowlabs|shap|openai|langchain"
+    r"|llama_index|dspy|diviner|fastai|gluon|mleap|promptflow|prompt\.promptlab_model"
+    r"|pyfunc\.model|pyfunc\.loaders\.(?:chat_agent|chat_model|code_model|responses_agent))"
+)
+"""Modules of MLflow that load models."""
+_KERAS = re.compile(r"keras|tf_keras|tensorflow\.keras|(?:tf_)?keras\.api(?:\._v\d)?(?:\.keras)?")
+_KERAS_FILES = re.compile(r"(?:.*/)?keras_module\.txt\Z")
 _PATHS = ("data", "pickled_model", "model_path", "python_model", "model_data", "xgb_model", "lgb_model")
 """Keys of flavors that name a file or a folder of the model."""
 _LIKE_PATHS = re.compile(r"(?!name_or_)(?:\w+_)?(?:path|file|dir|binary)\Z")
 """Other keys that do: not those that only tell where something came from, such as ``uri``."""
+_BARE_NAMES = frozenset({"model_code_path"})
+"""Keys whose folders MLflow cuts off: the file beside MLmodel is what it reads."""
 _CODE = ("code", "model_code_path")
 _URL = re.compile(r"[A-Za-z][\w+.-]*://")
 _MOST = 200
@@ -30,16 +40,27 @@ def flavor_problems(flavors: Mapping[Any, Any], names: Sequence[str]) -> Iterato
             continue
         yield from _code_problems(str(flavor), told)
         for key, value in _texts(told):
-            named = key in _PATHS or _LIKE_PATHS.match(key)
+            named = key not in _BARE_NAMES and (key in _PATHS or _LIKE_PATHS.match(key))
             if named and (_URL.match(value) or leads_out(value)):
                 yield "path-outside", f"{flavor}.{key} names {value[:_MOST]!r}"
         yield from _absent(str(flavor), told, names)
+
+
+def keras_module_problems(name: str, text: str) -> Iterator[Problem]:
+    """Yield what is wrong with the file that names the module which MLflow loads a model of Keras by."""
+    if _KERAS_FILES.match(name) and not _KERAS.fullmatch(text.strip()):
+        yield "custom-code", f"it has its loader import {text.strip()[:_MOST]!r}, which is none of Keras'"
 
 
 def _code_problems(flavor: str, told: Mapping[Any, Any]) -> Iterator[Problem]:
     loader = told.get("loader_module")
     if loader is not None and not (isinstance(loader, str) and _LOADERS.fullmatch(loader)):
         yield "custom-code", f"it is loaded by the module {str(loader)[:_MOST]!r}, which is none of MLflow's"
+    module = told.get("keras_module")
+    if module is not None and not (isinstance(module, str) and _KERAS.fullmatch(module)):
+        yield "custom-code", f"{flavor}.keras_module is {str(module)[:_MOST]!r}, which is none of Keras'"
+    if told.get("trust_remote_code"):
+        yield "custom-code", f"{flavor}.trust_remote_code has its loader import code from elsewhere"
     for key in _CODE:
         if told.get(key):
             yield "custom-code", f"{flavor}.{key} is {str(told[key])[:_MOST]!r}: code of its own is imported"

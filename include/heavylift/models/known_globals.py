@@ -32,7 +32,8 @@ _EXACT = frozenset(
         "collections.OrderedDict", "collections.defaultdict", "collections.deque", "collections.Counter",
         "copyreg._reconstructor", "copy_reg._reconstructor", "_codecs.encode",
         "datetime.datetime", "datetime.date", "datetime.time", "datetime.timedelta", "datetime.timezone",
-        "decimal.Decimal", "fractions.Fraction", "uuid.UUID", "pathlib.PurePosixPath",
+        "decimal.Decimal", "fractions.Fraction", "uuid.UUID", "pathlib.PurePosixPath", "pathlib.PosixPath",
+        "pathlib.Path", "argparse.Namespace", "types.SimpleNamespace", "re._compile",
         "numpy.dtype", "numpy.ndarray", "numpy.matrix",
         "numpy.core.multiarray._reconstruct", "numpy._core.multiarray._reconstruct",
         "numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar",
@@ -48,6 +49,7 @@ _EXACT = frozenset(
         "scipy._lib.array_api_compat.numpy._aliases.asarray",
         "sklearn.cluster._kmeans._kmeans_single_lloyd", "sklearn.cluster._kmeans._kmeans_single_elkan",
         "joblib.numpy_pickle.NumpyArrayWrapper",
+        "sklearn.compose._column_transformer.make_column_selector",
         "sklearn._loss.link.Interval", "sklearn.tree._tree.Tree",
         "sklearn.neighbors._kd_tree.newObj", "sklearn.neighbors._ball_tree.newObj",
         "sklearn.metrics._dist_metrics.newObj",
@@ -57,17 +59,33 @@ _EXACT = frozenset(
         "pandas.core.frame.DataFrame", "pandas.core.series.Series",
         "pandas._libs.arrays.__pyx_unpickle_NDArrayBacked",
         "pandas.core.arrays.categorical.Categorical", "pandas.core.dtypes.dtypes.CategoricalDtype",
-        "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2",
+        "torch._utils._rebuild_tensor", "torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor_v3",
+        "torch._utils._rebuild_sparse_tensor", "torch.storage.UntypedStorage", "torch.storage.TypedStorage",
         "torch._utils._rebuild_qtensor", "torch.per_tensor_affine", "torch.per_channel_affine",
         "torch._utils._rebuild_parameter", "torch.Size", "torch.serialization._get_layout", "torch.device",
     }
 )  # fmt: skip
 _NUMPY_SCALARS = re.compile(
-    r"numpy\.(?:u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)|bool_?|str_|bytes_)"
+    r"numpy\.(?:u?int(?:8|16|32|64)|float(?:16|32|64)|complex(?:64|128)|bool_?|str_|bytes_|object_"
+    r"|(?:datetime|timedelta)64|generic|number|(?:un)?signedinteger|integer|inexact|(?:complex)?floating"
+    r"|character|flexible|u?longlong|u?intc|longdouble)"
+)
+# Tables of pandas and what they are made of: since its third version under short names.
+_PANDAS = re.compile(
+    r"pandas\.(?:DataFrame|Series|(?:Range|Multi|Datetime|Timedelta|Period|Interval|Categorical)?Index"
+    r"|Categorical|Interval|(?:Categorical|String|Boolean|Period|Interval|DatetimeTZ|U?Int(?:8|16|32|64)"
+    r"|Float(?:32|64))Dtype|arrays\.(?:(?:Boolean|Integer|Floating|Datetime|Timedelta|Period|Interval|Numpy"
+    r"|NumpyExtension|String)Array))"
+    r"|pandas\.core\.indexes\.(?:datetimes\._new_DatetimeIndex|period\._new_PeriodIndex"
+    r"|interval\._new_IntervalIndex|(?:datetimes|timedeltas|period|interval|category|multi)\.[A-Z]\w*Index)"
+    r"|pandas\._libs\.tslibs\.(?:timestamps\._unpickle_timestamp|timedeltas\._timedelta_unpickle"
+    r"|nattype\._nat_unpickle|offsets\.(?:Day|Hour|Minute|Second|Milli|Micro|Nano|MonthEnd|MonthBegin|YearEnd"
+    r"|YearBegin|Week|QuarterEnd|QuarterBegin|BusinessDay))"
 )
 _TORCH = re.compile(
     r"torch\.(?:(?:Float|Double|Half|BFloat16|Int|Long|Short|Char|Byte|Bool|QInt8|QUInt8|QInt32)Storage"
-    r"|q?u?int(?:8|16|32|64)|float(?:16|32|64)|bfloat16|bool)"
+    r"|q?u?int(?:8|16|32|64)|float(?:16|32|64)|bfloat16|bool|complex(?:32|64|128)"
+    r"|float8_(?:e4m3fn|e4m3fnuz|e5m2|e5m2fnuz|e8m0fnu)|float4_e2m1fn_x2)"
 )
 # What TorchScript's own archives name: types of the program in them, and what rebuilds their lists.
 _SCRIPT = re.compile(
@@ -123,6 +141,26 @@ _ACTS_MODULES = re.compile(
 )
 
 
+_BY_VALUE = re.compile(
+    r"cloudpickle\.cloudpickle(?:_fast)?\.(?:_builtin_type|_make_(?:function|cell|empty_cell|skel_func"
+    r"|skeleton_class|skeleton_enum|typevar|dict_keys|dict_values|dict_items)|_(?:function|class)_setstate"
+    r"|_fill_function|_rehydrate_skeleton_class|_gen_\w+|subimport|_get_bases|_cell_set)"
+)
+_BESIDE_THOSE = re.compile(
+    r"(?:builtins|__builtin__)\.(?:type|property|staticmethod|classmethod|super)"
+    r"|mlflow\.pyfunc\.model\.(?:PythonModel|ChatModel|ChatAgent|ResponsesAgent|_FunctionPythonModel)"
+    r"|mlflow\.types\.\w+\.\w+|mlflow\.models\.signature\._TypeHints|functools\.partial"
+)
+
+
+def are_functions_by_value(names: list[Global]) -> bool:
+    """Tell whether names that act are those by which cloudpickle keeps functions and classes as bytecode."""
+    kept = [bool(_BY_VALUE.fullmatch(str(name))) for name in names]
+    return any(kept) and all(
+        own or _BESIDE_THOSE.fullmatch(str(name)) for own, name in zip(kept, names, strict=True)
+    )
+
+
 def standing_of(name: Global, trusted: frozenset[str] = frozenset()) -> Standing:
     """Return what is known of ``name``.
 
@@ -144,5 +182,5 @@ def standing_of(name: Global, trusted: frozenset[str] = frozenset()) -> Standing
 def _is_data(full: str) -> bool:
     if _NOT_THESE.match(full):
         return False
-    patterns = (_NUMPY_SCALARS, _TORCH, _SCRIPT, _LAYERS, _CLASSES, _SPARSE, _FUNCTIONS)
+    patterns = (_NUMPY_SCALARS, _PANDAS, _TORCH, _SCRIPT, _LAYERS, _CLASSES, _SPARSE, _FUNCTIONS)
     return any(pattern.fullmatch(full) for pattern in patterns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import re
 import zipfile
 from collections.abc import Mapping
@@ -25,8 +26,11 @@ _VERSION = re.compile(r"\d+(?:\.[\w+!-]+)*\Z", re.ASCII)
 _FORMS = {
     ".onnx": "onnx", ".skops": "skops", ".pkl": "pickle", ".pickle": "pickle", ".joblib": "pickle",
     ".pt2": "exported", ".pt": "torch", ".pth": "torch", ".safetensors": "safetensors", ".ubj": "xgboost",
-    ".cbm": "catboost",
+    ".cbm": "catboost", ".keras": "keras", ".h5": "keras", ".hdf5": "keras",
 }  # fmt: skip
+_WEIGHTS = re.compile(r"(?:model|pytorch_model|tf_model|flax_model)[^/]*\.(?:safetensors|bin|h5|msgpack)\Z")
+_UNANSWERED = frozenset({"torch", "safetensors", "hdf5", "transformers", "sentence_transformers"})
+"""Forms that are looked at and not run: weights alone, and those whose questions are none of numbers."""
 _BEGINNINGS = (
     (re.compile(rb'\s*\{\s*"(?:learner|version|Config)"'), "xgboost"),
     (re.compile(rb"\{L[\x00-\xff]{8}(?:learner|version|Config)"), "xgboost"),
@@ -42,8 +46,9 @@ class Layout:
     """A model as it lies in a folder.
 
     :param form: how it is loaded: ``mlflow``, ``onnx``, ``skops``, ``pickle``, ``exported`` (a program of
-        PyTorch), ``torchscript``, ``torch`` and ``safetensors`` (weights alone), ``xgboost``, ``lightgbm``,
-        ``catboost``, ``savedmodel`` (TensorFlow's), or empty.
+        PyTorch), ``torchscript``, ``torch``, ``hdf5`` and ``safetensors`` (weights alone), ``keras``,
+        ``xgboost``, ``lightgbm``, ``catboost``, ``savedmodel`` (TensorFlow's), ``transformers`` and
+        ``sentence_transformers`` (folders), or empty.
     :param path: what is loaded, relative to the folder; empty for the folder itself.
     :param flavors: MLflow's flavors, or the form.
     :param requirements: lines of packages, as the model gives them.
@@ -66,7 +71,7 @@ class Layout:
     @property
     def answers(self) -> bool:
         """Tell whether a model answers inputs: weights alone do not."""
-        return self.form not in {"torch", "safetensors"}
+        return self.form not in _UNANSWERED
 
 
 def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, ...] = ()) -> Layout:
@@ -80,6 +85,9 @@ def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, .
         return _mlflow(folder, names)
     if _SAVED_MODEL in names:
         return Layout("savedmodel", "", ("tensorflow",), requirements=requirements)
+    hub = _hub(names)
+    if hub:
+        return Layout(hub, "", (hub,), requirements=requirements)
     alone = list(names) if len(names) == 1 else [each for each in names if each.endswith(".onnx")]
     if len(alone) == 1:
         # Beside a file of ONNX lie those that hold its tensors.
@@ -98,9 +106,28 @@ def read_layout(folder: Path, names: tuple[str, ...], requirements: tuple[str, .
     )
 
 
+def _hub(names: tuple[str, ...]) -> str:
+    """Return the form of a folder as libraries of Hugging Face keep models; empty where it is none."""
+    if "modules.json" in names and "config_sentence_transformers.json" in names:
+        return "sentence_transformers"
+    weights = any(_WEIGHTS.match(name) for name in names)
+    return "transformers" if "config.json" in names and weights else ""
+
+
 def _form_of(path: Path) -> str:
     form = _FORMS.get(path.suffix.lower(), "") or _beginning(path)
+    if form == "keras" and path.suffix.lower() != ".keras" and not _has_config(path):
+        return "hdf5"
     return "torchscript" if form == "torch" and _is_script(path) else form
+
+
+def _has_config(path: Path) -> bool:
+    """Tell whether a file of HDF5 names Keras' configuration, and so is more than weights."""
+    with path.open("rb") as stream:
+        if not stream.seek(0, 2):
+            return False
+        with mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(b"model_config\0") >= 0
 
 
 def _is_script(path: Path) -> bool:

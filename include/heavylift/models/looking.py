@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from heavylift.models.known_globals import Standing, standing_of
+from heavylift.models.known_globals import Standing, are_functions_by_value, standing_of
 from heavylift.models.opcodes import Global, PickleProgram
 
 MOST_NAMED = 8
@@ -59,23 +59,31 @@ class Trust:
     globals: frozenset[str] = frozenset()
 
 
-def judge_names(look: Look, names: Iterable[Global], trust: Trust, what: str) -> None:
-    """Note which of the names that a file imports act on the machine, and which are not known."""
-    by_standing: dict[Standing, list[str]] = {each: [] for each in Standing}
+def judge_names(look: Look, names: Iterable[Global], trust: Trust, what: str) -> bool:
+    """Note which of the names that a file imports act on the machine, and which are not known.
+
+    :return: what acts is functions alone that lie in the pickle as bytecode.
+    """
+    by_standing: dict[Standing, list[Global]] = {each: [] for each in Standing}
     for name in dict.fromkeys(names):
-        by_standing[standing_of(name, trust.globals)].append(str(name))
+        by_standing[standing_of(name, trust.globals)].append(name)
     acting, unknown = by_standing[Standing.ACTS], by_standing[Standing.UNKNOWN]
-    if acting:
-        look.add("malicious-code", f"{what} imports {_listed(acting)}")
+    by_value = are_functions_by_value(acting)
+    if by_value:
+        look.add("pickled-code", f"{what} holds functions or classes as bytecode, kept by cloudpickle")
+    elif acting:
+        look.add("malicious-code", f"{what} imports {_listed(list(map(str, acting)))}")
     if unknown:
-        look.add("unknown-global", f"{what} imports {_listed(unknown)}")
+        look.add("unknown-global", f"{what} imports {_listed(list(map(str, unknown)))}")
+    return by_value
 
 
 def judge_program(look: Look, program: PickleProgram, trust: Trust) -> None:
     """Note what a pickle would do, and whether it could be read to its end."""
-    judge_names(look, program.names, trust, "the pickle")
+    by_value = judge_names(look, program.names, trust, "the pickle")
     odd = [each for each in program.calls if each == "?" or each.endswith("are set)")]
-    if odd:
+    # What is made of bytecode is called by no name: that much is said already.
+    if odd and not by_value:
         look.add(
             "malicious-code", f"the pickle calls {_listed(list(dict.fromkeys(odd)))}, which is no plain name"
         )

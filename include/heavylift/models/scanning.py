@@ -9,16 +9,22 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from heavylift.models import archives
 from heavylift.models.beside import SAVED_MODEL, read_beside
+from heavylift.models.flavors import keras_module_problems
+from heavylift.models.gguf import gguf_problems
+from heavylift.models.hdf5 import MAGIC, hdf5_behind, look_into_hdf5
+from heavylift.models.hub_files import hub_problems
 from heavylift.models.inert import MAGICS, is_safetensors, npy_holds_objects
 from heavylift.models.looking import Look, Trust, judge_names, judge_program, leads_out
 from heavylift.models.onnx_graph import read_onnx
 from heavylift.models.opcodes import PickleProgram, read_program
 from heavylift.models.tensorflow_graph import is_saved_model, saved_model_problems
+from heavylift.models.ubjson import ubjson_problem
 
 TEXT_LIMIT = 256 * 2**20
 _COMPILED_NAMES = re.compile(
@@ -37,7 +43,7 @@ _CODE_NAMES = re.compile(r".*\.(?:py|pyw|ipynb|sh|bash|r|js|pl|rb|lua)\Z", re.IG
 
 
 _UNREAD = (
-    (b"\x89HDF\r\n\x1a\n", "HDF5"), (b"7z\xbc\xaf\x27\x1c", "7z archive"), (b"Rar!", "RAR archive"),
+    (b"7z\xbc\xaf\x27\x1c", "7z archive"), (b"Rar!", "RAR archive"),
     (b"\x04\x22\x4d\x18", "LZ4"), (b"\x28\xb5\x2f\xfd", "Zstandard"), (b"ZF0x", "old joblib"),
     (b"SQLite format 3\0", "SQLite"), (b"Obj\x01", "Avro"), (b"ORC", "ORC"), (b"RIFF", "RIFF"),
 )  # fmt: skip
@@ -67,10 +73,10 @@ def look_at(stream: BinaryIO, size: int, name: str, trust: Trust, depth: int = 0
     head = stream.read(512)
     stream.seek(0)
     look = _by_beginning(stream, size, head, name, trust, depth)
-    behind = archives.zip_behind(stream, head, name, trust, depth)
-    if behind is not None:
-        look.understood = look.understood and behind.understood
-        look.suspicions += behind.suspicions
+    for behind in (archives.zip_behind(stream, head, name, trust, depth), hdf5_behind(stream, head, name)):
+        if behind is not None:
+            look.understood = look.understood and behind.understood
+            look.suspicions += behind.suspicions
     if not look.kind.endswith("pickle"):
         _as_pickle(look, stream, size, trust)
     return look
@@ -101,6 +107,8 @@ def _by_beginning(stream: BinaryIO, size: int, head: bytes, name: str, trust: Tr
         look = Look(name, "native code", understood=False)
         look.add("native-code", "it is machine code that a loader may run")
         return look
+    if head.startswith(MAGIC):
+        return look_into_hdf5(stream, size, name, trust)
     packed = archives.look_into(stream, size, head, name, trust, depth)
     if packed is not None:
         return packed
@@ -118,10 +126,15 @@ def _as_data(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) 
         return _array(stream, size, name, trust)
     for magic, kind in MAGICS:
         if head.startswith(magic):
-            return Look(name, kind, understood=True)
+            look = Look(name, kind, understood=True)
+            return _noted(look, gguf_problems(stream)) if kind == "gguf" else look
     # "{" begins no opcode of a pickle, so that what begins so can be nothing but JSON or UBJSON.
     if head[:1] == b"{" and head[1:2] in {b"L", b"l", b"I", b"U", b"i", b"$", b"#"}:
-        return Look(name, "ubjson", understood=True)
+        problem = ubjson_problem(stream, size)
+        look = Look(name, "ubjson", understood=not problem)
+        return _noted(
+            look, [("unscanned-file", f"it cannot be read to its end ({problem})")] if problem else []
+        )
     if is_safetensors(stream, size):
         return Look(name, "safetensors", understood=True)
     return _onnx(stream, size, name) or _saved_model(stream, size, name)
@@ -130,8 +143,11 @@ def _as_data(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) 
 def _saved_model(stream: BinaryIO, size: int, name: str) -> Look | None:
     if not is_saved_model(stream, size):
         return None
-    look = Look(name, SAVED_MODEL, understood=True)
-    for rule, detail in dict.fromkeys(saved_model_problems(stream, size)):
+    return _noted(Look(name, SAVED_MODEL, understood=True), saved_model_problems(stream, size))
+
+
+def _noted(look: Look, problems: Iterable[tuple[str, str]]) -> Look:
+    for rule, detail in dict.fromkeys(problems):
         look.understood &= rule != "unscanned-file"
         look.add(rule, detail)
     return look
@@ -197,7 +213,7 @@ def _plain(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) ->
     if _CODE_NAMES.match(name) or text.startswith("#!"):
         look.kind = "code"
         look.add("custom-code", "it is source code that runs when the model is loaded")
-    return look
+    return _noted(look, chain(hub_problems(name, text), keras_module_problems(name, text)))
 
 
 def _called(head: bytes) -> str:

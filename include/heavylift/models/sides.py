@@ -196,10 +196,11 @@ def _unsafe(request: ModelRequest, side: str, checked: Checked) -> ConflictError
 def _no_answers(request: ModelRequest, side: str, form: str) -> UnsupportedError:
     return UnsupportedError(
         f"running the {side} of model {request.name!r}",
-        got=f"weights alone ({form}), which answer no inputs",
+        got=f"weights alone, or a model that is not asked by numbers ({form})",
         expected="a model with its computation",
         state="it was not run; nothing was changed",
-        remedy="compare the models that hold the weights; the proof of a conversion holds each tensor",
+        remedy="compare the models that hold the weights (the proof of a conversion holds each tensor), or an"
+        " endpoint; keep models of transformers by MLflow's flavor for them",
         code="9550",
     )
 

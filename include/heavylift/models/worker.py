@@ -294,6 +294,7 @@ _LOADERS: dict[str, Any] = {
     "torchscript": lambda path: beside("worker_torch").Script(path),
     "exported": lambda path: beside("worker_torch").Exported(path),
     "torch": lambda path: beside("worker_torch").Weights(path),
+    "keras": lambda path: beside("worker_keras").Whole(path),
 }  # fmt: skip
 
 

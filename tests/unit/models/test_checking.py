@@ -142,7 +142,7 @@ def test_a_file_that_only_the_target_has_is_a_warning(tmp_path: Path) -> None:
 
 
 def test_a_file_that_no_scanner_understands_blocks(tmp_path: Path) -> None:
-    source = save(tmp_path / "s", files={"weights.h5": b"\x89HDF\r\n\x1a\n\0\0\0\0"})
+    source = save(tmp_path / "s", files={"weights.db": b"SQLite format 3\0\0\0\0\0"})
     record = check(tmp_path, source)
     assert blockers(record) == {"unscanned-file"}
     accepted = check(tmp_path, source, accept=frozenset({"unscanned-file"}))
@@ -153,11 +153,11 @@ def test_a_file_that_no_scanner_understands_blocks(tmp_path: Path) -> None:
 def test_a_file_that_only_modelscan_understands_passes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scanned = Scanned("0.8.8", frozenset({"weights.h5"}))
+    scanned = Scanned("0.8.8", frozenset({"weights.db"}))
     monkeypatch.setattr(checking.modelscan, "scan", lambda *_arguments, **_options: scanned)
-    record = check(tmp_path, save(tmp_path / "s", files={"weights.h5": b"\x89HDF\r\n\x1a\n\0\0\0\0"}))
+    record = check(tmp_path, save(tmp_path / "s", files={"weights.db": b"SQLite format 3\0\0\0\0\0"}))
     assert record.passed
-    assert [each.looked_at_by for each in record.files if each.path == "weights.h5"] == [("modelscan",)]
+    assert [each.looked_at_by for each in record.files if each.path == "weights.db"] == [("modelscan",)]
 
 
 @pytest.mark.parametrize(

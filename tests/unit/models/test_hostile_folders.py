@@ -93,6 +93,12 @@ BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
 )
 TEXT_ACT = b"cos\nsystem\n(S'true'\ntR"
 
+BY_VALUE = (
+    b"\x80\x02ccloudpickle.cloudpickle\n_make_function\n(ccloudpickle.cloudpickle\n_builtin_type\n"
+    b"X\x08\x00\x00\x00CodeType\x85R(K\x00tR}NNNtR)R."
+)
+"""A function as cloudpickle keeps it: a type, called, and what came of that called again."""
+
 JUDGED: dict[str, tuple[Change, str]] = {
     "a number that pickletools cannot read": (
         put("model.pkl", b"I0x10\n0" + TEXT_ACT + b"."), "malicious-code",
@@ -139,6 +145,11 @@ JUDGED: dict[str, tuple[Change, str]] = {
     "data behind a URL": (flavor(data="s3://bucket/x"), "path-outside"),
     "a file that is not there": (flavor(data="model.bin"), "file-absent"),
     "a loader of its own": (flavor(loader_module="mine.loader"), "custom-code"),
+    "another module of MLflow's": (flavor(loader_module="mlflow.projects"), "custom-code"),
+    "a module of MLflow's library": (flavor(loader_module="mlflow.sklearn.os"), "custom-code"),
+    "Keras by another name": (flavor(keras_module="evil"), "custom-code"),
+    "code from elsewhere": (flavor(trust_remote_code=True), "custom-code"),
+    "functions as bytecode": (put("model.pkl", BY_VALUE), "pickled-code"),
     "code of its own": (flavor(code="code"), "custom-code"),
     "a model from code": (flavor(model_code_path="agent.py"), "custom-code"),
     "a link": (lambda folder: (folder / "extra").symlink_to("/etc/passwd"), "unscanned-file"),
@@ -298,3 +309,17 @@ def test_an_array_of_which_joblib_may_count_other_bytes_is_not_stepped_over(
     state = b"}(X\x05\x00\x00\x00dtypecnumpy\ndtype\n" + dtype + b"X\x05\x00\x00\x00shapeK\x01\x85ub"
     data = b"\x80\x02" + wrapper + state + b"\0" * 8 + calling("os", "system", "true")[2:]
     assert "damaged-pickle" in blockers(check(tmp_path, save(tmp_path / "s", model=data)))
+
+
+def test_a_model_from_code_may_be_accepted_wherever_it_was_written(tmp_path: Path) -> None:
+    source = save(tmp_path / "s", files={"agent.py": b"import mlflow\n"})
+    flavor(loader_module="mlflow.pyfunc.loaders.code_model", model_code_path="/srv/x/agent.py")(source)
+    assert blockers(check(tmp_path, source)) == {"custom-code"}
+    assert check(tmp_path, source, accept=frozenset({"custom-code"})).passed
+
+
+def test_bytecode_beside_names_that_act_is_malicious(tmp_path: Path) -> None:
+    source = save(tmp_path / "s", model=BY_VALUE[:-1] + b"0cos\nsystem\n.")
+    assert blockers(check(tmp_path, source)) == {"malicious-code"}
+    source = save(tmp_path / "t", model=BY_VALUE)
+    assert blockers(check(tmp_path, source)) == {"pickled-code"}

@@ -139,7 +139,7 @@ def test_what_acts_or_arrived_wrong_is_never_accepted() -> None:
     never = {rule.id for rule in RULES.values() if not rule.acceptable}
     assert never == {
         "malicious-code", "scanner-issue", "damaged-pickle", "scanner-unavailable", "digest-differs",
-        "file-missing", "golden-expectation", "path-outside",
+        "file-missing", "golden-expectation", "path-outside", "pickled-code",
     }  # fmt: skip
 
 

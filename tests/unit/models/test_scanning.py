@@ -139,11 +139,10 @@ def safetensors(extra: bytes = b"") -> bytes:
         (safetensors(), "w.safetensors", "safetensors", True),
         (safetensors(SYSTEM), "w.safetensors", "unknown", False),
         (b"PAR1....PAR1", "x.parquet", "parquet", True),
-        (b"{L\0\0\0\0\0\0\0\7learner", "model.ubj", "ubjson", True),
+        (b"{L\0\0\0\0\0\0\0\7learner[$l#L\0\0\0\0\0\0\0\1\0\0\0\5}", "model.ubj", "ubjson", True),
         (b'{"a": 1}', "x.json", "text", True),
         (b"", "empty", "text", True),
         (b"\x00\x01\x02\x03" * 50, "weights.dat", "unknown", False),
-        (b"\x89HDF\r\n\x1a\n" + b"\0" * 64, "model.h5", "HDF5", False),
     ],
 )
 def test_formats_are_told_by_their_content(data: bytes, name: str, kind: str, understood: bool) -> None:
@@ -274,3 +273,25 @@ def test_torchscript_computes_or_is_told(code: bytes, found: set[str]) -> None:
 )  # fmt: skip
 def test_what_a_library_has_imported_or_evaluates_is_not_known(name: tuple[str, str]) -> None:
     assert rules(look(naming(name))) == {"unknown-global"}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pandas.DataFrame", "pandas.Index", "pandas.arrays.DatetimeArray", "pandas.CategoricalDtype",
+        "pandas._libs.tslibs.timestamps._unpickle_timestamp", "numpy.number", "pathlib.PosixPath",
+        "sklearn.compose._column_transformer.make_column_selector", "argparse.Namespace",
+        "torch._utils._rebuild_tensor_v3", "torch.float8_e4m3fn", "types.SimpleNamespace",
+    ],
+)  # fmt: skip
+def test_what_models_keep_of_other_libraries_passes(name: str) -> None:
+    module, _, last = name.rpartition(".")
+    assert rules(look(calling(module, last))) == set()
+
+
+@pytest.mark.parametrize(
+    "name", ["pandas.read_pickle", "pandas.eval", "pandas.arrays.os", "torch.storage._load_from_bytes"]
+)
+def test_other_names_of_those_libraries_block(name: str) -> None:
+    module, _, last = name.rpartition(".")
+    assert rules(look(calling(module, last, "x"))) & {"unknown-global", "malicious-code"}
