@@ -121,14 +121,29 @@ def test_no_more_records_are_read_than_a_curve_needs(place: Place, monkeypatch: 
     assert [point.seconds for point in series.points] == [3.0, 4.0, 5.0, 6.0]
 
 
-def switched(place: Place, source: Any, target: Any) -> None:
+def switched(
+    place: Place, source: Any, target: Any, number: int = 1, outcome: Any = "switched", pause: float = 1.5
+) -> None:
     run = place.run("cutover")
     world = WorldRecord(databases=(DatabaseStand(database="db", source=source, target=target),))
     record = SwitchRecord(
-        run=run, epoch=7, goal="target", began_at=AT, ended_at=AT, outcome="switched",
-        write_pause_seconds=1.5, write_pause_budget_seconds=5, before=WorldRecord(), after=world,
+        run=run, epoch=7, goal="target", began_at=AT, ended_at=AT + timedelta(number), outcome=outcome,
+        write_pause_seconds=pause, write_pause_budget_seconds=5, before=WorldRecord(), after=world,
     )  # fmt: skip
-    place.write(switch_path(run, "switch", 1), record)
+    place.write(switch_path(run, "switch", number), record)
+
+
+def test_an_attempt_that_had_nothing_to_do_hides_no_pause(place: Place) -> None:
+    spec = place.spec()
+    switched(place, "frozen", "open")
+    switched(place, "frozen", "open", 2, "already", 0.0)
+    switch = read(place, spec).switch
+    assert switch is not None
+    assert (switch.pause_seconds, switch.outcome) == (1.5, "writes moved to the target")
+    switched(place, "open", "frozen", 3, "returned", 0.5)
+    switch = read(place, spec).switch
+    assert switch is not None
+    assert (switch.pause_seconds, switch.writes) == (0.5, "source")
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from heavylift.report.scale import byte_step, elapsed, time_step
 from heavylift.report.story import read_story
 from heavylift.report.text import visible
 from heavylift.report.throughput import throughput_of
-from heavylift.report.timeline import Bar, merge_bars, place_bars
+from heavylift.report.timeline import Bar, Lane, Mark, draw_lanes, merge_bars, place_bars
 from heavylift.report.verdict import Standing, headline_of
 from heavylift.report.view import adds_up, view_of
 from tests.unit.evidence.memory_store import MemoryStore
@@ -272,3 +272,17 @@ def test_axes_have_round_ticks() -> None:
     ]  # fmt: skip
     assert byte_step(500 * MIB) == 128 * MIB
     assert byte_step(3) == 1
+
+
+def test_words_about_a_late_answer_end_before_the_mark_of_an_early_one() -> None:
+    start = datetime(2026, 11, 30, tzinfo=UTC)
+    work = Lane("plan", (Bar("plan", start, start + timedelta(seconds=60), "Plan"),))
+
+    def words_at(*seconds: int) -> float:
+        marks = tuple(Mark("good", start + timedelta(seconds=each), "passed") for each in seconds)
+        drawn = draw_lanes([work, Lane("gate", marks=marks)])
+        assert drawn is not None
+        (x,) = re.findall(r'<text x="([0-9.]+)" y="[0-9.]+" class="later">', drawn.svg)
+        return float(x)
+
+    assert words_at(62, 4000) < words_at(10, 4000)
