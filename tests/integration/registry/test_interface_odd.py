@@ -85,6 +85,7 @@ def test_what_a_server_does_not_take_or_cannot_tell_is_named_and_the_rest_arrive
         history.trace(source, place, run, number)
     for statement in LONG:
         source.sql(statement, run)
+    source.sql("UPDATE datasets SET dataset_source = printf('%.*c', 70000, 's')")
     late = "UPDATE trace_info SET timestamp_ms = ? WHERE request_id LIKE 'tr-01%'"
     source.sql(late, 10**17)
     moves = Moves(source.connection, target.connection)
@@ -93,7 +94,10 @@ def test_what_a_server_does_not_take_or_cannot_tell_is_named_and_the_rest_arrive
         told = {each.what: f"{each.id} {each.reason}" for each in record.failures}
         assert sorted(told) == ["runs", "traces"]
         assert f"those of experiment {experiment} " in told["traces"]
-        for each in ("300 characters", "tags[0].key", "'long' (4 characters; its value 9,000): cut off"):
+        for each in (
+            *("300 characters", "tags[0].key", "'long' (4 characters; its value 9,000): cut off"),
+            "source 70,000",
+        ):
             assert each in told["runs"]
         assert "secret words" not in told["runs"]
     assert target.sql("SELECT value FROM params WHERE key = 'short'") == [("1",)]
@@ -103,6 +107,7 @@ def test_what_a_server_does_not_take_or_cannot_tell_is_named_and_the_rest_arrive
     assert {each.what for each in moves.verify().differences} == {"run", "trace"}
     source.sql("DELETE FROM tags WHERE length(key) > 250")
     source.sql("DELETE FROM params WHERE key = 'long'")
+    source.sql("UPDATE datasets SET dataset_source = '{}'")
     target.sql("DELETE FROM params WHERE key = 'long'")
     source.sql(late, 10**12)
     assert moves.sync().failures == ()

@@ -35,7 +35,7 @@ async def log_batch(
         try:
             await _write(target, {**body, "tags": [*(body.get("tags") or ()), *note]})
         except PermanentError as error:
-            _demand_plain(error)
+            demand_plain(error)
         else:
             return
     if len(body) > 1:
@@ -49,7 +49,7 @@ async def _write(target: WritingServer, body: Mapping[str, Any]) -> None:
     await target.write("POST", f"{API}/log-batch", body)
 
 
-def _demand_plain(error: PermanentError) -> None:
+def demand_plain(error: PermanentError) -> None:
     """Raise an error that is about the run, the credentials or the room, and not about a value."""
     if type(error) is not PermanentError:
         raise error
@@ -59,7 +59,7 @@ async def _log(target: WritingServer, body: Mapping[str, Any], refused: list[str
     try:
         await _write(target, body)
     except PermanentError as error:
-        _demand_plain(error)
+        demand_plain(error)
         if len(refused) >= MOST_REFUSED:
             raise
         items = [(sort, each) for sort in _SORTS for each in body.get(sort) or ()]
@@ -123,6 +123,16 @@ def _described(sort: str, item: Mapping[str, Any]) -> str:
     if sort == "metrics":
         return f"metric {shown} at step {item.get('step')}, time {item.get('timestamp')}"
     return f"{_SORTS[sort]} {shown} ({len(key):,} characters; its value {len(str(item['value'])):,})"
+
+
+def described_input(thing: Mapping[str, Any]) -> str:
+    """Return which dataset or logged model it is, and how long a dataset's texts are."""
+    if "model_id" in thing:
+        return f"logged model {thing['model_id']}"
+    dataset = thing["dataset"]
+    sizes = ", ".join(f"{key} {len(str(each)):,}" for key, each in sorted(dataset.items()) if key != "name")
+    name = str(dataset.get("name", ""))
+    return f"dataset {name[:_SHOWN]!r} (characters: name {len(name):,}, {sizes})"
 
 
 def _parts(body: Mapping[str, Any]) -> Iterable[dict[str, Any]]:

@@ -8,8 +8,16 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from heavylift.errors import PermanentError
 from heavylift.registry.interface.artifacts import Place
-from heavylift.registry.interface.batches import cut_off, log_batch, long_values, refused_items
+from heavylift.registry.interface.batches import (
+    cut_off,
+    demand_plain,
+    described_input,
+    log_batch,
+    long_values,
+    refused_items,
+)
 from heavylift.registry.interface.context import Context
 from heavylift.registry.interface.merging import Merge, note, noted, pairs
 from heavylift.registry.interface.names import pairs_of, tags_of
@@ -151,16 +159,16 @@ class Filling:
     async def _inputs(self, fill: Fill) -> None:
         """Log the datasets and models that are missing; each sort once, for a second time would count."""
         missing = sorted(fill.wanted.inputs - (fill.there.inputs if fill.there else frozenset()))
-        lines = [json.loads(each) for each in missing]
+        lines = [(each, json.loads(each)) for each in missing]
         datasets = [
-            {"dataset": each["dataset"], "tags": pairs_of(dict(each["tags"]))}
-            for each in lines
+            (line, {"dataset": each["dataset"], "tags": pairs_of(dict(each["tags"]))})
+            for line, each in lines
             if "dataset" in each
         ]
-        models = [{"model_id": each["model_input"]} for each in lines if "model_input" in each]
+        models = [(line, {"model_id": each["model_input"]}) for line, each in lines if "model_input" in each]
         outputs = [
-            {"model_id": each["model_output"], "step": each["step"]}
-            for each in lines
+            (line, {"model_id": each["model_output"], "step": each["step"]})
+            for line, each in lines
             if "model_output" in each
         ]
         for name, path, things in (
@@ -170,9 +178,22 @@ class Filling:
         ):
             if things:
                 await self.runs.awake(fill.state)
-                await self._log_once(
-                    fill, f"{API}/{path}", {"run_id": fill.state.target_id, name: things}, missing
-                )
+                await self._log_inputs(fill, name, path, things)
+
+    async def _log_inputs(
+        self, fill: Fill, name: str, path: str, things: Sequence[tuple[str, Mapping[str, Any]]]
+    ) -> None:
+        """Log things; where the server refuses them together, each by itself."""
+        body = {"run_id": fill.state.target_id, name: [thing for _, thing in things]}
+        try:
+            await self._log_once(fill, f"{API}/{path}", body, [line for line, _ in things])
+        except PermanentError as error:
+            demand_plain(error)
+            if len(things) == 1:
+                fill.refused.append(f"{described_input(things[0][1])}: {error.got}")
+                return
+            for each in things:
+                await self._log_inputs(fill, name, path, [each])
 
     async def _log_once(self, fill: Fill, path: str, body: Mapping[str, Any], lines: Iterable[str]) -> None:
         kind = (

@@ -191,8 +191,9 @@ def _key(table: StoreTable, values: list[Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    text = repr(value) if isinstance(value, str | bytes) else str(value)
-    return text if len(text) <= _LONGEST_KEY else text[:_LONGEST_KEY] + "…"
+    if not isinstance(value, str | bytes):
+        return str(value)
+    return repr(value) if len(value) <= _LONGEST_KEY else f"{value[:_LONGEST_KEY]!r}…"
 
 
 def _without_parents(source: sqlite3.Connection, tables: Mapping[str, StoreTable]) -> Iterator[Unfit]:
