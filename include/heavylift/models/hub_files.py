@@ -79,19 +79,26 @@ def _told(found: dict[str, Any]) -> Iterator[Problem]:
         if told and (told is True or isinstance(told, (str, list, dict))):
             shown = json.dumps(told)[:_MOST]
             yield "custom-code", f"its {key} is {shown}: a loader imports code of its own or from elsewhere"
+    shards = found.get("weight_map")
+    for each in set(map(str, shards.values())) if isinstance(shards, dict) else ():
+        if leads_out(each):
+            yield "path-outside", f"its weight_map names {each[:_MOST]!r}"
     mapped = found.get("auto_mapping")
     library = mapped.get("parent_library") if isinstance(mapped, dict) else None
     if library is not None and str(library).partition(".")[0] not in _LIBRARIES:
         yield "custom-code", f"its auto_mapping imports {str(library)[:_MOST]!r}"
-    template = found.get("chat_template")
-    for each in template if isinstance(template, list) else [{"template": template}]:
-        text = each.get("template") if isinstance(each, dict) else None
+    yield from _templates(found.get("chat_template"))
+
+
+def _templates(told: Any) -> Iterator[Problem]:
+    """Yield what is wrong with templates: one, several by name, or a list of both."""
+    if isinstance(told, list):
+        told = [each.get("template") if isinstance(each, dict) else None for each in told]
+    elif isinstance(told, dict):
+        told = list(told.values())
+    for text in told if isinstance(told, list) else [told]:
         if isinstance(text, str):
             yield from template_problems(text)
-    if isinstance(template, dict):
-        for each in template.values():
-            if isinstance(each, str):
-                yield from template_problems(each)
 
 
 def _modules(listed: list[Any]) -> Iterator[Problem]:

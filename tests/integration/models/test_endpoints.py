@@ -14,7 +14,6 @@ import pytest
 from heavylift.cli import app
 from heavylift.cli.run import run
 
-
 ANY_RATIO = "1e9"
 """How fast two servers of one busy machine answer is measured here, and not judged."""
 

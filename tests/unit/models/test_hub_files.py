@@ -163,3 +163,22 @@ def test_folders_of_hugging_face_are_looked_at_and_not_run(tmp_path: Path) -> No
     assert (found.form, found.answers) == ("transformers", False)
     sentences = ("modules.json", "config_sentence_transformers.json", "1_Pooling/config.json")
     assert read_layout(tmp_path, sentences).form == "sentence_transformers"
+
+
+def piece(text: bytes, score: float = 0.5) -> bytes:
+    inner = b"\x0a" + bytes([len(text)]) + text + b"\x15" + struct.pack("<f", score) + b"\x18\x01"
+    return b"\x0a" + bytes([len(inner)]) + inner
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (piece(b"<s>") + piece("▁a".encode()) + b"\x12\x02\x18\x01", "sentencepiece"),
+        (piece(b"<s>") + b"\x32\x01x", "unknown"),
+        (piece(b"<s>") + b"\xff\x00", "unknown"),
+        (piece(b"<s>") + b"\x0a\x02\x08\xff", "unknown"),
+    ],
+)
+def test_a_tokenizer_of_sentencepiece_is_told_by_its_fields(content: bytes, kind: str) -> None:
+    found = look(content, "tokenizer.model")
+    assert (found.kind, found.understood) == (kind, kind != "unknown")
