@@ -208,6 +208,11 @@ def _by_kind(archive: zipfile.ZipFile, members: list[zipfile.ZipInfo], look: Loo
         for strange in sorted(each for each in names if not _OF_KERAS.match(each))[:MOST_NAMED]:
             look.understood = False
             look.add("unscanned-file", f"its member {strange[:200]!r} is none that Keras writes")
+    for told in sorted({"schema.json", "config.json"} & names):
+        if archive.getinfo(told).file_size > _MAX_JSON:
+            look.understood = False
+            look.add("unscanned-file", f"its member {told} is too long to be read")
+            return
     if "schema.json" in names:
         _skops(archive, look, trust)
     if "config.json" in names:

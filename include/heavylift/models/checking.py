@@ -13,6 +13,7 @@ from heavylift.errors import ServerUnavailableError
 from heavylift.evidence.model_records import ModelCheckRecord, ModelFile
 from heavylift.evidence.records import ExpectationOutcome, Finding, Severity
 from heavylift.models import modelscan
+from heavylift.models.environment_files import environment_findings
 from heavylift.models.fetching import FetchedModel
 from heavylift.models.judging import golden_findings
 from heavylift.models.layout import Layout, read_layout
@@ -115,6 +116,7 @@ def look(fetched: FetchedModel, options: CheckOptions, solver: Solver, work: Wor
         else modelscan.Scanned(problem="switched off")
     )
     found = [*_form_findings(layout), *_passed_by(fetched), *_looked(looks, scanned)]
+    found += environment_findings(fetched.folder, fetched.names)
     if scanned.problem:
         found.append(finding("scanner-unavailable", "modelscan", scanned.problem))
     return Checked(fetched, layout, tuple(looks), scanned, tuple(accepting(found, options.accept)))

@@ -74,7 +74,8 @@ async def fetch_model(
         told(f"fetching {len(items)} files, {total:,} bytes, from {place.location}")
         files = [await _fetch(store, item, item.key[len(prefix) :], folder) for item in items]
         passed_by = {} if only or not isinstance(store, PassesBy) else _shown(store.unlisted, prefix)
-    return FetchedModel(str(place.location) + (only or ""), folder, tuple(files), passed_by)
+    url = f"{str(place.location).rstrip('/')}/{only}" if only else str(place.location)
+    return FetchedModel(url, folder, tuple(files), passed_by)
 
 
 def _shown(unlisted: Mapping[str, str], prefix: str) -> dict[str, str]:

@@ -19,7 +19,7 @@ _KERAS = re.compile(r"keras|tf_keras|tensorflow\.keras|(?:tf_)?keras\.api(?:\._v
 _KERAS_FILES = re.compile(r"(?:.*/)?keras_module\.txt\Z")
 _PATHS = ("data", "pickled_model", "model_path", "python_model", "model_data", "xgb_model", "lgb_model")
 """Keys of flavors that name a file or a folder of the model."""
-_LIKE_PATHS = re.compile(r"(?!name_or_)(?:\w+_)?(?:path|file|dir|binary)\Z")
+_LIKE_PATHS = re.compile(r"(?!name_or_)(?:\w+_)?(?:path|file|dir|binary|conda|virtualenv)\Z")
 """Other keys that do: not those that only tell where something came from, such as ``uri``."""
 _BARE_NAMES = frozenset({"model_code_path"})
 """Keys whose folders MLflow cuts off: the file beside MLmodel is what it reads."""

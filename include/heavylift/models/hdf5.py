@@ -90,10 +90,10 @@ def _told_end(stream: BinaryIO) -> int | None:
 
 def _on_disk(stream: BinaryIO, size: int, scratch: Path) -> Path:
     """Return a file with the bytes of ``stream``: itself where it is one."""
-    if size > _MOST_BYTES:
-        raise OSError(f"more than {_MOST_BYTES} bytes")
     if isinstance(stream, io.BufferedReader) and isinstance(stream.name, (str, os.PathLike)):
         return Path(stream.name).resolve()
+    if size > _MOST_BYTES:
+        raise OSError(f"more than {_MOST_BYTES} bytes")
     path = scratch / "file.h5"
     stream.seek(0)
     with path.open("wb") as made:

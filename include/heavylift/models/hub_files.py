@@ -20,6 +20,9 @@ _MOST = 200
 _CODE = ("auto_map", "custom_pipelines", "trust_remote_code")
 _SENTENCES = re.compile(r"sentence_transformers(?:\.\w+)+\Z", re.ASCII)
 _LIBRARIES = frozenset({"diffusers", "transformers", "peft"})
+_ACTIVATIONS = re.compile(r"activation_(?:fn|function)\Z")
+_OF_TORCH = re.compile(r"torch\.nn\.(?:modules\.\w+\.)?[A-Z]\w*\Z", re.ASCII)
+_KERNELS = re.compile(r"_?attn_implementation(?:_internal)?\Z")
 _SPARK = re.compile(r"org\.apache\.spark\.ml(?:\.\w+)+\Z", re.ASCII)
 _SPARK_FILES = re.compile(r"(?:.*/)?metadata/part-\d+[^/]*\Z")
 _BOOSTER = re.compile(r'\s*\{\s*"(?:learner|version|Config)"')
@@ -39,16 +42,28 @@ def hub_problems(name: str, text: str) -> Iterator[Problem]:
     if text.lstrip("\ufeff \t\r\n")[:1] not in {"{", "["}:
         return
     try:
-        document = json.loads(text.removeprefix("\ufeff"))
-    except (ValueError, RecursionError):
+        # Python refuses endless numbers since its version 3.11, and older ones take them.
+        document = json.loads(text.removeprefix("\ufeff"), parse_int=float)
+    except RecursionError:
+        yield "unscanned-file", "values of it lie too deep in each other"
+        return
+    except ValueError:
         # Whoever wants JSON will not take it either, but for XGBoost, whose reader is its own.
         if _BOOSTER.match(text):
             yield "unscanned-file", "it begins as a model of XGBoost does, and is no JSON"
         return
     yield from _anywhere(document)
+    yield from _by_name(name, document)
+
+
+def _by_name(name: str, document: Any) -> Iterator[Problem]:
+    """Yield what is wrong with a file that a library looks for by its name."""
     file = posixpath.basename(name)
     if file == "modules.json" and isinstance(document, list):
         yield from _modules(document)
+    elif file == "router_config.json" and isinstance(document, dict):
+        types = document.get("types")
+        yield from _modules([{"type": each} for each in types.values()] if isinstance(types, dict) else [])
     elif file == "model_index.json" and isinstance(document, dict):
         yield from _parts(document)
     elif _SPARK_FILES.match(name) and isinstance(document, dict):
@@ -79,19 +94,38 @@ def _told(found: dict[str, Any]) -> Iterator[Problem]:
         if told and (told is True or isinstance(told, (str, list, dict))):
             shown = json.dumps(told)[:_MOST]
             yield "custom-code", f"its {key} is {shown}: a loader imports code of its own or from elsewhere"
+    yield from _called(found)
+    shards = found.get("weight_map")
+    for each in set(map(str, shards.values())) if isinstance(shards, dict) else ():
+        if leads_out(each):
+            yield "path-outside", f"its weight_map names {each[:_MOST]!r}"
     mapped = found.get("auto_mapping")
     library = mapped.get("parent_library") if isinstance(mapped, dict) else None
     if library is not None and str(library).partition(".")[0] not in _LIBRARIES:
         yield "custom-code", f"its auto_mapping imports {str(library)[:_MOST]!r}"
-    template = found.get("chat_template")
-    for each in template if isinstance(template, list) else [{"template": template}]:
-        text = each.get("template") if isinstance(each, dict) else None
+    yield from _templates(found.get("chat_template"))
+
+
+def _called(found: dict[str, Any]) -> Iterator[Problem]:
+    """Yield functions that are imported by a path, and kernels of attention that come from elsewhere."""
+    for key, value in found.items():
+        if not isinstance(value, str):
+            continue
+        if _ACTIVATIONS.search(key) and "." in value and not _OF_TORCH.match(value):
+            yield "custom-code", f"its {key} is {value[:_MOST]!r}, which is none of PyTorch's"
+        elif _KERNELS.match(key) and "/" in value:
+            yield "custom-code", f"its {key} is fetched from {value[:_MOST]!r}"
+
+
+def _templates(told: Any) -> Iterator[Problem]:
+    """Yield what is wrong with templates: one, several by name, or a list of both."""
+    if isinstance(told, list):
+        told = [each.get("template") if isinstance(each, dict) else None for each in told]
+    elif isinstance(told, dict):
+        told = list(told.values())
+    for text in told if isinstance(told, list) else [told]:
         if isinstance(text, str):
             yield from template_problems(text)
-    if isinstance(template, dict):
-        for each in template.values():
-            if isinstance(each, str):
-                yield from template_problems(each)
 
 
 def _modules(listed: list[Any]) -> Iterator[Problem]:

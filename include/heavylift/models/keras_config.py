@@ -65,7 +65,7 @@ def judge_config(look: Look, content: bytes, trust: Trust, where: str, *, demand
     :param demanded: it must be one; other texts may be anything.
     """
     try:
-        document = json.loads(content)
+        document = json.loads(content, parse_int=float)
     except (ValueError, RecursionError) as error:
         if demanded or isinstance(error, RecursionError):
             look.understood = False

@@ -147,7 +147,7 @@ def _beginning(path: Path) -> str:
 
 
 def _mlflow(folder: Path, names: tuple[str, ...]) -> Layout:
-    document = _yaml(folder / _MLMODEL)
+    document = read_yaml(folder / _MLMODEL)
     flavors = document.get("flavors")
     if not isinstance(flavors, dict) or not flavors:
         raise _unreadable(_MLMODEL, "no flavors")
@@ -206,7 +206,7 @@ def requirement_lines(text: str) -> tuple[str, ...]:
 
 
 def _dependencies(path: Path) -> list[Any]:
-    found = _yaml(path).get("dependencies")
+    found = read_yaml(path).get("dependencies")
     if found is None:
         return []
     if not isinstance(found, list):
@@ -219,7 +219,7 @@ def _python(folder: Path, names: tuple[str, ...], function: Any) -> str:
     if told:
         return _version(_MLMODEL, "python_version", told)
     if "python_env.yaml" in names:
-        return _version("python_env.yaml", "python", _yaml(folder / "python_env.yaml").get("python"))
+        return _version("python_env.yaml", "python", read_yaml(folder / "python_env.yaml").get("python"))
     if "conda.yaml" in names:
         lines = [str(each) for each in _dependencies(folder / "conda.yaml") if isinstance(each, str)]
         return next((found[1] for line in lines if (found := _PYTHON.match(line))), "")
@@ -257,7 +257,11 @@ def _signature(value: Any) -> dict[str, Any]:
     return made
 
 
-def _yaml(path: Path) -> dict[str, Any]:
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a file of YAML: plain values, and not endlessly many.
+
+    :raises SpecError: it is something else.
+    """
     try:
         found = yaml.safe_load(_text(path))
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:

@@ -93,7 +93,7 @@ _NEEDED = {"onnx": ("onnxruntime", "pandas"), "skops": ("skops", "pandas"), "pic
            "mlflow": ("pandas",), "exported": ("torch", "numpy", "pandas"), "torch": ("torch", "numpy"),
            "xgboost": ("xgboost", "pandas"), "lightgbm": ("lightgbm", "pandas"),
            "catboost": ("catboost", "pandas"), "torchscript": ("torch", "numpy", "pandas"),
-           "savedmodel": ("tensorflow", "pandas")}  # fmt: skip
+           "savedmodel": ("tensorflow", "pandas"), "keras": ("keras", "pandas")}  # fmt: skip
 
 
 def pin_of(line: str) -> tuple[str, str]:

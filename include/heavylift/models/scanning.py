@@ -23,6 +23,7 @@ from heavylift.models.inert import MAGICS, is_safetensors, npy_holds_objects
 from heavylift.models.looking import Look, Trust, judge_names, judge_program, leads_out
 from heavylift.models.onnx_graph import read_onnx
 from heavylift.models.opcodes import PickleProgram, read_program
+from heavylift.models.sentencepiece import is_sentencepiece
 from heavylift.models.tensorflow_graph import is_saved_model, saved_model_problems
 from heavylift.models.ubjson import ubjson_problem
 
@@ -137,6 +138,8 @@ def _as_data(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) 
         )
     if is_safetensors(stream, size):
         return Look(name, "safetensors", understood=True)
+    if is_sentencepiece(stream, size):
+        return Look(name, "sentencepiece", understood=True)
     return _onnx(stream, size, name) or _saved_model(stream, size, name)
 
 

@@ -23,6 +23,7 @@ from heavylift.models.layout import read_layout
 from heavylift.models.modelscan import Scanned, read_report
 from heavylift.models.requests import CheckOptions, ModelRequest
 from heavylift.platforms.places import Place
+from tests.unit.models.keras_files import DENSE, archive, layer, sequential
 from tests.unit.models.pickles import SYSTEM, calling
 
 SIGNATURE = {
@@ -205,6 +206,7 @@ def test_a_model_that_is_one_file(tmp_path: Path) -> None:
     fetched = tmp_path / "fetched"
     fetched.mkdir()
     found = run(fetch_model(place(tmp_path / "model.pkl"), fetched, max_bytes=10_000))
+    assert found.url == (tmp_path / "model.pkl").as_uri()
     assert found.names == ("model.pkl",)
     layout = read_layout(fetched, found.names, ("scikit-learn==1.9.1",))
     assert (layout.form, layout.path, layout.requirements) == (
@@ -287,3 +289,15 @@ def test_weights_that_were_converted_are_no_function_of_python(tmp_path: Path) -
         "model.safetensors",
         ("safetensors",),
     )
+
+
+def test_a_model_of_keras_is_checked_and_its_code_is_never_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "net.keras"
+    path.write_bytes(archive(sequential(DENSE)))
+    pins = ("keras==3.15.1", "tensorflow-cpu==2.21.0")
+    record = check(tmp_path, path, requirements=pins)
+    assert (record.passed, record.form) == (True, "keras")
+    assert [(file.kind, file.looked_at_by) for file in record.files] == [("Keras archive", ("content",))]
+    path.write_bytes(archive(sequential(DENSE, layer("Lambda"))))
+    record = check(tmp_path, path, requirements=pins, accept=frozenset({"malicious-code"}))
+    assert blockers(record) == {"malicious-code"}

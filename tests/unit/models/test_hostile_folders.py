@@ -160,6 +160,30 @@ JUDGED: dict[str, tuple[Change, str]] = {
     ),
     "packages from elsewhere": (put("requirements.txt", b"numpy @ file:///x.whl\n"), "unsafe-requirement"),
     "an option behind a package": (put("requirements.txt", b"numpy --find-links x\n"), "unsafe-requirement"),
+    "an option in conda.yaml": (
+        put("conda.yaml", b"dependencies: [python=3.11, {pip: ['numpy', '-i http://x/']}]\n"),
+        "unsafe-requirement",
+    ),
+    "a URL in a second list of conda.yaml": (
+        put("conda.yaml", b"dependencies: [{pip: [numpy]}, {pip: ['x @ http://x/x.whl']}]\n"),
+        "unsafe-requirement",
+    ),
+    "a channel of conda elsewhere": (
+        put("conda.yaml", b"channels: ['http://127.0.0.1/x']\n"), "unsafe-requirement",
+    ),
+    "a package of conda from a channel": (
+        put("conda.yaml", b"dependencies: ['evil::numpy']\n"), "unsafe-requirement",
+    ),
+    "what builds an environment": (
+        put("python_env.yaml", b"build_dependencies: ['pip @ file:///x']\n"), "unsafe-requirement",
+    ),
+    "other files of requirements": (
+        put("python_env.yaml", b"dependencies: [-r other.txt]\n"), "unsafe-requirement",
+    ),
+    "an environment elsewhere": (flavor(env={"conda": "../conda.yaml"}), "path-outside"),
+    "shards elsewhere": (
+        put("data/model.safetensors.index.json", b'{"weight_map": {"a": "../../x"}}'), "path-outside",
+    ),
     "a wheel": (put("requirements.txt", b"x-1.0-py3-none-any.whl\n"), "unsafe-requirement"),
 }  # fmt: skip
 """What is odd → what makes it so, and the rule that blocks."""
@@ -323,3 +347,27 @@ def test_bytecode_beside_names_that_act_is_malicious(tmp_path: Path) -> None:
     assert blockers(check(tmp_path, source)) == {"malicious-code"}
     source = save(tmp_path / "t", model=BY_VALUE)
     assert blockers(check(tmp_path, source)) == {"pickled-code"}
+
+
+def test_environments_as_mlflow_writes_them_pass(tmp_path: Path) -> None:
+    source = save(tmp_path / "s")
+    conda = {
+        "channels": ["conda-forge", "https://conda.anaconda.org/pytorch/"],
+        "dependencies": ["python=3.11.7", "pip<=24.0", "numpy >=1.2,<2", {"pip": ["mlflow==3.17.2"]}],
+    }
+    virtual = {"build_dependencies": ["pip", "setuptools==84.2.1"], "dependencies": ["-r requirements.txt"]}
+    put("conda.yaml", yaml.safe_dump(conda).encode())(source)
+    put("python_env.yaml", yaml.safe_dump(virtual).encode())(source)
+    flavor(env={"conda": "conda.yaml", "virtualenv": "python_env.yaml"})(source)
+    record = check(tmp_path, source)
+    assert record.passed, record.findings
+
+
+def test_a_configuration_that_would_fill_the_memory_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from heavylift.models import archives
+
+    monkeypatch.setattr(archives, "_MAX_JSON", 100)
+    packed = zipped(**{"config.json": b"{" + b" " * 200 + b"}"})
+    assert blockers(check(tmp_path, save(tmp_path / "s", files={"w.zip": packed}))) == {"unscanned-file"}

@@ -83,6 +83,7 @@ def test_a_template_or_gguf_that_cannot_be_read_is_unscanned() -> None:
         (b"{% for x %}", "chat_template.jinja"),
         (b"{{ " + b"(" * 5000, "chat_template.jinja"),
         (gguf(tokenizer__chat_template=CHAT)[:-9], "m.gguf"),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "config.json"),
         (b"GGUF" + struct.pack("<IQQ", 3, 0, 2**40), "m.gguf"),
         (b"GGUF" + struct.pack("<IQQQ", 3, 0, 1, 1) + b"a" + struct.pack("<I", 99), "m.gguf"),
     ):
@@ -101,6 +102,15 @@ CODE: dict[str, tuple[str, Any]] = {
     "a module of sentence-transformers": ("modules.json", [{"type": "os.system", "path": ""}]),
     "a module that is no text": ("modules.json", [{"type": None}]),
     "an adapter": ("adapter_config.json", {"auto_mapping": {"parent_library": "evil.lib"}}),
+    "a function of sentence-transformers": ("2_Dense/config.json", {"activation_function": "os.abort"}),
+    "a function of a cross encoder": (
+        "config.json", {"sentence_transformers": {"activation_fn": "evil.Function"}},
+    ),
+    "a way of sentence-transformers": ("router_config.json", {"types": {"query_0": "evil.Module"}}),
+    "kernels from elsewhere": ("config.json", {"_attn_implementation": "someone/kernels"}),
+    "behind an endless number": (
+        "config.json", b'{"a": ' + b"1" * 5000 + b', "auto_map": {"AutoModel": "x.M"}}',
+    ),
     "a part of diffusers": ("model_index.json", {"unet": ["evil", "Net"]}),
     "a stage of Spark": ("sparkml/metadata/part-00000", {"class": "evil.Stage"}),
     "Keras by another name": ("data/keras_module.txt", b"evil"),
@@ -116,6 +126,8 @@ def test_names_of_code_block(what: str) -> None:
 def test_names_of_the_libraries_own_pass() -> None:
     for name, content in (
         ("config.json", {"model_type": "bert", "auto_map": {}, "trust_remote_code": False}),
+        ("config.json", {"activation_function": "gelu_new", "attn_implementation": "sdpa"}),
+        ("2_Dense/config.json", {"activation_function": "torch.nn.modules.activation.Tanh"}),
         ("modules.json", [{"type": "sentence_transformers.models.Pooling", "path": "1_Pooling"}]),
         ("adapter_config.json", {"auto_mapping": {"parent_library": "transformers.models.bert"}}),
         ("model_index.json", {"_class_name": "X", "unet": ["diffusers", "Net"], "x": [None, None]}),
@@ -163,3 +175,22 @@ def test_folders_of_hugging_face_are_looked_at_and_not_run(tmp_path: Path) -> No
     assert (found.form, found.answers) == ("transformers", False)
     sentences = ("modules.json", "config_sentence_transformers.json", "1_Pooling/config.json")
     assert read_layout(tmp_path, sentences).form == "sentence_transformers"
+
+
+def piece(text: bytes, score: float = 0.5) -> bytes:
+    inner = b"\x0a" + bytes([len(text)]) + text + b"\x15" + struct.pack("<f", score) + b"\x18\x01"
+    return b"\x0a" + bytes([len(inner)]) + inner
+
+
+@pytest.mark.parametrize(
+    ("content", "kind"),
+    [
+        (piece(b"<s>") + piece("▁a".encode()) + b"\x12\x02\x18\x01", "sentencepiece"),
+        (piece(b"<s>") + b"\x32\x01x", "unknown"),
+        (piece(b"<s>") + b"\xff\x00", "unknown"),
+        (piece(b"<s>") + b"\x0a\x02\x08\xff", "unknown"),
+    ],
+)
+def test_a_tokenizer_of_sentencepiece_is_told_by_its_fields(content: bytes, kind: str) -> None:
+    found = look(content, "tokenizer.model")
+    assert (found.kind, found.understood) == (kind, kind != "unknown")
