@@ -240,8 +240,7 @@ class Difference(Record):
 class VerificationRecord(Record):
     """The independent proof of one dataset: both sides listed and compared afresh.
 
-    :param methods: how many objects were proved by which means, e.g. ``{"crc32c": 90,
-        "read_back": 4}``.
+    :param methods: how many objects were proved by which means, e.g. ``{"crc32c": 90, "read_back": 4}``.
     :param passed: every object of the source is on the target with equal content.
     """
 
@@ -275,8 +274,7 @@ class VerificationRecord(Record):
     """The slice of the key space that was checked deeply, from 0; None where none was in turn."""
     rolling_of: int | None = None
     source_rows: EvidenceRef | None = None
-    """Parquet: the listing of the source that was compared; ``target_rows`` likewise. Kept where
-    nothing is left to do, for as long as listings stay the same they need not be compared again."""
+    """Parquet: the listing that was compared, kept where nothing is left to do; ``target_rows`` likewise."""
     target_rows: EvidenceRef | None = None
     same_as: EvidenceRef | None = None
     """The verification that has compared the rows, where both listings have been the same since."""

@@ -116,8 +116,6 @@ async def _compare(
         findings += in_quarantine(request, sides[0])
         gone = find_gone(request, difference, source, source_listing.total, state)
         findings += gone.findings
-        if not source_listing.total.objects and not gone.findings:
-            findings.append(_about_dataset(request, "nothing-found", Severity.NOTE, _NOTHING_FOUND))
         findings += await describe(request, lambda: classes_of(difference, source_listing), source)
         actions = difference.by_action()
         filtered = actions.get("filtered", Tally())
@@ -206,7 +204,6 @@ def _about_dataset(request: TransferRequest, rule: str, severity: Severity, deta
     return Finding(rule=rule, severity=severity, subject=request.dataset, detail=detail)
 
 
-_NOTHING_FOUND = "the source lists nothing under this URL: make sure that it is the one that was meant"
 _CONFLICT_REASON = "the target holds a different object under this key that Heavylift did not write"
 
 

@@ -16,8 +16,8 @@ _SORTS = {"metrics": "metric", "params": "parameter", "tags": "tag"}
 MOST_REFUSED = 20
 """From so many on a server refuses something else than single values."""
 _SHOWN = 60
-_LONG = 5000
-"""No server cuts off what is shorter."""
+_LONG = {"params": 6000, "tags": 5000}
+"""No server of MLflow 3 cuts off what is not longer (``mlflow/utils/validation.py``); reading back costs a request."""
 
 
 async def log_batch(
@@ -77,7 +77,7 @@ def long_values(params: Mapping[str, str], tags: Mapping[str, str]) -> Long:
     """Return those that a server may cut off without a word, by sort and key."""
     given = (*((("params", key), value) for key, value in params.items()),
              *((("tags", key), value) for key, value in tags.items()))  # fmt: skip
-    return {which: value for which, value in given if len(value) > _LONG}
+    return {which: value for which, value in given if len(value) > _LONG[which[0]]}
 
 
 async def cut_off(target: WritingServer, run: str, long: Long) -> list[str]:
