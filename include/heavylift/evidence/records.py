@@ -150,8 +150,7 @@ class ShardResult(Record):
 
     :param skipped: left by ``on_conflict: skip``, where only the bytes tell that the target differs.
     :param unchanged: already on the target and equal, mostly from an earlier attempt.
-    :param vanished: gone from the source since the plan was made.
-    :param left: not tried, or not finished, because the attempt was stopped.
+    :param vanished: gone from the source since the plan; ``left``: not tried, or not finished.
     :param manifests: Parquet files with one row for each object of this attempt.
     """
 
@@ -178,8 +177,7 @@ class ShardResult(Record):
     """Downloads whose bytes differed from the source's own checksum and were fetched again."""
     resent_bytes: int = 0
     """Bytes sent again after a failed attempt at the same object in this attempt."""
-    throttled: int = 0
-    """Answers of both stores that asked for less load."""
+    throttled: int = 0  # answers of both stores that asked for less load
     stopped_by: Literal["", "window"] = ""
     """``window``: the time window closed; what is left is no failure."""
     overlapped: tuple[int, ...] = ()

@@ -267,6 +267,7 @@ class _Attempt:
                 outcome.error(row, error)
                 if isinstance(error, IntegrityError) and error.left_version:
                     self._manifest.add(wrong_row(row, error.left_version))
+                continue  # what failed is not told as copied
             else:
                 outcome.settled(row, done)
                 if self._manifest.add(done):

@@ -123,8 +123,8 @@ class CopyObjectsOperator(DatasetOperator):
     retry is spent. Each opening makes an attempt of its own in the evidence.
 
     :param shard: one item of what :class:`PlanTransferOperator` returned. (templated)
-    :return: the shard's counts: ``shard``, ``found``, ``moved``, ``unchanged``, ``vanished`` (gone
-        from the source meanwhile), ``failed``, ``left``, ``size_bytes``; all int.
+    :return: the shard's counts: ``shard``, ``found``, ``moved``, ``unchanged``, ``skipped`` (by
+        ``on_conflict: skip``), ``vanished`` (gone meanwhile), ``failed``, ``left``, ``size_bytes``; all int.
     :raises IncompleteError: some objects failed for good; they are named in the shard's result.
     :raises TransientError: the attempt was cut short; a retry goes on with the rest.
     """
@@ -329,6 +329,7 @@ def shard_counts(result: ShardResult) -> dict[str, int]:
         "found": result.found.objects,
         "moved": result.moved.objects,
         "unchanged": result.unchanged.objects,
+        "skipped": result.skipped.objects,
         "vanished": result.vanished.objects,
         "failed": result.failed.objects,
         "left": result.left.objects,

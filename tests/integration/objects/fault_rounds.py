@@ -263,7 +263,8 @@ class Running:
     def _add_up(self, result: dict[str, Any]) -> None:
         for unit in ("objects", "size_bytes"):
             parts = {
-                name: result[name][unit] for name in ("moved", "unchanged", "failed", "vanished", "left")
+                name: result[name][unit]
+                for name in ("moved", "unchanged", "skipped", "failed", "vanished", "left")
             }
             self.claim(
                 sum(parts.values()) == result["found"][unit] and min(parts.values()) >= 0,

@@ -272,8 +272,10 @@ async def test_a_failed_object_fails_the_shard_and_the_rest_is_there(
 ) -> None:
     plan = await plan_transfer(request_)
     write(tmp_path / "target" / "day=0" / "f 3 é", b"somebody came in between")
+    told: list[int] = []
     with pytest.raises(IncompleteError, match="1 objects failed"):
-        await copy_shard(request_, 0)
+        await copy_shard(request_, 0, report=lambda progress: told.append(progress.objects_done))
+    assert told[-1] == 4
     async with open_evidence(request_.evidence_url) as evidence:
         result = await evidence.read_record("m/transfer/one/d/shards/00000/001/result.json", ShardResult)
         rels = set()
