@@ -17,7 +17,7 @@ MOST_REFUSED = 20
 """From so many on a server refuses something else than single values."""
 _SHOWN = 60
 _LONG = {"params": 6000, "tags": 5000}
-"""No server of MLflow 3 cuts off what is not longer (``mlflow/utils/validation.py``); reading back costs a request."""
+"""No server of MLflow 3 cuts off what is no longer (``mlflow/utils/validation.py``)."""
 
 
 async def log_batch(
