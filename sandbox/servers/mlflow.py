@@ -18,6 +18,8 @@ from sandbox.paths import TOOLS_DIR
 from sandbox.pg_programs import find
 from sandbox.servers import postgres, seaweed
 
+WORKERS = "HEAVYLIFT_SANDBOX_MLFLOW_WORKERS"
+"""How many processes a tracking server has; one, for the sake of memory, where it is not set."""
 _DATABASE, _BUILD = "mlflow", "mlflow_build"
 # No usage reports, no job runner (it would start further processes), no look for a git program.
 _ENV = {
@@ -139,7 +141,8 @@ def _launch(artifacts: str, place: Place) -> Launch:
     keys = _neighbour(place, artifacts)
     argv = [
         *(sys.executable, "-m", "mlflow", "server"),
-        *("--host", "127.0.0.1", "--port", str(place.ports["http"]), "--workers", "1"),
+        *("--host", "127.0.0.1", "--port", str(place.ports["http"])),
+        *("--workers", os.environ.get(WORKERS, "1")),
         *("--default-artifact-root", artifact_root(place.name)),
     ]
     env = {

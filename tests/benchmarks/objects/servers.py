@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from sandbox import records
+from sandbox.servers.mlflow import WORKERS
 from sandbox.stack import Stack
 from tests.benchmarks.objects.filling import fill
 from tests.benchmarks.objects.loads import Load
@@ -19,6 +21,8 @@ from tests.benchmarks.objects.loads import Load
 REPOSITORY = Path(__file__).parents[3]
 
 Say = Callable[[str], None]
+
+_LOOK_SECONDS, _RESTING, _DEADLINE = 2.0, 0.05, 300.0
 
 
 @dataclass
@@ -43,9 +47,16 @@ class Bench:
 
     def server_cpu(self, *names: str) -> float:
         """Return the processor time that running servers have taken so far, in seconds."""
-        found = [records.read(self.stack(*names).state_dir, name) for name in names]
-        times = [psutil.Process(record.process.pid).cpu_times() for record in found if record is not None]
+        times = [each.cpu_times() for each in self._processes(*names)]
         return sum(each.user + each.system for each in times)
+
+    def rest(self, *names: str) -> None:
+        """Wait until running servers, and what they have started, do nothing more."""
+        until_at_rest(self._processes(*names))
+
+    def _processes(self, *names: str) -> list[psutil.Process]:
+        found = [records.read(self.stack(*names).state_dir, name) for name in names]
+        return [psutil.Process(record.process.pid) for record in found if record is not None]
 
     def source(self, load: Load) -> tuple[str, Path]:
         """Return the bucket of ``aws_source`` that holds a load, and the file that lists it."""
@@ -61,11 +72,31 @@ class Bench:
             self._stack.stop()
 
 
+def until_at_rest(servers: Sequence[psutil.Process]) -> None:
+    """Wait until servers and their children take no processor time: all of them have begun.
+
+    :raises TimeoutError: they go on and on.
+    """
+    before, until = -1.0, time.monotonic() + _DEADLINE
+    while (now := sum(_used(each) for each in servers)) - before > _RESTING * _LOOK_SECONDS:
+        if time.monotonic() > until:
+            raise TimeoutError(f"servers that do not come to rest within {_DEADLINE:g} s")
+        before = now
+        time.sleep(_LOOK_SECONDS)
+
+
+def _used(server: psutil.Process) -> float:
+    times = [each.cpu_times() for each in (server, *server.children(recursive=True))]
+    return sum(each.user + each.system for each in times)
+
+
 @contextmanager
 def bench(say: Say) -> Iterator[Bench]:
     """Lend a bench; its servers and data are gone afterwards."""
     # The memory backend becomes slower with each object.
     os.environ.setdefault("HEAVYLIFT_SANDBOX_GCS_BACKEND", "filesystem")
+    # As MLflow itself starts a server.
+    os.environ.setdefault(WORKERS, "4")
     with tempfile.TemporaryDirectory(prefix="heavylift-bench-") as folder:
         # Servers may run as another user.
         Path(folder).chmod(0o711)

@@ -24,7 +24,7 @@ from sandbox import ports
 from sandbox.examples.experiments import Sizes, seed_artifact_files
 from sandbox.servers.mlflow import sqlalchemy_url
 from tests.benchmarks.measure import NoFigureError
-from tests.benchmarks.objects.servers import Bench
+from tests.benchmarks.objects.servers import Bench, until_at_rest
 from tests.benchmarks.registry.peer import Servers, files_in, fill
 from tests.benchmarks.registry.seeded import Seeded
 from tests.support.stores import SERVERS, TwoStores, empty_store
@@ -33,7 +33,6 @@ ROOT = "mlflow-artifacts:/artifacts"
 _SIDES = ("source", "target")
 FILES = ("--source-artifacts-conn", "bench_files", "--target-artifacts-conn", "bench_files")
 _DEADLINE = 300.0
-_LOOK_SECONDS = 2.0
 _QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -52,6 +51,9 @@ def default_servers(bench: Bench, sized: Sizes) -> Iterator[tuple[Servers, Seede
         folder.mkdir(parents=True)
     bench.say(f"  filling the source: {sized.runs:,} runs, artifacts in a folder")
     fill(stores.source, ROOT, sized)
+    for run in (stores.on_source, stores.on_target):
+        # A server with another root may have made it before.
+        run("UPDATE experiments SET artifact_location = 'mlflow-artifacts:/0' WHERE experiment_id = 0")
     seed_artifact_files(stores.source, folders[0], sized.runs)
 
     def make_room() -> None:
@@ -100,25 +102,12 @@ def _wait(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
         try:
             # /health answers before the database is there.
             urlopen(f"{address}/api/2.0/mlflow/experiments/get?experiment_id=0", timeout=10).close()
-            _rest(psutil.Process(process.pid), until)
+            until_at_rest([psutil.Process(process.pid)])
             return
         except (URLError, OSError):
             if process.poll() is not None or time.monotonic() > until:
                 raise NoFigureError(f"mlflow server does not serve: {log.read_text()[-1500:]}") from None
             time.sleep(0.2)
-
-
-def _rest(server: psutil.Process, until: float) -> None:
-    """Wait until all workers have imported what they need, and do nothing more."""
-    before = -1.0
-    while time.monotonic() < until and (now := _used(server)) - before > 0.05 * _LOOK_SECONDS:
-        before = now
-        time.sleep(_LOOK_SECONDS)
-
-
-def _used(server: psutil.Process) -> float:
-    times = [each.cpu_times() for each in (server, *server.children(recursive=True))]
-    return sum(each.user + each.system for each in times)
 
 
 def _connections(hosts: list[str]) -> Mapping[str, str]:

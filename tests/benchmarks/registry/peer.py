@@ -110,6 +110,7 @@ def servers(bench: Bench, sized: Sizes) -> Servers:
     fill(store, mlflow.artifact_root("mlflow_source"), sized)
     seed_artifacts(store, connection_from_env("aws_source", env), sized.runs)
     env = bench.stack("mlflow_source", "mlflow_target").env
+    bench.rest("mlflow_source", "mlflow_target")
     both = (connection_from_env(name, env) for name in ("mlflow_source", "mlflow_target"))
     stores = (store, connection_from_env("mlflow_target_db", env))
     keys = (_keys(connection_from_env("aws_source", env)), _keys(connection_from_env("aws_target", env)))

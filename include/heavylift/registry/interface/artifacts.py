@@ -7,14 +7,14 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from heavylift.errors import CredentialError, HeavyliftError, PermanentError, TransientError, UnsupportedError
 from heavylift.locations import SCHEMES, Location, parse_location
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.wiring import open_store
 from heavylift.registry.interface.copying import copy_object
-from heavylift.registry.rest.artifacts import Owner, artifact_files
+from heavylift.registry.rest.artifacts import PROXY, Owner, artifact_files, folder_behind, handed_out
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
@@ -26,7 +26,9 @@ SORT = "artifacts"
 MOST_BYTES = 512 * 2**20
 _MOST_BY_RUN = 10 * 2**20
 _STORES = frozenset(SCHEMES) - {"file"}
-_PROXY = "api/2.0/mlflow-artifacts/artifacts"
+
+Asked = tuple[str, dict[str, str]]
+"""Path and query of the request for a file."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Artifacts:
 
     :param source: the object store's connection on the source; the same for ``target``.
     :param silent: roots that the source's server cannot list, each of which is asked for once.
+    :param hands_out: the source's server hands out what lies below its own root, for all that is known.
     """
 
     context: Context
@@ -56,6 +59,7 @@ class Artifacts:
     target: Connection | None = None
     places: dict[str, Place] = field(default_factory=dict)
     silent: dict[str, TransientError] = field(default_factory=dict)
+    hands_out: bool = True
 
     def add(self, place: Place) -> None:
         """Note an owner's places."""
@@ -78,14 +82,14 @@ class Artifacts:
             return
         context = self.context
         there = {} if place.fresh else await _sizes(context.target, place.target_owner)
-        async for path, size in self._listed(place):
+        async for path, size, asked in self._listed(place):
             context.tally.found(SORT)
             if there.get(path) == size:
                 continue
             name = f"{place.owner.kind} {place.owner.id}: {path}"
-            await context.guarded(SORT, name, partial(self._send, place, path, size))
+            await context.guarded(SORT, name, partial(self._send, place, path, size, asked))
 
-    async def _listed(self, place: Place) -> AsyncIterator[tuple[str, int]]:
+    async def _listed(self, place: Place) -> AsyncIterator[tuple[str, int, Asked]]:
         """Yield an owner's files; note a root behind the server that answers nothing, and go on with others.
 
         Old runs name stores that have gone. A server that is itself away ends the run with its next answer.
@@ -94,7 +98,7 @@ class Artifacts:
         silent: HeavyliftError | None = self.silent.get(root)
         if silent is None:
             try:
-                async for found in artifact_files(self.context.source, place.owner):
+                async for found in self._files(place):
                     yield found
             except CredentialError:
                 raise
@@ -111,14 +115,35 @@ class Artifacts:
             f"HL-{silent.code}",
         )
 
-    async def _send(self, place: Place, path: str, size: int) -> None:
+    async def _files(self, place: Place) -> AsyncIterator[tuple[str, int, Asked]]:
+        """Yield an owner's files, and what is asked for each.
+
+        By the owner's id the server reads the whole run from its database for every file, so a folder of its
+        own root is asked for by its path; where that is not granted, by the id all the same.
+        """
+        source, folder = self.context.source, folder_behind(place.source)
+        if folder is not None and self.hands_out:
+            try:
+                found = [each async for each in handed_out(source, folder)]
+            except CredentialError:
+                found = None
+            except PermanentError:
+                self.hands_out, found = False, None
+            if found is not None:
+                for path, size in found:
+                    yield path, size, (f"{PROXY}/{quote(f'{folder}/{path}')}", {})
+                return
+        async for path, size in artifact_files(source, place.owner):
+            yield path, size, place.owner.file(path)
+
+    async def _send(self, place: Place, path: str, size: int, asked: Asked) -> None:
         context = self.context
         if not context.target.writes:
             context.tally.created(SORT)
             return
         route, query = route_for(place, path, size)
-        body = await context.source.content(*place.owner.file(path), most_bytes=MOST_BYTES)
-        await context.target.upload("PUT" if route.startswith(_PROXY) else "POST", route, query, body)
+        body = await context.source.content(*asked, most_bytes=MOST_BYTES)
+        await context.target.upload("PUT" if route.startswith(PROXY) else "POST", route, query, body)
         context.tally.created(SORT)
 
     async def from_store_to_store(self) -> None:
@@ -227,7 +252,7 @@ def route_for(place: Place, path: str, size: int) -> tuple[str, dict[str, str]]:
     """
     parts = urlsplit(place.target)
     if parts.scheme == "mlflow-artifacts":
-        return f"{_PROXY}/{parts.path.strip('/')}/{path}", {}
+        return f"{PROXY}/{parts.path.strip('/')}/{path}", {}
     if place.owner.kind == "run" and 0 < size <= _MOST_BY_RUN:
         return "ajax-api/2.0/mlflow/upload-artifact", {"run_uuid": place.target_owner.id, "path": path}
     raise UnsupportedError(

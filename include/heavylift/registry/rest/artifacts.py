@@ -10,6 +10,9 @@ from heavylift.errors import HeavyliftError
 from heavylift.registry.rest.client import TrackingServer
 
 UNREADABLE = "unreadable"
+PROXY = "api/2.0/mlflow-artifacts/artifacts"
+"""Where a server hands out and takes in what lies below its own artifact root; no database is asked."""
+_OWN_ROOT = "mlflow-artifacts:"
 
 
 @dataclass(frozen=True)
@@ -71,4 +74,26 @@ async def artifact_files(
                 yield str(each["path"]), int(each.get("file_size") or 0)
     for inner in folders:
         async for found in artifact_files(server, owner, inner):
+            yield found
+
+
+def folder_behind(uri: str) -> str | None:
+    """Return which folder below its server's own artifact root a URI names; None where it names none."""
+    path = uri.removeprefix(_OWN_ROOT)
+    named = path != uri and path.startswith("/") and not path.startswith("//")
+    return (path.strip("/") or None) if named else None
+
+
+async def handed_out(server: TrackingServer, folder: str, within: str = "") -> AsyncIterator[tuple[str, int]]:
+    """Yield path, from the folder on, and size of each file below a folder of the server's own root."""
+    folders: list[str] = []
+    answer = await server.get(PROXY, {"path": f"{folder}/{within}".rstrip("/")})
+    for each in answer.get("files") or ():
+        path = f"{within}/{each['path']}".lstrip("/")
+        if each.get("is_dir"):
+            folders.append(path)
+        else:
+            yield path, int(each.get("file_size") or 0)
+    for inner in folders:
+        async for found in handed_out(server, folder, inner):
             yield found
