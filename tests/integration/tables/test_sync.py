@@ -8,6 +8,7 @@ from heavylift.errors import ConflictError, IntegrityError
 from heavylift.evidence.table_records import SyncRecord
 from heavylift.spec.sections_data import OnSchemaChange
 from heavylift.tables.engine import Work
+from heavylift.tables.postgres.state import Lease
 from heavylift.tables.postgres.sync import sync_changes
 from tests.support.streams_by_hand import begin_stream_by_hand
 from tests.support.two_databases import TwoDatabases
@@ -37,6 +38,27 @@ def test_inserts_updates_and_deletes_arrive(databases: TwoDatabases) -> None:
     assert (record.inserts, record.updates, record.deletes, record.transactions) == (1000, 333, 200, 2)
     again = sync(databases)
     assert (again.changes, again.transactions_skipped, again.lag_seconds) == (0, 0, 0.0)
+
+
+def test_what_dies_before_it_has_noted_its_position_has_told_the_source_nothing(
+    databases: TwoDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(databases, ITEM)
+    databases.on_source("INSERT INTO item VALUES (1, 1, 'x')")
+    # The log goes on with what is no business of the stream.
+    databases.on_source("SELECT pg_logical_emit_message(true, 'somebody', repeat('x', 5000))")
+    with monkeypatch.context() as dying:
+
+        def die(*_arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        dying.setattr(Lease, "caught_up", die)
+        with pytest.raises(KeyboardInterrupt):
+            sync(databases)
+    databases.assert_equal("item")
+    databases.on_source("INSERT INTO item VALUES (2, 2, 'y')")
+    assert sync(databases).inserts == 1
+    databases.assert_equal("item")
 
 
 def test_a_key_change_takes_a_large_unchanged_value_with_it(databases: TwoDatabases) -> None:

@@ -27,16 +27,27 @@ class AppliesBatches(Protocol):
         """Apply a batch and, where it is complete, commit it with its position."""
 
 
+def nothing_to_note() -> None:
+    """Note nothing: for sources that are never told what they may forget."""
+
+
 def apply_all(
-    reader: Reader, applier: AppliesBatches, tally: Tally, upto: int, tell: Callable[[], None]
+    reader: Reader,
+    applier: AppliesBatches,
+    tally: Tally,
+    upto: int,
+    tell: Callable[[], None],
+    note: Callable[[], None] = nothing_to_note,
 ) -> None:
     """Apply what a reader gives until it ends; what went wrong while reading is raised here.
 
     :param tally: takes what was applied, and whether ``upto`` was reached.
     :param tell: is called now and then.
+    :param note: notes on the target that everything before ``upto`` is there. Only then is the source told
+        so: a run that dies between the two would leave a source that has forgotten more than is noted.
     """
     with _short_turns():
-        _apply_until_end(reader, applier, tally, upto, tell)
+        _apply_until_end(reader, applier, tally, upto, tell, note)
 
 
 @contextmanager
@@ -50,7 +61,12 @@ def _short_turns() -> Iterator[None]:
 
 
 def _apply_until_end(
-    reader: Reader, applier: AppliesBatches, tally: Tally, upto: int, tell: Callable[[], None]
+    reader: Reader,
+    applier: AppliesBatches,
+    tally: Tally,
+    upto: int,
+    tell: Callable[[], None],
+    note: Callable[[], None],
 ) -> None:
     told = time.monotonic()
     while True:
@@ -60,6 +76,7 @@ def _apply_until_end(
         if isinstance(item, Ended):
             tally.reached = item.reached
             if item.reached:
+                note()
                 reader.applied(max(tally.applied, upto))
             return
         if item is not None:

@@ -114,7 +114,7 @@ class Pump:
         """
         for _ in range(MAX_RESTARTS):
             try:
-                self._pump(upto)
+                self._pump(upto, asked_at)
             except NewLabelError as error:
                 added = add_labels(self.sessions.source, self.sessions.control)
                 if not added:
@@ -124,11 +124,12 @@ class Pump:
                 self._meet(error)
             else:
                 break
-        if self.tally.reached:
-            # Nothing before upto is missing, so that idle times move the position too.
-            with self.sessions.control.transaction():
-                self.lease.caught_up(self.sessions.control, upto, asked_at)
-            self.tally.applied = max(self.tally.applied, upto)
+
+    def _note(self, upto: int, asked_at: datetime) -> None:
+        """Note that nothing before ``upto`` is missing, so that idle times move the position too."""
+        with self.sessions.control.transaction():
+            self.lease.caught_up(self.sessions.control, upto, asked_at)
+        self.tally.applied = max(self.tally.applied, upto)
 
     def _meet(self, unknown: UnknownTableError) -> None:
         """Bring a table in that is new, or pass over one whose rows nobody wants.
@@ -148,7 +149,7 @@ class Pump:
         why = "is not chosen" if row else "came and went on the source"
         self.tally.statements.append(f"-- table {table} {why}: its changes were passed over")
 
-    def _pump(self, upto: int) -> None:
+    def _pump(self, upto: int, asked_at: datetime) -> None:
         request, sessions = self.request, self.sessions
         state = stream_of(sessions.control, request)
         tables = read_tables(sessions.control, request.stream)
@@ -189,7 +190,14 @@ class Pump:
             )
             reader.start()
             try:
-                apply_all(reader, applier, self.tally, upto, lambda: self._tell(upto))
+                apply_all(
+                    reader,
+                    applier,
+                    self.tally,
+                    upto,
+                    lambda: self._tell(upto),
+                    lambda: self._note(upto, asked_at),
+                )
             finally:
                 self.tally.retried += applier.retried
                 applier.give_up()

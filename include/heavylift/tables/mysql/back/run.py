@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import Finding, utc_now
@@ -70,12 +71,14 @@ class BackRun:
         asked_at = utc_now()
         upto = position_of(self.source) if upto is None else upto
         seconds = [s for s in (within_seconds, self.request.options.max_seconds) if s is not None]
-        self._pump(upto, time.monotonic() + min(seconds) if seconds else None)
-        if self.tally.reached:
-            with self.control.transaction():
-                self.control.caught_up(self.lease, upto, asked_at)
-            self.tally.applied = max(self.tally.applied, upto)
+        self._pump(upto, time.monotonic() + min(seconds) if seconds else None, asked_at)
         return upto
+
+    def _note(self, upto: int, asked_at: datetime) -> None:
+        """Note that nothing before ``upto`` is missing, so that idle times move the position too."""
+        with self.control.transaction():
+            self.control.caught_up(self.lease, upto, asked_at)
+        self.tally.applied = max(self.tally.applied, upto)
 
     def known(self) -> dict[TableName, TableState]:
         """Return the stream's tables."""
@@ -86,7 +89,7 @@ class BackRun:
         known = self.known()
         return [table for table in read_catalog(self.source, ("*.*",)) if table.name in known]
 
-    def _pump(self, upto: int, until: float | None) -> None:
+    def _pump(self, upto: int, until: float | None, asked_at: datetime) -> None:
         request, states = self.request, self.known()
         state = stream_of(self.control, request)
         start = state.applied or 0
@@ -111,7 +114,14 @@ class BackRun:
         with open_back_applier(given, policy_of(request.target.connection), types) as applier:
             reader.start()
             try:
-                apply_all(reader, applier, self.tally, upto, lambda: self._tell(upto))
+                apply_all(
+                    reader,
+                    applier,
+                    self.tally,
+                    upto,
+                    lambda: self._tell(upto),
+                    lambda: self._note(upto, asked_at),
+                )
             finally:
                 self.tally.retried += applier.retried
                 applier.give_up()
