@@ -110,7 +110,17 @@ class Reader:
                 stream.flushed = max(stream.flushed, self._applied)
                 stream.report()
         except BaseException as error:  # noqa: BLE001  (told to the thread that applies)
-            self._items.put(error)
+            self._fail(error)
+
+    def _fail(self, error: BaseException) -> None:
+        """Tell what went wrong behind what still waits; to nobody where the applying thread has left."""
+        while not self._leave.is_set():
+            try:
+                self._items.put(error, timeout=_IDLE_SECONDS)
+            except queue.Full:
+                continue
+            else:
+                return
 
     def _answer(self, stream: ChangeStream) -> None:
         """Keep the server from giving us up while a long batch is applied."""
