@@ -41,7 +41,7 @@ from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.keeping import keep_rows
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.relisting import Relisting, relist_both
-from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, SYNC, TRANSFER, TransferRequest
+from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, SYNC, TransferRequest
 from heavylift.objects.services.split import write_split_plan
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.standing import keep_pages, passes_by, recall
@@ -49,7 +49,7 @@ from heavylift.objects.standing_plan import plan_nothing
 from heavylift.objects.state import fetch_known
 from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectStore, PassesBy
-from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Via
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Phase, Via
 
 CONFLICT = "target-differs"
 
@@ -66,7 +66,7 @@ async def plan_transfer(request: TransferRequest) -> PlanRecord:
     :raises ConflictError: the spec says ``fail`` and the target holds something else under a
         key, or cannot hold a key, or the estimate is above ``max_cost_usd``. Nothing has been moved.
     """
-    if not request.options.dry_run or request.run.phase in (TRANSFER, SYNC):
+    if not request.options.dry_run or request.run.phase in (Phase.TRANSFER, SYNC):
         refuse_inside(request)
     async with evidence_of(request) as evidence:
         path = plan_path(request.run, request.dataset)

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from heavylift.spec.model import MigrationSpec
     from heavylift.spec.resolve import ResolvedPlace
 
-TRANSFER = "transfer"
 SYNC = "sync"
 """The phase in which earlier proofs are trusted, and objects may be deleted."""
 

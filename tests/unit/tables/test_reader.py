@@ -49,7 +49,7 @@ class Breaking:
         """Nobody listens."""
 
 
-def begun() -> tuple[Reader, threading.Event]:
+def begun() -> Reader:
     assembled, broken = Assembled(), threading.Event()
 
     @contextmanager
@@ -59,18 +59,18 @@ def begun() -> tuple[Reader, threading.Event]:
     reader = Reader(opened, cast("Any", assembled), None, None, threading.Event())
     reader.start()
     assert broken.wait(60)
-    return reader, broken
+    return reader
 
 
 def test_an_error_comes_behind_the_batch_that_waits() -> None:
-    reader, _ = begun()
+    reader = begun()
     assert reader.next(60) == "a batch"
     assert isinstance(reader.next(60), ConnectionError)
     reader.finish()
 
 
 def test_a_reader_whose_error_nobody_waits_for_leaves() -> None:
-    reader, _ = begun()
+    reader = begun()
     leaving = threading.Thread(target=reader.finish, daemon=True)
     leaving.start()
     leaving.join(60)
