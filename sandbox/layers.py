@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,6 +30,9 @@ LAYERS = ("unit", "contract", "plugins", "dags", "integration", "e2e")
 AT_ONCE = min(4, (os.cpu_count() or 2) + 1)
 """Each takes one to two gigabytes of memory, its servers included."""
 _LOOK_EVERY = 0.2
+LIMIT_SECONDS = 2700.0
+"""A piece that takes longer hangs where no test's own limit ends it, as at its end: it is ended, and tells
+what each of its threads was at."""
 _INTERRUPTED = 2
 
 
@@ -164,7 +168,9 @@ def _cpu_of_the_ended() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def _run_beside(pieces: Iterable[Piece], arguments: Sequence[str]) -> dict[str, Result]:
+def _run_beside(
+    pieces: Iterable[Piece], arguments: Sequence[str], limit: float = LIMIT_SECONDS
+) -> dict[str, Result]:
     """Run pieces, some at a time; after one that was interrupted no other is begun."""
     waiting, running, results = list(pieces), list[_Running](), dict[str, Result]()
     try:
@@ -172,6 +178,8 @@ def _run_beside(pieces: Iterable[Piece], arguments: Sequence[str]) -> dict[str, 
             while waiting and len(running) < AT_ONCE:
                 running.append(_Running.start(waiting.pop(0), arguments))
             time.sleep(_LOOK_EVERY)
+            for one in running:
+                one.end_if_late(limit)
             for one in [each for each in running if each.has_ended()]:
                 running.remove(one)
                 results[one.piece.folder] = one.ended()
@@ -198,10 +206,21 @@ class _Running:
         """Start it."""
         print(f"--- {piece.folder}: running", flush=True)
         output = tempfile.TemporaryFile()  # noqa: SIM115 - closed when the piece has ended
-        command = piece.command(arguments)
-        return cls(
-            piece, subprocess.Popen(command, cwd=REPO, stdout=output, stderr=subprocess.STDOUT), output
+        process = subprocess.Popen(
+            piece.command(arguments),
+            cwd=REPO,
+            env={**os.environ, "PYTHONFAULTHANDLER": "1"},
+            stdout=output,
+            stderr=subprocess.STDOUT,
         )
+        return cls(piece, process, output)
+
+    def end_if_late(self, seconds: float) -> None:
+        """End it where it has run for longer; Python writes down what its threads are at."""
+        if time.monotonic() - self.began > seconds and self.process.poll() is None:
+            print(f"--- {self.piece.folder}: ended after {seconds:.0f} s", flush=True)
+            self.process.send_signal(signal.SIGABRT)
+            self.process.wait()
 
     def has_ended(self) -> bool:
         """Tell whether it has ended, and note what it took: asking is what adds it to those that ended."""

@@ -16,6 +16,7 @@ from heavylift.fencing import Side
 from sandbox import ports, processes, records, state
 from sandbox.stack import Stack
 from tests.support import switch_worker
+from tests.support.frozen import freeze
 from tests.support.switched import Applications, Switched, environment
 from tests.support.switched_beside import Beside
 
@@ -178,7 +179,7 @@ class Running:
     def _overtake(self, worker: Worker) -> None:
         """Stop it, let another run take the turn, and let it go on."""
         if worker.process.poll() is None:
-            worker.process.send_signal(signal.SIGSTOP)
+            freeze(worker.process.pid)
         try:
             self._click(self.drawn.click, "overtaking", attempts=3)
         finally:

@@ -26,6 +26,7 @@ from heavylift.spec.datasets import Limits
 from tests.integration.objects.places import Servers, transfer
 from tests.integration.objects.test_between_clouds import contents, fill
 from tests.support.fault_proxy import FaultProxy, fault_proxy
+from tests.support.frozen import freeze
 
 MIB = 2**20
 REPOSITORY = Path(__file__).parents[3]
@@ -165,7 +166,7 @@ async def test_one_shard_by_two_workers_ends_right_and_says_so(
             return any("partNumber=" in line for line in writes(proxy))
 
         await until(has_sent_a_part, undead)
-        undead.send_signal(signal.SIGSTOP)
+        freeze(undead.pid)
         retry = workers.start(0, 2, 0)
         second = await result_of(retry)
         undead.send_signal(signal.SIGCONT)

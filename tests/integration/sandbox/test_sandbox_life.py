@@ -17,6 +17,7 @@ import pytest
 
 from sandbox import launcher, overview, processes, records, state
 from sandbox.stack import Stack, stop_all
+from tests.support.frozen import freeze
 from tests.support.longer import first_then_long
 
 # The ones that start in a second or two.
@@ -118,7 +119,7 @@ def _features(folder: Path) -> psycopg.Connection[tuple[object, ...]]:
 def test_a_process_that_answers_nothing_is_replaced(folder: Path) -> None:
     Stack.start(folder, ["gcp_target"], detached=True)
     frozen = pids(folder)["gcp_target"]
-    os.kill(frozen, signal.SIGSTOP)
+    freeze(frozen)
     Stack.start(folder, ["gcp_target"], detached=True)
     assert pids(folder)["gcp_target"] != frozen
     assert not processes.Ident.of(frozen)

@@ -18,6 +18,7 @@ from confluent_kafka import Consumer, TopicPartition
 from heavylift.errors import ConflictError
 from heavylift.streams.api import mirror_stream, verify_stream
 from tests.integration.streams.brokers import Brokers, counted
+from tests.support.frozen import wait_until_frozen
 from tests.support.longer import first_then_long
 
 REPOSITORY = Path(__file__).parents[3]
@@ -152,15 +153,6 @@ async def test_a_runner_that_was_taken_for_dead_stops_before_its_next_batch(brok
     assert "HL-6517" in errors
     source = brokers.rows("source", 1)
     assert brokers.rows("target", 1, at_least=[len(rows) for rows in source]) == source
-
-
-def wait_until_frozen(process: subprocess.Popen[str]) -> None:
-    state = Path(f"/proc/{process.pid}/stat")
-    while process.poll() is None:
-        if state.read_text().rpartition(")")[2].split()[0] == "T":
-            return
-        threading.Event().wait(0.02)
-    raise AssertionError(process.communicate())
 
 
 def watch_one(brokers: Brokers, process: subprocess.Popen[str]) -> None:

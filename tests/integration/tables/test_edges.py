@@ -14,6 +14,7 @@ from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.lsn import lsn_from_text
 from heavylift.tables.postgres.moving import ChangesEngine
 from tests.support import table_worker
+from tests.support.frozen import freeze
 from tests.support.two_databases import TwoDatabases
 
 ENGINE = ChangesEngine()
@@ -100,7 +101,7 @@ def test_a_run_that_was_taken_for_dead_changes_nothing_any_more(databases: TwoDa
     at_work = "SELECT pid FROM pg_stat_activity WHERE application_name = %s AND datname = current_database()"
     while not databases.on_target(at_work, "heavylift apply"):
         assert zombie.poll() is None
-    zombie.send_signal(signal.SIGSTOP)
+    freeze(zombie.pid)
     with pytest.raises(TransientError, match="another run"):
         ENGINE.sync(request, Work())
     for name in ("heavylift lease", "heavylift apply"):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -132,3 +134,29 @@ def test_a_folder_that_is_named_is_run_instead_of_its_layer(commands: list[list[
     layers.main("unit", ["tests/unit/gates", "-q"], long=True)
     layers.main("unit", ["-q"], long=True)
     assert commands == [["tests/unit/gates", "-q"], ["tests/unit", "-q"]]
+
+
+class Hanging(layers.Piece):
+    """One that never ends."""
+
+    def command(self, arguments: Sequence[str] = ()) -> list[str]:
+        """Return a command that waits for nobody."""
+        return [sys.executable, "-c", "def hangs():\n    input()\nhangs()"]
+
+
+def test_a_piece_that_hangs_is_ended_and_tells_what_it_was_at(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reader, writer = os.pipe()  # What nobody ever writes to.
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", lambda *given, **more: popen(*given, stdin=reader, **more))
+    try:
+        done = layers._run_beside([Hanging("hanging")], [], limit=0.5)
+    finally:
+        os.close(reader)
+        os.close(writer)
+    assert done["hanging"].status == -signal.SIGABRT
+    told = capsys.readouterr().out
+    assert "hanging: ended after" in told
+    assert "Current thread" in told
+    assert "in hangs" in told
