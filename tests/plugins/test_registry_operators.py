@@ -13,7 +13,7 @@ from airflow.sdk.exceptions import AirflowSkipException
 from heavylift.errors import ConflictError, IntegrityError, TransientError
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.registry_records import RegistryMoveRecord, RegistryPreflightRecord
-from heavylift.mirror import api as mirror
+from heavylift.mirror import followed
 from heavylift.registry import api
 from heavylift.registry.requests import RegistryRequest
 from heavylift.registry.settling import Judgement
@@ -114,7 +114,7 @@ def stand_in(world: World, monkeypatch: pytest.MonkeyPatch) -> StandIn:
     async def not_followed(_request: RegistryRequest) -> bool:
         return False
 
-    monkeypatch.setattr(mirror, "is_followed", not_followed)
+    monkeypatch.setattr(followed, "is_followed", not_followed)
     return made
 
 

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def is_followed(request: RegistryRequest) -> bool:
     """Tell whether a stream keeps the registry's target; changes nothing."""
     from heavylift.aio import run
-    from heavylift.mirror import api
+    from heavylift.mirror import followed
 
-    return run(api.is_followed(request))
+    return run(followed.is_followed(request))
 
 
 def sync(request: RegistryRequest, objects: Objects, *, as_json: bool) -> NoReturn:

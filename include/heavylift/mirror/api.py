@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,21 +14,17 @@ from heavylift.evidence.registry_records import RegistryMoveRecord, RegistryTabl
 from heavylift.evidence.store import open_evidence
 from heavylift.fencing import Side
 from heavylift.mirror.proving import prove_moment, seen_towards
-from heavylift.mirror.requests import STAY_SECONDS, demand_deletes_follow, stream_id, stream_of
-from heavylift.platforms.postgresql.connect import TYPES, connect
-from heavylift.platforms.postgresql.faults import told_as
+from heavylift.mirror.requests import STAY_SECONDS, demand_deletes_follow, stream_of
 from heavylift.registry.api import verify_registry
 from heavylift.registry.store.moving import move_to
 from heavylift.registry.work import RegistryProgress, Tell, silent
 from heavylift.registry.work import Work as RegistryWork
-from heavylift.spec.sections_data import RegistryKind, RegistryPath
 from heavylift.tables import api as tables
 from heavylift.tables.engine import TablesProgress
 from heavylift.tables.engine import Work as TablesWork
 from heavylift.tables.fences.acts import AGAINST
 from heavylift.tables.follow import Watching, follow_tables
 from heavylift.tables.postgres.adopting import begin_beside
-from heavylift.tables.postgres.state import StreamPhase, read_stream
 from heavylift.tables.requests import Direction
 
 if TYPE_CHECKING:
@@ -41,29 +36,6 @@ if TYPE_CHECKING:
 
 FIRST_EPOCH = 1
 """Of the fence that keeps clients off the target from the beginning; each switch takes a higher one."""
-_FLOWING = frozenset({StreamPhase.STREAMING, StreamPhase.INVALID})
-
-
-async def is_followed(request: RegistryRequest) -> bool:
-    """Tell whether a stream keeps a registry's target: what syncs it otherwise takes that for others' work.
-
-    An invalid stream counts: it must be begun anew, not passed by. Changes nothing.
-    """
-    if {request.source.kind, request.target.kind} != {RegistryKind.MLFLOW}:
-        return False
-    store = request.target.store
-    if request.options.path is RegistryPath.API or store is None or store.conn_type not in TYPES:
-        return False
-
-    def look(_stop: object, _relay: object) -> bool:
-        with (
-            told_as(f"looking whether registry {request.registry!r} is followed", "nothing was touched"),
-            closing(connect(store, "registry stream")) as session,
-        ):
-            state = read_stream(session, stream_id(request))
-            return state is not None and state.phase in _FLOWING
-
-    return await in_thread(look, lambda _nothing: None)
 
 
 async def begin_following(

@@ -176,11 +176,12 @@ class VerifyRegistryOperator(RegistryOperator):
 
     async def _verify(self, frame: TaskFrame, reporter: RegistryReporter) -> RegistryVerificationRecord:
         from heavylift.mirror import api as mirror
+        from heavylift.mirror.followed import is_followed
         from heavylift.registry.api import verify_registry
         from heavylift.registry.wording import verification_figures
 
         request = self.request(frame, live=not self.frozen)
-        followed = await mirror.is_followed(request)
+        followed = await is_followed(request)
         record, ref = await (mirror.verify_following if followed else verify_registry)(request, reporter)
         await self.note(frame, "registry.verified", ref, verification_figures(record))
         return record

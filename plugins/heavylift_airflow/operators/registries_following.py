@@ -92,13 +92,14 @@ class SyncRegistryOperator(RegistryOperator):
 
     async def _sync(self, frame: TaskFrame, reporter: RegistryReporter) -> dict[str, Any]:
         from heavylift.mirror import api as mirror
+        from heavylift.mirror.followed import is_followed
         from heavylift.registry.api import sync_registry
         from heavylift.registry.wording import move_figures
 
         request = self.request(frame)
         if self.begin:
             await self._begin(frame, reporter)
-        if await mirror.is_followed(request):
+        if await is_followed(request):
             record, ref = await mirror.sync_following(request, reporter)
             await self._note_changes(frame, record, ref)
             return self._told(record)

@@ -89,6 +89,7 @@ class Worker:
         self.process = switch_worker.start(workload.spec_file, side.value, run, environment(workload))
         self.lines: list[str] = []
         self._record: dict[str, Any] | None = None
+        self._says_no_more = False
         self._told = threading.Condition()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -99,11 +100,15 @@ class Worker:
             with self._told:
                 self.lines.append(line.rstrip())
                 self._told.notify_all()
+        # It has ended, and may have done fewer steps than somebody waits for.
+        with self._told:
+            self._says_no_more = True
+            self._told.notify_all()
 
     def wait_for(self, lines: int, delay: float) -> None:
         """Wait until so many steps have ended, and a little longer, or until the process ends."""
         with self._told:
-            self._told.wait_for(lambda: len(self.lines) > lines or self.process.poll() is not None, WAIT)
+            self._told.wait_for(lambda: len(self.lines) > lines or self._says_no_more, WAIT)
         try:
             self.process.wait(delay)
         except subprocess.TimeoutExpired:

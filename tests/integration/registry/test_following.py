@@ -12,6 +12,7 @@ import pytest
 from heavylift.errors import IntegrityError, PermanentError, SpecError
 from heavylift.fencing import Side
 from heavylift.mirror import api
+from heavylift.mirror.followed import is_followed
 from heavylift.mirror.requests import stream_of
 from heavylift.mirror.switch import switch_registry
 from heavylift.registry.requests import RegistryRequest
@@ -45,7 +46,7 @@ def test_what_teams_log_arrives_with_its_places_rewritten_and_flows_back_after_t
 ) -> None:
     request = following(stores)
     stores.assert_equal()
-    assert wait(api.is_followed(request))
+    assert wait(is_followed(request))
     assert wait(api.begin_following(request)) is None
     stores.on_source(A_DAY)
     stores.on_source(NEW_RUN.format("a" * 32, SOURCE_ROOT))
@@ -182,7 +183,7 @@ def test_a_lost_stream_is_begun_anew_and_nothing_else_helps(stores: TwoStores) -
         wait(api.sync_following(request))
     with pytest.raises(PermanentError, match="HL-6115"):
         wait(api.begin_following(request))
-    assert wait(api.is_followed(request))
+    assert wait(is_followed(request))
     begun = wait(api.begin_following(request, anew=True))
     assert begun is not None
     stores.on_source(NEW_RUN.format("b" * 32, SOURCE_ROOT))
