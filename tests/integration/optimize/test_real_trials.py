@@ -129,8 +129,9 @@ def test_a_killed_command_takes_its_server_with_it_and_is_gone_on_with(tmp_path:
     assert status == 0, errors
     assert first.read_bytes() == kept
     record = StudyRecord.model_validate(output["trials"][0])
+    # Which of them is the better one a busy machine may well get wrong.
+    assert (record.settings, record.tried) == (2, 2)
     assert record.best is not None
-    assert record.best.setting["slots"] == 4
 
 
 async def test_a_server_that_ends_or_does_not_answer_is_told_with_what_it_wrote(tmp_path: Path) -> None:
@@ -175,11 +176,11 @@ def test_requests_are_put_together_from_the_recorded_rows() -> None:
 
 @pytest.mark.long
 def test_a_planted_best_setting_is_found_among_real_servers(tmp_path: Path) -> None:
-    # What a server bears is slots / ms; 20 ms fit twice into the limit, and 45 ms hardly once.
-    knobs = {"slots": [1, 2, 4, 8], "ms": [20, 30, 45], "rows": [1, 4]}
+    # What a server bears is slots / ms; 60 ms fit twice into the limit, and 135 ms hardly once.
+    knobs = {"slots": [1, 2, 4, 8], "ms": [60, 90, 135], "rows": [1, 4]}
     prices = {"1": 0.10, "2": 0.11, "4": 0.12, "8": 0.50}
     path = spec(
-        tmp_path, knobs=knobs, server={"command": command()}, max_trials=14, repeats=1, latency=60.0,
+        tmp_path, knobs=knobs, server={"command": command()}, max_trials=14, repeats=1, latency=180.0,
         usd_per_hour=None, price_knob="slots", prices=prices,
     )  # fmt: skip
     document = yaml.safe_load(path.read_text())
@@ -190,6 +191,6 @@ def test_a_planted_best_setting_is_found_among_real_servers(tmp_path: Path) -> N
     assert status == 0, errors
     record = StudyRecord.model_validate(output["trials"][0])
     assert record.best is not None
-    assert record.best.setting == {"slots": 4, "ms": 20, "rows": 4}
+    assert record.best.setting == {"slots": 4, "ms": 60, "rows": 4}
     assert record.settings == 24
     assert record.tried < 24
