@@ -200,7 +200,7 @@ def forget_streams(side: Connection) -> None:
 
 def drop_slots(server: Connection, database: str) -> None:
     """Drop what a test has left that reads the database's log: a slot keeps a database from being dropped."""
-    until = time.monotonic() + 20
+    until = time.monotonic() + 120
     with connect(server, "test") as session:
         while True:
             rows = session.execute(_SLOTS, [database]).fetchall()

@@ -125,7 +125,7 @@ class Brokers:
         try:
             consumer.assign([TopicPartition(topic, partition, 0)])
             while True:
-                message = consumer.poll(20.0)
+                message = consumer.poll(60.0)
                 assert message is not None, f"{topic}[{partition}] on the {side} is silent after {len(found)}"
                 if message.error() is not None:
                     assert message.error().code() == KafkaError._PARTITION_EOF

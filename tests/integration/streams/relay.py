@@ -36,9 +36,10 @@ class Relay:
         self._listener.shutdown(socket.SHUT_RDWR)
         self._accepting.join()
         self._listener.close()
-        self.cut()
-        for thread in self._threads:
-            thread.join()
+        # One that was just being taken in is not among those that a single cut would end.
+        while serving := [each for each in self._threads if each.is_alive()]:
+            self.cut()
+            serving[0].join(0.1)
 
     def _accept(self) -> None:
         with suppress(OSError):

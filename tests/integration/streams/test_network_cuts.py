@@ -23,6 +23,8 @@ from tests.integration.streams.relay import Relay
 from tests.integration.streams.test_kill import PARTITIONS, SEEDS, proved
 
 SERVER = tansu.server("kafka_target", "behind a relay")
+MOST_CUTS = 12
+"""A busy machine may need longer to connect than there is from one cut to the next, for ever."""
 
 
 @pytest.fixture
@@ -62,7 +64,7 @@ async def test_nothing_is_lost_or_repeated_where_connections_are_cut(
     draw, done = random.Random(seed), threading.Event()
 
     def cut() -> None:
-        while not done.wait(draw.uniform(0.2, 1.0)):
+        while relay.cuts < MOST_CUTS and not done.wait(draw.uniform(0.2, 1.0)):
             relay.cut()
 
     cutter = threading.Thread(target=cut)

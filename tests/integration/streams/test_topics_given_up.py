@@ -107,7 +107,7 @@ async def agreed(request: LeavingRequest, stage: Any, life: PlanLife) -> None:
 
 async def after_grace(request: LeavingRequest) -> Any:
     """Delete as soon as the time of grace lets it."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(120):
         while True:
             try:
                 return await delete(request)
