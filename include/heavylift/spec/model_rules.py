@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 from heavylift.locations import is_registered, parse_location
 from heavylift.spec.model import MigrationSpec
-from heavylift.spec.place_rules import SCHEMES
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_models import VERSION_MARK, Model
-from heavylift.spec.vocabulary import Check, Phase
+from heavylift.spec.vocabulary import SCHEMES, Check, Phase
 
 MODEL_CHECKS = frozenset({Check.MODELS_COMPATIBLE, Check.MODELS_AGREE})
 

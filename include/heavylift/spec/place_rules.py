@@ -8,15 +8,7 @@ from heavylift.locations import Location
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.resolve import ResolvedDataset, ResolvedPlace, resolve_datasets
 from heavylift.spec.rule import Broken
-from heavylift.spec.vocabulary import Platform
-
-SCHEMES: dict[Platform, tuple[str, ...]] = {
-    Platform.AWS: ("s3", "file"),
-    Platform.GCP: ("gs", "file"),
-    Platform.AZURE: ("az", "file"),
-    Platform.KUBERNETES: ("file", "s3"),
-}
-"""Platform → URL schemes of its stores; ``file`` is a mounted volume, on-premises S3 is common."""
+from heavylift.spec.vocabulary import SCHEMES
 
 _Numbered = tuple[int, ResolvedDataset]
 

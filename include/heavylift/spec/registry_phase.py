@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from heavylift.locations import parse_location
-from heavylift.spec.model import MigrationSpec
-from heavylift.spec.place_rules import SCHEMES
 from heavylift.spec.platforms import Side
 from heavylift.spec.provision_stages import staged_gates
 from heavylift.spec.sections_data import Registry, RegistryKind, RegistrySide
 from heavylift.spec.sections_datasets import Dataset, Place
-from heavylift.spec.vocabulary import Phase, Platform
+from heavylift.spec.vocabulary import SCHEMES, Phase, Platform
+
+if TYPE_CHECKING:
+    from heavylift.spec.model import MigrationSpec
 
 _MOVED = ("datasets", "databases", "streams", "registries", "feature_stores", "models", "envelopes")
 _PLATFORMS = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE, "file": Platform.KUBERNETES}

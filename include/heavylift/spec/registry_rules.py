@@ -8,13 +8,13 @@ from heavylift.errors import SpecError
 from heavylift.locations import parse_location
 from heavylift.spec.base import MOST_OF_A_NAME
 from heavylift.spec.model import MigrationSpec
-from heavylift.spec.place_rules import SCHEMES, place_rules
+from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
 from heavylift.spec.registry_phase import artifacts_of, converts, spec_for
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_data import OnNameConflict, Registry, RegistryPath
 from heavylift.spec.support import SUPPORTED_PATHS
-from heavylift.spec.vocabulary import Check, Deletes, Phase
+from heavylift.spec.vocabulary import SCHEMES, Check, Deletes, Phase
 
 _ALL = ("*",)
 _ITS_OWN = frozenset({Check.REGISTRIES_EQUAL, Check.FEATURES_EQUAL})

@@ -14,6 +14,15 @@ class Platform(StrEnum):
     KUBERNETES = "kubernetes"
 
 
+SCHEMES: dict[Platform, tuple[str, ...]] = {
+    Platform.AWS: ("s3", "file"),
+    Platform.GCP: ("gs", "file"),
+    Platform.AZURE: ("az", "file"),
+    Platform.KUBERNETES: ("file", "s3"),
+}
+"""Platform → URL schemes of its stores; ``file`` is a mounted volume, on-premises S3 is common."""
+
+
 class System(StrEnum):
     """What an inventory is taken of: the platforms of a spec, and single servers beside them."""
 
