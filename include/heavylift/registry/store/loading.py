@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -90,10 +91,13 @@ def load_table(
         stop=stop,
         moved=moved,
     )
-    if rebuilt is not None:
-        rebuilt.make()
-    digest = table_digest(target, sides.target, table)
-    wanted = table_digest(source, sides.source, table, uris)
+    with ThreadPoolExecutor(1) as pool:
+        # The source has nothing else to do while the target makes its indexes.
+        reading = pool.submit(table_digest, source, sides.source, table, uris)
+        if rebuilt is not None:
+            rebuilt.make()
+        digest = table_digest(target, sides.target, table)
+        wanted = reading.result()
     if digest != wanted:
         raise IntegrityError(
             f"copying table {table.name}",
