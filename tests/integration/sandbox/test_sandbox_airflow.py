@@ -15,11 +15,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
+import psycopg
 import pytest
 
 from sandbox import airflow, launcher, processes, records, state
 from sandbox.http import request
 from sandbox.processes import Ident
+from sandbox.servers import airflow_db, postgres
 from sandbox.stack import stop_all
 
 pytestmark = pytest.mark.long
@@ -102,6 +104,20 @@ def test_its_four_processes_listen_on_loopback_only(folder: Path, login: tuple[s
         if connection.status == psutil.CONN_LISTEN
     }
     assert found == {"127.0.0.1"}
+
+
+def test_a_session_that_a_lost_scheduler_leaves_with_its_locks_ends_by_itself(
+    folder: Path, login: tuple[str, str, str]
+) -> None:
+    address = postgres.address(state.load(folder).place(airflow_db.NAME, folder), "airflow")
+    with psycopg.connect(address) as lost, psycopg.connect(address, autocommit=True) as other:
+        lost.execute("SELECT FROM slot_pool FOR UPDATE")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            other.execute("SELECT FROM slot_pool FOR UPDATE NOWAIT")
+        other.execute("SET lock_timeout = '5min'")
+        other.execute("SELECT FROM slot_pool FOR UPDATE")
+        with pytest.raises(psycopg.errors.IdleInTransactionSessionTimeout):
+            lost.execute("SELECT")
 
 
 def test_no_key_is_in_a_command_line_and_none_can_be_read_by_others(

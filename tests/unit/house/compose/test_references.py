@@ -6,6 +6,7 @@ import importlib.util
 from pathlib import Path
 from typing import Any
 
+from sandbox.servers.airflow_db import IDLE_IN_TRANSACTION
 from tests.unit.house.compose.compose_file import REPOSITORY
 
 Services = dict[str, dict[str, Any]]
@@ -148,3 +149,8 @@ def test_all_components_run_one_image(services: Services, airflow_services: Serv
     built = {name: service["image"] for name, service in services.items() if "build" in service}
     assert set(airflow_services) <= set(built)
     assert len(set(built.values())) == 1
+
+
+def test_a_lock_that_a_lost_scheduler_leaves_in_the_database_ends(services: Services) -> None:
+    setting = f"idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION}"
+    assert setting in services["postgres"]["command"]
