@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from heavylift.cli.objects_cleanup import note_cleaning
-from heavylift.cli.objects_text import gone, planned, verified
+from heavylift.cli.objects_text import gone, planned, verified, warnings
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.processes import in_process
 from heavylift.cli.stores import shell_actor
@@ -38,6 +38,7 @@ def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None,
     if request.options.dry_run:
         run(note_plan(request))
         finish({"plan": plan.model_dump(mode="json")}, text=planned(plan), as_json=as_json)
+    _warn(plan)
     mark_touched()
     if plan.same_as is None:
         _load_beforehand(request, comparing=True)
@@ -75,6 +76,12 @@ def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None,
         as_json=as_json,
         status=ExitStatus.DONE if passed else ExitStatus.FAILED,
     )
+
+
+def _warn(plan: PlanRecord) -> None:
+    """Tell before anything moves what will not come out; the plan's own text follows only at the end."""
+    for line in warnings(plan):
+        note(line.strip())
 
 
 def _load_beforehand(request: Any, *, comparing: bool) -> None:

@@ -20,6 +20,9 @@ _ACTIONS = {
 }
 
 
+_WARNED = 10
+
+
 def planned(plan: PlanRecord) -> str:
     """Return a plan; a dry run's with its estimate and the advice."""
     from heavylift.evidence.records import Tally
@@ -45,6 +48,13 @@ def planned(plan: PlanRecord) -> str:
         lines += estimate_lines(plan.estimate) if plan.estimate else []
         lines += advice_lines(plan.advice)[:1] if plan.advice else []
     return "\n".join(lines)
+
+
+def warnings(plan: PlanRecord) -> list[str]:
+    """Return the plan's warnings, the first few of them, and how many more there are."""
+    found = [_finding(each, plan.dataset) for each in plan.findings if each.severity == "warning"]
+    more = len(found) - _WARNED
+    return found[:_WARNED] + ([f"  and {more} more warnings, all in the plan"] if more > 0 else [])
 
 
 def _finding(finding: Finding, dataset: str) -> str:

@@ -39,6 +39,7 @@ from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.keeping import keep_rows
+from heavylift.objects.looking import Looked, look_at_attributes, write_rows
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.relisting import Relisting, relist_both
 from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, SYNC, TransferRequest
@@ -114,6 +115,8 @@ async def _compare(
         refuse_archived(request, difference, source_listing)
         findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
         findings += in_quarantine(request, sides[0])
+        looked = await look_at_attributes(request, difference, source, target)
+        findings = [*looked.in_short, *findings, *looked.named]
         gone = find_gone(request, difference, source, source_listing.total, state)
         findings += gone.findings
         findings += await describe(request, lambda: classes_of(difference, source_listing), source)
@@ -125,7 +128,7 @@ async def _compare(
         _refuse_blocked(request, findings, difference.refused_tally(), found)
         if not options.dry_run:
             refuse_too_dear(request.dataset, estimate)
-        refs, shards = await _store_rows(request, evidence, difference, gone, sides, work)
+        refs, shards = await _store_rows(request, evidence, difference, gone, looked, sides, work)
         record = PlanRecord(
             run=request.run,
             dataset=request.dataset,
@@ -229,6 +232,7 @@ async def _store_rows(
     evidence: EvidenceStore,
     difference: Difference,
     gone: Gone,
+    looked: Looked,
     sides: tuple[Relisting, Relisting],
     work: Path,
 ) -> tuple[dict[str, EvidenceRef], tuple[ShardSummary, ...]]:
@@ -250,6 +254,9 @@ async def _store_rows(
         refs["rows"] = await keep_rows(request, evidence, path)
     if difference.write_refused(work / "refused.parquet"):
         refs["refused_rows"] = await keep_rows(request, evidence, work / "refused.parquet")
+    if looked.rows:
+        write_rows(difference, work / "attributes.parquet")
+        refs["attribute_rows"] = await keep_rows(request, evidence, work / "attributes.parquet")
     if gone.to_delete.objects:
         write_gone(difference, work / "gone.parquet")
         refs["gone_rows"] = await keep_rows(request, evidence, work / "gone.parquet")

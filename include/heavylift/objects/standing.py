@@ -82,7 +82,7 @@ def settings_of(request: TransferRequest) -> str:
         "filters": vars(options.filters),
         "on_conflict": options.on_conflict,
         "on_unholdable_key": options.on_unholdable_key,
-        "metadata": options.metadata.model_dump(mode="json"),
+        "metadata": options.metadata.model_dump(mode="json", exclude={"look_at_all"}),
         "verify": options.verify.model_dump(mode="json", exclude={"rolling"}),
         "storage_class": options.storage_class.model_dump(mode="json"),
         "deletes": options.deletes if request.run.phase == SYNC else Deletes.KEEP,

@@ -131,6 +131,8 @@ def test_a_dry_run_touches_nothing(
         (("copy", "s3://bucket/", "file:///x", "--source-conn", "nobody"), "AIRFLOW_CONN_NOBODY"),
         (("copy", "file:///a", "file:///b", "--bandwidth", "fast"), "200MiB/s"),
         (("verify", "file:///a", "file:///b", "--include", "[z-a]"), "[z-a]"),
+        (("copy", "file:///a", "file:///b", "--part-size", "1B"), "--part-size from 5MiB to 5GiB"),
+        (("sync", "file:///a", "file:///b", "--part-size", "1GiB"), "--memory 2GiB or more"),
     ],
 )
 def test_a_wrong_command_is_refused_and_says_why(

@@ -233,3 +233,16 @@ def not_implemented(what: str, got: str) -> HeavyliftError:
         remedy="use a server with this part of S3's API",
         code="3135",
     )
+
+
+def too_much_beside(what: str, got: str) -> HeavyliftError:
+    """What goes in headers, metadata and tags above all, is over the server's limits or breaks its rules."""
+    return UnsupportedError(
+        what,
+        got=got,
+        expected="headers, metadata and tags within this server's limits",
+        state=_UNCHANGED,
+        remedy="shorten the object's metadata and tags on the source, or leave them behind on purpose:"
+        " metadata.user_metadata or .tags of the dataset",
+        code="9226",
+    )
