@@ -120,6 +120,7 @@ def attribute_differences(
     if keep.content_headers:
         for name in ("content_encoding", "cache_control", "content_disposition", "content_language"):
             _differ(found, name, getattr(source, name) or None, getattr(target, name) or None)
+        _differ_in(found, "headers", source.own_headers, target.own_headers)
         # Where nobody said what the source is, stores make up a type of their own.
         if source.content_type not in DEFAULT_TYPES:
             _differ(found, "content_type", source.content_type, target.content_type)

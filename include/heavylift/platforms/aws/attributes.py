@@ -33,7 +33,7 @@ standard_values = operator.attrgetter(*STANDARD)
 
 def attribute_problems(attributes: ObjectAttributes) -> list[str]:
     """Return what of ``attributes`` S3 cannot keep as it is; empty when all."""
-    if not attributes.metadata and not attributes.tags:
+    if not attributes.metadata and not attributes.tags and not attributes.own_headers:
         return list(_problems_of_headers(*standard_values(attributes)))
     return [
         *_standard_problems(attributes),
@@ -51,8 +51,8 @@ def _problems_of_headers(*values: str | None) -> tuple[str, ...]:
 
 
 def _standard_problems(attributes: ObjectAttributes) -> Iterator[str]:
-    for name in STANDARD:
-        value = getattr(attributes, name)
+    values = {name: getattr(attributes, name) for name in STANDARD}
+    for name, value in (values | dict(attributes.own_headers)).items():
         if value is None:
             continue
         if not value.isascii() or _UNSENDABLE.search(value):
@@ -81,6 +81,7 @@ def _metadata_problems(metadata: Mapping[str, str]) -> Iterator[str]:
 def _size_problems(attributes: ObjectAttributes) -> Iterator[str]:
     """Letters beyond ASCII take up to nine bytes each in the header of tags."""
     headers = [value for value in standard_values(attributes) if value]
+    headers += attributes.own_headers.values()
     headers += [f"x-amz-meta-{name}{value}" for name, value in attributes.metadata.items()]
     headers += [
         f"{quote(n, safe='', errors='replace')}={quote(v, safe='', errors='replace')}&"
@@ -116,6 +117,8 @@ def _tag_problems(tags: Mapping[str, str]) -> Iterator[str]:
 def sendable(attributes: ObjectAttributes) -> bool:
     """Tell whether no attribute breaks out of its header: by a control character, or a name that is none."""
     if not _sendable_values(standard_values(attributes)):
+        return False
+    if any(map(_UNSENDABLE.search, attributes.own_headers.values())):
         return False
     metadata = attributes.metadata
     return not metadata or (

@@ -12,6 +12,7 @@ import re
 
 from heavylift.checksums import Algorithm
 from heavylift.platforms.gcp.resources import TAGS_ENTRY, custom_metadata
+from heavylift.platforms.own_headers import told_elsewhere
 from heavylift.platforms.ports import ObjectAttributes, StoreTraits
 
 TRAITS = StoreTraits(
@@ -75,4 +76,4 @@ def attribute_problems(attributes: ObjectAttributes) -> list[str]:
         problems.append(f"tags: kept as the custom metadata entry {TAGS_ENTRY!r}, as the store has none")
     if attributes.tags and TAGS_ENTRY in attributes.metadata:
         problems.append(f"metadata entry {TAGS_ENTRY!r}: lost, as the tags take its place")
-    return problems
+    return problems + told_elsewhere(attributes.own_headers, attributes.metadata)
