@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from heavylift.evidence.records import PlanRecord, ShardResult, VerificationReco
 from heavylift.evidence.run_evidence import counts_of, read_dataset
 from heavylift.evidence.store import open_evidence
 from heavylift.locations import parse_location
-from heavylift.objects import attributes
+from heavylift.objects import attributes, verify
 from heavylift.objects.apart import refuse_inside
 from heavylift.objects.api import TransferOptions, TransferRequest, copy_shard, plan_transfer, verify_transfer
 from heavylift.platforms.local.xattrs import XATTR, Room
@@ -100,6 +101,38 @@ async def test_attributes_that_were_lost_stay_told_until_they_are_mended(
     os.setxattr(lost, XATTR, KEPT)
     _, _, verification = await move(in_run(request_, "five"))
     assert verification.passed
+
+
+@pytest.mark.parametrize("listed", [True, False], ids=["before the verification", "amid it"])
+async def test_attributes_of_a_newer_version_are_no_loss(
+    request_: TransferRequest,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    listed: bool,
+) -> None:
+    changing = tmp_path / "source" / "day=0" / "f 3 é"
+
+    def change() -> None:
+        changing.write_bytes(b"written meanwhile")
+        os.setxattr(changing, XATTR, KEPT)
+
+    async def changed_first(*arguments: Any) -> tuple[int, int]:
+        if not listed:
+            change()
+        return await attributes.judge_attributes(*arguments)
+
+    monkeypatch.setattr(verify, "judge_attributes", changed_first)
+    plan = await plan_transfer(request_)
+    for shard in plan.shards:
+        await copy_shard(request_, shard.index)
+    if listed:
+        change()
+    verification = await verify_transfer(request_)
+    assert (verification.passed, verification.attributes_differ) == (True, 0)
+    assert verification.newer_on_source == int(listed)
+    _, _, verification = await move(in_run(request_, "next"))
+    assert verification.passed
+    assert os.getxattr(tmp_path / "target" / "day=0" / "f 3 é", XATTR) == KEPT
 
 
 async def test_a_loss_that_the_copy_knows_of_is_found_however_many_objects_moved(
