@@ -123,7 +123,7 @@ async def _compare(
         actions = difference.by_action()
         filtered = actions.get("filtered", Tally())
         found = without(source_listing.total, filtered)
-        findings += nothing_found(request, found, filtered)
+        findings += await nothing_found(request, found, filtered, source)
         workload, estimate = estimate_plan(request, difference, source_listing, target_listing)
         _refuse_blocked(request, findings, difference.refused_tally(), found)
         if not options.dry_run:
