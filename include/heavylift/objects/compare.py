@@ -153,5 +153,10 @@ def _without(metadata: dict[str, str], names: Set[str]) -> dict[str, str]:
     return {name: value for name, value in metadata.items() if name not in names}
 
 
-def _lower(metadata: object) -> dict[str, str]:
-    return {name.lower(): value for name, value in dict(metadata).items()}  # type: ignore[call-overload]
+def _lower(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return metadata by lower-case name; of names that differ in case alone each value counts."""
+    found: dict[str, str] = {}
+    for name, value in sorted(metadata.items()):
+        low = name.lower()
+        found[low] = f"{found[low]} | {value}" if low in found else value
+    return found

@@ -137,7 +137,9 @@ def with_attributes_named(copier: Copier, rel: str, error: HeavyliftError) -> He
     Stores say of metadata that is too large little more than that the request was bad.
     """
     problems = dict.fromkeys(
-        text for about, text in copier.notes if about == rel and KEPT_OTHERWISE not in text
+        text
+        for about, text in copier.notes
+        if about == rel and KEPT_OTHERWISE not in text and text not in error.got
     )
     if not problems or type(error) not in (PermanentError, UnsupportedError):
         return error

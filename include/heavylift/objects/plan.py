@@ -25,7 +25,7 @@ from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import EvidenceStore
 from heavylift.facts.estimate import refuse_too_dear
 from heavylift.objects.advice import advise_plan
-from heavylift.objects.apart import refuse_inside
+from heavylift.objects.apart import refuse_overlaps
 from heavylift.objects.aside import in_quarantine
 from heavylift.objects.beside import (
     ARCHIVED,
@@ -42,7 +42,7 @@ from heavylift.objects.keeping import keep_rows
 from heavylift.objects.looking import Looked, look_at_attributes, write_rows
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.relisting import Relisting, relist_both
-from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, SYNC, TransferRequest
+from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, TransferRequest
 from heavylift.objects.services.split import write_split_plan
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.standing import keep_pages, passes_by, recall
@@ -50,7 +50,7 @@ from heavylift.objects.standing_plan import plan_nothing
 from heavylift.objects.state import fetch_known
 from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectStore, PassesBy
-from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Phase, Via
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Via
 
 CONFLICT = "target-differs"
 
@@ -63,12 +63,12 @@ async def plan_transfer(request: TransferRequest) -> PlanRecord:
     returns the one that is stored. A plan that is refused is not stored, so that a retry after
     mending plans afresh.
 
-    :raises SpecError: one side of a copy lies inside the other; no store was asked.
+    :raises SpecError: one side of a copy lies inside the other, or evidence inside the source; no store was
+        asked.
     :raises ConflictError: the spec says ``fail`` and the target holds something else under a
         key, or cannot hold a key, or the estimate is above ``max_cost_usd``. Nothing has been moved.
     """
-    if not request.options.dry_run or request.run.phase in (Phase.TRANSFER, SYNC):
-        refuse_inside(request)
+    refuse_overlaps(request)
     async with evidence_of(request) as evidence:
         path = plan_path(request.run, request.dataset)
         if await evidence.exists(path):

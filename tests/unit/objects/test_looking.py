@@ -153,5 +153,7 @@ def test_a_refusal_names_the_attributes_that_the_target_is_known_not_to_keep() -
     assert "HTTP 400; of the attributes: user metadata is 9 bytes: at most 8" in told("a", bad)
     assert "[HL-9225]" in told("a", bad)
     assert told("c", bad) == str(bad)
+    knows = PermanentError("put", got="user metadata is 9 bytes: at most 8", code="3145")
+    assert told("a", knows) == str(knows)
     busy = ThrottledError("put of s3://b/a", got="HTTP 503", code="3120")
     assert told("a", busy) == str(busy)

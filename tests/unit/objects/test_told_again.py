@@ -16,7 +16,7 @@ from heavylift.evidence.run_evidence import counts_of, read_dataset
 from heavylift.evidence.store import open_evidence
 from heavylift.locations import parse_location
 from heavylift.objects import attributes, verify
-from heavylift.objects.apart import refuse_inside
+from heavylift.objects.apart import refuse_evidence_inside, refuse_inside
 from heavylift.objects.api import TransferOptions, TransferRequest, copy_shard, plan_transfer, verify_transfer
 from heavylift.platforms.local.xattrs import XATTR, Room
 from heavylift.platforms.places import Place
@@ -189,3 +189,36 @@ async def test_a_source_that_lists_nothing_is_pointed_out(request_: TransferRequ
     (tmp_path / "nothing").mkdir()
     plan = await plan_transfer(replace(request_, source=place(f"file://{tmp_path}/nothing")))
     assert [finding.rule for finding in plan.findings] == ["nothing-found"]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "options", "inside"),
+    [
+        ("file://{}/source/evidence", {}, True),
+        ("file://{}/source", {}, True),
+        ("file://{}/source/evidence", {"exclude": ("evidence/**",)}, False),
+        ("file://{}/source/evidence", {"include": ("*.bin",)}, False),
+        ("file://{}/source-evidence", {}, False),
+        ("file://{}/evidence", {}, False),
+    ],
+)
+async def test_evidence_is_no_part_of_what_is_copied(
+    request_: TransferRequest,  # noqa: F811
+    tmp_path: Path,
+    evidence: str,
+    options: dict[str, Any],
+    inside: bool,
+) -> None:
+    url = evidence.format(tmp_path)
+    request = replace(request_, evidence_url=url, options=replace(request_.options, **options))
+    if not inside:
+        refuse_evidence_inside(request)
+        return
+    with pytest.raises(SpecError, match="HL-9230"):
+        await plan_transfer(request)
+    assert not (tmp_path / "source" / "evidence").exists()
+    refuse_evidence_inside(replace(request, evidence_url="s3://source/evidence"))
+    swapped = replace(request, source=request.target, target=request.source)
+    refuse_evidence_inside(swapped)
+    with pytest.raises(SpecError, match="HL-9230"):
+        refuse_evidence_inside(swapped, both_ways=True)
