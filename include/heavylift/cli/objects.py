@@ -23,6 +23,7 @@ from heavylift.cli.objects_files import list_objects
 from heavylift.cli.objects_options import (
     MIGRATION,
     MOST_IN_FLIGHT,
+    AllAttributes,
     AsJson,
     Bandwidth,
     Concurrency,
@@ -83,6 +84,7 @@ def copy(
     stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
     on_unholdable_key: Unholdable = OnUnholdableKey.FAIL,
+    all_attributes: AllAttributes = False,
     max_cost_usd: MaxCost = None,
     prices: Prices = None,
     dry_run: DryRun = False,
@@ -95,6 +97,7 @@ def copy(
     --window it waits, or with --no-wait ends with status 3 and says when to run it again.
     """
     from heavylift.objects.requests import CostOptions, TransferOptions
+    from heavylift.spec.datasets import Metadata
 
     options = TransferOptions(
         include=tuple(include or ()),
@@ -102,6 +105,7 @@ def copy(
         filters=filters_of(min_size, max_size, modified_since, modified_before),
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
+        metadata=Metadata(look_at_all=all_attributes),
         limits=with_manners(
             limits_of(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
         ),
@@ -157,6 +161,7 @@ def sync(
     stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
     on_unholdable_key: Unholdable = OnUnholdableKey.FAIL,
+    all_attributes: AllAttributes = False,
     max_cost_usd: MaxCost = None,
     prices: Prices = None,
     deletes: Annotated[
@@ -178,6 +183,7 @@ def sync(
     wrote itself and nobody has changed since. With --dry-run the plan tells how many.
     """
     from heavylift.objects.requests import CostOptions, TransferOptions
+    from heavylift.spec.datasets import Metadata
 
     options = TransferOptions(
         include=tuple(include or ()),
@@ -185,6 +191,7 @@ def sync(
         filters=filters_of(min_size, max_size, modified_since, modified_before),
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
+        metadata=Metadata(look_at_all=all_attributes),
         limits=with_manners(
             limits_of(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
         ),
@@ -286,6 +293,7 @@ def diff(
     modified_since: ModifiedSince = None,
     modified_before: ModifiedBefore = None,
     migration: Migration = MIGRATION,
+    all_attributes: AllAttributes = False,
     prices: Prices = None,
     as_json: AsJson = False,
 ) -> None:
@@ -293,11 +301,13 @@ def diff(
     from heavylift.aio import run
     from heavylift.objects.api import plan_transfer
     from heavylift.objects.requests import CostOptions, TransferOptions
+    from heavylift.spec.datasets import Metadata
 
     options = TransferOptions(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         filters=filters_of(min_size, max_size, modified_since, modified_before),
+        metadata=Metadata(look_at_all=all_attributes),
         cost=CostOptions(prices=prices),
         dry_run=True,
     )

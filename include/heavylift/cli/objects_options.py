@@ -49,6 +49,13 @@ PartSize = Annotated[str, typer.Option(help="size of one part of a large object"
 Stall = Annotated[str, typer.Option(help="longest silence of a store before a request is made again")]
 Conflict = Annotated[OnConflict, typer.Option(help="when the target holds another object under a key")]
 Unholdable = Annotated[OnUnholdableKey, typer.Option(help="when the target cannot hold a key")]
+AllAttributes = Annotated[
+    bool,
+    typer.Option(
+        "--all-attributes",
+        help="look at the metadata and tags of every object before anything moves, not at 300 objects'",
+    ),
+]
 MaxCost = Annotated[float | None, typer.Option(min=0, help="refuse to start above this estimate, USD")]
 Prices = Annotated[Path | None, typer.Option(help="CSV file with prices of your own")]
 DryRun = Annotated[
@@ -107,13 +114,13 @@ def _connection(scheme: str, conn_id: str | None, option: str) -> Connection | N
 def limits_of(bandwidth: str | None, concurrency: int, memory: str, part_size: str, stall: str) -> Limits:
     """Return the limits that the options name.
 
-    :raises SpecError: one of them is no size, rate or duration.
+    :raises SpecError: one of them is no size, rate or duration, or is not what a spec's may be.
     """
     from heavylift.spec.datasets import Limits
     from heavylift.spec.quantities import parse_duration, parse_rate, parse_size
 
     try:
-        return Limits(
+        limits = Limits(
             max_bandwidth=parse_rate(bandwidth) if bandwidth else None,
             max_concurrency=concurrency,
             memory_budget=parse_size(memory),
@@ -129,3 +136,41 @@ def limits_of(bandwidth: str | None, concurrency: int, memory: str, part_size: s
             remedy="correct --bandwidth, --memory, --part-size or --stall-timeout",
             code="5031",
         ) from error
+    _refuse_outside(limits)
+    return limits
+
+
+def _refuse_outside(limits: Limits) -> None:
+    """Hold a command to what a spec may say: parts of one byte take days, parts above memory do not fit it.
+
+    :raises SpecError: a limit is too small or too large.
+    """
+    from heavylift.spec.datasets import BANDWIDTHS, MEMORY_BUDGETS, PART_SIZES, STALL_TIMEOUTS
+    from heavylift.spec.quantities import format_duration, format_size
+
+    told = [
+        (option, form(value), form(least), form(most))
+        for option, value, (least, most), form in (
+            ("--bandwidth", limits.max_bandwidth, BANDWIDTHS, lambda rate: f"{format_size(rate)}/s"),
+            ("--memory", limits.memory_budget, MEMORY_BUDGETS, format_size),
+            ("--part-size", limits.part_size, PART_SIZES, format_size),
+            ("--stall-timeout", limits.stall_timeout, STALL_TIMEOUTS, format_duration),
+        )
+        if value is not None and not least <= value <= most
+    ]
+    got = [f"{option} {value}" for option, value, _, _ in told]
+    expected = [f"{option} from {least} to {most}" for option, _, least, most in told]
+    if limits.memory_budget < 2 * limits.part_size:
+        got.append(
+            f"--memory {format_size(limits.memory_budget)} with parts of {format_size(limits.part_size)}"
+        )
+        expected.append(f"room for two parts, --memory {format_size(2 * limits.part_size)} or more")
+    if got:
+        raise SpecError(
+            "reading the limits",
+            got="; ".join(got),
+            expected="; ".join(expected),
+            state="nothing was touched",
+            remedy="give the options other values",
+            code="9227",
+        )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from heavylift.cli.objects_cleanup import note_cleaning
-from heavylift.cli.objects_text import gone, planned, verified
+from heavylift.cli.objects_text import failed, gone, planned, verified, warnings
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.processes import in_process
 from heavylift.cli.stores import shell_actor
@@ -14,7 +14,7 @@ from heavylift.errors import HeavyliftError
 
 if TYPE_CHECKING:
     from heavylift.evidence.audit import AuditTrail
-    from heavylift.evidence.records import DeletesRecord, EvidenceRef, PhaseSummary, PlanRecord
+    from heavylift.evidence.records import DeletesRecord, EvidenceRef, PhaseSummary, PlanRecord, ShardResult
     from heavylift.evidence.store import EvidenceStore
 
 _LARGE_BYTES = 2**20
@@ -38,6 +38,7 @@ def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None,
     if request.options.dry_run:
         run(note_plan(request))
         finish({"plan": plan.model_dump(mode="json")}, text=planned(plan), as_json=as_json)
+    _warn(plan)
     mark_touched()
     if plan.same_as is None:
         _load_beforehand(request, comparing=True)
@@ -61,20 +62,30 @@ def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None,
     record, cleaning = in_process(lambda _tell: run(verify_and_clean(request)))
     note_cleaning(cleaning)
     summary = run(_conclude(request, cleaning))
+    unfinished = run(_unfinished(request)) if copied.errors else []
     passed = summary.passed and not errors
     finish(
         {
             **document,
+            "shards": [
+                r.model_dump(mode="json", exclude={"samples"}) for r in (*copied.results, *unfinished)
+            ],
             "errors": [e.attrs() for e in errors],
             "deletes": dealt.model_dump(mode="json") if dealt else None,
             "verification": record.model_dump(mode="json"),
             "uploads": cleaning.model_dump(mode="json"),
             "summary": summary.model_dump(mode="json"),
         },
-        text="\n".join([planned(plan), *gone(dealt), verified(record)]),
+        text="\n".join([planned(plan), *failed(unfinished), *gone(dealt), verified(record)]),
         as_json=as_json,
         status=ExitStatus.DONE if passed else ExitStatus.FAILED,
     )
+
+
+def _warn(plan: PlanRecord) -> None:
+    """Tell before anything moves what will not come out; the plan's own text follows only at the end."""
+    for line in warnings(plan):
+        note(line.strip())
 
 
 def _load_beforehand(request: Any, *, comparing: bool) -> None:
@@ -113,6 +124,16 @@ def _deal_with_gone(
     except HeavyliftError as error:
         note(str(error))
         return None, [error]
+
+
+async def _unfinished(request: Any) -> list[ShardResult]:
+    """Return what came of the shards that failed: their errors tell of one object each, these of all."""
+    from heavylift.evidence.run_evidence import is_complete, read_dataset
+    from heavylift.evidence.store import open_evidence
+
+    async with open_evidence(request.evidence_url, request.evidence_connection) as store:
+        kept = await read_dataset(store, request.run, request.dataset)
+    return [each.record for each in kept.shards.values() if not is_complete(each.record)]
 
 
 async def note_plan(request: Any) -> None:

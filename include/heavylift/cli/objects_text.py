@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heavylift.evidence.wording import shortened
 from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
-    from heavylift.evidence.records import DeletesRecord, Finding, PlanRecord, VerificationRecord
+    from heavylift.evidence.records import (
+        DeletesRecord,
+        Failure,
+        Finding,
+        PlanRecord,
+        ShardResult,
+        VerificationRecord,
+    )
 
 _ACTIONS = {
     "copy": "  new",
@@ -18,6 +26,9 @@ _ACTIONS = {
     "filtered": "filtered out",
     "extra": "only on target",
 }
+
+
+_WARNED = 10
 
 
 def planned(plan: PlanRecord) -> str:
@@ -47,12 +58,33 @@ def planned(plan: PlanRecord) -> str:
     return "\n".join(lines)
 
 
+def warnings(plan: PlanRecord) -> list[str]:
+    """Return the plan's warnings, the first few of them, and how many more there are."""
+    found = [_finding(each, plan.dataset) for each in plan.findings if each.severity == "warning"]
+    more = len(found) - _WARNED
+    return found[:_WARNED] + ([f"  and {more} more warnings, all in the plan"] if more > 0 else [])
+
+
 def _finding(finding: Finding, dataset: str) -> str:
     # A command has one dataset, and has made up its name.
     subject = finding.subject.removeprefix(dataset).removeprefix(": ")
     remedy = "" if finding.severity == "note" else finding.remedy
     told = ": ".join(filter(None, (str(finding.severity), subject, finding.detail)))
     return f"  {told}" + (f"; {remedy}" if remedy else "")
+
+
+def failed(results: list[ShardResult]) -> list[str]:
+    """Return which objects were not copied and why, the first few of them, and how many more there are."""
+    found = [each for result in results for each in result.failures]
+    lines = [_failure(each) for each in found[:_WARNED]]
+    more = sum(result.failed.objects for result in results) - len(lines)
+    return lines + ([f"  and {more:,} more failed, named in the shards' results"] if more > 0 else [])
+
+
+def _failure(failure: Failure) -> str:
+    error = failure.error
+    got, remedy = shortened(str(error.get("got", ""))), error.get("remedy", "")
+    return f"  failed: {failure.key}: {got}; {remedy} [{error.get('code', '')}]"
 
 
 def gone(record: DeletesRecord | None) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from heavylift.connections import Connection
-from heavylift.errors import ConnectionConfigError
+from heavylift.errors import ConnectionConfigError, SpecError
 from heavylift.locations import Location, parse_location
 
 DEFAULT_FOLDER = "evidence"
@@ -42,9 +42,23 @@ def evidence_location(url: str | None, connection: Connection | None) -> Locatio
 
 
 def prepare_root(location: Location) -> None:
-    """Create the root where it is a local folder; buckets are never created."""
-    if location.scheme == "file":
+    """Create the root where it is a local folder; buckets are never created.
+
+    :raises SpecError: no such folder can be made here.
+    """
+    if location.scheme != "file":
+        return
+    try:
         Path(location.container).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SpecError(
+            f"making the folder of the evidence store {location}",
+            got=error.strerror or type(error).__name__,
+            expected="a folder that exists or can be made, and may be written to",
+            state="nothing was touched",
+            remedy="give --evidence another folder, or correct the connection",
+            code="9229",
+        ) from error
 
 
 def _folder(path: Path) -> Location:

@@ -113,6 +113,8 @@ class PlanRecord(Record):
     and ``source_rows`` and ``target_rows`` are those that it has kept."""
     refused_rows: EvidenceRef | None = None
     """Parquet: every refused object, with rule and reason."""
+    attribute_rows: EvidenceRef | None = None
+    """Parquet: objects of whose attributes the target cannot keep some, or the source tells none."""
     via: str = "heavylift"
     """Who moves the objects: Heavylift's own workers, or a transfer service by name."""
     estimate: EstimateRecord | None = None

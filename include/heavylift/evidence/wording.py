@@ -44,6 +44,13 @@ def enumeration(items: Sequence[object], shown: int = _SHOWN) -> str:
     return text if len(items) <= shown else f"{text} and {len(items) - shown:,} more"
 
 
+def shortened(text: str, most: int = 300) -> str:
+    """Return a text of at most ``most`` characters: of a longer one its beginning and its end."""
+    if len(text) <= most:
+        return text
+    return f"{text[: most * 2 // 3]} … {text[-(most // 3 - 3) :]}"
+
+
 def size(size_bytes: float) -> str:
     """Return a number of bytes with a binary unit: ``1.5 MiB``."""
     value, unit = float(size_bytes), 0

@@ -24,7 +24,7 @@ LINK_SHARE = 0.75
 """How much of a line's nominal rate a transfer gets: the middle of the 70-80 % in strategy_rules.csv."""
 
 LINKS = {"100 Mbit/s line": 100e6, "1 Gbit/s line": 1e9, "10 Gbit/s line": 10e9}
-ATTRIBUTES_COMPARED = 1_000
+ATTRIBUTES_COMPARED = 300
 PAGE = {"aws": 1_000, "gcp": 1_000, "azure": 5_000, "kubernetes": 1_000}
 """Keys in one page of a listing. S3 and Cloud Storage: their documented maximum; Azure likewise."""
 
@@ -41,6 +41,7 @@ class Workload:
     :param large: those of them above the part size, and ``parts`` how many parts they make.
     :param unproved_bytes: bytes of objects that no checksum of the source's proves: read twice.
     :param sizes: histogram of ``to_move``.
+    :param looked_at: objects at whose attributes the plan looks.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Workload:
     unproved_bytes: int = 0
     sizes: tuple[SizeClass, ...] = ()
     tags: bool = True
+    looked_at: int = 0
 
 
 def estimate(
@@ -114,6 +116,7 @@ def request_lines(workload: Workload) -> list[RequestLine]:
     """Return the requests of plan, copy and verification, without prices."""
     moved, small = workload.to_move.objects, workload.to_move.objects - workload.large
     drawn = min(moved, ATTRIBUTES_COMPARED)
+    looked = workload.looked_at
     undecided = workload.to_compare.objects
     # The plan and the verification list both sides; a listing of an empty place is one page too.
     pages_source = 2 * _pages(workload.source, workload.listed_source)
@@ -124,8 +127,8 @@ def request_lines(workload: Workload) -> list[RequestLine]:
     writes = small + workload.parts + _assembly(workload)
     lines = [
         ("source", "list", pages_source, pages_source + 4),
-        ("source", "read", moved + drawn, 3 * moved + 2 * undecided + drawn + 10),
-        ("source", "tags", min(moved, 1) if has_tags else 0, moved + drawn if has_tags else 0),
+        ("source", "read", moved + drawn + looked, 3 * moved + 2 * undecided + drawn + looked + 10),
+        ("source", "tags", min(moved, 1) if has_tags else 0, moved + drawn + looked if has_tags else 0),
         ("target", "list", pages_target, pages_target + 4),
         ("target", "read", drawn, 3 * moved + 2 * undecided + drawn + 10),
         ("target", "tags", 0, drawn if workload.target in {"aws", "azure"} else 0),

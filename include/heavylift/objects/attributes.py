@@ -93,20 +93,21 @@ async def judge_attributes(
     known = verdicts.on_both_sides([*copied.lost, *before])
     compared = set(drawn) | (set(copied.lost) & set(copied.moved))
 
-    async def attributes(store: ObjectStore, key: str) -> ObjectAttributes:
+    async def attributes(store: ObjectStore, key: str) -> tuple[ObjectAttributes, str]:
         head = await store.head(key)
         if not keep.tags or head.tag_count == 0:
-            return head.attributes
-        return replace(head.attributes, tags=await store.tags(key))
+            return head.attributes, head.object.version
+        return replace(head.attributes, tags=await store.tags(key)), head.object.version
 
     async def judge(rel: str) -> None:
         try:
-            one = await attributes(source, request.source.location.prefix + rel)
-            other = await attributes(target, request.target.location.prefix + rel)
+            one, version = await attributes(source, request.source.location.prefix + rel)
+            other, arrived = await attributes(target, request.target.location.prefix + rel)
         except (NotFoundError, PreconditionError):
             return  # The content verdict tells what is missing; it needs no second one.
         found = attribute_differences(one, other, keep, tags=source.traits.keeps_tags)
-        if found:
+        # What has changed since it was listed is not what was compared: the next run's business.
+        if found and verdicts.listed_versions(rel) == (version, arrived):
             verdicts.unequal(rel, ATTRIBUTES, "; ".join(found), "")
 
     await for_each(sorted({*drawn, *known}), judge, request.options.limits.max_concurrency)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from heavylift.errors import HeavyliftError, TransientError
 from heavylift.evidence.records import Finding, Severity, Tally
 from heavylift.evidence.wording import counted, size
 from heavylift.objects.classes import class_on_target, must_be_restored
@@ -68,7 +69,9 @@ async def describe(
     return found
 
 
-def nothing_found(request: TransferRequest, found: Tally, filtered: Tally) -> list[Finding]:
+async def nothing_found(
+    request: TransferRequest, found: Tally, filtered: Tally, source: ObjectStore
+) -> list[Finding]:
     """Return a warning where there is nothing to move: most often the URL or a filter has a slip.
 
     Without it nothing at all would be proved equal, and look like everything. Only in a transfer: the source
@@ -76,16 +79,30 @@ def nothing_found(request: TransferRequest, found: Tally, filtered: Tally) -> li
     """
     if found.objects or request.run.phase != Phase.TRANSFER:
         return []
+    single = await _single(request, source)
     left_out = f"; the filters leave out {counted(filtered.objects, 'object')}" if filtered.objects else ""
     return [
         Finding(
             rule="nothing-found",
             severity=Severity.WARNING,
             subject=f"{request.dataset}: {request.source.location}",
-            detail=f"no object is there to move{left_out}",
-            remedy="correct the URL or the filters, or leave the dataset out until it has objects",
+            detail=f"no object is there to move{left_out}{single and f': {single} is an object, no folder'}",
+            remedy=f"name its folder, and it alone by include: [{single.rpartition('/')[2]!r}]"
+            if single
+            else "correct the URL or the filters, or leave the dataset out until it has objects",
         )
     ]
+
+
+async def _single(request: TransferRequest, source: ObjectStore) -> str:
+    """Return the object that a URL names where a folder was to stand; empty where there is none."""
+    key = request.source.location.prefix.removesuffix("/")
+    try:
+        return (await source.head(key)).object.key if key else ""
+    except TransientError:
+        raise
+    except HeavyliftError:
+        return ""  # Most often there is none, and nobody has asked for one.
 
 
 def _about_class(request: TransferRequest, name: str, objects: int, size_bytes: int) -> Finding:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from heavylift.checksums import Algorithm
 from heavylift.errors import NotFoundError, PreconditionError
+from heavylift.evidence.wording import shortened
 from heavylift.objects.proof import common_algorithm, read_checksums, usable_algorithm
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead, ObjectStore
 from heavylift.spec.datasets import Metadata
@@ -119,26 +120,43 @@ def attribute_differences(
     if keep.content_headers:
         for name in ("content_encoding", "cache_control", "content_disposition", "content_language"):
             _differ(found, name, getattr(source, name) or None, getattr(target, name) or None)
+        _differ_in(found, "headers", source.own_headers, target.own_headers)
         # Where nobody said what the source is, stores make up a type of their own.
         if source.content_type not in DEFAULT_TYPES:
             _differ(found, "content_type", source.content_type, target.content_type)
     if keep.user_metadata:
         # HTTP header names have no case, and S3 and Azure hand them back in lower case.
         one, other = _lower(source.metadata), _lower(target.metadata)
-        _differ(found, "metadata", one, _without(other, ADDED_BY_SERVICES - set(one)))
+        _differ_in(found, "metadata", one, _without(other, ADDED_BY_SERVICES - set(one)))
     if keep.tags and tags:
-        _differ(found, "tags", dict(source.tags), dict(target.tags))
+        _differ_in(found, "tags", source.tags, target.tags)
     return found
 
 
 def _differ(found: list[str], name: str, one: object, other: object) -> None:
     if one != other:
-        found.append(f"{name}: source {one!r}, target {other!r}")
+        found.append(f"{name}: source {shortened(repr(one))}, target {shortened(repr(other))}")
+
+
+def _differ_in(found: list[str], name: str, one: Mapping[str, str], other: Mapping[str, str]) -> None:
+    """Tell only the entries that differ: a kilobyte of those that do not would hide them."""
+    names = {key for key in one.keys() | other.keys() if one.get(key) != other.get(key)}
+    _differ(
+        found,
+        name,
+        {key: value for key, value in one.items() if key in names},
+        {key: value for key, value in other.items() if key in names},
+    )
 
 
 def _without(metadata: dict[str, str], names: Set[str]) -> dict[str, str]:
     return {name: value for name, value in metadata.items() if name not in names}
 
 
-def _lower(metadata: object) -> dict[str, str]:
-    return {name.lower(): value for name, value in dict(metadata).items()}  # type: ignore[call-overload]
+def _lower(metadata: Mapping[str, str]) -> dict[str, str]:
+    """Return metadata by lower-case name; of names that differ in case alone each value counts."""
+    found: dict[str, str] = {}
+    for name, value in sorted(metadata.items()):
+        low = name.lower()
+        found[low] = f"{found[low]} | {value}" if low in found else value
+    return found

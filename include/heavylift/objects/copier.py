@@ -8,9 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 from heavylift.checksums import Algorithm, Checksums
-from heavylift.errors import (
-    IntegrityError,
-)
+from heavylift.errors import HeavyliftError, IntegrityError, PermanentError, UnsupportedError
+from heavylift.evidence.wording import shortened
 from heavylift.objects.budget import MemoryBudget
 from heavylift.objects.classes import class_on_target
 from heavylift.objects.hours import Hours
@@ -18,6 +17,7 @@ from heavylift.objects.journal import UploadJournal
 from heavylift.objects.manifest import ManifestRow, PlanRow
 from heavylift.objects.windows import Windows
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, ObjectStore
+from heavylift.platforms.tags import KEPT_OTHERWISE
 from heavylift.spec.classes import StorageClasses
 from heavylift.spec.datasets import Metadata
 from heavylift.spec.vocabulary import OnConflict
@@ -106,6 +106,20 @@ async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectA
     tags = found.tags
     if keep.tags and not tags and copier.source.traits.keeps_tags:
         tags = await _tags(copier, rel, head)
+    attributes = attributes_to_write(keep, found, tags, copier.class_of(head.object.storage_class))
+    problems = copier.target.attribute_problems(attributes)
+    if problems:
+        copier.notes += [(rel, problem) for problem in problems]
+    return attributes
+
+
+def attributes_to_write(
+    keep: Metadata, found: ObjectAttributes, tags: Mapping[str, str], storage_class: str | None
+) -> ObjectAttributes:
+    """Return what of an object's attributes goes to the target.
+
+    :param storage_class: what it is written in; None for the target's default.
+    """
     if keep.tags and keep.user_metadata and keep.content_headers and not tags:
         attributes = found
     else:
@@ -114,13 +128,30 @@ async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectA
             metadata=found.metadata if keep.user_metadata else {},
             tags=tags if keep.tags else {},
         )
-    storage_class = copier.class_of(head.object.storage_class)
-    if storage_class is not None:
-        attributes = replace(attributes, storage_class=storage_class)
-    problems = copier.target.attribute_problems(attributes)
-    if problems:
-        copier.notes += [(rel, problem) for problem in problems]
-    return attributes
+    return attributes if storage_class is None else replace(attributes, storage_class=storage_class)
+
+
+def with_attributes_named(copier: Copier, rel: str, error: HeavyliftError) -> HeavyliftError:
+    """Return a target's refusal with what of the object's attributes it is known not to keep.
+
+    Stores say of metadata that is too large little more than that the request was bad.
+    """
+    problems = dict.fromkeys(
+        text
+        for about, text in copier.notes
+        if about == rel and KEPT_OTHERWISE not in text and text not in error.got
+    )
+    if not problems or type(error) not in (PermanentError, UnsupportedError):
+        return error
+    return UnsupportedError(
+        error.what,
+        got=f"{error.got}; of the attributes: {shortened('; '.join(problems))}",
+        expected="attributes that the target can keep",
+        state=error.state,
+        remedy="correct them on the source, or leave them behind on purpose: metadata.content_headers,"
+        " .user_metadata or .tags of the dataset",
+        code="9225",
+    )
 
 
 async def _tags(copier: Copier, rel: str, head: ObjectHead) -> Mapping[str, str]:

@@ -35,7 +35,7 @@ from heavylift.evidence.store import EvidenceStore
 from heavylift.objects.attributes import ATTRIBUTE
 from heavylift.objects.budget import MemoryBudget
 from heavylift.objects.claims import claim_attempt
-from heavylift.objects.copier import LEFT_BEHIND, Copier
+from heavylift.objects.copier import LEFT_BEHIND, Copier, with_attributes_named
 from heavylift.objects.copy_object import copy_object
 from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
@@ -264,7 +264,7 @@ class _Attempt:
             except WindowClosedError:
                 return
             except HeavyliftError as error:
-                outcome.error(row, error)
+                outcome.error(row, with_attributes_named(copier, row.rel, error))
                 if isinstance(error, IntegrityError) and error.left_version:
                     self._manifest.add(wrong_row(row, error.left_version))
                 continue  # what failed is not told as copied

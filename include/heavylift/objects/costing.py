@@ -11,6 +11,7 @@ from heavylift.facts.prices import load_prices
 from heavylift.locations import SCHEMES
 from heavylift.objects.diff import Difference
 from heavylift.objects.listing import LISTED, Listing
+from heavylift.objects.looking import number_looked_at
 from heavylift.objects.requests import TransferRequest
 from heavylift.spec.vocabulary import Via
 
@@ -56,18 +57,20 @@ def workload_of(
     large, parts = _one_row(db, _PARTS, {"part": part})
     sums = ", ".join(f"s.{algorithm.value}" for algorithm in LISTED)
     (unproved,) = _one_row(db, _UNPROVED.format(sums=sums), {"source": str(source.path)})
+    going = difference.tally("copy", "replace", "compare")
     return Workload(
         source=platforms[0],
         target=platforms[1],
         listed_source=source.total.objects,
         listed_target=target.total.objects,
-        to_move=difference.tally("copy", "replace", "compare"),
+        to_move=going,
         to_compare=difference.tally("compare"),
         large=large,
         parts=parts,
         unproved_bytes=unproved,
         sizes=_histogram(db),
         tags=request.options.metadata.tags,
+        looked_at=number_looked_at(request, going.objects),
     )
 
 

@@ -174,15 +174,28 @@ class Difference:
         ).fetchall()
         return {str(name): _tally(tally) for name, *tally in rows}
 
-    def keys(self, *actions: str, batch: int = 10_000) -> Any:
-        """Yield lists of relative keys that have one of ``actions``."""
+    def keys(self, *actions: str, batch: int = 10_000, refused: bool = True) -> Any:
+        """Yield lists of relative keys that have one of ``actions``; without ``refused`` ones if so asked."""
         cursor = self._db.cursor()
         cursor.execute(
-            "SELECT rel FROM diff WHERE list_contains($actions, action) ORDER BY rel",
-            {"actions": list(actions)},
+            "SELECT rel FROM diff WHERE list_contains($actions, action)"
+            " AND ($refused OR rel NOT IN (SELECT rel FROM refused)) ORDER BY rel",
+            {"actions": list(actions), "refused": refused},
         )
         while rows := cursor.fetchmany(batch):
             yield [row[0] for row in rows]
+
+    def drawn(self, most: int, *actions: str) -> list[str]:
+        """Return up to ``most`` keys with one of ``actions`` that are not refused, drawn at random.
+
+        The same are drawn again.
+        """
+        rows = self._db.execute(
+            "SELECT rel FROM diff WHERE list_contains($actions, action)"
+            " AND rel NOT IN (SELECT rel FROM refused) ORDER BY md5(rel) LIMIT $most",
+            {"actions": list(actions), "most": most},
+        ).fetchall()
+        return [row[0] for row in rows]
 
     def parents_that_are_objects(self, *, going: bool = False) -> list[str]:
         """Return keys that are also a folder of another key; not both fit a file system.

@@ -25,7 +25,7 @@ from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import EvidenceStore
 from heavylift.facts.estimate import refuse_too_dear
 from heavylift.objects.advice import advise_plan
-from heavylift.objects.apart import refuse_inside
+from heavylift.objects.apart import refuse_overlaps
 from heavylift.objects.aside import in_quarantine
 from heavylift.objects.beside import (
     ARCHIVED,
@@ -39,9 +39,10 @@ from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.keeping import keep_rows
+from heavylift.objects.looking import Looked, look_at_attributes, write_rows
 from heavylift.objects.naming import refuse_unholdable
 from heavylift.objects.relisting import Relisting, relist_both
-from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, SYNC, TransferRequest
+from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, TransferRequest
 from heavylift.objects.services.split import write_split_plan
 from heavylift.objects.sessions import evidence_of, open_both
 from heavylift.objects.standing import keep_pages, passes_by, recall
@@ -49,7 +50,7 @@ from heavylift.objects.standing_plan import plan_nothing
 from heavylift.objects.state import fetch_known
 from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectStore, PassesBy
-from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Phase, Via
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Via
 
 CONFLICT = "target-differs"
 
@@ -62,12 +63,12 @@ async def plan_transfer(request: TransferRequest) -> PlanRecord:
     returns the one that is stored. A plan that is refused is not stored, so that a retry after
     mending plans afresh.
 
-    :raises SpecError: one side of a copy lies inside the other; no store was asked.
+    :raises SpecError: one side of a copy lies inside the other, or evidence inside the source; no store was
+        asked.
     :raises ConflictError: the spec says ``fail`` and the target holds something else under a
         key, or cannot hold a key, or the estimate is above ``max_cost_usd``. Nothing has been moved.
     """
-    if not request.options.dry_run or request.run.phase in (Phase.TRANSFER, SYNC):
-        refuse_inside(request)
+    refuse_overlaps(request)
     async with evidence_of(request) as evidence:
         path = plan_path(request.run, request.dataset)
         if await evidence.exists(path):
@@ -114,18 +115,20 @@ async def _compare(
         refuse_archived(request, difference, source_listing)
         findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
         findings += in_quarantine(request, sides[0])
+        looked = await look_at_attributes(request, difference, source, target)
+        findings = [*looked.in_short, *findings, *looked.named]
         gone = find_gone(request, difference, source, source_listing.total, state)
         findings += gone.findings
         findings += await describe(request, lambda: classes_of(difference, source_listing), source)
         actions = difference.by_action()
         filtered = actions.get("filtered", Tally())
         found = without(source_listing.total, filtered)
-        findings += nothing_found(request, found, filtered)
+        findings += await nothing_found(request, found, filtered, source)
         workload, estimate = estimate_plan(request, difference, source_listing, target_listing)
         _refuse_blocked(request, findings, difference.refused_tally(), found)
         if not options.dry_run:
             refuse_too_dear(request.dataset, estimate)
-        refs, shards = await _store_rows(request, evidence, difference, gone, sides, work)
+        refs, shards = await _store_rows(request, evidence, difference, gone, looked, sides, work)
         record = PlanRecord(
             run=request.run,
             dataset=request.dataset,
@@ -229,6 +232,7 @@ async def _store_rows(
     evidence: EvidenceStore,
     difference: Difference,
     gone: Gone,
+    looked: Looked,
     sides: tuple[Relisting, Relisting],
     work: Path,
 ) -> tuple[dict[str, EvidenceRef], tuple[ShardSummary, ...]]:
@@ -250,6 +254,9 @@ async def _store_rows(
         refs["rows"] = await keep_rows(request, evidence, path)
     if difference.write_refused(work / "refused.parquet"):
         refs["refused_rows"] = await keep_rows(request, evidence, work / "refused.parquet")
+    if looked.rows:
+        write_rows(difference, work / "attributes.parquet")
+        refs["attribute_rows"] = await keep_rows(request, evidence, work / "attributes.parquet")
     if gone.to_delete.objects:
         write_gone(difference, work / "gone.parquet")
         refs["gone_rows"] = await keep_rows(request, evidence, work / "gone.parquet")

@@ -21,6 +21,7 @@ from heavylift.evidence.paths import dataset_folder
 from heavylift.evidence.records import EvidenceRef, Tally, VerificationRecord
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import EvidenceStore
+from heavylift.objects.apart import refuse_overlaps
 from heavylift.objects.relisting import PageList, Relisting
 from heavylift.objects.requests import SYNC, TransferRequest
 from heavylift.objects.sessions import evidence_of
@@ -82,7 +83,7 @@ def settings_of(request: TransferRequest) -> str:
         "filters": vars(options.filters),
         "on_conflict": options.on_conflict,
         "on_unholdable_key": options.on_unholdable_key,
-        "metadata": options.metadata.model_dump(mode="json"),
+        "metadata": options.metadata.model_dump(mode="json", exclude={"look_at_all"}),
         "verify": options.verify.model_dump(mode="json", exclude={"rolling"}),
         "storage_class": options.storage_class.model_dump(mode="json"),
         "deletes": options.deletes if request.run.phase == SYNC else Deletes.KEEP,
@@ -191,7 +192,11 @@ async def keep_pages(
 
 
 async def proved_before(request: TransferRequest) -> bool:
-    """Tell whether a proof may stand for such a request; if so, its plan may well be made without a diff."""
+    """Tell whether a proof may stand for such a request; if so, its plan may well be made without a diff.
+
+    :raises SpecError: what is copied, its copy and its evidence do not lie apart; nothing was touched.
+    """
+    refuse_overlaps(request)
     async with evidence_of(request) as evidence:
         state = await StateLog(evidence, request.run.migration, request.dataset).latest()
     kept = (state or {}).get("standing")

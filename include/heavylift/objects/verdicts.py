@@ -30,12 +30,14 @@ CREATE TABLE asked (rel VARCHAR);
 """
 
 # What the source changed after the plan, and what the spec lets stay behind, is no fault of
-# the move; it is counted under its own name instead.
+# the move; it is counted under its own name instead. The attributes of a newer version are not
+# those that were to arrive.
 _EXCUSE = """
 UPDATE verdict SET kind = 'newer' WHERE kind IN ('missing', 'different')
   AND (SELECT count(*) FROM planned) > 0
   AND NOT EXISTS (SELECT 1 FROM planned p JOIN diff d ON d.rel = p.rel
                   WHERE p.rel = verdict.rel AND p.version = d.source_version);
+DELETE FROM verdict WHERE kind = 'attributes' AND rel IN (SELECT rel FROM verdict WHERE kind = 'newer');
 UPDATE verdict SET kind = 'accepted' WHERE kind IN ('missing', 'different')
   AND rel IN (SELECT rel FROM accepted);
 """
@@ -101,6 +103,13 @@ class Verdicts:
             " WHERE action NOT IN ('copy', 'extra', 'filtered')"
         ).fetchall()
         return [rel for (rel,) in rows]
+
+    def listed_versions(self, rel: str) -> tuple[str, str]:
+        """Return in which versions the listings have an object; it must be in both."""
+        row = self._db.execute(
+            "SELECT source_version, target_version FROM diff WHERE rel = ?", [rel]
+        ).fetchone()
+        return (str(row[0]), str(row[1])) if row else ("", "")
 
     def take_earlier(self, parquet: list[Path]) -> None:
         """Take in what earlier runs and this one have written, so that it stays known as ours."""

@@ -44,6 +44,7 @@ class ObjectAttributes:
     :param tags: object tags (S3, Azure); empty where the store has none.
     :param storage_class: what to write the object in; None for the store's default. Heads tell
         the class with the listed object, never here.
+    :param own_headers: headers that S3 alone has, by name (``own_headers.py``).
     """
 
     content_type: str | None = None
@@ -54,6 +55,7 @@ class ObjectAttributes:
     metadata: Mapping[str, str] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
     storage_class: str | None = None
+    own_headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

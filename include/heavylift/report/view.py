@@ -325,7 +325,7 @@ def _files_of_datasets(story: RunStory) -> Iterable[EvidenceRef]:
 
 def _row_sets(plan: PlanRecord) -> tuple[EvidenceRef | None, ...]:
     rows = (plan.rows, plan.source_rows, plan.target_rows, plan.refused_rows, plan.gone_rows)
-    return *rows, plan.pages, plan.same_as
+    return *rows, plan.attribute_rows, plan.pages, plan.same_as
 
 
 def _compared(record: VerificationRecord) -> tuple[EvidenceRef | None, ...]:

@@ -22,6 +22,13 @@ def _verify(value: Any) -> Any:
     return {"mode": value} if isinstance(value, str) else value
 
 
+BANDWIDTHS = (KIB, TIB)
+MEMORY_BUDGETS = (64 * MIB, TIB)
+PART_SIZES = (5 * MIB, 5 * GIB)
+STALL_TIMEOUTS = (1, 3600)
+"""What limits may be at least and at most: in a spec, and on a command line."""
+
+
 class Limits(SpecModel):
     """Limits with every default filled in, as the movers take them."""
 
@@ -67,6 +74,11 @@ class Metadata(SpecModel):
         default=True, description="Keep the user's own metadata (x-amz-meta-* and alike)."
     )
     tags: Flag = Field(default=True, description="Keep object tags, where both stores have them.")
+    look_at_all: Flag = Field(
+        default=False,
+        description="Let the plan look at the attributes of every object that is to be copied, not of 300:"
+        " one more request each, and one for its tags.",
+    )
 
 
 class Sample(SpecModel):

@@ -9,7 +9,18 @@ from pydantic import BeforeValidator, Field
 from heavylift.spec.appliances import Appliance
 from heavylift.spec.base import ConnectionId, Count, Name, Number, Pattern, SpecModel, Text, Url
 from heavylift.spec.classes import StorageClasses, StorageClassField
-from heavylift.spec.datasets import GIB, KIB, MIB, TIB, DeleteBrake, Metadata, Verify, VerifyField
+from heavylift.spec.datasets import (
+    BANDWIDTHS,
+    MEMORY_BUDGETS,
+    MIB,
+    PART_SIZES,
+    STALL_TIMEOUTS,
+    TIB,
+    DeleteBrake,
+    Metadata,
+    Verify,
+    VerifyField,
+)
 from heavylift.spec.expectations import TableExpectations
 from heavylift.spec.moments import Moment
 from heavylift.spec.quantities import BytesPerSecond, RequestsPerSecond, Seconds, SizeBytes
@@ -45,8 +56,8 @@ class LimitOverrides(SpecModel):
 
     max_bandwidth: BytesPerSecond | None = Field(
         default=None,
-        ge=KIB,
-        le=TIB,
+        ge=BANDWIDTHS[0],
+        le=BANDWIDTHS[1],
         description="Most bytes a second of the whole dataset: its max_tasks copying tasks share it evenly.",
     )
     max_requests: RequestsPerSecond | None = Field(
@@ -87,20 +98,20 @@ class LimitOverrides(SpecModel):
     )
     part_size: SizeBytes | None = Field(
         default=None,
-        ge=5 * MIB,
-        le=5 * GIB,
+        ge=PART_SIZES[0],
+        le=PART_SIZES[1],
         description="Size of one part of a multi-part upload; 16MiB by default.",
     )
     memory_budget: SizeBytes | None = Field(
         default=None,
-        ge=64 * MIB,
-        le=TIB,
+        ge=MEMORY_BUDGETS[0],
+        le=MEMORY_BUDGETS[1],
         description="Most memory that one task's buffers take; 128MiB by default.",
     )
     stall_timeout: Seconds | None = Field(
         default=None,
-        ge=1,
-        le=3600,
+        ge=STALL_TIMEOUTS[0],
+        le=STALL_TIMEOUTS[1],
         description="Longest silence of a store before a request is made again; 60s by default.",
     )
 

@@ -118,14 +118,24 @@ async def test_objects_that_must_be_restored_are_named_before_anything_moves(tmp
         ("registry", 0, 0, None),
     ],
 )
-def test_a_source_without_objects_is_a_warning(
+async def test_a_source_without_objects_is_a_warning(
     phase: str, found: int, filtered: int, told: str | None
 ) -> None:
     place = Place(Location("s3", "a"))
     request = TransferRequest(RunKey(migration="m", phase=phase, run="r"), "d", place, place, None, None)
-    findings = nothing_found(request, Tally(objects=found), Tally(objects=filtered))
+    findings = await nothing_found(request, Tally(objects=found), Tally(objects=filtered), FakeStore())
     assert [each.detail for each in findings] == ([told] if told else [])
     assert all(each.severity is Severity.WARNING for each in findings)
+
+
+async def test_a_url_of_a_single_object_is_called_so() -> None:
+    source = FakeStore()
+    source.fill("p/one.bin", b"x")
+    place = Place(Location("s3", "a", "p/one.bin/"))
+    request = TransferRequest(RunKey(migration="m", phase="transfer", run="r"), "d", place, place, None, None)
+    (finding,) = await nothing_found(request, Tally(), Tally(), source)
+    assert finding.detail == "no object is there to move: p/one.bin is an object, no folder"
+    assert "include: ['one.bin']" in finding.remedy
 
 
 @pytest.mark.parametrize(

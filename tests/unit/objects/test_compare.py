@@ -6,7 +6,9 @@ import pytest
 
 from heavylift.checksums import Algorithm
 from heavylift.errors import ServerUnavailableError
-from heavylift.objects.compare import compare_object
+from heavylift.objects.compare import attribute_differences, compare_object
+from heavylift.platforms.ports import ObjectAttributes
+from heavylift.spec.datasets import Metadata
 from tests.unit.objects.fakes import FakeStore
 
 BODY = bytes(range(256)) * 40
@@ -42,3 +44,23 @@ async def test_a_body_that_always_breaks_off_is_an_error_and_no_verdict() -> Non
     one.shorts = 1000
     with pytest.raises(ServerUnavailableError, match="HL-5033"):
         await compare_object(one, "k", other, "k", always_read=False)
+
+
+def test_an_entry_that_differed_from_another_in_case_alone_is_missed() -> None:
+    def differences(source: dict[str, str], target: dict[str, str]) -> list[str]:
+        one, other = ObjectAttributes(metadata=source), ObjectAttributes(metadata=target)
+        return attribute_differences(one, other, Metadata(), tags=False)
+
+    assert differences({"Key": "1"}, {"key": "1"}) == []
+    assert differences({"Key": "1", "key": "2"}, {"key": "2", "Key": "1"}) == []
+    for kept in ("1", "2"):
+        assert len(differences({"Key": "1", "key": "2"}, {"key": kept})) == 1
+
+
+def test_a_difference_tells_the_entries_that_differ_and_no_others() -> None:
+    one = ObjectAttributes(metadata={"same": "s", "long": "l" * 9_000}, tags={"t": "1"})
+    other = ObjectAttributes(metadata={"same": "s"}, tags={"t": "1", "u": "2"})
+    metadata, tags = attribute_differences(one, other, Metadata(), tags=True)
+    assert "same" not in metadata
+    assert len(metadata) < 400
+    assert tags == "tags: source {}, target {'u': '2'}"

@@ -103,7 +103,9 @@ def test_requests_are_counted_by_kind_and_side() -> None:
     lines = {(line.side, line.request): line for line in request_lines(WORK)}
     assert lines["source", "list"].low == 20  # the plan and the verification, ten pages each
     assert lines["target", "list"].low == 11
-    assert lines["source", "read"].low == 11_000  # each object, and the attributes of a thousand
+    assert lines["source", "read"].low == 10_300  # each object, and the attributes of 300 afterwards
+    looked = {(line.side, line.request): line for line in request_lines(replace(WORK, looked_at=300))}
+    assert looked["source", "read"].low == 10_600
     assert lines["target", "write"].low == 10_000
     assert all(line.low <= line.high for line in lines.values())
 

@@ -13,6 +13,8 @@ import pytest
 
 from heavylift.cli import app
 from heavylift.cli.run import run
+from heavylift.errors import PermanentError
+from heavylift.objects import copy as copying
 
 
 @pytest.fixture
@@ -131,6 +133,8 @@ def test_a_dry_run_touches_nothing(
         (("copy", "s3://bucket/", "file:///x", "--source-conn", "nobody"), "AIRFLOW_CONN_NOBODY"),
         (("copy", "file:///a", "file:///b", "--bandwidth", "fast"), "200MiB/s"),
         (("verify", "file:///a", "file:///b", "--include", "[z-a]"), "[z-a]"),
+        (("copy", "file:///a", "file:///b", "--part-size", "1B"), "--part-size from 5MiB to 5GiB"),
+        (("sync", "file:///a", "file:///b", "--part-size", "1GiB"), "--memory 2GiB or more"),
     ],
 )
 def test_a_wrong_command_is_refused_and_says_why(
@@ -231,3 +235,29 @@ def test_what_was_put_aside_can_be_brought_back_and_ended(
     assert heavylift(capsys, "objects", "purge", *both, "--older-than", "soon")[0] == 2
     assert heavylift(capsys, "status", "shell", "--evidence", evidence)[0] == 0
     assert heavylift(capsys, "audit", "verify", "--evidence", evidence)[0] == 0
+
+
+def test_each_object_that_failed_is_named_with_its_reason(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(copier: Any, row: Any) -> None:
+        raise PermanentError(f"put of {row.rel}", got=f"a bad day for {row.rel}", remedy="wait", code="3000")
+
+    monkeypatch.setattr(copying, "copy_object", refuse)
+    arguments = ("objects", "copy", *folders[:2], "--processes", "1", "--evidence")
+    status, text, _ = heavylift(capsys, *arguments, folders[2])
+    assert status == 1
+    assert all(f"  failed: f{n}: a bad day for f{n}; wait [HL-3000]" in text for n in range(5))
+    status, document, _ = heavylift(capsys, *arguments, f"{folders[2]}-2", "--json")
+    assert [each["key"] for shard in document["shards"] for each in shard["failures"]] != []
+    assert sum(shard["failed"]["objects"] for shard in document["shards"]) == 5
+
+
+def test_evidence_where_no_folder_can_be_is_a_wrong_command(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str, str], tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_bytes(b"")
+    for place in (f"file://{tmp_path}/file", f"file://{tmp_path}/file/below"):
+        status, _, error = heavylift(capsys, "objects", "copy", *folders[:2], "--evidence", place)
+        assert status == 2
+        assert "HL-9229" in error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,8 +15,8 @@ from heavylift.evidence.records import PlanRecord, ShardResult, VerificationReco
 from heavylift.evidence.run_evidence import counts_of, read_dataset
 from heavylift.evidence.store import open_evidence
 from heavylift.locations import parse_location
-from heavylift.objects import attributes
-from heavylift.objects.apart import refuse_inside
+from heavylift.objects import attributes, verify
+from heavylift.objects.apart import refuse_evidence_inside, refuse_inside
 from heavylift.objects.api import TransferOptions, TransferRequest, copy_shard, plan_transfer, verify_transfer
 from heavylift.platforms.local.xattrs import XATTR, Room
 from heavylift.platforms.places import Place
@@ -102,6 +103,38 @@ async def test_attributes_that_were_lost_stay_told_until_they_are_mended(
     assert verification.passed
 
 
+@pytest.mark.parametrize("listed", [True, False], ids=["before the verification", "amid it"])
+async def test_attributes_of_a_newer_version_are_no_loss(
+    request_: TransferRequest,  # noqa: F811
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    listed: bool,
+) -> None:
+    changing = tmp_path / "source" / "day=0" / "f 3 é"
+
+    def change() -> None:
+        changing.write_bytes(b"written meanwhile")
+        os.setxattr(changing, XATTR, KEPT)
+
+    async def changed_first(*arguments: Any) -> tuple[int, int]:
+        if not listed:
+            change()
+        return await attributes.judge_attributes(*arguments)
+
+    monkeypatch.setattr(verify, "judge_attributes", changed_first)
+    plan = await plan_transfer(request_)
+    for shard in plan.shards:
+        await copy_shard(request_, shard.index)
+    if listed:
+        change()
+    verification = await verify_transfer(request_)
+    assert (verification.passed, verification.attributes_differ) == (True, 0)
+    assert verification.newer_on_source == int(listed)
+    _, _, verification = await move(in_run(request_, "next"))
+    assert verification.passed
+    assert os.getxattr(tmp_path / "target" / "day=0" / "f 3 é", XATTR) == KEPT
+
+
 async def test_a_loss_that_the_copy_knows_of_is_found_however_many_objects_moved(
     request_: TransferRequest,  # noqa: F811
     tmp_path: Path,
@@ -156,3 +189,36 @@ async def test_a_source_that_lists_nothing_is_pointed_out(request_: TransferRequ
     (tmp_path / "nothing").mkdir()
     plan = await plan_transfer(replace(request_, source=place(f"file://{tmp_path}/nothing")))
     assert [finding.rule for finding in plan.findings] == ["nothing-found"]
+
+
+@pytest.mark.parametrize(
+    ("evidence", "options", "inside"),
+    [
+        ("file://{}/source/evidence", {}, True),
+        ("file://{}/source", {}, True),
+        ("file://{}/source/evidence", {"exclude": ("evidence/**",)}, False),
+        ("file://{}/source/evidence", {"include": ("*.bin",)}, False),
+        ("file://{}/source-evidence", {}, False),
+        ("file://{}/evidence", {}, False),
+    ],
+)
+async def test_evidence_is_no_part_of_what_is_copied(
+    request_: TransferRequest,  # noqa: F811
+    tmp_path: Path,
+    evidence: str,
+    options: dict[str, Any],
+    inside: bool,
+) -> None:
+    url = evidence.format(tmp_path)
+    request = replace(request_, evidence_url=url, options=replace(request_.options, **options))
+    if not inside:
+        refuse_evidence_inside(request)
+        return
+    with pytest.raises(SpecError, match="HL-9230"):
+        await plan_transfer(request)
+    assert not (tmp_path / "source" / "evidence").exists()
+    refuse_evidence_inside(replace(request, evidence_url="s3://source/evidence"))
+    swapped = replace(request, source=request.target, target=request.source)
+    refuse_evidence_inside(swapped)
+    with pytest.raises(SpecError, match="HL-9230"):
+        refuse_evidence_inside(swapped, both_ways=True)

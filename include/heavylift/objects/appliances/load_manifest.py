@@ -129,7 +129,8 @@ def decode_attributes(text: str) -> ObjectAttributes:
     """Return the attributes that :func:`encode_attributes` wrote."""
     raw = json.loads(text)
     headers = {name: raw[name] for name in _HEADERS if name in raw}
-    return ObjectAttributes(**headers, metadata=raw.get("metadata", {}), tags=raw.get("tags", {}))
+    mappings = {name: raw.get(name, {}) for name in ("metadata", "tags", "own_headers")}
+    return ObjectAttributes(**headers, **mappings)
 
 
 def merge(parts: Sequence[Path], path: Path, work: Path, memory_bytes: int) -> tuple[Tally, str]:

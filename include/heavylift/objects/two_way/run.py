@@ -28,7 +28,7 @@ from heavylift.evidence.records import MAX_LISTED, EvidenceRef, Failure, Tally, 
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
 from heavylift.evidence.two_way_records import ConflictCase, TwoWayRecord
-from heavylift.objects.apart import refuse_inside
+from heavylift.objects.apart import refuse_evidence_inside, refuse_inside
 from heavylift.objects.claims import claim_attempt
 from heavylift.objects.compare import compare_object
 from heavylift.objects.hours import Hours
@@ -97,7 +97,7 @@ async def sync_two_way(
     Idempotent: what is equal is left, so that after a kill at any point a second call does the rest, and
     a call with nothing to do writes nothing on either side.
 
-    :raises SpecError: one side lies inside the other.
+    :raises SpecError: one side lies inside the other, or evidence inside one.
     :raises ConflictError: the policy is ``stop`` and something changed on both sides, or so much has
         gone from one side that the brake holds, or a side cannot hold a key. Nothing was touched.
     :raises IncompleteError: some objects could not be dealt with; the record names them.
@@ -105,6 +105,7 @@ async def sync_two_way(
     :raises WindowClosedError: the time window is closed.
     """
     refuse_inside(request)
+    refuse_evidence_inside(request, both_ways=True)
     hours = Hours(Windows(request.options.limits.windows))
     if hours.closed():
         raise hours.refusal(f"two-way sync of dataset {request.dataset!r}", "nothing was begun")

@@ -10,11 +10,15 @@ import operator
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
+from urllib.parse import quote
 
 from heavylift.errors import UnsupportedError
 from heavylift.platforms.ports import ObjectAttributes
 
 MAX_METADATA_BYTES = 2048
+MAX_HEADER_BYTES = 8192
+_OTHER_HEADER_BYTES = 1024
+"""What signature, dates and checksums take of them, at least."""
 MAX_TAGS = 10
 MAX_TAG_NAME = 128
 MAX_TAG_VALUE = 256
@@ -29,12 +33,13 @@ standard_values = operator.attrgetter(*STANDARD)
 
 def attribute_problems(attributes: ObjectAttributes) -> list[str]:
     """Return what of ``attributes`` S3 cannot keep as it is; empty when all."""
-    if not attributes.metadata and not attributes.tags:
+    if not attributes.metadata and not attributes.tags and not attributes.own_headers:
         return list(_problems_of_headers(*standard_values(attributes)))
     return [
         *_standard_problems(attributes),
         *_metadata_problems(attributes.metadata),
         *_tag_problems(attributes.tags),
+        *_size_problems(attributes),
     ]
 
 
@@ -46,8 +51,8 @@ def _problems_of_headers(*values: str | None) -> tuple[str, ...]:
 
 
 def _standard_problems(attributes: ObjectAttributes) -> Iterator[str]:
-    for name in STANDARD:
-        value = getattr(attributes, name)
+    values = {name: getattr(attributes, name) for name in STANDARD}
+    for name, value in (values | dict(attributes.own_headers)).items():
         if value is None:
             continue
         if not value.isascii() or _UNSENDABLE.search(value):
@@ -67,10 +72,27 @@ def _metadata_problems(metadata: Mapping[str, str]) -> Iterator[str]:
         if not _TOKEN.fullmatch(name):
             yield f"metadata name {name!r} is no HTTP header name"
         elif name != name.lower():
-            yield f"metadata name {name!r} has capitals: S3 keeps names in lower case"
+            yield f"metadata name {name!r}: kept as {name.lower()!r}, as S3 keeps names in lower case"
     for name, value in metadata.items():
         if _UNSENDABLE.search(value):
             yield f"metadata value of {name!r} holds control characters or is no valid Unicode"
+
+
+def _size_problems(attributes: ObjectAttributes) -> Iterator[str]:
+    """Letters beyond ASCII take up to nine bytes each in the header of tags."""
+    headers = [value for value in standard_values(attributes) if value]
+    headers += attributes.own_headers.values()
+    headers += [f"x-amz-meta-{name}{value}" for name, value in attributes.metadata.items()]
+    headers += [
+        f"{quote(n, safe='', errors='replace')}={quote(v, safe='', errors='replace')}&"
+        for n, v in attributes.tags.items()
+    ]
+    size = sum(map(_size, headers))
+    if size > MAX_HEADER_BYTES - _OTHER_HEADER_BYTES:
+        yield (
+            f"headers, metadata and tags are {size} bytes as they are sent: S3 takes a request whose"
+            f" headers have at most {MAX_HEADER_BYTES} with all others"
+        )
 
 
 def _size(text: str) -> int:
@@ -95,6 +117,8 @@ def _tag_problems(tags: Mapping[str, str]) -> Iterator[str]:
 def sendable(attributes: ObjectAttributes) -> bool:
     """Tell whether no attribute breaks out of its header: by a control character, or a name that is none."""
     if not _sendable_values(standard_values(attributes)):
+        return False
+    if any(map(_UNSENDABLE.search, attributes.own_headers.values())):
         return False
     metadata = attributes.metadata
     return not metadata or (

@@ -45,6 +45,7 @@ _REFUSALS: Mapping[str, Callable[[str, str], HeavyliftError]] = {
     "IncompleteBody": refusals.unavailable,
     "NoSuchKey": refusals.no_key,
     "NoSuchBucket": refusals.no_bucket,
+    "InvalidBucketName": refusals.no_bucket,
     "NoSuchUpload": refusals.no_upload,
     "AccessDenied": refusals.denied,
     "AllAccessDisabled": refusals.denied,
@@ -66,6 +67,9 @@ _REFUSALS: Mapping[str, Callable[[str, str], HeavyliftError]] = {
     "InvalidObjectState": refusals.archived,
     "ConditionalRequestConflict": refusals.raced,
     "NotImplemented": refusals.not_implemented,
+    "MetadataTooLarge": refusals.too_much_beside,
+    "RequestHeaderSectionTooLarge": refusals.too_much_beside,
+    "InvalidTag": refusals.too_much_beside,
 } | dict.fromkeys(_EXPIRED, refusals.expired)
 
 
@@ -115,6 +119,10 @@ def _refusal(request: Request, fault: S3Fault) -> Callable[[str, str], Heavylift
         return refusals.exists if creating else refusals.changed
     if fault.status == 409 and creating:
         return refusals.raced
+    if fault.status == 400 and "server side encryption" in fault.message.lower() and request.method == "GET":
+        return refusals.customers_key
+    if fault.status == 431:
+        return refusals.too_much_beside
     if fault.status == 403 and not fault.code:
         return refusals.denied
     if fault.status == 400 and not fault.code and request.method == "HEAD":

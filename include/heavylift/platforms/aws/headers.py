@@ -17,6 +17,7 @@ from heavylift.checksums import OF_PARTS, Algorithm, base64_to_hex
 from heavylift.errors import UnsupportedError
 from heavylift.platforms.aws.attributes import STANDARD, standard_values
 from heavylift.platforms.http_message import lowered
+from heavylift.platforms.own_headers import only_own
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead
 
 META = "x-amz-meta-"
@@ -47,6 +48,7 @@ def attribute_headers(attributes: ObjectAttributes) -> dict[str, str]:
     headers: dict[str, str] = {header: value for header, value in values if value is not None}
     for name, value in attributes.metadata.items():
         headers[META + name.lower()] = value if _is_plain(value) else _encoded_word(value)
+    headers |= attributes.own_headers
     if attributes.storage_class:
         headers["x-amz-storage-class"] = attributes.storage_class
     if attributes.tags:
@@ -91,6 +93,7 @@ def read_attributes(headers: Mapping[str, str]) -> ObjectAttributes:
         content_disposition=told.get("content-disposition"),
         content_language=told.get("content-language"),
         metadata=metadata,
+        own_headers=only_own(told),
     )
 
 

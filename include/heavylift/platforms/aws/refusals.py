@@ -98,7 +98,8 @@ def without_a_word(what: str, got: str) -> HeavyliftError:
         got=f"{got}, which S3 does not explain in answer to a HEAD",
         expected="what S3 tells of the object",
         state=_UNCHANGED,
-        remedy="renew the credentials if they are temporary; else check the connection's region_name",
+        remedy="renew the credentials if they are temporary; check the connection's region_name; where it is"
+        " this object alone, it may be encrypted with a customer's own key, which Heavylift does not have",
         code="3147",
     )
 
@@ -232,4 +233,29 @@ def not_implemented(what: str, got: str) -> HeavyliftError:
         state=_UNCHANGED,
         remedy="use a server with this part of S3's API",
         code="3135",
+    )
+
+
+def too_much_beside(what: str, got: str) -> HeavyliftError:
+    """What goes in headers, metadata and tags above all, is over the server's limits or breaks its rules."""
+    return UnsupportedError(
+        what,
+        got=got,
+        expected="headers, metadata and tags within this server's limits",
+        state=_UNCHANGED,
+        remedy="shorten the object's metadata and tags on the source, or leave them behind on purpose:"
+        " metadata.user_metadata or .tags of the dataset",
+        code="9226",
+    )
+
+
+def customers_key(what: str, got: str) -> HeavyliftError:
+    """The object is encrypted with a key that its owner keeps (SSE-C)."""
+    return UnsupportedError(
+        what,
+        got=got,
+        expected="an object that can be read without a customer's own key (SSE-C)",
+        state=_UNCHANGED,
+        remedy="copy the object onto itself under SSE-S3 or SSE-KMS, or exclude it and move it by hand",
+        code="9228",
     )

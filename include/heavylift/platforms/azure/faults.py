@@ -112,7 +112,7 @@ def error_of(request: Request, fault: Fault) -> HeavyliftError:
         return error_for_status(request.what, fault.status, fault.code)
     if fault.status in {401, 403}:
         return _refused(request, fault)
-    if fault.status == 404:
+    if fault.status == 404 or (fault.code == "InvalidResourceName" and "restype=container" in request.url):
         return _not_found(request, fault)
     if fault.status in {304, 409, 412}:
         return _conflict(request, fault)
@@ -132,7 +132,7 @@ def _refused(request: Request, fault: Fault) -> CredentialError:
 
 
 def _not_found(request: Request, fault: Fault) -> NotFoundError:
-    is_container = fault.code in {"ContainerNotFound", "ResourceNotFound"}
+    is_container = fault.code in {"ContainerNotFound", "ResourceNotFound", "InvalidResourceName"}
     return NotFoundError(
         request.what,
         got=fault.shown,

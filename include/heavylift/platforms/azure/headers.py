@@ -11,6 +11,7 @@ from urllib.parse import quote
 from heavylift.checksums import Algorithm, Checksums, base64_to_hex
 from heavylift.platforms.azure.names import decode_name, decode_value, encode_name, encode_value
 from heavylift.platforms.azure.rules import tags_fit
+from heavylift.platforms.own_headers import entry_of, take_entry, told_elsewhere
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead
 from heavylift.platforms.tags import decode_tags, encode_tags
 
@@ -54,6 +55,7 @@ def _encoded_metadata(attributes: ObjectAttributes) -> dict[str, str]:
     metadata = dict(attributes.metadata)
     if attributes.tags and not tags_fit(attributes.tags):
         metadata[TAGS_ENTRY] = encode_tags(attributes.tags)
+    metadata |= entry_of(attributes.own_headers)
     found: dict[str, str] = {}
     seen: set[str] = set()
     for name, value in metadata.items():
@@ -83,6 +85,7 @@ def attribute_problems(attributes: ObjectAttributes) -> list[str]:
         problems.append(
             f"metadata of {size} bytes is over the limit of {_MAX_METADATA_BYTES}: refused as a whole"
         )
+    problems += told_elsewhere(attributes.own_headers, attributes.metadata)
     if attributes.tags and not tags_fit(attributes.tags):
         problems.append(
             f"tags: kept as the metadata entry {TAGS_ENTRY!r}, as they are over what blob index tags may be"
@@ -104,6 +107,7 @@ def head_of(key: str, headers: Mapping[str, str]) -> ObjectHead:
     tags = decode_tags(metadata.get(TAGS_ENTRY, ""))
     if tags:
         del metadata[TAGS_ENTRY]
+    own_headers = take_entry(metadata)
     fields = {ours: headers[name] for ours, name in _HEADERS.items() if headers.get(name)}
     listed = ListedObject(
         key=key,
@@ -114,7 +118,11 @@ def head_of(key: str, headers: Mapping[str, str]) -> ObjectHead:
         storage_class=headers.get("x-ms-access-tier", ""),
     )
     count = len(tags) + int(headers.get("x-ms-tag-count", "0"))
-    return ObjectHead(listed, ObjectAttributes(**fields, metadata=metadata, tags=tags), tag_count=count)
+    return ObjectHead(
+        listed,
+        ObjectAttributes(**fields, metadata=metadata, tags=tags, own_headers=own_headers),
+        tag_count=count,
+    )
 
 
 def _size(headers: Mapping[str, str]) -> int:

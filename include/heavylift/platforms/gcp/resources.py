@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from heavylift.checksums import Algorithm, Body, Checksums, base64_to_hex, hex_to_base64
+from heavylift.platforms.own_headers import entry_of, take_entry
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead
 from heavylift.platforms.tags import decode_tags, encode_tags
 
@@ -65,8 +66,9 @@ def object_head(resource: Mapping[str, Any]) -> ObjectHead:
     tags = decode_tags(metadata.get(TAGS_ENTRY, ""))
     if tags:
         del metadata[TAGS_ENTRY]
+    own_headers = take_entry(metadata)
     headers = {ours: str(resource[theirs]) for ours, theirs in _NAMES.items() if resource.get(theirs)}
-    attributes = ObjectAttributes(**headers, metadata=metadata, tags=tags)
+    attributes = ObjectAttributes(**headers, metadata=metadata, tags=tags, own_headers=own_headers)
     return ObjectHead(listed_object(resource), attributes, tag_count=len(tags))
 
 
@@ -81,9 +83,9 @@ def resource_of(attributes: ObjectAttributes) -> dict[str, Any]:
 
 
 def custom_metadata(attributes: ObjectAttributes) -> dict[str, str]:
-    """Return the user metadata together with the entry that carries the tags."""
+    """Return the user metadata together with the entries that carry the tags, and headers of S3's own."""
     tags = {TAGS_ENTRY: encode_tags(attributes.tags)} if attributes.tags else {}
-    return {**attributes.metadata, **tags}
+    return {**attributes.metadata, **tags, **entry_of(attributes.own_headers)}
 
 
 def multipart_body(resource: Mapping[str, Any], body: Body, boundary: str) -> bytes:

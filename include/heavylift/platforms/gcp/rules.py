@@ -1,7 +1,8 @@
 """Cloud Storage's documented limits.
 
 Names: https://cloud.google.com/storage/docs/objects#naming. Sizes, metadata and composition:
-https://cloud.google.com/storage/quotas#objects and
+https://cloud.google.com/storage/quotas#objects, of single metadata entries
+https://docs.cloud.google.com/storage/docs/reference/rpc/google.storage.v1 (ServiceConstants), and
 https://cloud.google.com/storage/docs/composite-objects.
 """
 
@@ -11,6 +12,7 @@ import re
 
 from heavylift.checksums import Algorithm
 from heavylift.platforms.gcp.resources import TAGS_ENTRY, custom_metadata
+from heavylift.platforms.own_headers import told_elsewhere
 from heavylift.platforms.ports import ObjectAttributes, StoreTraits
 
 TRAITS = StoreTraits(
@@ -28,6 +30,8 @@ PARTS_FOLDER = ".heavylift-parts"
 _OWN = re.compile(rf"{re.escape(PARTS_FOLDER)}/[0-9a-f]{{32}}/.*", re.DOTALL)
 _MAX_NAME_BYTES = 1024
 _MAX_METADATA_BYTES = 8 * 1024
+_MAX_METADATA_NAME_BYTES = 1024
+_MAX_METADATA_VALUE_BYTES = 4 * 1024
 _ACME = ".well-known/acme-challenge/"
 
 
@@ -56,13 +60,20 @@ def key_problem(key: str) -> str | None:
 def attribute_problems(attributes: ObjectAttributes) -> list[str]:
     """Return what of ``attributes`` cannot be kept as it is."""
     problems = []
-    size = sum(len(k.encode()) + len(v.encode()) for k, v in custom_metadata(attributes).items())
+    entries = [(k, len(k.encode()), len(v.encode())) for k, v in custom_metadata(attributes).items()]
+    size = sum(name + value for _, name, value in entries)
     if size > _MAX_METADATA_BYTES:
         problems.append(
             f"custom metadata of {size} bytes is over the limit of {_MAX_METADATA_BYTES}: refused as a whole"
         )
+    problems += [
+        f"custom metadata entry {name[:60]!r} of {name_bytes} + {value_bytes} bytes is over the limit of"
+        f" {_MAX_METADATA_NAME_BYTES} for a name, {_MAX_METADATA_VALUE_BYTES} for a value"
+        for name, name_bytes, value_bytes in entries
+        if name_bytes > _MAX_METADATA_NAME_BYTES or value_bytes > _MAX_METADATA_VALUE_BYTES
+    ]
     if attributes.tags:
         problems.append(f"tags: kept as the custom metadata entry {TAGS_ENTRY!r}, as the store has none")
     if attributes.tags and TAGS_ENTRY in attributes.metadata:
         problems.append(f"metadata entry {TAGS_ENTRY!r}: lost, as the tags take its place")
-    return problems
+    return problems + told_elsewhere(attributes.own_headers, attributes.metadata)

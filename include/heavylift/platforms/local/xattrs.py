@@ -12,6 +12,7 @@ import os
 from dataclasses import asdict
 
 from heavylift.platforms.local.publishing import draft_in
+from heavylift.platforms.own_headers import only_own
 from heavylift.platforms.ports import ObjectAttributes
 
 XATTR = "user.heavylift.attributes"
@@ -46,6 +47,7 @@ def decode(data: bytes) -> ObjectAttributes:
         **headers,
         metadata={str(k): str(v) for k, v in dict(raw.get("metadata", {})).items()},
         tags={str(k): str(v) for k, v in dict(raw.get("tags", {})).items()},
+        own_headers=only_own({str(k): str(v) for k, v in dict(raw.get("own_headers", {})).items()}),
     )
 
 

@@ -192,7 +192,8 @@ def test_plain_attributes_have_no_problems() -> None:
     [
         (ObjectAttributes(metadata={"k": "v" * 2048}), "2049 bytes"),
         (ObjectAttributes(metadata={"k": "é" * 1024}), "2049 bytes"),
-        (ObjectAttributes(metadata={"Run": "1"}), "capitals"),
+        (ObjectAttributes(metadata={"Run": "1"}), "'Run': kept as 'run'"),
+        (ObjectAttributes(tags={f"{n}": "日" * 256 for n in range(4)}), "at most 8192"),
         (ObjectAttributes(metadata={"Run": "1", "run": "2"}), "differ only in case"),
         (ObjectAttributes(metadata={"a b": "1"}), "no HTTP header name"),
         (ObjectAttributes(metadata={"": "1"}), "no HTTP header name"),

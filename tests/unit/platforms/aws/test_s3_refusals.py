@@ -60,6 +60,10 @@ def error(status: int, content: bytes = b"", request: Request = PLAIN, **headers
         (400, "XAmzContentSHA256Mismatch", IntegrityError, "3129"),
         (403, "InvalidObjectState", UnsupportedError, "3133"),
         (501, "NotImplemented", UnsupportedError, "3135"),
+        (400, "InvalidBucketName", NotFoundError, "3123"),
+        (400, "MetadataTooLarge", UnsupportedError, "9226"),
+        (400, "InvalidTag", UnsupportedError, "9226"),
+        (431, "", UnsupportedError, "9226"),
         (400, "EntityTooSmall", PermanentError, "3000"),
         (429, "", ThrottledError, "3001"),
         (503, "", ServerUnavailableError, "3002"),
@@ -75,6 +79,23 @@ def test_codes(status: int, code: str, kind: type[HeavyliftError], number: str) 
     assert f"HTTP {status}" in got.got
     assert code in got.got
     assert got.what == PLAIN.what
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("InvalidRequest", "The object was stored using a form of Server Side Encryption. The correct"
+            " parameters must be provided to retrieve the object."),
+        ("InvalidArgument", "Requests specifying Server Side Encryption with Customer provided keys must"
+            " provide the customer key."),
+    ],
+)  # fmt: skip
+def test_an_object_under_a_customers_own_key_is_called_so(code: str, message: str) -> None:
+    text = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
+    got = error(400, text, Request("GET", "https://h/k", "get of s3://b/k", {}))
+    assert (type(got), got.code) == (UnsupportedError, "9228")
+    assert "SSE-C" in got.expected
+    assert error(400, text, PLAIN).code == "3000"
 
 
 def test_a_failed_condition_means_what_was_asked() -> None:

@@ -63,6 +63,17 @@ def test_answers_become_errors(status: int, code: str, kind: type, in_body: bool
     assert "s3cret" not in str(found)
 
 
+def test_a_name_that_no_container_can_have_is_a_container_that_is_not_there() -> None:
+    fault = read_fault(400, {}, body("InvalidResourceName"))
+    of_container = CloudRequest(
+        "GET", "https://h/Bad!?restype=container&comp=list", "check of az://Bad!/", {}
+    )
+    found = error_of(of_container, fault)
+    assert type(found) is NotFoundError
+    assert "correct its name" in found.remedy
+    assert type(error(400, "InvalidResourceName")) is PermanentError
+
+
 def test_a_create_only_write_that_meets_something_tells_so() -> None:
     assert type(error(412, "ConditionNotMet", creates=True)) is AlreadyExistsError
     assert type(error(412, "LeaseIdMissing", creates=True)) is ConflictError

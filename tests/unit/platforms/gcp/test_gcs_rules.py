@@ -56,9 +56,16 @@ def test_only_components_of_uploads_are_hidden() -> None:
 
 
 def test_metadata_over_the_limit_is_named() -> None:
-    assert attribute_problems(ObjectAttributes(metadata={"k": "v" * 8_191})) == []
-    assert attribute_problems(ObjectAttributes(metadata={"k": "v" * 8_192}))
-    assert len(attribute_problems(ObjectAttributes(metadata={"k": "v" * 8_190}, tags={"a": "b"}))) == 2
+    two = {"k": "v" * 4_096, "l": "v" * 4_094}
+    assert attribute_problems(ObjectAttributes(metadata=two)) == []
+    assert attribute_problems(ObjectAttributes(metadata=two | {"m": ""}))
+    assert len(attribute_problems(ObjectAttributes(metadata=two, tags={"a": "b"}))) == 2
+
+
+def test_a_metadata_entry_over_the_limit_is_named() -> None:
+    assert attribute_problems(ObjectAttributes(metadata={"k" * 1_024: "v" * 4_096})) == []
+    assert "1 + 4097 bytes" in attribute_problems(ObjectAttributes(metadata={"k": "v" * 4_097}))[0]
+    assert "1026 + 0 bytes" in attribute_problems(ObjectAttributes(metadata={"é" * 513: ""}))[0]
 
 
 def test_tags_are_noted_and_what_they_replace_is_named() -> None:
