@@ -15,7 +15,7 @@ from typing import BinaryIO
 
 from heavylift.models import archives
 from heavylift.models.beside import SAVED_MODEL, read_beside
-from heavylift.models.flavors import keras_module_problems
+from heavylift.models.flavors import module_problems
 from heavylift.models.gguf import gguf_problems
 from heavylift.models.hdf5 import MAGIC, hdf5_behind, look_into_hdf5
 from heavylift.models.hub_files import hub_problems
@@ -216,7 +216,7 @@ def _plain(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) ->
     if _CODE_NAMES.match(name) or text.startswith("#!"):
         look.kind = "code"
         look.add("custom-code", "it is source code that runs when the model is loaded")
-    return _noted(look, chain(hub_problems(name, text), keras_module_problems(name, text)))
+    return _noted(look, chain(hub_problems(name, text), module_problems(name, text)))
 
 
 def _called(head: bytes) -> str:
