@@ -11,6 +11,7 @@ import pickle
 import struct
 import zipfile
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -295,3 +296,43 @@ def test_what_models_keep_of_other_libraries_passes(name: str) -> None:
 def test_other_names_of_those_libraries_block(name: str) -> None:
     module, _, last = name.rpartition(".")
     assert rules(look(calling(module, last, "x"))) & {"unknown-global", "malicious-code"}
+
+
+class Made:
+    """What is pickled as a call, with a state that the result is given."""
+
+    def __init__(self, *reduced: Any) -> None:
+        self.reduced = reduced
+
+    def __reduce__(self) -> Any:
+        return self.reduced
+
+
+def kind(of: str, *state: Any) -> Made:
+    return Made(np.dtype, (of, False, True), (3, "|", *state))
+
+
+SCALAR, OBJECTS, ADDRESS = np._core.multiarray.scalar, np.dtype("O"), b"A" * 8
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Made(np.ndarray, ((1,), OBJECTS, ADDRESS)),
+        Made(SCALAR, (kind("V8", None, ("a",), {"a": (OBJECTS, 0)}, 8, 1, 0), ADDRESS)),
+        Made(SCALAR, (kind("O8", None, None, None, -1, -1, 0), ADDRESS)),
+        kind("V16", (OBJECTS, (2,)), None, None, 16, 8, 0),
+        # A type that another call gives back is one as well.
+        Made(SCALAR, (OBJECTS, np.dtype("V8")), (3, "|", None, ("a",), {"a": (OBJECTS, 0)}, 8, 1, 0)),
+    ],
+)
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_bytes_that_numpy_would_take_for_addresses_are_malicious(made: Made, protocol: int) -> None:
+    assert "malicious-code" in rules(look(pickle.dumps(made, protocol)))
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_types_as_numpy_keeps_them_pass(protocol: int) -> None:
+    of_objects = np.array([(1, "x", 2)], [("a", "f8"), ("b", "O"), ("c", "i4", (2,))])
+    for array in (of_objects, np.zeros(2, "f8,i4"), np.array(["2026-01-01"], "M8[D]"), np.array([None])):
+        assert rules(look(pickle.dumps(array, protocol))) == set()
