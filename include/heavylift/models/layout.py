@@ -283,8 +283,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     :raises SpecError: it is something else.
     """
+    text = _text(path)
     try:
-        found = yaml.safe_load(_text(path))
+        found = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise _unreadable(
             path.name, f"no YAML of plain values ({' '.join(str(error).split())[:200]})"
@@ -301,7 +302,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
             waiting += [*value.keys(), *value.values()]
         elif isinstance(value, (list, tuple, set)):
             waiting += value
+    if not _is_the_same(text, found):
+        raise _unreadable(path.name, "a text that libyaml, which MLflow reads by, takes for something else")
     return found
+
+
+def _is_the_same(text: str, found: Any) -> bool:
+    """Tell whether both readers of YAML agree: a mark of byte order within a text is a sign to one alone."""
+    if "\ufeff" in text[1:]:
+        return False
+    if not yaml.__with_libyaml__:
+        return True
+    try:
+        return repr(yaml.load(text, yaml.CSafeLoader)) == repr(found)
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+        return False
 
 
 def _text(path: Path) -> str:

@@ -231,6 +231,12 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "7511",
     ),
     "a signature too deep": (told(signature={"inputs": "[" * 100_000}), "7511"),
+    "a key that one reader of YAML alone sees": (
+        lambda folder: (folder / "MLmodel").write_bytes(
+            b"flavors:\n  python_function:\n    data: model.pkl\n\xef\xbb\xbf   loader_module: evil\n"
+        ),
+        "7511",
+    ),
     "a name of two lines": (put("a\nb", b""), "7522"),
 }  # fmt: skip
 
