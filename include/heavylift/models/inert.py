@@ -9,7 +9,8 @@ import struct
 from typing import BinaryIO
 
 _MAX_HEADER = 100 * 2**20
-_OBJECT = re.compile(r"\bO\b|\|O")
+_NUMBERS = re.compile(r"[<>|=]?(?:[biufcSUV?]\d*|[mM]8?(?:\[\w+\])?)", re.ASCII)
+"""Kinds of elements that are no objects, as numpy writes them; it reads more names, such as ``object``."""
 
 MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"PAR1", "parquet"),
@@ -64,6 +65,20 @@ def npy_holds_objects(stream: BinaryIO) -> bool | None:
         return None
     try:
         header = ast.literal_eval(stream.read(length).decode("latin-1").strip())
-        return bool(_OBJECT.search(repr(header["descr"])))
+        return not _are_numbers(header["descr"])
     except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError):
         return None
+
+
+def _are_numbers(descr: object) -> bool:
+    """Tell whether elements are numbers and texts alone: one kind, or fields of (name, kind, shape)."""
+    if isinstance(descr, str):
+        return bool(_NUMBERS.fullmatch(descr))
+    if not isinstance(descr, (list, tuple)):
+        return False
+    if isinstance(descr, tuple):
+        # A kind and how many of it.
+        return len(descr) == 2 and _are_numbers(descr[0])
+    return all(
+        isinstance(field, tuple) and len(field) in {2, 3} and _are_numbers(field[1]) for field in descr
+    )
