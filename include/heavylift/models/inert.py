@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import struct
@@ -21,6 +22,29 @@ MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"GGUF", "gguf"),
 )
 """First bytes → kind, for formats whose readers run nothing of what they read."""
+
+
+_PICKLED_TYPE = b"arrow.py_extension_type"
+_SIGNS = (
+    _PICKLED_TYPE,
+    # A scheme in Parquet's footer is written in Base64, beginning anywhere.
+    *(base64.b64encode(b"\0" * n + _PICKLED_TYPE)[4 if n else 0 : -4] for n in range(3)),
+)
+_CHUNK = 2**20
+
+
+def names_pickled_types(stream: BinaryIO) -> bool:
+    """Tell whether a file of Arrow or Parquet names types whose description is a pickle.
+
+    Readers before pyarrow 14.0.1 unpickle it as soon as the file is opened.
+    """
+    stream.seek(0)
+    before = b""
+    while chunk := stream.read(_CHUNK):
+        if any(sign in before + chunk for sign in _SIGNS):
+            return True
+        before = chunk[-64:]
+    return False
 
 
 def is_safetensors(stream: BinaryIO, size: int) -> bool:

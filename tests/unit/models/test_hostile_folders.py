@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -88,6 +90,15 @@ def renamed() -> bytes:
     return packed.replace(b"aaaa", b"bbbb", 1)
 
 
+def of_a_pickled_type() -> bytes:
+    """Return a Parquet file whose one column is of a type that readers before pyarrow 14.0.1 unpickle."""
+    told = {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": SYSTEM}
+    column = pa.field("x", pa.int64(), metadata=told)
+    made = io.BytesIO()
+    pq.write_table(pa.table([pa.array([1])], schema=pa.schema([column])), made)
+    return made.getvalue()
+
+
 BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
     b"%c: &%c [" % (n, n) + b",".join([b"*%c" % (n - 1)] * 9) + b"]\n" for n in range(ord("b"), ord("k"))
 )
@@ -140,6 +151,13 @@ JUDGED: dict[str, tuple[Change, str]] = {
     "YAML that makes objects": (
         put("extra.yaml", b"a: !!python/object/apply:os.system ['true']\n"), "malicious-code",
     ),
+    "YAML that writes such a tag otherwise": (
+        put("extra.yaml", b"a: !!%70ython/object/apply:os.system ['true']\n"), "malicious-code",
+    ),
+    "YAML that gives such a tag another name": (
+        put("extra.yaml", b"%TAG ! tag:yaml.org,2002:py\n---\na: !thon/name:os.system\n"), "malicious-code",
+    ),
+    "types of Arrow that are pickles": (put("rows.parquet", of_a_pickled_type()), "malicious-code"),
     "data elsewhere": (flavor(data="../../etc"), "path-outside"),
     "a pickle elsewhere": (flavor(pickled_model="/tmp/model.pkl"), "path-outside"),
     "data behind a URL": (flavor(data="s3://bucket/x"), "path-outside"),
