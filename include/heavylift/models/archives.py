@@ -310,12 +310,16 @@ def _skops(archive: zipfile.ZipFile, look: Look, trust: Trust) -> None:
         look.add("unscanned-file", f"nodes of kinds that are not known: {', '.join(strange[:8])}")
 
 
+_MARKS = frozenset({"__class__", "__loader__", "module_path"})
+"""What the parts of a skops file have whose loader imports something, in any version of its protocol."""
+
+
 def _nodes(value: Any) -> Iterator[dict[str, Any]]:
     waiting = [value]
     while waiting:
         item = waiting.pop()
         if isinstance(item, dict):
-            if "__class__" in item or "__loader__" in item:
+            if not _MARKS.isdisjoint(item):
                 yield item
             waiting += item.values()
         elif isinstance(item, list):
@@ -323,6 +327,13 @@ def _nodes(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def _named(node: dict[str, Any]) -> Iterator[Global]:
+    if "module_path" in node:
+        yield Global(str(node["module_path"]), str(node.get("function")))
+    content = node.get("content")
+    method = str(content.get("func", "")) if isinstance(content, dict) else ""
+    if node.get("__loader__") == "MethodNode" and method.startswith("_"):
+        # A way through attributes: to globals, to subclasses.
+        yield Global(str(node.get("__module__")), f"{node.get('__class__')}.{method}")
     kind, module = node.get("__class__"), node.get("__module__")
     # A node without a class points to one that was read before.
     if kind is not None and (module, kind) != ("builtins", "NoneType"):

@@ -116,7 +116,7 @@ def look(fetched: FetchedModel, options: CheckOptions, solver: Solver, work: Wor
         else modelscan.Scanned(problem="switched off")
     )
     found = [*_form_findings(layout), *_passed_by(fetched), *_looked(looks, scanned)]
-    found += environment_findings(fetched.folder, fetched.names)
+    found += environment_findings(fetched.folder, fetched.names, layout.environments)
     if scanned.problem:
         found.append(finding("scanner-unavailable", "modelscan", scanned.problem))
     return Checked(fetched, layout, tuple(looks), scanned, tuple(accepting(found, options.accept)))

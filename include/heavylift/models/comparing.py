@@ -22,17 +22,21 @@ POINTS = 300
 
 @dataclass(frozen=True)
 class Tolerance:
-    """Largest difference that counts as none: ``absolute + relative * |source|``."""
+    """Largest difference that counts as none: ``absolute + relative * |source|``.
+
+    :param floor: of the source's own noise, where that made it wider.
+    """
 
     absolute: float
     relative: float
     why: str = ""
+    floor: float = 0.0
 
     def widened(self, floor: float) -> Tolerance:
         """Return the tolerance where the source differs from itself by ``floor``."""
         if floor <= self.absolute:
             return self
-        return Tolerance(2 * floor, self.relative, f"{self.why}; twice the source's own noise")
+        return Tolerance(2 * floor, self.relative, f"{self.why}; twice the source's own noise", floor)
 
 
 UNITS = 4
@@ -56,11 +60,14 @@ class Policy:
 
     :param distance: ``same``, ``framework`` or ``runtime``: how far the two environments are apart.
     :param absolute: set by a person, as is ``relative``; both win over the table.
+    :param rate: of rows that may differ. Where half as many of the source differ from themselves, they say
+        nothing of the others.
     """
 
     distance: str
     absolute: float | None = None
     relative: float | None = None
+    rate: float = 0.0
 
     def of(self, values: NDArray[Any]) -> Tolerance:
         """Return the tolerance for a column."""
@@ -97,6 +104,7 @@ class Parity:
     """How the answers compare.
 
     :param problem: why they cannot be compared at all.
+    :param unproved: why equal answers would say nothing.
     :param points: pairs of values, source and target, a sample.
     """
 
@@ -106,10 +114,11 @@ class Parity:
     bound: float = 1.0
     problem: str = ""
     points: tuple[tuple[float, float], ...] = ()
+    unproved: str = ""
 
     def holds(self, max_mismatch_rate: float) -> bool:
         """Tell whether no more rows differ than may."""
-        return not self.problem and self.mismatched <= max_mismatch_rate * self.rows
+        return not (self.problem or self.unproved) and self.mismatched <= max_mismatch_rate * self.rows
 
 
 def compare(source: Outputs, again: Outputs, target: Outputs, policy: Policy) -> Parity:
@@ -122,8 +131,9 @@ def compare(source: Outputs, again: Outputs, target: Outputs, policy: Policy) ->
     )
     if problem:
         return Parity(problem=problem)
+    steady = _steady(source, again, policy)
     floats = [
-        _numbers(name, values, again.columns[name], target.columns[name], policy)
+        _numbers(name, values, again.columns[name], target.columns[name], policy, steady)
         for name, values in source.columns.items()
         if is_float(values)
     ]
@@ -141,7 +151,44 @@ def compare(source: Outputs, again: Outputs, target: Outputs, policy: Policy) ->
         mismatched=len(wrong),
         bound=mismatch_bound(len(wrong), source.rows),
         points=_points(source, target),
+        unproved=_unproved(source, floats, policy),
     )
+
+
+def _steady(source: Outputs, again: Outputs, policy: Policy) -> NDArray[np.bool_]:
+    """Tell which rows' noise counts: not that of so few rows that they may differ altogether."""
+    noisy = np.zeros(source.rows, bool)
+    for name, values in source.columns.items():
+        if is_float(values):
+            one, other = values.astype(np.float64), again.columns[name].astype(np.float64)
+            noisy |= _beyond(_differences(one, other), one, policy.of(values))
+    few = int(noisy.sum()) <= int(policy.rate * source.rows) // 2
+    return ~noisy if few else np.ones(source.rows, bool)
+
+
+_NOTICED = 1e-6
+"""Noise below this part of the largest answer hides no other model."""
+
+
+def _unproved(source: Outputs, floats: list[ColumnResult], policy: Policy) -> str:
+    """Return why answers within the tolerance prove nothing: it is as wide as answers are apart."""
+    if policy.absolute is not None or policy.relative is not None:
+        return ""
+    finite = {each.name: source.columns[each.name].astype(np.float64) for each in floats}
+    finite = {name: values[np.isfinite(values)] for name, values in finite.items()}
+    largest = max((float(np.max(np.abs(values), initial=0.0)) for values in finite.values()), default=0.0)
+    for each in floats:
+        values, floor = finite[each.name], each.tolerance.floor
+        if floor <= _NOTICED * largest or not len(values):
+            continue
+        low, high = np.quantile(values, [0.05, 0.95])
+        if 4 * floor >= high - low:
+            return (
+                f"asked twice, the source differs from itself by up to {floor:.3g} in {each.name}, where its"
+                f" answers to different rows differ by {high - low:.3g}: any model would agree; make it"
+                " repeatable, or give a tolerance"
+            )
+    return ""
 
 
 def _shape_problem(one: Outputs, other: Outputs, what: str, *, kinds: bool) -> str:
@@ -149,8 +196,14 @@ def _shape_problem(one: Outputs, other: Outputs, what: str, *, kinds: bool) -> s
 
     :param kinds: numbers must be of the same width: another one is another model.
     """
+    if not one.columns or not one.rows:
+        return "there are no answers to compare"
     if list(one.columns) != list(other.columns):
         return f"{what} answer in different columns: {_named(one)} and {_named(other)}"
+    for side in (one, other):
+        lengths = sorted({len(values) for values in side.columns.values()})
+        if len(lengths) > 1:
+            return f"one of {what} answers in columns of {lengths[0]} and {lengths[-1]} rows"
     if one.rows != other.rows:
         return f"{what} answer {one.rows} and {other.rows} rows"
     for name, values in one.columns.items():
@@ -158,8 +211,6 @@ def _shape_problem(one: Outputs, other: Outputs, what: str, *, kinds: bool) -> s
         differs = kinds and values.dtype != beside.dtype and is_float(values)
         if differs or is_float(values) != is_float(beside):
             return f"{what} answer column {name} as {values.dtype} and {beside.dtype}"
-    if not one.columns:
-        return "there are no answers to compare"
     return ""
 
 
@@ -169,16 +220,21 @@ def _named(outputs: Outputs) -> str:
 
 
 def _numbers(
-    name: str, source: NDArray[Any], again: NDArray[Any], target: NDArray[Any], policy: Policy
+    name: str,
+    source: NDArray[Any],
+    again: NDArray[Any],
+    target: NDArray[Any],
+    policy: Policy,
+    steady: NDArray[np.bool_],
 ) -> ColumnResult:
     one, other = (each.astype(np.float64) for each in (source, target))
-    noise = float(np.max(_differences(one, again.astype(np.float64)), initial=0.0))
+    noises = _differences(one, again.astype(np.float64))
+    noise, floor = (float(np.max(each, initial=0.0)) for each in (noises, noises[steady]))
     narrower = min(source, target, key=lambda each: each.dtype.itemsize)
-    tolerance = policy.of(narrower).widened(noise if np.isfinite(noise) else 0.0)
+    tolerance = policy.of(narrower).widened(floor if np.isfinite(floor) else 0.0)
     differences = _differences(one, other)
+    wrong = np.flatnonzero(_beyond(differences, one, tolerance))
     with np.errstate(invalid="ignore", divide="ignore"):
-        allowed = tolerance.absolute + tolerance.relative * np.abs(np.where(np.isfinite(one), one, 0.0))
-        wrong = np.flatnonzero(~(differences <= allowed))
         finite = np.where(np.isfinite(differences), differences, 0.0)
         relative = np.where(one != 0, finite / np.abs(one), 0.0)
     return ColumnResult(
@@ -191,6 +247,14 @@ def _numbers(
         largest_relative=float(np.nanmax(relative, initial=0.0)),
         noise=noise,
     )
+
+
+def _beyond(
+    differences: NDArray[np.float64], values: NDArray[np.float64], tolerance: Tolerance
+) -> NDArray[np.bool_]:
+    allowed = tolerance.absolute + tolerance.relative * np.abs(np.where(np.isfinite(values), values, 0.0))
+    found: NDArray[np.bool_] = ~(differences <= allowed)
+    return found
 
 
 def _differences(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -22,23 +22,31 @@ _SAME = re.compile(r"-r\s*(?:\./)?requirements\.txt\Z")
 _MOST = 100
 
 
-def environment_findings(folder: Path, names: tuple[str, ...]) -> Iterator[Finding]:
-    """Yield what these files have installed that is no package by its name, from a known place."""
-    if _CONDA in names:
-        for line in _conda(read_yaml(folder / _CONDA)):
-            yield _unsafe(_CONDA, line)
-    if _VIRTUAL in names:
-        told = read_yaml(folder / _VIRTUAL)
-        for key in ("build_dependencies", "dependencies"):
-            for line in _listed(told.get(key)):
-                if not _is_package(line):
-                    yield _unsafe(_VIRTUAL, line)
+def environment_findings(
+    folder: Path, names: tuple[str, ...], told: tuple[tuple[str, str], ...] = ()
+) -> Iterator[Finding]:
+    """Yield what these files have installed that is no package by its name, from a known place.
+
+    :param told: files that MLmodel has an environment built from, each behind its kind.
+    """
+    for kind, name in dict.fromkeys((("conda", _CONDA), ("virtualenv", _VIRTUAL), *told)):
+        if name in names:
+            found = read_yaml(folder / name)
+            lines = _conda(found) if kind == "conda" else _virtual(found)
+            yield from (_unsafe(name, line) for line in lines)
+
+
+def _virtual(told: dict[str, Any]) -> Iterator[Any]:
+    for key in ("build_dependencies", "dependencies"):
+        yield from (line for line in _listed(told.get(key)) if not _is_package(line))
 
 
 def _conda(told: dict[str, Any]) -> Iterator[Any]:
     for channel in _listed(told.get("channels")):
         if not isinstance(channel, str) or not _CHANNELS.match(channel) or ".." in channel:
             yield channel
+    if told.get("variables"):
+        yield f"variables: {told['variables']}"
     for line in _listed(told.get("dependencies")):
         if isinstance(line, dict):
             for inner in line.values():

@@ -15,9 +15,20 @@ _LOADERS = re.compile(
     r"|pyfunc\.model|pyfunc\.loaders\.(?:chat_agent|chat_model|code_model|responses_agent))"
 )
 """Modules of MLflow that load models."""
+_BY_NAMES = re.compile(r"mlflow\.(?:langchain|llama_index|promptflow|h2o)")
+"""Modules of MLflow that import, or start, what the model's texts name: what comes of that is not judged."""
+_CLASSES = re.compile(
+    r"(?:xgboost|lightgbm)(?:\.[a-z_]+)*\.[A-Z]\w*|org\.apache\.spark\.ml(?:\.\w+)+", re.ASCII
+)
+"""What flavors may name as their ``model_class``, which MLflow imports and calls."""
+_PICKLERS = frozenset({"mlflow.pytorch.pickle_module", "pickle", "cloudpickle", "dill"})
+_PICKLER_FILES = re.compile(r"(?:.*/)?pickle_module_info\.txt\Z")
+_FETCHED = {"transformers": ("source_model_name", "model_binary"), "diffusers": ("base_model", "")}
+"""Flavor → the key of what is fetched when it is loaded, and that of a copy in its place."""
 _KERAS = re.compile(r"keras|tf_keras|tensorflow\.keras|(?:tf_)?keras\.api(?:\._v\d)?(?:\.keras)?")
 _KERAS_FILES = re.compile(r"(?:.*/)?keras_module\.txt\Z")
-_PATHS = ("data", "pickled_model", "model_path", "python_model", "model_data", "xgb_model", "lgb_model")
+_PATHS = ("data", "pickled_model", "model_path", "python_model", "model_data", "xgb_model", "lgb_model",
+          "serialized_explainer", "adapter_weights")  # fmt: skip
 """Keys of flavors that name a file or a folder of the model."""
 _LIKE_PATHS = re.compile(r"(?!name_or_)(?:\w+_)?(?:path|file|dir|binary|conda|virtualenv)\Z")
 """Other keys that do: not those that only tell where something came from, such as ``uri``."""
@@ -46,8 +57,10 @@ def flavor_problems(flavors: Mapping[Any, Any], names: Sequence[str]) -> Iterato
         yield from _absent(str(flavor), told, names)
 
 
-def keras_module_problems(name: str, text: str) -> Iterator[Problem]:
-    """Yield what is wrong with the file that names the module which MLflow loads a model of Keras by."""
+def module_problems(name: str, text: str) -> Iterator[Problem]:
+    """Yield what is wrong with a file that names a module by which MLflow loads a model."""
+    if _PICKLER_FILES.match(name) and text.strip() not in _PICKLERS:
+        yield "custom-code", f"it has its loader import {text.strip()[:_MOST]!r}, which is no pickle module"
     if _KERAS_FILES.match(name) and not _KERAS.fullmatch(text.strip()):
         yield "custom-code", f"it has its loader import {text.strip()[:_MOST]!r}, which is none of Keras'"
 
@@ -56,6 +69,20 @@ def _code_problems(flavor: str, told: Mapping[Any, Any]) -> Iterator[Problem]:
     loader = told.get("loader_module")
     if loader is not None and not (isinstance(loader, str) and _LOADERS.fullmatch(loader)):
         yield "custom-code", f"it is loaded by the module {str(loader)[:_MOST]!r}, which is none of MLflow's"
+    elif isinstance(loader, str) and _BY_NAMES.fullmatch(loader):
+        yield (
+            "custom-code",
+            f"{loader} imports or starts what texts of the model name, and that is not judged",
+        )
+    model_class = told.get("model_class")
+    # Spark's flavor calls none but pyspark's own.
+    own = flavor == "spark" or model_class is None
+    if not own and not (isinstance(model_class, str) and _CLASSES.fullmatch(model_class)):
+        yield "custom-code", f"{flavor}.model_class is {str(model_class)[:_MOST]!r}: its loader would call it"
+    fetched, copy = _FETCHED.get(flavor, ("", ""))
+    if told.get(fetched) and not told.get(copy):
+        shown = str(told[fetched])[:_MOST]
+        yield "unscanned-file", f"{flavor}.{fetched} is {shown!r}, which is fetched when the model is loaded"
     module = told.get("keras_module")
     if module is not None and not (isinstance(module, str) and _KERAS.fullmatch(module)):
         yield "custom-code", f"{flavor}.keras_module is {str(module)[:_MOST]!r}, which is none of Keras'"

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import ast
+import base64
 import json
 import re
 import struct
 from typing import BinaryIO
 
 _MAX_HEADER = 100 * 2**20
-_OBJECT = re.compile(r"\bO\b|\|O")
+_NUMBERS = re.compile(r"[<>|=]?(?:[biufcSUV?]\d*|[mM]8?(?:\[\w+\])?)", re.ASCII)
+"""Kinds of elements that are no objects, as numpy writes them; it reads more names, such as ``object``."""
 
 MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"PAR1", "parquet"),
@@ -20,6 +22,29 @@ MAGICS: tuple[tuple[bytes, str], ...] = (
     (b"GGUF", "gguf"),
 )
 """First bytes → kind, for formats whose readers run nothing of what they read."""
+
+
+_PICKLED_TYPE = b"arrow.py_extension_type"
+_SIGNS = (
+    _PICKLED_TYPE,
+    # A scheme in Parquet's footer is written in Base64, beginning anywhere.
+    *(base64.b64encode(b"\0" * n + _PICKLED_TYPE)[4 if n else 0 : -4] for n in range(3)),
+)
+_CHUNK = 2**20
+
+
+def names_pickled_types(stream: BinaryIO) -> bool:
+    """Tell whether a file of Arrow or Parquet names types whose description is a pickle.
+
+    Readers before pyarrow 14.0.1 unpickle it as soon as the file is opened.
+    """
+    stream.seek(0)
+    before = b""
+    while chunk := stream.read(_CHUNK):
+        if any(sign in before + chunk for sign in _SIGNS):
+            return True
+        before = chunk[-64:]
+    return False
 
 
 def is_safetensors(stream: BinaryIO, size: int) -> bool:
@@ -64,6 +89,20 @@ def npy_holds_objects(stream: BinaryIO) -> bool | None:
         return None
     try:
         header = ast.literal_eval(stream.read(length).decode("latin-1").strip())
-        return bool(_OBJECT.search(repr(header["descr"])))
+        return not _are_numbers(header["descr"])
     except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError):
         return None
+
+
+def _are_numbers(descr: object) -> bool:
+    """Tell whether elements are numbers and texts alone: one kind, or fields of (name, kind, shape)."""
+    if isinstance(descr, str):
+        return bool(_NUMBERS.fullmatch(descr))
+    if not isinstance(descr, (list, tuple)):
+        return False
+    if isinstance(descr, tuple):
+        # A kind and how many of it.
+        return len(descr) == 2 and _are_numbers(descr[0])
+    return all(
+        isinstance(field, tuple) and len(field) in {2, 3} and _are_numbers(field[1]) for field in descr
+    )

@@ -101,9 +101,9 @@ _LAYERS = re.compile(
 # A class of these libraries: private modules below the package, then a name that begins like a class.
 _CLASSES = re.compile(
     r"(?:sklearn(?:\.[a-z_][a-z0-9_]*)*|scipy\.sparse(?:\._[a-z]+)*|imblearn(?:\.[a-z_]+)*)\._*[A-Z]\w*"
-    r"|xgboost\.core\.(?:Booster|\w*DMatrix)|xgboost\.sklearn\.XGB\w+|lightgbm\.basic\.(?:Booster|Dataset)"
+    r"|xgboost\.core\.Booster|xgboost\.sklearn\.XGB\w+|lightgbm\.basic\.(?:Booster|Dataset)"
     r"|lightgbm\.sklearn\._?LGBM\w+|lightgbm\.engine\.CVBooster"
-    r"|catboost\.core\.(?:CatBoost\w*|Pool|_CatBoostBase)|_catboost\._CatBoost"
+    r"|catboost\.core\.(?:CatBoost\w*|_CatBoostBase)|_catboost\._CatBoost"
 )
 _SPARSE = re.compile(r"scipy\.sparse(?:\._[a-z]+)*\.(?:csr|csc|coo|bsr|dia|dok|lil)_(?:matrix|array)")
 # Parts of these libraries that run text, read files or start processes.

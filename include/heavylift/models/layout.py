@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import mmap
+import posixpath
 import re
 import zipfile
 from collections.abc import Mapping
@@ -55,6 +56,7 @@ class Layout:
     :param signature: names and types of inputs and outputs, as JSON.
     :param example: the input example's file.
     :param problems: rule and detail of what MLmodel has its loaders do.
+    :param environments: kind and file of what MLmodel says its environment is built from.
     """
 
     form: str
@@ -67,6 +69,7 @@ class Layout:
     example: str = ""
     serialization: str = ""
     problems: tuple[Problem, ...] = ()
+    environments: tuple[tuple[str, str], ...] = ()
 
     @property
     def answers(self) -> bool:
@@ -169,7 +172,16 @@ def _mlflow(folder: Path, names: tuple[str, ...]) -> Layout:
             (found for each in own if (found := _plain_text(each.get("serialization_format")))), ""
         ),
         problems=tuple(dict.fromkeys(flavor_problems(flavors, names))),
+        environments=_environments(flavors, names),
     )
+
+
+def _environments(flavors: Mapping[str, Any], names: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
+    """Return kind and file of what flavors have an environment built from."""
+    told = [each.get("env") for each in flavors.values() if isinstance(each, dict)]
+    pairs = [pair for each in told for pair in (each if isinstance(each, dict) else {"conda": each}).items()]
+    found = {(str(kind), posixpath.normpath(path)) for kind, path in pairs if isinstance(path, str) and path}
+    return tuple(sorted(each for each in found if each[1] in names))
 
 
 def _plain_text(value: Any) -> str:
@@ -199,10 +211,19 @@ def _requirements(folder: Path, names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def requirement_lines(text: str) -> tuple[str, ...]:
-    """Return the lines of a file of requirements as pip reads them: joined, without remarks and digests."""
-    joined = re.sub(r"\\\r?\n", " ", text.removeprefix("\ufeff"))
-    lines = (re.sub(r"(?:^|\s)#.*|\s--hash=\S+", "", line).strip() for line in re.split(r"\r?\n", joined))
-    return tuple(line for line in lines if line)
+    """Return the lines of a file of requirements, joined as pip and uv do, without remarks and digests.
+
+    A remark ends its line, whatever it ends with: what follows is no part of it for either.
+    """
+    lines, begun = [], ""
+    for line in re.split(r"\r?\n", text.removeprefix("\ufeff")):
+        bare = re.sub(r"(?:^|\s)#.*", "", line)
+        if bare == line and line.endswith("\\"):
+            begun += line[:-1] + " "
+            continue
+        lines.append(re.sub(r"\s--hash=\S+", "", begun + bare).strip())
+        begun = ""
+    return tuple(line for line in (*lines, begun.strip()) if line)
 
 
 def _dependencies(path: Path) -> list[Any]:
@@ -262,8 +283,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
 
     :raises SpecError: it is something else.
     """
+    text = _text(path)
     try:
-        found = yaml.safe_load(_text(path))
+        found = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
         raise _unreadable(
             path.name, f"no YAML of plain values ({' '.join(str(error).split())[:200]})"
@@ -280,7 +302,21 @@ def read_yaml(path: Path) -> dict[str, Any]:
             waiting += [*value.keys(), *value.values()]
         elif isinstance(value, (list, tuple, set)):
             waiting += value
+    if not _is_the_same(text, found):
+        raise _unreadable(path.name, "a text that libyaml, which MLflow reads by, takes for something else")
     return found
+
+
+def _is_the_same(text: str, found: Any) -> bool:
+    """Tell whether both readers of YAML agree: a mark of byte order within a text is a sign to one alone."""
+    if "\ufeff" in text[1:]:
+        return False
+    if not yaml.__with_libyaml__:
+        return True
+    try:
+        return repr(yaml.load(text, yaml.CSafeLoader)) == repr(found)
+    except (yaml.YAMLError, RecursionError, ValueError, OverflowError):
+        return False
 
 
 def _text(path: Path) -> str:

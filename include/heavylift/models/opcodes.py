@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from heavylift.models.joblib_arrays import element_of, step_over
+from heavylift.models.raw_memory import hides_objects, is_over_bytes
 from heavylift.models.tokens import VALUE as _VALUE
 from heavylift.models.tokens import UnreadableError, tokens
 
@@ -222,6 +223,8 @@ class _Reader:
 
     def _call(self, what: Any, arguments: Any) -> None:
         self._found.calls.append(str(what) if isinstance(what, Global) else "?")
+        if is_over_bytes(what, arguments):
+            self._found.calls.append(f"{what} (its bytes are set)")
         self._stack.append(Called(what, arguments))
 
     # One method for each opcode that names, calls or remembers something.
@@ -268,9 +271,10 @@ class _Reader:
     _on_newobj = _on_reduce
 
     def _on_newobj_ex(self, _argument: Any) -> None:
-        self._pop()
+        named = self._pop()
         arguments, what = self._pop(), self._pop()
-        self._call(what, arguments)
+        # What has a name may stand in any place.
+        self._call(what, arguments if named == {} else _VALUE)
 
     def _on_ext1(self, argument: Any) -> None:
         # A number that stands for a name in a registry of the reading process: not known here.
@@ -292,6 +296,8 @@ class _Reader:
     def _on_build(self, _argument: Any) -> None:
         state, made = self._pop(), self._top()
         if isinstance(made, Called):
+            if hides_objects(made, state):
+                self._found.calls.append("numpy.dtype (its flags are set)")
             made.state.append(state)
             if self._joblib and self._is_wrapper(made):
                 self._step_over_array(state)
@@ -329,6 +335,11 @@ class _Reader:
 
     def _on_empty_dict(self, _argument: Any) -> None:
         self._stack.append({})
+
+    def _on_dict(self, _argument: Any) -> None:
+        items = self._to_mark()
+        self._stack.append({})
+        self._keep(self._top(), items)
 
     def _on_setitem(self, _argument: Any) -> None:
         value, key = self._pop(), self._pop()

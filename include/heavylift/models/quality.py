@@ -27,8 +27,8 @@ def compare_metrics(
     """
     for name in options.metrics:
         metric = METRICS[name]
-        truth = _truth(golden, name)
         pair = [_judged(metric, outputs) for outputs in (source, target)]
+        truth = _truth(golden, metric, pair[0])
         for part, rows in parts_of(golden, options.slices):
             one, other = pair[0][rows], pair[1][rows]
             yield _compare(metric, part, truth[rows], one, other, options.max_metric_drop, generator)
@@ -55,8 +55,9 @@ def against_baseline(
     for name, before in baseline.metrics.items():
         if name not in METRICS or name not in options.metrics:
             continue
-        metric, truth = METRICS[name], _truth(golden, name)
+        metric = METRICS[name]
         found = _judged(metric, target)
+        truth = _truth(golden, metric, found)
         sign = 1.0 if metric.more_is_better else -1.0
         interval = paired_bootstrap(
             golden.rows,
@@ -92,9 +93,14 @@ def _compare(
     def difference(rows: NDArray[np.intp]) -> float:
         return sign * (metric.of(truth[rows], target[rows]) - metric.of(truth[rows], source[rows]))
 
+    if math.isnan(figures[0]) and not part:
+        raise _useless(metric, "no figure for all rows", "truth and answers that give one")
     same = bool(np.array_equal(source, target))
     interval = Interval(0.0, 0.0, 0.0) if same else paired_bootstrap(len(truth), difference, generator)
-    if math.isnan(interval.estimate):
+    if math.isnan(figures[1]) and not math.isnan(figures[0]):
+        # The target has none where the source has one: that is as bad as can be.
+        interval, figures[1] = Interval(-math.inf, -math.inf, -math.inf), -sign * math.inf
+    elif math.isnan(interval.estimate):
         # A part in which only one class occurs has no AUC on either side.
         interval = Interval(0.0, 0.0, 0.0)
     return ComparedMetric(
@@ -115,17 +121,62 @@ def _told(value: float) -> float:
     return 0.0 if math.isnan(value) else max(-most, min(value, most))
 
 
-def _truth(golden: Golden, metric: str) -> NDArray[Any]:
-    if golden.truth is None:
+def _truth(golden: Golden, metric: Metric, found: NDArray[Any]) -> NDArray[Any]:
+    """Return the truth of each row, of the kind that the answers are of.
+
+    :raises SpecError: truth and answers have nothing in common that the metric could judge.
+    """
+    truth = golden.truth
+    if truth is None:
         raise SpecError(
-            f"measuring {metric}",
+            f"measuring {metric.name}",
             got="golden inputs without a column of truth",
             expected="label: the column that holds it",
             state="nothing was concluded",
             remedy="name the column with label, or leave the metrics out",
             code="7506",
         )
-    return golden.truth
+    if len(truth) != len(found):
+        raise _useless(metric, f"{len(found):,} answers to {len(truth):,} rows", "one answer to each row")
+    if missing := sum(
+        each is None or each != each or str(each) in {"<NA>", "NaT"} for each in truth.tolist()
+    ):
+        raise _useless(metric, f"{missing:,} rows without truth", "the truth of each row")
+    if metric.of_numbers:
+        if truth.dtype.kind in "biufO" and found.dtype.kind in "biuf":
+            return _numbers(metric, truth)
+        raise _useless(
+            metric, f"a truth of {truth.dtype} and answers of {found.dtype}", "numbers on both sides"
+        )
+    if metric.needs_scores:
+        return truth if truth.dtype.kind in "biufU" else truth.astype(str)
+    if (found.dtype.kind in "biuf") != (truth.dtype.kind in "biuf"):
+        truth = truth.astype(str) if found.dtype.kind not in "biuf" else _numbers(metric, truth)
+    if not np.isin(found, truth).any():
+        raise _useless(metric, "answers of which none is in the column of truth", "labels of one kind")
+    return truth
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or str(value) in {"nan", "<NA>", "NaT"}
+
+
+def _numbers(metric: Metric, truth: NDArray[Any]) -> NDArray[Any]:
+    try:
+        return truth.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise _useless(metric, "a truth that is no number", "numbers on both sides") from error
+
+
+def _useless(metric: Metric, got: str, expected: str) -> SpecError:
+    return SpecError(
+        f"measuring {metric.name}",
+        got=got,
+        expected=expected,
+        state="nothing was concluded",
+        remedy=f"correct label and the golden inputs, or take {metric.name} out of the model's metrics",
+        code="9585",
+    )
 
 
 def _judged(metric: Metric, outputs: Outputs) -> NDArray[Any]:

@@ -65,7 +65,9 @@ def revalidate(
     source, again, target = (each.outputs for each in measured.answers)
     options = request.compare
     work.tell("comparing the answers")
-    parity = compare(source, again, target, Policy(far, options.absolute, options.relative))
+    parity = compare(
+        source, again, target, Policy(far, options.absolute, options.relative, options.max_mismatch_rate)
+    )
     metrics = () if parity.problem else tuple(compare_metrics(golden, source, target, options, generator))
     if baseline is not None:
         metrics += tuple(against_baseline(baseline, golden, golden_sha256, target, options, generator))
@@ -170,6 +172,8 @@ def _reasons(
     options = request.compare
     if parity.problem:
         yield parity.problem
+    elif parity.unproved:
+        yield parity.unproved
     elif not parity.holds(options.max_mismatch_rate):
         worst = max(parity.columns, key=lambda each: len(each.wrong))
         yield (

@@ -15,11 +15,11 @@ from typing import BinaryIO
 
 from heavylift.models import archives
 from heavylift.models.beside import SAVED_MODEL, read_beside
-from heavylift.models.flavors import keras_module_problems
+from heavylift.models.flavors import module_problems
 from heavylift.models.gguf import gguf_problems
 from heavylift.models.hdf5 import MAGIC, hdf5_behind, look_into_hdf5
 from heavylift.models.hub_files import hub_problems
-from heavylift.models.inert import MAGICS, is_safetensors, npy_holds_objects
+from heavylift.models.inert import MAGICS, is_safetensors, names_pickled_types, npy_holds_objects
 from heavylift.models.looking import Look, Trust, judge_names, judge_program, leads_out
 from heavylift.models.onnx_graph import read_onnx
 from heavylift.models.opcodes import PickleProgram, read_program
@@ -55,7 +55,8 @@ _MODEL_NAMES = re.compile(
 )
 _POINTER = "version https://git-lfs.github.com/spec/"
 _YAML_NAMES = re.compile(r"(?:.*/)?(?:MLmodel|[^/]*\.ya?ml)\Z", re.IGNORECASE)
-_YAML_OBJECT = re.compile(r"!!python/|tag:yaml\.org,2002:python/|!<tag:yaml")
+_YAML_OBJECT = re.compile(r"!!python/|tag:yaml\.org,2002:|!<tag:yaml|^%TAG|![\w!/.-]*%", re.MULTILINE)
+"""Tags of Python's objects, and whatever may stand for the beginning of one."""
 
 
 def look_at_files(folder: Path, names: Iterable[str], trust: Trust) -> list[Look]:
@@ -128,6 +129,8 @@ def _as_data(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) 
     for magic, kind in MAGICS:
         if head.startswith(magic):
             look = Look(name, kind, understood=True)
+            if kind in {"parquet", "arrow"} and names_pickled_types(stream):
+                look.add("malicious-code", "it has types of Arrow that old readers unpickle")
             return _noted(look, gguf_problems(stream)) if kind == "gguf" else look
     # "{" begins no opcode of a pickle, so that what begins so can be nothing but JSON or UBJSON.
     if head[:1] == b"{" and head[1:2] in {b"L", b"l", b"I", b"U", b"i", b"$", b"#"}:
@@ -216,7 +219,7 @@ def _plain(stream: BinaryIO, size: int, head: bytes, name: str, trust: Trust) ->
     if _CODE_NAMES.match(name) or text.startswith("#!"):
         look.kind = "code"
         look.add("custom-code", "it is source code that runs when the model is loaded")
-    return _noted(look, chain(hub_problems(name, text), keras_module_problems(name, text)))
+    return _noted(look, chain(hub_problems(name, text), module_problems(name, text)))
 
 
 def _called(head: bytes) -> str:

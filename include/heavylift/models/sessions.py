@@ -12,6 +12,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -26,6 +27,10 @@ from heavylift.scoring.outputs import Outputs, Predicted
 _HERE = Path(__file__).parent
 _MAX_LINE = 64 * 2**20
 _LOOK_EVERY = 0.2
+_ROUNDS = 100
+"""How often is looked for processes that start others while they are ended."""
+_PARTING = 5.0
+"""Seconds that a process has to end in, once it has closed its pipe."""
 _TAIL = 600
 
 
@@ -52,6 +57,27 @@ class Limits:
             "RLIMIT_NOFILE": 1024,
             "RLIMIT_CORE": 0,
         }
+
+
+def _network_of(process: int | str) -> str:
+    """Return a name for the network that a process is in, which its descendants share; empty for none."""
+    try:
+        return os.readlink(f"/proc/{process}/ns/net")
+    except OSError:
+        return ""
+
+
+def _end_strays(network: str) -> None:
+    """End what a model has started and led out of its group: it is still in the model's own network."""
+    if not network or network == _network_of("self"):
+        return
+    for _ in range(_ROUNDS):
+        strays = [each for each in os.listdir("/proc") if each.isdigit() and _network_of(each) == network]
+        if not strays:
+            return
+        for each in strays:
+            with suppress(ProcessLookupError):
+                os.kill(int(each), signal.SIGKILL)
 
 
 class Session(Protocol):
@@ -208,14 +234,17 @@ class ModelProcess:
         """End the process and all that it has started, and take its files away."""
         process = self._process
         if process is not None:
-            try:
+            inside = _network_of(process.pid)
+            # Already gone is as good.
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                self._process = None
             process.wait()
+            _end_strays(inside)
             for pipe in (process.stdin, process.stdout):
-                if pipe is not None:
-                    pipe.close()
+                # What was to be written to a process that is gone is of no interest.
+                with suppress(BrokenPipeError):
+                    if pipe is not None:
+                        pipe.close()
             self._process = None
         shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -248,7 +277,11 @@ class ModelProcess:
                 self.check()
                 if time.monotonic() > deadline:
                     raise self._failed(what, f"no answer within {self.limits.seconds:.0f} s")
-                if not selector.select(_LOOK_EVERY):
+                ended = process.poll() is not None
+                if not selector.select(0 if ended else _LOOK_EVERY):
+                    if ended:
+                        # What it has started may hold the pipe open for as long as it likes.
+                        raise self._failed(what, self._ending(process))
                     continue
                 chunk = os.read(process.stdout.fileno(), 2**20)
                 if not chunk:
@@ -261,7 +294,10 @@ class ModelProcess:
 
     @staticmethod
     def _ending(process: subprocess.Popen[bytes]) -> str:
-        status = process.wait()
+        try:
+            status = process.wait(_PARTING)
+        except subprocess.TimeoutExpired:
+            return "it has closed the pipe that answers come by, and goes on"
         return (
             f"it was ended by signal {-status} (a limit?)" if status < 0 else f"it ended with status {status}"
         )

@@ -7,6 +7,7 @@ prints goes to standard error. Written for Python 3.8 and newer.
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 import os
@@ -15,9 +16,6 @@ import sys
 import time
 import traceback
 from typing import Any
-
-_MOST_COLUMNS = 4096
-_SCORES = "score:"
 
 
 class Worker:
@@ -58,24 +56,24 @@ class Worker:
         began = time.perf_counter()
         answered = self.model.predict(self.table)
         seconds = time.perf_counter() - began
-        columns = _columns(answered, "answer")
-        if not any(name.startswith(_SCORES) for name in columns):
-            columns.update(self._scores())
-        columns = {name: _plain(values) for name, values in columns.items()}
+        told = beside("worker_answers")
+        columns = told.columns_of(answered, "answer", len(self.table))
+        if not any(name.startswith(told.SCORES) for name in columns):
+            columns.update(self._scores(told.scores_of))
+        columns = {name: told.plain(values) for name, values in columns.items()}
         numpy.savez(command["path"], **{str(n): values for n, values in enumerate(columns.values())})
         return {"columns": list(columns), "seconds": seconds, "notes": self.notes}
 
-    def _scores(self) -> dict[str, Any]:
+    def _scores(self, columns: Any) -> dict[str, Any]:
         """Return the probabilities of classes, where the model tells any."""
         ask = getattr(self.model, "scores", None)
         if ask is None:
             return {}
         try:
-            found = ask(self.table)
+            return dict(columns(ask(self.table)))
         except Exception as error:  # noqa: BLE001 - the model's own code may raise anything
             self.notes.append(f"it told no probabilities: {type(error).__name__}: {str(error)[:200]}")
             return {}
-        return {} if found is None else {_SCORES + str(n): found[:, n] for n in range(found.shape[1])}
 
     def time(self, command: dict[str, Any]) -> dict[str, Any]:
         """Answer rows one at a time; return how long each took, in nanoseconds."""
@@ -298,6 +296,10 @@ _LOADERS: dict[str, Any] = {
 }  # fmt: skip
 
 
+_UNPACKED: dict[str, Any] = {"text": str, "nested": json.loads, "bytes": base64.b64decode}
+"""Kind of a column that is kept as texts → what makes a value of one."""
+
+
 def _read_table(path: str, columns: list[dict[str, Any]]) -> Any:
     import numpy
     import pandas  # type: ignore[import-untyped]
@@ -308,9 +310,11 @@ def _read_table(path: str, columns: list[dict[str, Any]]) -> Any:
         made = {}
         for number, column in enumerate(columns):
             values = kept[str(number)]
-            if column["kind"] == "text":
-                values = values.astype(object)
-                values[kept[f"missing-{number}"]] = None
+            if column["kind"] in _UNPACKED:
+                unpack, packed = _UNPACKED[column["kind"]], values
+                values = numpy.empty(len(packed), dtype=object)
+                for row, gone in enumerate(kept[f"missing-{number}"]):
+                    values[row] = None if gone else unpack(str(packed[row]))
             made[column["name"]] = values
     return pandas.DataFrame(made)
 
@@ -319,50 +323,6 @@ def _one(table: Any, number: int) -> Any:
     return (
         table.iloc[[number]].reset_index(drop=True) if hasattr(table, "iloc") else table[number : number + 1]
     )
-
-
-def _columns(answer: Any, name: str) -> dict[str, Any]:
-    """Return an answer as named columns."""
-    import numpy
-
-    if hasattr(answer, "columns") and hasattr(answer, "iloc"):
-        if list(answer.columns) != list(range(len(answer.columns))):
-            return {str(column): answer[column].to_numpy() for column in answer.columns}
-        # Columns without names: the rows of an array.
-        answer = answer.to_numpy()
-    if isinstance(answer, dict):
-        found: dict[str, Any] = {}
-        for key, value in answer.items():
-            found.update(_columns(value, str(key)))
-        return found
-    if isinstance(answer, list) and answer and isinstance(answer[0], dict):
-        keys = list(answer[0])
-        return {_SCORES + str(n): numpy.array([row[key] for row in answer]) for n, key in enumerate(keys)}
-    values = answer.toarray() if hasattr(answer, "toarray") else numpy.asarray(answer)
-    if values.ndim <= 1:
-        return {name: numpy.atleast_1d(values)}
-    flat = values.reshape(len(values), -1)
-    if flat.shape[1] == 1 and "proba" not in name.lower():
-        return {name: flat[:, 0]}
-    if flat.shape[1] > _MOST_COLUMNS:
-        raise ValueError(f"an answer of {flat.shape[1]} values a row; at most {_MOST_COLUMNS}")
-    prefix = _SCORES if "proba" in name.lower() else name + "-"
-    return {prefix + str(n): flat[:, n] for n in range(flat.shape[1])}
-
-
-def _plain(values: Any) -> Any:
-    """Return a column that can be written without pickling."""
-    import numpy
-
-    if values.dtype.kind in "biuf":
-        return values
-    if values.dtype.kind in "mM":
-        return values.astype("int64")
-    if values.dtype.kind == "O":
-        numbers = [value for value in values if not isinstance(value, (str, bytes)) and value is not None]
-        if len(numbers) == len(values) and all(isinstance(value, (int, float)) for value in numbers):
-            return numpy.array([float(value) for value in values])
-    return numpy.array([str(value) for value in values])
 
 
 def _answer(worker: Worker, line: str) -> tuple[dict[str, Any], bool]:
@@ -380,10 +340,15 @@ def _answer(worker: Worker, line: str) -> tuple[dict[str, Any], bool]:
 def main(worker: Worker) -> None:
     """Answer commands until there are no more."""
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    commands = os.fdopen(os.dup(0), encoding="utf-8")
     os.dup2(2, 1)
+    # A model that asks a person something finds nobody, and must not take a command for the answer.
+    nobody = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nobody, 0)
+    os.close(nobody)
     going = True
     while going:
-        line = sys.stdin.readline()
+        line = commands.readline()
         if not line:
             return
         answer, going = _answer(worker, line)

@@ -169,6 +169,8 @@ def _cell(golden: Golden, name: str, number: int) -> Any:
     value = golden.values[name][number]
     if golden.columns[name] == "time":
         return str(value)
+    if golden.columns[name] == "nested":
+        return json.loads(str(value))
     plain = value.item()
     return None if isinstance(plain, float) and plain != plain else plain
 

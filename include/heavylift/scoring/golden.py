@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +28,8 @@ FEWEST_ROWS = 10
 class Golden:
     """Rows, as columns.
 
-    :param columns: name → kind (``number``, ``text``, ``time``, ``tensor``), in order.
+    :param columns: name → kind (``number``, ``text``, ``time``, ``tensor``; ``nested`` for lists and
+        mappings, as JSON; ``bytes``, in Base64), in order.
     :param truth: what each row should be answered with, where that is known.
     :param slices: column → the part of the rows that each belongs to.
     :param origin: where they come from, for people.
@@ -67,7 +70,13 @@ def read_golden(
     """
     frame = _frame(path, origin)
     if isinstance(frame, np.ndarray):
+        if not len(frame):
+            raise _unreadable(origin, "0 rows", f"1 to {MAX_ROWS} rows")
         return Golden(origin, {"tensor": "tensor"}, {"tensor": frame})
+    names = [str(each) for each in frame.columns]
+    if len(set(names)) < len(names):
+        twice = next(each for each in names if names.count(each) > 1)
+        raise _unreadable(origin, f"two columns called {twice!r}", "columns of different names")
     for name in (label, *slices, *drop):
         if name and name not in frame.columns:
             raise SpecError(
@@ -162,13 +171,42 @@ def _take(
     if kind in "biuf" and isinstance(series.dtype, np.dtype):
         columns[name], values[name] = "number", series.to_numpy()
     elif kind in "biuf":
-        columns[name], values[name] = "number", series.to_numpy(dtype="float64", na_value=np.nan)
+        # Numbers that may be missing stay whole where none is: a model's signature may ask for that.
+        whole = series.dtype.numpy_dtype if not series.isna().any() else "float64"
+        columns[name], values[name] = "number", series.to_numpy(dtype=whole, na_value=np.nan)
     elif kind == "M":
         columns[name], values[name] = "time", series.to_numpy(dtype="datetime64[ns]")
+    elif series.dtype == object and (packed := _packed(series[series.notna()])):
+        columns[name], pack = packed
+        if columns[name] == "number":
+            values[name] = series.astype("float64").to_numpy()
+            return
+        missing[name] = series.isna().to_numpy()
+        told = ["" if gone else pack(each) for each, gone in zip(series, missing[name], strict=True)]
+        values[name] = np.array(told, dtype=str)
     else:
         columns[name] = "text"
         missing[name] = series.isna().to_numpy()
         values[name] = series.fillna("").astype(str).to_numpy(dtype=str)
+
+
+def _packed(known: Any) -> tuple[str, Callable[[Any], str]] | None:
+    """Return the kind of a column of objects that are no texts, and how one is written as a text."""
+    if not len(known):
+        return None
+    if any(isinstance(each, (list, tuple, dict, np.ndarray)) for each in known) or _all(known, bool):
+        return "nested", lambda each: json.dumps(each, default=_listed)
+    if _all(known, bytes):
+        return "bytes", lambda each: base64.b64encode(each).decode()
+    return ("number", str) if _all(known, Decimal) else None
+
+
+def _all(known: Any, kind: type) -> bool:
+    return all(isinstance(each, kind) for each in known)
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist() if hasattr(value, "tolist") else str(value)
 
 
 def _frame(path: Path, origin: str) -> Any:
@@ -181,8 +219,8 @@ def _frame(path: Path, origin: str) -> Any:
             return _array(np.load(path, allow_pickle=False))
         if origin.lower().endswith((".csv", ".csv.gz")):
             return pd.read_csv(path, compression="gzip" if origin.endswith(".gz") else None)
-        return _json(pd, path.read_text("utf-8"))
-    except (ValueError, OSError, KeyError, TypeError) as error:
+        return _json(pd, path.read_text("utf-8-sig"))
+    except (ValueError, OSError, KeyError, TypeError, RecursionError) as error:
         raise _unreadable(
             origin, f"{type(error).__name__}: {str(error)[:200]}", "Parquet, CSV, JSON or a NumPy array"
         ) from error

@@ -20,12 +20,14 @@ class Metric:
     :param more_is_better: false for errors.
     :param of: from truth and prediction to the figure; NaN where it has none.
     :param needs_scores: it is about probabilities of the positive class, not about labels.
+    :param of_numbers: it is about numbers, not about labels.
     """
 
     name: str
     more_is_better: bool
     of: Callable[[Values, Values], float]
     needs_scores: bool = False
+    of_numbers: bool = False
 
 
 def _accuracy(truth: Values, found: Values) -> float:
@@ -90,9 +92,9 @@ METRICS: Mapping[str, Metric] = {
         Metric("f1", True, _f1),
         Metric("auc", True, _auc, needs_scores=True),
         Metric("log_loss", False, _log_loss, needs_scores=True),
-        Metric("mae", False, _mae),
-        Metric("rmse", False, _rmse),
-        Metric("r2", True, _r2),
+        Metric("mae", False, _mae, of_numbers=True),
+        Metric("rmse", False, _rmse, of_numbers=True),
+        Metric("r2", True, _r2, of_numbers=True),
     )
 }
 """Name → measure."""

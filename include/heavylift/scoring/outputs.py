@@ -30,7 +30,7 @@ class Outputs:
     @property
     def scores(self) -> list[NDArray[Any]]:
         """The columns with probabilities of classes."""
-        return [values for name, values in self.columns.items() if name.startswith(SCORES)]
+        return [v for name, v in self.columns.items() if name.startswith(SCORES) and is_float(v)]
 
     @property
     def answer(self) -> NDArray[Any] | None:

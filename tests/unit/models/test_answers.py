@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from heavylift.models.worker import _columns as told_by_a_process
+from heavylift.models.worker_answers import columns_of as told_by_a_process
 from heavylift.scoring.endpoints import _columns as told_by_a_server
 
 TWO = np.array([[1.0, 2.0], [3.0, 4.0]])

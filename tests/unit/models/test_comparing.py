@@ -99,9 +99,38 @@ def test_what_has_another_shape_is_another_model(target: Outputs, words: str) ->
 
 
 def test_nothing_answered_is_nothing_proved() -> None:
-    assert not compare(outputs(), outputs(), outputs(), SAME).holds(1.0)
-    none = outputs(answer=np.array([], float))
-    assert compare(none, none, none, SAME).bound == 1.0
+    for none in (outputs(), outputs(answer=np.array([], float))):
+        found = compare(none, none, none, SAME)
+        assert (found.bound, found.holds(1.0)) == (1.0, False)
+
+
+def test_columns_of_different_lengths_are_told() -> None:
+    one, other = outputs(a=[1.0, 2.0, 3.0], b=[1.0]), outputs(a=[1.0, 2.0], b=[1.0])
+    assert "columns of 1 and 3 rows" in compare(one, one, other, SAME).problem
+
+
+def test_a_source_as_noisy_as_its_answers_are_apart_proves_nothing() -> None:
+    generator = np.random.default_rng(0)
+    first, second = (outputs(answer=generator.normal(size=200)) for _ in range(2))
+    found = compare(first, second, outputs(answer=np.zeros(200)), SAME)
+    assert "any model would agree" in found.unproved
+    assert not found.holds(1.0)
+    assert compare(first, second, first, Policy("same", absolute=10.0)).holds(0.0)
+
+
+def test_noise_in_a_few_rows_says_nothing_of_the_others() -> None:
+    values = np.linspace(1.0, 2.0, 2000)
+    again = values.copy()
+    again[7] = 90.0
+    policy = Policy("same", rate=0.001)
+    one, other, wrong = (outputs(answer=each) for each in (values, again, values + 0.5))
+    assert compare(one, other, one, policy).holds(0.001)
+    assert compare(one, other, wrong, policy).mismatched == 2000
+
+
+def test_texts_beside_scores_are_no_scores() -> None:
+    one = outputs(score_0=["a", "b"], score_1=[0.5, 0.9])
+    assert mismatched(one, one, SAME) == 0
 
 
 @pytest.mark.parametrize("variant", OTHERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from heavylift.errors import IntegrityError, SpecError
 from heavylift.models.worker import Worker
+from heavylift.models.worker_answers import columns_of
 from heavylift.scoring.golden import golden_table, read_golden, typed
 
 ROWS = pd.DataFrame(
@@ -79,6 +81,9 @@ def test_bare_arrays_are_tensors(tmp_path: Path) -> None:
         ("g.json", b"{", IntegrityError, "7541"),
         ("g.json", b"[[1], [1, 2]]", IntegrityError, "7541"),
         ("g.csv", b"a,b\n", IntegrityError, "7541"),
+        ("g.json", b"[]", IntegrityError, "7541"),
+        ("g.json", b"[" * 100_000, IntegrityError, "7541"),
+        ("g.json", b'{"columns": ["a", "a"], "data": [[1, 2]]}', IntegrityError, "7541"),
         ("g.csv", b"a,b\n1,2\n", SpecError, "7540"),
     ],
 )
@@ -117,12 +122,19 @@ class Model:
         ({"label": np.array([0, 1]), "probabilities": np.ones((2, 2))}, ["label", "score:0", "score:1"]),
         ([{"no": 0.2, "yes": 0.8}, {"no": 0.5, "yes": 0.5}], ["score:0", "score:1"]),
         ([None, "x"], ["answer"]),
+        ([{"label": "a", "score": 0.2}, {"label": "b"}], ["label", "score"]),
+        ((np.array([1, 2]), np.ones((2, 2)), [3, 4]), ["answer-0", "answer-1-0", "answer-1-1", "answer-2"]),
+        (pd.DataFrame([[1, 2], [3, 4]], columns=["a", "a"]), ["a", "a-1"]),
+        (pd.DataFrame({"e": [np.ones(3), np.ones(3)]}), ["e-0", "e-1", "e-2"]),
+        ([[1.0], [1.0, 2.0]], ["answer"]),
+        ((each for each in (1, 2)), ["answer"]),
     ],
 )
 def test_whatever_a_model_answers_becomes_columns_without_objects(
     tmp_path: Path, answer: Any, columns: list[str]
 ) -> None:
     worker = Worker()
+    worker.table = range(2)
     worker.model = Model(answer)
     told = worker.predict({"path": str(tmp_path / "out.npz")})
     assert told["columns"] == columns
@@ -132,8 +144,15 @@ def test_whatever_a_model_answers_becomes_columns_without_objects(
 
 def test_scores_are_told_or_it_is_told_why_not(tmp_path: Path) -> None:
     worker = Worker()
+    worker.table = range(2)
     worker.model = Model(np.array([0, 1]), np.array([[0.9, 0.1], [0.2, 0.8]]))
     assert worker.predict({"path": str(tmp_path / "a.npz")})["columns"] == ["answer", "score:0", "score:1"]
+    several = [np.array([[0.9, 0.1], [0.2, 0.8]])] * 2
+    worker.model = Model(np.array([[0, 1], [1, 1]]), several)
+    told = worker.predict({"path": str(tmp_path / "c.npz")})
+    assert told["columns"][2:] == ["probability-0-0", "probability-0-1", "probability-1-0", "probability-1-1"]
+    worker.model = Model(np.array([0, 1]), np.array([0.1, 0.8]))
+    assert worker.predict({"path": str(tmp_path / "d.npz")})["columns"] == ["answer", "score:0"]
     worker.model = Model(np.array([0, 1]), ValueError("not fitted"))
     told = worker.predict({"path": str(tmp_path / "b.npz")})
     assert told["columns"] == ["answer"]
@@ -169,3 +188,37 @@ def test_an_array_of_objects_is_refused_unread(tmp_path: Path) -> None:
     np.save(tmp_path / "g.npy", np.array([{"a": 1}], dtype=object), allow_pickle=True)
     with pytest.raises(IntegrityError, match="7541"):
         read_golden(tmp_path / "g.npy", "g.npy")
+
+
+def test_a_difference_in_the_middle_of_long_answers_is_seen() -> None:
+    tables = [pd.DataFrame({"e": [np.zeros(2000)]}) for _ in range(2)]
+    tables[1]["e"][0][700] = 5.0
+    one, other = (columns_of(each, "answer") for each in tables)
+    assert [name for name in one if not np.array_equal(one[name], other[name])] == ["e-700"]
+
+
+def test_objects_reach_the_model_as_what_they_are(tmp_path: Path) -> None:
+    rows = pd.DataFrame(
+        {
+            "whole": pd.array([1, 2], dtype="Int64"),
+            "gaps": pd.array([1, None], dtype="Int64"),
+            "list": [[1.5, 2.5], None],
+            "bytes": [b"\x00\xff", b""],
+            "fields": [{"k": 1}, {"k": 2}],
+            "money": [Decimal("1.5"), None],
+            "maybe": [True, None],
+        }
+    )
+    rows.to_parquet(tmp_path / "g.parquet")
+    golden = read_golden(tmp_path / "g.parquet", "g.parquet")
+    worker = Worker()
+    worker.inputs({"path": str(tmp_path / "i.npz"), "columns": golden.write(tmp_path / "i.npz")})
+    table = worker.table
+    assert (table.whole.dtype, table.gaps.dtype, table.money.dtype) == (np.int64, np.float64, np.float64)
+    assert [table.list[0], table.bytes.tolist(), table.fields[1]] == [
+        [1.5, 2.5],
+        [b"\x00\xff", b""],
+        {"k": 2},
+    ]
+    assert table.maybe.tolist() == [True, None]
+    assert table.list[1] is None

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 
@@ -88,6 +90,15 @@ def renamed() -> bytes:
     return packed.replace(b"aaaa", b"bbbb", 1)
 
 
+def of_a_pickled_type() -> bytes:
+    """Return a Parquet file whose one column is of a type that readers before pyarrow 14.0.1 unpickle."""
+    told = {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": SYSTEM}
+    column = pa.field("x", pa.int64(), metadata=told)
+    made = io.BytesIO()
+    pq.write_table(pa.table([pa.array([1])], schema=pa.schema([column])), made)
+    return made.getvalue()
+
+
 BOMB = b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(
     b"%c: &%c [" % (n, n) + b",".join([b"*%c" % (n - 1)] * 9) + b"]\n" for n in range(ord("b"), ord("k"))
 )
@@ -140,6 +151,13 @@ JUDGED: dict[str, tuple[Change, str]] = {
     "YAML that makes objects": (
         put("extra.yaml", b"a: !!python/object/apply:os.system ['true']\n"), "malicious-code",
     ),
+    "YAML that writes such a tag otherwise": (
+        put("extra.yaml", b"a: !!%70ython/object/apply:os.system ['true']\n"), "malicious-code",
+    ),
+    "YAML that gives such a tag another name": (
+        put("extra.yaml", b"%TAG ! tag:yaml.org,2002:py\n---\na: !thon/name:os.system\n"), "malicious-code",
+    ),
+    "types of Arrow that are pickles": (put("rows.parquet", of_a_pickled_type()), "malicious-code"),
     "data elsewhere": (flavor(data="../../etc"), "path-outside"),
     "a pickle elsewhere": (flavor(pickled_model="/tmp/model.pkl"), "path-outside"),
     "data behind a URL": (flavor(data="s3://bucket/x"), "path-outside"),
@@ -184,6 +202,35 @@ JUDGED: dict[str, tuple[Change, str]] = {
     "shards elsewhere": (
         put("data/model.safetensors.index.json", b'{"weight_map": {"a": "../../x"}}'), "path-outside",
     ),
+    "an environment under another name": (
+        lambda folder: (
+            put("sub/e.yaml", b"dependencies: [{pip: ['-i http://x/']}]\n")(folder),
+            flavor(env={"conda": "./sub/e.yaml"})(folder),
+        ),
+        "unsafe-requirement",
+    ),
+    "an environment of the old kind": (
+        lambda folder: (
+            put("e.yaml", b"channels: ['http://x']\n")(folder), flavor(env="e.yaml")(folder)
+        ),
+        "unsafe-requirement",
+    ),
+    "variables of conda": (
+        put("conda.yaml", b"variables: {PIP_INDEX_URL: 'http://x'}\n"), "unsafe-requirement",
+    ),
+    "an option behind a remark that seems to go on": (
+        put("requirements.txt", b"# why \\\n-i http://x\nnumpy==1\n"), "unsafe-requirement",
+    ),
+    "an option behind a package's remark": (
+        put("requirements.txt", b"numpy==1 # why \\\n-i http://x\n"), "unsafe-requirement",
+    ),
+    "a pickle module of its own": (put("data/pickle_module_info.txt", b"antigravity"), "custom-code"),
+    "a class that MLflow would call": (flavor(model_class="idlelib.idle.main"), "custom-code"),
+    "objects that texts name": (flavor(loader_module="mlflow.llama_index"), "custom-code"),
+    "weights fetched while it is loaded": (
+        told(flavors={"transformers": {"source_model_name": "evil/net"}}), "unscanned-file",
+    ),
+    "an explainer elsewhere": (flavor(serialized_explainer="../x"), "path-outside"),
     "a wheel": (put("requirements.txt", b"x-1.0-py3-none-any.whl\n"), "unsafe-requirement"),
 }  # fmt: skip
 """What is odd → what makes it so, and the rule that blocks."""
@@ -202,6 +249,12 @@ REFUSED: dict[str, tuple[Change, str]] = {
         "7511",
     ),
     "a signature too deep": (told(signature={"inputs": "[" * 100_000}), "7511"),
+    "a key that one reader of YAML alone sees": (
+        lambda folder: (folder / "MLmodel").write_bytes(
+            b"flavors:\n  python_function:\n    data: model.pkl\n\xef\xbb\xbf   loader_module: evil\n"
+        ),
+        "7511",
+    ),
     "a name of two lines": (put("a\nb", b""), "7522"),
 }  # fmt: skip
 
@@ -231,6 +284,18 @@ def test_what_cannot_be_read_is_refused_by_its_name(tmp_path: Path, what: str) -
 def test_where_parts_of_a_model_came_from_is_no_path_of_it(tmp_path: Path) -> None:
     source = save(tmp_path / "s", files={"artifacts/x": b"x"})
     flavor(artifacts={"a": {"path": "artifacts/x", "uri": "/home/x"}}, source_model_name="/home/net")(source)
+    assert check(tmp_path, source).passed
+
+
+def test_what_mlflow_writes_of_a_flavor_passes(tmp_path: Path) -> None:
+    source = save(
+        tmp_path / "s", files={"model/config.json": b"{}", "own.yaml": b"dependencies: [python=3.11]\n"}
+    )
+    put("data/pickle_module_info.txt", b"mlflow.pytorch.pickle_module")(source)
+    own = {"model_binary": "model", "source_model_name": "some/net"}
+    booster = {"model_class": "xgboost.sklearn.XGBClassifier"}
+    python = {"loader_module": "mlflow.xgboost", "env": {"conda": "own.yaml"}}
+    told(flavors={"transformers": own, "xgboost": booster, "python_function": python})(source)
     assert check(tmp_path, source).passed
 
 

@@ -95,12 +95,15 @@ HELLO = """echo '{"ok": {"python": "3.11", "isolation": "network"}}'"""
         ("kill -9 $$", IncompleteError, "signal 9"),
         ("""echo '{"error": "boom"}'; exec sleep 60""", IncompleteError, "boom"),
         ("exec yes | tr -d '\\n'", IntegrityError, "more than"),
+        ("exec sleep 600 >&-", IncompleteError, "closed the pipe"),
+        ("sleep 600 & exit 3", IncompleteError, "status 3"),
     ],
 )
 def test_a_process_that_does_not_answer_is_told_and_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, error: type[Exception], words: str
 ) -> None:
     monkeypatch.setattr("heavylift.models.sessions._MAX_LINE", 2**20)
+    monkeypatch.setattr("heavylift.models.sessions._PARTING", 0.5)
     limits = Limits(seconds=2.0)
     process = ModelProcess("model", interpreter(tmp_path, script), "mlflow", tmp_path, limits)
     began = time.monotonic()
@@ -119,6 +122,31 @@ def test_work_that_is_to_stop_ends_the_process_at_once(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), process:
         raise AssertionError("it must not be taken for a model")
     assert process._process is None
+
+
+def test_a_process_that_ends_between_two_questions_is_told(tmp_path: Path) -> None:
+    def ask() -> None:
+        with ModelProcess("model", interpreter(tmp_path, f"{HELLO}\nexit 3"), "mlflow", tmp_path) as process:
+            assert process._process is not None
+            process._process.wait()
+            process.peak_bytes()
+
+    with pytest.raises(IncompleteError, match="it has ended"):
+        ask()
+
+
+def test_what_a_model_has_started_ends_with_it(tmp_path: Path) -> None:
+    stray = tmp_path / "stray"
+    script = f"setsid sh -c 'echo $$ > {stray}; exec sleep 600' &\n"
+    script += f"while [ ! -s {stray} ]; do :; done\n{HELLO}\nexec sleep 600"
+    with ModelProcess("model", interpreter(tmp_path, script), "mlflow", tmp_path) as process:
+        assert process._process is not None
+        shut = os.readlink(f"/proc/{process._process.pid}/ns/net") != os.readlink("/proc/self/ns/net")
+        assert _runs(int(stray.read_text()))
+    if not shut:
+        # A kernel that allows no namespaces: nothing tells whose child it was.
+        os.kill(int(stray.read_text()), signal.SIGKILL)
+    assert within(20, lambda: not _runs(int(stray.read_text()))), "it outlived the model"
 
 
 WATCHER = """

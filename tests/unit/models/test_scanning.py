@@ -11,6 +11,7 @@ import pickle
 import struct
 import zipfile
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,8 +103,20 @@ def test_an_array_of_objects_is_a_pickle() -> None:
     made = io.BytesIO()
     np.save(made, np.arange(5.0))
     assert look(made.getvalue(), "a.npy").understood
-    header = made.getvalue().replace(b"'<f8'", b"'|O' ")
-    assert "malicious-code" in rules(look(header[:128] + SYSTEM, "a.npy"))
+    # Whatever numpy's reader takes for objects is followed by a pickle.
+    for kind in ("|O", "O8", "<O8", "object", [("a", "<O8")], [("a", [("b", "O8")])]):
+        text = repr({"descr": kind, "fortran_order": False, "shape": (1,)}).encode().ljust(118) + SYSTEM
+        assert "malicious-code" in rules(look(b"\x93NUMPY\x01\x00\x76\x00" + text, "a.npy")), kind
+    for sound in (
+        np.zeros(2, "f8,(2,)i4"),
+        np.array(["x"]),
+        np.array(["2026-01-01"], "M8[ns]"),
+        np.ones(2) > 0,
+    ):
+        made = io.BytesIO()
+        np.save(made, sound)
+        found = look(made.getvalue(), "a.npy")
+        assert (found.understood, found.suspicions) == (True, [])
 
 
 @pytest.mark.parametrize(
@@ -119,6 +132,19 @@ def test_an_array_of_objects_is_a_pickle() -> None:
 def test_skops_files_are_judged_by_their_types(types: list[tuple[str, str]], expected: set[str]) -> None:
     found = look(skops(*types), "model.skops")
     assert (found.kind, rules(found)) == ("skops", expected)
+
+
+@pytest.mark.parametrize(
+    "node",
+    [
+        # The first version of the protocol imports what the content names, not what the node does.
+        {"__loader__": "FunctionNode", "content": {"module_path": "os", "function": "system"}},
+        {"__loader__": "MethodNode", "content": {"obj": {}, "func": "__globals__"}},
+    ],
+)
+def test_what_skops_imports_by_a_content_is_judged(node: dict[str, Any]) -> None:
+    schema = {"protocol": 0, "__class__": "log", "__module__": "numpy", **node}
+    assert "malicious-code" in rules(look(zipped(schema_dot_json=json.dumps(schema).encode()), "m.skops"))
 
 
 def test_an_unknown_name_needs_a_person_and_a_known_danger_is_not_to_be_had() -> None:
@@ -295,3 +321,43 @@ def test_what_models_keep_of_other_libraries_passes(name: str) -> None:
 def test_other_names_of_those_libraries_block(name: str) -> None:
     module, _, last = name.rpartition(".")
     assert rules(look(calling(module, last, "x"))) & {"unknown-global", "malicious-code"}
+
+
+class Made:
+    """What is pickled as a call, with a state that the result is given."""
+
+    def __init__(self, *reduced: Any) -> None:
+        self.reduced = reduced
+
+    def __reduce__(self) -> Any:
+        return self.reduced
+
+
+def kind(of: str, *state: Any) -> Made:
+    return Made(np.dtype, (of, False, True), (3, "|", *state))
+
+
+SCALAR, OBJECTS, ADDRESS = np._core.multiarray.scalar, np.dtype("O"), b"A" * 8
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        Made(np.ndarray, ((1,), OBJECTS, ADDRESS)),
+        Made(SCALAR, (kind("V8", None, ("a",), {"a": (OBJECTS, 0)}, 8, 1, 0), ADDRESS)),
+        Made(SCALAR, (kind("O8", None, None, None, -1, -1, 0), ADDRESS)),
+        kind("V16", (OBJECTS, (2,)), None, None, 16, 8, 0),
+        # A type that another call gives back is one as well.
+        Made(SCALAR, (OBJECTS, np.dtype("V8")), (3, "|", None, ("a",), {"a": (OBJECTS, 0)}, 8, 1, 0)),
+    ],
+)
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_bytes_that_numpy_would_take_for_addresses_are_malicious(made: Made, protocol: int) -> None:
+    assert "malicious-code" in rules(look(pickle.dumps(made, protocol)))
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 5])
+def test_types_as_numpy_keeps_them_pass(protocol: int) -> None:
+    of_objects = np.array([(1, "x", 2)], [("a", "f8"), ("b", "O"), ("c", "i4", (2,))])
+    for array in (of_objects, np.zeros(2, "f8,i4"), np.array(["2026-01-01"], "M8[D]"), np.array([None])):
+        assert rules(look(pickle.dumps(array, protocol))) == set()
