@@ -14,6 +14,7 @@ from heavylift.locations import SCHEMES, Location, parse_location
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.wiring import open_store
 from heavylift.registry.interface.copying import copy_object
+from heavylift.registry.interface.server import again
 from heavylift.registry.rest.artifacts import PROXY, Owner, artifact_files, folder_behind, handed_out
 
 if TYPE_CHECKING:
@@ -84,10 +85,9 @@ class Artifacts:
         there = {} if place.fresh else await _sizes(context.target, place.target_owner)
         async for path, size, asked in self._listed(place):
             context.tally.found(SORT)
-            if there.get(path) == size:
-                continue
             name = f"{place.owner.kind} {place.owner.id}: {path}"
-            await context.guarded(SORT, name, partial(self._send, place, path, size, asked))
+            act = partial(self._send, place, path, size, asked, there.get(path))
+            await context.guarded(SORT, name, act)
 
     async def _listed(self, place: Place) -> AsyncIterator[tuple[str, int, Asked]]:
         """Yield an owner's files; note a root behind the server that answers nothing, and go on with others.
@@ -136,15 +136,27 @@ class Artifacts:
         async for path, size in artifact_files(source, place.owner):
             yield path, size, place.owner.file(path)
 
-    async def _send(self, place: Place, path: str, size: int, asked: Asked) -> None:
+    async def _send(self, place: Place, path: str, size: int, asked: Asked, known: int | None) -> None:
         context = self.context
-        if not context.target.writes:
-            context.tally.created(SORT)
+        # A checkpoint that is written over and over keeps its size, and no listing tells a file's time.
+        if known == size and await self._same(place, path, asked):
             return
-        route, query = route_for(place, path, size)
-        body = await context.source.content(*asked, most_bytes=MOST_BYTES)
-        await context.target.upload("PUT" if route.startswith(PROXY) else "POST", route, query, body)
-        context.tally.created(SORT)
+        if context.target.writes:
+            route, query = route_for(place, path, size)
+            body = await context.source.content(*asked, most_bytes=MOST_BYTES)
+            await context.target.upload("PUT" if route.startswith(PROXY) else "POST", route, query, body)
+        (context.tally.created if known is None else context.tally.changed)(SORT)
+
+    async def _same(self, place: Place, path: str, asked: Asked) -> bool:
+        """Tell whether a file that both sides have holds the same bytes."""
+        folder = folder_behind(place.target)
+        there = (
+            place.target_owner.file(path)
+            if folder is None
+            else (f"{PROXY}/{quote(f'{folder}/{path}')}", dict[str, str]())
+        )
+        target = self.context.target
+        return await self.context.source.digest(*asked) == await again(lambda: target.digest(*there))
 
     async def from_store_to_store(self) -> None:
         """Copy what is missing below every root, each of which is listed once."""
