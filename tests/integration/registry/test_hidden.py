@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+
+from heavylift.errors import ConflictError
+from heavylift.registry.store.preflight import look
 from tests.support import history
 from tests.support.interface_moves import Moves
+from tests.support.stores import MAP, TwoStores
 from tests.support.tracking_server import Server
 
 
@@ -23,3 +28,18 @@ def test_a_file_that_was_written_over_in_its_own_size_follows(trackers: tuple[Se
     proof = moves.verify()
     assert proof.passed, proof.differences
     assert moves.copy()[0].written == 0
+
+
+def test_places_that_another_host_serves_are_demanded_and_others_told(stores: TwoStores) -> None:
+    host = "mlflow-artifacts://old.example.com:5000"
+    stores.on_source(f"UPDATE experiments SET artifact_location = '{host}/10' WHERE experiment_id = 10")
+    stores.on_source("UPDATE model_versions SET source = 's3://theirs/m/1' WHERE name = 'model-0'")
+    with pytest.raises(ConflictError, match=f"artifacts-unmapped: artifacts lie under {host},"):
+        stores.copy()
+    uris = type(MAP)((*MAP.pairs, (host, "mlflow-artifacts:")))
+    found = {each.rule: each for each in look(stores.request(uris)).record.findings}
+    told = found["artifacts-elsewhere"]
+    assert (told.severity, "name s3://theirs/m, and" in told.detail) == ("warning", True)
+    stores.copy(uris=uris)
+    query = "SELECT artifact_location FROM experiments WHERE experiment_id = 10"
+    assert stores.on_target(query) == [("mlflow-artifacts:/10",)]

@@ -9,7 +9,7 @@ from typing import Any
 
 from heavylift.registry.rest.artifacts import UNREADABLE
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
-from heavylift.registry.rest.entities import Fields, fields_of
+from heavylift.registry.rest.entities import Fields, as_moved, fields_of
 from heavylift.registry.rest.older import trace_pages
 from heavylift.registry.rest.spans import Spans, spans_of
 from heavylift.registry.rest.views import AsItIs, View
@@ -92,7 +92,7 @@ class Reader:
     def _spans(self, spans: Spans) -> Fields:
         served = {span: [each] for span, each in spans.served.items()}
         unread = f"{UNREADABLE} on {self.server.name}: {spans.unread}"
-        fields = fields_of({"spans": unread if spans.unread else served}, self._uris)
+        fields = fields_of({"spans": unread if spans.unread else served})
         if spans.file is not None:
             fields["spans (their file)"] = hashlib.blake2b(spans.file, digest_size=12).digest()
         return fields
@@ -179,7 +179,7 @@ class Reader:
             async for record in self._records(f"{path}/{actual}/records"):
                 seen = self._view.thing("record", record)
                 if seen is not None:
-                    found[name] |= fields_of({"records": {seen[0]: [seen[1]]}}, self._uris)
+                    found[name] |= fields_of({"records": {seen[0]: [seen[1]]}})
         return found
 
     async def _records(self, path: str) -> AsyncIterator[dict[str, Any]]:
@@ -211,7 +211,7 @@ class Reader:
         while name in found:
             # Two that are seen as one are not one.
             name = f"{name} again"
-        found[name] = fields_of(seen[1], self._uris)
+        found[name] = fields_of(seen[1] if self._uris is None else as_moved(kind, seen[1], self._uris))
         return name
 
     @staticmethod
