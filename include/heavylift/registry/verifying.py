@@ -38,21 +38,29 @@ async def compare_servers(request: RegistryRequest, work: Work, found: ResultT) 
     :param found: takes what is found, and is returned.
     :raises HeavyliftError: a server cannot be read; nothing was concluded.
     """
+    for workspace in await _compare(request, work, found):
+        await _compare(request, work, found, workspace)
+    return found
+
+
+async def _compare(request: RegistryRequest, work: Work, found: Result, workspace: str = "") -> list[str]:
+    """Compare one workspace; return those that are still to be compared."""
     options = request.options
-    source = TrackingServer(request.source.connection, options.parallel)
-    target = TrackingServer(request.target.connection, options.parallel)
+    source, target = (
+        TrackingServer(side.connection, options.parallel, workspace=workspace)
+        for side in (request.source, request.target)
+    )
     try:
         ours, theirs = await _sides(request, source, target)
-        comparison = Comparison(
+        return await Comparison(
             source=ours,
             target=theirs,
             artifacts=options.artifacts,
             at_once=options.parallel,
             told=lambda doing: work.tell(RegistryProgress(doing=f"comparing {doing}")),
             result=found,
-        )
-        await comparison.run()
-        return found
+            workspace=workspace,
+        ).run()
     finally:
         await source.close()
         await target.close()

@@ -2,14 +2,41 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from heavylift.aio import run
 from heavylift.errors import ConflictError
+from heavylift.evidence.registry_records import RegistryDifference
+from heavylift.registry.settling import Judgement
 from heavylift.registry.store.preflight import look
-from tests.support import history
+from heavylift.registry.verifying import compare_servers
+from heavylift.registry.work import Work
+from heavylift.spec.sections_data import RegistryPath
+from tests.support import history, tracking_server
 from tests.support.interface_moves import Moves
 from tests.support.stores import MAP, TwoStores
 from tests.support.tracking_server import Server
+
+
+def differences(moves: Moves) -> list[RegistryDifference]:
+    """Compare both servers as they are, as after a copy by the databases."""
+    request = moves.request()
+    request = replace(request, options=replace(request.options, path=RegistryPath.STORE))
+    return run(compare_servers(request, Work(), Judgement())).differences
+
+
+def put_whole(source: Server, target: Server) -> None:
+    """Make the target's database what the source's is."""
+    with (
+        closing(sqlite3.connect(source.database)) as ours,
+        closing(sqlite3.connect(target.database)) as there,
+    ):
+        ours.backup(there)
 
 
 def test_a_file_that_was_written_over_in_its_own_size_follows(trackers: tuple[Server, Server]) -> None:
@@ -43,3 +70,32 @@ def test_places_that_another_host_serves_are_demanded_and_others_told(stores: Tw
     stores.copy(uris=uris)
     query = "SELECT artifact_location FROM experiments WHERE experiment_id = 10"
     assert stores.on_target(query) == [("mlflow-artifacts:/10",)]
+
+
+@pytest.mark.long
+def test_a_workspace_is_told_where_it_stays_behind_and_compared_where_it_came_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tracking_server._ENV, "MLFLOW_ENABLE_WORKSPACES", "true")
+    with tracking_server.servers(tmp_path, "source", "target") as (source, target):
+        source.ask("POST", "api/3.0/mlflow/workspaces", {"name": "team"})
+        history.experiment(source, "everybody's")
+        create = f"{history.V2}/experiments/create"
+        theirs = source.ask("POST", create, {"name": "theirs"}, X_MLFLOW_WORKSPACE="team")["experiment_id"]
+        moves = Moves(source.connection, target.connection)
+        record, _ = moves.copy()
+        lost = [(each.what, each.count, each.examples) for each in record.losses if each.count]
+        assert (lost, record.passed) == ([("workspace", 1, ("team",))], False)
+        assert moves.verify().unread == ("workspace team of source",)
+        put_whole(source, target)
+        assert differences(moves) == []
+        target.sql("UPDATE experiments SET creation_time = 1 WHERE name = 'theirs'")
+        (found,) = differences(moves)
+        assert (found.what, found.id, found.fields) == (
+            "experiment", f"team: {theirs}", ("creation_time",)
+        )  # fmt: skip
+        target.sql("UPDATE workspaces SET name = 'tea' WHERE name = 'team'")
+        assert {(each.what, each.id, each.kind) for each in differences(moves)} == {
+            ("workspace", "team", "missing"),
+            ("workspace", "tea", "extra"),
+        }

@@ -42,11 +42,16 @@ class TrackingServer:
     :param connection: host (a URL), and login and password or the extra field ``token``.
     :param requests: how many at once.
     :param attempts: how often each is tried.
+    :param workspace: of which one things are told; by default the server's default one.
     """
 
-    def __init__(self, connection: Connection, requests: int, attempts: int = 4) -> None:
+    def __init__(
+        self, connection: Connection, requests: int, attempts: int = 4, *, workspace: str = ""
+    ) -> None:
         self._root = server_url(connection)
         self._headers = {"Accept": "application/json", **http_authorisation(connection)}
+        if workspace:
+            self._headers["X-MLFLOW-WORKSPACE"] = workspace
         self.name = connection.conn_id
         self._http = HttpClient(
             self._sign, _read_error, settings=HttpSettings(connections=requests, attempts=attempts)

@@ -27,6 +27,9 @@ def as_moved(kind: str, thing: Mapping[str, Any], uris: UriMap) -> Mapping[str, 
     if kind == "trace":
         tags = {key: uris.of(str(value)) for key, value in (thing.get("tags") or {}).items()}
         return {**thing, "tags": tags}
+    if kind == "workspace":
+        thing = _changed(thing, ("default_artifact_root",), uris.of)
+        return _changed(thing, ("trace_archival_config", "location"), uris.of)
     if kind not in _WHOLE:
         return thing
     found = _changed(thing, _WHOLE[kind], uris.of)

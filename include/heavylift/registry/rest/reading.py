@@ -13,6 +13,7 @@ from heavylift.registry.rest.entities import Fields, as_moved, fields_of
 from heavylift.registry.rest.older import trace_pages
 from heavylift.registry.rest.spans import Spans, spans_of
 from heavylift.registry.rest.views import AsItIs, View
+from heavylift.registry.rest.workspaces import workspaces_of
 from heavylift.registry.uris import UriMap
 
 _V2, _V3 = "api/2.0/mlflow", "api/3.0/mlflow"
@@ -157,6 +158,13 @@ class Reader:
         path, field = ONLY_IN_WHOLE_COPIES[kind]
         posted = path.endswith("/search")
         return await self._all(kind, path, field, {"max_results": 100} if posted else {}, post=posted)
+
+    async def workspaces(self) -> Things:
+        """Return the workspaces."""
+        found: Things = {}
+        for each in (await workspaces_of(self.server)).values():
+            self._put(found, "workspace", each)
+        return found
 
     async def review_queues(self, experiment: str) -> Things:
         """Return an experiment's review queues."""

@@ -13,6 +13,7 @@ _IDS = {
     "trace": ("trace_id",),
     "registered model": ("name",),
     "webhook": ("webhook_id",),
+    "workspace": ("name",),
     "evaluation dataset": ("dataset_id",),
     "issue": ("issue_id",),
     "review queue": ("queue_id",),
