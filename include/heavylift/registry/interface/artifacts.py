@@ -166,8 +166,12 @@ class Artifacts:
                 roots.setdefault((root_of(place.source), root_of(place.target)), []).append(place)
         for number, ((source, target), places) in enumerate(roots.items()):
             self.context.tell(f"artifacts below {source}", number, len(roots))
-            async with self._stores(source, target) as (ours, theirs):
-                await self._below(ours, theirs, places)
+            # A bucket that old runs name may be gone; those below the others arrive.
+            await self.context.guarded(SORT, source, partial(self._root, source, target, places))
+
+    async def _root(self, source: str, target: str, places: list[Place]) -> None:
+        async with self._stores(source, target) as (ours, theirs):
+            await self._below(ours, theirs, places)
 
     @asynccontextmanager
     async def _stores(
@@ -195,8 +199,8 @@ class Artifacts:
             due = []
             for each in page:
                 found = owner_of(each.key, keys)
-                if found is None and each.key.endswith("/artifacts/traces.json"):
-                    # The spans of a trace, which come with it.
+                if found is None and each.key.endswith(("/artifacts/traces.json", "/")):
+                    # The spans of a trace, which come with it; or the mark of a folder.
                     continue
                 if found is None:
                     context.tally.lose(
@@ -233,18 +237,23 @@ class Artifacts:
 
 def owner_of(key: str, places: Mapping[str, Place]) -> tuple[str, Place] | None:
     """Return a key's path within its owner's place, and the place."""
-    head, rest = key, ""
+    head = key
     while head:
+        rest = key[len(head) + 1 :]
         if head in places and rest:
             return rest, places[head]
-        head, _, last = head.rpartition("/")
-        rest = f"{last}/{rest}" if rest else last
+        head = head.rpartition("/")[0]
     return None
 
 
 def root_of(place: str) -> str:
-    """Return the experiment's place: above ``<run>/artifacts`` or ``models/<id>/artifacts``."""
-    above = place.rsplit("/", 2)[0]
+    """Return the experiment's place: above ``<run>/artifacts`` or ``models/<id>/artifacts``.
+
+    A place that somebody has set by hand ends otherwise, and is a root by itself.
+    """
+    above = place.removesuffix("/artifacts").rpartition("/")[0]
+    if not place.endswith("/artifacts") or above.endswith(("/", ":")):
+        return place
     return above.removesuffix("/models")
 
 
