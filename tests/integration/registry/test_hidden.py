@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from heavylift.aio import run
-from heavylift.errors import ConflictError
+from heavylift.errors import ConflictError, ConnectionConfigError
 from heavylift.evidence.registry_records import RegistryDifference
 from heavylift.registry.settling import Judgement
 from heavylift.registry.store.preflight import look
@@ -70,6 +70,12 @@ def test_places_that_another_host_serves_are_demanded_and_others_told(stores: Tw
     stores.copy(uris=uris)
     query = "SELECT artifact_location FROM experiments WHERE experiment_id = 10"
     assert stores.on_target(query) == [("mlflow-artifacts:/10",)]
+
+
+def test_a_database_that_is_not_there_is_no_server_to_wait_for(stores: TwoStores) -> None:
+    wrong = replace(stores, target=replace(stores.target, schema="none of that name"))
+    with pytest.raises(ConnectionConfigError, match=r"field schema of the connection.*HL-9560"):
+        look(wrong.request())
 
 
 @pytest.mark.long

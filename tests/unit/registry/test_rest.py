@@ -9,7 +9,8 @@ import pytest
 
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError, NotFoundError
-from heavylift.registry.rest.client import TrackingServer, server_url
+from heavylift.platforms.http import Request
+from heavylift.registry.rest.client import TrackingServer, _read_error, server_url
 from heavylift.registry.rest.comparing import Result
 from heavylift.registry.rest.entities import as_moved, fields_of, points_digest
 from heavylift.registry.rest.histories import Histories
@@ -149,3 +150,14 @@ def test_where_a_server_is(connection: Connection, url: str) -> None:
 def test_a_connection_of_another_kind() -> None:
     with pytest.raises(ConnectionConfigError, match="HL-7141"):
         server_url(Connection("a", "postgres", host="h"))
+
+
+def test_what_is_not_mlflow_is_told_from_a_thing_that_is_not_there() -> None:
+    request = Request("GET", "http://x/api", "GET api on there", {})
+    told = _read_error(request, 404, {}, b"<h1>Not Found</h1>")
+    assert isinstance(told, NotFoundError)
+    assert (told.code, "address of a tracking server" in told.remedy) == ("9561", True)
+    gone = _read_error(request, 404, {}, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}')
+    assert isinstance(gone, NotFoundError)
+    assert gone.code != "9561"
+    assert _read_error(request, 502, {}, b"<h1>Bad Gateway</h1>") is None
