@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -105,3 +106,50 @@ def test_a_workspace_is_told_where_it_stays_behind_and_compared_where_it_came_al
             ("workspace", "team", "missing"),
             ("workspace", "tea", "extra"),
         }
+
+
+HANGING = {
+    "UPDATE mcp_server_versions SET source = 'x'": ("MCP server", "mcp_server_versions"),
+    "UPDATE review_queue_items SET completed_by = 'x'": ("review queue", "items"),
+    "DELETE FROM endpoint_bindings": ("gateway binding", "missing"),
+    "UPDATE online_scoring_configs SET sample_rate = 0.25": ("scorer", "configs"),
+}
+
+
+def test_what_hangs_on_servers_queues_endpoints_and_scorers_is_compared(
+    trackers: tuple[Server, Server],
+) -> None:
+    source, target = trackers
+    experiment = history.experiment(source, "one")
+    history.trace(source, experiment, history.run(source, experiment, 1), 1)
+    history.evaluation(source, experiment)
+    v3 = history.V3
+    source.ask("POST", f"{v3}/mcp-servers", {"name": "com.example/srv"})
+    server = {"name": "com.example/srv", "version": "1.0.0", "description": "d"}
+    source.ask("POST", f"{v3}/mcp-servers/com.example/srv/versions", {"server_json": server, "source": "s"})
+    queue = {"experiment_id": experiment, "name": "q", "users": ["a"], "queue_type": "CUSTOM"}
+    made = source.ask("POST", f"{v3}/review-queues/create", queue)["review_queue"]["queue_id"]
+    items = {"queue_id": made, "item_ids": [f"tr-{(bytes([1]) * 16).hex()}"], "item_type": "TRACE"}
+    source.ask("POST", f"{v3}/review-queues/items/add", items)
+    source.sql(
+        "INSERT INTO endpoints (endpoint_id, name, created_at, last_updated_at, usage_tracking, workspace)"
+        " VALUES ('e', 'e', 1, 1, 0, 'default')"
+    )
+    source.sql(
+        "INSERT INTO endpoint_bindings (endpoint_id, resource_type, resource_id, created_at, last_updated_at)"
+        " VALUES ('e', 'scorer', 's', 1, 1)"
+    )
+    source.sql(
+        "INSERT INTO online_scoring_configs (online_scoring_config_id, scorer_id, sample_rate, experiment_id)"
+        " SELECT 'o', scorer_id, 0.5, experiment_id FROM scorers"
+    )
+    put_whole(source, target)
+    shutil.copytree(source.artifacts, target.artifacts)
+    moves = Moves(source.connection, target.connection)
+    assert differences(moves) == []
+    for statement in HANGING:
+        target.sql(statement)
+    found = differences(moves)
+    named = {(each.what, field) for each in found for field in each.fields or (each.kind,)}
+    assert named == set(HANGING.values())
+    assert {each.id for each in found} >= {"com.example/srv", made, "e/scorer/s"}

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 from heavylift.registry.rest.artifacts import UNREADABLE
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
@@ -27,6 +28,8 @@ ONLY_IN_WHOLE_COPIES = {
     "gateway model definition": (f"{_GATEWAY}/model-definitions/list", "model_definitions"),
     "gateway guardrail": (f"{_GATEWAY}/guardrails/list", "guardrails"),
     "gateway budget": (f"{_GATEWAY}/budgets/list", "budget_policies"),
+    "gateway binding": (f"{_GATEWAY}/endpoints/bindings/list", "bindings"),
+    "MCP server": (f"{_V3}/mcp-servers", "mcp_servers"),
 }
 """What moves only by the databases: where a list is to be had, and in which field."""
 
@@ -106,8 +109,11 @@ class Reader:
         for each in answer.get("scorers") or []:
             of_one = {**query, "name": str(each["scorer_name"])}
             versions = await self.server.get(f"{_V3}/scorers/versions", of_one)
-            for version in versions.get("scorers") or [each]:
-                self._put(found, "scorer", version)
+            shown = [self._put(found, "scorer", version) for version in versions.get("scorers") or [each]]
+            if self.shows_all and shown[0] is not None:
+                online = {"scorer_ids": str(each["scorer_id"])}
+                # Of the scorer as a whole: told with the first of its versions.
+                await self._attach(found, shown[0], f"{_V3}/scorers/online-configs", "configs", online)
         return found
 
     async def registered_models(self) -> Things:
@@ -157,7 +163,20 @@ class Reader:
         """Return the things of one of these sorts; of secrets the interface tells masked values alone."""
         path, field = ONLY_IN_WHOLE_COPIES[kind]
         posted = path.endswith("/search")
-        return await self._all(kind, path, field, {"max_results": 100} if posted else {}, post=posted)
+        found = await self._all(kind, path, field, {"max_results": 100} if posted else {}, post=posted)
+        for name in found:
+            if kind == "gateway endpoint":
+                guardrails = f"{_GATEWAY}/guardrails/list-for-endpoint"
+                await self._attach(found, name, guardrails, "configs", {"endpoint_id": name})
+            elif kind == "MCP server":
+                versions = f"{path}/{quote(name)}/versions"
+                await self._attach(found, name, versions, "mcp_server_versions", {"max_results": 100})
+        return found
+
+    async def _attach(self, found: Things, name: str, path: str, field: str, query: dict[str, Any]) -> None:
+        """Add to a thing what a list of its own tells of it."""
+        told = [each async for page in self.server.pages(path, field, query) for each in page]
+        found[name] |= fields_of({field: told})
 
     async def workspaces(self) -> Things:
         """Return the workspaces."""
@@ -169,7 +188,10 @@ class Reader:
     async def review_queues(self, experiment: str) -> Things:
         """Return an experiment's review queues."""
         query = {"experiment_id": self.actual("experiment", experiment)}
-        return await self._all("review queue", f"{_V3}/review-queues/list", "review_queues", query)
+        found = await self._all("review queue", f"{_V3}/review-queues/list", "review_queues", query)
+        for name in found:
+            await self._attach(found, name, f"{_V3}/review-queues/items/list", "items", {"queue_id": name})
+        return found
 
     async def evaluation_datasets(self) -> Things:
         """Return all evaluation datasets with their records."""
