@@ -13,7 +13,7 @@ from heavylift.evidence.registry_records import RegistryPreflightRecord
 from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
 from heavylift.registry.paths import choose_path, stores_of
-from heavylift.registry.store.catalog import STAGED, StoreCatalog, read_catalog
+from heavylift.registry.store.catalog import STAGED, StoreCatalog, read_catalog, shown
 from heavylift.registry.store.loading import PRISTINE, Sides
 from heavylift.registry.store.making import is_blank
 from heavylift.registry.store.preflight_uris import uri_findings
@@ -56,7 +56,7 @@ def look(request: RegistryRequest) -> Looked:
         closing(connect(source, "registry preflight")) as ours,
         closing(connect(target, "registry preflight")) as theirs,
     ):
-        there = read_catalog(ours, where(source), source.text(STAGED))
+        there = read_catalog(ours, shown(source), source.text(STAGED))
         blank = request.options.make_tables and is_blank(theirs)
         sides = Sides.of(there, there if blank else read_catalog(theirs, where(target)))
         state = None if blank else read_state(theirs, request.id)
@@ -66,7 +66,7 @@ def look(request: RegistryRequest) -> Looked:
     record = RegistryPreflightRecord(
         run=request.run,
         registry=request.registry,
-        source=where(source),
+        source=shown(source),
         target=where(target),
         source_version=sides.source.version,
         target_version=sides.target.version,
@@ -281,7 +281,7 @@ def _notes(sides: Sides, source: Session) -> Iterator[Finding]:
                 Severity.WARNING,
                 "encryption-keys",
                 name,
-                "values in it are encrypted with keys that are in no table",
+                f"values in table {name} are encrypted with keys that are in no table",
                 "give the target's server the same MLFLOW_CRYPTO_KEK_PASSPHRASE,"
                 " MLFLOW_CRYPTO_KEK_VERSION and MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
             )

@@ -21,7 +21,7 @@ _LOCATIONS = {
     "logged_models": "SELECT regexp_replace(artifact_location, '/models/[^/]+/artifacts$', '') FROM {}",
 }
 _ELSEWHERE = {
-    "model_versions": "SELECT unnest(ARRAY[regexp_replace(source, '/[^/]*$', ''), storage_location]) FROM {}",
+    "model_versions": "SELECT regexp_replace(unnest(ARRAY[source, storage_location]), '/[^/]*$', '') FROM {}",
     "trace_tags": "SELECT regexp_replace(value, '/traces/[^/]+/artifacts$', '') FROM {}"
     " WHERE key IN ('mlflow.artifactLocation', 'mlflow.trace.archiveLocation')",
     "workspaces": "SELECT unnest(ARRAY[default_artifact_root, trace_archival_location]) FROM {}",
