@@ -9,10 +9,12 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from psycopg import sql
 
 from heavylift.aio import run
 from heavylift.errors import ConflictError, ConnectionConfigError
 from heavylift.evidence.registry_records import RegistryDifference
+from heavylift.platforms.postgresql.connect import connect
 from heavylift.registry.settling import Judgement
 from heavylift.registry.store.preflight import look
 from heavylift.registry.verifying import compare_servers
@@ -77,6 +79,19 @@ def test_a_database_that_is_not_there_is_no_server_to_wait_for(stores: TwoStores
     wrong = replace(stores, target=replace(stores.target, schema="none of that name"))
     with pytest.raises(ConnectionConfigError, match=r"field schema of the connection.*HL-9560"):
         look(wrong.request())
+
+
+def test_databases_of_two_encodings_are_told_before_anything_is_written(stores: TwoStores) -> None:
+    latin = replace(stores.target, schema=f"{stores.target.schema}_latin")
+    make = "CREATE DATABASE {} TEMPLATE template0 ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C'"
+    name = sql.Identifier(latin.schema or "")
+    with connect(stores.target, "test") as session:
+        session.execute(sql.SQL(make).format(name))
+        try:
+            record = look(replace(stores, target=latin).request(make_tables=True)).record
+        finally:
+            session.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+    assert [each.rule for each in record.findings if each.severity == "blocker"] == ["encoding-differs"]
 
 
 @pytest.mark.long
