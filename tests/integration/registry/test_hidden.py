@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sqlite3
 from contextlib import closing
@@ -79,6 +80,22 @@ def test_a_database_that_is_not_there_is_no_server_to_wait_for(stores: TwoStores
     wrong = replace(stores, target=replace(stores.target, schema="none of that name"))
     with pytest.raises(ConnectionConfigError, match=r"field schema of the connection.*HL-9560"):
         look(wrong.request())
+
+
+def test_records_without_outputs_have_none_on_the_target(trackers: tuple[Server, Server]) -> None:
+    source, target = trackers
+    create, v3 = {"name": "golden", "experiment_ids": []}, history.V3
+    made = source.ask("POST", f"{v3}/datasets/create", create)["dataset"]["dataset_id"]
+    rest = {"expectations": {}, "tags": {}}
+    given = ({"outputs": None}, {"outputs": {}}, {}, {"outputs": None, **rest}, {"outputs": 0, **rest})
+    records = json.dumps([{"inputs": {"n": n}, **each} for n, each in enumerate(given)])
+    source.ask("POST", f"{v3}/datasets/{made}/records", {"records": records})
+    moves = Moves(source.connection, target.connection)
+    moves.copy()
+    query = "SELECT inputs, outputs, expectations, tags FROM evaluation_dataset_records ORDER BY 1"
+    assert target.sql(query) == source.sql(query)
+    assert moves.verify().passed
+    assert moves.copy()[0].written == 0
 
 
 def test_databases_of_two_encodings_are_told_before_anything_is_written(stores: TwoStores) -> None:
