@@ -71,7 +71,8 @@ async def _sides(
 ) -> tuple[Reader, Reader]:
     """Return how both sides are read: as they are, or where ids were given anew by what the tags tell."""
     options = request.options
-    as_they_are = Reader(source, options.uris), Reader(target, None)
+    files = options.artifacts
+    as_they_are = Reader(source, options.uris, files=files), Reader(target, None, files=files)
     if options.path is RegistryPath.STORE or choose_path(request).path == "store":
         return as_they_are
     ours = SourceView()
@@ -81,7 +82,7 @@ async def _sides(
     if options.path is RegistryPath.AUTO and not theirs.origins:
         # Nothing came through the interface: it was copied by databases that are not named here.
         return as_they_are
-    return Reader(source, None, ours), Reader(target, None, theirs)
+    return Reader(source, None, ours, files=files), Reader(target, None, theirs, files=files)
 
 
 def _address(place: RegistryPlace) -> str:

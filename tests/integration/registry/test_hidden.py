@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import shutil
 import sqlite3
+import uuid
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +18,7 @@ from heavylift.aio import run
 from heavylift.errors import ConflictError, ConnectionConfigError
 from heavylift.evidence.registry_records import RegistryDifference
 from heavylift.platforms.postgresql.connect import connect
+from heavylift.registry.rest import client
 from heavylift.registry.settling import Judgement
 from heavylift.registry.store.preflight import look
 from heavylift.registry.verifying import compare_servers
@@ -96,6 +99,46 @@ def test_records_without_outputs_have_none_on_the_target(trackers: tuple[Server,
     assert target.sql(query) == source.sql(query)
     assert moves.verify().passed
     assert moves.copy()[0].written == 0
+
+
+def test_attachments_of_traces_arrive_and_are_compared(
+    trackers: tuple[Server, Server], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A server fails on a file that is gone; it is asked but once.
+    monkeypatch.setattr(client.TrackingServer.__init__, "__defaults__", (1,))
+    source, target = trackers
+    experiment = history.experiment(source, "one")
+    raw, kept, gone = bytes([3]) * 16, str(uuid.UUID(int=1)), str(uuid.UUID(int=2))
+    trace = f"tr-{raw.hex()}"
+    place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+    info = {"trace_id": trace, "trace_location": place, "request_time": "2025-10-09T08:53:20Z", "state": "OK"}
+    source.ask("POST", f"{history.V3}/traces", {"trace": {"trace_info": info}})
+    of = {kept: trace, gone: trace, str(uuid.UUID(int=3)): "tr-another"}
+    named = [f"mlflow-attachment://{each}?content_type=a%2Fb&trace_id={own}" for each, own in of.items()]
+    span = {
+        "trace_id": base64.b64encode(raw).decode(),
+        "span_id": base64.b64encode(bytes([1]) * 8).decode(),
+        "name": "seen",
+        "start_time_unix_nano": 1_760_000_000_123_000_000,
+        "end_time_unix_nano": 1_760_000_000_124_000_000,
+        "attributes": [{"key": "mlflow.spanInputs", "value": {"string_value": json.dumps(named)}}],
+    }
+    body = {"resource_spans": [{"scope_spans": [{"spans": [span]}]}]}
+    source.ask("POST", "v1/traces", body, X_MLflow_Experiment_Id=experiment)
+    history.put(source, f"{experiment}/traces/{trace}/artifacts/attachments/{kept}", b"an image")
+    moves = Moves(source.connection, target.connection)
+    record, _ = moves.copy()
+    lost = [(each.item, each.count, each.examples) for each in record.losses if each.count]
+    assert lost == [("an attachment", 1, (trace,))]
+    assert moves.verify().passed
+    assert moves.sync().written == 0
+    (file,) = target.artifacts.rglob(kept)
+    assert file.read_bytes() == b"an image"
+    file.write_bytes(b"no image")
+    (found,) = moves.verify().differences
+    assert (found.id, found.fields) == (trace, (f"attachment {kept}",))
+    moves.copy()
+    assert moves.verify().passed
 
 
 def test_databases_of_two_encodings_are_told_before_anything_is_written(stores: TwoStores) -> None:

@@ -30,7 +30,6 @@ _HIDDEN = (
     ("run", "the time of a deletion", "the interface shows none"),
     ("trace", "links to runs that are not its own", "the interface shows none"),
     ("record of an evaluation dataset", "ids and times", "the interface gives new ones"),
-    ("trace", "attachments", "the interface lists none"),
     ("scorer", "id and time, and how often it runs by itself", "the interface gives new ones"),
     ("label schema", "all", "a server that is asked for them makes some of its own"),
     ("job", "all", "they ran on the source"),

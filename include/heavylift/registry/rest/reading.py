@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import quote
 
 from heavylift.registry.rest.artifacts import UNREADABLE
+from heavylift.registry.rest.attachments import attachment_of, attachments_in
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
 from heavylift.registry.rest.entities import Fields, as_moved, fields_of
 from heavylift.registry.rest.older import trace_pages
@@ -41,10 +42,14 @@ class Reader:
 
     :param uris: for the source: as what its URIs must stand on the target.
     :param view: as what this side's things are seen; ids that go in and come out are as seen.
+    :param files: the bytes of attachments are read, too.
     """
 
-    def __init__(self, server: TrackingServer, uris: UriMap | None, view: View | None = None) -> None:
+    def __init__(
+        self, server: TrackingServer, uris: UriMap | None, view: View | None = None, *, files: bool = False
+    ) -> None:
         self.server = server
+        self._files = files
         self._uris = uris
         self._view = view or AsItIs()
 
@@ -90,8 +95,19 @@ class Reader:
                 for info in part:
                     name = self._put(found, "trace", info)
                     if name is not None:
-                        found[name] |= self._spans(spans[str(info["trace_id"])])
+                        of_one = spans[str(info["trace_id"])]
+                        found[name] |= self._spans(of_one) | await self._attachments(name, of_one)
         return found
+
+    async def _attachments(self, trace: str, spans: Spans) -> Fields:
+        fields: Fields = {}
+        for each in attachments_in(trace, spans) if self._files else ():
+            data = await attachment_of(self.server, trace, each)
+            # What is gone on both sides is equal.
+            fields[f"attachment {each}"] = (
+                b"gone" if data is None else hashlib.blake2b(data, digest_size=12).digest()
+            )
+        return fields
 
     def _spans(self, spans: Spans) -> Fields:
         served = {span: [each] for span, each in spans.served.items()}
