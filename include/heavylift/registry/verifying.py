@@ -38,21 +38,29 @@ async def compare_servers(request: RegistryRequest, work: Work, found: ResultT) 
     :param found: takes what is found, and is returned.
     :raises HeavyliftError: a server cannot be read; nothing was concluded.
     """
+    for workspace in await _compare(request, work, found):
+        await _compare(request, work, found, workspace)
+    return found
+
+
+async def _compare(request: RegistryRequest, work: Work, found: Result, workspace: str = "") -> list[str]:
+    """Compare one workspace; return those that are still to be compared."""
     options = request.options
-    source = TrackingServer(request.source.connection, options.parallel)
-    target = TrackingServer(request.target.connection, options.parallel)
+    source, target = (
+        TrackingServer(side.connection, options.parallel, workspace=workspace)
+        for side in (request.source, request.target)
+    )
     try:
         ours, theirs = await _sides(request, source, target)
-        comparison = Comparison(
+        return await Comparison(
             source=ours,
             target=theirs,
             artifacts=options.artifacts,
             at_once=options.parallel,
             told=lambda doing: work.tell(RegistryProgress(doing=f"comparing {doing}")),
             result=found,
-        )
-        await comparison.run()
-        return found
+            workspace=workspace,
+        ).run()
     finally:
         await source.close()
         await target.close()
@@ -63,7 +71,8 @@ async def _sides(
 ) -> tuple[Reader, Reader]:
     """Return how both sides are read: as they are, or where ids were given anew by what the tags tell."""
     options = request.options
-    as_they_are = Reader(source, options.uris), Reader(target, None)
+    files = options.artifacts
+    as_they_are = Reader(source, options.uris, files=files), Reader(target, None, files=files)
     if options.path is RegistryPath.STORE or choose_path(request).path == "store":
         return as_they_are
     ours = SourceView()
@@ -73,7 +82,7 @@ async def _sides(
     if options.path is RegistryPath.AUTO and not theirs.origins:
         # Nothing came through the interface: it was copied by databases that are not named here.
         return as_they_are
-    return Reader(source, None, ours), Reader(target, None, theirs)
+    return Reader(source, None, ours, files=files), Reader(target, None, theirs, files=files)
 
 
 def _address(place: RegistryPlace) -> str:

@@ -42,6 +42,7 @@ def test_a_file_arrives_whole_and_is_not_written_to(stores: TwoStores, file: Pat
     request = beside(stores, file).request()
     looked = way_of(request).preflight(request)
     assert (looked.path, looked.passed) == ("store", True), looked.findings
+    assert looked.source.endswith(f" ({file})")
     record = move(stores, file)
     stores.assert_equal()
     assert record.leftovers == ()  # type: ignore[attr-defined]

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from types import SimpleNamespace
+from types import MethodType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
+from heavylift.aio import run
+from heavylift.connections import Connection
 from heavylift.errors import CredentialError, HeavyliftError, NotFoundError, TransientError
 from heavylift.registry.interface.artifacts import Artifacts, Place
+from heavylift.registry.interface.context import Context, Tally
 from heavylift.registry.rest.artifacts import PROXY, Owner, folder_behind
 
 FOLDERS: Mapping[str, list[dict[str, Any]]] = {
@@ -102,3 +105,23 @@ async def test_files_elsewhere_are_asked_for_by_id() -> None:
     server = Server()
     assert [each[2][0] for each in await listed(server, "s3://b/7/r/artifacts")] == ["get-artifact"]
     assert PROXY not in server.asked
+
+
+def test_a_bucket_that_is_gone_does_not_hold_the_others_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    context = SimpleNamespace(tally=Tally(), tell=lambda *_: None)
+    context.guarded = MethodType(Context.guarded, context)
+    artifacts = Artifacts(cast("Context", context), Connection("a", "aws"), Connection("b", "aws"))
+    for uri in ("s3://gone/x", "s3://a/7/r/artifacts"):
+        owner = Owner("run", uri)
+        artifacts.add(Place(owner, owner, uri, "s3://b/1/x/artifacts", fresh=True))
+    read: list[str] = []
+
+    async def root(_artifacts: Artifacts, source: str, _target: str, _places: list[Place]) -> None:
+        read.append(source)
+        if "gone" in source:
+            raise refused(NotFoundError)
+
+    monkeypatch.setattr(Artifacts, "_root", root)
+    run(artifacts.from_store_to_store())
+    assert read == ["s3://gone/x", "s3://a/7"]
+    assert [(each.what, each.id) for each in context.tally.failures] == [("artifacts", "s3://gone/x")]

@@ -169,9 +169,16 @@ def test_which_artifacts_go_from_store_to_store(source: str, target: str, by_sto
 def test_an_object_belongs_to_the_run_or_model_above_it() -> None:
     place = Place(Owner("run", "r"), Owner("run", "x"), "s3://a/7/r/artifacts", "", fresh=True)
     assert owner_of("7/r/artifacts/model/MLmodel", {"7/r/artifacts": place}) == ("model/MLmodel", place)
-    assert owner_of("7/r/artifacts", {"7/r/artifacts": place}) is None
+    # A folder's mark stays one, and is no file of its name.
+    assert owner_of("7/r/artifacts/model/", {"7/r/artifacts": place}) == ("model/", place)
+    for nobody in ("7/r/artifacts", "7/r/artifacts/"):
+        assert owner_of(nobody, {"7/r/artifacts": place}) is None
     assert owner_of("7/traces/t/artifacts/x", {"7/r/artifacts": place}) is None
     assert root_of("s3://a/7/models/m-1/artifacts") == root_of("s3://a/7/r/artifacts") == "s3://a/7"
+    for by_hand in ("s3://a/x", "s3://a/team/final", "s3://a", "s3://artifacts"):
+        assert root_of(by_hand) == by_hand
+    assert root_of("s3://a/artifacts") == "s3://a/artifacts"
+    assert root_of("s3://a/r/artifacts") == "s3://a"
 
 
 def test_what_a_target_has_no_route_for_is_refused() -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from heavylift.connections import Connection
 from heavylift.errors import ConnectionConfigError, NotFoundError
-from heavylift.registry.rest.client import TrackingServer, server_url
+from heavylift.platforms.http import Request
+from heavylift.registry.rest.client import TrackingServer, _read_error, server_url
 from heavylift.registry.rest.comparing import Result
-from heavylift.registry.rest.entities import fields_of, points_digest
+from heavylift.registry.rest.entities import as_moved, fields_of, points_digest
 from heavylift.registry.rest.histories import Histories
 from heavylift.registry.uris import uri_map
 
@@ -25,11 +26,11 @@ MAP = uri_map([("s3://old", "gs://new")])
 
 def test_fields_are_named_by_their_path() -> None:
     names = {"info.run_id", "info.artifact_uri", "info.end_time", "data.tags[a]", "data.tags[b]"}
-    assert set(fields_of(RUN, None)) == {*names, "inputs.dataset_inputs"}
+    assert set(fields_of(RUN)) == {*names, "inputs.dataset_inputs"}
 
 
 def test_only_columns_that_hold_uris_are_rewritten() -> None:
-    ours, theirs = fields_of(RUN, MAP), fields_of(RUN, None)
+    ours, theirs = fields_of(as_moved("run", RUN, MAP)), fields_of(RUN)
     assert {name for name in ours if ours[name] != theirs[name]} == {
         "info.artifact_uri",
         "inputs.dataset_inputs",
@@ -39,7 +40,22 @@ def test_only_columns_that_hold_uris_are_rewritten() -> None:
         "info": {**RUN["info"], "artifact_uri": "gs://new/1/artifacts"},
         "inputs": {"dataset_inputs": [{"dataset": {"name": "d", "source": '{"uri": "gs://new/d"}'}}]},
     }
-    assert ours == fields_of(arrived, None)
+    assert ours == fields_of(arrived)
+
+
+def test_what_only_looks_like_a_place_stays() -> None:
+    texts = {"source": "s3://old/x", "artifact_uri": "s3://old/x"}
+    plain = {"dataset_inputs": [{"dataset": {"source": "s3://old/x"}, "tags": [{"key": "a", "value": "b"}]}]}
+    trace = {"trace_metadata": texts, "assessments": [{"metadata": texts}], "tags": {"team": "s3://old/x"}}
+    for kind, thing in (
+        ("run", {"inputs": plain, "data": {"params": [{"key": "source", "value": "s3://old/x"}]}}),
+        ("registered model", texts),
+        ("trace", {**trace, "tags": {}}),
+        ("evaluation dataset", {"tags": texts}),
+    ):
+        assert fields_of(as_moved(kind, thing, MAP)) == fields_of(thing)
+    # The column holds every tag of a trace, and the mover rewrites the column.
+    assert as_moved("trace", trace, MAP)["tags"] == {"team": "gs://new/x"}
 
 
 def test_an_order_that_means_nothing_is_no_difference() -> None:
@@ -48,7 +64,7 @@ def test_an_order_that_means_nothing_is_no_difference() -> None:
         "tags": [{"key": "x", "value": 1}, {"key": "y", "value": 2}],
     }
     other = {name: value[::-1] for name, value in one.items()}
-    assert fields_of(one, None) == fields_of(other, None)
+    assert fields_of(one) == fields_of(other)
 
 
 def test_a_point_that_is_there_twice_counts_twice() -> None:
@@ -134,3 +150,14 @@ def test_where_a_server_is(connection: Connection, url: str) -> None:
 def test_a_connection_of_another_kind() -> None:
     with pytest.raises(ConnectionConfigError, match="HL-7141"):
         server_url(Connection("a", "postgres", host="h"))
+
+
+def test_what_is_not_mlflow_is_told_from_a_thing_that_is_not_there() -> None:
+    request = Request("GET", "http://x/api", "GET api on there", {})
+    told = _read_error(request, 404, {}, b"<h1>Not Found</h1>")
+    assert isinstance(told, NotFoundError)
+    assert (told.code, "address of a tracking server" in told.remedy) == ("9561", True)
+    gone = _read_error(request, 404, {}, b'{"error_code": "RESOURCE_DOES_NOT_EXIST"}')
+    assert isinstance(gone, NotFoundError)
+    assert gone.code != "9561"
+    assert _read_error(request, 502, {}, b"<h1>Bad Gateway</h1>") is None

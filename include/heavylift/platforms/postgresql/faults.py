@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from heavylift.errors import (
+    ConnectionConfigError,
     CredentialError,
     HeavyliftError,
     NoRoomError,
@@ -55,7 +56,7 @@ def is_transient(error: psycopg.Error) -> bool:
     """Tell whether the same act may succeed later without anybody doing anything."""
     import psycopg
 
-    if _is_denied(error):
+    if _is_denied(error) or _is_absent(error):
         return False
     state = sqlstate_of(error)
     if state:
@@ -68,6 +69,13 @@ def _is_denied(error: BaseException) -> bool:
     # A login of the server itself, for a subscription, is refused as a connection that failed (08).
     at_login = not state or state.startswith("08")
     return state.startswith(_DENIED) or (at_login and any(text in str(error) for text in _REFUSED_AT_LOGIN))
+
+
+def _is_absent(error: BaseException) -> bool:
+    """Tell whether the server knows no database of that name; what it says at login bears no SQLSTATE."""
+    said = str(error)
+    at_login = not sqlstate_of(error) and 'FATAL:  database "' in said and "does not exist" in said
+    return at_login or sqlstate_of(error) == "3D000"
 
 
 def translated(error: psycopg.Error, what: str, state: str, *, retry_safe: bool = True) -> HeavyliftError:
@@ -83,6 +91,17 @@ def translated(error: psycopg.Error, what: str, state: str, *, retry_safe: bool 
             " correct the connection",
             retry_safe=retry_safe,
             code="6010",
+        )
+    if _is_absent(error):
+        return ConnectionConfigError(
+            what,
+            got=said,
+            expected="the name of a database that is there",
+            state=state,
+            remedy="correct the field schema of the connection, which is the database's name, or make the"
+            " database",
+            retry_safe=retry_safe,
+            code="9560",
         )
     if sqlstate_of(error).startswith(_FULL):
         return NoRoomError(

@@ -14,6 +14,7 @@ from heavylift.locations import SCHEMES, Location, parse_location
 from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.wiring import open_store
 from heavylift.registry.interface.copying import copy_object
+from heavylift.registry.interface.server import again
 from heavylift.registry.rest.artifacts import PROXY, Owner, artifact_files, folder_behind, handed_out
 
 if TYPE_CHECKING:
@@ -84,10 +85,9 @@ class Artifacts:
         there = {} if place.fresh else await _sizes(context.target, place.target_owner)
         async for path, size, asked in self._listed(place):
             context.tally.found(SORT)
-            if there.get(path) == size:
-                continue
             name = f"{place.owner.kind} {place.owner.id}: {path}"
-            await context.guarded(SORT, name, partial(self._send, place, path, size, asked))
+            act = partial(self._send, place, path, size, asked, there.get(path))
+            await context.guarded(SORT, name, act)
 
     async def _listed(self, place: Place) -> AsyncIterator[tuple[str, int, Asked]]:
         """Yield an owner's files; note a root behind the server that answers nothing, and go on with others.
@@ -136,15 +136,27 @@ class Artifacts:
         async for path, size in artifact_files(source, place.owner):
             yield path, size, place.owner.file(path)
 
-    async def _send(self, place: Place, path: str, size: int, asked: Asked) -> None:
+    async def _send(self, place: Place, path: str, size: int, asked: Asked, known: int | None) -> None:
         context = self.context
-        if not context.target.writes:
-            context.tally.created(SORT)
+        # A checkpoint that is written over and over keeps its size, and no listing tells a file's time.
+        if known == size and await self._same(place, path, asked):
             return
-        route, query = route_for(place, path, size)
-        body = await context.source.content(*asked, most_bytes=MOST_BYTES)
-        await context.target.upload("PUT" if route.startswith(PROXY) else "POST", route, query, body)
-        context.tally.created(SORT)
+        if context.target.writes:
+            route, query = route_for(place, path, size)
+            body = await context.source.content(*asked, most_bytes=MOST_BYTES)
+            await context.target.upload("PUT" if route.startswith(PROXY) else "POST", route, query, body)
+        (context.tally.created if known is None else context.tally.changed)(SORT)
+
+    async def _same(self, place: Place, path: str, asked: Asked) -> bool:
+        """Tell whether a file that both sides have holds the same bytes."""
+        folder = folder_behind(place.target)
+        there = (
+            place.target_owner.file(path)
+            if folder is None
+            else (f"{PROXY}/{quote(f'{folder}/{path}')}", dict[str, str]())
+        )
+        target = self.context.target
+        return await self.context.source.digest(*asked) == await again(lambda: target.digest(*there))
 
     async def from_store_to_store(self) -> None:
         """Copy what is missing below every root, each of which is listed once."""
@@ -154,8 +166,12 @@ class Artifacts:
                 roots.setdefault((root_of(place.source), root_of(place.target)), []).append(place)
         for number, ((source, target), places) in enumerate(roots.items()):
             self.context.tell(f"artifacts below {source}", number, len(roots))
-            async with self._stores(source, target) as (ours, theirs):
-                await self._below(ours, theirs, places)
+            # A bucket that old runs name may be gone; those below the others arrive.
+            await self.context.guarded(SORT, source, partial(self._root, source, target, places))
+
+    async def _root(self, source: str, target: str, places: list[Place]) -> None:
+        async with self._stores(source, target) as (ours, theirs):
+            await self._below(ours, theirs, places)
 
     @asynccontextmanager
     async def _stores(
@@ -183,8 +199,8 @@ class Artifacts:
             due = []
             for each in page:
                 found = owner_of(each.key, keys)
-                if found is None and each.key.endswith("/artifacts/traces.json"):
-                    # The spans of a trace, which come with it.
+                if found is None and each.key.endswith(("/artifacts/traces.json", "/")):
+                    # The spans of a trace, which come with it; or the mark of a folder.
                     continue
                 if found is None:
                     context.tally.lose(
@@ -221,18 +237,23 @@ class Artifacts:
 
 def owner_of(key: str, places: Mapping[str, Place]) -> tuple[str, Place] | None:
     """Return a key's path within its owner's place, and the place."""
-    head, rest = key, ""
+    head = key
     while head:
+        rest = key[len(head) + 1 :]
         if head in places and rest:
             return rest, places[head]
-        head, _, last = head.rpartition("/")
-        rest = f"{last}/{rest}" if rest else last
+        head = head.rpartition("/")[0]
     return None
 
 
 def root_of(place: str) -> str:
-    """Return the experiment's place: above ``<run>/artifacts`` or ``models/<id>/artifacts``."""
-    above = place.rsplit("/", 2)[0]
+    """Return the experiment's place: above ``<run>/artifacts`` or ``models/<id>/artifacts``.
+
+    A place that somebody has set by hand ends otherwise, and is a root by itself.
+    """
+    above = place.removesuffix("/artifacts").rpartition("/")[0]
+    if not place.endswith("/artifacts") or above.endswith(("/", ":")):
+        return place
     return above.removesuffix("/models")
 
 

@@ -148,7 +148,8 @@ class EvaluationDatasets:
                     continue
                 # The server would merge it with what is there, and take nothing out.
                 await self._delete(path, [there])
-            batch.append({"inputs": record["inputs"], **_compared(record)})
+            # Where a request says nothing of outputs the server writes empty ones.
+            batch.append({"inputs": record["inputs"], "outputs": None, **_compared(record)})
             (context.tally.created if there is None else context.tally.changed)(RECORDS)
             if len(batch) >= _AT_ONCE:
                 await context.target.write("POST", path, {"records": json.dumps(batch)})
@@ -179,7 +180,7 @@ def _tags(dataset: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _compared(record: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: record[name] for name in _COMPARED if record.get(name) not in (None, {}, "")}
+    return {name: record[name] for name in _COMPARED if record.get(name) is not None}
 
 
 async def _datasets(server: TrackingServer) -> AsyncIterator[dict[str, Any]]:

@@ -10,6 +10,7 @@ from heavylift.errors import CredentialError, HeavyliftError, TransientError
 from heavylift.registry.interface.context import Context
 from heavylift.registry.interface.experiments import all_experiments
 from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.rest.workspaces import DEFAULT, workspaces_of
 
 _V3, _AJAX3 = "api/3.0/mlflow", "ajax-api/3.0/mlflow"
 
@@ -29,7 +30,6 @@ _HIDDEN = (
     ("run", "the time of a deletion", "the interface shows none"),
     ("trace", "links to runs that are not its own", "the interface shows none"),
     ("record of an evaluation dataset", "ids and times", "the interface gives new ones"),
-    ("trace", "attachments", "the interface lists none"),
     ("scorer", "id and time, and how often it runs by itself", "the interface gives new ones"),
     ("label schema", "all", "a server that is asked for them makes some of its own"),
     ("job", "all", "they ran on the source"),
@@ -54,6 +54,7 @@ async def note_hidden(context: Context) -> None:
     for what, method, path, field in _COUNTED:
         query = {"max_results": 100} if method == "POST" else {}
         _lose(context, what, await _count(context.source, method, path, field, query))
+    await _other_workspaces(context)
     active = [
         str(each["experiment_id"])
         async for each in all_experiments(context.source)
@@ -61,6 +62,12 @@ async def note_hidden(context: Context) -> None:
     ]
     queues = sum(await asyncio.gather(*(_queues(context.source, each) for each in active)))
     _lose(context, "review queue", queues)
+
+
+async def _other_workspaces(context: Context) -> None:
+    for name in sorted((await workspaces_of(context.source)).keys() - {DEFAULT}):
+        reason = "without a workspace's name the interface shows the default one alone"
+        context.tally.lose("workspace", "all that is in it", reason, name)
 
 
 async def _queues(server: TrackingServer, experiment: str) -> int:

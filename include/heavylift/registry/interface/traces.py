@@ -11,6 +11,7 @@ from typing import Any
 from heavylift.errors import IncompleteError, NotFoundError, ServerUnavailableError, UnsupportedError
 from heavylift.registry.interface import names
 from heavylift.registry.interface.artifacts import Place, route_for
+from heavylift.registry.interface.attachments import attachments_due, move_attachments
 from heavylift.registry.interface.context import Context, optional
 from heavylift.registry.interface.merging import Merge, note, noted
 from heavylift.registry.interface.names import to_target
@@ -127,7 +128,8 @@ class Traces:
         file = spans.file if spans.file != known.file else None
         unfinished = there is None or noted(there.tags) is None
         self._tell_lost(info, spans)
-        if not missing and file is None and not merge and not unfinished:
+        due = await attachments_due(self.context, source, spans, fresh=unfinished or bool(missing or file))
+        if not missing and file is None and not merge and not unfinished and not due:
             self.context.tally.merged(SORT, source, merge)
             return
         await self.runs.awake()
@@ -141,15 +143,17 @@ class Traces:
         done = note({**wanted, **kept})
         again = self._to_make_again(info, merge.conflicts)
         # Written a second time, so that what the server worked out from the spans gives way.
-        own = self._own(source) | served | ({} if again or file is not None else done)
+        last = bool(again or due or file is not None)
+        own = self._own(source) | served | ({} if last else done)
         place = await self._start(info, own, without=merge.conflicts)
         if file is not None:
             await self._put_file(source, place, file)
+        await move_attachments(self.context, source, place, due)
         if again:
             for each in again:
                 await self._delete(source, _ASSESSMENT + str(each["assessment_id"]))
                 await self._make_again(source, each)
-        if again or file is not None:
+        if last:
             # Noted last: killed before, a trace that is new is written anew by the next run.
             await self._note(source, done)
         for key in merge.delete:

@@ -42,11 +42,16 @@ class TrackingServer:
     :param connection: host (a URL), and login and password or the extra field ``token``.
     :param requests: how many at once.
     :param attempts: how often each is tried.
+    :param workspace: of which one things are told; by default the server's default one.
     """
 
-    def __init__(self, connection: Connection, requests: int, attempts: int = 4) -> None:
+    def __init__(
+        self, connection: Connection, requests: int, attempts: int = 4, *, workspace: str = ""
+    ) -> None:
         self._root = server_url(connection)
         self._headers = {"Accept": "application/json", **http_authorisation(connection)}
+        if workspace:
+            self._headers["X-MLFLOW-WORKSPACE"] = workspace
         self.name = connection.conn_id
         self._http = HttpClient(
             self._sign, _read_error, settings=HttpSettings(connections=requests, attempts=attempts)
@@ -170,7 +175,7 @@ def _read_error(
         parts = json.loads(body)
         code, message = str(parts.get("error_code", "")), str(parts.get("message", ""))
     except (ValueError, AttributeError):
-        return None
+        return _no_route(request) if status == 404 else None
     if any(text in message for text in _OVERLOADED):
         # The server says so with the status of a wrong request.
         return ServerUnavailableError(
@@ -191,6 +196,19 @@ def _read_error(
             code="7143",
         )
     return error_for_status(request.what, status, code + _parameter_in(message))
+
+
+def _no_route(request: Request) -> HeavyliftError:
+    """Return the error for what is not MLflow's own answer: it tells of a thing that is not there in JSON."""
+    return NotFoundError(
+        request.what,
+        got="HTTP 404, and not in MLflow's words",
+        expected="a route of a tracking server",
+        state="nothing was concluded",
+        remedy="check that the connection's host is the address of a tracking server, with the path that a"
+        " proxy may want and without /api; an older server may lack the route",
+        code="9561",
+    )
 
 
 def _parameter_in(message: str) -> str:

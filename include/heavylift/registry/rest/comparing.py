@@ -14,6 +14,7 @@ from heavylift.evidence.registry_records import MAX_NAMED, RegistryCompared, Reg
 from heavylift.registry.rest.artifacts import UNREADABLE, Owner, artifact_digests
 from heavylift.registry.rest.histories import Histories, History
 from heavylift.registry.rest.reading import ONLY_IN_WHOLE_COPIES, Reader, Things
+from heavylift.registry.rest.workspaces import DEFAULT
 
 T = TypeVar("T")
 Kind = Literal["missing", "extra", "different"]
@@ -88,6 +89,7 @@ class Comparison:
     :param artifacts: compare artifacts, too, by the digests of what the servers send.
     :param at_once: owners whose artifacts are read at once.
     :param told: is called with what is being compared.
+    :param workspace: whose things the two sides show; by default those of the default one.
     """
 
     source: Reader
@@ -96,14 +98,18 @@ class Comparison:
     at_once: int
     told: Callable[[str], None]
     result: Result = field(default_factory=Result)
+    workspace: str = ""
 
-    async def run(self) -> Result:
-        """Compare everything; one experiment after the other, so that memory is bounded by the largest."""
+    async def run(self) -> list[str]:
+        """Compare everything; one experiment after the other, so that memory is bounded by the largest.
+
+        :return: workspaces that both sides have besides, which are still to be compared.
+        """
         self.told("experiments")
         # One after the other, as the webhooks below: by the source's names the target's are understood.
         ours = await self.source.experiments()
         theirs = await self.target.experiments()
-        for experiment in self.result.compare("experiment", ours, theirs):
+        for experiment in self._compare("experiment", ours, theirs):
             self.told(f"experiment {experiment}")
             await self._experiment(experiment)
         self.told("registered models")
@@ -115,13 +121,33 @@ class Comparison:
         if self.source.shows_all and self.target.shows_all:
             for kind in ONLY_IN_WHOLE_COPIES:
                 await self._sort(kind, partial(Reader.only_in_whole_copies, kind=kind))
-        return self.result
+        return [] if self.workspace else await self._workspaces()
+
+    async def _workspaces(self) -> list[str]:
+        ours, theirs = await _both(self.source.workspaces, self.target.workspaces)
+        if not (self.source.shows_all and self.target.shows_all):
+            others = sorted(ours.keys() - {DEFAULT})
+            self.result.unread += [f"workspace {each} of {self.source.server.name}" for each in others]
+            return []
+        if DEFAULT not in ours or DEFAULT not in theirs:
+            # Only a server with workspaces shows that there is one.
+            ours.pop(DEFAULT, None)
+            theirs.pop(DEFAULT, None)
+        if not ours and not theirs:
+            return []
+        return [each for each in self._compare("workspace", ours, theirs) if each != DEFAULT]
+
+    def _compare(self, what: str, ours: Mapping[str, T], theirs: Mapping[str, T]) -> list[str]:
+        """Compare things by id; those of a workspace are named with it, since names are free in each."""
+        mark = f"{self.workspace}: " if self.workspace else ""
+        named = [{mark + name: each for name, each in side.items()} for side in (ours, theirs)]
+        return [name.removeprefix(mark) for name in self.result.compare(what, *named)]
 
     async def _experiment(self, experiment: str) -> None:
         (ours, our_metrics), (theirs, their_metrics) = await _both(
             lambda: self.source.runs(experiment), lambda: self.target.runs(experiment)
         )
-        runs = self.result.compare("run", ours, theirs)
+        runs = self._compare("run", ours, theirs)
         await self._histories(runs, our_metrics, their_metrics)
         models = await self._sort("logged model", lambda side: side.logged_models(experiment), experiment)
         await self._sort("trace", lambda side: side.traces(experiment), experiment)
@@ -152,7 +178,7 @@ class Comparison:
             if not ours and not theirs and what in {*ONLY_IN_WHOLE_COPIES, "review queue"}:
                 # Few have them: a record does not tell of what nobody has.
                 return []
-            return self.result.compare(what, ours, theirs)
+            return self._compare(what, ours, theirs)
         place = f"{what}s of experiment {experiment}" if experiment else f"all {what}s"
         if isinstance(ours, PermanentError) and isinstance(theirs, PermanentError):
             self.result.unread.append(place)
@@ -160,7 +186,7 @@ class Comparison:
         if isinstance(ours, NotFoundError) and isinstance(theirs, dict) and not self.source.shows_all:
             # An older source has no such things: so the target must have none that came from there.
             self.result.unread.append(f"{place} on {self.source.server.name}, which has no such route")
-            return self.result.compare(what, {}, theirs)
+            return self._compare(what, {}, theirs)
         for server, found in ((self.source.server, ours), (self.target.server, theirs)):
             if isinstance(found, HeavyliftError):
                 self.result.unreadable(what, f"{place} on {server.name}: HL-{found.code}")
@@ -175,7 +201,7 @@ class Comparison:
             lambda: _read(self.target, {name: theirs[name] for name in names}),
         )
         self.result.points += sum(points for points, _ in left.values())
-        self.result.compare("metric history", left, right)
+        self._compare("metric history", left, right)
 
     async def _artifacts(self, owners: Iterable[Owner]) -> None:
         limit = asyncio.Semaphore(self.at_once)
@@ -187,7 +213,7 @@ class Comparison:
                     lambda: artifact_digests(self.target.server, _owner(self.target, owner)),
                 )
             prefix = f"{owner.kind} {owner.id}: "
-            self.result.compare(
+            self._compare(
                 "artifact",
                 {prefix + path: digest for path, digest in ours.items()},
                 {prefix + path: digest for path, digest in theirs.items()},

@@ -6,13 +6,16 @@ import hashlib
 import json
 from collections.abc import AsyncIterator
 from typing import Any
+from urllib.parse import quote
 
 from heavylift.registry.rest.artifacts import UNREADABLE
+from heavylift.registry.rest.attachments import attachment_of, attachments_in
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
-from heavylift.registry.rest.entities import Fields, fields_of
+from heavylift.registry.rest.entities import Fields, as_moved, fields_of
 from heavylift.registry.rest.older import trace_pages
 from heavylift.registry.rest.spans import Spans, spans_of
 from heavylift.registry.rest.views import AsItIs, View
+from heavylift.registry.rest.workspaces import workspaces_of
 from heavylift.registry.uris import UriMap
 
 _V2, _V3 = "api/2.0/mlflow", "api/3.0/mlflow"
@@ -26,6 +29,8 @@ ONLY_IN_WHOLE_COPIES = {
     "gateway model definition": (f"{_GATEWAY}/model-definitions/list", "model_definitions"),
     "gateway guardrail": (f"{_GATEWAY}/guardrails/list", "guardrails"),
     "gateway budget": (f"{_GATEWAY}/budgets/list", "budget_policies"),
+    "gateway binding": (f"{_GATEWAY}/endpoints/bindings/list", "bindings"),
+    "MCP server": (f"{_V3}/mcp-servers", "mcp_servers"),
 }
 """What moves only by the databases: where a list is to be had, and in which field."""
 
@@ -37,10 +42,14 @@ class Reader:
 
     :param uris: for the source: as what its URIs must stand on the target.
     :param view: as what this side's things are seen; ids that go in and come out are as seen.
+    :param files: the bytes of attachments are read, too.
     """
 
-    def __init__(self, server: TrackingServer, uris: UriMap | None, view: View | None = None) -> None:
+    def __init__(
+        self, server: TrackingServer, uris: UriMap | None, view: View | None = None, *, files: bool = False
+    ) -> None:
         self.server = server
+        self._files = files
         self._uris = uris
         self._view = view or AsItIs()
 
@@ -86,13 +95,24 @@ class Reader:
                 for info in part:
                     name = self._put(found, "trace", info)
                     if name is not None:
-                        found[name] |= self._spans(spans[str(info["trace_id"])])
+                        of_one = spans[str(info["trace_id"])]
+                        found[name] |= self._spans(of_one) | await self._attachments(name, of_one)
         return found
+
+    async def _attachments(self, trace: str, spans: Spans) -> Fields:
+        fields: Fields = {}
+        for each in attachments_in(trace, spans) if self._files else ():
+            data = await attachment_of(self.server, trace, each)
+            # What is gone on both sides is equal.
+            fields[f"attachment {each}"] = (
+                b"gone" if data is None else hashlib.blake2b(data, digest_size=12).digest()
+            )
+        return fields
 
     def _spans(self, spans: Spans) -> Fields:
         served = {span: [each] for span, each in spans.served.items()}
         unread = f"{UNREADABLE} on {self.server.name}: {spans.unread}"
-        fields = fields_of({"spans": unread if spans.unread else served}, self._uris)
+        fields = fields_of({"spans": unread if spans.unread else served})
         if spans.file is not None:
             fields["spans (their file)"] = hashlib.blake2b(spans.file, digest_size=12).digest()
         return fields
@@ -105,8 +125,11 @@ class Reader:
         for each in answer.get("scorers") or []:
             of_one = {**query, "name": str(each["scorer_name"])}
             versions = await self.server.get(f"{_V3}/scorers/versions", of_one)
-            for version in versions.get("scorers") or [each]:
-                self._put(found, "scorer", version)
+            shown = [self._put(found, "scorer", version) for version in versions.get("scorers") or [each]]
+            if self.shows_all and shown[0] is not None:
+                online = {"scorer_ids": str(each["scorer_id"])}
+                # Of the scorer as a whole: told with the first of its versions.
+                await self._attach(found, shown[0], f"{_V3}/scorers/online-configs", "configs", online)
         return found
 
     async def registered_models(self) -> Things:
@@ -156,12 +179,35 @@ class Reader:
         """Return the things of one of these sorts; of secrets the interface tells masked values alone."""
         path, field = ONLY_IN_WHOLE_COPIES[kind]
         posted = path.endswith("/search")
-        return await self._all(kind, path, field, {"max_results": 100} if posted else {}, post=posted)
+        found = await self._all(kind, path, field, {"max_results": 100} if posted else {}, post=posted)
+        for name in found:
+            if kind == "gateway endpoint":
+                guardrails = f"{_GATEWAY}/guardrails/list-for-endpoint"
+                await self._attach(found, name, guardrails, "configs", {"endpoint_id": name})
+            elif kind == "MCP server":
+                versions = f"{path}/{quote(name)}/versions"
+                await self._attach(found, name, versions, "mcp_server_versions", {"max_results": 100})
+        return found
+
+    async def _attach(self, found: Things, name: str, path: str, field: str, query: dict[str, Any]) -> None:
+        """Add to a thing what a list of its own tells of it."""
+        told = [each async for page in self.server.pages(path, field, query) for each in page]
+        found[name] |= fields_of({field: told})
+
+    async def workspaces(self) -> Things:
+        """Return the workspaces."""
+        found: Things = {}
+        for each in (await workspaces_of(self.server)).values():
+            self._put(found, "workspace", each)
+        return found
 
     async def review_queues(self, experiment: str) -> Things:
         """Return an experiment's review queues."""
         query = {"experiment_id": self.actual("experiment", experiment)}
-        return await self._all("review queue", f"{_V3}/review-queues/list", "review_queues", query)
+        found = await self._all("review queue", f"{_V3}/review-queues/list", "review_queues", query)
+        for name in found:
+            await self._attach(found, name, f"{_V3}/review-queues/items/list", "items", {"queue_id": name})
+        return found
 
     async def evaluation_datasets(self) -> Things:
         """Return all evaluation datasets with their records."""
@@ -179,7 +225,7 @@ class Reader:
             async for record in self._records(f"{path}/{actual}/records"):
                 seen = self._view.thing("record", record)
                 if seen is not None:
-                    found[name] |= fields_of({"records": {seen[0]: [seen[1]]}}, self._uris)
+                    found[name] |= fields_of({"records": {seen[0]: [seen[1]]}})
         return found
 
     async def _records(self, path: str) -> AsyncIterator[dict[str, Any]]:
@@ -211,7 +257,7 @@ class Reader:
         while name in found:
             # Two that are seen as one are not one.
             name = f"{name} again"
-        found[name] = fields_of(seen[1], self._uris)
+        found[name] = fields_of(seen[1] if self._uris is None else as_moved(kind, seen[1], self._uris))
         return name
 
     @staticmethod

@@ -13,6 +13,7 @@ _IDS = {
     "trace": ("trace_id",),
     "registered model": ("name",),
     "webhook": ("webhook_id",),
+    "workspace": ("name",),
     "evaluation dataset": ("dataset_id",),
     "issue": ("issue_id",),
     "review queue": ("queue_id",),
@@ -21,6 +22,7 @@ _IDS = {
     "gateway model definition": ("model_definition_id",),
     "gateway guardrail": ("guardrail_id",),
     "gateway budget": ("budget_policy_id",),
+    "MCP server": ("name",),
 }
 
 
@@ -54,6 +56,8 @@ def own_id(kind: str, raw: Raw) -> str:
         return f"{raw['name']}/{raw['version']}"
     if kind == "scorer":
         return f"{raw['experiment_id']}/{raw['scorer_name']}/{raw.get('scorer_version', 0)}"
+    if kind == "gateway binding":
+        return f"{raw['endpoint_id']}/{raw['resource_type']}/{raw['resource_id']}"
     if kind == "record":
         return str(raw.get("dataset_record_id", ""))
     found: Any = raw

@@ -7,18 +7,20 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heavylift.errors import NotFoundError
+from heavylift.platforms.postgresql.connect import where
 from heavylift.registry.uris import URI_COLUMNS, UriMap
 
 if TYPE_CHECKING:
     from psycopg import sql
 
+    from heavylift.connections import Connection
     from heavylift.platforms.postgresql.connect import Session
 
 LEFT_OUT = frozenset({"alembic_version", "alembic_version_auth", "job_locks", "scheduler_leases"})
 """Tables that belong to a server and its schema, not to its history."""
 
-STAGED = "heavylift_staged"
-"""Field of a connection's extra: the schema in which a staged store lies."""
+STAGED, STAGED_FROM = "heavylift_staged", "heavylift_staged_from"
+"""Fields of a connection's extra: the schema in which a staged store lies, and the file that it is of."""
 
 HASHES_RECORDS = 140000
 """From this version on a server can hash records."""
@@ -141,7 +143,7 @@ class StoreCatalog:
         return sum(table.size_bytes for table in self.tables.values())
 
 
-def read_catalog(session: Session, where: str, schema: str | None = None) -> StoreCatalog:
+def read_catalog(session: Session, place: str, schema: str | None = None) -> StoreCatalog:
     """Return the store that a database holds.
 
     :param schema: in which it is looked for; by default in any but that of staged files.
@@ -157,7 +159,7 @@ def read_catalog(session: Session, where: str, schema: str | None = None) -> Sto
     ).fetchone()
     if found is None:
         raise NotFoundError(
-            f"reading the tracking store in {where}",
+            f"reading the tracking store in {place}",
             got="a database without MLflow's tables",
             expected="the tables alembic_version and experiments in one schema",
             state="nothing was touched",
@@ -220,6 +222,12 @@ def _tables(session: Session, oid: int) -> dict[str, StoreTable]:
         for name, found in columns.items()
         if name not in LEFT_OUT
     }
+
+
+def shown(store: Connection) -> str:
+    """Return which store a connection means, for messages and records: of a staged one its file."""
+    file = store.text(STAGED_FROM)
+    return f"{store.conn_id} ({file})" if file else where(store)
 
 
 def in_order(tables: Mapping[str, StoreTable]) -> list[StoreTable]:

@@ -26,7 +26,7 @@ from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
 from heavylift.platforms.postgresql.stopping import demand_going_on
 from heavylift.registry.paths import stores_of
-from heavylift.registry.store.catalog import StoreTable, in_order
+from heavylift.registry.store.catalog import StoreTable, in_order, shown
 from heavylift.registry.store.catching_up import CatchUp, TableChange
 from heavylift.registry.store.digests import TableDigest, table_digest
 from heavylift.registry.store.leftovers import leftovers
@@ -186,7 +186,7 @@ class _Run:
             run=self.request.run,
             registry=self.request.registry,
             act=act,
-            source=where(source),
+            source=shown(source),
             target=where(target),
             store_version=self.looked.sides.source.version,
             source_moment=self._moment(),
@@ -238,7 +238,7 @@ class _Run:
     def _claim(self) -> None:
         if not self.claimed:
             source, _ = stores_of(self.request)
-            self.lease.claim(where(source), self.request.options.uris.text())
+            self.lease.claim(shown(source), self.request.options.uris.text())
             self.claimed = True
 
     def _differing(self) -> list[StoreTable]:

@@ -13,7 +13,7 @@ from heavylift.evidence.registry_records import RegistryPreflightRecord
 from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
 from heavylift.registry.paths import choose_path, stores_of
-from heavylift.registry.store.catalog import STAGED, StoreCatalog, read_catalog
+from heavylift.registry.store.catalog import STAGED, StoreCatalog, read_catalog, shown
 from heavylift.registry.store.loading import PRISTINE, Sides
 from heavylift.registry.store.making import is_blank
 from heavylift.registry.store.preflight_uris import uri_findings
@@ -27,6 +27,8 @@ _IDENTITY = (
     "SELECT pg_postmaster_start_time(), inet_server_port(), oid FROM pg_database"
     " WHERE datname = current_database()"
 )
+_UNTOLD = "SQL_ASCII"
+"""Of a database whose texts are bytes: most often of UTF-8, and what is not so is refused row by row."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +58,7 @@ def look(request: RegistryRequest) -> Looked:
         closing(connect(source, "registry preflight")) as ours,
         closing(connect(target, "registry preflight")) as theirs,
     ):
-        there = read_catalog(ours, where(source), source.text(STAGED))
+        there = read_catalog(ours, shown(source), source.text(STAGED))
         blank = request.options.make_tables and is_blank(theirs)
         sides = Sides.of(there, there if blank else read_catalog(theirs, where(target)))
         state = None if blank else read_state(theirs, request.id)
@@ -66,7 +68,7 @@ def look(request: RegistryRequest) -> Looked:
     record = RegistryPreflightRecord(
         run=request.run,
         registry=request.registry,
-        source=where(source),
+        source=shown(source),
         target=where(target),
         source_version=sides.source.version,
         target_version=sides.target.version,
@@ -113,6 +115,7 @@ def _findings(
         # All else that differs follows from it.
         yield _other_version(sides)
         return
+    yield from _encodings(source, target)
     yield from _tables(sides)
     yield from _privileges(sides, source, target)
     yield from _occupied(request, sides, state, target)
@@ -131,6 +134,7 @@ def _findings_of_blank(
         " source has them",
         "check that it is the right one",
     )
+    yield from _encodings(source, target)
     yield from _privileges_of_blank(sides, source, target)
     yield from uri_findings(request.options.uris, sides.source, source)
     yield from _notes(sides, source)
@@ -146,6 +150,20 @@ def _other_version(sides: Sides) -> Finding:
         " upgrade with the target's MLflow on that copy, and name the copy as the source's store; or go"
         " through the interface (--path api), to which the versions of the schemas are of no matter",
     )
+
+
+def _encodings(source: Session, target: Session) -> Iterator[Finding]:
+    """Tell of two encodings: a text is then of other bytes on each side, and rows are proved by bytes."""
+    ours, theirs = (each.info.parameter_status("server_encoding") for each in (source, target))
+    if ours != theirs and _UNTOLD not in {ours, theirs}:
+        yield _blocker(
+            "encoding-differs",
+            "target",
+            f"the source's database is encoded in {ours}, the target's in {theirs}",
+            "give both the encoding UTF8: make the target's database with it; where the source's has another,"
+            " restore a dump of it (pg_dump) into a database with ENCODING 'UTF8', and name that as the"
+            " source's store; or go through the interface (--path api)",
+        )
 
 
 def _tables(sides: Sides) -> Iterator[Finding]:
@@ -281,7 +299,7 @@ def _notes(sides: Sides, source: Session) -> Iterator[Finding]:
                 Severity.WARNING,
                 "encryption-keys",
                 name,
-                "values in it are encrypted with keys that are in no table",
+                f"values in table {name} are encrypted with keys that are in no table",
                 "give the target's server the same MLFLOW_CRYPTO_KEK_PASSPHRASE,"
                 " MLFLOW_CRYPTO_KEK_VERSION and MLFLOW_WEBHOOK_SECRET_ENCRYPTION_KEY",
             )

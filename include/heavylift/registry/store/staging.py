@@ -16,7 +16,7 @@ from heavylift.errors import ConflictError, IntegrityError, TransientError
 from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
 from heavylift.registry.paths import SQLITE, stores_of
-from heavylift.registry.store.catalog import LEFT_OUT, STAGED, StoreTable, read_catalog
+from heavylift.registry.store.catalog import LEFT_OUT, STAGED, STAGED_FROM, StoreTable, read_catalog
 from heavylift.registry.store.sqlite_file import rows_of, snapshot_of, tables_in
 from heavylift.registry.store.unfit import demand_fit
 
@@ -70,7 +70,8 @@ def staged(request: RegistryRequest) -> Iterator[RegistryRequest]:
         _hold(session, request)
         try:
             _stage(session, source, read_catalog(session, where(target)), request)
-            place = replace(target, conn_id=store.conn_id, extra={**target.extra, STAGED: SCHEMA})
+            extra = {**target.extra, STAGED: SCHEMA, STAGED_FROM: store.host or ""}
+            place = replace(target, conn_id=store.conn_id, extra=extra)
             yield replace(request, source=replace(request.source, store=place))
         finally:
             if not session.closed:
