@@ -152,8 +152,7 @@ def compare(source: Outputs, again: Outputs, target: Outputs, policy: Policy) ->
         mismatched=len(wrong),
         bound=mismatch_bound(len(wrong), source.rows),
         points=_points(source, target),
-        unproved=_unproved(source, again, floats, policy)
-        or _beyond_noise(source, again, target, floats, policy),
+        unproved=unproved or _beyond_noise(source, again, target, floats, policy),
     )
 
 
