@@ -144,6 +144,7 @@ def compare(source: Outputs, again: Outputs, target: Outputs, policy: Policy) ->
         if not is_float(values)
     ]
     columns = (*labels, *floats)
+    unproved = _unproved(source, again, floats, policy)
     wrong = {int(row) for column in columns for row in column.wrong}
     return Parity(
         columns=columns,
@@ -151,7 +152,7 @@ def compare(source: Outputs, again: Outputs, target: Outputs, policy: Policy) ->
         mismatched=len(wrong),
         bound=mismatch_bound(len(wrong), source.rows),
         points=_points(source, target),
-        unproved=_unproved(source, floats, policy),
+        unproved=unproved or _beyond_noise(source, again, target, floats, policy),
     )
 
 
@@ -170,7 +171,7 @@ _NOTICED = 1e-6
 """Noise below this part of the largest answer hides no other model."""
 
 
-def _unproved(source: Outputs, floats: list[ColumnResult], policy: Policy) -> str:
+def _unproved(source: Outputs, again: Outputs, floats: list[ColumnResult], policy: Policy) -> str:
     """Return why answers within the tolerance prove nothing: it is as wide as answers are apart."""
     if policy.absolute is not None or policy.relative is not None:
         return ""
@@ -178,7 +179,11 @@ def _unproved(source: Outputs, floats: list[ColumnResult], policy: Policy) -> st
     finite = {name: values[np.isfinite(values)] for name, values in finite.items()}
     largest = max((float(np.max(np.abs(values), initial=0.0)) for values in finite.values()), default=0.0)
     for each in floats:
-        values, floor = finite[each.name], each.tolerance.floor
+        values = finite[each.name]
+        beside = (side.columns[each.name].astype(np.float64) for side in (source, again))
+        # Noise of a few rows alone hides no other model: that differs from the source in the others.
+        common = float(np.quantile(_differences(*beside), 0.95)) if each.tolerance.floor else 0.0
+        floor = min(each.tolerance.floor, 2 * common)
         if floor <= _NOTICED * largest or not len(values):
             continue
         low, high = np.quantile(values, [0.05, 0.95])
@@ -187,6 +192,37 @@ def _unproved(source: Outputs, floats: list[ColumnResult], policy: Policy) -> st
                 f"asked twice, the source differs from itself by up to {floor:.3g} in {each.name}, where its"
                 f" answers to different rows differ by {high - low:.3g}: any model would agree; make it"
                 " repeatable, or give a tolerance"
+            )
+    return ""
+
+
+_SIGMAS = 4.5
+_MORE = 0.25
+_FEWEST = 20
+
+
+def _beyond_noise(
+    source: Outputs, again: Outputs, target: Outputs, floats: list[ColumnResult], policy: Policy
+) -> str:
+    """Return why the target is another model although no row of it is beyond the noise.
+
+    The largest noise of any row is allowed in each. An equal target differs from the source no more, on
+    the whole, than the source does from itself.
+    """
+    if policy.absolute is not None or policy.relative is not None or source.rows < _FEWEST:
+        return ""
+    for each in floats:
+        if not each.tolerance.floor:
+            continue
+        one, two, other = (side.columns[each.name].astype(np.float64) for side in (source, again, target))
+        most = each.tolerance.absolute
+        noise, apart = (np.minimum(_differences(one, beside), most) for beside in (two, other))
+        more = apart - noise
+        mean, usual = float(more.mean()), float(noise.mean())
+        if mean > _MORE * usual and mean > _SIGMAS * float(more.std()) / np.sqrt(len(more)):
+            return (
+                f"in {each.name} the target differs from the source by {usual + mean:.3g} on average, and the"
+                f" source, asked twice, from itself by {usual:.3g}"
             )
     return ""
 

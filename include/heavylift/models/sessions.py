@@ -11,12 +11,14 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -24,6 +26,7 @@ from heavylift.errors import IncompleteError, IntegrityError
 from heavylift.scoring.golden import Golden
 from heavylift.scoring.outputs import Outputs, Predicted
 
+T = TypeVar("T")
 _HERE = Path(__file__).parent
 _MAX_LINE = 64 * 2**20
 _LOOK_EVERY = 0.2
@@ -149,8 +152,9 @@ class ModelProcess:
                 argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=said, cwd=self._scratch,
                 env=self._environment(), start_new_session=True,
             )  # fmt: skip
-        hello = self._ask("hello")
-        self.python, self.isolation = str(hello["python"]), str(hello["isolation"])
+        self.python, self.isolation = self._read(
+            "hello", lambda told: (str(told["python"]), str(told["isolation"]))
+        )
 
     def _environment(self) -> dict[str, str]:
         """Return all that the process finds in its environment: nothing of ours."""
@@ -174,8 +178,9 @@ class ModelProcess:
         :raises IncompleteError: it cannot be loaded.
         """
         weights = str(self.weights) if self.weights else ""
-        told = self._ask("load", form=self.form, path=str(self.model), weights=weights)
-        self.load_seconds = float(told["seconds"])
+        self.load_seconds = self._read(
+            "load", lambda told: float(told["seconds"]), form=self.form, path=str(self.model), weights=weights
+        )
         if golden is None:
             return
         path = Path(self._scratch, "inputs.npz")
@@ -186,13 +191,17 @@ class ModelProcess:
         """Answer all golden inputs."""
         path = Path(self._scratch, "outputs.npz")
         path.unlink(missing_ok=True)
-        told = self._ask("predict", path=str(path))
+        names, seconds, notes = self._read(
+            "predict",
+            lambda told: (list(told["columns"]), float(told["seconds"]), tuple(map(str, told["notes"]))),
+            path=str(path),
+        )
         try:
             with np.load(path, allow_pickle=False) as kept:
-                columns = {str(name): kept[str(n)] for n, name in enumerate(told["columns"])}
-        except (ValueError, OSError, KeyError) as error:
+                columns = {str(name): kept[str(n)] for n, name in enumerate(names)}
+        except (ValueError, OSError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise self._nonsense(f"answers that cannot be read: {type(error).__name__}") from error
-        return Predicted(Outputs(columns), float(told["seconds"]), tuple(map(str, told["notes"])))
+        return Predicted(Outputs(columns), seconds, notes)
 
     def convert(self, into: Path, act: str = "convert") -> Mapping[str, Any]:
         """Convert the model into the file ``into``; return what is told of that.
@@ -224,11 +233,16 @@ class ModelProcess:
 
     def time(self, rows: Sequence[int]) -> list[float]:
         """Answer single rows; the durations are taken inside the process, around the model alone."""
-        return [float(each) / 1e6 for each in self._ask("time", rows=list(rows))["nanoseconds"]]
+        found = self._read(
+            "time", lambda told: [float(each) / 1e6 for each in told["nanoseconds"]], rows=list(rows)
+        )
+        if len(found) != len(rows):
+            raise self._nonsense(f"{len(found)} durations of {len(rows)} requests")
+        return found
 
     def peak_bytes(self) -> int:
         """Return the most memory that the process has held."""
-        return int(self._ask("usage")["peak_bytes"])
+        return self._read("usage", lambda told: int(told["peak_bytes"]))
 
     def close(self) -> None:
         """End the process and all that it has started, and take its files away."""
@@ -248,6 +262,14 @@ class ModelProcess:
             self._process = None
         shutil.rmtree(self._scratch, ignore_errors=True)
 
+    def _read(self, what: str, read: Callable[[Mapping[str, Any]], T], **arguments: Any) -> T:
+        """Ask, and read the answer: what a model has started may have written it."""
+        told = self._ask(what, **arguments)
+        try:
+            return read(told)
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
+            raise self._nonsense(f"an answer to {what} that tells something else") from error
+
     def _ask(self, what: str, **arguments: Any) -> Mapping[str, Any]:
         process = self._process
         if process is None or process.stdin is None:
@@ -263,7 +285,9 @@ class ModelProcess:
             raise self._nonsense("an answer that is no JSON") from error
         if not isinstance(answer, dict) or "ok" not in answer:
             raise self._failed(what, str(answer.get("error") if isinstance(answer, dict) else answer)[:1000])
-        return dict(answer["ok"])
+        if not isinstance(answer["ok"], dict):
+            raise self._nonsense(f"an answer to {what} that tells something else")
+        return answer["ok"]
 
     def _line(self, what: str) -> bytes:
         """Return the next line of the process, which must come in time and not be endless."""

@@ -218,7 +218,11 @@ def _frame(path: Path, origin: str) -> Any:
         if origin.lower().endswith(".npy"):
             return _array(np.load(path, allow_pickle=False))
         if origin.lower().endswith((".csv", ".csv.gz")):
-            return pd.read_csv(path, compression="gzip" if origin.endswith(".gz") else None)
+            frame = pd.read_csv(path, compression="gzip" if origin.endswith(".gz") else None)
+            if not isinstance(frame.index, pd.RangeIndex):
+                # pandas would take the first values for names of rows, and shift the others.
+                raise ValueError("rows with more values than the header has names")
+            return frame
         return _json(pd, path.read_text("utf-8-sig"))
     except (ValueError, OSError, KeyError, TypeError, RecursionError) as error:
         raise _unreadable(

@@ -118,6 +118,18 @@ def test_a_source_as_noisy_as_its_answers_are_apart_proves_nothing() -> None:
     assert compare(first, second, first, Policy("same", absolute=10.0)).holds(0.0)
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_another_model_does_not_hide_in_the_source_s_noise(seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    base = generator.normal(size=1000)
+    first, second, equal = (outputs(answer=base + 0.05 * generator.normal(size=1000)) for _ in range(3))
+    assert compare(first, second, equal, SAME).holds(0.001)
+    other = outputs(answer=base + 0.1 * generator.normal(size=1000))
+    found = compare(first, second, other, SAME)
+    assert not found.holds(0.001)
+    assert "on average" in found.unproved
+
+
 def test_noise_in_a_few_rows_says_nothing_of_the_others() -> None:
     values = np.linspace(1.0, 2.0, 2000)
     again = values.copy()

@@ -81,6 +81,7 @@ def test_bare_arrays_are_tensors(tmp_path: Path) -> None:
         ("g.json", b"{", IntegrityError, "7541"),
         ("g.json", b"[[1], [1, 2]]", IntegrityError, "7541"),
         ("g.csv", b"a,b\n", IntegrityError, "7541"),
+        ("g.csv", b"a,b\n1,2,3\n", IntegrityError, "7541"),
         ("g.json", b"[]", IntegrityError, "7541"),
         ("g.json", b"[" * 100_000, IntegrityError, "7541"),
         ("g.json", b'{"columns": ["a", "a"], "data": [[1, 2]]}', IntegrityError, "7541"),

@@ -95,6 +95,8 @@ HELLO = """echo '{"ok": {"python": "3.11", "isolation": "network"}}'"""
         ("kill -9 $$", IncompleteError, "signal 9"),
         ("""echo '{"error": "boom"}'; exec sleep 60""", IncompleteError, "boom"),
         ("exec yes | tr -d '\\n'", IntegrityError, "more than"),
+        ("""echo '{"ok": {}}'; exec sleep 60""", IntegrityError, "something else"),
+        ("""echo '{"ok": 3}'; exec sleep 60""", IntegrityError, "something else"),
         ("exec sleep 600 >&-", IncompleteError, "closed the pipe"),
         ("sleep 600 & exit 3", IncompleteError, "status 3"),
     ],
