@@ -138,9 +138,7 @@ def _truth(golden: Golden, metric: Metric, found: NDArray[Any]) -> NDArray[Any]:
         )
     if len(truth) != len(found):
         raise _useless(metric, f"{len(found):,} answers to {len(truth):,} rows", "one answer to each row")
-    if missing := sum(
-        each is None or each != each or str(each) in {"<NA>", "NaT"} for each in truth.tolist()
-    ):
+    if missing := sum(map(_is_missing, truth.tolist())):
         raise _useless(metric, f"{missing:,} rows without truth", "the truth of each row")
     if metric.of_numbers:
         if truth.dtype.kind in "biufO" and found.dtype.kind in "biuf":
@@ -158,7 +156,7 @@ def _truth(golden: Golden, metric: Metric, found: NDArray[Any]) -> NDArray[Any]:
 
 
 def _is_missing(value: Any) -> bool:
-    return value is None or str(value) in {"nan", "<NA>", "NaT"}
+    return bool(value is None or str(value) in {"<NA>", "NaT"} or value != value)
 
 
 def _numbers(metric: Metric, truth: NDArray[Any]) -> NDArray[Any]:
