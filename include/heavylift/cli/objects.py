@@ -297,7 +297,9 @@ def diff(
     prices: Prices = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show what a copy would do. Ends with 1 where the two places differ."""
+    """Show what a copy would do. Ends with 1 where the two places differ, or neither listings nor
+    evidence tell that they do not: verify reads.
+    """
     from heavylift.aio import run
     from heavylift.objects.api import plan_transfer
     from heavylift.objects.requests import CostOptions, TransferOptions

@@ -185,6 +185,14 @@ class Difference:
         while rows := cursor.fetchmany(batch):
             yield [row[0] for row in rows]
 
+    def larger_than(self, size_bytes: int) -> list[tuple[str, int]]:
+        """Return keys and sizes of the objects to copy that have more bytes."""
+        return self._db.execute(
+            "SELECT rel, size_bytes FROM diff WHERE action IN ('copy', 'replace', 'compare')"
+            " AND size_bytes > ? ORDER BY rel",
+            [size_bytes],
+        ).fetchall()
+
     def drawn(self, most: int, *actions: str) -> list[str]:
         """Return up to ``most`` keys with one of ``actions`` that are not refused, drawn at random.
 

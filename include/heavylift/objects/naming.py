@@ -15,12 +15,14 @@ from typing import Protocol
 
 from heavylift.checksums import Algorithm, digest
 from heavylift.errors import HeavyliftError, TransientError
-from heavylift.objects.diff import Refused
+from heavylift.evidence.wording import size
+from heavylift.objects.diff import Difference, Refused
 from heavylift.objects.markers import BESIDE, FULL, PARENT, Markers, loses
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 
 UNHOLDABLE = "key-not-holdable"
 CLASH = "key-clashes-with-folder"
+TOO_LARGE = "object-too-large"
 _BATCH = 5_000
 _PROBE = "heavylift-probe-"
 
@@ -136,6 +138,18 @@ async def refuse_unholdable(
         if reason := await _probe_markers(target, kind):
             difference.refuse([Refused(key, UNHOLDABLE, reason) for key in alike])
     return []
+
+
+def refuse_too_large(difference: Difference, target: ObjectStore) -> None:
+    """Take objects out of the plan that are larger than the target's largest: days would show it else."""
+    most = target.traits.max_object_bytes
+    reason = f"the target holds objects of up to {size(most)}"
+    difference.refuse(
+        [
+            Refused(rel, TOO_LARGE, f"it has {size(found)}, and {reason}")
+            for rel, found in difference.larger_than(most)
+        ]
+    )
 
 
 async def _probe_markers(target: ObjectStore, kind: str) -> str | None:

@@ -40,7 +40,7 @@ from heavylift.objects.diff import Difference, Refused, without
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.keeping import keep_rows
 from heavylift.objects.looking import Looked, look_at_attributes, write_rows
-from heavylift.objects.naming import refuse_unholdable
+from heavylift.objects.naming import TOO_LARGE, refuse_too_large, refuse_unholdable
 from heavylift.objects.relisting import Relisting, relist_both
 from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, TransferRequest
 from heavylift.objects.services.split import write_split_plan
@@ -168,6 +168,7 @@ async def _settle(request: TransferRequest, difference: Difference, target: Obje
         difference.adopt_conflicts()
     for keys in difference.keys("conflict"):
         difference.refuse([Refused(key, CONFLICT, _CONFLICT_REASON) for key in keys])
+    refuse_too_large(difference, target)
     unprobed = await refuse_unholdable(
         difference, target, request.target.location.prefix, may_probe=not options.dry_run
     )
@@ -210,6 +211,9 @@ def _about_dataset(request: TransferRequest, rule: str, severity: Severity, deta
 _CONFLICT_REASON = "the target holds a different object under this key that Heavylift did not write"
 
 
+_TOO_LARGE_REMEDY = "store it in parts on the source, or set on_unholdable_key: skip"
+
+
 def _finding(request: TransferRequest, item: Refused) -> Finding:
     options = request.options
     if item.rule == CONFLICT:
@@ -217,7 +221,7 @@ def _finding(request: TransferRequest, item: Refused) -> Finding:
     else:
         fatal = options.on_unholdable_key is OnUnholdableKey.FAIL
         remedy = "rename the object on the source, or set on_unholdable_key: skip"
-        remedy = ARCHIVED_REMEDY if item.rule == ARCHIVED else remedy
+        remedy = {ARCHIVED: ARCHIVED_REMEDY, TOO_LARGE: _TOO_LARGE_REMEDY}.get(item.rule, remedy)
     return Finding(
         rule=item.rule,
         severity=Severity.BLOCKER if fatal else Severity.WARNING,
