@@ -23,6 +23,7 @@ from heavylift.optimize.requests import HourlyPrice, Kept, StudyRequest, TrialPl
 from heavylift.optimize.serving import CommandRunner, ServerCommand
 from heavylift.optimize.spaces import knobs_of
 from heavylift.optimize.studies import run_study
+from sandbox import processes
 from sandbox.examples.scoring_model import BODY
 from sandbox.servers.scoring import trained_model
 from tests.support.shell import start
@@ -112,18 +113,17 @@ def test_a_killed_command_takes_its_server_with_it_and_is_gone_on_with(tmp_path:
     arguments = ["optimize", "trials", str(path), "--run", "r1", "--evidence", f"file://{evidence}", "--json"]
     running = start(arguments, dict(os.environ))
     first = evidence / "small/optimize/r1/~optimize/trials/scoring/trial-1.json"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 120
     # The second server is up: the first trial is kept, and the file was written once more.
     while not (first.exists() and pid_file.exists() and pid_file.stat().st_mtime > first.stat().st_mtime):
         assert running.status is None
         assert time.monotonic() < deadline
         time.sleep(0.02)
-    server = int(pid_file.read_text())
+    server = processes.Ident.of(int(pid_file.read_text()))
+    assert server is not None
     os.kill(running.pid, signal.SIGKILL)
     running.process.join()
-    while psutil.pid_exists(server) and psutil.Process(server).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    assert not processes.wait_gone([server], 60)
     kept = first.read_bytes()
     status, output, errors = heavylift(*arguments[:-1])
     assert status == 0, errors

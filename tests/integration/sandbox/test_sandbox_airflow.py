@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
@@ -23,6 +22,7 @@ from sandbox.http import request
 from sandbox.processes import Ident
 from sandbox.servers import airflow_db, postgres
 from sandbox.stack import stop_all
+from tests.support.listening import listens_on
 
 pytestmark = pytest.mark.long
 
@@ -97,12 +97,7 @@ def test_it_lets_nobody_in_without_the_password(login: tuple[str, str, str]) -> 
 def test_its_four_processes_listen_on_loopback_only(folder: Path, login: tuple[str, str, str]) -> None:
     running = {record.name for record in records.read_all(folder) if record.alive}
     assert set(airflow.component_names()) <= running
-    found = {
-        connection.laddr.ip
-        for ident in family(folder)
-        for connection in psutil.Process(ident.pid).net_connections()
-        if connection.status == psutil.CONN_LISTEN
-    }
+    found = {address for ident in family(folder) for address, _port in listens_on(ident)}
     assert found == {"127.0.0.1"}
 
 

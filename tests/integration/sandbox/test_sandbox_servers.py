@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import psutil
 import psycopg
 import pytest
 
@@ -14,6 +13,7 @@ from sandbox import processes, records, state
 from sandbox.http import request
 from sandbox.model import Launch, Place, Server
 from sandbox.stack import Stack
+from tests.support.listening import listens_on
 
 
 def connection(sandbox: Stack, name: str) -> dict[str, object]:
@@ -133,12 +133,7 @@ def test_the_databases_are_two(sandbox: Stack) -> None:
 
 def test_nothing_listens_beyond_loopback(sandbox: Stack) -> None:
     mine = processes.marked(state.load(sandbox.state_dir).sandbox)
-    found = [
-        (found.laddr.ip, found.laddr.port, ident.command()[:2])
-        for ident in mine
-        for found in psutil.Process(ident.pid).net_connections()
-        if found.status == psutil.CONN_LISTEN
-    ]
+    found = [(address, port, ident.command()[:2]) for ident in mine for address, port in listens_on(ident)]
     assert found
     assert [one for one in found if one[0] != "127.0.0.1"] == []
 
