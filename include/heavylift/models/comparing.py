@@ -197,8 +197,11 @@ def _unproved(source: Outputs, again: Outputs, floats: list[ColumnResult], polic
 
 
 _SIGMAS = 4.5
+"""So many standard errors above the noise must the target's mean difference be: chance makes no more."""
 _MORE = 0.25
+"""By this part of the usual noise it must be above it: less is no other model."""
 _FEWEST = 20
+"""Of fewer rows a mean tells nothing."""
 
 
 def _beyond_noise(
