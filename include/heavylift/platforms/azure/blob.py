@@ -167,11 +167,12 @@ class AzureBlobStore:
         """
         self._refuse_unholdable(key, "put")
         md5 = checksums.get(Algorithm.MD5) or await blocks.md5_of(body)
+        told = hex_to_base64(md5)
         sent = headers.headers_of(attributes)
         sent |= {
             "x-ms-blob-type": "BlockBlob",
-            "Content-MD5": hex_to_base64(md5),
-            "x-ms-blob-content-md5": hex_to_base64(md5),
+            "Content-MD5": told,
+            "x-ms-blob-content-md5": told,
         }
         sent |= {"If-None-Match": "*"} if create_only else {}
         request = self._wire.request("PUT", "put", key, headers=sent, body=body, creates=create_only)

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import base64
 import re
+from functools import lru_cache
 
 _ESCAPE = re.compile(r"_x([0-9a-f]{2,6})_")
 _TO_ESCAPE = re.compile(r"^[0-9]|_(?=x)|[^A-Za-z0-9_]", re.ASCII)
@@ -22,11 +23,13 @@ _PLAIN_VALUE = re.compile(r"[!-~]+( [!-~]+)*")
 _WORD = re.compile(r"=\?utf-8\?B\?([A-Za-z0-9+/]*={0,2})\?=")
 
 
+@lru_cache(maxsize=1024)
 def encode_name(name: str) -> str:
     """Return a metadata name as an identifier."""
     return _TO_ESCAPE.sub(lambda match: f"_x{ord(match[0]):02x}_", name)
 
 
+@lru_cache(maxsize=1024)
 def decode_name(name: str) -> str:
     """Return the name that ``encode_name`` was given; one in no such form is returned as it is."""
     decoded = _ESCAPE.sub(_character, name)
@@ -47,7 +50,7 @@ def encode_value(value: str) -> str:
 
 def decode_value(value: str) -> str:
     """Return the value that ``encode_value`` was given; plain text is returned as it is."""
-    match = _WORD.fullmatch(value)
+    match = _WORD.fullmatch(value) if value.startswith("=?") else None
     if match is None:
         return value
     try:

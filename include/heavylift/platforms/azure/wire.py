@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import format_datetime
+from email.utils import formatdate
+from functools import lru_cache
 from urllib.parse import quote, urlencode
 
 from heavylift.checksums import Body
@@ -34,6 +35,7 @@ class ContainerWire:
     ) -> None:
         self.location = location
         self._account = account_of(connection)
+        self._container_url = f"{self._account.endpoint}/{quote(location.container, safe='$')}"
         self._tokens = TokenCache(token_fetcher(connection)) if self._account.bearer else None
         self.http = HttpClient(self._sign, ErrorReading(self._tokens), settings=settings, pacer=pacer)
 
@@ -41,8 +43,7 @@ class ContainerWire:
         token = await self._tokens.get() if self._tokens else None
         if isinstance(request, CloudRequest):
             request.sent_with.append(token)
-        now = format_datetime(datetime.now(UTC), usegmt=True)
-        headers = {"x-ms-version": API_VERSION, "x-ms-date": now, **request.headers}
+        headers = {"x-ms-version": API_VERSION, "x-ms-date": _date(int(time.time())), **request.headers}
         account = self._account
         if account.key is not None:
             headers["Authorization"] = shared_key_authorisation(
@@ -69,7 +70,7 @@ class ContainerWire:
         what = f"{act} of {self.location if key is None else self.location.url_of(key)}"
         parts = [urlencode(query, quote_via=quote)] if query else []
         parts += [self._account.sas] if self._account.sas else []
-        url = f"{self._account.endpoint}/{quote(self.location.container, safe='$')}{name}"
+        url = self._container_url + name
         return CloudRequest(
             method, url + ("?" + "&".join(parts) if parts else ""), what, headers or {}, body, creates=creates
         )
@@ -92,6 +93,11 @@ class ContainerWire:
             return parse(response.body)
         except (ValueError, IndexError):
             raise not_azure(request.what, "no XML") from None
+
+
+@lru_cache(maxsize=2)
+def _date(seconds: int) -> str:
+    return formatdate(seconds, usegmt=True)
 
 
 def etag_of(what: str, response: Response) -> str:
