@@ -127,7 +127,7 @@ def _refused(request: Request, fault: Fault) -> CredentialError:
         expected="permission",
         state="this blob was not changed",
         remedy=f"give it what this needs, {permission_of(request)}; check also the key, the SAS's"
-        " times and the account's firewall",
+        " times, this machine's clock and the account's firewall",
         code="3373",
     )
 
