@@ -18,7 +18,7 @@ from heavylift.objects.api import TransferRequest, copy_shard, plan_transfer, ve
 from heavylift.objects.copy import MOST_REFUSED_IN_A_ROW
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits
-from tests.integration.objects.places import Servers, transfer
+from tests.integration.objects.places import Servers, move, transfer
 from tests.support.weed_identities import Weed, weed
 
 MANY = 60
@@ -187,3 +187,17 @@ async def test_a_signature_that_allows_too_little_names_the_letter(
     request = transfer(*sides, tmp_path / "evidence")
     with pytest.raises((CredentialError, IncompleteError), match=letter):
         await planned_and_copied(request)
+
+
+async def test_a_signature_that_reads_and_lists_is_enough_for_a_source(
+    servers: Servers, new_container: Callable[[], str], tmp_path: Path
+) -> None:
+    # It may not ask for the container's own properties, however much of it it allows.
+    here = servers.place("azure_target", new_container())
+    body: Any = b"bytes"
+    servers.azure("azure_target").get_blob_client(here.location.container, "a").upload_blob(body)
+    signature = signed(servers, here.location.container, read=True, list=True, tag=True)
+    goal = servers.place("file", "folder")
+    plan, _, verification = await move(transfer(Place(here.location, signature), goal, tmp_path / "evidence"))
+    assert (verification.equal.objects, verification.passed) == (1, True)
+    assert "settings-unknown" in {each.rule for each in plan.findings}
