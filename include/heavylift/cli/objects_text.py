@@ -111,6 +111,7 @@ def verified(record: VerificationRecord) -> str:
         f"{verdict}: {record.statement}",
         f"  {record.equal.objects:,} of {record.source.objects:,} objects proved equal{methods}",
         f"  missing {record.missing:,}, different {record.different:,},"
+        f"{f' not comparable {record.unverifiable:,},' if record.unverifiable else ''}"
         f" attributes {record.attributes_differ:,},"
         f" only on target {record.extra:,}, newer on source {record.newer_on_source:,},"
         f" left by the spec {record.accepted:,}",

@@ -10,6 +10,7 @@ from heavylift.evidence.paths import plan_path
 from heavylift.locations import Location
 from heavylift.objects.requests import SYNC, TransferRequest
 from heavylift.patterns import selector
+from heavylift.platforms.addresses import store_of
 from heavylift.platforms.places import Place
 from heavylift.spec.vocabulary import Phase
 
@@ -33,7 +34,7 @@ def refuse_inside(request: TransferRequest) -> None:
     :raises SpecError: they are the same place, or one lies inside the other.
     """
     source, target = request.source, request.target
-    if _store(source) != _store(target):
+    if store_of(source) != store_of(target):
         return
     one, other = _path(source.location), _path(target.location)
     if one.startswith(other) or other.startswith(one):
@@ -63,7 +64,7 @@ def _refuse_evidence_in(copied: Place, request: TransferRequest) -> None:
     location = evidence_location(request.evidence_url, request.evidence_connection)
     evidence = Place(location, request.evidence_connection)
     below, root = _path(location), _path(copied.location)
-    if _store(evidence) != _store(copied) or not below.startswith(root):
+    if store_of(evidence) != store_of(copied) or not below.startswith(root):
         return
     rel = below[len(root) :]
     chosen = selector(request.options.include, request.options.exclude)
@@ -76,16 +77,6 @@ def _refuse_evidence_in(copied: Place, request: TransferRequest) -> None:
             remedy=f"name another place for evidence, or exclude {rel}**",
             code="9230",
         )
-
-
-def _store(place: Place) -> tuple[str, ...]:
-    """Return what tells apart two stores that may have containers of the same name."""
-    scheme, connection = place.location.scheme, place.connection
-    if scheme == "file" or connection is None:
-        return (scheme,)
-    address = connection.text("endpoint_url") or connection.host or ""
-    own = {"s3": connection.text("region_name"), "az": connection.login}.get(scheme)
-    return scheme, address, own or ""
 
 
 def _path(location: Location) -> str:

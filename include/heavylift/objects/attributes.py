@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from heavylift.errors import NotFoundError, PreconditionError
+from heavylift.errors import HeavyliftError, NotFoundError, PreconditionError
 from heavylift.evidence.paths import shards_folder
 from heavylift.evidence.records import EvidenceRef, ShardResult
 from heavylift.evidence.store import EvidenceStore
@@ -23,6 +23,7 @@ from heavylift.objects.manifest import SKIPPED, read_rels
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.row_files import read_rows
+from heavylift.objects.undecided import why_undecided
 from heavylift.objects.verdicts import ATTRIBUTES, Verdicts
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 from heavylift.platforms.tags import KEPT_OTHERWISE
@@ -105,6 +106,9 @@ async def judge_attributes(
             other, arrived = await attributes(target, request.target.location.prefix + rel)
         except (NotFoundError, PreconditionError):
             return  # The content verdict tells what is missing; it needs no second one.
+        except HeavyliftError as error:
+            verdicts.unequal(rel, ATTRIBUTES, await why_undecided(error, source, target), "")
+            return
         found = attribute_differences(one, other, keep, tags=source.traits.keeps_tags)
         # What has changed since it was listed is not what was compared: the next run's business.
         if found and verdicts.listed_versions(rel) == (version, arrived):

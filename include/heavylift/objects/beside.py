@@ -10,6 +10,7 @@ from heavylift.evidence.wording import counted, size
 from heavylift.objects.classes import class_on_target, must_be_restored
 from heavylift.objects.diff import Difference, Refused
 from heavylift.objects.listing import Listing
+from heavylift.objects.pool import for_each
 from heavylift.objects.requests import SYNC, TransferRequest
 from heavylift.platforms.containers import DescribesContainer
 from heavylift.platforms.ports import ObjectStore
@@ -24,8 +25,13 @@ ARCHIVED = "must-be-restored"
 ARCHIVED_REMEDY = "restore the object on the source first, or set on_unholdable_key: skip"
 
 
-def refuse_archived(request: TransferRequest, difference: Difference, source: Listing) -> None:
-    """Take what would have to be copied but cannot be read yet out of the plan."""
+async def refuse_archived(
+    request: TransferRequest, difference: Difference, source: Listing, store: ObjectStore
+) -> None:
+    """Take what would have to be copied but cannot be read yet out of the plan.
+
+    On S3 an object stays in its class when it is restored, and no listing tells that it was: each is asked.
+    """
     scheme = request.source.location.scheme
     classes = [
         name for name, _objects, _bytes in classes_of(difference, source) if must_be_restored(scheme, name)
@@ -38,9 +44,24 @@ def refuse_archived(request: TransferRequest, difference: Difference, source: Li
         " AND d.rel NOT IN (SELECT rel FROM refused)",
         {"source": str(source.path), "classes": classes},
     ).fetchall()
-    difference.refuse(
-        [Refused(rel, ARCHIVED, f"it is in the class {name} and cannot be read now") for rel, name in rows]
-    )
+    refused: list[Refused] = []
+
+    async def judge(row: tuple[str, str]) -> None:
+        rel, name = row
+        if scheme != "s3" or not await _is_restored(store, request.source.location.prefix + rel):
+            refused.append(Refused(rel, ARCHIVED, f"it is in the class {name} and cannot be read now"))
+
+    await for_each(rows, judge, request.options.limits.max_concurrency)
+    difference.refuse(sorted(refused, key=lambda each: each.rel))
+
+
+async def _is_restored(store: ObjectStore, key: str) -> bool:
+    try:
+        return (await store.head(key)).restored
+    except TransientError:
+        raise
+    except HeavyliftError:
+        return False  # It has gone, or may not be looked at: it cannot be read now in any case.
 
 
 async def describe(

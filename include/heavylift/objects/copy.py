@@ -59,6 +59,8 @@ from heavylift.platforms.tags import KEPT_OTHERWISE
 
 MOST_TRANSIENT_IN_A_ROW = 20
 """After so many objects failed by themselves one after the other, the other side is taken for down."""
+MOST_REFUSED_IN_A_ROW = 20
+"""After so many objects were refused one after the other, the rest is taken to be refused as well."""
 
 
 @dataclass(slots=True)
@@ -89,10 +91,11 @@ class _Outcome:
     failures: list[Failure] = field(default_factory=list)
     errors: list[HeavyliftError] = field(default_factory=list)
     transient_in_a_row: int = 0
+    refused_in_a_row: int = 0
     stopped_by: HeavyliftError | None = None
 
     def settled(self, row: PlanRow, done: ManifestRow) -> None:
-        self.transient_in_a_row = 0
+        self.transient_in_a_row = self.refused_in_a_row = 0
         counts = {"moved": self.moved, SKIPPED: self.skipped}
         counts.get(done.outcome, self.unchanged).add(row)
 
@@ -105,9 +108,11 @@ class _Outcome:
             self.failures.append(Failure(key=row.rel, error=error.attrs()))
             self.errors.append(error)
         self.transient_in_a_row = self.transient_in_a_row + 1 if isinstance(error, TransientError) else 0
-        # What refuses everything by a permission or for want of room refuses the next object too.
+        self.refused_in_a_row = self.refused_in_a_row + 1 if isinstance(error, CredentialError) else 0
+        # Where there is no room for this object, there is none for the next.
         if (
-            isinstance(error, CredentialError | NoRoomError)
+            isinstance(error, NoRoomError)
+            or self.refused_in_a_row >= MOST_REFUSED_IN_A_ROW
             or self.transient_in_a_row >= MOST_TRANSIENT_IN_A_ROW
         ):
             self.stopped_by = error
@@ -264,9 +269,7 @@ class _Attempt:
             except WindowClosedError:
                 return
             except HeavyliftError as error:
-                outcome.error(row, with_attributes_named(copier, row.rel, error))
-                if isinstance(error, IntegrityError) and error.left_version:
-                    self._manifest.add(wrong_row(row, error.left_version))
+                await self._failed(copier, row, error)
                 continue  # what failed is not told as copied
             else:
                 outcome.settled(row, done)
@@ -275,6 +278,23 @@ class _Attempt:
                 if done.outcome != "moved" and meter.size_bytes == before:
                     meter.add_bytes(row.size_bytes)
             meter.add_object()
+
+    async def _failed(self, copier: Copier, row: PlanRow, error: HeavyliftError) -> None:
+        self._outcome.error(row, with_attributes_named(copier, row.rel, error))
+        if isinstance(error, IntegrityError) and error.left_version:
+            self._manifest.add(wrong_row(row, error.left_version))
+        if isinstance(error, CredentialError):
+            await self._refused(copier)
+
+    async def _refused(self, copier: Copier) -> None:
+        """Tell one object that may not be read or written from an identity that may do nothing any more."""
+        try:
+            await copier.source.check()
+            await copier.target.check()
+        except TransientError:
+            return  # It says nothing of permissions, and meets the next object just as well.
+        except HeavyliftError as error:
+            self._outcome.stopped_by = error
 
     async def _not_found(self, copier: Copier, row: PlanRow, error: NotFoundError) -> None:
         """Tell an object that has gone from its source from a container that has."""

@@ -112,7 +112,7 @@ async def _compare(
     try:
         difference.add_known(await fetch_known(evidence, request.run.migration, request.dataset, work))
         difference.compare(source_listing, target_listing, options.filters, now)
-        refuse_archived(request, difference, source_listing)
+        await refuse_archived(request, difference, source_listing, source)
         findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
         findings += in_quarantine(request, sides[0])
         looked = await look_at_attributes(request, difference, source, target)

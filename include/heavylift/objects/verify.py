@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from heavylift.errors import HeavyliftError
 from heavylift.evidence.numbered import latest_number, write_next
 from heavylift.evidence.paths import plan_path, verification_path
 from heavylift.evidence.records import EvidenceRef, PlanRecord, Tally, VerificationRecord, utc_now
@@ -28,6 +29,7 @@ from heavylift.objects.standing import keep_pages, may_stand, nothing_is_open, p
 from heavylift.objects.standing_proof import lay_down, standing_of, verify_by
 from heavylift.objects.state import fetch_known
 from heavylift.objects.state_keeping import describe_state, keep_state, keep_tree
+from heavylift.objects.undecided import UNVERIFIABLE, why_undecided
 from heavylift.objects.verdicts import ATTRIBUTES, Verdicts
 from heavylift.platforms.ports import ObjectStore
 from heavylift.spec.datasets import Sample
@@ -167,7 +169,12 @@ class _Verification:
         async def judge(row: tuple[str, str, str, int]) -> None:
             rel = row[0]
             sides = (self.source, self._source_key(rel), self.target, self._target_key(rel))
-            deep = await look(*sides, recorded.get(rel), always_read=always_read, trusting=trusting)
+            try:
+                deep = await look(*sides, recorded.get(rel), always_read=always_read, trusting=trusting)
+            except HeavyliftError as error:
+                why = await why_undecided(error, self.source, self.target)
+                verdicts.unequal(rel, UNVERIFIABLE, why, "")
+                return
             verdict = deep.verdict
             if deep.damaged:
                 verdicts.damaged(rel)
@@ -195,7 +202,7 @@ class _Verification:
     ) -> VerificationRecord:
         """Return what was found, without what is kept beside it."""
         objects, size_bytes = verdicts.proved_tally()
-        failing = [verdicts.count(kind) for kind in ("missing", "different", "unverifiable", ATTRIBUTES)]
+        failing = [verdicts.count(kind) for kind in ("missing", "different", UNVERIFIABLE, ATTRIBUTES)]
         return VerificationRecord(
             run=self.request.run,
             dataset=self.request.dataset,

@@ -66,12 +66,14 @@ class ObjectHead:
         with them checksums of parts, such as MD5_PARTS, can be recomputed.
     :param tag_count: number of tags; None where the store does not say. A zero holds only if
         the credentials may read tags, which a call of ``tags`` shows.
+    :param restored: it lies in an archive class, and a copy of it can be read for now.
     """
 
     object: ListedObject
     attributes: ObjectAttributes
     part_sizes: tuple[int, ...] = ()
     tag_count: int | None = None
+    restored: bool = False
 
 
 class ObjectStream(Protocol):

@@ -24,7 +24,7 @@ from heavylift.report.databases import DatabaseRow, database_rows
 from heavylift.report.deletions import Deletions, deletions_of
 from heavylift.report.features import FeatureRow, feature_rows
 from heavylift.report.forecast import Forecast, forecasts_of
-from heavylift.report.found import FoundAlike, found_alike
+from heavylift.report.found import FoundAlike, found_alike, told_once
 from heavylift.report.leaving import leaving_files
 from heavylift.report.models import ModelRow, model_rows
 from heavylift.report.optimize import OptimizeView, optimize_view
@@ -206,10 +206,8 @@ def _proof(evidence: DatasetEvidence) -> ProofRow:
 
 def _findings(story: RunStory) -> Iterable[Finding]:
     for each in story.datasets:
-        if each.plan:
-            yield from each.plan.record.findings
-        for kept in each.shards.values():
-            yield from kept.record.notes
+        notes = [note for kept in each.shards.values() for note in kept.record.notes]
+        yield from told_once(each.plan.record.findings if each.plan else (), notes)
         if each.deletes:
             yield from each.deletes.record.findings
     yield from (finding for database in story.databases for finding in database.findings)

@@ -8,11 +8,12 @@ from pathlib import Path
 import pytest
 
 from heavylift.objects.api import plan_transfer
+from heavylift.objects.beside import ARCHIVED
 from heavylift.platforms.containers import DescribesContainer
 from heavylift.platforms.wiring import open_store
 from heavylift.spec.classes import StorageClasses
 from heavylift.spec.datasets import Limits
-from heavylift.spec.vocabulary import ClassPolicy
+from heavylift.spec.vocabulary import ClassPolicy, OnUnholdableKey
 from tests.integration.objects.places import Servers, move, transfer
 
 MIB = 2**20
@@ -55,6 +56,27 @@ async def test_what_stands_in_an_archive_stops_the_plan(
     servers.s3("aws_source").put_object(Bucket=bucket, Key="frozen", Body=b"x", StorageClass="DEEP_ARCHIVE")
     with pytest.raises(ConflictError, match=r"frozen.*DEEP_ARCHIVE.*restore the object"):
         await plan_transfer(transfer(origin, goal, tmp_path / "evidence"))
+
+
+async def test_what_was_restored_from_an_archive_moves_and_the_rest_is_named(
+    servers: Servers, new_container: Callable[[], str], tmp_path: Path
+) -> None:
+    # A restored object stays in its class, and listings tell nothing of it.
+    origin, goal = servers.place("aws_control", new_container()), servers.place("gcp_target", new_container())
+    bucket, client = origin.location.container, servers.s3("aws_control")
+    for key in ("cold/a", "cold/b"):
+        client.put_object(Bucket=bucket, Key=key, Body=key.encode(), StorageClass="GLACIER")
+    client.put_object(Bucket=bucket, Key="warm", Body=b"warm")
+    skip = {"on_unholdable_key": OnUnholdableKey.SKIP}
+    plan, _, verification = await move(transfer(origin, goal, tmp_path / "evidence", "one", **skip))
+    assert (plan.to_copy.objects, plan.refused.objects, verification.passed) == (1, 2, True)
+    client.restore_object(Bucket=bucket, Key="cold/a", RestoreRequest={"Days": 1})
+    plan, _, verification = await move(transfer(origin, goal, tmp_path / "evidence", "two", **skip))
+    assert (plan.to_copy.objects, plan.refused.objects, verification.equal.objects) == (1, 1, 2)
+    assert [f.subject for f in plan.findings if f.rule == ARCHIVED] == [f"s3://{bucket}/cold/b"]
+    client.restore_object(Bucket=bucket, Key="cold/b", RestoreRequest={"Days": 1})
+    plan, _, verification = await move(transfer(origin, goal, tmp_path / "evidence", "three"))
+    assert (plan.to_copy.objects, verification.equal.objects, verification.passed) == (1, 3, True)
 
 
 async def test_a_buckets_settings_are_told(

@@ -100,7 +100,7 @@ async def test_objects_that_must_be_restored_are_named_before_anything_moves(tmp
     )  # fmt: skip
     difference = Difference(tmp_path, 2**26)
     difference.compare(one, other)
-    refuse_archived(request, difference, one)
+    await refuse_archived(request, difference, one, source)
     refused, _ = difference.refusals(10)
     difference.close()
     assert [(item.rel, item.rule) for item in refused] == [

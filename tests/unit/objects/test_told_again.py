@@ -171,6 +171,15 @@ async def test_a_copy_into_its_own_source_is_refused(
         await plan_transfer(replace(request_, source=place(source), target=place(target)))
 
 
+async def test_a_copy_into_its_own_source_is_refused_however_its_address_is_spelled(
+    request_: TransferRequest,  # noqa: F811
+) -> None:
+    source = place("s3://b", extra={"endpoint_url": "http://127.0.0.1:9000"})
+    target = place("s3://b/copy", extra={"endpoint_url": "http://localhost:9000/", "region_name": "x"})
+    with pytest.raises(SpecError, match="HL-9224"):
+        await plan_transfer(replace(request_, source=source, target=target))
+
+
 @pytest.mark.parametrize(
     ("source", "target"),
     [

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from heavylift.errors import HeavyliftError
 from heavylift.platforms.aws import refusals
+from heavylift.platforms.aws.permissions import permission_of
 from heavylift.platforms.aws.xml import MalformedXmlError, parse
 from heavylift.platforms.http import Request
 from heavylift.platforms.http_errors import error_for_status
@@ -107,6 +108,8 @@ def error_of(request: Request, fault: S3Fault) -> HeavyliftError:
     if fault.status in _REDIRECTS or fault.code in _ELSEWHERE:
         return refusals.elsewhere(request.what, fault.shown, fault.region)
     build = _refusal(request, fault)
+    if build is refusals.denied:
+        return refusals.denied(request.what, fault.shown, permission_of(request))
     if build is not None:
         return build(request.what, fault.shown)
     detail = f"{fault.code}: {fault.message}" if fault.code else ""

@@ -202,7 +202,12 @@ def read_head(key: str, headers: Mapping[str, str], what: str) -> ObjectHead:
         checksums=read_checksums(told),
         storage_class=told.get("x-amz-storage-class", ""),
     )
-    return ObjectHead(listed, read_attributes(told), tag_count=_tag_count(told))
+    return ObjectHead(
+        listed,
+        read_attributes(told),
+        tag_count=_tag_count(told),
+        restored='ongoing-request="false"' in told.get("x-amz-restore", ""),
+    )
 
 
 # Servers known to send x-amz-tagging-count with every object that has tags, if the reader may

@@ -79,14 +79,14 @@ def no_upload(what: str, got: str) -> HeavyliftError:
     )
 
 
-def denied(what: str, got: str) -> HeavyliftError:
+def denied(what: str, got: str, needed: str = "the permission that this act needs") -> HeavyliftError:
     """The identity is known and lacks a permission."""
     return CredentialError(
         what,
         got=got,
         expected="permission",
         state=_UNCHANGED,
-        remedy="give the connection's identity the permission that this act needs",
+        remedy=f"give the connection's identity {needed}, and see that no policy denies it",
         code="3125",
     )
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from heavylift.errors import CredentialError
 from heavylift.platforms.azure.wire import ContainerWire
 from heavylift.platforms.containers import ContainerTrait, encrypted, locked, shared, unknown
 
 _SET = "true"
+_OF_THE_ACCOUNT = "it is a setting of the account"
 _OWN_KEY = "$account-encryption-key"
 
 
@@ -15,15 +17,19 @@ async def describe(wire: ContainerWire) -> list[ContainerTrait]:
     """Ask for the container's properties; one request
     (https://learn.microsoft.com/rest/api/storageservices/get-container-properties).
 
-    Versioning is a setting of the account, which the data service does not tell.
+    Versioning is a setting of the account, which the data service does not tell. A signature for a container
+    alone never allows this request.
     """
     request = wire.request("GET", "properties", None, query={"restype": "container"})
-    return read((await wire.send(request)).headers)
+    try:
+        return read((await wire.send(request)).headers)
+    except CredentialError as error:
+        return [unknown("versioning", _OF_THE_ACCOUNT), unknown("settings", error.got)]
 
 
 def read(headers: Mapping[str, str]) -> list[ContainerTrait]:
     """Return what the properties say is set."""
-    found = [unknown("versioning", "it is a setting of the account")]
+    found = [unknown("versioning", _OF_THE_ACCOUNT)]
     kept = [
         name
         for name in ("immutability-policy", "legal-hold")

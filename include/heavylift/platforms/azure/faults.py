@@ -20,6 +20,7 @@ from heavylift.errors import (
     ServerUnavailableError,
     ThrottledError,
 )
+from heavylift.platforms.azure.permissions import permission_of
 from heavylift.platforms.azure.xml import parse
 from heavylift.platforms.http import Request
 from heavylift.platforms.http_errors import error_for_status
@@ -125,8 +126,8 @@ def _refused(request: Request, fault: Fault) -> CredentialError:
         got=fault.shown,
         expected="permission",
         state="this blob was not changed",
-        remedy="check the key, SAS (permissions r, w, c, d, l and t for tags; time) or role "
-        "(Storage Blob Data Owner where tags are kept, else Contributor), and the account's firewall",
+        remedy=f"give it what this needs, {permission_of(request)}; check also the key, the SAS's"
+        " times, this machine's clock and the account's firewall",
         code="3373",
     )
 

@@ -17,6 +17,7 @@ from heavylift.errors import (
     ServerUnavailableError,
     ThrottledError,
 )
+from heavylift.platforms.gcp.permissions import permission_of
 from heavylift.platforms.http import Request
 from heavylift.platforms.http_errors import error_for_status
 from heavylift.platforms.tokens import CloudRequest, TokenCache
@@ -105,7 +106,7 @@ def error_of(request: Request, fault: Fault) -> HeavyliftError:
             got=fault.shown,
             expected="permission",
             state="this object was not changed",
-            remedy="grant the identity storage.objects.list, get, create and delete on the bucket",
+            remedy=f"grant the identity {permission_of(request)} on the bucket",
             code="3257",
         )
     if fault.status == 404:

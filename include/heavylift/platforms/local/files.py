@@ -59,15 +59,26 @@ class Files:
             raise
 
     def fetch(
-        self, key: str, version: str | None, offset: int, length: int | None
-    ) -> tuple[ObjectHead, bytes]:
-        """Read a file, or a range of it, whole."""
+        self, key: str, version: str | None, offset: int, length: int | None, into: bytearray | None = None
+    ) -> tuple[ObjectHead, Body]:
+        """Read a file, or a range of it, whole, and no more than once into memory.
+
+        :param into: where it may be put, if there is room.
+        """
         opened, first = self.open(key, version, offset, length)
         try:
-            pieces = [first]
-            while pieces[-1] and opened.position < opened.end:
-                pieces.append(opened.read())
-            return opened.head, b"".join(pieces)
+            begin = opened.position - len(first)
+            if opened.position >= opened.end:
+                return opened.head, first
+            wanted = opened.end - begin
+            fits = into is not None and len(into) >= wanted
+            whole: bytearray | memoryview = memoryview(into)[:wanted] if into and fits else bytearray(wanted)
+            filled, piece = 0, first
+            while piece:
+                whole[filled : filled + len(piece)] = piece
+                filled += len(piece)
+                piece = opened.read() if filled < wanted else b""
+            return opened.head, whole[:filled] if filled < wanted else whole
         finally:
             opened.close()
 

@@ -171,7 +171,7 @@ class PosixStore:
 
         :raises PreconditionError: the file is no longer ``version``, or was written to meanwhile.
         """
-        head, body = await self.run(partial(self._files.fetch, key, version, offset, length))
+        head, body = await self.run(partial(self._files.fetch, key, version, offset, length, into))
         await self.pacer.take(len(body))
         return Fetched(head, body)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from multidict import CIMultiDict
 
@@ -154,3 +156,27 @@ def test_expiry_is_seen_in_bodies_and_guessed_for_heads() -> None:
     assert is_expiry(HEADING, S3Fault(400))
     assert not is_expiry(HEADING, S3Fault(403))
     assert not is_expiry(PLAIN, S3Fault(400, "BadDigest"))
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "headers", "action"),
+    [
+        ("GET", "?list-type=2&prefix=a", {}, "s3:ListBucket"),
+        ("GET", "", {}, "s3:GetObject"),
+        ("HEAD", "?partNumber=1", {}, "s3:GetObject"),
+        ("GET", "?tagging=", {}, "s3:GetObjectTagging"),
+        ("PUT", "", {}, "s3:PutObject"),
+        ("PUT", "", {"x-amz-tagging": "a=b"}, "s3:PutObjectTagging"),
+        ("POST", "?uploads=", {}, "s3:PutObject"),
+        ("GET", "?uploads=", {}, "s3:ListBucketMultipartUploads"),
+        ("GET", "?uploadId=1", {}, "s3:ListMultipartUploadParts"),
+        ("DELETE", "?uploadId=1", {}, "s3:AbortMultipartUpload"),
+        ("DELETE", "", {}, "s3:DeleteObject"),
+        ("DELETE", "?versionId=1", {}, "s3:DeleteObjectVersion"),
+    ],
+)
+def test_a_refusal_names_the_permission(
+    method: str, query: str, headers: dict[str, str], action: str
+) -> None:
+    request = Request(method, f"https://h/b/k{query}", "act", headers)
+    assert action in re.findall(r"s3:\w+", error(403, body("AccessDenied"), request).remedy)

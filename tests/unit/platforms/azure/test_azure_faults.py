@@ -16,8 +16,9 @@ from heavylift.errors import (
     ServerUnavailableError,
     ThrottledError,
 )
-from heavylift.platforms.azure.faults import error_of, read_fault
+from heavylift.platforms.azure.faults import Fault, error_of, read_fault
 from heavylift.platforms.azure.xml import parse
+from heavylift.platforms.http import Request
 from heavylift.platforms.tokens import CloudRequest
 
 
@@ -98,3 +99,21 @@ def test_names_that_xml_cannot_hold_are_decoded() -> None:
     assert found.get("Name") == "a\ufffe%b"
     assert found.get("Other") == "a%25 b <\n"
     assert found.get("None") == ""
+
+
+@pytest.mark.parametrize(
+    ("method", "query", "headers", "needed"),
+    [
+        ("GET", "?restype=container&comp=list", {}, "l in a SAS, or the role Storage Blob Data Reader"),
+        ("HEAD", "", {}, "r in a SAS, or the role Storage Blob Data Reader"),
+        ("GET", "?comp=tags", {}, "t in a SAS, or the role Storage Blob Data Owner"),
+        ("PUT", "", {}, "w in a SAS, or the role Storage Blob Data Contributor"),
+        ("PUT", "?comp=blocklist", {"x-ms-tags": "a=b"}, "w and t in a SAS"),
+        ("DELETE", "", {}, "d in a SAS, or the role Storage Blob Data Contributor"),
+    ],
+)
+def test_a_refusal_names_the_permission(
+    method: str, query: str, headers: dict[str, str], needed: str
+) -> None:
+    request = Request(method, f"https://h/c/k{query}", "act", headers)
+    assert needed in error_of(request, Fault(403, "AuthorizationPermissionMismatch", "")).remedy

@@ -17,7 +17,8 @@ from heavylift.errors import (
     ServerUnavailableError,
     ThrottledError,
 )
-from heavylift.platforms.gcp.faults import error_of, read_fault
+from heavylift.platforms.gcp.faults import Fault, error_of, read_fault
+from heavylift.platforms.http import Request
 from heavylift.platforms.tokens import CloudRequest
 
 
@@ -66,3 +67,19 @@ def test_a_body_of_another_form_is_no_error_in_itself(body: bytes) -> None:
     fault = read_fault(502, body)
     assert fault.status == 502
     assert "\n" not in fault.shown
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "needed"),
+    [
+        ("GET", "/storage/v1/b/b/o?maxResults=1", "storage.objects.list "),
+        ("GET", "/storage/v1/b/b/o/k?alt=media", "storage.objects.get "),
+        ("GET", "/storage/v1/b/b", "storage.buckets.get "),
+        ("POST", "/upload/storage/v1/b/b/o?uploadType=multipart", "storage.objects.create "),
+        ("POST", "/storage/v1/b/b/o/k/compose", "storage.objects.create, get "),
+        ("DELETE", "/storage/v1/b/b/o/k", "storage.objects.delete "),
+    ],
+)
+def test_a_refusal_names_the_permission(method: str, path: str, needed: str) -> None:
+    request = Request(method, f"https://h{path}", "act", {})
+    assert needed in error_of(request, Fault(403, "forbidden", "")).remedy
