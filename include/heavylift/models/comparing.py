@@ -173,8 +173,13 @@ _NOTICED = 1e-6
 """Noise below this part of the largest answer hides no other model."""
 
 
-def unproved(source: Outputs, again: Outputs, floats: list[ColumnResult], policy: Policy) -> str:
-    """Return why answers within the tolerance prove nothing: it is as wide as answers are apart."""
+def unproved(
+    source: Outputs, again: Outputs, floats: list[ColumnResult], policy: Policy, share: float = 0.95
+) -> str:
+    """Return why answers within the tolerance prove nothing: it is as wide as answers are apart.
+
+    :param share: of the rows whose noise counts; the widest of the others hides no other model.
+    """
     if policy.absolute is not None or policy.relative is not None:
         return ""
     finite = {each.name: source.columns[each.name].astype(np.float64) for each in floats}
@@ -184,7 +189,7 @@ def unproved(source: Outputs, again: Outputs, floats: list[ColumnResult], policy
         values = finite[each.name]
         beside = (side.columns[each.name].astype(np.float64) for side in (source, again))
         # Noise of a few rows alone hides no other model: that differs from the source in the others.
-        common = float(np.quantile(differences(*beside), 0.95)) if each.tolerance.floor else 0.0
+        common = float(np.quantile(differences(*beside), share)) if each.tolerance.floor else 0.0
         floor = min(each.tolerance.floor, 2 * common)
         if floor <= _NOTICED * largest or not len(values):
             continue

@@ -37,6 +37,8 @@ _RARE = 0.005
 """What chance does more seldom is taken for another model."""
 _CLEARLY = 0.05
 """By so much must a share be beyond what chance makes: less, however surely, is no other model."""
+_COMMON = 0.75
+"""Noise in fewer rows than the others hides no other model: it differs in these."""
 _SIGMAS, _MORE, _FEWEST = 4.0, 0.05, 20
 """Of the mean: standard errors, part of the usual noise, and rows. Two runs of each side tell it better than
 the one of :mod:`heavylift.models.comparing`, so that less is told apart."""
@@ -85,7 +87,7 @@ def settle(runs: Runs, first: Parity, policy: Policy) -> Parity:
         return Parity(problem=problem)
     floats = [each for each in first.columns if is_float(runs.source.columns[each.name])]
     excusable = close_calls(runs.source, runs.target, floats)
-    reasons, columns = [unproved(runs.source, runs.again, floats, policy)], []
+    reasons, columns = [unproved(runs.source, runs.again, floats, policy, _COMMON)], []
     unsteady = np.zeros(first.rows, bool)
     for each in first.columns:
         column = _column(runs, each.name, policy)
