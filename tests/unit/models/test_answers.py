@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from heavylift.models.worker_answers import columns_of as told_by_a_process
-from heavylift.scoring.endpoints import _columns as told_by_a_server
+from heavylift.scoring.answers import columns_of as told_by_a_server
+from heavylift.scoring.answers import rows_of
 
 TWO = np.array([[1.0, 2.0], [3.0, 4.0]])
 
@@ -42,4 +43,46 @@ def test_answers_without_names_are_numbered(answer: Any, names: list[str]) -> No
     ],
 )
 def test_a_server_s_answers_are_called_likewise(rows: list[Any], names: list[str]) -> None:
-    assert list(told_by_a_server({"predictions": rows})) == names
+    assert list(told_by_a_server(rows_of({"predictions": rows}, 2))) == names
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ([[1, 2], [3, 4]], [[1, 2], [3, 4, 5]]),
+        ([[1, 2], [3, 4]], [[1, 2], [3]]),
+        ([{"a": 1}, {"a": 2}], [{"a": 1}, {"a": 2, "b": 3}]),
+        ([{"a": 1}, {"a": 2}], [{"a": 1}, {}]),
+        ([{"a": [1, 2]}, {"a": [3, 4]}], [{"a": [1, 2]}, {"a": [3, 5]}]),
+        ([[[1, 2], [3, 4]]], [[[1, 2], [3, 5]]]),
+        ([[[1, 2], [3, 4]]], [[[1, 2, 3], [4]]]),
+        ([{"a": {"x": 1}}, {"a": None}], [{"a": {"x": 2}}, {"a": None}]),
+        ([1.0, {"a": 1}], [1.0, {"a": 2}]),
+        ([["a"], ["b", "c"]], [["a"], ["b", "d"]]),
+        ([[1, {"a": 1}]], [[1, {"a": 2}]]),
+    ],
+)
+def test_no_row_s_part_of_an_answer_is_left_out(one: list[Any], other: list[Any]) -> None:
+    def told(rows: list[Any]) -> dict[str, list[Any]]:
+        found = told_by_a_server(rows)
+        assert all(each.shape == (len(rows),) for each in found.values())
+        return {name: each.tolist() for name, each in found.items()}
+
+    assert told(one) == told(one)
+    assert told(one) != told(other)
+
+
+def test_a_mapping_of_columns_is_as_good_as_records() -> None:
+    rows = rows_of({"predictions": {"a": [1, 2], "b": ["x", "y"]}}, 2)
+    assert rows == [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}]
+    assert rows_of({"predictions": {"a": [1, 2]}}, 3) == [{"a": [1, 2]}]
+
+
+def test_scores_in_records_are_numbered_by_their_classes() -> None:
+    one = told_by_a_process([{"ham": 0.2, "spam": 0.8}, {"ham": 0.4, "spam": 0.6}], "answer")
+    same = told_by_a_process([{"spam": 0.8, "ham": 0.2}, {"spam": 0.6, "ham": 0.4}], "answer")
+    other = told_by_a_process([{"spam": 0.2, "ham": 0.8}, {"spam": 0.4, "ham": 0.6}], "answer")
+    assert one["score:0"].tolist() == same["score:0"].tolist() == [0.2, 0.4]
+    assert other["score:0"].tolist() == [0.8, 0.6]
+    numbered = told_by_a_process([{n: float(n) for n in (10, 9, 2)}], "answer")
+    assert [each.tolist() for each in numbered.values()] == [[2.0], [9.0], [10.0]]
