@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
@@ -28,7 +28,7 @@ from heavylift.models.sessions import ModelProcess
 from heavylift.models.sides import Prepared, Sides, distance, machine, opened, side_record
 from heavylift.models.work import Work
 from heavylift.scoring.golden import Golden
-from heavylift.scoring.outputs import Predicted
+from heavylift.scoring.outputs import Predicted, ordered
 
 
 @dataclass(frozen=True)
@@ -102,11 +102,11 @@ def revalidate(
 def _measure(
     request: ModelRequest, sides: Sides, golden: Golden, generator: np.random.Generator, work: Work
 ) -> Measured:
-    answers = []
+    answers: list[Predicted] = []
     for name, session in (("source", sides.source), ("source, again", sides.again), ("target", sides.target)):
         work.check()
         work.tell(f"asking the {name} about {golden.rows:,} rows")
-        answers.append(session.predict())
+        answers.append(_ordered(session.predict(), answers))
     latency = None
     plan = request.compare.latency
     if plan is not None:
@@ -114,6 +114,11 @@ def _measure(
         rows = min(golden.rows, 500)
         latency = measure(sides.source.time, sides.target.time, rows, plan, generator, work.check)
     return Measured((answers[0], answers[1], answers[2]), latency, sides)
+
+
+def _ordered(answer: Predicted, before: list[Predicted]) -> Predicted:
+    """Return an answer with its columns in the order of the source's first."""
+    return replace(answer, outputs=ordered(answer.outputs, before[0].outputs)) if before else answer
 
 
 def _compared(measured: Measured, far: str, request: ModelRequest, golden: Golden, work: Work) -> Parity:
@@ -127,7 +132,7 @@ def _compared(measured: Measured, far: str, request: ModelRequest, golden: Golde
         return first
     work.check()
     work.tell(f"asking the target, again, about {golden.rows:,} rows")
-    repeated = measured.sides.repeat().predict().outputs
+    repeated = ordered(measured.sides.repeat().predict().outputs, source)
     return settle(Runs(source, again, target, repeated), first, policy)
 
 

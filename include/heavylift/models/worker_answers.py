@@ -12,6 +12,7 @@ from typing import Any
 
 MOST_COLUMNS = 4096
 SCORES = "score:"
+MISSING = "<missing>"
 
 
 def columns_of(answer: Any, name: str, rows: int = -1) -> dict[str, Any]:
@@ -76,10 +77,12 @@ def plain(values: Any) -> Any:
     told = [value for value in values if not _missing(value)]
     if kind == "O" and told and all(isinstance(value, numbers.Real) for value in told):
         return numpy.array([numpy.nan if _missing(value) else float(value) for value in values])
-    return numpy.array([str(value) for value in values])
+    return numpy.array([MISSING if _missing(value) else str(value) for value in values])
 
 
 def _missing(value: Any) -> bool:
+    if isinstance(value, float) and value != value:
+        return True
     return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 

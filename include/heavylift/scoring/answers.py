@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from heavylift.scoring.outputs import SCORES
+from heavylift.scoring.outputs import MISSING, SCORES
 
 Columns = dict[str, NDArray[Any]]
 
@@ -76,7 +76,15 @@ def _flat(value: Any) -> tuple[tuple[int, ...] | None, list[Any]]:
     return told, [each for _, values in inner for each in values]
 
 
+_EXACT = 2**53
+"""Whole numbers beyond it are not all there among floats, which those with gaps become."""
+
+
 def _plain(values: list[Any]) -> NDArray[Any]:
+    texts = any(isinstance(each, str) for each in values)
+    large = None in values and any(type(each) is int and abs(each) > _EXACT for each in values)
+    if texts or large:
+        return np.array([MISSING if each is None else str(each) for each in values])
     # JSON writes 1.0 as 1: a column is whole only where the server never says otherwise.
     made = np.array([np.nan if each is None else each for each in values])
     return made if made.dtype.kind in "biufU" else np.array([str(each) for each in values])

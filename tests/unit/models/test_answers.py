@@ -9,8 +9,10 @@ import pandas as pd
 import pytest
 
 from heavylift.models.worker_answers import columns_of as told_by_a_process
+from heavylift.models.worker_answers import plain
 from heavylift.scoring.answers import columns_of as told_by_a_server
 from heavylift.scoring.answers import rows_of
+from heavylift.scoring.outputs import Outputs, ordered
 
 TWO = np.array([[1.0, 2.0], [3.0, 4.0]])
 
@@ -60,6 +62,9 @@ def test_a_server_s_answers_are_called_likewise(rows: list[Any], names: list[str
         ([1.0, {"a": 1}], [1.0, {"a": 2}]),
         ([["a"], ["b", "c"]], [["a"], ["b", "d"]]),
         ([[1, {"a": 1}]], [[1, {"a": 2}]]),
+        (["x", None], ["x", "nan"]),
+        (["x", None], ["x", "None"]),
+        ([2**60, None], [2**60 + 1, None]),
     ],
 )
 def test_no_row_s_part_of_an_answer_is_left_out(one: list[Any], other: list[Any]) -> None:
@@ -86,3 +91,17 @@ def test_scores_in_records_are_numbered_by_their_classes() -> None:
     assert other["score:0"].tolist() == [0.8, 0.6]
     numbered = told_by_a_process([{n: float(n) for n in (10, 9, 2)}], "answer")
     assert [each.tolist() for each in numbered.values()] == [[2.0], [9.0], [10.0]]
+
+
+@pytest.mark.parametrize("text", ["nan", "None", "<NA>", ""])
+def test_a_text_that_looks_like_none_is_not_a_missing_one(text: str) -> None:
+    one, other = (plain(np.array(["x", last], dtype=object)).tolist() for last in (None, text))
+    assert one != other
+    assert plain(np.array(["x", np.nan], dtype=object)).tolist() == one
+
+
+def test_named_columns_have_no_order_and_others_are_left_as_they_are() -> None:
+    one, other = Outputs({"a": TWO[0], "b": TWO[1]}), Outputs({"b": TWO[1], "a": TWO[0]})
+    assert list(ordered(other, one).columns) == ["a", "b"]
+    assert ordered(other, one).columns["b"].tolist() == [3.0, 4.0]
+    assert list(ordered(Outputs({"c": TWO[0]}), one).columns) == ["c"]
