@@ -1,5 +1,8 @@
 """How often comparisons are right: ``python -m tests.benchmarks.model_trials [--trials N] [--seed N]``.
 
+``--noisy`` runs the trials of models that answer differently each time; with ``--once`` they are judged by
+one run of the target, as they were before it was asked twice.
+
 Each trial trains a model, makes a target of it, and judges that; each is drawn from its own seed. Rates come
 with the interval of Clopper and Pearson at 95 %. Ends with 1 where a rate is beyond its goal.
 """
@@ -14,6 +17,7 @@ from functools import partial
 
 from heavylift.scoring.statistics import mismatch_bound
 from tests.support.model_trials import OTHERS, fast_enough, passes
+from tests.support.noisy_trials import NOISES, noisy_passes
 
 LATENCY = ("as fast", 1.0), ("10 % slower at P95", 1.1)
 
@@ -27,20 +31,30 @@ def cases() -> Iterator[tuple[str, bool, Callable[[int], bool]]]:
         yield f"latency: {name}", factor == 1.0, partial(fast_enough, factor)
 
 
+def noisy_cases(once: bool) -> Iterator[tuple[str, bool, Callable[[int], bool]]]:
+    """Yield the same for each form of noise."""
+    for noise in NOISES:
+        for each in ("equal", *OTHERS):
+            act = partial(noisy_passes, variant=each, noise=noise, once=once)
+            yield f"{noise}: {each}", each == "equal", act
+
+
 def main(arguments: list[str]) -> int:
     """Run all trials and print their rates."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--trials", type=int, default=300, help="of each kind (default 300)")
     parser.add_argument("--seed", type=int, default=100_000, help="of the first")
     parser.add_argument("--processes", type=int, default=1, help="at once")
+    parser.add_argument("--noisy", action="store_true", help="models that answer differently each time")
+    parser.add_argument("--once", action="store_true", help="ask noisy targets once")
     options = parser.parse_args(arguments)
     seeds = range(options.seed, options.seed + options.trials)
     good = True
     print("| target | trials | wrong | rate | at most, at 95 % | goal |\n|---|---|---|---|---|---|")
     with ProcessPoolExecutor(options.processes) as pool:
-        for name, should, act in cases():
+        for name, should, act in noisy_cases(options.once) if options.noisy else cases():
             wrong = sum(found is not should for found in pool.map(act, seeds, chunksize=10))
-            goal = 0.01 if name == "equal" else 0.05
+            goal = 0.01 if name.endswith("equal") else 0.05
             good = good and wrong <= goal * options.trials
             bound = mismatch_bound(wrong, options.trials)
             word = "refused" if should else "passed"

@@ -105,6 +105,7 @@ class Parity:
 
     :param problem: why they cannot be compared at all.
     :param unproved: why equal answers would say nothing.
+    :param unsteady: rows that the target, where it was asked twice, answered in two ways.
     :param points: pairs of values, source and target, a sample.
     """
 
@@ -115,6 +116,7 @@ class Parity:
     problem: str = ""
     points: tuple[tuple[float, float], ...] = ()
     unproved: str = ""
+    unsteady: int = 0
 
     def holds(self, max_mismatch_rate: float) -> bool:
         """Tell whether no more rows differ than may."""
@@ -126,7 +128,7 @@ def compare(source: Outputs, again: Outputs, target: Outputs, policy: Policy) ->
 
     :param again: the source's answers to the same rows in another process: its noise.
     """
-    problem = _shape_problem(source, again, "the source, asked twice,", kinds=True) or _shape_problem(
+    problem = shape_problem(source, again, "the source, asked twice,", kinds=True) or shape_problem(
         source, target, "the two sides", kinds=policy.distance != "runtime"
     )
     if problem:
@@ -137,14 +139,14 @@ def compare(source: Outputs, again: Outputs, target: Outputs, policy: Policy) ->
         for name, values in source.columns.items()
         if is_float(values)
     ]
-    excusable = _close_calls(source, target, policy, floats)
+    excusable = close_calls(source, target, floats)
     labels = [
         _labels(name, values, again.columns[name], target.columns[name], excusable)
         for name, values in source.columns.items()
         if not is_float(values)
     ]
     columns = (*labels, *floats)
-    unproved = _unproved(source, again, floats, policy)
+    nothing = unproved(source, again, floats, policy)
     wrong = {int(row) for column in columns for row in column.wrong}
     return Parity(
         columns=columns,
@@ -152,7 +154,7 @@ def compare(source: Outputs, again: Outputs, target: Outputs, policy: Policy) ->
         mismatched=len(wrong),
         bound=mismatch_bound(len(wrong), source.rows),
         points=_points(source, target),
-        unproved=unproved or _beyond_noise(source, again, target, floats, policy),
+        unproved=nothing or _beyond_noise(source, again, target, floats, policy),
     )
 
 
@@ -162,7 +164,7 @@ def _steady(source: Outputs, again: Outputs, policy: Policy) -> NDArray[np.bool_
     for name, values in source.columns.items():
         if is_float(values):
             one, other = values.astype(np.float64), again.columns[name].astype(np.float64)
-            noisy |= _beyond(_differences(one, other), one, policy.of(values))
+            noisy |= _beyond(differences(one, other), one, policy.of(values))
     few = int(noisy.sum()) <= int(policy.rate * source.rows) // 2
     return ~noisy if few else np.ones(source.rows, bool)
 
@@ -171,8 +173,13 @@ _NOTICED = 1e-6
 """Noise below this part of the largest answer hides no other model."""
 
 
-def _unproved(source: Outputs, again: Outputs, floats: list[ColumnResult], policy: Policy) -> str:
-    """Return why answers within the tolerance prove nothing: it is as wide as answers are apart."""
+def unproved(
+    source: Outputs, again: Outputs, floats: list[ColumnResult], policy: Policy, share: float = 0.95
+) -> str:
+    """Return why answers within the tolerance prove nothing: it is as wide as answers are apart.
+
+    :param share: of the rows whose noise counts; the widest of the others hides no other model.
+    """
     if policy.absolute is not None or policy.relative is not None:
         return ""
     finite = {each.name: source.columns[each.name].astype(np.float64) for each in floats}
@@ -182,7 +189,7 @@ def _unproved(source: Outputs, again: Outputs, floats: list[ColumnResult], polic
         values = finite[each.name]
         beside = (side.columns[each.name].astype(np.float64) for side in (source, again))
         # Noise of a few rows alone hides no other model: that differs from the source in the others.
-        common = float(np.quantile(_differences(*beside), 0.95)) if each.tolerance.floor else 0.0
+        common = float(np.quantile(differences(*beside), share)) if each.tolerance.floor else 0.0
         floor = min(each.tolerance.floor, 2 * common)
         if floor <= _NOTICED * largest or not len(values):
             continue
@@ -219,7 +226,7 @@ def _beyond_noise(
             continue
         one, two, other = (side.columns[each.name].astype(np.float64) for side in (source, again, target))
         most = each.tolerance.absolute
-        noise, apart = (np.minimum(_differences(one, beside), most) for beside in (two, other))
+        noise, apart = (np.minimum(differences(one, beside), most) for beside in (two, other))
         more = apart - noise
         mean, usual = float(more.mean()), float(noise.mean())
         if mean > _MORE * usual and mean > _SIGMAS * float(more.std()) / np.sqrt(len(more)):
@@ -230,7 +237,7 @@ def _beyond_noise(
     return ""
 
 
-def _shape_problem(one: Outputs, other: Outputs, what: str, *, kinds: bool) -> str:
+def shape_problem(one: Outputs, other: Outputs, what: str, *, kinds: bool) -> str:
     """Return why two answers cannot be compared; empty where they can.
 
     :param kinds: numbers must be of the same width: another one is another model.
@@ -267,14 +274,14 @@ def _numbers(
     steady: NDArray[np.bool_],
 ) -> ColumnResult:
     one, other = (each.astype(np.float64) for each in (source, target))
-    noises = _differences(one, again.astype(np.float64))
+    noises = differences(one, again.astype(np.float64))
     noise, floor = (float(np.max(each, initial=0.0)) for each in (noises, noises[steady]))
     narrower = min(source, target, key=lambda each: each.dtype.itemsize)
     tolerance = policy.of(narrower).widened(floor if np.isfinite(floor) else 0.0)
-    differences = _differences(one, other)
-    wrong = np.flatnonzero(_beyond(differences, one, tolerance))
+    apart = differences(one, other)
+    wrong = np.flatnonzero(_beyond(apart, one, tolerance))
     with np.errstate(invalid="ignore", divide="ignore"):
-        finite = np.where(np.isfinite(differences), differences, 0.0)
+        finite = np.where(np.isfinite(apart), apart, 0.0)
         relative = np.where(one != 0, finite / np.abs(one), 0.0)
     return ColumnResult(
         name=name,
@@ -282,7 +289,7 @@ def _numbers(
         wrong=wrong,
         compared=len(one),
         tolerance=tolerance,
-        largest=float(np.max(differences, initial=0.0)),
+        largest=float(np.max(apart, initial=0.0)),
         largest_relative=float(np.nanmax(relative, initial=0.0)),
         noise=noise,
     )
@@ -296,7 +303,7 @@ def _beyond(
     return found
 
 
-def _differences(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
+def differences(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return how far values are apart: nothing for two NaN or equal infinities, infinity for one of them."""
     with np.errstate(invalid="ignore"):
         apart = np.abs(one - other)
@@ -320,9 +327,7 @@ def _labels(
     )
 
 
-def _close_calls(
-    source: Outputs, target: Outputs, policy: Policy, floats: list[ColumnResult]
-) -> NDArray[np.bool_]:
+def close_calls(source: Outputs, target: Outputs, floats: list[ColumnResult]) -> NDArray[np.bool_]:
     """Tell for which rows both sides' two best scores are within the tolerance of each other."""
     scores = source.scores
     if len(scores) < 2 or len(scores) != len(target.scores):

@@ -35,6 +35,13 @@ _LIKE_PATHS = re.compile(r"(?!name_or_)(?:\w+_)?(?:path|file|dir|binary|conda|vi
 _BARE_NAMES = frozenset({"model_code_path"})
 """Keys whose folders MLflow cuts off: the file beside MLmodel is what it reads."""
 _CODE = ("code", "model_code_path")
+_RUNTIME = ("providers", "onnx_session_options")
+"""Keys by which MLflow sets ONNX Runtime up: execution providers with options, and entries of a session."""
+_OPENS = re.compile(
+    r"lib|path|file|folder|dir|plugin|cache|dump|profil|context|backend|initializer", re.IGNORECASE
+)
+"""Options of ONNX Runtime whose names tell that it would load a library by them, read a file or write one."""
+_OFF = frozenset({"", "0", "none", "false"})
 _URL = re.compile(r"[A-Za-z][\w+.-]*://")
 _MOST = 200
 Problem = tuple[str, str]
@@ -88,9 +95,33 @@ def _code_problems(flavor: str, told: Mapping[Any, Any]) -> Iterator[Problem]:
         yield "custom-code", f"{flavor}.keras_module is {str(module)[:_MOST]!r}, which is none of Keras'"
     if told.get("trust_remote_code"):
         yield "custom-code", f"{flavor}.trust_remote_code has its loader import code from elsewhere"
+    yield from _runtime_problems(flavor, told)
     for key in _CODE:
         if told.get(key):
             yield "custom-code", f"{flavor}.{key} is {str(told[key])[:_MOST]!r}: code of its own is imported"
+
+
+def _runtime_problems(flavor: str, told: Mapping[Any, Any]) -> Iterator[Problem]:
+    """Yield options with which ONNX Runtime loads libraries and writes files, as TensorRT's plugins."""
+    if flavor != "onnx":
+        return
+    for key, value in _settings({each: told.get(each) for each in _RUNTIME}):
+        if _OPENS.search(key) and value.lower() not in _OFF:
+            shown = f"{key}={value}"[:_MOST]
+            yield "custom-code", f"ONNX Runtime would load, read or write what {flavor} tells it: {shown!r}"
+
+
+def _settings(told: Any) -> Iterator[tuple[str, str]]:
+    """Yield the name and value of each setting, however deep."""
+    if isinstance(told, dict):
+        for key, value in told.items():
+            if isinstance(value, (dict, list)):
+                yield from _settings(value)
+            else:
+                yield str(key), str(value)
+    elif isinstance(told, list):
+        for value in told:
+            yield from _settings(value)
 
 
 def _absent(flavor: str, told: Mapping[Any, Any], names: Sequence[str]) -> Iterator[Problem]:

@@ -70,6 +70,13 @@ _NUMPY_SCALARS = re.compile(
     r"|(?:datetime|timedelta)64|generic|number|(?:un)?signedinteger|integer|inexact|(?:complex)?floating"
     r"|character|flexible|u?longlong|u?intc|longdouble)"
 )
+# Columns of texts, as pandas keeps them since version 3: bytes, the name of a plain type, and lengths.
+# No type that an alias names holds addresses or objects; lengths that are too great let Arrow read memory
+# that is not its own, which may end the model's process, and run nothing.
+_ARROW = re.compile(
+    r"pandas\.arrays\.ArrowStringArray|pandas\.core\.arrays\.string_arrow\.ArrowStringArray"
+    r"|pandas\.(?:_libs\.missing\.)?NA|pyarrow\.lib\.(?:_restore_array|type_for_alias|py_buffer)"
+)
 # Tables of pandas and what they are made of: since its third version under short names.
 _PANDAS = re.compile(
     r"pandas\.(?:DataFrame|Series|(?:Range|Multi|Datetime|Timedelta|Period|Interval|Categorical)?Index"
@@ -182,5 +189,5 @@ def standing_of(name: Global, trusted: frozenset[str] = frozenset()) -> Standing
 def _is_data(full: str) -> bool:
     if _NOT_THESE.match(full):
         return False
-    patterns = (_NUMPY_SCALARS, _PANDAS, _TORCH, _SCRIPT, _LAYERS, _CLASSES, _SPARSE, _FUNCTIONS)
+    patterns = (_NUMPY_SCALARS, _PANDAS, _ARROW, _TORCH, _SCRIPT, _LAYERS, _CLASSES, _SPARSE, _FUNCTIONS)
     return any(pattern.fullmatch(full) for pattern in patterns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, cast
 
 import numpy as np
@@ -21,13 +21,14 @@ from heavylift.evidence.wording import counted
 from heavylift.models.comparing import Parity, Policy, compare
 from heavylift.models.latency import Latency, measure
 from heavylift.models.quality import against_baseline, compare_metrics
+from heavylift.models.repeating import Runs, needs_repeat, settle
 from heavylift.models.requests import ModelRequest
 from heavylift.models.rules import accepting, finding
 from heavylift.models.sessions import ModelProcess
 from heavylift.models.sides import Prepared, Sides, distance, machine, opened, side_record
 from heavylift.models.work import Work
 from heavylift.scoring.golden import Golden
-from heavylift.scoring.outputs import Predicted
+from heavylift.scoring.outputs import Predicted, ordered
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,9 @@ def revalidate(
                 pair, (sides.source, sides.target), (measured.answers[0], measured.answers[2]), strict=True
             )
         ]
-    source, again, target = (each.outputs for each in measured.answers)
+        parity = _compared(measured, far, request, golden, work)
+    source, _again, target = (each.outputs for each in measured.answers)
     options = request.compare
-    work.tell("comparing the answers")
-    parity = compare(
-        source, again, target, Policy(far, options.absolute, options.relative, options.max_mismatch_rate)
-    )
     metrics = () if parity.problem else tuple(compare_metrics(golden, source, target, options, generator))
     if baseline is not None:
         metrics += tuple(against_baseline(baseline, golden, golden_sha256, target, options, generator))
@@ -104,11 +102,11 @@ def revalidate(
 def _measure(
     request: ModelRequest, sides: Sides, golden: Golden, generator: np.random.Generator, work: Work
 ) -> Measured:
-    answers = []
+    answers: list[Predicted] = []
     for name, session in (("source", sides.source), ("source, again", sides.again), ("target", sides.target)):
         work.check()
         work.tell(f"asking the {name} about {golden.rows:,} rows")
-        answers.append(session.predict())
+        answers.append(_ordered(session.predict(), answers))
     latency = None
     plan = request.compare.latency
     if plan is not None:
@@ -116,6 +114,26 @@ def _measure(
         rows = min(golden.rows, 500)
         latency = measure(sides.source.time, sides.target.time, rows, plan, generator, work.check)
     return Measured((answers[0], answers[1], answers[2]), latency, sides)
+
+
+def _ordered(answer: Predicted, before: list[Predicted]) -> Predicted:
+    """Return an answer with its columns in the order of the source's first."""
+    return replace(answer, outputs=ordered(answer.outputs, before[0].outputs)) if before else answer
+
+
+def _compared(measured: Measured, far: str, request: ModelRequest, golden: Golden, work: Work) -> Parity:
+    """Compare the answers; where one run of the target cannot tell chance from another model, by two."""
+    options = request.compare
+    source, again, target = (each.outputs for each in measured.answers)
+    policy = Policy(far, options.absolute, options.relative, options.max_mismatch_rate)
+    work.tell("comparing the answers")
+    first = compare(source, again, target, policy)
+    if not needs_repeat(first, policy):
+        return first
+    work.check()
+    work.tell(f"asking the target, again, about {golden.rows:,} rows")
+    repeated = ordered(measured.sides.repeat().predict().outputs, source)
+    return settle(Runs(source, again, target, repeated), first, policy)
 
 
 def _output(parity: Parity) -> Iterator[ComparedOutput]:
@@ -174,11 +192,12 @@ def _reasons(
         yield parity.problem
     elif parity.unproved:
         yield parity.unproved
-    elif not parity.holds(options.max_mismatch_rate):
+    if not parity.problem and parity.mismatched > options.max_mismatch_rate * parity.rows:
         worst = max(parity.columns, key=lambda each: len(each.wrong))
         yield (
             f"{counted(parity.mismatched, 'row')} of {parity.rows:,} answered differently,"
-            f" most in {worst.name} ({len(worst.wrong):,}; largest difference {worst.largest:.3g})"
+            f" most in {worst.name} ({len(worst.wrong):,}; largest difference {worst.largest:.3g});"
+            f" {_rows(parity)}"
         )
     for each in metrics:
         if not each.passed:
@@ -189,6 +208,18 @@ def _reasons(
             )
     if latency is not None and measured is not None:
         yield from _too_slow(request, latency, measured)
+
+
+_NAMED = 5
+"""Rows that are told by their number."""
+
+
+def _rows(parity: Parity) -> str:
+    """Name the first rows that differ, counted from 0 as in the golden inputs."""
+    rows = sorted({int(row) for column in parity.columns for row in column.wrong})
+    more = f" and {len(rows) - _NAMED:,} more" if len(rows) > _NAMED else ""
+    word = "row" if len(rows) == 1 else "rows"
+    return f"{word} {', '.join(map(str, rows[:_NAMED]))}{more}, counted from 0"
 
 
 def _too_slow(request: ModelRequest, latency: ComparedLatency, measured: Latency) -> Iterator[str]:
@@ -217,6 +248,13 @@ def _findings(request: ModelRequest, measured: Measured, parity: Parity, golden:
         named = ", ".join(f"{each.name} ({each.noise:.3g})" for each in noisy[:5])
         yield finding(
             "source-not-repeatable", request.name, f"asked twice, the source differs from itself: {named}"
+        )
+    if parity.unsteady:
+        yield finding(
+            "target-not-repeatable",
+            request.name,
+            f"asked twice, the target differs from itself in {counted(parity.unsteady, 'row')} of"
+            f" {parity.rows:,}",
         )
     for session in (measured.sides.source, measured.sides.target):
         if isinstance(session, ModelProcess) and session.isolation != "network":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,11 +65,15 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Sides:
-    """Both sides, answering; ``again`` is the source a second time, in a fresh process."""
+    """Both sides, answering; ``again`` is the source a second time, in a fresh process.
+
+    :param repeat: starts the target a second time, which only some comparisons need.
+    """
 
     source: Session
     again: Session
     target: Session
+    repeat: Callable[[], Session]
 
 
 def prepare(request: ModelRequest, side: str, checked: Checked | None, solver: Solver) -> Prepared:
@@ -135,10 +139,21 @@ def opened(
             sessions.append(_session(request, each, name, golden, work))
             stack.enter_context(sessions[-1])
         for session in sessions:
-            if isinstance(session, ModelProcess):
-                work.tell(f"loading {session.name}")
-                session.load(golden)
-        yield Sides(sessions[0], sessions[1], sessions[2])
+            _load(session, golden, work)
+
+        def repeat() -> Session:
+            session = _session(request, target, "the target, again", golden, work)
+            stack.enter_context(session)
+            _load(session, golden, work)
+            return session
+
+        yield Sides(sessions[0], sessions[1], sessions[2], repeat)
+
+
+def _load(session: ModelProcess | EndpointSession, golden: Golden, work: Work) -> None:
+    if isinstance(session, ModelProcess):
+        work.tell(f"loading {session.name}")
+        session.load(golden)
 
 
 def _session(

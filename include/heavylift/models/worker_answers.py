@@ -12,6 +12,7 @@ from typing import Any
 
 MOST_COLUMNS = 4096
 SCORES = "score:"
+MISSING = "<missing>"
 
 
 def columns_of(answer: Any, name: str, rows: int = -1) -> dict[str, Any]:
@@ -76,10 +77,12 @@ def plain(values: Any) -> Any:
     told = [value for value in values if not _missing(value)]
     if kind == "O" and told and all(isinstance(value, numbers.Real) for value in told):
         return numpy.array([numpy.nan if _missing(value) else float(value) for value in values])
-    return numpy.array([str(value) for value in values])
+    return numpy.array([MISSING if _missing(value) else str(value) for value in values])
 
 
 def _missing(value: Any) -> bool:
+    if isinstance(value, float) and value != value:
+        return True
     return value is None or type(value).__name__ in ("NAType", "NaTType")
 
 
@@ -111,10 +114,22 @@ def _of_records(records: list[Any]) -> dict[str, Any]:
     keys = list(dict.fromkeys(key for each in records for key in each))
     kept = [[each.get(key) for each in records] for key in keys]
     scores = all(isinstance(value, numbers.Real) for values in kept for value in values)
+    pairs = list(zip(keys, kept))  # noqa: B905 - Python 3.8
+    if scores:
+        # By their classes, as models number them: whichever a record tells first.
+        pairs.sort(key=lambda pair: _class_order(pair[0]))
     found: dict[str, Any] = {}
-    for number, (key, values) in enumerate(zip(keys, kept)):  # noqa: B905 - Python 3.8
+    for number, (key, values) in enumerate(pairs):
         found.update(columns_of(values, SCORES + str(number) if scores else str(key)))
     return found
+
+
+def _class_order(key: Any) -> tuple[Any, ...]:
+    """Order numbers by size, also as texts, and before other texts."""
+    told = str(key)
+    if isinstance(key, numbers.Real) or told.isdecimal():
+        return (0, float(key), told)
+    return (1, 0.0, told)
 
 
 def _array(answer: Any) -> Any:

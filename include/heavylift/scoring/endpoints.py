@@ -11,13 +11,11 @@ from types import TracebackType
 from typing import Any
 from urllib.parse import urlsplit
 
-import numpy as np
-from numpy.typing import NDArray
-
 from heavylift.connections import Connection, http_address, http_authorisation
 from heavylift.errors import ConnectionConfigError, IntegrityError, ServerUnavailableError
+from heavylift.scoring.answers import columns_of, rows_of
 from heavylift.scoring.golden import Golden
-from heavylift.scoring.outputs import SCORES, Outputs, Predicted
+from heavylift.scoring.outputs import Outputs, Predicted
 
 BATCH = 500
 _MAX_ANSWER = 256 * 2**20
@@ -54,18 +52,15 @@ class EndpointSession:
 
     def predict(self) -> Predicted:
         """Answer all golden inputs, some hundreds at a time."""
-        began, parts = time.perf_counter(), []
+        began, rows = time.perf_counter(), list[Any]()
         for begin in range(0, self.golden.rows, self.batch):
             self.check()
             numbers = range(begin, min(begin + self.batch, self.golden.rows))
-            answered = _columns(self._post(self._body(numbers)))
-            if any(len(each) != len(numbers) for each in answered.values()):
+            answered = rows_of(self._post(self._body(numbers)), len(numbers))
+            if len(answered) != len(numbers):
                 raise self._nonsense("another number of answers than rows")
-            parts.append(answered)
-        if any(list(each) != list(parts[0]) for each in parts):
-            raise self._nonsense("answers in different columns")
-        columns = {name: np.concatenate([each[name] for each in parts]) for name in parts[0]}
-        return Predicted(Outputs(columns), time.perf_counter() - began)
+            rows += answered
+        return Predicted(Outputs(columns_of(rows)), time.perf_counter() - began)
 
     def time(self, rows: Sequence[int]) -> list[float]:
         """Ask about single rows; the durations hold the way there and back."""
@@ -140,27 +135,6 @@ class EndpointSession:
             remedy=f"check that connection {self.connection.conn_id!r} leads to a scoring server",
             code="7561",
         )
-
-
-def _columns(document: Any) -> dict[str, NDArray[Any]]:
-    """Return an answer's columns: of plain values, of lists (scores), or of records."""
-    rows = document.get("predictions", document) if isinstance(document, dict) else document
-    if isinstance(rows, list) and rows and isinstance(rows[0], dict):
-        if len(rows[0]) > 1 and list(rows[0]) == [str(n) for n in range(len(rows[0]))]:
-            # Columns without names, which a model in a process of its own tells in this way.
-            return {f"answer-{n}": _array([row.get(n) for row in rows]) for n in rows[0]}
-        if list(rows[0]) == ["0"]:
-            return {"answer": _array([row.get("0") for row in rows])}
-        return {str(name): _array([row.get(name) for row in rows]) for name in rows[0]}
-    if isinstance(rows, list) and rows and isinstance(rows[0], list):
-        return {SCORES + str(n): _array([row[n] for row in rows]) for n in range(len(rows[0]))}
-    return {"answer": _array(rows if isinstance(rows, list) else [rows])}
-
-
-def _array(values: list[Any]) -> NDArray[Any]:
-    # JSON writes 1.0 as 1: a column is whole only where the server never says otherwise.
-    made = np.array([np.nan if each is None else each for each in values])
-    return made if made.dtype.kind in "biufU" else np.array([str(each) for each in values])
 
 
 def _cell(golden: Golden, name: str, number: int) -> Any:

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 SCORES = "score:"
 """Columns with the probability of a class, in the order of the classes, are called so."""
 
+MISSING = "<missing>"
+"""Stands for no answer among texts: a model may well answer ``nan`` or ``None``."""
+
 
 @dataclass(frozen=True)
 class Outputs:
@@ -46,6 +49,13 @@ class Outputs:
             return scores[-1] if len(scores) <= 2 else None
         answer = self.answer
         return answer if answer is not None and is_float(answer) else None
+
+
+def ordered(outputs: Outputs, like: Outputs) -> Outputs:
+    """Return the columns in the order of another's, where they are called alike: named columns have none."""
+    if list(outputs.columns) == list(like.columns) or set(outputs.columns) != set(like.columns):
+        return outputs
+    return Outputs({name: outputs.columns[name] for name in like.columns})
 
 
 @dataclass(frozen=True)

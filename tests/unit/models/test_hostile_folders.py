@@ -230,6 +230,20 @@ JUDGED: dict[str, tuple[Change, str]] = {
     "weights fetched while it is loaded": (
         told(flavors={"transformers": {"source_model_name": "evil/net"}}), "unscanned-file",
     ),
+    "a library that ONNX Runtime would load": (
+        told(flavors={"onnx": {"providers": [["Tensorrt", {"trt_extra_plugin_lib_paths": "x.so"}]]}}),
+        "custom-code",
+    ),
+    "a file that ONNX Runtime would write": (
+        told(
+            flavors={
+                "onnx": {
+                    "onnx_session_options": {"extra_session_config": {"ep.context_file_path": "/tmp/x"}}
+                }
+            }
+        ),
+        "custom-code",
+    ),
     "an explainer elsewhere": (flavor(serialized_explainer="../x"), "path-outside"),
     "a wheel": (put("requirements.txt", b"x-1.0-py3-none-any.whl\n"), "unsafe-requirement"),
 }  # fmt: skip
@@ -295,7 +309,11 @@ def test_what_mlflow_writes_of_a_flavor_passes(tmp_path: Path) -> None:
     own = {"model_binary": "model", "source_model_name": "some/net"}
     booster = {"model_class": "xgboost.sklearn.XGBClassifier"}
     python = {"loader_module": "mlflow.xgboost", "env": {"conda": "own.yaml"}}
-    told(flavors={"transformers": own, "xgboost": booster, "python_function": python})(source)
+    graph = {
+        "providers": ["CUDAExecutionProvider", ["CPUExecutionProvider", {"arena_extend_strategy": "kSame"}]],
+        "onnx_session_options": {"extra_session_config": {"session.disable_prepacking": "1"}},
+    }
+    told(flavors={"transformers": own, "xgboost": booster, "python_function": python, "onnx": graph})(source)
     assert check(tmp_path, source).passed
 
 

@@ -238,6 +238,18 @@ def test_models_of_scikit_learn_pass_as_pickles() -> None:
         assert (found.kind, found.understood, found.suspicions) == ("pickle", True, [])
 
 
+def test_tables_with_texts_pass_and_arrow_s_other_names_do_not() -> None:
+    import pandas as pd
+
+    table = pd.DataFrame({"k": pd.array(["x", "y"], dtype=pd.StringDtype("pyarrow")), "n": [1.0, 2.0]})
+    data = pickle.dumps(table)
+    assert b"_restore_array" in data
+    found = look(data)
+    assert (found.kind, found.understood, found.suspicions) == ("pickle", True, [])
+    for name in ("_reconstruct_record_batch", "PythonFile", "memory_map", "foreign_buffer"):
+        assert rules(look(calling("pyarrow.lib", name, "x"))) == {"unknown-global"}, name
+
+
 def of_torch(program: bytes, **members: bytes) -> bytes:
     return zipped(**{"archive/data.pkl": program, **members})
 
