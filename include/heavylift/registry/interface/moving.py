@@ -210,8 +210,9 @@ async def _fill(context: Context, of_runs: Sequence[Runs], points: ModelPoints) 
     async def worker() -> None:
         for number, runs in waiting:
             context.tell(f"experiment {runs.experiment.id}", number, len(of_runs))
-            await Filling(context, runs, points, turns).run()
-            await Traces(context, runs).move()
+            filling = Filling(context, runs, points, turns)
+            await filling.run()
+            await Traces(context, runs).move(filling.looked_at)
             await Scorers(context, runs).move()
 
     await gather(worker() for _ in range(min(GROUPS_AT_ONCE, len(of_runs))))
