@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import tracemalloc
 from contextlib import closing
 from dataclasses import replace
 
@@ -120,3 +121,22 @@ def test_links_follow_a_new_trace_and_a_run_that_goes_on(trackers: tuple[Server,
     proof = moves.verify()
     assert proof.passed, proof.differences
     assert target.sql("SELECT count(*) FROM entity_associations WHERE source_type = 'trace'") == [(2,)]
+
+
+def test_a_long_file_passes_through_without_being_held(trackers: tuple[Server, Server]) -> None:
+    source, target = trackers
+    experiment = history.experiment(source, "one")
+    ran = history.run(source, experiment, 1)
+    size = 48 * 2**20
+    file = source.artifacts / experiment / ran / "artifacts" / "weights.bin"
+    file.write_bytes(bytes(range(256)) * (size // 256))
+    moves = Moves(source.connection, target.connection)
+    tracemalloc.start()
+    try:
+        moves.copy()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    (there,) = target.artifacts.rglob("weights.bin")
+    assert there.read_bytes() == file.read_bytes()
+    assert peak < size // 2

@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 from heavylift.errors import NotFoundError
 from heavylift.registry.rest.artifacts import UNREADABLE
-from heavylift.registry.rest.attachments import attachment_of, attachments_in
+from heavylift.registry.rest.attachments import attachment_digest, attachments_in
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
 from heavylift.registry.rest.entities import Fields, as_moved, fields_of
 from heavylift.registry.rest.label_schemas import label_schemas
@@ -106,11 +106,9 @@ class Reader:
     async def _attachments(self, trace: str, spans: Spans) -> Fields:
         fields: Fields = {}
         for each in attachments_in(trace, spans) if self._files else ():
-            data = await attachment_of(self.server, trace, each)
+            digest = await attachment_digest(self.server, trace, each)
             # What is gone on both sides is equal.
-            fields[f"attachment {each}"] = (
-                b"gone" if data is None else hashlib.blake2b(data, digest_size=12).digest()
-            )
+            fields[f"attachment {each}"] = (digest or "gone").encode()
         return fields
 
     def _spans(self, spans: Spans) -> Fields:
