@@ -140,3 +140,49 @@ def test_a_long_file_passes_through_without_being_held(trackers: tuple[Server, S
     (there,) = target.artifacts.rglob("weights.bin")
     assert there.read_bytes() == file.read_bytes()
     assert peak < size // 2
+
+
+def test_a_run_without_a_name_has_one_given_and_is_no_difference(trackers: tuple[Server, Server]) -> None:
+    source, target = trackers
+    experiment = history.experiment(source, "one")
+    nameless = history.run(source, experiment, 1)
+    # As before MLflow 1.30, and without the tag that tells the name.
+    source.sql("UPDATE runs SET name = ''")
+    source.sql("DELETE FROM tags WHERE key = 'mlflow.runName'")
+    moves = Moves(source.connection, target.connection)
+    record, _ = moves.copy()
+    lost = [(each.item, each.count, each.examples) for each in record.losses if each.count]
+    assert lost == [("its empty name", 1, (nameless,))]
+    proof = moves.verify()
+    assert proof.passed, proof.differences
+    assert moves.copy()[0].written == 0
+    source.ask("POST", f"{V2}/runs/update", {"run_id": nameless, "run_name": "now"})
+    assert by_name(moves.verify().differences) == {("run", nameless, ("info.run_name",))}
+    moves.sync()
+    assert moves.verify().passed
+    assert target.sql("SELECT name FROM runs") == [("now",)]
+    assert moves.sync().written == 0
+
+
+def test_a_version_on_the_sources_own_disk_holds_no_other_up(trackers: tuple[Server, Server]) -> None:
+    source, target = trackers
+    source.ask("POST", f"{V2}/registered-models/create", {"name": "m"})
+    for number in range(3):
+        body = {"name": "m", "source": f"s3://x/{number}"}
+        source.ask("POST", f"{V2}/model-versions/create", body)
+    alias = {"name": "m", "alias": "champion", "version": "3"}
+    source.ask("POST", f"{V2}/registered-models/alias", alias)
+    # As servers before 2.5 took it.
+    source.sql("UPDATE model_versions SET source = '/home/ann/m', storage_location = NULL WHERE version = 2")
+    moves = Moves(source.connection, target.connection)
+    record, _ = moves.copy()
+    assert record.failures == ()
+    lost = [(each.item, each.count, each.examples) for each in record.losses if each.count]
+    assert lost == [("its source", 1, ("m/2",))]
+    proof = moves.verify()
+    assert proof.passed, proof.differences
+    assert target.sql("SELECT alias, version FROM registered_model_aliases") == [("champion", 3)]
+    source.ask("POST", f"{V2}/model-versions/create", {"name": "m", "source": "s3://x/3"})
+    source.sql("UPDATE model_versions SET source = 'runs:/gone/m', storage_location = NULL WHERE version = 4")
+    failures = moves.sync().failures
+    assert [(each.code, "making version m/4" in each.reason) for each in failures] == [("HL-9564", True)]

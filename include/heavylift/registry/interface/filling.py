@@ -20,7 +20,7 @@ from heavylift.registry.interface.batches import (
 )
 from heavylift.registry.interface.context import Context
 from heavylift.registry.interface.merging import Merge, note, noted, pairs
-from heavylift.registry.interface.names import pairs_of, tags_of
+from heavylift.registry.interface.names import NAME_GIVEN, pairs_of, tags_of
 from heavylift.registry.interface.points import RUNS_AT_ONCE, Point, Points
 from heavylift.registry.interface.runs import (
     API,
@@ -337,6 +337,10 @@ class Filling:
             body["end_time"] = int(merge.put[END])
         if NAME in merge.put and not fill.state.fresh:
             body["run_name"] = merge.put[NAME]
+        if NAME in merge.put and NAME_GIVEN in fill.tags:
+            # It has got a name there since: from now on that counts.
+            given = {"run_id": fill.state.target_id, "key": NAME_GIVEN}
+            await self.context.target.gone("POST", f"{API}/delete-tag", given)
         if fill.state.fresh and body.get("status") == "RUNNING" and "end_time" not in body:
             return
         if len(body) > 1:

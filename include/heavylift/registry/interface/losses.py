@@ -29,7 +29,7 @@ _HIDDEN = (
     ("logged model", "deleted ones", "the interface shows none"),
     ("model version", "numbers of deleted versions after the last", "the interface shows none"),
     ("run", "the time of a deletion", "the interface shows none"),
-    ("trace", "links to runs of another experiment", "the interface shows none"),
+    ("trace", "links to runs of another experiment, and to prompts", "each pair costs a search"),
     ("record of an evaluation dataset", "ids and times", "the interface gives new ones"),
     ("scorer", "id and time, and how often it runs by itself", "the interface gives new ones"),
     ("label schema", "those of experiments without the default one", "a server that is asked makes it"),
