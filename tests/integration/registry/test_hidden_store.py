@@ -173,7 +173,9 @@ def test_a_version_on_the_sources_own_disk_holds_no_other_up(trackers: tuple[Ser
     alias = {"name": "m", "alias": "champion", "version": "3"}
     source.ask("POST", f"{V2}/registered-models/alias", alias)
     # As servers before 2.5 took it.
-    source.sql("UPDATE model_versions SET source = '/home/ann/m', storage_location = NULL WHERE version = 2")
+    source.sql(
+        "UPDATE model_versions SET source = '/srv/mlruns/m', storage_location = NULL WHERE version = 2"
+    )
     moves = Moves(source.connection, target.connection)
     record, _ = moves.copy()
     assert record.failures == ()

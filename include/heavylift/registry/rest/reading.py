@@ -123,7 +123,11 @@ class Reader:
         """Return which of an experiment's traces are linked to which of its runs."""
         shown = {self.actual("run", run): run for run in runs}
         actual = self.actual("experiment", experiment)
-        linked = await linked_traces(self.server, actual, shown)
+        try:
+            linked = await linked_traces(self.server, actual, shown)
+        except NotFoundError:
+            # A server without this search has no links.
+            return {}
         return {f"{shown[run]}/{trace}": {} for run, traces in linked.items() for trace in traces}
 
     async def label_schemas(self, target: Reader, experiment: str) -> tuple[Things, Things]:
