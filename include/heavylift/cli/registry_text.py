@@ -92,6 +92,7 @@ def _moved_by_interface(record: RegistryMoveRecord) -> str:
         *_not_kept((), record.losses),
         *(f"  FAILED: {each.what} {each.id}: {each.reason}" for each in record.failures[:_SHOWN]),
         *(f"  fallback: {each}" for each in record.fallbacks),
+        *_findings(each for each in record.findings if each.severity == "note"),
     ]
     if record.failure_count > _SHOWN:
         lines.append(f"  and {record.failure_count - _SHOWN:,} more, in the evidence")

@@ -15,6 +15,7 @@ import pytest
 from psycopg import sql
 
 from heavylift.aio import run
+from heavylift.cli.registry_text import moved
 from heavylift.errors import ConflictError, ConnectionConfigError
 from heavylift.evidence.registry_records import RegistryDifference
 from heavylift.platforms.postgresql.connect import connect
@@ -28,6 +29,9 @@ from tests.support import history, tracking_server
 from tests.support.interface_moves import Moves
 from tests.support.stores import MAP, TwoStores
 from tests.support.tracking_server import Server
+
+LONG = bytes(range(256)) * 20_000
+"""More than is kept in memory on its way."""
 
 
 def differences(moves: Moves) -> list[RegistryDifference]:
@@ -56,9 +60,14 @@ def test_a_file_that_was_written_over_in_its_own_size_follows(trackers: tuple[Se
     moves.copy()
     for file, data in zip(files, (b"flavors: []\n", b"MODEL\n"), strict=True):
         history.put(source, f"{experiment}/{file}", data)
-    assert moves.sync().written == 1  # a model that is ready is looked at by a copy
+    record = moves.sync()
+    assert record.written == 1  # a model that is ready is looked at by a copy, and that is told
+    (told,) = record.findings
+    assert (told.rule, "files of 1 runs and logged models" in told.detail) == ("files-not-looked-at", True)
+    assert told.remedy in moved(record)
     assert [each.id for each in moves.verify().differences] == [f"logged model {model}: MLmodel"]
-    assert moves.copy()[0].written == 1
+    record = moves.copy()[0]
+    assert (record.written, record.findings) == (1, ())
     proof = moves.verify()
     assert proof.passed, proof.differences
     assert moves.copy()[0].written == 0
@@ -125,7 +134,7 @@ def test_attachments_of_traces_arrive_and_are_compared(
     }
     body = {"resource_spans": [{"scope_spans": [{"spans": [span]}]}]}
     source.ask("POST", "v1/traces", body, X_MLflow_Experiment_Id=experiment)
-    history.put(source, f"{experiment}/traces/{trace}/artifacts/attachments/{kept}", b"an image")
+    history.put(source, f"{experiment}/traces/{trace}/artifacts/attachments/{kept}", LONG)
     moves = Moves(source.connection, target.connection)
     record, _ = moves.copy()
     lost = [(each.item, each.count, each.examples) for each in record.losses if each.count]
@@ -133,7 +142,7 @@ def test_attachments_of_traces_arrive_and_are_compared(
     assert moves.verify().passed
     assert moves.sync().written == 0
     (file,) = target.artifacts.rglob(kept)
-    assert file.read_bytes() == b"an image"
+    assert file.read_bytes() == LONG
     file.write_bytes(b"no image")
     (found,) = moves.verify().differences
     assert (found.id, found.fields) == (trace, (f"attachment {kept}",))

@@ -15,6 +15,7 @@ from heavylift.platforms.http import HttpSettings
 from heavylift.platforms.wiring import open_store
 from heavylift.registry.interface.copying import copy_object
 from heavylift.registry.interface.server import again
+from heavylift.registry.interface.spooled import spooled
 from heavylift.registry.rest.artifacts import PROXY, Owner, artifact_files, folder_behind, handed_out
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from heavylift.registry.rest.client import TrackingServer
 
 SORT = "artifacts"
-MOST_BYTES = 512 * 2**20
 _MOST_BY_RUN = 10 * 2**20
 _STORES = frozenset(SCHEMES) - {"file"}
 
@@ -52,6 +52,7 @@ class Artifacts:
 
     :param source: the object store's connection on the source; the same for ``target``.
     :param silent: roots that the source's server cannot list, each of which is asked for once.
+    :param looked_at: places whose files were looked at through the servers.
     :param hands_out: the source's server hands out what lies below its own root, for all that is known.
     """
 
@@ -60,6 +61,7 @@ class Artifacts:
     target: Connection | None = None
     places: dict[str, Place] = field(default_factory=dict)
     silent: dict[str, TransientError] = field(default_factory=dict)
+    looked_at: set[str] = field(default_factory=set)
     hands_out: bool = True
 
     def add(self, place: Place) -> None:
@@ -74,6 +76,11 @@ class Artifacts:
         ends = (place.source, place.target) if place.target else (place.source,)
         return all(end.partition("://")[0] in _STORES for end in ends)
 
+    @property
+    def not_looked_at(self) -> int:
+        """How many owners' files nobody has looked at."""
+        return sum(not self.by_stores(each) for each in self.places.values()) - len(self.looked_at)
+
     async def through_servers(self, place: Place) -> None:
         """Copy one owner's files through both servers, unless they go from store to store.
 
@@ -81,6 +88,7 @@ class Artifacts:
         """
         if self.by_stores(place):
             return
+        self.looked_at.add(place.source)
         context = self.context
         there = {} if place.fresh else await _sizes(context.target, place.target_owner)
         async for path, size, asked in self._listed(place):
@@ -143,8 +151,9 @@ class Artifacts:
             return
         if context.target.writes:
             route, query = route_for(place, path, size)
-            body = await context.source.content(*asked, most_bytes=MOST_BYTES)
-            await context.target.upload("PUT" if route.startswith(PROXY) else "POST", route, query, body)
+            async with spooled(context.source, *asked) as file:
+                method = "PUT" if route.startswith(PROXY) else "POST"
+                await context.target.upload_from(method, route, query, file)
         (context.tally.created if known is None else context.tally.changed)(SORT)
 
     async def _same(self, place: Place, path: str, asked: Asked) -> bool:

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 
 from heavylift.errors import UnsupportedError
 from heavylift.registry.interface.artifacts import Place, route_for
 from heavylift.registry.interface.context import Context
+from heavylift.registry.interface.spooled import spooled
 from heavylift.registry.rest.artifacts import Owner
-from heavylift.registry.rest.attachments import attachment_of, attachments_in
+from heavylift.registry.rest.attachments import (
+    attachment_digest,
+    attachment_route,
+    attachments_in,
+    sent_or_none,
+)
 from heavylift.registry.rest.spans import Spans
 
 SORT = "attachments of traces"
@@ -26,8 +33,8 @@ async def attachments_due(context: Context, trace: str, spans: Spans, *, fresh: 
         return ids if fresh else []
     found = []
     for each in ids:
-        ours = await attachment_of(context.source, trace, each)
-        if ours is not None and ours != await attachment_of(context.target, trace, each):
+        ours = await attachment_digest(context.source, trace, each)
+        if ours is not None and ours != await attachment_digest(context.target, trace, each):
             found.append(each)
     return found
 
@@ -39,16 +46,18 @@ async def move_attachments(context: Context, trace: str, place: str, due: Iterab
         if not context.target.writes:
             context.tally.created(SORT)
             continue
-        data = await attachment_of(context.source, trace, each)
-        if data is None:
-            context.tally.lose("trace", "an attachment", "the source does not send it", trace)
-            continue
-        to = Place(owner, owner, "", place, fresh=True)
-        try:
-            path, query = route_for(to, f"attachments/{each}", len(data))
-        except UnsupportedError:
-            reason = "the target's server does not serve the root of its artifacts"
-            context.tally.lose("trace", "an attachment", reason, trace)
-            continue
-        await context.target.upload("PUT", path, query, data)
+        async with AsyncExitStack() as stack:
+            reading = stack.enter_async_context(spooled(context.source, *attachment_route(trace, each)))
+            file = await sent_or_none(context.source, trace, reading)
+            if file is None:
+                context.tally.lose("trace", "an attachment", "the source does not send it", trace)
+                continue
+            to = Place(owner, owner, "", place, fresh=True)
+            try:
+                path, query = route_for(to, f"attachments/{each}", file.size)
+            except UnsupportedError:
+                reason = "the target's server does not serve the root of its artifacts"
+                context.tally.lose("trace", "an attachment", reason, trace)
+                continue
+            await context.target.upload_from("PUT", path, query, file)
         context.tally.created(SORT)

@@ -20,7 +20,7 @@ from heavylift.registry.interface.batches import (
 )
 from heavylift.registry.interface.context import Context
 from heavylift.registry.interface.merging import Merge, note, noted, pairs
-from heavylift.registry.interface.names import pairs_of, tags_of
+from heavylift.registry.interface.names import NAME_GIVEN, pairs_of, tags_of
 from heavylift.registry.interface.points import RUNS_AT_ONCE, Point, Points
 from heavylift.registry.interface.runs import (
     API,
@@ -76,12 +76,14 @@ class Filling:
 
     :param model_points: points that must be sent, and with what they belong to.
     :param turns: of which each group takes one; shared by all experiments that are filled at once.
+    :param looked_at: the source's ids of the runs that needed it.
     """
 
     context: Context
     runs: Runs
     model_points: ModelPoints
     turns: asyncio.Semaphore
+    looked_at: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         tally = self.context.tally
@@ -92,6 +94,7 @@ class Filling:
         """Fill all runs of the experiment that need it, a group at a time."""
         async for page in self.runs.pages():
             due = [run for run in page if self._is_due(run)]
+            self.looked_at += map(_run_id, due)
             groups = [due[start : start + RUNS_AT_ONCE] for start in range(0, len(due), RUNS_AT_ONCE)]
             await self.context.each(
                 SORT, groups, self._in_turn, lambda group: _run_id(group[0]), at_once=GROUPS_AT_ONCE
@@ -334,6 +337,10 @@ class Filling:
             body["end_time"] = int(merge.put[END])
         if NAME in merge.put and not fill.state.fresh:
             body["run_name"] = merge.put[NAME]
+        if NAME in merge.put and NAME_GIVEN in fill.tags:
+            # It has got a name there since: from now on that counts.
+            given = {"run_id": fill.state.target_id, "key": NAME_GIVEN}
+            await self.context.target.gone("POST", f"{API}/delete-tag", given)
         if fill.state.fresh and body.get("status") == "RUNNING" and "end_time" not in body:
             return
         if len(body) > 1:

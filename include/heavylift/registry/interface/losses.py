@@ -10,6 +10,7 @@ from heavylift.errors import CredentialError, HeavyliftError, TransientError
 from heavylift.registry.interface.context import Context
 from heavylift.registry.interface.experiments import all_experiments
 from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.rest.label_schemas import listed
 from heavylift.registry.rest.workspaces import DEFAULT, workspaces_of
 
 _V3, _AJAX3 = "api/3.0/mlflow", "ajax-api/3.0/mlflow"
@@ -28,10 +29,10 @@ _HIDDEN = (
     ("logged model", "deleted ones", "the interface shows none"),
     ("model version", "numbers of deleted versions after the last", "the interface shows none"),
     ("run", "the time of a deletion", "the interface shows none"),
-    ("trace", "links to runs that are not its own", "the interface shows none"),
+    ("trace", "links to runs of another experiment, and to prompts", "each pair costs a search"),
     ("record of an evaluation dataset", "ids and times", "the interface gives new ones"),
     ("scorer", "id and time, and how often it runs by itself", "the interface gives new ones"),
-    ("label schema", "all", "a server that is asked for them makes some of its own"),
+    ("label schema", "those of experiments without the default one", "a server that is asked makes it"),
     ("job", "all", "they ran on the source"),
     ("permissions", "all", "they are no part of the interface of experiments and models"),
 )
@@ -62,6 +63,8 @@ async def note_hidden(context: Context) -> None:
     ]
     queues = sum(await asyncio.gather(*(_queues(context.source, each) for each in active)))
     _lose(context, "review queue", queues)
+    schemas = sum(await asyncio.gather(*(_label_schemas(context.source, each) for each in active)))
+    _lose(context, "label schema", schemas)
 
 
 async def _other_workspaces(context: Context) -> None:
@@ -73,6 +76,11 @@ async def _other_workspaces(context: Context) -> None:
 async def _queues(server: TrackingServer, experiment: str) -> int:
     path, query = f"{_V3}/review-queues/list", {"experiment_id": experiment}
     return await _count(server, "GET", path, "review_queues", query)
+
+
+async def _label_schemas(server: TrackingServer, experiment: str) -> int:
+    """Return how many an experiment has besides the default one, which each server makes by itself."""
+    return sum(not each.get("is_default") for each in await listed(server, experiment) or ())
 
 
 def _lose(context: Context, what: str, count: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heavylift.registry.interface import names
@@ -78,7 +78,10 @@ def source_run(run: Mapping[str, Any], context: Context) -> Shown:
 def target_run(run: Mapping[str, Any]) -> Shown:
     """Return a run of the target as it is."""
     tags = tags_of(run.get("data", {}).get("tags"))
-    return _shown(run, {k: v for k, v in tags.items() if not names.is_ours(k)}, str, None)
+    shown = _shown(run, {k: v for k, v in tags.items() if not names.is_ours(k)}, str, None)
+    if names.NAME_GIVEN not in tags:
+        return shown
+    return replace(shown, fields={k: v for k, v in shown.fields.items() if k != NAME})
 
 
 def _shown(run: Mapping[str, Any], tags: dict[str, str], model: Any, context: Context | None) -> Shown:
@@ -86,7 +89,8 @@ def _shown(run: Mapping[str, Any], tags: dict[str, str], model: Any, context: Co
     # The server keeps it the same as the name, and makes it where it is not.
     tags.pop(names.RUN_NAME, None)
     tags[STATUS] = str(info.get("status", ""))
-    tags[NAME] = str(info.get("run_name", ""))
+    if info.get("run_name"):
+        tags[NAME] = str(info["run_name"])
     if info.get("end_time"):
         tags[END] = str(info["end_time"])
     metrics = frozenset(
@@ -207,7 +211,8 @@ class Runs:
         info = run["info"]
         source = _run_id(run)
         await self.awake()
-        facts = {"artifact_uri": info.get("artifact_uri")}
+        unnamed = None if info.get("run_name") else names.NO_NAME
+        facts = {"artifact_uri": info.get("artifact_uri"), "run_name": unnamed}
         body = {
             "experiment_id": self.experiment.target_id,
             "start_time": int(info.get("start_time") or 0),

@@ -10,13 +10,16 @@ import asyncio
 import itertools
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote
 
 from heavylift.connections import Connection
-from heavylift.errors import NotFoundError, TransientError
+from heavylift.errors import NotFoundError, ServerUnavailableError, TransientError
 from heavylift.platforms.http import Request
+from heavylift.platforms.http_answer import StreamedBody
 from heavylift.platforms.limiter import AdaptiveLimit
 from heavylift.platforms.overload import asks_for_less
 from heavylift.registry.rest.client import TrackingServer
@@ -25,6 +28,19 @@ T = TypeVar("T")
 ATTEMPTS = 8
 _BASE_SECONDS, _MOST_SECONDS = 0.2, 15.0
 _BUSY_DATABASE = "7142"
+
+
+class Sendable(Protocol):
+    """A file whose size is known, and that can be sent again."""
+
+    @property
+    def size(self) -> int:
+        """Return how many bytes it has."""
+        ...
+
+    def pieces(self) -> AsyncGenerator[bytes, None]:
+        """Yield it from its beginning."""
+        ...
 
 
 class WritingServer(TrackingServer):
@@ -55,6 +71,21 @@ class WritingServer(TrackingServer):
         what = f"{method} {path} on {self.name}"
         headers = {"Content-Type": "application/octet-stream"}
         await self._ask(Request(method, self._url(quote(path), query), what, headers, body))
+
+    async def upload_from(self, method: str, path: str, query: Mapping[str, str], file: Sendable) -> None:
+        """Send a file piece by piece; a second time it replaces itself."""
+        self.sent["artifact"] += 1
+        what = f"{method} {path} on {self.name}"
+        headers = {"Content-Type": "application/octet-stream"}
+        request = Request(method, self._url(quote(path), query), what, headers)
+
+        async def act() -> None:
+            async with aclosing(file.pieces()) as pieces:
+                await self._once(replace(request, streamed=StreamedBody(file.size, pieces)))
+                if await anext(pieces, None) is not None:
+                    raise _answered_early(what)
+
+        await again(act)
 
     async def create(
         self,
@@ -130,6 +161,17 @@ class WritingServer(TrackingServer):
             raise
         self._limit.leave()
         return answer
+
+
+def _answered_early(what: str) -> ServerUnavailableError:
+    return ServerUnavailableError(
+        what,
+        got="an answer before the file's end",
+        expected="one after it",
+        state="the file may be there in part, and is sent again",
+        remedy="run the same command again; if it stays so, look what stands before the server",
+        code="9563",
+    )
 
 
 async def again(act: Callable[[], Awaitable[T]]) -> T:

@@ -6,6 +6,7 @@ import base64
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from heavylift.errors import IncompleteError, NotFoundError, ServerUnavailableError, UnsupportedError
@@ -13,6 +14,8 @@ from heavylift.registry.interface import names
 from heavylift.registry.interface.artifacts import Place, route_for
 from heavylift.registry.interface.attachments import attachments_due, move_attachments
 from heavylift.registry.interface.context import Context, optional
+from heavylift.registry.interface.links import SORT as LINKS
+from heavylift.registry.interface.links import move_links
 from heavylift.registry.interface.merging import Merge, note, noted
 from heavylift.registry.interface.names import to_target
 from heavylift.registry.interface.runs import Runs
@@ -49,8 +52,11 @@ class Traces:
     runs: Runs
     there: dict[str, _There] = field(default_factory=dict)
 
-    async def move(self) -> None:
-        """Write what is missing, and bring the rest up to date."""
+    async def move(self, looked_at: Iterable[str] = ()) -> None:
+        """Write what is missing, and bring the rest up to date.
+
+        :param looked_at: runs whose links are looked at; those of all runs where a trace is written.
+        """
         context, experiment = self.context, self.runs.experiment
         left = set()
         if not experiment.fresh:
@@ -60,9 +66,13 @@ class Traces:
         if infos is None:
             return
         context.tally.found(SORT, len(infos))
+        written = 0
         for start in range(0, len(infos), _AT_ONCE):
             context.tell(f"traces of experiment {experiment.id}")
-            await self._group(infos[start : start + _AT_ONCE])
+            written += await self._group(infos[start : start + _AT_ONCE])
+        if infos:
+            linked = partial(move_links, context, self.runs, self.runs.states if written else looked_at)
+            await context.guarded(LINKS, experiment.id, linked)
         await self._gone(left - {str(info["trace_id"]) for info in infos})
 
     async def _infos(self) -> list[dict[str, Any]] | None:
@@ -89,7 +99,8 @@ class Traces:
             if source is not None:
                 self.there[source] = _There(tags, _fields(info, None))
 
-    async def _group(self, infos: Sequence[Mapping[str, Any]]) -> None:
+    async def _group(self, infos: Sequence[Mapping[str, Any]]) -> int:
+        """Write what is missing of some traces; return how many were looked at."""
         context = self.context
         due: dict[str, tuple[Mapping[str, Any], Merge]] = {}
         for info in infos:
@@ -108,7 +119,7 @@ class Traces:
             else:
                 context.tally.merged(SORT, source, merge)
         if not due:
-            return
+            return 0
         spans = await spans_of(context.source, [info for info, _ in due.values()])
         known = await spans_of(
             context.target,
@@ -120,6 +131,7 @@ class Traces:
             lambda source: self._one(*due[source], spans[source], known.get(source, Spans())),
             str,
         )
+        return len(due)
 
     async def _one(self, info: Mapping[str, Any], merge: Merge, spans: Spans, known: Spans) -> None:
         source = str(info["trace_id"])

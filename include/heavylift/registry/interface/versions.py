@@ -21,8 +21,11 @@ _DESCRIPTION, _STAGE = "\0description", "\0stage"
 _PLACEHOLDERS = frozenset({"dummy-source", "prompt-template"})
 _RUNS_OF_PROMPT = "mlflow.prompt.associatedRunIds"
 _NO_STAGE = "None"
-_ALWAYS_TAKEN = frozenset({"", "file", "runs", "models", "mlflow-artifacts", "s3", "gs", "wasbs", "abfss"})
-"""Of these what is refused is one path, or whose it is: that is no loss to be accepted, but a fault."""
+_ALWAYS_TAKEN = frozenset({"runs", "models", "mlflow-artifacts", "s3", "gs", "wasbs", "abfss"})
+"""Of these what is refused is one path, or whose it is: that is no loss to be accepted, but a fault.
+
+A path on the source's own disk is nowhere on the target, so that one is a loss.
+"""
 
 
 @dataclass
@@ -110,8 +113,10 @@ class Versions:
         try:
             return await self._create(body, self._id(number), number)
         except PermanentError as error:
-            if type(error) is not PermanentError or urlsplit(body["source"]).scheme in _ALWAYS_TAKEN:
+            if type(error) is not PermanentError:
                 raise
+            if urlsplit(body["source"]).scheme in _ALWAYS_TAKEN:
+                raise _refused(self._id(number), error) from error
         made = await self._create({**body, "source": names.REFUSED_SOURCE}, self._id(number), number)
         reason = "the target's server refuses such a place; it stands in a tag"
         self.context.tally.lose("model version", "its source", reason, self._id(number))
@@ -264,6 +269,18 @@ class Versions:
                 continue
             await self._delete(number)
             self.context.tally.deleted(SORT)
+
+
+def _refused(version: str, error: PermanentError) -> PermanentError:
+    return PermanentError(
+        f"making version {version} on the target ({error.what})",
+        got=error.got,
+        expected="a source that the target's server takes",
+        state="nothing was overwritten; this version and later ones of the model were not moved",
+        remedy="look where the source's version has its files: its run or logged model must be there and hold"
+        " them; mend or delete it there, and run the same command again",
+        code="9564",
+    )
 
 
 def listed(text: str, ids: Mapping[str, str]) -> str:

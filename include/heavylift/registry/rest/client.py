@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -30,6 +30,7 @@ _OVERLOADED = (
     "UniqueViolation",
     "UNIQUE constraint failed",
 )
+_READINGS = 3
 _PARAMETER = re.compile(r"(?:^|parameter )'([A-Za-z_][A-Za-z0-9_.\[\]]{0,60})'")
 IS_PROMPT = "mlflow.prompt.is_prompt"
 ONLY_PROMPTS = f"tags.`{IS_PROMPT}` = 'true'"
@@ -106,9 +107,31 @@ class TrackingServer:
     async def digest(self, path: str, query: Query) -> str:
         """Return the SHA-256 of a file that the server sends."""
         found = hashlib.sha256()
-        async for chunk in self.chunks(path, query):
-            found.update(chunk)
+
+        def begin() -> Callable[[bytes], object]:
+            nonlocal found
+            found = hashlib.sha256()
+            return found.update
+
+        await self.whole(path, query, begin)
         return found.hexdigest()
+
+    async def whole(self, path: str, query: Query, begin: Callable[[], Callable[[bytes], object]]) -> None:
+        """Read a file chunk by chunk; one that is cut off on its way is read again.
+
+        :param begin: is called at the file's beginning, each time; returns what takes the chunks.
+        """
+        for left in reversed(range(_READINGS)):
+            take, begun = begin(), False
+            try:
+                async for chunk in self.chunks(path, query):
+                    begun = True
+                    take(chunk)
+                return
+            except ServerUnavailableError:
+                # What cannot be opened has been tried again already.
+                if not begun or not left:
+                    raise
 
     async def chunks(self, path: str, query: Query) -> AsyncIterator[bytes]:
         """Yield a file that the server sends, chunk by chunk."""

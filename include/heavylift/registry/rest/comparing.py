@@ -150,13 +150,27 @@ class Comparison:
         runs = self._compare("run", ours, theirs)
         await self._histories(runs, our_metrics, their_metrics)
         models = await self._sort("logged model", lambda side: side.logged_models(experiment), experiment)
-        await self._sort("trace", lambda side: side.traces(experiment), experiment)
+        if await self._sort("trace", lambda side: side.traces(experiment), experiment):
+            links = lambda side: side.trace_links(experiment, runs)  # noqa: E731
+            await self._sort("link of a trace to a run", links, experiment)
         await self._sort("scorer", lambda side: side.scorers(experiment), experiment)
         if self.source.shows_all and self.target.shows_all:
             await self._sort("review queue", lambda side: side.review_queues(experiment), experiment)
+            await self._label_schemas(experiment)
         if self.artifacts:
             owners = [Owner("run", each) for each in runs] + [Owner("logged model", each) for each in models]
             await self._artifacts(owners)
+
+    async def _label_schemas(self, experiment: str) -> None:
+        try:
+            ours, theirs = await self.source.label_schemas(self.target, experiment)
+        except CredentialError:
+            raise
+        except HeavyliftError as error:
+            self.result.unreadable("label schema", f"those of experiment {experiment}: HL-{error.code}")
+            return
+        if ours or theirs:
+            self._compare("label schema", ours, theirs)
 
     async def _sort(
         self,

@@ -30,6 +30,8 @@ def as_moved(kind: str, thing: Mapping[str, Any], uris: UriMap) -> Mapping[str, 
     if kind == "workspace":
         thing = _changed(thing, ("default_artifact_root",), uris.of)
         return _changed(thing, ("trace_archival_config", "location"), uris.of)
+    if kind == "model version":
+        thing = _changed(thing, ("download_uri",), uris.of)
     if kind not in _WHOLE:
         return thing
     found = _changed(thing, _WHOLE[kind], uris.of)

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from typing import Any
 from urllib.parse import quote
 
+from heavylift.errors import NotFoundError
 from heavylift.registry.rest.artifacts import UNREADABLE
-from heavylift.registry.rest.attachments import attachment_of, attachments_in
+from heavylift.registry.rest.attachments import attachment_digest, attachments_in
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
 from heavylift.registry.rest.entities import Fields, as_moved, fields_of
+from heavylift.registry.rest.label_schemas import label_schemas
+from heavylift.registry.rest.links import linked_traces
 from heavylift.registry.rest.older import trace_pages
 from heavylift.registry.rest.spans import Spans, spans_of
 from heavylift.registry.rest.views import AsItIs, View
@@ -19,7 +23,7 @@ from heavylift.registry.rest.workspaces import workspaces_of
 from heavylift.registry.uris import UriMap
 
 _V2, _V3 = "api/2.0/mlflow", "api/3.0/mlflow"
-_PAGE, _TRACES_AT_ONCE = 1000, 50
+_PAGE, _TRACES_AT_ONCE, _VERSIONS_AT_ONCE = 1000, 50, 50
 
 _GATEWAY = f"{_V3}/gateway"
 ONLY_IN_WHOLE_COPIES = {
@@ -102,11 +106,9 @@ class Reader:
     async def _attachments(self, trace: str, spans: Spans) -> Fields:
         fields: Fields = {}
         for each in attachments_in(trace, spans) if self._files else ():
-            data = await attachment_of(self.server, trace, each)
+            digest = await attachment_digest(self.server, trace, each)
             # What is gone on both sides is equal.
-            fields[f"attachment {each}"] = (
-                b"gone" if data is None else hashlib.blake2b(data, digest_size=12).digest()
-            )
+            fields[f"attachment {each}"] = (digest or "gone").encode()
         return fields
 
     def _spans(self, spans: Spans) -> Fields:
@@ -116,6 +118,26 @@ class Reader:
         if spans.file is not None:
             fields["spans (their file)"] = hashlib.blake2b(spans.file, digest_size=12).digest()
         return fields
+
+    async def trace_links(self, experiment: str, runs: Iterable[str]) -> Things:
+        """Return which of an experiment's traces are linked to which of its runs."""
+        shown = {self.actual("run", run): run for run in runs}
+        actual = self.actual("experiment", experiment)
+        try:
+            linked = await linked_traces(self.server, actual, shown)
+        except NotFoundError:
+            # A server without this search has no links.
+            return {}
+        return {f"{shown[run]}/{trace}": {} for run, traces in linked.items() for trace in traces}
+
+    async def label_schemas(self, target: Reader, experiment: str) -> tuple[Things, Things]:
+        """Return an experiment's label schemas, this side's and the target's."""
+        told = await label_schemas(self.server, target.server, experiment)
+        found: tuple[Things, Things] = ({}, {})
+        for side, things, schemas in zip((self, target), found, told, strict=True):
+            for each in schemas:
+                side._put(things, "label schema", each)
+        return found
 
     async def scorers(self, experiment: str) -> Things:
         """Return all versions of an experiment's scorers; a list tells the latest ones alone."""
@@ -153,9 +175,22 @@ class Reader:
         for query in self._models_and_prompts(10 * _PAGE):
             path = f"{_V2}/model-versions/search"
             async for page in self.server.pages(path, "model_versions", query):
+                for start in range(0, len(page) if self.shows_all else 0, _VERSIONS_AT_ONCE):
+                    part = page[start : start + _VERSIONS_AT_ONCE]
+                    await asyncio.gather(*(self._tell_place(each) for each in part))
                 for each in page:
                     self._put(found, "model version", each)
         return found
+
+    async def _tell_place(self, version: dict[str, Any]) -> None:
+        """Add where a version's files lie, of which no list tells; copies that give no new places keep it."""
+        query = {"name": str(version["name"]), "version": str(version["version"])}
+        try:
+            answer = await self.server.get(f"{_V2}/model-versions/get-download-uri", query)
+        except NotFoundError:
+            # It was deleted since the list was told.
+            return
+        version["download_uri"] = answer.get("artifact_uri", "")
 
     async def webhooks(self) -> Things:
         """Return all webhooks; their secrets are not shown."""

@@ -246,6 +246,9 @@ class TargetView:
                 "source": self._source_place(str(inner.get("source", "")), tags),
             },
         }.get(kind, dict)()
+        if kind == "run" and f"{_FROM}run_name" in tags:
+            # It has no name there, and here one that the server gave: a loss that is listed.
+            inner["run_name"] = ""
         if kind == "run" and "inputs" in shown:
             shown["inputs"] = json.loads(self._within(json.dumps(shown["inputs"])))
         return shown
@@ -299,6 +302,8 @@ def _plain(kind: str, raw: Raw, terms: Terms) -> Raw:
     inner = shown.get("info", shown)
     for name in _IGNORED.get(kind, ()):
         inner.pop(name, None)
+    if kind == "run":
+        inner.setdefault("run_name", "")
     for name in _GIVEN.get(kind, ()):
         if inner.get(name):
             # Numbers come as numbers or as texts, tags always as texts.

@@ -17,6 +17,7 @@ _IDS = {
     "evaluation dataset": ("dataset_id",),
     "issue": ("issue_id",),
     "review queue": ("queue_id",),
+    "label schema": ("schema_id",),
     "gateway secret": ("secret_id",),
     "gateway endpoint": ("endpoint_id",),
     "gateway model definition": ("model_definition_id",),
