@@ -72,6 +72,11 @@ class _Column:
     tolerance: Tolerance
     values: tuple[Floats, Floats] | None
 
+    @property
+    def reach(self) -> float:
+        """How far chance alone sets two pairs apart at most."""
+        return float(np.max(self.by_chance[np.isfinite(self.by_chance)], initial=0.0))
+
 
 def needs_repeat(first: Parity, policy: Policy) -> bool:
     """Tell whether one run of the target is too few: the source is noisy, or the target differs."""
@@ -149,15 +154,15 @@ def _gap(far: dict[tuple[int, int], Floats], pairs: tuple[Floats, Floats]) -> Fl
 
 def _wrong(column: _Column) -> NDArray[np.intp]:
     """Return the rows whose answers are others, and not by chance."""
-    reach = float(np.max(column.by_chance[np.isfinite(column.by_chance)], initial=0.0))
     # A label is either another one or it is not; there is nothing further than that.
-    least = np.zeros_like(column.allowed) if column.values is None else column.allowed + _FURTHER * reach
+    labels = column.values is None
+    least = np.zeros_like(column.allowed) if labels else column.allowed + _FURTHER * column.reach
     rows = np.flatnonzero(column.apart > least)
     rows = rows[np.argsort(-column.apart[rows], kind="stable")]
     noise = np.sort(column.within[0])
     # In so many rows the source differs from itself by as much as the sides do; two such chances may meet.
     likes = len(noise) - np.searchsorted(noise, column.apart[rows], side="left")
-    met = int((column.by_chance > column.allowed).sum()) if column.values is None else 0
+    met = int((column.by_chance > column.allowed).sum()) if labels else 0
     chance = {int(alike): _by_chance(int(alike), met) for alike in np.unique(likes)}
     beyond = [place for place, alike in enumerate(likes) if place + 1 > chance[int(alike)]]
     return np.sort(rows[: beyond[-1] + 1]) if beyond else rows[:0]
@@ -244,11 +249,10 @@ def _further(name: str, column: _Column) -> str:
 
 
 def _result(first: ColumnResult, column: _Column, wrong: NDArray[np.intp], excused: int) -> ColumnResult:
-    reach = float(np.max(column.by_chance[np.isfinite(column.by_chance)], initial=0.0))
     why = f"{column.tolerance.why}; four runs: rows count where both sides agree with themselves alone"
     if column.values is None:
         tolerance = replace(column.tolerance, why=why)
     else:
-        absolute = column.tolerance.absolute + _FURTHER * reach
-        tolerance = Tolerance(absolute, column.tolerance.relative, why, reach)
+        absolute = column.tolerance.absolute + _FURTHER * column.reach
+        tolerance = Tolerance(absolute, column.tolerance.relative, why, column.reach)
     return replace(first, wrong=wrong, excused=excused, tolerance=tolerance)
