@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from heavylift.cli.output import note
 from heavylift.cli.processes import Piece, all_of, may_fork, usable_processors
 from heavylift.cli.progress import Display, progress_display
+from heavylift.cli.room import Room
 from heavylift.errors import HeavyliftError, WindowClosedError
 from heavylift.evidence.records import PlanRecord, ShardResult, ShardSummary, utc_now
 from heavylift.objects.progress_text import human_duration
@@ -48,23 +49,37 @@ def processes_for(request: TransferRequest, wanted: int | None = None) -> int:
     return max(1, min(usable_processors(), by_memory))
 
 
+def room_for(request: TransferRequest, wanted: int | None = None) -> Room | None:
+    """Return what holds processes back that would find no processor; None where all are to run at once.
+
+    They are where the user has said how many, and where a cap is shared by them: the shares of those that
+    wait would lie idle.
+    """
+    limits = request.options.limits
+    capped = limits.max_bandwidth is not None or limits.max_requests is not None
+    return None if capped or wanted is not None else Room()
+
+
 def spread_over(request: TransferRequest, processes: int) -> TransferRequest:
     """Return the request with its caps shared by so many processes, and a plan that has work for each."""
     options = replace(request.options, tasks_at_once=processes, fewest_shards=processes)
     return replace(request, options=options)
 
 
-def copy_shards(request: TransferRequest, plan: PlanRecord, *, wait: bool) -> Copied:
+def copy_shards(
+    request: TransferRequest, plan: PlanRecord, *, wait: bool, room: Room | None = None
+) -> Copied:
     """Copy every shard of ``plan``, as many at once as the request has tasks.
 
     :param wait: where the time window is closed, wait for it; otherwise stop and tell.
+    :param room: where it is given, of those as many as find a processor.
     """
     copied = Copied()
     todo = list(plan.shards)
     while todo:
         at_once = min(request.options.tasks_at_once, len(todo))
         with progress_display(plan) as display:
-            closed = _copy_some(_shared(request, at_once), todo, at_once, copied, display)
+            closed = _copy_some(_shared(request, at_once), todo, at_once, copied, display, room)
         todo = [shard for shard, _ in closed]
         if todo:
             first = min((error for _, error in closed), key=lambda error: error.opens_at)
@@ -88,7 +103,12 @@ def _shared(request: TransferRequest, processes: int) -> TransferRequest:
 
 
 def _copy_some(
-    request: TransferRequest, shards: Sequence[ShardSummary], at_once: int, copied: Copied, display: Display
+    request: TransferRequest,
+    shards: Sequence[ShardSummary],
+    at_once: int,
+    copied: Copied,
+    display: Display,
+    room: Room | None,
 ) -> list[tuple[ShardSummary, WindowClosedError]]:
     """Copy shards; return those that the time window has left undone, and why."""
     from heavylift.aio import run
@@ -101,7 +121,7 @@ def _copy_some(
     pieces = [(shard.index, piece(shard.index), display.of_shard(shard)) for shard in shards]
     closed = []
     # An interrupt or a defect of one piece must end the others in order, not whenever they are collected.
-    with closing(all_of(pieces, at_once)) as ends:
+    with closing(all_of(pieces, at_once, room)) as ends:
         for index, ended in ends:
             try:
                 copied.results.append(ended.value())

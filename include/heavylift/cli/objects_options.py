@@ -41,8 +41,8 @@ Processes = Annotated[
     typer.Option(
         min=1,
         max=64,
-        help="most processes that copy at once, on Linux; by default one for each processor and 64 MiB"
-        " of --memory, at most 8",
+        help="processes that copy at once, on Linux; by default one for each processor and 64 MiB"
+        " of --memory, at most 8, while they find a processor",
     ),
 ]
 PartSize = Annotated[str, typer.Option(help="size of one part of a large object")]

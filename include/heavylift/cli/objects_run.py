@@ -24,12 +24,12 @@ _LARGE_BYTES = 2**20
 def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None, wait: bool = True) -> None:
     """Plan, copy, verify and conclude one transfer, and end the command.
 
-    :param processes: how many may copy at once; None leaves it to the machine.
+    :param processes: how many copy at once; None leaves it to the machine, and to how busy it is.
     :param wait: where the time window is closed, wait for it; otherwise stop and tell.
     """
     from heavylift.aio import run
     from heavylift.checksums import crc32c_of
-    from heavylift.cli.copying import copy_shards, processes_for, spread_over
+    from heavylift.cli.copying import copy_shards, processes_for, room_for, spread_over
     from heavylift.objects.api import plan_transfer, proved_before, verify_and_clean
 
     request = spread_over(request, processes_for(request, processes))
@@ -44,7 +44,7 @@ def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None,
         _load_beforehand(request, comparing=True)
     if plan.to_copy.size_bytes > _LARGE_BYTES * plan.to_copy.objects:
         crc32c_of(memoryview(bytes(_LARGE_BYTES)))  # which loads what large objects need
-    copied = copy_shards(request, plan, wait=wait)
+    copied = copy_shards(request, plan, wait=wait, room=room_for(request, processes))
     document = {
         "plan": plan.model_dump(mode="json"),
         "shards": [r.model_dump(mode="json", exclude={"samples"}) for r in copied.results],

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import Any, NoReturn, TypeVar
 
+from heavylift.cli.room import LOOK_EVERY_SECONDS, Room
 from heavylift.errors import HeavyliftError, PermanentError
 
 T = TypeVar("T")
@@ -96,15 +97,28 @@ class Pieces:
         else:
             self._done_here.append((number, _outcome(piece, heard)))
 
-    def wait(self) -> list[tuple[int, Ended]]:
-        """Pass news on until at least one piece has ended; return those that have, by number."""
+    def under_way(self) -> list[int] | None:
+        """Return the process ids of the pieces that run, once each of them has told some news."""
+        children = self._children.values()
+        if self._done_here:
+            return None
+        return [child.process.pid for child in children] if all(child.begun for child in children) else None
+
+    def wait(self, seconds: float | None = None) -> list[tuple[int, Ended]]:
+        """Pass news on until at least one piece has ended; return those that have, by number.
+
+        :param seconds: do not wait longer than that for the next news.
+        """
         if self._done_here:
             ended, self._done_here = self._done_here, []
             return ended
         ended = []
         while self._children and not ended:
             by_line = {child.line: number for number, child in self._children.items()}
-            for line in wait(list(by_line)):
+            heard = wait(list(by_line), seconds)
+            if not heard:
+                break
+            for line in heard:
                 number = by_line[line]  # type: ignore[index]
                 end = self._children[number].listen()
                 if end is not None:
@@ -132,6 +146,7 @@ class _Child:
     process: Any
     line: Connection
     heard: Tell
+    begun: bool = False
 
     def listen(self) -> Ended | None:
         """Take one message; return how the piece ended, once it has."""
@@ -140,6 +155,7 @@ class _Child:
         except EOFError:
             return Ended(error=_died(self.close()))
         if kind == "news":
+            self.begun = True
             self.heard(what)
             return None
         self.close()
@@ -220,15 +236,26 @@ def _died(status: int) -> PermanentError:
     )
 
 
-def all_of(pieces: Sequence[tuple[int, Piece[Any], Tell]], at_once: int) -> Generator[tuple[int, Ended]]:
+def all_of(
+    pieces: Sequence[tuple[int, Piece[Any], Tell]], at_once: int, room: Room | None = None
+) -> Generator[tuple[int, Ended]]:
     """Run pieces, so many at once, and yield how each ended, as they end.
 
     Who may stop early has to close it: that ends what still runs, as leaving ``Pieces`` does.
+
+    :param room: where it is given, another piece begins beside others only when it would find a processor.
     """
     with Pieces() as running:
         for number, piece, heard in pieces:
+            while room is not None and len(running) and not _has_room(running, room):
+                yield from running.wait(LOOK_EVERY_SECONDS)
             running.start(number, piece, heard)
             if len(running) >= at_once:
                 yield from running.wait()
         while len(running):
             yield from running.wait()
+
+
+def _has_room(running: Pieces, room: Room) -> bool:
+    pids = running.under_way()
+    return pids is not None and room.for_another(pids)

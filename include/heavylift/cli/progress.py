@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Report = Callable[[Progress], None]
 LINE_EVERY_SECONDS = 2.0
+FIRST_LINE_SECONDS = 1.0
 
 
 class Display(Protocol):
@@ -48,11 +49,14 @@ class Lines:
 
     def of_shard(self, shard: ShardSummary) -> Report:
         """Return what takes the progress of one shard."""
-        told_at = float("-inf")
+        told_at: float | None = None
 
         def report(progress: Progress) -> None:
             nonlocal told_at
             now = self._clock()
+            if told_at is None:
+                # The first report only says that the shard has begun.
+                told_at = now + FIRST_LINE_SECONDS - LINE_EVERY_SECONDS
             if now - told_at < LINE_EVERY_SECONDS and progress.objects_done < progress.objects_total:
                 return
             told_at = now

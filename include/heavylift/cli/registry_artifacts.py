@@ -195,13 +195,13 @@ async def _small(transfer: TransferRequest) -> _Done:
 
 def _finished(transfer: TransferRequest, done: _Done) -> _Done:
     from heavylift.aio import run
-    from heavylift.cli.copying import copy_shards
+    from heavylift.cli.copying import copy_shards, room_for
     from heavylift.cli.processes import in_process
     from heavylift.objects.api import verify_transfer
 
     if done.proof is not None:
         return done
-    copied = copy_shards(transfer, done.plan, wait=True)
+    copied = copy_shards(transfer, done.plan, wait=True, room=room_for(transfer))
     return _Done(done.plan, copied.errors, in_process(lambda _tell: run(verify_transfer(transfer))))
 
 

@@ -132,7 +132,7 @@ async def copy_shard(
 
     :param attempt: the caller's try number; where that attempt has left evidence already, the
         next free number is taken.
-    :param report: called about every second with the progress.
+    :param report: called with the progress when copying begins, about every second, and at the end.
     :raises IncompleteError: some objects failed for good; the result and message name them.
     :raises WindowClosedError: the time window is closed, or closed meanwhile: what was in flight
         has been finished, nothing has failed, and running again when it opens does the rest.
@@ -225,6 +225,8 @@ class _Attempt:
         meter.start_with(before)
         queue = iter(todo)
         workers = min(self._request.options.limits.max_concurrency, len(todo))
+        if report:
+            report(meter.look())
         try:
             async with meter.reporting(report), asyncio.TaskGroup() as group:
                 for _ in range(workers):

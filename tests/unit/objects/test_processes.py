@@ -75,6 +75,40 @@ def test_two_pieces_really_run_at_the_same_time(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.parametrize(("room", "told"), [("False", "alone second"), ("True", "beside second")])
+def test_another_piece_begins_beside_one_only_where_there_is_room(
+    tmp_path: Path, room: str, told: str
+) -> None:
+    """The first goes on until it sees the second, or has been looked at ten times."""
+    script = """
+    from pathlib import Path
+    folder, answer = Path(sys.argv[1]), sys.argv[2] == "True"
+    class Asked:
+        def for_another(self, pids):
+            assert len(pids) == 1 and pids != [os.getpid()]
+            assert (folder / "began").exists(), "asked before the first had begun"
+            with (folder / "asked").open("a") as asked:
+                asked.write("x")
+            return answer
+    def first(tell):
+        (folder / "began").touch()
+        tell("news")
+        asked = folder / "asked"
+        deadline = time.monotonic() + 30
+        while not (folder / "second").exists() and not (asked.exists() and asked.stat().st_size >= 10):
+            assert time.monotonic() < deadline
+            os.sched_yield()
+        return "beside" if (folder / "second").exists() else "alone"
+    def second(tell):
+        (folder / "second").touch()
+        return "second"
+    ended = dict(all_of([(1, first, deaf), (2, second, deaf)], at_once=2, room=Asked()))
+    print(ended[1].value(), ended[2].value())
+    """
+    done = run(script, str(tmp_path), room)
+    assert done.stdout == f"{told}\n", done.stderr
+
+
 def test_an_error_of_ours_arrives_whole_and_a_defect_with_its_trace() -> None:
     script = """
     def ours(tell):
