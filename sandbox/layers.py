@@ -5,7 +5,7 @@ they start; the longest begin first, each with servers of its own, and what one 
 ended. The end-to-end tests come last and alone: Airflow's timing is part of what they look at.
 
 Tests marked ``long`` (rounds of faults, more seeds and pairs of what a shorter test shows already) run
-only when asked for. The continuous integration runs a third of them, another one with another commit: the
+only when asked for. The continuous integration runs a fifth of them, another one with another commit: the
 share of a test depends on its file alone, so that all shares together are all tests, and what goes on from
 one another stays together.
 """
