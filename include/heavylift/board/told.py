@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -76,15 +76,18 @@ class TrailView:
 async def read_findings(
     reader: Reader, listing: Listing, plan: tuple[str, AssessmentRecord] | None
 ) -> tuple[FindingLine, ...]:
-    """Return what the newest plan and the latest run of each phase have found, the gravest first."""
+    """Return what the newest plan and the latest run of each phase have found, once, the gravest first."""
     found = _of_plan(*plan) if plan else []
     for run in listing.latest.values():
         paths = [path for name in _HOLDS_FINDINGS for path in listing.newest(run.key.folder, name)]
         plans = [path for path in listing.below(run.key.folder) if path.endswith("/plan.json")]
         for path in dict.fromkeys([*plans, *paths]):
             found += await _in_file(reader, path)
-    unique = dict.fromkeys(found)
-    return tuple(sorted(unique, key=lambda each: _ORDER.index(each.severity))[:MOST_FINDINGS])
+    unique: dict[FindingLine, FindingLine] = {}
+    for line in found:
+        # Preflight, copy and sync of one thing lie in one folder, and each tells what the others have told.
+        unique.setdefault(replace(line, path=line.path.rpartition("/")[0]), line)
+    return tuple(sorted(unique.values(), key=lambda each: _ORDER.index(each.severity))[:MOST_FINDINGS])
 
 
 def _of_plan(path: str, plan: AssessmentRecord) -> list[FindingLine]:

@@ -16,6 +16,7 @@ from heavylift.evidence.audit import AuditTrail
 from heavylift.evidence.audit_entry import Act
 from heavylift.evidence.paths import database_path, shard_result_path, verification_path
 from heavylift.evidence.records import Finding, Severity, ShardResult, Tally, VerificationRecord
+from heavylift.evidence.registry_records import RegistryPreflightRecord, registry_path
 from heavylift.evidence.store import open_evidence
 from heavylift.evidence.switch_records import (
     DatabaseStand,
@@ -181,6 +182,23 @@ def test_findings_come_gravest_first_with_their_evidence(place: Place) -> None:
         ("blocker", "R-2", ref.path),
         ("note", "R-1", ref.path),
     ]
+
+
+def test_what_preflight_and_copy_of_one_registry_both_tell_is_shown_once_and_of_another_again(
+    place: Place,
+) -> None:
+    spec = place.spec()
+    run = place.run("registry")
+    found = Finding(rule="encryption-keys", severity=Severity.WARNING, subject="secrets", detail="kept")
+    for registry in ("first", "second"):
+        preflight = RegistryPreflightRecord(
+            run=run, registry=registry, source="a", target="b", path_reason="", findings=(found,), passed=True
+        )
+        place.write(registry_path(run, registry, "preflight", 1), preflight)
+        place.write(registry_path(run, registry, "copy", 1), preflight)
+    findings = read(place, spec).findings
+    assert [each.rule for each in findings] == ["encryption-keys"] * 2
+    assert {each.path.split("/")[-2] for each in findings} == {"first", "second"}
 
 
 def note(place: Place, count: int, phase: str = "transfer") -> None:
