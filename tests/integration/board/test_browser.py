@@ -66,8 +66,11 @@ def focused(page: Any) -> str:
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["", "/m/waits", "/m/damaged"])
-def test_nothing_stands_in_anybodys_way(open_page: Open, theme: str, path: str) -> None:
-    page = show(open_page("admin", color_scheme=theme, bypass_csp=True), f"/heavylift/board{path}")
+@pytest.mark.parametrize("width", [400, 1280])
+def test_nothing_stands_in_anybodys_way(open_page: Open, theme: str, path: str, width: int) -> None:
+    viewport = {"width": width, "height": 850}
+    opened = open_page("admin", color_scheme=theme, bypass_csp=True, viewport=viewport)
+    page = show(opened, f"/heavylift/board{path}")
     for summary in page.locator("details > summary").all():
         if summary.is_visible():
             summary.click()
@@ -82,6 +85,12 @@ def test_nothing_stands_in_anybodys_way(open_page: Open, theme: str, path: str) 
 def test_a_telephone_shows_it_without_moving_sideways(open_page: Open, path: str) -> None:
     page = show(open_page("admin", viewport={"width": 400, "height": 850}), f"/heavylift/board{path}")
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    wide = "[...document.querySelectorAll('.scroll')].filter((each) => each.scrollWidth > each.clientWidth)"
+    assert page.evaluate(f"{wide}.map((each) => each.getAttribute('aria-label'))") == []
+    cell = page.locator("tbody td:visible").first
+    column = cell.evaluate("(cell) => getComputedStyle(cell, '::before').content")
+    assert column in ('"State"', '"Latest run"')
+    assert cell.evaluate("(cell) => cell.closest('tr').querySelector('th').offsetTop < cell.offsetTop")
 
 
 def test_the_checker_would_find_a_barrier(open_page: Open) -> None:

@@ -172,10 +172,11 @@ def test_the_thread_of_a_keeper_reads_and_ends(place: Place) -> None:
     place.spec()
     place.summary(place.run())
     index = place.index()
+    before = set(threading.enumerate())
     keeper = Keeper(index, shown_seconds=0.01, idle_seconds=0.0)
     keeper.want(["small"])
     assert index.wait_for_specs(30)
-    for thread in threading.enumerate():
+    for thread in set(threading.enumerate()) - before:
         if thread.name == "heavylift-board":
             thread.join(30)
             assert not thread.is_alive()

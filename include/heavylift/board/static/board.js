@@ -108,6 +108,24 @@
   }
   function tidy(part) {
     for (const time of $$("time", part)) time.textContent = ago(new Date(time.dateTime));
+    for (const table of $$("table", part)) label(table);
+  }
+  // On a narrow screen each cell stands on a line of its own and tells its column: see board.css. The roles
+  // are those that a table has by itself until it is laid out otherwise.
+  function label(table) {
+    const names = $$("thead th", table).map((each) => each.textContent);
+    if (!names.length) return;
+    table.classList.add("named");
+    table.setAttribute("role", "table");
+    for (const group of $$("thead, tbody", table)) group.setAttribute("role", "rowgroup");
+    for (const row of $$("tr", table)) row.setAttribute("role", "row");
+    for (const name of $$("thead th", table)) name.setAttribute("role", "columnheader");
+    for (const row of $$("tbody tr", table)) {
+      [...row.children].forEach((cell, at) => {
+        cell.setAttribute("role", cell.tagName === "TH" ? "rowheader" : "cell");
+        cell.dataset.column = names[at] || "";
+      });
+    }
   }
   function ago(then) {
     const seconds = Math.max(0, (Date.now() - then) / 1000);
