@@ -10,7 +10,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-HIDDEN = "***"
+from heavylift.redaction import HIDDEN, without_credentials
+
 MAX_TEXT = 2000
 MAX_ITEMS = 200
 
@@ -18,18 +19,6 @@ _SECRET_NAME = re.compile(
     r"(?i)passw|passwd|pwd|secret(?!s?_?(arn|name|id)|arn|name|version)|credential(?!s?_?arn|sarn|arn)"
     r"|private_?key|api_?key|access_?key(?!.*id$)|auth_?token|(?<!next)(^|_|-|[a-z])token$|connection_?string"
     r"|sas_?token|license_?key|^auth$"
-)
-_URI_USER = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^/@\s\"']+@", re.IGNORECASE)
-_QUERY_SECRET = re.compile(
-    r"(?i)([?&;\s]|\b)(password|passwd|pwd|user|token|secret|sig|signature|accountkey|sharedaccesskey"
-    r"|x-amz-[a-z-]+|api[_-]?key|key)=([^&;\s\"']+)"
-)
-_OPTION_SECRET = re.compile(
-    r"(?i)(--?[a-z0-9_-]*(?:password|passwd|token|secret|api-?key|credential)[a-z0-9_-]*[= ])(\S+)"
-)
-_TOKEN = re.compile(
-    r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|gh[opsu]_[A-Za-z0-9]{20,}|xox[bap]-[A-Za-z0-9-]{10,}|eyJ[A-Za-z0-9_-]{20,}"
-    r"\.[A-Za-z0-9_.-]+|hf_[A-Za-z0-9]{20,}|sk-[A-Za-z0-9_-]{20,}|-----BEGIN [A-Z ]*PRIVATE KEY-----[^-]*)"
 )
 _HARMLESS = re.compile(
     r"(?i)^(true|false|yes|no|on|off|[0-9.eE+-]{1,20}|[a-z]{2}(-[a-z]+)+-\d|arn:[a-z-]+:.*|(s3|gs|az|abfss?)://[^@\s]*"
@@ -54,14 +43,6 @@ VALUES_HIDDEN = frozenset(
 def is_secret(name: str) -> bool:
     """Tell whether the value of what has this name could be a secret."""
     return bool(_SECRET_NAME.search(name))
-
-
-def without_credentials(text: str) -> str:
-    """Return ``text`` without what could be a credential in a URI, a query, an option or on its own."""
-    text = _URI_USER.sub(r"\g<scheme>", text)
-    text = _QUERY_SECRET.sub(lambda found: f"{found[1]}{found[2]}={HIDDEN}", text)
-    text = _OPTION_SECRET.sub(lambda found: f"{found[1]}{HIDDEN}", text)
-    return _TOKEN.sub(HIDDEN, text)
 
 
 def scrubbed(value: Any, name: str = "", *, own: bool = False) -> Any:

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heavylift.inventory.scrub import HIDDEN, MAX_ITEMS, MAX_TEXT, scrubbed
+from heavylift.inventory.scrub import MAX_ITEMS, MAX_TEXT, scrubbed
+from heavylift.redaction import HIDDEN
 
 SECRET = "Zq9-hush-hush"
 
