@@ -39,6 +39,7 @@ from heavylift.objects.copier import LEFT_BEHIND, Copier, with_attributes_named
 from heavylift.objects.copy_object import copy_object
 from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
+from heavylift.objects.making_way import make_way
 from heavylift.objects.manifest import (
     SKIPPED,
     ManifestRow,
@@ -152,6 +153,7 @@ async def copy_shard(
         manners = Manners(limits, min(request.options.tasks_at_once, len(plan.shards)))
         async with open_both(request, manners) as (source, target):
             work = _Attempt(request, evidence, source, target, shard, number, manners, hours, overlap)
+            work.told = await make_way(request, evidence, source, target, plan, rows)
             return await work.run(rows, earlier, report)
 
 
@@ -210,6 +212,7 @@ class _Attempt:
         self._shard, self._number = shard, number
         self._outcome = _Outcome()
         self._began: datetime = utc_now()
+        self.told: tuple[Finding, ...] = ()
         run, dataset = request.run, request.dataset
         self._manifest = ManifestWriter(evidence, lambda n: manifest_path(run, dataset, shard, number, n))
 
@@ -336,7 +339,7 @@ class _Attempt:
                 objects=found.objects - settled.objects, size_bytes=found.size_bytes - settled.size_bytes
             ),
             failures=tuple(outcome.failures),
-            notes=_notes(self._request.dataset, copier.notes),
+            notes=(*self.told, *_notes(self._request.dataset, copier.notes)),
             manifests=tuple(self._manifest.refs),
             samples=tuple(meter.samples),
             rejected_reads=copier.rejected_reads,

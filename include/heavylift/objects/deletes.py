@@ -73,11 +73,13 @@ async def delete_gone(request: TransferRequest) -> DeletesRecord:
         with tempfile.TemporaryDirectory(prefix="heavylift-deletes-") as folder:
             rows = await read_gone(evidence, plan.gone_rows, Path(folder))
             async with open_both(request) as (source, target):
-                return await _Deletion(request, evidence, source, target, plan).run(rows, Path(folder))
+                return await Deletion(request, evidence, source, target, plan).run(rows, Path(folder))
 
 
 @dataclass
-class _Deletion:
+class Deletion:
+    """The deletion of what a plan lets go, or of a part of it."""
+
     request: TransferRequest
     evidence: EvidenceStore
     source: ObjectStore
@@ -91,6 +93,15 @@ class _Deletion:
     async def run(self, rows: list[GoneRow], work: Path) -> DeletesRecord:
         """Deal with each row, then write the record; raise where something failed."""
         began, started_at = time.monotonic(), utc_now()
+        done = await self.deal_with(rows, work)
+        record = self._record(done, started_at, time.monotonic() - began)
+        run, dataset = self.request.run, self.request.dataset
+        number, _ref = await write_next(self.evidence, lambda n: deletes_path(run, dataset, n), record)
+        self._raise_for(record, deletes_path(run, dataset, number))
+        return record
+
+    async def deal_with(self, rows: list[GoneRow], work: Path) -> DoneRows:
+        """Deal with each row and keep what became of it; what fails is in ``errors`` and ``failures``."""
         if rows:
             # A mount that has gone, or a lost permission, must not look like deleted objects.
             await self.source.check()
@@ -103,11 +114,7 @@ class _Deletion:
             )
         finally:
             await done.flush()
-        record = self._record(done, started_at, time.monotonic() - began)
-        run, dataset = self.request.run, self.request.dataset
-        number, _ref = await write_next(self.evidence, lambda n: deletes_path(run, dataset, n), record)
-        self._raise_for(record, deletes_path(run, dataset, number))
-        return record
+        return done
 
     def _act(self) -> Callable[[GoneRow], Awaitable[str]]:
         prefix = self.request.target.location.prefix
