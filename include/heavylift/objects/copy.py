@@ -54,6 +54,7 @@ from heavylift.objects.overlap import Overlap
 from heavylift.objects.progress import Meter, Progress
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.sessions import evidence_of, open_both
+from heavylift.objects.undecided import Sides
 from heavylift.objects.windows import Windows
 from heavylift.platforms.ports import ObjectStore
 from heavylift.platforms.tags import KEPT_OTHERWISE
@@ -209,6 +210,7 @@ class _Attempt:
         self._manners, self._hours, self._overlap = manners, hours, overlap
         self._request, self._evidence = request, evidence
         self._source, self._target = source, target
+        self._sides = Sides(source, target)
         self._shard, self._number = shard, number
         self._outcome = _Outcome()
         self._began: datetime = utc_now()
@@ -287,13 +289,12 @@ class _Attempt:
         if isinstance(error, IntegrityError) and error.left_version:
             self._manifest.add(wrong_row(row, error.left_version))
         if isinstance(error, CredentialError):
-            await self._refused(copier)
+            await self._refused()
 
-    async def _refused(self, copier: Copier) -> None:
+    async def _refused(self) -> None:
         """Tell one object that may not be read or written from an identity that may do nothing any more."""
         try:
-            await copier.source.check()
-            await copier.target.check()
+            await self._sides.demand_answers()
         except TransientError:
             return  # It says nothing of permissions, and meets the next object just as well.
         except HeavyliftError as error:

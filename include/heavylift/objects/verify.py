@@ -29,7 +29,7 @@ from heavylift.objects.standing import keep_pages, may_stand, nothing_is_open, p
 from heavylift.objects.standing_proof import lay_down, standing_of, verify_by
 from heavylift.objects.state import fetch_known
 from heavylift.objects.state_keeping import describe_state, keep_state, keep_tree
-from heavylift.objects.undecided import UNVERIFIABLE, why_undecided
+from heavylift.objects.undecided import UNVERIFIABLE, Sides, why_undecided
 from heavylift.objects.verdicts import ATTRIBUTES, Verdicts
 from heavylift.platforms.ports import ObjectStore
 from heavylift.spec.datasets import Sample
@@ -166,13 +166,15 @@ class _Verification:
         if sample:
             rows = draw(rows, sample)
 
+        answering = Sides(self.source, self.target)
+
         async def judge(row: tuple[str, str, str, int]) -> None:
             rel = row[0]
             sides = (self.source, self._source_key(rel), self.target, self._target_key(rel))
             try:
                 deep = await look(*sides, recorded.get(rel), always_read=always_read, trusting=trusting)
             except HeavyliftError as error:
-                why = await why_undecided(error, self.source, self.target)
+                why = await why_undecided(error, answering)
                 verdicts.unequal(rel, UNVERIFIABLE, why, "")
                 return
             verdict = deep.verdict

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,9 +18,11 @@ from heavylift.evidence.store import open_evidence
 from heavylift.locations import parse_location
 from heavylift.objects.api import TransferRequest, copy_shard, plan_transfer, verify_transfer
 from heavylift.objects.copy import MOST_REFUSED_IN_A_ROW
+from heavylift.objects.undecided import ASKED_AGAIN_AFTER
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits
 from tests.integration.objects.places import Servers, move, transfer
+from tests.support.fault_proxy import FaultProxy, fault_proxy
 from tests.support.weed_identities import Weed, weed
 
 MANY = 60
@@ -152,6 +156,43 @@ async def test_a_target_that_may_not_be_read_back_has_not_passed(
     record = await verify_transfer(request)
     assert (record.equal.objects, record.attributes_differ, record.passed) == (MANY + 2, MANY + 2, False)
     assert "s3:GetObject" in record.differences[0].source
+
+
+@pytest.mark.parametrize("act", ["copy", "verify"])
+async def test_many_refused_objects_do_not_each_ask_whether_the_sides_answer(
+    move_as: Callable[[str, str], TransferRequest], limited: Weed, act: str
+) -> None:
+    client = limited.client()
+    client.put_object(Bucket="source", Key="closed/1", Body=b"secret")
+    refused = [f"closed/many-{number:02}" for number in range(MOST_REFUSED_IN_A_ROW - 5)]
+    for key in refused:
+        client.put_object(Bucket="source", Key=key, Body=b"secret")
+    request = move_as("some" if act == "copy" else "root", "unread")
+    await plan_transfer(request)
+    if act == "verify":
+        await copy_shard(request, 0)
+    async with fault_proxy(limited.url, 0, {}) as proxy:
+        began = time.monotonic()
+        request = replace(
+            request, source=seen_by(proxy, request.source), target=seen_by(proxy, request.target)
+        )
+        if act == "copy":
+            with pytest.raises(IncompleteError, match=f"{len(refused) + 1} objects failed, 0 not tried"):
+                await copy_shard(request, 0)
+        else:
+            assert (await verify_transfer(request)).attributes_differ > len(refused)
+        rounds = 1 + (time.monotonic() - began) // ASKED_AGAIN_AFTER
+    for key in refused:
+        client.delete_object(Bucket="source", Key=key)
+    asked = sum(times for line, times in proxy.seen.items() if "max-keys=1&" in f"{line}&")
+    assert 2 <= asked <= 2 * rounds
+
+
+def seen_by(proxy: FaultProxy, place: Place) -> Place:
+    """Return the place as it is reached through a proxy that counts."""
+    assert place.connection is not None
+    extra = {**place.connection.extra, "endpoint_url": proxy.url}
+    return replace(place, connection=replace(place.connection, extra=extra))
 
 
 def signed(servers: Servers, container: str, **permissions: bool) -> Connection:
