@@ -127,7 +127,7 @@ async def _compare(
         filtered = actions.get("filtered", Tally())
         found = without(source_listing.total, filtered)
         findings += await nothing_found(request, found, filtered, source)
-        workload, estimate = estimate_plan(request, difference, source_listing, target_listing)
+        workload, estimate = estimate_plan(request, difference, source_listing, target_listing, target.traits)
         _refuse_blocked(request, findings, difference.refused_tally(), found)
         if not options.dry_run:
             refuse_too_dear(request.dataset, estimate)
