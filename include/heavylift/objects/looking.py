@@ -37,7 +37,7 @@ _MOST_FORMS, _FORMS_TOLD = 1000, 5
 _MOVES = ("copy", "replace", "compare")
 _REMEDY = (
     "correct it on the source, or leave it behind on purpose: metadata.content_headers, .user_metadata"
-    " or .tags of the dataset"
+    " or .tags of the dataset (--no-content-headers, --no-user-metadata, --no-tags)"
 )
 
 
