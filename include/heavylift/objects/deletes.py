@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -108,9 +109,14 @@ class Deletion:
             await self.target.check()
         act = self._act()
         done = DoneRows(self.evidence, self.request.run, self.request.dataset, work)
+        left = deque(rows)
         try:
+            # Whether the identity may delete shows only when it does: until then no more than one copy is
+            # put aside that might have to be left there.
+            while self.plan.deletes == Deletes.QUARANTINE and left and not self.tallies[QUARANTINED].objects:
+                await self._deal(left.popleft(), act, done)
             await for_each(
-                rows, lambda row: self._deal(row, act, done), self.request.options.limits.max_concurrency
+                left, lambda row: self._deal(row, act, done), self.request.options.limits.max_concurrency
             )
         finally:
             await done.flush()
@@ -124,7 +130,7 @@ class Deletion:
         copier = copier_within(self.request, self.evidence, self.target, prefix, goal)
 
         async def put_aside(row: GoneRow) -> str:
-            await move_within(copier, row.rel, row.size_bytes, row.target_version)
+            await move_within(copier, row.rel, row.size_bytes, row.target_version, or_nothing=True)
             return QUARANTINED
 
         return put_aside
