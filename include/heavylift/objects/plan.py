@@ -39,6 +39,7 @@ from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.keeping import keep_rows
+from heavylift.objects.large_parts import parts_beyond_memory
 from heavylift.objects.looking import Looked, look_at_attributes, write_rows
 from heavylift.objects.making_way import stays_in_the_way
 from heavylift.objects.naming import TOO_LARGE, refuse_too_large, refuse_unholdable
@@ -127,6 +128,7 @@ async def _compare(
         filtered = actions.get("filtered", Tally())
         found = without(source_listing.total, filtered)
         findings += await nothing_found(request, found, filtered, source)
+        findings += parts_beyond_memory(request, difference, target.traits)
         workload, estimate = estimate_plan(request, difference, source_listing, target_listing, target.traits)
         _refuse_blocked(request, findings, difference.refused_tally(), found)
         if not options.dry_run:

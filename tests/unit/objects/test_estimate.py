@@ -19,6 +19,7 @@ from heavylift.facts.prices import GIB, EgressPrice, load_prices
 from heavylift.facts.tables import table
 from heavylift.locations import Location
 from heavylift.objects.api import TransferOptions, TransferRequest, plan_transfer
+from heavylift.objects.large_parts import BEYOND_MEMORY
 from heavylift.objects.part_layout import part_size
 from heavylift.objects.requests import CostOptions
 from heavylift.objects.wording import estimate_line, estimate_lines
@@ -239,6 +240,26 @@ async def test_parts_are_counted_as_large_as_the_target_makes_them(tmp_path: Pat
     expected = [math.ceil(size / part_size(size, 5 * 2**20, PosixStore.traits)) for size in sizes]
     assert (found.large_objects, found.parts) == (5, sum(expected))
     assert expected[2:] == [10_000, 10_000, 10_000]
+
+
+async def test_parts_that_memory_cannot_hold_are_told(tmp_path: Path) -> None:
+    request = request_for(tmp_path, dry_run=True)
+    budget = request.options.limits.memory_budget
+    for name, size_bytes in (
+        ("fits", budget * 10_000),
+        ("large", budget * 10_000 + 1),
+        ("larger", 3 * 2**40),
+    ):
+        with (tmp_path / "source" / name).open("xb") as file:
+            file.truncate(size_bytes)
+    plan = await plan_transfer(request)
+    (told,) = [each for each in plan.findings if each.rule == BEYOND_MEMORY]
+    assert told.severity == "warning"
+    assert told.detail.startswith("2 objects of up to 3.0 TiB need parts of up to 314.6 MiB,")
+    (tmp_path / "source" / "large").unlink()
+    (tmp_path / "source" / "larger").unlink()
+    again = replace(request, run=request.run.model_copy(update={"run": "again"}))
+    assert not [each for each in (await plan_transfer(again)).findings if each.rule == BEYOND_MEMORY]
 
 
 async def test_a_plan_that_is_too_dear_is_refused_before_it_starts_and_not_stored(tmp_path: Path) -> None:
