@@ -79,7 +79,10 @@ async def delete_gone(request: TransferRequest) -> DeletesRecord:
 
 @dataclass
 class Deletion:
-    """The deletion of what a plan lets go, or of a part of it."""
+    """The deletion of what a plan lets go, or of a part of it.
+
+    :param aside_before: so many of those put aside lay there already, by an earlier attempt.
+    """
 
     request: TransferRequest
     evidence: EvidenceStore
@@ -90,6 +93,7 @@ class Deletion:
     findings: list[Finding] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     errors: list[HeavyliftError] = field(default_factory=list)
+    aside_before: int = 0
 
     async def run(self, rows: list[GoneRow], work: Path) -> DeletesRecord:
         """Deal with each row, then write the record; raise where something failed."""
@@ -130,7 +134,8 @@ class Deletion:
         copier = copier_within(self.request, self.evidence, self.target, prefix, goal)
 
         async def put_aside(row: GoneRow) -> str:
-            await move_within(copier, row.rel, row.size_bytes, row.target_version, or_nothing=True)
+            if not await move_within(copier, row.rel, row.size_bytes, row.target_version, or_nothing=True):
+                self.aside_before += 1
             return QUARANTINED
 
         return put_aside

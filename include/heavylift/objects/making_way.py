@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from heavylift.errors import CredentialError
 from heavylift.evidence.records import Finding, PlanRecord, Severity
 from heavylift.evidence.store import EvidenceStore
-from heavylift.objects.deletes import Deletion
+from heavylift.evidence.wording import counted
+from heavylift.objects.deletes import DELETED, QUARANTINED, Deletion
 from heavylift.objects.gone_rows import GoneRow, read_gone
 from heavylift.objects.manifest import PlanRow
 from heavylift.objects.requests import SYNC, TransferRequest
@@ -73,7 +74,27 @@ async def make_way(
         except CredentialError as error:
             failed.append((gone[0].rel, error.got))
         failed += [(failure.key, str(failure.error["got"])) for failure in deletion.failures]
-    return (*deletion.findings, *(_stuck(request, rel, why) for rel, why in failed))
+    stuck = [_stuck(request, rel, why) for rel, why in failed]
+    return (*_made(request, deletion), *deletion.findings, *stuck)
+
+
+def _made(request: TransferRequest, deletion: Deletion) -> list[Finding]:
+    """Return a note on what was let go: the deletion at the end of the run finds it gone already."""
+    went = {
+        DELETED: deletion.tallies[DELETED].objects,
+        QUARANTINED: deletion.tallies[QUARANTINED].objects - deletion.aside_before,
+    }
+    return [
+        Finding(
+            rule=IN_THE_WAY,
+            severity=Severity.NOTE,
+            subject=request.dataset,
+            detail=f"{counted(number, 'object')} that had gone from the source stood in the way of new ones and"
+            f" went before the copy: {outcome}",
+        )
+        for outcome, number in went.items()
+        if number
+    ]
 
 
 def _stuck(request: TransferRequest, rel: str, why: str) -> Finding:

@@ -66,12 +66,14 @@ def swap(source: Path) -> None:
 
 
 async def sync(
-    request: TransferRequest, run: str, **options: object
+    request: TransferRequest, run: str, *, told: list[str] | None = None, **options: object
 ) -> tuple[PlanRecord, DeletesRecord, VerificationRecord]:
     request = replace(request, run=replace_run(request.run, run), options=replace(request.options, **options))
     plan = await plan_transfer(request)
     for shard in plan.shards:
-        await copy_shard(request, shard.index)
+        notes = (await copy_shard(request, shard.index)).notes
+        if told is not None:
+            told += [note.detail for note in notes if note.rule == IN_THE_WAY]
     return plan, await delete_gone(request), await verify_transfer(request)
 
 
@@ -88,12 +90,17 @@ async def test_a_sync_follows_files_that_became_folders(
     await sync(request, "one")
     swap(tmp_path / "source")
     (tmp_path / "source" / "f3").unlink()
-    plan, record, verification = await sync(request, "two", limits=Limits(shard_objects=shard_objects))
+    told: list[str] = []
+    limits = Limits(shard_objects=shard_objects)
+    plan, record, verification = await sync(request, "two", told=told, limits=limits)
     assert contents(tmp_path / "target") == contents(tmp_path / "source")
     assert verification.passed
     assert plan.to_delete.objects == record.planned.objects == 3
     assert sum(tally.objects for tally in record.outcomes.values()) == 3
     assert record.failed.objects == record.kept.objects == 0
+    outcome = "deleted" if policy is Deletes.PROPAGATE else "quarantined"
+    assert all("went before the copy" in each and each.endswith(outcome) for each in told)
+    assert sum(int(each.partition(" ")[0]) for each in told) == 2
     aside = tmp_path / "target" / ASIDE / "two"
     if policy is Deletes.QUARANTINE:
         assert contents(aside).keys() == {"file", "folder/deep/x", "f3"}
