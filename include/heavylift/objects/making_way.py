@@ -89,8 +89,8 @@ def _made(request: TransferRequest, deletion: Deletion) -> list[Finding]:
             rule=IN_THE_WAY,
             severity=Severity.NOTE,
             subject=request.dataset,
-            detail=f"{counted(number, 'object')} that had gone from the source stood in the way of new ones and"
-            f" went before the copy: {outcome}",
+            detail=f"{counted(number, 'object')} that had gone from the source stood in the way of new ones"
+            f" and went before the copy: {outcome}",
         )
         for outcome, number in went.items()
         if number
