@@ -28,6 +28,7 @@ from heavylift.cli.objects_options import (
     Bandwidth,
     Concurrency,
     Conflict,
+    ContentHeaders,
     DryRun,
     Exclude,
     Include,
@@ -40,10 +41,13 @@ from heavylift.cli.objects_options import (
     SourceConn,
     SourceUrl,
     Stall,
+    Tags,
     TargetConn,
     TargetUrl,
     Unholdable,
+    UserMetadata,
     limits_of,
+    metadata_of,
     request_of,
 )
 from heavylift.cli.objects_quarantine import purge, restore
@@ -84,6 +88,9 @@ def copy(
     stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
     on_unholdable_key: Unholdable = OnUnholdableKey.FAIL,
+    content_headers: ContentHeaders = True,
+    user_metadata: UserMetadata = True,
+    tags: Tags = True,
     all_attributes: AllAttributes = False,
     max_cost_usd: MaxCost = None,
     prices: Prices = None,
@@ -97,7 +104,6 @@ def copy(
     --window it waits, or with --no-wait ends with status 3 and says when to run it again.
     """
     from heavylift.objects.requests import CostOptions, TransferOptions
-    from heavylift.spec.datasets import Metadata
 
     options = TransferOptions(
         include=tuple(include or ()),
@@ -105,7 +111,7 @@ def copy(
         filters=filters_of(min_size, max_size, modified_since, modified_before),
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
-        metadata=Metadata(look_at_all=all_attributes),
+        metadata=metadata_of(content_headers, user_metadata, tags, all_attributes),
         limits=with_manners(
             limits_of(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
         ),
@@ -161,6 +167,9 @@ def sync(
     stall_timeout: Stall = "60s",
     on_conflict: Conflict = OnConflict.FAIL,
     on_unholdable_key: Unholdable = OnUnholdableKey.FAIL,
+    content_headers: ContentHeaders = True,
+    user_metadata: UserMetadata = True,
+    tags: Tags = True,
     all_attributes: AllAttributes = False,
     max_cost_usd: MaxCost = None,
     prices: Prices = None,
@@ -183,7 +192,6 @@ def sync(
     wrote itself and nobody has changed since. With --dry-run the plan tells how many.
     """
     from heavylift.objects.requests import CostOptions, TransferOptions
-    from heavylift.spec.datasets import Metadata
 
     options = TransferOptions(
         include=tuple(include or ()),
@@ -191,7 +199,7 @@ def sync(
         filters=filters_of(min_size, max_size, modified_since, modified_before),
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
-        metadata=Metadata(look_at_all=all_attributes),
+        metadata=metadata_of(content_headers, user_metadata, tags, all_attributes),
         limits=with_manners(
             limits_of(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
         ),
@@ -230,6 +238,9 @@ def verify(
     modified_since: ModifiedSince = None,
     modified_before: ModifiedBefore = None,
     migration: Migration = MIGRATION,
+    content_headers: ContentHeaders = True,
+    user_metadata: UserMetadata = True,
+    tags: Tags = True,
     read_back: Annotated[bool, typer.Option(help="read every byte of the target")] = False,
     sample: Annotated[int | None, typer.Option(min=1, help="compare so many objects drawn at random")] = None,
     bandwidth: Bandwidth = None,
@@ -248,6 +259,7 @@ def verify(
         exclude=tuple(exclude or ()),
         filters=filters_of(min_size, max_size, modified_since, modified_before),
         limits=with_manners(limits_of(bandwidth, concurrency, "128MiB", "16MiB", "60s"), max_requests, None),
+        metadata=metadata_of(content_headers, user_metadata, tags),
         verify=Verify.model_validate(
             {
                 "mode": VerifyMode.SAMPLE if sample else VerifyMode.FULL,
@@ -293,6 +305,9 @@ def diff(
     modified_since: ModifiedSince = None,
     modified_before: ModifiedBefore = None,
     migration: Migration = MIGRATION,
+    content_headers: ContentHeaders = True,
+    user_metadata: UserMetadata = True,
+    tags: Tags = True,
     all_attributes: AllAttributes = False,
     prices: Prices = None,
     as_json: AsJson = False,
@@ -303,13 +318,12 @@ def diff(
     from heavylift.aio import run
     from heavylift.objects.api import plan_transfer
     from heavylift.objects.requests import CostOptions, TransferOptions
-    from heavylift.spec.datasets import Metadata
 
     options = TransferOptions(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         filters=filters_of(min_size, max_size, modified_since, modified_before),
-        metadata=Metadata(look_at_all=all_attributes),
+        metadata=metadata_of(content_headers, user_metadata, tags, all_attributes),
         cost=CostOptions(prices=prices),
         dry_run=True,
     )

@@ -16,7 +16,7 @@ from heavylift.locations import parse_location
 from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
 
 if TYPE_CHECKING:
-    from heavylift.spec.datasets import Limits
+    from heavylift.spec.datasets import Limits, Metadata
 
 MIGRATION = "shell"
 """The migration under which evidence of shell commands lies, unless ``--migration`` names one."""
@@ -56,6 +56,17 @@ AllAttributes = Annotated[
         help="look at the metadata and tags of every object before anything moves, not at 300 objects'",
     ),
 ]
+ContentHeaders = Annotated[
+    bool,
+    typer.Option(
+        "--content-headers/--no-content-headers",
+        help="keep content type, encoding, language, disposition and cache control",
+    ),
+]
+UserMetadata = Annotated[
+    bool, typer.Option("--user-metadata/--no-user-metadata", help="keep the user's own metadata")
+]
+Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="keep object tags")]
 MaxCost = Annotated[float | None, typer.Option(min=0, help="refuse to start above this estimate, USD")]
 Prices = Annotated[Path | None, typer.Option(help="CSV file with prices of your own")]
 DryRun = Annotated[
@@ -109,6 +120,17 @@ def _connection(scheme: str, conn_id: str | None, option: str) -> Connection | N
             code="5030",
         )
     return connection_from_env(conn_id)
+
+
+def metadata_of(
+    content_headers: bool, user_metadata: bool, tags: bool, all_attributes: bool = False
+) -> Metadata:
+    """Return what travels with an object's bytes, in the spec's words."""
+    from heavylift.spec.datasets import Metadata
+
+    return Metadata(
+        content_headers=content_headers, user_metadata=user_metadata, tags=tags, look_at_all=all_attributes
+    )
 
 
 def limits_of(bandwidth: str | None, concurrency: int, memory: str, part_size: str, stall: str) -> Limits:

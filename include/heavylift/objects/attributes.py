@@ -23,7 +23,7 @@ from heavylift.objects.manifest import SKIPPED, read_rels
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.row_files import read_rows
-from heavylift.objects.undecided import why_undecided
+from heavylift.objects.undecided import Sides, why_undecided
 from heavylift.objects.verdicts import ATTRIBUTES, Verdicts
 from heavylift.platforms.ports import ObjectAttributes, ObjectStore
 from heavylift.platforms.tags import KEPT_OTHERWISE
@@ -93,6 +93,7 @@ async def judge_attributes(
     drawn = sorted(copied.moved, key=lambda rel: hashlib.sha256(rel.encode()).digest())[:MOST_ATTRIBUTES]
     known = verdicts.on_both_sides([*copied.lost, *before])
     compared = set(drawn) | (set(copied.lost) & set(copied.moved))
+    answering = Sides(source, target)
 
     async def attributes(store: ObjectStore, key: str) -> tuple[ObjectAttributes, str]:
         head = await store.head(key)
@@ -107,7 +108,7 @@ async def judge_attributes(
         except (NotFoundError, PreconditionError):
             return  # The content verdict tells what is missing; it needs no second one.
         except HeavyliftError as error:
-            verdicts.unequal(rel, ATTRIBUTES, await why_undecided(error, source, target), "")
+            verdicts.unequal(rel, ATTRIBUTES, await why_undecided(error, answering), "")
             return
         found = attribute_differences(one, other, keep, tags=source.traits.keeps_tags)
         # What has changed since it was listed is not what was compared: the next run's business.

@@ -149,7 +149,7 @@ def with_attributes_named(copier: Copier, rel: str, error: HeavyliftError) -> He
         expected="attributes that the target can keep",
         state=error.state,
         remedy="correct them on the source, or leave them behind on purpose: metadata.content_headers,"
-        " .user_metadata or .tags of the dataset",
+        " .user_metadata or .tags of the dataset (--no-content-headers, --no-user-metadata, --no-tags)",
         code="9225",
     )
 

@@ -39,6 +39,7 @@ from heavylift.objects.copier import LEFT_BEHIND, Copier, with_attributes_named
 from heavylift.objects.copy_object import copy_object
 from heavylift.objects.hours import Hours
 from heavylift.objects.journal import UploadJournal
+from heavylift.objects.making_way import make_way
 from heavylift.objects.manifest import (
     SKIPPED,
     ManifestRow,
@@ -53,6 +54,7 @@ from heavylift.objects.overlap import Overlap
 from heavylift.objects.progress import Meter, Progress
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.sessions import evidence_of, open_both
+from heavylift.objects.undecided import Sides
 from heavylift.objects.windows import Windows
 from heavylift.platforms.ports import ObjectStore
 from heavylift.platforms.tags import KEPT_OTHERWISE
@@ -152,6 +154,7 @@ async def copy_shard(
         manners = Manners(limits, min(request.options.tasks_at_once, len(plan.shards)))
         async with open_both(request, manners) as (source, target):
             work = _Attempt(request, evidence, source, target, shard, number, manners, hours, overlap)
+            work.told = await make_way(request, evidence, source, target, plan, rows)
             return await work.run(rows, earlier, report)
 
 
@@ -207,9 +210,11 @@ class _Attempt:
         self._manners, self._hours, self._overlap = manners, hours, overlap
         self._request, self._evidence = request, evidence
         self._source, self._target = source, target
+        self._sides = Sides(source, target)
         self._shard, self._number = shard, number
         self._outcome = _Outcome()
         self._began: datetime = utc_now()
+        self.told: tuple[Finding, ...] = ()
         run, dataset = request.run, request.dataset
         self._manifest = ManifestWriter(evidence, lambda n: manifest_path(run, dataset, shard, number, n))
 
@@ -286,13 +291,12 @@ class _Attempt:
         if isinstance(error, IntegrityError) and error.left_version:
             self._manifest.add(wrong_row(row, error.left_version))
         if isinstance(error, CredentialError):
-            await self._refused(copier)
+            await self._refused()
 
-    async def _refused(self, copier: Copier) -> None:
+    async def _refused(self) -> None:
         """Tell one object that may not be read or written from an identity that may do nothing any more."""
         try:
-            await copier.source.check()
-            await copier.target.check()
+            await self._sides.demand_answers()
         except TransientError:
             return  # It says nothing of permissions, and meets the next object just as well.
         except HeavyliftError as error:
@@ -338,7 +342,7 @@ class _Attempt:
                 objects=found.objects - settled.objects, size_bytes=found.size_bytes - settled.size_bytes
             ),
             failures=tuple(outcome.failures),
-            notes=_notes(self._request.dataset, copier.notes),
+            notes=(*self.told, *_notes(self._request.dataset, copier.notes)),
             manifests=tuple(self._manifest.refs),
             samples=tuple(meter.samples),
             rejected_reads=copier.rejected_reads,

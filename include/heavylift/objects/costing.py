@@ -13,6 +13,7 @@ from heavylift.objects.diff import Difference
 from heavylift.objects.listing import LISTED, Listing
 from heavylift.objects.looking import number_looked_at
 from heavylift.objects.requests import TransferRequest
+from heavylift.platforms.ports import StoreTraits
 from heavylift.spec.vocabulary import Via
 
 if TYPE_CHECKING:
@@ -29,7 +30,13 @@ _HISTOGRAM = """
 SELECT len(list_filter($ends, lambda top: top < size_bytes)) AS class, count(*), sum(size_bytes)
 FROM wanted GROUP BY class ORDER BY class
 """
-_PARTS = "SELECT count(*), coalesce(sum(ceil(size_bytes / $part)), 0) FROM wanted WHERE size_bytes > $part"
+# As part_layout.part_size has it, a target that takes so many parts and no more asks for larger ones.
+_PARTS = """
+SELECT count(*), coalesce(sum(ceil(size_bytes / part)), 0) FROM (
+  SELECT size_bytes, least(greatest($wanted, ceil(size_bytes / $max_parts), $min_part), $max_part) AS part
+  FROM wanted WHERE size_bytes > $wanted
+)
+"""
 _UNPROVED = """
 SELECT coalesce(sum(s.size_bytes), 0) FROM read_parquet($source) s SEMI JOIN wanted USING (rel)
 WHERE coalesce({sums}) IS NULL
@@ -46,15 +53,24 @@ def platforms_of(request: TransferRequest) -> tuple[str, str]:
 
 
 def workload_of(
-    request: TransferRequest, difference: Difference, source: Listing, target: Listing
+    request: TransferRequest, difference: Difference, source: Listing, target: Listing, traits: StoreTraits
 ) -> Workload:
-    """Return the exact counts of a plan whose refusals are settled."""
+    """Return the exact counts of a plan whose refusals are settled.
+
+    :param traits: of the target. Parts that a source's object was made of may be kept, and are in no
+        listing: they are not in the counts.
+    """
     db = difference.database
     db.execute(_WANTED)
     platforms = platforms_of(request)
     # A service chooses its own part size; S3's usual 8 MiB and Azure's blocks are of the same order.
-    part = request.options.limits.part_size
-    large, parts = _one_row(db, _PARTS, {"part": part})
+    sizes = {
+        "wanted": request.options.limits.part_size,
+        "max_parts": traits.max_parts,
+        "min_part": traits.min_part_bytes,
+        "max_part": traits.max_part_bytes,
+    }
+    large, parts = _one_row(db, _PARTS, {**sizes})
     sums = ", ".join(f"s.{algorithm.value}" for algorithm in LISTED)
     (unproved,) = _one_row(db, _UNPROVED.format(sums=sums), {"source": str(source.path)})
     going = difference.tally("copy", "replace", "compare")
@@ -75,13 +91,13 @@ def workload_of(
 
 
 def estimate_plan(
-    request: TransferRequest, difference: Difference, source: Listing, target: Listing
+    request: TransferRequest, difference: Difference, source: Listing, target: Listing, traits: StoreTraits
 ) -> tuple[Workload, EstimateRecord]:
     """Return the counts of a plan and what it will cost and take.
 
     :raises SpecError: the file of prices cannot be used.
     """
-    workload = workload_of(request, difference, source, target)
+    workload = workload_of(request, difference, source, target, traits)
     return workload, estimate_workload(request, workload)
 
 

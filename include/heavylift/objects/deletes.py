@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -73,11 +74,16 @@ async def delete_gone(request: TransferRequest) -> DeletesRecord:
         with tempfile.TemporaryDirectory(prefix="heavylift-deletes-") as folder:
             rows = await read_gone(evidence, plan.gone_rows, Path(folder))
             async with open_both(request) as (source, target):
-                return await _Deletion(request, evidence, source, target, plan).run(rows, Path(folder))
+                return await Deletion(request, evidence, source, target, plan).run(rows, Path(folder))
 
 
 @dataclass
-class _Deletion:
+class Deletion:
+    """The deletion of what a plan lets go, or of a part of it.
+
+    :param aside_before: so many of those put aside lay there already, by an earlier attempt.
+    """
+
     request: TransferRequest
     evidence: EvidenceStore
     source: ObjectStore
@@ -87,27 +93,38 @@ class _Deletion:
     findings: list[Finding] = field(default_factory=list)
     failures: list[Failure] = field(default_factory=list)
     errors: list[HeavyliftError] = field(default_factory=list)
+    aside_before: int = 0
 
     async def run(self, rows: list[GoneRow], work: Path) -> DeletesRecord:
         """Deal with each row, then write the record; raise where something failed."""
         began, started_at = time.monotonic(), utc_now()
+        done = await self.deal_with(rows, work)
+        record = self._record(done, started_at, time.monotonic() - began)
+        run, dataset = self.request.run, self.request.dataset
+        number, _ref = await write_next(self.evidence, lambda n: deletes_path(run, dataset, n), record)
+        self._raise_for(record, deletes_path(run, dataset, number))
+        return record
+
+    async def deal_with(self, rows: list[GoneRow], work: Path) -> DoneRows:
+        """Deal with each row and keep what became of it; what fails is in ``errors`` and ``failures``."""
         if rows:
             # A mount that has gone, or a lost permission, must not look like deleted objects.
             await self.source.check()
             await self.target.check()
         act = self._act()
         done = DoneRows(self.evidence, self.request.run, self.request.dataset, work)
+        left = deque(rows)
         try:
+            # Whether the identity may delete shows only when it does: until then no more than one copy is
+            # put aside that might have to be left there.
+            while self.plan.deletes == Deletes.QUARANTINE and left and not self.tallies[QUARANTINED].objects:
+                await self._deal(left.popleft(), act, done)
             await for_each(
-                rows, lambda row: self._deal(row, act, done), self.request.options.limits.max_concurrency
+                left, lambda row: self._deal(row, act, done), self.request.options.limits.max_concurrency
             )
         finally:
             await done.flush()
-        record = self._record(done, started_at, time.monotonic() - began)
-        run, dataset = self.request.run, self.request.dataset
-        number, _ref = await write_next(self.evidence, lambda n: deletes_path(run, dataset, n), record)
-        self._raise_for(record, deletes_path(run, dataset, number))
-        return record
+        return done
 
     def _act(self) -> Callable[[GoneRow], Awaitable[str]]:
         prefix = self.request.target.location.prefix
@@ -117,7 +134,8 @@ class _Deletion:
         copier = copier_within(self.request, self.evidence, self.target, prefix, goal)
 
         async def put_aside(row: GoneRow) -> str:
-            await move_within(copier, row.rel, row.size_bytes, row.target_version)
+            if not await move_within(copier, row.rel, row.size_bytes, row.target_version, or_nothing=True):
+                self.aside_before += 1
             return QUARANTINED
 
         return put_aside

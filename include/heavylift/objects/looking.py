@@ -21,6 +21,7 @@ from heavylift.objects.diff import Difference
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.row_files import insert_rows
+from heavylift.platforms.containers import RETENTION, RETENTION_REMEDY
 from heavylift.platforms.ports import ObjectHead, ObjectStore
 from heavylift.platforms.tags import KEPT_OTHERWISE
 from heavylift.spec.vocabulary import Via
@@ -37,7 +38,7 @@ _MOST_FORMS, _FORMS_TOLD = 1000, 5
 _MOVES = ("copy", "replace", "compare")
 _REMEDY = (
     "correct it on the source, or leave it behind on purpose: metadata.content_headers, .user_metadata"
-    " or .tags of the dataset"
+    " or .tags of the dataset (--no-content-headers, --no-user-metadata, --no-tags)"
 )
 
 
@@ -63,6 +64,7 @@ class _Look:
         self.looked_at = 0
         self.found: list[tuple[str, str, str]] = []
         self.otherwise: Counter[str] = Counter()
+        self.held: Counter[str] = Counter()
 
     async def at(self, rel: str) -> None:
         """Note what the target cannot keep of one object."""
@@ -78,6 +80,7 @@ class _Look:
             self.found.append((rel, UNSEEN, f"{error.got}; {error.remedy}"))
             return
         self.looked_at += 1
+        self.held.update(head.held_by)
         options = self._request.options
         goal = class_on_target(
             self._request.source.location.scheme,
@@ -172,7 +175,17 @@ def _told(request: TransferRequest, difference: Difference, look: _Look, going: 
     notes = [
         Finding(rule=LOOKED_AT, severity=Severity.NOTE, subject=dataset, detail=detail) for detail in in_short
     ]
-    return Looked(tuple(notes), tuple(named), bool(counts))
+    held = [
+        Finding(
+            rule=RETENTION,
+            severity=Severity.NOTE,
+            subject=dataset,
+            detail=f"{counted(number, 'object')} of {look.looked_at:,} looked at: {what}; it does not move",
+            remedy=RETENTION_REMEDY,
+        )
+        for what, number in sorted(look.held.items())
+    ]
+    return Looked((*notes, *held), tuple(named), bool(counts))
 
 
 def _statement(looked_at: int, going: int, counts: Mapping[str, int]) -> str:

@@ -39,7 +39,9 @@ from heavylift.objects.costing import estimate_plan
 from heavylift.objects.diff import Difference, Refused, without
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.keeping import keep_rows
+from heavylift.objects.large_parts import parts_beyond_memory
 from heavylift.objects.looking import Looked, look_at_attributes, write_rows
+from heavylift.objects.making_way import stays_in_the_way
 from heavylift.objects.naming import TOO_LARGE, refuse_too_large, refuse_unholdable
 from heavylift.objects.relisting import Relisting, relist_both
 from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, TransferRequest
@@ -50,7 +52,7 @@ from heavylift.objects.standing_plan import plan_nothing
 from heavylift.objects.state import fetch_known
 from heavylift.patterns import selector
 from heavylift.platforms.ports import ObjectStore, PassesBy
-from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, Via
+from heavylift.spec.vocabulary import Deletes, OnConflict, OnUnholdableKey, Via
 
 CONFLICT = "target-differs"
 
@@ -119,12 +121,15 @@ async def _compare(
         findings = [*looked.in_short, *findings, *looked.named]
         gone = find_gone(request, difference, source, source_listing.total, state)
         findings += gone.findings
+        has_gone = policy_of(request) is not Deletes.KEEP
+        findings += stays_in_the_way(request, difference, target, has_gone=has_gone)
         findings += await describe(request, lambda: classes_of(difference, source_listing), source)
         actions = difference.by_action()
         filtered = actions.get("filtered", Tally())
         found = without(source_listing.total, filtered)
         findings += await nothing_found(request, found, filtered, source)
-        workload, estimate = estimate_plan(request, difference, source_listing, target_listing)
+        findings += parts_beyond_memory(request, difference, target.traits)
+        workload, estimate = estimate_plan(request, difference, source_listing, target_listing, target.traits)
         _refuse_blocked(request, findings, difference.refused_tally(), found)
         if not options.dry_run:
             refuse_too_dear(request.dataset, estimate)

@@ -8,7 +8,7 @@ their old relative keys. No listing of a dataset takes it in (``patterns.in_quar
 
 from __future__ import annotations
 
-from heavylift.errors import NotFoundError, PreconditionError
+from heavylift.errors import CredentialError, HeavyliftError, NotFoundError, PreconditionError
 from heavylift.evidence.store import EvidenceStore
 from heavylift.objects.budget import MemoryBudget
 from heavylift.objects.copier import Copier
@@ -58,23 +58,43 @@ def _nothing(_size_bytes: int) -> None:
     """Bytes within the target are no progress of the move."""
 
 
-async def move_within(copier: Copier, rel: str, size_bytes: int, version: str) -> bool:
+async def move_within(
+    copier: Copier, rel: str, size_bytes: int, version: str, *, or_nothing: bool = False
+) -> bool:
     """Move one version of an object: copied and proved first, only then deleted at its old key.
 
     A second run after a kill finds the copy, proves it again and goes on.
 
+    :param or_nothing: where the identity may not delete the object, delete its copy again.
     :return: False where an earlier attempt had moved it already.
     :raises NotFoundError: it is at neither place.
     :raises PreconditionError: it is another version now; it stays where it is.
     """
     store, key, goal = copier.source, copier.source_prefix + rel, copier.target_prefix + rel
     try:
-        await copy_within(copier, rel, size_bytes, version)
+        done = await copy_within(copier, rel, size_bytes, version)
     except NotFoundError:
         await store.head(goal)
         return False
-    await delete_version(store, key, version)
+    try:
+        await delete_version(store, key, version)
+    except CredentialError as error:
+        if not or_nothing:
+            raise
+        raise await _not_moved(copier, goal, done.target_version, error) from error
     return True
+
+
+async def _not_moved(copier: Copier, goal: str, version: str, error: CredentialError) -> CredentialError:
+    """Delete the copy of an object that may not be deleted itself; return the refusal with what is left."""
+    copy, state = copier.target.location.url_of(goal), "the object is as it was, and no copy of it was kept"
+    try:
+        await delete_version(copier.target, goal, version)
+    except HeavyliftError:
+        state = f"the object is as it was; its copy at {copy} could not be deleted either, and is left there"
+    return CredentialError(
+        error.what, got=error.got, expected=error.expected, state=state, remedy=error.remedy, code=error.code
+    )
 
 
 async def copy_within(copier: Copier, rel: str, size_bytes: int, version: str) -> ManifestRow:

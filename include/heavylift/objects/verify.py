@@ -29,12 +29,14 @@ from heavylift.objects.standing import keep_pages, may_stand, nothing_is_open, p
 from heavylift.objects.standing_proof import lay_down, standing_of, verify_by
 from heavylift.objects.state import fetch_known
 from heavylift.objects.state_keeping import describe_state, keep_state, keep_tree
-from heavylift.objects.undecided import UNVERIFIABLE, why_undecided
+from heavylift.objects.undecided import UNVERIFIABLE, Sides, why_undecided
 from heavylift.objects.verdicts import ATTRIBUTES, Verdicts
 from heavylift.platforms.ports import ObjectStore
 from heavylift.spec.datasets import Sample
 from heavylift.spec.vocabulary import VerifyMethod, VerifyMode
 
+MOST_BOUNDED = 10_000
+"""With more wrong objects in a sample, a bound on the others takes minutes, and nobody needs it."""
 FRESH_SECONDS = 900
 """So long a plan that found nothing to do is taken for the present state of both sides."""
 
@@ -50,6 +52,15 @@ async def verify_transfer(request: TransferRequest) -> VerificationRecord:
     async with evidence_of(request) as evidence, open_both(request) as (source, target):
         with tempfile.TemporaryDirectory(prefix="heavylift-verify-") as folder:
             return await _Verification(request, evidence, source, target, Path(folder)).run()
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A sample whose content was compared: so many objects of so many, and how many did not prove equal."""
+
+    objects: int
+    of: int
+    wrong: int
 
 
 @dataclass
@@ -149,8 +160,8 @@ class _Verification:
                 await self.evidence.fetch(ref.path, local[-1])
         verdicts.take_plan(*local)
 
-    async def _judge_content(self, verdicts: Verdicts) -> tuple[int, int] | None:
-        """Compare contents; return ``(checked, of how many)`` where only a sample was compared."""
+    async def _judge_content(self, verdicts: Verdicts) -> Checked | None:
+        """Compare contents; return what a sample has shown, where only one was compared."""
         verify = self.request.options.verify
         always_read = verify.method is VerifyMethod.READ_BACK
         actions = ["compare", "unchanged"] if always_read or verify.mode is VerifyMode.SAMPLE else ["compare"]
@@ -166,14 +177,19 @@ class _Verification:
         if sample:
             rows = draw(rows, sample)
 
+        answering = Sides(self.source, self.target)
+        wrong = 0
+
         async def judge(row: tuple[str, str, str, int]) -> None:
+            nonlocal wrong
             rel = row[0]
             sides = (self.source, self._source_key(rel), self.target, self._target_key(rel))
             try:
                 deep = await look(*sides, recorded.get(rel), always_read=always_read, trusting=trusting)
             except HeavyliftError as error:
-                why = await why_undecided(error, self.source, self.target)
+                why = await why_undecided(error, answering)
                 verdicts.unequal(rel, UNVERIFIABLE, why, "")
+                wrong += 1
                 return
             verdict = deep.verdict
             if deep.damaged:
@@ -182,9 +198,10 @@ class _Verification:
                 verdicts.equal(rel, verdict.method, verdict.crc32c)
             else:
                 verdicts.unequal(rel, verdict.kind, verdict.source, verdict.target)
+                wrong += 1
 
         await for_each(rows, judge, self.request.options.limits.max_concurrency)
-        return (len(rows), total) if sample else None
+        return Checked(len(rows), total, wrong) if sample else None
 
     def _source_key(self, rel: str) -> str:
         return self.request.source.location.prefix + rel
@@ -197,7 +214,7 @@ class _Verification:
         source: Tally,
         target: Tally,
         verdicts: Verdicts,
-        checked: tuple[int, int] | None,
+        checked: Checked | None,
         attributes: tuple[int, int],
     ) -> VerificationRecord:
         """Return what was found, without what is kept beside it."""
@@ -310,7 +327,7 @@ def draw(rows: list[tuple[str, str, str, int]], sample: Sample) -> list[tuple[st
 
 
 def statement(
-    checked: tuple[int, int] | None,
+    checked: Checked | None,
     sample: Sample | None,
     attributes: tuple[int, int],
     failed: int,
@@ -321,24 +338,41 @@ def statement(
     :param trusted: what rests on an earlier verification, in words; empty where nothing does.
 
     With no wrong object in a random sample of n, the share of wrong objects is below
-    ``1 - (1 - confidence)^(1/n)`` with that confidence (the exact binomial bound).
+    ``1 - (1 - confidence)^(1/n)`` with that confidence (the exact binomial bound); with some it is below the
+    one-sided bound of Clopper and Pearson.
     """
     if failed:
-        return "the two sides are not equal"
+        return "the two sides are not equal" + _wrong_sample(checked, sample)
     content = _content_statement(checked, sample) + (f", {trusted}" if trusted else "")
     if not attributes[1]:
         return content
     return f"{content}; attributes of {attributes[0]} of {attributes[1]} moved objects were compared"
 
 
-def _content_statement(checked: tuple[int, int] | None, sample: Sample | None) -> str:
+def _content_statement(checked: Checked | None, sample: Sample | None) -> str:
     if checked is None or sample is None:
         return "every object was compared"
-    count, total = checked
-    if count >= total:
-        return f"every object was compared ({total})"
-    bound = 1 - (1 - sample.confidence) ** (1 / count) if count else 1.0
+    if checked.objects >= checked.of:
+        return f"every object was compared ({checked.of})"
+    bound = 1 - (1 - sample.confidence) ** (1 / checked.objects) if checked.objects else 1.0
     return (
-        f"existence and size of all objects were compared, content of {count} of {total} drawn at random"
-        f" (seed {sample.seed}): fewer than {bound:.3%} differ, with {sample.confidence:.0%} confidence"
+        f"existence and size of all objects were compared, content of {_drawn(checked, sample)}:"
+        f" fewer than {bound:.3%} differ, with {sample.confidence:.0%} confidence"
     )
+
+
+def _wrong_sample(checked: Checked | None, sample: Sample | None) -> str:
+    """Return what a sample says of the objects whose content nobody has looked at."""
+    if checked is None or sample is None or checked.objects >= checked.of:
+        return ""
+    from heavylift.scoring.statistics import mismatch_bound
+
+    told = f"; content of {_drawn(checked, sample)} was compared, and {checked.wrong} did not prove equal"
+    if checked.wrong > MOST_BOUNDED:
+        return told
+    bound = mismatch_bound(checked.wrong, checked.objects, sample.confidence)
+    return f"{told}: of all it is fewer than {bound:.3%}, with {sample.confidence:.0%} confidence"
+
+
+def _drawn(checked: Checked, sample: Sample) -> str:
+    return f"{checked.objects} of {checked.of} drawn at random (seed {sample.seed})"

@@ -36,12 +36,15 @@ def versioned() -> ContainerTrait:
     )
 
 
+RETENTION = "retention"
+"""The rule of what may not be changed or deleted on the source, and may on the target."""
+RETENTION_REMEDY = "set retention on the target after the move, before anything relies on it"
+
+
 def locked(detail: str) -> ContainerTrait:
     """Return the trait of a container whose objects may not be changed or deleted."""
     return ContainerTrait(
-        "retention",
-        f"{detail}; retention periods and legal holds of objects do not move",
-        "set retention on the target after the move, before anything relies on it",
+        RETENTION, f"{detail}; retention periods and legal holds of objects do not move", RETENTION_REMEDY
     )
 
 

@@ -67,6 +67,7 @@ class ObjectHead:
     :param tag_count: number of tags; None where the store does not say. A zero holds only if
         the credentials may read tags, which a call of ``tags`` shows.
     :param restored: it lies in an archive class, and a copy of it can be read for now.
+    :param held_by: what keeps it from being changed or deleted, in words; as far as the reader may see it.
     """
 
     object: ListedObject
@@ -74,6 +75,7 @@ class ObjectHead:
     part_sizes: tuple[int, ...] = ()
     tag_count: int | None = None
     restored: bool = False
+    held_by: tuple[str, ...] = ()
 
 
 class ObjectStream(Protocol):

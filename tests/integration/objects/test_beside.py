@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from heavylift.locations import parse_location
 from heavylift.objects.api import plan_transfer
 from heavylift.objects.beside import ARCHIVED
-from heavylift.platforms.containers import DescribesContainer
+from heavylift.platforms.containers import RETENTION, DescribesContainer
+from heavylift.platforms.places import Place
 from heavylift.platforms.wiring import open_store
 from heavylift.spec.classes import StorageClasses
 from heavylift.spec.datasets import Limits
@@ -102,3 +105,24 @@ async def test_every_server_can_be_asked(
             assert trait.rule
             assert trait.detail
             assert trait.remedy
+
+
+async def test_holds_and_retention_of_single_objects_are_told_before_they_are_left_behind(
+    servers: Servers, new_container: Callable[[], str], tmp_path: Path
+) -> None:
+    goal, client = servers.place("gcp_target", new_container()), servers.s3("aws_control")
+    bucket = new_container()
+    client.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=True)
+    client.put_object(Bucket=bucket, Key="free", Body=b"free")
+    client.put_object(Bucket=bucket, Key="held", Body=b"held", ObjectLockLegalHoldStatus="ON")
+    until = {"ObjectLockMode": "GOVERNANCE", "ObjectLockRetainUntilDate": datetime(2100, 1, 1, tzinfo=UTC)}
+    for key in ("kept/1", "kept/2"):
+        client.put_object(Bucket=bucket, Key=key, Body=b"kept", **until)
+    origin = Place(parse_location(f"s3://{bucket}/"), servers.connection("aws_control"))
+    plan = await plan_transfer(transfer(origin, goal, tmp_path / "evidence", dry_run=True))
+    told = [f.detail for f in plan.findings if f.rule == RETENTION]
+    assert told[:2] == [
+        "1 object of 4 looked at: a legal hold; it does not move",
+        "2 objects of 4 looked at: a retention period; it does not move",
+    ]
+    assert "object lock" in told[2]

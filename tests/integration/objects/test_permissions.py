@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,14 +14,17 @@ import pytest
 
 from heavylift.connections import Connection
 from heavylift.errors import CredentialError, IncompleteError
-from heavylift.evidence.records import ShardResult
+from heavylift.evidence.records import RunKey, ShardResult
 from heavylift.evidence.store import open_evidence
 from heavylift.locations import parse_location
-from heavylift.objects.api import TransferRequest, copy_shard, plan_transfer, verify_transfer
+from heavylift.objects.api import TransferRequest, copy_shard, delete_gone, plan_transfer, verify_transfer
 from heavylift.objects.copy import MOST_REFUSED_IN_A_ROW
+from heavylift.objects.undecided import ASKED_AGAIN_AFTER
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits
+from heavylift.spec.vocabulary import Deletes
 from tests.integration.objects.places import Servers, move, transfer
+from tests.support.fault_proxy import FaultProxy, fault_proxy
 from tests.support.weed_identities import Weed, weed
 
 MANY = 60
@@ -26,7 +32,9 @@ IDENTITIES = {
     "unlisted": ("Read", "Write", "Tagging"),
     "listing": ("List",),
     "some": ("List", "Read:source/open*", "Tagging"),
+    "mover": ("List", "Read", "Write", "Tagging"),
     "unread": ("List", "Write", "Tagging"),
+    "aside": ("List", "Read", "Tagging", "Write:aside/out.heavylift-quarantine/*"),
     "readonly": ("List", "Read", "Tagging"),
 }
 
@@ -152,6 +160,90 @@ async def test_a_target_that_may_not_be_read_back_has_not_passed(
     record = await verify_transfer(request)
     assert (record.equal.objects, record.attributes_differ, record.passed) == (MANY + 2, MANY + 2, False)
     assert "s3:GetObject" in record.differences[0].source
+
+
+@pytest.mark.parametrize("act", ["copy", "verify"])
+async def test_many_refused_objects_do_not_each_ask_whether_the_sides_answer(
+    move_as: Callable[[str, str], TransferRequest], limited: Weed, act: str
+) -> None:
+    client = limited.client()
+    client.put_object(Bucket="source", Key="closed/1", Body=b"secret")
+    refused = [f"closed/many-{number:02}" for number in range(MOST_REFUSED_IN_A_ROW - 5)]
+    for key in refused:
+        client.put_object(Bucket="source", Key=key, Body=b"secret")
+    request = move_as("some" if act == "copy" else "root", "unread")
+    await plan_transfer(request)
+    if act == "verify":
+        await copy_shard(request, 0)
+    async with fault_proxy(limited.url, 0, {}) as proxy:
+        began = time.monotonic()
+        request = replace(
+            request, source=seen_by(proxy, request.source), target=seen_by(proxy, request.target)
+        )
+        if act == "copy":
+            with pytest.raises(IncompleteError, match=f"{len(refused) + 1} objects failed, 0 not tried"):
+                await copy_shard(request, 0)
+        else:
+            assert (await verify_transfer(request)).attributes_differ > len(refused)
+        rounds = 1 + (time.monotonic() - began) // ASKED_AGAIN_AFTER
+    for key in refused:
+        client.delete_object(Bucket="source", Key=key)
+    asked = sum(times for line, times in proxy.seen.items() if "max-keys=1&" in f"{line}&")
+    assert 2 <= asked <= 2 * rounds
+
+
+@pytest.mark.parametrize("may_delete_copies", [True, False])
+async def test_what_may_not_be_deleted_is_not_put_aside_by_halves(
+    limited: Weed, tmp_path: Path, may_delete_copies: bool
+) -> None:
+    client = limited.client()
+    origin, bucket = ("aside-source", "aside") if may_delete_copies else ("denied-source", "denied")
+    for name in (origin, bucket):
+        client.create_bucket(Bucket=name)
+    for number in range(MANY):
+        client.put_object(Bucket=origin, Key=f"{number:03}", Body=b"x" * number)
+    places = [
+        Place(parse_location(url), limited.connection("root"))
+        for url in (f"s3://{origin}/", f"s3://{bucket}/out/")
+    ]
+    request = transfer(*places, tmp_path / "evidence", limits=Limits(max_concurrency=8))
+    request = replace(request, run=RunKey(migration="m", phase="sync", run="one"))
+    await move(request)
+    for number in range(MANY // 3):
+        client.delete_object(Bucket=origin, Key=f"{number:03}")
+    if may_delete_copies:
+        request = replace(request, target=replace(places[1], connection=limited.connection("aside")))
+    else:
+        denied = {"Effect": "Deny", "Principal": "*", "Action": "s3:DeleteObject"}
+        statement = {**denied, "Resource": f"arn:aws:s3:::{bucket}/*"}
+        client.put_bucket_policy(
+            Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        )
+        request = replace(request, target=replace(places[1], connection=limited.connection("mover")))
+    request = replace(
+        request,
+        run=RunKey(migration="m", phase="sync", run="two"),
+        options=replace(request.options, deletes=Deletes.QUARANTINE),
+    )
+    await plan_transfer(request)
+    with pytest.raises(CredentialError) as caught:
+        await delete_gone(request)
+    keys = {each["Key"] for each in client.list_objects_v2(Bucket=bucket)["Contents"]}
+    assert len([key for key in keys if key.startswith("out/")]) == MANY
+    copies = sorted(key for key in keys if not key.startswith("out/"))
+    if may_delete_copies:
+        assert copies == []
+        assert "no copy of it was kept" in caught.value.state
+    else:
+        (copy,) = copies
+        assert f"s3://{bucket}/{copy} could not be deleted" in caught.value.state
+
+
+def seen_by(proxy: FaultProxy, place: Place) -> Place:
+    """Return the place as it is reached through a proxy that counts."""
+    assert place.connection is not None
+    extra = {**place.connection.extra, "endpoint_url": proxy.url}
+    return replace(place, connection=replace(place.connection, extra=extra))
 
 
 def signed(servers: Servers, container: str, **permissions: bool) -> Connection:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,8 +19,11 @@ from heavylift.facts.prices import GIB, EgressPrice, load_prices
 from heavylift.facts.tables import table
 from heavylift.locations import Location
 from heavylift.objects.api import TransferOptions, TransferRequest, plan_transfer
+from heavylift.objects.large_parts import BEYOND_MEMORY
+from heavylift.objects.part_layout import part_size
 from heavylift.objects.requests import CostOptions
 from heavylift.objects.wording import estimate_line, estimate_lines
+from heavylift.platforms.local.posix import PosixStore
 from heavylift.platforms.places import Place
 from heavylift.spec.datasets import Limits
 
@@ -223,6 +227,39 @@ async def test_a_plan_counts_objects_bytes_sizes_and_parts_exactly(tmp_path: Pat
     ]
     assert (found.large_objects, found.parts) == (2, 2 + 3)
     assert PlanRecord.model_validate_json(plan.model_dump_json()).estimate == found
+
+
+async def test_parts_are_counted_as_large_as_the_target_makes_them(tmp_path: Path) -> None:
+    request = request_for(tmp_path, dry_run=True)
+    for number, size_bytes in enumerate((10_000 * 5 * 2**20, 10_000 * 5 * 2**20 + 1, 3 * 2**40)):
+        with (tmp_path / "source" / f"sparse-{number}").open("xb") as file:
+            file.truncate(size_bytes)
+    found = (await plan_transfer(request)).estimate
+    assert found is not None
+    sizes = [*(11 * 2**20, 6 * 2**20), 10_000 * 5 * 2**20, 10_000 * 5 * 2**20 + 1, 3 * 2**40]
+    expected = [math.ceil(size / part_size(size, 5 * 2**20, PosixStore.traits)) for size in sizes]
+    assert (found.large_objects, found.parts) == (5, sum(expected))
+    assert expected[2:] == [10_000, 10_000, 10_000]
+
+
+async def test_parts_that_memory_cannot_hold_are_told(tmp_path: Path) -> None:
+    request = request_for(tmp_path, dry_run=True)
+    budget = request.options.limits.memory_budget
+    for name, size_bytes in (
+        ("fits", budget * 10_000),
+        ("large", budget * 10_000 + 1),
+        ("larger", 3 * 2**40),
+    ):
+        with (tmp_path / "source" / name).open("xb") as file:
+            file.truncate(size_bytes)
+    plan = await plan_transfer(request)
+    (told,) = [each for each in plan.findings if each.rule == BEYOND_MEMORY]
+    assert told.severity == "warning"
+    assert told.detail.startswith("2 objects of up to 3.0 TiB need parts of up to 314.6 MiB,")
+    (tmp_path / "source" / "large").unlink()
+    (tmp_path / "source" / "larger").unlink()
+    again = replace(request, run=request.run.model_copy(update={"run": "again"}))
+    assert not [each for each in (await plan_transfer(again)).findings if each.rule == BEYOND_MEMORY]
 
 
 async def test_a_plan_that_is_too_dear_is_refused_before_it_starts_and_not_stored(tmp_path: Path) -> None:

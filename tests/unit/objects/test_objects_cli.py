@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from heavylift.checksums import Algorithm, digest
 from heavylift.cli import app
 from heavylift.cli.run import run
 from heavylift.errors import PermanentError
+from heavylift.locations import Location
 from heavylift.objects import copy as copying
+from heavylift.platforms.local.posix import PosixStore
+from heavylift.platforms.ports import ObjectAttributes
 
 
 @pytest.fixture
@@ -45,6 +51,44 @@ def test_copy_then_copy_again(capsys: pytest.CaptureFixture[str], folders: tuple
         capsys, "objects", "sync", source, target, "--evidence", evidence, "--json"
     )
     assert (status, document["plan"]["to_copy"]["objects"], document["shards"]) == (0, 0, [])
+
+
+@pytest.mark.parametrize("leave", ["content-headers", "user-metadata", "tags"])
+def test_what_is_left_behind_on_purpose_is_no_difference(
+    capsys: pytest.CaptureFixture[str], folders: tuple[str, str, str], tmp_path: Path, leave: str
+) -> None:
+    source, target, evidence = folders
+    there = ObjectAttributes(content_type="a/b", metadata={"m": "1"}, tags={"t": "2"})
+    put_file(tmp_path / "source", "full", there)
+    places = (source, target, "--evidence", evidence, f"--no-{leave}")
+    status, _, err = heavylift(capsys, "objects", "copy", *places)
+    assert status == 0, err
+    assert heavylift(capsys, "objects", "verify", *places)[0] == 0
+    lost = {
+        "content-headers": {"content_type": None},
+        "user-metadata": {"metadata": {}},
+        "tags": {"tags": {}},
+    }
+    assert attributes_of(tmp_path / "target", "full") == replace(there, **lost[leave])
+
+
+def put_file(folder: Path, key: str, attributes: ObjectAttributes) -> None:
+    async def put() -> None:
+        store = PosixStore(Location("file", str(folder)))
+        await store.put(key, b"body", attributes, digest(b"body", Algorithm.CRC32C))
+        await store.close()
+
+    asyncio.run(put())
+
+
+def attributes_of(folder: Path, key: str) -> ObjectAttributes:
+    async def head() -> ObjectAttributes:
+        store = PosixStore(Location("file", str(folder)))
+        found = (await store.head(key)).attributes
+        await store.close()
+        return found
+
+    return asyncio.run(head())
 
 
 def test_a_process_ends_with_its_status_and_without_another_word(

@@ -22,9 +22,10 @@ from heavylift.objects.diff import Difference
 from heavylift.objects.listing import list_to_file
 from heavylift.objects.manifest import read_settled
 from heavylift.objects.naming import refuse_unholdable
+from heavylift.objects.verify import Checked, statement
 from heavylift.platforms.places import Place
 from heavylift.platforms.wiring import open_store
-from heavylift.spec.datasets import Limits, Verify
+from heavylift.spec.datasets import Limits, Sample, Verify
 from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
 from tests.unit.objects.fakes import FakeStore
 
@@ -314,6 +315,29 @@ async def test_a_sample_states_what_it_proves(request_: TransferRequest) -> None
     assert verification.equal.objects == 4
     assert "content of 4 of 12" in verification.statement
     assert "52.713%" in verification.statement  # 1 - 0.05 ** (1 / 4)
+
+
+async def test_a_sample_with_differences_says_what_it_has_looked_at(
+    request_: TransferRequest, tmp_path: Path
+) -> None:
+    await move(request_)
+    names = sorted(
+        path for path in (tmp_path / "target").rglob("*") if path.is_file() and path.stat().st_size
+    )
+    for path in names:
+        path.write_bytes(b"\0" * path.stat().st_size)
+    sample = Verify.model_validate({"mode": "sample", "sample": {"objects": 4, "confidence": 0.95}})
+    verification = await verify_transfer(in_run(request_, "sampled", verify=sample))
+    assert (verification.passed, verification.different) == (False, 4)
+    assert verification.statement == (
+        "the two sides are not equal; content of 4 of 12 drawn at random (seed 0) was compared, and 4 did not"
+        " prove equal: of all it is fewer than 100.000%, with 95% confidence"
+    )
+    checked = Checked(objects=20, of=400, wrong=1)
+    said = statement(checked, Sample(objects=20), (0, 0), failed=1)
+    assert "1 did not prove equal: of all it is fewer than 28.879%, with 99% confidence" in said
+    names[0].write_bytes(b"longer than it was" * 1000)
+    assert (await verify_transfer(in_run(request_, "whole"))).statement == "the two sides are not equal"
 
 
 async def test_an_empty_source_is_an_empty_plan(request_: TransferRequest, tmp_path: Path) -> None:

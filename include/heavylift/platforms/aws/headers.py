@@ -207,7 +207,17 @@ def read_head(key: str, headers: Mapping[str, str], what: str) -> ObjectHead:
         read_attributes(told),
         tag_count=_tag_count(told),
         restored='ongoing-request="false"' in told.get("x-amz-restore", ""),
+        held_by=_held_by(told),
     )
+
+
+def _held_by(told: Mapping[str, str]) -> tuple[str, ...]:
+    """Return what the object lock says of one object, to readers who may see it."""
+    held = {
+        "a legal hold": told.get("x-amz-object-lock-legal-hold") == "ON",
+        "a retention period": bool(told.get("x-amz-object-lock-mode")),
+    }
+    return tuple(name for name, holds in held.items() if holds)
 
 
 # Servers known to send x-amz-tagging-count with every object that has tags, if the reader may

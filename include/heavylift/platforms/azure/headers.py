@@ -122,7 +122,16 @@ def head_of(key: str, headers: Mapping[str, str]) -> ObjectHead:
         listed,
         ObjectAttributes(**fields, metadata=metadata, tags=tags, own_headers=own_headers),
         tag_count=count,
+        held_by=_held_by(headers),
     )
+
+
+def _held_by(headers: Mapping[str, str]) -> tuple[str, ...]:
+    held = {
+        "a legal hold": headers.get("x-ms-legal-hold", "").lower() == "true",
+        "a retention period": bool(headers.get("x-ms-immutability-policy-until-date")),
+    }
+    return tuple(name for name, holds in held.items() if holds)
 
 
 def _size(headers: Mapping[str, str]) -> int:

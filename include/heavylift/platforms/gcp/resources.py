@@ -21,7 +21,8 @@ TAGS_ENTRY = "heavylift-tags"
 
 LIST_FIELDS = "name,size,generation,updated,crc32c,md5Hash,storageClass"
 HEAD_FIELDS = (
-    f"{LIST_FIELDS},contentType,contentEncoding,cacheControl,contentDisposition,contentLanguage,metadata"
+    f"{LIST_FIELDS},contentType,contentEncoding,cacheControl,contentDisposition,contentLanguage,metadata,"
+    "temporaryHold,eventBasedHold,retentionExpirationTime,retention"
 )
 
 _NAMES = {
@@ -69,7 +70,19 @@ def object_head(resource: Mapping[str, Any]) -> ObjectHead:
     own_headers = take_entry(metadata)
     headers = {ours: str(resource[theirs]) for ours, theirs in _NAMES.items() if resource.get(theirs)}
     attributes = ObjectAttributes(**headers, metadata=metadata, tags=tags, own_headers=own_headers)
-    return ObjectHead(listed_object(resource), attributes, tag_count=len(tags))
+    return ObjectHead(listed_object(resource), attributes, tag_count=len(tags), held_by=_held_by(resource))
+
+
+_HOLDS = {
+    "temporaryHold": "a temporary hold",
+    "eventBasedHold": "an event-based hold",
+    "retentionExpirationTime": "a retention period",
+    "retention": "a retention period",
+}
+
+
+def _held_by(resource: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(words for name, words in _HOLDS.items() if resource.get(name)))
 
 
 def resource_of(attributes: ObjectAttributes) -> dict[str, Any]:

@@ -6,10 +6,12 @@ planted at any time, makes an error and never a way out.
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+_NOT_EMPTY = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.EBUSY, errno.ENOTDIR})
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
@@ -44,3 +46,38 @@ def _step(folder: int, name: str, *, create: bool) -> int:
         # Another writer made it meanwhile; opening it tells whether it is a folder.
         return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
     return os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+
+
+def remove_empty_folder(folder: int, name: str) -> bool:
+    """Remove the folder ``name`` if there is nothing in it but folders as empty; tell whether it has gone."""
+    if not _is_empty(folder, name):
+        return False
+    try:
+        _remove(folder, name)
+    except OSError as error:
+        # Somebody puts something there at this moment, or something is mounted there: it is theirs.
+        if error.errno in _NOT_EMPTY:
+            return False
+        raise
+    return True
+
+
+def _is_empty(folder: int, name: str) -> bool:
+    with _opened(folder, name) as inner, os.scandir(inner) as entries:
+        return all(entry.is_dir(follow_symlinks=False) and _is_empty(inner, entry.name) for entry in entries)
+
+
+def _remove(folder: int, name: str) -> None:
+    with _opened(folder, name) as inner:
+        for each in os.listdir(inner):
+            _remove(inner, each)
+    os.rmdir(name, dir_fd=folder)
+
+
+@contextmanager
+def _opened(folder: int, name: str) -> Iterator[int]:
+    inner = os.open(name, _FOLDER | os.O_NOFOLLOW, dir_fd=folder)
+    try:
+        yield inner
+    finally:
+        os.close(inner)

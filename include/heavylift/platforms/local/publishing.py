@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from heavylift.platforms.local.folders import remove_empty_folder
 from heavylift.platforms.local.names import is_own_name, own_name
 
 _RENAME_NOREPLACE = 1
@@ -35,10 +36,10 @@ class Draft:
         """Make the draft durable and visible as ``name``.
 
         :raises FileExistsError: ``create_only`` and the name is taken; nothing was touched.
-        :raises IsADirectoryError: a folder has the name.
+        :raises IsADirectoryError: a folder has the name, with something in it.
         """
         os.fsync(self.file)
-        self._show(name, create_only=create_only)
+        instead_of_empty_folder(self.folder, name, lambda: self._show(name, create_only=create_only))
         os.fsync(self.folder)
 
     def _show(self, name: str, *, create_only: bool) -> None:
@@ -129,6 +130,21 @@ def _folder_is_no_file(folder: int, name: str) -> Iterator[None]:
         if stat.S_ISDIR(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), name) from error
         raise
+
+
+def instead_of_empty_folder(folder: int, name: str, show: Callable[[], None]) -> None:
+    """Make a file visible, also where a folder that holds nothing has its name.
+
+    What was deleted leaves its folders behind: without this no file could ever have the name of one.
+
+    :raises IsADirectoryError: something is in the folder; nothing was touched.
+    """
+    try:
+        show()
+    except IsADirectoryError:
+        if not remove_empty_folder(folder, name):
+            raise
+        show()
 
 
 def rename(source_folder: int, source: str, folder: int, name: str, *, create_only: bool) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from heavylift.checksums import Body
 from heavylift.errors import IntegrityError
-from heavylift.platforms.local.publishing import rename
+from heavylift.platforms.local.publishing import instead_of_empty_folder, rename
 from heavylift.platforms.ports import PartReceipt
 
 WHOLE = "whole"
@@ -202,7 +202,9 @@ def publish(upload: int, source: str, file: int, folder: int, name: str, *, crea
     :raises FileExistsError: ``create_only`` and the name is taken; nothing was touched.
     """
     os.fsync(file)
-    rename(upload, source, folder, name, create_only=create_only)
+    instead_of_empty_folder(
+        folder, name, lambda: rename(upload, source, folder, name, create_only=create_only)
+    )
     os.fsync(folder)
 
 

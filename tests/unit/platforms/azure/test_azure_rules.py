@@ -66,6 +66,13 @@ def test_metadata_and_odd_tags_come_back_unless_named(metadata: dict[str, str], 
     assert head.attributes.metadata == {n: v for n, v in metadata.items() if n not in lost}
 
 
+def test_a_hold_and_a_retention_period_are_told() -> None:
+    until = "Fri, 01 Jan 2100 00:00:00 GMT"
+    told = {"x-ms-legal-hold": "true", "x-ms-immutability-policy-until-date": until}
+    assert head_of("k", CIMultiDict({**BARE, **told})).held_by == ("a legal hold", "a retention period")
+    assert head_of("k", CIMultiDict({**BARE, "x-ms-legal-hold": "false"})).held_by == ()
+
+
 def test_names_that_differ_in_case_only_are_named() -> None:
     attributes = ObjectAttributes(metadata={"Key": "1", "key": "2", "": "3"})
     assert len(attribute_problems(attributes)) == 2

@@ -39,6 +39,14 @@ def test_attributes_and_tags_come_back(
     assert head.tag_count == len(tags)
 
 
+def test_holds_and_retention_are_told_once_each() -> None:
+    until = "2100-01-01T00:00:00Z"
+    held = {"temporaryHold": True, "eventBasedHold": True, "retentionExpirationTime": until}
+    head = object_head({**BARE, **held, "retention": {"mode": "Locked", "retainUntilTime": until}})
+    assert head.held_by == ("a temporary hold", "an event-based hold", "a retention period")
+    assert object_head({**BARE, "temporaryHold": False}).held_by == ()
+
+
 @pytest.mark.parametrize("value", ["", "b=1&a=2", "a", "a=1&a=2", "a=%zz", "a=b c", "free text"])
 def test_a_value_that_is_not_ours_stays_metadata(value: str) -> None:
     head = object_head({**BARE, "metadata": {"heavylift-tags": value}})

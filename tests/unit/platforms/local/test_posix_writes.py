@@ -13,6 +13,7 @@ import pytest
 from heavylift.checksums import Algorithm, digest
 from heavylift.errors import (
     AlreadyExistsError,
+    ConflictError,
     CredentialError,
     IntegrityError,
     NotFoundError,
@@ -192,3 +193,39 @@ async def test_faults_of_the_system_become_ours(
     assert errno.errorcode[number] in str(caught.value)
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.usefixtures("file_system")
+@pytest.mark.parametrize("create_only", [True, False])
+async def test_a_file_takes_the_place_of_a_folder_that_holds_nothing(
+    store: PosixStore, tmp_path: Path, create_only: bool
+) -> None:
+    (tmp_path / "was" / "a" / "b").mkdir(parents=True)
+    (tmp_path / "was" / "c").mkdir()
+    await store.put("was", b"now", NONE, digest(b"now", Algorithm.CRC32C), create_only=create_only)
+    assert (tmp_path / "was").read_bytes() == b"now"
+    (tmp_path / "parts" / "empty").mkdir(parents=True)
+    upload = await store.begin_upload("parts", NONE)
+    sums = digest(b"now", Algorithm.CRC32C)
+    part = await store.put_part(upload, 1, b"now", sums[Algorithm.CRC32C])
+    await store.complete_upload(upload, [part], NONE, sums, create_only=create_only)
+    assert (tmp_path / "parts").read_bytes() == b"now"
+
+
+@pytest.mark.usefixtures("file_system")
+@pytest.mark.parametrize("create_only", [True, False])
+@pytest.mark.parametrize("kind", ["file", "link"])
+async def test_no_file_takes_the_place_of_a_folder_that_holds_something(
+    store: PosixStore, tmp_path: Path, create_only: bool, kind: str
+) -> None:
+    (tmp_path / "taken" / "empty").mkdir(parents=True)
+    inner = tmp_path / "taken" / "z"
+    inner.mkdir()
+    if kind == "file":
+        (inner / "theirs").write_bytes(b"theirs")
+    else:
+        (inner / "theirs").symlink_to(tmp_path)
+    with pytest.raises(ConflictError) as caught:
+        await store.put("taken", b"now", NONE, digest(b"now", Algorithm.CRC32C), create_only=create_only)
+    assert caught.value.code == "3203"
+    assert sorted(path.name for path in (tmp_path / "taken").rglob("*")) == ["empty", "theirs", "z"]
