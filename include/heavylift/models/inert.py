@@ -74,7 +74,7 @@ def is_safetensors(stream: BinaryIO, size: int) -> bool:
         if begin != at or end < begin:
             return False
         at = end
-    return at == size - 8 - length
+    return bool(at == size - 8 - length)
 
 
 _WIDTHS = {"F64": 8, "I64": 8, "U64": 8, "C64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2,
