@@ -1,7 +1,8 @@
 """How often comparisons are right: ``python -m tests.benchmarks.model_trials [--trials N] [--seed N]``.
 
 ``--noisy`` runs the trials of models that answer differently each time; with ``--once`` they are judged by
-one run of the target, as they were before it was asked twice.
+one run of the target, as they were before it was asked twice. ``--shapes`` runs those of durations of many
+shapes.
 
 Each trial trains a model, makes a target of it, and judges that; each is drawn from its own seed. Rates come
 with the interval of Clopper and Pearson at 95 %. Ends with 1 where a rate is beyond its goal.
@@ -16,6 +17,7 @@ from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 
 from heavylift.scoring.statistics import mismatch_bound
+from tests.support.latency_shapes import SHAPES, shape_passes
 from tests.support.model_trials import OTHERS, fast_enough, passes
 from tests.support.noisy_trials import NOISES, noisy_passes
 
@@ -39,6 +41,13 @@ def noisy_cases(once: bool) -> Iterator[tuple[str, bool, Callable[[int], bool]]]
             yield f"{noise}: {each}", each == "equal", act
 
 
+def shape_cases() -> Iterator[tuple[str, bool, Callable[[int], bool]]]:
+    """Yield the trials of latency for each shape of durations."""
+    for shape in SHAPES:
+        for name, factor in LATENCY:
+            yield f"{shape}: {name}", factor == 1.0, partial(shape_passes, shape, factor)
+
+
 def main(arguments: list[str]) -> int:
     """Run all trials and print their rates."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -47,12 +56,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--processes", type=int, default=1, help="at once")
     parser.add_argument("--noisy", action="store_true", help="models that answer differently each time")
     parser.add_argument("--once", action="store_true", help="ask noisy targets once")
+    parser.add_argument("--shapes", action="store_true", help="durations of many shapes")
     options = parser.parse_args(arguments)
+    noisy = noisy_cases(options.once) if options.noisy else cases()
     seeds = range(options.seed, options.seed + options.trials)
     good = True
     print("| target | trials | wrong | rate | at most, at 95 % | goal |\n|---|---|---|---|---|---|")
     with ProcessPoolExecutor(options.processes) as pool:
-        for name, should, act in noisy_cases(options.once) if options.noisy else cases():
+        for name, should, act in shape_cases() if options.shapes else noisy:
             wrong = sum(found is not should for found in pool.map(act, seeds, chunksize=10))
             goal = 0.01 if name.endswith("equal") else 0.05
             good = good and wrong <= goal * options.trials

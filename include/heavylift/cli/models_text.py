@@ -53,7 +53,7 @@ def compared(record: ModelComparisonRecord) -> str:
     if record.latency:
         lines += [
             f"  latency {name}: {values[0]:.4g} -> {values[1]:.4g} ms, ratio {values[2]:.3f}, at most"
-            f" {values[3]:.3f} at 98 %"
+            f" {values[3]:.3f} at 99 %"
             for name, values in record.latency.quantiles.items()
         ]
     return "\n".join([*lines, *_findings(record.findings)])

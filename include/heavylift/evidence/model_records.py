@@ -126,7 +126,7 @@ class ComparedMetric(Record):
 class ComparedLatency(Record):
     """How long both sides take, milliseconds, and the ratio that decides.
 
-    :param quantiles: such as ``p95`` → source, target, ratio, and the bound of the ratio at 98 %.
+    :param quantiles: such as ``p95`` → source, target, ratio, and the bound of the ratio at 99 %.
     :param curve: share of requests, source, target.
     """
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import ast
 import base64
 import json
+import math
 import re
 import struct
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import numpy as np
 
 _MAX_HEADER = 100 * 2**20
 _NUMBERS = re.compile(r"[<>|=]?(?:[biufcSUV?]\d*|[mM]8?(?:\[\w+\])?)", re.ASCII)
@@ -57,20 +60,51 @@ def is_safetensors(stream: BinaryIO, size: int) -> bool:
     if not 2 <= length <= min(_MAX_HEADER, size - 8):
         return False
     try:
-        header = json.loads(stream.read(length))
-    except ValueError:
+        header = json.loads(stream.read(length), object_pairs_hook=_once)
+    except (ValueError, RecursionError):
         return False
     if not isinstance(header, dict):
         return False
-    ends = [_end(entry) for name, entry in header.items() if name != "__metadata__"]
-    return None not in ends and max([0, *(end for end in ends if end is not None)]) == size - 8 - length
+    told = header.pop("__metadata__", None)
+    if told is not None and not (isinstance(told, dict) and all(isinstance(e, str) for e in told.values())):
+        return False
+    at = 0
+    for begin, end in sorted(_place(entry) for entry in header.values()):
+        # One after the other, without gaps: a reader could find something else in what lies between.
+        if begin != at or end < begin:
+            return False
+        at = end
+    return bool(at == size - 8 - length)
 
 
-def _end(entry: object) -> int | None:
-    offsets = entry.get("data_offsets") if isinstance(entry, dict) else None
-    if isinstance(offsets, list) and len(offsets) == 2 and all(isinstance(each, int) for each in offsets):
-        return int(offsets[1])
-    return None
+_WIDTHS = {"F64": 8, "I64": 8, "U64": 8, "C64": 8, "F32": 4, "I32": 4, "U32": 4, "F16": 2, "BF16": 2,
+           "I16": 2, "U16": 2, "I8": 1, "U8": 1, "BOOL": 1}  # fmt: skip
+_NOWHERE = (-1, -1)
+
+
+def _once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise ValueError("a name that is there twice")
+    return made
+
+
+def _place(entry: object) -> tuple[int, int]:
+    """Return where a tensor lies behind the header; nowhere that may be where it does not fit its shape."""
+    if not isinstance(entry, dict):
+        return _NOWHERE
+    offsets: Any = entry.get("data_offsets")
+    shape: Any = entry.get("shape")
+    if not (_are_lengths(offsets) and len(offsets) == 2 and _are_lengths(shape)):
+        return _NOWHERE
+    width = _WIDTHS.get(str(entry.get("dtype")))
+    if width is not None and offsets[1] - offsets[0] != width * math.prod(shape):
+        return _NOWHERE
+    return offsets[0], offsets[1]
+
+
+def _are_lengths(value: Any) -> bool:
+    return isinstance(value, list) and all(type(each) is int and each >= 0 for each in value)
 
 
 def npy_holds_objects(stream: BinaryIO) -> bool | None:
@@ -92,6 +126,20 @@ def npy_holds_objects(stream: BinaryIO) -> bool | None:
         return not _are_numbers(header["descr"])
     except (ValueError, SyntaxError, KeyError, TypeError, MemoryError, RecursionError):
         return None
+
+
+def npy_end(stream: BinaryIO) -> int:
+    """Return where an array of numbers or texts ends, its header being read; -1 where that is not told."""
+    begin = stream.tell()
+    stream.seek(6)
+    width = 2 if stream.read(1) == b"\x01" else 4
+    stream.seek(8 + width)
+    try:
+        header = ast.literal_eval(stream.read(begin - 8 - width).decode("latin-1").strip())
+        size = int(np.dtype(header["descr"]).itemsize * math.prod(header["shape"]))
+    except (ValueError, SyntaxError, KeyError, TypeError, OverflowError):
+        return -1
+    return begin + size
 
 
 def _are_numbers(descr: object) -> bool:

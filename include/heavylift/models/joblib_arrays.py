@@ -12,6 +12,8 @@ from typing import Any, BinaryIO
 
 from heavylift.models.tokens import VALUE, UnreadableError
 
+WRAPPER = "ArrayWrapper"
+"""Part of the names of the classes whose objects joblib takes for an array's place."""
 _KINDS = frozenset("biufcSUmMV?")
 _BY_STATE = frozenset("SUV")
 _HAS_OBJECTS = 1
@@ -24,6 +26,57 @@ class Element:
 
     bytes: int
     is_object: bool = False
+
+
+class Places:
+    """Follows the objects that joblib takes for an array's place, and tells them from all others.
+
+    joblib asks for an object's class alone: one that was changed into such a place, or came out of a call, is
+    one as well, and the bytes behind it would be stepped over there and carried out here, or the other way
+    round. So each time that the class is named it must make such an object at once, and each of these must
+    stay where it was made until it is filled.
+    """
+
+    def __init__(self) -> None:
+        self._named = 0
+        self._made: dict[int, Any] = {}
+        self._waiting: list[Any] = []
+
+    def named(self, name: str) -> None:
+        """Take note that a global was named, or fetched from the memo."""
+        self._named += WRAPPER in name
+
+    def made(self, place: Any, arguments: Any) -> None:
+        """Take note of a new place.
+
+        :raises UnreadableError: it was made of something, and so has more than its state will tell.
+        """
+        base = arguments[1:] if isinstance(arguments, tuple) else None
+        bare = base is not None and len(base) == 2 and str(base[0]).endswith(".object") and base[1] is None
+        if not (bare or arguments in ((), [])):
+            raise UnreadableError("an array's place that is more than its state")
+        self._made[id(place)] = place
+        self._waiting.append(place)
+
+    def fetched(self, item: Any, name: str) -> None:
+        """Take note of something that came once more."""
+        self.named(name)
+        if id(item) in self._made:
+            raise UnreadableError("an object that stands for an array is there twice")
+
+    def is_one(self, built: Any, stack: list[Any]) -> bool:
+        """Tell whether what is given its state is a place.
+
+        :raises UnreadableError: that is not certain.
+        """
+        if self._named != len(self._made):
+            raise UnreadableError("an object that may stand for an array")
+        if any(built is each for each in self._waiting):
+            self._waiting = [each for each in self._waiting if each is not built]
+            return True
+        if not all(any(each is item for item in stack) for each in self._waiting):
+            raise UnreadableError("an object that may stand for an array")
+        return False
 
 
 def step_over(stream: BinaryIO, size: int, state: Any, element: Element) -> None:

@@ -52,16 +52,19 @@ def read_onnx(stream: BinaryIO, size: int) -> OnnxGraph | None:
 def _read(stream: BinaryIO, size: int) -> OnnxGraph:
     domains: list[str] = []
     files: list[str] = []
-    key = ""
+    keys: list[str] = []
+    values: list[str] = []
     for message, field in walk(stream, _SCHEMA, "model", 0, size):
         if message == "opset" and field.number == 1:
             domains.append(text(stream, field))
-        elif message == "entry" and field.number == 1:
-            key = text(stream, field)
-        elif message == "entry" and field.number == 2 and key in {_LOCATION, ""}:
-            files.append(text(stream, field))
+        elif message == "entry" and field.number in {1, 2}:
+            (keys if field.number == 1 else values).append(text(stream, field))
+            # They come in any order, and of several the last counts: each that may be meant is taken.
+            if _LOCATION in keys:
+                files += values
         elif message == "tensor":
-            key = ""
+            # What else lies in an entry may be text of any length; an entry without a key names no file.
+            keys, values = [], []
     return OnnxGraph(
         tuple(dict.fromkeys(each for each in domains if each not in _DOMAINS)), tuple(dict.fromkeys(files))
     )

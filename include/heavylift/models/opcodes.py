@@ -13,12 +13,11 @@ import re
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from heavylift.models.joblib_arrays import element_of, step_over
+from heavylift.models.joblib_arrays import WRAPPER, Places, element_of, step_over
 from heavylift.models.raw_memory import hides_objects, is_over_bytes
 from heavylift.models.tokens import VALUE as _VALUE
 from heavylift.models.tokens import UnreadableError, tokens
 
-_WRAPPER = "ArrayWrapper"
 _RECONSTRUCTOR = "_reconstructor"
 _LONGEST_NAME = 1000
 _TORCH_MAGIC = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
@@ -164,6 +163,7 @@ class _Reader:
         self._found = found
         self._stack: list[Any] = []
         self._memo: dict[Any, Any] = {}
+        self._places = Places()
 
     def read(self) -> None:
         """Read to STOP."""
@@ -219,6 +219,7 @@ class _Reader:
             *(each if isinstance(each, str) and len(each) <= _LONGEST_NAME else "?" for each in parts)
         )
         self._found.names.append(known)
+        self._places.named(known.name)
         return known
 
     def _call(self, what: Any, arguments: Any) -> None:
@@ -226,6 +227,8 @@ class _Reader:
         if is_over_bytes(what, arguments):
             self._found.calls.append(f"{what} (its bytes are set)")
         self._stack.append(Called(what, arguments))
+        if self._kind_of(what, arguments):
+            self._places.made(self._top(), arguments)
 
     # One method for each opcode that names, calls or remembers something.
 
@@ -245,7 +248,11 @@ class _Reader:
         self._to_mark()
 
     def _on_dup(self, _argument: Any) -> None:
-        self._stack.append(self._top())
+        self._again(self._top())
+
+    def _again(self, item: Any) -> None:
+        self._places.fetched(item, item.name if isinstance(item, Global) else "")
+        self._stack.append(item)
 
     def _on_global(self, argument: tuple[Any, Any]) -> None:
         module, name = argument
@@ -299,22 +306,20 @@ class _Reader:
             if hides_objects(made, state):
                 self._found.calls.append("numpy.dtype (its flags are set)")
             made.state.append(state)
-            if self._joblib and self._is_wrapper(made):
+            if self._joblib and self._places.is_one(made, self._stack):
                 self._step_over_array(state)
+                # From here on joblib has the array there.
+                self._stack[-1] = Called(_VALUE, ())
         elif isinstance(made, Global):
             # The attributes of an imported thing itself would be changed.
             self._found.calls.append(f"{made} (its attributes are set)")
 
-    def _is_wrapper(self, made: Called) -> bool:
-        """Tell whether joblib would take an object for an array's place, whichever way it was made."""
-        kind = made.what
-        if isinstance(kind, Global) and kind.name == _RECONSTRUCTOR:
-            kind = made.arguments[0] if isinstance(made.arguments, tuple) and made.arguments else None
-        if isinstance(kind, Global):
-            return _WRAPPER in kind.name
-        if any(_WRAPPER in each.name for each in self._found.names):
-            raise UnreadableError("an object that may stand for an array")
-        return False
+    @staticmethod
+    def _kind_of(what: Any, arguments: Any) -> bool:
+        """Tell whether a call makes what joblib takes for an array's place."""
+        if isinstance(what, Global) and what.name == _RECONSTRUCTOR:
+            what = arguments[0] if isinstance(arguments, tuple) and arguments else None
+        return isinstance(what, Global) and WRAPPER in what.name
 
     def _on_tuple(self, _argument: Any) -> None:
         self._stack.append(tuple(self._to_mark()))
@@ -368,7 +373,7 @@ class _Reader:
     def _on_get(self, argument: Any) -> None:
         if argument not in self._memo:
             raise UnreadableError(f"the memo has no entry {argument}")
-        self._stack.append(self._memo[argument])
+        self._again(self._memo[argument])
 
     _on_binget = _on_get
     _on_long_binget = _on_get

@@ -225,9 +225,12 @@ def _rows(parity: Parity) -> str:
 def _too_slow(request: ModelRequest, latency: ComparedLatency, measured: Latency) -> Iterator[str]:
     source, target, ratio, bound = latency.quantiles[latency.judged]
     if not latency.passed:
+        plan = request.compare.latency
+        few = plan is not None and measured.undecided(plan) and ratio <= latency.max_ratio
+        more = f"; {latency.requests:,} requests are too few to tell: ask more of them" if few else ""
         yield (
             f"{latency.judged} latency: {source:.3g} ms on the source, {target:.3g} ms on the target, a"
-            f" ratio of {ratio:.3f} that may be {bound:.3f} at 98 %; allowed are {latency.max_ratio:g}"
+            f" ratio of {ratio:.3f} that may be {bound:.3f} at 99 %; allowed are {latency.max_ratio:g}{more}"
         )
     longest = request.compare.max_p95_ms
     if longest is not None and measured.target[0.95] > longest:
@@ -298,5 +301,5 @@ def _statement(parity: Parity, latency: ComparedLatency | None, reasons: tuple[s
     )
     if latency is not None:
         _source, _target, ratio, bound = latency.quantiles[latency.judged]
-        said += f"; {latency.judged} latency is {ratio:.3f} times the source's, at 98 % at most {bound:.3f}"
+        said += f"; {latency.judged} latency is {ratio:.3f} times the source's, at 99 % at most {bound:.3f}"
     return said

@@ -19,7 +19,7 @@ from heavylift.models.flavors import module_problems
 from heavylift.models.gguf import gguf_problems
 from heavylift.models.hdf5 import MAGIC, hdf5_behind, look_into_hdf5
 from heavylift.models.hub_files import hub_problems
-from heavylift.models.inert import MAGICS, is_safetensors, names_pickled_types, npy_holds_objects
+from heavylift.models.inert import MAGICS, is_safetensors, names_pickled_types, npy_end, npy_holds_objects
 from heavylift.models.looking import Look, Trust, judge_names, judge_program, leads_out
 from heavylift.models.onnx_graph import read_onnx
 from heavylift.models.opcodes import PickleProgram, read_program
@@ -167,7 +167,8 @@ def _onnx(stream: BinaryIO, size: int, name: str) -> Look | None:
     if graph.domains:
         look.add("custom-operators", f"it needs operators of {', '.join(sorted(graph.domains))}")
     for file in graph.files:
-        if leads_out(file) or "://" in file:
+        # By a name that begins so ONNX Runtime takes an offset for an address in its memory.
+        if leads_out(file) or "://" in file or file.startswith("*"):
             look.add("path-outside", f"tensors of it lie in {file[:200]!r}")
     return look
 
@@ -175,6 +176,9 @@ def _onnx(stream: BinaryIO, size: int, name: str) -> Look | None:
 def _array(stream: BinaryIO, size: int, name: str, trust: Trust) -> Look:
     objects = npy_holds_objects(stream)
     look = Look(name, "numpy array", understood=objects is not None)
+    if objects is False and npy_end(stream) != size:
+        look.understood = False
+        look.add("unscanned-file", "something follows the end of its array, or a part of it is missing")
     if objects:
         judge_program(look, read_program(stream, size), trust)
     return look

@@ -23,6 +23,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from heavylift.errors import IncompleteError, IntegrityError
+from heavylift.models.heard import without_secrets
 from heavylift.scoring.golden import Golden
 from heavylift.scoring.outputs import Outputs, Predicted
 
@@ -193,15 +194,27 @@ class ModelProcess:
         path.unlink(missing_ok=True)
         names, seconds, notes = self._read(
             "predict",
-            lambda told: (list(told["columns"]), float(told["seconds"]), tuple(map(str, told["notes"]))),
+            lambda told: (
+                list(told["columns"]),
+                float(told["seconds"]),
+                tuple(without_secrets(str(each)) for each in told["notes"]),
+            ),
             path=str(path),
         )
         try:
+            self._demand_small(path)
             with np.load(path, allow_pickle=False) as kept:
                 columns = {str(name): kept[str(n)] for n, name in enumerate(names)}
         except (ValueError, OSError, KeyError, TypeError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise self._nonsense(f"answers that cannot be read: {type(error).__name__}") from error
         return Predicted(Outputs(columns), seconds, notes)
+
+    def _demand_small(self, path: Path) -> None:
+        """Raise where what is packed is more than the file may hold: it would come into our memory."""
+        with zipfile.ZipFile(path) as packed:
+            unpacked = sum(each.file_size for each in packed.infolist())
+        if unpacked > self.limits.file_bytes:
+            raise ValueError(f"{unpacked:,} bytes")
 
     def convert(self, into: Path, act: str = "convert") -> Mapping[str, Any]:
         """Convert the model into the file ``into``; return what is told of that.
@@ -338,7 +351,7 @@ class ModelProcess:
         said = self._said()
         return IncompleteError(
             f"asking {self.name} to {what}",
-            got=got + (f"; it said: …{said}" if said else ""),
+            got=without_secrets(got + (f"; it said: …{said}" if said else "")),
             expected="an answer within its limits of memory, time and files",
             state="its process is ended; nothing was changed",
             remedy="read what it said; raise the model's limits if one was met, or correct its requirements",

@@ -92,6 +92,8 @@ def read_golden(
     truth = frame[label].to_numpy() if label else None
     parts = {name: frame[name].astype(str).to_numpy(dtype=str) for name in slices}
     inputs = frame.drop(columns=[*({label} if label else ()), *drop])
+    if not len(inputs.columns):
+        raise _unreadable(origin, "no column beside label and drop", "columns that are asked about")
     columns: dict[str, str] = {}
     values: dict[str, NDArray[Any]] = {}
     missing: dict[str, NDArray[np.bool_]] = {}
@@ -175,7 +177,7 @@ def _take(
         whole = series.dtype.numpy_dtype if not series.isna().any() else "float64"
         columns[name], values[name] = "number", series.to_numpy(dtype=whole, na_value=np.nan)
     elif kind == "M":
-        columns[name], values[name] = "time", series.to_numpy(dtype="datetime64[ns]")
+        columns[name], values[name] = "time", _times(series)
     elif series.dtype == object and (packed := _packed(series[series.notna()])):
         columns[name], pack = packed
         if columns[name] == "number":
@@ -185,9 +187,25 @@ def _take(
         told = ["" if gone else pack(each) for each, gone in zip(series, missing[name], strict=True)]
         values[name] = np.array(told, dtype=str)
     else:
-        columns[name] = "text"
         missing[name] = series.isna().to_numpy()
-        values[name] = series.fillna("").astype(str).to_numpy(dtype=str)
+        texts = series.fillna("").astype(str)
+        # An array of texts leaves out what stands for nothing at their end; JSON does not.
+        cut_short = bool(texts.str.endswith("\0").any())
+        columns[name] = "nested" if cut_short else "text"
+        values[name] = (texts.map(json.dumps) if cut_short else texts).to_numpy(dtype=str)
+
+
+_FIRST, _LAST = np.datetime64("1677-09-22"), np.datetime64("2262-04-11")
+"""Days between which times are that nanoseconds can hold."""
+
+
+def _times(series: Any) -> NDArray[Any]:
+    """Return times in UTC, in nanoseconds; in their own unit where one is too far away for these."""
+    plain = series.dt.tz_convert("UTC").dt.tz_localize(None) if series.dt.tz is not None else series
+    found: NDArray[Any] = plain.to_numpy()
+    known = found[~np.isnat(found)]
+    near = not len(known) or (known.min() >= _FIRST and known.max() <= _LAST)
+    return found.astype("datetime64[ns]") if near else found
 
 
 def _packed(known: Any) -> tuple[str, Callable[[Any], str]] | None:
@@ -218,7 +236,7 @@ def _frame(path: Path, origin: str) -> Any:
         if origin.lower().endswith(".npy"):
             return _array(np.load(path, allow_pickle=False))
         if origin.lower().endswith((".csv", ".csv.gz")):
-            frame = pd.read_csv(path, compression="gzip" if origin.endswith(".gz") else None)
+            frame = pd.read_csv(path, compression="gzip" if origin.lower().endswith(".gz") else None)
             if not isinstance(frame.index, pd.RangeIndex):
                 # pandas would take the first values for names of rows, and shift the others.
                 raise ValueError("rows with more values than the header has names")

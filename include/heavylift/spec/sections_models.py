@@ -117,7 +117,11 @@ class ModelLatency(SpecModel):
 
     measure: Flag = Field(default=True, description="Whether durations are compared at all.")
     requests: Count = Field(
-        default=5000, ge=100, le=1_000_000, description="Requests to each side; fewer than 5000 prove little."
+        default=5000,
+        ge=100,
+        le=1_000_000,
+        description="Requests to each side, four times as many where these are too few to tell;"
+        " fewer than 5000 prove little.",
     )
     warm_up: Count = Field(
         default=200, ge=0, le=100_000, description="Requests to each side before that, which do not count."

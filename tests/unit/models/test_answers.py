@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 
 from heavylift.models.worker_answers import columns_of as told_by_a_process
 from heavylift.models.worker_answers import plain
@@ -105,3 +106,64 @@ def test_named_columns_have_no_order_and_others_are_left_as_they_are() -> None:
     assert list(ordered(other, one).columns) == ["a", "b"]
     assert ordered(other, one).columns["b"].tolist() == [3.0, 4.0]
     assert list(ordered(Outputs({"c": TWO[0]}), one).columns) == ["c"]
+
+
+def told(answer: Any, rows: int = 3) -> dict[str, list[Any]]:
+    """Return what is compared of an answer of a model's process."""
+    found = told_by_a_process(answer, "answer", rows)
+    return {name: plain(values).tolist() for name, values in found.items()}
+
+
+ROW = sp.csr_matrix(np.arange(1.0, 101.0))
+HEAD = np.arange(3.0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"a": {"x": HEAD}, "b": {"x": HEAD}}, {"a": {"x": HEAD + 1}, "b": {"x": HEAD}}),
+        ([{"a": {"x": 1.0}, "b": {"x": 2.0}}] * 3, [{"a": {"x": 7.0}, "b": {"x": 2.0}}] * 3),
+        ([{"a": {"x": "u"}, "b": {"x": "v"}}] * 3, [{"a": {"x": "w"}, "b": {"x": "v"}}] * 3),
+        (({"x": HEAD}, {"x": HEAD}), ({"x": HEAD + 1e-9}, {"x": HEAD})),
+        ([ROW] * 3, [ROW * (1 + 1e-9)] * 3),
+        (pd.DataFrame({"a": [ROW] * 3}), pd.DataFrame({"a": [ROW + ROW] * 3})),
+        (["a\0", "b", "c"], ["a", "b", "c"]),
+        ([b"a\0", b"b", b"c"], [b"a", b"b", b"c"]),
+        (np.array(["a\0", "b", "c"], dtype=object), np.array(["a", "b", "c"], dtype=object)),
+        (["x" * 10**6 + "a"] * 3, ["x" * 10**6 + "b"] * 3),
+        (pd.DataFrame({"i": pd.array([2**60, None, 3], dtype="Int64")}),
+         pd.DataFrame({"i": pd.array([2**60 + 1, None, 3], dtype="Int64")})),
+        (np.array([2**60, None, 3], dtype=object), np.array([2**60 + 1, None, 3], dtype=object)),
+        (np.ma.array(HEAD, mask=[0, 1, 0]), np.ma.array(HEAD)),
+        (np.zeros((3, 150, 150, 3), np.uint8), np.eye(3, 67_500, dtype=np.uint8).reshape(3, 150, 150, 3)),
+        (pd.DataFrame({"s": [{"a"}, {"b"}, set()]}), pd.DataFrame({"s": [{"a"}, {"b", "c"}, set()]})),
+    ],
+)  # fmt: skip
+def test_no_part_of_what_a_process_answers_is_left_out(one: Any, other: Any) -> None:
+    assert str(told(one)) == str(told(one))
+    assert str(told(one)) != str(told(other))
+
+
+def test_numbers_within_an_answer_stay_numbers_that_have_a_tolerance() -> None:
+    fields = np.array([(True, 1.5), (False, 2.5)], dtype=[("event", "?"), ("time", "f8")])
+    assert told(fields, 2) == {"answer-event": [True, False], "answer-time": [1.5, 2.5]}
+    assert told(np.array([1 + 2j, 3j]), 2) == {"answer-real": [1.0, 0.0], "answer-imaginary": [2.0, 3.0]}
+    nested = told({"a": {"p": HEAD, "q": HEAD}, "b": {"p": HEAD}})
+    assert list(nested) == ["a.p", "q", "b.p"]
+
+
+def test_a_set_is_told_in_one_order() -> None:
+    words = [f"word-{n}" for n in range(50)]
+    [text] = set(told([set(words)] * 3)["answer"])
+    assert text == str(sorted(words)).replace("'", '"')
+
+
+def test_what_only_its_place_in_memory_tells_apart_is_refused() -> None:
+    with pytest.raises(TypeError, match=r"objects \(builtins.object\)"):
+        told([object()] * 3)
+
+
+def test_answers_of_one_name_are_refused() -> None:
+    table = pd.DataFrame({"a-0": [7.0] * 3, "a": [[1.0, 2.0]] * 3, "a.a-0": [1.0] * 3})
+    with pytest.raises(ValueError, match="two answers called"):
+        told(table)

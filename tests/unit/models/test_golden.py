@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from decimal import Decimal
 from pathlib import Path
@@ -223,3 +224,48 @@ def test_objects_reach_the_model_as_what_they_are(tmp_path: Path) -> None:
     ]
     assert table.maybe.tolist() == [True, None]
     assert table.list[1] is None
+
+
+def given(folder: Path, rows: pd.DataFrame) -> Any:
+    """Return the table that a model is asked about, of golden inputs in Parquet."""
+    rows.to_parquet(folder / "g.parquet")
+    golden = read_golden(folder / "g.parquet", "g.parquet")
+    columns = golden.write(folder / "inputs.npz")
+    worker = Worker()
+    worker.inputs({"path": str(folder / "inputs.npz"), "columns": columns})
+    return worker.table
+
+
+def test_texts_that_end_with_nothing_reach_the_model_whole(tmp_path: Path) -> None:
+    texts = ["a\0", "a", "a\0b"]
+    found = given(tmp_path, pd.DataFrame({"t": [*texts, None]}))["t"]
+    assert found.tolist()[:3] == texts
+    assert found.isna().tolist() == [False, False, False, True]
+
+
+@pytest.mark.parametrize("day", ["9999-12-31", "0001-01-01", "2026-11-30"])
+def test_times_far_away_reach_the_model_as_they_are(tmp_path: Path, day: str) -> None:
+    kept = np.array([day, "NaT"], dtype="datetime64[us]")
+    found = given(tmp_path, pd.DataFrame({"w": pd.Series(kept).dt.tz_localize("UTC")}))["w"]
+    assert found[0] == pd.Timestamp(np.datetime64(day, "us"))
+    assert found.isna().tolist() == [False, True]
+
+
+def test_golden_inputs_without_inputs_are_refused(tmp_path: Path) -> None:
+    ROWS[["y"]].to_parquet(tmp_path / "g.parquet")
+    with pytest.raises(IntegrityError, match="no column beside label"):
+        read_golden(tmp_path / "g.parquet", "g.parquet", label="y")
+
+
+@pytest.mark.parametrize(
+    ("data", "name"),
+    [
+        (b'\xef\xbb\xbf"n",x\n1,2\n', "g.csv"),
+        (gzip.compress(b"n,x\n1,2\n"), "g.csv.GZ"),
+        (b'\xef\xbb\xbf[{"n": 1, "x": 2}]', "g.json"),
+    ],
+)
+def test_a_mark_of_the_order_of_bytes_is_no_part_of_a_name(tmp_path: Path, data: bytes, name: str) -> None:
+    (tmp_path / name).write_bytes(data)
+    golden = read_golden(tmp_path / name, name)
+    assert {column: each.tolist() for column, each in golden.values.items()} == {"n": [1], "x": [2]}

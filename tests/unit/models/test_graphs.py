@@ -54,6 +54,21 @@ def test_tensors_of_onnx_lie_beside_it(location: str, nested: bool, found: set[s
     assert rules(look(onnx("w", domain="mine"), "m.onnx")) == {"custom-operators"}
 
 
+@pytest.mark.parametrize(
+    "entry",
+    [
+        part(2, "../x") + part(1, "location"),
+        part(1, "offset") + part(2, "../x") + part(1, "location"),
+        part(1, "location") + part(2, "w") + part(2, "../x"),
+        # ONNX Runtime takes the offset for an address in its own memory.
+        part(1, "location") + part(2, "*/_ORT_MEM_ADDR_/*"),
+    ],
+)
+def test_a_place_of_tensors_is_found_however_it_is_written(entry: bytes) -> None:
+    graph = part(7, part(5, part(13, part(1, "offset"), part(2, "0")) + part(13, entry)))
+    assert "path-outside" in rules(look(b"\x08\x09" + graph + part(8, part(1, "")), "m.onnx"))
+
+
 def test_a_file_of_tensors_is_understood_where_a_graph_names_it(tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(onnx("w.data"))
     (tmp_path / "w.data").write_bytes(b"\xff\0\xfe" * 9)

@@ -373,3 +373,31 @@ def test_types_as_numpy_keeps_them_pass(protocol: int) -> None:
     of_objects = np.array([(1, "x", 2)], [("a", "f8"), ("b", "O"), ("c", "i4", (2,))])
     for array in (of_objects, np.zeros(2, "f8,i4"), np.array(["2026-01-01"], "M8[D]"), np.array([None])):
         assert rules(look(pickle.dumps(array, protocol))) == set()
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [-4, 4]}}',
+        '{"a": {"dtype": "F32", "shape": [2], "data_offsets": [0, 4]}}',
+        '{"a": {"dtype": "U8", "shape": [1], "data_offsets": [3, 4]}}',
+        '{"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}, "b": {"dtype": "U8", "shape": [2],'
+        ' "data_offsets": [2, 4]}}',
+        '{"a": {"dtype": "F32", "shape": [9], "data_offsets": [0, 36]}, "a": {"dtype": "F32", "shape": [1],'
+        ' "data_offsets": [0, 4]}}',
+        '{"__metadata__": {"x": {}}, "a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}',
+        '{"a": 4}',
+    ],
+)
+def test_a_header_of_safetensors_that_leaves_something_out_is_not_understood(header: str) -> None:
+    found = look(len(header).to_bytes(8, "little") + header.encode() + b"\0\0\0\0", "m.safetensors")
+    assert not found.understood
+
+
+@pytest.mark.parametrize("kind", ["<f8", ">i4", "|b1", "<U5", [("a", "<f8"), ("b", "<i4", (2,))]])
+@pytest.mark.parametrize("shape", [(), (0,), (3, 2)])
+def test_what_follows_an_array_of_numbers_is_not_passed_by(kind: Any, shape: tuple[int, ...]) -> None:
+    kept = io.BytesIO()
+    np.save(kept, np.zeros(shape, kind))
+    assert look(kept.getvalue(), "a.npy").understood
+    assert not look(kept.getvalue() + SYSTEM, "a.npy").understood

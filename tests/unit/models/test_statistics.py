@@ -10,7 +10,9 @@ import os
 import numpy as np
 import pytest
 
+from heavylift.models.latency import BLOCK, LatencyPlan, judge, rounded_to
 from heavylift.scoring.statistics import mismatch_bound, paired_bootstrap, ratios_of_quantiles
+from tests.support.latency_shapes import REQUESTS, SHAPES, judged, shape_passes
 from tests.support.model_trials import fast_enough
 
 TRIALS = int(os.environ.get("HEAVYLIFT_TRIALS", "20"))
@@ -63,6 +65,32 @@ def test_equal_systems_pass_and_a_tenth_more_at_p95_does_not() -> None:
 def test_a_target_that_is_faster_passes_and_one_that_is_much_slower_never_does() -> None:
     assert all(fast_enough(0.8, seed) for seed in range(5))
     assert not any(fast_enough(1.25, seed) for seed in range(5))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_tenth_more_at_p95_is_found_in_durations_of_any_shape(shape: str) -> None:
+    passed = [seed for seed in range(3) if shape_passes(shape, 1.1, seed)]
+    assert len(passed) <= 1, passed
+
+
+@pytest.mark.parametrize("shape", ["rounded to 1 ms", "autocorrelated, 0.95", "two modes", "drifting"])
+def test_equal_durations_of_other_shapes_pass(shape: str) -> None:
+    refused = [seed for seed in range(3) if not shape_passes(shape, 1.0, seed)]
+    assert len(refused) <= 1, refused
+
+
+def test_more_is_asked_only_where_the_first_requests_are_too_few_to_tell() -> None:
+    assert judged("two modes", 1.0, 0).requests == REQUESTS
+    assert judged("two modes", 1.5, 0).requests == REQUESTS
+    assert judged("two modes", 1.1, 0).requests == 4 * REQUESTS
+
+
+def test_a_clock_that_is_too_coarse_to_tell_proves_nothing() -> None:
+    generator = np.random.default_rng(0)
+    sides = [list(np.round(generator.lognormal(-0.9, 0.5, (200, BLOCK)) * factor)) for factor in (1.0, 1.1)]
+    assert rounded_to(*sides) == 1.0
+    assert not judge(sides[0], sides[1], LatencyPlan(), generator).passed
+    assert rounded_to(list(generator.random((200, BLOCK))), []) == 0.0
 
 
 def test_a_ratio_is_that_of_the_quantiles() -> None:
