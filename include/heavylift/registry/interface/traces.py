@@ -150,6 +150,9 @@ class Traces:
             await self._demand_free(source)
             await self._start(info, self._own(source))
         await self._send_spans(source, missing)
+        # Before the note, which no longer knows of them: what it does not know is somebody else's, and stays.
+        for key in merge.delete:
+            await self._delete(source, key)
         served = {LOCATION: "TRACKING_STORE"} if spans.served else {}
         kept = {key: there.fields[key] for key in merge.kept} if there else {}
         wanted = _fields(info, self.context)
@@ -169,8 +172,6 @@ class Traces:
         if last:
             # Noted last: killed before, a trace that is new is written anew by the next run.
             await self._note(source, done)
-        for key in merge.delete:
-            await self._delete(source, key)
         if there is None:
             self.context.tally.created(SORT)
         self.context.tally.merged(SORT, source, merge, changes=False)
