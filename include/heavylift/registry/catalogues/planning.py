@@ -226,7 +226,11 @@ class Planner:
         if there is None:
             return Thing(fitted, origin, self.target.model, leaves)
         held = in_source_numbers(there)
-        state = state_of(fitted.leaves, held, there.origin)
+        if self.target.model.pairs is None:
+            # It bears no mark of its own: who changed it cannot be told, and the source wins.
+            state = State.EQUAL if fitted.leaves == held else State.BEHIND
+        else:
+            state = state_of(fitted.leaves, held, there.origin)
         return Thing(fitted, origin, self.target.model, leaves, held, there.pairs, state)
 
     def _version(self, name: str, version: Version, fitted: Fitted, there: HeldVersion | None) -> Thing:
