@@ -69,3 +69,8 @@ def test_a_model_without_versions_is_a_loss_and_no_difference(
     ]
     assert moves.sync().inserted == 2
     assert moves.verify().passed
+    source.ask("DELETE", f"{V2}/model-versions/delete", {"name": "empty", "version": "1"})
+    source.ask("PATCH", f"{V2}/registered-models/update", {"name": "empty", "description": "two"})
+    assert [each.fields for each in moves.verify().differences] == [("description",)]
+    assert moves.sync().updated == 1
+    assert moves.verify().passed

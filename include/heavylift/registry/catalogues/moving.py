@@ -146,7 +146,8 @@ class Move:
 
     async def _model(self, model: ModelPlan) -> None:
         itself, made = model.itself, None
-        if not model.versions and not self.target.capabilities.empty_models:
+        empty = not model.versions and not self.target.capabilities.empty_models
+        if empty and itself.state is State.MISSING:
             return
         if itself.state is State.MISSING:
             made, more = itself.making()
