@@ -50,6 +50,26 @@ def test_an_alias_that_moves_follows_to_a_registry_whose_models_bear_no_mark(
     assert moves.sync().written == 0
 
 
+def test_an_alias_of_a_version_that_has_gone_is_taken_from_that_one(
+    trackers: tuple[Server, Server], vertex: VertexServer
+) -> None:
+    source, _ = trackers
+    register(source, "fraud", 3)
+    # From here on both sides count otherwise.
+    source.ask("DELETE", f"{V2}/model-versions/delete", {"name": "fraud", "version": "1"})
+    alias(source, 3)
+    pairs = (("s3://bucket", "gs://bucket"),)
+    moves = CatalogueMoves(source.connection, vertex.connection, pairs, options={"artifacts": False})
+    moves.copy()
+    source.ask("DELETE", f"{V2}/model-versions/delete", {"name": "fraud", "version": "3"})
+    alias(source, 2)
+    assert moves.sync().failures == ()
+    proof = moves.verify()
+    assert proof.passed, proof.differences
+    (versions,) = vertex.models.values()
+    assert ["newest" in each["versionAliases"] for each in versions] == [True, False]
+
+
 def test_a_model_without_versions_is_a_loss_and_no_difference(
     trackers: tuple[Server, Server], vertex: VertexServer
 ) -> None:

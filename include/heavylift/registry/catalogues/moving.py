@@ -155,7 +155,8 @@ class Move:
             self.written += 1
             self.tally.created(MODELS)
             made = made if more else None
-        numbers: dict[str, str] = {}
+        # An alias may stand at a version that has gone from the source.
+        numbers = dict(model.numbers)
         for version in model.versions:
             self.tell(f"model {model.name}, version {version.origin.version}")
             numbers[version.origin.version] = await self._version(model.name, version)
