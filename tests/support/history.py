@@ -151,7 +151,11 @@ def links(server: Server, run: str, model: str) -> None:
 
 
 def trace(server: Server, experiment: str, run: str, number: int) -> None:
-    raw = bytes([number]) * 16
+    trace_of(server, experiment, run, bytes([number]) * 16, f"c{number}")
+
+
+def trace_of(server: Server, experiment: str, run: str, raw: bytes, client: str = "") -> None:
+    """Write a trace of a given id."""
     name = f"tr-{raw.hex()}"
     feedback = {
         "assessment_id": f"a-{raw.hex()}",
@@ -172,7 +176,7 @@ def trace(server: Server, experiment: str, run: str, number: int) -> None:
         "state": "OK",
         "request_preview": '{"q": "why"}',
         "response_preview": "because",
-        "client_request_id": f"c{number}",
+        "client_request_id": client,
         "trace_metadata": {"mlflow.sourceRun": run, "mlflow.trace.session": "s1"},
         "tags": {"mlflow.traceName": "answer", "team": ODD},
         "assessments": [feedback],

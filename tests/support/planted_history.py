@@ -241,4 +241,4 @@ class Planting:
             ):  # fmt: skip
                 own = self.source.sql(ids)[0][0]
                 yield Plant(what, own, field, statement, own)
-        yield Plant("evaluation dataset", dataset, "tags" if about == dataset else "tags.empty", tag, about)
+        yield Plant("evaluation dataset", dataset, "tags.empty", tag, about)

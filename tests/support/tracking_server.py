@@ -139,11 +139,29 @@ def servers(folder: Path, *names: str) -> Iterator[list[Server]]:
             process.wait(20)
 
 
-def _start(server: Server, home: Path, port: int) -> subprocess.Popen[bytes]:
+@contextmanager
+def over_store(folder: Path, store: str, artifacts: Path) -> Iterator[Server]:
+    """Run a server over a database that is there, named by its URL, for the length of the block.
+
+    :param artifacts: a folder that another server may keep its files in, too.
+    """
+    folder.mkdir()
+    port = ports.choose(folder.name, ("http",), before={}, taken=set())["http"]
+    server = Server(folder.name, f"http://127.0.0.1:{port}", folder / "none", artifacts)
+    process = _start(server, folder, port, store)
+    try:
+        _wait(server, process, folder / "log")
+        yield server
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _start(server: Server, home: Path, port: int, store: str = "") -> subprocess.Popen[bytes]:
     """Start the server as ``mlflow server`` does, without the seconds that its command line takes."""
     argv = [sys.executable, "-m", "uvicorn", "--host", "127.0.0.1", "--port", str(port)]
     env = {
-        "_MLFLOW_SERVER_FILE_STORE": f"sqlite:///{server.database}",
+        "_MLFLOW_SERVER_FILE_STORE": store or f"sqlite:///{server.database}",
         "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
         "_MLFLOW_SERVER_ARTIFACT_DESTINATION": str(server.artifacts),
         "_MLFLOW_SERVER_SERVE_ARTIFACTS": "true",

@@ -146,7 +146,8 @@ class Move:
 
     async def _model(self, model: ModelPlan) -> None:
         itself, made = model.itself, None
-        if not model.versions and not self.target.capabilities.empty_models:
+        empty = not model.versions and not self.target.capabilities.empty_models
+        if empty and itself.state is State.MISSING:
             return
         if itself.state is State.MISSING:
             made, more = itself.making()
@@ -154,7 +155,8 @@ class Move:
             self.written += 1
             self.tally.created(MODELS)
             made = made if more else None
-        numbers: dict[str, str] = {}
+        # An alias may stand at a version that has gone from the source.
+        numbers = dict(model.numbers)
         for version in model.versions:
             self.tell(f"model {model.name}, version {version.origin.version}")
             numbers[version.origin.version] = await self._version(model.name, version)

@@ -118,6 +118,7 @@ class ModelPlan:
     :param strangers: numbers of versions of a model of ours that Heavylift did not make.
     :param gone: numbers of ours that the source no longer has; they stay.
     :param taken: the name belongs to a model that is not ours.
+    :param numbers: the source's number of each version of ours, those that are gone too, to the target's.
     """
 
     fitted: FittedModel
@@ -127,6 +128,7 @@ class ModelPlan:
     strangers: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     taken: bool = False
+    numbers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -213,6 +215,7 @@ class Planner:
             ),
             gone=tuple(each.version.number for mark, each in own.items() if mark not in marks),
             taken=taken,
+            numbers={mark: each.version.number for mark, each in own.items()},
         )
 
     def _other(self, name: str, names: set[str]) -> str:
@@ -226,7 +229,11 @@ class Planner:
         if there is None:
             return Thing(fitted, origin, self.target.model, leaves)
         held = in_source_numbers(there)
-        state = state_of(fitted.leaves, held, there.origin)
+        if self.target.model.pairs is None:
+            # It bears no mark of its own: who changed it cannot be told, and the source wins.
+            state = State.EQUAL if fitted.leaves == held else State.BEHIND
+        else:
+            state = state_of(fitted.leaves, held, there.origin)
         return Thing(fitted, origin, self.target.model, leaves, held, there.pairs, state)
 
     def _version(self, name: str, version: Version, fitted: Fitted, there: HeldVersion | None) -> Thing:

@@ -26,9 +26,12 @@ async def compare_catalogues(request: RegistryRequest, work: Work, found: Judgem
     async with opened(request, work) as move:
         await move.look()
         plan = move.plan
+        # One without versions that the target has no place for is a loss that is listed.
+        empty = move.target.capabilities.empty_models
+        held = [each for each in plan.models if each.versions or empty or each.itself.is_there]
         found.compare(
             MODEL,
-            {each.fitted.name: each.itself.fitted.leaves for each in plan.models},
+            {each.fitted.name: each.itself.fitted.leaves for each in held},
             {each.fitted.name: each.itself.there for each in plan.models if each.itself.is_there},
         )
         versions = [version for each in plan.models for version in each.versions]

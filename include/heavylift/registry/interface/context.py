@@ -136,6 +136,8 @@ class Context:
     :param histories: read histories at all; a look ahead can do without.
     :param artifacts: how artifacts travel; None leaves them alone.
     :param room: how many more runs may be kept as they were read.
+    :param links_looked_at: of how many runs at rest the links of traces were looked at.
+    :param links_not_looked_at: of how many they were not.
     """
 
     source: TrackingServer
@@ -152,6 +154,8 @@ class Context:
     maps: Maps = field(default_factory=Maps)
     tally: Tally = field(default_factory=Tally)
     room: int = RUNS_KEPT
+    links_looked_at: int = 0
+    links_not_looked_at: int = 0
 
     def tell(self, doing: str, done: int = 0, total: int = 0) -> None:
         """Tell how far the run is, and stop it where that is asked for.

@@ -14,6 +14,24 @@ SORT = "links of traces"
 _LINK = "api/2.0/mlflow/traces/link-to-run"
 _MOST = 100
 """How many the server takes with one request."""
+AT_REST = 500
+"""Runs at rest whose links a sync looks at."""
+
+
+def runs_to_look_at(context: Context, runs: Runs, changed: Iterable[str], *, every: bool) -> list[str]:
+    """Return the source's ids of the runs whose links are looked at; others are counted.
+
+    Nothing of a run or trace tells that they were linked, and each run costs a search: of those at rest a
+    sync takes so many, and leaves the others to a copy.
+    """
+    if every or context.full:
+        return list(runs.states)
+    due = set(changed)
+    rest = [each for each in runs.states if each not in due]
+    taken = rest[: max(0, AT_REST - context.links_looked_at)]
+    context.links_looked_at += len(taken)
+    context.links_not_looked_at += len(rest) - len(taken)
+    return [*due, *taken]
 
 
 async def move_links(context: Context, runs: Runs, looked_at: Iterable[str]) -> None:

@@ -150,10 +150,12 @@ class LoggedModels:
         facts |= {key: value for key, value in merge.put.items() if key != _STATUS}
         if merge or earlier is None:
             facts |= note({**wanted, **{key: actual[key] for key in merge.kept}}, pairs({_STATUS: status}))
+        # Before the note, which no longer knows of them: what it does not know is somebody else's, and stays.
+        for key in merge.delete:
+            await self.runs.awake()
+            await self.context.target.gone("DELETE", f"{_API}/{segment(made)}/tags/{segment(key)}", {})
         if facts:
             await self._put_tags(made, facts)
-        for key in merge.delete:
-            await self.context.target.gone("DELETE", f"{_API}/{segment(made)}/tags/{segment(key)}", {})
         if _STATUS in merge.put:
             await self._put_status(made, wanted[_STATUS], status)
         self.context.tally.merged(SORT, source, merge)

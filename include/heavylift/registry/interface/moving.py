@@ -143,6 +143,15 @@ def _not_looked_at(context: Context) -> Iterator[Finding]:
             " was written over there since does not come with a sync through the servers",
             remedy="heavylift registry copy looks at all of them, and verify tells what differs",
         )
+    if context.links_not_looked_at:
+        yield Finding(
+            rule="links-not-looked-at",
+            severity=Severity.NOTE,
+            subject="links of traces",
+            detail=f"traces that were linked since to {context.links_not_looked_at:,} runs that had ended"
+            " before were not looked for: each costs a search",
+            remedy="heavylift registry copy looks for all of them, and verify tells what differs",
+        )
 
 
 def _passed(tally: Tally, *, accept: bool) -> bool:

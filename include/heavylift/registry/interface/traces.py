@@ -15,7 +15,7 @@ from heavylift.registry.interface.artifacts import Place, route_for
 from heavylift.registry.interface.attachments import attachments_due, move_attachments
 from heavylift.registry.interface.context import Context, optional
 from heavylift.registry.interface.links import SORT as LINKS
-from heavylift.registry.interface.links import move_links
+from heavylift.registry.interface.links import move_links, runs_to_look_at
 from heavylift.registry.interface.merging import Merge, note, noted
 from heavylift.registry.interface.names import to_target
 from heavylift.registry.interface.runs import Runs
@@ -55,7 +55,7 @@ class Traces:
     async def move(self, looked_at: Iterable[str] = ()) -> None:
         """Write what is missing, and bring the rest up to date.
 
-        :param looked_at: runs whose links are looked at; those of all runs where a trace is written.
+        :param looked_at: runs that have changed.
         """
         context, experiment = self.context, self.runs.experiment
         left = set()
@@ -71,7 +71,8 @@ class Traces:
             context.tell(f"traces of experiment {experiment.id}")
             written += await self._group(infos[start : start + _AT_ONCE])
         if infos:
-            linked = partial(move_links, context, self.runs, self.runs.states if written else looked_at)
+            due = runs_to_look_at(context, self.runs, looked_at, every=written > 0)
+            linked = partial(move_links, context, self.runs, due)
             await context.guarded(LINKS, experiment.id, linked)
         await self._gone(left - {str(info["trace_id"]) for info in infos})
 
@@ -149,6 +150,9 @@ class Traces:
             await self._demand_free(source)
             await self._start(info, self._own(source))
         await self._send_spans(source, missing)
+        # Before the note, which no longer knows of them: what it does not know is somebody else's, and stays.
+        for key in merge.delete:
+            await self._delete(source, key)
         served = {LOCATION: "TRACKING_STORE"} if spans.served else {}
         kept = {key: there.fields[key] for key in merge.kept} if there else {}
         wanted = _fields(info, self.context)
@@ -168,8 +172,6 @@ class Traces:
         if last:
             # Noted last: killed before, a trace that is new is written anew by the next run.
             await self._note(source, done)
-        for key in merge.delete:
-            await self._delete(source, key)
         if there is None:
             self.context.tally.created(SORT)
         self.context.tally.merged(SORT, source, merge, changes=False)

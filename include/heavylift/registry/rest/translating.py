@@ -49,8 +49,6 @@ _IGNORED: Mapping[str, tuple[str, ...]] = {
         "last_update_time",
         "created_by",
         "last_updated_by",
-        "source_id",
-        "source_type",
     ),
 }
 """What follows from something else that is compared, or is among the losses that are listed."""
