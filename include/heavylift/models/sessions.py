@@ -23,7 +23,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from heavylift.errors import IncompleteError, IntegrityError
-from heavylift.models.heard import without_secrets
+from heavylift.redaction import words_without_credentials
 from heavylift.scoring.golden import Golden
 from heavylift.scoring.outputs import Outputs, Predicted
 
@@ -197,7 +197,7 @@ class ModelProcess:
             lambda told: (
                 list(told["columns"]),
                 float(told["seconds"]),
-                tuple(without_secrets(str(each)) for each in told["notes"]),
+                tuple(words_without_credentials(str(each)) for each in told["notes"]),
             ),
             path=str(path),
         )
@@ -351,7 +351,7 @@ class ModelProcess:
         said = self._said()
         return IncompleteError(
             f"asking {self.name} to {what}",
-            got=without_secrets(got + (f"; it said: …{said}" if said else "")),
+            got=words_without_credentials(got + (f"; it said: …{said}" if said else "")),
             expected="an answer within its limits of memory, time and files",
             state="its process is ended; nothing was changed",
             remedy="read what it said; raise the model's limits if one was met, or correct its requirements",

@@ -120,7 +120,8 @@ def stays_in_the_way(
 
     :param has_gone: the difference's database has been told what the plan lets go (``find_gone``).
     """
-    if not target.traits.hierarchical or not difference.tally("copy", "replace", "compare").objects:
+    moving, extra = difference.tally("copy", "replace", "compare"), difference.tally("extra")
+    if not target.traits.hierarchical or not moving.objects or not extra.objects:
         return []
     gone = "d.rel NOT IN (SELECT rel FROM gone WHERE standing = 'delete')" if has_gone else "true"
     stays = _STAYS.format(gone=gone)

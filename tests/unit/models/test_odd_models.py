@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from heavylift.errors import IncompleteError
-from heavylift.models.heard import without_secrets
 from heavylift.models.sessions import Limits, ModelProcess
 from heavylift.scoring.golden import Golden
 from heavylift.scoring.outputs import Predicted
@@ -80,26 +79,6 @@ def test_answers_that_would_not_fit_when_unpacked_are_refused(tmp_path: Path) ->
     assert path.stat().st_size < 2**20
     with pytest.raises(ValueError, match="bytes"):
         process._demand_small(path)
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        "cannot reach postgresql://scorer:hunter2@db/prod",
-        "DB_PASSWORD=hunter2 is wrong",
-        "{'api_key': 'hunter2', 'user': 'me'}",
-        "Authorization: Bearer hunter2hunter2",
-        "aws_secret_access_key = hunter2/x+y",
-    ],
-)
-def test_words_of_a_model_are_told_without_secrets(words: str) -> None:
-    assert "hunter2" not in without_secrets(words)
-    assert "***" in without_secrets(words)
-
-
-def test_words_without_a_secret_are_told_as_they_are() -> None:
-    words = "s3://bucket/key: 3 tokens, user@example.com, bytes: 12"
-    assert without_secrets(words) == words
 
 
 def test_a_secret_that_a_model_tells_is_in_no_error(tmp_path: Path) -> None:

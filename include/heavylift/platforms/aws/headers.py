@@ -213,10 +213,10 @@ def read_head(key: str, headers: Mapping[str, str], what: str) -> ObjectHead:
 
 def _held_by(told: Mapping[str, str]) -> tuple[str, ...]:
     """Return what the object lock says of one object, to readers who may see it."""
-    held = {
-        "a legal hold": told.get("x-amz-object-lock-legal-hold") == "ON",
-        "a retention period": bool(told.get("x-amz-object-lock-mode")),
-    }
+    hold, mode = told.get("x-amz-object-lock-legal-hold"), told.get("x-amz-object-lock-mode")
+    if not hold and not mode:
+        return ()
+    held = {"a legal hold": hold == "ON", "a retention period": bool(mode)}
     return tuple(name for name, holds in held.items() if holds)
 
 
