@@ -16,8 +16,8 @@ from pathlib import Path
 
 LOOK_EVERY_SECONDS = 0.1
 BUSY_OVER_SECONDS = 0.2
-IDLE_OVER_SECONDS = 0.5
-"""Longer than that of a busy process: between two answers of a store a processor may be idle for a moment."""
+IDLE_OVER_SECONDS = 2.0
+"""Longer than that of a busy process: a store that makes room for a new bucket leaves them idle at first."""
 BUSY_SHARE = 0.8
 """Of one processor; a process that takes so much is itself what holds it up, not those it waits for."""
 IDLE_SHARE = 0.5

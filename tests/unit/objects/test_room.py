@@ -49,7 +49,7 @@ def test_another_joins_at_once_where_the_first_is_held_up_by_itself_alone() -> N
 def test_another_joins_where_processors_lie_idle_as_behind_a_long_line() -> None:
     seconds = first_yes(Account(idle=1.7, shares={1: 0.1}))
     assert seconds is not None
-    assert 0.5 < seconds < 0.8
+    assert 2.0 < seconds < 2.4
 
 
 def test_all_who_run_must_be_busy_and_what_was_before_one_joined_does_not_count() -> None:
@@ -68,7 +68,7 @@ def test_a_short_pause_of_the_stores_is_no_room() -> None:
     for _ in range(10):
         room.for_another([1])
     account.idle = 1.0
-    assert not any(room.for_another([1]) for _ in range(2))
+    assert not any(room.for_another([1]) for _ in range(9))
     account.idle = 0.0
     assert not any(room.for_another([1]) for _ in range(20))
 
