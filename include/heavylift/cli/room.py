@@ -17,7 +17,7 @@ from pathlib import Path
 LOOK_EVERY_SECONDS = 0.1
 BUSY_OVER_SECONDS = 0.2
 IDLE_OVER_SECONDS = 2.0
-"""Longer than that of a busy process: a store that makes room for a new bucket leaves them idle at first."""
+"""Longer than for a busy process: while a store makes room for a new bucket, processors lie idle as well."""
 BUSY_SHARE = 0.8
 """Of one processor; a process that takes so much is itself what holds it up, not those it waits for."""
 IDLE_SHARE = 0.5

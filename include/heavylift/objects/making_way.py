@@ -103,6 +103,7 @@ def _stuck(request: TransferRequest, rel: str, why: str) -> Finding:
         severity=Severity.WARNING,
         subject=f"{request.dataset}: {rel}",
         detail=f"has gone from the source, is in the way of a new object, and could not be let go: {why}",
+        remedy="let the identity of the target delete it, or move it away there; the next run does the rest",
     )
 
 
