@@ -54,6 +54,10 @@ class Judgement(Result):
         for name in ("target", "extra", "kept"):
             self.counts.setdefault(what, Counter())[name] += number
 
+    def without_place(self, what: str, number: int) -> None:
+        """Count things of the source that the target has no place for: a loss that was listed."""
+        self.counts.setdefault(what, Counter())["without place"] += number
+
     def unreadable(self, what: str, place: str) -> None:
         """Note that a sort of things could not be read: nothing of it is called equal, or newer."""
         self.failed.add(what)

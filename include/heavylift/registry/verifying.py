@@ -118,7 +118,11 @@ def verification(
         f"read through the public interface of both servers: {things}; {found.points:,} points of metrics;"
         f" {differ(found.difference_count, 'thing')}"
     )
-    for name, words in (("newer", "changed on the source meanwhile"), ("kept", "have gone and are kept")):
+    for name, words in (
+        ("newer", "changed on the source meanwhile"),
+        ("kept", "have gone and are kept"),
+        ("without place", "have no place on the target, a listed loss"),
+    ):
         if number := found.total(name):
             statement += f", {number:,} {words}"
     if tables:

@@ -43,6 +43,7 @@ async def compare_catalogues(request: RegistryRequest, work: Work, found: Judgem
             {each.fitted.id: each.fitted.leaves for each in versions},
             {each.fitted.id: each.there for each in versions if each.is_there} | strangers,
         )
+        found.without_place(MODEL, len(plan.models) - len(held))
         found.stays(MODEL, len(plan.gone))
         found.stays(VERSION, sum(len(each.gone) for each in plan.models))
         if request.options.artifacts:

@@ -43,12 +43,12 @@ def compare_databases(request: TablesRequest, work: Work, product: Product, *, f
             closing(product.connect(request, "verify")) as target,
         ):
             tables = chosen_tables(request, product, source, target)
-        with _moment(request, tables) as moment:
+        with _moment(request, tables, work) as moment:
             return _compare(request, work, product, "frozen", moment, tables)
     with stream_run(request, work, product) as run:
         run.take_in_new_tables()
         tables = tuple(run.catalog().values())
-        with _moment(request, tables) as moment:
+        with _moment(request, tables, work) as moment:
             run.apply(moment.place)
             if not run.tally.reached:
                 raise _out_of_time(request)
@@ -57,10 +57,12 @@ def compare_databases(request: TablesRequest, work: Work, product: Product, *, f
 
 
 @contextmanager
-def _moment(request: TablesRequest, tables: Sequence[SourceTable]) -> Iterator[Moment]:
+def _moment(request: TablesRequest, tables: Sequence[SourceTable], work: Work) -> Iterator[Moment]:
     connection, options = request.source.connection, request.options
     demand_some((table.name for table in tables), options.tables, where(connection))
-    with one_moment(connection, [table.name for table in tables], options.parallel_ranges + 1) as moment:
+    with one_moment(
+        connection, [table.name for table in tables], options.parallel_ranges + 1, work
+    ) as moment:
         yield moment
 
 

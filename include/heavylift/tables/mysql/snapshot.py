@@ -133,7 +133,7 @@ class SnapshotRun:
             return
         connection = self.request.source.connection
         options = self.request.options
-        with one_moment(connection, [t.name for t in tables], options.parallel_ranges) as moment:
+        with one_moment(connection, [t.name for t in tables], options.parallel_ranges, self.work) as moment:
             birth = birth_of(connection, moment.place)
             with self.target.transaction():
                 self.target.demand(self.lease)
