@@ -29,16 +29,20 @@ from tests.support.isolated import REPOSITORY
 
 @dataclass(frozen=True)
 class Moves:
-    """Two servers, and what can be done with them."""
+    """Two servers, and what can be done with them.
+
+    :param back: what was moved there goes back.
+    """
 
     source: Connection
     target: Connection
+    back: bool = False
 
     def request(
         self, deletes: str = "keep", on_name_conflict: str = "fail", **options: Any
     ) -> RegistryRequest:
         """Return a request that moves everything through the interface."""
-        return RegistryRequest(
+        request = RegistryRequest(
             RunKey(migration="m", phase="registry", run="r1"),
             "history",
             RegistryPlace(self.source),
@@ -52,6 +56,7 @@ class Moves:
                 **options,
             ),
         )
+        return request.back() if self.back else request
 
     def look(self, **options: Any) -> RegistryPreflightRecord:
         """Look ahead."""

@@ -64,6 +64,10 @@ class RegistryOptions:
     make_tables: bool = False
 
 
+BACK = "~back"
+"""Ends the name of a registry on its way back."""
+
+
 @dataclass(frozen=True)
 class RegistryRequest:
     """One registry's move within one run.
@@ -83,6 +87,45 @@ class RegistryRequest:
     def id(self) -> str:
         """Return under which name the target's database notes how far this registry is."""
         return f"{self.run.migration}/{self.registry}"
+
+    @property
+    def is_back(self) -> bool:
+        """Whether things go back to where they came from."""
+        return self.registry.endswith(BACK)
+
+    @property
+    def id_of_other_way(self) -> str:
+        """Return the name of the same registry's move in the other direction."""
+        return self.id.removesuffix(BACK) if self.is_back else self.id + BACK
+
+    def back(self) -> RegistryRequest:
+        """Return the request for the way back: sides and prefixes are exchanged; through the interface.
+
+        :raises UnsupportedError: it is to go from database to database, or another kind of registry is in it.
+        """
+        kinds = {self.source.kind, self.target.kind}
+        if self.options.path is RegistryPath.STORE or kinds != {RegistryKind.MLFLOW}:
+            raise _no_way_back(self)
+        uris = uri_map([(new, old) for old, new in self.options.uris.pairs])
+        return replace(
+            self,
+            registry=self.registry + BACK,
+            source=self.target,
+            target=self.source,
+            options=replace(self.options, path=RegistryPath.API, uris=uris),
+        )
+
+
+def _no_way_back(request: RegistryRequest) -> UnsupportedError:
+    return UnsupportedError(
+        f"taking registry {request.registry!r} back",
+        got="a move at store level, or of a registry that is not MLflow",
+        expected="two tracking servers, of which one was filled through its interface",
+        state="nothing was touched",
+        remedy="at store level, follow the registry (heavylift registry sync --follow) and switch it"
+        " (heavylift registry switch --to source): changes flow back by themselves",
+        code="9586",
+    )
 
 
 def registry_request(

@@ -16,6 +16,7 @@ from heavylift.registry.paths import choose_path, stores_of
 from heavylift.registry.rest.client import TrackingServer, server_url
 from heavylift.registry.rest.comparing import Comparison, Result
 from heavylift.registry.rest.reading import Reader
+from heavylift.registry.rest.returning import Marks, look_both_ways
 from heavylift.registry.rest.translating import SourceView, TargetView
 from heavylift.registry.store.moment import moment_of
 from heavylift.registry.store.proving import table_proofs
@@ -78,6 +79,8 @@ async def _sides(
     ours = SourceView()
     back = UriMap(tuple((new, old) for old, new in options.uris.pairs))
     theirs = TargetView(request.id, ours, back)
+    marks = Marks(request.id, request.id_of_other_way)
+    await look_both_ways(source, target, marks, back=request.is_back)
     await theirs.learn(target)
     if options.path is RegistryPath.AUTO and not theirs.origins:
         # Nothing came through the interface: it was copied by databases that are not named here.

@@ -96,6 +96,14 @@ def pairs(fields: Mapping[str, str]) -> Noted:
     return Noted(frozenset(_pair(key, value) for key, value in fields.items()))
 
 
+def united(tags: Mapping[str, str], others: Mapping[str, str]) -> dict[str, str]:
+    """Return the tags that note what either of two notes does; none where neither notes anything."""
+    notes = [each for each in (noted(tags), noted(others)) if each is not None]
+    if not notes:
+        return {}
+    return note({}, Noted(frozenset().union(*(each.pairs for each in notes))))
+
+
 def noted(tags: Mapping[str, str]) -> Noted | None:
     """Return what is noted on a thing; None where it was never finished."""
     if NOTED not in tags:

@@ -24,6 +24,7 @@ from heavylift.evidence.registry_records import (
     RegistryTable,
 )
 from heavylift.registry.interface.artifacts import Artifacts
+from heavylift.registry.interface.both_ways import see_both_ways
 from heavylift.registry.interface.context import Context, Maps, Tally, gather
 from heavylift.registry.interface.evaluation import EvaluationDatasets
 from heavylift.registry.interface.experiments import SORT as EXPERIMENTS
@@ -183,6 +184,7 @@ async def _opened(
         if options.artifacts and histories:
             places = request.source.artifacts, request.target.artifacts
             context.artifacts = Artifacts(context, *places)
+        await see_both_ways(request, context)
         yield context
     finally:
         await source.close()

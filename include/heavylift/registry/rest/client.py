@@ -44,7 +44,11 @@ class TrackingServer:
     :param requests: how many at once.
     :param attempts: how often each is tried.
     :param workspace: of which one things are told; by default the server's default one.
+
+    ``lens`` is what all answers are seen through, where it is set.
     """
+
+    lens: Callable[[dict[str, Any]], dict[str, Any]] | None = None
 
     def __init__(
         self, connection: Connection, requests: int, attempts: int = 4, *, workspace: str = ""
@@ -170,7 +174,7 @@ class TrackingServer:
                 " to a proxy's page",
                 code="7140",
             )
-        return found
+        return found if self.lens is None else self.lens(found)
 
 
 def server_url(connection: Connection) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 from heavylift.errors import NotFoundError
 from heavylift.registry.rest import spans
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
+from heavylift.registry.rest.tags import as_dictionary, tags_of
 from heavylift.registry.rest.views import Raw, own_id
 from heavylift.registry.uris import UriMap
 
@@ -162,7 +163,7 @@ class TargetView:
 
     def _learn(self, kind: str, page: Iterable[Raw]) -> None:
         for raw in page:
-            tags = _tags_of(raw)
+            tags = tags_of(raw)
             origin = self._origin(tags)
             if origin is None:
                 continue
@@ -190,7 +191,7 @@ class TargetView:
             if kind == "scorer":
                 raw = {**raw, "experiment_id": self._back("experiment", str(raw["experiment_id"]))}
             return _shown_id(kind, raw), _plain(kind, raw, self._terms)
-        tags = _tags_of(raw)
+        tags = tags_of(raw)
         origin = self._origin(tags)
         if origin is None:
             return self._stranger(kind, raw, tags)
@@ -334,25 +335,9 @@ def _translated(value: Any, terms: Terms, name: str = "") -> Any:
     return value
 
 
-def _tags_of(raw: Raw) -> dict[str, str]:
-    """Return the tags of whatever it is; logged models keep theirs in ``info``, runs in ``data``."""
-    for holder in (raw.get("data", {}), raw.get("info", {}), raw):
-        if holder.get("tags"):
-            return _as_dictionary(holder["tags"])
-    return {}
-
-
-def _as_dictionary(tags: Any) -> dict[str, str]:
-    if isinstance(tags, str):
-        tags = json.loads(tags or "{}")
-    if isinstance(tags, dict):
-        return {str(key): str(value) for key, value in tags.items()}
-    return {str(each["key"]): str(each.get("value", "")) for each in tags or ()}
-
-
 def _compared_tags(tags: Any, terms: Terms) -> dict[str, str]:
     found = {}
-    for key, value in _as_dictionary(tags).items():
+    for key, value in as_dictionary(tags).items():
         shown = terms.tag(key)
         if shown is None or key in _SERVERS_OWN:
             continue
