@@ -50,9 +50,12 @@ class Team(More):
 
     def do_untag_experiment(self) -> bool | None:
         found = self._experiment()
-        if found is None or not found.tags:
+        tags = (
+            [] if found is None else sorted(each for each in found.tags if not each.startswith("heavylift."))
+        )
+        if not tags:
             return False
-        return self.client.delete_experiment_tag(found.experiment_id, self._some(sorted(found.tags)))
+        return self.client.delete_experiment_tag(found.experiment_id, self._some(tags))
 
     def do_delete_experiment(self) -> bool | None:
         if self.random.random() < 0.6 or (found := self._experiment()) is None:

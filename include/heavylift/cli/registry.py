@@ -18,6 +18,7 @@ from heavylift.cli.registry_options import (
     Anew,
     Artifacts,
     ArtifactsEvery,
+    Back,
     DryRun,
     Follow,
     ForSeconds,
@@ -69,6 +70,7 @@ def copy(
     no_artifacts: NoArtifacts = False,
     parallel: Parallel = 4,
     make_tables: MakeTables = False,
+    back: Back = False,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
     dry_run: DryRun = False,
@@ -100,11 +102,12 @@ def copy(
         accept_losses=accept_losses or losses,
         artifacts=not no_artifacts,
         make_tables=make_tables,
+        back=back,
         stores=(source_artifacts_conn, target_artifacts_conn),
         dry_run=dry_run or losses,
     )
     objects = (source_artifacts_conn, target_artifacts_conn, evidence_conn)
-    if not request.options.dry_run and following.is_followed(request):
+    if not request.options.dry_run and not back and following.is_followed(request):
         following.sync(request, objects, as_json=as_json)
     _move(request, "copy", objects, as_json=as_json)
 
@@ -132,6 +135,7 @@ def sync(
     anew: Anew = False,
     for_seconds: ForSeconds = None,
     artifacts_every: ArtifactsEvery = 60.0,
+    back: Back = False,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
     dry_run: DryRun = False,
@@ -141,7 +145,10 @@ def sync(
 
     What was deleted for good on the source stays on the target unless --deletes propagate. With --follow
     (store level, --deletes propagate) it goes on: the target's database has each change within a second, and
-    after registry switch changes flow back. A registry that is followed is synced by its stream from then on.
+    after registry switch changes flow back. With --back (through the interface) what teams have written on
+    the target since comes back to the source.
+
+    A registry that is followed is synced by its stream from then on.
     """
     request = request_of(
         source_conn,
@@ -158,18 +165,21 @@ def sync(
         on_name_conflict=on_name_conflict,
         accept_losses=accept_losses or losses,
         artifacts=not no_artifacts,
+        back=back,
         stores=(source_artifacts_conn, target_artifacts_conn),
         deletes=deletes,
         overwrite=overwrite,
         dry_run=dry_run or losses,
     )
     objects = (source_artifacts_conn, target_artifacts_conn, evidence_conn)
+    if follow and back:
+        raise typer.BadParameter("a registry that is followed takes changes back by itself: leave --back out")
     if follow and not dry_run:
         following.follow(
             request, objects, anew=anew, for_seconds=for_seconds, artifacts_every=artifacts_every,
             as_json=as_json,
         )  # fmt: skip
-    if following.is_followed(request):
+    if not back and following.is_followed(request):
         if dry_run:
             following.status(request, as_json=as_json)
         following.sync(request, objects, as_json=as_json)
@@ -198,6 +208,7 @@ def verify(
         ),
     ] = False,
     deletes: Policy = Deletes.KEEP,
+    back: Back = False,
     evidence: Evidence = None,
     evidence_conn: EvidenceConn = None,
     as_json: AsJson = False,
@@ -223,11 +234,12 @@ def verify(
         parallel=parallel,
         path=path,
         artifacts=not no_artifacts,
+        back=back,
         stores=(source_artifacts_conn, target_artifacts_conn),
         live=live,
         deletes=deletes,
     )
-    if following.is_followed(request):
+    if not back and following.is_followed(request):
         following.verify(request, as_json=as_json)
     if live:
         mark_touched()

@@ -84,6 +84,14 @@ MakeTables = Annotated[
         help="at store level: where the target's database is empty, make MLflow's tables as the source's are",
     ),
 ]
+Back = Annotated[
+    bool,
+    typer.Option(
+        "--back",
+        help="through the interface: bring back to the source what was written on the target since; all"
+        " else is said as for the way there",
+    ),
+]
 Follow = Annotated[
     bool, typer.Option("--follow", help="go on until interrupted, by the log of the source's database")
 ]
@@ -113,20 +121,25 @@ def request_of(
     evidence: str | None,
     evidence_conn: str | None,
     stores: tuple[str | None, str | None] = (None, None),
+    *,
+    back: bool = False,
     **options: Any,
 ) -> RegistryRequest:
     """Return the request that a command's options make, in a run of its own.
 
     :param stores: connection ids of both object stores.
+    :param back: what was moved there goes back.
     :raises SpecError: a pair of prefixes cannot be read.
     :raises ConnectionConfigError: a connection is not set.
     """
     from heavylift.evidence.records import RunKey
-    from heavylift.registry.requests import RegistryOptions, RegistryRequest, place_of, prefixes_of
+    from heavylift.registry.requests import BACK, RegistryOptions, RegistryRequest, place_of, prefixes_of
 
+    if (name or "").endswith(BACK):
+        raise _kept_name(str(name))
     source, target = connection_from_env(source_conn), connection_from_env(target_conn)
     pairs = [pair_of(text, "--artifacts") for text in prefixes or ()]
-    return RegistryRequest(
+    request = RegistryRequest(
         run=RunKey(migration=migration, phase="registry", run=datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%f")),
         registry=name or f"{source_conn}-{target_conn}",
         source=place_of(source, source_store_conn, connection_from_env, stores[0]),
@@ -134,6 +147,18 @@ def request_of(
         evidence_url=evidence,
         evidence_connection=evidence_connection(evidence_conn),
         options=replace(RegistryOptions(uris=prefixes_of(source, target, pairs)), **options),
+    )
+    return request.back() if back else request
+
+
+def _kept_name(name: str) -> SpecError:
+    return SpecError(
+        "reading --name",
+        got=repr(name),
+        expected="a name without that ending, which evidence of the way back has",
+        state="nothing was touched",
+        remedy="say the registry's own name, and --back",
+        code="9588",
     )
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +14,18 @@ from heavylift.errors import NotFoundError
 from tests.support import history
 from tests.support.history import V2, pairs
 from tests.support.interface_moves import Moves
+from tests.support.registry_team import Team
+from tests.support.shell import start
 from tests.support.tracking_server import Server, servers
+
+COUNTS = (
+    "SELECT name FROM experiments WHERE lifecycle_stage = 'active' ORDER BY 1",
+    "SELECT lifecycle_stage, count(*) FROM runs GROUP BY 1 ORDER BY 1",
+    "SELECT key, count(*) FROM metrics GROUP BY 1 ORDER BY 1",
+    "SELECT count(*) FROM trace_info",
+    "SELECT version, count(*) FROM model_versions WHERE current_stage <> 'Deleted_Internal' GROUP BY 1",
+    "SELECT alias, version, count(*) FROM registered_model_aliases GROUP BY 1, 2 ORDER BY 1, 2",
+)
 
 
 @dataclass(frozen=True)
@@ -166,3 +180,63 @@ def test_what_the_way_there_had_not_finished_does_not_go_back(pair: Pair) -> Non
         assert pair.back.sync(accept_losses=True, deletes=deletes).failures == ()
         assert pair.home.sql("SELECT name, status, end_time FROM runs ORDER BY name") == before
         assert pair.home.sql("SELECT count(*) FROM tags WHERE value = 'user1'") == [(1,)]
+
+
+class Careful(Team):
+    """Does not delete for good what has copies: that does not travel with the copies' marks."""
+
+    def _leaves(self) -> bool:
+        return False
+
+    do_delete_version = do_delete_model = do_delete_trace = do_delete_dataset = _leaves
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", [1, 2])
+def test_rounds_of_work_here_and_there(trackers: tuple[Server, Server], seed: int) -> None:
+    home, away = trackers
+    Team(home, seed).work(40)
+    hosts, guests = Careful(home, seed + 20), Careful(away, seed + 50)
+    there = Moves(home.connection, away.connection)
+    back = replace(there, back=True)
+    assert there.copy(accept_losses=True)[0].failures == ()
+    for number in range(4):
+        team, moves, other = (guests, back, there) if number % 2 == 0 else (hosts, there, back)
+        team.work(30)
+        record = moves.sync(accept_losses=True, deletes="propagate")
+        assert record.failures == (), (record.failures, team.done)
+        proof = moves.verify()
+        assert proof.passed, (number, proof.differences, team.done)
+        assert other.sync(accept_losses=True, deletes="propagate").failures == ()
+        proof = other.verify()
+        assert proof.passed, (number, proof.differences, team.done)
+        for each in (moves, other):
+            assert each.sync(accept_losses=True, deletes="propagate").written == 0, (number, each.back)
+        for sql in COUNTS:
+            assert home.sql(sql) == away.sql(sql), (number, sql, team.done)
+
+
+def test_from_a_shell(pair: Pair, tmp_path: Path) -> None:
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    for name, server in (("HOME", pair.home), ("AWAY", pair.away)):
+        environment[f"AIRFLOW_CONN_{name}"] = json.dumps({"conn_type": "mlflow", "host": server.url})
+
+    def shell(command: str, *more: str) -> tuple[int, dict[str, Any]]:
+        given = ["registry", command, "--source-conn=home", "--target-conn=away", "--path=api", *more]
+        status, printed, _ = start([*given, f"--evidence={tmp_path.as_uri()}", "--json"], environment).end()
+        return status, json.loads(printed or "{}")
+
+    status, document = shell("sync", "--back")
+    assert (status, document["error"]["code"]) == (2, "HL-9587")
+    assert shell("copy", "--accept-losses")[0] == 0
+    (first,) = pair.away.sql("SELECT experiment_id FROM experiments WHERE name = ?", history.ODD)[0]
+    history.run(pair.away, str(first), 7)
+    status, document = shell("sync", "--back", "--accept-losses")
+    assert (status, document["sync"]["source"]) == (0, pair.away.url)
+    assert shell("verify", "--back")[0] == 0
+    assert pair.home.sql("SELECT count(*) FROM runs WHERE name = 'run 7'") == [(1,)]
+    folders = {each.parent.name for each in tmp_path.glob("**/registry-verification-1.json")}
+    assert folders == {"home-away~back"}
+    assert shell("sync", "--back", "--path=store")[1]["error"]["code"] == "HL-9586"
+    assert shell("sync", "--name=history~back")[1]["error"]["code"] == "HL-9588"
+    assert shell("sync", "--back", "--follow")[0] == 2

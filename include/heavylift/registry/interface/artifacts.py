@@ -225,7 +225,7 @@ class Artifacts:
                 if (
                     known is None
                     or known.size_bytes != each.size_bytes
-                    or known.modified_us < each.modified_us
+                    or (known.modified_us < each.modified_us and not _are_equal(known, each))
                 ):
                     due.append((each, target_key, known))
             await context.each(SORT, due, lambda job: self._copy(ours, theirs, *job), lambda job: job[0].key)
@@ -242,6 +242,12 @@ class Artifacts:
             self.context.target.sent["artifact"] += 1
             await copy_object(ours, theirs, each, key, replaces=known is not None)
         (self.context.tally.created if known is None else self.context.tally.changed)(SORT)
+
+
+def _are_equal(one: ListedObject, other: ListedObject) -> bool:
+    """Tell whether listings prove two objects equal: what came from there is newer here, and no other."""
+    both = one.checksums.keys() & other.checksums.keys()
+    return bool(both) and all(one.checksums[each] == other.checksums[each] for each in both)
 
 
 def owner_of(key: str, places: Mapping[str, Place]) -> tuple[str, Place] | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from heavylift.errors import NotFoundError
+from heavylift.registry.interface import names
 from heavylift.registry.interface.experiments import all_experiments
 from heavylift.registry.interface.merging import united
 from heavylift.registry.interface.names import tags_of
@@ -26,6 +27,7 @@ async def see_both_ways(request: RegistryRequest, context: Context) -> None:
     there = await look_both_ways(context.source, context.target, marks, back=request.is_back)
     if request.is_back and not there:
         raise _never_went(request)
+    context.both_ways = there
     if there:
         await _mark_experiments(context, marks)
 
@@ -41,13 +43,14 @@ async def _mark_experiments(context: Context, marks: Marks) -> None:
     for each in found:
         tags = marks.copies.get(("experiment", str(each["experiment_id"])), {})
         there = tags_of(each.get("tags"))
-        if each.get("lifecycle_stage") == "deleted" or not tags or tags.items() <= there.items():
+        marked = there.get(names.REGISTRY) == marks.ours
+        if each.get("lifecycle_stage") == "deleted" or not tags or marked:
             continue
         # The last one says that all are there.
-        for key, value in sorted(tags.items(), key=lambda tag: tag[0].endswith(".registry")):
-            if there.get(key) != value:
-                body = {"experiment_id": each["experiment_id"], "key": key, "value": value}
-                await context.target.write("POST", _SET_TAG, body)
+        tags = tags | united(there, tags)
+        for key, value in sorted(tags.items(), key=lambda tag: tag[0] == names.REGISTRY):
+            body = {"experiment_id": each["experiment_id"], "key": key, "value": value}
+            await context.target.write("POST", _SET_TAG, body)
 
 
 def _never_went(request: RegistryRequest) -> NotFoundError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -138,6 +138,7 @@ class Context:
     :param room: how many more runs may be kept as they were read.
     :param links_looked_at: of how many runs at rest the links of traces were looked at.
     :param links_not_looked_at: of how many they were not.
+    :param both_ways: things have gone the other way before.
     """
 
     source: TrackingServer
@@ -156,6 +157,11 @@ class Context:
     room: int = RUNS_KEPT
     links_looked_at: int = 0
     links_not_looked_at: int = 0
+    both_ways: bool = False
+
+    def origins(self, of: Mapping[str, str]) -> dict[str, str]:
+        """Return one of the maps from target to source, where notes may tell of values in either's terms."""
+        return {target: source for source, target in of.items()} if self.both_ways else {}
 
     def tell(self, doing: str, done: int = 0, total: int = 0) -> None:
         """Tell how far the run is, and stop it where that is asked for.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heavylift.errors import PermanentError
@@ -20,7 +20,7 @@ from heavylift.registry.interface.batches import (
 )
 from heavylift.registry.interface.context import Context
 from heavylift.registry.interface.merging import Merge, note, noted, pairs
-from heavylift.registry.interface.names import NAME_GIVEN, pairs_of, tags_of
+from heavylift.registry.interface.names import NAME_GIVEN, PARENT_RUN, pairs_of, tags_of
 from heavylift.registry.interface.points import RUNS_AT_ONCE, Point, Points
 from heavylift.registry.interface.runs import (
     API,
@@ -89,6 +89,7 @@ class Filling:
         tally = self.context.tally
         self._ours = Points(self.context.source, tally.fallbacks)
         self._theirs = Points(self.context.target, tally.fallbacks)
+        self._origins = self.context.origins(self.context.maps.runs)
 
     async def run(self) -> None:
         """Fill all runs of the experiment that need it, a group at a time."""
@@ -273,6 +274,9 @@ class Filling:
         """Send what is left, and last of all the note that says that all of it is there."""
         context = self.context
         earlier = noted(fill.tags)
+        parent = fill.there.fields.get(PARENT_RUN) if fill.there else None
+        if earlier is not None and parent is not None:
+            earlier = replace(earlier, also={PARENT_RUN: self._origins.get(parent, parent)})
         merge = context.policy.merge(fill.wanted.fields, fill.there.fields if fill.there else {}, earlier)
         params = dict(fill.wanted.params.items() - (fill.there.params if fill.there else {}).items())
         self._lost_links(fill)

@@ -22,13 +22,18 @@ Pair = tuple[bytes, bytes]
 
 @dataclass(frozen=True)
 class Noted:
-    """What was written to a thing before: digests of fields and values; of one field perhaps several."""
+    """What was written to a thing before: digests of fields and values; of one field perhaps several.
+
+    :param also: what some of its fields are now in the terms of the other side, which may have noted them.
+    """
 
     pairs: frozenset[Pair]
+    also: Mapping[str, str] = field(default_factory=dict)
 
     def has(self, key: str, value: str) -> bool:
         """Tell whether a field's value was written by us."""
-        return _pair(key, value) in self.pairs
+        other = self.also.get(key)
+        return _pair(key, value) in self.pairs or (other is not None and _pair(key, other) in self.pairs)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from heavylift.errors import ConflictError
@@ -179,6 +179,10 @@ class RegisteredModels:
         actual[_DESCRIPTION] = str(there.get("description", ""))
         actual |= {_ALIAS + str(each["alias"]): str(each["version"]) for each in there.get("aliases") or ()}
         earlier = noted(tags)
+        if earlier is not None and _EXPERIMENTS_OF_PROMPT in actual:
+            origins = self.context.origins(self.context.maps.experiments)
+            also = {_EXPERIMENTS_OF_PROMPT: listed(actual[_EXPERIMENTS_OF_PROMPT], origins)}
+            earlier = replace(earlier, also=also)
         merge = self.context.policy.merge(fields, actual, earlier)
         facts = {key: value for key, value in self._own(model).items() if tags.get(key) != value}
         if merge:

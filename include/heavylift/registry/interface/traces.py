@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -42,6 +42,7 @@ _ASSESSED_BY_RUN = "mlflow.assessment.sourceRunId"
 class _There:
     tags: Mapping[str, str]
     fields: Mapping[str, str]
+    also: Mapping[str, str]
 
 
 @dataclass
@@ -93,12 +94,14 @@ class Traces:
 
     async def _index(self) -> None:
         context = self.context
+        origins = context.origins(context.maps.runs)
         infos = trace_infos(context.target, self.runs.experiment.target_id)
         for info in await optional(infos, context.tally, f"target {ROUTE}"):
             tags = info.get("tags") or {}
             source = context.provenance.source_id(tags)
             if source is not None:
-                self.there[source] = _There(tags, _fields(info, None))
+                also = _assessments(info, origins) if origins else {}
+                self.there[source] = _There(tags, _fields(info, None), also)
 
     async def _group(self, infos: Sequence[Mapping[str, Any]]) -> int:
         """Write what is missing of some traces; return how many were looked at."""
@@ -108,6 +111,8 @@ class Traces:
             source = str(info["trace_id"])
             there = self.there.get(source)
             earlier = noted(there.tags) if there else None
+            if there is not None and earlier is not None and there.also:
+                earlier = replace(earlier, also=there.also)
             merge = context.policy.merge(_fields(info, context), there.fields if there else {}, earlier)
             if (
                 there is None
@@ -326,12 +331,18 @@ def _fields(info: Mapping[str, Any], context: Context | None) -> dict[str, str]:
         for key, value in (info.get("tags") or {}).items()
         if key not in SERVERS_OWN and (context is not None or not names.is_ours(key))
     }
-    for each in info.get("assessments") or ():
-        found[_ASSESSMENT + str(each["assessment_id"])] = _line(_assessment(each, runs))
+    found |= _assessments(info, runs)
     for name in ("state", "request_time", "execution_duration", "request_preview", "response_preview"):
         if info.get(name):
             found[f"\0{name}"] = str(info[name])
     return found
+
+
+def _assessments(info: Mapping[str, Any], runs: Mapping[str, str]) -> dict[str, str]:
+    return {
+        _ASSESSMENT + str(each["assessment_id"]): _line(_assessment(each, runs))
+        for each in info.get("assessments") or ()
+    }
 
 
 def _metadata(info: Mapping[str, Any], context: Context) -> dict[str, str]:

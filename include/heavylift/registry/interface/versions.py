@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -64,7 +64,8 @@ class Versions:
             source = self.context.provenance.source_id(tags)
             if source is None:
                 continue
-            if source == self._id(number):
+            if source.rpartition("/")[2] == str(number):
+                # The model may have another name there since.
                 found[number] = each
             else:
                 await self._delete(number)
@@ -233,6 +234,9 @@ class Versions:
         actual[_DESCRIPTION] = str(known.get("description", ""))
         actual[_STAGE] = str(known.get("current_stage") or _NO_STAGE)
         fields, earlier = self._fields(version), noted(tags)
+        if earlier is not None and _RUNS_OF_PROMPT in actual:
+            origins = self.context.origins(self.context.maps.runs)
+            earlier = replace(earlier, also={_RUNS_OF_PROMPT: listed(actual[_RUNS_OF_PROMPT], origins)})
         merge = self.context.policy.merge(fields, actual, earlier)
         facts = {key: value for key, value in self._own(version, number).items() if tags.get(key) != value}
         if merge:

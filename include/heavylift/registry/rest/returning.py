@@ -37,6 +37,15 @@ _FACTS: Mapping[str, tuple[str, ...]] = {
 }
 """What a copy's marks tell of its origin."""
 
+_CHANGES: Mapping[str, tuple[str, ...]] = {
+    "experiment": ("last_update_time",),
+    "logged model": ("last_updated_timestamp_ms",),
+    "registered model": ("last_updated_timestamp",),
+    "model version": ("last_updated_timestamp",),
+    "evaluation dataset": ("last_update_time", "digest", "last_updated_by"),
+}
+"""What each way changes on its target by writing there, so that the other one need not note it."""
+
 _MADE = {
     "experiment": "creation_time",
     "registered model": "creation_timestamp",
@@ -58,6 +67,7 @@ class Marks:
     :param unite: returns the tags that note what two sides' notes do; None for who only compares.
     :param copies: what each thing of the target is to be shown with, since the source has a copy of it.
     :param notes: what is noted on things of the source.
+    :param changes: what a thing of the source tells of its last change.
     :param strangers: things of the source that were there before the first of ours, and are not ours.
     """
 
@@ -66,6 +76,7 @@ class Marks:
     unite: Unite | None = None
     copies: dict[Thing, Tags] = field(default_factory=dict)
     notes: dict[Thing, Tags] = field(default_factory=dict)
+    changes: dict[Thing, Tags] = field(default_factory=dict)
     strangers: set[Thing] = field(default_factory=set)
 
     def take(self, kind: str, raw: Raw) -> bool:
@@ -74,6 +85,7 @@ class Marks:
         noted = _notes_in(tags)
         if noted:
             self.notes[kind, own] = noted
+        self.changes[kind, own] = _told(raw, _CHANGES.get(kind, ()))
         origin = tags.get(_ID, "")
         if tags.get(_REGISTRY) != self.theirs or _DUPLICATE in tags or not _fits(kind, origin, own):
             return False
@@ -81,9 +93,7 @@ class Marks:
             # The other way was killed at it: less than its origin, and nothing of it goes back.
             self.strangers.add((kind, own))
             return False
-        shown = self.of_source(kind, raw) or raw
-        inner = shown.get("info", shown)
-        facts = {_FROM + name: str(inner[name]) for name in _FACTS.get(kind, ()) if _says(inner.get(name))}
+        facts = _told(self.of_source(kind, raw) or raw, _FACTS.get(kind, ()))
         self.copies[kind, origin] = {_ID: own, _REGISTRY: self.ours, **facts, **noted}
         return True
 
@@ -103,19 +113,26 @@ class Marks:
         """Return a thing of the target with the marks of a copy, where the source has one of it."""
         tags, own = tags_of(raw), own_id(kind, raw)
         if tags.get(_REGISTRY) == self.ours:
-            # What has no note was not finished, whatever the other side notes.
-            noted = self.notes.get((kind, tags.get(_ID, ""))) if _notes_in(tags) else None
-            return raw if noted is None else self._with(kind, raw, tags, noted)
+            return self._marked(kind, raw, tags)
         copy = self.copies.get((kind, own))
         if copy is None:
             return raw
         # Marks of moves that filled this side once are not seen on the source either.
         plain = {key: value for key, value in tags.items() if not key.startswith(_MARK)}
-        if self.unite is not None and kind == "evaluation dataset":
-            # By this a mover knows which records are there: of records only the target's own tag can tell.
+        if self._asks_for_records(kind):
             copy = {key: value for key, value in copy.items() if key != _UPDATED}
             copy |= {key: value for key, value in tags.items() if key == _UPDATED}
         return self._with(kind, raw, plain | copy, _notes_in(tags))
+
+    def _marked(self, kind: str, raw: Raw, tags: Tags) -> Raw:
+        origin = (kind, tags.get(_ID, ""))
+        changes = {} if self._asks_for_records(kind) else self.changes.get(origin, {})
+        # What has no note was not finished, whatever the other side notes.
+        return self._with(kind, raw, tags | changes, self.notes.get(origin, {}) if _notes_in(tags) else {})
+
+    def _asks_for_records(self, kind: str) -> bool:
+        """Tell whether a mover looks at it: by its change it knows which records there are already."""
+        return self.unite is not None and kind == "evaluation dataset"
 
     def _with(self, kind: str, raw: Raw, tags: Tags, noted: Tags) -> Raw:
         if self.unite is None:
@@ -124,8 +141,10 @@ class Marks:
         return with_tags(kind, raw, rest | self.unite(tags, noted))
 
 
-def _says(value: Any) -> bool:
-    return value not in (None, "")
+def _told(raw: Raw, names: tuple[str, ...]) -> Tags:
+    """Return what a thing tells under some names, as marks."""
+    inner = raw.get("info", raw)
+    return {_FROM + name: str(inner[name]) for name in names if inner.get(name) not in (None, "")}
 
 
 def _notes_in(tags: Mapping[str, str]) -> Tags:
