@@ -105,7 +105,7 @@ def _reader(path: Path) -> str:
 def _filled(sql: str, names: set[str]) -> str:
     """Return SQL that passes over columns which files of earlier versions lack."""
     modified = "source_modified_us" if "source_modified_us" in names else "NULL"
-    return sql.format(modified=modified, at="finished_us" if "finished_us" in names else "1")
+    return sql.format(modified=modified, at="coalesce(finished_us, 0)" if "finished_us" in names else "1")
 
 
 def _columns(path: Path) -> set[str]:

@@ -246,7 +246,8 @@ class _Verification:
             differences=verdicts.worst(),
             statement=statement(
                 checked, self.request.options.verify.sample, attributes, sum(failing), self._trusted(verdicts)
-            ),
+            )
+            + self._rewritten(verdicts),
             rolling_slice=self.slice.index if self.slice else None,
             rolling_of=self.slice.of if self.slice else None,
             passed=not any(failing),
@@ -316,6 +317,10 @@ class _Verification:
         part = self.slice
         turn = f"slice {part.index + 1} of {part.of} afresh" if part else "none of them afresh"
         return f"{count:,} of them by an earlier verification, with both versions unchanged since; {turn}"
+
+    def _rewritten(self, verdicts: Verdicts) -> str:
+        count = verdicts.rewritten() if brings_attributes(self.request) else 0
+        return f"; {count:,} written again on the source since, whose attributes come next" if count else ""
 
     async def _keep_rows(self, verdicts: Verdicts, number: int) -> Any:
         path = self.work / "differences.parquet"

@@ -14,6 +14,7 @@ import pytest
 
 from heavylift.evidence.records import PlanRecord, RunKey, ShardResult, VerificationRecord
 from heavylift.objects.api import TransferRequest, copy_shard, plan_transfer, verify_transfer
+from heavylift.platforms.local.xattrs import XATTR, encode
 from heavylift.platforms.places import Place
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead
 from heavylift.platforms.wiring import open_store
@@ -150,6 +151,7 @@ async def test_attributes_that_change_between_copy_and_verification_arrive_by_th
     await rewrite(servers, "aws_source", origin, "k", new)
     record = await verify_transfer(run("1"))
     assert (record.passed, record.attributes_differ, record.newer_on_source) == (True, 0, 1)
+    assert record.statement.endswith("; 1 written again on the source since, whose attributes come next")
     for name, compared in (("2", 1), ("3", 0)):
         plan, shards, record = await move(run(name))
         assert record.passed
@@ -158,6 +160,25 @@ async def test_attributes_that_change_between_copy_and_verification_arrive_by_th
     assert (await told(goal, "k")).attributes.cache_control == "no-store"
     _, shards, record = await move(run("4"))
     assert (shards, record.same_as is not None) == ([], True)
+
+
+async def test_a_file_that_is_touched_brings_its_attributes(
+    servers: Servers, new_container: Callable[[], str], tmp_path: Path
+) -> None:
+    origin = servers.place("file", new_container())
+    goal = servers.place("aws_target", new_container(), "out/")
+    await fill(origin, {"k": b"body"}, OLD)
+    base = transfer(origin, goal, tmp_path / "evidence", rolling=0)
+    await move(base)
+    path = Path(origin.location.container) / "k"
+    os.setxattr(path, XATTR, encode(replace(OLD, cache_control="no-store")))
+    untouched = replace(base, run=RunKey(migration="m", phase="sync", run="untouched"))
+    assert (await move(untouched))[0].to_copy.objects == 0
+    os.utime(path)
+    touched = replace(base, run=RunKey(migration="m", phase="sync", run="touched"))
+    plan, _, record = await move(touched)
+    assert (plan.actions["replace"].objects, record.passed) == (1, True)
+    assert (await told(goal, "k")).attributes.cache_control == "no-store"
 
 
 async def test_what_the_spec_leaves_behind_is_not_even_asked_for(
