@@ -153,6 +153,28 @@ def test_of_two_versions_that_led_to_one_on_the_target_the_later_is_known(
     assert action_of(difference, "k") == "unchanged"
 
 
+@pytest.mark.parametrize("left_out", [["source_modified_us"], ["source_modified_us", "finished_us"]])
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_earlier_versions_have_left_tells_no_time(
+    tmp_path: Path, difference: Difference, left_out: list[str], beside: bool
+) -> None:
+    """Such an object is as it was, until a verification has noted when it was written."""
+    told = pq.read_table(manifest(tmp_path, "manifest")).drop_columns(left_out)
+    pq.write_table(told, tmp_path / "earlier-manifest.parquet")
+    names = ["rel", "source_version", "target_version", "size_bytes", "crc32c"]
+    inventory = told.select(names)
+    for name in ("written", "proved", "damaged"):
+        inventory = inventory.append_column(name, pa.array([name != "damaged"]))
+    pq.write_table(inventory, tmp_path / "earlier-inventory.parquet")
+    paths = [tmp_path / "earlier-inventory.parquet", tmp_path / "earlier-manifest.parquet"]
+    difference.add_known(paths if beside else paths[:1])
+    rows = [{"rel": "k", "version": "s1", "modified_us": 6}], [{"rel": "k", "version": "t1"}]
+    difference.compare(
+        listing(tmp_path, "source", rows[0]), listing(tmp_path, "target", rows[1]), attributes=True
+    )
+    assert action_of(difference, "k") == "unchanged"
+
+
 def test_keys_are_compared_as_bytes(tmp_path: Path, difference: Difference) -> None:
     difference.compare(
         listing(tmp_path, "source", [{"rel": "é"}, {"rel": "A"}]),
