@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from heavylift.cli.objects_cleanup import note_cleaning
-from heavylift.cli.objects_text import failed, gone, planned, verified, warnings
+from heavylift.cli.objects_text import failed, gone, planned, renewed, verified, warnings
 from heavylift.cli.output import ExitStatus, finish, mark_touched, note
 from heavylift.cli.processes import in_process
 from heavylift.cli.stores import shell_actor
@@ -76,7 +76,9 @@ def copy_and_prove(request: Any, *, as_json: bool, processes: int | None = None,
             "uploads": cleaning.model_dump(mode="json"),
             "summary": summary.model_dump(mode="json"),
         },
-        text="\n".join([planned(plan), *failed(unfinished), *gone(dealt), verified(record)]),
+        text="\n".join(
+            [planned(plan), *renewed(copied.results), *failed(unfinished), *gone(dealt), verified(record)]
+        ),
         as_json=as_json,
         status=ExitStatus.DONE if passed else ExitStatus.FAILED,
     )

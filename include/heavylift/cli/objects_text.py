@@ -21,6 +21,7 @@ _ACTIONS = {
     "copy": "  new",
     "replace": "  replaced",
     "compare": "  compared first",
+    "attributes": "  attributes",
     "unchanged": "unchanged",
     "refused": "refused",
     "filtered": "filtered out",
@@ -79,6 +80,12 @@ def failed(results: list[ShardResult]) -> list[str]:
     lines = [_failure(each) for each in found[:_WARNED]]
     more = sum(result.failed.objects for result in results) - len(lines)
     return lines + ([f"  and {more:,} more failed, named in the shards' results"] if more > 0 else [])
+
+
+def renewed(results: list[ShardResult]) -> list[str]:
+    """Return how many objects were copied again for their attributes alone; none where none was."""
+    objects = sum(result.renewed for result in results)
+    return [f"  new attributes  {objects:>12,} objects, copied again whole"] if objects else []
 
 
 def _failure(failure: Failure) -> str:

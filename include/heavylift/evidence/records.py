@@ -74,10 +74,10 @@ class PlanRecord(Record):
     :param planned_from: the moment from which ages in the filters were reckoned.
     :param filtered: objects of the source that the filters by size and age leave out.
     :param actions: what becomes of every object, by action: ``copy`` (nothing is there), ``replace``,
-        ``compare`` (something of the same size is there: copied unless it proves equal), ``unchanged``,
-        ``refused``, ``filtered``, ``extra`` (only on the target); nothing is counted twice.
-    :param refused: objects that will not be moved: the target cannot hold the key, or holds
-        something else under it.
+        ``compare`` (something of the same size is there: copied unless it proves equal), ``attributes``
+        (equal bytes, written again: copied if its attributes differ), ``unchanged``, ``refused``,
+        ``filtered``, ``extra`` (only on the target); nothing is counted twice.
+    :param refused: objects that stay: the target cannot hold the key, or holds something else there.
     :param only_on_target: objects on the target that the source does not have.
     """
 
@@ -172,13 +172,13 @@ class ShardResult(Record):
     skipped: Tally = Tally()
     failures: tuple[Failure, ...] = ()
     notes: tuple[Finding, ...] = ()
-    """What of attributes the target keeps in another form or not at all, and what was skipped."""
+    """What of attributes the target does not keep as it was, and what was skipped."""
     manifests: tuple[EvidenceRef, ...] = ()
     samples: tuple[ProgressSample, ...] = ()
-    rejected_reads: int = 0
-    """Downloads whose bytes differed from the source's own checksum and were fetched again."""
+    rejected_reads: int = 0  # downloads that the source's own checksum denied, and were made again
     resent_bytes: int = 0
     """Bytes sent again after a failed attempt at the same object in this attempt."""
+    renewed: int = 0  # of ``moved``, for attributes alone: the bytes were there
     throttled: int = 0  # answers of both stores that asked for less load
     stopped_by: Literal["", "window"] = ""
     """``window``: the time window closed; what is left is no failure."""

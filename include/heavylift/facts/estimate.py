@@ -128,10 +128,15 @@ def request_lines(workload: Workload) -> list[RequestLine]:
     lines = [
         ("source", "list", pages_source, pages_source + 4),
         ("source", "read", moved + drawn + looked, 3 * moved + 2 * undecided + drawn + looked + 10),
-        ("source", "tags", min(moved, 1) if has_tags else 0, moved + drawn + looked if has_tags else 0),
+        (
+            "source",
+            "tags",
+            min(moved, 1) if has_tags else 0,
+            moved + drawn + looked + undecided if has_tags else 0,
+        ),
         ("target", "list", pages_target, pages_target + 4),
         ("target", "read", drawn, 3 * moved + 2 * undecided + drawn + 10),
-        ("target", "tags", 0, drawn if workload.target in {"aws", "azure"} else 0),
+        ("target", "tags", 0, drawn + undecided if workload.target in {"aws", "azure"} else 0),
         ("target", "write", writes, writes + workload.large + moved // 100 + 10 if moved else 0),
     ]
     return [

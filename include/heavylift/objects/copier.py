@@ -37,6 +37,7 @@ class Copier:
     :param resent_bytes: bytes that were sent more than once.
     :param buffers: of parts that have been sent, to be used again.
     :param hours: when nothing new may be begun, not even the next part of a large object.
+    :param renewed: objects whose bytes the target had, and which were copied for their attributes alone.
     :param on_conflict: what to do where only the bytes tell that the target holds another object.
     """
 
@@ -57,6 +58,7 @@ class Copier:
     resent_bytes: int = 0
     buffers: list[bytearray] = field(default_factory=list)
     notes: list[tuple[str, str]] = field(default_factory=list)
+    renewed: int = 0
     storage_class: StorageClasses = field(default_factory=StorageClasses)
     on_conflict: OnConflict = OnConflict.FAIL
 
@@ -105,7 +107,7 @@ async def kept_attributes(copier: Copier, rel: str, head: ObjectHead) -> ObjectA
     keep, found = copier.keep, head.attributes
     tags = found.tags
     if keep.tags and not tags and copier.source.traits.keeps_tags:
-        tags = await _tags(copier, rel, head)
+        tags = await tags_of(copier, rel, head)
     attributes = attributes_to_write(keep, found, tags, copier.class_of(head.object.storage_class))
     problems = copier.target.attribute_problems(attributes)
     if problems:
@@ -154,7 +156,7 @@ def with_attributes_named(copier: Copier, rel: str, error: HeavyliftError) -> He
     )
 
 
-async def _tags(copier: Copier, rel: str, head: ObjectHead) -> Mapping[str, str]:
+async def tags_of(copier: Copier, rel: str, head: ObjectHead) -> Mapping[str, str]:
     """Return an object's tags; asks only where there may be some."""
     key = copier.source_prefix + rel
     if head.tag_count != 0:
@@ -186,4 +188,5 @@ def manifest_row(
         source_checksums=dict(read.head.object.checksums),
         target_checksums=dict(target_sums),
         finished_us=time.time_ns() // 1000,
+        source_modified_us=row.source_modified_us,
     )

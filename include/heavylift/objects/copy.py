@@ -347,6 +347,7 @@ class _Attempt:
             samples=tuple(meter.samples),
             rejected_reads=copier.rejected_reads,
             resent_bytes=copier.resent_bytes,
+            renewed=copier.renewed,
             throttled=self._manners.pressure().throttled,
             overlapped=overlapped,
             stopped_by="window" if self._stopped_by_window(found.objects - settled.objects) else "",

@@ -129,18 +129,18 @@ async def _resume_or_begin(
     copier: Copier, row: PlanRow, head: ObjectHead, layout: Layout, attributes: ObjectAttributes
 ) -> tuple[Upload, dict[int, PartReceipt]]:
     key, version = copier.target_prefix + row.rel, head.object.version
-    upload = await copier.journal.current(key, version, layout.part_bytes)
+    upload = await copier.journal.current(key, version, layout.part_bytes, attributes)
     if upload is not None:
         there = await copier.target.finished_parts(upload)
         if there is not None:
             return upload, there
     if isinstance(copier.target, NamesUploads):
         upload = copier.target.name_upload(key)
-        await copier.journal.begun(upload, version, layout.part_bytes)
+        await copier.journal.begun(upload, version, layout.part_bytes, attributes)
         await copier.target.begin_named(upload, attributes)
     else:
         upload = await copier.target.begin_upload(key, attributes)
-        await copier.journal.begun(upload, version, layout.part_bytes)
+        await copier.journal.begun(upload, version, layout.part_bytes, attributes)
     return upload, {}
 
 

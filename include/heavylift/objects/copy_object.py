@@ -12,12 +12,14 @@ from heavylift.errors import (
     PreconditionError,
 )
 from heavylift.objects.copier import LEFT_BEHIND, TRIES, Copier, ReadObject, kept_attributes, unreadable
+from heavylift.objects.diff import ATTRIBUTES
 from heavylift.objects.manifest import ManifestRow, PlanRow, skipped_row
 from heavylift.objects.proof import (
     READ_TWICE,
     read_checksums,
     usable_algorithm,
 )
+from heavylift.objects.renewing import compare_attributes
 from heavylift.objects.settling import check_replaceable, found_there, proved, settle_existing, undo
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, PutReceipt
 from heavylift.spec.vocabulary import OnConflict
@@ -39,6 +41,8 @@ async def copy_object(copier: Copier, row: PlanRow) -> ManifestRow:
         except PreconditionError:
             head = await copier.source.head(copier.source_prefix + row.rel)
             row = replace(row, size_bytes=head.object.size_bytes, source_version=head.object.version)
+            if row.action == ATTRIBUTES:
+                row = replace(row, action="replace")  # Of other bytes too, by now.
         except ConflictError:
             # Listings could not tell these two apart, so the plan has left the decision to here.
             if row.action != "compare" or copier.on_conflict is OnConflict.FAIL:
@@ -62,6 +66,13 @@ async def _copy_version(copier: Copier, row: PlanRow) -> ManifestRow:
         there = await found_there(copier, row)
         if there is not None:
             return there
+    if row.action == ATTRIBUTES:
+        there = await compare_attributes(copier, row)
+        if there is not None:
+            return there
+        done = await _copy_version(copier, replace(row, action="replace"))
+        copier.renewed += done.outcome == "moved"
+        return done
     if row.action == "replace":
         there = await check_replaceable(copier, row)
         if there is not None:

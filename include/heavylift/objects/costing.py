@@ -9,7 +9,7 @@ from heavylift.evidence.records import Tally
 from heavylift.facts.estimate import Workload, estimate
 from heavylift.facts.prices import load_prices
 from heavylift.locations import SCHEMES
-from heavylift.objects.diff import Difference
+from heavylift.objects.diff import ATTRIBUTES, MOVES, Difference
 from heavylift.objects.listing import LISTED, Listing
 from heavylift.objects.looking import number_looked_at
 from heavylift.objects.requests import TransferRequest
@@ -24,7 +24,7 @@ SIZE_CLASSES = (16 * 2**10, 2**20, 16 * 2**20, 256 * 2**20, 4 * 2**30)
 
 _WANTED = """
 CREATE OR REPLACE TEMP VIEW wanted AS SELECT rel, size_bytes FROM diff
-WHERE action IN ('copy', 'replace', 'compare') AND rel NOT IN (SELECT rel FROM refused)
+WHERE action IN ('copy', 'replace', 'compare', 'attributes') AND rel NOT IN (SELECT rel FROM refused)
 """
 _HISTOGRAM = """
 SELECT len(list_filter($ends, lambda top: top < size_bytes)) AS class, count(*), sum(size_bytes)
@@ -73,14 +73,14 @@ def workload_of(
     large, parts = _one_row(db, _PARTS, {**sizes})
     sums = ", ".join(f"s.{algorithm.value}" for algorithm in LISTED)
     (unproved,) = _one_row(db, _UNPROVED.format(sums=sums), {"source": str(source.path)})
-    going = difference.tally("copy", "replace", "compare")
+    going = difference.tally(*MOVES)
     return Workload(
         source=platforms[0],
         target=platforms[1],
         listed_source=source.total.objects,
         listed_target=target.total.objects,
         to_move=going,
-        to_compare=difference.tally("compare"),
+        to_compare=difference.tally("compare", ATTRIBUTES),
         large=large,
         parts=parts,
         unproved_bytes=unproved,

@@ -23,6 +23,11 @@ from heavylift.objects.row_files import insert_rows
 if TYPE_CHECKING:
     import duckdb
 
+ATTRIBUTES = "attributes"
+"""The action on an object of equal bytes that the source has written anew since its attributes were taken."""
+MOVES = ("copy", "replace", "compare", ATTRIBUTES)
+"""The actions by which an object is written, or may be."""
+
 _CHECKSUMS = [a.value for a in LISTED]
 
 # An S3 multipart ETag depends on the part sizes: two different ones may be the same bytes.
@@ -46,13 +51,17 @@ CASE
   WHEN s.rel IS NULL THEN 'extra'
   WHEN {left_out} THEN 'filtered'
   WHEN t.rel IS NULL THEN 'copy'
-  WHEN k.source_version = s.version AND k.target_version = t.version THEN 'unchanged'
-  WHEN s.size_bytes = t.size_bytes AND ({equal}) AND NOT ({unequal}) THEN 'unchanged'
+  WHEN k.source_version = s.version AND k.target_version = t.version THEN {same}
+  WHEN s.size_bytes = t.size_bytes AND ({equal}) AND NOT ({unequal}) THEN {same}
   WHEN k.target_version = t.version THEN 'replace'
   WHEN s.size_bytes <> t.size_bytes OR ({unequal}) THEN 'conflict'
   ELSE 'compare'
 END
 """
+
+# A store notes when an object was written, even where the bytes, and so perhaps the version, stayed.
+REWRITTEN_SQL = "k.source_version <> s.version OR k.source_modified_us <> s.modified_us"
+_SAME_BYTES = f"CASE WHEN coalesce({REWRITTEN_SQL}, false) THEN '{ATTRIBUTES}' ELSE 'unchanged' END"
 
 _DIFF_SQL = """
 CREATE TABLE diff AS
@@ -71,12 +80,14 @@ LEFT JOIN known k ON k.rel = s.rel AND k.target_version = t.version
 
 _NOTHING_KNOWN = """
 CREATE VIEW known AS
-SELECT NULL::VARCHAR AS rel, NULL::VARCHAR AS source_version, NULL::VARCHAR AS target_version WHERE false
+SELECT NULL::VARCHAR AS rel, NULL::VARCHAR AS source_version, NULL::VARCHAR AS target_version,
+       NULL::BIGINT AS source_modified_us WHERE false
 """
 # What is known to be damaged is Heavylift's to replace, but is not equal to anything.
 _KNOWN = """
 CREATE OR REPLACE VIEW known AS
-SELECT rel, CASE WHEN damaged THEN NULL ELSE source_version END AS source_version, target_version FROM earlier
+SELECT rel, target_version, CASE WHEN damaged THEN NULL ELSE source_version END AS source_version,
+       CASE WHEN damaged THEN NULL ELSE source_modified_us END AS source_modified_us FROM earlier
 """
 
 _PLAN_SQL = """
@@ -87,7 +98,7 @@ FROM (
            + (coalesce(sum(size_bytes) OVER (w ROWS UNBOUNDED PRECEDING), 0) - size_bytes) // $bytes AS slot,
          rel, action, size_bytes, source_version, source_modified_us, target_version
   FROM diff
-  WHERE action IN ('copy', 'replace', 'compare') AND rel NOT IN (SELECT rel FROM refused)
+  WHERE action IN ('copy', 'replace', 'compare', 'attributes') AND rel NOT IN (SELECT rel FROM refused)
   WINDOW w AS (ORDER BY rel)
 )
 """
@@ -128,17 +139,29 @@ class Difference:
         self._db.execute(_KNOWN)
 
     def compare(
-        self, source: Listing, target: Listing, filters: Filters | None = None, now: datetime | None = None
+        self,
+        source: Listing,
+        target: Listing,
+        filters: Filters | None = None,
+        now: datetime | None = None,
+        *,
+        attributes: bool = False,
     ) -> None:
         """Join both listings; afterwards every object has exactly one action.
 
         :param filters: leave out objects of the source by size and age.
         :param now: the moment from which ages are reckoned.
+        :param attributes: tell what the source has written anew with the same bytes from what is unchanged.
         """
         # A second thread has buffers of its own, which small listings are not worth.
         if source.total.objects + target.total.objects > MANY_ROWS:
             self._db.execute("SET threads = 2")
-        action = _ACTION_SQL.format(equal=EQUAL_SQL, unequal=UNEQUAL_SQL, left_out=LEFT_OUT_SQL)
+        action = _ACTION_SQL.format(
+            equal=EQUAL_SQL,
+            unequal=UNEQUAL_SQL,
+            left_out=LEFT_OUT_SQL,
+            same=_SAME_BYTES if attributes else "'unchanged'",
+        )
         sql = _DIFF_SQL.format(action=action, decided_by=DECIDED_BY_SQL)
         bounds = (filters or Filters()).bounds(now or utc_now())
         self._db.execute(sql, {"source": str(source.path), "target": str(target.path), **bounds})
@@ -188,9 +211,9 @@ class Difference:
     def larger_than(self, size_bytes: int) -> list[tuple[str, int]]:
         """Return keys and sizes of the objects to copy that have more bytes."""
         return self._db.execute(
-            "SELECT rel, size_bytes FROM diff WHERE action IN ('copy', 'replace', 'compare')"
-            " AND size_bytes > ? ORDER BY rel",
-            [size_bytes],
+            "SELECT rel, size_bytes FROM diff WHERE list_contains($actions, action)"
+            " AND size_bytes > $size ORDER BY rel",
+            {"actions": list(MOVES), "size": size_bytes},
         ).fetchall()
 
     def drawn(self, most: int, *actions: str) -> list[str]:
@@ -260,7 +283,7 @@ class Difference:
         Shards are ranges of keys, as equal as the limits make them; limits give way where they
         would need more than ``max_shards``.
         """
-        todo = self.tally("copy", "replace", "compare")
+        todo = self.tally(*MOVES)
         shard_objects = max(1, shard_objects, -(-2 * todo.objects // max_shards))
         shard_bytes = max(1, shard_bytes, -(-2 * todo.size_bytes // max_shards))
         self._db.execute(_PLAN_SQL, {"objects": shard_objects, "bytes": shard_bytes})

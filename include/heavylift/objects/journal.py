@@ -9,13 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 
 from heavylift.errors import AlreadyExistsError
 from heavylift.evidence.paths import safe_segment
 from heavylift.evidence.store import EvidenceStore
-from heavylift.platforms.ports import Upload
+from heavylift.platforms.ports import ObjectAttributes, Upload
 
 
 @dataclass(frozen=True)
@@ -50,19 +50,33 @@ class UploadJournal:
         name = hashlib.sha256(json.dumps([key, version, part_bytes]).encode()).hexdigest()[:40]
         return f"{uploads_folder(self.migration, self.dataset)}/{name}"
 
-    async def current(self, key: str, version: str, part_bytes: int) -> Upload | None:
-        """Return the upload that was last begun for this object, or None."""
+    async def current(
+        self, key: str, version: str, part_bytes: int, attributes: ObjectAttributes | None = None
+    ) -> Upload | None:
+        """Return the upload that was last begun for this object, or None.
+
+        :param attributes: what it must have been begun with, where that is known: stores give an object
+            those that it had then, and a source may have changed them without another version.
+        """
         names = await self.evidence.names(self._folder(key, version, part_bytes))
         if not names:
             return None
         entry = await self.evidence.read_json(max(names))
+        if attributes is not None:
+            told = _digest(attributes)
+            if entry.get("attributes", told) != told:
+                return None
         return Upload(key=entry["key"], upload_id=entry["upload_id"])
 
-    async def begun(self, upload: Upload, version: str, part_bytes: int) -> None:
+    async def begun(
+        self, upload: Upload, version: str, part_bytes: int, attributes: ObjectAttributes | None = None
+    ) -> None:
         """Note an upload before its first part is sent."""
         folder = self._folder(upload.key, version, part_bytes)
         number = len(await self.evidence.names(folder)) + 1
         entry = {"key": upload.key, "upload_id": upload.upload_id, "part_bytes": part_bytes}
+        if attributes is not None:
+            entry["attributes"] = _digest(attributes)
         while True:
             try:
                 await self.evidence.write_json(f"{folder}/{number:04d}.json", entry)
@@ -77,6 +91,10 @@ class UploadJournal:
         if entry.path.rpartition("/")[0] != folder:
             return False
         return entry.path == max(await self.evidence.names(folder))
+
+
+def _digest(attributes: ObjectAttributes) -> str:
+    return hashlib.sha256(json.dumps(asdict(attributes), sort_keys=True).encode()).hexdigest()[:40]
 
 
 def uploads_folder(migration: str, dataset: str = "") -> str:

@@ -17,7 +17,7 @@ from heavylift.evidence.records import MAX_LISTED, Finding, Severity
 from heavylift.evidence.wording import counted, shortened
 from heavylift.objects.classes import class_on_target
 from heavylift.objects.copier import attributes_to_write
-from heavylift.objects.diff import Difference
+from heavylift.objects.diff import MOVES, Difference
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.row_files import insert_rows
@@ -35,7 +35,6 @@ UNSEEN = "attributes-not-told"
 LOOKED_AT = "attributes-looked-at"
 _MOST_FORMS, _FORMS_TOLD = 1000, 5
 """So many ways of keeping something in another form are counted, and the most frequent of them told."""
-_MOVES = ("copy", "replace", "compare")
 _REMEDY = (
     "correct it on the source, or leave it behind on purpose: metadata.content_headers, .user_metadata"
     " or .tags of the dataset (--no-content-headers, --no-user-metadata, --no-tags)"
@@ -119,7 +118,7 @@ async def look_at_attributes(
 
     :raises TransientError: the source does not answer.
     """
-    going = difference.tally(*_MOVES).objects
+    going = difference.tally(*MOVES).objects
     if not number_looked_at(request, going):
         return Looked()
     look = _Look(request, source, target)
@@ -147,9 +146,9 @@ def write_rows(difference: Difference, path: Path) -> None:
 
 def _to_look_at(request: TransferRequest, difference: Difference) -> Iterator[list[str]]:
     if request.options.metadata.look_at_all:
-        yield from difference.keys(*_MOVES, refused=False)
+        yield from difference.keys(*MOVES, refused=False)
     else:
-        yield difference.drawn(MOST_LOOKED_AT, *_MOVES)
+        yield difference.drawn(MOST_LOOKED_AT, *MOVES)
 
 
 def _told(request: TransferRequest, difference: Difference, look: _Look, going: int) -> Looked:

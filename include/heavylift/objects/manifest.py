@@ -17,6 +17,7 @@ class PlanRow:
     :param action: ``copy`` (nothing there), ``compare`` (something of the same size is there) or
         ``replace`` (Heavylift's own older copy, or the spec says overwrite).
     :param target_version: what is on the target now; None where nothing is.
+    :param source_modified_us: when the source's object was written, as the plan's listing tells.
     """
 
     rel: str
@@ -24,6 +25,7 @@ class PlanRow:
     size_bytes: int
     source_version: str
     target_version: str | None
+    source_modified_us: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class ManifestRow:
         ``read_twice`` where the source has none.
     :param target_proof: what proved the bytes written: the store's checksum, by name, or
         ``read_back``.
+    :param source_modified_us: when the source's object was written, as its listing told before its
+        attributes were read: what it tells later is news.
     """
 
     rel: str
@@ -50,6 +54,7 @@ class ManifestRow:
     source_checksums: Checksums = field(default_factory=dict)
     target_checksums: Checksums = field(default_factory=dict)
     finished_us: int = 0
+    source_modified_us: int | None = None
 
 
 WRONG = "wrong"
@@ -67,6 +72,7 @@ MANIFEST: Columns = {
     "source_checksums": TEXT,
     "target_checksums": TEXT,
     "finished_us": INTEGER,
+    "source_modified_us": INTEGER,
 }
 """The columns of a manifest; those of checksums hold JSON objects of hex values."""
 
@@ -77,7 +83,7 @@ ManifestCells = tuple[str | int | None, ...]
 
 def cells_of(row: ManifestRow) -> ManifestCells:
     """Return a row as it is written, in the order of :data:`MANIFEST`."""
-    return (*_PLAIN(row), _cell(row.source_checksums), _cell(row.target_checksums), row.finished_us)
+    return (*_PLAIN(row), _cell(row.source_checksums), _cell(row.target_checksums), *_LAST(row))
 
 
 def write_manifest(path: Path, rows: list[ManifestCells]) -> None:
@@ -86,6 +92,7 @@ def write_manifest(path: Path, rows: list[ManifestCells]) -> None:
 
 
 _PLAIN = operator.attrgetter(*list(MANIFEST)[:8])
+_LAST = operator.attrgetter(*list(MANIFEST)[10:])
 
 
 def _cell(value: Checksums) -> str:
@@ -95,7 +102,7 @@ def _cell(value: Checksums) -> str:
 
 def read_plan_shard(path: Path, shard: int) -> list[PlanRow]:
     """Read the rows of one shard from a plan's Parquet file."""
-    columns = ("rel", "action", "size_bytes", "source_version", "target_version")
+    columns = ("rel", "action", "size_bytes", "source_version", "target_version", "source_modified_us")
     return [PlanRow(*row) for row in read_rows(path, columns, "shard = ? ORDER BY rel", shard)]
 
 

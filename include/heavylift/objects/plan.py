@@ -36,7 +36,7 @@ from heavylift.objects.beside import (
     refuse_archived,
 )
 from heavylift.objects.costing import estimate_plan
-from heavylift.objects.diff import Difference, Refused, without
+from heavylift.objects.diff import MOVES, Difference, Refused, without
 from heavylift.objects.gone import Gone, find_gone, policy_of, write_gone
 from heavylift.objects.keeping import keep_rows
 from heavylift.objects.large_parts import parts_beyond_memory
@@ -44,10 +44,11 @@ from heavylift.objects.looking import Looked, look_at_attributes, write_rows
 from heavylift.objects.making_way import stays_in_the_way
 from heavylift.objects.naming import TOO_LARGE, refuse_too_large, refuse_unholdable
 from heavylift.objects.relisting import Relisting, relist_both
+from heavylift.objects.renewing import rewritten
 from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, TransferRequest
 from heavylift.objects.services.split import write_split_plan
 from heavylift.objects.sessions import evidence_of, open_both
-from heavylift.objects.standing import keep_pages, passes_by, recall
+from heavylift.objects.standing import brings_attributes, keep_pages, passes_by, recall
 from heavylift.objects.standing_plan import plan_nothing
 from heavylift.objects.state import fetch_known
 from heavylift.patterns import selector
@@ -113,12 +114,13 @@ async def _compare(
     difference = Difference(work, options.limits.memory_budget)
     try:
         difference.add_known(await fetch_known(evidence, request.run.migration, request.dataset, work))
-        difference.compare(source_listing, target_listing, options.filters, now)
+        attributes = brings_attributes(request)
+        difference.compare(source_listing, target_listing, options.filters, now, attributes=attributes)
         await refuse_archived(request, difference, source_listing, source)
         findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
         findings += in_quarantine(request, sides[0])
         looked = await look_at_attributes(request, difference, source, target)
-        findings = [*looked.in_short, *findings, *looked.named]
+        findings = [*looked.in_short, *rewritten(request, difference), *findings, *looked.named]
         gone = find_gone(request, difference, source, source_listing.total, state)
         findings += gone.findings
         has_gone = policy_of(request) is not Deletes.KEEP
@@ -144,7 +146,7 @@ async def _compare(
             filtered=filtered,
             actions=actions,
             planned_from=now,
-            to_copy=difference.tally("copy", "replace", "compare"),
+            to_copy=difference.tally(*MOVES),
             unchanged=difference.tally("unchanged"),
             refused=difference.refused_tally(),
             only_on_target=difference.tally("extra"),
@@ -277,7 +279,7 @@ def _shard_objects(request: TransferRequest, difference: Difference) -> int:
     most = request.options.limits.shard_objects
     if request.options.fewest_shards == 1:
         return most
-    todo = difference.tally("copy", "replace", "compare").objects
+    todo = difference.tally(*MOVES).objects
     spread = max(OBJECTS_WORTH_A_SHARD, -(-todo // request.options.fewest_shards))
     return min(most, spread)
 

@@ -139,7 +139,12 @@ async def check_replaceable(copier: Copier, row: PlanRow) -> ManifestRow | None:
         return manifest_row(
             row, read, "unchanged", there.object.version, there.object.checksums, "stores_agree"
         )
-    raise ConflictError(
+    raise not_as_planned(copier, row)
+
+
+def not_as_planned(copier: Copier, row: PlanRow) -> ConflictError:
+    """Return the error for a target object that was to be replaced and that somebody has changed."""
+    return ConflictError(
         f"replacement of {copier.target_url(row.rel)}",
         got="another version than the plan saw",
         expected="the version that the plan wants to replace",

@@ -136,6 +136,16 @@ def nothing_is_open(request: TransferRequest, record: VerificationRecord, found:
     )
 
 
+def brings_attributes(request: TransferRequest) -> bool:
+    """Tell whether attributes follow that the source gives an object whose bytes stay.
+
+    A transfer service has rules of its own for them.
+    """
+    keep = request.options.metadata
+    carries = keep.content_headers or keep.user_metadata or keep.tags
+    return request.options.via is Via.HEAVYLIFT and carries
+
+
 def passes_by(store: ObjectStore) -> bool:
     """Tell whether a store's listing has met what is no object: each run names it."""
     return isinstance(store, PassesBy) and bool(store.unlisted)

@@ -38,6 +38,8 @@ UPDATE verdict SET kind = 'newer' WHERE kind IN ('missing', 'different')
   AND NOT EXISTS (SELECT 1 FROM planned p JOIN diff d ON d.rel = p.rel
                   WHERE p.rel = verdict.rel AND p.version = d.source_version);
 DELETE FROM verdict WHERE kind = 'attributes' AND rel IN (SELECT rel FROM verdict WHERE kind = 'newer');
+UPDATE verdict SET kind = 'newer' WHERE kind = 'attributes' AND (SELECT count(*) FROM planned) > 0
+  AND rel IN (SELECT rel FROM rewritten);
 UPDATE verdict SET kind = 'accepted' WHERE kind IN ('missing', 'different')
   AND rel IN (SELECT rel FROM accepted);
 """
@@ -60,18 +62,27 @@ WHERE list_contains($actions, d.action) AND e.crc32c IS NOT NULL
 _INVENTORY = """
 COPY (
   SELECT d.rel, d.source_version, d.target_version, d.size_bytes, coalesce(p.crc32c, e.crc32c) AS crc32c,
+         coalesce(e.source_modified_us, d.source_modified_us) AS source_modified_us,
          coalesce(e.written, false) AS written, true AS proved, false AS damaged
   FROM diff d JOIN proved p ON p.rel = d.rel
   LEFT JOIN earlier e ON e.rel = d.rel AND e.target_version = d.target_version
   UNION ALL
   SELECT d.rel, e.source_version, d.target_version, coalesce(e.size_bytes, d.size_bytes), e.crc32c,
-         e.written, e.proved AND v.rel IS NULL, e.damaged OR b.rel IS NOT NULL
+         e.source_modified_us, e.written, e.proved AND v.rel IS NULL, e.damaged OR b.rel IS NOT NULL
   FROM diff d JOIN earlier e ON e.rel = d.rel AND e.target_version = d.target_version
   LEFT JOIN (SELECT DISTINCT rel FROM verdict WHERE kind IN ('different', 'unverifiable')) v ON v.rel = d.rel
   LEFT JOIN (SELECT DISTINCT rel FROM damaged) b ON b.rel = d.rel
   WHERE d.rel NOT IN (SELECT rel FROM proved)
   ORDER BY 1
 ) TO ? (FORMAT parquet, COMPRESSION zstd)
+"""
+
+
+# Since the attributes were taken that the target has: the next plan compares these.
+_REWRITTEN = """
+CREATE VIEW rewritten AS
+SELECT d.rel FROM diff d JOIN earlier e ON e.rel = d.rel AND e.target_version = d.target_version
+WHERE e.source_modified_us <> d.source_modified_us
 """
 
 
@@ -114,6 +125,7 @@ class Verdicts:
     def take_earlier(self, parquet: list[Path]) -> None:
         """Take in what earlier runs and this one have written, so that it stays known as ours."""
         create_earlier(self._db, parquet)
+        self._db.execute(_REWRITTEN)
 
     def judge_listings(self) -> None:
         """Settle what the two listings alone decide."""
@@ -216,6 +228,11 @@ class Verdicts:
             "COPY (FROM verdict ORDER BY rel) TO ? (FORMAT parquet, COMPRESSION zstd)", [str(path)]
         )
         return True
+
+    def rewritten(self) -> int:
+        """Return how many equal objects the source has written anew since their attributes were taken."""
+        row = self._db.execute("SELECT count(*) FROM rewritten SEMI JOIN proved USING (rel)").fetchone()
+        return int(row[0]) if row else 0
 
     def damaged(self, rel: str) -> None:
         """Note that the target's bytes are no longer those that were proved, under the same version."""

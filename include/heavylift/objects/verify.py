@@ -25,7 +25,13 @@ from heavylift.objects.relisting import Relisting, relist_both
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.rolling import PROVED_BEFORE, Slice, look, next_slice
 from heavylift.objects.sessions import evidence_of, open_both
-from heavylift.objects.standing import keep_pages, may_stand, nothing_is_open, passes_by
+from heavylift.objects.standing import (
+    brings_attributes,
+    keep_pages,
+    may_stand,
+    nothing_is_open,
+    passes_by,
+)
 from heavylift.objects.standing_proof import lay_down, standing_of, verify_by
 from heavylift.objects.state import fetch_known
 from heavylift.objects.state_keeping import describe_state, keep_state, keep_tree
@@ -240,7 +246,8 @@ class _Verification:
             differences=verdicts.worst(),
             statement=statement(
                 checked, self.request.options.verify.sample, attributes, sum(failing), self._trusted(verdicts)
-            ),
+            )
+            + self._rewritten(verdicts),
             rolling_slice=self.slice.index if self.slice else None,
             rolling_of=self.slice.of if self.slice else None,
             passed=not any(failing),
@@ -259,7 +266,7 @@ class _Verification:
         number = await latest_number(self.evidence, lambda n: verification_path(run, dataset, n)) + 1
         state = describe_state(self.request, verdicts, self.work)
         tree = await keep_tree(self.request, self.evidence, number, state)
-        pages = await self._keep_listings(record, found)
+        pages = await self._keep_listings(record, found, verdicts)
         record = record.model_copy(
             update={
                 "root": state.root,
@@ -286,11 +293,15 @@ class _Verification:
         )
         return record
 
-    async def _keep_listings(self, record: VerificationRecord, found: Tally) -> EvidenceRef | None:
+    async def _keep_listings(
+        self, record: VerificationRecord, found: Tally, verdicts: Verdicts
+    ) -> EvidenceRef | None:
         """Keep both listings where the proof may stand for as long as they stay the same."""
         stands = may_stand(self.request) and nothing_is_open(self.request, record, found)
         if not stands or passes_by(self.source):
             return None
+        if brings_attributes(self.request) and verdicts.rewritten():
+            return None  # The next plan has attributes to compare, although it may list the same pages.
         if self.sides is not None:
             one, other = [
                 await keep_rows(self.request, self.evidence, self.work / f"{name}.parquet")
@@ -306,6 +317,10 @@ class _Verification:
         part = self.slice
         turn = f"slice {part.index + 1} of {part.of} afresh" if part else "none of them afresh"
         return f"{count:,} of them by an earlier verification, with both versions unchanged since; {turn}"
+
+    def _rewritten(self, verdicts: Verdicts) -> str:
+        count = verdicts.rewritten() if brings_attributes(self.request) else 0
+        return f"; {count:,} written again on the source since, whose attributes come next" if count else ""
 
     async def _keep_rows(self, verdicts: Verdicts, number: int) -> Any:
         path = self.work / "differences.parquet"

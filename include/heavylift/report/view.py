@@ -125,6 +125,7 @@ class View:
     span: timedelta | None
     files: tuple[EvidenceRef, ...]
     files_left_out: int
+    renewed: int
     rejected_reads: int
     resent_bytes: int
 
@@ -169,6 +170,7 @@ def view_of(story: RunStory) -> View:
         span=_span(story),
         files=tuple(files[:MOST_FILES]),
         files_left_out=max(0, len(files) - MOST_FILES),
+        renewed=sum(result.renewed for result in results),
         rejected_reads=sum(result.rejected_reads for result in results),
         resent_bytes=sum(result.resent_bytes for result in results),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heavylift.evidence.records import Tally
-from heavylift.objects.diff import Difference, Refused
+from heavylift.objects.diff import MOVES, Difference, Refused
 from heavylift.objects.listing import LISTING, Listing
+from heavylift.objects.manifest import ManifestRow, cells_of, write_manifest
 from heavylift.objects.row_files import write_rows
 
 MIB = 2**20
@@ -87,6 +89,90 @@ def test_actions(
         listing(tmp_path, "target", [{"rel": "k"} | target] if target is not None else []),
     )
     assert action_of(difference, "k") == action
+
+
+def manifest(folder: Path, name: str, **told: Any) -> Path:
+    path = folder / f"{name}.parquet"
+    row = ManifestRow("k", "moved", 1, "s1", "t1", "0", "crc32c", "crc32c", finished_us=1)
+    write_manifest(path, [cells_of(replace(row, **told))])
+    return path
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "modified_us", "action"),
+    [
+        ({"version": "s1", "modified_us": 5}, {}, 5, "unchanged"),
+        ({"version": "s1", "modified_us": 6}, {}, 5, "attributes"),
+        ({"version": "s1", "modified_us": 6}, {}, None, "unchanged"),
+        ({"version": "s2", "modified_us": 6, "md5": "a"}, {"md5": "a"}, 5, "attributes"),
+        ({"version": "s2", "modified_us": 6}, {}, 5, "replace"),
+        ({"version": "s2", "modified_us": 6, "md5": "b"}, {"md5": "a"}, 5, "replace"),
+        ({"version": "s1", "modified_us": 6}, {"version": "t2"}, 5, "compare"),
+        ({"version": "s1", "modified_us": 6, "md5": "a"}, {"version": "t2", "md5": "a"}, 5, "unchanged"),
+    ],
+)
+def test_equal_bytes_that_were_written_again_have_their_attributes_compared(
+    tmp_path: Path,
+    difference: Difference,
+    source: dict[str, Any],
+    target: dict[str, Any],
+    modified_us: int | None,
+    action: str,
+) -> None:
+    difference.add_known([manifest(tmp_path, "known", source_modified_us=modified_us)])
+    difference.compare(
+        listing(tmp_path, "source", [{"rel": "k"} | source]),
+        listing(tmp_path, "target", [{"rel": "k", "version": "t1"} | target]),
+        attributes=True,
+    )
+    assert action_of(difference, "k") == action
+    assert difference.tally(*MOVES).objects == (action != "unchanged")
+
+
+def test_without_attributes_to_bring_the_time_is_no_change(tmp_path: Path, difference: Difference) -> None:
+    difference.add_known([manifest(tmp_path, "known", source_modified_us=5)])
+    rows = [{"rel": "k", "version": "s1", "modified_us": 6}], [{"rel": "k", "version": "t1"}]
+    difference.compare(listing(tmp_path, "source", rows[0]), listing(tmp_path, "target", rows[1]))
+    assert action_of(difference, "k") == "unchanged"
+
+
+def test_of_two_versions_that_led_to_one_on_the_target_the_later_is_known(
+    tmp_path: Path, difference: Difference
+) -> None:
+    """The target's version may be that of its bytes alone, and the source's is in no order."""
+    difference.add_known(
+        [
+            manifest(tmp_path, "a", source_version="z", source_modified_us=9, finished_us=1),
+            manifest(tmp_path, "b", source_version="a", source_modified_us=5, finished_us=2),
+        ]
+    )
+    rows = [{"rel": "k", "version": "a", "modified_us": 5}], [{"rel": "k", "version": "t1"}]
+    difference.compare(
+        listing(tmp_path, "source", rows[0]), listing(tmp_path, "target", rows[1]), attributes=True
+    )
+    assert action_of(difference, "k") == "unchanged"
+
+
+@pytest.mark.parametrize("left_out", [["source_modified_us"], ["source_modified_us", "finished_us"]])
+@pytest.mark.parametrize("beside", [False, True])
+def test_what_earlier_versions_have_left_tells_no_time(
+    tmp_path: Path, difference: Difference, left_out: list[str], beside: bool
+) -> None:
+    """Such an object is as it was, until a verification has noted when it was written."""
+    told = pq.read_table(manifest(tmp_path, "manifest")).drop_columns(left_out)
+    pq.write_table(told, tmp_path / "earlier-manifest.parquet")
+    names = ["rel", "source_version", "target_version", "size_bytes", "crc32c"]
+    inventory = told.select(names)
+    for name in ("written", "proved", "damaged"):
+        inventory = inventory.append_column(name, pa.array([name != "damaged"]))
+    pq.write_table(inventory, tmp_path / "earlier-inventory.parquet")
+    paths = [tmp_path / "earlier-inventory.parquet", tmp_path / "earlier-manifest.parquet"]
+    difference.add_known(paths if beside else paths[:1])
+    rows = [{"rel": "k", "version": "s1", "modified_us": 6}], [{"rel": "k", "version": "t1"}]
+    difference.compare(
+        listing(tmp_path, "source", rows[0]), listing(tmp_path, "target", rows[1]), attributes=True
+    )
+    assert action_of(difference, "k") == "unchanged"
 
 
 def test_keys_are_compared_as_bytes(tmp_path: Path, difference: Difference) -> None:

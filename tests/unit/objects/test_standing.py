@@ -80,9 +80,9 @@ def compared(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     seen: list[str] = []
     real = diff.Difference.compare
 
-    def compare(self: diff.Difference, source: Listing, target: Listing, *rest: Any) -> None:
+    def compare(self: diff.Difference, source: Listing, target: Listing, *rest: Any, **more: Any) -> None:
         seen.append(f"{source.total.objects} {target.total.objects}")
-        real(self, source, target, *rest)
+        real(self, source, target, *rest, **more)
 
     monkeypatch.setattr(diff.Difference, "compare", compare)
     return seen

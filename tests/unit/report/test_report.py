@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from heavylift.cli.objects_text import renewed
 from heavylift.evidence import paths
 from heavylift.evidence.records import (
     Finding,
@@ -244,6 +245,19 @@ async def test_a_shard_without_samples_counts_by_its_total(store: EvidenceStore)
     throughput = throughput_of(await read_story(store, RUN))
     assert throughput is not None
     assert throughput.rates == pytest.approx([MIB] * 20)
+
+
+async def test_objects_that_were_copied_for_their_attributes_are_counted(store: EvidenceStore) -> None:
+    began, tally = datetime(2026, 11, 22, tzinfo=UTC), Tally(objects=2, size_bytes=10)
+    result = ShardResult(
+        run=RUN, dataset="d", shard=0, attempt=1, started_at=began, ended_at=began + timedelta(seconds=10),
+        found=tally, moved=tally, unchanged=Tally(), failed=Tally(), renewed=1,
+    )  # fmt: skip
+    await store.write_json(paths.shard_result_path(RUN, "d", 0, 1), result)
+    told = Page(await render_report(store, RUN)).text
+    assert "1 object of the moved had new attributes alone and was copied again whole." in told
+    assert renewed([result, result]) == ["  new attributes             2 objects, copied again whole"]
+    assert renewed([result.model_copy(update={"renewed": 0})]) == []
 
 
 def _bar(start: int, end: int, kind: str = "copy") -> Bar:
