@@ -64,7 +64,7 @@ class RegistryOptions:
     make_tables: bool = False
 
 
-BACK = "~back"
+BACK = ".back"
 """Ends the name of a registry on its way back."""
 
 

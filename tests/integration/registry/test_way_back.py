@@ -236,7 +236,7 @@ def test_from_a_shell(pair: Pair, tmp_path: Path) -> None:
     assert shell("verify", "--back")[0] == 0
     assert pair.home.sql("SELECT count(*) FROM runs WHERE name = 'run 7'") == [(1,)]
     folders = {each.parent.name for each in tmp_path.glob("**/registry-verification-1.json")}
-    assert folders == {"home-away~back"}
+    assert folders == {"home-away.back"}
     assert shell("sync", "--back", "--path=store")[1]["error"]["code"] == "HL-9586"
-    assert shell("sync", "--name=history~back")[1]["error"]["code"] == "HL-9588"
+    assert shell("sync", "--name=history.back")[1]["error"]["code"] == "HL-9588"
     assert shell("sync", "--back", "--follow")[0] == 2

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from heavylift.errors import NotFoundError
 from heavylift.registry.interface import names
-from heavylift.registry.interface.experiments import all_experiments
+from heavylift.registry.interface.experiments import SORT, all_experiments
 from heavylift.registry.interface.merging import united
 from heavylift.registry.interface.names import tags_of
 from heavylift.registry.rest.returning import Marks, look_both_ways
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from heavylift.registry.interface.context import Context
     from heavylift.registry.requests import RegistryRequest
 
+_RESTORE = "api/2.0/mlflow/experiments/restore"
 _SET_TAG = "api/2.0/mlflow/experiments/set-experiment-tag"
 
 
@@ -44,8 +45,13 @@ async def _mark_experiments(context: Context, marks: Marks) -> None:
         tags = marks.copies.get(("experiment", str(each["experiment_id"])), {})
         there = tags_of(each.get("tags"))
         marked = there.get(names.REGISTRY) == marks.ours
-        if each.get("lifecycle_stage") == "deleted" or not tags or marked:
+        if marked or not tags or tags[names.ID] in marks.asleep:
+            # Nothing comes into one that is asleep on the source.
             continue
+        if each.get("lifecycle_stage") == "deleted":
+            await context.target.turn(_RESTORE, {"experiment_id": each["experiment_id"]})
+            if context.target.writes:
+                context.tally.changed(SORT)
         # The last one says that all are there.
         tags = tags | united(there, tags)
         for key, value in sorted(tags.items(), key=lambda tag: tag[0] == names.REGISTRY):

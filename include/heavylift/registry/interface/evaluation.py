@@ -73,6 +73,9 @@ class EvaluationDatasets:
         own = {key: value for key, value in (facts | late).items() if tags.get(key) != value}
         if merge or earlier is None:
             own |= note(fields, earlier)
+        if context.both_ways and not merge.put and own.keys() == {_UPDATED}:
+            # To note it would change the dataset there, which the other way would note here, and so on.
+            own = {}
         if own or merge.put:
             # Last of all: until then, what has changed on the source since is still to be done.
             body = {"tags": json.dumps(merge.put | own)}

@@ -68,6 +68,7 @@ class Marks:
     :param copies: what each thing of the target is to be shown with, since the source has a copy of it.
     :param notes: what is noted on things of the source.
     :param changes: what a thing of the source tells of its last change.
+    :param asleep: ids of the source's experiments that are deleted.
     :param strangers: things of the source that were there before the first of ours, and are not ours.
     """
 
@@ -77,6 +78,7 @@ class Marks:
     copies: dict[Thing, Tags] = field(default_factory=dict)
     notes: dict[Thing, Tags] = field(default_factory=dict)
     changes: dict[Thing, Tags] = field(default_factory=dict)
+    asleep: set[str] = field(default_factory=set)
     strangers: set[Thing] = field(default_factory=set)
 
     def take(self, kind: str, raw: Raw) -> bool:
@@ -85,6 +87,8 @@ class Marks:
         noted = _notes_in(tags)
         if noted:
             self.notes[kind, own] = noted
+        if raw.get("lifecycle_stage") == "deleted":
+            self.asleep.add(own)
         self.changes[kind, own] = _told(raw, _CHANGES.get(kind, ()))
         origin = tags.get(_ID, "")
         if tags.get(_REGISTRY) != self.theirs or _DUPLICATE in tags or not _fits(kind, origin, own):
@@ -126,7 +130,9 @@ class Marks:
 
     def _marked(self, kind: str, raw: Raw, tags: Tags) -> Raw:
         origin = (kind, tags.get(_ID, ""))
-        changes = {} if self._asks_for_records(kind) else self.changes.get(origin, {})
+        changes = self.changes.get(origin, {})
+        if self._asks_for_records(kind):
+            changes = {key: value for key, value in changes.items() if key != _UPDATED}
         # What has no note was not finished, whatever the other side notes.
         return self._with(kind, raw, tags | changes, self.notes.get(origin, {}) if _notes_in(tags) else {})
 
