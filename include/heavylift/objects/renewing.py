@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heavylift.errors import NotFoundError, PreconditionError
+from heavylift.errors import NotFoundError
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.wording import counted
 from heavylift.objects.compare import DEFAULT_TYPES, attribute_differences
@@ -17,7 +17,7 @@ from heavylift.objects.copier import Copier, ReadObject, manifest_row, tags_of
 from heavylift.objects.diff import ATTRIBUTES
 from heavylift.objects.proof import agree
 from heavylift.objects.rolling import PROVED_BEFORE
-from heavylift.objects.settling import check_replaceable, not_as_planned
+from heavylift.objects.settling import check_replaceable, head_as_planned, not_as_planned
 
 if TYPE_CHECKING:
     from heavylift.objects.diff import Difference
@@ -47,9 +47,7 @@ async def compare_attributes(copier: Copier, row: PlanRow) -> ManifestRow | None
     :raises PreconditionError: the source's object is no longer the planned version.
     :raises ConflictError: the target's object is no longer the planned version, and not as the source's.
     """
-    source = await copier.source.head(copier.source_prefix + row.rel)
-    if source.object.version != row.source_version:
-        raise PreconditionError(f"look at {copier.source_url(row.rel)}", got="another version", code="5013")
+    source = await head_as_planned(copier, row)
     try:
         target = await copier.target.head(copier.target_prefix + row.rel)
     except NotFoundError:

@@ -79,15 +79,24 @@ async def _read_back(copier: Copier, rel: str, version: str, read: ReadObject) -
     return sums, size == read.head.object.size_bytes and agree(sums, read.checksums) is True
 
 
+async def head_as_planned(copier: Copier, row: PlanRow) -> ObjectHead:
+    """Return the source's head of an object.
+
+    :raises PreconditionError: it is no longer the planned version.
+    """
+    source = await copier.source.head(copier.source_prefix + row.rel)
+    if source.object.version != row.source_version:
+        raise PreconditionError(f"look at {copier.source_url(row.rel)}", got="another version", code="5013")
+    return source
+
+
 async def found_there(copier: Copier, row: PlanRow) -> ManifestRow | None:
     """Return a row if the target has the object already and both stores' words show it equal."""
     try:
         target = await copier.target.head(copier.target_prefix + row.rel)
     except NotFoundError:
         return None
-    source = await copier.source.head(copier.source_prefix + row.rel)
-    if source.object.version != row.source_version:
-        raise PreconditionError(f"look at {copier.source_url(row.rel)}", got="another version", code="5013")
+    source = await head_as_planned(copier, row)
     same_size = source.object.size_bytes == target.object.size_bytes
     if not same_size or agree(source.object.checksums, target.object.checksums) is not True:
         # Unequal, or not decidable from heads: reading the source decides, in settle_existing.
