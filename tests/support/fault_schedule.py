@@ -44,7 +44,10 @@ def applies(fault: str, kind: Kind) -> bool:
 
     Listings and metadata have no checksum of their own, so only objects' bytes are changed.
     """
-    return kind in _ONLY.get(fault, set(Kind))
+    return fault not in _ONLY or kind in _ONLY[fault]
+
+
+_SUFFERED = {kind: tuple(fault for fault in FAULTS if applies(fault, kind)) for kind in Kind}
 
 
 @dataclass(frozen=True)
@@ -73,11 +76,10 @@ class Schedule:
             if storm.first <= number <= storm.last and applies(storm.fault, kind):
                 return storm.fault
         drawn = random.Random(f"{self.seed}:{number}").random()
-        for fault in FAULTS:
-            if applies(fault, kind):
-                drawn -= self.rates.get(fault, 0.0)
-                if drawn < 0:
-                    return fault
+        for fault in _SUFFERED[kind]:
+            drawn -= self.rates.get(fault, 0.0)
+            if drawn < 0:
+                return fault
         return ""
 
 

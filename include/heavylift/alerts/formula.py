@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from heavylift.alerts.model import AGGREGATES, Aggregation, Metric, quantile
 from heavylift.alerts.problems import untranslatable
@@ -175,5 +176,6 @@ class Several(Series):
         return Several(formula, {name: each.scaled(scales[name]) for name, each in self.parts.items()})
 
 
+@lru_cache(maxsize=256)  # asked for each term at each moment of a replay
 def _plain(name: str) -> str:
     return re.sub(r"[^A-Za-z0-9]", "_", name)

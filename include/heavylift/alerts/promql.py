@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 from heavylift.alerts.problems import unreadable, untranslatable
@@ -79,8 +80,9 @@ class Binary:
 Node: TypeAlias = "Number | Selector | Call | Binary"
 
 
+@lru_cache(maxsize=16)  # a rule is replayed over dozens of series, and read for each
 def parse(text: str, functions: frozenset[str] = frozenset()) -> Node:
-    """Return an expression.
+    """Return an expression; parts of it that are equal are one object, so that a moment asks for them once.
 
     :param functions: that are known besides PromQL's.
     :raises SpecError: it is none.
@@ -92,7 +94,22 @@ def parse(text: str, functions: frozenset[str] = frozenset()) -> Node:
     found = reader.binary(0)
     reader.end()
     _demand_flat(found)
-    return found
+    return _shared(found, {})
+
+
+def _shared(node: Node, known: dict[object, Node]) -> Node:
+    """Return the same expression; a guarded formula says the same parts half a dozen times."""
+    if isinstance(node, Number):
+        return known.setdefault(repr(node.value), node)
+    if isinstance(node, Selector):
+        return known.setdefault(node, node)
+    # What is below is one object for all that is equal, so its identity stands for it.
+    if isinstance(node, Call):
+        arguments = tuple(_shared(each, known) for each in node.arguments)
+        return known.setdefault((node.name, *map(id, arguments)), Call(node.name, arguments))
+    left, right = _shared(node.left, known), _shared(node.right, known)
+    key = (node.operator, node.as_bool, id(left), id(right))
+    return known.setdefault(key, Binary(node.operator, left, right, node.as_bool))
 
 
 def _demand_flat(node: Node) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from heavylift.alerts.model import AGGREGATES, Aggregation, quantile
 from heavylift.alerts.problems import untranslatable
@@ -34,11 +34,15 @@ _EDGE = 1e-4
 
 @dataclass(frozen=True)
 class Moment:
-    """When, over which series, and whether the alert itself fired at the evaluation before."""
+    """When, over which series, and whether the alert itself fired at the evaluation before.
+
+    :param known: what parts of the expression are then, by their identity.
+    """
 
     at: float
     series: Series
     firing: bool = False
+    known: dict[int, float | None] = field(default_factory=dict, compare=False, repr=False)
 
     def range(self, selector: Selector) -> list[float]:
         """Return the samples of a range: its end belongs to it, its start does not, as in Prometheus 3."""
@@ -54,6 +58,13 @@ def value(node: Node, moment: Moment) -> float | None:
     """
     if isinstance(node, Number):
         return node.value
+    key = id(node)
+    if key not in moment.known:
+        moment.known[key] = _asked(node, moment)
+    return moment.known[key]
+
+
+def _asked(node: Selector | Call | Binary, moment: Moment) -> float | None:
     if isinstance(node, Selector):
         return _instant(node, moment)
     if isinstance(node, Call):

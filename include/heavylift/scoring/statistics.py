@@ -34,25 +34,30 @@ def mismatch_bound(mismatches: int, compared: int, confidence: float = CONFIDENC
         return 1.0
     if mismatches == 0:
         return float(1 - (1 - confidence) ** (1 / compared))
+    ways = [_log_ways(compared, k) for k in range(mismatches + 1)]
     low, high = mismatches / compared, 1.0
-    for _ in range(200):
-        middle = (low + high) / 2
-        if _at_most(mismatches, compared, middle) > 1 - confidence:
+    # Once there is no number between the two, they stay as they are.
+    while low < (middle := (low + high) / 2) < high:
+        if _at_most(ways, compared, middle) > 1 - confidence:
             low = middle
         else:
             high = middle
     return high
 
 
-def _at_most(successes: int, trials: int, rate: float) -> float:
-    """Return how probable so few successes are."""
+def _log_ways(trials: int, successes: int) -> float:
+    return math.lgamma(trials + 1) - math.lgamma(successes + 1) - math.lgamma(trials - successes + 1)
+
+
+def _at_most(ways: Sequence[float], trials: int, rate: float) -> float:
+    """Return how probable so few successes are.
+
+    :param ways: the logarithm of in how many ways there are so many successes, from none to the most.
+    """
     if rate >= 1.0:
         return 0.0
-    logs = [
-        math.lgamma(trials + 1) - math.lgamma(k + 1) - math.lgamma(trials - k + 1)
-        + k * math.log(rate) + (trials - k) * math.log1p(-rate)
-        for k in range(successes + 1)
-    ]  # fmt: skip
+    one, none = math.log(rate), math.log1p(-rate)
+    logs = [each + k * one + (trials - k) * none for k, each in enumerate(ways)]
     largest = max(logs)
     return min(1.0, math.exp(largest) * math.fsum(math.exp(each - largest) for each in logs))
 

@@ -11,6 +11,9 @@ from heavylift.alerts.composite import of_cloudwatch
 from heavylift.alerts.formula import Several
 from heavylift.alerts.formula_trials import formula_trials
 from heavylift.alerts.model import Metric, Platform, Rule
+from heavylift.alerts.promql import parse
+from heavylift.alerts.promql_eval import Moment, value
+from heavylift.alerts.series import Sample, Series
 from heavylift.alerts.translate import Names, Translated, translate
 from heavylift.errors import SpecError
 from tests.support.alarms import composite, only, ratio
@@ -47,6 +50,22 @@ def test_a_seeded_fault_of_arithmetic_is_found() -> None:
     document = {"groups": [{"name": "g", "rules": [unguarded]}]}
     assert translate(document, Platform.PROMETHEUS, Platform.CLOUDWATCH, Names()).untranslated
     assert made.document["expr"].count("!= 0") >= 3
+
+
+def test_a_moment_is_asked_once_for_what_an_expression_says_again() -> None:
+    asked: list[float] = []
+
+    class Counted(Series):
+        def window(self, start: float, end: float, now: float) -> list[float]:
+            asked.append(now)
+            return super().window(start, end, now)
+
+    series = Counted([Sample(at, 2.0, at) for at in (10.0, 20.0)])
+    node = parse("sum_over_time(a[1m]) / sum_over_time(a[1m]) + sum_over_time(a[1m])")
+    assert value(node, Moment(30.0, series)) == 5.0
+    assert asked == [30.0]
+    assert value(node, Moment(75.0, series)) == 3.0
+    assert asked == [30.0, 75.0]
 
 
 def test_a_ratio_of_google_is_read_and_written() -> None:

@@ -44,7 +44,7 @@ def test_both_run_and_either_can_fail(
 ) -> None:
     done = run(repository, tmp_path, check, test)
     assert done.returncode == failed
-    assert (tmp_path / "calls").read_text() == f"{tmp_path} check\n{tmp_path} test --share 1/5\n"
+    assert (tmp_path / "calls").read_text() == f"{tmp_path} check\n{tmp_path} test --share 1/8\n"
     assert ("all: passed after" in done.stdout) is (failed == 0)
     assert f"check: exit status {check} after" in done.stdout
     assert f"test: exit status {test} after" in done.stdout

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import re
 import subprocess
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import pytest
 
-from tests.unit.house.modules import DAGS, INTEGRATION, LIBRARY, REPOSITORY, source_files
+from tests.unit.house.modules import DAGS, INTEGRATION, LIBRARY, REPOSITORY, module, source_files
 
 # This file holds the words that it looks for; the others are other people's texts.
 NOT_OURS = {
@@ -38,8 +35,6 @@ FORBIDDEN = {
 
 # DESIGN: always source and target.
 WRONG_PAIR = re.compile(r"(?:^|_)(?:src|dst|dest|destination)(?:_|$)")
-# Whatever text lacks these has no such name: its names need not be looked at, which takes most of the time.
-SUSPECT = re.compile("src|dst|dest", re.IGNORECASE)
 PRODUCTION = source_files(LIBRARY, INTEGRATION, DAGS)
 # The other side's own words, in calls of its API.
 THEIR_WORDS = {"dest"}
@@ -91,43 +86,6 @@ def test_no_file_holds(what: str) -> None:
 )
 def test_the_patterns_find_what_they_name(what: str, text: str, hit: bool) -> None:
     assert bool(re.search(FORBIDDEN[what], text, re.MULTILINE)) is hit
-
-
-def names_given(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Yield each name that the source gives: of functions, classes, parameters and variables."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.lineno, node.name
-        elif isinstance(node, ast.arg):
-            yield node.lineno, node.arg
-        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            yield node.lineno, node.id
-
-
-@dataclass(frozen=True)
-class Module:
-    """What the rules ask of a module; it is kept, for its tree would be large.
-
-    :param names: where each name is given; none of a module whose text has nothing suspect.
-    :param silent: the public names without a docstring, the module itself as "".
-    """
-
-    lines: int
-    names: tuple[tuple[int, str], ...]
-    silent: tuple[str, ...]
-
-
-@cache
-def module(path: Path) -> Module:
-    text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text)
-    kinds = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
-    nodes = [node for node in tree.body if isinstance(node, kinds) and not node.name.startswith("_")]
-    silent = [node.name for node in nodes if not ast.get_docstring(node)]
-    if not ast.get_docstring(tree):
-        silent.insert(0, "")
-    names = tuple(names_given(tree)) if SUSPECT.search(text) else ()
-    return Module(len(text.splitlines()), names, tuple(silent))
 
 
 @pytest.mark.parametrize("path", PRODUCTION, ids=lambda path: path.relative_to(REPOSITORY).as_posix())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -46,6 +47,17 @@ def test_all_shares_together_are_all_tests_and_each_is_in_one() -> None:
     assert all(60 < len(share) < 140 for share in shares)
     one_file = {layers.Share(1, 3).has(f"tests/e2e/test_it.py::test_step[{number}]") for number in range(9)}
     assert len(one_file) == 1, "what goes on from one another is torn apart"
+
+
+def test_no_eighth_of_the_long_tests_is_empty_or_has_most_of_the_longest(repository: Path) -> None:
+    files = [
+        path.relative_to(repository).as_posix()
+        for path in (repository / "tests").rglob("test_*.py")
+        if re.search(r"\bmark\.long\b|first_then_long\(", path.read_text(encoding="utf-8"))
+    ]
+    shares = [[file for file in files if layers.Share(number, 8).has(file)] for number in range(1, 9)]
+    assert all(len(share) > 4 for share in shares)
+    assert all(sum(file.startswith("tests/e2e/") for file in share) <= 2 for share in shares)
 
 
 def test_a_share_is_run_with_the_long_tests_and_says_so(

@@ -11,6 +11,7 @@ active (every pollingInterval, 30 s), and takes the last one away when none was 
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 
 from heavylift.autoscaling.model import Metric, Pace, Policy
 from heavylift.autoscaling.view import View, bounded, proportional
@@ -27,7 +28,8 @@ class HpaEngine:
     def __init__(self, policy: Policy, floor: int | None = None) -> None:
         self._policy = policy
         self._floor = policy.minimum if floor is None else floor
-        self._wishes: list[tuple[int, int]] = []
+        self._wished_at: list[int] = []
+        self._wishes: list[int] = []
         self._steps: list[tuple[int, int]] = []
         windows = (policy.out.window_s or 0, policy.back.window_s or 0)
         periods = [limit.period_s for pace in (policy.out, policy.back) for limit in pace.limits]
@@ -37,8 +39,10 @@ class HpaEngine:
         """Return the replicas that are wanted now."""
         wish = max([self._floor, *(self._wish(metric, view) for metric in self._policy.metrics)])
         wish = min(self._policy.maximum, wish)
-        self._wishes.append((view.now_s, wish))
-        self._wishes = [each for each in self._wishes if each[0] > view.now_s - max(self._kept, 1)]
+        self._wished_at.append(view.now_s)
+        self._wishes.append(wish)
+        gone = self._since(view.now_s - max(self._kept, 1))
+        del self._wished_at[:gone], self._wishes[:gone]
         settled = self._settled(view, wish)
         made = self._paced(view, settled)
         made = min(self._policy.maximum, max(self._floor, made))
@@ -63,12 +67,16 @@ class HpaEngine:
 
     def _settled(self, view: View, wish: int) -> int:
         out, back = self._policy.out.window_s or 0, self._policy.back.window_s or 0
-        low = min((each for at, each in self._wishes if at > view.now_s - out), default=wish)
-        high = max((each for at, each in self._wishes if at > view.now_s - back), default=wish)
+        low = min(self._wishes[self._since(view.now_s - out) :], default=wish)
+        high = max(self._wishes[self._since(view.now_s - back) :], default=wish)
         low, high = min(low, wish), max(high, wish)
         if view.desired < low:
             return low
         return high if view.desired > high else view.desired
+
+    def _since(self, moment: int) -> int:
+        """Return the place of the first wish after a moment."""
+        return bisect_right(self._wished_at, moment)
 
     def _paced(self, view: View, wanted: int) -> int:
         if wanted > view.desired:

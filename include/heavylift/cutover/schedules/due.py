@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from heavylift.errors import SpecError
@@ -40,20 +41,23 @@ def due_between(cron: str, zone: ZoneInfo, after: datetime, until: datetime) -> 
 
 
 def _moments(cron: str, zone: ZoneInfo, first: date, last: date) -> Iterator[datetime]:
+    on = first - timedelta(days=1)
+    while on <= last + timedelta(days=1):
+        yield from _moments_of(cron, zone, on)
+        on += timedelta(days=1)
+
+
+@lru_cache(maxsize=32)  # each act of a switch asks, and for three days at least
+def _moments_of(cron: str, zone: ZoneInfo, on: date) -> tuple[datetime, ...]:
     minutes, hours, days, months, weekdays = (sorted(each) for each in _fields(cron))
     _minute, _hour, day_text, _month, weekday_text = _text(cron).split()
     either = not day_text.startswith("*") and not weekday_text.startswith("*")
-    on = first - timedelta(days=1)
-    while on <= last + timedelta(days=1):
-        day_fits, weekday_fits = on.day in days, on.isoweekday() % 7 in weekdays
-        fits = (day_fits or weekday_fits) if either else (day_fits and weekday_fits)
-        if on.month in months and fits:
-            for hour in hours:
-                for minute in minutes:
-                    moment = _in_utc(on, hour, minute, zone)
-                    if moment is not None:
-                        yield moment
-        on += timedelta(days=1)
+    day_fits, weekday_fits = on.day in days, on.isoweekday() % 7 in weekdays
+    fits = (day_fits or weekday_fits) if either else (day_fits and weekday_fits)
+    if on.month not in months or not fits:
+        return ()
+    found = (_in_utc(on, hour, minute, zone) for hour in hours for minute in minutes)
+    return tuple(moment for moment in found if moment is not None)
 
 
 def _in_utc(on: date, hour: int, minute: int, zone: ZoneInfo) -> datetime | None:

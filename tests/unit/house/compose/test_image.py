@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import fnmatch
 import re
 import sys
@@ -16,7 +15,7 @@ from packaging.utils import canonicalize_name
 
 import heavylift
 from tests.unit.house.compose.compose_file import REPOSITORY
-from tests.unit.house.modules import DAGS, INTEGRATION, LIBRARY, source_files
+from tests.unit.house.modules import DAGS, INTEGRATION, LIBRARY, module, source_files
 
 DOCKERFILE = (REPOSITORY / "docker" / "Dockerfile").read_text(encoding="utf-8")
 LOCK = (REPOSITORY / "requirements.txt").read_text(encoding="utf-8")
@@ -89,15 +88,8 @@ RUN_ELSEWHERE = {
 def imported_packages() -> set[str]:
     """Return the top-level names of other projects that the production source imports."""
     assert all(path.is_file() for path in RUN_ELSEWHERE)
-    names = set()
-    for path in source_files(LIBRARY, INTEGRATION, DAGS):
-        if path in RUN_ELSEWHERE:
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                names |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                names.add(node.module)
+    files = [path for path in source_files(LIBRARY, INTEGRATION, DAGS) if path not in RUN_ELSEWHERE]
+    names = {name for path in files for name in module(path).imports}
     ours = {"heavylift", "heavylift_airflow", "heavylift_plugin"}
     return {name.partition(".")[0] for name in names} - set(sys.stdlib_module_names) - ours
 
