@@ -69,6 +69,14 @@ def test_what_is_no_thing_of_ours_stays_as_it_is(marks: Marks) -> None:
     assert seen(answer, marks.of_target) == answer
 
 
+def test_a_conversions_tags_go_along(marks: Marks) -> None:
+    converted = {"heavylift.converted.digest": "abc", "heavylift.source.noted": "-"}
+    _, version = things("model-7", converted)["model version"]
+    assert not marks.take("model version", version)
+    (shown,) = seen({"model_versions": [version]}, marks.of_source)["model_versions"]
+    assert tags_of(shown) == {"heavylift.converted.digest": "abc"}
+
+
 def test_a_copy_without_a_note_was_not_finished_and_is_not_seen(marks: Marks) -> None:
     unfinished = {key: value for key, value in MARKS.items() if not key.endswith("noted")}
     _, copy = things(AWAY, unfinished)["run"]

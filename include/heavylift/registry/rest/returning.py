@@ -107,7 +107,9 @@ class Marks:
         model = ("registered model", own.rpartition("/")[0]) if kind == "model version" else None
         if (kind, own) in self.strangers or model in self.strangers:
             return None
-        left = {key: value for key, value in tags.items() if not key.startswith(_MARK)}
+        # What says nothing of where it came from may have tags of a conversion, and notes of this way only.
+        ours = _MARK if _REGISTRY in tags else _FROM
+        left = {key: value for key, value in tags.items() if not key.startswith(ours)}
         if len(left) == len(tags) or tags.get(_REGISTRY, self.theirs) != self.theirs:
             return raw
         found = with_tags(kind, raw, left)
