@@ -9,8 +9,10 @@ from typing import Any, cast
 import pytest
 
 from heavylift.aio import run
+from heavylift.checksums import Algorithm, Checksums
 from heavylift.connections import Connection
 from heavylift.errors import CredentialError, HeavyliftError, NotFoundError, TransientError
+from heavylift.platforms.ports import ListedObject
 from heavylift.registry.interface.artifacts import Artifacts, Place
 from heavylift.registry.interface.context import Context, Tally
 from heavylift.registry.rest.artifacts import PROXY, Owner, folder_behind
@@ -125,3 +127,39 @@ def test_a_bucket_that_is_gone_does_not_hold_the_others_up(monkeypatch: pytest.M
     run(artifacts.from_store_to_store())
     assert read == ["s3://gone/x", "s3://a/7"]
     assert [(each.what, each.id) for each in context.tally.failures] == [("artifacts", "s3://gone/x")]
+
+
+class Listed:
+    """A store that lists one object."""
+
+    def __init__(self, key: str, modified_us: int, checksums: Checksums) -> None:
+        self.listed = ListedObject(key, 3, "v", modified_us, checksums)
+
+    async def list_pages(self, _prefix: str) -> AsyncIterator[list[ListedObject]]:
+        yield [self.listed]
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "due"),
+    [
+        ({Algorithm.MD5: "a"}, {Algorithm.MD5: "a"}, False),
+        ({Algorithm.MD5: "a"}, {Algorithm.MD5: "b"}, True),
+        ({Algorithm.MD5: "a"}, {Algorithm.CRC32C: "a"}, True),
+        ({Algorithm.MD5: "a", Algorithm.CRC32C: "c"}, {Algorithm.MD5: "a", Algorithm.CRC32C: "d"}, True),
+        ({}, {}, True),
+    ],
+)
+def test_a_newer_file_is_copied_unless_its_listing_proves_it_equal(
+    source: Checksums, target: Checksums, due: bool
+) -> None:
+    """On the way back each copy is newer than its origin."""
+    tally = Tally()
+    context = SimpleNamespace(tally=tally, parallel=1, target=SimpleNamespace(writes=False))
+    context.guarded, context.each = MethodType(Context.guarded, context), MethodType(Context.each, context)
+    artifacts = Artifacts(cast("Context", context), Connection("a", "aws"), Connection("b", "aws"))
+    owner = Owner("run", "r")
+    place = Place(owner, owner, "s3://a/7/r/artifacts", "s3://b/1/x/artifacts", fresh=False)
+    ours, theirs = Listed("7/r/artifacts/f", 9, source), Listed("1/x/artifacts/f", 5, target)
+    run(artifacts._below(cast("Any", ours), cast("Any", theirs), [place]))
+    assert tally.sorts["artifacts"]["found"] == 1
+    assert tally.sorts["artifacts"]["changed"] == int(due)
