@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from heavylift.connections import Connection
 from heavylift.errors import NotFoundError
+from sandbox.stack import Stack
 from tests.support import history
 from tests.support.history import V2, pairs
 from tests.support.interface_moves import Moves
 from tests.support.registry_team import Team
 from tests.support.shell import start
-from tests.support.tracking_server import Server, servers
+from tests.support.stores import two_stores
+from tests.support.tracking_server import Server, over_store, servers
 
 COUNTS = (
     "SELECT name FROM experiments WHERE lifecycle_stage = 'active' ORDER BY 1",
@@ -195,6 +199,28 @@ class Careful(Team):
 @pytest.mark.parametrize("seed", [1, 2])
 def test_rounds_of_work_here_and_there(trackers: tuple[Server, Server], seed: int) -> None:
     home, away = trackers
+    for number in rounds(home, away, seed):
+        for sql in COUNTS:
+            assert home.sql(sql) == away.sql(sql), (number, sql)
+
+
+@pytest.mark.long
+def test_rounds_of_work_over_postgresql(store_sandbox: Stack, tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        stores = stack.enter_context(two_stores(store_sandbox.env, tmp_path.as_uri(), sizes=None))
+        home, away = (
+            stack.enter_context(over_store(tmp_path / name, _url(store), tmp_path / f"files-{name}"))
+            for name, store in (("home", stores.source), ("away", stores.target))
+        )
+        assert list(rounds(home, away, 5)) == [0, 1, 2, 3]
+
+
+def _url(store: Connection) -> str:
+    return f"postgresql://{store.login}:{store.password}@{store.host}:{store.port}/{store.schema}"
+
+
+def rounds(home: Server, away: Server, seed: int) -> Iterator[int]:
+    """Work and move in turns; yield after each in which both ways have nothing left to do."""
     Team(home, seed).work(40)
     hosts, guests = Careful(home, seed + 20), Careful(away, seed + 50)
     there = Moves(home.connection, away.connection)
@@ -212,8 +238,7 @@ def test_rounds_of_work_here_and_there(trackers: tuple[Server, Server], seed: in
         assert proof.passed, (number, proof.differences, team.done)
         for each in (moves, other):
             assert each.sync(accept_losses=True, deletes="propagate").written == 0, (number, each.back)
-        for sql in COUNTS:
-            assert home.sql(sql) == away.sql(sql), (number, sql, team.done)
+        yield number
 
 
 def test_from_a_shell(pair: Pair, tmp_path: Path) -> None:

@@ -203,8 +203,10 @@ async def _read(server: TrackingServer, marks: Marks, *, back: bool) -> bool:
     await take("experiment", server.pages(f"{_V2}/experiments/search", "experiments", query, post=True))
     if not ours:
         return False
-    for _, experiment in ours:
-        await _within(server, marks, str(experiment["experiment_id"]))
+    skipped = _earlier(ours, others) if back else set()
+    # One without a mark may hold what has come: it was asleep when it would have been marked.
+    for _, experiment in {(kind, own_id(kind, raw)) for kind, raw in [*ours, *others]} - skipped:
+        await _within(server, marks, experiment)
     for more in ({}, {"filter": ONLY_PROMPTS}):
         asked = {"max_results": 1000, **more}
         path = f"{_V2}/registered-models/search"
