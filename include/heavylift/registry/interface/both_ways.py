@@ -46,7 +46,7 @@ async def _mark_experiments(context: Context, marks: Marks) -> None:
         there = tags_of(each.get("tags"))
         marked = there.get(names.REGISTRY) == marks.ours
         if marked or not tags or tags[names.ID] in marks.asleep:
-            # Nothing comes into one that is asleep on the source.
+            # One that is asleep on the source stays so: what comes into it is found without its mark, too.
             continue
         if each.get("lifecycle_stage") == "deleted":
             await context.target.turn(_RESTORE, {"experiment_id": each["experiment_id"]})
