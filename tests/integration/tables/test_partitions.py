@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import closing
 
 import pytest
@@ -11,9 +12,13 @@ from heavylift.errors import ConflictError
 from heavylift.evidence.table_records import SyncRecord
 from heavylift.spec.sections_data import OnSchemaChange
 from heavylift.tables.engine import Work
+from heavylift.tables.model import Table
+from heavylift.tables.postgres import sync as sync_module
 from heavylift.tables.postgres import tables_added
 from heavylift.tables.postgres.connect import connect
 from heavylift.tables.postgres.moving import ChangesEngine
+from heavylift.tables.postgres.partitions import new_parts
+from heavylift.tables.postgres.pump import MAX_RESTARTS
 from tests.support.longer import first_then_long
 from tests.support.two_databases import TwoDatabases
 
@@ -138,6 +143,51 @@ def test_partitions_come_while_a_writer_fills_them_and_syncs_run(databases: TwoD
     writer.join()
     sync(databases)
     assert syncs > 0
+    assert_same(databases)
+
+
+def test_a_partition_that_comes_while_another_is_taken_in_gets_a_snapshot_too(
+    databases: TwoDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(databases)
+    databases.on_source(f"CREATE TABLE sale_26 PARTITION OF sale {NEXT}; {ROWS.format(1000)}")
+    read_schema = tables_added.SnapshotRun._read_schema
+    later = iter(["2027", "2028"])
+
+    def read_later(run: tables_added.SnapshotRun, roots: Sequence[Table]) -> None:
+        # Filled before it is attached: only a snapshot has these rows.
+        if year := next(later, None):
+            databases.on_source(
+                f"CREATE TABLE sale_{year} (LIKE sale INCLUDING ALL);"
+                f"INSERT INTO sale_{year} VALUES ('{year}-02-02', 1, 'early');"
+                f"ALTER TABLE sale ATTACH PARTITION sale_{year}"
+                f" FOR VALUES FROM ('{year}-01-01') TO ('{int(year) + 1}-01-01');"
+                f"INSERT INTO sale VALUES ('{year}-03-03', 1, 'w')"
+            )
+        read_schema(run, roots)
+
+    monkeypatch.setattr(tables_added.SnapshotRun, "_read_schema", read_later)
+    record = sync(databases)
+    assert "-- partition public.sale_26 was added" in record.schema_changes
+    sync(databases)
+    sync(databases)
+    assert_same(databases)
+
+
+@pytest.mark.long
+def test_a_run_that_meets_many_new_partitions_one_after_the_other_goes_on(
+    databases: TwoDatabases, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(databases)
+    monkeypatch.setattr(sync_module, "new_parts", lambda *a, **k: new_parts(*a, **k)[:1])
+    for year in range(2026, 2026 + 2 * MAX_RESTARTS):
+        databases.on_source(
+            f"CREATE TABLE sale_{year} PARTITION OF sale"
+            f" FOR VALUES FROM ('{year}-01-01') TO ('{year + 1}-01-01');"
+            f"INSERT INTO sale VALUES ('{year}-03-03', 1, 'w')"
+        )
+    assert len(sync(databases).schema_changes) == 2 * MAX_RESTARTS
+    sync(databases)
     assert_same(databases)
 
 

@@ -26,6 +26,7 @@ from heavylift.tables.postgres.lsn import lsn_to_text
 from heavylift.tables.postgres.partitions import roots_of
 from heavylift.tables.postgres.reader import Reader
 from heavylift.tables.postgres.reshape import Reshaper, UnknownTableError
+from heavylift.tables.postgres.slot import published
 from heavylift.tables.postgres.state import Lease, StreamState, no_stream, read_stream, read_tables
 from heavylift.tables.postgres.wal_stream import replication_stream
 from heavylift.tables.requests import Direction
@@ -112,7 +113,10 @@ class Pump:
         again from the position. :attr:`Tally.reached` tells whether ``upto`` was reached: it is not where
         the time was up, or somebody asked to stop, and what was applied until then counts all the same.
         """
-        for _ in range(MAX_RESTARTS):
+        # A run that goes on for weeks meets many such; only at one position are they too many.
+        begun: Counter[int] = Counter()
+        while begun[self.tally.applied] < MAX_RESTARTS:
+            begun[self.tally.applied] += 1
             try:
                 self._pump(upto, asked_at)
             except NewLabelError as error:
@@ -153,7 +157,7 @@ class Pump:
         request, sessions = self.request, self.sessions
         state = stream_of(sessions.control, request)
         tables = read_tables(sessions.control, request.stream)
-        known = _Known.of(sessions, request, tables, frozenset(self._passed))
+        known = _Known.of(sessions, request, tables, frozenset(self._passed), state.publication)
         start = state.applied or 0
         reader = Reader(
             lambda: replication_stream(request.source.connection, state.slot, state.publication, start),
@@ -233,6 +237,7 @@ class _Known:
         request: TablesRequest,
         states: dict[TableName, TableState],
         passed: frozenset[TableName],
+        publication: str,
     ) -> _Known:
         catalog = read_catalog(sessions.source, request.options.tables, request.options.exclude)
         everything = read_catalog(sessions.control, ("*.*",))
@@ -242,6 +247,11 @@ class _Known:
         ours = {leaf: root for leaf, root in roots_of(catalog).items() if leaf in made}
         # Of partitions that the source has given away the log may still speak; the target has them.
         owners = roots_of(there) | ours
+        if request.direction is not Direction.REVERSE:
+            # The target may hold a partition that was never taken in, because it came while another was:
+            # pg_dump saw it already. Its rows wait for a snapshot of its own, as every other's do.
+            wait = roots_of(catalog).keys() - published(sessions.source, publication) - states.keys()
+            owners = {leaf: root for leaf, root in owners.items() if leaf not in wait}
         keys = {table.name: table.key for table in (*there, *catalog)}
         keys |= {leaf: keys[root] for leaf, root in owners.items()}
         return cls(keys, owners, states, passed)
