@@ -108,7 +108,7 @@ def stand_in(world: World, monkeypatch: pytest.MonkeyPatch) -> StandIn:
         value = {"conn_type": kind, "host": "http://127.0.0.1:9"}
         monkeypatch.setenv(f"AIRFLOW_CONN_{name.upper()}", json.dumps(value))
     made = StandIn()
-    way = Way(made.preflight, made.move, made.compare, made.prove, made.follow)
+    way = Way(made.preflight, made.move, made.compare, made.prove, made.follow, lambda _request: made.copied)
     monkeypatch.setattr(api, "way_of", lambda _request: way)
 
     async def not_followed(_request: RegistryRequest) -> bool:

@@ -47,11 +47,14 @@ async def preflight_registry(request: RegistryRequest) -> tuple[RegistryPrefligh
 
 
 async def is_copied(request: RegistryRequest) -> bool:
-    """Tell whether a complete copy is on the target, as its own notes say; changes nothing.
+    """Tell whether a complete copy is on the target; changes nothing.
+
+    At store level and between two kinds the target's own notes say so. Through the interface a run's record
+    in the evidence does, of which the target still has something.
 
     :raises UnsupportedError: no way is open.
     """
-    return (await _in_thread(lambda _work: way_of(request).preflight(request), silent)).copied
+    return await _in_thread(lambda _work: way_of(request).copied(request), silent)
 
 
 async def copy_registry(

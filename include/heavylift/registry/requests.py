@@ -17,6 +17,7 @@ from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
     from heavylift.spec.model import MigrationSpec
+    from heavylift.spec.platforms import Side
     from heavylift.spec.sections_data import Registry, RegistrySide
 
 
@@ -47,6 +48,8 @@ class RegistryOptions:
     :param overwrite: what others have written to the target's rows since the last run gives way.
     :param on_name_conflict: through the interface: what to do where another thing has a name.
     :param accept_losses: what the interface cannot carry does not make a run fail.
+    :param losses_block: what it cannot carry, and was not accepted, stops a run before anything moves; else
+        the run fails at its end.
     :param live: the source is being written to while it is verified: what changes meanwhile is told apart.
     :param make_tables: at store level: a copy into an empty database makes MLflow's tables first.
     """
@@ -59,6 +62,7 @@ class RegistryOptions:
     overwrite: bool = False
     on_name_conflict: OnNameConflict = OnNameConflict.FAIL
     accept_losses: bool = False
+    losses_block: bool = False
     dry_run: bool = False
     live: bool = False
     make_tables: bool = False
@@ -154,7 +158,9 @@ def registry_request(
             remedy="leave 'experiments' and 'models' out: the store moves whole",
             code="7103",
         )
-    source, target = _place(found.source, connections), _place(found.target, connections)
+    api = found.path is RegistryPath.API
+    source = _place(found.source, connections, spec.source if api else None)
+    target = _place(found.target, connections, spec.target if api else None)
     return RegistryRequest(
         run=run,
         registry=registry,
@@ -172,6 +178,8 @@ def registry_request(
             overwrite=found.overwrite,
             on_name_conflict=found.on_name_conflict,
             accept_losses=found.accept_losses,
+            # Nobody may be there to read the list while it moves.
+            losses_block=True,
             dry_run=dry_run,
             live=live,
             make_tables=found.make_tables,
@@ -208,8 +216,8 @@ def prefixes_of(source: Connection, target: Connection, pairs: list[tuple[str, s
 
 
 def _path(registry: Registry) -> RegistryPath:
-    if registry.path is RegistryPath.AUTO and not converts(registry):
-        # A phase moves artifacts by prefix, which does not fit the places that the interface gives anew.
+    if registry.path is RegistryPath.AUTO and moves_artifacts(registry):
+        # They move by prefix beside it, which does not fit the places that the interface gives anew.
         return RegistryPath.STORE
     return registry.path
 
@@ -222,10 +230,14 @@ def _with_artifacts(registry: Registry) -> bool:
     )
 
 
-def _place(side: RegistrySide, connections: Callable[[str], Connection]) -> RegistryPlace:
-    place = place_of(
-        connections(side.connection), side.store_connection, connections, side.artifacts_connection
-    )
+def _place(
+    side: RegistrySide, connections: Callable[[str], Connection], around: Side | None
+) -> RegistryPlace:
+    objects = side.artifacts_connection
+    if around is not None and side.artifacts is not None:
+        # Of a platform's own store the spec need not name it.
+        objects = objects or around.connection
+    place = place_of(connections(side.connection), side.store_connection, connections, objects)
     return replace(place, kind=side.kind)
 
 

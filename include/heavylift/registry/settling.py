@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from heavylift.evidence.registry_records import RegistryCompared
 from heavylift.registry.rest.comparing import Kind, Result
+from heavylift.registry.rest.translating import ORIGIN
 
 T = TypeVar("T")
 
@@ -101,7 +102,8 @@ class Judgement(Result):
             return False
         ours, theirs = self._source.get(name), self._target[name]
         if ours is None:
-            return True
+            # Through the interface others' things are known by having no origin; these came from nowhere.
+            return not (isinstance(theirs, Mapping) and ORIGIN in theirs)
         if not isinstance(ours, Mapping) or not isinstance(theirs, Mapping):
             return False
         return all(field in theirs and theirs[field] == value for field, value in ours.items())

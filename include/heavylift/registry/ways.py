@@ -13,7 +13,8 @@ from heavylift.evidence.store import open_evidence
 from heavylift.evidence.turns import turn
 from heavylift.registry.catalogues import moving as catalogues
 from heavylift.registry.catalogues.verifying import compare_catalogues
-from heavylift.registry.interface.moving import look_ahead, move_interface
+from heavylift.registry.interface.copied import is_copied_through, look_through
+from heavylift.registry.interface.moving import move_interface
 from heavylift.registry.paths import choose_path
 from heavylift.registry.store.moving import move_store, sync_and_prove
 from heavylift.registry.store.preflight import look
@@ -45,8 +46,9 @@ class Way:
     :param move: copies, or brings up to date.
     :param compare: reads both sides afresh and compares them.
     :param prove: a proof besides that of the interface; None where there is no other.
-    :param follow: brings up to date and proves that at one moment of a source that is written to; None where
-        no moment can be held.
+    :param follow: brings a target up to date while its source is written to, and proves that at one moment
+        where one can be held; None where it makes no sense.
+    :param copied: tells whether a complete copy is on the target, so that a sync can go on from it.
     """
 
     preflight: Callable[[RegistryRequest], RegistryPreflightRecord]
@@ -54,6 +56,7 @@ class Way:
     compare: Callable[[RegistryRequest, Work, Judgement], Awaitable[Judgement]]
     prove: Callable[[RegistryRequest], Proofs] | None
     follow: Follow | None
+    copied: Callable[[RegistryRequest], bool]
 
 
 def _look(request: RegistryRequest) -> RegistryPreflightRecord:
@@ -76,7 +79,11 @@ def _follow(request: RegistryRequest, work: Work) -> tuple[RegistryMoveRecord, P
         return sync_and_prove(seen, work)
 
 
-STORE = Way(_look, _move_store, compare_servers, _prove, _follow)
+def _has_copy(request: RegistryRequest) -> bool:
+    return _look(request).copied
+
+
+STORE = Way(_look, _move_store, compare_servers, _prove, _follow, _has_copy)
 """From database to database."""
 
 
@@ -126,8 +133,17 @@ async def _move_and_map(request: RegistryRequest, work: Work, act: Act) -> Regis
     return record
 
 
+def _follow_interface(request: RegistryRequest, work: Work) -> tuple[RegistryMoveRecord, Proofs]:
+    return _move_interface(request, work, "sync"), ()
+
+
 INTERFACE = Way(
-    lambda request: run(look_ahead(request, Work())), _move_interface, compare_servers, None, None
+    lambda request: run(look_through(request, Work())),
+    _move_interface,
+    compare_servers,
+    None,
+    _follow_interface,
+    lambda request: run(is_copied_through(request)),
 )
 """From server to server."""
 
@@ -137,10 +153,11 @@ CATALOGUE = Way(
     compare_catalogues,
     None,
     None,
+    lambda request: run(catalogues.look_ahead(request, Work())).copied,
 )
 """From a registry of one kind to one of another: registered models."""
 
-_UNPROVED = Way(STORE.preflight, STORE.move, compare_servers, None, None)
+_UNPROVED = Way(STORE.preflight, STORE.move, compare_servers, None, None, STORE.copied)
 """Databases that are not both named: a verification still compares the servers."""
 
 

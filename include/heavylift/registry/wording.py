@@ -28,6 +28,7 @@ def preflight_figures(record: RegistryPreflightRecord) -> Figures:
         "tables": record.tables,
         "rows_estimated": record.row_estimate,
         "size_bytes": record.size_bytes,
+        "losses": _lost(record),
         "blockers": severities.count(Severity.BLOCKER),
         "warnings": severities.count(Severity.WARNING),
     }
@@ -35,10 +36,9 @@ def preflight_figures(record: RegistryPreflightRecord) -> Figures:
 
 def preflight_line(record: RegistryPreflightRecord) -> str:
     """Return one line about a preflight."""
-    if record.path == "catalogue":
+    if record.sorts or record.losses:
         sorts = ", ".join(f"{each.rows:,} {each.table}" for each in record.sorts) or "nothing"
-        lost = sum(each.count for each in record.losses)
-        return f"{record.source} -> {record.target}: {sorts}; {lost:,} lost; {record.path_reason}"
+        return f"{record.source} -> {record.target}: {sorts}; {_lost(record):,} lost; {record.path_reason}"
     there = "a complete copy is there" if record.copied else "nothing has been copied completely yet"
     return (
         f"{record.source} -> {record.target}: {counted(record.tables, 'table')}, about"
@@ -50,9 +50,11 @@ def move_figures(record: RegistryMoveRecord) -> Figures:
     """Return a copy's or sync's figures."""
     counts = ("rows", "inserted", "updated", "deleted", "kept", "written")
     return {
+        "path": record.path,
         **{name: getattr(record, name) for name in counts},
         "tables": len(record.tables),
         "leftovers": sum(each.rows for each in record.leftovers),
+        "losses": _lost(record),
         "source_moment": record.source_moment.isoformat(),
     }
 
@@ -60,12 +62,28 @@ def move_figures(record: RegistryMoveRecord) -> Figures:
 def move_line(record: RegistryMoveRecord) -> str:
     """Return one line about a copy or sync."""
     did = "would look at" if record.dry_run else "holds"
+    of = counted(record.rows, "thing"), counted(len(record.tables), "sort")
+    if record.path == "store":
+        of = counted(record.rows, "row"), counted(len(record.tables), "table")
     return (
-        f"{record.act}: the target {did} {counted(record.rows, 'row')} in"
-        f" {counted(len(record.tables), 'table')}, as of {record.source_moment.isoformat()};"
+        f"{record.act}: the target {did} {of[0]} in {of[1]}, as of {record.source_moment.isoformat()};"
         f" {record.inserted:,} inserted, {record.updated:,} updated, {record.deleted:,} deleted,"
         f" {record.kept:,} kept that have gone; {record.seconds:.1f} s"
     )
+
+
+def move_remarks(record: RegistryMoveRecord) -> list[str]:
+    """Return a line for each thing to know about a copy or sync that went well."""
+    lost = [
+        f"{each.item} of {each.what} does not arrive"
+        + (f" ({each.count:,})" if each.count else "")
+        + f": {each.reason}"
+        for each in record.losses
+    ]
+    # Of the others these are the preflight's, which has told them.
+    findings = record.findings if record.path == "api" else ()
+    notes = [f"{each.subject}: {each.detail}" for each in findings]
+    return [*leftover_lines(record), *lost, *notes, *record.fallbacks]
 
 
 def leftover_lines(record: RegistryMoveRecord) -> list[str]:
@@ -87,6 +105,10 @@ def verification_figures(record: RegistryVerificationRecord) -> Figures:
         "tables_unequal": sum(not each.equal for each in record.tables),
         "unread": len(record.unread),
     }
+
+
+def _lost(record: RegistryPreflightRecord | RegistryMoveRecord) -> int:
+    return sum(each.count for each in record.losses)
 
 
 def progress_line(progress: RegistryProgress) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from heavylift.locations import parse_location
 from heavylift.spec.platforms import Side
 from heavylift.spec.provision_stages import staged_gates
-from heavylift.spec.sections_data import Registry, RegistryKind, RegistrySide
+from heavylift.spec.sections_data import Registry, RegistryKind, RegistryPath, RegistrySide
 from heavylift.spec.sections_datasets import Dataset, Place
 from heavylift.spec.vocabulary import SCHEMES, Phase, Platform
 
@@ -84,7 +84,8 @@ def converts(registry: Registry) -> bool:
 
 
 def _moved(registry: Registry) -> Iterator[tuple[str, str]]:
-    if converts(registry):
+    if converts(registry) or registry.path is RegistryPath.API:
+        # They move with what they belong to.
         return
     source, target = registry.source.artifacts, registry.target.artifacts
     if source is not None and target is not None:

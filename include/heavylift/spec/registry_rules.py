@@ -10,10 +10,9 @@ from heavylift.spec.base import MOST_OF_A_NAME
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
-from heavylift.spec.registry_phase import artifacts_of, converts, spec_for
+from heavylift.spec.registry_phase import artifacts_of, converts, moves_artifacts, spec_for
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_data import OnNameConflict, Registry, RegistryPath
-from heavylift.spec.support import SUPPORTED_PATHS
 from heavylift.spec.vocabulary import SCHEMES, Check, Deletes, Phase
 
 _ALL = ("*",)
@@ -89,13 +88,6 @@ def _whole(registry: Registry, path: FieldPath) -> Iterator[Broken]:
 
 
 def _ways(registry: Registry, path: FieldPath) -> Iterator[Broken]:
-    if registry.path not in SUPPORTED_PATHS:
-        yield Broken(
-            "2223",
-            (*path, "path"),
-            f"the path {registry.path.value!r}, understood but not yet supported by this version",
-            " or ".join(sorted(each.value for each in SUPPORTED_PATHS)),
-        )
     if converts(registry):
         yield from _converted(registry, path)
         return
@@ -106,13 +98,39 @@ def _ways(registry: Registry, path: FieldPath) -> Iterator[Broken]:
             "quarantine: a tracking store has no place aside",
             f"{Deletes.KEEP.value} or {Deletes.PROPAGATE.value}",
         )
-    if registry.on_name_conflict is not OnNameConflict.FAIL:
+    if registry.path is RegistryPath.API:
+        yield from _through_the_interface(registry, path)
+    elif registry.on_name_conflict is not OnNameConflict.FAIL and _goes_by_store(registry):
         yield Broken(
             "2228",
             (*path, "on_name_conflict"),
             f"{registry.on_name_conflict.value}: a store moves whole, into one that is empty",
             OnNameConflict.FAIL.value,
         )
+
+
+def _goes_by_store(registry: Registry) -> bool:
+    return registry.path is RegistryPath.STORE or moves_artifacts(registry)
+
+
+def _through_the_interface(registry: Registry, path: FieldPath) -> Iterator[Broken]:
+    if registry.make_tables:
+        yield Broken(
+            "2235",
+            (*path, "make_tables"),
+            "make_tables with the path api, which sees no tables",
+            "make_tables at store level alone",
+            "leave make_tables out",
+        )
+    for position, each in enumerate(registry.more_artifacts):
+        if each.move:
+            yield Broken(
+                "2236",
+                (*path, "more_artifacts", position, "move"),
+                f"{each.source}, whose objects are to be moved, with the path api",
+                "move: false: files of runs and models move with these, and no others",
+                "set move: false, and move what else lies there as a dataset",
+            )
 
 
 def _converted(registry: Registry, path: FieldPath) -> Iterator[Broken]:

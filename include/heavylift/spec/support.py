@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from heavylift.spec.sections_data import DatabaseEngine, RegistryPath, StreamEngine
+from heavylift.spec.sections_data import DatabaseEngine, StreamEngine
 from heavylift.spec.vocabulary import Phase
 
 SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
@@ -46,9 +46,6 @@ SUPPORTED_SECTIONS: Mapping[str, bool] = MappingProxyType(
 
 SUPPORTED_STREAM_ENGINES = frozenset({StreamEngine.KAFKA, StreamEngine.EVENT_HUBS})
 """Products that streams are mirrored between: they speak the Kafka protocol."""
-
-SUPPORTED_PATHS = frozenset({RegistryPath.AUTO, RegistryPath.STORE})
-"""Ways on which registries move."""
 
 SUPPORTED_PHASES = frozenset(
     {

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowSkipException
 
-from heavylift.errors import IntegrityError
+from heavylift.errors import IncompleteError, IntegrityError
+from heavylift.evidence.wording import counted
 from heavylift_airflow.hooks.object_store import look_up
 from heavylift_airflow.operators.base import HeavyliftOperator
 from heavylift_airflow.progress import TimedReporter, state_store_of
@@ -63,12 +64,17 @@ class RegistryOperator(HeavyliftOperator):
             await note(store, frame, action, subject=self.registry, evidence=(ref,), details=details)
 
     def tell_move(self, record: RegistryMoveRecord) -> dict[str, Any]:
-        """Log what a copy or sync did, and return its figures."""
-        from heavylift.registry.wording import leftover_lines, move_figures, move_line
+        """Log what a copy or sync did, and return its figures.
+
+        :raises IncompleteError: something was not moved; the first are named, the evidence has more.
+        """
+        from heavylift.registry.wording import move_figures, move_line, move_remarks
 
         self.log.info("registry %r: %s", self.registry, move_line(record))
-        for line in leftover_lines(record):
+        for line in move_remarks(record):
             self.log.warning("registry %r: %s", self.registry, line)
+        if record.failure_count:
+            raise _not_all_moved(record, self.evidence_path or "")
         return move_figures(record)
 
 
@@ -77,9 +83,10 @@ class PreflightRegistryOperator(RegistryOperator):
 
     It also runs in a dry run. Idempotency: each run of the task writes a preflight of its own.
 
-    :return: ``{"passed", "path", "copied", "tables", "rows_estimated", "size_bytes", "blockers",
+    :return: ``{"passed", "path", "copied", "tables", "rows_estimated", "size_bytes", "losses", "blockers",
         "warnings"}``.
-    :raises ConflictError: something stands in the way; each is named with its remedy.
+    :raises ConflictError: something stands in the way, such as losses that nobody has accepted; each is
+        named with its remedy.
     :raises UnsupportedError: no way is open.
     """
 
@@ -107,15 +114,17 @@ class PreflightRegistryOperator(RegistryOperator):
 
 
 class CopyRegistryOperator(RegistryOperator):
-    """Copies a whole registry as of one moment of the source; skipped where a complete copy is there.
+    """Copies a whole registry; at store level as of one moment. Skipped where a complete copy is there.
 
     Idempotency: the target's database notes each table that has arrived, so a retry after a crash copies
     only the rest and brings the others to its own moment. Stopping it ends it between two statements;
-    no unfinished table is ever visible.
+    no unfinished table is ever visible. Through the interface each thing tells where it came from, and a
+    retry makes none twice.
 
-    :return: ``{"rows", "inserted", "updated", "deleted", "kept", "written", "tables", "leftovers",
-        "source_moment"}``.
+    :return: ``{"path", "rows", "inserted", "updated", "deleted", "kept", "written", "tables", "leftovers",
+        "losses", "source_moment"}``.
     :raises ConflictError: something stands in the way; nothing was touched.
+    :raises IncompleteError: through the interface: things that were refused; all else has arrived.
     :raises TransientError: it was cut short, or another run is at work; a retry goes on with the rest.
     """
 
@@ -198,6 +207,21 @@ class RegistryReporter(TimedReporter):
         from heavylift.registry.wording import progress_line
 
         return progress_line(progress)
+
+
+def _not_all_moved(record: RegistryMoveRecord, path: str) -> IncompleteError:
+    named = "; ".join(
+        f"{each.what} {each.id}: {each.reason}" + (f" [{each.code}]" if each.code else "")
+        for each in record.failures[:MAX_NAMED]
+    )
+    return IncompleteError(
+        f"{record.act} of registry {record.registry!r}",
+        got=f"{counted(record.failure_count, 'thing')} that did not arrive as they are: {named}",
+        expected="everything, or a loss that is listed and accepted",
+        state=f"all else has arrived; up to 1,000 are named in {path}",
+        remedy="mend what each names, on the side that it names, then clear this task: it goes on with these",
+        code="9610",
+    )
 
 
 def _differs(record: RegistryVerificationRecord, path: str) -> IntegrityError:

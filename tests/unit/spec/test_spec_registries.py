@@ -94,6 +94,38 @@ def test_the_request_takes_what_the_spec_says_and_else_what_the_servers_connecti
     assert request.options.artifacts, "nobody else proves their bytes"
 
 
+def test_through_the_interface_files_move_with_what_they_belong_to(tmp_path: Path) -> None:
+    elsewhere = {"source": "s3://public/models", "target": "s3://mirror/models", "move": False}
+    said = {"path": "api", "more_artifacts": [elsewhere], "on_name_conflict": "map", "accept_losses": True}
+    found = load(tmp_path, spec(**said))
+    assert spec_for(found, Phase.REGISTRY).datasets == ()
+    request = registry_request(found, "history", RUN, lambda name: Connection(name, "any"))
+    options = request.options
+    assert (options.path, options.artifacts, options.losses_block) == (RegistryPath.API, True, True)
+    assert set(options.uris.pairs) == {
+        ("s3://old/artifacts", "gs://new/artifacts"),
+        ("s3://public/models", "s3://mirror/models"),
+    }
+    stores = (request.source.artifacts, request.target.artifacts)
+    assert stores == (Connection("aws_source", "any"), Connection("gcp_target", "any"))
+
+
+@pytest.mark.parametrize(
+    ("sides", "path"),
+    [
+        # Beside a database artifacts are copied by prefix, which fits no other way.
+        ({}, RegistryPath.STORE),
+        ({"source": {"connection": "mlflow_a"}, "target": {"connection": "mlflow_b"}}, RegistryPath.AUTO),
+    ],
+)
+def test_auto_is_left_open_where_no_artifacts_are_named(
+    tmp_path: Path, sides: dict[str, Any], path: RegistryPath
+) -> None:
+    request = registry_request(load(tmp_path, spec(**sides)), "history", RUN, lambda n: Connection(n, "any"))
+    assert request.options.path is path
+    assert (request.source.artifacts, request.target.artifacts) == (None, None)
+
+
 def test_registries_of_two_kinds_move_by_what_their_versions_name(tmp_path: Path) -> None:
     said = {
         "source": {**SOURCE, "kind": "sagemaker", "connection": "aws", "artifacts_connection": "s3_a"},
@@ -127,6 +159,13 @@ def test_registries_of_two_kinds_move_by_what_their_versions_name(tmp_path: Path
         ({"deletes": "quarantine"}, "2224", "deletes", "keep or propagate"),
         ({"source": {**SOURCE, "artifacts": None}}, "2225", "source.artifacts", "on both sides"),
         ({"on_name_conflict": "map"}, "2228", "on_name_conflict", "expected fail"),
+        ({"path": "api", "make_tables": True}, "2235", "make_tables", "sees no tables"),
+        (
+            {"path": "api", "more_artifacts": [{"source": "s3://more/x", "target": "gs://new/x"}]},
+            "2236",
+            "more_artifacts[0].move",
+            "move: false",
+        ),
         ({"name": "training"}, "2230", "name", "another name"),
         ({"name": "x" * 60}, "2231", "name", "at most 53 characters"),
         (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import Finding, Severity
@@ -10,11 +10,10 @@ from heavylift.evidence.registry_records import RegistryLoss
 from heavylift.registry.catalogues.files import PROXY
 from heavylift.registry.catalogues.planning import Plan, State
 from heavylift.registry.catalogues.wiring import files_connection
+from heavylift.registry.unaccepted import listed, losses_not_accepted
 
 if TYPE_CHECKING:
     from heavylift.registry.requests import RegistryRequest
-
-_NAMED = 5
 
 
 def findings_of(
@@ -32,15 +31,7 @@ def findings_of(
 
 def _losses(request: RegistryRequest, losses: tuple[RegistryLoss, ...]) -> Iterator[Finding]:
     if losses and not request.options.accept_losses:
-        count = sum(each.count for each in losses)
-        yield _finding(
-            "losses-not-accepted",
-            Severity.BLOCKER,
-            "target",
-            f"{len(losses)} sorts of things are lost on the target, {count:,} in all, such as"
-            f" {_listed(f'{each.item} of {each.what} ({each.count:,})' for each in losses)}",
-            "look at the list (--losses), and accept it with --accept-losses, or accept_losses in the spec",
-        )
+        yield losses_not_accepted(losses)
 
 
 def _names(plan: Plan) -> Iterator[Finding]:
@@ -64,7 +55,7 @@ def _others(request: RegistryRequest, plan: Plan) -> Iterator[Finding]:
                 severity,
                 model.fitted.name,
                 f"model {model.name!r} of the target has versions that Heavylift did not make:"
-                f" {_listed(model.strangers)}",
+                f" {listed(model.strangers)}",
                 "move them elsewhere, or leave them there with --overwrite: they are never written to",
             )
     for thing in plan.things():
@@ -78,7 +69,7 @@ def _others(request: RegistryRequest, plan: Plan) -> Iterator[Finding]:
                 "changed-by-others",
                 severity,
                 thing.fitted.id,
-                f"on the target somebody changed {_listed(paths)}",
+                f"on the target somebody changed {listed(paths)}",
                 "undo it there, or let the source win with --overwrite",
             )
 
@@ -91,7 +82,7 @@ def _artifacts(request: RegistryRequest, plan: Plan) -> Iterator[Finding]:
             Severity.BLOCKER,
             "artifacts",
             f"{len(unmapped)} artifacts are covered by no prefix, or would lie where the target takes none:"
-            f" {_listed(unmapped)}",
+            f" {listed(unmapped)}",
             "name what becomes of each: --artifacts OLD=NEW, if need be OLD=OLD",
         )
         return
@@ -101,7 +92,7 @@ def _artifacts(request: RegistryRequest, plan: Plan) -> Iterator[Finding]:
             "image-needed",
             Severity.BLOCKER,
             "target",
-            f"{len(lacking)} versions have no container image that the target can pull: {_listed(lacking)}",
+            f"{len(lacking)} versions have no container image that the target can pull: {listed(lacking)}",
             "copy the image to the target's registry, and name it in the extra field serving_image of the"
             " target's connection",
         )
@@ -127,16 +118,10 @@ def _stuck(plan: Plan) -> Iterator[Finding]:
                 "cannot-change",
                 Severity.WARNING,
                 thing.fitted.id,
-                f"{_listed(thing.stuck)} changed on the source, and cannot be changed on the target",
+                f"{listed(thing.stuck)} changed on the source, and cannot be changed on the target",
                 "register the version anew on the source",
             )
 
 
 def _finding(rule: str, severity: Severity, subject: str, detail: str, remedy: str) -> Finding:
     return Finding(rule=rule, severity=severity, subject=subject, detail=detail, remedy=remedy)
-
-
-def _listed(names: Iterable[str]) -> str:
-    found = list(names)
-    more = f" and {len(found) - _NAMED} more" if len(found) > _NAMED else ""
-    return ", ".join(found[:_NAMED]) + more

@@ -41,6 +41,7 @@ from heavylift.registry.interface.server import WritingServer
 from heavylift.registry.interface.traces import Traces
 from heavylift.registry.paths import choose_path
 from heavylift.registry.rest.client import TrackingServer, server_url
+from heavylift.registry.unaccepted import losses_not_accepted
 from heavylift.registry.work import Work
 from heavylift.spec.sections_data import OnNameConflict
 from heavylift.spec.vocabulary import Deletes
@@ -64,7 +65,7 @@ async def look_ahead(request: RegistryRequest, work: Work) -> RegistryPreflightR
         copied = await any_ours(context)
         await _run(context)
         version = await _version(context.source), await _version(context.target)
-    findings = tuple(_findings(context.tally))
+    findings = tuple(_findings(request, context.tally))
     passed = not any(each.severity is Severity.BLOCKER for each in findings)
     return RegistryPreflightRecord(
         run=request.run,
@@ -83,6 +84,12 @@ async def look_ahead(request: RegistryRequest, work: Work) -> RegistryPreflightR
         copied=copied,
         passed=passed,
     )
+
+
+async def has_begun(request: RegistryRequest) -> bool:
+    """Tell whether the target has anything that this migration made there."""
+    async with _opened(request, Work(), "sync", histories=False) as context:
+        return await any_ours(context)
 
 
 async def move_interface(
@@ -156,8 +163,11 @@ def _not_looked_at(context: Context) -> Iterator[Finding]:
 
 
 def _passed(tally: Tally, *, accept: bool) -> bool:
-    lost = any(tally.lost_counts.values())
-    return not tally.failure_count and (accept or not lost)
+    return not tally.failure_count and (accept or not _loses(tally))
+
+
+def _loses(tally: Tally) -> bool:
+    return any(tally.lost_counts.values())
 
 
 @asynccontextmanager
@@ -299,8 +309,10 @@ def sorts(tally: Tally) -> tuple[RegistryTable, ...]:
     return tuple(found)
 
 
-def _findings(tally: Tally) -> list[Finding]:
+def _findings(request: RegistryRequest, tally: Tally) -> list[Finding]:
     found = []
+    if _loses(tally) and request.options.losses_block and not request.options.accept_losses:
+        found.append(losses_not_accepted(each for each in tally.losses() if each.count))
     for each in tally.failures:
         taken = each.code in _NAME_TAKEN
         found.append(

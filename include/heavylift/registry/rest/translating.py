@@ -21,6 +21,8 @@ from heavylift.registry.uris import UriMap
 _MARK = "heavylift."
 _FROM = f"{_MARK}source."
 _EARLIER = f"{_MARK}earlier."
+ORIGIN = "origin"
+"""A field that only those things show that stand within what came from the source, and did not themselves."""
 _REFUSED = f"s3://{_FROM}refused/none"
 
 _GIVEN: Mapping[str, tuple[str, ...]] = {
@@ -210,7 +212,7 @@ class TargetView:
             # Experiments and models of others are theirs.
             return None
         # Traces keep their ids: one that lost the tags of its origin differs in this.
-        return own, {**_plain(kind, raw, self._terms), "origin": "untold"}
+        return own, {**_plain(kind, raw, self._terms), ORIGIN: "untold"}
 
     def actual(self, kind: str, shown: str) -> str:
         """Return the target's own id of what has an id on the source."""
