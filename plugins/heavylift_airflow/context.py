@@ -24,6 +24,7 @@ DESTROY = "destroy"
 REHEARSE = "rehearse"
 CONFIRM, EARLY = "confirm", "early"
 WITHOUT_TARGET = "without_target"
+BRING_BACK = "bring_back"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class RunOptions:
     copy_anew: bool = False
     destroy: bool = False
     rehearse: bool = False
+    bring_back: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -66,10 +68,11 @@ def frame_of(context: Context, spec: MigrationSpec, phase: Phase | str) -> TaskF
 
     :raises SpecError: a parameter of the trigger form cannot be used.
     """
+    options = run_options(context["params"])
     return TaskFrame(
-        spec=spec,
+        spec=_on_their_way(spec, options.bring_back) if phase == "registry" else spec,
         run=run_key(spec.migration, phase, context["run_id"]),
-        options=run_options(context["params"]),
+        options=options,
         actor=actor_of(context),
         attempt=context["ti"].try_number,
         dag_id=context["ti"].dag_id,
@@ -106,7 +109,26 @@ def run_options(params: Mapping[str, Any]) -> RunOptions:
         copy_anew=bool(params.get(COPY_ANEW, False)),
         destroy=bool(params.get(DESTROY, False)),
         rehearse=bool(params.get(REHEARSE, False)),
+        bring_back=tuple(params.get(BRING_BACK) or ()),
     )
+
+
+def _on_their_way(spec: MigrationSpec, names: tuple[str, ...]) -> MigrationSpec:
+    from heavylift.spec.registry_phase import going_back, may_go_back
+
+    able = [each.name for each in spec.registries if may_go_back(each)]
+    unable = sorted(set(names) - set(able))
+    if unable:
+        raise SpecError(
+            f"reading the run's parameter {BRING_BACK}",
+            got=", ".join(map(repr, unable)),
+            expected=" or ".join(able) or "no registry: none moves through the interface alone",
+            state="nothing was moved by this task",
+            remedy="start a new run with registries that move through the interface; what goes by databases"
+            " flows back by itself once it is switched",
+            code="9611",
+        )
+    return going_back(spec, names)
 
 
 def _bandwidth(text: str | None) -> int | None:

@@ -1,7 +1,8 @@
 """A process that runs tasks of a registry one after the other, to be killed.
 
 ``python -m tests.support.registry_task SPEC TASK…``; each task's name is printed before it runs, and its
-result after. Behind a colon a task may have further arguments, as JSON.
+result after. Behind a colon a task may have further arguments, as JSON. The first may be the run's
+parameters, as a JSON object.
 """
 
 from __future__ import annotations
@@ -51,13 +52,17 @@ def main(spec: str, *tasks: str) -> None:
         "switch": registries_following.SwitchRegistryOperator,
         "verify": registries.VerifyRegistryOperator,
     }
+    params: dict[str, Any] = {}
     for word in tasks:
+        if word.startswith("{"):
+            params = json.loads(word)
+            continue
         name, _, options = word.partition(":")
         more = json.loads(options) if options else {}
         task = kinds[name](task_id=name, spec_path=spec, phase="registry", registry="history", **more)
         print(f"BEGUN {name}")
         try:
-            print(f"DONE {json.dumps(task.execute(context_of(task)))}")
+            print(f"DONE {json.dumps(task.execute(context_of(task, **params)))}")
         except AirflowSkipException:
             print("DONE null")
         except TaskDeferred as waiting:

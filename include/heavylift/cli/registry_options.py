@@ -133,7 +133,8 @@ def request_of(
     :raises ConnectionConfigError: a connection is not set.
     """
     from heavylift.evidence.records import RunKey
-    from heavylift.registry.requests import BACK, RegistryOptions, RegistryRequest, place_of, prefixes_of
+    from heavylift.registry.requests import RegistryOptions, RegistryRequest, place_of, prefixes_of
+    from heavylift.spec.registry_phase import BACK
 
     if (name or "").endswith(BACK):
         raise _kept_name(str(name))

@@ -11,7 +11,13 @@ from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.evidence.records import RunKey
 from heavylift.registry.catalogues.wiring import kind_of
 from heavylift.registry.uris import UriMap, uri_map
-from heavylift.spec.registry_phase import converts, moves_artifacts, prefixes_in_spec
+from heavylift.spec.registry_phase import (
+    BACK,
+    converts,
+    goes_back,
+    moves_artifacts,
+    prefixes_in_spec,
+)
 from heavylift.spec.sections_data import OnNameConflict, RegistryKind, RegistryPath
 from heavylift.spec.vocabulary import Deletes
 
@@ -66,10 +72,6 @@ class RegistryOptions:
     dry_run: bool = False
     live: bool = False
     make_tables: bool = False
-
-
-BACK = ".back"
-"""Ends the name of a registry on its way back."""
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,7 @@ def registry_request(
 ) -> RegistryRequest:
     """Return the request that moves one registry of a spec.
 
+    :param registry: its name; see :func:`heavylift.spec.registry_phase.going_back` for the way back.
     :param connections: looks a connection up by its id.
     :param live: the source is written to while it is verified.
     :raises NotFoundError: the spec has no such registry.
@@ -161,9 +164,9 @@ def registry_request(
     api = found.path is RegistryPath.API
     source = _place(found.source, connections, spec.source if api else None)
     target = _place(found.target, connections, spec.target if api else None)
-    return RegistryRequest(
+    request = RegistryRequest(
         run=run,
-        registry=registry,
+        registry=registry.removesuffix(BACK),
         source=source,
         target=target,
         evidence_url=spec.evidence.url,
@@ -185,6 +188,7 @@ def registry_request(
             make_tables=found.make_tables,
         ),
     )
+    return request.back() if goes_back(found) else request
 
 
 def place_of(

@@ -11,6 +11,8 @@ from heavylift.evidence.registry_evidence import RegistryEvidence
 from heavylift.evidence.registry_records import (
     RegistryCompared,
     RegistryDifference,
+    RegistryFailure,
+    RegistryLoss,
     RegistryTable,
     RegistryTableProof,
 )
@@ -18,6 +20,7 @@ from heavylift.evidence.wording import counted, differ, duration
 from heavylift.gates.summary import registry_reasons
 from heavylift.report.blockers import blocker_advice, blockers_of, would_stop
 from heavylift.report.story import RunStory
+from heavylift.spec.registry_phase import BACK
 
 MOST_DIFFERENCES = 200
 
@@ -97,6 +100,17 @@ class RegistryRow:
         return tuple(last.values())
 
     @property
+    def losses(self) -> tuple[RegistryLoss, ...]:
+        """What does not arrive; those first of which it is known how many."""
+        told = self.evidence.move or self.evidence.preflight
+        return tuple(sorted(told.record.losses, key=lambda each: -each.count)) if told else ()
+
+    @property
+    def failures(self) -> tuple[RegistryFailure, ...]:
+        """The first things that a side refused in the latest copy or sync."""
+        return self.evidence.move.record.failures[:MOST_DIFFERENCES] if self.evidence.move else ()
+
+    @property
     def document(self) -> dict[str, Any]:
         """The row as ``heavylift status --json`` gives it."""
         move = self.evidence.move.record if self.evidence.move else None
@@ -111,6 +125,8 @@ class RegistryRow:
             "verified_at": proof.verified_at if proof else None,
             "things": {each.what: each.source for each in self.compared},
             "differences": proof.difference_count if proof else None,
+            "losses": sum(each.count for each in self.losses),
+            "refused": move.failure_count if move else None,
             "tables_unequal": [each.table for each in self.unequal_tables],
             "unread": list(self.unread),
             "reasons": list(self.reasons),
@@ -127,13 +143,17 @@ def registry_line(row: RegistryRow) -> str:
     evidence = row.evidence
     parts = []
     if evidence.move:
-        parts.append(
-            f"{counted(row.rows, 'row')} there, {evidence.written:,} written by this run, as of {row.age} ago"
-        )
+        record = evidence.move.record
+        held = counted(row.rows, "row" if record.path == "store" else "thing")
+        parts.append(f"{held} there, {evidence.written:,} written by this run, as of {row.age} ago")
+        if record.failure_count:
+            parts.append(f"{record.failure_count:,} refused")
+        if lost := sum(each.count for each in row.losses):
+            parts.append(f"{lost:,} lost, as listed")
     if evidence.verification:
-        record = evidence.verification.record
-        things = sum(each.source for each in record.compared)
-        result = "equal" if record.passed else _wrong(row)
+        proof = evidence.verification.record
+        things = sum(each.source for each in proof.compared)
+        result = "equal" if proof.passed else _wrong(row)
         parts.append(f"verified {counted(things, 'thing')}: {result}")
     return f"{row.name}: {'; '.join(parts) or 'nothing was moved'}"
 
@@ -173,7 +193,7 @@ def registries_dry(story: RunStory) -> str:
 
 def registry_advice(row: RegistryRow, dag: str) -> Iterable[tuple[str, str]]:
     """Yield what is wrong with a registry and what mends it."""
-    evidence, group = row.evidence, f"registry_{row.name}"
+    evidence, group = row.evidence, f"registry_{row.name.removesuffix(BACK)}"
     blockers = blockers_of(evidence.findings)
     yield from blocker_advice(row.name, blockers, f"{group}.preflight_registry")
     proof = evidence.verification
@@ -184,7 +204,14 @@ def registry_advice(row: RegistryRow, dag: str) -> Iterable[tuple[str, str]]:
             f"all of it is in {proof.ref.path}; find out who else writes to the target's server, then clear"
             f" task {group}.sync_registry with Downstream",
         )
-    elif row.reasons and not blockers:
+    for each in row.failures[:1]:
+        number = evidence.move.record.failure_count if evidence.move else 0
+        yield (
+            f"{row.name}: {counted(number, 'thing')} did not arrive as they are, the first: {each.what}"
+            f" {each.id}: {each.reason}",
+            f"mend it on the side that it names, then clear the first failed task of group {group}",
+        )
+    if row.reasons and not blockers and (proof is None or proof.record.passed):
         yield row.reasons[-1], f"look at the first failed task of group {group} in DAG {dag}"
     for left in evidence.leftovers[:3]:
         yield (

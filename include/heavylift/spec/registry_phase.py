@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
 from heavylift.locations import parse_location
@@ -15,6 +15,8 @@ from heavylift.spec.vocabulary import SCHEMES, Phase, Platform
 if TYPE_CHECKING:
     from heavylift.spec.model import MigrationSpec
 
+BACK = ".back"
+"""Ends the name of a registry on its way back."""
 _MOVED = ("datasets", "databases", "streams", "registries", "feature_stores", "models", "envelopes")
 _PLATFORMS = {"s3": Platform.AWS, "gs": Platform.GCP, "az": Platform.AZURE, "file": Platform.KUBERNETES}
 
@@ -49,6 +51,32 @@ def switched_registries(spec: MigrationSpec) -> tuple[Registry, ...]:
     """Return the registries that a cutover switches: they are followed, where others are synced."""
     names = spec.cutover.registries if spec.cutover else ()
     return tuple(each for each in spec.registries if each.name in names)
+
+
+def may_go_back(registry: Registry) -> bool:
+    """Tell whether what is written on the target after a switch can be brought back through the interface.
+
+    Where databases are copied a stream does that: see the section cutover.
+    """
+    by_store = registry.path is RegistryPath.STORE or moves_artifacts(registry)
+    return not (converts(registry) or by_store)
+
+
+def going_back(spec: MigrationSpec, names: Collection[str]) -> MigrationSpec:
+    """Return the spec with those registries under the name of their way back that go back in a run.
+
+    :param names: of registries that go back in this run, besides those of which the spec says so.
+    """
+    found = tuple(
+        each.model_copy(update={"name": each.name + BACK}) if each.back or each.name in names else each
+        for each in spec.registries
+    )
+    return spec.model_copy(update={"registries": found})
+
+
+def goes_back(registry: Registry) -> bool:
+    """Tell whether a registry of a run's spec is on its way back."""
+    return registry.name.endswith(BACK)
 
 
 def artifacts_of(spec: MigrationSpec, registry: Registry) -> tuple[Dataset, ...]:

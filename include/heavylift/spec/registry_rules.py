@@ -10,7 +10,7 @@ from heavylift.spec.base import MOST_OF_A_NAME
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
-from heavylift.spec.registry_phase import artifacts_of, converts, moves_artifacts, spec_for
+from heavylift.spec.registry_phase import artifacts_of, converts, may_go_back, moves_artifacts, spec_for
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_data import OnNameConflict, Registry, RegistryPath
 from heavylift.spec.vocabulary import SCHEMES, Check, Deletes, Phase
@@ -31,6 +31,7 @@ def registry_rules(spec: MigrationSpec) -> Iterator[Broken]:
         yield from further
         yield from _whole(registry, path)
         yield from _ways(registry, path)
+        yield from _goes_back(registry, path)
         yield from _artifacts(spec, registry, path)
         if registry.source.connection == registry.target.connection:
             yield Broken(
@@ -106,6 +107,17 @@ def _ways(registry: Registry, path: FieldPath) -> Iterator[Broken]:
             (*path, "on_name_conflict"),
             f"{registry.on_name_conflict.value}: a store moves whole, into one that is empty",
             OnNameConflict.FAIL.value,
+        )
+
+
+def _goes_back(registry: Registry, path: FieldPath) -> Iterator[Broken]:
+    if registry.back and not may_go_back(registry):
+        yield Broken(
+            "2237",
+            (*path, "back"),
+            "back, of a registry that does not move through the interface of two MLflow servers alone",
+            "path: api, or no back: what goes by databases flows back by itself once it is switched",
+            "leave back out, and name the registry in the section cutover",
         )
 
 

@@ -218,7 +218,13 @@ class Registry(SpecModel):
     )
     accept_losses: Flag = Field(
         default=False,
-        description="Between registries of two kinds: move although the target cannot hold everything.",
+        description="Through the interface, or between registries of two kinds: move although the target"
+        " cannot hold everything; the losses are listed.",
+    )
+    back: Flag = Field(
+        default=False,
+        description="Through the interface, after a switch: each run brings back to the source what was"
+        " written on the target since.",
     )
     parallel: Count = Field(
         default=4, ge=1, le=64, description="Tables that are copied at once, and requests to a server."

@@ -74,5 +74,6 @@ class BeginRunOperator(HeavyliftOperator, SkipMixin):
                     "copy_anew": options.copy_anew,
                     "destroy": options.destroy,
                     "rehearse": options.rehearse,
+                    **({"bring_back": list(options.bring_back)} if options.bring_back else {}),
                 },
             )

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from airflow.sdk.exceptions import AirflowSkipException
+
 from heavylift.errors import IncompleteError
 from heavylift_airflow.operators.base import HeavyliftOperator
 
@@ -26,14 +28,19 @@ class PublishPhaseOperator(HeavyliftOperator):
     gate be open and, where the spec says so, approved: all of it read from the evidence store and the
     audit trail.
 
-    Idempotency: a second run sends one more event and changes nothing else.
+    Where a registry goes back to the source no event is sent. Idempotency: a second run sends one more event
+    and changes nothing else.
 
     :raises IncompleteError: something is missing; no event is sent.
     """
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Demand the proof, then let the event carry where it lies."""
+        from heavylift.spec.registry_phase import goes_back
+
         frame = self.moving_frame(context)
+        if any(map(goes_back, frame.spec.registries)):
+            raise AirflowSkipException("something goes back to the source: what follows judges the target")
         summary = self.work.run(self._summary(frame), "publishing of the result")
         if not summary.passed:
             state = "no event was sent to the next phase"

@@ -46,9 +46,17 @@ class RegistryOperator(HeavyliftOperator):
         """Return the library's request for this registry in this run."""
         from heavylift.registry.requests import registry_request
 
+        name = self.name_in(frame)
         return registry_request(
-            frame.spec, self.registry, frame.run, look_up, dry_run=frame.options.dry_run, live=live
+            frame.spec, name, frame.run, look_up, dry_run=frame.options.dry_run, live=live
         )
+
+    def name_in(self, frame: TaskFrame) -> str:
+        """Return the registry's name in this run: that of its way back where it goes back."""
+        from heavylift.spec.registry_phase import BACK
+
+        back = self.registry + BACK
+        return back if back in {each.name for each in frame.spec.registries} else self.registry
 
     def reporter(self, context: Context, frame: TaskFrame) -> RegistryReporter:
         """Return what takes the progress of this task's work."""
@@ -61,7 +69,8 @@ class RegistryOperator(HeavyliftOperator):
 
         self.evidence_path = ref.path
         async with self.evidence(frame) as store:
-            await note(store, frame, action, subject=self.registry, evidence=(ref,), details=details)
+            subject = self.name_in(frame)
+            await note(store, frame, action, subject=subject, evidence=(ref,), details=details)
 
     def tell_move(self, record: RegistryMoveRecord) -> dict[str, Any]:
         """Log what a copy or sync did, and return its figures.

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from airflow.sdk import Param
 
 from heavylift.spec import Phase
-from heavylift_airflow.context import ALLOW_MANY_DELETES, BANDWIDTH_LIMIT, COPY_ANEW, DRY_RUN, SHARD_OBJECTS
+from heavylift_airflow.context import (
+    ALLOW_MANY_DELETES,
+    BANDWIDTH_LIMIT,
+    BRING_BACK,
+    COPY_ANEW,
+    DRY_RUN,
+    SHARD_OBJECTS,
+)
 
 # The pattern lets an emptied field through: the form sends it as an empty text.
 _RATE_PATTERN = r"^$|^[0-9]+(\.[0-9]+)? ?(B|[kK]B|MB|GB|TB|KiB|MiB|GiB|TiB)/s$"
@@ -20,6 +29,26 @@ def form_params(phase: Phase | None = None, *, databases: bool = False) -> dict[
     if phase is Phase.SYNC:
         params |= _delete_params()
     return params | (_database_params() if databases and phase is Phase.TRANSFER else {})
+
+
+def way_back_params(registries: Sequence[str]) -> dict[str, Param]:
+    """Return the parameter that names the registries which go back in a run; none where none can.
+
+    :param registries: those that can.
+    """
+    if not registries:
+        return {}
+    names = list(registries)
+    param = Param(
+        [],
+        type="array",
+        items={"type": "string", "enum": names},
+        examples=names,
+        title="Bring back",
+        section="What to do",
+        description="After a switch: registries whose changes on the target go back in this run.",
+    )
+    return {BRING_BACK: param}
 
 
 def dry_run_param(description: str) -> dict[str, Param]:

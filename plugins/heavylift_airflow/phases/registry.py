@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, BaseOperator, TaskGroup, TriggerRule
 
 from heavylift.spec import LoadedSpec, Phase
-from heavylift.spec.registry_phase import artifacts_of, spec_for, switched_registries
+from heavylift.spec.registry_phase import artifacts_of, may_go_back, spec_for, switched_registries
 from heavylift.spec.sections_data import FeatureStore, Registry
 from heavylift_airflow.operators.begin import BeginRunOperator
 from heavylift_airflow.operators.features import (
@@ -22,7 +22,7 @@ from heavylift_airflow.operators.registries import (
 )
 from heavylift_airflow.operators.registries_following import SyncRegistryOperator
 from heavylift_airflow.phases.compliance import add_compliance
-from heavylift_airflow.phases.form import form_params
+from heavylift_airflow.phases.form import form_params, way_back_params
 from heavylift_airflow.phases.movement import cron_of, dag_settings
 from heavylift_airflow.phases.parts import Parts
 
@@ -37,7 +37,8 @@ def registry_dag(loaded: LoadedSpec) -> DAG | None:
         schedule=cron_of(spec.schedule.registry),
         # With a schedule it writes unasked, so somebody has to switch it on.
         is_paused_upon_creation=True if spec.schedule.registry else None,
-        params=form_params(Phase.REGISTRY),
+        params=form_params(Phase.REGISTRY)
+        | way_back_params([each.name for each in spec.registries if may_go_back(each)]),
         **dag_settings(spec, Phase.REGISTRY, loaded.path),
     ) as dag:
         parts = Parts(spec, str(loaded.path.absolute()), Phase.REGISTRY)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,13 @@ class World:
         known = (self.source.connection, self.target.connection, Connection("evidence", "file"))
         return {f"AIRFLOW_CONN_{each.conn_id.upper()}": as_json(each) for each in known}
 
-    def tasks(self, spec: Path, *names: str) -> list[Any]:
+    def tasks(self, spec: Path, *names: str, **params: Any) -> list[Any]:
         """Run tasks one after the other; return what each returned, None where it was skipped."""
-        return finish(start(spec, self.env, *names))
+        return finish(start(spec, self.env, json.dumps(params), *names))
 
-    def fails(self, spec: Path, *names: str) -> str:
+    def fails(self, spec: Path, *names: str, **params: Any) -> str:
         """Run tasks of which the last fails; return what it said."""
-        process = start(spec, self.env, *names)
+        process = start(spec, self.env, json.dumps(params), *names)
         told, _ = process.communicate(timeout=300)
         assert process.returncode, told
         return told
@@ -119,3 +120,27 @@ def test_what_the_target_refuses_is_no_success(world: World) -> None:
     assert copied["written"] > 0
     assert proof["passed"]
     assert again is None
+
+
+@pytest.mark.long
+def test_after_a_switch_a_run_brings_back_what_was_written_since(world: World) -> None:
+    spec = world.spec(accept_losses=True)
+    world.tasks(spec, "copy")
+    ((there,),) = world.target.sql("SELECT experiment_id FROM experiments WHERE name = ?", history.ODD)
+    history.run(world.target, str(there), 9)
+    names = ("preflight", "copy", "sync", "verify")
+    looked, copied, synced, proof = world.tasks(spec, *names, bring_back=["history"])
+    assert (looked["path"], copied["inserted"] > 0, synced["written"]) == ("api", True, 0)
+    assert (proof["passed"], proof["differences"]) == (True, 0)
+    assert world.source.sql("SELECT count(*) FROM runs WHERE name = 'run 9'") == [(1,)]
+    kept = {path.parent.name for path in (world.folder / "evidence").rglob("registry-verification-*.json")}
+    assert kept == {"history.back"}
+
+    # Of a spec that says so each run goes back; the way there knows what has come from there.
+    again = world.tasks(world.spec(accept_losses=True, back=True), *names)
+    assert (again[1], again[2]["written"], again[3]["passed"]) == (None, 0, True)
+    skipped, synced, proof = world.tasks(spec, "copy", "sync", "verify")
+    assert (skipped, synced["inserted"], proof["passed"]) == (None, 0, True)
+
+    told = world.fails(spec, "preflight", bring_back=["elsewhere"])
+    assert "HL-9611" in told

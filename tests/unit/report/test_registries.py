@@ -16,7 +16,9 @@ from heavylift.evidence.records import Finding, Severity, utc_now
 from heavylift.evidence.registry_records import (
     RegistryCompared,
     RegistryDifference,
+    RegistryFailure,
     RegistryLeftover,
+    RegistryLoss,
     RegistryTableProof,
 )
 from heavylift.evidence.runs import list_runs
@@ -24,6 +26,7 @@ from heavylift.evidence.store import EvidenceStore, open_evidence
 from heavylift.gates.evaluate import evaluate_gate
 from heavylift.gates.summary import summarise, write_summary
 from heavylift.report.build import render_report
+from heavylift.report.registries import registry_advice, registry_line, registry_rows
 from heavylift.report.story import read_story
 from heavylift.report.verdict import Standing, headline_of
 from heavylift.spec.gates import DEFAULT_REGISTRY_GATE, Gate
@@ -157,6 +160,34 @@ async def test_a_run_that_is_not_proved_says_why(
     headline = headline_of(await read_story(store, RUN))
     assert headline.standing is Standing.FAILED
     assert f"{NAME}: {reason}" in headline.reasons
+
+
+THROUGH = move(
+    path="api",
+    losses=(
+        RegistryLoss(what="job", item="all", reason="they ran on the source"),
+        RegistryLoss(what="webhook", item="its secret", reason="no interface tells it", count=3),
+    ),
+    failures=(RegistryFailure(what="runs", id=HOSTILE, reason=f"too long: {SCRIPT}", code="HL-9557"),),
+    failure_count=2,
+    passed=False,
+)
+
+
+async def test_what_does_not_arrive_and_what_was_refused_is_told(store: EvidenceStore) -> None:
+    await write_run(store, preflight(path="api"), THROUGH, verification())
+    html = (await render_report(store, RUN)).decode()
+    assert SCRIPT not in html
+    assert html.index("its secret") < html.index("they ran on the source")
+    assert "HL-9557" in html
+    assert "1 thing more in the evidence file" in html
+    [row] = registry_rows(await read_story(store, RUN))
+    assert "9 things there, 9 written by this run" in registry_line(row)
+    assert "2 refused; 3 lost, as listed" in registry_line(row)
+    assert (row.document["losses"], row.document["refused"]) == (3, 2)
+    [(problem, remedy)] = registry_advice(row, "fraud.registry")
+    assert problem.startswith(f"{NAME}: 2 things did not arrive as they are, the first: runs {HOSTILE}")
+    assert "group registry_history" in remedy
 
 
 @pytest.fixture
