@@ -15,9 +15,10 @@ from heavylift.spec import load_spec
 from sandbox.demo import SERVERS
 from sandbox.demo_airflow import AirflowClient
 from sandbox.examples import features, fraud_scoring
+from sandbox.servers import mlflow
 from sandbox.stack import Stack
 from tests.e2e.journey import Journey
-from tests.e2e.specs import write_nightly, write_offline, write_switched
+from tests.e2e.specs import write_managed, write_nightly, write_offline, write_switched
 
 SCALE = 0.3
 # Waits of people and clouds, shortened: the retries themselves are what is tried.
@@ -64,6 +65,7 @@ def site(request: pytest.FixtureRequest, repository: Path) -> Iterator[Site]:
     _write_example(repository, specs)
     write_offline(specs, mount)
     write_switched(specs)
+    write_managed(specs, (mlflow.artifact_root("mlflow_source"), "s3://mlflow-target/managed"))
     write_nightly(specs, datetime.now(UTC) + timedelta(hours=12))
     tracked = any(item.path.name in TRACKED for item in request.session.items)
     stack = Stack.start(

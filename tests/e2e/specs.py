@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-OFFLINE, NIGHTLY, SWITCHED = "offline", "nightly", "switched"
+OFFLINE, NIGHTLY, SWITCHED, MANAGED = "offline", "nightly", "switched", "managed"
 _COMMON = {
     "apiVersion": "heavylift/v1",
     "owner": "e2e",
@@ -76,6 +76,20 @@ def write_switched(folder: Path) -> Path:
             },
         },
     )
+
+
+def write_managed(folder: Path, places: tuple[str, str]) -> Path:
+    """Write a migration of the tracking servers whose databases nobody can reach.
+
+    :param places: where artifacts lie, on the source and on the target.
+    """
+    sides = {
+        side: {"connection": f"mlflow_{side}", "artifacts": place, "artifacts_connection": f"aws_{side}"}
+        for side, place in zip(("source", "target"), places, strict=True)
+    }
+    # The target has the same names already: of the example's history, which moved at store level.
+    registry = {"name": "runs", **sides, "path": "api", "on_name_conflict": "map", "accept_losses": True}
+    return _write_whole(folder, MANAGED, {"registries": [registry], "gates": []})
 
 
 def next_opening(now: datetime, ahead: timedelta) -> datetime:
