@@ -15,6 +15,7 @@ from heavylift.evidence.registry_records import (
 )
 from heavylift.evidence.store import EvidenceStore, open_evidence
 from heavylift.registry.interface.moving import has_begun, look_ahead
+from heavylift.registry.rest.client import server_url
 
 if TYPE_CHECKING:
     from heavylift.registry.requests import RegistryRequest
@@ -42,15 +43,16 @@ async def _finished(request: RegistryRequest) -> bool:
 
 async def _finished_copy(store: EvidenceStore, request: RegistryRequest) -> bool:
     copy = registry_path(request.run, request.registry, "copy", 1).removeprefix(request.run.folder)
-    copies = copy.rpartition("-")[0]
+    copies, target = copy.rpartition("-")[0], server_url(request.target.connection)
     # Runs lie in the order of their names, most often that of time: the first copies come early.
     async for page in store.name_pages(f"{request.run.migration}/{request.run.phase}"):
         for path in page:
-            if path.rpartition("-")[0].endswith(copies) and await _is_whole(store, path):
+            if path.rpartition("-")[0].endswith(copies) and await _is_whole(store, path, target):
                 return True
     return False
 
 
-async def _is_whole(store: EvidenceStore, path: str) -> bool:
+async def _is_whole(store: EvidenceStore, path: str, target: str) -> bool:
     record = await store.read_record(path, RegistryMoveRecord)
-    return record.path == "api" and not record.dry_run and not record.failure_count
+    whole = record.path == "api" and not record.dry_run and not record.failure_count
+    return whole and record.target == target
