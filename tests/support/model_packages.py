@@ -122,3 +122,4 @@ def _trial(sagemaker: Any) -> None:
     sagemaker.create_trial(TrialName="fraud-trial", ExperimentName="fraud-experiment")
     sagemaker.create_trial_component(TrialComponentName="fraud-run")
     sagemaker.associate_trial_component(TrialName="fraud-trial", TrialComponentName="fraud-run")
+    sagemaker.create_trial_component(TrialComponentName="run-of-no-trial")

@@ -32,7 +32,7 @@ from heavylift.registry.catalogues.findings import findings_of
 from heavylift.registry.catalogues.fitting import is_uri, kept_of, told
 from heavylift.registry.catalogues.planning import ALIASES, ModelPlan, Plan, Planner, State, Thing
 from heavylift.registry.catalogues.ports import Catalogue, Write
-from heavylift.registry.catalogues.wiring import open_catalogue, open_places
+from heavylift.registry.catalogues.wiring import experiments_between, open_catalogue, open_places
 from heavylift.registry.interface.context import Tally
 from heavylift.registry.interface.moving import counted_record, sorts
 from heavylift.registry.store.preflight import refuse
@@ -41,11 +41,13 @@ from heavylift.spec.sections_data import OnNameConflict
 from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
+    from heavylift.registry.catalogues.experiments.moving import ExperimentMove, Looked
     from heavylift.registry.catalogues.files import Places
     from heavylift.registry.requests import RegistryRequest
 
 Act = Literal["copy", "sync"]
 MODELS, VERSIONS, FILES = "registered models", "model versions", "artifacts"
+EXPERIMENT = "experiment"
 
 
 @dataclass
@@ -57,13 +59,18 @@ class Move:
     source: Catalogue
     target: Catalogue
     places: tuple[Places, Places]
+    experiments: ExperimentMove | None = None
+    looked: Looked | None = None
     plan: Plan = field(default_factory=lambda: Plan(()))
     losses: tuple[RegistryLoss, ...] = ()
     tally: Tally = field(default_factory=Tally)
     written: int = 0
 
-    async def look(self) -> None:
-        """Read both sides and tell what would be done."""
+    async def look(self, *, experiments: bool = True) -> None:
+        """Read both sides and tell what would be done.
+
+        :param experiments: look at experiments, too, where they move.
+        """
         options = self.request.options
         self.tell("reading the source")
         ours = await self.source.read()
@@ -79,8 +86,19 @@ class Move:
         self.plan = planner.plan(ours, await self.target.read())
         lost = told(lost for each in self.plan.models for lost in each.fitted.all_lost)
         self.losses = lost + tuple(
-            RegistryLoss(what=what, item="all", reason=reason, count=count) for what, reason, count in beside
+            RegistryLoss(what=what, item="all", reason=reason, count=count)
+            for what, reason, count in beside
+            if self.experiments is None or what != EXPERIMENT
         )
+        if experiments and self.experiments is not None:
+            self.tell("reading the source's experiments")
+            self.looked = await self.experiments.look()
+            self.losses += self.looked.losses
+
+    @property
+    def copied(self) -> bool:
+        """Tell whether something of this move is on the target."""
+        return self.plan.copied or (self.looked is not None and self.looked.copied)
 
     def tell(self, doing: str, done: int = 0, total: int = 0) -> None:
         """Tell how far it is, and stop where that is asked for."""
@@ -98,6 +116,10 @@ class Move:
         """Return what stands in the way, and what is lost."""
         request = self.request
         findings = findings_of(request, self.plan, self.losses)
+        kept = kept_of(each.fitted for each in self.plan.models)
+        if self.looked is not None:
+            findings += self.looked.findings
+            kept += self.looked.kept_as_tags
         passed = not any(each.severity is Severity.BLOCKER for each in findings)
         counts = Tally()
         self._count(counts)
@@ -109,11 +131,11 @@ class Move:
             path="catalogue" if passed else "",
             path_reason=reason_of(self.source, self.target),
             sorts=sorts(counts),
-            kept_as_tags=kept_of(each.fitted for each in self.plan.models),
+            kept_as_tags=kept,
             losses=self.losses,
             uris=request.options.uris.pairs,
             findings=findings,
-            copied=self.plan.copied,
+            copied=self.copied,
             passed=passed,
         )
 
@@ -126,9 +148,13 @@ class Move:
                 tally.found(VERSIONS)
                 _count_thing(tally, VERSIONS, version)
         tally.kept(MODELS, len(self.plan.gone))
+        if self.looked is not None:
+            tally.take(self.looked.tally)
 
-    async def run(self) -> None:
+    async def run(self, act: Act) -> None:
         """Do what the plan says; what the target refuses for one model is noted, and the others go on."""
+        if self.experiments is not None:
+            self.written += await self.experiments.run(self.tally, full=act == "copy")
         total = len(self.plan.models)
         for number, model in enumerate(self.plan.models):
             self.tell(f"model {model.name}", number, total)
@@ -268,7 +294,8 @@ async def opened(request: RegistryRequest, work: Work) -> AsyncIterator[Move]:
     try:
         if source.address == target.address:
             raise _one_registry(request, source.address)
-        yield Move(request, work, source, target, places)
+        experiments = experiments_between(request, source, work)
+        yield Move(request, work, source, target, places, experiments)
     finally:
         for each in (*places, source, target):
             await each.close()
@@ -292,12 +319,12 @@ async def move_catalogue(request: RegistryRequest, work: Work, act: Act) -> Regi
         await move.look()
         preflight = move.preflight()
         refuse(preflight)
-        if act == "sync" and not move.plan.copied:
+        if act == "sync" and not move.copied:
             raise _not_copied(request)
         if request.options.dry_run:
             move._count(move.tally)
         else:
-            await move.run()
+            await move.run(act)
     tally = move.tally
     return counted_record(
         tally,
@@ -343,7 +370,7 @@ def _no_deletes(request: RegistryRequest) -> ConflictError:
 def _not_copied(request: RegistryRequest) -> NotFoundError:
     return NotFoundError(
         f"syncing registry {request.registry!r}",
-        got="no model on the target that this migration made",
+        got="neither a model nor an experiment on the target that this migration made",
         expected="a copy that a sync can go on from",
         state="nothing was touched",
         remedy="run heavylift registry copy first, with the same migration and registry names",

@@ -52,7 +52,7 @@ class SageMakerCatalogue:
         limits = Limits(parallel=parallel, stop=stop or threading.Event())
         self._reads = AwsControlPlane(connection, limits)
         self._writes = AwsChanges(connection, self._reads, _WRITES, limits)
-        self._region = region_of(connection)
+        self.region = region_of(connection)
         self._limit = asyncio.Semaphore(parallel)
         self._conn_id = connection.conn_id
         self._arns: dict[str, str] = {}
@@ -66,21 +66,21 @@ class SageMakerCatalogue:
     @property
     def address(self) -> str:
         """The region and the connection."""
-        return f"sagemaker://{self._region} ({self._conn_id})"
+        return f"sagemaker://{self.region} ({self._conn_id})"
 
     async def read(self) -> list[HeldModel]:
         """Return all groups with their versions; packages without a group are told by :meth:`beside`."""
         self._unknown = {}
         names = [
             str(each["ModelPackageGroupName"])
-            for each in await self._all("ListModelPackageGroups", "ModelPackageGroupSummaryList")
+            for each in await self.listed("ListModelPackageGroups", "ModelPackageGroupSummaryList")
         ]
         return list(await asyncio.gather(*(self._group(name) for name in names)))
 
     async def beside(self) -> Sequence[tuple[str, str, int]]:
         """Return counts of experiments, of packages without a group, and of fields that are not moved."""
-        experiments = await self._all("ListExperiments", "ExperimentSummaries")
-        loose = await self._all(
+        experiments = await self.listed("ListExperiments", "ExperimentSummaries")
+        loose = await self.listed(
             "ListModelPackages", "ModelPackageSummaryList", ModelPackageType="Unversioned"
         )
         found = [
@@ -130,7 +130,7 @@ class SageMakerCatalogue:
             "CustomerMetadataProperties": dict(write.pairs),
         }
         arn = await self._registered(name, request)
-        described = await self._call("DescribeModelPackage", {"ModelPackageName": arn})
+        described = await self.call("DescribeModelPackage", {"ModelPackageName": arn})
         made = str(described["ModelPackageVersion"])
         self._packages[name, made] = arn
         return made
@@ -166,10 +166,10 @@ class SageMakerCatalogue:
     async def _find(self, name: str, marks: Mapping[str, str]) -> str:
         """Return the package that has these marks; empty where there is none."""
         names = [f"{PACKAGE_PAIRS.mark}{each}" for each in ("registry", "id", "version")]
-        listed = await self._all("ListModelPackages", "ModelPackageSummaryList", ModelPackageGroupName=name)
+        listed = await self.listed("ListModelPackages", "ModelPackageSummaryList", ModelPackageGroupName=name)
         for each in listed:
             arn = str(each["ModelPackageArn"])
-            package = await self._call("DescribeModelPackage", {"ModelPackageName": arn})
+            package = await self.call("DescribeModelPackage", {"ModelPackageName": arn})
             pairs: Shape = package.get("CustomerMetadataProperties") or {}
             if all(pairs.get(mark) == marks.get(mark) for mark in names):
                 return arn
@@ -181,8 +181,8 @@ class SageMakerCatalogue:
     async def _group(self, name: str) -> HeldModel:
         group = await self._describe_group(name)
         arn = self._arns[name] = str(group["ModelPackageGroupArn"])
-        tags = await self._all("ListTags", "Tags", ResourceArn=arn)
-        listed = await self._all("ListModelPackages", "ModelPackageSummaryList", ModelPackageGroupName=name)
+        tags = await self.listed("ListTags", "Tags", ResourceArn=arn)
+        listed = await self.listed("ListModelPackages", "ModelPackageSummaryList", ModelPackageGroupName=name)
         versions = await asyncio.gather(
             *(self._version(name, str(each["ModelPackageArn"])) for each in listed)
         )
@@ -191,7 +191,7 @@ class SageMakerCatalogue:
         return held_model(model_of(group), pairs, GROUP_PAIRS, ordered)
 
     async def _version(self, name: str, arn: str) -> HeldVersion:
-        package = await self._call("DescribeModelPackage", {"ModelPackageName": arn})
+        package = await self.call("DescribeModelPackage", {"ModelPackageName": arn})
         self._note_unknown(package)
         version = version_of(package)
         self._packages[name, version.number] = arn
@@ -212,7 +212,7 @@ class SageMakerCatalogue:
         job = version.lineage.job
         if not job.startswith("arn:"):
             return version
-        listed = await self._all("ListTrialComponents", "TrialComponentSummaries", SourceArn=job)
+        listed = await self.listed("ListTrialComponents", "TrialComponentSummaries", SourceArn=job)
         names = [
             str(each["TrialComponentName"])
             for each in listed
@@ -220,34 +220,41 @@ class SageMakerCatalogue:
         ]
         if not names:
             return version
-        component = await self._call("DescribeTrialComponent", {"TrialComponentName": names[0]})
+        component = await self.call("DescribeTrialComponent", {"TrialComponentName": names[0]})
         told = [each for each in component.get("Metrics") or () if "Last" in each]
         metrics = {str(each["MetricName"]): repr(float(each["Last"])) for each in told}
-        trials = await self._all("ListTrials", "TrialSummaries", TrialComponentName=names[0])
+        trials = await self.listed("ListTrials", "TrialSummaries", TrialComponentName=names[0])
         trial = str(trials[0]["TrialName"]) if trials else ""
-        described = await self._call("DescribeTrial", {"TrialName": trial}) if trial else {}
+        described = await self.call("DescribeTrial", {"TrialName": trial}) if trial else {}
         lineage = replace(
             version.lineage, run=names[0], trial=trial, experiment=str(described.get("ExperimentName") or "")
         )
         return replace(version, lineage=lineage, metrics=metrics)
 
     async def _describe_group(self, name: str) -> Shape:
-        return await self._call("DescribeModelPackageGroup", {"ModelPackageGroupName": name})
+        return await self.call("DescribeModelPackageGroup", {"ModelPackageGroupName": name})
 
-    async def _call(self, operation: str, arguments: Mapping[str, Any]) -> Shape:
+    async def call(self, operation: str, arguments: Mapping[str, Any], service: str = "sagemaker") -> Shape:
+        """Return the answer of one call that reads."""
         async with self._limit:
-            return await asyncio.to_thread(self._reads.call, "sagemaker", operation, self._region, arguments)
+            return await asyncio.to_thread(self._reads.call, service, operation, self.region, arguments)
 
-    async def _all(self, operation: str, field: str, **arguments: Any) -> list[Shape]:
+    async def listed(self, operation: str, field: str, **arguments: Any) -> list[Shape]:
+        """Return what all pages of a list hold."""
+
         def read() -> list[Shape]:
-            pages = self._reads.pages("sagemaker", operation, self._region, arguments)
+            pages = self._reads.pages("sagemaker", operation, self.region, arguments)
             return [each for page in pages for each in page.get(field) or ()]
 
         async with self._limit:
             return await asyncio.to_thread(read)
 
+    def offers(self, service: str) -> bool:
+        """Tell whether the region has a service."""
+        return self._reads.offers(service, self.region)
+
     async def _change(self, operation: str, arguments: Mapping[str, Any]) -> Shape:
-        return await asyncio.to_thread(self._writes.change, "sagemaker", operation, self._region, arguments)
+        return await asyncio.to_thread(self._writes.change, "sagemaker", operation, self.region, arguments)
 
 
 def _tags(pairs: Mapping[str, str]) -> list[dict[str, str]]:

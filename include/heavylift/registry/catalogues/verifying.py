@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heavylift.registry.catalogues.experiments.verifying import ExperimentProof
 from heavylift.registry.catalogues.fitting import is_uri
 from heavylift.registry.catalogues.moving import opened
 from heavylift.registry.catalogues.planning import Thing
@@ -24,7 +25,7 @@ async def compare_catalogues(request: RegistryRequest, work: Work, found: Judgem
     Nothing that a mover noted is believed but the marks that tell which thing is a copy of which.
     """
     async with opened(request, work) as move:
-        await move.look()
+        await move.look(experiments=False)
         plan = move.plan
         # One without versions that the target has no place for is a loss that is listed.
         empty = move.target.capabilities.empty_models
@@ -48,6 +49,9 @@ async def compare_catalogues(request: RegistryRequest, work: Work, found: Judgem
         found.stays(VERSION, sum(len(each.gone) for each in plan.models))
         if request.options.artifacts:
             await _artifacts(move, versions, found)
+        if move.experiments is not None:
+            move.tell("comparing experiments")
+            await ExperimentProof(request, move.experiments.service, found).run()
         return found
 
 

@@ -10,8 +10,10 @@ from heavylift.spec.sections_data import RegistryKind
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
+    from heavylift.registry.catalogues.experiments.moving import ExperimentMove
     from heavylift.registry.catalogues.ports import Catalogue
-    from heavylift.registry.requests import RegistryPlace
+    from heavylift.registry.requests import RegistryPlace, RegistryRequest
+    from heavylift.registry.work import Work
 
 _KINDS = {
     "aws": RegistryKind.SAGEMAKER,
@@ -46,6 +48,19 @@ def open_catalogue(place: RegistryPlace, parallel: int, stop: threading.Event) -
     from heavylift.registry.catalogues.mlflow import MLflowCatalogue
 
     return MLflowCatalogue(place.connection, parallel)
+
+
+def experiments_between(request: RegistryRequest, source: Catalogue, work: Work) -> ExperimentMove | None:
+    """Return what moves experiments, where the source has some that the target can hold."""
+    if (request.source.kind, request.target.kind) != (RegistryKind.SAGEMAKER, RegistryKind.MLFLOW):
+        return None
+    from heavylift.registry.catalogues.experiments.moving import ExperimentMove
+    from heavylift.registry.catalogues.experiments.reading import Trials
+    from heavylift.registry.catalogues.sagemaker import SageMakerCatalogue
+
+    if not isinstance(source, SageMakerCatalogue):
+        return None
+    return ExperimentMove(request, work, source, Trials(source))
 
 
 def files_connection(place: RegistryPlace, scheme: str) -> Connection | None:

@@ -124,6 +124,11 @@ class Tally:
         """Return the sum of one count over all sorts; of ``fields of …`` only where those are counted."""
         return sum(counter[name] for counter in self.sorts.values())
 
+    def take(self, other: Tally) -> None:
+        """Take in the counts of another one's sorts."""
+        for sort, counts in other.sorts.items():
+            self._of(sort).update(counts)
+
     def _of(self, sort: str) -> Counter[str]:
         return self.sorts.setdefault(sort, Counter())
 

@@ -313,6 +313,12 @@ def _findings(request: RegistryRequest, tally: Tally) -> list[Finding]:
     found = []
     if _loses(tally) and request.options.losses_block and not request.options.accept_losses:
         found.append(losses_not_accepted(each for each in tally.losses() if each.count))
+    return [*found, *findings_of_failures(tally)]
+
+
+def findings_of_failures(tally: Tally) -> list[Finding]:
+    """Return what a look ahead was refused, and what answers it did without."""
+    found = []
     for each in tally.failures:
         taken = each.code in _NAME_TAKEN
         found.append(

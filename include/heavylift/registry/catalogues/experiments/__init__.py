@@ -1,0 +1,1 @@
+"""SageMaker's experiments on their way to an MLflow server."""
