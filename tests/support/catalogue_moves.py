@@ -97,7 +97,8 @@ def _main() -> None:
     given = json.load(sys.stdin)
     sides = [Connection(**given[side]) for side in ("source", "target")]
     stores = tuple(Connection(**each) if each else None for each in given["stores"])
-    moves = CatalogueMoves(*sides, tuple(map(tuple, given["pairs"])), stores, given["name"])  # type: ignore[arg-type]
+    pairs = tuple(map(tuple, given["pairs"]))
+    moves = CatalogueMoves(*sides, pairs, stores, given["name"], given["options"])  # type: ignore[arg-type]
     moves.copy()
 
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 class LosingProxy:
     """Passes requests on.
 
-    :param loses: an operation, or ``METHOD``, whose answer is to be lost, and which one of them (from 1).
+    :param loses: an operation, a path or a method whose answer is to be lost, and which one of them (from 1).
     :param then: called when an answer is lost.
     """
 
@@ -49,7 +49,7 @@ def losing(upstream: str, loses: tuple[str, int] = ("", 0)) -> Iterator[LosingPr
             data = answer.read()
             target.close()
             name = self.headers.get("x-amz-target", "").rpartition(".")[2] or self.command
-            if proxy.is_lost(name):
+            if proxy.is_lost(name) or proxy.is_lost(self.path.partition("?")[0]):
                 proxy.then()
                 self.close_connection = True
                 self.connection.close()

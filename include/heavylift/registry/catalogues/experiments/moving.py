@@ -7,6 +7,7 @@ run that finds nothing new writes nothing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from heavylift.registry.catalogues.experiments.source import SageMakerHistory, S
 from heavylift.registry.interface.context import Context, Tally
 from heavylift.registry.interface.experiments import Experiments, any_ours
 from heavylift.registry.interface.filling import GROUPS_AT_ONCE, Filling
-from heavylift.registry.interface.merging import Policy
+from heavylift.registry.interface.merging import Merge, Noted, Policy
 from heavylift.registry.interface.moving import findings_of_failures
 from heavylift.registry.interface.names import Provenance
 from heavylift.registry.interface.runs import Runs
@@ -39,6 +40,18 @@ _KEPT = (
         fields=("arn", "artifacts", "message", "sources", "start", "summaries of metrics", "times"),
     ),
 )
+
+
+@dataclass(frozen=True)
+class FieldsFollow(Policy):
+    """Things that have gone stay; of one that is there a field that has gone goes, if it was written by us.
+
+    A status message that is there no more would else be a difference for ever.
+    """
+
+    def merge(self, source: Mapping[str, str], target: Mapping[str, str], noted: Noted | None) -> Merge:
+        """Return what makes the target's fields what the source's are."""
+        return Policy(propagate=True, overwrite=self.overwrite).merge(source, target, noted)
 
 
 @dataclass(frozen=True)
@@ -113,7 +126,7 @@ class ExperimentMove:
             source=self.source,
             target=target,
             provenance=Provenance(self.request.id),
-            policy=Policy(overwrite=options.overwrite),
+            policy=FieldsFollow(overwrite=options.overwrite),
             uris=options.uris,
             map_names=options.on_name_conflict is OnNameConflict.MAP,
             parallel=options.parallel,

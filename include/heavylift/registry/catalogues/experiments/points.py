@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from heavylift.errors import CredentialError, ServerUnavailableError, UnsupportedError
+from heavylift.errors import CredentialError, NotFoundError, ServerUnavailableError, UnsupportedError
 from heavylift.registry.catalogues.experiments.reading import Service, Shape
 
 SERVICE = "sagemaker-metrics"
@@ -130,7 +130,7 @@ class PointReader:
             return []
         try:
             answer = await self.service.call("BatchGetMetrics", {"MetricQueries": queries}, SERVICE)
-        except (CredentialError, UnsupportedError) as error:
+        except (CredentialError, NotFoundError, UnsupportedError) as error:
             # Once it has answered, a refusal is no reason to do with less.
             if self._asked or (isinstance(error, CredentialError) and error.code != _DENIED):
                 raise
