@@ -153,9 +153,9 @@ CATALOGUE = Way(
     compare_catalogues,
     None,
     None,
-    lambda request: run(catalogues.look_ahead(request, Work())).copied,
+    lambda request: run(catalogues.is_copied(request)),
 )
-"""From a registry of one kind to one of another: registered models."""
+"""From a registry of one kind to one of another: registered models, and SageMaker's experiments."""
 
 _UNPROVED = Way(STORE.preflight, STORE.move, compare_servers, None, None, STORE.copied)
 """Databases that are not both named: a verification still compares the servers."""

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from heavylift.aio import run
+from heavylift.registry.catalogues.moving import is_copied
 from tests.integration.registry.test_catalogue_experiments import pairs
 from tests.support.catalogue_moves import CatalogueMoves
 from tests.support.shaped_trials import MADE, WHO, ShapedTrials
 from tests.support.tracking_server import Server
+
+JOB = "arn:aws:sagemaker:eu-west-1:123456789012:processing-job/p"
 
 
 def summary(name: str, last: float, count: int) -> dict[str, Any]:
@@ -23,7 +28,7 @@ def region() -> ShapedTrials:
                 "DisplayName": "Prepare",
                 "Parameters": {"rows@night": {"NumberValue": 3}, "note": {"StringValue": ""}},
                 "LastModifiedTime": MADE + 5,
-                "Source": {"SourceArn": "arn:aws:sagemaker:eu-west-1:123456789012:processing-job/p"},
+                "Source": {"SourceArn": JOB},
                 "Metrics": [summary("mAP@0.5", 0.5, 1), summary("validation:auc", 0.75, 3)],
             },
             "fit": {"Status": {"PrimaryStatus": "Stopping"}, "EndTime": MADE + 9},
@@ -42,6 +47,7 @@ def test_a_component_of_several_trials_is_a_run_of_each_and_what_is_not_taken_is
     shaped = region()
     with shaped.serving() as connection:
         moves = CatalogueMoves(connection, target.connection, options={"artifacts": False})
+        assert not run(is_copied(moves.request()))
         looked = moves.look()
         assert {(each.what, each.item): each.count for each in looked.losses} == {
             ("metric", "points that only its summary counts"): 2,
@@ -61,6 +67,7 @@ def test_a_component_of_several_trials_is_a_run_of_each_and_what_is_not_taken_is
             "run": 8,
         }
         assert moves.sync().written == 0
+        assert run(is_copied(moves.request()))
     query = {"experiment_ids": ["1", "2", "3"], "max_results": 100}
     runs = target.ask("POST", "api/2.0/mlflow/runs/search", query)["runs"]
     names = {each["info"]["run_id"]: each["info"]["run_name"] for each in runs}
@@ -70,3 +77,19 @@ def test_a_component_of_several_trials_is_a_run_of_each_and_what_is_not_taken_is
     assert {each["mlflow.user"] for each in tags} == {WHO["IamIdentity"]["Arn"]}
     assert {each["heavylift.earlier.source.id"] for each in tags} == {"y"}
     assert {each["info"]["start_time"] for each in found} == {MADE * 1000}
+
+
+def test_a_version_names_the_run_that_came_with_it(trackers: tuple[Server, Server]) -> None:
+    _, target = trackers
+    shaped = replace(region(), job=JOB)
+    with shaped.serving() as connection:
+        moves = CatalogueMoves(connection, target.connection, options={"artifacts": False})
+        record = moves.copy()
+        assert record.passed, record.failures
+        proof = moves.verify()
+        assert proof.passed, proof.differences
+        assert moves.sync().written == 0
+    (version,) = target.ask("GET", "api/2.0/mlflow/model-versions/search?max_results=10")["model_versions"]
+    found = target.ask("GET", f"api/2.0/mlflow/runs/get?run_id={version['run_id']}")["run"]
+    assert pairs(found["data"]["tags"])["heavylift.source.id"] == "trial/a-1/component/prepare"
+    assert pairs(version["tags"])["heavylift.kept.lineage/run"] == "prepare"

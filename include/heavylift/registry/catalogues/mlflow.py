@@ -10,6 +10,7 @@ from typing import Any
 from heavylift.connections import Connection
 from heavylift.errors import NotFoundError
 from heavylift.registry.catalogues.description import Container, Lineage, Made, Model, Version
+from heavylift.registry.catalogues.experiments.shapes import component_id
 from heavylift.registry.catalogues.leaves import below
 from heavylift.registry.catalogues.mlflow_rules import CAPABILITIES, PAIRS
 from heavylift.registry.catalogues.planning import UNFINISHED
@@ -31,12 +32,17 @@ _RUN = "api/2.0/mlflow/runs/get"
 _EXPERIMENT = "api/2.0/mlflow/experiments/get"
 _DIGEST = f"{PAIRS.mark}digest"
 _ARTIFACT = "containers/0/artifact"
+_NO_SOURCE = "s3://none/none"
+"""The source of a version that has no artifact: a server wants one, with a path."""
 
 Raw = Mapping[str, Any]
 
 
 class MLflowCatalogue:
-    """The registered models of one tracking server."""
+    """The registered models of one tracking server.
+
+    ``moved_runs`` tells, by the source's ids, the runs that an experiment's move has brought here.
+    """
 
     capabilities = CAPABILITIES
 
@@ -44,6 +50,7 @@ class MLflowCatalogue:
         self._server = WritingServer(connection, parallel)
         self._url = server_url(connection)
         self._experiments: dict[str, str] = {}
+        self.moved_runs: Mapping[str, str] = {}
 
     @property
     def server(self) -> WritingServer:
@@ -122,10 +129,13 @@ class MLflowCatalogue:
         del number
         body = {
             "name": name,
-            "source": write.leaves.get(_ARTIFACT) or "s3://none",
+            "source": write.leaves.get(_ARTIFACT) or _NO_SOURCE,
             "tags": pairs_of(write.pairs),
             "description": write.leaves.get("description", ""),
         }
+        run = self._moved_run(write.pairs)
+        if run:
+            body["run_id"] = run
 
         async def find() -> str | None:
             async for each in versions_of(self.server, name, prompts=False):
@@ -146,6 +156,11 @@ class MLflowCatalogue:
         """Change description and tags."""
         async with _Marked(self.server, _VERSIONS, {"name": name, "version": number}, write):
             return
+
+    def _moved_run(self, pairs: Mapping[str, str]) -> str:
+        """Return the run here that is a version's run on the source, where that was moved, too."""
+        trial, run = (pairs.get(PAIRS.kept_key(f"lineage/{each}"), "") for each in ("trial", "run"))
+        return self.moved_runs.get(component_id(trial, run), "") if trial and run else ""
 
     async def _is_ours(self, name: str, pairs: Mapping[str, str]) -> bool:
         try:
@@ -168,10 +183,11 @@ class MLflowCatalogue:
 
     async def _version(self, raw: Raw) -> HeldVersion:
         tags = tags_of(raw.get("tags"))
+        source = str(raw.get("source") or "").rstrip("/")
         version = Version(
             number=str(raw["version"]),
             description=str(raw.get("description") or ""),
-            containers=(Container(artifact=str(raw.get("source") or "").rstrip("/")),),
+            containers=() if source == _NO_SOURCE else (Container(artifact=source),),
         )
         held = held_version(version, tags, PAIRS)
         if held.origin:

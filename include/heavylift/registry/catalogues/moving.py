@@ -294,7 +294,7 @@ async def opened(request: RegistryRequest, work: Work) -> AsyncIterator[Move]:
     try:
         if source.address == target.address:
             raise _one_registry(request, source.address)
-        experiments = experiments_between(request, source, work)
+        experiments = experiments_between(request, source, target, work)
         yield Move(request, work, source, target, places, experiments)
     finally:
         for each in (*places, source, target):
@@ -306,6 +306,13 @@ async def look_ahead(request: RegistryRequest, work: Work) -> RegistryPreflightR
     async with opened(request, work) as move:
         await move.look()
         return move.preflight()
+
+
+async def is_copied(request: RegistryRequest) -> bool:
+    """Tell whether something of this move is on the target; of experiments only the target is asked."""
+    async with opened(request, Work()) as move:
+        await move.look(experiments=False)
+        return move.copied or (move.experiments is not None and await move.experiments.is_copied())
 
 
 async def move_catalogue(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:

@@ -50,17 +50,20 @@ def open_catalogue(place: RegistryPlace, parallel: int, stop: threading.Event) -
     return MLflowCatalogue(place.connection, parallel)
 
 
-def experiments_between(request: RegistryRequest, source: Catalogue, work: Work) -> ExperimentMove | None:
+def experiments_between(
+    request: RegistryRequest, source: Catalogue, target: Catalogue, work: Work
+) -> ExperimentMove | None:
     """Return what moves experiments, where the source has some that the target can hold."""
     if (request.source.kind, request.target.kind) != (RegistryKind.SAGEMAKER, RegistryKind.MLFLOW):
         return None
     from heavylift.registry.catalogues.experiments.moving import ExperimentMove
     from heavylift.registry.catalogues.experiments.reading import Trials
+    from heavylift.registry.catalogues.mlflow import MLflowCatalogue
     from heavylift.registry.catalogues.sagemaker import SageMakerCatalogue
 
-    if not isinstance(source, SageMakerCatalogue):
+    if not isinstance(source, SageMakerCatalogue) or not isinstance(target, MLflowCatalogue):
         return None
-    return ExperimentMove(request, work, source, Trials(source))
+    return ExperimentMove(request, work, source, Trials(source), target)
 
 
 def files_connection(place: RegistryPlace, scheme: str) -> Connection | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import Finding, Severity
@@ -28,6 +28,7 @@ from heavylift.spec.sections_data import OnNameConflict
 
 if TYPE_CHECKING:
     from heavylift.registry.catalogues.experiments.reading import Service, Trials
+    from heavylift.registry.catalogues.mlflow import MLflowCatalogue
     from heavylift.registry.requests import RegistryRequest
     from heavylift.registry.work import Work
 
@@ -70,13 +71,16 @@ class Looked:
 
 @dataclass
 class ExperimentMove:
-    """The experiments of one region on their way to one server."""
+    """The experiments of one region on their way to one server.
+
+    :param target: the server's registered models.
+    """
 
     request: RegistryRequest
     work: Work
     service: Service
     trials: Trials
-    maps: dict[str, str] = field(default_factory=dict)
+    target: MLflowCatalogue
 
     def __post_init__(self) -> None:
         points = PointReader(self.service)
@@ -102,6 +106,14 @@ class ExperimentMove:
             copied,
         )
 
+    async def is_copied(self) -> bool:
+        """Tell whether the target has an experiment of this move."""
+        target = self._target(writes=False)
+        try:
+            return await any_ours(self._context(target, Tally(), full=False, histories=False))
+        finally:
+            await target.close()
+
     async def run(self, tally: Tally, *, full: bool) -> int:
         """Make what is missing and bring the rest up to date; return how many requests wrote something.
 
@@ -113,7 +125,8 @@ class ExperimentMove:
             await _run(context)
         finally:
             await target.close()
-        self.maps = context.maps.runs
+        # A version that is made later names the run that it came from.
+        self.target.moved_runs = context.maps.runs
         return target.sent.total()
 
     def _target(self, *, writes: bool) -> WritingServer:
