@@ -116,7 +116,7 @@ def test_trials_arrive_as_runs_a_second_time_nothing_is_written_and_a_difference
 
 def points(world: World, run: str, metric: str) -> list[tuple[float, int]]:
     path = f"api/2.0/mlflow/metrics/get-history?run_id={run}&metric_key={metric}"
-    found = world.mlflow.ask("GET", path)["metrics"]
+    found = world.mlflow.ask("GET", path).get("metrics", ())
     return sorted((each["value"], int(each["step"])) for each in found)
 
 
@@ -156,6 +156,27 @@ def test_points_come_one_by_one_new_ones_follow_and_a_lost_one_is_found(world: W
         assert difference.fields == ("metrics/loss",)
         assert moves.copy().passed
         assert moves.verify().passed
+
+
+@pytest.mark.long
+def test_the_minute_that_is_going_on_waits_and_is_written_once(world: World) -> None:
+    world = in_region(world, "us-west-2")
+    client = world.aws.client("sagemaker")
+    client.update_trial_component(TrialComponentName="train", Status={"PrimaryStatus": "InProgress"})
+    with MetricsService(world.aws) as service:
+        moves = replace(world.moves, source=service.connection)
+        service.log("train", "speed", (None, 1_700_000_000, 5.0))
+        moves.copy()
+        run = world.runs()["train step"]["info"]["run_id"]
+        assert points(world, run, "speed") == []
+        service.log("train", "speed", (None, 1_700_000_010, 6.0), (None, 1_700_000_070, 7.0))
+        assert moves.sync().passed
+        assert points(world, run, "speed") == [(6.0, 0)]
+        client.update_trial_component(TrialComponentName="train", Status={"PrimaryStatus": "Completed"})
+        assert moves.sync().passed
+        assert points(world, run, "speed") == [(6.0, 0), (7.0, 0)]
+        proof = moves.verify()
+        assert proof.passed, proof.differences
 
 
 @pytest.mark.long

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from heavylift.errors import CredentialError, NotFoundError, ServerUnavailableError, UnsupportedError
+from heavylift.errors import PermanentError, ServerUnavailableError
 from heavylift.registry.catalogues.experiments.reading import Service, Shape
 
 SERVICE = "sagemaker-metrics"
@@ -16,7 +16,8 @@ BY_STEP, BY_TIME = ("IterationNumber", "IterationNumber"), ("OneMinute", "Timest
 _QUERIES = 100
 _MILLISECONDS_FROM = 10**11
 _MOST_POINTS_KEPT = 500_000
-_DENIED = "7601"
+_NOT_TO_BE_HAD = frozenset({"7601", "7604", "7605"})
+"""Codes of what is denied, not known to the server, and not there."""
 
 Point = tuple[float, int, int]
 """Value, time in milliseconds, step."""
@@ -73,18 +74,18 @@ class PointReader:
             return {name: only_last(each, made) for name, each in summaries.items()}
         without = [name for name in summaries if not steps.get(name)]
         times = await self._ask(arn, without, BY_TIME) or {}
+        running = _is_running(component)
         found = {}
         for name, summary in summaries.items():
             if steps.get(name):
-                points = tuple((value, made, x) for x, value in steps[name])
-                untimed = len(points)
-            else:
-                points = tuple((value, _time(x), 0) for x, value in times.get(name, ()))
-                untimed = 0
-            if not points:
-                found[name] = only_last(summary, made)
+                found[name] = _series(summary, [(value, made, x) for x, value in steps[name]], untimed=True)
                 continue
-            found[name] = Series(points, max(int(summary.get("Count") or 0) - len(points), 0), untimed)
+            points = [(value, _time(x), 0) for x, value in times.get(name, ())]
+            if running:
+                # The last minute may still bring another value, and a point that was written stays.
+                found[name] = _series(summary, points[:-1])
+            else:
+                found[name] = _series(summary, points) if points else only_last(summary, made)
         return found
 
     async def _ask(
@@ -105,6 +106,8 @@ class PointReader:
         while due and not self.refused:
             now, due = due[:_QUERIES], due[_QUERIES:]
             answer = await self._call(now)
+            if not self.refused and len(answer) != len(now):
+                raise _failed(f"{len(answer)} results for {len(now)} questions")
             for query, result in zip(now, answer, strict=False):
                 if self._take(found.setdefault(query["MetricName"], []), result):
                     # Cut off: the rest begins behind what has come.
@@ -122,6 +125,7 @@ class PointReader:
         pairs = sorted(zip(result["XAxisValues"], result["MetricValues"], strict=True))
         new = [(int(x), float(value)) for x, value in pairs if not into or int(x) > into[-1][0]]
         into += new
+        # Where the rest is not to be had by another beginning the summary's count tells what is missing.
         return status == "Truncated" and bool(new)
 
     async def _call(self, queries: list[dict[str, Any]]) -> list[Shape]:
@@ -130,14 +134,24 @@ class PointReader:
             return []
         try:
             answer = await self.service.call("BatchGetMetrics", {"MetricQueries": queries}, SERVICE)
-        except (CredentialError, NotFoundError, UnsupportedError) as error:
+        except PermanentError as error:
             # Once it has answered, a refusal is no reason to do with less.
-            if self._asked or (isinstance(error, CredentialError) and error.code != _DENIED):
+            if self._asked or error.code not in _NOT_TO_BE_HAD:
                 raise
             self.refused = f"{SERVICE}:BatchGetMetrics is refused (HL-{error.code})"
             return []
         self._asked = True
         return list(answer["MetricQueryResults"])
+
+
+def _series(summary: Shape, points: list[Point], *, untimed: bool = False) -> Series:
+    untold = max(int(summary.get("Count") or 0) - len(points), 0)
+    return Series(tuple(points), untold, len(points) if untimed else 0)
+
+
+def _is_running(component: Shape) -> bool:
+    status = (component.get("Status") or {}).get("PrimaryStatus")
+    return status == "InProgress" or (status is None and component.get("EndTime") is None)
 
 
 def by_name(component: Shape) -> dict[str, Shape]:

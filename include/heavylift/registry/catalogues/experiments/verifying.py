@@ -282,4 +282,5 @@ def _others(tags: Fields) -> Fields:
 
 def _listed(points: Any) -> str:
     """Return points as one text, the same for equal ones in whatever order."""
-    return json.dumps(sorted({f"{value!r} {time} {step}" for value, time, step in points}))
+    # Not every database keeps the sign of a zero.
+    return json.dumps(sorted({f"{value + 0.0!r} {time} {step}" for value, time, step in points}))
