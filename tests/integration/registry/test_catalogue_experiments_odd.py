@@ -26,7 +26,11 @@ def region() -> ShapedTrials:
         components={
             "prepare": {
                 "DisplayName": "Prepare",
-                "Parameters": {"rows@night": {"NumberValue": 3}, "note": {"StringValue": ""}},
+                "Parameters": {
+                    "rows@night": {"NumberValue": 3},
+                    "note": {"StringValue": ""},
+                    "a//b": {"StringValue": "c"},
+                },
                 "LastModifiedTime": MADE + 5,
                 "Source": {"SourceArn": JOB},
                 "Metrics": [summary("mAP@0.5", 0.5, 1), summary("validation:auc", 0.75, 3)],
@@ -36,7 +40,14 @@ def region() -> ShapedTrials:
             "alone-2": {},
             "alone-3": {},
         },
-        tags={"prepare": {"cost=center": "7", "mlflow.parentRunId": "x", "heavylift.source.id": "y"}},
+        tags={
+            "prepare": {
+                "cost=center": "7",
+                "/team": "x",
+                "mlflow.parentRunId": "x",
+                "heavylift.source.id": "y",
+            }
+        },
     )
 
 
@@ -51,9 +62,8 @@ def test_a_component_of_several_trials_is_a_run_of_each_and_what_is_not_taken_is
         looked = moves.look()
         assert {(each.what, each.item): each.count for each in looked.losses} == {
             ("metric", "points that only its summary counts"): 2,
-            ("trial component", "metric mAP@0.5"): 1,
-            ("trial component", "parameter rows@night"): 1,
             ("trial component", "tag cost=center"): 1,
+            ("trial component", "tag /team"): 1,
             ("trial component", "tag mlflow.parentRunId"): 1,
             ("trial component", "those of no trial"): 3,
         }
@@ -77,6 +87,9 @@ def test_a_component_of_several_trials_is_a_run_of_each_and_what_is_not_taken_is
     assert {each["mlflow.user"] for each in tags} == {WHO["IamIdentity"]["Arn"]}
     assert {each["heavylift.earlier.source.id"] for each in tags} == {"y"}
     assert {each["info"]["start_time"] for each in found} == {MADE * 1000}
+    for name, kind in (("mAP@0.5", "metrics"), ("rows@night", "params")):
+        (key,) = {tag for tag, value in tags[0].items() if value == name}
+        assert key.removeprefix("sagemaker.name.") in {each["key"] for each in found[0]["data"][kind]}
 
 
 def test_a_version_names_the_run_that_came_with_it(trackers: tuple[Server, Server]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,6 +20,7 @@ OWN = "sagemaker."
 _RESERVED = (OWN, "mlflow.")
 _STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "InProgress": "RUNNING"}
 _KILLED = "KILLED"
+_ODD, _LONGEST = re.compile(r"[^\w\- ]"), 200
 _BOTH = frozenset(
     {"DisplayName", "Source", "CreationTime", "CreatedBy", "LastModifiedTime", "LastModifiedBy"}
 )
@@ -130,7 +133,7 @@ def component_of(
         for name, each in (told.get(f"{way}Artifacts") or {}).items():
             tags.put(f"{OWN}{way.lower()}.{name}", uri(str(each["Value"])))
             tags.put(f"{OWN}{way.lower()}_type.{name}", each.get("MediaType"))
-    params = _params(told, lose)
+    params = _params(told, tags)
     metrics = _metrics(tags, told, series, lose)
     ended = told.get("EndTime")
     info: dict[str, Any] = {
@@ -191,16 +194,27 @@ def _metadata(tags: Tags, told: Shape) -> None:
     tags.put(f"{OWN}project_id", given.get("ProjectId"))
 
 
-def _params(told: Shape, lose: Lose) -> dict[str, str]:
+def fitted(name: str) -> str:
+    """Return under which name a parameter or metric stands there; another one where its own is not taken."""
+    if not PAIRS.key.wrong(name):
+        return name
+    end = hashlib.blake2b(name.encode(), digest_size=3).hexdigest()
+    return f"{_ODD.sub('_', name)[:_LONGEST]}-{end}"
+
+
+def _named(tags: Tags, name: str) -> str:
+    key = fitted(name)
+    if key != name:
+        tags.put(f"{OWN}name.{key}", name)
+    return key
+
+
+def _params(told: Shape, tags: Tags) -> dict[str, str]:
     found = {}
     for name, each in (told.get("Parameters") or {}).items():
-        reason = PAIRS.key.wrong(name)
-        if reason:
-            lose("trial component", f"parameter {name}", reason, 1)
-        elif "NumberValue" in each:
-            found[str(name)] = repr(float(each["NumberValue"]))
-        else:
-            found[str(name)] = str(each.get("StringValue", ""))
+        number = "NumberValue" in each
+        text = repr(float(each["NumberValue"])) if number else str(each.get("StringValue", ""))
+        found[_named(tags, str(name))] = text
     return found
 
 
@@ -208,16 +222,14 @@ def _metrics(tags: Tags, told: Shape, series: Mapping[str, Series], lose: Lose) 
     """Return each metric's latest point, as a server shows them, and put its summary."""
     found = []
     for name, summary in by_name(told).items():
-        reason = PAIRS.key.wrong(name)
-        if reason:
-            lose("trial component", f"metric {name}", reason, 1)
-            continue
-        told_of = {key: value for key, value in summary.items() if key != "MetricName"}
-        tags.put(f"{OWN}metric.{name}", told_of)
+        key = _named(tags, name)
+        tags.put(
+            f"{OWN}metric.{key}", {each: value for each, value in summary.items() if each != "MetricName"}
+        )
         points = series[name].points if name in series else ()
         if points:
             value, time, step = max(points, key=lambda point: (point[2], point[1], point[0]))
-            found.append({"key": name, "value": value, "timestamp": time, "step": step})
+            found.append({"key": key, "value": value, "timestamp": time, "step": step})
     more = len(told.get("Metrics") or ()) - len(by_name(told))
     if more:
         lose("trial component", "metric of a name that comes twice", "a run has one of a name", more)

@@ -19,6 +19,7 @@ from heavylift.registry.catalogues.experiments.shapes import (
     component_id,
     component_of,
     experiment_of,
+    fitted,
     trial_of,
 )
 from heavylift.registry.rest.client import Query, TrackingServer
@@ -129,7 +130,8 @@ class SageMakerHistory(TrackingServer):
         held = await self.trials.component(name) if name else None
         if held is None:
             return []
-        series = (await self.points.of(held.described)).get(metric, Series(()))
+        known = await self.points.of(held.described)
+        series = next((each for own, each in known.items() if fitted(own) == metric), Series(()))
         return [
             {
                 "run_id": component_id(trial, name),

@@ -7,6 +7,7 @@ here once more, from SageMaker's own words. Of the marks only the source's id is
 from __future__ import annotations
 
 import json
+import posixpath
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -27,6 +28,7 @@ _API = "api/2.0/mlflow"
 _KEY = re.compile(r"[/\w.\- :]{1,250}")
 _ENDS = {"Completed": "FINISHED", "Failed": "FAILED", "InProgress": "RUNNING", "": "RUNNING"}
 _STARTS = "start"
+_SUMMARY, _NAME = "sagemaker.metric.", "sagemaker.name."
 
 Fields = dict[str, str]
 Raw = Mapping[str, Any]
@@ -158,19 +160,17 @@ class ExperimentProof:
                 more[f"sagemaker.{way}.{name}"] = self._request.options.uris.of(str(each["Value"]))
                 more[f"sagemaker.{way}_type.{name}"] = each.get("MediaType")
         for each in reversed(told.get("Metrics") or ()):
-            if _KEY.fullmatch(each["MetricName"]):
+            name = str(each["MetricName"])
+            if _taken(f"{_SUMMARY}{name}") or not _taken(name):
                 summary = {key: value for key, value in each.items() if key != "MetricName"}
-                more[f"sagemaker.metric.{each['MetricName']}"] = summary
+                found[f"summaries/{name}"] = _text(summary)
         for name, each in (told.get("Parameters") or {}).items():
-            if _KEY.fullmatch(name):
-                number = each.get("NumberValue")
-                found[f"params/{name}"] = (
-                    str(each.get("StringValue", "")) if number is None else repr(float(number))
-                )
+            number = each.get("NumberValue")
+            text = str(each.get("StringValue", ""))
+            found[f"params/{name}"] = text if number is None else repr(float(number))
         for name, series in (await self._points.of(told)).items():
-            if _KEY.fullmatch(name):
-                found |= {f"metrics/{name}": _listed(series.points)} if series.points else {}
-                self._found.points += len(series.points)
+            found |= {f"metrics/{name}": _listed(series.points)} if series.points else {}
+            self._found.points += len(series.points)
         return found | _tags(held, "TrialComponent", more)
 
     async def _of_run(self, run: Raw, origins: Fields, expected: Fields) -> Fields:
@@ -180,6 +180,9 @@ class ExperimentProof:
         parent = tags.get("mlflow.parentRunId")
         if parent is not None:
             tags["mlflow.parentRunId"] = origins.get(parent, parent)
+        # A name that is not taken there stands under another one, and a tag tells which.
+        names = {key.removeprefix(_NAME): tags.pop(key) for key in list(tags) if key.startswith(_NAME)}
+        summaries = {key: tags.pop(key) for key in list(tags) if key.startswith(_SUMMARY)}
         found = {
             "name": str(info.get("run_name", "")),
             "status": str(info["status"]),
@@ -187,10 +190,14 @@ class ExperimentProof:
             "lifecycle_stage": str(info["lifecycle_stage"]),
             _STARTS: str(info.get("start_time") or ""),
             **{f"tags/{key}": value for key, value in tags.items()},
-            **{f"params/{key}": value for key, value in _pairs(data.get("params")).items()},
         }
+        for key, value in _pairs(data.get("params")).items():
+            found[f"params/{names.get(key, key)}"] = value
+        for key, value in summaries.items():
+            name = key.removeprefix(_SUMMARY)
+            found[f"summaries/{names.get(name, name)}"] = value
         for each in data.get("metrics") or ():
-            key = f"metrics/{each['key']}"
+            key = f"metrics/{names.get(str(each['key']), each['key'])}"
             found[key] = await self._history(str(info["run_id"]), str(each["key"]), expected.get(key, ""))
         return found
 
@@ -244,7 +251,13 @@ def _tags(held: Held, sort: str, more: Mapping[str, Any]) -> Fields:
         if not key.startswith(("mlflow.", "sagemaker.")):
             shown = f"heavylift.earlier.{key[len('heavylift.') :]}" if key.startswith("heavylift.") else key
             found[shown] = value
-    return {f"tags/{key}": value for key, value in found.items() if _KEY.fullmatch(key)}
+    return {f"tags/{key}": value for key, value in found.items() if _taken(key)}
+
+
+def _taken(key: str) -> bool:
+    """Tell whether MLflow takes a key."""
+    plain = key == posixpath.normpath(key) and not key.startswith(("/", "..")) and key != "."
+    return plain and _KEY.fullmatch(key) is not None
 
 
 def _person(by: Raw | None) -> str:
