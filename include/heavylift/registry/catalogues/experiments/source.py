@@ -25,7 +25,6 @@ from heavylift.registry.catalogues.experiments.shapes import (
 from heavylift.registry.rest.client import Query, TrackingServer
 from heavylift.registry.uris import UriMap
 
-_EXAMPLES = 5
 Key = tuple[str, str, str]
 
 
