@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from heavylift.errors import UnsupportedError
+from heavylift.platforms.mysql.connect import TYPES as MYSQL_TYPES
 from heavylift.platforms.postgresql.connect import TYPES
 from heavylift.spec.sections_data import RegistryKind, RegistryPath
 
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite"
 """The type of a connection whose ``host`` is the path of an SQLite file."""
+
+
+def is_staged(store: Connection) -> bool:
+    """Tell whether a source's store is staged in the target's database, being no PostgreSQL."""
+    return store.conn_type == SQLITE or store.conn_type in MYSQL_TYPES
 
 
 @dataclass(frozen=True)
@@ -60,7 +66,7 @@ _KEEPS = (
 def _lacking(place: RegistryPlace, side: str) -> str:
     if place.store is None:
         return f"no connection to the database behind the {side}'s server {place.connection.conn_id!r}"
-    if side == "source" and place.store.conn_type == SQLITE:
+    if side == "source" and is_staged(place.store):
         return ""
     if place.store.conn_type not in TYPES:
         return f"a {side} store of type {place.store.conn_type!r}, which is not PostgreSQL"
@@ -81,7 +87,8 @@ def _store(request: RegistryRequest, place: RegistryPlace, side: str) -> Connect
         raise _unsupported(
             request,
             lacking,
-            "PostgreSQL on both sides (or an SQLite file as the source), and a connection to each",
+            "PostgreSQL as the target, PostgreSQL, MySQL or an SQLite file as the source, and a connection to"
+            " each",
             remedy=_remedy(place, side),
         )
     return place.store
