@@ -17,12 +17,17 @@ from urllib.parse import quote
 from heavylift.connections import Connection
 from heavylift.platforms.postgresql.connect import connect
 from heavylift.registry.store.catalog import read_catalog
+from heavylift.registry.ways import way_of
+from heavylift.registry.work import Work
 from sandbox import tools
 from sandbox.paths import TOOLS_DIR
+from sandbox.stack import Stack
 from tests.support.mysql_sessions import Rows, open_session, run_all
-from tests.support.stores import TwoStores
+from tests.support.stores import TwoStores, connection
 from tests.support.tracking_server import MLFLOW_ENV
 
+STAGED = "SELECT to_regnamespace('heavylift_staging') IS NULL"
+"""Whether nothing is left that was staged."""
 _ROWS = 500
 
 
@@ -49,7 +54,8 @@ class MysqlStore:
         """Put everything into it that a PostgreSQL store holds, in place of what is there."""
         with closing(self.session()) as mine, mine.cursor() as cursor, connect(source, "test") as theirs:
             catalog = read_catalog(theirs, "test")
-            cursor.execute("SET foreign_key_checks = 0")
+            # The default experiment's id is 0, which otherwise asks for the next one.
+            cursor.execute("SET foreign_key_checks = 0, sql_mode = 'NO_AUTO_VALUE_ON_ZERO'")
             cursor.execute("START TRANSACTION")
             for name, table in catalog.tables.items():
                 columns = [each.name for each in table.written]
@@ -68,6 +74,20 @@ class MysqlStore:
     def beside(self, stores: TwoStores) -> TwoStores:
         """Return the stores with this one as their source; statements still go to the PostgreSQL one."""
         return replace(stores, source=self.connection)
+
+
+def move(stores: TwoStores, store: MysqlStore, act: str = "copy", **options: Any) -> Any:
+    """Copy or sync a store in MariaDB to the target."""
+    request = store.beside(stores).request(**options)
+    return way_of(request).move(request, Work(), act)  # type: ignore[arg-type]
+
+
+@contextmanager
+def mysql_of(sandbox: Stack) -> Iterator[MysqlStore]:
+    """Make a store without a history on the sandbox's MariaDB, and drop it after."""
+    sandbox.ensure("mysql_source")
+    with mysql_store(connection(sandbox, "mysql_source")) as made:
+        yield made
 
 
 def url_of(connection: Connection) -> str:

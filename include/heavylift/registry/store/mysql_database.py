@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ _OF_ONE_MOMENT = frozenset({"innodb", "rocksdb"})
 _NO_LIMITS = "SET SESSION max_execution_time = 0"
 _NO_LIMITS_MARIADB = "SET SESSION max_statement_time = 0, idle_transaction_timeout = 0"
 """A server may end statements that take long, and transactions that wait while the target works."""
-_DENIED, _NOT_THERE = {1044, 1142, 1143}, {1049, 1146}
+_DENIED, _NOT_THERE = {1044, 1142, 1143}, {1049, 1109, 1146}
 _COLUMNS = """
 SELECT c.table_name, t.engine, c.column_name, c.data_type, c.column_type, c.character_maximum_length
 FROM information_schema.columns c JOIN information_schema.tables t
@@ -100,9 +100,10 @@ class MysqlDatabase:
                 raise
         return True
 
-    def tables(self) -> MysqlTables:
+    def tables(self, read: Collection[str]) -> MysqlTables:
         """Return the columns that are written of each table that shows.
 
+        :param read: tables whose rows are going to be read.
         :raises NotFoundError: there is no tracking store.
         :raises ConflictError: a table is of an engine that holds no moment still.
         """
@@ -113,7 +114,11 @@ class MysqlDatabase:
             engines[table] = str(engine)
         if not {"alembic_version", "experiments"} <= set(found):
             raise _no_store(self.connection)
-        moving = [f"{name} ({engine})" for name, engine in engines.items() if not _holds_still(engine)]
+        moving = [
+            f"{name} ({engine})"
+            for name, engine in engines.items()
+            if name in read and engine.lower() not in _OF_ONE_MOMENT
+        ]
         if moving:
             raise ConflictError(
                 f"reading the tracking store in {where(self.connection)}",
@@ -143,10 +148,6 @@ class MysqlDatabase:
             _abandon(self.session, cursor)
             raise
         cursor.close()
-
-
-def _holds_still(engine: str) -> bool:
-    return engine.lower() in _OF_ONE_MOMENT
 
 
 @contextmanager

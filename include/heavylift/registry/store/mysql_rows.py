@@ -59,8 +59,9 @@ class MysqlRows:
         :raises NotFoundError: there is no tracking store.
         :raises ConflictError: a table cannot be read as of one moment.
         """
-        self.database.demand_readable({*looked_for, "alembic_version"})
-        self._there = self.database.tables()
+        read = {*looked_for, "alembic_version"}
+        self.database.demand_readable(read)
+        self._there = self.database.tables(read)
         return {name: tuple(each.name for each in columns) for name, columns in self._there.items()}
 
     def others(self, names: Iterable[str]) -> set[str]:

@@ -59,7 +59,7 @@ def _unfit_in(
     (counts,) = database.ask(f"SELECT {counted} FROM {database.table(table.name)}")  # noqa: S608 - quoted
     for rule, rows in zip(rules, counts, strict=True):
         if rows:
-            examples = tuple(_examples(database, table, rule))
+            examples = tuple(_examples(database, table, rule, columns))
             yield Unfit(table.name, rule.column, rule.problem, int(rows), examples)
 
 
@@ -95,15 +95,23 @@ def _rules_of_text(column: StoreColumn, there: MysqlColumn, name: str) -> Iterat
         yield Rule(column.name, f"text longer than the {column.limit} characters it takes", longer, True)
 
 
-def _examples(database: MysqlDatabase, table: StoreTable, rule: Rule) -> Iterator[str]:
+def _examples(
+    database: MysqlDatabase, table: StoreTable, rule: Rule, columns: Mapping[str, MysqlColumn]
+) -> Iterator[str]:
     """Yield the keys of a few rows, and how long the values are where that is what is wrong."""
-    # By way of bytes: a text that is none could not be read.
-    keys = ", ".join(f"CAST(CONVERT({quoted(name)} USING utf8mb4) AS BINARY)" for name in table.key)
+    keys = ", ".join(_readable(columns[name]) for name in table.key)
     size = f"CHAR_LENGTH({quoted(rule.column)})" if rule.sizes else "NULL"
     query = (
         f"SELECT {size}, {keys} FROM {database.table(table.name)}"  # noqa: S608 - quoted names
         f" WHERE {rule.condition} LIMIT {NAMED}"
     )
     for length, *key in database.ask(query):
-        shown = key_text(table, [value.decode("utf-8", "replace") for value in key])
+        values = [each.decode("utf-8", "replace") if isinstance(each, bytes) else each for each in key]
+        shown = key_text(table, values)
         yield f"{shown}: {length:,} characters" if rule.sizes else shown
+
+
+def _readable(column: MysqlColumn) -> str:
+    name = quoted(column.name)
+    # By way of bytes: the driver could not read a text that is none.
+    return name if column.length is None else f"CAST(CONVERT({name} USING utf8mb4) AS BINARY)"

@@ -12,7 +12,7 @@ from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from heavylift.errors import TransientError
+from heavylift.errors import TransientError, UnsupportedError
 from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
 from heavylift.registry.paths import SQLITE, is_staged, stores_of
@@ -24,6 +24,7 @@ from heavylift.registry.store.catalog import (
     StoreTable,
     read_catalog,
 )
+from heavylift.registry.store.making import is_blank
 from heavylift.registry.store.mysql_rows import database_rows
 from heavylift.registry.store.references import refer, without_parents
 from heavylift.registry.store.sqlite_rows import file_rows
@@ -52,6 +53,7 @@ def staged(request: RegistryRequest) -> Iterator[RegistryRequest]:
 
     :raises NotFoundError: a side holds no tracking store.
     :raises ConflictError: the source's tables are others than the target's, or hold what its do not take.
+    :raises UnsupportedError: the target's database is empty: such a source has no tables to make its like.
     :raises TransientError: another run has staged something there, or the source cannot be read.
     :raises IntegrityError: what was loaded is not what the source holds.
     """
@@ -65,6 +67,8 @@ def staged(request: RegistryRequest) -> Iterator[RegistryRequest]:
         closing(connect(target, "registry staging")) as session,
     ):
         _hold(session, request)
+        if request.options.make_tables and is_blank(session):
+            raise _no_tables(request, store)
         try:
             # The source is let go as soon as all of it is here.
             with _rows_of(store) as source:
@@ -96,6 +100,18 @@ def _hold(session: Session, request: RegistryRequest) -> None:
             remedy="wait for the other run, or end it; a run that was killed lets go within two minutes",
             code="9542",
         )
+
+
+def _no_tables(request: RegistryRequest, store: Connection) -> UnsupportedError:
+    return UnsupportedError(
+        f"making MLflow's tables on the target of registry {request.registry!r}",
+        got=f"an empty database, and a source store of type {store.conn_type!r}",
+        expected="a source in PostgreSQL, whose definitions can be taken over as they are",
+        state="nothing was touched",
+        remedy="make the tables with MLflow of the source's version: mlflow db upgrade <the target's database"
+        " URL>; then copy without --make-tables",
+        code="9597",
+    )
 
 
 def _stage(session: Session, source: RowSource, catalog: StoreCatalog, request: RegistryRequest) -> None:
