@@ -49,11 +49,12 @@ def choose_path(request: RegistryRequest) -> Choice:
         lacking = _lacking(request.source, "source") or _lacking(request.target, "target")
         if lacking:
             return Choice("api", f"through the interface, since there is {lacking}: {_KEEPS}")
-    stores_of(request)
+    source, _ = stores_of(request)
+    staged = "; the source's is staged in the target's database meanwhile" if is_staged(source) else ""
     return Choice(
         "store",
         "store level: both databases can be reached, so ids, times, deleted things and everything else that"
-        " no interface can write arrive as they are",
+        f" no interface can write arrive as they are{staged}",
     )
 
 
@@ -95,11 +96,15 @@ def _store(request: RegistryRequest, place: RegistryPlace, side: str) -> Connect
 
 
 def _remedy(place: RegistryPlace, side: str) -> str:
-    if side == "target" and place.store is not None and place.store.conn_type == SQLITE:
+    if side == "target" and place.store is not None and is_staged(place.store):
+        over_file = (
+            "; of a new server over a copy of the source's own file docs/reference/registry.md tells under"
+            " SQLite as a target"
+        )
         return (
-            "give the target's server a database of PostgreSQL; or go through the interface of the server"
-            " over the file: heavylift registry … --path api (or auto); of a new server over a copy of the"
-            " source's own file docs/reference/registry.md tells under SQLite as a target"
+            "give the target's server a database of PostgreSQL; or go through the interface of its server:"
+            " heavylift registry … --path api (or auto)"
+            + (over_file if place.store.conn_type == SQLITE else "")
         )
     return (
         "name it: 'store_connection' in the spec or in the extra field of connection"
