@@ -97,14 +97,9 @@ def _store(request: RegistryRequest, place: RegistryPlace, side: str) -> Connect
 
 def _remedy(place: RegistryPlace, side: str) -> str:
     if side == "target" and place.store is not None and is_staged(place.store):
-        over_file = (
-            "; of a new server over a copy of the source's own file docs/reference/registry.md tells under"
-            " SQLite as a target"
-        )
         return (
             "give the target's server a database of PostgreSQL; or go through the interface of its server:"
             " heavylift registry … --path api (or auto)"
-            + (over_file if place.store.conn_type == SQLITE else "")
         )
     return (
         "name it: 'store_connection' in the spec or in the extra field of connection"

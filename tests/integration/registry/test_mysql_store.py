@@ -11,12 +11,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pymysql
 import pytest
 
 from heavylift.aio import run
-from heavylift.errors import ConflictError
+from heavylift.errors import ConflictError, IntegrityError
 from heavylift.registry.requests import RegistryPlace
 from heavylift.registry.settling import Judgement
+from heavylift.registry.store.mysql_rows import database_rows
 from heavylift.registry.uris import uri_map
 from heavylift.registry.verifying import verification
 from heavylift.registry.ways import way_of
@@ -219,3 +221,38 @@ def test_numbers_arrive_to_the_last_bit(stores: TwoStores, mysql: MysqlStore) ->
     assert dict(found) == held
     assert held == {step: struct.pack(">d", value).hex() for step, value in enumerate(doubles)}
     assert stores.on_target("SELECT budget_amount FROM budget_policies") == [(0.1,)]
+
+
+def test_texts_arrive_to_the_letter_whatever_they_are_kept_in(stores: TwoStores, mysql: MysqlStore) -> None:
+    odd = [
+        "café € ß",
+        "tab\tline\nreturn\r",
+        "back\\slash \\N \\.",
+        "quote ' \" `",
+        "end  ",
+        "",
+        "😀 漢字 ü" * 500,
+    ]
+    ((run_uuid,),) = mysql.sql("SELECT run_uuid FROM runs LIMIT 1")
+    mysql.sql("ALTER TABLE tags MODIFY value varchar(8000) CHARACTER SET latin1 COLLATE latin1_german2_ci")
+    with closing(mysql.session()) as session, session.cursor() as cursor:
+        for table, texts in (("params", odd), ("tags", odd[:-1])):
+            cursor.executemany(
+                f"INSERT INTO {table} (`key`, value, run_uuid) VALUES (%s, %s, %s)",
+                [(f"odd {number}", text, run_uuid) for number, text in enumerate(texts)],
+            )
+    move(stores, mysql)
+    query = "SELECT value FROM {} WHERE starts_with(key, 'odd ') ORDER BY key"
+    assert [row[0] for row in stores.on_target(query.format("params"))] == odd
+    assert [row[0] for row in stores.on_target(query.format("tags"))] == odd[:-1]
+
+
+def test_tables_do_not_change_while_they_are_read_and_what_is_no_text_is_told(mysql: MysqlStore) -> None:
+    mysql.sql("UPDATE experiments SET name = _utf8mb4 0x61EDA08061 WHERE experiment_id = 10")
+    with database_rows(mysql.connection) as rows:
+        rows.tables(["experiments"])
+        with pytest.raises(pymysql.OperationalError, match="Lock wait timeout"):
+            mysql.sql("SET lock_wait_timeout = 1", "ALTER TABLE experiments ADD COLUMN more int")
+        with pytest.raises(IntegrityError, match=r"table experiments .*HL-9598"):
+            list(rows.rows("experiments", ["experiment_id", "name"]))
+    mysql.sql("SET lock_wait_timeout = 1", "ALTER TABLE experiments ADD COLUMN more int")

@@ -21,7 +21,9 @@ _NAMED = 5
 _OF_ONE_MOMENT = frozenset({"innodb", "rocksdb"})
 """Engines whose tables a snapshot holds still; those of others are read as they are by then."""
 _NO_LIMITS = "SET SESSION max_execution_time = 0"
-_NO_LIMITS_MARIADB = "SET SESSION max_statement_time = 0, idle_transaction_timeout = 0"
+_NO_LIMITS_MARIADB = (
+    "SET SESSION max_statement_time = 0, idle_transaction_timeout = 0, idle_readonly_transaction_timeout = 0"
+)
 """A server may end statements that take long, and transactions that wait while the target works."""
 _DENIED, _NOT_THERE = {1044, 1142, 1143}, {1049, 1109, 1146}
 _COLUMNS = """

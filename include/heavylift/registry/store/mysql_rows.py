@@ -82,8 +82,23 @@ class MysqlRows:
         listed = ", ".join(
             f"({quoted(name)} + 0e0)" if kinds[name] == "float" else quoted(name) for name in columns
         )
-        found = self.database.stream(f"SELECT {listed} FROM {self.database.table(table)}")  # noqa: S608 - quoted
-        return _shortened(found, single) if single else found
+        query = f"SELECT {listed} FROM {self.database.table(table)}"  # noqa: S608 - quoted names
+        return self._sent(table, query, single)
+
+    def _sent(self, table: str, query: str, single: Sequence[int]) -> Iterator[tuple[Any, ...]]:
+        found = self.database.stream(query)
+        try:
+            yield from _shortened(found, single) if single else found
+        except UnicodeDecodeError as error:
+            raise IntegrityError(
+                f"reading table {table} of {self.place}",
+                got=f"a text that is not UTF-8: {error.reason}",
+                expected="texts of the character set that their columns are declared with",
+                state="what was staged is dropped; the target's own tables were not touched",
+                remedy=f"find the rows of {table} by a column's bytes (HEX) and mend them, on the source or"
+                " on a copy of it",
+                code="9598",
+            ) from None
 
     def unfit(self, tables: Mapping[str, StoreTable], required: Mapping[str, frozenset[str]]) -> list[Unfit]:
         """Return what the target's columns do not take."""

@@ -87,8 +87,9 @@ def _rules_of_text(column: StoreColumn, there: MysqlColumn, name: str) -> Iterat
     # By bytes: to many collations a NUL character is nothing, and found everywhere.
     held = f"CAST(CONVERT({name} USING utf8mb4) AS BINARY)"
     yield Rule(column.name, "text with a NUL character", f"LOCATE(0x00, {held}) > 0")
-    # Halves of pairs of UTF-16, which some servers take for characters.
-    halves = f"LENGTH({name}) <> CHAR_LENGTH({name}) AND HEX({held}) REGEXP '^(..)*ED[AB]'"
+    # Halves of pairs of UTF-16, which some servers take for characters; UTF-16 itself has no place for one.
+    anew = f"CAST(CONVERT(CONVERT({name} USING utf16) USING utf8mb4) AS BINARY)"
+    halves = f"LENGTH({name}) <> CHAR_LENGTH({name}) AND {anew} <> {held}"
     yield Rule(column.name, "text that is not UTF-8", halves)
     if column.limit is not None and (there.length is None or there.length > column.limit):
         longer = f"CHAR_LENGTH({name}) > {column.limit}"
