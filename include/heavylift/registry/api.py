@@ -19,9 +19,11 @@ from heavylift.evidence.registry_records import (
     registry_path,
 )
 from heavylift.evidence.store import open_evidence
+from heavylift.registry.paths import is_staged
 from heavylift.registry.settling import Judgement
+from heavylift.registry.store.preflight import is_complete
 from heavylift.registry.verifying import verification
-from heavylift.registry.ways import Follow, Proofs, Way, way_of
+from heavylift.registry.ways import STORE, Follow, Proofs, Way, way_of
 from heavylift.registry.work import Tell, Work, silent
 from heavylift.spec.vocabulary import Deletes
 
@@ -51,7 +53,15 @@ async def is_copied(request: RegistryRequest) -> bool:
 
     :raises UnsupportedError: no way is open.
     """
-    return (await _in_thread(lambda _work: way_of(request).preflight(request), silent)).copied
+
+    def look(_work: Work) -> bool:
+        way = way_of(request)
+        if way is STORE and request.source.store is not None and is_staged(request.source.store):
+            # The notes are the target's: to stage the whole source for them would take as long as a copy.
+            return is_complete(request)
+        return way.preflight(request).copied
+
+    return await _in_thread(look, silent)
 
 
 async def copy_registry(

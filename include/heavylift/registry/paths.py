@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from heavylift.errors import UnsupportedError
 from heavylift.platforms.mysql.connect import TYPES as MYSQL_TYPES
 from heavylift.platforms.postgresql.connect import TYPES
+from heavylift.registry.store.catalog import STAGED
 from heavylift.spec.sections_data import RegistryKind, RegistryPath
 
 if TYPE_CHECKING:
@@ -50,7 +51,11 @@ def choose_path(request: RegistryRequest) -> Choice:
         if lacking:
             return Choice("api", f"through the interface, since there is {lacking}: {_KEEPS}")
     source, _ = stores_of(request)
-    staged = "; the source's is staged in the target's database meanwhile" if is_staged(source) else ""
+    staged = (
+        "; the source's is staged in the target's database meanwhile"
+        if is_staged(source) or source.text(STAGED)
+        else ""
+    )
     return Choice(
         "store",
         "store level: both databases can be reached, so ids, times, deleted things and everything else that"

@@ -16,6 +16,7 @@ import pytest
 
 from heavylift.aio import run
 from heavylift.errors import ConflictError, IntegrityError
+from heavylift.registry.api import is_copied
 from heavylift.registry.requests import RegistryPlace
 from heavylift.registry.settling import Judgement
 from heavylift.registry.store.mysql_rows import database_rows
@@ -40,7 +41,11 @@ def test_a_database_arrives_whole(stores: TwoStores, mysql: MysqlStore) -> None:
     assert looked.source == (
         f"mlflow_mysql ({mysql.connection.host}:{mysql.connection.port}/{mysql.connection.schema})"
     )
+    assert not run(is_copied(request))
     record = move(stores, mysql)
+    # Of the target alone is it asked: a source that is away does not matter.
+    away = replace(request.source, store=replace(mysql.connection, port=9))
+    assert run(is_copied(replace(request, source=away)))
     stores.assert_equal()
     assert record.leftovers == ()
     assert stores.on_target(STAGED) == [(True,)]

@@ -26,6 +26,8 @@ from heavylift.mirror.requests import stream_of
 from heavylift.platforms.postgresql.connect import connect
 from heavylift.registry.paths import choose_path
 from heavylift.registry.store import staging
+from heavylift.registry.ways import way_of
+from heavylift.registry.work import RegistryProgress, Work
 from heavylift.spec.sections_data import RegistryPath
 from tests.integration.registry.test_killed import noted
 from tests.integration.registry.test_sync import A_DAY
@@ -238,3 +240,25 @@ def test_what_reads_back_otherwise_than_it_was_sent_is_refused(
     with pytest.raises(IntegrityError, match="HL-9594"):
         move(stores, mysql)
     assert untouched(stores)
+
+
+def test_staging_tells_how_far_it_is_and_stops_when_asked(stores: TwoStores, mysql: MysqlStore) -> None:
+    mysql.sql(MANY.format(rows=12_000))
+    stop, told = threading.Event(), list[RegistryProgress]()
+
+    def tell(progress: RegistryProgress) -> None:
+        told.append(progress)
+        if progress.doing == "staging metrics" and progress.rows == 5_000:
+            stop.set()
+
+    request = mysql.beside(stores).request()
+    with pytest.raises(TransientError, match="HL-6112"):
+        way_of(request).move(request, Work(stop, tell), "copy")
+    assert untouched(stores)
+    assert {each.rows for each in told if each.doing == "staging metrics"} == {0, 5_000}
+    stop.clear()
+    told.clear()
+    way_of(request).move(request, Work(stop, told.append), "copy")
+    assert {0, 5_000, 10_000} <= {each.rows for each in told if each.doing == "staging metrics"}
+    looked = way_of(request).preflight(request)
+    assert looked.path_reason.endswith("the source's is staged in the target's database meanwhile")

@@ -7,14 +7,16 @@ before anything is made of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import TransientError, UnsupportedError
 from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
+from heavylift.platforms.postgresql.stopping import demand_going_on
 from heavylift.registry.paths import SQLITE, is_staged, stores_of
 from heavylift.registry.store.catalog import (
     LEFT_OUT,
@@ -28,6 +30,7 @@ from heavylift.registry.store.making import is_blank
 from heavylift.registry.store.mysql_rows import database_rows
 from heavylift.registry.store.references import refer, without_parents
 from heavylift.registry.store.sqlite_rows import file_rows
+from heavylift.registry.work import RegistryProgress, Work
 
 if TYPE_CHECKING:
     from psycopg import sql
@@ -40,6 +43,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "heavylift_staging"
 _VERSION = "alembic_version"
+_LOOKS_UP = 5_000
+"""Rows after which it is told how far staging is, and looked whether to stop."""
 _REQUIRED = """
 SELECT c.relname, a.attname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_attribute a ON a.attrelid = c.oid
@@ -48,9 +53,10 @@ WHERE n.nspname = %s AND c.relkind = 'r' AND a.attnum > 0 AND a.attnotnull AND N
 
 
 @contextmanager
-def staged(request: RegistryRequest) -> Iterator[RegistryRequest]:
+def staged(request: RegistryRequest, work: Work | None = None) -> Iterator[RegistryRequest]:
     """Yield the request; where its source is no PostgreSQL, one whose source is the staged snapshot.
 
+    :param work: who is told how far staging is, and may stop it.
     :raises NotFoundError: a side holds no tracking store.
     :raises ConflictError: the source's tables are others than the target's, or hold what its do not take.
     :raises UnsupportedError: the target's database is empty: such a source has no tables to make its like.
@@ -72,7 +78,7 @@ def staged(request: RegistryRequest) -> Iterator[RegistryRequest]:
         try:
             # The source is let go as soon as all of it is here.
             with _rows_of(store) as source:
-                _stage(session, source, read_catalog(session, where(target)), request)
+                _stage(session, source, read_catalog(session, where(target)), request, work or Work())
                 found = {
                     STAGED: SCHEMA,
                     STAGED_FROM: source.place,
@@ -114,12 +120,15 @@ def _no_tables(request: RegistryRequest, store: Connection) -> UnsupportedError:
     )
 
 
-def _stage(session: Session, source: RowSource, catalog: StoreCatalog, request: RegistryRequest) -> None:
+def _stage(
+    session: Session, source: RowSource, catalog: StoreCatalog, request: RegistryRequest, work: Work
+) -> None:
     from psycopg import sql
 
     there = source.tables(catalog.tables)
     wanted = {name: table for name, table in catalog.tables.items() if name in there}
     _demand_same(source, wanted, there, catalog, request)
+    work.tell(RegistryProgress("looking through the source's values", 0, len(wanted)))
     unfit = source.unfit(wanted, _required(session, catalog))
     if unfit:
         raise source.refused(unfit, request)
@@ -133,12 +142,14 @@ def _stage(session: Session, source: RowSource, catalog: StoreCatalog, request: 
                     " (LIKE {} INCLUDING GENERATED INCLUDING CONSTRAINTS INCLUDING INDEXES)"
                 ).format(sql.Identifier(SCHEMA, name), sql.Identifier(catalog.schema, name))
             )
-        _load(session, source, _VERSION, there[_VERSION], {})
-        for name, table in wanted.items():
+        _load(session, source, _VERSION, there[_VERSION], {}, lambda _row: None)
+        for number, (name, table) in enumerate(wanted.items()):
             columns = tuple(column.name for column in table.written)
             kinds = {column.name: column.type_name.partition("(")[0] for column in table.written}
             with told_as(f"staging table {name}", "what was staged is dropped; nothing was written"):
-                _load(session, source, name, columns, kinds)
+                _load(
+                    session, source, name, columns, kinds, partial(_look_up, work, name, number, len(wanted))
+                )
             session.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(SCHEMA, name)))
         refer(session, catalog.schema, SCHEMA, wanted)
         if not source.keeps_references:
@@ -178,9 +189,17 @@ def _demand_same(
 
 
 def _load(
-    session: Session, source: RowSource, table: str, columns: tuple[str, ...], kinds: dict[str, str]
+    session: Session,
+    source: RowSource,
+    table: str,
+    columns: tuple[str, ...],
+    kinds: dict[str, str],
+    look_up: Callable[[int], None],
 ) -> None:
-    """Load one table and read it back."""
+    """Load one table and read it back.
+
+    :param look_up: is called now and then with the number of rows so far.
+    """
     from psycopg import sql
 
     relation = sql.Identifier(SCHEMA, table)
@@ -189,15 +208,24 @@ def _load(
     sent = _Sum(shapes)
     with session.cursor().copy(sql.SQL("COPY {} ({}) FROM STDIN").format(relation, listed)) as copy:
         for row in source.rows(table, columns):
+            if sent.rows % _LOOKS_UP == 0:
+                look_up(sent.rows)
             copy.write_row(row)
             sent.add(row)
     back = _Sum(shapes)
     with session.cursor("heavylift_staged") as cursor:
         cursor.itersize = 5000
         for row in cursor.execute(_reading(relation, columns, shapes)):
+            if back.rows % _LOOKS_UP == 0:
+                look_up(sent.rows)
             back.add(row)
     if (sent.rows, sent.sum) != (back.rows, back.sum):
         raise source.read_back_otherwise(table, sent.rows, back.rows)
+
+
+def _look_up(work: Work, table: str, done: int, tables: int, rows: int) -> None:
+    demand_going_on(work.stop)
+    work.tell(RegistryProgress(f"staging {table}", done, tables, rows))
 
 
 def _reading(relation: sql.Identifier, columns: tuple[str, ...], shapes: list[str]) -> sql.Composed:
