@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,10 +16,12 @@ from heavylift.spec import load_spec
 from sandbox.demo import SERVERS
 from sandbox.demo_airflow import AirflowClient
 from sandbox.examples import features, fraud_scoring
-from sandbox.servers import mlflow
 from sandbox.stack import Stack
 from tests.e2e.journey import Journey
 from tests.e2e.specs import write_managed, write_nightly, write_offline, write_switched
+from tests.support import tracking_server
+from tests.support.switched import as_json
+from tests.support.tracking_server import Server
 
 SCALE = 0.3
 # Waits of people and clouds, shortened: the retries themselves are what is tried.
@@ -32,6 +35,7 @@ CHANGES = {
 # The tests that need the two tracking servers, which take longer to start than all others together.
 TRACKING = frozenset({"mlflow_source", "mlflow_target"})
 TRACKED = frozenset({"test_assess.py", "test_history.py"})
+MANAGED_IN = "test_history.py"
 # All DAGs are there before the first test, and no test waits for a spec to be read again; tasks read their
 # DAG by themselves. Reading all every ten seconds, as in the sandbox, took a third of this layer's time.
 READ_SELDOM = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "60"}
@@ -42,12 +46,14 @@ class Site:
     """Two clouds, and Airflow with the DAGs of all specs in a folder.
 
     :param mount: the folder below which devices are mounted.
+    :param managed: tracking servers whose databases nobody reaches, for the test that needs them.
     """
 
     stack: Stack
     client: AirflowClient
     specs: Path
     mount: Path
+    managed: tuple[Server, ...] = ()
 
     def journey(self, migration: str) -> Journey:
         """Return what a migration is run and watched with."""
@@ -65,20 +71,31 @@ def site(request: pytest.FixtureRequest, repository: Path) -> Iterator[Site]:
     _write_example(repository, specs)
     write_offline(specs, mount)
     write_switched(specs)
-    write_managed(specs, (mlflow.artifact_root("mlflow_source"), "s3://mlflow-target/managed"))
+    write_managed(specs)
     write_nightly(specs, datetime.now(UTC) + timedelta(hours=12))
     tracked = any(item.path.name in TRACKED for item in request.session.items)
-    stack = Stack.start(
-        folder / "state",
-        [name for name in SERVERS if tracked or name not in TRACKING],
-        airflow=True,
-        airflow_settings={"HEAVYLIFT_MIGRATIONS": str(specs), **READ_SELDOM},
-    )
-    try:
-        yield Site(stack, _client(stack), specs, mount)
-    finally:
-        stack.stop()
-        shutil.rmtree(folder)
+    asked = {item.path.name for item in request.session.items}
+    with managed_servers(folder) if MANAGED_IN in asked else nullcontext(()) as managed:
+        stack = Stack.start(
+            folder / "state",
+            [name for name in SERVERS if tracked or name not in TRACKING],
+            airflow=True,
+            airflow_settings={
+                "HEAVYLIFT_MIGRATIONS": str(specs),
+                **READ_SELDOM,
+                **{f"AIRFLOW_CONN_{each.name.upper()}": as_json(each.connection) for each in managed},
+            },
+        )
+        try:
+            yield Site(stack, _client(stack), specs, mount, tuple(managed))
+        finally:
+            stack.stop()
+            shutil.rmtree(folder)
+
+
+def managed_servers(folder: Path) -> AbstractContextManager[Sequence[Server]]:
+    """Return two tracking servers as a cloud keeps them: nobody reaches their databases."""
+    return tracking_server.servers(folder, "managed_source", "managed_target")
 
 
 @pytest.fixture(scope="session")

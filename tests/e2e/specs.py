@@ -78,17 +78,10 @@ def write_switched(folder: Path) -> Path:
     )
 
 
-def write_managed(folder: Path, places: tuple[str, str]) -> Path:
-    """Write a migration of the tracking servers whose databases nobody can reach.
-
-    :param places: where artifacts lie, on the source and on the target.
-    """
-    sides = {
-        side: {"connection": f"mlflow_{side}", "artifacts": place, "artifacts_connection": f"aws_{side}"}
-        for side, place in zip(("source", "target"), places, strict=True)
-    }
-    # The target has the same names already: of the example's history, which moved at store level.
-    registry = {"name": "runs", **sides, "path": "api", "on_name_conflict": "map", "accept_losses": True}
+def write_managed(folder: Path) -> Path:
+    """Write a migration of two tracking servers whose databases nobody can reach."""
+    sides = {side: {"connection": f"managed_{side}"} for side in ("source", "target")}
+    registry = {"name": "runs", **sides, "path": "api", "accept_losses": True}
     return _write_whole(folder, MANAGED, {"registries": [registry], "gates": []})
 
 

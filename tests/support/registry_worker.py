@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import Any
 
 from heavylift.connections import Connection
-from heavylift.registry.store.moving import move_store
+from heavylift.registry.ways import Act, way_of
 from heavylift.registry.work import Work
 from tests.support.isolated import REPOSITORY
 from tests.support.stores import TwoStores
@@ -38,8 +38,9 @@ def main() -> None:
     """Do what standard input describes."""
     asked = json.load(sys.stdin)
     stores = TwoStores(Connection(**asked["source"]), Connection(**asked["target"]))
-    act = "copy" if sys.argv[1] == "copy" else "sync"
-    print(move_store(stores.request(**asked["options"]), Work(), act).model_dump_json())
+    act: Act = "copy" if sys.argv[1] == "copy" else "sync"
+    request = stores.request(**asked["options"])
+    print(way_of(request).move(request, Work(), act).model_dump_json())
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from heavylift.connections import Connection
 from sandbox import ports, tools
 from sandbox.paths import TOOLS_DIR
 
-_ENV = {
+MLFLOW_ENV = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -107,7 +107,7 @@ def empty_database() -> Path:
                 "import sys; from mlflow.store.db.utils import _initialize_tables, create_sqlalchemy_engine"
             )
             code += "; _initialize_tables(create_sqlalchemy_engine('sqlite:///' + sys.argv[1]))"
-            env = {**os.environ, **_ENV}
+            env = {**os.environ, **MLFLOW_ENV}
             tools.install("making MLflow's tables", [sys.executable, "-c", code, str(part)], env=env)
             part.rename(template)
     return template
@@ -170,7 +170,7 @@ def _start(server: Server, home: Path, port: int, store: str = "") -> subprocess
         return subprocess.Popen(
             [*argv, "mlflow.server.fastapi_app:app"],
             cwd=home,
-            env={**os.environ, **_ENV, **env},
+            env={**os.environ, **MLFLOW_ENV, **env},
             stdout=log,
             stderr=log,
         )

@@ -27,6 +27,7 @@ from heavylift.cli.registry_options import (
     Migration,
     Name,
     NoArtifacts,
+    NoContents,
     OnConflict,
     Overwrite,
     Parallel,
@@ -200,6 +201,7 @@ def verify(
     path: Path = RegistryPath.AUTO,
     parallel: Parallel = 8,
     no_artifacts: NoArtifacts = False,
+    no_contents: NoContents = False,
     live: Annotated[
         bool,
         typer.Option(
@@ -234,6 +236,7 @@ def verify(
         parallel=parallel,
         path=path,
         artifacts=not no_artifacts,
+        contents=not no_contents,
         back=back,
         stores=(source_artifacts_conn, target_artifacts_conn),
         live=live,

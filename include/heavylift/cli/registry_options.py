@@ -77,6 +77,10 @@ NoArtifacts = Annotated[
     bool,
     typer.Option("--no-artifacts", help="leave the bytes of artifacts to heavylift objects"),
 ]
+NoContents = Annotated[
+    bool,
+    typer.Option("--no-contents", help="compare artifacts by names and sizes alone, and read none"),
+]
 MakeTables = Annotated[
     bool,
     typer.Option(

@@ -259,6 +259,7 @@ class RegistryVerificationRecord(Record):
         tables were compared at the moment that the target was brought to.
     :param tables: the second proof, by the databases; empty where they may not be used.
     :param unread: what the interface could not be asked for, and so was not compared by it.
+    :param contents_compared: artifacts were compared by their bytes, and not by names and sizes alone.
     """
 
     schema_version: Literal["heavylift/registry-verification/v1"] = "heavylift/registry-verification/v1"
@@ -273,6 +274,7 @@ class RegistryVerificationRecord(Record):
     tables: tuple[RegistryTableProof, ...] = ()
     unread: tuple[str, ...] = ()
     artifacts_compared: bool
+    contents_compared: bool = True
     live: bool = False
     statement: str
     passed: bool

@@ -9,9 +9,7 @@ from datetime import datetime
 
 from heavylift.evidence.access_records import ACCESS_FOLDER
 from heavylift.evidence.compliance_records import COMPLIANCE
-from heavylift.evidence.decommission_records import DECOMMISSION_FOLDER
 from heavylift.evidence.endpoint_records import ENDPOINTS_FOLDER
-from heavylift.evidence.envelope_records import ENVELOPES_FOLDER
 from heavylift.evidence.feature_records import FEATURES_FOLDER
 from heavylift.evidence.image_records import IMAGES_FOLDER
 from heavylift.evidence.infra_records import INFRA_FOLDER, PROVISION_PHASE
@@ -26,7 +24,6 @@ from heavylift.evidence.secret_records import SECRETS_FOLDER
 from heavylift.evidence.store import EvidenceFile, EvidenceStore
 from heavylift.evidence.stream_paths import STREAMS_FOLDER
 from heavylift.evidence.switch_records import SWITCH_FOLDER
-from heavylift.evidence.workload_records import WORKLOAD_FOLDER
 
 _OF_A_RUN = re.compile(r"(?P<migration>[^/]+)/(?P<phase>[^/]+)/(?P<run>[^/]+)/(?P<rest>.+)")
 _PROVISIONED = frozenset(
@@ -39,14 +36,11 @@ _NO_PHASE = frozenset(
         "quarantine",
         "state",
         "uploads",
-        SWITCH_FOLDER,
-        DECOMMISSION_FOLDER,
-        ENVELOPES_FOLDER,
-        WORKLOAD_FOLDER,
         "monitoring",
-        "~notify",
     }
 )
+_BESIDE = "~"
+"""Begins the names of folders that lie beside the phases; no phase is called so."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +98,7 @@ def runs_in(files: Iterable[EvidenceFile], migration: str) -> list[SeenRun]:
 
 def _note(found: dict[RunKey, _Gathered], file: EvidenceFile, migration: str) -> None:
     match = _OF_A_RUN.fullmatch(file.path)
-    if match is None or match["phase"] in _NO_PHASE:
+    if match is None or match["phase"] in _NO_PHASE or match["phase"].startswith(_BESIDE):
         return
     key = RunKey(migration=migration, phase=match["phase"], run=match["run"])
     found.setdefault(key, _Gathered()).add(match["phase"], match["rest"], file.modified_at)

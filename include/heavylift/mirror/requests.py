@@ -7,10 +7,10 @@ from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from heavylift.errors import ConflictError, CredentialError, SpecError, TransientError
+from heavylift.errors import ConflictError, CredentialError, SpecError, TransientError, UnsupportedError
 from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
-from heavylift.registry.paths import choose_path, stores_of
+from heavylift.registry.paths import choose_path, is_staged, stores_of
 from heavylift.registry.store.catalog import read_catalog
 from heavylift.registry.uris import URI_COLUMNS, UriForm, UriMap
 from heavylift.spec.sections_data import CaptureMethod, DatabaseEngine, OnSchemaChange
@@ -30,13 +30,15 @@ def stream_of(request: RegistryRequest, *, either: bool = False) -> TablesReques
     """Return the stream that follows a registry, in the forward direction; asks both databases for tables.
 
     :param either: one of them is enough: the other may be away.
-    :raises UnsupportedError: the registry does not move by its databases.
+    :raises UnsupportedError: the registry does not move by its databases, or not from PostgreSQL.
     :raises SpecError: the map of prefixes cannot be turned around, so that nothing could flow back.
     :raises ConflictError: MLflow's tables lie in schemas of different names.
     :raises NotFoundError: a database holds no tracking store.
     """
     choose_path(request)
     source, target = stores_of(request)
+    if is_staged(source):
+        raise _without_log(request, source)
     schema, names, there = _either(source, target) if either else _both(source, target)
     if schema != there:
         raise ConflictError(
@@ -64,6 +66,18 @@ def stream_of(request: RegistryRequest, *, either: bool = False) -> TablesReques
             dry_run=request.options.dry_run,
         ),
         rewriting=Rewriting(_columns(uris), _columns(inverse(uris, request.registry))),
+    )
+
+
+def _without_log(request: RegistryRequest, source: Connection) -> UnsupportedError:
+    return UnsupportedError(
+        f"following registry {request.registry!r}",
+        got=f"a source store of type {source.conn_type!r}",
+        expected="PostgreSQL on both sides: its log is what is followed",
+        state="nothing was touched",
+        remedy="sync without --follow (leave the registry out of cutover.registries), as often as you like;"
+        " at the switch pause the source's server, sync once more and verify",
+        code="9596",
     )
 
 

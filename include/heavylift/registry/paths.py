@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from heavylift.errors import UnsupportedError
+from heavylift.platforms.mysql.connect import TYPES as MYSQL_TYPES
 from heavylift.platforms.postgresql.connect import TYPES
+from heavylift.registry.store.catalog import STAGED
 from heavylift.spec.sections_data import RegistryKind, RegistryPath
 
 if TYPE_CHECKING:
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
 
 SQLITE = "sqlite"
 """The type of a connection whose ``host`` is the path of an SQLite file."""
+
+
+def is_staged(store: Connection) -> bool:
+    """Tell whether a source's store is staged in the target's database, being no PostgreSQL."""
+    return store.conn_type == SQLITE or store.conn_type in MYSQL_TYPES
 
 
 @dataclass(frozen=True)
@@ -43,11 +50,16 @@ def choose_path(request: RegistryRequest) -> Choice:
         lacking = _lacking(request.source, "source") or _lacking(request.target, "target")
         if lacking:
             return Choice("api", f"through the interface, since there is {lacking}: {_KEEPS}")
-    stores_of(request)
+    source, _ = stores_of(request)
+    staged = (
+        "; the source's is staged in the target's database meanwhile"
+        if is_staged(source) or source.text(STAGED)
+        else ""
+    )
     return Choice(
         "store",
         "store level: both databases can be reached, so ids, times, deleted things and everything else that"
-        " no interface can write arrive as they are",
+        f" no interface can write arrive as they are{staged}",
     )
 
 
@@ -60,7 +72,7 @@ _KEEPS = (
 def _lacking(place: RegistryPlace, side: str) -> str:
     if place.store is None:
         return f"no connection to the database behind the {side}'s server {place.connection.conn_id!r}"
-    if side == "source" and place.store.conn_type == SQLITE:
+    if side == "source" and is_staged(place.store):
         return ""
     if place.store.conn_type not in TYPES:
         return f"a {side} store of type {place.store.conn_type!r}, which is not PostgreSQL"
@@ -81,18 +93,18 @@ def _store(request: RegistryRequest, place: RegistryPlace, side: str) -> Connect
         raise _unsupported(
             request,
             lacking,
-            "PostgreSQL on both sides (or an SQLite file as the source), and a connection to each",
+            "PostgreSQL as the target, PostgreSQL, MySQL or an SQLite file as the source, and a connection to"
+            " each",
             remedy=_remedy(place, side),
         )
     return place.store
 
 
 def _remedy(place: RegistryPlace, side: str) -> str:
-    if side == "target" and place.store is not None and place.store.conn_type == SQLITE:
+    if side == "target" and place.store is not None and is_staged(place.store):
         return (
-            "give the target's server a database of PostgreSQL; or go through the interface of the server"
-            " over the file: heavylift registry … --path api (or auto); of a new server over a copy of the"
-            " source's own file docs/reference/registry.md tells under SQLite as a target"
+            "give the target's server a database of PostgreSQL; or go through the interface of its server:"
+            " heavylift registry … --path api (or auto)"
         )
     return (
         "name it: 'store_connection' in the spec or in the extra field of connection"

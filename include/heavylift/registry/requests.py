@@ -51,6 +51,7 @@ class RegistryOptions:
     :param parallel: tables that are copied at once, and requests that a verification makes at once.
     :param artifacts: a verification reads the artifacts on both sides, too, and compares their digests; a
         move through the interface copies them.
+    :param contents: a verification reads their bytes; False compares names and sizes alone.
     :param overwrite: what others have written to the target's rows since the last run gives way.
     :param on_name_conflict: through the interface: what to do where another thing has a name.
     :param accept_losses: what the interface cannot carry does not make a run fail.
@@ -65,6 +66,7 @@ class RegistryOptions:
     uris: UriMap = field(default_factory=UriMap)
     parallel: int = 4
     artifacts: bool = True
+    contents: bool = True
     overwrite: bool = False
     on_name_conflict: OnNameConflict = OnNameConflict.FAIL
     accept_losses: bool = False
@@ -178,6 +180,7 @@ def registry_request(
             parallel=found.parallel,
             # Their bytes are proved by the mover of objects, where it moves them.
             artifacts=_with_artifacts(found),
+            contents=found.contents,
             overwrite=found.overwrite,
             on_name_conflict=found.on_name_conflict,
             accept_losses=found.accept_losses,

@@ -61,6 +61,7 @@ async def _compare(request: RegistryRequest, work: Work, found: Result, workspac
             told=lambda doing: work.tell(RegistryProgress(doing=f"comparing {doing}")),
             result=found,
             workspace=workspace,
+            contents=options.contents,
         ).run()
     finally:
         await source.close()
@@ -128,6 +129,8 @@ def verification(
     ):
         if number := found.total(name):
             statement += f", {number:,} {words}"
+    if request.options.artifacts and not request.options.contents:
+        statement += "; artifacts by names and sizes alone"
     if tables:
         statement += f"; {len(tables) - len(unequal)} of {len(tables)} tables have equal digests"
         statement += f" (not {', '.join(unequal)})" if unequal else ""
@@ -142,6 +145,7 @@ def verification(
         tables=tables,
         unread=tuple(found.unread),
         artifacts_compared=request.options.artifacts,
+        contents_compared=request.options.artifacts and request.options.contents,
         live=live,
         statement=statement,
         passed=passed,

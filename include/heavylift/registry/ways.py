@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -17,7 +18,7 @@ from heavylift.registry.interface.copied import is_copied_through, look_through
 from heavylift.registry.interface.moving import move_interface
 from heavylift.registry.paths import choose_path
 from heavylift.registry.store.moving import move_store, sync_and_prove
-from heavylift.registry.store.preflight import look
+from heavylift.registry.store.preflight import is_complete, look
 from heavylift.registry.store.staging import staged
 from heavylift.registry.verifying import compare_servers, compare_stores
 from heavylift.registry.work import Work
@@ -65,8 +66,9 @@ def _look(request: RegistryRequest) -> RegistryPreflightRecord:
 
 
 def _move_store(request: RegistryRequest, work: Work, act: Act) -> RegistryMoveRecord:
-    with staged(request) as seen:
-        return move_store(seen, work, act)
+    began = time.monotonic()
+    with staged(request, work) as seen:
+        return _with_staging(move_store(seen, work, act), began)
 
 
 def _prove(request: RegistryRequest) -> Proofs:
@@ -75,15 +77,18 @@ def _prove(request: RegistryRequest) -> Proofs:
 
 
 def _follow(request: RegistryRequest, work: Work) -> tuple[RegistryMoveRecord, Proofs]:
-    with staged(request) as seen:
-        return sync_and_prove(seen, work)
+    began = time.monotonic()
+    with staged(request, work) as seen:
+        record, proofs = sync_and_prove(seen, work)
+        return _with_staging(record, began), proofs
 
 
-def _has_copy(request: RegistryRequest) -> bool:
-    return _look(request).copied
+def _with_staging(record: RegistryMoveRecord, began: float) -> RegistryMoveRecord:
+    """Return the record with all the seconds that it took, those of staging the source among them."""
+    return record.model_copy(update={"seconds": time.monotonic() - began})
 
 
-STORE = Way(_look, _move_store, compare_servers, _prove, _follow, _has_copy)
+STORE = Way(_look, _move_store, compare_servers, _prove, _follow, is_complete)
 """From database to database."""
 
 

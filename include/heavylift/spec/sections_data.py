@@ -226,6 +226,10 @@ class Registry(SpecModel):
         description="Through the interface, after a switch: each run brings back to the source what was"
         " written on the target since.",
     )
+    contents: Flag = Field(
+        default=True,
+        description="A verification reads artifacts on both sides; false compares their names and sizes.",
+    )
     parallel: Count = Field(
         default=4, ge=1, le=64, description="Tables that are copied at once, and requests to a server."
     )

@@ -17,6 +17,7 @@ from sandbox.examples.experiments import seed, seed_artifacts
 from sandbox.stack import Stack
 from tests.integration.conftest import new_state_dir
 from tests.support import tracking_server
+from tests.support.mysql_store import MysqlStore, mysql_of
 from tests.support.stores import (
     MAPPED,
     OBJECTS,
@@ -85,6 +86,14 @@ def stores(store_sandbox: Stack, tmp_path: Path) -> Iterator[TwoStores]:
     """Return a source with a little of everything, and a new, empty target."""
     with two_stores(store_sandbox.env, f"file://{tmp_path}/evidence") as pair:
         yield pair
+
+
+@pytest.fixture
+def mysql(store_sandbox: Stack, stores: TwoStores) -> Iterator[MysqlStore]:
+    """Return a store in MariaDB that holds what the source holds."""
+    with mysql_of(store_sandbox) as made:
+        made.fill(stores.source)
+        yield made
 
 
 @pytest.fixture

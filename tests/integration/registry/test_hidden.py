@@ -167,7 +167,7 @@ def test_databases_of_two_encodings_are_told_before_anything_is_written(stores: 
 def test_a_workspace_is_told_where_it_stays_behind_and_compared_where_it_came_along(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(tracking_server._ENV, "MLFLOW_ENABLE_WORKSPACES", "true")
+    monkeypatch.setitem(tracking_server.MLFLOW_ENV, "MLFLOW_ENABLE_WORKSPACES", "true")
     with tracking_server.servers(tmp_path, "source", "target") as (source, target):
         source.ask("POST", "api/3.0/mlflow/workspaces", {"name": "team"})
         history.experiment(source, "everybody's")

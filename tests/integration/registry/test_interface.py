@@ -218,6 +218,11 @@ def test_planted_differences_are_found(pair: Pair) -> None:
     differences = pair.moves.verify().differences
     found = {(each.what, field) for each in differences for field in each.fields or (each.kind,)}
     assert found == {*PLANTED.values(), ("artifact", "content"), ("artifact", "missing")}
+    # By names and sizes alone the file that is as long as before looks the same.
+    listed = pair.moves.verify(contents=False)
+    assert [each.kind for each in listed.differences if each.what == "artifact"] == ["missing"]
+    assert "artifacts by names and sizes alone" in listed.statement
+    assert (listed.artifacts_compared, listed.contents_compared) == (True, False)
 
 
 @pytest.mark.long

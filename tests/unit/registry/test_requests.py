@@ -72,18 +72,24 @@ def test_without_both_databases_the_interface_is_the_way(side: str) -> None:
     assert lacking in choice.reason
     with pytest.raises(UnsupportedError, match=lacking):
         choose_path(replace(without, options=store_only))
-    mysql = replace(made, **{side: replace(place, store=Connection("s", "mysql", host="x"))})
-    assert choose_path(mysql).path == "api"
-    with pytest.raises(UnsupportedError, match=r"a .* store of type .mysql."):
-        choose_path(replace(mysql, options=store_only))
+    other = replace(made, **{side: replace(place, store=Connection("s", "mssql", host="x"))})
+    assert choose_path(other).path == "api"
+    with pytest.raises(UnsupportedError, match=r"a .* store of type .mssql."):
+        choose_path(replace(other, options=store_only))
 
 
-def test_an_sqlite_file_may_be_a_source_and_no_target() -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "mysql", "mariadb"])
+def test_what_is_staged_may_be_a_source_and_no_target(kind: str) -> None:
     made = request()
-    file = Connection("s", "sqlite", host="x")
-    assert choose_path(replace(made, source=replace(made.source, store=file))).path == "store"
-    with pytest.raises(UnsupportedError, match=r"a target store of type .sqlite.*interface.*--path api"):
-        choose_path(replace(made, target=replace(made.target, store=file)))
+    store = Connection("s", kind, host="x")
+    choice = choose_path(replace(made, source=replace(made.source, store=store)))
+    assert choice.path == "store"
+    assert "staged in the target's database" in choice.reason
+    turned = replace(made, target=replace(made.target, store=store))
+    with pytest.raises(UnsupportedError, match=rf"a target store of type .{kind}.*interface.*--path api"):
+        choose_path(turned)
+    by_itself = replace(turned, options=replace(made.options, path=RegistryPath.AUTO))
+    assert choose_path(by_itself).path == "api"
 
 
 def test_what_this_version_does_not_do_is_refused() -> None:

@@ -40,12 +40,15 @@ class Owner:
         return inside, {"artifact_file_path": path}
 
 
-async def artifact_digests(server: TrackingServer, owner: Owner) -> dict[str, str]:
-    """Return the digests of an owner's files by path; a file or listing that fails is told as such."""
+async def artifact_digests(server: TrackingServer, owner: Owner, *, contents: bool = True) -> dict[str, str]:
+    """Return the digests of an owner's files by path; a file or listing that fails is told as such.
+
+    :param contents: False returns sizes in their place, as the server lists them, and reads no file.
+    """
     found: dict[str, str] = {}
     try:
-        async for path, _ in artifact_files(server, owner):
-            found[path] = await _digest(server, owner, path)
+        async for path, size in artifact_files(server, owner):
+            found[path] = await _digest(server, owner, path) if contents else f"{size} bytes"
     except HeavyliftError as error:
         found[""] = f"{UNREADABLE} on {server.name}: HL-{error.code}"
     return found

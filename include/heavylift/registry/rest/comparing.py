@@ -87,6 +87,7 @@ class Comparison:
     """A comparison of two servers.
 
     :param artifacts: compare artifacts, too, by the digests of what the servers send.
+    :param contents: False compares artifacts by names and sizes alone.
     :param at_once: owners whose artifacts are read at once.
     :param told: is called with what is being compared.
     :param workspace: whose things the two sides show; by default those of the default one.
@@ -99,6 +100,7 @@ class Comparison:
     told: Callable[[str], None]
     result: Result = field(default_factory=Result)
     workspace: str = ""
+    contents: bool = True
 
     async def run(self) -> list[str]:
         """Compare everything; one experiment after the other, so that memory is bounded by the largest.
@@ -217,14 +219,16 @@ class Comparison:
         self.result.points += sum(points for points, _ in left.values())
         self._compare("metric history", left, right)
 
+    async def _files(self, side: Reader, owner: Owner) -> dict[str, str]:
+        return await artifact_digests(side.server, _owner(side, owner), contents=self.contents)
+
     async def _artifacts(self, owners: Iterable[Owner]) -> None:
         limit = asyncio.Semaphore(self.at_once)
 
         async def one(owner: Owner) -> None:
             async with limit:
                 ours, theirs = await _both(
-                    lambda: artifact_digests(self.source.server, _owner(self.source, owner)),
-                    lambda: artifact_digests(self.target.server, _owner(self.target, owner)),
+                    lambda: self._files(self.source, owner), lambda: self._files(self.target, owner)
                 )
             prefix = f"{owner.kind} {owner.id}: "
             self._compare(

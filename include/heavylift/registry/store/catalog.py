@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 LEFT_OUT = frozenset({"alembic_version", "alembic_version_auth", "job_locks", "scheduler_leases"})
 """Tables that belong to a server and its schema, not to its history."""
 
-STAGED, STAGED_FROM = "heavylift_staged", "heavylift_staged_from"
-"""Fields of a connection's extra: the schema in which a staged store lies, and the file that it is of."""
+STAGED, STAGED_FROM, STAGED_AT = "heavylift_staged", "heavylift_staged_from", "heavylift_staged_at"
+"""Fields of a connection's extra: the schema in which a staged store lies, of what it is, and of when."""
 
 HASHES_RECORDS = 140000
 """From this version on a server can hash records."""
@@ -146,7 +146,7 @@ class StoreCatalog:
 def read_catalog(session: Session, place: str, schema: str | None = None) -> StoreCatalog:
     """Return the store that a database holds.
 
-    :param schema: in which it is looked for; by default in any but that of staged files.
+    :param schema: in which it is looked for; by default in any but that of staged ones.
     :raises NotFoundError: there is none in it.
     """
     found = session.execute(
@@ -225,9 +225,9 @@ def _tables(session: Session, oid: int) -> dict[str, StoreTable]:
 
 
 def shown(store: Connection) -> str:
-    """Return which store a connection means, for messages and records: of a staged one its file."""
-    file = store.text(STAGED_FROM)
-    return f"{store.conn_id} ({file})" if file else where(store)
+    """Return which store a connection means, for messages and records: of a staged one where it came from."""
+    place = store.text(STAGED_FROM)
+    return f"{store.conn_id} ({place})" if place else where(store)
 
 
 def in_order(tables: Mapping[str, StoreTable]) -> list[StoreTable]:

@@ -26,7 +26,7 @@ from heavylift.platforms.postgresql.connect import connect, where
 from heavylift.platforms.postgresql.faults import told_as
 from heavylift.platforms.postgresql.stopping import demand_going_on
 from heavylift.registry.paths import stores_of
-from heavylift.registry.store.catalog import StoreTable, in_order, shown
+from heavylift.registry.store.catalog import STAGED_AT, StoreTable, in_order, shown
 from heavylift.registry.store.catching_up import CatchUp, TableChange
 from heavylift.registry.store.digests import TableDigest, table_digest
 from heavylift.registry.store.leftovers import leftovers
@@ -206,6 +206,9 @@ class _Run:
         )
 
     def _moment(self) -> datetime:
+        staged = self.moment.connection.text(STAGED_AT)
+        if staged:
+            return datetime.fromisoformat(staged)
         row = self.moment.session.execute("SELECT now()").fetchone()
         found = (row or (None,))[0]
         return found.astimezone(UTC) if isinstance(found, datetime) else datetime.now(UTC)

@@ -85,6 +85,17 @@ def look(request: RegistryRequest) -> Looked:
     return Looked(record, sides, state, blank)
 
 
+def is_complete(request: RegistryRequest) -> bool:
+    """Tell whether the target's own notes say that a whole copy is there; asks the target alone."""
+    _, target = stores_of(request)
+    with (
+        told_as(f"looking whether registry {request.registry!r} was copied", "nothing was touched"),
+        closing(connect(target, "registry preflight")) as session,
+    ):
+        state = read_state(session, request.id)
+        return state is not None and state.complete
+
+
 def refuse(record: RegistryPreflightRecord) -> None:
     """Raise what stands in the way.
 

@@ -19,7 +19,7 @@ def sequences_behind(
     here = {name for name, _, _ in ours.sequences}
     found = {}
     for name, table, column in theirs.sequences:
-        # A staged file has none: what is in the tables is all that is known.
+        # A staged store has none: what is in the tables is all that is known.
         given = _last(source, ours, name) if name in here else 0
         wanted = max(given, _highest(target, theirs, table, column))
         if wanted > _last(target, theirs, name):
