@@ -23,6 +23,7 @@ from heavylift.registry.settling import Judgement
 from heavylift.registry.verifying import verification
 from heavylift.registry.ways import Follow, Proofs, Way, way_of
 from heavylift.registry.work import Tell, Work, silent
+from heavylift.spec.sections_data import RegistryKind
 from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
@@ -126,7 +127,9 @@ def _judgement(
     request: RegistryRequest, earlier: Judgement | None = None, *, noting: bool = False
 ) -> Judgement:
     # The sync before has made sure that nobody else wrote there: what is too much has gone from the source.
-    keep = noting and request.options.deletes is Deletes.KEEP
+    # Between two kinds what has gone is told apart by the comparison itself.
+    same_kind = {request.source.kind, request.target.kind} == {RegistryKind.MLFLOW}
+    keep = noting and request.options.deletes is Deletes.KEEP and same_kind
     return Judgement(keep=keep, noting=noting, earlier=earlier)
 
 

@@ -152,12 +152,17 @@ INTERFACE = Way(
 )
 """From server to server."""
 
+
+def _follow_catalogue(request: RegistryRequest, work: Work) -> tuple[RegistryMoveRecord, Proofs]:
+    return _move_catalogue(request, work, "sync"), ()
+
+
 CATALOGUE = Way(
     lambda request: run(catalogues.look_ahead(request, Work())),
     _move_catalogue,
     compare_catalogues,
     None,
-    None,
+    _follow_catalogue,
     lambda request: run(catalogues.is_copied(request)),
 )
 """From a registry of one kind to one of another: registered models, and SageMaker's experiments."""

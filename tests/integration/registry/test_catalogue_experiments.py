@@ -6,11 +6,14 @@ import json
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from heavylift.aio import run
 from heavylift.errors import ConflictError, NotFoundError
+from heavylift.registry.api import verify_registry
 from heavylift.spec.sections_data import OnNameConflict
 from sandbox.stack import Stack
 from tests.integration.conftest import new_state_dir
@@ -205,6 +208,36 @@ def test_without_the_service_of_points_the_last_comes_and_the_others_are_a_loss(
         proof = moves.verify()
         assert proof.passed, proof.differences
         assert moves.sync().written == 0
+
+
+@pytest.mark.long
+def test_a_source_in_use_is_synced_and_looked_at_again_and_strangers_are_not_excused(
+    world: World, tmp_path: Path
+) -> None:
+    world = in_region(world, "ap-southeast-2")
+    world.moves.copy()
+    client = world.aws.client("sagemaker")
+    client.create_trial(TrialName="pricing-2", ExperimentName="pricing")
+    client.create_trial_component(**component("evaluate", "InProgress"))
+    client.associate_trial_component(TrialName="pricing-2", TrialComponentName="evaluate")
+    assert not world.moves.verify().passed
+    request = replace(world.moves.request(live=True), evidence_url=tmp_path.as_uri())
+    proof, _ = run(verify_registry(request))
+    assert (proof.passed, proof.live, "evaluate step" in world.runs()) == (True, True, True)
+
+    experiment = world.runs()["train step"]["info"]["experiment_id"]
+    world.mlflow.ask("POST", "api/2.0/mlflow/runs/create", {"experiment_id": experiment})
+    client.delete_trial(TrialName=vacated(client, "pricing-2", "evaluate"))
+    proof, _ = run(verify_registry(request))
+    assert [(each.what, each.kind) for each in proof.differences] == [("run", "extra")]
+    (runs,) = [each for each in proof.compared if each.what == "run"]
+    assert runs.kept == 2, "the trial that has gone, and its component"
+
+
+def vacated(client: Any, trial: str, component: str) -> str:
+    """Take a trial's component from it, as a client must before it deletes the trial."""
+    client.disassociate_trial_component(TrialName=trial, TrialComponentName=component)
+    return trial
 
 
 @pytest.mark.long
