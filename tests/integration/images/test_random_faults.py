@@ -18,8 +18,21 @@ ON_WRITES = ("429", "500", "lost", "401")
 
 def faults(draw: random.Random) -> Callable[[Asked], str]:
     rate = draw.choice([0.02, 0.05, 0.1])
+    refused: set[tuple[str, str]] = set()
 
     def fault(asked: Asked) -> str:
+        found, key = drawn(asked), (asked.method, asked.path)
+        if found == "401" and (key in refused or not asked.authorization):
+            # Twice to the same request it would be credentials that are no good, which end a run; and one
+            # that tells nobody's name may have been asked for it already.
+            found = ""
+        if found == "401" or not asked.authorization:
+            refused.add(key)
+        elif not found:
+            refused.discard(key)
+        return found
+
+    def drawn(asked: Asked) -> str:
         if draw.random() > rate:
             return ""
         if asked.method == "GET":
