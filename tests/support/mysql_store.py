@@ -76,10 +76,12 @@ class MysqlStore:
         return replace(stores, source=self.connection)
 
 
-def move(stores: TwoStores, store: MysqlStore, act: str = "copy", **options: Any) -> Any:
+def move(
+    stores: TwoStores, store: MysqlStore, act: str = "copy", work: Work | None = None, **options: Any
+) -> Any:
     """Copy or sync a store in MariaDB to the target."""
     request = store.beside(stores).request(**options)
-    return way_of(request).move(request, Work(), act)  # type: ignore[arg-type]
+    return way_of(request).move(request, work or Work(), act)  # type: ignore[arg-type]
 
 
 @contextmanager

@@ -6,8 +6,7 @@ from collections.abc import Iterable
 
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.registry_records import RegistryLoss
-
-MAX_LISTED = 5
+from heavylift.evidence.wording import enumeration
 
 
 def losses_not_accepted(losses: Iterable[RegistryLoss]) -> Finding:
@@ -19,14 +18,7 @@ def losses_not_accepted(losses: Iterable[RegistryLoss]) -> Finding:
         severity=Severity.BLOCKER,
         subject="target",
         detail=f"{len(found)} sorts of things are lost on the target, {count:,} in all, such as "
-        + listed(f"{each.item} of {each.what} ({each.count:,})" for each in found),
+        + enumeration([f"{each.item} of {each.what} ({each.count:,})" for each in found]),
         remedy="look at the list (--losses), and accept it with --accept-losses, or accept_losses in the"
         " spec",
     )
-
-
-def listed(names: Iterable[str]) -> str:
-    """Return a few of the names, and how many more there are."""
-    found = list(names)
-    more = f" and {len(found) - MAX_LISTED} more" if len(found) > MAX_LISTED else ""
-    return ", ".join(found[:MAX_LISTED]) + more

@@ -138,8 +138,9 @@ async def _move_and_map(request: RegistryRequest, work: Work, act: Act) -> Regis
     return record
 
 
-def _follow_interface(request: RegistryRequest, work: Work) -> tuple[RegistryMoveRecord, Proofs]:
-    return _move_interface(request, work, "sync"), ()
+def _by_sync(move: Callable[[RegistryRequest, Work, Act], RegistryMoveRecord]) -> Follow:
+    """Return what brings a target up to date where no moment of the source can be held."""
+    return lambda request, work: (move(request, work, "sync"), ())
 
 
 INTERFACE = Way(
@@ -147,14 +148,10 @@ INTERFACE = Way(
     _move_interface,
     compare_servers,
     None,
-    _follow_interface,
+    _by_sync(_move_interface),
     lambda request: run(is_copied_through(request)),
 )
 """From server to server."""
-
-
-def _follow_catalogue(request: RegistryRequest, work: Work) -> tuple[RegistryMoveRecord, Proofs]:
-    return _move_catalogue(request, work, "sync"), ()
 
 
 CATALOGUE = Way(
@@ -162,7 +159,7 @@ CATALOGUE = Way(
     _move_catalogue,
     compare_catalogues,
     None,
-    _follow_catalogue,
+    _by_sync(_move_catalogue),
     lambda request: run(catalogues.is_copied(request)),
 )
 """From a registry of one kind to one of another: registered models, and SageMaker's experiments."""

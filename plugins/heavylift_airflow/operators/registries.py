@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.exceptions import AirflowSkipException
 
 from heavylift.errors import IncompleteError, IntegrityError
-from heavylift.evidence.wording import counted
 from heavylift_airflow.hooks.object_store import look_up
 from heavylift_airflow.operators.base import HeavyliftOperator
 from heavylift_airflow.progress import TimedReporter, state_store_of
@@ -219,6 +218,8 @@ class RegistryReporter(TimedReporter):
 
 
 def _not_all_moved(record: RegistryMoveRecord, path: str) -> IncompleteError:
+    from heavylift.evidence.wording import counted
+
     named = "; ".join(
         f"{each.what} {each.id}: {each.reason}" + (f" [{each.code}]" if each.code else "")
         for each in record.failures[:MAX_NAMED]

@@ -202,6 +202,12 @@ def test_what_is_new_or_changed_follows_and_planted_differences_are_found(world:
         ("model version", "extra", "fraud/(target's) 5", ()),
         ("artifact", "different", "fraud/2 containers/0/artifact: ", ("content",)),
     }
+    # As long as the true one: by names and sizes alone it looks the same, and the statement says so.
+    size = s3.head_object(Bucket=BUCKET, Key="fraud/2/model.tar.gz")["ContentLength"]
+    s3.put_object(Bucket=TARGET_BUCKET, Key="moved/fraud/2/model.tar.gz", Body=bytes(size))
+    listed = moves.verify(contents=False)
+    assert {each.what for each in listed.differences} == {"model version"}
+    assert "artifacts by names and sizes alone" in listed.statement
     for name in ("model.tar.gz", "quality.json"):
         s3.delete_object(Bucket=BUCKET, Key=f"fraud/4/{name}")
     with pytest.raises(ConflictError, match=r"foreign-version.*changed-by-others"):

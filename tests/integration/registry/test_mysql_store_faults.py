@@ -16,7 +16,6 @@ from heavylift.errors import (
     ConflictError,
     ConnectionConfigError,
     CredentialError,
-    HeavyliftError,
     IntegrityError,
     NotFoundError,
     TransientError,
@@ -39,13 +38,11 @@ MANY = (
     "INSERT INTO metrics (`key`, value, timestamp, run_uuid, step, is_nan)"
     " SELECT 'many', seq / 7, seq, (SELECT min(run_uuid) FROM runs), seq, 0 FROM seq_1_to_{rows}"
 )
-READING = "SELECT id FROM information_schema.processlist WHERE info LIKE 'SELECT `%`{database}`.`metrics`'"
-
-
-def reading(mysql: MysqlStore) -> list[int]:
-    """Return the server's sessions that read the table of metrics."""
-    query = READING.format(database=mysql.connection.schema)
-    return [row[0] for row in mysql.sql(query)]
+LOADING = (
+    "SELECT count(*) > 0 FROM pg_stat_activity WHERE application_name = 'heavylift registry staging'"
+    " AND datname = current_database() AND state = 'active' AND query LIKE 'COPY %metrics%'"
+)
+"""Whether the table of metrics is being staged: MySQL may have sent all of it long before."""
 
 
 def wait_until(due: Callable[[], Any], seconds: float = 120) -> Any:
@@ -54,25 +51,6 @@ def wait_until(due: Callable[[], Any], seconds: float = 120) -> Any:
         assert time.monotonic() < until
         time.sleep(0.01)
     return found
-
-
-def meanwhile(act: Callable[[], Any], then: Callable[[], Any]) -> HeavyliftError:
-    """Act in a thread while the caller does something; return the error with which it ended."""
-    ended: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            act()
-        except HeavyliftError as error:
-            ended.append(error)
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    then()
-    thread.join()
-    (error,) = ended
-    assert isinstance(error, HeavyliftError)
-    return error
 
 
 @contextmanager
@@ -181,9 +159,12 @@ def test_a_server_that_goes_away_midway_leaves_nothing_and_the_next_run_does_it_
 ) -> None:
     mysql.sql(MANY.format(rows=60_000))
 
-    def lose() -> None:
-        (session,) = wait_until(lambda: reading(mysql))
+    def lose(progress: RegistryProgress) -> None:
+        if (progress.doing, progress.rows) != ("staging metrics", 5_000):
+            return
         if lost == "the source's session":
+            # No other has a transaction open.
+            ((session,),) = mysql.sql("SELECT trx_mysql_thread_id FROM information_schema.innodb_trx")
             mysql.sql(f"KILL {session}")
             return
         stores.on_target(
@@ -191,11 +172,9 @@ def test_a_server_that_goes_away_midway_leaves_nothing_and_the_next_run_does_it_
             " WHERE application_name = 'heavylift registry staging' AND datname = current_database()"
         )
 
-    error = meanwhile(lambda: move(stores, mysql), lose)
-    assert isinstance(error, TransientError), error
-    assert ("mlflow_mysql" in str(error)) or ("staging table metrics" in str(error))
-    wait_until(lambda: not reading(mysql))
-    assert untouched(stores)
+    with pytest.raises(TransientError, match=r"mlflow_mysql|staging table metrics"):
+        move(stores, mysql, work=Work(tell=lose))
+    wait_until(lambda: untouched(stores))
     mysql.sql("DELETE FROM metrics WHERE `key` = 'many'")
     move(stores, mysql)
     stores.assert_equal()
@@ -206,7 +185,8 @@ def test_a_server_that_goes_away_midway_leaves_nothing_and_the_next_run_does_it_
 def test_a_killed_process_leaves_nothing_in_the_way(stores: TwoStores, mysql: MysqlStore, when: str) -> None:
     mysql.sql(MANY.format(rows=60_000))
     worker = start(mysql.beside(stores), "copy")
-    wait_until(lambda: reading(mysql) if when == "staging" else len(noted(stores)) >= 3)
+    staging_it = lambda: stores.on_target(LOADING) == [(True,)]  # noqa: E731
+    wait_until(staging_it if when == "staging" else lambda: len(noted(stores)) >= 3)
     worker.kill()
     output, _ = worker.communicate()
     assert worker.returncode == -signal.SIGKILL, output

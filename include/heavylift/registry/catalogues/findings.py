@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.registry_records import RegistryLoss
+from heavylift.evidence.wording import enumeration
 from heavylift.registry.catalogues.files import PROXY
 from heavylift.registry.catalogues.planning import Plan, State
 from heavylift.registry.catalogues.wiring import files_connection
-from heavylift.registry.unaccepted import listed, losses_not_accepted
+from heavylift.registry.unaccepted import losses_not_accepted
 
 if TYPE_CHECKING:
     from heavylift.registry.requests import RegistryRequest
@@ -55,7 +56,7 @@ def _others(request: RegistryRequest, plan: Plan) -> Iterator[Finding]:
                 severity,
                 model.fitted.name,
                 f"model {model.name!r} of the target has versions that Heavylift did not make:"
-                f" {listed(model.strangers)}",
+                f" {enumeration(model.strangers)}",
                 "move them elsewhere, or leave them there with --overwrite: they are never written to",
             )
     for thing in plan.things():
@@ -69,7 +70,7 @@ def _others(request: RegistryRequest, plan: Plan) -> Iterator[Finding]:
                 "changed-by-others",
                 severity,
                 thing.fitted.id,
-                f"on the target somebody changed {listed(paths)}",
+                f"on the target somebody changed {enumeration(paths)}",
                 "undo it there, or let the source win with --overwrite",
             )
 
@@ -82,7 +83,7 @@ def _artifacts(request: RegistryRequest, plan: Plan) -> Iterator[Finding]:
             Severity.BLOCKER,
             "artifacts",
             f"{len(unmapped)} artifacts are covered by no prefix, or would lie where the target takes none:"
-            f" {listed(unmapped)}",
+            f" {enumeration(unmapped)}",
             "name what becomes of each: --artifacts OLD=NEW, if need be OLD=OLD",
         )
         return
@@ -92,7 +93,8 @@ def _artifacts(request: RegistryRequest, plan: Plan) -> Iterator[Finding]:
             "image-needed",
             Severity.BLOCKER,
             "target",
-            f"{len(lacking)} versions have no container image that the target can pull: {listed(lacking)}",
+            f"{len(lacking)} versions have no container image that the target can pull:"
+            f" {enumeration(lacking)}",
             "copy the image to the target's registry, and name it in the extra field serving_image of the"
             " target's connection",
         )
@@ -118,7 +120,7 @@ def _stuck(plan: Plan) -> Iterator[Finding]:
                 "cannot-change",
                 Severity.WARNING,
                 thing.fitted.id,
-                f"{listed(thing.stuck)} changed on the source, and cannot be changed on the target",
+                f"{enumeration(thing.stuck)} changed on the source, and cannot be changed on the target",
                 "register the version anew on the source",
             )
 

@@ -56,8 +56,8 @@ async def compare_catalogues(request: RegistryRequest, work: Work, found: Judgem
 
 
 async def _artifacts(move: Move, versions: list[Thing], found: Judgement) -> None:
-    """Compare the files by digests of their bytes, one version at a time."""
-    uris = move.request.options.uris
+    """Compare the files by digests of their bytes, or by their sizes alone, one version at a time."""
+    uris, contents = move.request.options.uris, move.request.options.contents
     for version in versions:
         if not version.is_there:
             continue
@@ -66,11 +66,15 @@ async def _artifacts(move: Move, versions: list[Thing], found: Judgement) -> Non
         theirs: dict[str, str] = {}
         for path, uri in version.leaves.items():
             if is_uri(path) and uris.of(uri) != uri:
-                ours |= await _digests(move.places[0], uri, f"{version.fitted.id} {path}")
-                theirs |= await _digests(move.places[1], uris.of(uri), f"{version.fitted.id} {path}")
+                name = f"{version.fitted.id} {path}"
+                ours |= await _digests(move.places[0], uri, name, contents=contents)
+                theirs |= await _digests(move.places[1], uris.of(uri), name, contents=contents)
         found.compare(ARTIFACT, ours, theirs)
 
 
-async def _digests(places: Places, uri: str, name: str) -> dict[str, str]:
+async def _digests(places: Places, uri: str, name: str, *, contents: bool) -> dict[str, str]:
     files = await places.at(uri)
-    return {f"{name}: {each.path}": await files.digest(each) async for each in files.below(uri)}
+    return {
+        f"{name}: {each.path}": await files.digest(each) if contents else f"{each.size_bytes} bytes"
+        async for each in files.below(uri)
+    }

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import ConflictError, ConnectionConfigError, CredentialError, NotFoundError
+from heavylift.evidence.wording import enumeration
 from heavylift.platforms.mysql.connect import ask, connect, execute, is_mariadb, one, quoted, where
 from heavylift.platforms.mysql.faults import number_of, told_as
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from heavylift.platforms.mysql.connect import Session
 
 _FETCHED = 2_000
-_NAMED = 5
 _OF_ONE_MOMENT = frozenset({"innodb", "rocksdb"})
 """Engines whose tables a snapshot holds still; those of others are read as they are by then."""
 _NO_LIMITS = "SET SESSION max_execution_time = 0"
@@ -79,10 +79,9 @@ class MysqlDatabase:
         """
         denied = [name for name in sorted(set(names)) if not self._may_read(name)]
         if denied:
-            more = f" and {len(denied) - _NAMED} more" if len(denied) > _NAMED else ""
             raise CredentialError(
                 f"reading the tracking store in {where(self.connection)}",
-                got=f"no right to read {', '.join(denied[:_NAMED])}{more}",
+                got=f"no right to read {enumeration(denied)}",
                 expected="SELECT on all of MLflow's tables",
                 state=_STATE,
                 remedy=f"on the source: GRANT SELECT ON {quoted(self.name)}.* TO the account of connection"

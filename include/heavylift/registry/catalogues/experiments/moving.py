@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.registry_records import RegistryKept, RegistryLoss
+from heavylift.evidence.wording import enumeration
 from heavylift.registry.catalogues.experiments.points import PointReader
 from heavylift.registry.catalogues.experiments.source import SageMakerHistory, Seen
 from heavylift.registry.interface.context import Context, Tally
@@ -23,7 +24,6 @@ from heavylift.registry.interface.moving import findings_of_failures
 from heavylift.registry.interface.names import Provenance
 from heavylift.registry.interface.runs import Runs
 from heavylift.registry.interface.server import WritingServer
-from heavylift.registry.unaccepted import listed
 from heavylift.spec.sections_data import OnNameConflict
 
 if TYPE_CHECKING:
@@ -194,7 +194,7 @@ def _notes(seen: Seen) -> list[Finding]:
                 severity=Severity.NOTE,
                 subject="experiments",
                 detail=f"{len(seen.shared):,} trial components are in several trials, and become a run in"
-                f" each of them: {listed(seen.shared)}",
+                f" each of them: {enumeration(seen.shared)}",
                 remedy="none is needed",
             )
         )

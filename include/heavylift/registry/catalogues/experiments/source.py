@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 from heavylift.errors import NotFoundError
@@ -122,7 +121,7 @@ class SageMakerHistory(TrackingServer):
             lose("metric", "times of points", "the service tells points by their step or their time", untimed)
 
     def _losing(self, held: Held, by: str) -> Lose:
-        return partial(_lose, self.seen, f"{by.removesuffix('Name')} {held.described[by]}")
+        return self.seen.of(f"{by.removesuffix('Name')} {held.described[by]}")
 
     async def _points(self, run: str, metric: str) -> list[dict[str, Any]]:
         trial, _, name = run.removeprefix("trial/").partition("/component/")
@@ -141,10 +140,6 @@ class SageMakerHistory(TrackingServer):
             }
             for value, time, step in series.points
         ]
-
-
-def _lose(seen: Seen, thing: str, what: str, item: str, reason: str, count: int) -> None:
-    seen.of(thing)(what, item, reason, count)
 
 
 def _no_such(path: str) -> NotFoundError:
