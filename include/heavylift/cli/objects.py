@@ -46,6 +46,7 @@ from heavylift.cli.objects_options import (
     TargetUrl,
     Unholdable,
     UserMetadata,
+    VerifyAttributes,
     limits_of,
     metadata_of,
     request_of,
@@ -92,6 +93,7 @@ def copy(
     user_metadata: UserMetadata = True,
     tags: Tags = True,
     all_attributes: AllAttributes = False,
+    verify_attributes: VerifyAttributes = False,
     max_cost_usd: MaxCost = None,
     prices: Prices = None,
     dry_run: DryRun = False,
@@ -104,6 +106,7 @@ def copy(
     --window it waits, or with --no-wait ends with status 3 and says when to run it again.
     """
     from heavylift.objects.requests import CostOptions, TransferOptions
+    from heavylift.spec.datasets import Verify
 
     options = TransferOptions(
         include=tuple(include or ()),
@@ -112,6 +115,7 @@ def copy(
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
         metadata=metadata_of(content_headers, user_metadata, tags, all_attributes),
+        verify=Verify(all_attributes=verify_attributes),
         limits=with_manners(
             limits_of(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
         ),
@@ -171,6 +175,7 @@ def sync(
     user_metadata: UserMetadata = True,
     tags: Tags = True,
     all_attributes: AllAttributes = False,
+    verify_attributes: VerifyAttributes = False,
     max_cost_usd: MaxCost = None,
     prices: Prices = None,
     deletes: Annotated[
@@ -192,6 +197,7 @@ def sync(
     wrote itself and nobody has changed since. With --dry-run the plan tells how many.
     """
     from heavylift.objects.requests import CostOptions, TransferOptions
+    from heavylift.spec.datasets import Verify
 
     options = TransferOptions(
         include=tuple(include or ()),
@@ -200,6 +206,7 @@ def sync(
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
         metadata=metadata_of(content_headers, user_metadata, tags, all_attributes),
+        verify=Verify(all_attributes=verify_attributes),
         limits=with_manners(
             limits_of(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
         ),
@@ -241,6 +248,7 @@ def verify(
     content_headers: ContentHeaders = True,
     user_metadata: UserMetadata = True,
     tags: Tags = True,
+    verify_attributes: VerifyAttributes = False,
     read_back: Annotated[bool, typer.Option(help="read every byte of the target")] = False,
     sample: Annotated[int | None, typer.Option(min=1, help="compare so many objects drawn at random")] = None,
     bandwidth: Bandwidth = None,
@@ -265,6 +273,7 @@ def verify(
                 "mode": VerifyMode.SAMPLE if sample else VerifyMode.FULL,
                 "method": VerifyMethod.READ_BACK if read_back else VerifyMethod.PROVIDER,
                 "sample": {"objects": sample} if sample else None,
+                "all_attributes": verify_attributes,
             }
         ),
     )

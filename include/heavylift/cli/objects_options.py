@@ -56,6 +56,14 @@ AllAttributes = Annotated[
         help="look at the metadata and tags of every object before anything moves, not at 300 objects'",
     ),
 ]
+VerifyAttributes = Annotated[
+    bool,
+    typer.Option(
+        "--verify-attributes",
+        help="compare metadata and tags of every object, also where listings tell nothing new; up to four"
+        " requests each",
+    ),
+]
 ContentHeaders = Annotated[
     bool,
     typer.Option(

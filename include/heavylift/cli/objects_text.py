@@ -29,6 +29,8 @@ _ACTIONS = {
 }
 
 
+_SOMETIMES = {"recheck": "  asked again"}
+"""Actions that are told of only where there are such."""
 _WARNED = 10
 
 
@@ -38,7 +40,7 @@ def planned(plan: PlanRecord) -> str:
     from heavylift.objects.wording import advice_lines, estimate_lines
 
     tallies = {"found": plan.found, "to copy": plan.to_copy} | {
-        _ACTIONS.get(action, action): plan.actions.get(action, Tally())
+        (_ACTIONS | _SOMETIMES).get(action, action): plan.actions.get(action, Tally())
         for action in dict.fromkeys((*_ACTIONS, *plan.actions))
     }
     if plan.deletes != Deletes.KEEP:

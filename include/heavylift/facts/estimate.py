@@ -42,6 +42,8 @@ class Workload:
     :param unproved_bytes: bytes of objects that no checksum of the source's proves: read twice.
     :param sizes: histogram of ``to_move``.
     :param looked_at: objects at whose attributes the plan looks.
+    :param rechecked: objects of equal bytes whose attributes the copy compares; few of them will differ.
+    :param proved: objects whose attributes the verification compares; None: of some that were moved.
     """
 
     source: str
@@ -56,6 +58,8 @@ class Workload:
     sizes: tuple[SizeClass, ...] = ()
     tags: bool = True
     looked_at: int = 0
+    rechecked: int = 0
+    proved: int | None = None
 
 
 def estimate(
@@ -115,7 +119,9 @@ def unpriced_requests(workload: Workload, requests: Iterable[RequestLine]) -> li
 def request_lines(workload: Workload) -> list[RequestLine]:
     """Return the requests of plan, copy and verification, without prices."""
     moved, small = workload.to_move.objects, workload.to_move.objects - workload.large
-    drawn = min(moved, ATTRIBUTES_COMPARED)
+    drawn = min(moved, ATTRIBUTES_COMPARED) if workload.proved is None else workload.proved
+    # Each is asked for once, by the copy or by the verification, on both sides.
+    drawn += workload.rechecked
     looked = workload.looked_at
     undecided = workload.to_compare.objects
     # The plan and the verification list both sides; a listing of an empty place is one page too.

@@ -8,9 +8,9 @@ mended, or the spec no longer asks for it.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from heavylift.evidence.paths import shards_folder
 from heavylift.evidence.records import EvidenceRef, ShardResult
 from heavylift.evidence.store import EvidenceStore
 from heavylift.objects.compare import attribute_differences
-from heavylift.objects.manifest import SKIPPED, read_rels
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.row_files import read_rows
@@ -36,30 +35,16 @@ UNLIKE = "unlike"
 """The entry of a dataset's state that names the rows of a verification which found attributes to differ."""
 
 
-@dataclass(frozen=True)
-class Copied:
-    """What the shards of this run say of their objects.
-
-    :param skipped: left behind, as another object on the target may stay.
-    :param lost: of which an attribute is known to be lost.
-    """
-
-    moved: tuple[str, ...]
-    skipped: tuple[str, ...]
-    lost: tuple[str, ...]
-
-
-async def read_copied(request: TransferRequest, evidence: EvidenceStore, work: Path) -> Copied:
-    """Read manifests and results of all shards of the run."""
-    moved: list[str] = []
-    skipped: list[str] = []
+async def take_copied(
+    request: TransferRequest, evidence: EvidenceStore, work: Path, verdicts: Verdicts
+) -> list[str]:
+    """Take in what the run has moved; return of which objects the copy knows that an attribute is lost."""
     lost: list[str] = []
     path, about = work / "manifest.parquet", f"{request.dataset}: "
     for name in await evidence.names(shards_folder(request.run, request.dataset)):
         if name.endswith(".parquet"):
             await evidence.fetch(name, path)
-            moved += read_rels(path, "moved")
-            skipped += read_rels(path, SKIPPED)
+            verdicts.take_manifest(path)
         elif name.endswith("/result.json"):
             notes = (await evidence.read_record(name, ShardResult)).notes
             lost += [
@@ -67,7 +52,7 @@ async def read_copied(request: TransferRequest, evidence: EvidenceStore, work: P
                 for note in notes
                 if note.rule == ATTRIBUTE and KEPT_OTHERWISE not in note.detail
             ]
-    return Copied(tuple(moved), tuple(skipped), tuple(lost))
+    return lost
 
 
 async def unlike_before(state: Mapping[str, Any] | None, evidence: EvidenceStore, work: Path) -> list[str]:
@@ -80,19 +65,41 @@ async def unlike_before(state: Mapping[str, Any] | None, evidence: EvidenceStore
     return sorted({row[0] for row in read_rows(path, ["rel"], "kind = ?", ATTRIBUTES)})
 
 
+@dataclass(frozen=True)
+class Compared:
+    """Of how many objects a verification has compared the attributes, of how many that it could have.
+
+    :param moved: whether these are what the run has moved; else all that both sides have.
+    """
+
+    objects: int
+    of: int
+    moved: bool = True
+
+    @property
+    def told(self) -> str:
+        """In words, for a statement; empty where there was nothing to compare."""
+        if not self.of:
+            return ""
+        if self.moved:
+            return f"; attributes of {self.objects} of {self.of} moved objects were compared"
+        return f"; attributes of all {self.objects} objects were compared"
+
+
 async def judge_attributes(
     request: TransferRequest,
     source: ObjectStore,
     target: ObjectStore,
     verdicts: Verdicts,
-    copied: Copied,
+    lost: list[str],
     before: list[str],
-) -> tuple[int, int]:
-    """Compare attributes; return how many moved objects were compared, of how many."""
+) -> Compared:
+    """Compare the attributes of some of what was moved; of all that is there where the spec asks for it.
+
+    :param lost: of which the copy knows that an attribute is lost.
+    :param before: whose attributes differed when the dataset was last verified.
+    """
     keep = request.options.metadata
-    drawn = sorted(copied.moved, key=lambda rel: hashlib.sha256(rel.encode()).digest())[:MOST_ATTRIBUTES]
-    known = verdicts.on_both_sides([*copied.lost, *before])
-    compared = set(drawn) | (set(copied.lost) & set(copied.moved))
     answering = Sides(source, target)
 
     async def attributes(store: ObjectStore, key: str) -> tuple[ObjectAttributes, str]:
@@ -115,5 +122,22 @@ async def judge_attributes(
         if found and verdicts.listed_versions(rel) == (version, arrived):
             verdicts.unequal(rel, ATTRIBUTES, "; ".join(found), "")
 
-    await for_each(sorted({*drawn, *known}), judge, request.options.limits.max_concurrency)
-    return len(compared), len(copied.moved)
+    chosen, compared = _chosen(request, verdicts, lost, before)
+    await for_each(chosen, judge, request.options.limits.max_concurrency)
+    return compared
+
+
+def _chosen(
+    request: TransferRequest, verdicts: Verdicts, lost: list[str], before: list[str]
+) -> tuple[Iterable[str], Compared]:
+    """Return whose attributes are compared: never all names at once where that may be many."""
+    named, moved = verdicts.on_both_sides([*lost, *before]), verdicts.moved()
+    if not request.options.verify.all_attributes:
+        drawn = verdicts.drawn(MOST_ATTRIBUTES)
+        compared = Compared(len({*drawn, *verdicts.moved_of(lost)}), moved)
+        return sorted({*drawn, *named}), compared
+    if request.options.rolling is None:
+        return verdicts.all_there(), Compared(verdicts.there(), verdicts.there(), moved=False)
+    # The copy of the same run has compared the others whose turn it is.
+    others = set(named) - set(verdicts.moved_of(named))
+    return chain(sorted(others), verdicts.all_moved()), Compared(moved, moved)

@@ -12,7 +12,7 @@ from heavylift.errors import (
     PreconditionError,
 )
 from heavylift.objects.copier import LEFT_BEHIND, TRIES, Copier, ReadObject, kept_attributes, unreadable
-from heavylift.objects.diff import ATTRIBUTES
+from heavylift.objects.diff import ATTRIBUTES, RECHECK
 from heavylift.objects.manifest import ManifestRow, PlanRow, skipped_row
 from heavylift.objects.proof import (
     READ_TWICE,
@@ -41,7 +41,7 @@ async def copy_object(copier: Copier, row: PlanRow) -> ManifestRow:
         except PreconditionError:
             head = await copier.source.head(copier.source_prefix + row.rel)
             row = replace(row, size_bytes=head.object.size_bytes, source_version=head.object.version)
-            if row.action == ATTRIBUTES:
+            if row.action in {ATTRIBUTES, RECHECK}:
                 row = replace(row, action="replace")  # Of other bytes too, by now.
         except ConflictError:
             # Listings could not tell these two apart, so the plan has left the decision to here.
@@ -66,7 +66,7 @@ async def _copy_version(copier: Copier, row: PlanRow) -> ManifestRow:
         there = await found_there(copier, row)
         if there is not None:
             return there
-    if row.action == ATTRIBUTES:
+    if row.action in {ATTRIBUTES, RECHECK}:
         there = await compare_attributes(copier, row)
         if there is not None:
             return there

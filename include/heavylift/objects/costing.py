@@ -9,7 +9,7 @@ from heavylift.evidence.records import Tally
 from heavylift.facts.estimate import Workload, estimate
 from heavylift.facts.prices import load_prices
 from heavylift.locations import SCHEMES
-from heavylift.objects.diff import ATTRIBUTES, MOVES, Difference
+from heavylift.objects.diff import ATTRIBUTES, LIKELY, RECHECK, Difference
 from heavylift.objects.listing import LISTED, Listing
 from heavylift.objects.looking import number_looked_at
 from heavylift.objects.requests import TransferRequest
@@ -73,7 +73,7 @@ def workload_of(
     large, parts = _one_row(db, _PARTS, {**sizes})
     sums = ", ".join(f"s.{algorithm.value}" for algorithm in LISTED)
     (unproved,) = _one_row(db, _UNPROVED.format(sums=sums), {"source": str(source.path)})
-    going = difference.tally(*MOVES)
+    going = difference.tally(*LIKELY)
     return Workload(
         source=platforms[0],
         target=platforms[1],
@@ -87,7 +87,15 @@ def workload_of(
         sizes=_histogram(db),
         tags=request.options.metadata.tags,
         looked_at=number_looked_at(request, going.objects),
+        rechecked=difference.tally(RECHECK).objects,
+        proved=_proved(request, going.objects, source.total.objects),
     )
+
+
+def _proved(request: TransferRequest, moved: int, listed: int) -> int | None:
+    if not request.options.verify.all_attributes:
+        return None
+    return listed if request.options.rolling is None else moved
 
 
 def estimate_plan(

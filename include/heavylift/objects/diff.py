@@ -18,15 +18,22 @@ from heavylift.objects.filters import LEFT_OUT_SQL, Filters
 from heavylift.objects.known import create_earlier
 from heavylift.objects.listing import LISTED, Listing
 from heavylift.objects.markers import Markers, markers_of
+from heavylift.objects.rolling import slice_sql
 from heavylift.objects.row_files import insert_rows
 
 if TYPE_CHECKING:
     import duckdb
 
+    from heavylift.objects.rolling import Slice
+
 ATTRIBUTES = "attributes"
 """The action on an object of equal bytes that the source has written anew since its attributes were taken."""
-MOVES = ("copy", "replace", "compare", ATTRIBUTES)
+RECHECK = "recheck"
+"""The action on an object of equal bytes whose attributes are compared because that is asked for."""
+MOVES = ("copy", "replace", "compare", ATTRIBUTES, RECHECK)
 """The actions by which an object is written, or may be."""
+LIKELY = MOVES[:-1]
+"""Those by which it probably is: what an estimate counts."""
 
 _CHECKSUMS = [a.value for a in LISTED]
 
@@ -61,7 +68,9 @@ END
 
 # A store notes when an object was written, even where the bytes, and so perhaps the version, stayed.
 REWRITTEN_SQL = "k.source_version <> s.version OR k.source_modified_us <> s.modified_us"
-_SAME_BYTES = f"CASE WHEN coalesce({REWRITTEN_SQL}, false) THEN '{ATTRIBUTES}' ELSE 'unchanged' END"
+_REWRITTEN = f"WHEN coalesce({REWRITTEN_SQL}, false) THEN '{ATTRIBUTES}'"
+# Only of what was proved in both versions: nobody else's attributes are written over unasked.
+_TURN = f"WHEN k.source_version = s.version AND {slice_sql('s.rel')} = $index THEN '{RECHECK}'"
 
 _DIFF_SQL = """
 CREATE TABLE diff AS
@@ -98,7 +107,8 @@ FROM (
            + (coalesce(sum(size_bytes) OVER (w ROWS UNBOUNDED PRECEDING), 0) - size_bytes) // $bytes AS slot,
          rel, action, size_bytes, source_version, source_modified_us, target_version
   FROM diff
-  WHERE action IN ('copy', 'replace', 'compare', 'attributes') AND rel NOT IN (SELECT rel FROM refused)
+  WHERE action IN ('copy', 'replace', 'compare', 'attributes', 'recheck')
+    AND rel NOT IN (SELECT rel FROM refused)
   WINDOW w AS (ORDER BY rel)
 )
 """
@@ -115,6 +125,12 @@ class Refused:
 
 MANY_ROWS = 500_000
 """Rows of both listings together from which on a join is spread over two threads."""
+
+
+def _same_bytes(attributes: bool, recheck: Slice | None) -> str:
+    """Return the SQL that tells what is done with an object whose bytes are equal."""
+    cases = [_REWRITTEN] * attributes + [_TURN] * (recheck is not None)
+    return f"CASE {' '.join(cases)} ELSE 'unchanged' END" if cases else "'unchanged'"
 
 
 class Difference:
@@ -146,12 +162,14 @@ class Difference:
         now: datetime | None = None,
         *,
         attributes: bool = False,
+        recheck: Slice | None = None,
     ) -> None:
         """Join both listings; afterwards every object has exactly one action.
 
         :param filters: leave out objects of the source by size and age.
         :param now: the moment from which ages are reckoned.
         :param attributes: tell what the source has written anew with the same bytes from what is unchanged.
+        :param recheck: tell apart, too, what was proved before in a slice of the keys.
         """
         # A second thread has buffers of its own, which small listings are not worth.
         if source.total.objects + target.total.objects > MANY_ROWS:
@@ -160,11 +178,13 @@ class Difference:
             equal=EQUAL_SQL,
             unequal=UNEQUAL_SQL,
             left_out=LEFT_OUT_SQL,
-            same=_SAME_BYTES if attributes else "'unchanged'",
+            same=_same_bytes(attributes, recheck),
         )
         sql = _DIFF_SQL.format(action=action, decided_by=DECIDED_BY_SQL)
-        bounds = (filters or Filters()).bounds(now or utc_now())
-        self._db.execute(sql, {"source": str(source.path), "target": str(target.path), **bounds})
+        given: dict[str, str | int | None] = {"source": str(source.path), "target": str(target.path)}
+        given |= (filters or Filters()).bounds(now or utc_now())
+        given |= {"of": recheck.of, "index": recheck.index} if recheck else {}
+        self._db.execute(sql, given)
 
     @property
     def database(self) -> duckdb.DuckDBPyConnection:

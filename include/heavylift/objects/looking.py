@@ -17,7 +17,7 @@ from heavylift.evidence.records import MAX_LISTED, Finding, Severity
 from heavylift.evidence.wording import counted, shortened
 from heavylift.objects.classes import class_on_target
 from heavylift.objects.copier import attributes_to_write
-from heavylift.objects.diff import MOVES, Difference
+from heavylift.objects.diff import LIKELY, Difference
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.row_files import insert_rows
@@ -118,7 +118,7 @@ async def look_at_attributes(
 
     :raises TransientError: the source does not answer.
     """
-    going = difference.tally(*MOVES).objects
+    going = difference.tally(*LIKELY).objects
     if not number_looked_at(request, going):
         return Looked()
     look = _Look(request, source, target)
@@ -146,9 +146,9 @@ def write_rows(difference: Difference, path: Path) -> None:
 
 def _to_look_at(request: TransferRequest, difference: Difference) -> Iterator[list[str]]:
     if request.options.metadata.look_at_all:
-        yield from difference.keys(*MOVES, refused=False)
+        yield from difference.keys(*LIKELY, refused=False)
     else:
-        yield difference.drawn(MOST_LOOKED_AT, *MOVES)
+        yield difference.drawn(MOST_LOOKED_AT, *LIKELY)
 
 
 def _told(request: TransferRequest, difference: Difference, look: _Look, going: int) -> Looked:

@@ -44,7 +44,7 @@ from heavylift.objects.looking import Looked, look_at_attributes, write_rows
 from heavylift.objects.making_way import stays_in_the_way
 from heavylift.objects.naming import TOO_LARGE, refuse_too_large, refuse_unholdable
 from heavylift.objects.relisting import Relisting, relist_both
-from heavylift.objects.renewing import rewritten
+from heavylift.objects.renewing import rewritten, slice_to_recheck
 from heavylift.objects.requests import MAX_SHARDS, OBJECTS_WORTH_A_SHARD, TransferRequest
 from heavylift.objects.services.split import write_split_plan
 from heavylift.objects.sessions import evidence_of, open_both
@@ -115,7 +115,14 @@ async def _compare(
     try:
         difference.add_known(await fetch_known(evidence, request.run.migration, request.dataset, work))
         attributes = brings_attributes(request)
-        difference.compare(source_listing, target_listing, options.filters, now, attributes=attributes)
+        difference.compare(
+            source_listing,
+            target_listing,
+            options.filters,
+            now,
+            attributes=attributes,
+            recheck=slice_to_recheck(request, state),
+        )
         await refuse_archived(request, difference, source_listing, source)
         findings = await _settle(request, difference, target) + _passed_by(request, source, selected)
         findings += in_quarantine(request, sides[0])

@@ -30,6 +30,11 @@ class Slice:
     of: int
 
 
+def slice_sql(column: str) -> str:
+    """Return SQL that tells in which of ``$of`` slices a key lies; see ``tree.slice_of``."""
+    return f"CAST(concat('0x', left(sha256({column}), 3)) AS INTEGER) * $of // 4096"
+
+
 def next_slice(state: Mapping[str, Any] | None, slices: int | None) -> Slice | None:
     """Return the slice whose turn it is, by the last entry of the sync state.
 

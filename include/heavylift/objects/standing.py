@@ -110,8 +110,8 @@ def _identity(place: Place) -> list[object]:
 def may_stand(request: TransferRequest) -> bool:
     """Tell whether proofs of such a request can stand at all.
 
-    A sample proves nothing of the rest, reading back is asked for to be done each time, ages move
-    with the clock, and a transfer service has a look of its own.
+    A sample proves nothing of the rest, reading back and asking for attributes are to be done each time,
+    ages move with the clock, and a transfer service has a look of its own.
     """
     options = request.options
     return (
@@ -120,6 +120,7 @@ def may_stand(request: TransferRequest) -> bool:
         and options.via is Via.HEAVYLIFT
         and options.verify.mode is VerifyMode.FULL
         and options.verify.method is VerifyMethod.PROVIDER
+        and not options.verify.all_attributes
         and options.filters.modified_since is None
         and options.filters.modified_before is None
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,8 @@ from heavylift.evidence.records import MAX_LISTED
 from heavylift.evidence.records import Difference as DifferenceRecord
 from heavylift.objects.diff import Difference
 from heavylift.objects.known import create_earlier
-from heavylift.objects.rolling import PROVED_BEFORE, Recorded, Slice
+from heavylift.objects.manifest import SKIPPED
+from heavylift.objects.rolling import PROVED_BEFORE, Recorded, Slice, slice_sql
 from heavylift.objects.row_files import insert_rows
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ CREATE TABLE planned (rel VARCHAR, version VARCHAR);
 CREATE TABLE accepted (rel VARCHAR);
 CREATE TABLE damaged (rel VARCHAR);
 CREATE TABLE asked (rel VARCHAR);
+CREATE TABLE moved (rel VARCHAR);
+CREATE VIEW there AS SELECT rel FROM diff WHERE action NOT IN ('copy', 'extra', 'filtered');
 """
 
 # What the source changed after the plan, and what the spec lets stay behind, is no fault of
@@ -44,14 +47,14 @@ UPDATE verdict SET kind = 'accepted' WHERE kind IN ('missing', 'different')
   AND rel IN (SELECT rel FROM accepted);
 """
 
-# Slice -1 of 0 is none: then everything that was proved is trusted. See ``tree.slice_of``.
+# Slice -1 of 0 is none: then everything that was proved is trusted.
 _TRUST = """
 INSERT INTO proved
 SELECT rel, $method, NULL FROM diff SEMI JOIN earlier e
   ON e.rel = diff.rel AND e.source_version = diff.source_version
  AND e.target_version = diff.target_version AND e.proved AND NOT e.damaged
 WHERE list_contains($actions, action)
-  AND CAST(concat('0x', left(sha256(rel), 3)) AS INTEGER) * $of // 4096 <> $index
+  AND {slice} <> $index
 """
 _RECORDED = """
 SELECT d.rel, e.source_version, e.target_version, e.crc32c, e.proved FROM diff d JOIN earlier e
@@ -102,17 +105,54 @@ class Verdicts:
         if refused:
             self._db.execute("INSERT INTO accepted SELECT rel FROM read_parquet(?)", [str(refused)])
 
-    def accept(self, rels: Sequence[str]) -> None:
-        """Take in what the copy has left behind, as the spec lets it."""
-        insert_rows(self._db, "accepted", [(rel,) for rel in rels])
+    def take_manifest(self, manifest: Path) -> None:
+        """Take in what a shard of this run has moved, and what it left behind, as the spec lets it."""
+        for table, outcome in (("moved", "moved"), ("accepted", SKIPPED)):
+            self._db.execute(
+                f"INSERT INTO {table} SELECT rel FROM read_parquet(?) WHERE outcome = ?",  # noqa: S608 - our words
+                [str(manifest), outcome],
+            )
+
+    def moved(self) -> int:
+        """Return how many objects this run has moved."""
+        return self._count("SELECT count(DISTINCT rel) FROM moved")
+
+    def moved_of(self, rels: Sequence[str]) -> list[str]:
+        """Return those of ``rels`` that this run has moved."""
+        found = self._db.execute(
+            "SELECT DISTINCT rel FROM moved WHERE list_contains($rels, rel)", {"rels": list(rels)}
+        ).fetchall()
+        return [rel for (rel,) in found]
+
+    def drawn(self, most: int) -> list[str]:
+        """Return up to ``most`` of the objects that were moved, drawn at random; the same are drawn again."""
+        rows = self._db.execute(
+            "SELECT DISTINCT rel, sha256(rel) AS turn FROM moved ORDER BY turn LIMIT ?", [most]
+        ).fetchall()
+        return [row[0] for row in rows]
+
+    def all_moved(self) -> Iterator[str]:
+        """Yield the objects that were moved."""
+        return self._rels("SELECT DISTINCT rel FROM moved ORDER BY rel")
+
+    def there(self) -> int:
+        """Return how many objects both sides have."""
+        return self._count("SELECT count(*) FROM there")
+
+    def all_there(self) -> Iterator[str]:
+        """Yield the objects that both sides have."""
+        return self._rels("SELECT rel FROM there ORDER BY rel")
+
+    def _rels(self, sql: str) -> Iterator[str]:
+        cursor = self._db.cursor()
+        cursor.execute(sql)
+        while rows := cursor.fetchmany(_BATCH):
+            yield from (row[0] for row in rows)
 
     def on_both_sides(self, rels: Sequence[str]) -> list[str]:
         """Return those of ``rels`` that both listings have and the filters let through."""
         insert_rows(self._db, "asked", [(rel,) for rel in rels])
-        rows = self._db.execute(
-            "SELECT rel FROM diff SEMI JOIN asked USING (rel)"
-            " WHERE action NOT IN ('copy', 'extra', 'filtered')"
-        ).fetchall()
+        rows = self._db.execute("SELECT rel FROM there SEMI JOIN asked USING (rel)").fetchall()
         return [rel for (rel,) in rows]
 
     def listed_versions(self, rel: str) -> tuple[str, str]:
@@ -149,7 +189,7 @@ class Verdicts:
     def trust_earlier(self, slice_: Slice | None, *actions: str) -> None:
         """Count what an earlier verification proved, both versions unchanged, outside of ``slice_``."""
         self._db.execute(
-            _TRUST,
+            _TRUST.format(slice=slice_sql("rel")),
             {
                 "method": PROVED_BEFORE,
                 "actions": list(actions),
@@ -199,7 +239,10 @@ class Verdicts:
 
     def count(self, kind: str) -> int:
         """Return how many objects have this verdict."""
-        row = self._db.execute("SELECT count(*) FROM verdict WHERE kind = ?", [kind]).fetchone()
+        return self._count("SELECT count(*) FROM verdict WHERE kind = ?", [kind])
+
+    def _count(self, sql: str, values: Sequence[str] = ()) -> int:
+        row = self._db.execute(sql, values).fetchone()
         return int(row[0]) if row else 0
 
     def proved_tally(self) -> tuple[int, int]:
@@ -221,8 +264,7 @@ class Verdicts:
 
     def write(self, path: Path) -> bool:
         """Write all verdicts as Parquet; False where there are none."""
-        row = self._db.execute("SELECT count(*) FROM verdict").fetchone()
-        if not row or not row[0]:
+        if not self._count("SELECT count(*) FROM verdict"):
             return False
         self._db.execute(
             "COPY (FROM verdict ORDER BY rel) TO ? (FORMAT parquet, COMPRESSION zstd)", [str(path)]
@@ -231,8 +273,7 @@ class Verdicts:
 
     def rewritten(self) -> int:
         """Return how many equal objects the source has written anew since their attributes were taken."""
-        row = self._db.execute("SELECT count(*) FROM rewritten SEMI JOIN proved USING (rel)").fetchone()
-        return int(row[0]) if row else 0
+        return self._count("SELECT count(*) FROM rewritten SEMI JOIN proved USING (rel)")
 
     def damaged(self, rel: str) -> None:
         """Note that the target's bytes are no longer those that were proved, under the same version."""

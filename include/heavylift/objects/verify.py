@@ -16,7 +16,7 @@ from heavylift.evidence.paths import plan_path, verification_path
 from heavylift.evidence.records import EvidenceRef, PlanRecord, Tally, VerificationRecord, utc_now
 from heavylift.evidence.state import StateLog
 from heavylift.evidence.store import PARQUET, EvidenceStore
-from heavylift.objects.attributes import judge_attributes, read_copied, unlike_before
+from heavylift.objects.attributes import Compared, judge_attributes, take_copied, unlike_before
 from heavylift.objects.diff import Difference, without
 from heavylift.objects.keeping import keep_rows
 from heavylift.objects.listing import Listing, read_listing
@@ -109,11 +109,10 @@ class _Verification:
             verdicts.take_earlier(await fetch_known(self.evidence, run.migration, dataset, self.work))
             verdicts.judge_listings()
             checked = await self._judge_content(verdicts)
-            copied = await read_copied(self.request, self.evidence, self.work)
-            verdicts.accept(copied.skipped)
+            lost = await take_copied(self.request, self.evidence, self.work, verdicts)
             unlike = await unlike_before(self.state, self.evidence, self.work)
             attributes = await judge_attributes(
-                self.request, self.source, self.target, verdicts, copied, unlike
+                self.request, self.source, self.target, verdicts, lost, unlike
             )
             verdicts.close()
             found = without(listings[0].total, difference.tally("filtered"))
@@ -221,7 +220,7 @@ class _Verification:
         target: Tally,
         verdicts: Verdicts,
         checked: Checked | None,
-        attributes: tuple[int, int],
+        attributes: Compared,
     ) -> VerificationRecord:
         """Return what was found, without what is kept beside it."""
         objects, size_bytes = verdicts.proved_tally()
@@ -241,7 +240,7 @@ class _Verification:
             extra=verdicts.count("extra"),
             accepted=verdicts.count("accepted"),
             newer_on_source=verdicts.count("newer"),
-            attributes_compared=attributes[0],
+            attributes_compared=attributes.objects,
             methods=dict(verdicts.methods),
             differences=verdicts.worst(),
             statement=statement(
@@ -344,7 +343,7 @@ def draw(rows: list[tuple[str, str, str, int]], sample: Sample) -> list[tuple[st
 def statement(
     checked: Checked | None,
     sample: Sample | None,
-    attributes: tuple[int, int],
+    attributes: Compared,
     failed: int,
     trusted: str = "",
 ) -> str:
@@ -358,10 +357,7 @@ def statement(
     """
     if failed:
         return "the two sides are not equal" + _wrong_sample(checked, sample)
-    content = _content_statement(checked, sample) + (f", {trusted}" if trusted else "")
-    if not attributes[1]:
-        return content
-    return f"{content}; attributes of {attributes[0]} of {attributes[1]} moved objects were compared"
+    return _content_statement(checked, sample) + (f", {trusted}" if trusted else "") + attributes.told
 
 
 def _content_statement(checked: Checked | None, sample: Sample | None) -> str:

@@ -109,6 +109,11 @@ class Verify(SpecModel):
         description="A sync checks one of so many slices of the keys afresh in each run, and trusts what was"
         " proved before of the others. 1: everything each time; 0: nothing.",
     )
+    all_attributes: Flag = Field(
+        default=False,
+        description="Compare headers, metadata and tags of every object, not of 300 that moved; a sync those"
+        " of the slice whose turn it is (rolling), and copies again what differs. Up to four requests each.",
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -14,10 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heavylift.evidence.records import Tally
-from heavylift.objects.diff import MOVES, Difference, Refused
+from heavylift.objects.diff import MOVES, RECHECK, Difference, Refused
 from heavylift.objects.listing import LISTING, Listing
 from heavylift.objects.manifest import ManifestRow, cells_of, write_manifest
+from heavylift.objects.rolling import Slice
 from heavylift.objects.row_files import write_rows
+from heavylift.objects.tree import slice_of
 
 MIB = 2**20
 
@@ -127,6 +129,60 @@ def test_equal_bytes_that_were_written_again_have_their_attributes_compared(
     )
     assert action_of(difference, "k") == action
     assert difference.tally(*MOVES).objects == (action != "unchanged")
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "damaged", "actions"),
+    [
+        ({"version": "s1"}, {}, False, {"recheck": 40}),
+        ({"version": "s1"}, {"version": "t2", "size_bytes": 1}, False, {"compare": 40}),
+        ({"version": "s1", "md5": "a"}, {"version": "t2", "md5": "a"}, False, {"unchanged": 40}),
+        ({"version": "s1", "modified_us": 6}, {}, False, {"attributes": 40}),
+        ({"version": "s1"}, {}, True, {"replace": 40}),
+    ],
+    ids=["proved", "others wrote it", "equal but not ours", "written again", "damaged"],
+)
+def test_what_was_proved_is_asked_for_its_attributes_where_that_is_wanted(
+    tmp_path: Path,
+    difference: Difference,
+    source: dict[str, Any],
+    target: dict[str, Any],
+    damaged: bool,
+    actions: dict[str, int],
+) -> None:
+    rels = [f"k{number}" for number in range(40)]
+    rows = [(rel, None if damaged else "s1", "t1", 0, True, True, damaged) for rel in rels]
+    names = ["rel", "source_version", "target_version", "source_modified_us", "written", "proved", "damaged"]
+    told = {name: [row[at] for row in rows] for at, name in enumerate(names)}
+    told |= {"size_bytes": [1] * 40, "crc32c": ["0"] * 40}
+    pq.write_table(pa.table(told), tmp_path / "inventory.parquet")
+    difference.add_known([tmp_path / "inventory.parquet"])
+    sides = (
+        listing(tmp_path, "source", [{"rel": rel} | source for rel in rels]),
+        listing(tmp_path, "target", [{"rel": rel, "version": "t1"} | target for rel in rels]),
+    )
+    difference.compare(*sides, attributes=True, recheck=Slice(0, 1))
+    assert {name: each.objects for name, each in difference.by_action().items()} == actions
+
+
+def test_slices_of_what_is_asked_for_are_those_of_the_verification_and_each_key_is_in_one(
+    tmp_path: Path,
+) -> None:
+    rels = [f"k{number}" for number in range(200)]
+    found = []
+    for index in range(7):
+        made = Difference(tmp_path, 64 * MIB)
+        made.add_known([known(tmp_path, [(rel, "s1", "t1") for rel in rels])])
+        sides = (
+            listing(tmp_path, "source", [{"rel": rel, "version": "s1"} for rel in rels]),
+            listing(tmp_path, "target", [{"rel": rel, "version": "t1"} for rel in rels]),
+        )
+        made.compare(*sides, attributes=True, recheck=Slice(index, 7))
+        keys = [key for batch in made.keys(RECHECK) for key in batch]
+        made.close()
+        assert {slice_of(key, 7) for key in keys} == {index}
+        found += keys
+    assert sorted(found) == sorted(rels)
 
 
 def test_without_attributes_to_bring_the_time_is_no_change(tmp_path: Path, difference: Difference) -> None:

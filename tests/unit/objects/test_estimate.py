@@ -110,6 +110,11 @@ def test_requests_are_counted_by_kind_and_side() -> None:
     assert lines["source", "read"].low == 10_300  # each object, and the attributes of 300 afterwards
     looked = {(line.side, line.request): line for line in request_lines(replace(WORK, looked_at=300))}
     assert looked["source", "read"].low == 10_600
+    asked = {(line.side, line.request): line for line in request_lines(replace(WORK, rechecked=5_000))}
+    assert (asked["source", "read"].low, asked["target", "read"].low) == (15_300, 5_300)
+    assert asked["target", "write"] == lines["target", "write"]
+    every = {(line.side, line.request): line for line in request_lines(replace(WORK, proved=70_000))}
+    assert every["target", "read"].low == 70_000
     assert lines["target", "write"].low == 10_000
     assert all(line.low <= line.high for line in lines.values())
 

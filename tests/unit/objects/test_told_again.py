@@ -116,7 +116,7 @@ async def test_attributes_of_a_newer_version_are_no_loss(
         changing.write_bytes(b"written meanwhile")
         os.setxattr(changing, XATTR, KEPT)
 
-    async def changed_first(*arguments: Any) -> tuple[int, int]:
+    async def changed_first(*arguments: Any) -> attributes.Compared:
         if not listed:
             change()
         return await attributes.judge_attributes(*arguments)
