@@ -46,6 +46,10 @@ class MysqlStore:
         """Run statements; return the last one's rows."""
         return run_all(self.connection, *statements)
 
+    def make_tables(self) -> None:
+        """Make MLflow's tables in an empty database."""
+        self.sql("SET foreign_key_checks = 0", *_definitions(replace(self.connection, schema=None)))
+
     def session(self) -> Any:
         """Open a session as a tracking server would."""
         return open_session(self.connection)
@@ -105,7 +109,7 @@ def mysql_store(server: Connection) -> Iterator[MysqlStore]:
     run_all(server, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     try:
         store = MysqlStore(replace(server, conn_id="mlflow_mysql", schema=name))
-        store.sql("SET foreign_key_checks = 0", *_definitions(server))
+        store.make_tables()
         yield store
     finally:
         run_all(server, f"DROP DATABASE {name}")

@@ -102,9 +102,15 @@ def _store(request: RegistryRequest, place: RegistryPlace, side: str) -> Connect
 
 def _remedy(place: RegistryPlace, side: str) -> str:
     if side == "target" and place.store is not None and is_staged(place.store):
+        its_kind = (
+            "; or move the database as a database, where artifacts go through the servers: name both under"
+            " databases in the spec"
+            if place.store.conn_type in MYSQL_TYPES
+            else ""
+        )
         return (
             "give the target's server a database of PostgreSQL; or go through the interface of its server:"
-            " heavylift registry … --path api (or auto)"
+            f" heavylift registry … --path api (or auto){its_kind}"
         )
     return (
         "name it: 'store_connection' in the spec or in the extra field of connection"
