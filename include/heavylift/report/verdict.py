@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, counts_of
-from heavylift.evidence.wording import counted, size
+from heavylift.evidence.wording import counted, enumeration, size
 from heavylift.gates.infra_checks import provision_reasons
 from heavylift.gates.optimize_checks import optimize_reasons
 from heavylift.gates.summary import (
@@ -47,6 +47,7 @@ from heavylift.report.registries import (
 from heavylift.report.story import RunStory
 from heavylift.report.streams import is_dry_run_of_streams, streams_dry, streams_proof, streams_so_far
 from heavylift.report.switch import goal_of_run, switch_proof, switch_so_far, tried_in_words
+from heavylift.spec.registry_phase import BACK
 
 APPLIANCE = "appliance"
 """The phase whose objects travel on devices: its evidence is that of devices, not of datasets."""
@@ -217,7 +218,10 @@ def _title(story: RunStory) -> str:
         return "Everything that was planned is on the target; the source has changed since"
     if story.models and not (story.datasets or story.databases or story.streams):
         return "Every model answers on the target as on the source"
-    return "Everything the source had is on the target"
+    back = [each.registry for each in story.registries if each.registry.endswith(BACK)]
+    if back and (len(back) < len(story.registries) or story.feature_stores):
+        return f"Everything moved; {enumeration(back)}: what was on the target is on the source"
+    return f"Everything the {'target' if back else 'source'} had is on the {'source' if back else 'target'}"
 
 
 def _proof(story: RunStory) -> str:

@@ -53,11 +53,11 @@ def verification(*, missing: int = 0, **changes: Any) -> RegistryVerificationRec
     return RegistryVerificationRecord(**_COMMON | values | changes)
 
 
-async def write_registry(store: EvidenceStore, *records: Any) -> None:
-    """Write records in their order, each as the next of its kind."""
+async def write_registry(store: EvidenceStore, *records: Any, name: str = NAME) -> None:
+    """Write records of a registry in their order, each as the next of its kind."""
     for record in records:
         kind = _kind(record)
-        await write_next(store, lambda number, kind=kind: registry_path(RUN, NAME, kind, number), record)
+        await write_next(store, lambda number, kind=kind: registry_path(RUN, name, kind, number), record)
 
 
 def _kind(record: Any) -> str:

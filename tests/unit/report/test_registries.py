@@ -124,6 +124,25 @@ async def test_a_run_of_registries_alone_is_told_as_passed(store: EvidenceStore)
     assert (seen.datasets, seen.registries) == ((), (NAME,))
 
 
+@pytest.mark.parametrize(
+    ("names", "title"),
+    [
+        ([NAME], "Everything the source had is on the target"),
+        ([f"{NAME}.back"], "Everything the target had is on the source"),
+        ([f"{NAME}.back", "other"], f"; {NAME}.back: what was on the target is on the source"),
+    ],
+)
+async def test_the_headline_tells_which_way_a_registry_went(
+    store: EvidenceStore, names: list[str], title: str
+) -> None:
+    for name in names:
+        records = [each.model_copy(update={"registry": name}) for each in good()]
+        await write_registry(store, *records, name=name)
+    await write_summary(store, await summarise(store, RUN, [], [], registries=names))
+    headline = headline_of(await read_story(store, RUN))
+    assert (headline.standing, headline.title.endswith(title)) == (Standing.PASSED, True), headline
+
+
 async def test_things_that_differ_are_shown_by_id_and_field_and_do_nothing(store: EvidenceStore) -> None:
     hostile = RegistryDifference(what="run", id=HOSTILE, kind="different", fields=("data.tags[x]", SCRIPT))
     wrong = verification(missing=1, differences=(hostile,), unread=("webhooks",), tables=(UNEQUAL,))
