@@ -133,7 +133,8 @@ def request_lines(workload: Workload) -> list[RequestLine]:
     writes = small + workload.parts + _assembly(workload)
     lines = [
         ("source", "list", pages_source, pages_source + 4),
-        ("source", "read", moved + drawn + looked, 3 * moved + 2 * undecided + drawn + looked + 10),
+        # Of a look the object's head, and where they are in force its access list.
+        ("source", "read", moved + drawn + looked, 3 * moved + 2 * undecided + drawn + 2 * looked + 11),
         (
             "source",
             "tags",

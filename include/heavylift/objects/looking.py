@@ -21,10 +21,11 @@ from heavylift.objects.diff import LIKELY, Difference
 from heavylift.objects.pool import for_each
 from heavylift.objects.requests import TransferRequest
 from heavylift.objects.row_files import insert_rows
+from heavylift.objects.shares import Shares, shared_findings
 from heavylift.platforms.containers import RETENTION, RETENTION_REMEDY
 from heavylift.platforms.ports import ObjectHead, ObjectStore
 from heavylift.platforms.tags import KEPT_OTHERWISE
-from heavylift.spec.vocabulary import Via
+from heavylift.spec.vocabulary import Phase, Via
 
 MOST_LOOKED_AT = 300
 """So many objects are looked at where the spec does not ask for all."""
@@ -64,6 +65,7 @@ class _Look:
         self.found: list[tuple[str, str, str]] = []
         self.otherwise: Counter[str] = Counter()
         self.held: Counter[str] = Counter()
+        self.shares = Shares(source)
 
     async def at(self, rel: str) -> None:
         """Note what the target cannot keep of one object."""
@@ -80,6 +82,7 @@ class _Look:
             return
         self.looked_at += 1
         self.held.update(head.held_by)
+        await self.shares.at(key)
         options = self._request.options
         goal = class_on_target(
             self._request.source.location.scheme,
@@ -122,6 +125,8 @@ async def look_at_attributes(
     if not number_looked_at(request, going):
         return Looked()
     look = _Look(request, source, target)
+    if request.run.phase != Phase.SYNC:
+        await look.shares.begin()
     difference.database.execute("CREATE TABLE attributes_lost (rel VARCHAR, rule VARCHAR, reason VARCHAR)")
     for keys in _to_look_at(request, difference):
         await for_each(keys, look.at, min(request.options.limits.max_concurrency, len(keys)))
@@ -184,7 +189,8 @@ def _told(request: TransferRequest, difference: Difference, look: _Look, going: 
         )
         for what, number in sorted(look.held.items())
     ]
-    return Looked((*notes, *held), tuple(named), bool(counts))
+    shared = shared_findings(dataset, look.shares, look.looked_at, request.target.location.scheme)
+    return Looked((*notes, *held, *shared), tuple(named), bool(counts))
 
 
 def _statement(looked_at: int, going: int, counts: Mapping[str, int]) -> str:

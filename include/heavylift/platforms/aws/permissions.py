@@ -17,6 +17,7 @@ _BY_QUERY: tuple[tuple[str, str, str], ...] = (
     ("GET", "object-lock", "s3:GetBucketObjectLockConfiguration"),
     ("GET", "encryption", "s3:GetEncryptionConfiguration"),
     ("GET", "acl", "s3:GetBucketAcl"),
+    ("GET", "ownershipControls", "s3:GetBucketOwnershipControls"),
     ("GET", "policy", "s3:GetBucketPolicy"),
     ("PUT", "policy", "s3:PutBucketPolicy"),
     ("DELETE", "policy", "s3:DeleteBucketPolicy"),
@@ -48,7 +49,10 @@ def permission_of(request: Request) -> str:
 
 
 def _action(request: Request) -> str:
-    query = dict(parse_qsl(urlsplit(request.url).query, keep_blank_values=True))
+    address = urlsplit(request.url)
+    query = dict(parse_qsl(address.query, keep_blank_values=True))
+    if request.method == "GET" and "acl" in query and not address.path.endswith("/"):
+        return "s3:GetObjectAcl"
     for method, name, action in _BY_QUERY:
         if request.method == method and name in query:
             return action

@@ -12,6 +12,7 @@ from heavylift.connections import Connection
 from heavylift.errors import AlreadyExistsError, NotFoundError, PermanentError, TransientError
 from heavylift.locations import Location
 from heavylift.platforms.aws import container, naming, refusals, shutting, versions
+from heavylift.platforms.aws.access_lists import ObjectAccessLists
 from heavylift.platforms.aws.attributes import attribute_problems, sendable, unsendable
 from heavylift.platforms.aws.headers import (
     attribute_headers,
@@ -379,6 +380,10 @@ class S3Store:
     async def describe_container(self) -> list[ContainerTrait]:
         """Return what is set for the container as a whole and does not move with its objects."""
         return await container.describe(self._wire)
+
+    def access_lists(self) -> ObjectAccessLists:
+        """Return who tells of single objects' access lists."""
+        return ObjectAccessLists(self._wire)
 
     def key_problem(self, key: str) -> str | None:
         """Return why S3's documented rules cannot hold ``key``, or None."""

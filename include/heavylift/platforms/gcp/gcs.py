@@ -23,6 +23,7 @@ from heavylift.errors import PreconditionError, UnsupportedError
 from heavylift.locations import Location
 from heavylift.platforms.containers import ContainerTrait
 from heavylift.platforms.gcp import container, rules, versions
+from heavylift.platforms.gcp.access_lists import ObjectAccessLists
 from heavylift.platforms.gcp.composing import Composer, name_upload
 from heavylift.platforms.gcp.faults import changed
 from heavylift.platforms.gcp.open_uploads import open_uploads
@@ -313,6 +314,10 @@ class GcsStore:
     async def describe_container(self) -> list[ContainerTrait]:
         """Return what is set for the container as a whole and does not move with its objects."""
         return await container.describe(self._wire)
+
+    def access_lists(self) -> ObjectAccessLists:
+        """Return who tells of single objects' access lists."""
+        return ObjectAccessLists(self._wire)
 
     def key_problem(self, key: str) -> str | None:
         """Return why no object can have this name, or None."""

@@ -22,4 +22,7 @@ def permission_of(request: Request) -> str:
         return "storage.objects.update"
     if path.endswith("/o"):
         return "storage.objects.list"
-    return "storage.objects.get" if "/o/" in path else "storage.buckets.get"
+    if "/o/" not in path:
+        return "storage.buckets.get"
+    with_list = "projection=full" in urlsplit(request.url).query
+    return "storage.objects.get" + (" and getIamPolicy" if with_list else "")
