@@ -36,6 +36,7 @@ from heavylift.cli.objects_options import (
     Memory,
     Migration,
     PartSize,
+    Posix,
     Prices,
     Processes,
     SourceConn,
@@ -92,6 +93,7 @@ def copy(
     content_headers: ContentHeaders = True,
     user_metadata: UserMetadata = True,
     tags: Tags = True,
+    posix: Posix = None,
     all_attributes: AllAttributes = False,
     verify_attributes: VerifyAttributes = False,
     max_cost_usd: MaxCost = None,
@@ -114,7 +116,7 @@ def copy(
         filters=filters_of(min_size, max_size, modified_since, modified_before),
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
-        metadata=metadata_of(content_headers, user_metadata, tags, all_attributes),
+        metadata=metadata_of(content_headers, user_metadata, tags, posix, all_attributes),
         verify=Verify(all_attributes=verify_attributes),
         limits=with_manners(
             limits_of(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
@@ -174,6 +176,7 @@ def sync(
     content_headers: ContentHeaders = True,
     user_metadata: UserMetadata = True,
     tags: Tags = True,
+    posix: Posix = None,
     all_attributes: AllAttributes = False,
     verify_attributes: VerifyAttributes = False,
     max_cost_usd: MaxCost = None,
@@ -205,7 +208,7 @@ def sync(
         filters=filters_of(min_size, max_size, modified_since, modified_before),
         on_conflict=on_conflict,
         on_unholdable_key=on_unholdable_key,
-        metadata=metadata_of(content_headers, user_metadata, tags, all_attributes),
+        metadata=metadata_of(content_headers, user_metadata, tags, posix, all_attributes),
         verify=Verify(all_attributes=verify_attributes),
         limits=with_manners(
             limits_of(bandwidth, concurrency, memory, part_size, stall_timeout), max_requests, window
@@ -248,6 +251,7 @@ def verify(
     content_headers: ContentHeaders = True,
     user_metadata: UserMetadata = True,
     tags: Tags = True,
+    posix: Posix = None,
     verify_attributes: VerifyAttributes = False,
     read_back: Annotated[bool, typer.Option(help="read every byte of the target")] = False,
     sample: Annotated[int | None, typer.Option(min=1, help="compare so many objects drawn at random")] = None,
@@ -267,7 +271,7 @@ def verify(
         exclude=tuple(exclude or ()),
         filters=filters_of(min_size, max_size, modified_since, modified_before),
         limits=with_manners(limits_of(bandwidth, concurrency, "128MiB", "16MiB", "60s"), max_requests, None),
-        metadata=metadata_of(content_headers, user_metadata, tags),
+        metadata=metadata_of(content_headers, user_metadata, tags, posix),
         verify=Verify.model_validate(
             {
                 "mode": VerifyMode.SAMPLE if sample else VerifyMode.FULL,
@@ -317,6 +321,7 @@ def diff(
     content_headers: ContentHeaders = True,
     user_metadata: UserMetadata = True,
     tags: Tags = True,
+    posix: Posix = None,
     all_attributes: AllAttributes = False,
     prices: Prices = None,
     as_json: AsJson = False,
@@ -332,7 +337,7 @@ def diff(
         include=tuple(include or ()),
         exclude=tuple(exclude or ()),
         filters=filters_of(min_size, max_size, modified_since, modified_before),
-        metadata=metadata_of(content_headers, user_metadata, tags, all_attributes),
+        metadata=metadata_of(content_headers, user_metadata, tags, posix, all_attributes),
         cost=CostOptions(prices=prices),
         dry_run=True,
     )

@@ -13,7 +13,7 @@ from heavylift.cli.stores import evidence_connection
 from heavylift.connections import Connection, connection_from_env
 from heavylift.errors import SpecError
 from heavylift.locations import parse_location
-from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey
+from heavylift.spec.vocabulary import OnConflict, OnUnholdableKey, PosixFact
 
 if TYPE_CHECKING:
     from heavylift.spec.datasets import Limits, Metadata
@@ -75,6 +75,10 @@ UserMetadata = Annotated[
     bool, typer.Option("--user-metadata/--no-user-metadata", help="keep the user's own metadata")
 ]
 Tags = Annotated[bool, typer.Option("--tags/--no-tags", help="keep object tags")]
+Posix = Annotated[
+    list[PosixFact] | None,
+    typer.Option(help="carry this of files, as user metadata in stores; may be given again"),
+]
 MaxCost = Annotated[float | None, typer.Option(min=0, help="refuse to start above this estimate, USD")]
 Prices = Annotated[Path | None, typer.Option(help="CSV file with prices of your own")]
 DryRun = Annotated[
@@ -131,13 +135,33 @@ def _connection(scheme: str, conn_id: str | None, option: str) -> Connection | N
 
 
 def metadata_of(
-    content_headers: bool, user_metadata: bool, tags: bool, all_attributes: bool = False
+    content_headers: bool,
+    user_metadata: bool,
+    tags: bool,
+    posix: list[PosixFact] | None = None,
+    all_attributes: bool = False,
 ) -> Metadata:
-    """Return what travels with an object's bytes, in the spec's words."""
+    """Return what travels with an object's bytes, in the spec's words.
+
+    :raises SpecError: files' own attributes are to travel, and not the user metadata that carries them.
+    """
     from heavylift.spec.datasets import Metadata
 
+    if posix and not user_metadata:
+        raise SpecError(
+            "reading what travels with the bytes",
+            got="--posix with --no-user-metadata",
+            expected="user metadata, which carries it",
+            state="nothing was touched",
+            remedy="leave out one of both",
+            code="9231",
+        )
     return Metadata(
-        content_headers=content_headers, user_metadata=user_metadata, tags=tags, look_at_all=all_attributes
+        content_headers=content_headers,
+        user_metadata=user_metadata,
+        tags=tags,
+        posix=tuple(posix or ()),
+        look_at_all=all_attributes,
     )
 
 

@@ -242,6 +242,8 @@ def command(claim: Claim, asked: VolumeAsk, place: str, *, restores: bool) -> li
         *("--migration", migration_of(claim, asked)),
         # What ext4 makes in the root of a file system; nobody but root may read it.
         *("--exclude", "/lost+found/**", "--no-wait"),
+        # Programs in a volume shall stay such. Only root may give files to others.
+        *("--posix", "time", "--posix", "mode", *(() if asked.user else ("--posix", "owner"))),
     ]
 
 

@@ -9,6 +9,7 @@ from heavylift.checksums import Algorithm
 from heavylift.errors import NotFoundError, PreconditionError
 from heavylift.evidence.wording import shortened
 from heavylift.objects.proof import common_algorithm, read_checksums, usable_algorithm
+from heavylift.platforms.file_entries import entries_of
 from heavylift.platforms.ports import ListedObject, ObjectAttributes, ObjectHead, ObjectStore
 from heavylift.spec.datasets import Metadata
 
@@ -127,7 +128,9 @@ def attribute_differences(
     if keep.user_metadata:
         # HTTP header names have no case, and S3 and Azure hand them back in lower case.
         one, other = _lower(source.metadata), _lower(target.metadata)
-        _differ_in(found, "metadata", one, _without(other, ADDED_BY_SERVICES - set(one)))
+        # A file always has a time, a mode and an owner, also where nobody said which.
+        added = ADDED_BY_SERVICES | entries_of(keep.posix)
+        _differ_in(found, "metadata", one, _without(other, added - set(one)))
     if keep.tags and tags:
         _differ_in(found, "tags", source.tags, target.tags)
     return found

@@ -8,6 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from heavylift.evidence.store import EvidenceStore, open_evidence
 from heavylift.objects.manners import Manners
 from heavylift.objects.requests import TransferRequest
+from heavylift.platforms.file_entries import entries_of
 from heavylift.platforms.ports import ObjectStore
 from heavylift.platforms.wiring import open_store
 
@@ -30,18 +31,21 @@ async def open_both(
     """
     manners = manners or Manners(request.options.limits)
     source, target = request.source, request.target
+    carried = entries_of(request.options.metadata.posix)
     async with (
         open_store(
             source.location,
             source.connection,
             settings=manners.settings("source", source.location),
             pacer=manners.pacer,
+            carried=carried,
         ) as source_store,
         open_store(
             target.location,
             target.connection,
             settings=manners.settings("target", target.location),
             pacer=manners.pacer if both_ways else None,
+            carried=carried,
         ) as target_store,
     ):
         yield source_store, target_store

@@ -30,13 +30,15 @@ async def open_store(
     *,
     settings: HttpSettings | None = None,
     pacer: Pacer | None = None,
+    carried: frozenset[str] = frozenset(),
 ) -> AsyncIterator[ObjectStore]:
     """Open the store of ``location`` and close it at the end of the block.
 
     :param connection: may be None for ``file://``.
+    :param carried: entries of metadata by which time, mode and owner of files come and go.
     :raises ConnectionConfigError: the connection is of another kind, or lacks a field.
     """
-    store = _make(location, connection, settings, pacer or Pacer())
+    store = _make(location, connection, settings, pacer or Pacer(), carried)
     try:
         yield store
     finally:
@@ -44,12 +46,16 @@ async def open_store(
 
 
 def _make(
-    location: Location, connection: Connection | None, settings: HttpSettings | None, pacer: Pacer
+    location: Location,
+    connection: Connection | None,
+    settings: HttpSettings | None,
+    pacer: Pacer,
+    carried: frozenset[str],
 ) -> ObjectStore:
     _check_kind(location, connection)
     adapter = load_adapter(location.scheme)
     if location.scheme == "file":
-        return cast("ObjectStore", adapter(location, pacer=pacer))
+        return cast("ObjectStore", adapter(location, pacer=pacer, carried=carried))
     from heavylift.platforms.http import HttpSettings
 
     settings = settings or HttpSettings()

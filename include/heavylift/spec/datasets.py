@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from heavylift.spec.base import Count, Flag, Number, SpecModel, wrong
 from heavylift.spec.quantities import BytesPerSecond, RequestsPerSecond, Seconds, SizeBytes
-from heavylift.spec.vocabulary import VerifyMethod, VerifyMode
+from heavylift.spec.vocabulary import PosixFact, VerifyMethod, VerifyMode
 from heavylift.spec.windows import WindowText
 
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
@@ -74,11 +74,22 @@ class Metadata(SpecModel):
         default=True, description="Keep the user's own metadata (x-amz-meta-* and alike)."
     )
     tags: Flag = Field(default=True, description="Keep object tags, where both stores have them.")
+    posix: tuple[PosixFact, ...] = Field(
+        default=(),
+        description="What of files travels as user metadata (mtime, mode, uid, gid, as rclone has them), and"
+        " is set on files that are written: their time, mode, owner and group.",
+    )
     look_at_all: Flag = Field(
         default=False,
         description="Let the plan look at the attributes of every object that is to be copied, not of 300:"
         " one more request each, and one for its tags.",
     )
+
+    @model_validator(mode="after")
+    def _posix_fits(self) -> Metadata:
+        if self.posix and not self.user_metadata:
+            raise wrong("contradiction", "user_metadata: true", got="posix, which travels as user metadata")
+        return self
 
 
 class Sample(SpecModel):

@@ -72,6 +72,14 @@ class OnConflict(StrEnum):
     OVERWRITE = "overwrite"
 
 
+class PosixFact(StrEnum):
+    """What a file is besides its bytes."""
+
+    TIME = "time"
+    MODE = "mode"
+    OWNER = "owner"
+
+
 class OnUnholdableKey(StrEnum):
     """What to do with a key that the target store cannot hold."""
 

@@ -88,9 +88,14 @@ def ran(job: Path, volume: Path, work: Path, bucket: dict[str, Any]) -> dict[str
     return said
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def files(folder: Path) -> dict[str, tuple[bytes, int, int]]:
+    """Return content, mode and time of each file."""
     found = {each.relative_to(folder).as_posix(): each for each in folder.rglob("*") if each.is_file()}
-    return {name: each.read_bytes() for name, each in found.items() if not name.startswith("lost+found")}
+    return {
+        name: (each.read_bytes(), each.stat().st_mode, each.stat().st_mtime_ns)
+        for name, each in found.items()
+        if not name.startswith("lost+found")
+    }
 
 
 def test_a_volume_goes_to_the_bucket_and_comes_back_from_it(
@@ -107,6 +112,8 @@ def test_a_volume_goes_to_the_bucket_and_comes_back_from_it(
     there.mkdir()
     for name, content in {"model.bin": b"m" * 200_000, "a/b/two words.txt": b"x", "empty": b""}.items():
         (here / name).write_bytes(content)
+    (here / "model.bin").chmod(0o750)
+    os.utime(here / "empty", ns=(0, 10**18 + 1))
     for folder in (here, there):
         (folder / "lost+found").mkdir()
         (folder / "lost+found" / "#1").write_bytes(b"of the file system's own")
@@ -131,6 +138,8 @@ def test_a_job_reads_only_and_has_no_secret_in_it(tmp_path: Path, capsys: pytest
         [mount] = [each for each in container["volumeMounts"] if each["name"] == "volume"]
         assert mount["readOnly"] is reads_only
         assert pod["securityContext"]["runAsUser"] == 1000
+        # An ordinary user can give no file away.
+        assert ("mode" in container["command"], "owner" in container["command"]) == (True, False)
         [secret] = [each for each in container["env"] if "valueFrom" in each]
         assert secret["valueFrom"]["secretKeyRef"] == {"name": "heavylift-bucket", "key": "connection"}
 

@@ -7,17 +7,20 @@ import re
 import secrets
 import stat
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from heavylift.checksums import Algorithm, Body, Checksums
 from heavylift.errors import NotFoundError, PreconditionError, UnsupportedError
 from heavylift.locations import Location
+from heavylift.platforms.file_entries import FileFacts, taken_out
 from heavylift.platforms.integrity import check_crc32c
 from heavylift.platforms.local import names, uploads, xattrs
 from heavylift.platforms.local.faults import read_faults, write_faults
+from heavylift.platforms.local.file_facts import problems_of, set_facts
 from heavylift.platforms.local.folders import open_folder
 from heavylift.platforms.local.listing import listed_object, version_of
 from heavylift.platforms.local.publishing import clean_drafts, draft_in
-from heavylift.platforms.local.reading import OpenFile, open_file
+from heavylift.platforms.local.reading import OpenFile, open_file, read_head
 from heavylift.platforms.ports import ObjectAttributes, ObjectHead, PartReceipt, PutReceipt, Upload
 
 _UPLOAD_ID = re.compile(r"[0-9a-f]{32}")
@@ -29,10 +32,14 @@ def name_upload(key: str) -> Upload:
 
 
 class Files:
-    """The files below the root of ``location``; errors and semantics are the port's."""
+    """The files below the root of ``location``; errors and semantics are the port's.
 
-    def __init__(self, location: Location) -> None:
+    :param carried: entries of metadata by which time, mode and owner of files come and go.
+    """
+
+    def __init__(self, location: Location, carried: frozenset[str] = frozenset()) -> None:
         self._location = location
+        self._carried = carried
         self._root = location.container
         self._room = xattrs.Room(self._root)
 
@@ -51,12 +58,18 @@ class Files:
     ) -> tuple[OpenFile, bytes]:
         """Open a file and read its first chunk: a small file costs one thread switch."""
         what = self.what("get", key)
-        opened = open_file(self._root, key, what, version=version, offset=offset, length=length)
+        opened = open_file(
+            self._root, key, what, version=version, offset=offset, length=length, carried=self._carried
+        )
         try:
             return opened, opened.read()
         except BaseException:
             opened.close()
             raise
+
+    def head(self, key: str) -> ObjectHead:
+        """Return what the file system tells about a file."""
+        return read_head(self._root, key, self.what("head", key), self._carried)
 
     def fetch(
         self, key: str, version: str | None, offset: int, length: int | None, into: bytearray | None = None
@@ -191,20 +204,31 @@ class Files:
 
     def attribute_problems(self, attributes: ObjectAttributes) -> list[str]:
         """Return what would be lost, having asked the file system itself once for each size."""
-        data = xattrs.encode(attributes)
+        facts, kept = self._apart(attributes)
+        data, problems = xattrs.encode(kept), problems_of(facts)
         with write_faults(f"probe of extended attributes at {self._location}"):
             if not data or self._room.has_room_for(data):
-                return []
+                return problems
         return [
+            *problems,
             f"all {len(data)} bytes of attributes and tags are lost: "
-            "the file system has no extended attributes of that size"
+            "the file system has no extended attributes of that size",
         ]
 
+    def _apart(self, attributes: ObjectAttributes) -> tuple[FileFacts, ObjectAttributes]:
+        """Return what the file itself is given, and what is kept beside it."""
+        if not self._carried:
+            return FileFacts(), attributes
+        facts, rest = taken_out(attributes.metadata, self._carried)
+        return facts, replace(attributes, metadata=rest)
+
     def _keep_attributes(self, file: int, attributes: ObjectAttributes) -> None:
-        data = xattrs.encode(attributes)
+        facts, kept = self._apart(attributes)
+        data = xattrs.encode(kept)
         # attribute_problems has named those for which there is no room.
         if data and self._room.has_room_for(data):
             os.setxattr(file, xattrs.XATTR, data)
+        set_facts(file, facts)
 
     def _path_to_write(self, key: str, what: str) -> tuple[list[str], str]:
         if problem := names.key_problem(key, self._root):

@@ -5,7 +5,7 @@ root can be reached: no link is followed below it. What is and is not kept:
 
 - Regular files are objects. Symbolic links, pipes, sockets and devices are not: a listing passes
   them by and names each in ``PosixStore.unlisted``. Empty folders are not objects either, and
-  hard links are separate objects. Owner, mode and times of files are not carried.
+  hard links are separate objects. Time, mode and owner of files are carried where that is asked for.
 - A file whose name is not valid UTF-8 is passed by and named in ``unlisted`` too, since neither another
   store nor a manifest could carry it; by a key with surrogate escapes (PEP 383) it can be read.
 - Attributes and tags lie in an extended attribute where the file system has room for them.
@@ -30,7 +30,7 @@ from heavylift.platforms.local import names
 from heavylift.platforms.local.files import Files, name_upload
 from heavylift.platforms.local.listing import Walk
 from heavylift.platforms.local.open_uploads import open_uploads
-from heavylift.platforms.local.reading import OpenFile, read_head
+from heavylift.platforms.local.reading import OpenFile
 from heavylift.platforms.open_uploads import OpenUpload
 from heavylift.platforms.pacing import Pacer
 from heavylift.platforms.ports import (
@@ -89,17 +89,21 @@ class PosixStore:
 
     :param location: its container is the root's absolute path.
     :param pacer: holds reads and writes to a bandwidth.
+    :param carried: entries of metadata by which time, mode and owner of files come and go
+        (``file_entries.py``); none: they are nobody's business.
     """
 
     traits = TRAITS
 
-    def __init__(self, location: Location, *, pacer: Pacer | None = None) -> None:
+    def __init__(
+        self, location: Location, *, pacer: Pacer | None = None, carried: frozenset[str] = frozenset()
+    ) -> None:
         self.location = location
         self.pacer = pacer or Pacer()
         self.unlisted: dict[str, str] = {}
         """Path → what it is, of all that listings of this store met and passed by."""
         self._root = location.container
-        self._files = Files(location)
+        self._files = Files(location, carried)
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="heavylift-posix")
 
     async def run(self, function: Callable[[], _T]) -> _T:
@@ -127,7 +131,7 @@ class PosixStore:
 
         :raises NotFoundError: no regular file of this key.
         """
-        return await self.run(partial(read_head, self._root, key, self._files.what("head", key)))
+        return await self.run(partial(self._files.head, key))
 
     async def tags(self, key: str) -> dict[str, str]:
         """Return the tags kept with the file."""

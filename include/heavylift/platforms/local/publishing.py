@@ -93,7 +93,7 @@ def clean_drafts(folder: int, *, older_than_seconds: float = 60.0) -> int:
 
 def _clean_draft(folder: int, name: str, limit: float) -> bool:
     try:
-        file = os.open(name, os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+        file = open_to_write(name, folder)
     except FileNotFoundError:
         return False
     try:
@@ -106,6 +106,30 @@ def _clean_draft(folder: int, name: str, limit: float) -> bool:
     finally:
         os.close(file)
     return True
+
+
+def open_to_write(name: str, folder: int, more: int = 0) -> int:
+    """Open one of our own files to read and write, also one that a killed writer has left read-only.
+
+    :param more: further flags.
+    """
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | more
+    try:
+        return os.open(name, flags, 0o666, dir_fd=folder)
+    except PermissionError:
+        _let_write(name, folder)
+        return os.open(name, flags, 0o666, dir_fd=folder)
+
+
+def _let_write(name: str, folder: int) -> None:
+    if os.chmod in os.supports_follow_symlinks:
+        os.chmod(name, 0o600, dir_fd=folder, follow_symlinks=False)
+        return
+    file = os.open(name, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        os.chmod(f"/proc/self/fd/{file}", 0o600)
+    finally:
+        os.close(file)
 
 
 def _open_draft(folder: int) -> Draft:

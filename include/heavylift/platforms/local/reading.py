@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from heavylift.errors import IntegrityError, NotFoundError, PreconditionError
 from heavylift.platforms.local import xattrs
 from heavylift.platforms.local.faults import read_faults
+from heavylift.platforms.local.file_facts import facts_of
 from heavylift.platforms.local.folders import open_folder
 from heavylift.platforms.local.listing import listed_object, version_of
 from heavylift.platforms.local.names import segments_to_read
@@ -68,10 +69,18 @@ def check_version(got: str, expected: str | None, what: str) -> None:
 
 
 def open_file(
-    root: str, key: str, what: str, *, version: str | None, offset: int, length: int | None
+    root: str,
+    key: str,
+    what: str,
+    *,
+    version: str | None,
+    offset: int,
+    length: int | None,
+    carried: frozenset[str] = frozenset(),
 ) -> OpenFile:
     """Open a regular file for reading, without following any link.
 
+    :param carried: entries of metadata that shall tell what the file is besides its bytes.
     :raises NotFoundError: nothing there, or no regular file.
     :raises PreconditionError: not ``version`` any more, or shorter than ``offset``.
     """
@@ -82,7 +91,7 @@ def open_file(
         _check_regular(os.stat(name, dir_fd=folder, follow_symlinks=False), what)
         file = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
     try:
-        head = _head(file, key, what)
+        head = _head(file, key, what, carried)
         check_version(head.object.version, version, what)
         size = head.object.size_bytes
         end = size if length is None else min(size, offset + length)
@@ -92,17 +101,18 @@ def open_file(
         raise
 
 
-def read_head(root: str, key: str, what: str) -> ObjectHead:
+def read_head(root: str, key: str, what: str, carried: frozenset[str] = frozenset()) -> ObjectHead:
     """Return a file's head.
 
+    :param carried: as of ``open_file``.
     :raises NotFoundError: nothing there, or no regular file.
     """
-    opened = open_file(root, key, what, version=None, offset=0, length=0)
+    opened = open_file(root, key, what, version=None, offset=0, length=0, carried=carried)
     opened.close()
     return opened.head
 
 
-def _head(file: int, key: str, what: str) -> ObjectHead:
+def _head(file: int, key: str, what: str, carried: frozenset[str]) -> ObjectHead:
     with read_faults(what):
         found = os.fstat(file)
         _check_regular(found, what)
@@ -117,6 +127,9 @@ def _head(file: int, key: str, what: str) -> ObjectHead:
                 remedy=f"mend or remove it: setfattr -x {xattrs.XATTR} FILE",
                 code="3214",
             ) from error
+    if carried:
+        told = facts_of(found).entries(carried)
+        attributes = replace(attributes, metadata={**attributes.metadata, **told})
     return ObjectHead(listed_object(key, found), attributes, tag_count=len(attributes.tags))
 
 

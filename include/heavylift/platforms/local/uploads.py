@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from heavylift.checksums import Body
 from heavylift.errors import IntegrityError
-from heavylift.platforms.local.publishing import instead_of_empty_folder, rename
+from heavylift.platforms.local.publishing import instead_of_empty_folder, open_to_write, rename
 from heavylift.platforms.ports import PartReceipt
 
 WHOLE = "whole"
@@ -149,7 +149,7 @@ def assembled(upload: int, receipts: Iterable[PartReceipt], what: str) -> Iterat
         starts.append(starts[-1] + part.size_bytes)
     in_place = all(part.offset in {None, start} for part, start in zip(chosen, starts, strict=False))
     name = WHOLE if in_place else "rebuilt"
-    file = os.open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666, dir_fd=upload)
+    file = open_to_write(name, upload, os.O_CREAT)
     try:
         for part, start in zip(chosen, starts, strict=False):
             if part.offset is None or not in_place:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from heavylift.checksums import Algorithm, digest
 from heavylift.locations import Location
+from heavylift.platforms.file_entries import ALL
 from heavylift.platforms.local import publishing
 from heavylift.platforms.local.files import Files, name_upload
 from heavylift.platforms.local.listing import Walk
@@ -28,8 +31,13 @@ CALLS = [
     "mkdir",
     "rmdir",
     "ftruncate",
+    "setxattr",
+    "fchmod",
+    "fchown",
+    "utime",
 ]
 ATTRIBUTES = ObjectAttributes(content_type="a/b")
+NOBODY = 65534
 # The second part comes before the first, so that it is kept apart and put in place at the end.
 PARTS = {2: b"b" * 70_000, 1: b"a" * 70_000, 3: b"c" * 100}
 WHOLE = PARTS[1] + PARTS[2] + PARTS[3]
@@ -124,13 +132,58 @@ def test_a_killed_upload_goes_on_and_sends_no_finished_part_again(tmp_path: Path
     pytest.fail("the upload never came to its end")
 
 
-def send_and_complete(files: Files, upload: Upload) -> None:
+def send_and_complete(files: Files, upload: Upload, attributes: ObjectAttributes = ATTRIBUTES) -> None:
     found = files.finished_parts(upload)
     assert found is not None
     for number, body in PARTS.items():
         if number not in found:
             found[number] = files.put_part(upload, number, body, crc(body))
-    files.complete(upload, list(found.values()), ATTRIBUTES, True)
+    files.complete(upload, list(found.values()), attributes, True)
+
+
+@contextmanager
+def as_nobody() -> Iterator[Path]:
+    """Act as an ordinary user for the length of the block, in a folder of that user's."""
+    with tempfile.TemporaryDirectory() as folder:
+        user = os.geteuid()
+        if user == 0:
+            os.chown(folder, NOBODY, NOBODY)
+            os.seteuid(NOBODY)
+        try:
+            yield Path(folder)
+        finally:
+            if user == 0:
+                os.seteuid(user)
+
+
+@pytest.mark.parametrize("unnamed", [True, False])
+def test_a_killed_writer_of_a_read_only_file_is_in_nobodys_way(
+    monkeypatch: pytest.MonkeyPatch, unnamed: bool
+) -> None:
+    if not unnamed:
+        monkeypatch.delattr(os, "O_TMPFILE")
+    metadata = {"mode": "100444", "mtime": "1000000000.000000001"}
+    attributes = ObjectAttributes(content_type="a/b", metadata=metadata)
+    with as_nobody() as folder:
+        for kill_at in range(1, 200):
+            root = folder / str(kill_at)
+            root.mkdir()
+            files = Files(Location("file", str(root)), ALL)
+            upload = name_upload("d/big")
+            files.begin(upload)
+            done = survives(
+                lambda files=files, upload=upload: send_and_complete(files, upload, attributes), kill_at
+            )
+            if not listed(root):
+                send_and_complete(Files(Location("file", str(root)), ALL), upload, attributes)
+            files.put("d/big", WHOLE, attributes, {}, False)
+            found = (root / "d/big").stat()
+            assert (found.st_mode & 0o777, found.st_mtime_ns) == (0o444, 10**18 + 1)
+            assert (root / "d/big").read_bytes() == WHOLE
+            if done:
+                assert kill_at > 20
+                return
+    pytest.fail("the upload never came to its end")
 
 
 def test_what_killed_writers_left_is_cleaned_but_not_what_living_ones_write(tmp_path: Path) -> None:
