@@ -32,11 +32,13 @@ class Moves:
     """Two servers, and what can be done with them.
 
     :param back: what was moved there goes back.
+    :param registry: the registry's name.
     """
 
     source: Connection
     target: Connection
     back: bool = False
+    registry: str = "history"
 
     def request(
         self, deletes: str = "keep", on_name_conflict: str = "fail", **options: Any
@@ -44,7 +46,7 @@ class Moves:
         """Return a request that moves everything through the interface."""
         request = RegistryRequest(
             RunKey(migration="m", phase="registry", run="r1"),
-            "history",
+            self.registry,
             RegistryPlace(self.source),
             RegistryPlace(self.target),
             None,

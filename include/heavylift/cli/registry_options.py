@@ -16,6 +16,7 @@ from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
     from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.selection import Selection
 
 MIGRATION = "shell"
 """The migration under which evidence and the target's notes lie, unless ``--migration`` names one."""
@@ -81,6 +82,22 @@ NoContents = Annotated[
     bool,
     typer.Option("--no-contents", help="compare artifacts by names and sizes alone, and read none"),
 ]
+Experiments = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--experiment",
+        help="not at store level: move only experiments whose names fit this pattern, and no model that"
+        " --model does not name; may be given again",
+    ),
+]
+Models = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        help="not at store level: move only registered models and prompts whose names fit this pattern, and"
+        " no experiment that --experiment does not name; may be given again",
+    ),
+]
 MakeTables = Annotated[
     bool,
     typer.Option(
@@ -127,12 +144,14 @@ def request_of(
     stores: tuple[str | None, str | None] = (None, None),
     *,
     back: bool = False,
+    chosen: tuple[list[str] | None, list[str] | None] = (None, None),
     **options: Any,
 ) -> RegistryRequest:
     """Return the request that a command's options make, in a run of its own.
 
     :param stores: connection ids of both object stores.
     :param back: what was moved there goes back.
+    :param chosen: patterns of experiments and of models; all where there are none.
     :raises SpecError: a pair of prefixes cannot be read.
     :raises ConnectionConfigError: a connection is not set.
     """
@@ -151,9 +170,20 @@ def request_of(
         target=place_of(target, target_store_conn, connection_from_env, stores[1]),
         evidence_url=evidence,
         evidence_connection=evidence_connection(evidence_conn),
-        options=replace(RegistryOptions(uris=prefixes_of(source, target, pairs)), **options),
+        options=replace(
+            RegistryOptions(uris=prefixes_of(source, target, pairs), selection=_selection(*chosen)), **options
+        ),
     )
     return request.back() if back else request
+
+
+def _selection(experiments: list[str] | None, models: list[str] | None) -> Selection:
+    """Return what is chosen: with patterns of one sort alone, nothing of the other."""
+    from heavylift.registry.selection import Selection
+
+    if experiments is None and models is None:
+        return Selection()
+    return Selection(tuple(experiments or ()), tuple(models or ()))
 
 
 def _kept_name(name: str) -> SpecError:

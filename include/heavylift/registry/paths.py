@@ -46,6 +46,10 @@ def choose_path(request: RegistryRequest) -> Choice:
             raise _unsupported(request, f"a registry of kind {place.kind.value!r}", "MLflow on both sides")
     if request.options.path is RegistryPath.API:
         return Choice("api", f"through the interface, as asked for: {_KEEPS}")
+    if not request.options.selection.is_everything:
+        if request.options.path is RegistryPath.STORE:
+            raise _moves_whole(request)
+        return Choice("api", f"through the interface, as only a part of the source is to move: {_KEEPS}")
     if request.options.path is RegistryPath.AUTO:
         lacking = _lacking(request.source, "source") or _lacking(request.target, "target")
         if lacking:
@@ -116,6 +120,17 @@ def _remedy(place: RegistryPlace, side: str) -> str:
         "name it: 'store_connection' in the spec or in the extra field of connection"
         f" {place.connection.conn_id!r}, or --{side}-store-conn; without databases there is"
         " heavylift registry … --path api"
+    )
+
+
+def _moves_whole(request: RegistryRequest) -> UnsupportedError:
+    return UnsupportedError(
+        f"choosing how registry {request.registry!r} moves",
+        got="a choice of experiments or models at store level",
+        expected="all of them: a store moves whole",
+        state="nothing was touched",
+        remedy="choose --path api, or leave --experiment and --model out",
+        code="9599",
     )
 
 

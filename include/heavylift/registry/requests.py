@@ -10,11 +10,13 @@ from heavylift.connections import Connection
 from heavylift.errors import NotFoundError, UnsupportedError
 from heavylift.evidence.records import RunKey
 from heavylift.registry.catalogues.wiring import kind_of
+from heavylift.registry.selection import Selection
 from heavylift.registry.uris import UriMap, uri_map
 from heavylift.spec.registry_phase import (
     BACK,
     converts,
     goes_back,
+    may_choose,
     moves_artifacts,
     prefixes_in_spec,
 )
@@ -59,6 +61,7 @@ class RegistryOptions:
         the run fails at its end.
     :param live: the source is being written to while it is verified: what changes meanwhile is told apart.
     :param make_tables: at store level: a copy into an empty database makes MLflow's tables first.
+    :param selection: which experiments and models move; at store level all do.
     """
 
     path: RegistryPath = RegistryPath.AUTO
@@ -74,6 +77,7 @@ class RegistryOptions:
     dry_run: bool = False
     live: bool = False
     make_tables: bool = False
+    selection: Selection = field(default_factory=Selection)
 
 
 @dataclass(frozen=True)
@@ -154,13 +158,14 @@ def registry_request(
     :raises UnsupportedError: the spec asks for a part of it only.
     """
     found = _find(spec, registry)
-    if (found.experiments, found.models) != (("*",), ("*",)):
+    selection = Selection(found.experiments, found.models)
+    if not selection.is_everything and not may_choose(found):
         raise UnsupportedError(
             f"moving registry {registry!r}",
             got="a choice of experiments or models",
             expected="all of them ('*')",
             state="nothing was touched",
-            remedy="leave 'experiments' and 'models' out: the store moves whole",
+            remedy="leave 'experiments' and 'models' out: a store moves whole; or set path: api",
             code="7103",
         )
     api = found.path is RegistryPath.API
@@ -189,6 +194,7 @@ def registry_request(
             dry_run=dry_run,
             live=live,
             make_tables=found.make_tables,
+            selection=selection,
         ),
     )
     return request.back() if goes_back(found) else request

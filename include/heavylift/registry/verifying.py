@@ -18,6 +18,7 @@ from heavylift.registry.rest.comparing import Comparison, Result
 from heavylift.registry.rest.reading import Reader
 from heavylift.registry.rest.returning import Marks, look_both_ways
 from heavylift.registry.rest.translating import SourceView, TargetView
+from heavylift.registry.selection import selected_of
 from heavylift.registry.store.moment import moment_of
 from heavylift.registry.store.proving import table_proofs
 from heavylift.registry.uris import UriMap
@@ -52,6 +53,7 @@ async def _compare(request: RegistryRequest, work: Work, found: Result, workspac
         for side in (request.source, request.target)
     )
     try:
+        source.selected = selected_of(options.selection)
         ours, theirs = await _sides(request, source, target)
         return await Comparison(
             source=ours,
@@ -79,7 +81,7 @@ async def _sides(
         return as_they_are
     ours = SourceView()
     back = UriMap(tuple((new, old) for old, new in options.uris.pairs))
-    theirs = TargetView(request.id, ours, back)
+    theirs = TargetView(request.id, ours, back, selected=source.selected)
     marks = Marks(request.id, request.id_of_other_way)
     await look_both_ways(source, target, marks, back=request.is_back)
     await theirs.learn(target)

@@ -62,6 +62,11 @@ def may_go_back(registry: Registry) -> bool:
     return not (converts(registry) or by_store)
 
 
+def may_choose(registry: Registry) -> bool:
+    """Tell whether some experiments and models can move without the others: not at store level."""
+    return converts(registry) or registry.path is RegistryPath.API
+
+
 def going_back(spec: MigrationSpec, names: Collection[str]) -> MigrationSpec:
     """Return the spec with those registries under the name of their way back that go back in a run.
 

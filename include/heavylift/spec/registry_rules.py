@@ -10,7 +10,14 @@ from heavylift.spec.base import MOST_OF_A_NAME
 from heavylift.spec.model import MigrationSpec
 from heavylift.spec.place_rules import place_rules
 from heavylift.spec.problems import FieldPath
-from heavylift.spec.registry_phase import artifacts_of, converts, may_go_back, moves_artifacts, spec_for
+from heavylift.spec.registry_phase import (
+    artifacts_of,
+    converts,
+    may_choose,
+    may_go_back,
+    moves_artifacts,
+    spec_for,
+)
 from heavylift.spec.rule import Broken
 from heavylift.spec.sections_data import OnNameConflict, Registry, RegistryPath
 from heavylift.spec.vocabulary import SCHEMES, Check, Deletes, Phase
@@ -77,15 +84,29 @@ def _judges_something(check: Check, spec: MigrationSpec) -> bool:
 
 
 def _whole(registry: Registry, path: FieldPath) -> Iterator[Broken]:
-    for name in ("experiments", "models"):
-        if getattr(registry, name) != _ALL:
-            yield Broken(
-                "2221",
-                (*path, name),
-                f"a choice of {name}",
-                "all of them ('*'): a store moves whole",
-                f"leave {name} out",
-            )
+    chosen = [name for name in ("experiments", "models") if getattr(registry, name) != _ALL]
+    if chosen and may_choose(registry):
+        yield from _chosen(registry, path)
+        return
+    for name in chosen:
+        yield Broken(
+            "2221",
+            (*path, name),
+            f"a choice of {name}",
+            "all of them ('*'): a store moves whole",
+            f"leave {name} out, or set path: api",
+        )
+
+
+def _chosen(registry: Registry, path: FieldPath) -> Iterator[Broken]:
+    if registry.deletes is not Deletes.KEEP and not converts(registry):
+        yield Broken(
+            "2238",
+            (*path, "deletes"),
+            f"{registry.deletes.value} with a choice of experiments or models",
+            f"{Deletes.KEEP.value}: what is chosen no more would count as gone from the source",
+            "leave deletes out",
+        )
 
 
 def _ways(registry: Registry, path: FieldPath) -> Iterator[Broken]:

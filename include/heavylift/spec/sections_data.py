@@ -195,9 +195,11 @@ class Registry(SpecModel):
     more_artifacts: tuple[ArtifactPrefix, ...] = Field(
         default=(), description="Further prefixes of artifact locations, in the same object stores."
     )
-    experiments: tuple[Pattern, ...] = Field(default=("*",), description="Experiments, as patterns of names.")
+    experiments: tuple[Pattern, ...] = Field(
+        default=("*",), description="Experiments, as patterns of names; at store level all of them."
+    )
     models: tuple[Pattern, ...] = Field(
-        default=("*",), description="Registered models, as patterns of names."
+        default=("*",), description="Registered models and prompts, as patterns of names; at store level all."
     )
     path: RegistryPath = Field(default=RegistryPath.AUTO, description="auto explains its choice.")
     on_name_conflict: OnNameConflict = Field(

@@ -12,6 +12,7 @@ from heavylift.errors import NotFoundError
 from heavylift.evidence.records import RunKey
 from heavylift.registry.features.requests import feature_request
 from heavylift.registry.requests import registry_request
+from heavylift.registry.selection import Selection
 from heavylift.spec import Phase
 from heavylift.spec.registry_phase import spec_for
 from heavylift.spec.resolve import find_dataset
@@ -126,6 +127,18 @@ def test_auto_is_left_open_where_no_artifacts_are_named(
     assert (request.source.artifacts, request.target.artifacts) == (None, None)
 
 
+@pytest.mark.parametrize(
+    "way", [{"path": "api"}, {"source": {**SOURCE, "kind": "sagemaker", "connection": "aws"}}]
+)
+def test_some_experiments_and_models_can_be_chosen(tmp_path: Path, way: dict[str, Any]) -> None:
+    chosen = {"experiments": ["fraud-*", "/Users/*"], "models": []}
+    found = load(tmp_path, spec(**way, **chosen))
+    selection = registry_request(found, "history", RUN, lambda n: Connection(n, "any")).options.selection
+    assert selection == Selection(("fraud-*", "/Users/*"), ())
+    assert [selection.experiment(each) for each in ("fraud-1", "/Users/a/b", "other")] == [True, True, False]
+    assert not selection.model("fraud-1")
+
+
 def test_registries_of_two_kinds_move_by_what_their_versions_name(tmp_path: Path) -> None:
     said = {
         "source": {**SOURCE, "kind": "sagemaker", "connection": "aws", "artifacts_connection": "s3_a"},
@@ -155,6 +168,7 @@ def test_registries_of_two_kinds_move_by_what_their_versions_name(tmp_path: Path
         ),
         ({"experiments": ["fraud-*"]}, "2221", "experiments", "all of them"),
         ({"models": ["a"]}, "2221", "models", "all of them"),
+        ({"path": "api", "models": ["a"], "deletes": "propagate"}, "2238", "deletes", "would count as gone"),
         ({"target": {**TARGET, "connection": "mlflow_a"}}, "2222", "target.connection", "another server"),
         ({"deletes": "quarantine"}, "2224", "deletes", "keep or propagate"),
         ({"source": {**SOURCE, "artifacts": None}}, "2225", "source.artifacts", "on both sides"),

@@ -35,6 +35,8 @@ class EvaluationDatasets:
         context = self.context
         context.tell("evaluation datasets")
         found = await optional(_datasets(context.source), context.tally, f"source {ROUTE}")
+        if context.source.selected is not None:
+            found = [each for each in found if await self._experiments(str(each["dataset_id"]))]
         context.tally.found(SORT, len(found))
         there = {}
         for each in await optional(_datasets(context.target), context.tally, f"target {ROUTE}"):

@@ -52,10 +52,12 @@ async def note_hidden(context: Context) -> None:
     """Note what the interface neither shows nor takes, and what this version does not move."""
     for what, item, reason in _HIDDEN:
         context.tally.lose(what, item, reason, count=0)
-    for what, method, path, field in _COUNTED:
+    # Who chooses experiments and models has chosen none of these.
+    for what, method, path, field in _COUNTED if context.source.selected is None else ():
         query = {"max_results": 100} if method == "POST" else {}
         _lose(context, what, await _count(context.source, method, path, field, query))
-    await _other_workspaces(context)
+    if context.source.selected is None:
+        await _other_workspaces(context)
     active = [
         str(each["experiment_id"])
         async for each in all_experiments(context.source)

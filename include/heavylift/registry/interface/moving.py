@@ -41,6 +41,7 @@ from heavylift.registry.interface.server import WritingServer
 from heavylift.registry.interface.traces import Traces
 from heavylift.registry.paths import choose_path
 from heavylift.registry.rest.client import TrackingServer, server_url
+from heavylift.registry.selection import left_out, selected_of
 from heavylift.registry.unaccepted import losses_not_accepted
 from heavylift.registry.work import Work
 from heavylift.spec.sections_data import OnNameConflict
@@ -64,8 +65,9 @@ async def look_ahead(request: RegistryRequest, work: Work) -> RegistryPreflightR
     async with _opened(looking, work, "copy", histories=request.options.dry_run) as context:
         copied = await any_ours(context)
         await _run(context)
+        left = tuple(_left_out(context))
         version = await _version(context.source), await _version(context.target)
-    findings = tuple(_findings(request, context.tally))
+    findings = (*left, *_findings(request, context.tally))
     passed = not any(each.severity is Severity.BLOCKER for each in findings)
     return RegistryPreflightRecord(
         run=request.run,
@@ -131,12 +133,19 @@ async def move_interface(
         failures=tuple(tally.failures),
         failure_count=tally.failure_count,
         fallbacks=tuple(sorted(tally.fallbacks)),
-        findings=tuple(_not_looked_at(context)),
+        findings=(*_left_out(context), *_not_looked_at(context)),
         passed=_passed(tally, accept=request.options.accept_losses),
         dry_run=request.options.dry_run,
         seconds=time.monotonic() - began,
     )
     return record, _id_map(request, context.maps)
+
+
+def _left_out(context: Context) -> Iterator[Finding]:
+    """Yield how much stays behind because it was not chosen."""
+    selected = context.source.selected
+    if selected is not None:
+        yield left_out(len(selected.others), len(selected.models))
 
 
 def _not_looked_at(context: Context) -> Iterator[Finding]:
@@ -177,6 +186,7 @@ async def _opened(
     options = request.options
     _demand_two(request)
     source = TrackingServer(request.source.connection, options.parallel)
+    source.selected = selected_of(options.selection)
     target = WritingServer(request.target.connection, options.parallel, writes=not options.dry_run)
     try:
         context = Context(

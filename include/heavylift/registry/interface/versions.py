@@ -171,6 +171,8 @@ class Versions:
         tags |= self._own(version, number) | note(fields, pairs({_STAGE: _NO_STAGE}))
         body: dict[str, Any] = {"name": self.target_name, "source": source, "tags": pairs_of(tags)}
         run = str(version.get("run_id") or "")
+        if run and run not in maps.runs and self.context.source.selected is not None:
+            raise _of_another_choice(self._id(number), run)
         if run:
             body["run_id"] = maps.runs.get(run, run)
         if model:
@@ -284,6 +286,18 @@ def _refused(version: str, error: PermanentError) -> PermanentError:
         remedy="look where the source's version has its files: its run or logged model must be there and hold"
         " them; mend or delete it there, and run the same command again",
         code="9564",
+    )
+
+
+def _of_another_choice(version: str, run: str) -> ConflictError:
+    return ConflictError(
+        f"moving version {version}",
+        got=f"files that belong to run {run}, whose experiment is not chosen, or which is deleted for good",
+        expected="the run of each version of a chosen model among what moves",
+        state="nothing was overwritten; this version and later ones of the model were not moved",
+        remedy="choose the run's experiment as well, or leave the model out: experiments and models of the"
+        " registry in the spec, --experiment and --model in a shell",
+        code="9600",
     )
 
 

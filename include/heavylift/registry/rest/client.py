@@ -19,6 +19,7 @@ from heavylift.errors import (
 )
 from heavylift.platforms.http import HttpClient, HttpSettings, Request
 from heavylift.platforms.http_errors import error_for_status
+from heavylift.registry.selection import Selected
 
 Query = Mapping[str, str | int | Sequence[str]]
 _OVERLOADED = (
@@ -45,10 +46,12 @@ class TrackingServer:
     :param attempts: how often each is tried.
     :param workspace: of which one things are told; by default the server's default one.
 
-    ``lens`` is what all answers are seen through, where it is set.
+    ``lens`` is what all answers are seen through, where it is set; ``selected`` leaves out of them what does
+    not move.
     """
 
     lens: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    selected: Selected | None = None
 
     def __init__(
         self, connection: Connection, requests: int, attempts: int = 4, *, workspace: str = ""
@@ -174,6 +177,7 @@ class TrackingServer:
                 " to a proxy's page",
                 code="7140",
             )
+        found = found if self.selected is None else self.selected(found)
         return found if self.lens is None else self.lens(found)
 
 

@@ -254,6 +254,9 @@ class Reader:
                 # A list does not tell to which experiments one belongs.
                 linked = await self.server.get(f"{path}/{each['dataset_id']}/experiment-ids")
                 each["experiment_ids"] = linked.get("experiment_ids") or []
+                selected = self.server.selected
+                if selected is not None and not selected.takes_any(map(str, each["experiment_ids"])):
+                    continue
                 # A text that the server makes of rows, in whatever order it finds them.
                 each["tags"] = json.loads(each.get("tags") or "{}")
                 self._put(found, "evaluation dataset", each)

@@ -16,6 +16,7 @@ from heavylift.registry.rest import spans
 from heavylift.registry.rest.client import ONLY_PROMPTS, TrackingServer
 from heavylift.registry.rest.tags import as_dictionary, tags_of
 from heavylift.registry.rest.views import Raw, own_id
+from heavylift.registry.selection import Selected
 from heavylift.registry.uris import UriMap
 
 _MARK = "heavylift."
@@ -129,6 +130,7 @@ class TargetView:
     :param registry: under which name the move is known.
     :param source: knows the webhooks' names, which have no tags.
     :param uris: the map of prefixes, target to source.
+    :param selected: what of the source moves, where that is not all.
     """
 
     registry: str
@@ -137,6 +139,7 @@ class TargetView:
     origins: dict[tuple[str, str], str] = field(default_factory=dict)
     ids: dict[tuple[str, str], str] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
+    selected: Selected | None = None
 
     async def learn(self, server: TrackingServer) -> None:
         """Read which experiments, runs, logged models and registered models come from where."""
@@ -197,6 +200,9 @@ class TargetView:
         origin = self._origin(tags)
         if origin is None:
             return self._stranger(kind, raw, tags)
+        if self.selected is not None and self.selected.leaves_out(kind, origin):
+            # It came when more was chosen, and stays.
+            return None
         self.ids.setdefault((kind, origin), own_id(kind, raw))
         return origin, _plain(kind, self._with_origin(kind, raw, origin, tags), self._terms)
 
