@@ -90,6 +90,7 @@ async def test_tags_that_are_set_alone_arrive(
             assert (about_objects(proxy, KEYS), writes(proxy)) == ([], []), name
 
 
+@pytest.mark.long
 async def test_each_slice_has_its_turn_and_no_object_is_asked_for_twice_in_a_round(
     servers: Servers, new_container: Callable[[], str], tmp_path: Path
 ) -> None:
@@ -164,6 +165,7 @@ async def verify_alone(servers: Servers, origin: Place, goal: Place, tmp_path: P
     return found
 
 
+@pytest.mark.long
 async def test_an_object_that_others_wrote_since_is_not_written_over_for_its_attributes(
     servers: Servers, new_container: Callable[[], str], tmp_path: Path
 ) -> None:

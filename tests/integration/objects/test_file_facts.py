@@ -72,6 +72,7 @@ async def test_files_come_back_from_a_store_as_they_were(
     assert facts(folder_of(goal)) == were
 
 
+@pytest.mark.long
 async def test_rclone_reads_what_is_kept_and_the_other_way_round(
     servers: Servers, new_container: Callable[[], str], tmp_path: Path
 ) -> None:

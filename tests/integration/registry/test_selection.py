@@ -67,6 +67,7 @@ def test_what_is_chosen_moves_and_is_proved_and_more_can_be_chosen_later(
     assert (proof.passed, target.dump()) == (True, before), proof.differences
 
 
+@pytest.mark.long
 def test_models_move_with_the_experiments_of_their_runs_and_not_without(
     filled: tuple[Server, Server],
 ) -> None:
@@ -98,6 +99,7 @@ def test_models_move_with_the_experiments_of_their_runs_and_not_without(
     assert moves.verify(selection=both).passed
 
 
+@pytest.mark.long
 def test_two_choices_of_one_server_move_into_one_under_two_names(filled: tuple[Server, Server]) -> None:
     _, target = filled
     other = replace(moves_of(filled), registry="other")
