@@ -15,7 +15,7 @@ from heavylift.registry.catalogues.planning import UNFINISHED, State, state_of
 from heavylift.registry.catalogues.trials.experiments import tags_in
 from heavylift.registry.catalogues.trials.families import TrialsOf
 from heavylift.registry.catalogues.trials.limits import trial_limits
-from heavylift.registry.catalogues.trials.naming import run_name
+from heavylift.registry.catalogues.trials.naming import is_of, run_name
 from heavylift.registry.catalogues.trials.points import REASONS, Due, Sending, lost_in, mark_of, shown
 from heavylift.registry.catalogues.trials.run import Run
 from heavylift.registry.catalogues.trials.service import taken
@@ -79,6 +79,7 @@ class Components:
     run: Run
     trials: TrialsOf
     listed: set[str] = field(default_factory=set)
+    done: int = 0
 
     def __post_init__(self) -> None:
         self._histories = Points(self.run.history.server, self.run.tally.fallbacks)
@@ -92,6 +93,7 @@ class Components:
                 "ListTrialComponents", "TrialComponentSummaries", ExperimentName=experiment.name
             )
             self.listed = {str(each["TrialComponentName"]) for each in named}
+            self.run.there |= {name for name in self.listed if is_of(self.run.registry, name)}
 
     async def move(self, page: Sequence[Raw]) -> None:
         """Bring a page of runs, some at a time, so that memory is bounded by these."""
@@ -99,7 +101,9 @@ class Components:
             await self._group(page[start : start + RUNS_AT_ONCE])
 
     async def _group(self, runs: Sequence[Raw]) -> None:
-        self.run.tell(f"runs of experiment {self.trials.experiment.thing['name']}")
+        name = self.trials.experiment.thing["name"]
+        self.run.tell(f"runs of experiment {name}", self.done, len(self.trials.families.ids))
+        self.done += len(runs)
         self.run.tally.found(SORT, len(runs))
         parts: list[Part] = []
 
@@ -127,10 +131,12 @@ class Components:
             run, self.run.uri, self.run.losing(f"run {own}"), last_values=bool(self.run.no_points)
         )
         name = run_name(self.run.registry, own)
-        part = Part(run, await self.trials.of(run), name, wanted)
+        self.run.met.add(name)
+        part = Part(run, self.trials.name_of(run), name, wanted)
         if name in self.listed:
             part.there = await self.run.held("TrialComponent", name)
         if part.there is None:
+            await self.trials.make_sure(run)
             await self._make(part)
         if part.there is not None:
             await self._update(part)
@@ -181,6 +187,9 @@ class Components:
         if state is State.OTHERS and run.conflicts(SORT, part.id, part.wanted, held):
             part.stays, part.due = True, False
             return
+        if state is not State.EQUAL or run.full or part.trial not in self.trials.listed:
+            # A settled run whose trial is there cannot have another name since, or another trial.
+            await self.trials.make_sure(part.run)
         if unfinished or run.full or part.wanted.get(TAGS + PARENT_RUN) != held.get(TAGS + PARENT_RUN):
             await self._associate(part)
         if state is not State.EQUAL:

@@ -9,7 +9,7 @@ from heavylift.registry.catalogues.experiments.reading import Held
 from heavylift.registry.catalogues.leaves import digest_of
 from heavylift.registry.catalogues.planning import State, state_of
 from heavylift.registry.catalogues.trials.experiments import Experiment, tags_in
-from heavylift.registry.catalogues.trials.naming import display_name, run_name
+from heavylift.registry.catalogues.trials.naming import display_name, is_of, run_name
 from heavylift.registry.catalogues.trials.run import Run
 from heavylift.registry.catalogues.trials.service import taken
 from heavylift.registry.catalogues.trials.shapes import leaves_there, name_of, trial_leaves
@@ -30,6 +30,7 @@ class TrialsOf:
     families: Families
     listed: set[str] = field(default_factory=set)
     _asked: dict[str, asyncio.Future[None]] = field(default_factory=dict)
+    _counted: set[str] = field(default_factory=set)
 
     async def read(self) -> None:
         """List what is there."""
@@ -39,8 +40,22 @@ class TrialsOf:
             )
             self.listed = {str(each["TrialName"]) for each in named}
 
-    async def of(self, run: Raw) -> str:
-        """Return the name of a run's trial, which is there then; whoever asks first makes it.
+    def name_of(self, run: Raw) -> str:
+        """Return the name of a run's trial, and count the trial when it is met first."""
+        root = self.families.root(run_id(run))
+        if root not in self._counted:
+            self._counted.add(root)
+            self.run.tally.found(SORT)
+        return run_name(self.run.registry, root)
+
+    @property
+    def gone(self) -> set[str]:
+        """Names of trials of this move of which no run is left on the source."""
+        ours = {name for name in self.listed if is_of(self.run.registry, name)}
+        return ours - {run_name(self.run.registry, root) for root in self._counted}
+
+    async def make_sure(self, run: Raw) -> None:
+        """See to it that a run's trial is there, and as it must be; whoever asks first does it.
 
         :raises AlreadyExistsError: somebody else's trial has the name.
         """
@@ -49,13 +64,12 @@ class TrialsOf:
         if asked is None:
             asked = self._asked[root] = asyncio.ensure_future(self._one(root, run))
         await asyncio.shield(asked)
-        return run_name(self.run.registry, root)
 
     async def _one(self, root: str, run: Raw) -> None:
         top = run if root == run_id(run) else await self.run.history.run(root)
         name = run_name(self.run.registry, root)
-        self.run.tally.found(SORT)
-        wanted = trial_leaves(top, self.run.losing(f"trial of run {root}"))
+        # What of its name is lost is counted with the run that has it.
+        wanted = trial_leaves(top, lambda *_: None)
         there = await self.run.held("Trial", name) if name in self.listed else None
         if there is None:
             tags = tags_in(wanted) | self.run.marks(root, digest_of(wanted))

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.registry_records import RegistryKept
 from heavylift.registry.catalogues.experiments.moving import Looked
-from heavylift.registry.catalogues.trials.components import Components
+from heavylift.registry.catalogues.trials.components import SORT, Components
 from heavylift.registry.catalogues.trials.experiments import Experiment, Experiments
+from heavylift.registry.catalogues.trials.families import SORT as TRIALS
 from heavylift.registry.catalogues.trials.families import TrialsOf
 from heavylift.registry.catalogues.trials.points import why_no_points
 from heavylift.registry.catalogues.trials.run import Run
@@ -124,6 +125,7 @@ async def _all(run: Run, deep: list[str]) -> None:
         await _runs(run, each, deep)
         if not run.writes:
             await run.history.count_beside(each.id, run.tally)
+    run.tally.kept(SORT, len(run.there - run.met))
 
 
 async def _runs(run: Run, experiment: Experiment, deep: list[str]) -> None:
@@ -134,7 +136,9 @@ async def _runs(run: Run, experiment: Experiment, deep: list[str]) -> None:
     await components.read()
     async for page in run.history.runs(experiment.id, run.tally):
         deep += [own for own in map(run_id, page) if families.is_deep(own)]
+        # What began after the families were read comes with the next run.
         await components.move([each for each in page if run_id(each) in families.ids])
+    run.tally.kept(TRIALS, len(trials.gone))
 
 
 def _notes(run: Run, deep: list[str]) -> list[Finding]:

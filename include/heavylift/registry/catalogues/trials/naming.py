@@ -18,7 +18,16 @@ def run_name(registry: str, run: str) -> str:
     moves of one server into one account do not meet.
     """
     own = run if _PLAIN.fullmatch(run) else _digest(run, 16)
-    return f"run-{own}-{_digest(registry, 4)}"
+    return f"run-{own}{_end(registry)}"
+
+
+def is_of(registry: str, name: str) -> bool:
+    """Tell whether a trial or component has a name that this move gave it."""
+    return name.startswith("run-") and name.endswith(_end(registry))
+
+
+def _end(registry: str) -> str:
+    return f"-{_digest(registry, 4)}"
 
 
 def experiment_name(name: str, number: str, registry: str) -> str:

@@ -12,7 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from heavylift.errors import IncompleteError, PermanentError, ServerUnavailableError
+from heavylift.errors import (
+    CredentialError,
+    HeavyliftError,
+    IncompleteError,
+    PermanentError,
+    ServerUnavailableError,
+)
 from heavylift.registry.catalogues.experiments.points import BY_STEP, SERVICE
 from heavylift.registry.catalogues.experiments.reading import Shape
 from heavylift.registry.catalogues.trials.limits import MOST_STEP, trial_limits
@@ -101,9 +107,16 @@ async def why_no_points(service: ChangingService) -> str:
     if not service.offers(SERVICE):
         return f"{SERVICE} is not in this region"
     period, axis = BY_STEP
+    try:
+        # Where nobody tells the account the service is taken to answer: what it refuses is told then.
+        arn = await service.account_arn()
+    except CredentialError:
+        raise
+    except HeavyliftError:
+        return ""
     query = {
         "MetricName": "heavylift",
-        "ResourceArn": f"{await service.account_arn()}:experiment-trial-component/heavylift",
+        "ResourceArn": f"{arn}:experiment-trial-component/heavylift",
         "MetricStat": "Last",
         "Period": period,
         "XAxisType": axis,

@@ -31,6 +31,8 @@ class Run:
     :param address: the target, for people.
     :param no_points: why no points can be sent; empty where they can.
     :param full: look at every history again, also of runs that are settled.
+    :param there: names of components of this move that the target has.
+    :param met: names of components whose runs the source has.
     :param keeps_tags: for each sort of things, whether the service keeps tags that came with their making.
     """
 
@@ -47,6 +49,8 @@ class Run:
     tally: Tally
     no_points: str = ""
     full: bool = False
+    there: set[str] = field(default_factory=set)
+    met: set[str] = field(default_factory=set)
     keeps_tags: dict[str, bool] = field(default_factory=dict)
 
     @property

@@ -16,10 +16,11 @@ from heavylift.registry.catalogues import marks
 from heavylift.registry.catalogues.experiments.points import PointReader, by_name
 from heavylift.registry.catalogues.experiments.reading import Held, Trials
 from heavylift.registry.catalogues.trials.limits import MOST_STEP, trial_limits
+from heavylift.registry.catalogues.trials.points import why_no_points
 from heavylift.registry.rest.client import TrackingServer
 
 if TYPE_CHECKING:
-    from heavylift.registry.catalogues.experiments.reading import Service
+    from heavylift.registry.catalogues.trials.service import ChangingService
     from heavylift.registry.requests import RegistryRequest
     from heavylift.registry.settling import Judgement
 
@@ -39,14 +40,16 @@ Raw = Mapping[str, Any]
 class RunProof:
     """One comparison of a server with a region."""
 
-    def __init__(self, request: RegistryRequest, service: Service, found: Judgement) -> None:
+    def __init__(self, request: RegistryRequest, service: ChangingService, found: Judgement) -> None:
         self._request, self._found = request, found
         self._trials, self._points = Trials(service), PointReader(service)
+        self._service, self._no_points = service, ""
         self._server = TrackingServer(request.source.connection, request.options.parallel)
 
     async def run(self) -> None:
         """Compare all experiments, and then the trials and runs of each."""
         try:
+            self._no_points = await why_no_points(self._service)
             ours = await self._experiments()
             theirs = {
                 own: held for held in await self._trials.experiments() if (own := self._origin(held.tags))
@@ -206,14 +209,12 @@ class RunProof:
             params = {key: value for key, value in params.items() if key in kept or len(kept) < limits.params}
         tags = _of_source(data.get("tags"))
         tags.pop(_NAME, None)
-        metrics = await self._metrics(str(info["run_id"]), data.get("metrics") or (), held)
+        metrics = await self._metrics(str(info["run_id"]), data.get("metrics") or ())
         return found | params | metrics | _expected_tags(tags, held)
 
-    async def _metrics(self, run: str, shown: Iterable[Raw], held: Held | None) -> Fields:
+    async def _metrics(self, run: str, shown: Iterable[Raw]) -> Fields:
         """Return each metric's points by step, as many of them as can be there."""
         found: Fields = {}
-        if held is not None:
-            await self._points.of(held.described)
         for name in sorted({str(each["key"]) for each in shown}):
             last: dict[int, tuple[int, float]] = {}
             query = {"run_id": run, "metric_key": name, "max_results": 25_000}
@@ -251,11 +252,10 @@ class RunProof:
 
     async def _their_metrics(self, held: Held, tags: Fields, expected: Fields) -> Fields:
         """Return points by step; where they cannot be asked for, what summaries and tags tell of the last."""
-        series = await self._points.of(held.described)
-        if self._points.one_by_one:
+        if not self._no_points:
             return {
                 f"metrics/{name}": _listed({step: value for value, _, step in each.points})
-                for name, each in series.items()
+                for name, each in (await self._points.of(held.described)).items()
                 if each.points
             }
         summaries, found = by_name(held.described), Fields()
