@@ -37,6 +37,9 @@ _ANSWERS = {
     "throttled": (400, "ThrottlingException", "Rate exceeded"),
     "broken": (500, "InternalFailure", "no"),
     "conflict": (400, "ConflictException", "it is being changed"),
+    "full": (400, "ResourceLimitExceeded", "the account's quota is reached"),
+    "denied": (400, "AccessDeniedException", "not authorized"),
+    "unknown key": (400, "UnrecognizedClientException", "the security token is invalid"),
 }
 
 
@@ -48,7 +51,7 @@ class RefusedError(Exception):
 class SageMakerFront:
     """Stands before moto's server until it is closed.
 
-    :param asked: operations that change something, with their arguments, as they came.
+    :param asked: what changed something: operations with their arguments, in their order.
     :param seen: how many of each kind came.
     """
 
@@ -145,6 +148,8 @@ class SageMakerFront:
         def moto(other: dict[str, Any] | None = None) -> dict[str, Any]:
             data = json.dumps(body if other is None else other).encode()
             code, answer = self._moto(method, path, data, headers)
+            if code >= 500:
+                raise RefusedError("InternalFailure", f"moto fails: {answer[:300]!r}")
             found: dict[str, Any] = json.loads(answer or b"{}")
             if code >= 400:
                 raise RefusedError(found.get("__type", "ValidationException"), found.get("message", ""))
@@ -156,9 +161,10 @@ class SageMakerFront:
             if wrong:
                 raise RefusedError("ValidationException", "; ".join(wrong))
             with self._lock:
+                answer = act(body, moto) if act else moto()
                 if not operation.startswith(("Describe", "List")):
                     self.asked.append((operation, body))
-                return 200, json.dumps(act(body, moto) if act else moto()).encode()
+            return 200, json.dumps(answer).encode()
         except RefusedError as error:
             code, message = error.args
             return 400, json.dumps({"__type": code, "message": message}).encode()
@@ -238,17 +244,18 @@ class SageMakerFront:
         return answer
 
     def _list_trial_components(self, body: dict[str, Any], moto: Any) -> dict[str, Any]:
-        answer: dict[str, Any] = moto()
+        answer: dict[str, Any] = moto({key: value for key, value in body.items() if key != "TrialName"})
+        listed = answer["TrialComponentSummaries"]
+        if "TrialName" in body:
+            # moto knows the last trial of a component alone.
+            listed = [each for each in listed if body["TrialName"] in self._trials(each)]
         if "ExperimentName" in body:
-            answer["TrialComponentSummaries"] = [
-                each
-                for each in answer["TrialComponentSummaries"]
-                if any(
-                    self.experiments.get(trial) == body["ExperimentName"]
-                    for trial in self.trials_of.get(each["TrialComponentName"], ())
-                )
-            ]
-        return answer
+            of = [{self.experiments.get(trial) for trial in self._trials(each)} for each in listed]
+            listed = [each for each, names in zip(listed, of, strict=True) if body["ExperimentName"] in names]
+        return {**answer, "TrialComponentSummaries": listed}
+
+    def _trials(self, summary: Mapping[str, Any]) -> set[str]:
+        return self.trials_of.get(summary["TrialComponentName"], set())
 
     def _add_tags(self, body: dict[str, Any], moto: Any) -> dict[str, Any]:
         arn = body["ResourceArn"]

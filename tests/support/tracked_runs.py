@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from tests.support.tracking_server import Server
 
@@ -61,15 +61,16 @@ class Team:
     ) -> None:
         """Log to a run."""
         points = [
-            {"key": key, "value": value, "timestamp": moment, "step": step}
+            {"key": key, "value": _sent(value), "timestamp": moment, "step": step}
             for key, of in (metrics or {}).items()
             for value, moment, step in of
         ]
-        for start in range(0, max(len(points), 1), 900):
-            body: dict[str, Any] = {"run_id": run, "metrics": points[start : start + 900]}
-            if not start:
-                body |= {"params": _pairs(params or {}), "tags": _pairs(tags or {})}
-            self.server.ask("POST", f"{_API}/runs/log-batch", body)
+        given = {"metrics": points, "params": _pairs(params or {}), "tags": _pairs(tags or {})}
+        for sort, items in given.items():
+            # No more than a server takes at once.
+            for start in range(0, len(items), 100):
+                body = {"run_id": run, sort: items[start : start + 100]}
+                self.server.ask("POST", f"{_API}/runs/log-batch", body)
 
     def end(self, run: str, status: str = "FINISHED") -> None:
         """End a run."""
@@ -83,6 +84,12 @@ class Team:
     def delete(self, run: str) -> None:
         """Delete a run."""
         self.server.ask("POST", f"{_API}/runs/delete", {"run_id": run})
+
+
+def _sent(value: float) -> float | str:
+    if math.isfinite(value):
+        return value
+    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
 
 
 def _pairs(given: Mapping[str, str]) -> list[dict[str, str]]:

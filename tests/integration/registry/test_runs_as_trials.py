@@ -6,101 +6,19 @@ metrics beside it; both hold each request to botocore's model.
 
 from __future__ import annotations
 
-import json
-import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import Any
-
 import pytest
 
+from heavylift.errors import ConflictError, NotFoundError
 from heavylift.registry.catalogues.trials.naming import run_name
-from sandbox.stack import Stack
-from tests.integration.conftest import new_state_dir
-from tests.support.catalogue_moves import CatalogueMoves
-from tests.support.model_packages import Account
-from tests.support.sagemaker_front import SageMakerFront
-from tests.support.sagemaker_metrics import MetricsService
-from tests.support.tracked_runs import BEGAN, ENDED, Team, recent
-from tests.support.tracking_server import Server, servers
-
-PAIRS = (("mlflow-artifacts:", "s3://runs-target/moved"),)
+from heavylift.spec.sections_data import OnNameConflict
+from tests.support.tracked_runs import BEGAN, ENDED, recent
+from tests.support.trial_world import NAME, TrialWorld
 
 
-@dataclass(frozen=True)
-class World:
-    """A server with runs, and a region of its own for each test."""
-
-    mlflow: Server
-    front: SageMakerFront
-    metrics: MetricsService
-
-    @property
-    def moves(self) -> CatalogueMoves:
-        options = {"artifacts": False}
-        return CatalogueMoves(self.mlflow.connection, self.front.connection, PAIRS, options=options)
-
-    @property
-    def team(self) -> Team:
-        return Team(self.mlflow)
-
-    @property
-    def client(self) -> Any:
-        """SageMaker as any client sees it."""
-        return self.front.as_account.client("sagemaker")
-
-    def component(self, run: str) -> dict[str, Any]:
-        """Return a run's component."""
-        found: dict[str, Any] = self.client.describe_trial_component(
-            TrialComponentName=run_name("m/models", run)
-        )
-        return found
-
-    def tags(self, run: str) -> dict[str, str]:
-        """Return the tags of a run's component, without marks."""
-        listed = self.client.list_tags(ResourceArn=self.component(run)["TrialComponentArn"])["Tags"]
-        pairs = {each["Key"]: each["Value"] for each in listed}
-        return {key: value for key, value in pairs.items() if not key.startswith("heavylift.")}
-
-    def points(self, run: str, metric: str) -> dict[int, float]:
-        """Return the last value of each step that the service of metrics has."""
-        arn = self.component(run)["TrialComponentArn"]
-        return {
-            step: value for step, _, value in self.metrics.points.get((arn, metric), []) if step is not None
-        }
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Server]]:
-    folder = new_state_dir()
-    stack = Stack.start(folder, ("aws_control",))
-    try:
-        given = json.loads(stack.env["AIRFLOW_CONN_AWS_CONTROL"])["extra"]
-        endpoint = (given if isinstance(given, dict) else json.loads(given))["endpoint_url"]
-        with servers(tmp_path_factory.mktemp("tracking"), "runs") as (server,):
-            yield endpoint, server
-    finally:
-        stack.stop()
-        shutil.rmtree(folder)
-
-
-_REGIONS = iter(f"eu-{side}-{number}" for number in range(1, 50) for side in ("north", "south", "central"))
-
-
-@pytest.fixture
-def world(moto: tuple[str, Server]) -> Iterator[World]:
-    endpoint, server = moto
-    server.clear()
-    account = Account(endpoint, next(_REGIONS))
-    with ExitStack() as stack:
-        metrics = stack.enter_context(MetricsService(account))
-        front = stack.enter_context(SageMakerFront(account, metrics=metrics.config))
-        yield World(server, front, metrics)
-
-
-def test_runs_arrive_as_trials_and_components_and_a_second_time_nothing_is_written(world: World) -> None:
-    team, now = world.team, recent()
+def test_runs_arrive_as_trials_and_a_second_time_nothing_is_written(
+    trials: TrialWorld,
+) -> None:
+    team, now = trials.team, recent()
     number = team.experiment("pricing", team="risk")
     top = team.run(number, "nightly tuning", params={"rate": "0.1", "epochs": "10", "note": ""})
     child = team.run(
@@ -113,11 +31,11 @@ def test_runs_arrive_as_trials_and_components_and_a_second_time_nothing_is_writt
     )
     below = team.run(number, "deep", child, metrics={"auc": [(0.75, now, 0)]}, status="RUNNING")
 
-    looked = world.moves.look(accept_losses=False)
+    looked = trials.moves.look(accept_losses=False)
     assert looked.losses == ()
     assert [each.rule for each in looked.findings] == ["runs-below-child-runs"]
-    assert world.front.writes() == []
-    record = world.moves.copy(accept_losses=False)
+    assert trials.front.writes() == []
+    record = trials.moves.copy(accept_losses=False)
     assert record.passed, record.failures
     assert {each.table: each.inserted for each in record.tables if each.rows} == {
         "experiments": 1,
@@ -125,37 +43,34 @@ def test_runs_arrive_as_trials_and_components_and_a_second_time_nothing_is_writt
         "trial components": 3,
         "metric points": 26,
     }
-    trial = run_name("m/models", top)
-    assert world.client.describe_experiment(ExperimentName="pricing")["DisplayName"] == "pricing"
-    assert world.client.describe_trial(TrialName=trial)["DisplayName"] == "nightly-tuning"
-    assert {run_name("m/models", each) for each in (top, child, below)} == {
-        each["TrialComponentName"]
-        for each in world.client.list_trial_components(TrialName=trial)["TrialComponentSummaries"]
-    }
-    parent, inner = world.component(top), world.component(child)
+    trial = run_name(NAME, top)
+    assert trials.client.describe_experiment(ExperimentName="pricing")["DisplayName"] == "pricing"
+    assert trials.client.describe_trial(TrialName=trial)["DisplayName"] == "nightly-tuning"
+    assert trials.components(top) == {run_name(NAME, each) for each in (top, child, below)}
+    parent, inner = trials.component(top), trials.component(child)
     assert parent["Parameters"] == {
         "rate": {"NumberValue": 0.1},
         "epochs": {"StringValue": "10"},
         "note": {"StringValue": ""},
     }
     assert (inner["StartTime"].timestamp(), inner["EndTime"].timestamp()) == (BEGAN / 1000, ENDED / 1000)
-    assert [world.component(each)["Status"]["PrimaryStatus"] for each in (top, child, below)] == [
+    assert [trials.component(each)["Status"]["PrimaryStatus"] for each in (top, child, below)] == [
         "Completed",
         "Failed",
         "InProgress",
     ]
     assert inner["OutputArtifacts"]["mlflow.artifacts"]["Value"].startswith("s3://runs-target/moved/")
     assert (
-        world.tags(child).items()
+        trials.tags(child).items()
         >= {
             "owner": "ann",
             "mlflow.parentRunId": top,
             "mlflow.source.git.commit": "abc123",
         }.items()
     )
-    assert world.tags(top)["mlflow.runName"] == "nightly tuning"
-    assert world.points(child, "loss") == {step: 1 / (step + 1) for step in range(25)}
-    proof = world.moves.verify()
+    assert trials.tags(top)["mlflow.runName"] == "nightly tuning"
+    assert trials.points(child, "loss") == {step: 1 / (step + 1) for step in range(25)}
+    proof = trials.moves.verify()
     assert proof.passed, proof.differences
     assert {each.what: each.equal for each in proof.compared if each.source} == {
         "experiment": 1,
@@ -164,7 +79,181 @@ def test_runs_arrive_as_trials_and_components_and_a_second_time_nothing_is_writt
     }
     assert proof.statement.count("26 points of metrics")
 
-    world.front.writes()
-    world.metrics.put.clear()
-    assert (world.moves.copy().written, world.moves.sync().written) == (0, 0)
-    assert (world.front.writes(), world.metrics.put) == ([], [])
+    trials.written()
+    assert (trials.moves.copy().written, trials.moves.sync().written, trials.written()) == (0, 0, [])
+
+
+@pytest.mark.long
+def test_what_is_new_or_changed_follows_and_the_rest_is_not_written_again(trials: TrialWorld) -> None:
+    team, now = trials.team, recent()
+    with pytest.raises(NotFoundError, match="HL-7189"):
+        trials.moves.sync()
+    number = team.experiment("pricing")
+    top = team.run(number, "first", params={"rate": "0.1"})
+    running = team.run(number, "second", metrics={"loss": [(0.5, now, 0)]}, status="RUNNING")
+    gone = team.run(number, "third")
+    assert trials.moves.copy().passed
+    trials.written()
+
+    child = team.run(number, "child", top, metrics={"auc": [(0.9, now, 3)]})
+    team.log(running, metrics={"loss": [(0.25, now, 1)]}, params={"depth": "3"}, tags={"owner": "ann"})
+    record = trials.moves.sync()
+    assert record.passed, record.failures
+    assert {each.table: (each.inserted, each.updated) for each in record.tables if each.rows} == {
+        "experiments": (0, 0),
+        "trials": (0, 0),
+        "trial components": (1, 1),
+        "metric points": (2, 0),
+    }
+    assert trials.components(top) == {run_name(NAME, each) for each in (top, child)}
+    assert (trials.points(running, "loss"), trials.points(child, "auc")) == ({0: 0.5, 1: 0.25}, {3: 0.9})
+    assert trials.component(running)["Parameters"] == {"depth": {"StringValue": "3"}}
+    assert trials.moves.verify().passed
+    trials.written()
+
+    team.end(running, "KILLED")
+    team.rename(top, "first of all")
+    team.delete(gone)
+    trials.mlflow.ask("POST", "api/2.0/mlflow/runs/delete-tag", {"run_id": running, "key": "owner"})
+    assert not trials.moves.verify().passed
+    record = trials.moves.sync()
+    assert record.passed, record.failures
+    assert {each.table: (each.updated, each.kept) for each in record.tables if each.rows} == {
+        "experiments": (0, 0),
+        "trials": (1, 1),
+        "trial components": (2, 1),
+    }
+    assert trials.component(running)["Status"]["PrimaryStatus"] == "Stopped"
+    assert "owner" not in trials.tags(running)
+    assert trials.client.describe_trial(TrialName=run_name(NAME, top))["DisplayName"] == "first-of-all"
+    proof = trials.moves.verify()
+    assert proof.passed, proof.differences
+    kept = {each.what: each.kept for each in proof.compared if each.kept}
+    assert kept == {"trial": 1, "run": 1}, "what has gone from the source stays, and is no difference"
+    trials.written()
+    assert (trials.moves.sync().written, trials.written()) == (0, [])
+
+
+@pytest.mark.long
+def test_a_run_that_gets_another_parent_moves_to_its_trial(trials: TrialWorld) -> None:
+    team = trials.team
+    number = team.experiment("pricing")
+    one, other = team.run(number, "one"), team.run(number, "other")
+    child = team.run(number, "child", one)
+    assert trials.moves.copy().passed
+    team.log(child, tags={"mlflow.parentRunId": other})
+    assert [each.fields for each in trials.moves.verify().differences] == [
+        ("tags/mlflow.parentRunId", "trial")
+    ]
+    assert trials.moves.sync().passed
+    assert trials.front.trials_of[run_name(NAME, child)] == {run_name(NAME, other)}
+    proof = trials.moves.verify()
+    assert proof.passed, proof.differences
+    assert trials.moves.copy().written == 0
+
+
+@pytest.mark.long
+def test_what_others_changed_stays_and_is_named_and_what_is_theirs_is_not_touched(
+    trials: TrialWorld,
+) -> None:
+    team, client = trials.team, trials.client
+    number = team.experiment("pricing", owner="ann")
+    one, other = team.run(number, "one", params={"rate": "0.1"}), team.run(number, "other")
+    assert trials.moves.copy().passed
+    name = run_name(NAME, one)
+    client.update_trial_component(TrialComponentName=name, Parameters={"rate": {"NumberValue": 0.2}})
+    arn = client.describe_experiment(ExperimentName="pricing")["ExperimentArn"]
+    client.add_tags(ResourceArn=arn, Tags=[{"Key": "owner", "Value": "bob"}])
+    client.create_trial(TrialName="somebodys", ExperimentName="pricing")
+    client.create_trial_component(TrialComponentName="somebodys")
+    client.associate_trial_component(TrialName="somebodys", TrialComponentName="somebodys")
+    team.log(one, tags={"note": "new"})
+    team.log(other, tags={"note": "new"})
+    trials.written()
+    record = trials.moves.sync()
+    assert not record.passed
+    assert {(each.id, each.reason) for each in record.failures} == {
+        ("pricing", "changed on the target by somebody else: tags/owner"),
+        (one, "changed on the target by somebody else: params/rate, tags/note"),
+    }
+    assert trials.component(one)["Parameters"] == {"rate": {"NumberValue": 0.2}}
+    assert trials.tags(other)["note"] == "new", "the others go on"
+    assert {(each.what, each.fields) for each in trials.moves.verify().differences} == {
+        ("experiment", ("tags/owner",)),
+        ("run", ("params/rate", "tags/note")),
+        ("run", ()),
+    }
+    assert trials.moves.sync(overwrite=True).passed
+    assert trials.component(one)["Parameters"] == {"rate": {"NumberValue": 0.1}}
+    (difference,) = trials.moves.verify().differences
+    assert (difference.kind, difference.id) == ("extra", "pricing/(target's) somebodys")
+    assert client.describe_trial_component(TrialComponentName="somebodys").get("Parameters", {}) == {}
+
+
+@pytest.mark.long
+def test_planted_differences_are_found(trials: TrialWorld) -> None:
+    team, client, now = trials.team, trials.client, recent()
+    number = team.experiment("pricing")
+    top = team.run(number, "top", params={"rate": "0.1"}, tags={"owner": "ann"})
+    child = team.run(number, "child", top, metrics={"loss": [(0.5, now, 0), (0.25, now, 1)]})
+    alone = team.run(number, "alone")
+    assert trials.moves.copy().passed
+    names = {each: run_name(NAME, each) for each in (top, child, alone)}
+    arn = trials.component(child)["TrialComponentArn"]
+
+    def found() -> set[tuple[str, str, str, tuple[str, ...]]]:
+        differences = trials.moves.verify().differences
+        return {(each.what, each.id, each.kind, each.fields) for each in differences}
+
+    assert found() == set()
+    whole = trials.metrics.points[arn, "loss"]
+    trials.metrics.points[arn, "loss"] = [point for point in whole if point[0] != 0]
+    assert found() == {("run", child, "different", ("metrics/loss",))}, "a point is missing"
+    trials.metrics.points[arn, "loss"] = [(step, moment, 0.75) for step, moment, _ in whole]
+    assert found() == {("run", child, "different", ("metrics/loss",))}, "a value is another"
+    trials.metrics.points[arn, "loss"] = [*whole, (2, 0, 0.1)]
+    assert found() == {("run", child, "different", ("metrics/loss",))}, "a point is too much"
+    trials.metrics.points[arn, "loss"] = whole
+    client.update_trial_component(TrialComponentName=names[top], Parameters={"rate": {"NumberValue": 0.2}})
+    client.update_trial_component(TrialComponentName=names[child], EndTime=ENDED / 1000 + 0.001)
+    tagged = trials.component(top)["TrialComponentArn"]
+    client.delete_tags(ResourceArn=tagged, TagKeys=["owner"])
+    assert found() == {
+        ("run", top, "different", ("params/rate", "tags/owner")),
+        ("run", child, "different", ("end",)),
+    }
+    client.disassociate_trial_component(TrialName=names[alone], TrialComponentName=names[alone])
+    client.delete_trial(TrialName=names[alone])
+    assert {each[:3] for each in found()} >= {("trial", alone, "missing"), ("run", alone, "missing")}
+
+
+@pytest.mark.long
+def test_names_are_fitted_and_one_that_is_taken_is_refused_or_mapped(trials: TrialWorld) -> None:
+    team, client = trials.team, trials.client
+    odd = ["Fraud model", "fraud-model", "Fraud-Model", "x" * 121, "1,2;3", "-"]
+    numbers = {name: team.experiment(name) for name in odd}
+    team.run(numbers["1,2;3"], "a,b")
+    client.create_experiment(ExperimentName="FRAUD-MODEL")
+    with pytest.raises(ConflictError, match="name-taken"):
+        trials.moves.copy()
+    trials.written()
+    looked = trials.moves.look(on_name_conflict=OnNameConflict.MAP)
+    assert {(each.what, each.item): each.count for each in looked.losses} == {
+        ("experiment", "tag mlflow.experimentName"): 1,
+        ("run", "tag mlflow.runName"): 1,
+    }
+    record = trials.moves.copy(on_name_conflict=OnNameConflict.MAP)
+    assert record.passed, record.failures
+    listed = [each["ExperimentName"] for each in client.list_experiments()["ExperimentSummaries"]]
+    assert len(listed) == len({each.casefold() for each in listed}) == 7
+    proof = trials.moves.verify(on_name_conflict=OnNameConflict.MAP)
+    assert proof.passed, proof.differences
+    trials.written()
+    again = trials.moves.sync(on_name_conflict=OnNameConflict.MAP)
+    assert (again.written, trials.written()) == (0, [])
+    shown = {
+        each["DisplayName"]
+        for each in map(lambda n: client.describe_experiment(ExperimentName=n), listed)
+        if "DisplayName" in each
+    }
+    assert {"Fraud-model", "fraud-model", "Fraud-Model", "1-2-3"} <= shown

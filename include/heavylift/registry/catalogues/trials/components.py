@@ -180,7 +180,7 @@ class Components:
         part.due = (
             run.full
             or unfinished
-            or mark.partition(":")[0] != shown(part.metrics)
+            or mark.partition(":")[0] != self._shown(part)
             or str(part.run["info"].get("status")) not in ENDED
         )
         part.lost = lost_in(mark)
@@ -261,6 +261,9 @@ class Components:
         missing = {step: point for step, point in due.points.items() if known.get(step) != point[0]}
         await part.sending.add(metric, missing)
 
+    def _shown(self, part: Part) -> str:
+        return shown(part.metrics, last_values=bool(self.run.no_points))
+
     async def _known(self, part: Part, metric: str) -> dict[int, float]:
         """Return which values the target shows, by step."""
         if part.there is None:
@@ -281,7 +284,7 @@ class Components:
             sent = part.sending.sent
         if sent:
             self.run.tally.created(POINTS, sent)
-        points = mark_of(shown(part.metrics), part.lost)
+        points = mark_of(self._shown(part), part.lost)
         tags = part.there.tags if part.there is not None else {}
         wanted = self.run.marks(part.id, digest_of(part.wanted), points=points)
         if part.changed or not wanted.items() <= tags.items():

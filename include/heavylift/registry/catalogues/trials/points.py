@@ -77,8 +77,8 @@ class Due:
         return +(self.lost + Counter(t=old))
 
 
-def shown(metrics: Iterable[Shape]) -> str:
-    """Return a short digest of the latest points as a search shows them."""
+def shown(metrics: Iterable[Shape], *, last_values: bool) -> str:
+    """Return a short digest of the latest points as a search shows them, and of how they are there."""
     told = [
         [
             str(each["key"]),
@@ -88,7 +88,8 @@ def shown(metrics: Iterable[Shape]) -> str:
         ]
         for each in metrics
     ]
-    return hashlib.blake2b(json.dumps(sorted(told)).encode(), digest_size=8).hexdigest()
+    whole = json.dumps([last_values, sorted(told)])
+    return hashlib.blake2b(whole.encode(), digest_size=8).hexdigest()
 
 
 def mark_of(digest: str, lost: Mapping[str, int]) -> str:
