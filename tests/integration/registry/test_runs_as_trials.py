@@ -6,9 +6,14 @@ metrics beside it; both hold each request to botocore's model.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
+from heavylift.aio import run
 from heavylift.errors import ConflictError, NotFoundError
+from heavylift.registry.api import verify_registry
 from heavylift.registry.catalogues.trials.naming import run_name
 from heavylift.spec.sections_data import OnNameConflict
 from tests.support.tracked_runs import BEGAN, ENDED, recent
@@ -257,3 +262,62 @@ def test_names_are_fitted_and_one_that_is_taken_is_refused_or_mapped(trials: Tri
         if "DisplayName" in each
     }
     assert {"Fraud-model", "fraud-model", "Fraud-Model", "1-2-3"} <= shown
+
+
+@pytest.mark.long
+def test_a_run_that_is_taken_up_again_keeps_its_last_end_until_the_next(trials: TrialWorld) -> None:
+    team, server = trials.team, trials.mlflow
+    run_id = team.run(team.experiment("pricing"), "one")
+    later = team.run(team.experiment("queue"), "later", status="SCHEDULED")
+    assert trials.moves.copy().passed
+    assert trials.tags(later)["mlflow.status"] == "SCHEDULED"
+    server.ask("POST", "api/2.0/mlflow/runs/update", {"run_id": later, "status": "RUNNING"})
+    server.ask("POST", "api/2.0/mlflow/runs/update", {"run_id": run_id, "status": "RUNNING"})
+    server.sql("UPDATE runs SET end_time = NULL WHERE run_uuid = ?", run_id)
+    assert trials.moves.sync().passed
+    component = trials.component(run_id)
+    assert (component["Status"]["PrimaryStatus"], "EndTime" in component) == ("InProgress", True)
+    assert "mlflow.status" not in trials.tags(later)
+    proof = trials.moves.verify()
+    assert proof.passed, proof.differences
+    trials.written()
+    assert (trials.moves.sync().written, trials.written()) == (0, [])
+    server.ask(
+        "POST",
+        "api/2.0/mlflow/runs/update",
+        {"run_id": run_id, "status": "FAILED", "end_time": ENDED + 1000},
+    )
+    assert not trials.moves.verify().passed
+    assert trials.moves.sync().passed
+    assert trials.component(run_id)["EndTime"].timestamp() == ENDED / 1000 + 1
+    proof = trials.moves.verify()
+    assert proof.passed, proof.differences
+
+
+@pytest.mark.long
+def test_a_source_in_use_is_synced_and_compared_again(trials: TrialWorld, tmp_path: Path) -> None:
+    team = trials.team
+    number = team.experiment("pricing")
+    team.run(number, "one")
+    assert trials.moves.copy().passed
+    team.run(number, "two", metrics={"auc": [(0.5, recent(), 0)]})
+    assert not trials.moves.verify().passed
+    request = replace(trials.moves.request(live=True), evidence_url=tmp_path.as_uri())
+    proof, _ = run(verify_registry(request))
+    assert (proof.passed, proof.live) == (True, True)
+
+
+@pytest.mark.long
+def test_a_component_of_somebody_elses_with_a_runs_name_is_named_and_not_touched(trials: TrialWorld) -> None:
+    team = trials.team
+    number = team.experiment("pricing")
+    one, other = team.run(number, "one", params={"rate": "0.1"}), team.run(number, "other")
+    trials.client.create_trial_component(TrialComponentName=run_name(NAME, one))
+    record = trials.moves.copy()
+    (failure,) = record.failures
+    assert (failure.id, failure.code, record.passed) == (one, "HL-9614", False)
+    assert "Parameters" not in trials.component(one) or trials.component(one)["Parameters"] == {}
+    assert trials.components(one) == set()
+    assert trials.components(other) == {run_name(NAME, other)}
+    (difference,) = trials.moves.verify().differences
+    assert (difference.id, difference.kind) == (one, "missing")

@@ -31,9 +31,16 @@ def test_answers_that_are_lost_and_requests_that_are_refused_for_now_are_sent_ag
     trials: TrialWorld, fault: str
 ) -> None:
     runs = history(trials)
-    trials.front.fault = lambda operation, number: fault if operation in MAKING and number % 2 else ""
+    faulted = MAKING if fault == "conflict" else (*MAKING, "DescribeTrialComponent", "ListTags")
+    trials.front.fault = lambda operation, number: fault if operation in faulted and number % 2 else ""
     record = trials.moves.copy()
     assert record.passed, record.failures
+    assert {each.table: each.inserted for each in record.tables if each.rows} == {
+        "experiments": 1,
+        "trials": 2,
+        "trial components": 4,
+        "metric points": 25,
+    }
     assert len(trials.client.list_trials()["TrialSummaries"]) == 2
     assert {run_name(NAME, each) for each in runs} == {
         each["TrialComponentName"]

@@ -21,7 +21,14 @@ _RESERVED = (OWN, "mlflow.")
 _CAME = f"{PREFIX}platform"
 _EXPERIMENT_NAME, _LAST = "mlflow.experimentName", "mlflow.metric."
 _PLACES = frozenset(
-    {RUN_NAME, PARENT_RUN, _EXPERIMENT_NAME, "mlflow.artifactLocation", "mlflow.creationTime"}
+    {
+        RUN_NAME,
+        PARENT_RUN,
+        _EXPERIMENT_NAME,
+        "mlflow.artifactLocation",
+        "mlflow.creationTime",
+        "mlflow.status",
+    }
 )
 """What of an MLflow server's things has another place once they are back on one."""
 _STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "InProgress": "RUNNING"}

@@ -35,6 +35,7 @@ _STRUCTURE = {
     "mlflow.experimentName",
     "mlflow.artifactLocation",
     "mlflow.creationTime",
+    "mlflow.status",
 }
 _SUMMARY, _NAME = "sagemaker.metric.", "sagemaker.name."
 

@@ -20,6 +20,7 @@ from heavylift.registry.catalogues.trials.points import REASONS, Due, Sending, l
 from heavylift.registry.catalogues.trials.run import Run
 from heavylift.registry.catalogues.trials.service import taken
 from heavylift.registry.catalogues.trials.shapes import (
+    END,
     TAGS,
     component_fields,
     component_leaves,
@@ -41,6 +42,7 @@ class Part:
 
     :param there: as the target had it before this run; None where it was missing.
     :param due: its points must be looked at.
+    :param made: it was made in this run.
     :param stays: somebody else changed it, and it is left as it is.
     :param arn: its own there.
     """
@@ -51,6 +53,7 @@ class Part:
     wanted: Leaves
     there: Held | None = None
     due: bool = False
+    made: bool = False
     stays: bool = False
     arn: str = ""
     changed: bool = False
@@ -156,6 +159,8 @@ class Components:
             return part.there is not None and run.origin_of(part.there.tags) is not None
 
         made = await run.changes.make("CreateTrialComponent", request, is_ours)
+        part.made = True
+        run.tally.created(SORT)
         if made is None:
             # It was made by a run that was killed, or by a request whose answer was lost.
             return
@@ -163,7 +168,6 @@ class Components:
         await run.tags_stay("TrialComponent", part.name, tags)
         names = {"TrialName": part.trial, "TrialComponentName": part.name}
         await run.changes.put("AssociateTrialComponent", names)
-        run.tally.created(SORT)
 
     async def _update(self, part: Part) -> None:
         run, there = self.run, part.there
@@ -174,6 +178,9 @@ class Components:
         if origin is None:
             raise taken("CreateTrialComponent", part.name)
         held = leaves_there(there.described, there.tags)
+        if END in held and END not in part.wanted:
+            # No request takes an end away: that of a run which was taken up again stays until the next one.
+            part.wanted = part.wanted | {END: held[END]}
         state = state_of(part.wanted, held, origin)
         unfinished = origin.digest.startswith(UNFINISHED)
         mark = run.points_mark(there.tags)
@@ -289,5 +296,5 @@ class Components:
         wanted = self.run.marks(part.id, digest_of(part.wanted), points=points)
         if part.changed or not wanted.items() <= tags.items():
             await self.run.changes.tag(part.arn, wanted, [])
-        if part.there is not None and (part.changed or sent):
+        if not part.made and (part.changed or sent):
             self.run.tally.changed(SORT)

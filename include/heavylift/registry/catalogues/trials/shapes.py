@@ -23,7 +23,8 @@ LAST = "mlflow.metric."
 TAGS, PARAMS, OUTPUTS = "tags/", "params/", "outputs/"
 COMMIT, REPOSITORY = "mlflow.source.git.commit", "mlflow.source.git.repoURL"
 _STATUS = {"FINISHED": "Completed", "FAILED": "Failed", "KILLED": "Stopped", "RUNNING": "InProgress"}
-_NOT_BEGUN = "SCHEDULED"
+_NOT_BEGUN, _STATUS_TAG = "SCHEDULED", "mlflow.status"
+END = "end"
 _FIRST = (PARENT_RUN, RUN_NAME, EXPERIMENT_NAME)
 
 Lose = Callable[[str, str, str], None]
@@ -110,9 +111,7 @@ def component_leaves(run: Shape, uri: Callable[[str], str], lose: Lose, *, last_
     fitting.leaves["name"] = display_name(name)
     status = str(info.get("status") or "RUNNING")
     fitting.leaves["status"] = _STATUS.get(status, "InProgress")
-    if status == _NOT_BEGUN:
-        fitting.leaves["message"] = status
-    for field_name, path in (("start_time", "start"), ("end_time", "end")):
+    for field_name, path in (("start_time", "start"), ("end_time", END)):
         if info.get(field_name):
             fitting.leaves[path] = str(int(info[field_name]))
     _params(fitting, tags_of(data.get("params")))
@@ -123,6 +122,8 @@ def component_leaves(run: Shape, uri: Callable[[str], str], lose: Lose, *, last_
     tags.pop(RUN_NAME, None)
     if fitting.leaves["name"] != name:
         tags[RUN_NAME] = name
+    if status == _NOT_BEGUN:
+        tags[_STATUS_TAG] = status
     if last_values:
         tags |= {LAST + str(each["key"]): last_value(each) for each in data.get("metrics") or ()}
     fitting.tags(tags)
@@ -180,7 +181,7 @@ def leaves_there(described: Shape, tags: Mapping[str, str]) -> Leaves:
     status = described.get("Status") or {}
     told = {"status": status.get("PrimaryStatus"), "message": status.get("Message")}
     found |= {path: str(value) for path, value in told.items() if value}
-    for field_name, path in (("StartTime", "start"), ("EndTime", "end")):
+    for field_name, path in (("StartTime", "start"), ("EndTime", END)):
         if described.get(field_name) is not None:
             found[path] = milliseconds_of(described[field_name])
     for name, each in (described.get("Parameters") or {}).items():
@@ -215,7 +216,7 @@ def component_fields(leaves: Leaves, *, made: bool = False) -> dict[str, Any]:
     if "status" in leaves or "message" in leaves:
         told = {"PrimaryStatus": leaves.get("status"), "Message": leaves.get("message")}
         found["Status"] = {name: value for name, value in told.items() if value}
-    for path, name in (("start", "StartTime"), ("end", "EndTime")):
+    for path, name in (("start", "StartTime"), (END, "EndTime")):
         if path in leaves:
             found[name] = _moment(leaves[path])
     params = below("params", leaves)

@@ -209,6 +209,8 @@ class RunProof:
             params = {key: value for key, value in params.items() if key in kept or len(kept) < limits.params}
         tags = _of_source(data.get("tags"))
         tags.pop(_NAME, None)
+        if info.get("status") == "SCHEDULED":
+            tags["mlflow.status"] = "SCHEDULED"
         metrics = await self._metrics(str(info["run_id"]), data.get("metrics") or ())
         return found | params | metrics | _expected_tags(tags, held)
 
@@ -238,7 +240,8 @@ class RunProof:
         if "name" in expected:
             found["name"] = name
         for field, key in (("start", "StartTime"), ("end", "EndTime")):
-            if told.get(key) is not None:
+            # An end cannot be taken away there: a run that was taken up again shows its last one.
+            if told.get(key) is not None and (field in expected or field == "start"):
                 found[field] = str(round(told[key].timestamp() * 1000))
         outputs = {str(key): str(each["Value"]) for key, each in (told.get("OutputArtifacts") or {}).items()}
         if "mlflow.artifacts" in outputs:
