@@ -31,6 +31,7 @@ from tests.support.stores import (
     two_stores,
 )
 from tests.support.tracking_server import Server
+from tests.support.trial_world import TrialWorld, trial_world
 from tests.support.two_databases import run_sql
 
 
@@ -123,3 +124,23 @@ def moved(servers: Stack, shell: Shell) -> Stack:
         status, _ = shell("copy", *OBJECTS)
         assert status == 0
     return servers
+
+
+@pytest.fixture(scope="session")
+def moto_endpoint() -> Iterator[str]:
+    """Return where moto's server answers, which plays one account in each region."""
+    folder = new_state_dir()
+    stack = Stack.start(folder, ("aws_control",))
+    try:
+        given = json.loads(stack.env["AIRFLOW_CONN_AWS_CONTROL"])["extra"]
+        yield str((given if isinstance(given, dict) else json.loads(given))["endpoint_url"])
+    finally:
+        stack.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def trials(moto_endpoint: str, trackers: tuple[Server, Server]) -> Iterator[TrialWorld]:
+    """Return an empty server and an empty region."""
+    with trial_world(moto_endpoint, trackers[0]) as world:
+        yield world

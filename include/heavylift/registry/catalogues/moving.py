@@ -31,7 +31,7 @@ from heavylift.registry.catalogues.files import copy_files
 from heavylift.registry.catalogues.findings import findings_of
 from heavylift.registry.catalogues.fitting import is_uri, kept_of, told
 from heavylift.registry.catalogues.planning import ALIASES, ModelPlan, Plan, Planner, State, Thing
-from heavylift.registry.catalogues.ports import Catalogue, Write
+from heavylift.registry.catalogues.ports import Catalogue, HistoryMove, Write
 from heavylift.registry.catalogues.wiring import experiments_between, open_catalogue, open_places
 from heavylift.registry.interface.context import Tally
 from heavylift.registry.interface.moving import counted_record, sorts
@@ -41,7 +41,7 @@ from heavylift.spec.sections_data import OnNameConflict
 from heavylift.spec.vocabulary import Deletes
 
 if TYPE_CHECKING:
-    from heavylift.registry.catalogues.experiments.moving import ExperimentMove, Looked
+    from heavylift.registry.catalogues.experiments.moving import Looked
     from heavylift.registry.catalogues.files import Places
     from heavylift.registry.requests import RegistryRequest
 
@@ -59,7 +59,7 @@ class Move:
     source: Catalogue
     target: Catalogue
     places: tuple[Places, Places]
-    experiments: ExperimentMove | None = None
+    experiments: HistoryMove | None = None
     looked: Looked | None = None
     plan: Plan = field(default_factory=lambda: Plan(()))
     losses: tuple[RegistryLoss, ...] = ()

@@ -12,7 +12,10 @@ from heavylift.registry.catalogues.leaves import Leaves, build, leaves_of
 from heavylift.registry.catalogues.marks import Origin, origin_in
 
 if TYPE_CHECKING:
+    from heavylift.registry.catalogues.experiments.moving import Looked
+    from heavylift.registry.interface.context import Tally
     from heavylift.registry.interface.server import WritingServer
+    from heavylift.registry.settling import Judgement
 
 _ALIASES = "aliases/"
 
@@ -124,6 +127,29 @@ class Catalogue(Protocol):
 
     async def close(self) -> None:
         """Close connections."""
+        ...
+
+
+class HistoryMove(Protocol):
+    """Moves the experiments that one registry keeps beside its models to another one."""
+
+    async def look(self) -> Looked:
+        """Go through the whole move and write nothing."""
+        ...
+
+    async def is_copied(self) -> bool:
+        """Tell whether the target has an experiment of this move."""
+        ...
+
+    async def run(self, tally: Tally, *, full: bool) -> int:
+        """Make what is missing and bring the rest up to date; return how many requests wrote something.
+
+        :param full: look at what is settled, too.
+        """
+        ...
+
+    async def prove(self, found: Judgement) -> None:
+        """Read both sides afresh and compare them."""
         ...
 
 

@@ -35,9 +35,19 @@ from heavylift.registry.catalogues.sagemaker_shapes import (
 )
 
 _ATTEMPTS, _PAUSE_SECONDS = 6, 0.2
-_WRITES = frozenset(
-    {"CreateModelPackageGroup", "CreateModelPackage", "UpdateModelPackage", "AddTags", "DeleteTags"}
-)
+_OF_MODELS = {"CreateModelPackageGroup", "CreateModelPackage", "UpdateModelPackage", "AddTags", "DeleteTags"}
+_OF_EXPERIMENTS = {
+    "CreateExperiment",
+    "UpdateExperiment",
+    "CreateTrial",
+    "UpdateTrial",
+    "CreateTrialComponent",
+    "UpdateTrialComponent",
+    "AssociateTrialComponent",
+    "DisassociateTrialComponent",
+    "BatchPutMetrics",
+}
+_WRITES = frozenset(_OF_MODELS | _OF_EXPERIMENTS)
 
 
 class SageMakerCatalogue:
@@ -99,7 +109,7 @@ class SageMakerCatalogue:
         if "description" in write.leaves:
             request["ModelPackageGroupDescription"] = write.leaves["description"]
         try:
-            await self._change("CreateModelPackageGroup", request)
+            await self.change("CreateModelPackageGroup", request)
         except PermanentError as error:
             if "exist" not in error.got.lower():
                 raise
@@ -116,9 +126,9 @@ class SageMakerCatalogue:
         """Change a group's tags; nothing else of it can be changed."""
         arn = self._arns.get(name) or str((await self._describe_group(name))["ModelPackageGroupArn"])
         if write.put_pairs:
-            await self._change("AddTags", {"ResourceArn": arn, "Tags": _tags(write.put_pairs)})
+            await self.change("AddTags", {"ResourceArn": arn, "Tags": _tags(write.put_pairs)})
         if write.gone_pairs:
-            await self._change("DeleteTags", {"ResourceArn": arn, "TagKeys": write.gone_pairs})
+            await self.change("DeleteTags", {"ResourceArn": arn, "TagKeys": write.gone_pairs})
 
     async def make_version(self, name: str, number: str, write: Write) -> str:
         """Register a package with its marks, in one request, and return its number."""
@@ -147,13 +157,13 @@ class SageMakerCatalogue:
             request["ModelApprovalStatus"] = APPROVALS[write.leaves["approval"]]
         if "approval_note" in write.leaves:
             request["ApprovalDescription"] = write.leaves["approval_note"]
-        await self._change("UpdateModelPackage", request)
+        await self.change("UpdateModelPackage", request)
 
     async def _registered(self, name: str, request: Shape) -> str:
         """Register a package once, however often an answer is lost."""
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                return str((await self._change("CreateModelPackage", request))["ModelPackageArn"])
+                return str((await self.change("CreateModelPackage", request))["ModelPackageArn"])
             except TransientError:
                 if attempt == _ATTEMPTS:
                     raise
@@ -253,8 +263,14 @@ class SageMakerCatalogue:
         """Tell whether the region has a service."""
         return self._reads.offers(service, self.region)
 
-    async def _change(self, operation: str, arguments: Mapping[str, Any]) -> Shape:
-        return await asyncio.to_thread(self._writes.change, "sagemaker", operation, self.region, arguments)
+    async def account_arn(self) -> str:
+        """Return how ARNs of the account's things in this region begin."""
+        found = await asyncio.to_thread(self._reads.account)
+        return f"arn:{found.partition}:sagemaker:{self.region}:{found.id}"
+
+    async def change(self, operation: str, arguments: Mapping[str, Any], service: str = "sagemaker") -> Shape:
+        """Return the answer of one call that changes something; it is sent once."""
+        return await asyncio.to_thread(self._writes.change, service, operation, self.region, arguments)
 
 
 def _tags(pairs: Mapping[str, str]) -> list[dict[str, str]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from heavylift.registry.catalogues.experiments.verifying import ExperimentProof
 from heavylift.registry.catalogues.fitting import is_uri
 from heavylift.registry.catalogues.moving import opened
 from heavylift.registry.catalogues.planning import Thing
@@ -51,7 +50,7 @@ async def compare_catalogues(request: RegistryRequest, work: Work, found: Judgem
             await _artifacts(move, versions, found)
         if move.experiments is not None:
             move.tell("comparing experiments")
-            await ExperimentProof(request, move.experiments.service, found).run()
+            await move.experiments.prove(found)
         return found
 
 

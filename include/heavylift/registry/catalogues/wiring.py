@@ -10,8 +10,7 @@ from heavylift.spec.sections_data import RegistryKind
 
 if TYPE_CHECKING:
     from heavylift.connections import Connection
-    from heavylift.registry.catalogues.experiments.moving import ExperimentMove
-    from heavylift.registry.catalogues.ports import Catalogue
+    from heavylift.registry.catalogues.ports import Catalogue, HistoryMove
     from heavylift.registry.requests import RegistryPlace, RegistryRequest
     from heavylift.registry.work import Work
 
@@ -52,18 +51,23 @@ def open_catalogue(place: RegistryPlace, parallel: int, stop: threading.Event) -
 
 def experiments_between(
     request: RegistryRequest, source: Catalogue, target: Catalogue, work: Work
-) -> ExperimentMove | None:
+) -> HistoryMove | None:
     """Return what moves experiments, where the source has some that the target can hold."""
-    if (request.source.kind, request.target.kind) != (RegistryKind.SAGEMAKER, RegistryKind.MLFLOW):
+    kinds = (request.source.kind, request.target.kind)
+    if kinds not in {
+        (RegistryKind.SAGEMAKER, RegistryKind.MLFLOW),
+        (RegistryKind.MLFLOW, RegistryKind.SAGEMAKER),
+    }:
         return None
     from heavylift.registry.catalogues.experiments.moving import ExperimentMove
     from heavylift.registry.catalogues.experiments.reading import Trials
     from heavylift.registry.catalogues.mlflow import MLflowCatalogue
     from heavylift.registry.catalogues.sagemaker import SageMakerCatalogue
+    from heavylift.registry.catalogues.trials.moving import RunsMove
 
-    if not isinstance(source, SageMakerCatalogue) or not isinstance(target, MLflowCatalogue):
-        return None
-    return ExperimentMove(request, work, source, Trials(source), target)
+    if isinstance(source, SageMakerCatalogue) and isinstance(target, MLflowCatalogue):
+        return ExperimentMove(request, work, source, Trials(source), target)
+    return RunsMove(request, work, target) if isinstance(target, SageMakerCatalogue) else None
 
 
 def files_connection(place: RegistryPlace, scheme: str) -> Connection | None:

@@ -198,23 +198,40 @@ class Context:
 
         :param at_once: how many; as many as requests where it is 0.
         """
-        listed = list(items)
-        waiting = iter(listed)
-
-        async def worker() -> None:
-            for item in waiting:
-                await self.guarded(sort, name(item), partial(act, item))
-
-        await gather(worker() for _ in range(min(at_once or self.parallel, len(listed))))
+        await each_of(self.tally, sort, items, act, name, at_once or self.parallel)
 
     async def guarded(self, sort: str, name: str, act: Callable[[], Awaitable[None]]) -> None:
         """Do one thing; note that it was refused."""
-        try:
-            await act()
-        except (CredentialError, NoRoomError):
-            raise
-        except PermanentError as error:
-            self.tally.failed(sort, name, f"{error.what}: {error.got}", f"HL-{error.code}")
+        await guarded(self.tally, sort, name, act)
+
+
+async def each_of(
+    tally: Tally,
+    sort: str,
+    items: Iterable[T],
+    act: Callable[[T], Awaitable[None]],
+    name: Callable[[T], str],
+    at_once: int,
+) -> None:
+    """Do something with each of some things, several at once; what is refused is noted."""
+    listed = list(items)
+    waiting = iter(listed)
+
+    async def worker() -> None:
+        for item in waiting:
+            await guarded(tally, sort, name(item), partial(act, item))
+
+    await gather(worker() for _ in range(min(at_once, len(listed))))
+
+
+async def guarded(tally: Tally, sort: str, name: str, act: Callable[[], Awaitable[None]]) -> None:
+    """Do one thing; note that it was refused, unless that concerns everything."""
+    try:
+        await act()
+    except (CredentialError, NoRoomError):
+        raise
+    except PermanentError as error:
+        tally.failed(sort, name, f"{error.what}: {error.got}", f"HL-{error.code}")
 
 
 async def gather(works: Iterable[Awaitable[None]]) -> None:

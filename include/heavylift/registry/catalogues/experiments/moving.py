@@ -16,6 +16,7 @@ from heavylift.evidence.registry_records import RegistryKept, RegistryLoss
 from heavylift.evidence.wording import enumeration
 from heavylift.registry.catalogues.experiments.points import PointReader
 from heavylift.registry.catalogues.experiments.source import SageMakerHistory, Seen
+from heavylift.registry.catalogues.experiments.verifying import ExperimentProof
 from heavylift.registry.interface.context import Context, Tally
 from heavylift.registry.interface.experiments import Experiments, any_ours
 from heavylift.registry.interface.filling import GROUPS_AT_ONCE, Filling
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from heavylift.registry.catalogues.experiments.reading import Service, Trials
     from heavylift.registry.catalogues.mlflow import MLflowCatalogue
     from heavylift.registry.requests import RegistryRequest
+    from heavylift.registry.settling import Judgement
     from heavylift.registry.work import Work
 
 _EXAMPLES = 5
@@ -128,6 +130,10 @@ class ExperimentMove:
         # A version that is made later names the run that it came from.
         self.target.moved_runs = context.maps.runs
         return target.sent.total()
+
+    async def prove(self, found: Judgement) -> None:
+        """Read both sides afresh and compare them."""
+        await ExperimentProof(self.request, self.service, found).run()
 
     def _target(self, *, writes: bool) -> WritingServer:
         place = self.request.target.connection

@@ -13,11 +13,24 @@ from typing import Any
 from heavylift.registry.catalogues.experiments.points import Series, by_name, milliseconds
 from heavylift.registry.catalogues.experiments.reading import Held, Shape
 from heavylift.registry.catalogues.mlflow_rules import PAIRS
-from heavylift.registry.interface.names import PARENT_RUN, pairs_of
+from heavylift.registry.interface.names import PARENT_RUN, PREFIX, RUN_NAME, pairs_of
 
 OWN = "sagemaker."
 """Begins the keys of tags that hold what MLflow has no place for."""
 _RESERVED = (OWN, "mlflow.")
+_CAME = f"{PREFIX}platform"
+_EXPERIMENT_NAME, _LAST = "mlflow.experimentName", "mlflow.metric."
+_PLACES = frozenset(
+    {
+        RUN_NAME,
+        PARENT_RUN,
+        _EXPERIMENT_NAME,
+        "mlflow.artifactLocation",
+        "mlflow.creationTime",
+        "mlflow.status",
+    }
+)
+"""What of an MLflow server's things has another place once they are back on one."""
 _STATUS = {"Completed": "FINISHED", "Failed": "FAILED", "InProgress": "RUNNING"}
 _KILLED = "KILLED"
 _ODD, _LONGEST = re.compile(r"[^\w\- ]"), 200
@@ -72,9 +85,16 @@ class Tags:
             self.found[key] = text
 
     def users(self, tags: Mapping[str, str]) -> None:
-        """Put the user's own tags; one that would be taken for another thing there is lost."""
+        """Put the user's own tags; one that would be taken for another thing there is lost.
+
+        Of what came from an MLflow server its own tags are put back, but for those that tell of structure.
+        """
+        came = tags.get(_CAME) == "mlflow"
         for key, value in tags.items():
-            reason = "the key means something else there" if key.startswith(_RESERVED) else ""
+            if came and (key in _PLACES or key.startswith(_LAST)):
+                continue
+            reserved = (OWN,) if came else _RESERVED
+            reason = "the key means something else there" if key.startswith(reserved) else ""
             reason = reason or PAIRS.key.wrong(key)
             if reason:
                 self.lose(self.what, f"tag {key}", reason, 1)
@@ -91,7 +111,7 @@ def experiment_of(held: Held, lose: Lose) -> dict[str, Any]:
     _facts(tags, told, "Experiment")
     return {
         "experiment_id": experiment_id(str(told["ExperimentName"])),
-        "name": str(told["ExperimentName"]),
+        "name": _own_name(held, _EXPERIMENT_NAME) or str(told["ExperimentName"]),
         "creation_time": milliseconds(told["CreationTime"]),
         "lifecycle_stage": "active",
         "tags": pairs_of(tags.found),
@@ -106,7 +126,7 @@ def trial_of(held: Held, lose: Lose) -> dict[str, Any]:
     _facts(tags, told, "Trial")
     _metadata(tags, told)
     info = {"run_id": trial_id(str(told["TrialName"])), "status": "FINISHED"}
-    return _run(info, told, tags, {}, [])
+    return _run(info, held, tags, {}, [])
 
 
 def component_of(
@@ -142,13 +162,19 @@ def component_of(
     }
     if ended is not None:
         info["end_time"] = milliseconds(ended)
-    return _run(info, told, tags, params, metrics)
+    return _run(info, held, tags, params, metrics)
 
 
 def _run(
-    info: dict[str, Any], told: Shape, tags: Tags, params: Mapping[str, str], metrics: list[dict[str, Any]]
+    info: dict[str, Any], held: Held, tags: Tags, params: Mapping[str, str], metrics: list[dict[str, Any]]
 ) -> dict[str, Any]:
-    name = told.get("DisplayName") or told.get("TrialComponentName") or told["TrialName"]
+    told = held.described
+    name = (
+        _own_name(held, RUN_NAME)
+        or told.get("DisplayName")
+        or told.get("TrialComponentName")
+        or told["TrialName"]
+    )
     whole = {
         **info,
         "run_name": str(name),
@@ -158,6 +184,11 @@ def _run(
     }
     data = {"tags": pairs_of(tags.found), "params": pairs_of(params), "metrics": metrics}
     return {"info": whole, "data": data}
+
+
+def _own_name(held: Held, key: str) -> str:
+    """Return the name that a thing had on the MLflow server that it came from."""
+    return held.tags.get(key, "") if held.tags.get(_CAME) == "mlflow" else ""
 
 
 def _status(status: str, *, ended: bool) -> str:

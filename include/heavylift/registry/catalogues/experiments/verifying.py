@@ -28,6 +28,15 @@ _API = "api/2.0/mlflow"
 _KEY = re.compile(r"[/\w.\- :]{1,250}")
 _ENDS = {"Completed": "FINISHED", "Failed": "FAILED", "InProgress": "RUNNING", "": "RUNNING"}
 _STARTS = "start"
+_CAME = "heavylift.source.platform"
+_STRUCTURE = {
+    "mlflow.runName",
+    "mlflow.parentRunId",
+    "mlflow.experimentName",
+    "mlflow.artifactLocation",
+    "mlflow.creationTime",
+    "mlflow.status",
+}
 _SUMMARY, _NAME = "sagemaker.metric.", "sagemaker.name."
 
 Fields = dict[str, str]
@@ -77,7 +86,8 @@ class ExperimentProof:
 
     def _of_experiment(self, held: Held) -> Fields:
         told = held.described
-        found = {"name": str(told["ExperimentName"]), "lifecycle_stage": "active"}
+        name = _earlier(held, "mlflow.experimentName") or str(told["ExperimentName"])
+        found = {"name": name, "lifecycle_stage": "active"}
         found |= _tags(held, "Experiment", {"mlflow.note.content": told.get("Description")})
         return found
 
@@ -124,7 +134,7 @@ class ExperimentProof:
     def _of_trial(self, held: Held) -> Fields:
         told = held.described
         found = {
-            "name": str(told.get("DisplayName") or told["TrialName"]),
+            "name": _earlier(held, "mlflow.runName") or str(told.get("DisplayName") or told["TrialName"]),
             "status": "FINISHED",
             "end": "",
             "lifecycle_stage": "active",
@@ -138,8 +148,9 @@ class ExperimentProof:
         primary = str(status.get("PrimaryStatus") or "")
         starts = {_milliseconds(told[each]) for each in ("StartTime", "CreationTime") if told.get(each)}
         start = str(there["info"].get("start_time", "")) if there else ""
+        shown = str(told.get("DisplayName") or told["TrialComponentName"])
         found = {
-            "name": str(told.get("DisplayName") or told["TrialComponentName"]),
+            "name": _earlier(held, "mlflow.runName") or shown,
             "status": "FINISHED" if ended and not primary else _ENDS.get(primary, "KILLED"),
             "end": _milliseconds(ended) if ended else "",
             "lifecycle_stage": "active",
@@ -219,6 +230,11 @@ class ExperimentProof:
         return _listed(points)
 
 
+def _earlier(held: Held, key: str) -> str:
+    """Return what a thing was called on the MLflow server that it came from."""
+    return held.tags.get(key, "") if held.tags.get(_CAME) == "mlflow" else ""
+
+
 def _made(told: Raw) -> dict[str, Any]:
     given = told.get("MetadataProperties") or {}
     return {
@@ -247,8 +263,10 @@ def _tags(held: Held, sort: str, more: Mapping[str, Any]) -> Fields:
         **more,
     }
     found = {key: _text(value) for key, value in kept.items() if value not in (None, "")}
+    came = held.tags.get(_CAME) == "mlflow"
     for key, value in held.tags.items():
-        if not key.startswith(("mlflow.", "sagemaker.")):
+        back = came and key not in _STRUCTURE and not key.startswith("mlflow.metric.")
+        if not key.startswith("sagemaker.") and (back or not key.startswith("mlflow.")):
             shown = f"heavylift.earlier.{key[len('heavylift.') :]}" if key.startswith("heavylift.") else key
             found[shown] = value
     return {f"tags/{key}": value for key, value in found.items() if _taken(key)}

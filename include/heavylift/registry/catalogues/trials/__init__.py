@@ -1,0 +1,1 @@
+"""MLflow's experiments and runs on their way to SageMaker's experiments."""
