@@ -25,6 +25,11 @@ class Selection:
         """Tell whether nothing is left out."""
         return (self.experiments, self.models) == (_ALL, _ALL)
 
+    @property
+    def takes_all_experiments(self) -> bool:
+        """Tell whether no experiment is left out."""
+        return self.experiments == _ALL
+
     def experiment(self, name: str) -> bool:
         """Tell whether an experiment is chosen."""
         return any(fnmatchcase(name, each) for each in self.experiments)
@@ -94,14 +99,18 @@ class Selected:
         return fits
 
 
-def left_out(experiments: int, models: int) -> Finding:
-    """Return the note on what stays behind because it was not chosen."""
+def left_out(experiments: int | None, models: int) -> Finding:
+    """Return the note on what stays behind because it was not chosen.
+
+    :param experiments: None where nobody has counted those that stay.
+    """
+    others = "experiments" if experiments is None else counted(experiments, "experiment")
     return Finding(
         rule="not-chosen",
         severity=Severity.NOTE,
         subject="experiments and models",
-        detail=f"{counted(experiments, 'experiment')} and {counted(models, 'registered model')} of the source"
-        " stay behind: they were not chosen",
+        detail=f"{others} and {counted(models, 'registered model')} of the source stay behind: they were not"
+        " chosen",
         remedy="none, if that is meant; else choose them: experiments and models of the registry in the spec,"
         " --experiment and --model in a shell",
     )

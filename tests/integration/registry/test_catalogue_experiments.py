@@ -14,6 +14,7 @@ import pytest
 from heavylift.aio import run
 from heavylift.errors import ConflictError, NotFoundError
 from heavylift.registry.api import verify_registry
+from heavylift.registry.selection import Selection
 from heavylift.spec.sections_data import OnNameConflict
 from sandbox.stack import Stack
 from tests.integration.conftest import new_state_dir
@@ -115,6 +116,22 @@ def test_trials_arrive_as_runs_a_second_time_nothing_is_written_and_a_difference
     world.mlflow.sql("UPDATE runs SET start_time = start_time + 1 WHERE run_uuid = ?", run)
     (difference,) = world.moves.verify().differences
     assert (difference.what, difference.fields) == ("run", ("end", "params/rate", "start"))
+
+
+@pytest.mark.long
+def test_some_experiments_move_without_the_others(world: World) -> None:
+    moves = replace(world.moves, options={**world.moves.options, "selection": Selection(("pri*",))})
+    looked = moves.look(accept_losses=False)
+    assert (looked.losses, [each.rule for each in looked.findings][:1]) == ((), ["not-chosen"])
+    record = moves.copy(accept_losses=False)
+    assert record.passed, record.failures
+    assert "pricing-1" in world.runs()
+    names = {row[0] for row in world.mlflow.sql("SELECT name FROM experiments WHERE experiment_id <> 0")}
+    assert (len(names), all(each.startswith("pri") for each in names)) == (1, True)
+    proof = moves.verify()
+    assert proof.passed, proof.differences
+    assert world.moves.sync().passed
+    assert moves.verify().passed
 
 
 def points(world: World, run: str, metric: str) -> list[tuple[float, int]]:

@@ -15,6 +15,7 @@ from heavylift.aio import run
 from heavylift.errors import ConflictError, NotFoundError
 from heavylift.registry.api import verify_registry
 from heavylift.registry.catalogues.trials.naming import run_name
+from heavylift.registry.selection import Selection
 from heavylift.spec.sections_data import OnNameConflict
 from tests.support.tracked_runs import BEGAN, ENDED, recent
 from tests.support.trial_world import NAME, TrialWorld
@@ -86,6 +87,27 @@ def test_runs_arrive_as_trials_and_a_second_time_nothing_is_written(
 
     trials.written()
     assert (trials.moves.copy().written, trials.moves.sync().written, trials.written()) == (0, 0, [])
+
+
+@pytest.mark.long
+def test_some_experiments_move_and_none_where_none_is_chosen(trials: TrialWorld) -> None:
+    team = trials.team
+    chosen, other = team.experiment("pricing"), team.experiment("fraud")
+    for number, name in ((chosen, "cheap"), (other, "caught")):
+        team.run(number, name)
+    moves = replace(trials.moves, options={**trials.moves.options, "selection": Selection(("pri*",))})
+    assert [each.rule for each in moves.look(accept_losses=False).findings] == ["not-chosen"]
+    assert moves.copy(accept_losses=False).passed
+    assert [each for each in trials.state() if each.startswith("Experiment/")] == ["Experiment/pricing"]
+    proof = moves.verify()
+    assert proof.passed, proof.differences
+    team.run(other, "later")
+    assert moves.sync().written == 0
+    none = replace(moves, options={**moves.options, "selection": Selection(())})
+    assert none.look(accept_losses=False).losses == ()
+    assert none.copy().written == 0
+    whole = trials.moves.sync()
+    assert (whole.passed, trials.moves.verify().passed, moves.verify().passed) == (True, True, True)
 
 
 @pytest.mark.long

@@ -35,6 +35,7 @@ from heavylift.registry.catalogues.ports import Catalogue, HistoryMove, Write
 from heavylift.registry.catalogues.wiring import experiments_between, open_catalogue, open_places
 from heavylift.registry.interface.context import Tally
 from heavylift.registry.interface.moving import counted_record, sorts
+from heavylift.registry.selection import left_out
 from heavylift.registry.store.preflight import refuse
 from heavylift.registry.work import RegistryProgress, Work
 from heavylift.spec.sections_data import OnNameConflict
@@ -52,7 +53,10 @@ EXPERIMENT = "experiment"
 
 @dataclass
 class Move:
-    """One look at both sides, and what follows from it."""
+    """One look at both sides, and what follows from it.
+
+    :param left: how many of the source's models are not chosen.
+    """
 
     request: RegistryRequest
     work: Work
@@ -65,6 +69,7 @@ class Move:
     losses: tuple[RegistryLoss, ...] = ()
     tally: Tally = field(default_factory=Tally)
     written: int = 0
+    left: int = 0
 
     async def look(self, *, experiments: bool = True) -> None:
         """Read both sides and tell what would be done.
@@ -73,7 +78,9 @@ class Move:
         """
         options = self.request.options
         self.tell("reading the source")
-        ours = await self.source.read()
+        held = await self.source.read()
+        ours = [each for each in held if options.selection.model(each.model.name)]
+        self.left = len(held) - len(ours)
         beside = await self.source.beside()
         self.tell("reading the target")
         planner = Planner(
@@ -88,7 +95,7 @@ class Move:
         self.losses = lost + tuple(
             RegistryLoss(what=what, item="all", reason=reason, count=count)
             for what, reason, count in beside
-            if self.experiments is None or what != EXPERIMENT
+            if what != EXPERIMENT or (self.experiments is None and options.selection.experiments)
         )
         if experiments and self.experiments is not None:
             self.tell("reading the source's experiments")
@@ -116,6 +123,9 @@ class Move:
         """Return what stands in the way, and what is lost."""
         request = self.request
         findings = findings_of(request, self.plan, self.losses)
+        if not request.options.selection.is_everything:
+            every = request.options.selection.takes_all_experiments
+            findings += (left_out(0 if every else None, self.left),)
         kept = kept_of(each.fitted for each in self.plan.models)
         if self.looked is not None:
             findings += self.looked.findings

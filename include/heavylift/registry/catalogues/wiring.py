@@ -52,7 +52,9 @@ def open_catalogue(place: RegistryPlace, parallel: int, stop: threading.Event) -
 def experiments_between(
     request: RegistryRequest, source: Catalogue, target: Catalogue, work: Work
 ) -> HistoryMove | None:
-    """Return what moves experiments, where the source has some that the target can hold."""
+    """Return what moves experiments: where some are chosen, and the target can hold the source's."""
+    if not request.options.selection.experiments:
+        return None
     kinds = (request.source.kind, request.target.kind)
     if kinds not in {
         (RegistryKind.SAGEMAKER, RegistryKind.MLFLOW),
@@ -66,7 +68,7 @@ def experiments_between(
     from heavylift.registry.catalogues.trials.moving import RunsMove
 
     if isinstance(source, SageMakerCatalogue) and isinstance(target, MLflowCatalogue):
-        return ExperimentMove(request, work, source, Trials(source), target)
+        return ExperimentMove(request, work, source, Trials(source, request.options.selection), target)
     return RunsMove(request, work, target) if isinstance(target, SageMakerCatalogue) else None
 
 

@@ -99,7 +99,9 @@ class ExperimentMove:
         finally:
             await target.close()
         seen = self.source.seen
-        names = await self.trials.names_of_components()
+        # Of a choice nobody can say whether a component belongs to what is not chosen.
+        every = self.request.options.selection.takes_all_experiments
+        names = await self.trials.names_of_components() if every else []
         loose = [each for each in names if each not in seen.components]
         return Looked(
             context.tally,

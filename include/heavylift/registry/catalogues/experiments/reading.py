@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from heavylift.errors import NotFoundError
+from heavylift.registry.selection import Selection
 
 Shape = Mapping[str, Any]
 _OLDEST_FIRST = {"SortBy": "CreationTime", "SortOrder": "Ascending"}
@@ -47,15 +48,19 @@ class Trials:
     """The experiments of one region.
 
     What is deleted between its listing and its description is left out, as if it had not been listed.
+
+    :param selection: which experiments are told of.
     """
 
     service: Service
+    selection: Selection = field(default_factory=Selection)
     _kept: dict[str, Held | None] = field(default_factory=dict)
 
     async def experiments(self) -> list[Held]:
         """Return all experiments, the oldest first."""
         listed = await self.service.listed("ListExperiments", "ExperimentSummaries", **_OLDEST_FIRST)
-        return await self._all([self._experiment(str(each["ExperimentName"])) for each in listed])
+        names = [str(each["ExperimentName"]) for each in listed]
+        return await self._all([self._experiment(each) for each in names if self.selection.experiment(each)])
 
     async def trials(self, experiment: str) -> list[Held]:
         """Return an experiment's trials, the oldest first."""

@@ -48,7 +48,8 @@ class ExperimentProof:
 
     def __init__(self, request: RegistryRequest, service: Service, found: Judgement) -> None:
         self._request, self._found = request, found
-        self._trials, self._points = Trials(service), PointReader(service)
+        self._trials = Trials(service, request.options.selection)
+        self._points = PointReader(service)
         self._server = TrackingServer(request.target.connection, request.options.parallel)
 
     async def run(self) -> None:

@@ -25,6 +25,7 @@ from heavylift.registry.catalogues.trials.verifying import RunProof
 from heavylift.registry.interface.context import Tally
 from heavylift.registry.interface.moving import findings_of_failures
 from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.selection import selected_of
 from heavylift.spec.sections_data import OnNameConflict
 
 if TYPE_CHECKING:
@@ -95,7 +96,9 @@ class RunsMove:
         await RunProof(self.request, self.target, found).run()
 
     def _source(self) -> TrackingServer:
-        return TrackingServer(self.request.source.connection, self.request.options.parallel)
+        server = TrackingServer(self.request.source.connection, self.request.options.parallel)
+        server.selected = selected_of(self.request.options.selection)
+        return server
 
     async def _run(self, source: TrackingServer, tally: Tally, *, writes: bool, full: bool) -> Run:
         options = self.request.options

@@ -18,6 +18,7 @@ from heavylift.registry.catalogues.experiments.reading import Held, Trials
 from heavylift.registry.catalogues.trials.limits import MOST_STEP, trial_limits
 from heavylift.registry.catalogues.trials.points import why_no_points
 from heavylift.registry.rest.client import TrackingServer
+from heavylift.registry.selection import selected_of
 
 if TYPE_CHECKING:
     from heavylift.registry.catalogues.trials.service import ChangingService
@@ -45,6 +46,7 @@ class RunProof:
         self._trials, self._points = Trials(service), PointReader(service)
         self._service, self._no_points = service, ""
         self._server = TrackingServer(request.source.connection, request.options.parallel)
+        self._server.selected = selected_of(request.options.selection)
 
     async def run(self) -> None:
         """Compare all experiments, and then the trials and runs of each."""
