@@ -131,11 +131,11 @@ def test_auto_is_left_open_where_no_artifacts_are_named(
     "way", [{"path": "api"}, {"source": {**SOURCE, "kind": "sagemaker", "connection": "aws"}}]
 )
 def test_some_experiments_and_models_can_be_chosen(tmp_path: Path, way: dict[str, Any]) -> None:
-    chosen = {"experiments": ["fraud-*", "/Users/*"], "models": []}
+    chosen = {"experiments": ["fraud-*", "/Teams/*"], "models": []}
     found = load(tmp_path, spec(**way, **chosen))
     selection = registry_request(found, "history", RUN, lambda n: Connection(n, "any")).options.selection
-    assert selection == Selection(("fraud-*", "/Users/*"), ())
-    assert [selection.experiment(each) for each in ("fraud-1", "/Users/a/b", "other")] == [True, True, False]
+    assert selection == Selection(("fraud-*", "/Teams/*"), ())
+    assert [selection.experiment(each) for each in ("fraud-1", "/Teams/a/b", "other")] == [True, True, False]
     assert not selection.model("fraud-1")
 
 
