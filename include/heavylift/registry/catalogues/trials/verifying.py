@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from heavylift.registry.catalogues import marks
 from heavylift.registry.catalogues.experiments.points import PointReader, by_name
 from heavylift.registry.catalogues.experiments.reading import Held, Trials
 from heavylift.registry.catalogues.trials.limits import MOST_STEP, trial_limits
 from heavylift.registry.catalogues.trials.points import why_no_points
+from heavylift.registry.interface.context import gather
 from heavylift.registry.rest.client import TrackingServer
 from heavylift.registry.selection import selected_of
 
@@ -34,6 +35,7 @@ _LAST = "mlflow.metric."
 _OWN = ("mlflow.artifactLocation", "mlflow.creationTime")
 _ENDS = {"FINISHED": "Completed", "FAILED": "Failed", "KILLED": "Stopped"}
 
+T = TypeVar("T")
 Fields = dict[str, str]
 Raw = Mapping[str, Any]
 
@@ -121,7 +123,10 @@ class RunProof:
             living = [each for each in page if each["info"].get("lifecycle_stage") != "deleted"]
             expected: dict[str, Fields] = {}
             shown: dict[str, Fields] = {}
-            for run in living:
+
+            async def one(
+                run: Raw, expected: dict[str, Fields] = expected, shown: dict[str, Fields] = shown
+            ) -> None:
                 own = str(run["info"]["run_id"])
                 root = _topmost(own, parents)
                 roots[root] = names[root]
@@ -129,6 +134,8 @@ class RunProof:
                 expected[own] = await self._of_run(run, root, there)
                 if there is not None:
                     shown[own] = await self._of_component(*there, expected[own])
+
+            await self._some_at_once(one, living)
             self._found.compare(RUN, expected, shown)
         self._found.stays(RUN, len(actual))
         self._compare_trials(roots, trials)
@@ -154,25 +161,34 @@ class RunProof:
         self, experiment: str
     ) -> tuple[dict[str, tuple[Held, str]], dict[str, Held], list[str]]:
         """Return components by their mark with the marks of their trials, trials by theirs, and strangers."""
-        found: dict[str, tuple[Held, str]] = {}
+        held_as: dict[str, Held] = {}
+        within: dict[str, set[str]] = {}
         trials: dict[str, Held] = {}
-        strangers = []
-        for trial in await self._trials.trials(experiment):
+        strangers: list[str] = []
+
+        async def one(trial: Held) -> None:
             name, own = str(trial.described["TrialName"]), self._origin(trial.tags)
             if not own:
                 strangers.append(name)
-                continue
+                return
             trials[own] = trial
             async for page in self._trials.components(name):
                 for held in page:
                     component = self._origin(held.tags)
-                    if not component:
-                        strangers.append(f"{name}/{held.described['TrialComponentName']}")
-                    elif component in found:
-                        found[component] = held, f"{found[component][1]}, {own}"
+                    if component:
+                        held_as[component] = held
+                        within.setdefault(component, set()).add(own)
                     else:
-                        found[component] = held, own
-        return found, trials, strangers
+                        strangers.append(f"{name}/{held.described['TrialComponentName']}")
+
+        await self._some_at_once(one, await self._trials.trials(experiment))
+        found = {own: (held, ", ".join(sorted(within[own]))) for own, held in held_as.items()}
+        return found, trials, sorted(strangers)
+
+    async def _some_at_once(self, act: Callable[[T], Awaitable[None]], items: Sequence[T]) -> None:
+        at_once = self._request.options.parallel
+        for start in range(0, len(items), at_once):
+            await gather(map(act, items[start : start + at_once]))
 
     async def _family(self, number: str) -> tuple[Fields, Fields]:
         """Return the parents and the names of an experiment's runs, the deleted ones too."""
