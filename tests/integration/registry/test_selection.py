@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from heavylift.errors import UnsupportedError
+from heavylift.errors import ConflictError, UnsupportedError
 from heavylift.registry.paths import choose_path
 from heavylift.registry.selection import Selection
 from heavylift.spec.sections_data import RegistryPath
@@ -61,6 +61,8 @@ def test_what_is_chosen_moves_and_is_proved_and_more_can_be_chosen_later(
     proof = moves.verify()
     assert proof.passed, proof.differences
     before = target.dump()
+    with pytest.raises(ConflictError, match="HL-9601"):
+        moves.sync(selection=SECOND, deletes="propagate")
     # Less is chosen again: what came before stays, and is nobody's difference.
     assert moves.sync(selection=SECOND).written == 0
     proof = moves.verify(selection=SECOND)

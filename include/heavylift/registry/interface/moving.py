@@ -14,7 +14,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from heavylift.errors import ConflictError, NotFoundError, ServerUnavailableError
+from heavylift.errors import ServerUnavailableError
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.registry_records import (
     RegistryIdMap,
@@ -35,6 +35,7 @@ from heavylift.registry.interface.losses import KEPT_AS_TAGS, note_hidden
 from heavylift.registry.interface.merging import Policy
 from heavylift.registry.interface.names import Provenance
 from heavylift.registry.interface.others import Scorers, Webhooks
+from heavylift.registry.interface.refusals import demand_deletes_fit, demand_two, not_copied
 from heavylift.registry.interface.registered import RegisteredModels
 from heavylift.registry.interface.runs import Runs
 from heavylift.registry.interface.server import WritingServer
@@ -103,11 +104,10 @@ async def move_interface(
     """
     began, moment = time.monotonic(), datetime.now(UTC)
     choose_path(request)
-    if request.options.deletes is Deletes.QUARANTINE:
-        raise _no_quarantine(request)
+    demand_deletes_fit(request)
     async with _opened(request, work, act) as context:
         if act == "sync" and not await any_ours(context):
-            raise _not_copied(request)
+            raise not_copied(request)
         await _run(context)
         version = await _version(context.target)
     tally = context.tally
@@ -184,7 +184,7 @@ async def _opened(
     request: RegistryRequest, work: Work, act: Act, *, histories: bool = True
 ) -> AsyncIterator[Context]:
     options = request.options
-    _demand_two(request)
+    demand_two(request)
     source = TrackingServer(request.source.connection, options.parallel)
     source.selected = selected_of(options.selection)
     target = WritingServer(request.target.connection, options.parallel, writes=not options.dry_run)
@@ -360,39 +360,4 @@ def _id_map(request: RegistryRequest, maps: Maps) -> RegistryIdMap:
         logged_models=maps.models,
         evaluation_datasets=maps.datasets,
         registered_models=maps.names,
-    )
-
-
-def _demand_two(request: RegistryRequest) -> None:
-    source, target = server_url(request.source.connection), server_url(request.target.connection)
-    if source == target:
-        raise ConflictError(
-            f"moving registry {request.registry!r}",
-            got=f"one server on both sides, {source}",
-            expected="two servers",
-            state="nothing was touched",
-            remedy="name another target",
-            code="7165",
-        )
-
-
-def _no_quarantine(request: RegistryRequest) -> ConflictError:
-    return ConflictError(
-        f"moving registry {request.registry!r} through its interface",
-        got="deletes: quarantine",
-        expected="keep or propagate: a tracking server has no quarantine",
-        state="nothing was touched",
-        remedy="choose keep or propagate",
-        code="7166",
-    )
-
-
-def _not_copied(request: RegistryRequest) -> NotFoundError:
-    return NotFoundError(
-        f"syncing registry {request.registry!r} through its interface",
-        got="no experiment on the target that this migration made",
-        expected="a copy that a sync can go on from",
-        state="nothing was touched",
-        remedy="run heavylift registry copy first, with the same migration and registry names",
-        code="7164",
     )
