@@ -22,6 +22,10 @@ class EvidenceRef(Record):
     size_bytes: int
 
 
+RECHECK = "recheck"
+"""A plan's action on an object of equal bytes whose attributes are compared because that is asked for."""
+
+
 class Tally(Record):
     """A number of objects and their bytes."""
 

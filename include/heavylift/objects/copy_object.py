@@ -11,8 +11,9 @@ from heavylift.errors import (
     IntegrityError,
     PreconditionError,
 )
+from heavylift.evidence.base import RECHECK
 from heavylift.objects.copier import LEFT_BEHIND, TRIES, Copier, ReadObject, kept_attributes, unreadable
-from heavylift.objects.diff import ATTRIBUTES, RECHECK
+from heavylift.objects.diff import ATTRIBUTES
 from heavylift.objects.manifest import ManifestRow, PlanRow, skipped_row
 from heavylift.objects.proof import (
     READ_TWICE,

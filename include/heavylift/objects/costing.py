@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from heavylift.evidence.base import RECHECK
 from heavylift.evidence.estimates import EstimateRecord, SizeClass
 from heavylift.evidence.records import Tally
 from heavylift.facts.estimate import Workload, estimate
 from heavylift.facts.prices import load_prices
 from heavylift.locations import SCHEMES
-from heavylift.objects.diff import ATTRIBUTES, LIKELY, RECHECK, Difference
+from heavylift.objects.diff import ATTRIBUTES, LIKELY, Difference
 from heavylift.objects.listing import LISTED, Listing
 from heavylift.objects.looking import number_looked_at
 from heavylift.objects.requests import TransferRequest

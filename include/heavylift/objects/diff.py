@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heavylift.checksums import Algorithm
+from heavylift.evidence.base import RECHECK
 from heavylift.evidence.records import Tally, utc_now
 from heavylift.objects.databases import open_database
 from heavylift.objects.filters import LEFT_OUT_SQL, Filters
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = "attributes"
 """The action on an object of equal bytes that the source has written anew since its attributes were taken."""
-RECHECK = "recheck"
-"""The action on an object of equal bytes whose attributes are compared because that is asked for."""
 MOVES = ("copy", "replace", "compare", ATTRIBUTES, RECHECK)
 """The actions by which an object is written, or may be."""
 LIKELY = MOVES[:-1]

@@ -12,11 +12,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heavylift.errors import NotFoundError
+from heavylift.evidence.base import RECHECK
 from heavylift.evidence.records import Finding, Severity
 from heavylift.evidence.wording import counted
 from heavylift.objects.compare import DEFAULT_TYPES, attribute_differences
 from heavylift.objects.copier import Copier, ReadObject, manifest_row, tags_of
-from heavylift.objects.diff import ATTRIBUTES, RECHECK
+from heavylift.objects.diff import ATTRIBUTES
 from heavylift.objects.proof import agree
 from heavylift.objects.rolling import PROVED_BEFORE, Slice, next_slice
 from heavylift.objects.settling import check_replaceable, head_as_planned, not_as_planned

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from heavylift.evidence.base import RECHECK
 from heavylift.evidence.records import PlanRecord, Tally, VerificationRecord
 from heavylift.evidence.run_evidence import Counts, counts_of
 from heavylift.evidence.wording import counted, enumeration, size
@@ -148,7 +149,12 @@ def _passed_without_moving(story: RunStory) -> str:
 def _dry_run(story: RunStory, plans: list[PlanRecord]) -> Headline:
     found = sum((plan.to_copy for plan in plans), Tally())
     blocked = sum((plan.refused for plan in plans), Tally())
-    objects = f"{counted(found.objects, 'object')}, {size(found.size_bytes)}, would be moved."
+    # Few of these will differ: to call them moved would promise what an estimate does not count either.
+    again = sum((plan.actions.get(RECHECK, Tally()) for plan in plans), Tally())
+    moves = Tally(objects=found.objects - again.objects, size_bytes=found.size_bytes - again.size_bytes)
+    objects = f"{counted(moves.objects, 'object')}, {size(moves.size_bytes)}, would be moved."
+    if again.objects:
+        objects += f" The attributes of {counted(again.objects, 'object')} would be compared."
     parts = [
         objects if plans else "",
         dry_run_in_words(story) if story.databases else "",

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from heavylift.evidence.base import RECHECK
 from heavylift.evidence.records import Tally
-from heavylift.objects.diff import MOVES, RECHECK, Difference, Refused
+from heavylift.objects.diff import MOVES, Difference, Refused
 from heavylift.objects.listing import LISTING, Listing
 from heavylift.objects.manifest import ManifestRow, cells_of, write_manifest
 from heavylift.objects.rolling import Slice

@@ -210,6 +210,19 @@ async def test_a_dry_run_has_moved_nothing(store: EvidenceStore) -> None:
     )
 
 
+async def test_a_dry_run_does_not_call_moved_what_it_would_only_ask_again(store: EvidenceStore) -> None:
+    found, again = Tally(objects=7, size_bytes=7 * MIB), Tally(objects=5, size_bytes=5 * MIB)
+    plan = PlanRecord(
+        run=RUN, dataset="d", source_url="s3://b/", target_url="gs://b/", dry_run=True,
+        found=found, to_copy=found, unchanged=Tally(), refused=Tally(), only_on_target=Tally(),
+        actions={"recheck": again, "copy": Tally(objects=2, size_bytes=2 * MIB)},
+    )  # fmt: skip
+    await store.write_json(paths.plan_path(RUN, "d"), plan)
+    assert headline_of(await read_story(store, RUN)).sentence == (
+        "2 objects, 2.0 MiB, would be moved. The attributes of 5 objects would be compared."
+    )
+
+
 async def test_books_that_do_not_add_up_are_told(store: EvidenceStore, rich: RichRun) -> None:
     await rich.write()
     story = await read_story(store, RUN)
